@@ -1,0 +1,33 @@
+// Package image is the catalog of images: what an image is, how one is named,
+// and the steps by which a reference becomes a root filesystem on disk.
+package image
+
+import "time"
+
+// ManifestFormat numbers manifest.json. An older format is upgraded when read,
+// a newer one refused.
+const ManifestFormat = 1
+
+// Manifest describes an image; it is its manifest.json.
+type Manifest struct {
+	Format       int       `json:"format"`
+	ID           string    `json:"id"`   // 12+ lower-case hex digits
+	Name         string    `json:"name"` // empty when a newer pull took it
+	Ref          string    `json:"ref"`
+	Digest       string    `json:"digest"` // sha256:… of the manifest, or of the tar
+	Architecture string    `json:"architecture"`
+	OS           string    `json:"os"`
+	RootfsBytes  int64     `json:"rootfs_bytes"`
+	Kernel       string    `json:"kernel"` // default kernel of its VMs; empty: the default one
+	Config       Config    `json:"config"`
+	CreatedAt    time.Time `json:"created_at"`
+}
+
+// Config is the part of the OCI image configuration that banger uses.
+type Config struct {
+	Env        []string `json:"env,omitempty"`
+	Entrypoint []string `json:"entrypoint,omitempty"`
+	Cmd        []string `json:"cmd,omitempty"`
+	WorkingDir string   `json:"working_dir,omitempty"`
+	User       string   `json:"user,omitempty"`
+}

@@ -1,0 +1,71 @@
+// Package monitorrpc is what bangerd and the monitor of one VM say to each
+// other: HTTP/1.1 on the VM's run/monitor.sock (0600). The monitor is
+// the server. bangerd speaks this version and the one before, since monitors
+// outlive an upgrade.
+//
+//	GET  /v1/status  Status
+//	GET  /v1/events  newline-delimited Status: the present one at once, then one for each change, until the monitor ends
+//	POST /v1/pause, /v1/resume   200 when done
+//	POST /v1/stop    StopRequest; 202 at once, the end is an event
+//	POST /v1/kill    KillRequest; sends a signal to the VMM process
+//
+// Errors are fault bodies: {"code","message","hint"} with a 4xx or 5xx status.
+//
+// The agent channel is run/vsock.sock, by Firecracker's hybrid vsock contract.
+package monitorrpc
+
+import "time"
+
+// Version is the protocol this build speaks; MinVersion the oldest it understands.
+const (
+	Version    = 1
+	MinVersion = 1
+)
+
+// Phase is how far a start has come.
+type Phase string
+
+// The phases, in order. Exited is the last event of a monitor.
+const (
+	PhaseBooting     Phase = "booting"     // VMM running, no agent yet
+	PhaseConfiguring Phase = "configuring" // the agent said hello
+	PhaseReady       Phase = "ready"
+	PhaseStopping    Phase = "stopping"
+	PhaseExited      Phase = "exited"
+)
+
+// Status is the monitor's view of its VM.
+type Status struct {
+	Protocol  int       `json:"protocol"`
+	Build     string    `json:"build"` // of the monitor: version+commit
+	VMID      string    `json:"vm_id"`
+	StartID   string    `json:"start_id"`
+	Driver    string    `json:"driver"`
+	PID       int       `json:"pid"`
+	VMMPID    int       `json:"vmm_pid"`
+	Phase     Phase     `json:"phase"`
+	Paused    bool      `json:"paused"`
+	Stage     string    `json:"stage,omitempty"` // the agent's, while configuring
+	Init      string    `json:"init,omitempty"`  // what PID 1 is, once ready
+	AgentOK   bool      `json:"agent_connected"`
+	Agent     string    `json:"agent_build,omitempty"`
+	Boots     int       `json:"boots"`
+	Warning   string    `json:"warning,omitempty"` // why the VMM stopped by itself (I/O error, host disk full)
+	StartedAt time.Time `json:"started_at"`
+	ReadyAt   time.Time `json:"ready_at,omitzero"`
+	// Set in PhaseExited only; the same as exit.json.
+	ExitReason  string `json:"exit_reason,omitempty"`
+	ExitMessage string `json:"exit_message,omitempty"`
+	ExitFailed  bool   `json:"exit_failed,omitempty"`
+}
+
+// StopRequest asks for a graceful shutdown, then a hard one.
+type StopRequest struct {
+	// TimeoutMillis is how long the guest may take. Zero: hard at once.
+	TimeoutMillis int64 `json:"timeout_millis"`
+}
+
+// KillRequest sends a signal, by number, to the VMM process.
+type KillRequest struct {
+	Signal int `json:"signal"`
+}

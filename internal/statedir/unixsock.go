@@ -1,0 +1,64 @@
+package statedir
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+)
+
+// maxSocketPath is the longest sun_path that Linux takes, without the NUL.
+const maxSocketPath = 107
+
+// DialUnix dials the unix socket at path, whatever the path's length: a long
+// one is reached through an open descriptor of its directory.
+func DialUnix(ctx context.Context, path string) (net.Conn, error) {
+	var d net.Dialer
+	if len(path) <= maxSocketPath {
+		return d.DialContext(ctx, "unix", path)
+	}
+	short, done, err := shortPath(path)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	return d.DialContext(ctx, "unix", short)
+}
+
+// ListenUnix listens on the unix socket at path (mode 0600), whatever the
+// path's length. A stale socket there is replaced. The caller closes the
+// listener, and removes the file.
+func ListenUnix(path string) (*net.UnixListener, error) {
+	if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
+		return nil, err
+	}
+	name := path
+	if len(path) > maxSocketPath {
+		short, done, err := shortPath(path)
+		if err != nil {
+			return nil, err
+		}
+		defer done()
+		name = short
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: name, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	l.SetUnlinkOnClose(false)
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, fmt.Errorf("%w (closing: %v)", err, l.Close())
+	}
+	return l, nil
+}
+
+func shortPath(path string) (short string, done func(), err error) {
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return "", nil, err
+	}
+	short = "/proc/self/fd/" + strconv.Itoa(int(dir.Fd())) + "/" + filepath.Base(path)
+	return short, func() { _ = dir.Close() }, nil
+}

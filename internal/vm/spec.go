@@ -1,0 +1,96 @@
+package vm
+
+import "time"
+
+// SpecFormat and ExitFormat number the files spec.json and exit.json. An older
+// format is upgraded when read, a newer one refused.
+const (
+	SpecFormat = 1
+	ExitFormat = 1
+)
+
+// Spec is one start's immutable input: all that a monitor knows. It is stored
+// as spec.json (mode 0600: it holds the VM's keys). Paths are absolute.
+type Spec struct {
+	Format  int    `json:"format"`
+	VMID    string `json:"vm_id"`
+	Name    string `json:"name"`
+	StartID string `json:"start_id"` // new for each start
+
+	Driver      string `json:"driver"` // DriverQEMUTCG, …
+	VMM         string `json:"vmm"`    // the VMM's executable
+	VCPU        int    `json:"vcpu"`
+	MemoryBytes int64  `json:"memory_bytes"`
+
+	Kernel    string `json:"kernel"`    // uncompressed ELF vmlinux
+	Initramfs string `json:"initramfs"` // uncompressed newc cpio
+	// CmdlineExtra is appended to the driver's own kernel command line.
+	CmdlineExtra string `json:"cmdline_extra,omitempty"`
+
+	Disks []Disk `json:"disks"`
+	Guest Guest  `json:"guest"`
+
+	// ReadyTimeoutMillis bounds the time from the VMM's start to the guest's Ready.
+	ReadyTimeoutMillis int64 `json:"ready_timeout_millis"`
+}
+
+// The drivers.
+const (
+	DriverQEMUTCG = "qemu-tcg"
+	DriverQEMUKVM = "qemu-kvm"
+)
+
+// Disk is one virtio-blk device, found in the guest by its serial.
+type Disk struct {
+	Serial   string `json:"serial"`
+	Path     string `json:"path"`
+	ReadOnly bool   `json:"read_only"`
+}
+
+// Serials of the disks. They equal those of the agent protocol; a test in the
+// monitor says so.
+const (
+	SerialImage   = "banger-image"
+	SerialVM      = "banger-vm"
+	SerialModules = "banger-modules"
+)
+
+// Guest is the identity that Configure gives to the booted machine.
+type Guest struct {
+	Hostname       string   `json:"hostname"`
+	MachineID      string   `json:"machine_id"`
+	Token          string   `json:"token"`
+	HostKey        string   `json:"host_key"`
+	AuthorizedKeys []string `json:"authorized_keys"`
+	Env            []string `json:"env,omitempty"`
+	WorkingDir     string   `json:"working_dir,omitempty"`
+	User           string   `json:"user,omitempty"`
+	Init           InitMode `json:"init"`
+	Reset          bool     `json:"reset,omitempty"`
+}
+
+// Exit is how one start ended. It is stored as exit.json.
+type Exit struct {
+	Format  int       `json:"format"`
+	StartID string    `json:"start_id"`
+	Reason  string    `json:"reason"`
+	Message string    `json:"message,omitempty"`
+	Failed  bool      `json:"failed"` // not as anybody asked
+	Boots   int       `json:"boots"`  // 1, and one for each reboot
+	At      time.Time `json:"at"`
+}
+
+// Reasons of an Exit.
+const (
+	ReasonStopped     = "stopped"          // banger vm stop; the guest went down
+	ReasonForced      = "stopped-hard"     // banger vm stop; the guest did not, in time
+	ReasonKilled      = "killed"           // banger vm kill
+	ReasonPoweroff    = "guest-poweroff"   // the guest powered off by itself
+	ReasonGuestFailed = "guest-failed"     // the agent could not configure the guest, or the guest reset before it was ready
+	ReasonNotReady    = "ready-timeout"    // no Ready in time
+	ReasonVMMFailed   = "vmm-failed"       // the VMM ended by itself or by a signal
+	ReasonMonitorDied = "monitor-died"     // recorded by bangerd: the monitor is gone and left no exit
+	ReasonHostRestart = "host-restart"     // recorded by bangerd: the host was booted again
+	ReasonStartFailed = "start-failed"     // the monitor could not start the VMM
+	ReasonReset       = "too-many-reboots" // the guest reset again and again
+)

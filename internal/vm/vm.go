@@ -1,0 +1,67 @@
+// Package vm holds the rules of a virtual machine's life: what it is, which
+// states it passes through, and what each verb does.
+package vm
+
+import "time"
+
+// State is where a VM is in its life, as the user sees it.
+type State string
+
+// The states. A VM that is not running is stopped (it went down, or has never
+// run), or failed (it did not end as anybody asked; ExitReason says how).
+const (
+	Stopped  State = "stopped"
+	Starting State = "starting"
+	Running  State = "running"
+	Paused   State = "paused"
+	Stopping State = "stopping"
+	Failed   State = "failed"
+)
+
+// Alive reports whether a monitor should exist for a VM in this state.
+func (s State) Alive() bool {
+	switch s {
+	case Starting, Running, Paused, Stopping:
+		return true
+	default:
+		return false
+	}
+}
+
+// InitMode says what PID 1 of the guest should become.
+type InitMode string
+
+// The init modes: the image's own init if it is really there and else the
+// agent; the image's or nothing; the agent.
+const (
+	InitAuto  InitMode = "auto"
+	InitImage InitMode = "image"
+	InitAgent InitMode = "agent"
+)
+
+// VM is what the user wants and what is known of it. ID is 16 lower-case hex
+// digits; sizes are bytes; times are UTC, zero when it has not happened.
+type VM struct {
+	ID          string
+	Name        string
+	ImageID     string
+	Image       string // the name it was created from
+	Kernel      string
+	VCPU        int
+	MemoryBytes int64
+	DiskBytes   int64
+	Init        InitMode
+	Env         []string
+	Labels      map[string]string
+	State       State
+	Driver      string // of the last start
+	ExitReason  string
+	ExitMessage string
+	// ResetPending says that the next start clears the system part of the disk.
+	ResetPending bool
+	StartID      string // of the last start
+	HostBootID   string // of the host at the last start
+	CreatedAt    time.Time
+	StartedAt    time.Time
+	StoppedAt    time.Time
+}
