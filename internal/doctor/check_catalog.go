@@ -1,0 +1,118 @@
+package doctor
+
+import (
+	"context"
+	"encoding/json"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/bangervm/banger/internal/statedir"
+)
+
+// manifestLimit bounds what is read of a manifest, in bytes.
+const manifestLimit = 1 << 20
+
+func checkKernel(_ context.Context, w World) verdict {
+	names := w.kernels()
+	if len(names) == 0 {
+		return fail("banger kernel import NAME --from DIR", "no kernel is imported")
+	}
+	return ok("%s", strings.Join(names, ", "))
+}
+
+func (w World) kernels() []string {
+	entries, err := fs.ReadDir(w.Root, rooted(w.Dirs.Kernels()))
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), statedir.StagingSuffix) {
+			continue
+		}
+		k := w.Dirs.Kernel(e.Name())
+		if _, err := w.stat(k.Manifest()); err != nil {
+			continue
+		}
+		if _, err := w.stat(k.Vmlinux()); err != nil {
+			continue
+		}
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+func (w World) images() []string {
+	entries, err := fs.ReadDir(w.Root, rooted(w.Dirs.Images()))
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), statedir.StagingSuffix) {
+			continue
+		}
+		img := w.Dirs.Image(e.Name())
+		data, err := w.readHead(img.Manifest(), manifestLimit)
+		if err != nil {
+			continue
+		}
+		var m struct {
+			Name string `json:"name"`
+		}
+		if json.Unmarshal(data, &m) != nil || m.Name == "" {
+			continue
+		}
+		if _, err := w.stat(img.Rootfs()); err == nil {
+			names = append(names, m.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func checkImage(ctx context.Context, w World) verdict {
+	local := w.images()
+	want := w.Settings.DefaultImage
+	switch {
+	case want == "" && len(local) == 0:
+		return warn("banger image pull REF", "no image is local, and no default image is configured")
+	case want == "":
+		return ok("local: %s; no default image is configured", strings.Join(local, ", "))
+	case slices.Contains(local, want):
+		return ok("the default image %s is local", want)
+	}
+	registry := registryOf(want)
+	if err := w.Reach(ctx, registry); err != nil {
+		also := ""
+		if len(local) > 0 {
+			also = " (local: " + strings.Join(local, ", ") + ")"
+		}
+		return warn("banger image pull REF --name "+baseName(want)+", from a registry, a directory or a tar file that you can reach",
+			"the default image %s is not local, and %s does not answer: %v%s", want, registry, err, also)
+	}
+	return ok("the default image %s is not local; %s answers, so it can be pulled", want, registry)
+}
+
+// registryOf returns HOST:PORT of the registry that serves ref. As elsewhere,
+// the part before the first slash is a registry only when it has a dot or a
+// colon or is localhost; all else is Docker Hub.
+func registryOf(ref string) string {
+	first, _, slash := strings.Cut(ref, "/")
+	if !slash || !strings.ContainsAny(first, ".:") && first != "localhost" {
+		return "registry-1.docker.io:443"
+	}
+	if strings.Contains(first, ":") {
+		return first
+	}
+	return first + ":443"
+}
+
+func baseName(ref string) string {
+	name := filepath.Base(ref)
+	name, _, _ = strings.Cut(name, "@")
+	name, _, _ = strings.Cut(name, ":")
+	return name
+}

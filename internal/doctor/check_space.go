@@ -1,0 +1,91 @@
+package doctor
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+const (
+	mib = int64(1) << 20
+	gib = int64(1) << 30
+
+	// Below these, in bytes, a pull of an ordinary image fills the disk.
+	spaceFail = 512 * mib
+	spaceWarn = 5 * gib
+	// hostReserve is the memory that the host itself should keep.
+	hostReserve = 256 * mib
+)
+
+func checkStateDisk(_ context.Context, w World) verdict {
+	return w.disk(w.Dirs.State, "banger vm rm, banger image rm, or set XDG_STATE_HOME to a larger disk")
+}
+
+func checkCacheDisk(_ context.Context, w World) verdict {
+	v := w.disk(w.Dirs.Cache, "rm -r "+w.Dirs.Blobs()+" (layers are fetched again when they are needed), or set XDG_CACHE_HOME to a larger disk")
+	if v.status == Fail {
+		v.status = Warn
+	}
+	return v
+}
+
+func (w World) disk(dir, remedy string) verdict {
+	at := w.existing(dir)
+	free, err := w.Space(at)
+	switch {
+	case err != nil:
+		return fail("make "+dir+" a directory of yours", "the free space of %s is not known: %v", at, err)
+	case free < spaceFail:
+		return fail(remedy, "%s free for %s, too little for an image or a VM", size(free), dir)
+	case free < spaceWarn:
+		return warn(remedy, "%s free for %s", size(free), dir)
+	default:
+		return ok("%s free for %s", size(free), dir)
+	}
+}
+
+func checkMemory(_ context.Context, w World) verdict {
+	available, err := w.memAvailable()
+	if err != nil {
+		return warn("mount /proc", "the host's memory is not known: %v", err)
+	}
+	const remedy = "stop a VM (banger vm stop), close programs, or create smaller VMs (--memory 512MiB)"
+	switch {
+	case available < hostReserve:
+		return fail(remedy, "%s of memory are available, too little for any VM", size(available))
+	case available < w.Settings.MemoryBytes+hostReserve:
+		return warn(remedy, "%s of memory are available; a VM gets %s by default", size(available), size(w.Settings.MemoryBytes))
+	default:
+		return ok("%s of memory are available", size(available))
+	}
+}
+
+func (w World) memAvailable() (int64, error) {
+	f, err := w.Root.Open("proc/meminfo")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = f.Close() }()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		rest, found := strings.CutPrefix(lines.Text(), "MemAvailable:")
+		if !found {
+			continue
+		}
+		kib, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(rest, "kB")), 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("parse MemAvailable: %w", err)
+		}
+		return kib << 10, nil
+	}
+	return 0, fmt.Errorf("/proc/meminfo has no MemAvailable: %w", lines.Err())
+}
+
+func size(n int64) string {
+	if n >= gib {
+		return fmt.Sprintf("%.1f GiB", float64(n)/float64(gib))
+	}
+	return fmt.Sprintf("%d MiB", n/mib)
+}

@@ -1,0 +1,151 @@
+// Package doctor examines the host for all that banger needs, with the daemon
+// up or down. It reads only: nothing that it does changes a file or starts a
+// process that lives on.
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/bangervm/banger/internal/fault"
+)
+
+// Status is the outcome of one check.
+type Status string
+
+// The outcomes. Warn means that banger works, but not as well as it could, or
+// not for long; Fail means that a VM cannot be created or started.
+const (
+	OK   Status = "ok"
+	Warn Status = "warn"
+	Fail Status = "fail"
+)
+
+// Finding is what one check says.
+type Finding struct {
+	Name   string `json:"name"`
+	Status Status `json:"status"`
+	Reason string `json:"reason"`
+	// Remedy is what to type or to change; empty when the status is OK.
+	Remedy string `json:"remedy"`
+}
+
+// Report is the outcome of all checks; Status is the worst of theirs.
+type Report struct {
+	Status Status    `json:"status"`
+	Checks []Finding `json:"checks"`
+}
+
+// Check is one thing to examine.
+type Check struct {
+	// Name is stable, lower case with dashes; programs may act on it.
+	Name string
+	// Gate says that creating or starting a VM is refused when the check fails.
+	Gate bool
+
+	run func(ctx context.Context, w World) verdict
+}
+
+// verdict is a Finding before the check's name is put on it.
+type verdict struct {
+	status Status
+	reason string
+	remedy string
+}
+
+func ok(format string, args ...any) verdict {
+	return verdict{status: OK, reason: fmt.Sprintf(format, args...)}
+}
+
+func warn(remedy, format string, args ...any) verdict {
+	return verdict{status: Warn, reason: fmt.Sprintf(format, args...), remedy: remedy}
+}
+
+func fail(remedy, format string, args ...any) verdict {
+	return verdict{status: Fail, reason: fmt.Sprintf(format, args...), remedy: remedy}
+}
+
+// Checks returns all checks in the order in which they are shown.
+func Checks() []Check {
+	return []Check{
+		{Name: "vmm", Gate: true, run: checkVMM},
+		{Name: "kvm", run: checkKVM},
+		{Name: "driver", Gate: true, run: checkDriver},
+		{Name: "agent", Gate: true, run: checkAgent},
+		{Name: "helpers", Gate: true, run: checkHelpers},
+		{Name: "tools", run: checkTools},
+		{Name: "kernel", run: checkKernel},
+		{Name: "image", run: checkImage},
+		{Name: "state-disk", Gate: true, run: checkStateDisk},
+		{Name: "cache-disk", run: checkCacheDisk},
+		{Name: "memory", Gate: true, run: checkMemory},
+		{Name: "state", run: checkState},
+		{Name: "socket", run: checkSocket},
+		{Name: "daemon", run: checkDaemon},
+		{Name: "linger", run: checkLinger},
+	}
+}
+
+// Run examines w with every check, one after the other. A cancelled ctx makes
+// those that ask the network or another program say so; Run itself does not fail.
+func Run(ctx context.Context, w World) Report {
+	return examine(ctx, w, Checks())
+}
+
+func examine(ctx context.Context, w World, checks []Check) Report {
+	report := Report{Status: OK, Checks: make([]Finding, 0, len(checks))}
+	for _, c := range checks {
+		v := c.run(ctx, w)
+		report.Checks = append(report.Checks, Finding{
+			Name: c.Name, Status: v.status, Reason: v.reason, Remedy: v.remedy,
+		})
+		if worse(v.status, report.Status) {
+			report.Status = v.status
+		}
+	}
+	return report
+}
+
+func worse(a, b Status) bool {
+	rank := func(s Status) int {
+		switch s {
+		case Fail:
+			return 2
+		case Warn:
+			return 1
+		default:
+			return 0
+		}
+	}
+	return rank(a) > rank(b)
+}
+
+// Preflight runs the checks without which no VM can be created or started, and
+// returns nil when none of them fails. Otherwise it returns an Unavailable
+// fault with every reason, and the first remedy as its hint. It is quick (no
+// network), so that it can go before every create and start.
+func Preflight(ctx context.Context, w World) error {
+	var gates []Check
+	for _, c := range Checks() {
+		if c.Gate {
+			gates = append(gates, c)
+		}
+	}
+	var reasons []string
+	remedy := ""
+	for _, f := range examine(ctx, w, gates).Checks {
+		if f.Status != Fail {
+			continue
+		}
+		reasons = append(reasons, f.Name+": "+f.Reason)
+		if remedy == "" {
+			remedy = f.Remedy
+		}
+	}
+	if len(reasons) == 0 {
+		return nil
+	}
+	return fault.New(fault.Unavailable, "this host cannot run a VM: %s", strings.Join(reasons, "; ")).
+		WithHint("%s; `banger doctor` shows all checks", remedy)
+}

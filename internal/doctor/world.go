@@ -1,0 +1,172 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/bangervm/banger/internal/statedir"
+)
+
+// Settings are the parts of the configuration that the checks look at.
+type Settings struct {
+	Driver       string // auto, qemu-tcg or qemu-kvm
+	QEMU         string // path or name of the emulator; empty: by architecture
+	Agent        string // path of banger-vsock-agent; empty: beside the executable
+	DefaultImage string // what `vm create` without --image uses; empty: none
+	MemoryBytes  int64  // what a VM gets that names none
+}
+
+// World is the host as the checks see it. Every function only reads.
+type World struct {
+	Dirs     statedir.Dirs
+	Socket   string // of the daemon
+	Settings Settings
+
+	// Root is the host's file system; names in it have no leading slash.
+	Root fs.FS
+	// Getenv reads the environment.
+	Getenv func(key string) string
+	// LookPath finds a program; it also looks where ordinary users' PATH does not.
+	LookPath func(name string) (string, error)
+	// Output runs a program that only prints, within a deadline of its own.
+	Output func(ctx context.Context, name string, args ...string) (string, error)
+	// OpenRW reports whether a file opens for reading and writing.
+	OpenRW func(path string) error
+	// Space returns the bytes of the file system at path that this user may still
+	// write. The path exists.
+	Space func(path string) (free int64, err error)
+	// Reach reports whether host (HOST:PORT) takes a TCP connection.
+	Reach func(ctx context.Context, host string) error
+	// Daemon asks the daemon at Socket for its version. It returns an error that
+	// matches fs.ErrNotExist or ECONNREFUSED when none runs. Nil: do not ask.
+	Daemon func(ctx context.Context) (version string, err error)
+
+	Executable string // of this process
+	User       string // login name, or the uid
+	UID        int
+	Arch       string // as GOARCH
+}
+
+// Host returns the real host of this process.
+func Host(dirs statedir.Dirs, socket string, settings Settings) World {
+	name := strconv.Itoa(os.Getuid())
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	executable, err := os.Executable()
+	if err != nil {
+		executable = ""
+	}
+	if resolved, err := filepath.EvalSymlinks(executable); err == nil {
+		executable = resolved
+	}
+	return World{
+		Dirs: dirs, Socket: socket, Settings: settings,
+		Root: os.DirFS("/"), Getenv: os.Getenv, LookPath: LookPath, Output: output,
+		OpenRW: openRW, Space: space, Reach: reach,
+		Executable: executable, User: name, UID: os.Getuid(), Arch: runtime.GOARCH,
+	}
+}
+
+// LookPath finds an executable as exec.LookPath does, and then in the
+// directories of system programs, which ordinary users often lack in PATH.
+func LookPath(name string) (string, error) {
+	path, err := exec.LookPath(name)
+	if err == nil || strings.Contains(name, "/") {
+		return path, err
+	}
+	for _, dir := range []string{"/usr/local/sbin", "/usr/sbin", "/sbin"} {
+		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
+			return path, nil
+		}
+	}
+	return "", err
+}
+
+func output(ctx context.Context, name string, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, name, args...).Output()
+	return string(out), err
+}
+
+func openRW(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+func space(path string) (int64, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(path, &st); err != nil {
+		return 0, &fs.PathError{Op: "statfs", Path: path, Err: err}
+	}
+	return int64(st.Bavail) * st.Bsize, nil
+}
+
+func reach(ctx context.Context, host string) error {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", host)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}
+
+// stat is fs.Stat for an absolute path.
+func (w World) stat(path string) (fs.FileInfo, error) {
+	return fs.Stat(w.Root, rooted(path))
+}
+
+// readHead reads at most limit bytes of a file at an absolute path.
+func (w World) readHead(path string, limit int) ([]byte, error) {
+	f, err := w.Root.Open(rooted(path))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	buf := make([]byte, limit)
+	n := 0
+	for n < limit {
+		m, err := f.Read(buf[n:])
+		n += m
+		if err != nil {
+			break
+		}
+	}
+	return buf[:n], nil
+}
+
+func rooted(path string) string {
+	path = strings.TrimPrefix(filepath.Clean(path), "/")
+	if path == "" {
+		return "."
+	}
+	return path
+}
+
+// existing returns path, or the nearest directory above it that exists.
+func (w World) existing(path string) string {
+	for path != "/" && path != "." {
+		if _, err := w.stat(path); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		path = filepath.Dir(path)
+	}
+	return path
+}
