@@ -69,3 +69,28 @@ type StopRequest struct {
 type KillRequest struct {
 	Signal int `json:"signal"`
 }
+
+// Problem is the body of every error answer.
+type Problem struct {
+	Code    string `json:"code"` // a fault.Code
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+// Paths of the monitor's HTTP API.
+const (
+	PathStatus = "/v1/status"
+	PathEvents = "/v1/events"
+	PathPause  = "/v1/pause"
+	PathResume = "/v1/resume"
+	PathStop   = "/v1/stop"
+	PathKill   = "/v1/kill"
+)
+
+// ReadyLine is what a monitor writes to the descriptor ReadyFD, which its
+// parent left open for it, once its VMM runs and monitor.sock answers. When the
+// start fails it writes a Problem, as one JSON line, instead.
+const (
+	ReadyLine = "ready\n"
+	ReadyFD   = 3
+)
