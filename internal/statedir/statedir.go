@@ -49,23 +49,49 @@ func runtimeDir() string {
 	return filepath.Join(os.TempDir(), "banger-"+strconv.Itoa(os.Getuid()))
 }
 
-// Files outside the per-thing directories.
+// ConfigFile is the user's configuration; banger never writes it.
 func (d Dirs) ConfigFile() string { return filepath.Join(d.Config, "config.toml") }
-func (d Dirs) Database() string   { return filepath.Join(d.State, "state.db") }
-func (d Dirs) Lock() string       { return filepath.Join(d.State, "bangerd.lock") }
-func (d Dirs) Log() string        { return filepath.Join(d.State, "bangerd.log") }
-func (d Dirs) Socket() string     { return filepath.Join(d.Runtime, "bangerd.sock") }
 
-// SSH keys and known hosts of banger's own.
-func (d Dirs) SSH() string           { return filepath.Join(d.State, "ssh") }
-func (d Dirs) ClientKey() string     { return filepath.Join(d.SSH(), "id_ed25519") }
-func (d Dirs) ClientKeyPub() string  { return filepath.Join(d.SSH(), "id_ed25519.pub") }
-func (d Dirs) KnownHosts() string    { return filepath.Join(d.SSH(), "known_hosts") }
-func (d Dirs) Kernels() string       { return filepath.Join(d.State, "kernels") }
-func (d Dirs) Images() string        { return filepath.Join(d.State, "images") }
-func (d Dirs) VMs() string           { return filepath.Join(d.State, "vms") }
-func (d Dirs) Blobs() string         { return filepath.Join(d.Cache, "oci", "blobs") }
-func (d Dirs) Initramfs() string     { return filepath.Join(d.Cache, "initramfs") }
+// Database is bangerd's SQLite database.
+func (d Dirs) Database() string { return filepath.Join(d.State, "state.db") }
+
+// Lock is held (flock) by the one bangerd that owns the state.
+func (d Dirs) Lock() string { return filepath.Join(d.State, "bangerd.lock") }
+
+// Log is what bangerd prints when a CLI started it.
+func (d Dirs) Log() string { return filepath.Join(d.State, "bangerd.log") }
+
+// Socket is where bangerd serves its API.
+func (d Dirs) Socket() string { return filepath.Join(d.Runtime, "bangerd.sock") }
+
+// SSH is the directory of banger's own keys and known hosts.
+func (d Dirs) SSH() string { return filepath.Join(d.State, "ssh") }
+
+// ClientKey is the user's private key for all guests.
+func (d Dirs) ClientKey() string { return filepath.Join(d.SSH(), "id_ed25519") }
+
+// ClientKeyPub is the public half of ClientKey.
+func (d Dirs) ClientKeyPub() string { return filepath.Join(d.SSH(), "id_ed25519.pub") }
+
+// KnownHosts lists the guests' host keys, each under its VM's id.
+func (d Dirs) KnownHosts() string { return filepath.Join(d.SSH(), "known_hosts") }
+
+// Kernels holds one directory per kernel.
+func (d Dirs) Kernels() string { return filepath.Join(d.State, "kernels") }
+
+// Images holds one directory per image.
+func (d Dirs) Images() string { return filepath.Join(d.State, "images") }
+
+// VMs holds one directory per VM.
+func (d Dirs) VMs() string { return filepath.Join(d.State, "vms") }
+
+// Blobs is the cache of registry blobs, keyed by digest.
+func (d Dirs) Blobs() string { return filepath.Join(d.Cache, "oci", "blobs") }
+
+// Initramfs is the cache of initramfs archives.
+func (d Dirs) Initramfs() string { return filepath.Join(d.Cache, "initramfs") }
+
+// DiskTemplates is the cache of empty formatted disks, one per size.
 func (d Dirs) DiskTemplates() string { return filepath.Join(d.Cache, "disks") }
 
 // StagingSuffix ends the name of anything that is not finished. Whatever
@@ -78,10 +104,17 @@ type Kernel string
 // Kernel returns the directory of the kernel called name (a valid kernel name).
 func (d Dirs) Kernel(name string) Kernel { return Kernel(filepath.Join(d.Kernels(), name)) }
 
+// Manifest is a kernel.Manifest as JSON.
 func (k Kernel) Manifest() string { return filepath.Join(string(k), "manifest.json") }
-func (k Kernel) Vmlinux() string  { return filepath.Join(string(k), "vmlinux") }
-func (k Kernel) Initrd() string   { return filepath.Join(string(k), "initrd.img") }
-func (k Kernel) Modules() string  { return filepath.Join(string(k), "modules.ext4") }
+
+// Vmlinux is the uncompressed ELF kernel.
+func (k Kernel) Vmlinux() string { return filepath.Join(string(k), "vmlinux") }
+
+// Initrd is the distribution's own initrd, kept if it had one.
+func (k Kernel) Initrd() string { return filepath.Join(string(k), "initrd.img") }
+
+// Modules is a read-only ext4 with all of the kernel's modules.
+func (k Kernel) Modules() string { return filepath.Join(string(k), "modules.ext4") }
 
 // BootModules is the directory with the few modules that the initramfs carries.
 func (k Kernel) BootModules() string { return filepath.Join(string(k), "boot-modules") }
@@ -92,8 +125,11 @@ type Image string
 // Image returns the directory of the image with this id.
 func (d Dirs) Image(id string) Image { return Image(filepath.Join(d.Images(), id)) }
 
+// Manifest is an image.Manifest as JSON.
 func (i Image) Manifest() string { return filepath.Join(string(i), "manifest.json") }
-func (i Image) Rootfs() string   { return filepath.Join(string(i), "rootfs.ext4") }
+
+// Rootfs is the image's root filesystem, shared read-only by its VMs.
+func (i Image) Rootfs() string { return filepath.Join(string(i), "rootfs.ext4") }
 
 // VM is the directory of one VM.
 type VM string
@@ -101,15 +137,31 @@ type VM string
 // VM returns the directory of the VM with this id.
 func (d Dirs) VM(id string) VM { return VM(filepath.Join(d.VMs(), id)) }
 
-func (v VM) Spec() string       { return filepath.Join(string(v), "spec.json") }
-func (v VM) Disk() string       { return filepath.Join(string(v), "disk.ext4") }
-func (v VM) Console() string    { return filepath.Join(string(v), "console.log") }
-func (v VM) MonitorLog() string { return filepath.Join(string(v), "monitor.log") }
-func (v VM) Exit() string       { return filepath.Join(string(v), "exit.json") }
-func (v VM) Identity() string   { return filepath.Join(string(v), "identity.json") }
-func (v VM) Run() string        { return filepath.Join(string(v), "run") }
+// Spec is one start's input, a vm.Spec as JSON.
+func (v VM) Spec() string { return filepath.Join(string(v), "spec.json") }
 
-// The sockets are named relative to Run, because a unix socket's path holds at
-// most 107 bytes: dial them with DialUnix.
+// Disk is the VM's own writable disk.
+func (v VM) Disk() string { return filepath.Join(string(v), "disk.ext4") }
+
+// Console is what the guest prints on its serial console.
+func (v VM) Console() string { return filepath.Join(string(v), "console.log") }
+
+// MonitorLog is what the monitor and the VMM print.
+func (v VM) MonitorLog() string { return filepath.Join(string(v), "monitor.log") }
+
+// Exit is how the last start ended, a vm.Exit as JSON.
+func (v VM) Exit() string { return filepath.Join(string(v), "exit.json") }
+
+// Identity is what stays the same over the VM's starts: keys and machine id.
+func (v VM) Identity() string { return filepath.Join(string(v), "identity.json") }
+
+// Run holds the sockets of a running VM.
+func (v VM) Run() string { return filepath.Join(string(v), "run") }
+
+// MonitorSocket is where the VM's monitor serves monitorrpc. A socket's path
+// holds at most 107 bytes, and this one may be longer: dial it with DialUnix.
 func (v VM) MonitorSocket() string { return filepath.Join(v.Run(), "monitor.sock") }
-func (v VM) VsockSocket() string   { return filepath.Join(v.Run(), "vsock.sock") }
+
+// VsockSocket is the agent channel, by the hybrid vsock contract. Dial it with
+// DialUnix.
+func (v VM) VsockSocket() string { return filepath.Join(v.Run(), "vsock.sock") }

@@ -2,7 +2,7 @@ package statedir
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -49,7 +49,7 @@ func ListenUnix(path string) (*net.UnixListener, error) {
 	}
 	l.SetUnlinkOnClose(false)
 	if err := os.Chmod(path, 0o600); err != nil {
-		return nil, fmt.Errorf("%w (closing: %v)", err, l.Close())
+		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil
 }
