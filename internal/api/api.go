@@ -20,6 +20,7 @@ type Problem struct {
 
 // Ping identifies the daemon.
 type Ping struct {
+	Protocol  int       `json:"protocol" doc:"the wire behaviour this daemon speaks"`
 	Version   string    `json:"version"`
 	Commit    string    `json:"commit"`
 	BuiltAt   time.Time `json:"built_at"`

@@ -1,0 +1,35 @@
+package api
+
+// Protocol numbers the API's wire behaviour within Version. A client can talk
+// to a daemon of the same Version whose Protocol is at least its own.
+const Protocol = 1
+
+// BuildHeader is on every answer of the daemon: its build as
+// "VERSION COMMIT UNIXSECONDS", so that a client that asks something else
+// first still learns which daemon it talks to.
+const BuildHeader = "Banger-Build"
+
+// Upgrade tokens of POST /v1/vms/{name}/exec and GET /v1/vms/{name}/stream/{port}.
+const (
+	ExecProtocol = "banger-exec-v1"
+)
+
+// List is the body of every listing.
+type List[T any] struct {
+	Items []T `json:"items"`
+}
+
+// RestartVM is the body of that verb: how long the guest may take to go down,
+// and what to wait for when it comes up again.
+type RestartVM struct {
+	TimeoutSeconds *float64 `json:"timeout_seconds,omitempty" doc:"then the machine is ended hard; default 20, 0 is hard at once"`
+	Wait           string   `json:"wait,omitempty" doc:"ready (default), started, none or port:N"`
+}
+
+// StopDaemon asks bangerd to end. VMs live on.
+type StopDaemon struct {
+	Force bool `json:"force,omitempty" doc:"cancel the operations under way instead of refusing"`
+}
+
+// OperationEvent names the server-sent event whose data is an Operation.
+const OperationEvent = "operation"

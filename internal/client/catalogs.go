@@ -1,0 +1,51 @@
+package client
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/bangervm/banger/internal/api"
+)
+
+// ListImages returns all local images.
+func (c *Client) ListImages(ctx context.Context) ([]api.Image, error) {
+	return list[api.Image](ctx, c, path("images"))
+}
+
+// GetImage returns the image called name (a name, or a unique prefix of an id).
+func (c *Client) GetImage(ctx context.Context, name string) (api.Image, error) {
+	return call[api.Image](ctx, c, http.MethodGet, path("images", name), nil)
+}
+
+// PullImage begins the operation whose result is the api.Image. For a Ref of
+// tar:- the operation waits for SendInput.
+func (c *Client) PullImage(ctx context.Context, req api.PullImage) (api.Operation, error) {
+	return call[api.Operation](ctx, c, http.MethodPost, path("images"), req)
+}
+
+// DeleteImage deletes an image. Conflict while VMs use it.
+func (c *Client) DeleteImage(ctx context.Context, name string) error {
+	_, err := call[struct{}](ctx, c, http.MethodDelete, path("images", name), nil)
+	return err
+}
+
+// ListKernels returns all local kernels.
+func (c *Client) ListKernels(ctx context.Context) ([]api.Kernel, error) {
+	return list[api.Kernel](ctx, c, path("kernels"))
+}
+
+// GetKernel returns the kernel called name.
+func (c *Client) GetKernel(ctx context.Context, name string) (api.Kernel, error) {
+	return call[api.Kernel](ctx, c, http.MethodGet, path("kernels", name), nil)
+}
+
+// ImportKernel begins the operation whose result is the api.Kernel.
+func (c *Client) ImportKernel(ctx context.Context, req api.ImportKernel) (api.Operation, error) {
+	return call[api.Operation](ctx, c, http.MethodPost, path("kernels"), req)
+}
+
+// DeleteKernel deletes a kernel. Conflict while VMs use it.
+func (c *Client) DeleteKernel(ctx context.Context, name string) error {
+	_, err := call[struct{}](ctx, c, http.MethodDelete, path("kernels", name), nil)
+	return err
+}

@@ -1,0 +1,100 @@
+package client
+
+import (
+	"bufio"
+	"context"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/fault"
+)
+
+// Stream is an upgraded connection. Bytes that came together with the
+// daemon's answer are read first.
+type Stream struct {
+	net.Conn
+	buffered *bufio.Reader
+}
+
+// Read reads what the other end sent.
+func (s *Stream) Read(p []byte) (int, error) {
+	if s.buffered.Buffered() > 0 {
+		return s.buffered.Read(p)
+	}
+	return s.Conn.Read(p)
+}
+
+// CloseWrite says that nothing more will be sent; the other end can go on.
+func (s *Stream) CloseWrite() error {
+	if half, ok := s.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return s.Conn.Close()
+}
+
+// ExecVM runs a command in a guest. The stream carries the frames of
+// agentrpc's exec protocol. The caller closes it, which ends the command.
+func (c *Client) ExecVM(ctx context.Context, name string, req api.Exec) (*Stream, error) {
+	r, err := request(ctx, http.MethodPost, path("vms", name, "exec"), req)
+	if err != nil {
+		return nil, err
+	}
+	return c.upgrade(r, api.ExecProtocol)
+}
+
+// DialVM connects to a port of the agent in a guest (agentrpc.SSHPort, …). The
+// caller closes the stream.
+func (c *Client) DialVM(ctx context.Context, name string, port uint32) (*Stream, error) {
+	r, err := request(ctx, http.MethodGet, path("vms", name, "stream", strconv.FormatUint(uint64(port), 10)), nil)
+	if err != nil {
+		return nil, err
+	}
+	return c.upgrade(r, api.StreamProtocol)
+}
+
+// upgrade sends r on a connection of its own and hands that out after
+// "101 Switching Protocols". The request's context bounds the handshake only.
+func (c *Client) upgrade(r *http.Request, protocol string) (*Stream, error) {
+	ctx := r.Context()
+	conn, err := c.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	stream, err := c.handshake(conn, r, protocol)
+	if err != nil {
+		stop()
+		_ = conn.Close()
+		return nil, err
+	}
+	if !stop() {
+		_ = conn.Close()
+		return nil, c.transportError(ctx, ctx.Err())
+	}
+	return stream, nil
+}
+
+func (c *Client) handshake(conn net.Conn, r *http.Request, protocol string) (*Stream, error) {
+	r.Header.Set("Connection", "Upgrade")
+	r.Header.Set("Upgrade", protocol)
+	if err := r.Write(conn); err != nil {
+		return nil, c.transportError(r.Context(), err)
+	}
+	reader := bufio.NewReader(conn)
+	resp, err := http.ReadResponse(reader, r)
+	if err != nil {
+		return nil, c.transportError(r.Context(), err)
+	}
+	c.noteBuild(resp.Header)
+	if resp.StatusCode != http.StatusSwitchingProtocols {
+		defer func() { _ = resp.Body.Close() }()
+		if resp.StatusCode/100 == 2 {
+			return nil, fault.New(fault.Internal, "bangerd answered %s instead of upgrading to %s", resp.Status, protocol)
+		}
+		return nil, answerError(resp)
+	}
+	return &Stream{Conn: conn, buffered: reader}, nil
+}

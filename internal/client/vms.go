@@ -1,0 +1,140 @@
+package client
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"sort"
+	"strconv"
+
+	"github.com/bangervm/banger/internal/api"
+)
+
+// Ping identifies the daemon.
+func (c *Client) Ping(ctx context.Context) (api.Ping, error) {
+	return call[api.Ping](ctx, c, http.MethodGet, path("ping"), nil)
+}
+
+// StopDaemon asks the daemon to end, and returns when it has agreed. VMs live
+// on. Busy, unless forced, while operations are under way.
+func (c *Client) StopDaemon(ctx context.Context, req api.StopDaemon) error {
+	_, err := call[struct{}](ctx, c, http.MethodPost, path("daemon", "stop"), req)
+	return err
+}
+
+// ListVMs returns the VMs that have all of the labels (nil: all VMs), oldest first.
+func (c *Client) ListVMs(ctx context.Context, labels map[string]string) ([]api.VM, error) {
+	query := url.Values{}
+	for k, v := range labels {
+		query.Add("label", k+"="+v)
+	}
+	sort.Strings(query["label"])
+	target := path("vms")
+	if len(query) > 0 {
+		target += "?" + query.Encode()
+	}
+	return list[api.VM](ctx, c, target)
+}
+
+// GetVM returns the VM called name (a name, or a unique prefix of an id, as
+// everywhere), with its Runtime while it is alive.
+func (c *Client) GetVM(ctx context.Context, name string) (api.VM, error) {
+	return call[api.VM](ctx, c, http.MethodGet, path("vms", name), nil)
+}
+
+// CreateVM begins the operation whose result is the new api.VM.
+func (c *Client) CreateVM(ctx context.Context, req api.CreateVM) (api.Operation, error) {
+	return call[api.Operation](ctx, c, http.MethodPost, path("vms"), req)
+}
+
+// StartVM begins the operation; its result is the api.VM.
+func (c *Client) StartVM(ctx context.Context, name string, req api.StartVM) (api.Operation, error) {
+	return call[api.Operation](ctx, c, http.MethodPost, path("vms", name, "start"), req)
+}
+
+// StopVM begins the operation; its result is the api.VM.
+func (c *Client) StopVM(ctx context.Context, name string, req api.StopVM) (api.Operation, error) {
+	return call[api.Operation](ctx, c, http.MethodPost, path("vms", name, "stop"), req)
+}
+
+// RestartVM begins the operation; its result is the api.VM.
+func (c *Client) RestartVM(ctx context.Context, name string, req api.RestartVM) (api.Operation, error) {
+	return call[api.Operation](ctx, c, http.MethodPost, path("vms", name, "restart"), req)
+}
+
+// ResetVM begins the operation; its result is the api.VM.
+func (c *Client) ResetVM(ctx context.Context, name string) (api.Operation, error) {
+	return call[api.Operation](ctx, c, http.MethodPost, path("vms", name, "reset"), nil)
+}
+
+// DeleteVM begins the operation. Without force a VM that is alive is refused
+// with Conflict.
+func (c *Client) DeleteVM(ctx context.Context, name string, force bool) (api.Operation, error) {
+	target := path("vms", name)
+	if force {
+		target += "?force=true"
+	}
+	return call[api.Operation](ctx, c, http.MethodDelete, target, nil)
+}
+
+// PauseVM stops the VM's processors.
+func (c *Client) PauseVM(ctx context.Context, name string) (api.VM, error) {
+	return call[api.VM](ctx, c, http.MethodPost, path("vms", name, "pause"), nil)
+}
+
+// ResumeVM lets a paused VM run on.
+func (c *Client) ResumeVM(ctx context.Context, name string) (api.VM, error) {
+	return call[api.VM](ctx, c, http.MethodPost, path("vms", name, "resume"), nil)
+}
+
+// KillVM sends a signal to the VMM process.
+func (c *Client) KillVM(ctx context.Context, name string, req api.KillVM) (api.VM, error) {
+	return call[api.VM](ctx, c, http.MethodPost, path("vms", name, "kill"), req)
+}
+
+// UpdateVM changes a stopped VM.
+func (c *Client) UpdateVM(ctx context.Context, name string, req api.UpdateVM) (api.VM, error) {
+	return call[api.VM](ctx, c, http.MethodPatch, path("vms", name), req)
+}
+
+// VMHealth asks the agent in the guest.
+func (c *Client) VMHealth(ctx context.Context, name string) (api.Health, error) {
+	return call[api.Health](ctx, c, http.MethodGet, path("vms", name, "health"), nil)
+}
+
+// VMSSH returns what an SSH client needs. The VM need not run.
+func (c *Client) VMSSH(ctx context.Context, name string) (api.SSHAccess, error) {
+	return call[api.SSHAccess](ctx, c, http.MethodGet, path("vms", name, "ssh"), nil)
+}
+
+// LogOptions choose what VMLogs returns.
+type LogOptions struct {
+	Tail   int  // lines from the end; negative: all
+	Follow bool // go on with what the console prints, until the VM ends or ctx does
+}
+
+// VMLogs returns the VM's console output. The caller closes it; with Follow it
+// reads to end-of-file when the VM is not alive any more.
+func (c *Client) VMLogs(ctx context.Context, name string, opts LogOptions) (io.ReadCloser, error) {
+	query := url.Values{}
+	if opts.Tail >= 0 {
+		query.Set("tail", strconv.Itoa(opts.Tail))
+	}
+	if opts.Follow {
+		query.Set("follow", "true")
+	}
+	target := path("vms", name, "logs")
+	if len(query) > 0 {
+		target += "?" + query.Encode()
+	}
+	req, err := request(ctx, http.MethodGet, target, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.send(req)
+	if err != nil {
+		return nil, err
+	}
+	return resp.Body, nil
+}

@@ -1,0 +1,45 @@
+// Package config is what the user may set: config.toml and BANGER_* variables
+// over built-in defaults, as one validated value.
+package config
+
+import (
+	"log/slog"
+
+	"github.com/bangervm/banger/internal/statedir"
+)
+
+// Config is the whole configuration. Load returns it valid.
+type Config struct {
+	// Driver is "auto", "qemu-tcg" or "qemu-kvm". BANGER_DRIVER
+	Driver string `toml:"driver" json:"driver"`
+	// QEMU is the path or name of the qemu-system executable; empty: looked up. BANGER_QEMU
+	QEMU string `toml:"qemu" json:"qemu"`
+	// LogLevel is the daemon's: debug, info, warn or error. BANGER_LOG_LEVEL
+	LogLevel slog.Level `toml:"log_level" json:"log_level"`
+	// VM holds what a VM gets when the request does not say.
+	VM VMDefaults `toml:"vm" json:"vm"`
+}
+
+// VMDefaults are the defaults of a new VM.
+type VMDefaults struct {
+	Image  string `toml:"image" json:"image"`   // BANGER_IMAGE
+	Kernel string `toml:"kernel" json:"kernel"` // empty: the image's, or else the newest. BANGER_KERNEL
+	VCPU   int    `toml:"vcpu" json:"vcpu"`     // BANGER_VCPU
+	Memory Size   `toml:"memory" json:"memory"` // BANGER_MEMORY
+	Disk   Size   `toml:"disk" json:"disk"`     // BANGER_DISK
+}
+
+// Default is the configuration without a file or variables.
+func Default() Config {
+	return Config{
+		Driver:   "auto",
+		LogLevel: slog.LevelInfo,
+		VM:       VMDefaults{Image: "debian", VCPU: 1, Memory: 512 << 20, Disk: 8 << 30},
+	}
+}
+
+// Load reads config.toml (which need not exist) and the environment. A key it
+// does not know, or a value out of range, is Invalid and names both.
+func Load(dirs statedir.Dirs) (Config, error) {
+	return load(dirs.ConfigFile(), lookupEnv)
+}
