@@ -2,7 +2,13 @@
 // is found in the directory of a distribution's package.
 package kernel
 
-import "time"
+import (
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/bangervm/banger/internal/fault"
+)
 
 // ManifestFormat numbers manifest.json. An older format is upgraded when read,
 // a newer one refused.
@@ -10,18 +16,53 @@ const ManifestFormat = 1
 
 // Manifest describes an imported kernel; it is its manifest.json.
 type Manifest struct {
-	Format       int       `json:"format"`
-	Name         string    `json:"name"`
-	Version      string    `json:"version"` // as in /lib/modules/<version>
-	Architecture string    `json:"architecture"`
-	Source       string    `json:"source"`
-	SHA256       string    `json:"sha256"`         // of vmlinux
-	Initrd       string    `json:"initrd_sha256"`  // empty: it has none
-	ModulesSHA   string    `json:"modules_sha256"` // of modules.ext4; empty: none
-	Modules      int       `json:"modules"`
-	SizeBytes    int64     `json:"size_bytes"`
-	ImportedAt   time.Time `json:"imported_at"`
-	// BootModules are the modules the initramfs carries, in the order in which
-	// the agent must load them, as file names below boot-modules/.
+	Format       int    `json:"format"`
+	Name         string `json:"name"`
+	Version      string `json:"version"`      // as in /lib/modules/<version>
+	Architecture string `json:"architecture"` // as GOARCH has it
+	Source       string `json:"source"`       // the directory it was imported from
+	// SourceSHA256 is over everything that was taken from Source. Two imports
+	// with one SourceSHA256 are the same kernel.
+	SourceSHA256 string `json:"source_sha256"`
+	SHA256       string `json:"sha256"` // of vmlinux
+	// PVH says that an amd64 vmlinux has the PVH entry note, without which
+	// QEMU boots no ELF kernel.
+	PVH        bool      `json:"pvh,omitempty"`
+	Initrd     string    `json:"initrd_sha256"`  // empty: it has none
+	ModulesSHA string    `json:"modules_sha256"` // of modules.ext4; empty: none
+	Modules    int       `json:"modules"`        // how many modules.ext4 holds
+	SizeBytes  int64     `json:"size_bytes"`     // of all its files, as stored on disk
+	ImportedAt time.Time `json:"imported_at"`
+	// BootModules and LateModules are what the initramfs carries, as file names
+	// below boot-modules/, in the order in which the agent must load them: at
+	// once, and at Configure.
 	BootModules []string `json:"boot_modules"`
+	LateModules []string `json:"late_modules"`
+	// BootModulesSHA256 is over the names and contents of both.
+	BootModulesSHA256 string `json:"boot_modules_sha256"`
+}
+
+// Binary is what a kernel's executable says of itself.
+type Binary struct {
+	Version      string // uname -r; empty when the file does not say
+	Architecture string // as GOARCH has it; empty when unknown
+	PVH          bool   // ELF only: it has the PVH entry note
+}
+
+// maxName is the longest kernel name, in bytes.
+const maxName = 63
+
+func namePattern() *regexp.Regexp {
+	return regexp.MustCompile(`^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$`)
+}
+
+// CheckName refuses what is not a kernel name: 1 to 63 bytes of lower-case
+// letters, digits, '.', '_' and '-', beginning and ending with a letter or a
+// digit. A kernel's name is also its directory's.
+func CheckName(name string) error {
+	if len(name) == 0 || len(name) > maxName || !namePattern().MatchString(name) || strings.HasSuffix(name, ".staging") {
+		return fault.New(fault.Invalid, "%q is not a kernel name", name).
+			WithHint("use at most %d of a-z, 0-9, '.', '_' and '-', with a letter or digit at both ends", maxName)
+	}
+	return nil
 }

@@ -1,0 +1,106 @@
+package kernel
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"time"
+
+	"github.com/bangervm/banger/internal/operation"
+)
+
+// Source is an open directory that holds a kernel. Names in it never reach
+// outside of it. The caller closes it.
+type Source interface {
+	fs.FS
+	io.Closer
+}
+
+// Executables reads kernels' executables.
+type Executables interface {
+	// Probe reads what the executable called name says of itself. It is
+	// Invalid when that is no kernel.
+	Probe(ctx context.Context, fsys fs.FS, name string) (Binary, error)
+	// Extract writes the uncompressed kernel in the file called name to the
+	// new file dst: an ELF vmlinux on amd64, an Image on arm64.
+	Extract(ctx context.Context, fsys fs.FS, name, dst string) (Binary, error)
+}
+
+// ModuleRequest asks for the modules of a kernel to be packed.
+type ModuleRequest struct {
+	FS      fs.FS
+	Dir     string // of the modules, in FS; its last element is Version
+	Version string
+	// WorkDir is an empty directory for whatever is in between; the caller
+	// removes it. Image is the filesystem to make, and BootDir the directory
+	// to make for the modules that the initramfs carries.
+	WorkDir, Image, BootDir string
+}
+
+// ModuleSet is what was packed.
+type ModuleSet struct {
+	Count int
+	// Boot and Late are file names below BootDir, each in load order.
+	Boot, Late []string
+}
+
+// ModulePacker turns a directory of modules into what a guest needs.
+type ModulePacker interface {
+	// Pack writes r.Image and fills r.BootDir. It begins the stages "modules",
+	// "depmod" and "pack".
+	Pack(ctx context.Context, r ModuleRequest, p operation.Progress) (ModuleSet, error)
+}
+
+// Draft is a kernel that is being written. Exactly one of Commit and Discard
+// ends it; Discard after Commit does nothing.
+type Draft interface {
+	Files() Files
+	// Commit completes m (hashes, sizes, format), makes everything durable and
+	// gives the kernel its name. It is Conflict when the name was taken meanwhile.
+	Commit(ctx context.Context, m Manifest) (Manifest, error)
+	Discard() error
+}
+
+// Files are the paths at which a Draft's parts are to be written. WorkDir is
+// an empty directory, which Commit removes; of the others none exists yet.
+type Files struct {
+	Vmlinux, Initrd, Modules, BootModules, WorkDir string
+}
+
+// Store keeps kernels.
+type Store interface {
+	// List returns all kernels, sorted by name. A damaged one is left out and logged.
+	List(ctx context.Context) ([]Manifest, error)
+	// Get is NotFound when there is none of that name, and Internal when it is damaged.
+	Get(ctx context.Context, name string) (Manifest, error)
+	Begin(ctx context.Context, name string) (Draft, error)
+	// Remove is NotFound when there is none of that name. A crash leaves the
+	// whole kernel or nothing that List shows.
+	Remove(ctx context.Context, name string) error
+	// Sweep removes what an interrupted Begin or Remove left behind.
+	Sweep(ctx context.Context) error
+}
+
+// Users knows which VMs use a kernel.
+type Users interface {
+	// KernelUsers returns the names of the VMs that use the kernel called name.
+	KernelUsers(ctx context.Context, name string) ([]string, error)
+}
+
+// Deps are what a Service works with; all are needed.
+type Deps struct {
+	Store       Store
+	Executables Executables
+	Modules     ModulePacker
+	Users       Users
+	Open        func(dir string) (Source, error)
+	Now         func() time.Time
+	// Architecture is the host's, as GOARCH has it: other kernels are refused.
+	Architecture string
+}
+
+// Service is the kernel catalog. It is safe for concurrent use.
+type Service struct{ d Deps }
+
+// NewService makes the catalog.
+func NewService(d Deps) *Service { return &Service{d: d} }

@@ -1,0 +1,3 @@
+// Package vmlinux gets uncompressed kernels out of the files that
+// distributions ship.
+package vmlinux
