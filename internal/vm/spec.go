@@ -66,7 +66,9 @@ type Guest struct {
 	WorkingDir     string   `json:"working_dir,omitempty"`
 	User           string   `json:"user,omitempty"`
 	Init           InitMode `json:"init"`
-	Reset          bool     `json:"reset,omitempty"`
+	// Reset is for the first boot of a start only: a guest that reboots after
+	// it was ready is not reset again.
+	Reset bool `json:"reset,omitempty"`
 }
 
 // Exit is how one start ended. It is stored as exit.json.

@@ -61,7 +61,10 @@ type VM struct {
 	ResetPending bool
 	StartID      string // of the last start
 	HostBootID   string // of the host at the last start
-	CreatedAt    time.Time
-	StartedAt    time.Time
-	StoppedAt    time.Time
+	// Provisional says that the VM is being made or removed. One that is found
+	// so when the daemon starts is removed with all it has.
+	Provisional bool
+	CreatedAt   time.Time
+	StartedAt   time.Time
+	StoppedAt   time.Time
 }

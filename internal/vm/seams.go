@@ -1,0 +1,198 @@
+package vm
+
+import (
+	"context"
+	"time"
+
+	"github.com/bangervm/banger/internal/image"
+	"github.com/bangervm/banger/internal/operation"
+)
+
+// Store keeps the records of VMs. Names are unique in it, ids too. All errors
+// are faults: Conflict for a name that is taken, NotFound for an unknown id.
+// Each method is atomic and safe for concurrent use.
+type Store interface {
+	// Insert adds a VM; Conflict when its name is taken.
+	Insert(ctx context.Context, v VM) error
+	// Lookup returns the VM whose name is ref and those whose id begins with
+	// ref, in the order of their ids, at most limit of them (the named one
+	// always). No match is no error.
+	Lookup(ctx context.Context, ref string, limit int) ([]VM, error)
+	// List returns all VMs, oldest first.
+	List(ctx context.Context) ([]VM, error)
+	// Update reads the VM with this id, applies change, and stores the result,
+	// as one transaction. An error of change is returned as it is, and nothing
+	// is stored. NotFound when there is no such VM.
+	Update(ctx context.Context, id string, change func(*VM) error) (VM, error)
+	// Delete removes the VM with this id. One that is not there is no error.
+	Delete(ctx context.Context, id string) error
+}
+
+// Machines starts and finds the machines of VMs, each held by a monitor
+// process that outlives bangerd.
+type Machines interface {
+	// Start writes spec.json, removes the exit of the start before, and starts
+	// the VM's monitor. It returns when the monitor answers (the guest may not
+	// have booted). On an error, also when ctx ends first, no monitor is left.
+	Start(ctx context.Context, spec Spec) (Machine, error)
+	// Adopt finds the living machine of a VM. The fault is NotFound only when
+	// there is surely none; any other error says nothing about its life.
+	Adopt(ctx context.Context, vmID string) (Machine, error)
+	// LastExit reads how the VM's last ended start went (exit.json). NotFound when
+	// no exit is recorded.
+	LastExit(ctx context.Context, vmID string) (Exit, error)
+}
+
+// Machine is one start of a VM, as its monitor shows it. It holds nothing that
+// needs closing. Once the machine is gone its methods return Unavailable.
+type Machine interface {
+	// Events sends the present status at once and then one for each change
+	// (bursts may be coalesced; the last one is never lost). It is closed
+	// after the status with PhaseExited, when the monitor is gone, or when ctx
+	// ends; receivers must drain it or end ctx.
+	Events(ctx context.Context) (<-chan Status, error)
+	// Pause stops the guest's CPUs; Resume lets them run, and sets the guest's clock.
+	Pause(ctx context.Context) error
+	Resume(ctx context.Context) error
+	// Stop asks the guest to go down, and ends the machine hard after timeout
+	// (zero: at once). It returns when the monitor has taken the request; the
+	// end is an event.
+	Stop(ctx context.Context, timeout time.Duration) error
+	// Kill sends a signal, by number, to the VMM process.
+	Kill(ctx context.Context, signal int) error
+}
+
+// Phase is how far a start has come.
+type Phase string
+
+// The phases, in order; they equal those of the monitor's protocol.
+const (
+	PhaseBooting     Phase = "booting"
+	PhaseConfiguring Phase = "configuring"
+	PhaseReady       Phase = "ready"
+	PhaseStopping    Phase = "stopping"
+	PhaseExited      Phase = "exited"
+)
+
+// Status is what a monitor says of its machine. Times are UTC, zero when it has
+// not happened.
+type Status struct {
+	StartID    string
+	Driver     string
+	Build      string // of the monitor
+	MonitorPID int
+	VMMPID     int // 0 until the VMM runs
+	Phase      Phase
+	Paused     bool
+	Stage      string // the agent's, while configuring
+	Init       string // what PID 1 is, once ready
+	AgentOK    bool   // the agent is connected
+	Agent      string // its build
+	Boots      int
+	Warning    string // why the VMM stopped by itself
+	StartedAt  time.Time
+	ReadyAt    time.Time
+	Exit       Exit // in PhaseExited only
+}
+
+// Disks keeps each VM's directory, with its disk and its identity.
+type Disks interface {
+	// Create makes the VM's directory and its disk, sparse and formatted, of
+	// this many bytes. Made before, with that size, it is left alone.
+	Create(ctx context.Context, vmID string, bytes int64) error
+	// Grow makes the disk larger. The guest grows its filesystem at the next start.
+	Grow(ctx context.Context, vmID string, bytes int64) error
+	// Path is where the VM's disk is.
+	Path(vmID string) string
+	// Remove removes the VM's directory with all that is in it. No directory is no error.
+	Remove(ctx context.Context, vmID string) error
+	// Sweep removes what earlier daemons left half-made, and returns the ids
+	// that have a directory.
+	Sweep(ctx context.Context) ([]string, error)
+}
+
+// Identity is what makes a VM this one and no other, through all its starts.
+type Identity struct {
+	MachineID string // 32 lower-case hex digits
+	Token     string // authorises at the agent's HTTP API
+	HostKey   string // OpenSSH private key, PEM
+	// HostPublicKey is HostKey's public half in authorized_keys form, without a comment.
+	HostPublicKey string
+}
+
+// Identities keeps the identity of each VM, and the keys that may enter.
+type Identities interface {
+	// Ensure returns the VM's identity, which it makes the first time. The
+	// VM's directory exists.
+	Ensure(ctx context.Context, vmID string) (Identity, error)
+	// AuthorizedKeys returns the authorized_keys lines of this user's clients.
+	AuthorizedKeys(ctx context.Context) ([]string, error)
+}
+
+// Image is what a VM needs of its image.
+type Image struct {
+	ID           string
+	Name         string
+	Architecture string // as in GOARCH; empty: not known
+	Rootfs       string // path of the read-only ext4
+	Kernel       string // the kernel its VMs get unless they name one; may be empty
+	Config       image.Config
+}
+
+// Images finds images.
+type Images interface {
+	// Resolve finds an image by name, or id, or unique prefix of an id, and
+	// may obtain one that is not local. NotFound otherwise.
+	Resolve(ctx context.Context, name string, p operation.Progress) (Image, error)
+	// ByID finds a local image by its whole id. NotFound otherwise.
+	ByID(ctx context.Context, id string) (Image, error)
+}
+
+// Kernel is what a VM needs of its kernel.
+type Kernel struct {
+	Name         string
+	Version      string
+	Architecture string // as in GOARCH; empty: not known
+	Vmlinux      string // path of the uncompressed ELF
+	Modules      string // path of the read-only ext4 with its modules; empty: none
+}
+
+// Kernels finds kernels.
+type Kernels interface {
+	// Resolve finds a kernel by name. An empty name means the default kernel.
+	Resolve(ctx context.Context, name string) (Kernel, error)
+	// Initramfs returns the path of the initramfs for a kernel, built once for
+	// each kernel and agent.
+	Initramfs(ctx context.Context, name string) (string, error)
+}
+
+// HostFacts is what VMs can have of this host.
+type HostFacts struct {
+	CPUs         int
+	MemoryBytes  int64
+	DiskBytes    int64 // size of the filesystem that holds the VMs' disks
+	FreeBytes    int64 // what is free on it for this user
+	Architecture string
+	BootID       string // new each time the host boots
+}
+
+// Driver is what runs a machine.
+type Driver struct {
+	Name string // DriverQEMUTCG, …
+	VMM  string // the executable
+}
+
+// Host tells of this machine.
+type Host interface {
+	Facts(ctx context.Context) (HostFacts, error)
+	// Driver chooses what a machine started now runs on. Unavailable, with a
+	// hint, when there is nothing.
+	Driver(ctx context.Context) (Driver, error)
+}
+
+// Ports waits for a TCP port of a guest.
+type Ports interface {
+	// WaitPort returns when something in the guest accepts connections on
+	// the port, or with ctx's error.
+	WaitPort(ctx context.Context, vmID string, port int) error
+}
