@@ -1,0 +1,156 @@
+// Package rootfs makes ext4 filesystems in ordinary files, without root and
+// without mounting them: read-only ones from a tar stream, and empty ones for
+// the disks of VMs.
+package rootfs
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"github.com/Microsoft/hcsshim/ext4/tar2ext4"
+
+	"github.com/bangervm/banger/internal/fault"
+)
+
+// DefaultMaxBytes bounds a filesystem made by FromTar unless Options say
+// otherwise.
+const DefaultMaxBytes = 256 << 30
+
+// Options of FromTar. The zero value is ready to use.
+type Options struct {
+	// MaxBytes bounds the filesystem's size; 0 means DefaultMaxBytes.
+	MaxBytes int64
+	// UUID of the filesystem; zero means a random one.
+	UUID [16]byte
+}
+
+// Info describes a filesystem that FromTar made.
+type Info struct {
+	SizeBytes int64    // apparent size of the file
+	DiskBytes int64    // what it takes on the host's disk
+	UUID      [16]byte // as in the superblock
+}
+
+// FromTar writes the entries of an uncompressed tar stream as a read-only ext4
+// filesystem into the file path, which is created or replaced. The file is
+// sparse, synced to disk, and clean by e2fsck. The stream must be in final
+// order: no entry may replace another file, and a hard link follows its target.
+//
+// Cancelling ctx ends it with ctx's error. On any error the file is removed. A
+// full disk is a fault Unavailable; entries that the format cannot hold are
+// Invalid; an error of the stream itself is returned as it came.
+func FromTar(ctx context.Context, tar io.Reader, path string, opts Options) (info Info, err error) {
+	if opts.MaxBytes == 0 {
+		opts.MaxBytes = DefaultMaxBytes
+	}
+	if opts.UUID == ([16]byte{}) {
+		opts.UUID = randomUUID()
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return Info{}, diskFault(err, path)
+	}
+	defer func() {
+		if closeErr := f.Close(); err == nil && closeErr != nil {
+			err = diskFault(closeErr, path)
+		}
+		if err != nil {
+			_ = os.Remove(path)
+		}
+	}()
+	if err := convert(ctx, tar, newSparseWriter(f), opts); err != nil {
+		return Info{}, diskFault(err, path)
+	}
+	if err := finish(f, opts.UUID); err != nil {
+		return Info{}, diskFault(err, path)
+	}
+	return describe(f, opts.UUID)
+}
+
+// convert runs the writer, which reports its panics on hostile sizes as errors.
+func convert(ctx context.Context, tar io.Reader, w *sparseWriter, opts Options) (err error) {
+	src := &source{ctx: ctx, r: tar}
+	defer func() {
+		if p := recover(); p != nil {
+			err = fault.New(fault.Invalid, "the tar stream cannot be held by ext4: %v", p)
+		}
+	}()
+	err = tar2ext4.ConvertTarToExt4(src, w, tar2ext4.MaximumDiskSize(opts.MaxBytes))
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case src.err != nil:
+		return src.err
+	case w.err != nil:
+		return w.err
+	case err != nil:
+		return fault.Wrap(fault.Invalid, err, "the files do not fit an ext4 filesystem")
+	}
+	return w.close()
+}
+
+// source ends the stream when ctx ends, and remembers the error of the stream
+// itself, so that it is told apart from the writer's.
+type source struct {
+	ctx context.Context
+	r   io.Reader
+	err error
+}
+
+func (s *source) Read(b []byte) (int, error) {
+	if err := s.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := s.r.Read(b)
+	if err != nil && !errors.Is(err, io.EOF) {
+		s.err = err
+	}
+	return n, err
+}
+
+func describe(f *os.File, uuid [16]byte) (Info, error) {
+	stat, err := f.Stat()
+	if err != nil {
+		return Info{}, err
+	}
+	info := Info{SizeBytes: stat.Size(), UUID: uuid}
+	if sys, ok := stat.Sys().(*syscall.Stat_t); ok {
+		info.DiskBytes = sys.Blocks * 512
+	}
+	return info, nil
+}
+
+// randomUUID returns a version 4 UUID (RFC 9562, section 5.4).
+func randomUUID() (id [16]byte) {
+	_, _ = rand.Read(id[:]) // never fails: see crypto/rand
+	id[6] = id[6]&0x0f | 0x40
+	id[8] = id[8]&0x3f | 0x80
+	return id
+}
+
+// diskFault turns the errors of a full or unwritable disk into faults that name
+// the directory. Others are returned as they are.
+func diskFault(err error, path string) error {
+	dir := filepath.Dir(path)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return fault.Wrap(fault.Unavailable, err, "no space left in %s while writing %s", dir, filepath.Base(path)).
+			WithHint("free some space there: banger image rm NAME, banger vm rm NAME, or remove the cache directory's blobs")
+	case errors.Is(err, syscall.EROFS), errors.Is(err, os.ErrPermission):
+		return fault.Wrap(fault.PermissionDenied, err, "cannot write %s", path)
+	case errors.Is(err, syscall.EFBIG):
+		return fault.Wrap(fault.Invalid, err, "%s is too big for the filesystem of %s", filepath.Base(path), dir)
+	}
+	if _, ok := errors.AsType[*fault.Error](err); ok {
+		return err
+	}
+	return fmt.Errorf("write %s: %w", path, err)
+}
