@@ -1,0 +1,257 @@
+// Package seriallink carries many streams over one byte line between a host and
+// its guest: a virtio-serial port. A handshake finds the beginning of a session
+// in whatever an earlier one left in the line; then yamux multiplexes, the host
+// being its client. A stream begins with the port that it is for, 4 bytes
+// big-endian; the acceptor answers one byte, 1 for accepted and 0 for refused.
+//
+// There is no keep-alive and no time limit on writing: a paused guest
+// is silent for as long as it likes.
+package seriallink
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/yamux"
+)
+
+const (
+	accepted = 1
+	refused  = 0
+
+	// maxStreams bounds the streams of one link, both ways; each may hold one
+	// window of unread bytes.
+	maxStreams  = 512
+	readBuffer  = 64 << 10
+	headerLimit = 10 * time.Second
+	// forever is yamux's limit on a write: it has no value for none.
+	forever = 100 * 365 * 24 * time.Hour
+)
+
+// ErrRefused says that nothing listens on the port dialled.
+var ErrRefused = errors.New("nothing listens on that port of the agent channel")
+
+// ErrClosed says that the link has ended.
+var ErrClosed = errors.New("the agent channel is closed")
+
+// Handler decides on a stream for port: nil refuses it. Otherwise the returned
+// function owns the connection, which is closed when that returns.
+type Handler func(ctx context.Context, port uint32) func(conn net.Conn)
+
+// Link is one session over the line. It is safe for concurrent use.
+type Link struct {
+	session *yamux.Session
+	dials   chan struct{}
+	done    chan struct{}
+}
+
+// Host makes a link over rw, which reaches the guest's port, and owns rw from
+// then on, also when it fails. It waits until the guest's agent answers or ctx
+// ends; ctx does not matter after that.
+func Host(ctx context.Context, rw io.ReadWriteCloser) (*Link, error) {
+	stop := context.AfterFunc(ctx, func() { _ = rw.Close() })
+	r := bufio.NewReaderSize(rw, readBuffer)
+	err := hostHandshake(rw, r)
+	if !stop() {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return nil, errors.Join(err, ignoreClosed(rw.Close()))
+	}
+	return newLink(&line{Reader: &guard{r: r}, Writer: &joiner{w: rw}, close: rw.Close}, yamux.Client)
+}
+
+// Guest waits for a host on port and makes a link with it. When that has ended
+// (Done), call Guest again on the same port, which the link never closes. ctx
+// ends the wait only.
+func Guest(ctx context.Context, port Port) (*Link, error) {
+	if err := errors.Join(port.SetReadDeadline(time.Time{}), port.SetWriteDeadline(time.Time{})); err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = port.SetReadDeadline(time.Unix(1, 0)) })
+	r, err := guestHandshake(ctx, port)
+	if !stop() {
+		return nil, ctx.Err()
+	}
+	if err != nil {
+		return nil, err
+	}
+	unblock := func() error {
+		past := time.Unix(1, 0)
+		return errors.Join(port.SetReadDeadline(past), port.SetWriteDeadline(past))
+	}
+	return newLink(&line{Reader: &guard{r: r}, Writer: &joiner{w: port}, close: unblock}, yamux.Server)
+}
+
+// line is what yamux sees of the connection.
+type line struct {
+	io.Reader
+	io.Writer
+	close func() error
+}
+
+func (l *line) Close() error { return l.close() }
+
+func newLink(rwc io.ReadWriteCloser, side func(io.ReadWriteCloser, *yamux.Config) (*yamux.Session, error)) (*Link, error) {
+	cfg := yamux.DefaultConfig()
+	cfg.EnableKeepAlive = false
+	cfg.ConnectionWriteTimeout = forever
+	cfg.StreamOpenTimeout = 0
+	cfg.StreamCloseTimeout = 0
+	cfg.MaxStreamWindowSize = maxFrame
+	cfg.LogOutput = io.Discard
+	session, err := side(rwc, cfg)
+	if err != nil {
+		return nil, errors.Join(err, rwc.Close())
+	}
+	l := &Link{session: session, dials: make(chan struct{}, maxStreams/2), done: make(chan struct{})}
+	go func() {
+		<-session.CloseChan()
+		_ = session.Close() // waits until nothing touches the line any more
+		close(l.done)
+	}()
+	return l, nil
+}
+
+// Done is closed when the link has ended, and nothing reads or writes the line
+// any more.
+func (l *Link) Done() <-chan struct{} { return l.done }
+
+// Close ends the link and all its streams, and waits for that.
+func (l *Link) Close() error {
+	err := l.session.Close()
+	<-l.done
+	return err
+}
+
+// Dial opens a stream to port on the other side. The error is ErrRefused when
+// nothing listens there, ErrClosed when the link has ended.
+func (l *Link) Dial(ctx context.Context, port uint32) (net.Conn, error) {
+	select {
+	case l.dials <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-l.done:
+		return nil, ErrClosed
+	}
+	type result struct {
+		conn net.Conn
+		err  error
+	}
+	// A stuck line blocks yamux beyond any deadline, so ctx cannot be waited for
+	// in the same goroutine.
+	res := make(chan result, 1)
+	go func() {
+		defer func() { <-l.dials }()
+		conn, err := l.open(ctx, port)
+		res <- result{conn, err}
+	}()
+	select {
+	case r := <-res:
+		return r.conn, r.err
+	case <-ctx.Done():
+		go func() {
+			if r := <-res; r.conn != nil {
+				_ = r.conn.Close()
+			}
+		}()
+		return nil, ctx.Err()
+	}
+}
+
+func (l *Link) open(ctx context.Context, port uint32) (net.Conn, error) {
+	if l.session.NumStreams() >= maxStreams {
+		return nil, fmt.Errorf("the agent channel has %d streams open already", maxStreams)
+	}
+	stream, err := l.session.OpenStream()
+	if err != nil {
+		return nil, fmt.Errorf("%w (%w)", ErrClosed, err)
+	}
+	conn := newConn(stream)
+	stop := context.AfterFunc(ctx, func() { _ = stream.SetReadDeadline(time.Unix(1, 0)) })
+	answer, err := request(stream, port)
+	if !stop() {
+		err = errors.Join(ctx.Err(), err)
+	}
+	if err == nil && answer != accepted {
+		err = ErrRefused
+	}
+	if err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return conn, nil
+}
+
+func request(stream *yamux.Stream, port uint32) (byte, error) {
+	var head [4]byte
+	binary.BigEndian.PutUint32(head[:], port)
+	if _, err := stream.Write(head[:]); err != nil {
+		return 0, fmt.Errorf("%w (%w)", ErrClosed, err)
+	}
+	var answer [1]byte
+	if _, err := io.ReadFull(stream, answer[:]); err != nil {
+		return 0, fmt.Errorf("%w (%w)", ErrClosed, err)
+	}
+	return answer[0], nil
+}
+
+// Serve hands the other side's streams to handler, each in a goroutine of its
+// own, until the link ends; then it waits for them. ctx is the handlers' and
+// is cancelled when the link ends. A peer that opens more streams than it may
+// loses the link. Call it once.
+func (l *Link) Serve(ctx context.Context, handler Handler) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var streams sync.WaitGroup
+	defer streams.Wait()
+	defer cancel()
+	for {
+		stream, err := l.session.AcceptStream()
+		if err != nil {
+			<-l.done
+			return ErrClosed
+		}
+		if l.session.NumStreams() > maxStreams {
+			_ = l.Close()
+			return fmt.Errorf("%w: over %d streams", errFrame, maxStreams)
+		}
+		streams.Go(func() { l.accept(ctx, stream, handler) })
+	}
+}
+
+func (l *Link) accept(ctx context.Context, stream *yamux.Stream, handler Handler) {
+	conn := newConn(stream)
+	defer func() { _ = conn.Close() }()
+	if err := stream.SetReadDeadline(time.Now().Add(headerLimit)); err != nil {
+		return
+	}
+	var head [4]byte
+	if _, err := io.ReadFull(stream, head[:]); err != nil {
+		return
+	}
+	if err := stream.SetReadDeadline(time.Time{}); err != nil {
+		return
+	}
+	serve := handler(ctx, binary.BigEndian.Uint32(head[:]))
+	if serve == nil {
+		_, _ = stream.Write([]byte{refused})
+		return
+	}
+	if _, err := stream.Write([]byte{accepted}); err == nil {
+		serve(conn)
+	}
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,88 @@
+package seriallink
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"syscall"
+	"time"
+)
+
+// Port is the guest's end of the line: a virtio-serial port, or anything with
+// deadlines. It reads end of file while no host is connected.
+type Port interface {
+	io.ReadWriter
+	SetReadDeadline(t time.Time) error
+	SetWriteDeadline(t time.Time) error
+}
+
+// OpenPort opens the virtio-serial port at path without blocking I/O, so that
+// deadlines work on it. The kernel lets one process open it at a time.
+func OpenPort(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_RDWR|syscall.O_NONBLOCK|syscall.O_CLOEXEC|syscall.O_NOCTTY, 0)
+}
+
+const (
+	firstPoll = 5 * time.Millisecond
+	lastPoll  = 250 * time.Millisecond
+)
+
+// portWait waits for a host on a port that reads end of file. Where the port is
+// pollable, the host's arrival ends the wait at once; the bound is there for
+// ports that are not, and for an edge missed.
+type portWait struct {
+	port Port
+	raw  syscall.RawConn
+	next time.Duration
+}
+
+func newPortWait(port Port) *portWait {
+	w := &portWait{port: port, next: firstPoll}
+	if sc, ok := port.(syscall.Conn); ok {
+		if raw, err := sc.SyscallConn(); err == nil {
+			w.raw = raw
+		}
+	}
+	return w
+}
+
+func (w *portWait) reset() { w.next = firstPoll }
+
+func (w *portWait) forHost(ctx context.Context) error {
+	wait := w.next
+	w.next = min(2*wait, lastPoll)
+	if w.raw != nil {
+		if w.edge(wait) {
+			return ctx.Err()
+		}
+		wait = firstPoll
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// edge waits for the runtime's poller to see a change of the port. It is false
+// when it did not wait, since the end of file itself leaves a change behind.
+func (w *portWait) edge(wait time.Duration) bool {
+	start := time.Now()
+	if err := w.port.SetReadDeadline(start.Add(wait)); err != nil {
+		return false
+	}
+	waited := false
+	err := w.raw.Read(func(uintptr) bool {
+		done := waited
+		waited = true
+		return done
+	})
+	if w.port.SetReadDeadline(time.Time{}) != nil {
+		return false
+	}
+	return errors.Is(err, os.ErrDeadlineExceeded) || time.Since(start) >= firstPoll
+}
