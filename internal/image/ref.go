@@ -1,0 +1,152 @@
+package image
+
+import (
+	"path/filepath"
+	"strings"
+
+	"github.com/bangervm/banger/internal/fault"
+)
+
+// Kind is where a reference points.
+type Kind string
+
+// The kinds. All but Registry are also the prefix by which they are written.
+const (
+	Registry      Kind = "registry"
+	Layout        Kind = "oci"
+	Archive       Kind = "oci-archive"
+	DockerArchive Kind = "docker-archive"
+	Tar           Kind = "tar"
+)
+
+// Stdin is the Path of a Tar reference whose bytes come with the request.
+const Stdin = "-"
+
+// maxRefLength is generous: a repository holds at most 255 bytes, a tag 128.
+const maxRefLength = 4096
+
+// Ref says where an image comes from. Its zero value points nowhere.
+type Ref struct {
+	Kind Kind
+	// Repository is the reference without its tag and digest, as it was typed
+	// (Registry only).
+	Repository string
+	// Tag is empty when none was given (Registry, Layout).
+	Tag string
+	// Digest is sha256:… when one was given (Registry only).
+	Digest string
+	// Path is the directory or file, absolute or Stdin (all but Registry).
+	Path string
+}
+
+// ParseRef parses a reference: debian:bookworm, ghcr.io/o/i@sha256:…,
+// oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE, tar:FILE or tar:-.
+// Paths must be absolute. Anything else is a fault Invalid.
+func ParseRef(s string) (Ref, error) {
+	if s == "" || len(s) > maxRefLength || strings.ContainsAny(s, "\x00\n\r\t ") && !hasPathKind(s) {
+		return Ref{}, invalidRef(s, "it is empty, too long, or has white space in it")
+	}
+	prefix, rest, found := strings.Cut(s, ":")
+	kind := Kind(prefix)
+	if !found || !isPathKind(kind) {
+		return parseRegistryRef(s)
+	}
+	ref := Ref{Kind: kind, Path: rest}
+	if kind == Layout {
+		ref.Path, ref.Tag = splitLayoutTag(rest)
+		if ref.Tag != "" && !validTag(ref.Tag) {
+			return Ref{}, invalidRef(s, "the tag "+quote(ref.Tag)+" is not valid")
+		}
+	}
+	if kind == Tar && rest == Stdin {
+		return ref, nil
+	}
+	if strings.ContainsRune(ref.Path, 0) || !filepath.IsAbs(ref.Path) {
+		return Ref{}, invalidRef(s, "the path after "+quote(prefix+":")+" must be absolute")
+	}
+	ref.Path = filepath.Clean(ref.Path)
+	return ref, nil
+}
+
+// String returns the reference as ParseRef reads it.
+func (r Ref) String() string {
+	s := r.Path
+	if r.Kind == Registry {
+		s = r.Repository
+	} else {
+		s = string(r.Kind) + ":" + s
+	}
+	if r.Tag != "" {
+		s += ":" + r.Tag
+	}
+	if r.Digest != "" {
+		s += "@" + r.Digest
+	}
+	return s
+}
+
+// DefaultName returns the name that an image gets unless the user gives one:
+// the last part of the reference, with its tag unless that is "latest". It is a
+// fault Invalid when nothing usable is left.
+func (r Ref) DefaultName() (string, error) {
+	stem := r.Repository
+	switch r.Kind {
+	case Tar, Archive, DockerArchive:
+		stem = strings.TrimSuffix(r.Path, compressedSuffix(r.Path))
+		stem = strings.TrimSuffix(stem, ".tar")
+	case Layout:
+		stem = r.Path
+	case Registry:
+	}
+	name := sanitizeName(stem[strings.LastIndexByte(stem, '/')+1:])
+	switch {
+	case r.Tag != "" && r.Tag != "latest":
+		name += "-" + sanitizeName(r.Tag)
+	case r.Tag == "" && r.Digest != "":
+		name += "-" + strings.TrimPrefix(r.Digest, "sha256:")[:12]
+	}
+	if len(name) > maxNameLength {
+		name = strings.TrimRight(name[:maxNameLength], "-._")
+	}
+	if err := ValidateName(name); err != nil || r.Path == Stdin {
+		return "", fault.New(fault.Invalid, "no image name can be made from %q", r.String()).WithHint("give one with --name")
+	}
+	return name, nil
+}
+
+func compressedSuffix(path string) string {
+	for _, suffix := range []string{".gz", ".zst", ".tgz"} {
+		if strings.HasSuffix(path, suffix) {
+			return suffix
+		}
+	}
+	return ""
+}
+
+func isPathKind(k Kind) bool {
+	return k == Layout || k == Archive || k == DockerArchive || k == Tar
+}
+
+func hasPathKind(s string) bool {
+	prefix, _, _ := strings.Cut(s, ":")
+	return isPathKind(Kind(prefix))
+}
+
+// splitLayoutTag cuts DIR:TAG at the last colon, unless a slash follows it.
+func splitLayoutTag(s string) (dir, tag string) {
+	i := strings.LastIndexByte(s, ':')
+	if i < 0 || strings.ContainsRune(s[i:], '/') {
+		return s, ""
+	}
+	return s[:i], s[i+1:]
+}
+
+func invalidRef(s, why string) error {
+	if len(s) > 200 {
+		s = s[:200] + "…"
+	}
+	return fault.New(fault.Invalid, "%q is not an image reference: %s", s, why).
+		WithHint("for example debian:bookworm, ghcr.io/owner/image@sha256:…, oci:/dir:tag, oci-archive:/file, docker-archive:/file, tar:/file")
+}
+
+func quote(s string) string { return "\"" + s + "\"" }

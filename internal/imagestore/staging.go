@@ -1,0 +1,80 @@
+package imagestore
+
+import (
+	"context"
+	"errors"
+	"os"
+	"syscall"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/image"
+	"github.com/bangervm/banger/internal/statedir"
+)
+
+// staging is the directory images/<id>.staging.
+type staging struct {
+	store *Store
+	id    string
+	dir   statedir.Image
+	done  bool
+}
+
+// Stage begins a new image. An id that is taken is a fault Conflict.
+func (s *Store) Stage(ctx context.Context, id string) (image.Staging, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if !validID(id) {
+		return nil, fault.New(fault.Invalid, "%q is not an image id", id)
+	}
+	if _, err := os.Lstat(string(s.dirs.Image(id))); err == nil {
+		return nil, fault.New(fault.Conflict, "image %s exists", id)
+	}
+	if err := os.MkdirAll(s.dirs.Images(), 0o700); err != nil {
+		return nil, full(err, s.dirs.Images())
+	}
+	st := &staging{store: s, id: id, dir: s.dirs.Image(id + statedir.StagingSuffix)}
+	if err := os.Mkdir(string(st.dir), 0o700); err != nil {
+		return nil, full(err, s.dirs.Images())
+	}
+	return st, nil
+}
+
+func (st *staging) RootfsPath() string { return st.dir.Rootfs() }
+
+// Commit expects the filesystem to be synced already.
+func (st *staging) Commit(m image.Manifest) error {
+	if m.ID != st.id {
+		return fault.New(fault.Internal, "the manifest of image %s was to be stored as %s", m.ID, st.id)
+	}
+	images := st.store.dirs.Images()
+	if err := writeManifest(st.dir.Manifest(), m); err != nil {
+		return full(err, images)
+	}
+	if err := os.Chmod(st.dir.Rootfs(), 0o400); err != nil {
+		return err
+	}
+	if err := syncDir(string(st.dir)); err != nil {
+		return full(err, images)
+	}
+	if err := os.Rename(string(st.dir), string(st.store.dirs.Image(st.id))); err != nil {
+		return full(err, images)
+	}
+	st.done = true
+	return syncDir(images)
+}
+
+func (st *staging) Discard() error {
+	if st.done {
+		return nil
+	}
+	return os.RemoveAll(string(st.dir))
+}
+
+func full(err error, dir string) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return fault.Wrap(fault.Unavailable, err, "no space left in %s", dir).
+			WithHint("free some space there: banger image rm NAME, or banger vm rm NAME")
+	}
+	return err
+}

@@ -1,0 +1,174 @@
+// Package imagestore keeps images as directories: manifest.json and
+// rootfs.ext4, staged beside their place and renamed in.
+package imagestore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/image"
+	"github.com/bangervm/banger/internal/statedir"
+)
+
+// maxManifestBytes bounds a manifest.json that is read.
+const maxManifestBytes = 1 << 20
+
+// Store is the images of one state directory. It is safe for concurrent use.
+type Store struct {
+	dirs statedir.Dirs
+	log  *slog.Logger
+}
+
+// New returns the Store of the directories. It makes nothing.
+func New(dirs statedir.Dirs, log *slog.Logger) *Store { return &Store{dirs: dirs, log: log} }
+
+// List returns all images, in no order. A damaged one is left out, and logged;
+// one of a newer format is a fault Invalid.
+func (s *Store) List(ctx context.Context) ([]image.Manifest, error) {
+	entries, err := os.ReadDir(s.dirs.Images())
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("list images: %w", err)
+	}
+	var all []image.Manifest
+	for _, entry := range entries {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if !entry.IsDir() || strings.HasSuffix(entry.Name(), statedir.StagingSuffix) || !validID(entry.Name()) {
+			continue
+		}
+		m, err := s.read(entry.Name())
+		switch {
+		case errors.Is(err, os.ErrNotExist): // removed meanwhile, or by half
+			continue
+		case errors.Is(err, fault.Invalid):
+			return nil, err
+		case err != nil:
+			s.log.Warn("an image's manifest cannot be read", "id", entry.Name(), "error", err)
+			continue
+		}
+		all = append(all, m)
+	}
+	return all, nil
+}
+
+func (s *Store) read(id string) (image.Manifest, error) {
+	path := s.dirs.Image(id).Manifest()
+	f, err := os.Open(path)
+	if err != nil {
+		return image.Manifest{}, err
+	}
+	defer func() { _ = f.Close() }()
+	data, err := io.ReadAll(io.LimitReader(f, maxManifestBytes))
+	if err != nil {
+		return image.Manifest{}, err
+	}
+	var m image.Manifest
+	if err := json.Unmarshal(data, &m); err != nil {
+		return image.Manifest{}, fmt.Errorf("%s: %w", path, err)
+	}
+	if m.Format > image.ManifestFormat {
+		return image.Manifest{}, fault.New(fault.Invalid, "%s has format %d; this banger knows formats up to %d", path, m.Format, image.ManifestFormat).
+			WithHint("upgrade banger, or remove the image's directory")
+	}
+	if m.ID != id {
+		return image.Manifest{}, fmt.Errorf("%s is of image %q", path, m.ID)
+	}
+	if _, err := os.Stat(s.dirs.Image(id).Rootfs()); err != nil {
+		return image.Manifest{}, fmt.Errorf("the image's filesystem: %w", err)
+	}
+	return m, nil
+}
+
+// Update replaces the manifest of an image that exists, whole or not at all.
+func (s *Store) Update(ctx context.Context, m image.Manifest) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	dir := s.dirs.Image(m.ID)
+	if !validID(m.ID) {
+		return fault.New(fault.Invalid, "%q is not an image id", m.ID)
+	}
+	staged := dir.Manifest() + statedir.StagingSuffix
+	if err := writeManifest(staged, m); err != nil {
+		return err
+	}
+	if err := os.Rename(staged, dir.Manifest()); err != nil {
+		return err
+	}
+	return syncDir(string(dir))
+}
+
+// Remove deletes an image. Removing one that is not there is no error.
+func (s *Store) Remove(ctx context.Context, id string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if !validID(id) {
+		return fault.New(fault.Invalid, "%q is not an image id", id)
+	}
+	// Renamed first: a crash must not leave half an image that looks whole.
+	doomed := string(s.dirs.Image(id)) + ".removed" + statedir.StagingSuffix
+	err := os.Rename(string(s.dirs.Image(id)), doomed)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return os.RemoveAll(doomed)
+}
+
+// Sweep removes what unfinished calls left. Nothing may be staged meanwhile.
+func (s *Store) Sweep(ctx context.Context) error {
+	for _, pattern := range []string{"*" + statedir.StagingSuffix, "*/*" + statedir.StagingSuffix} {
+		left, err := filepath.Glob(filepath.Join(s.dirs.Images(), pattern))
+		if err != nil {
+			return err
+		}
+		for _, path := range left {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := os.RemoveAll(path); err != nil {
+				return err
+			}
+			s.log.Info("removed an unfinished image", "path", path)
+		}
+	}
+	return nil
+}
+
+// validID keeps an id from naming anything but a directory of its own.
+func validID(id string) bool {
+	return len(id) >= 12 && len(id) <= 64 && strings.Trim(id, "0123456789abcdef") == ""
+}
+
+func writeManifest(path string, m image.Manifest) (err error) {
+	data, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(data, '\n'))
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+func syncDir(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
