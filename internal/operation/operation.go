@@ -4,6 +4,7 @@ package operation
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -18,31 +19,44 @@ const (
 	Canceled  State = "canceled"
 )
 
-// Operation is the record of one piece of work.
+// Ended reports whether an operation in this state changes no more.
+func (s State) Ended() bool { return s != Running }
+
+// Operation is the record of one piece of work. Times are UTC.
 type Operation struct {
 	ID        string
 	Kind      string
 	Subject   string
 	State     State
 	Stages    []Stage
-	Code      string // of the fault, when it failed
+	Code      string // of the fault, when it failed or was cancelled
 	Message   string
 	Hint      string
 	Result    json.RawMessage
 	CreatedAt time.Time
-	EndedAt   time.Time
+	EndedAt   time.Time // zero while it runs
 }
+
+// StageState is how far a stage has come.
+type StageState string
+
+// The states of a stage.
+const (
+	StageRunning StageState = "running"
+	StageDone    StageState = "done"
+	StageFailed  StageState = "failed"
+)
 
 // Stage is one named part of an operation. Total is 0 when it is not known.
 type Stage struct {
 	Name      string
-	State     State
+	State     StageState
 	Detail    string
 	Done      int64
 	Total     int64
 	Unit      string
 	StartedAt time.Time
-	EndedAt   time.Time
+	EndedAt   time.Time // zero while it runs
 }
 
 // Progress is how work tells of itself. Its methods are safe for concurrent
@@ -55,4 +69,31 @@ type Progress interface {
 	// Count sets how much of the present stage is done. Total 0: not known.
 	// Unit is "bytes" or empty.
 	Count(done, total int64, unit string)
+}
+
+// Discard is a Progress that nobody watches.
+type Discard struct{}
+
+// Stage does nothing.
+func (Discard) Stage(string) {}
+
+// Detail does nothing.
+func (Discard) Detail(string, ...any) {}
+
+// Count does nothing.
+func (Discard) Count(int64, int64, string) {}
+
+// endStage ends the stage under way, if there is one.
+func (o *Operation) endStage(state StageState, now time.Time) {
+	if n := len(o.Stages); n > 0 && o.Stages[n-1].State == StageRunning {
+		o.Stages[n-1].State = state
+		o.Stages[n-1].EndedAt = now
+	}
+}
+
+// clone returns a copy that shares nothing which changes.
+func (o *Operation) clone() Operation {
+	c := *o
+	c.Stages = slices.Clone(o.Stages)
+	return c
 }
