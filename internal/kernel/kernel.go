@@ -3,7 +3,6 @@
 package kernel
 
 import (
-	"regexp"
 	"strings"
 	"time"
 
@@ -52,17 +51,20 @@ type Binary struct {
 // maxName is the longest kernel name, in bytes.
 const maxName = 63
 
-func namePattern() *regexp.Regexp {
-	return regexp.MustCompile(`^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$`)
-}
-
 // CheckName refuses what is not a kernel name: 1 to 63 bytes of lower-case
 // letters, digits, '.', '_' and '-', beginning and ending with a letter or a
 // digit. A kernel's name is also its directory's.
 func CheckName(name string) error {
-	if len(name) == 0 || len(name) > maxName || !namePattern().MatchString(name) || strings.HasSuffix(name, ".staging") {
+	ok := len(name) > 0 && len(name) <= maxName && !strings.HasSuffix(name, ".staging") &&
+		isAlnum(name[0]) && isAlnum(name[len(name)-1])
+	for i := range len(name) {
+		ok = ok && (isAlnum(name[i]) || strings.IndexByte("._-", name[i]) >= 0)
+	}
+	if !ok {
 		return fault.New(fault.Invalid, "%q is not a kernel name", name).
-			WithHint("use at most %d of a-z, 0-9, '.', '_' and '-', with a letter or digit at both ends", maxName)
+			WithHint("use at most %d of a-z, 0-9, '.', '_' and '-', with a letter or a digit at both ends", maxName)
 	}
 	return nil
 }
+
+func isAlnum(c byte) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' }

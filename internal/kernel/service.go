@@ -1,11 +1,16 @@
 package kernel
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"io"
 	"io/fs"
+	"slices"
+	"strings"
 	"time"
 
+	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/operation"
 )
 
@@ -29,7 +34,7 @@ type Executables interface {
 // ModuleRequest asks for the modules of a kernel to be packed.
 type ModuleRequest struct {
 	FS      fs.FS
-	Dir     string // of the modules, in FS; its last element is Version
+	Dir     string // of the modules, in FS
 	Version string
 	// WorkDir is an empty directory for whatever is in between; the caller
 	// removes it. Image is the filesystem to make, and BootDir the directory
@@ -104,3 +109,50 @@ type Service struct{ d Deps }
 
 // NewService makes the catalog.
 func NewService(d Deps) *Service { return &Service{d: d} }
+
+// List returns all kernels, sorted by name.
+func (s *Service) List(ctx context.Context) ([]Manifest, error) { return s.d.Store.List(ctx) }
+
+// Get returns the kernel called name, or NotFound.
+func (s *Service) Get(ctx context.Context, name string) (Manifest, error) {
+	if err := CheckName(name); err != nil {
+		return Manifest{}, err
+	}
+	return s.d.Store.Get(ctx, name)
+}
+
+// Default returns the kernel that a VM gets when it names none: the one that
+// was imported last. It is NotFound when there is none at all.
+func (s *Service) Default(ctx context.Context) (Manifest, error) {
+	all, err := s.d.Store.List(ctx)
+	if err != nil {
+		return Manifest{}, err
+	}
+	if len(all) == 0 {
+		return Manifest{}, fault.New(fault.NotFound, "there is no kernel").
+			WithHint("banger kernel import NAME --from DIR")
+	}
+	return slices.MaxFunc(all, func(a, b Manifest) int {
+		return cmp.Or(a.ImportedAt.Compare(b.ImportedAt), CompareVersions(a.Version, b.Version))
+	}), nil
+}
+
+// Remove deletes the kernel called name. It is Conflict while VMs use it.
+func (s *Service) Remove(ctx context.Context, name string) error {
+	if err := CheckName(name); err != nil {
+		return err
+	}
+	users, err := s.d.Users.KernelUsers(ctx, name)
+	if err != nil {
+		return fmt.Errorf("find the VMs that use kernel %s: %w", name, err)
+	}
+	if len(users) > 0 {
+		return fault.New(fault.Conflict, "kernel %s is used by %s", name, strings.Join(users, ", ")).
+			WithHint("banger vm delete %s", strings.Join(users, " "))
+	}
+	return s.d.Store.Remove(ctx, name)
+}
+
+// Sweep removes what interrupted work left behind. Call it before anything
+// else uses the catalog.
+func (s *Service) Sweep(ctx context.Context) error { return s.d.Store.Sweep(ctx) }

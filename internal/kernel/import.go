@@ -1,0 +1,187 @@
+package kernel
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/operation"
+)
+
+// maxFile bounds each file that an import reads, in bytes.
+const maxFile = 1 << 30
+
+// Import takes the newest kernel in the directory dir of the host into the
+// catalog as name. Importing the same kernel again does nothing; another one
+// under a name that is taken is Conflict. When it fails, or ctx ends, nothing
+// is left of it.
+func (s *Service) Import(ctx context.Context, name, dir string, p operation.Progress) (Manifest, error) {
+	if err := CheckName(name); err != nil {
+		return Manifest{}, err
+	}
+	p.Stage("find")
+	src, err := s.d.Open(dir)
+	if err != nil {
+		return Manifest{}, err
+	}
+	defer src.Close() //nolint:errcheck // read only
+	layout, err := Find(ctx, src, s.d.Executables)
+	if err != nil {
+		return Manifest{}, fmt.Errorf("%s: %w", dir, err)
+	}
+	if err := s.checkArchitecture(layout); err != nil {
+		return Manifest{}, err
+	}
+	p.Detail("%s", layout.Version)
+	m := Manifest{
+		Format: ManifestFormat, Name: name, Version: layout.Version, Source: dir,
+		Architecture: layout.Binary.Architecture, ImportedAt: s.d.Now().UTC(),
+	}
+	if m.SourceSHA256, err = fingerprint(ctx, src, layout); err != nil {
+		return Manifest{}, fmt.Errorf("read %s: %w", dir, err)
+	}
+	if old, err := s.existing(ctx, m); err == nil || !errors.Is(err, fault.NotFound) {
+		return old, err
+	}
+	return s.build(ctx, src, layout, m, p)
+}
+
+func (s *Service) checkArchitecture(l Layout) error {
+	if got := l.Binary.Architecture; got != s.d.Architecture {
+		return fault.New(fault.Invalid, "%s is a kernel for %s, and this host is %s", l.Image, got, s.d.Architecture).
+			WithHint("import a kernel built for %s", s.d.Architecture)
+	}
+	return nil
+}
+
+// existing returns the kernel that has m's name already: NotFound if there is
+// none, Conflict if it is another one.
+func (s *Service) existing(ctx context.Context, m Manifest) (Manifest, error) {
+	old, err := s.d.Store.Get(ctx, m.Name)
+	if err != nil {
+		return Manifest{}, err
+	}
+	if old.SourceSHA256 != m.SourceSHA256 {
+		return Manifest{}, fault.New(fault.Conflict, "there is a kernel %s already (%s, from %s)", m.Name, old.Version, old.Source).
+			WithHint("banger kernel rm %s, or import under another name", m.Name)
+	}
+	return old, nil
+}
+
+func (s *Service) build(ctx context.Context, src fs.FS, l Layout, m Manifest, p operation.Progress) (_ Manifest, err error) {
+	draft, err := s.d.Store.Begin(ctx, m.Name)
+	if err != nil {
+		return Manifest{}, err
+	}
+	defer func() { err = errors.Join(err, draft.Discard()) }()
+	files := draft.Files()
+
+	p.Stage("extract vmlinux")
+	bin, err := s.d.Executables.Extract(ctx, src, l.Image, files.Vmlinux)
+	if err != nil {
+		return Manifest{}, fmt.Errorf("extract %s: %w", l.Image, err)
+	}
+	m.PVH, m.Architecture = bin.PVH, bin.Architecture
+	if err := s.checkArchitecture(Layout{Image: l.Image, Binary: bin}); err != nil {
+		return Manifest{}, err
+	}
+	if l.Initrd != "" {
+		if err := copyFile(ctx, src, l.Initrd, files.Initrd); err != nil {
+			return Manifest{}, fmt.Errorf("copy %s: %w", l.Initrd, err)
+		}
+	}
+	if l.Modules != "" {
+		set, err := s.d.Modules.Pack(ctx, ModuleRequest{
+			FS: src, Dir: l.Modules, Version: l.Version,
+			WorkDir: files.WorkDir, Image: files.Modules, BootDir: files.BootModules,
+		}, p)
+		if err != nil {
+			return Manifest{}, fmt.Errorf("modules of %s: %w", l.Version, err)
+		}
+		m.Modules, m.BootModules, m.LateModules = set.Count, set.Boot, set.Late
+	}
+	p.Stage("store")
+	done, err := draft.Commit(ctx, m)
+	if errors.Is(err, fault.Conflict) { // somebody else was quicker
+		return s.existing(ctx, m)
+	}
+	return done, err
+}
+
+// fingerprint hashes all that an import takes from fsys.
+func fingerprint(ctx context.Context, fsys fs.FS, l Layout) (string, error) {
+	h := sha256.New()
+	fmt.Fprintf(h, "version %s\n", l.Version)
+	add := func(label, name string) error {
+		if name == "" {
+			return nil
+		}
+		sum, err := hashFile(ctx, fsys, name)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(h, "%s %x\n", label, sum)
+		return err
+	}
+	if err := errors.Join(add("kernel", l.Image), add("initrd", l.Initrd)); err != nil {
+		return "", err
+	}
+	if l.Modules == "" {
+		return hex.EncodeToString(h.Sum(nil)), nil
+	}
+	// Links are not taken: build and source point to what is not here.
+	err := fs.WalkDir(fsys, l.Modules, func(name string, e fs.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() {
+			return err
+		}
+		return add(fmt.Sprintf("modules %q", strings.TrimPrefix(name, l.Modules)), name)
+	})
+	if err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+func hashFile(ctx context.Context, fsys fs.FS, name string) ([]byte, error) {
+	h := sha256.New()
+	if err := readFile(ctx, fsys, name, h); err != nil {
+		return nil, err
+	}
+	return h.Sum(nil), nil
+}
+
+func copyFile(ctx context.Context, fsys fs.FS, name, dst string) (err error) {
+	out, err := os.OpenFile(dst, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+	return readFile(ctx, fsys, name, out)
+}
+
+// readFile copies the regular file called name to w.
+func readFile(ctx context.Context, fsys fs.FS, name string, w io.Writer) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if !isFile(fsys, name) {
+		return fault.New(fault.Invalid, "%s is not a regular file", name)
+	}
+	f, err := fsys.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close() //nolint:errcheck // read only
+	n, err := io.Copy(w, io.LimitReader(f, maxFile+1))
+	if err == nil && n > maxFile {
+		return fault.New(fault.Invalid, "%s is larger than %d bytes", name, int64(maxFile))
+	}
+	return err
+}
