@@ -4,43 +4,175 @@ package autostart
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
+	"time"
 
+	"github.com/gofrs/flock"
+
+	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/buildinfo"
 	"github.com/bangervm/banger/internal/client"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/statedir"
 )
 
-// Options of Ensure.
+// Options say which daemon is meant, and which one to start.
 type Options struct {
-	Dirs    statedir.Dirs
-	Self    buildinfo.Info // the client's build
-	Socket  string         // empty: Dirs.Socket(). Set: never start or replace a daemon, only dial
-	Bangerd string         // path of the executable; empty: found by Find
-	Warn    io.Writer      // where a warning line goes; nil: nowhere
+	Dirs statedir.Dirs
+	Self buildinfo.Info // the client's build
+	// Socket, when set, is another daemon's: it is only dialled, never started
+	// or replaced. Empty means Dirs.Socket().
+	Socket string
+	// Bangerd is the path of the executable; empty: see Find.
+	Bangerd string
+	// Warn gets a line when an older daemon has to be used as it is. Nil: nobody does.
+	Warn io.Writer
 }
 
-// Ensure returns a client of a daemon that answers, of this build or a newer
-// one where that can be had. It starts one when none listens, and waits until
-// it is ready.
+// pingTimeout bounds the question whether a daemon answers; endTimeout how
+// long one that agreed to end may take.
+const (
+	pingTimeout = 10 * time.Second
+	endTimeout  = 30 * time.Second
+	lockPoll    = 10 * time.Millisecond
+)
+
+func (o Options) socket() string {
+	if o.Socket != "" {
+		return o.Socket
+	}
+	return o.Dirs.Socket()
+}
+
+// Ensure returns a client of a daemon that answers. It starts one when none
+// listens and waits until it is ready, and it replaces one of an older build
+// unless that one is busy. The caller closes the client.
 func Ensure(ctx context.Context, opts Options) (*client.Client, error) {
-	return nil, fault.New(fault.Internal, "not written yet")
+	c := client.New(opts.socket())
+	if err := ensure(ctx, c, opts); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
 }
 
-// Start starts a daemon if none answers, and reports whether it did.
+func ensure(ctx context.Context, c *client.Client, opts Options) error {
+	ping, err := quickPing(ctx, c)
+	if opts.Socket != "" {
+		if err != nil {
+			return err
+		}
+		return fits(ping)
+	}
+	if err == nil && !outdated(ping, opts.Self) {
+		return fits(ping)
+	}
+	if err != nil && !errors.Is(err, client.ErrNoDaemon) {
+		return err
+	}
+	_, err = startLocked(ctx, c, opts)
+	return err
+}
+
+// Start starts a daemon if none answers, or replaces an older one, and reports
+// whether it did.
 func Start(ctx context.Context, opts Options) (started bool, err error) {
-	return false, fault.New(fault.Internal, "not written yet")
+	c := client.New(opts.socket())
+	defer c.Close()
+	return startLocked(ctx, c, opts)
 }
 
-// Stop asks the daemon to end and waits until its lock is free. It reports
-// false when none ran. Busy, unless forced, while operations are under way.
+// Stop asks the daemon to end and waits until it has. It reports false when
+// none ran. Busy, unless forced, while operations are under way.
 func Stop(ctx context.Context, opts Options, force bool) (stopped bool, err error) {
-	return false, fault.New(fault.Internal, "not written yet")
+	c := client.New(opts.socket())
+	defer c.Close()
+	switch err := c.StopDaemon(ctx, api.StopDaemon{Force: force}); {
+	case errors.Is(err, client.ErrNoDaemon):
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	if opts.Socket != "" {
+		return true, nil
+	}
+	return true, awaitEnd(ctx, opts.Dirs)
 }
 
-// Find returns the path of bangerd: BANGER_BANGERD, or beside this executable,
-// or on PATH.
-func Find() (string, error) {
-	return "", fault.New(fault.Internal, "not written yet")
+func quickPing(ctx context.Context, c *client.Client) (api.Ping, error) {
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	return c.Ping(ctx)
+}
+
+// fits refuses a daemon that this client cannot talk to.
+func fits(ping api.Ping) error {
+	if ping.Protocol >= api.Protocol {
+		return nil
+	}
+	return fault.New(fault.Conflict, "bangerd %s speaks protocol %d, this banger needs %d", ping.Version, ping.Protocol, api.Protocol).
+		WithHint("banger daemon stop, then try again")
+}
+
+// outdated reports whether the daemon's build is surely older than self.
+func outdated(ping api.Ping, self buildinfo.Info) bool {
+	daemon := buildinfo.Info{Version: ping.Version, Commit: ping.Commit, BuiltAt: ping.BuiltAt}
+	return !buildinfo.Same(daemon, self) && !ping.BuiltAt.IsZero() && self.BuiltAt.After(ping.BuiltAt)
+}
+
+// startLocked looks again under the lock, since another command line may have
+// done all this meanwhile.
+func startLocked(ctx context.Context, c *client.Client, opts Options) (started bool, err error) {
+	if err := opts.Dirs.Ensure(); err != nil {
+		return false, fmt.Errorf("make banger's directories: %w", err)
+	}
+	lock := flock.New(opts.Dirs.StartLock(), flock.SetPermissions(0o600))
+	if _, err := lock.TryLockContext(ctx, lockPoll); err != nil {
+		return false, fmt.Errorf("wait for another banger that starts the daemon: %w", err)
+	}
+	defer func() { _ = lock.Close() }()
+	ping, err := quickPing(ctx, c)
+	switch {
+	case err == nil && !outdated(ping, opts.Self):
+		return false, fits(ping)
+	case err == nil:
+		replaced, err := endOld(ctx, c, ping, opts)
+		if err != nil || !replaced {
+			return false, err
+		}
+	case !errors.Is(err, client.ErrNoDaemon):
+		return false, err
+	}
+	return true, launch(ctx, c, opts)
+}
+
+// endOld ends the older daemon. It reports false when that one is busy and
+// must be used as it is.
+func endOld(ctx context.Context, c *client.Client, ping api.Ping, opts Options) (bool, error) {
+	err := c.StopDaemon(ctx, api.StopDaemon{})
+	switch {
+	case errors.Is(err, fault.Busy):
+		if opts.Warn != nil {
+			_, _ = fmt.Fprintf(opts.Warn, "banger: bangerd %s is older than this build and busy; it is replaced when it has finished\n", ping.Version)
+		}
+		return false, fits(ping)
+	case err != nil && !errors.Is(err, client.ErrNoDaemon):
+		return false, err
+	}
+	c.Close() // its idle connections lead to the old one
+	return true, awaitEnd(ctx, opts.Dirs)
+}
+
+// awaitEnd returns when no daemon holds the daemon's lock. It takes the lock
+// for an instant; a daemon that starts just then tries again.
+func awaitEnd(ctx context.Context, dirs statedir.Dirs) error {
+	ctx, cancel := context.WithTimeout(ctx, endTimeout)
+	defer cancel()
+	lock := flock.New(dirs.Lock(), flock.SetPermissions(0o600))
+	if _, err := lock.TryLockContext(ctx, lockPoll); err != nil {
+		return fault.Wrap(fault.Unavailable, err, "bangerd has not ended").WithHint("banger daemon logs")
+	}
+	return lock.Close()
 }

@@ -1,0 +1,89 @@
+package server
+
+import (
+	"time"
+
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/image"
+	"github.com/bangervm/banger/internal/kernel"
+	"github.com/bangervm/banger/internal/operation"
+	"github.com/bangervm/banger/internal/vm"
+)
+
+// listOf is the body of a listing: never null.
+func listOf[In, Out any](in []In, body func(In) Out) api.List[Out] {
+	items := make([]Out, 0, len(in))
+	for _, v := range in {
+		items = append(items, body(v))
+	}
+	return api.List[Out]{Items: items}
+}
+
+// when is nil for a time at which nothing has happened.
+func when(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
+func texts(s []string) []string {
+	if s == nil {
+		return []string{}
+	}
+	return s
+}
+
+func vmBody(v vm.VM) api.VM {
+	labels := v.Labels
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	return api.VM{
+		ID: v.ID, Name: v.Name, State: string(v.State), Image: v.Image, ImageID: v.ImageID, Kernel: v.Kernel,
+		VCPU: v.VCPU, MemoryBytes: v.MemoryBytes, DiskBytes: v.DiskBytes, Driver: v.Driver, Init: string(v.Init),
+		Env: texts(v.Env), Labels: labels, ExitReason: v.ExitReason, ExitMessage: v.ExitMessage,
+		CreatedAt: v.CreatedAt.UTC(), StartedAt: when(v.StartedAt), StoppedAt: when(v.StoppedAt),
+	}
+}
+
+func runtimeBody(s vm.Status) *api.VMRuntime {
+	return &api.VMRuntime{
+		MonitorPID: s.MonitorPID, VMMPID: s.VMMPID, Monitor: s.Build, Agent: s.Agent, Phase: string(s.Phase),
+		GuestInit: s.Init, Boots: s.Boots, Warning: s.Warning, ReadyAt: when(s.ReadyAt),
+	}
+}
+
+func operationBody(op operation.Operation) api.Operation {
+	body := api.Operation{
+		ID: op.ID, Kind: op.Kind, Subject: op.Subject, State: string(op.State), Result: op.Result,
+		Stages: make([]api.Stage, 0, len(op.Stages)), CreatedAt: op.CreatedAt.UTC(), EndedAt: when(op.EndedAt),
+	}
+	for _, s := range op.Stages {
+		body.Stages = append(body.Stages, api.Stage{
+			Name: s.Name, State: string(s.State), Detail: s.Detail, Done: s.Done, Total: s.Total, Unit: s.Unit,
+			StartedAt: s.StartedAt.UTC(), EndedAt: when(s.EndedAt),
+		})
+	}
+	if op.Code != "" {
+		body.Problem = &api.Problem{Code: op.Code, Message: op.Message, Hint: op.Hint}
+	}
+	return body
+}
+
+func imageBody(m image.Manifest, vms int, usage int64) api.Image {
+	return api.Image{
+		ID: m.ID, Name: m.Name, Ref: m.Ref, Digest: m.Digest, Architecture: m.Architecture, OS: m.OS,
+		RootfsBytes: m.RootfsBytes, DiskUsage: usage, Entrypoint: texts(m.Config.Entrypoint), Cmd: texts(m.Config.Cmd),
+		Env: texts(m.Config.Env), WorkingDir: m.Config.WorkingDir, User: m.Config.User, Kernel: m.Kernel,
+		VMs: vms, CreatedAt: m.CreatedAt.UTC(),
+	}
+}
+
+func kernelBody(m kernel.Manifest, vms int) api.Kernel {
+	return api.Kernel{
+		Name: m.Name, Version: m.Version, Architecture: m.Architecture, Source: m.Source, SHA256: m.SHA256,
+		SizeBytes: m.SizeBytes, Modules: m.Modules, HasInitrd: m.Initrd != "", ImportedAt: m.ImportedAt.UTC(), VMs: vms,
+	}
+}

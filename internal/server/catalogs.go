@@ -1,0 +1,153 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"path/filepath"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/image"
+	"github.com/bangervm/banger/internal/kernel"
+	"github.com/bangervm/banger/internal/operation"
+	"github.com/bangervm/banger/internal/vm"
+)
+
+func (s *Server) imageRoutes(a huma.API) {
+	handle(s, a, route{id: "list-images", method: http.MethodGet, path: "/images", tag: "images", summary: "List local images"}, s.listImages)
+	handle(s, a, route{id: "get-image", method: http.MethodGet, path: "/images/{name}", tag: "images", summary: "Show an image"}, s.getImage)
+	handle(s, a, route{
+		id: "pull-image", method: http.MethodPost, path: "/images", tag: "images", summary: "Pull an image",
+		status: http.StatusAccepted,
+	}, s.pullImage)
+	handleEmpty(s, a, route{
+		id: "delete-image", method: http.MethodDelete, path: "/images/{name}", tag: "images",
+		summary: "Delete an image that no VM uses",
+	}, func(ctx context.Context, in *named) error { return s.Images.Delete(ctx, in.Name) })
+}
+
+// users counts the VMs for each value of key.
+func (s *Server) users(ctx context.Context, key func(vm.VM) string) (map[string]int, error) {
+	vms, err := s.VMs.List(ctx, vm.Filter{})
+	if err != nil {
+		return nil, err
+	}
+	count := map[string]int{}
+	for _, v := range vms {
+		count[key(v)]++
+	}
+	return count, nil
+}
+
+func byImage(v vm.VM) string  { return v.ImageID }
+func byKernel(v vm.VM) string { return v.Kernel }
+
+func (s *Server) listImages(ctx context.Context, _ *none) (api.List[api.Image], error) {
+	manifests, err := s.Images.List(ctx)
+	if err != nil {
+		return api.List[api.Image]{}, err
+	}
+	users, err := s.users(ctx, byImage)
+	return listOf(manifests, func(m image.Manifest) api.Image {
+		return imageBody(m, users[m.ID], s.Daemon.ImageDiskUsage(m.ID))
+	}), err
+}
+
+func (s *Server) getImage(ctx context.Context, in *named) (api.Image, error) {
+	m, err := s.Images.Get(ctx, in.Name)
+	if err != nil {
+		return api.Image{}, err
+	}
+	users, err := s.users(ctx, byImage)
+	return imageBody(m, users[m.ID], s.Daemon.ImageDiskUsage(m.ID)), err
+}
+
+// inputRef is the reference of an image whose bytes the client sends.
+const inputRef = "tar:-"
+
+func (s *Server) pullImage(_ context.Context, in *struct{ Body api.PullImage }) (api.Operation, error) {
+	req := image.PullRequest{Ref: in.Body.Ref, Name: in.Body.Name, Kernel: in.Body.Kernel}
+	subject := req.Name
+	if subject == "" {
+		subject = req.Ref
+	}
+	if req.Ref != inputRef {
+		op, err := s.Operations.Start("image.pull", subject, func(ctx context.Context, p operation.Progress) (any, error) {
+			return s.pulled(s.Images.Pull(ctx, req, p))
+		})
+		return operationBody(op), err
+	}
+	input := s.inputs.open()
+	req.Input = input.reader
+	op, err := s.Operations.Start("image.pull", subject, func(ctx context.Context, p operation.Progress) (any, error) {
+		defer input.close()
+		stop := context.AfterFunc(ctx, func() { input.fail(context.Cause(ctx)) })
+		defer stop()
+		return s.pulled(s.Images.Pull(ctx, req, p))
+	})
+	if err != nil {
+		input.close()
+		return api.Operation{}, err
+	}
+	input.publish(op.ID)
+	return operationBody(op), nil
+}
+
+func (s *Server) pulled(m image.Manifest, err error) (any, error) {
+	if err != nil {
+		return nil, err
+	}
+	return imageBody(m, 0, s.Daemon.ImageDiskUsage(m.ID)), nil
+}
+
+func (s *Server) kernelRoutes(a huma.API) {
+	handle(s, a, route{id: "list-kernels", method: http.MethodGet, path: "/kernels", tag: "kernels", summary: "List local kernels"}, s.listKernels)
+	handle(s, a, route{id: "get-kernel", method: http.MethodGet, path: "/kernels/{name}", tag: "kernels", summary: "Show a kernel"}, s.getKernel)
+	handle(s, a, route{
+		id: "import-kernel", method: http.MethodPost, path: "/kernels", tag: "kernels",
+		summary: "Import a kernel from a directory of the host", status: http.StatusAccepted,
+	}, s.importKernel)
+	handleEmpty(s, a, route{
+		id: "delete-kernel", method: http.MethodDelete, path: "/kernels/{name}", tag: "kernels",
+		summary: "Delete a kernel that no VM uses",
+	}, func(ctx context.Context, in *named) error { return s.Kernels.Remove(ctx, in.Name) })
+}
+
+func (s *Server) listKernels(ctx context.Context, _ *none) (api.List[api.Kernel], error) {
+	manifests, err := s.Kernels.List(ctx)
+	if err != nil {
+		return api.List[api.Kernel]{}, err
+	}
+	users, err := s.users(ctx, byKernel)
+	return listOf(manifests, func(m kernel.Manifest) api.Kernel { return kernelBody(m, users[m.Name]) }), err
+}
+
+func (s *Server) getKernel(ctx context.Context, in *named) (api.Kernel, error) {
+	m, err := s.Kernels.Get(ctx, in.Name)
+	if err != nil {
+		return api.Kernel{}, err
+	}
+	users, err := s.users(ctx, byKernel)
+	return kernelBody(m, users[m.Name]), err
+}
+
+func (s *Server) importKernel(_ context.Context, in *struct{ Body api.ImportKernel }) (api.Operation, error) {
+	name, from := in.Body.Name, in.Body.From
+	if err := kernel.CheckName(name); err != nil {
+		return api.Operation{}, err
+	}
+	if !filepath.IsAbs(from) || strings.ContainsRune(from, 0) {
+		return api.Operation{}, fault.New(fault.Invalid, "%q is not an absolute path", from)
+	}
+	op, err := s.Operations.Start("kernel.import", name, func(ctx context.Context, p operation.Progress) (any, error) {
+		m, err := s.Kernels.Import(ctx, name, from, p)
+		if err != nil {
+			return nil, err
+		}
+		return kernelBody(m, 0), nil
+	})
+	return operationBody(op), err
+}

@@ -1,0 +1,33 @@
+package server
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/fault"
+)
+
+func (s *Server) daemonRoutes(a huma.API) {
+	handle(s, a, route{
+		id: "ping", method: http.MethodGet, path: "/ping", tag: "daemon", summary: "Identify the daemon",
+	}, func(ctx context.Context, _ *none) (api.Ping, error) {
+		return s.Daemon.Ping(ctx), nil
+	})
+	handleEmpty(s, a, route{
+		id: "stop-daemon", method: http.MethodPost, path: "/daemon/stop", tag: "daemon",
+		summary: "End the daemon; VMs live on",
+	}, s.stopDaemon)
+}
+
+func (s *Server) stopDaemon(_ context.Context, in *struct{ Body *api.StopDaemon }) error {
+	force := in.Body != nil && in.Body.Force
+	if n := s.Daemon.Active(); n > 0 && !force {
+		return fault.New(fault.Busy, "%d operation(s) under way", n).
+			WithHint("wait for them, or `banger daemon stop --force` to cancel them")
+	}
+	s.Daemon.Stop()
+	return nil
+}

@@ -1,0 +1,182 @@
+package server
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/vm"
+)
+
+func (s *Server) guestRoutes(a huma.API) {
+	at := func(id, method, path, summary string) route {
+		return route{id: id, method: method, path: "/vms/{name}" + path, tag: "guests", summary: summary}
+	}
+	handle(s, a, at("get-health", http.MethodGet, "/health", "Ask the agent how the guest is"), s.health)
+	handle(s, a, at("get-ssh", http.MethodGet, "/ssh", "Show what an SSH client needs"), s.sshAccess)
+	logs := at("get-logs", http.MethodGet, "/logs", "Read the console")
+	logs.describe = func(op *huma.Operation) {
+		op.Responses = map[string]*huma.Response{"200": {
+			Description: "OK", Content: map[string]*huma.MediaType{"text/plain": {Schema: &huma.Schema{Type: "string"}}},
+		}}
+	}
+	handleStream(s, a, logs, s.logs)
+	exec := at("exec", http.MethodPost, "/exec", "Run a command (Upgrade: "+api.ExecProtocol+")")
+	exec.describe = upgrades("After 101 the stream carries the frames of docs/architecture.md.")
+	handleStream(s, a, exec, s.exec)
+	stream := at("dial", http.MethodGet, "/stream/{port}", "Connect to a port of the agent (Upgrade: "+api.StreamProtocol+")")
+	stream.describe = upgrades("After 101 the stream is the agent's, raw.")
+	handleStream(s, a, stream, s.dial)
+}
+
+func upgrades(description string) func(*huma.Operation) {
+	return func(op *huma.Operation) {
+		op.Description = description
+		op.Responses = map[string]*huma.Response{"101": {Description: "Switching Protocols"}}
+	}
+}
+
+// reachable finds a VM whose agent may answer.
+func (s *Server) reachable(ctx context.Context, name string) (vm.VM, error) {
+	v, err := s.VMs.Get(ctx, name)
+	if err != nil {
+		return vm.VM{}, err
+	}
+	switch v.State {
+	case vm.Paused:
+		return vm.VM{}, fault.New(fault.Conflict, "VM %s is paused", v.Name).WithHint("banger vm resume %s", v.Name)
+	case vm.Starting, vm.Running, vm.Stopping:
+		return v, nil
+	default:
+		return vm.VM{}, fault.New(fault.Conflict, "VM %s is not running (%s)", v.Name, v.State).
+			WithHint("banger vm start %s", v.Name)
+	}
+}
+
+func (s *Server) health(ctx context.Context, in *named) (api.Health, error) {
+	v, err := s.reachable(ctx, in.Name)
+	if err != nil {
+		return api.Health{}, err
+	}
+	began := time.Now()
+	h, err := s.Guests.Health(ctx, v.ID)
+	if err != nil {
+		return api.Health{}, err
+	}
+	return api.Health{
+		Ready: h.Ready, Init: h.Init, Agent: h.Build, BootID: h.BootID, UptimeSeconds: h.Uptime, Now: h.Now,
+		Load1: h.Load1, MemTotalBytes: h.MemTotal, MemAvailBytes: h.MemAvail,
+		DiskSizeBytes: h.DiskSize, DiskFreeBytes: h.DiskFree, RoundTripNanos: time.Since(began).Nanoseconds(),
+	}, nil
+}
+
+func (s *Server) sshAccess(ctx context.Context, in *named) (api.SSHAccess, error) {
+	v, err := s.VMs.Get(ctx, in.Name)
+	if err != nil {
+		return api.SSHAccess{}, err
+	}
+	return s.Guests.SSH(ctx, v.ID)
+}
+
+type logsRequest struct {
+	named
+	Tail   int  `query:"tail" default:"-1" minimum:"-1" doc:"lines from the end; -1: all"`
+	Follow bool `query:"follow" doc:"go on until the VM ends"`
+}
+
+func (s *Server) logs(ctx context.Context, in *logsRequest) (func(http.ResponseWriter, *http.Request), error) {
+	v, err := s.VMs.Get(ctx, in.Name)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := s.untilEnd(ctx)
+	alive := func() bool {
+		now, err := s.VMs.Get(ctx, v.ID)
+		return err == nil && now.State.Alive()
+	}
+	console, err := s.Consoles.Console(ctx, ConsoleRequest{VMID: v.ID, Tail: in.Tail, Follow: in.Follow && v.State.Alive(), Alive: alive})
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	return func(w http.ResponseWriter, _ *http.Request) {
+		defer cancel()
+		defer func() { _ = console.Close() }()
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.WriteHeader(http.StatusOK)
+		_, _ = io.Copy(flushing{w: w, out: http.NewResponseController(w)}, console)
+	}, nil
+}
+
+// flushing sends what is written at once, to a client that reads.
+type flushing struct {
+	w   io.Writer
+	out *http.ResponseController
+}
+
+func (f flushing) Write(p []byte) (int, error) {
+	_ = f.out.SetWriteDeadline(time.Now().Add(eventDeadline))
+	n, err := f.w.Write(p)
+	if err != nil {
+		return n, err
+	}
+	return n, f.out.Flush()
+}
+
+type execRequest struct {
+	named
+	Upgrade string `header:"Upgrade"`
+	Body    api.Exec
+}
+
+func (s *Server) exec(ctx context.Context, in *execRequest) (func(http.ResponseWriter, *http.Request), error) {
+	if err := checkUpgrade(in.Upgrade, api.ExecProtocol); err != nil {
+		return nil, err
+	}
+	if len(in.Body.Command) == 0 || in.Body.Command[0] == "" {
+		return nil, fault.New(fault.Invalid, "the command is empty")
+	}
+	v, err := s.reachable(ctx, in.Name)
+	if err != nil {
+		return nil, err
+	}
+	guest, err := s.Guests.Exec(ctx, v.ID, agentrpc.ExecRequest(in.Body))
+	if err != nil {
+		return nil, err
+	}
+	return s.splice(guest, api.ExecProtocol), nil
+}
+
+type dialRequest struct {
+	named
+	Upgrade string `header:"Upgrade"`
+	Port    uint32 `path:"port" minimum:"1" maximum:"4294967294"`
+}
+
+func (s *Server) dial(ctx context.Context, in *dialRequest) (func(http.ResponseWriter, *http.Request), error) {
+	if err := checkUpgrade(in.Upgrade, api.StreamProtocol); err != nil {
+		return nil, err
+	}
+	v, err := s.reachable(ctx, in.Name)
+	if err != nil {
+		return nil, err
+	}
+	guest, err := s.Guests.Dial(ctx, v.ID, in.Port)
+	if err != nil {
+		return nil, err
+	}
+	return s.splice(guest, api.StreamProtocol), nil
+}
+
+func checkUpgrade(got, want string) error {
+	if got != want {
+		return fault.New(fault.Invalid, "this endpoint needs the header Upgrade: %s (is %q)", want, got)
+	}
+	return nil
+}

@@ -1,0 +1,116 @@
+package server
+
+import (
+	"context"
+	"io"
+	"net"
+	"time"
+
+	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/image"
+	"github.com/bangervm/banger/internal/kernel"
+	"github.com/bangervm/banger/internal/operation"
+	"github.com/bangervm/banger/internal/vm"
+)
+
+// VMs reads what is known of VMs.
+type VMs interface {
+	List(ctx context.Context, f vm.Filter) ([]vm.VM, error)
+	Get(ctx context.Context, name string) (vm.VM, error)
+	Runtime(id string) (vm.Status, bool)
+}
+
+// Lifecycle are the long verbs of a VM's life: each is an operation.
+type Lifecycle interface {
+	Create(ctx context.Context, req vm.CreateRequest, p operation.Progress) (vm.VM, error)
+	Start(ctx context.Context, name string, wait vm.Wait, p operation.Progress) (vm.VM, error)
+	Stop(ctx context.Context, name string, timeout time.Duration, p operation.Progress) (vm.VM, error)
+	Restart(ctx context.Context, name string, timeout time.Duration, wait vm.Wait, p operation.Progress) (vm.VM, error)
+	Delete(ctx context.Context, name string, force bool, p operation.Progress) error
+	Reset(ctx context.Context, name string, p operation.Progress) (vm.VM, error)
+}
+
+// Control are the short verbs of a VM's life.
+type Control interface {
+	Pause(ctx context.Context, name string) (vm.VM, error)
+	Resume(ctx context.Context, name string) (vm.VM, error)
+	Kill(ctx context.Context, name, signal string) (vm.VM, error)
+	Set(ctx context.Context, name string, change vm.Change) (vm.VM, error)
+}
+
+// Guests reaches the agents in living guests, by VM id.
+type Guests interface {
+	Health(ctx context.Context, vmID string) (agentrpc.Health, error)
+	// Exec returns the upgraded stream of agentrpc.ExecProtocol.
+	Exec(ctx context.Context, vmID string, req agentrpc.ExecRequest) (net.Conn, error)
+	Dial(ctx context.Context, vmID string, port uint32) (net.Conn, error)
+	// SSH tells how an SSH client gets in. The VM need not be alive.
+	SSH(ctx context.Context, vmID string) (api.SSHAccess, error)
+}
+
+// ConsoleRequest says which part of a console is wanted.
+type ConsoleRequest struct {
+	VMID string
+	Tail int // lines from the end; negative: all
+	// Follow goes on with what is printed until alive says no, or ctx ends.
+	Follow bool
+	Alive  func() bool
+}
+
+// Consoles reads what VMs print.
+type Consoles interface {
+	// Console returns the stream; it ends when the request is met or ctx ends. The
+	// caller closes it. A VM that has printed nothing has an empty console.
+	Console(ctx context.Context, req ConsoleRequest) (io.ReadCloser, error)
+}
+
+// Images is the catalog of images.
+type Images interface {
+	Pull(ctx context.Context, req image.PullRequest, p operation.Progress) (image.Manifest, error)
+	List(ctx context.Context) ([]image.Manifest, error)
+	Get(ctx context.Context, name string) (image.Manifest, error)
+	Delete(ctx context.Context, name string) error
+}
+
+// Kernels is the catalog of kernels.
+type Kernels interface {
+	Import(ctx context.Context, name, dir string, p operation.Progress) (kernel.Manifest, error)
+	List(ctx context.Context) ([]kernel.Manifest, error)
+	Get(ctx context.Context, name string) (kernel.Manifest, error)
+	Remove(ctx context.Context, name string) error
+}
+
+// Operations runs long work and remembers it.
+type Operations interface {
+	Start(kind, subject string, work operation.Work) (operation.Operation, error)
+	Get(ctx context.Context, id string) (operation.Operation, error)
+	List(ctx context.Context) ([]operation.Operation, error)
+	Cancel(ctx context.Context, id string) (operation.Operation, error)
+	Watch(ctx context.Context, id string) (<-chan operation.Operation, error)
+}
+
+// Daemon is what the server must know of, and may ask of, its own process.
+type Daemon interface {
+	// Ping describes the daemon.
+	Ping(ctx context.Context) api.Ping
+	// Active is how many operations are under way.
+	Active() int
+	// Stop begins the daemon's end and returns at once.
+	Stop()
+	// ImageDiskUsage is what an image takes on the host's disk, in bytes.
+	ImageDiskUsage(id string) int64
+}
+
+// Services is all that the API gives access to.
+type Services struct {
+	VMs        VMs
+	Lifecycle  Lifecycle
+	Control    Control
+	Guests     Guests
+	Consoles   Consoles
+	Images     Images
+	Kernels    Kernels
+	Operations Operations
+	Daemon     Daemon
+}

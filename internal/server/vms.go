@@ -1,0 +1,243 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/operation"
+	"github.com/bangervm/banger/internal/vm"
+)
+
+// defaultStop is how long a guest may take to go down when nobody says.
+const defaultStop = 20 * time.Second
+
+// maxStop bounds what a request may ask for.
+const maxStop = 24 * time.Hour
+
+type vmRequest[T any] struct {
+	named
+	Body T
+}
+
+func (s *Server) vmRoutes(a huma.API) {
+	get := func(id, path, summary string) route {
+		return route{id: id, method: http.MethodGet, path: path, tag: "vms", summary: summary}
+	}
+	handle(s, a, get("list-vms", "/vms", "List VMs, oldest first"), s.listVMs)
+	handle(s, a, get("get-vm", "/vms/{name}", "Show a VM"), s.getVM)
+	long := func(id, method, path, summary string) route {
+		return route{id: id, method: method, path: path, tag: "vms", summary: summary, status: http.StatusAccepted}
+	}
+	handle(s, a, long("create-vm", http.MethodPost, "/vms", "Create a VM"), s.createVM)
+	handle(s, a, long("start-vm", http.MethodPost, "/vms/{name}/start", "Start a VM"), s.startVM)
+	handle(s, a, long("stop-vm", http.MethodPost, "/vms/{name}/stop", "Stop a VM"), s.stopVM)
+	handle(s, a, long("restart-vm", http.MethodPost, "/vms/{name}/restart", "Stop a VM and start it"), s.restartVM)
+	handle(s, a, long("reset-vm", http.MethodPost, "/vms/{name}/reset", "Take a VM's system back to its image"), s.resetVM)
+	handle(s, a, long("delete-vm", http.MethodDelete, "/vms/{name}", "Delete a VM with its disk"), s.deleteVM)
+	short := func(id, method, path, summary string) route {
+		return route{id: id, method: method, path: path, tag: "vms", summary: summary}
+	}
+	handle(s, a, short("pause-vm", http.MethodPost, "/vms/{name}/pause", "Stop a VM's CPUs"), s.pauseVM)
+	handle(s, a, short("resume-vm", http.MethodPost, "/vms/{name}/resume", "Let a paused VM run on"), s.resumeVM)
+	handle(s, a, short("kill-vm", http.MethodPost, "/vms/{name}/kill", "Send a signal to the VMM process"), s.killVM)
+	handle(s, a, short("update-vm", http.MethodPatch, "/vms/{name}", "Change a stopped VM"), s.updateVM)
+}
+
+func (s *Server) listVMs(ctx context.Context, in *struct {
+	Label []string `query:"label,explode" doc:"KEY or KEY=VALUE; a VM must have each"`
+},
+) (api.List[api.VM], error) {
+	filter := vm.Filter{}
+	for _, label := range in.Label {
+		key, value, _ := strings.Cut(label, "=")
+		if key == "" {
+			return api.List[api.VM]{}, fault.New(fault.Invalid, "label %q has no key", label).WithHint("KEY or KEY=VALUE")
+		}
+		if filter.Labels == nil {
+			filter.Labels = map[string]string{}
+		}
+		filter.Labels[key] = value
+	}
+	vms, err := s.VMs.List(ctx, filter)
+	return listOf(vms, vmBody), err
+}
+
+func (s *Server) getVM(ctx context.Context, in *named) (api.VM, error) {
+	v, err := s.VMs.Get(ctx, in.Name)
+	if err != nil {
+		return api.VM{}, err
+	}
+	return s.liveVM(v), nil
+}
+
+// liveVM is a VM's body with what its monitor says.
+func (s *Server) liveVM(v vm.VM) api.VM {
+	body := vmBody(v)
+	if status, ok := s.VMs.Runtime(v.ID); ok && v.State.Alive() {
+		body.Runtime = runtimeBody(status)
+	}
+	return body
+}
+
+// begin starts the operation that does work, whose result is a VM's body.
+func (s *Server) begin(kind, subject string, work func(context.Context, operation.Progress) (vm.VM, error)) (api.Operation, error) {
+	op, err := s.Operations.Start(kind, subject, func(ctx context.Context, p operation.Progress) (any, error) {
+		v, err := work(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		return s.liveVM(v), nil
+	})
+	return operationBody(op), err
+}
+
+func (s *Server) createVM(_ context.Context, in *struct{ Body api.CreateVM }) (api.Operation, error) {
+	wait, err := vm.ParseWait(in.Body.Wait)
+	if err != nil {
+		return api.Operation{}, err
+	}
+	req := vm.CreateRequest{
+		Name: in.Body.Name, Image: in.Body.Image, Kernel: in.Body.Kernel,
+		VCPU: in.Body.VCPU, MemoryBytes: in.Body.MemoryBytes, DiskBytes: in.Body.DiskBytes,
+		Env: in.Body.Env, Labels: in.Body.Labels, Start: in.Body.Start, Wait: wait,
+	}
+	if in.Body.Init != nil {
+		req.Init = vm.InitMode(*in.Body.Init)
+	}
+	subject := ""
+	if req.Name != nil {
+		subject = *req.Name
+	}
+	return s.begin("vm.create", subject, func(ctx context.Context, p operation.Progress) (vm.VM, error) {
+		return s.Lifecycle.Create(ctx, req, p)
+	})
+}
+
+// known finds the VM that a verb is about, so that an unknown name is refused
+// at once, and the verb goes by id whatever is renamed meanwhile.
+func (s *Server) known(ctx context.Context, name string) (vm.VM, error) { return s.VMs.Get(ctx, name) }
+
+func (s *Server) startVM(ctx context.Context, in *vmRequest[*api.StartVM]) (api.Operation, error) {
+	wait := vm.WaitReady()
+	if in.Body != nil {
+		var err error
+		if wait, err = vm.ParseWait(in.Body.Wait); err != nil {
+			return api.Operation{}, err
+		}
+	}
+	v, err := s.known(ctx, in.Name)
+	if err != nil {
+		return api.Operation{}, err
+	}
+	return s.begin("vm.start", v.Name, func(ctx context.Context, p operation.Progress) (vm.VM, error) {
+		return s.Lifecycle.Start(ctx, v.ID, wait, p)
+	})
+}
+
+func (s *Server) stopVM(ctx context.Context, in *vmRequest[*api.StopVM]) (api.Operation, error) {
+	var seconds *float64
+	if in.Body != nil {
+		seconds = in.Body.TimeoutSeconds
+	}
+	timeout, err := stopTimeout(seconds)
+	if err != nil {
+		return api.Operation{}, err
+	}
+	v, err := s.known(ctx, in.Name)
+	if err != nil {
+		return api.Operation{}, err
+	}
+	return s.begin("vm.stop", v.Name, func(ctx context.Context, p operation.Progress) (vm.VM, error) {
+		return s.Lifecycle.Stop(ctx, v.ID, timeout, p)
+	})
+}
+
+func (s *Server) restartVM(ctx context.Context, in *vmRequest[*api.RestartVM]) (api.Operation, error) {
+	body := in.Body
+	if body == nil {
+		body = &api.RestartVM{}
+	}
+	timeout, err := stopTimeout(body.TimeoutSeconds)
+	if err != nil {
+		return api.Operation{}, err
+	}
+	wait, err := vm.ParseWait(body.Wait)
+	if err != nil {
+		return api.Operation{}, err
+	}
+	v, err := s.known(ctx, in.Name)
+	if err != nil {
+		return api.Operation{}, err
+	}
+	return s.begin("vm.restart", v.Name, func(ctx context.Context, p operation.Progress) (vm.VM, error) {
+		return s.Lifecycle.Restart(ctx, v.ID, timeout, wait, p)
+	})
+}
+
+func stopTimeout(seconds *float64) (time.Duration, error) {
+	if seconds == nil {
+		return defaultStop, nil
+	}
+	if !(*seconds >= 0 && *seconds <= maxStop.Seconds()) {
+		return 0, fault.New(fault.Invalid, "timeout of %g s is not between 0 and %g", *seconds, maxStop.Seconds())
+	}
+	return time.Duration(*seconds * float64(time.Second)), nil
+}
+
+func (s *Server) resetVM(ctx context.Context, in *named) (api.Operation, error) {
+	v, err := s.known(ctx, in.Name)
+	if err != nil {
+		return api.Operation{}, err
+	}
+	return s.begin("vm.reset", v.Name, func(ctx context.Context, p operation.Progress) (vm.VM, error) {
+		return s.Lifecycle.Reset(ctx, v.ID, p)
+	})
+}
+
+func (s *Server) deleteVM(ctx context.Context, in *struct {
+	named
+	Force bool `query:"force" doc:"end the VM hard if it is alive"`
+},
+) (api.Operation, error) {
+	v, err := s.known(ctx, in.Name)
+	if err != nil {
+		return api.Operation{}, err
+	}
+	op, err := s.Operations.Start("vm.delete", v.Name, func(ctx context.Context, p operation.Progress) (any, error) {
+		return nil, s.Lifecycle.Delete(ctx, v.ID, in.Force, p)
+	})
+	return operationBody(op), err
+}
+
+func (s *Server) pauseVM(ctx context.Context, in *named) (api.VM, error) {
+	v, err := s.Control.Pause(ctx, in.Name)
+	return vmBody(v), err
+}
+
+func (s *Server) resumeVM(ctx context.Context, in *named) (api.VM, error) {
+	v, err := s.Control.Resume(ctx, in.Name)
+	return vmBody(v), err
+}
+
+func (s *Server) killVM(ctx context.Context, in *vmRequest[*api.KillVM]) (api.VM, error) {
+	signal := ""
+	if in.Body != nil {
+		signal = in.Body.Signal
+	}
+	v, err := s.Control.Kill(ctx, in.Name, signal)
+	return vmBody(v), err
+}
+
+func (s *Server) updateVM(ctx context.Context, in *vmRequest[api.UpdateVM]) (api.VM, error) {
+	v, err := s.Control.Set(ctx, in.Name, vm.Change{
+		Name: in.Body.Name, VCPU: in.Body.VCPU, MemoryBytes: in.Body.MemoryBytes,
+		DiskBytes: in.Body.DiskBytes, Labels: in.Body.Labels,
+	})
+	return vmBody(v), err
+}

@@ -1,0 +1,10 @@
+package statedir
+
+import "path/filepath"
+
+// StartLock is held by whoever starts or replaces the daemon, so that two
+// command lines at once start one.
+func (d Dirs) StartLock() string { return filepath.Join(d.State, "start.lock") }
+
+// OldLog is what Log was before it was too big.
+func (d Dirs) OldLog() string { return d.Log() + ".1" }
