@@ -2,9 +2,7 @@ package imagestore
 
 import (
 	"context"
-	"errors"
 	"os"
-	"syscall"
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/image"
@@ -30,12 +28,12 @@ func (s *Store) Stage(ctx context.Context, id string) (image.Staging, error) {
 	if _, err := os.Lstat(string(s.dirs.Image(id))); err == nil {
 		return nil, fault.New(fault.Conflict, "image %s exists", id)
 	}
-	if err := os.MkdirAll(s.dirs.Images(), 0o700); err != nil {
-		return nil, full(err, s.dirs.Images())
-	}
 	st := &staging{store: s, id: id, dir: s.dirs.Image(id + statedir.StagingSuffix)}
+	if err := os.MkdirAll(s.dirs.Images(), 0o700); err != nil {
+		return nil, statedir.DiskFault(err, string(st.dir))
+	}
 	if err := os.Mkdir(string(st.dir), 0o700); err != nil {
-		return nil, full(err, s.dirs.Images())
+		return nil, statedir.DiskFault(err, string(st.dir))
 	}
 	return st, nil
 }
@@ -49,16 +47,16 @@ func (st *staging) Commit(m image.Manifest) error {
 	}
 	images := st.store.dirs.Images()
 	if err := writeManifest(st.dir.Manifest(), m); err != nil {
-		return full(err, images)
+		return statedir.DiskFault(err, string(st.dir))
 	}
 	if err := os.Chmod(st.dir.Rootfs(), 0o400); err != nil {
 		return err
 	}
 	if err := syncDir(string(st.dir)); err != nil {
-		return full(err, images)
+		return statedir.DiskFault(err, string(st.dir))
 	}
 	if err := os.Rename(string(st.dir), string(st.store.dirs.Image(st.id))); err != nil {
-		return full(err, images)
+		return statedir.DiskFault(err, string(st.dir))
 	}
 	st.done = true
 	return syncDir(images)
@@ -69,12 +67,4 @@ func (st *staging) Discard() error {
 		return nil
 	}
 	return os.RemoveAll(string(st.dir))
-}
-
-func full(err error, dir string) error {
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return fault.Wrap(fault.Unavailable, err, "no space left in %s", dir).
-			WithHint("free some space there: banger image rm NAME, or banger vm rm NAME")
-	}
-	return err
 }

@@ -5,12 +5,9 @@ import (
 	"errors"
 	"io"
 	"os"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
-
-const errNoSpace = syscall.ENOSPC
 
 // cloneFile makes dst, which must not exist, a copy of src: by reflink where
 // the filesystem can, else by copying what is not a hole.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/statedir"
@@ -47,7 +48,7 @@ func (d *Disks) Create(ctx context.Context, path string, size int64) error {
 	if err != nil {
 		return err
 	}
-	return diskFault(cloneFile(ctx, template, path), path)
+	return statedir.DiskFault(cloneFile(ctx, template, path), path)
 }
 
 // Grow makes the disk at path size bytes large. The guest grows its filesystem
@@ -67,7 +68,7 @@ func (d *Disks) Grow(ctx context.Context, path string, size int64) error {
 	if size > MaxDiskBytes {
 		return fault.New(fault.Invalid, "a disk of %d bytes: at most %d TiB", size, int64(MaxDiskBytes)>>40)
 	}
-	return diskFault(os.Truncate(path, size), path)
+	return statedir.DiskFault(os.Truncate(path, size), path)
 }
 
 func (d *Disks) template(ctx context.Context, size int64) (string, error) {
@@ -80,7 +81,7 @@ func (d *Disks) template(ctx context.Context, size int64) (string, error) {
 	}
 	f, err := os.CreateTemp(d.templates, "*"+statedir.StagingSuffix)
 	if err != nil {
-		return "", diskFault(err, path)
+		return "", statedir.DiskFault(err, path)
 	}
 	defer func() { _ = os.Remove(f.Name()) }()
 	err = f.Truncate(size)
@@ -91,9 +92,9 @@ func (d *Disks) template(ctx context.Context, size int64) (string, error) {
 		err = f.Sync()
 	}
 	if err := errors.Join(err, f.Close()); err != nil {
-		return "", diskFault(err, path)
+		return "", statedir.DiskFault(err, path)
 	}
-	return path, diskFault(os.Rename(f.Name(), path), path)
+	return path, statedir.DiskFault(os.Rename(f.Name(), path), path)
 }
 
 // Sweep removes what unfinished calls left among the templates.
@@ -124,7 +125,7 @@ func (d *Disks) format(ctx context.Context, path string) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil && strings.Contains(string(out), "No space left"):
-		return fmt.Errorf("%s: %w", mkfs, os.NewSyscallError("write", errNoSpace))
+		return fmt.Errorf("%s: %w", mkfs, syscall.ENOSPC)
 	case err != nil:
 		return fault.Wrap(fault.Unavailable, err, "%s: %s", mkfs, strings.TrimSpace(string(out)))
 	}

@@ -7,15 +7,14 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"syscall"
 
 	"github.com/Microsoft/hcsshim/ext4/tar2ext4"
 
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/statedir"
 )
 
 // DefaultMaxBytes bounds a filesystem made by FromTar unless Options say
@@ -54,21 +53,21 @@ func FromTar(ctx context.Context, tar io.Reader, path string, opts Options) (inf
 	}
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
-		return Info{}, diskFault(err, path)
+		return Info{}, statedir.DiskFault(err, path)
 	}
 	defer func() {
 		if closeErr := f.Close(); err == nil && closeErr != nil {
-			err = diskFault(closeErr, path)
+			err = statedir.DiskFault(closeErr, path)
 		}
 		if err != nil {
 			_ = os.Remove(path)
 		}
 	}()
 	if err := convert(ctx, tar, newSparseWriter(f), opts); err != nil {
-		return Info{}, diskFault(err, path)
+		return Info{}, statedir.DiskFault(err, path)
 	}
 	if err := finish(f, opts.UUID); err != nil {
-		return Info{}, diskFault(err, path)
+		return Info{}, statedir.DiskFault(err, path)
 	}
 	return describe(f, opts.UUID)
 }
@@ -132,25 +131,4 @@ func randomUUID() (id [16]byte) {
 	id[6] = id[6]&0x0f | 0x40
 	id[8] = id[8]&0x3f | 0x80
 	return id
-}
-
-// diskFault turns the errors of a full or unwritable disk into faults that name
-// the directory. Others are returned as they are.
-func diskFault(err error, path string) error {
-	dir := filepath.Dir(path)
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return fault.Wrap(fault.Unavailable, err, "no space left in %s while writing %s", dir, filepath.Base(path)).
-			WithHint("free some space there: banger image rm NAME, banger vm rm NAME, or remove the cache directory's blobs")
-	case errors.Is(err, syscall.EROFS), errors.Is(err, os.ErrPermission):
-		return fault.Wrap(fault.PermissionDenied, err, "cannot write %s", path)
-	case errors.Is(err, syscall.EFBIG):
-		return fault.Wrap(fault.Invalid, err, "%s is too big for the filesystem of %s", filepath.Base(path), dir)
-	}
-	if _, ok := errors.AsType[*fault.Error](err); ok {
-		return err
-	}
-	return fmt.Errorf("write %s: %w", path, err)
 }
