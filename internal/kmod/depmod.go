@@ -1,0 +1,70 @@
+package kmod
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/bangervm/banger/internal/fault"
+)
+
+// depmodTimeout bounds one run of depmod, which takes seconds at most.
+const depmodTimeout = 5 * time.Minute
+
+// FindDepmod returns the path of depmod, which ordinary users often lack in
+// their PATH: it is also looked for in the system's own directories.
+func FindDepmod() (string, error) {
+	if path, err := exec.LookPath("depmod"); err == nil {
+		return path, nil
+	}
+	for _, dir := range []string{"/usr/sbin", "/sbin", "/usr/local/sbin", "/usr/bin"} {
+		if path, err := exec.LookPath(filepath.Join(dir, "depmod")); err == nil {
+			return path, nil
+		}
+	}
+	return "", fault.New(fault.Unavailable, "depmod is not installed").WithHint("install the package kmod")
+}
+
+// depmod makes all the indexes of the tree, by depmod's own rules, not the
+// host's configuration.
+func (t tree) depmod(ctx context.Context) error {
+	path, err := FindDepmod()
+	if err != nil {
+		return err
+	}
+	conf := filepath.Join(t.root, "depmod.d")
+	if err := os.Mkdir(conf, 0o700); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, depmodTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, "-C", conf, "-b", t.root, t.version)
+	cmd.Env = []string{"LC_ALL=C"}
+	cmd.WaitDelay = time.Second
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return fault.Wrap(fault.Invalid, err, "depmod: %s", firstLine(stderr.String()))
+	}
+	for _, name := range []string{"modules.dep", "modules.dep.bin", "modules.alias.bin"} {
+		if _, err := os.Stat(filepath.Join(t.dir, name)); errors.Is(err, os.ErrNotExist) {
+			return fault.New(fault.Unavailable, "%s made no %s", path, name).WithHint("install the package kmod: busybox's depmod will not do")
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(s), "\n")
+	return line
+}
