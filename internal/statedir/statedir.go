@@ -119,6 +119,10 @@ func (k Kernel) Modules() string { return filepath.Join(string(k), "modules.ext4
 // BootModules is the directory with the few modules that the initramfs carries.
 func (k Kernel) BootModules() string { return filepath.Join(string(k), "boot-modules") }
 
+// Work is a directory of what an import needs in between. It is only there
+// while the kernel is staged.
+func (k Kernel) Work() string { return filepath.Join(string(k), "work") }
+
 // Image is the directory of one image.
 type Image string
 
