@@ -2,16 +2,170 @@
 package kernelstore
 
 import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/kernel"
 	"github.com/bangervm/banger/internal/statedir"
 )
 
-// Store is a kernel.Store.
+// maxManifest bounds a manifest, in bytes.
+const maxManifest = 1 << 20
+
+// Store is a kernel.Store. It is safe for concurrent use.
 type Store struct {
 	dirs statedir.Dirs
 	log  *slog.Logger
 }
 
-// New makes a Store on the kernels' directory, which must exist.
+// New makes a Store on the kernels' directory, which must exist when the store
+// is used.
 func New(dirs statedir.Dirs, log *slog.Logger) *Store { return &Store{dirs: dirs, log: log} }
+
+// List returns all kernels, sorted by name. A damaged one is left out and logged.
+func (s *Store) List(ctx context.Context) ([]kernel.Manifest, error) {
+	entries, err := os.ReadDir(s.dirs.Kernels())
+	if err != nil {
+		return nil, fmt.Errorf("list the kernels: %w", err)
+	}
+	all := make([]kernel.Manifest, 0, len(entries))
+	for _, e := range entries { // sorted by name
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if !e.IsDir() || kernel.CheckName(e.Name()) != nil {
+			continue
+		}
+		m, err := s.Get(ctx, e.Name())
+		if errors.Is(err, fault.NotFound) { // removed meanwhile
+			continue
+		}
+		if err != nil {
+			s.log.WarnContext(ctx, "kernel left out", "kernel", e.Name(), "err", err)
+			continue
+		}
+		all = append(all, m)
+	}
+	return slices.Clip(all), nil
+}
+
+// Get reads the manifest of the kernel called name, and checks that its files
+// are there.
+func (s *Store) Get(_ context.Context, name string) (kernel.Manifest, error) {
+	dir := s.dirs.Kernel(name)
+	data, err := readBounded(dir.Manifest())
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(string(dir)); errors.Is(err, fs.ErrNotExist) {
+			return kernel.Manifest{}, notFound(name)
+		}
+	}
+	if err != nil {
+		return kernel.Manifest{}, damaged(name, err)
+	}
+	var head struct {
+		Format int `json:"format"`
+	}
+	if err := json.Unmarshal(data, &head); err != nil {
+		return kernel.Manifest{}, damaged(name, err)
+	}
+	if head.Format > kernel.ManifestFormat {
+		return kernel.Manifest{}, fault.New(fault.Unavailable, "kernel %s is of a newer banger (format %d; this one reads up to %d)",
+			name, head.Format, kernel.ManifestFormat).WithHint("upgrade banger")
+	}
+	var m kernel.Manifest
+	if err := json.Unmarshal(data, &m); err != nil {
+		return kernel.Manifest{}, damaged(name, err)
+	}
+	if err := check(dir, m); err != nil {
+		return kernel.Manifest{}, damaged(name, err)
+	}
+	m.Name = name
+	return m, nil
+}
+
+func notFound(name string) error {
+	return fault.New(fault.NotFound, "there is no kernel %s", name).WithHint("banger kernel list")
+}
+
+func damaged(name string, err error) error {
+	return fault.Wrap(fault.Internal, err, "kernel %s is damaged", name).
+		WithHint("banger kernel rm %s, and import it again", name)
+}
+
+func readBounded(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // read only
+	data, err := io.ReadAll(io.LimitReader(f, maxManifest+1))
+	if err == nil && len(data) > maxManifest {
+		err = fmt.Errorf("%s is larger than %d bytes", path, maxManifest)
+	}
+	return data, err
+}
+
+// check finds out whether the files that m tells of exist.
+func check(dir statedir.Kernel, m kernel.Manifest) error {
+	if m.Format < 1 {
+		return fmt.Errorf("manifest of format %d", m.Format)
+	}
+	paths := []string{dir.Vmlinux()}
+	if m.Initrd != "" {
+		paths = append(paths, dir.Initrd())
+	}
+	if m.ModulesSHA != "" {
+		paths = append(paths, dir.Modules())
+	}
+	for _, name := range slices.Concat(m.BootModules, m.LateModules) {
+		if !filepath.IsLocal(name) || filepath.Base(name) != name {
+			return fmt.Errorf("%q is not a module's file name", name)
+		}
+		paths = append(paths, filepath.Join(dir.BootModules(), name))
+	}
+	for _, path := range paths {
+		if _, err := os.Stat(path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Remove deletes the kernel called name, damaged or not.
+func (s *Store) Remove(_ context.Context, name string) error {
+	doomed, err := os.MkdirTemp(s.dirs.Kernels(), name+".*"+statedir.StagingSuffix)
+	if err != nil {
+		return err
+	}
+	err = os.Rename(string(s.dirs.Kernel(name)), doomed)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = notFound(name)
+	}
+	return errors.Join(err, os.RemoveAll(doomed))
+}
+
+// Sweep removes what an interrupted Begin or Remove left behind.
+func (s *Store) Sweep(ctx context.Context) error {
+	entries, err := os.ReadDir(s.dirs.Kernels())
+	if err != nil {
+		return fmt.Errorf("sweep the kernels: %w", err)
+	}
+	var errs []error
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), statedir.StagingSuffix) {
+			s.log.InfoContext(ctx, "sweep", "path", e.Name())
+			errs = append(errs, os.RemoveAll(filepath.Join(s.dirs.Kernels(), e.Name())))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,171 @@
+package kernelstore
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/kernel"
+	"github.com/bangervm/banger/internal/statedir"
+)
+
+// draft is a kernel.Draft: a staging directory beside the kernel's place.
+type draft struct {
+	store *Store
+	name  string
+	dir   statedir.Kernel // the staging directory; empty after Commit and Discard
+}
+
+// Begin makes a staging directory for the kernel called name.
+func (s *Store) Begin(_ context.Context, name string) (kernel.Draft, error) {
+	if err := kernel.CheckName(name); err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp(s.dirs.Kernels(), name+".*"+statedir.StagingSuffix)
+	if err != nil {
+		return nil, fmt.Errorf("stage kernel %s: %w", name, err)
+	}
+	d := &draft{store: s, name: name, dir: statedir.Kernel(dir)}
+	if err := os.Mkdir(d.dir.Work(), 0o700); err != nil {
+		return nil, errors.Join(err, d.Discard())
+	}
+	return d, nil
+}
+
+// Files returns the paths at which the parts are to be written.
+func (d *draft) Files() kernel.Files {
+	return kernel.Files{
+		Vmlinux: d.dir.Vmlinux(), Initrd: d.dir.Initrd(), Modules: d.dir.Modules(),
+		BootModules: d.dir.BootModules(), WorkDir: d.dir.Work(),
+	}
+}
+
+// Discard removes what was staged, unless it was committed.
+func (d *draft) Discard() error {
+	if d.dir == "" {
+		return nil
+	}
+	dir := d.dir
+	d.dir = ""
+	return os.RemoveAll(string(dir))
+}
+
+// Commit completes m and renames the staging directory to its place.
+func (d *draft) Commit(ctx context.Context, m kernel.Manifest) (kernel.Manifest, error) {
+	if err := os.RemoveAll(d.dir.Work()); err != nil {
+		return kernel.Manifest{}, err
+	}
+	m.Name, m.Format, m.SizeBytes = d.name, kernel.ManifestFormat, 0
+	if err := d.complete(ctx, &m); err != nil {
+		return kernel.Manifest{}, err
+	}
+	if err := d.writeManifest(m); err != nil {
+		return kernel.Manifest{}, err
+	}
+	if err := syncDir(string(d.dir)); err != nil {
+		return kernel.Manifest{}, err
+	}
+	err := os.Rename(string(d.dir), string(d.store.dirs.Kernel(d.name)))
+	if errors.Is(err, fs.ErrExist) || errors.Is(err, syscall.ENOTEMPTY) {
+		return kernel.Manifest{}, fault.New(fault.Conflict, "there is a kernel %s already", d.name)
+	}
+	if err != nil {
+		return kernel.Manifest{}, err
+	}
+	d.dir = ""
+	return m, syncDir(d.store.dirs.Kernels())
+}
+
+// complete fills in the hashes and the size of what was written, and has it
+// written to the disk.
+func (d *draft) complete(ctx context.Context, m *kernel.Manifest) error {
+	var err error
+	if m.SHA256, err = sealFile(ctx, d.dir.Vmlinux(), &m.SizeBytes); err != nil {
+		return err
+	}
+	if m.Initrd, err = sealOptional(ctx, d.dir.Initrd(), &m.SizeBytes); err != nil {
+		return err
+	}
+	if m.ModulesSHA, err = sealOptional(ctx, d.dir.Modules(), &m.SizeBytes); err != nil {
+		return err
+	}
+	h := sha256.New()
+	for _, name := range slices.Concat(m.BootModules, m.LateModules) {
+		sum, err := sealFile(ctx, filepath.Join(d.dir.BootModules(), name), &m.SizeBytes)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(h, "%s %s\n", name, sum)
+	}
+	m.BootModulesSHA256 = hex.EncodeToString(h.Sum(nil))
+	if len(m.BootModules)+len(m.LateModules) == 0 {
+		return nil
+	}
+	return syncDir(d.dir.BootModules())
+}
+
+func sealOptional(ctx context.Context, path string, size *int64) (string, error) {
+	sum, err := sealFile(ctx, path, size)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return sum, err
+}
+
+// sealFile hashes a file, syncs it, and adds what it takes on the disk to size.
+func sealFile(ctx context.Context, path string, size *int64) (string, error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close() //nolint:errcheck // nothing was written through it
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	if err := f.Sync(); err != nil {
+		return "", err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return "", err
+	}
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		*size += stat.Blocks * 512
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+func (d *draft) writeManifest(m kernel.Manifest) error {
+	data, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(d.dir.Manifest(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(data, '\n'))
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+func syncDir(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}

@@ -1,0 +1,49 @@
+package kernelstore
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/kernel"
+)
+
+// source is a kernel.Source on a directory: links that lead out of it lead
+// nowhere.
+type source struct {
+	root *os.Root
+	fsys fs.FS
+}
+
+// OpenSource opens a directory of the host that holds a kernel. dir must be
+// absolute, since the daemon's working directory is nobody's business.
+func OpenSource(dir string) (kernel.Source, error) {
+	if !filepath.IsAbs(dir) {
+		return nil, fault.New(fault.Invalid, "%s is not an absolute path", dir)
+	}
+	root, err := os.OpenRoot(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fault.New(fault.NotFound, "there is no directory %s", dir)
+	case errors.Is(err, syscall.ENOTDIR):
+		return nil, fault.New(fault.Invalid, "%s is not a directory", dir).
+			WithHint("unpack it first: dpkg-deb -x PACKAGE.deb DIR")
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fault.Wrap(fault.PermissionDenied, err, "%s", dir)
+	case err != nil:
+		return nil, fmt.Errorf("open %s: %w", dir, err)
+	}
+	return &source{root: root, fsys: root.FS()}, nil
+}
+
+// Stat and ReadDir are here because fs.Stat would else open the file, and wait
+// for a writer when it is a fifo.
+
+func (s *source) Open(name string) (fs.File, error)          { return s.fsys.Open(name) }
+func (s *source) Stat(name string) (fs.FileInfo, error)      { return fs.Stat(s.fsys, name) }
+func (s *source) ReadDir(name string) ([]fs.DirEntry, error) { return fs.ReadDir(s.fsys, name) }
+func (s *source) Close() error                               { return s.root.Close() }
