@@ -1,0 +1,117 @@
+package vm
+
+import (
+	"context"
+	"slices"
+
+	"github.com/bangervm/banger/internal/fault"
+)
+
+// boot is all that one start needs and that can fail before the start.
+type boot struct {
+	image     Image
+	kernel    Kernel
+	initramfs string
+	driver    Driver
+	host      HostFacts
+	identity  Identity
+	keys      []string
+}
+
+// prepare gathers what a start of v needs. The VM's directory exists.
+func (s *Service) prepare(ctx context.Context, v VM) (b boot, err error) {
+	if b.host, err = s.deps.Host.Facts(ctx); err != nil {
+		return b, err
+	}
+	if b.driver, err = s.deps.Host.Driver(ctx); err != nil {
+		return b, err
+	}
+	if b.image, err = s.deps.Images.ByID(ctx, v.ImageID); err != nil {
+		return b, err
+	}
+	if b.kernel, err = s.deps.Kernels.Resolve(ctx, v.Kernel); err != nil {
+		return b, err
+	}
+	if err := checkArchitecture(b.image, b.kernel, b.host); err != nil {
+		return b, err
+	}
+	if b.initramfs, err = s.deps.Kernels.Initramfs(ctx, b.kernel.Name); err != nil {
+		return b, err
+	}
+	if b.identity, err = s.deps.Identities.Ensure(ctx, v.ID); err != nil {
+		return b, err
+	}
+	b.keys, err = s.deps.Identities.AuthorizedKeys(ctx)
+	return b, err
+}
+
+func checkArchitecture(img Image, k Kernel, host HostFacts) error {
+	if img.Architecture != "" && img.Architecture != host.Architecture {
+		return fault.New(fault.Invalid, "image %s is for %s, this host is %s", img.Name, img.Architecture, host.Architecture).
+			WithHint("pull the image for %s", host.Architecture)
+	}
+	if k.Architecture != "" && k.Architecture != host.Architecture {
+		return fault.New(fault.Invalid, "kernel %s is for %s, this host is %s", k.Name, k.Architecture, host.Architecture).
+			WithHint("banger kernel list")
+	}
+	return nil
+}
+
+// spec is the input of one start.
+func (b boot) spec(s *Service, v VM) Spec {
+	disks := []Disk{
+		{Serial: SerialImage, Path: b.image.Rootfs, ReadOnly: true},
+		{Serial: SerialVM, Path: s.deps.Disks.Path(v.ID)},
+	}
+	if b.kernel.Modules != "" {
+		disks = append(disks, Disk{Serial: SerialModules, Path: b.kernel.Modules, ReadOnly: true})
+	}
+	return Spec{
+		Format: SpecFormat, VMID: v.ID, Name: v.Name, StartID: v.StartID,
+		Driver: b.driver.Name, VMM: b.driver.VMM, VCPU: v.VCPU, MemoryBytes: v.MemoryBytes,
+		Kernel: b.kernel.Vmlinux, Initramfs: b.initramfs, Disks: disks,
+		ReadyTimeoutMillis: s.deps.ReadyTimeout.Milliseconds(),
+		Guest: Guest{
+			Hostname: v.Name, MachineID: b.identity.MachineID, Token: b.identity.Token,
+			HostKey: b.identity.HostKey, AuthorizedKeys: b.keys,
+			Env:        slices.Concat(b.image.Config.Env, v.Env),
+			WorkingDir: b.image.Config.WorkingDir, User: b.image.Config.User,
+			Init: v.Init, Reset: v.ResetPending,
+		},
+	}
+}
+
+// launch starts the machine of a VM that has none, and records it. The caller
+// holds the VM. When it fails nothing runs, and the record says why; when ctx
+// ended, the record is as it was.
+func (s *Service) launch(ctx context.Context, v VM) (*watch, error) {
+	b, err := s.prepare(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	before := v
+	v, err = s.update(ctx, v.ID, func(v *VM) error {
+		v.State, v.StartID, v.HostBootID, v.Driver = Starting, newID(), b.host.BootID, b.driver.Name
+		v.ExitReason, v.ExitMessage, v.StartedAt = "", "", s.now()
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	machine, err := s.deps.Machines.Start(ctx, b.spec(s, v))
+	if err == nil {
+		return s.track(v.ID, v.StartID, machine), nil
+	}
+	if _, recErr := s.update(ctx, v.ID, func(v *VM) error {
+		if ctx.Err() != nil {
+			*v = before
+			return nil
+		}
+		v.State, v.StoppedAt = Failed, s.now()
+		v.ExitReason, v.ExitMessage = ReasonStartFailed, err.Error()
+		return nil
+	}); recErr != nil {
+		s.log.Error("failed start not recorded", "vm", v.ID, "error", recErr)
+	}
+	return nil, err
+}

@@ -1,0 +1,158 @@
+package vm
+
+import (
+	"context"
+	"maps"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/operation"
+)
+
+// Change is what Set changes. Nil leaves a value; a label with an empty value
+// is removed.
+type Change struct {
+	Name        *string
+	VCPU        *int
+	MemoryBytes *int64
+	DiskBytes   *int64
+	Labels      map[string]string
+}
+
+// Set changes a stopped VM. A disk only grows.
+func (s *Service) Set(ctx context.Context, name string, change Change) (VM, error) {
+	v, release, err := s.claimed(ctx, name, "set")
+	if err != nil {
+		return VM{}, err
+	}
+	defer release()
+	if v.State.Alive() {
+		return VM{}, fault.New(fault.Conflict, "VM %s is %s: only a stopped VM can be changed", v.Name, v.State).
+			WithHint("banger vm stop %s", v.Name)
+	}
+	host, err := s.deps.Host.Facts(ctx)
+	if err != nil {
+		return VM{}, err
+	}
+	want, err := change.apply(v, host)
+	if err != nil {
+		return VM{}, err
+	}
+	if err := s.checkFree(ctx, v, want.Name); err != nil {
+		return VM{}, err
+	}
+	// The disk first: one that is larger than its record harms nothing.
+	if want.DiskBytes > v.DiskBytes {
+		if err := s.deps.Disks.Grow(ctx, v.ID, want.DiskBytes); err != nil {
+			return VM{}, err
+		}
+	}
+	return s.deps.Store.Update(ctx, v.ID, func(v *VM) error {
+		v.Name, v.VCPU, v.MemoryBytes, v.DiskBytes, v.Labels = want.Name, want.VCPU, want.MemoryBytes, want.DiskBytes, want.Labels
+		return nil
+	})
+}
+
+// apply returns the VM as it should be, or why it cannot be so.
+func (c Change) apply(v VM, host HostFacts) (VM, error) {
+	if c.Name != nil {
+		v.Name = *c.Name
+		if err := ValidateName(v.Name); err != nil {
+			return VM{}, err
+		}
+	}
+	if c.VCPU != nil {
+		v.VCPU = *c.VCPU
+		if err := validateVCPU(v.VCPU, host); err != nil {
+			return VM{}, err
+		}
+	}
+	if c.MemoryBytes != nil {
+		if err := validateMemory(*c.MemoryBytes, host); err != nil {
+			return VM{}, err
+		}
+		v.MemoryBytes = roundUp(*c.MemoryBytes)
+	}
+	if c.DiskBytes != nil {
+		if err := validateDisk(*c.DiskBytes, host); err != nil {
+			return VM{}, err
+		}
+		size := roundUp(*c.DiskBytes)
+		if size < v.DiskBytes {
+			return VM{}, fault.New(fault.Invalid, "disk size %d MiB is less than the %d MiB that VM %s has", size/mib, v.DiskBytes/mib, v.Name).
+				WithHint("a disk only grows")
+		}
+		v.DiskBytes = size
+	}
+	return c.applyLabels(v)
+}
+
+func (c Change) applyLabels(v VM) (VM, error) {
+	if len(c.Labels) == 0 {
+		return v, nil
+	}
+	labels := maps.Clone(v.Labels)
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	for key, value := range c.Labels {
+		if value == "" {
+			delete(labels, key)
+			continue
+		}
+		labels[key] = value
+	}
+	v.Labels = labels
+	return v, validateLabels(labels)
+}
+
+// checkFree finds a taken name before anything is done. The store decides in
+// the end.
+func (s *Service) checkFree(ctx context.Context, v VM, name string) error {
+	if name == v.Name {
+		return nil
+	}
+	found, err := s.deps.Store.Lookup(ctx, name, 1)
+	if err != nil {
+		return err
+	}
+	if len(found) > 0 && found[0].Name == name {
+		return fault.New(fault.Conflict, "the name %q is taken", name).WithHint("choose another name")
+	}
+	return nil
+}
+
+// Reset takes the system of a VM back to its image, keeping /root, /home and
+// the volumes. It happens at the next start; a living VM is restarted for it.
+func (s *Service) Reset(ctx context.Context, name string, p operation.Progress) (VM, error) {
+	v, err := s.Get(ctx, name)
+	if err != nil {
+		return VM{}, err
+	}
+	restart := v.State.Alive()
+	if restart {
+		if _, err := s.Stop(ctx, v.ID, DefaultStopTimeout, p); err != nil {
+			return VM{}, err
+		}
+	}
+	p.Stage("reset")
+	v, err = s.markReset(ctx, v.ID)
+	if err != nil || !restart {
+		return v, err
+	}
+	return s.Start(ctx, v.ID, WaitReady(), p)
+}
+
+func (s *Service) markReset(ctx context.Context, id string) (VM, error) {
+	v, release, err := s.claimed(ctx, id, "reset")
+	if err != nil {
+		return VM{}, err
+	}
+	defer release()
+	return s.deps.Store.Update(ctx, v.ID, func(v *VM) error {
+		if v.State.Alive() {
+			return fault.New(fault.Conflict, "VM %s was started again", v.Name).WithHint("banger vm reset %s", v.Name)
+		}
+		v.ResetPending = true
+		return nil
+	})
+}

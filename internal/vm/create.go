@@ -1,0 +1,257 @@
+package vm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/operation"
+)
+
+// nameTries is how many generated names may be taken before one gets a number.
+const nameTries = 8
+
+// CreateRequest asks for a VM. Nil and empty mean the default.
+type CreateRequest struct {
+	Name        *string
+	Image       *string
+	Kernel      *string
+	VCPU        *int
+	MemoryBytes *int64
+	DiskBytes   *int64
+	Init        InitMode
+	Env         []string
+	Labels      map[string]string
+	Start       bool
+	Wait        Wait
+}
+
+// Create makes a VM, and starts it if asked. Cancelled, or failing before the
+// machine runs, it leaves nothing. A guest that comes up badly is kept, failed,
+// for its log to be read; and when the daemon shuts down while the guest is
+// waited for, the VM lives on.
+func (s *Service) Create(ctx context.Context, req CreateRequest, p operation.Progress) (VM, error) {
+	c := &creation{s: s, req: req, p: p}
+	defer c.release()
+	if err := operation.RunSteps(ctx, p, c.steps()); err != nil {
+		return VM{}, err
+	}
+	c.release()
+	if req.Start {
+		if err := s.await(ctx, c.v, c.w, req.Wait, p); err != nil {
+			if ctx.Err() == nil || errors.Is(context.Cause(ctx), operation.ErrShutdown) {
+				return VM{}, err
+			}
+			return VM{}, errors.Join(err, c.abandon(ctx))
+		}
+	}
+	return s.byID(ctx, c.v.ID)
+}
+
+// creation is one Create under way.
+type creation struct {
+	s    *Service
+	req  CreateRequest
+	p    operation.Progress
+	v    VM
+	w    *watch
+	free func() // of the verb; nil when it is not held
+}
+
+func (c *creation) release() {
+	if c.free != nil {
+		c.free()
+		c.free = nil
+	}
+}
+
+func (c *creation) steps() []operation.Step {
+	steps := []operation.Step{
+		{Name: "preflight", Do: c.check},
+		{Name: "image", Do: c.resolve},
+		{Name: "disk", Do: c.reserve, Undo: c.unreserve},
+		{Do: c.makeDisk, Undo: c.removeDisk},
+	}
+	if c.req.Start {
+		steps = append(steps, operation.Step{Name: "start", Do: c.start, Undo: c.unstart})
+	}
+	return append(steps, operation.Step{Do: c.commit})
+}
+
+// check validates the request, and the host, before anything is stored.
+func (c *creation) check(ctx context.Context) error {
+	host, err := c.s.deps.Host.Facts(ctx)
+	if err != nil {
+		return err
+	}
+	d := c.s.deps.Defaults
+	c.v = VM{
+		ID:          newID(),
+		Image:       valueOr(c.req.Image, d.Image),
+		VCPU:        valueOr(c.req.VCPU, min(d.VCPU, host.CPUs)),
+		MemoryBytes: valueOr(c.req.MemoryBytes, min(d.MemoryBytes, host.MemoryBytes)),
+		DiskBytes:   valueOr(c.req.DiskBytes, min(d.DiskBytes, host.DiskBytes)),
+		Init:        c.req.Init,
+		Env:         slices.Clone(c.req.Env),
+		Labels:      maps.Clone(c.req.Labels),
+		State:       Stopped,
+		Provisional: true,
+		CreatedAt:   c.s.now(),
+	}
+	if c.v.Init == "" {
+		c.v.Init = InitAuto
+	}
+	if err := c.validate(host); err != nil {
+		return err
+	}
+	c.v.MemoryBytes, c.v.DiskBytes = roundUp(c.v.MemoryBytes), roundUp(c.v.DiskBytes)
+	return c.s.deps.Preflight(ctx)
+}
+
+func (c *creation) validate(host HostFacts) error {
+	if c.req.Name != nil {
+		if err := ValidateName(*c.req.Name); err != nil {
+			return err
+		}
+	}
+	if c.v.Image == "" {
+		return fault.New(fault.Invalid, "no image is named").WithHint("banger image list")
+	}
+	return errors.Join(
+		validateVCPU(c.v.VCPU, host),
+		validateMemory(c.v.MemoryBytes, host),
+		validateDisk(c.v.DiskBytes, host),
+		validateInit(c.v.Init),
+		validateEnv(c.v.Env),
+		validateLabels(c.v.Labels),
+		c.s.checkWait(c.req.Wait),
+	)
+}
+
+func valueOr[T any](p *T, fallback T) T {
+	if p != nil {
+		return *p
+	}
+	return fallback
+}
+
+func (c *creation) resolve(ctx context.Context) error {
+	img, err := c.s.deps.Images.Resolve(ctx, c.v.Image, c.p)
+	if err != nil {
+		return err
+	}
+	name := img.Kernel
+	if c.s.deps.Defaults.Kernel != "" && name == "" {
+		name = c.s.deps.Defaults.Kernel
+	}
+	k, err := c.s.deps.Kernels.Resolve(ctx, valueOr(c.req.Kernel, name))
+	if err != nil {
+		return err
+	}
+	host, err := c.s.deps.Host.Facts(ctx)
+	if err != nil {
+		return err
+	}
+	c.v.ImageID, c.v.Kernel = img.ID, k.Name
+	return checkArchitecture(img, k, host)
+}
+
+// reserve stores the record, by which the name is taken, and holds the VM.
+func (c *creation) reserve(ctx context.Context) error {
+	free, err := c.s.beginWhenFree(ctx, c.v.ID, "create")
+	if err != nil {
+		return err
+	}
+	c.free = free
+	if c.req.Name != nil {
+		c.v.Name = *c.req.Name
+		return c.s.deps.Store.Insert(ctx, c.v)
+	}
+	for try := range 2 * nameTries {
+		c.v.Name = c.s.nameless()
+		if try >= nameTries {
+			c.v.Name += "-" + strconv.Itoa(try) + c.v.ID[:4]
+		}
+		err = c.s.deps.Store.Insert(ctx, c.v)
+		if !errors.Is(err, fault.Conflict) {
+			return err
+		}
+	}
+	return fmt.Errorf("find a free name: %w", err)
+}
+
+func (c *creation) unreserve(ctx context.Context) error {
+	return c.s.deps.Store.Delete(ctx, c.v.ID)
+}
+
+// makeDisk makes the directory with disk and identity. The image is looked for
+// again: from now on the record keeps it from being deleted.
+func (c *creation) makeDisk(ctx context.Context) error {
+	if _, err := c.s.deps.Images.ByID(ctx, c.v.ImageID); err != nil {
+		return err
+	}
+	if err := c.s.deps.Disks.Create(ctx, c.v.ID, c.v.DiskBytes); err != nil {
+		return err
+	}
+	_, err := c.s.deps.Identities.Ensure(ctx, c.v.ID)
+	return err
+}
+
+func (c *creation) removeDisk(ctx context.Context) error {
+	return c.s.deps.Disks.Remove(ctx, c.v.ID)
+}
+
+func (c *creation) start(ctx context.Context) (err error) {
+	c.w, err = c.s.launch(ctx, c.v)
+	return err
+}
+
+func (c *creation) unstart(ctx context.Context) error {
+	if c.w == nil {
+		return nil
+	}
+	v, err := c.s.byID(ctx, c.v.ID)
+	if err != nil {
+		return err
+	}
+	return c.s.endHard(ctx, v)
+}
+
+// commit makes the VM one that the next daemon keeps.
+func (c *creation) commit(ctx context.Context) error {
+	_, err := c.s.deps.Store.Update(ctx, c.v.ID, func(v *VM) error {
+		v.Provisional = false
+		return nil
+	})
+	return err
+}
+
+// abandon takes back a VM that was complete, but whose maker no longer wants
+// it. Someone else may have deleted it, which is no error.
+func (c *creation) abandon(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), DefaultStopTimeout+endLimit)
+	defer cancel()
+	free, err := c.s.beginWhenFree(ctx, c.v.ID, "create")
+	if err != nil {
+		return err
+	}
+	defer free()
+	v, err := c.s.byID(ctx, c.v.ID)
+	if errors.Is(err, fault.NotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	c.p.Stage("undo")
+	if v.State.Alive() {
+		if err := c.s.endHard(ctx, v); err != nil {
+			return err
+		}
+	}
+	return c.s.erase(ctx, v.ID)
+}

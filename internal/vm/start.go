@@ -1,0 +1,160 @@
+package vm
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/operation"
+)
+
+// readyMargin is how much longer than the monitor the daemon waits for ready:
+// the monitor keeps the deadline, this one is for a monitor that hangs.
+const readyMargin = 30 * time.Second
+
+// Start starts a stopped VM and waits. One that runs is only waited for.
+func (s *Service) Start(ctx context.Context, name string, wait Wait, p operation.Progress) (VM, error) {
+	if err := s.checkWait(wait); err != nil {
+		return VM{}, err
+	}
+	v, w, err := s.start(ctx, name, p)
+	if err != nil {
+		return VM{}, err
+	}
+	if err := s.await(ctx, v, w, wait, p); err != nil {
+		return VM{}, err
+	}
+	return s.byID(ctx, v.ID)
+}
+
+func (s *Service) start(ctx context.Context, name string, p operation.Progress) (VM, *watch, error) {
+	v, release, err := s.claimed(ctx, name, "start")
+	if err != nil {
+		return VM{}, nil, err
+	}
+	defer release()
+	if v.State.Alive() {
+		w, err := s.living(ctx, v)
+		switch {
+		case errors.Is(err, fault.NotFound):
+			// It has ended unseen, which is recorded now.
+		case err != nil:
+			return VM{}, nil, err
+		case v.State == Paused:
+			return VM{}, nil, fault.New(fault.Conflict, "VM %s is paused", v.Name).WithHint("banger vm resume %s", v.Name)
+		case v.State == Stopping:
+			return VM{}, nil, fault.New(fault.Conflict, "VM %s is stopping", v.Name).WithHint("try again when it is stopped")
+		default:
+			return v, w, nil
+		}
+	}
+	p.Stage("preflight")
+	if err := s.deps.Preflight(ctx); err != nil {
+		return VM{}, nil, err
+	}
+	p.Stage("start")
+	w, err := s.launch(ctx, v)
+	return v, w, err
+}
+
+// living returns the watch of a VM whose record says that it lives; it is
+// adopted when it is not watched. When there is no machine, its end is
+// recorded and the fault is NotFound.
+func (s *Service) living(ctx context.Context, v VM) (*watch, error) {
+	s.mu.Lock()
+	w := s.live[v.ID]
+	s.mu.Unlock()
+	if w != nil {
+		return w, nil
+	}
+	m, err := s.deps.Machines.Adopt(ctx, v.ID)
+	if err == nil {
+		return s.track(v.ID, v.StartID, m), nil
+	}
+	if !errors.Is(err, fault.NotFound) {
+		return nil, err
+	}
+	if recErr := s.recordExit(ctx, v.ID, v.StartID, s.exitOf(ctx, v.ID, v.StartID)); recErr != nil {
+		return nil, recErr
+	}
+	return nil, err
+}
+
+func (s *Service) checkWait(wait Wait) error {
+	if wait.kind == waitPort && s.deps.Ports == nil {
+		return fault.New(fault.Invalid, "wait value %s needs a network in the guest, which this build does not have", wait).
+			WithHint("ready, started or none")
+	}
+	return nil
+}
+
+// await waits for what was asked. A machine that ends first is Unavailable,
+// with the reason.
+func (s *Service) await(ctx context.Context, v VM, w *watch, wait Wait, p operation.Progress) error {
+	if wait.kind == waitNone {
+		return nil
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, s.deps.ReadyTimeout+readyMargin,
+		fault.New(fault.Unavailable, "VM %s is not %s in time", v.Name, wait).WithHint("banger vm logs %s", v.Name))
+	defer cancel()
+	p.Stage("boot")
+	stage := ""
+	reached, err := w.until(ctx, func(st Status) bool {
+		if st.Stage != stage {
+			stage = st.Stage
+			p.Detail("%s", stage)
+		}
+		return st.Phase == PhaseReady || wait.kind == waitStarted && st.VMMPID != 0
+	})
+	switch {
+	case err != nil:
+		return causeOf(ctx, err)
+	case !reached:
+		return s.endedEarly(v, w)
+	case wait.kind == waitPort:
+		return s.awaitPort(ctx, v, w, wait, p)
+	}
+	return nil
+}
+
+func (s *Service) awaitPort(ctx context.Context, v VM, w *watch, wait Wait, p operation.Progress) error {
+	p.Stage(wait.String())
+	waiting, cancel := context.WithCancel(ctx)
+	defer cancel()
+	result := make(chan error, 1)
+	s.watchers.Go(func() { result <- s.deps.Ports.WaitPort(waiting, v.ID, wait.port) })
+	select {
+	case err := <-result:
+		if ctx.Err() != nil {
+			return causeOf(ctx, err)
+		}
+		return err
+	case <-w.ended:
+		return s.endedEarly(v, w)
+	}
+}
+
+// causeOf prefers why ctx ended, when a fault says so, to the bare error.
+func causeOf(ctx context.Context, err error) error {
+	if f, ok := errors.AsType[*fault.Error](context.Cause(ctx)); ok {
+		return f
+	}
+	return err
+}
+
+// endedEarly tells of a machine that ended while it was waited for.
+func (s *Service) endedEarly(v VM, w *watch) error {
+	w.mu.Lock()
+	exit := w.exit
+	w.mu.Unlock()
+	if exit.Reason == "" {
+		return fault.New(fault.Unavailable, "the daemon is shutting down; VM %s goes on", v.Name)
+	}
+	message := exit.Reason
+	if exit.Message != "" {
+		message += ": " + exit.Message
+	}
+	return fault.New(fault.Unavailable, "VM %s ended before it was ready: %s", v.Name, message).
+		WithHint("banger vm logs %s", v.Name)
+}

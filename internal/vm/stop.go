@@ -1,0 +1,191 @@
+package vm
+
+import (
+	"context"
+	"errors"
+	"syscall"
+	"time"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/operation"
+)
+
+const (
+	// DefaultStopTimeout is how long a guest may take to go down.
+	DefaultStopTimeout = 20 * time.Second
+	// endLimit bounds how long a machine may take to be gone, once it was ended hard.
+	endLimit = 15 * time.Second
+	// pauseLimit bounds how long the monitor may take to show a pause or resume.
+	pauseLimit = 10 * time.Second
+)
+
+// Stop asks the guest to go down, ends it hard after timeout, and waits for
+// the end. A VM that does not run is left alone.
+func (s *Service) Stop(ctx context.Context, name string, timeout time.Duration, p operation.Progress) (VM, error) {
+	if timeout < 0 {
+		return VM{}, fault.New(fault.Invalid, "timeout %s is not valid", timeout).WithHint("0 ends the VM hard at once")
+	}
+	v, w, err := s.requestStop(ctx, name, timeout, p)
+	if err != nil {
+		return VM{}, err
+	}
+	if w != nil {
+		if err := w.untilEnd(ctx, timeout+endLimit); err != nil {
+			return VM{}, stuck(ctx, v, err)
+		}
+	}
+	return s.byID(ctx, v.ID)
+}
+
+// requestStop returns no watch for a VM that does not run.
+func (s *Service) requestStop(ctx context.Context, name string, timeout time.Duration, p operation.Progress) (VM, *watch, error) {
+	v, release, err := s.claimed(ctx, name, "stop")
+	if err != nil {
+		return VM{}, nil, err
+	}
+	defer release()
+	if !v.State.Alive() {
+		return v, nil, nil
+	}
+	p.Stage("stop")
+	w, err := s.living(ctx, v)
+	if errors.Is(err, fault.NotFound) {
+		return v, nil, nil
+	}
+	if err != nil {
+		return VM{}, nil, err
+	}
+	if st, _ := w.snapshot(); st.Paused && timeout > 0 {
+		if err := w.current().Resume(ctx); err != nil {
+			s.log.Warn("paused VM not resumed before its stop", "vm", v.ID, "error", err)
+		}
+	}
+	if err := w.current().Stop(ctx, timeout); err != nil && !w.over() {
+		return VM{}, nil, err
+	}
+	return v, w, nil
+}
+
+func (w *watch) over() bool {
+	select {
+	case <-w.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// stuck is the error for a machine that did not end, or whose end was not waited for.
+func stuck(ctx context.Context, v VM, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return fault.Wrap(fault.Unavailable, err, "VM %s has not ended in time", v.Name).
+		WithHint("banger vm kill %s", v.Name)
+}
+
+// Restart stops a VM if it runs, and starts it.
+func (s *Service) Restart(ctx context.Context, name string, timeout time.Duration, wait Wait, p operation.Progress) (VM, error) {
+	if err := s.checkWait(wait); err != nil {
+		return VM{}, err
+	}
+	v, err := s.Stop(ctx, name, timeout, p)
+	if err != nil {
+		return VM{}, err
+	}
+	return s.Start(ctx, v.ID, wait, p)
+}
+
+// Pause stops the CPUs of a running VM. A paused one is left alone.
+func (s *Service) Pause(ctx context.Context, name string) (VM, error) {
+	return s.setPaused(ctx, name, true)
+}
+
+// Resume lets a paused VM run on. A running one is left alone.
+func (s *Service) Resume(ctx context.Context, name string) (VM, error) {
+	return s.setPaused(ctx, name, false)
+}
+
+func (s *Service) setPaused(ctx context.Context, name string, paused bool) (VM, error) {
+	verb := "resume"
+	if paused {
+		verb = "pause"
+	}
+	v, release, err := s.claimed(ctx, name, verb)
+	if err != nil {
+		return VM{}, err
+	}
+	defer release()
+	if v.State != Running && v.State != Paused {
+		return VM{}, notRunning(v)
+	}
+	w, err := s.living(ctx, v)
+	if errors.Is(err, fault.NotFound) {
+		return VM{}, notRunning(v)
+	}
+	if err != nil {
+		return VM{}, err
+	}
+	if st, _ := w.snapshot(); st.Paused == paused && st.StartID != "" {
+		return v, nil
+	}
+	act := w.current().Resume
+	if paused {
+		act = w.current().Pause
+	}
+	if err := act(ctx); err != nil {
+		return VM{}, err
+	}
+	limited, cancel := context.WithTimeout(ctx, pauseLimit)
+	defer cancel()
+	reached, err := w.until(limited, func(st Status) bool { return st.StartID != "" && st.Paused == paused })
+	if err != nil {
+		return VM{}, stuck(ctx, v, err)
+	}
+	if !reached {
+		return VM{}, notRunning(v)
+	}
+	return s.byID(ctx, v.ID)
+}
+
+func notRunning(v VM) error {
+	state := v.State
+	if state == Running || state == Paused {
+		state = Stopped // it has just ended
+	}
+	return fault.New(fault.Conflict, "VM %s is not running: it is %s", v.Name, state).
+		WithHint("banger vm start %s", v.Name)
+}
+
+// Kill sends a signal (name with or without SIG, or number; empty: KILL) to
+// the VMM process of a living VM. After KILL it waits for the end. It does not
+// wait for the verb under way.
+func (s *Service) Kill(ctx context.Context, name, signal string) (VM, error) {
+	number, err := ParseSignal(signal)
+	if err != nil {
+		return VM{}, err
+	}
+	v, err := s.Get(ctx, name)
+	if err != nil {
+		return VM{}, err
+	}
+	if !v.State.Alive() {
+		return VM{}, notRunning(v)
+	}
+	w, err := s.living(ctx, v)
+	if errors.Is(err, fault.NotFound) {
+		return VM{}, notRunning(v)
+	}
+	if err != nil {
+		return VM{}, err
+	}
+	if err := w.current().Kill(ctx, number); err != nil {
+		return VM{}, err
+	}
+	if number == int(syscall.SIGKILL) {
+		if err := w.untilEnd(ctx, endLimit); err != nil {
+			return VM{}, stuck(ctx, v, err)
+		}
+	}
+	return s.byID(ctx, v.ID)
+}

@@ -1,0 +1,132 @@
+package vm
+
+import (
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/bangervm/banger/internal/fault"
+)
+
+const (
+	mib = 1 << 20
+
+	// MinMemoryBytes and MinDiskBytes are the least a VM can have.
+	MinMemoryBytes = 64 * mib
+	MinDiskBytes   = 256 * mib
+
+	idLen         = 16
+	maxNameLen    = 63 // RFC 1123, section 2.1
+	maxEnvBytes   = 128 << 10
+	maxLabels     = 64
+	maxLabelValue = 256
+	labelKeyRule  = `^[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$`
+)
+
+// ValidateName checks that a name is an RFC 1123 label in lower case, and no
+// id. The fault is Invalid.
+func ValidateName(name string) error {
+	ok := name != "" && len(name) <= maxNameLen && name[0] != '-' && name[len(name)-1] != '-'
+	for i := 0; ok && i < len(name); i++ {
+		c := name[i]
+		ok = c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-'
+	}
+	if !ok {
+		return fault.New(fault.Invalid, "VM name %q is not valid", clip(name)).
+			WithHint("1 to %d lower-case letters, digits and hyphens, with no hyphen at either end", maxNameLen)
+	}
+	if len(name) == idLen && strings.Trim(name, "0123456789abcdef") == "" {
+		return fault.New(fault.Invalid, "VM name %q is not valid: it reads like an id", name).
+			WithHint("choose another name")
+	}
+	return nil
+}
+
+func validateVCPU(n int, host HostFacts) error {
+	switch {
+	case n <= 0:
+		return fault.New(fault.Invalid, "vcpu %d is not valid", n).WithHint("leave it out for the default, or give at least 1")
+	case n > host.CPUs:
+		return fault.New(fault.Invalid, "vcpu %d is more than this host's %d CPUs", n, host.CPUs).
+			WithHint("give at most %d", host.CPUs)
+	}
+	return nil
+}
+
+func validateMemory(n int64, host HostFacts) error {
+	return validateSize("memory", n, MinMemoryBytes, host.MemoryBytes, "memory")
+}
+
+func validateDisk(n int64, host HostFacts) error {
+	return validateSize("disk", n, MinDiskBytes, host.DiskBytes, "disk")
+}
+
+func validateSize(what string, n, least, most int64, of string) error {
+	switch {
+	case n <= 0:
+		return fault.New(fault.Invalid, "%s size %d is not valid", what, n).
+			WithHint("leave it out for the default, or give at least %d MiB", least/mib)
+	case n < least:
+		return fault.New(fault.Invalid, "%s size %d bytes is too small", what, n).
+			WithHint("give at least %d MiB", least/mib)
+	case n > most:
+		return fault.New(fault.Invalid, "%s size %d MiB is more than this host's %d MiB of %s", what, n/mib, most/mib, of).
+			WithHint("give at most %d MiB", most/mib)
+	}
+	return nil
+}
+
+// roundUp makes a valid size a whole number of MiB.
+func roundUp(n int64) int64 { return (n + mib - 1) / mib * mib }
+
+func validateInit(m InitMode) error {
+	switch m {
+	case InitAuto, InitImage, InitAgent:
+		return nil
+	default:
+		return fault.New(fault.Invalid, "init mode %q is not known", clip(string(m))).WithHint("auto, image or agent")
+	}
+}
+
+func validateEnv(env []string) error {
+	total := 0
+	for _, entry := range env {
+		key, _, ok := strings.Cut(entry, "=")
+		if !ok || key == "" || strings.ContainsRune(entry, 0) {
+			return fault.New(fault.Invalid, "environment entry %q is not valid", clip(entry)).WithHint("write NAME=VALUE")
+		}
+		total += len(entry)
+	}
+	if total > maxEnvBytes {
+		return fault.New(fault.Invalid, "the environment has %d bytes", total).WithHint("give at most %d", maxEnvBytes)
+	}
+	return nil
+}
+
+func validateLabels(labels map[string]string) error {
+	if len(labels) > maxLabels {
+		return fault.New(fault.Invalid, "%d labels are too many", len(labels)).WithHint("give at most %d", maxLabels)
+	}
+	rule := regexp.MustCompile(labelKeyRule)
+	for key, value := range labels {
+		if !rule.MatchString(key) {
+			return fault.New(fault.Invalid, "label key %q is not valid", clip(key)).
+				WithHint("1 to 63 letters, digits, and . _ / - in between")
+		}
+		if len(value) > maxLabelValue || strings.ContainsFunc(value, unicode.IsControl) || !utf8.ValidString(value) {
+			return fault.New(fault.Invalid, "the value of label %q is not valid", key).
+				WithHint("at most %d bytes of text", maxLabelValue)
+		}
+	}
+	return nil
+}
+
+// clip keeps what a user or a guest sent from filling a message.
+func clip(s string) string {
+	const most = 80
+	if len(s) > most {
+		return s[:most] + "…"
+	}
+	return s
+}
