@@ -8,3 +8,6 @@ func (d Dirs) StartLock() string { return filepath.Join(d.State, "start.lock") }
 
 // OldLog is what Log was before it was too big.
 func (d Dirs) OldLog() string { return d.Log() + ".1" }
+
+// OldConsole is what Console was before it was rotated: at each start, and when it was too big.
+func (v VM) OldConsole() string { return v.Console() + ".1" }
