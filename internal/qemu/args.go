@@ -1,0 +1,129 @@
+package qemu
+
+import (
+	"encoding/json"
+	"fmt"
+	"runtime"
+	"strings"
+
+	"github.com/bangervm/banger/internal/vm"
+)
+
+// AgentPortName is the virtio-serial port that the guest's agent opens.
+const AgentPortName = "banger.agent"
+
+// The descriptors that QEMU inherits.
+const (
+	fdQMP = 3 + iota
+	fdAgent
+	fdConsole
+)
+
+// arguments returns QEMU's command line, without the program's name. tscKHz is
+// the rate of the time-stamp counter, 0 where the guest need not be told.
+func arguments(spec vm.Spec, arch string, tscKHz int64) ([]string, error) {
+	kvm := spec.Driver == vm.DriverQEMUKVM
+	args := []string{
+		"-name", spec.Name,
+		"-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
+		"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+		"-M", machineType(arch),
+		"-cpu", map[bool]string{true: "host", false: "max"}[kvm],
+		"-smp", fmt.Sprint(spec.VCPU),
+		"-m", fmt.Sprintf("size=%dB", spec.MemoryBytes),
+		"-global", "virtio-mmio.force-legacy=false",
+		"-chardev", fmt.Sprintf("socket,id=qmp,fd=%d", fdQMP), "-mon", "chardev=qmp,mode=control",
+		"-chardev", fmt.Sprintf("socket,id=console,fd=%d", fdConsole), "-serial", "chardev:console",
+		"-kernel", spec.Kernel, "-initrd", spec.Initramfs, "-append", commandLine(spec, arch, tscKHz),
+		"-object", "rng-builtin,id=rng", "-device", "virtio-rng-device,rng=rng",
+		"-device", "virtio-serial-device",
+		"-chardev", fmt.Sprintf("socket,id=agent,fd=%d,server=on,wait=off", fdAgent),
+		"-device", "virtserialport,chardev=agent,name=" + AgentPortName,
+	}
+	if kvm {
+		args = append(args, "-accel", "kvm")
+	} else {
+		// The translation cache is QEMU's own memory on top of the guest's.
+		args = append(args, "-accel", "tcg,tb-size=256")
+	}
+	if arch == "amd64" {
+		args = append(args, "-device", "i8042") // carries ctrl-alt-del
+	}
+	for _, disk := range spec.Disks {
+		more, err := diskArguments(disk)
+		if err != nil {
+			return nil, err
+		}
+		args = append(args, more...)
+	}
+	return args, nil
+}
+
+// machineType: without ACPI, Debian's kernels find no virtio-mmio devices;
+// without the PIT and the RTC they boot two seconds later.
+func machineType(arch string) string {
+	if arch == "arm64" {
+		return "virt"
+	}
+	return "microvm,acpi=on,pit=on,pic=on,rtc=on,isa-serial=on"
+}
+
+// commandLine is the kernel's. A reset after a panic or a reboot ends QEMU,
+// which says which it was.
+func commandLine(spec vm.Spec, arch string, tscKHz int64) string {
+	line := []string{"console=ttyS0"}
+	if arch == "arm64" {
+		line = []string{"console=ttyAMA0"}
+	}
+	line = append(line, "quiet", "loglevel=4", "reboot=t", "panic=-1", "random.trust_cpu=on", "cryptomgr.notests")
+	if arch == "amd64" {
+		// There is one keyboard and nothing else: probing takes its time.
+		line = append(line, "i8042.noaux", "i8042.nomux", "i8042.dumbkbd", "i8042.nopnp")
+	}
+	if spec.Driver != vm.DriverQEMUKVM {
+		line = append(line, "mitigations=off") // an emulated CPU does not speculate
+	}
+	if tscKHz > 0 {
+		line = append(line, fmt.Sprintf("tsc_early_khz=%d", tscKHz), "no_timer_check")
+	}
+	if spec.CmdlineExtra != "" {
+		line = append(line, spec.CmdlineExtra)
+	}
+	return strings.Join(line, " ")
+}
+
+// blockdev is a node of QEMU's block layer, in the JSON form that needs no
+// escaping of paths.
+type blockdev struct {
+	Driver   string    `json:"driver"`
+	NodeName string    `json:"node-name,omitempty"`
+	Filename string    `json:"filename,omitempty"`
+	ReadOnly bool      `json:"read-only"`
+	Discard  string    `json:"discard"`
+	File     *blockdev `json:"file,omitempty"`
+}
+
+// diskArguments makes one virtio-blk device. A disk that fails or a full host
+// stops the machine, and resuming it tries again; the guest sees no error.
+func diskArguments(disk vm.Disk) ([]string, error) {
+	node, err := json.Marshal(blockdev{
+		Driver: "raw", NodeName: disk.Serial, ReadOnly: disk.ReadOnly, Discard: "unmap",
+		File: &blockdev{Driver: "file", Filename: disk.Path, ReadOnly: disk.ReadOnly, Discard: "unmap"},
+	})
+	if err != nil {
+		return nil, err
+	}
+	device, err := json.Marshal(map[string]any{
+		"driver": "virtio-blk-device", "id": "disk-" + disk.Serial, "drive": disk.Serial, "serial": disk.Serial,
+		"werror": "stop", "rerror": "stop",
+	})
+	if err != nil {
+		return nil, err
+	}
+	return []string{"-blockdev", string(node), "-device", string(device)}, nil
+}
+
+// needsTSCRate reports whether a guest must be told the counter's rate.
+func needsTSCRate(spec vm.Spec) bool {
+	return haveTSC && runtime.GOARCH == "amd64" && spec.Driver != vm.DriverQEMUKVM
+}

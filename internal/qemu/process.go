@@ -1,0 +1,121 @@
+package qemu
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+)
+
+// maxSaid bounds what is kept of the last that QEMU said on stderr, in bytes.
+const maxSaid = 2 << 10
+
+// process is a started QEMU.
+type process struct {
+	cmd    *exec.Cmd
+	said   *tail
+	exited chan struct{} // closed when status is set
+	status error         // of Wait
+}
+
+// startProcess starts QEMU so that it dies with this process: the
+// parent-death signal goes by the thread that forked, so that thread waits here
+// for QEMU's end and does nothing else.
+func startProcess(path string, args []string, dir string, files []*os.File) (*process, error) {
+	p := &process{said: &tail{}, exited: make(chan struct{})}
+	p.cmd = exec.Command(path, args...) //nolint:noctx // it lives until the guest or Signal ends it
+	p.cmd.Dir = dir
+	p.cmd.Stderr = p.said
+	p.cmd.ExtraFiles = files
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	started := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := p.cmd.Start()
+		started <- err
+		if err != nil {
+			return
+		}
+		p.status = p.cmd.Wait()
+		close(p.exited)
+	}()
+	if err := <-started; err != nil {
+		return nil, fmt.Errorf("start %s: %w", path, err)
+	}
+	return p, nil
+}
+
+// signal is Process.Signal, which never reaches a later process with the
+// same id.
+func (p *process) signal(sig os.Signal) error {
+	err := p.cmd.Process.Signal(sig)
+	if errors.Is(err, os.ErrProcessDone) {
+		return nil
+	}
+	return err
+}
+
+// failure says how the process ended when it did not end in order, after
+// exited; empty when it did.
+func (p *process) failure() string {
+	if p.status == nil {
+		return ""
+	}
+	how := p.status.Error()
+	if state := p.cmd.ProcessState; state != nil {
+		if ws, ok := state.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+			how = "killed by " + signalName(ws.Signal())
+		}
+	}
+	if said := p.said.last(); said != "" {
+		return "QEMU: " + how + ": " + said
+	}
+	return "QEMU: " + how
+}
+
+func signalName(sig syscall.Signal) string {
+	names := map[syscall.Signal]string{
+		syscall.SIGKILL: "SIGKILL", syscall.SIGSEGV: "SIGSEGV", syscall.SIGABRT: "SIGABRT", syscall.SIGBUS: "SIGBUS",
+		syscall.SIGILL: "SIGILL", syscall.SIGFPE: "SIGFPE", syscall.SIGQUIT: "SIGQUIT", syscall.SIGTERM: "SIGTERM",
+		syscall.SIGINT: "SIGINT", syscall.SIGHUP: "SIGHUP", syscall.SIGSYS: "SIGSYS (its sandbox)", syscall.SIGTRAP: "SIGTRAP",
+		syscall.SIGXCPU: "SIGXCPU", syscall.SIGXFSZ: "SIGXFSZ", syscall.SIGPIPE: "SIGPIPE", syscall.SIGALRM: "SIGALRM",
+		syscall.SIGUSR1: "SIGUSR1", syscall.SIGUSR2: "SIGUSR2",
+	}
+	if name, ok := names[sig]; ok {
+		return name
+	}
+	return fmt.Sprintf("signal %d", int(sig))
+}
+
+// tail keeps the last bytes written to it.
+type tail struct {
+	mu  sync.Mutex
+	buf []byte
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.buf = append(t.buf, p...)
+	if over := len(t.buf) - maxSaid; over > 0 {
+		t.buf = append(t.buf[:0], t.buf[over:]...)
+	}
+	return len(p), nil
+}
+
+// last is the last line that says something, without QEMU's own name.
+func (t *tail) last() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	lines := strings.Split(strings.TrimSpace(string(t.buf)), "\n")
+	line := strings.ToValidUTF8(lines[len(lines)-1], "?")
+	if name, rest, ok := strings.Cut(line, ": "); ok && strings.HasPrefix(name, "qemu-system-") {
+		line = rest
+	}
+	return strings.TrimSpace(line)
+}
