@@ -17,14 +17,14 @@ import (
 )
 
 // write writes the archive for the kernel k, whose files are in dir.
-func write(ctx context.Context, out io.Writer, agent string, dir statedir.Kernel, k kernel.Manifest) error {
+func write(ctx context.Context, out io.Writer, agent *os.File, dir statedir.Kernel, k kernel.Manifest) error {
 	c := newWriter(out)
 	for _, e := range skeleton() {
 		if err := c.add(e); err != nil {
 			return err
 		}
 	}
-	if err := addFile(c, "init", agent, 0o755); err != nil {
+	if err := addOpen(c, "init", agent, 0o755); err != nil {
 		return err
 	}
 	list, err := json.Marshal(agentrpc.InitramfsModules{
@@ -75,12 +75,17 @@ func addFile(c *writer, name, path string, perm uint32) error {
 		return err
 	}
 	defer f.Close() //nolint:errcheck // read only
+	return addOpen(c, name, f, perm)
+}
+
+// addOpen adds f from where it stands, which must be its beginning.
+func addOpen(c *writer, name string, f *os.File, perm uint32) error {
 	info, err := f.Stat()
 	if err != nil {
 		return err
 	}
 	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is not a regular file", path)
+		return fmt.Errorf("%s is not a regular file", f.Name())
 	}
 	return c.add(entry{name: name, mode: typeFile | perm, size: info.Size(), data: f})
 }

@@ -54,9 +54,20 @@ func New(dirs statedir.Dirs, agent string, log *slog.Logger) *Builder {
 func (b *Builder) Build(ctx context.Context, k kernel.Manifest) (string, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	key, err := b.key(k)
+	// Opened once, so that what is hashed is what is packed, also while an
+	// upgrade replaces the file.
+	agent, err := os.Open(b.agent)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", fault.New(fault.Unavailable, "the guest's agent is not at %s", b.agent).
+			WithHint("install banger-vsock-agent beside bangerd")
+	}
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("the guest's agent: %w", err)
+	}
+	defer agent.Close() //nolint:errcheck // read only
+	key, err := b.key(k, agent)
+	if err != nil {
+		return "", fmt.Errorf("the guest's agent: %w", err)
 	}
 	path := filepath.Join(b.dirs.Initramfs(), key)
 	if _, err := os.Stat(path); err == nil {
@@ -66,28 +77,24 @@ func (b *Builder) Build(ctx context.Context, k kernel.Manifest) (string, error) 
 		}
 		return path, nil
 	}
-	if err := b.build(ctx, k, path); err != nil {
+	if err := b.build(ctx, k, agent, path); err != nil {
 		return "", fmt.Errorf("build the initramfs of kernel %s: %w", k.Name, err)
 	}
 	return path, nil
 }
 
 // key names an archive by all that it holds.
-func (b *Builder) key(k kernel.Manifest) (string, error) {
-	info, err := os.Stat(b.agent)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", fault.New(fault.Unavailable, "the guest's agent is not at %s", b.agent).
-			WithHint("install banger-vsock-agent beside bangerd")
-	}
+func (b *Builder) key(k kernel.Manifest, agent *os.File) (string, error) {
+	info, err := agent.Stat()
 	if err != nil {
-		return "", fmt.Errorf("the guest's agent: %w", err)
+		return "", err
 	}
 	if !sameFile(b.hashed.info, info) {
-		sum, err := hashFile(b.agent)
-		if err != nil {
-			return "", fmt.Errorf("the guest's agent: %w", err)
+		content := sha256.New()
+		if _, err := io.Copy(content, agent); err != nil {
+			return "", err
 		}
-		b.hashed = agentHash{info: info, sum: sum}
+		b.hashed = agentHash{info: info, sum: hex.EncodeToString(content.Sum(nil))}
 	}
 	h := sha256.New()
 	fmt.Fprintf(h, "%d %s %q %q %q %s", format, b.hashed.sum, k.Version, k.BootModules, k.LateModules, k.BootModulesSHA256)
@@ -98,22 +105,9 @@ func sameFile(a, b fs.FileInfo) bool {
 	return a != nil && os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
-func hashFile(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close() //nolint:errcheck // read only
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
-}
-
 // build writes the archive beside its place and renames it in. Whoever builds
 // the same at the same time makes the same bytes.
-func (b *Builder) build(ctx context.Context, k kernel.Manifest, path string) (err error) {
+func (b *Builder) build(ctx context.Context, k kernel.Manifest, agent *os.File, path string) (err error) {
 	if err := os.MkdirAll(b.dirs.Initramfs(), 0o700); err != nil {
 		return err
 	}
@@ -127,7 +121,10 @@ func (b *Builder) build(ctx context.Context, k kernel.Manifest, path string) (er
 			err = errors.Join(err, os.Remove(out.Name()))
 		}
 	}()
-	if err := write(ctx, out, b.agent, b.dirs.Kernel(k.Name), k); err != nil {
+	if _, err := agent.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	if err := write(ctx, out, agent, b.dirs.Kernel(k.Name), k); err != nil {
 		return err
 	}
 	if err := out.Sync(); err != nil {

@@ -256,11 +256,11 @@ func TestExecutablesOnFiles(t *testing.T) {
 	}
 }
 
-func TestRealDebianKernel(t *testing.T) {
-	const dir = "/tmp/kdl/unpacked/boot"
+func TestRealKernel(t *testing.T) {
+	dir := filepath.Join(os.Getenv("BANGER_TEST_KERNEL_DIR"), "boot")
 	names, _ := filepath.Glob(dir + "/vmlinuz-*")
 	if len(names) == 0 {
-		t.Skip("no unpacked Debian kernel in " + dir)
+		skip(t, "BANGER_TEST_KERNEL_DIR names no unpacked kernel package")
 	}
 	dst := filepath.Join(t.TempDir(), "vmlinux")
 	bin, err := vmlinux.Executables{}.Extract(t.Context(), os.DirFS(dir), filepath.Base(names[0]), dst)
