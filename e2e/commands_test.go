@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/bangervm/banger/e2e/fixture"
 )
 
 // commands are the verbs that the scripts have beyond testscript's own.
@@ -254,7 +256,7 @@ func cmdMktar(ts *testscript.TestScript, neg bool, args []string) {
 	want(ts, neg, len(args) == 2, "mktar KIND FILE")
 	entries, err := tarKinds(context.Background(), args[0])
 	ts.Check(err)
-	ts.Check(writeTar(ts.MkAbs(args[1]), entries))
+	ts.Check(fixture.WriteTar(ts.MkAbs(args[1]), entries))
 }
 
 // cmdClock compares how far the guest's and the host's clocks go in the same

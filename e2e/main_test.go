@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"github.com/bangervm/banger/e2e/fixture"
 )
 
 // suite is what all scripts of one run share. Its directories are removed at
@@ -21,7 +23,7 @@ type suite struct {
 	dir      string // short, 0755: everything of this run
 	repo     string
 	accounts *accounts
-	fixtures *fixtures
+	fixtures *fixture.Cache
 	template *template
 }
 
@@ -56,7 +58,7 @@ func runSuite(m *testing.M) (code int, err error) {
 	}
 	s := &suite{dir: dir, repo: repo, accounts: &accounts{}}
 	defer s.accounts.close(context.WithoutCancel(ctx))
-	if s.fixtures, err = newFixtures(ctx); err != nil {
+	if s.fixtures, err = fixture.Open(); err != nil {
 		return 1, err
 	}
 	if err := s.installBinaries(); err != nil {

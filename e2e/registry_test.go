@@ -21,6 +21,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/bangervm/banger/e2e/fixture"
 )
 
 // startRegistry serves a registry on loopback for the rest of the script, and
@@ -97,13 +99,13 @@ func trickle(ctx context.Context, w http.ResponseWriter, body []byte) {
 // fillRegistry pushes test/busybox:latest, of two layers of which the upper
 // removes and replaces, and test/foreign:latest, for another architecture.
 func fillRegistry(ctx context.Context, host string) error {
-	lower, err := busyboxRoot(ctx)
+	lower, err := fixture.Busybox(ctx)
 	if err != nil {
 		return err
 	}
-	lower = append(lower, file("etc/removed", 0o644, "x"), file("etc/replaced", 0o644, "lower\n"), hardlink("etc/kept", "etc/replaced"))
-	upper := []entry{
-		dir("etc", 0o755), file("etc/.wh.removed", 0o644, ""), file("etc/replaced", 0o644, "upper\n"),
+	lower = append(lower, fixture.File("etc/removed", 0o644, "x"), fixture.File("etc/replaced", 0o644, "lower\n"), fixture.Hardlink("etc/kept", "etc/replaced"))
+	upper := []fixture.Entry{
+		fixture.Dir("etc", 0o755), fixture.File("etc/.wh.removed", 0o644, ""), fixture.File("etc/replaced", 0o644, "upper\n"),
 	}
 	img, err := buildImage("amd64", lower, upper)
 	if err != nil {
@@ -125,7 +127,7 @@ func fillRegistry(ctx context.Context, host string) error {
 	return nil
 }
 
-func buildImage(arch string, layers ...[]entry) (v1.Image, error) {
+func buildImage(arch string, layers ...[]fixture.Entry) (v1.Image, error) {
 	img := empty.Image
 	config, err := img.ConfigFile()
 	if err != nil {
@@ -139,7 +141,7 @@ func buildImage(arch string, layers ...[]entry) (v1.Image, error) {
 	}
 	for _, entries := range layers {
 		var packed bytes.Buffer
-		if err := packTar(&packed, entries); err != nil {
+		if err := fixture.Pack(&packed, entries); err != nil {
 			return nil, err
 		}
 		layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) {

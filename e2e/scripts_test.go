@@ -126,7 +126,7 @@ func spawnScript(t *testing.T, s *suite, path string) {
 		t.Fatal(err)
 	}
 	cmd := acct.command(ctx, base, program, "-test.run", "^TestScripts$", "-test.v", "-test.timeout", scriptTimeout.String())
-	cmd.Env = append(cmd.Env, envScript+"="+script, envBase+"="+base, envFixtures+"="+s.fixtures.dir)
+	cmd.Env = append(cmd.Env, envScript+"="+script, envBase+"="+base, envFixtures+"="+s.fixtures.Dir())
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = 10 * time.Second
 	out, runErr := cmd.CombinedOutput()

@@ -27,7 +27,7 @@ const stateBelowHome = "home/.local/state/banger"
 // provide puts what the script's directives ask for into its home.
 func (s *suite) provide(ctx context.Context, acct *account, base string, d directives) error {
 	for _, name := range d.files {
-		if _, err := s.fixtures.path(ctx, name); err != nil {
+		if _, err := s.fixtures.Path(ctx, name); err != nil {
 			return err
 		}
 	}
@@ -37,15 +37,15 @@ func (s *suite) provide(ctx context.Context, acct *account, base string, d direc
 			return err
 		}
 		to := filepath.Join(base, stateBelowHome, filepath.Base(filepath.Dir(from)))
-		if _, err := output(ctx, "", "mkdir", "-p", to); err != nil {
+		if err := tool(ctx, "mkdir", "-p", to); err != nil {
 			return err
 		}
-		if _, err := output(ctx, "", "cp", "-a", "--reflink=auto", "--sparse=always", from, to+"/"); err != nil {
+		if err := tool(ctx, "cp", "-a", "--reflink=auto", "--sparse=always", from, to+"/"); err != nil {
 			return err
 		}
 	}
 	owner := strconv.Itoa(acct.uid) + ":" + strconv.Itoa(acct.gid)
-	if _, err := output(ctx, "", "chown", "-R", owner, filepath.Join(base, "home")); err != nil {
+	if err := tool(ctx, "chown", "-R", owner, filepath.Join(base, "home")); err != nil {
 		return err
 	}
 	if d.next {
@@ -76,7 +76,7 @@ func (t *template) get(ctx context.Context, name string) (string, error) {
 	if name != "kernel" {
 		fixture = name + ".tar"
 	}
-	path, err := t.suite.fixtures.path(ctx, fixture)
+	path, err := t.suite.fixtures.Path(ctx, fixture)
 	if err != nil {
 		return "", err
 	}
@@ -132,7 +132,7 @@ func (t *template) buildNext(ctx context.Context) error {
 		return nil
 	}
 	next := filepath.Join(t.suite.dir, "next")
-	_, err := output(ctx, t.suite.repo, "make", "--no-print-directory", "build", "BIN="+next+"/bin",
+	err := tool(ctx, "make", "-C", t.suite.repo, "--no-print-directory", "build", "BIN="+next+"/bin",
 		"VERSION=v999.0.0-next", "BUILT=2099-01-01T00:00:00Z")
 	t.next = err == nil
 	return err
