@@ -1,0 +1,169 @@
+package oci
+
+import (
+	"archive/tar"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/image"
+)
+
+// maxArchiveFiles bounds the members of an archive.
+const maxArchiveFiles = 100_000
+
+// store is named files that can be read at any place: a directory, or a tar.
+type store interface {
+	// section returns the file, or an error that is fs.ErrNotExist.
+	section(name string) (*io.SectionReader, error)
+	Close() error
+}
+
+// archive is a tar's members, found by one pass over its headers.
+type archive struct {
+	f       *os.File
+	members map[string]*io.SectionReader
+	aliases map[string]string
+}
+
+func openArchiveFile(ctx context.Context, file string) (_ *archive, err error) {
+	f, _, err := openRegular(file)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = f.Close()
+		}
+	}()
+	a := &archive{f: f, members: map[string]*io.SectionReader{}, aliases: map[string]string{}}
+	tr := tar.NewReader(f) // seeks over contents
+	for count := 0; ; count++ {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		hdr, err := tr.Next()
+		if errors.Is(err, io.EOF) {
+			return a, nil
+		}
+		if err != nil {
+			return nil, fault.Wrap(fault.Invalid, err, "%s is not a tar archive", file).
+				WithHint("if it is compressed, decompress it first")
+		}
+		if count >= maxArchiveFiles {
+			return nil, fault.New(fault.Invalid, "%s has more than %d members", file, maxArchiveFiles)
+		}
+		name := path.Clean("/" + hdr.Name)[1:]
+		switch hdr.Typeflag {
+		case tar.TypeReg:
+			at, err := f.Seek(0, io.SeekCurrent)
+			if err != nil {
+				return nil, err
+			}
+			a.members[name] = io.NewSectionReader(f, at, hdr.Size)
+		case tar.TypeSymlink: // docker save links layers that occur twice
+			a.aliases[name] = path.Clean("/" + path.Join(path.Dir(name), hdr.Linkname))[1:]
+		case tar.TypeLink:
+			a.aliases[name] = path.Clean("/" + hdr.Linkname)[1:]
+		}
+	}
+}
+
+func (a *archive) section(name string) (*io.SectionReader, error) {
+	if target, ok := a.aliases[name]; ok {
+		name = target
+	}
+	if s, ok := a.members[name]; ok {
+		return io.NewSectionReader(s, 0, s.Size()), nil
+	}
+	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+}
+
+// Close closes the archive's file.
+func (a *archive) Close() error { return a.f.Close() }
+
+// openDockerArchive reads what docker save writes.
+func (c *Client) openDockerArchive(ctx context.Context, ref image.Ref) (image.Content, error) {
+	a, err := openArchiveFile(ctx, ref.Path)
+	if err != nil {
+		return nil, err
+	}
+	out, err := c.fromDockerArchive(a)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", ref, errors.Join(err, a.Close()))
+	}
+	out.source = a
+	return out, nil
+}
+
+func (c *Client) fromDockerArchive(a *archive) (*content, error) {
+	raw, err := readMember(a, "manifest.json", "a docker archive", maxManifestBytes)
+	if err != nil {
+		return nil, err
+	}
+	var images []struct {
+		Config   string
+		RepoTags []string
+		Layers   []string
+	}
+	if err := json.Unmarshal(raw, &images); err != nil {
+		return nil, fault.Wrap(fault.Invalid, err, "manifest.json cannot be read")
+	}
+	if len(images) != 1 || len(images[0].Layers) > maxLayers {
+		return nil, fault.New(fault.Invalid, "the archive holds %d images, not one", len(images)).
+			WithHint("save one image: docker save -o FILE IMAGE")
+	}
+	rawConfig, err := readMember(a, images[0].Config, "a docker archive", maxConfigBytes)
+	if err != nil {
+		return nil, err
+	}
+	config, err := parseConfig(rawConfig)
+	if err != nil {
+		return nil, err
+	}
+	out, err := c.newContent(digestOf(rawConfig), config, len(images[0].Layers))
+	if err != nil {
+		return nil, err
+	}
+	for i, name := range images[0].Layers {
+		section, err := a.section(path.Clean("/" + name)[1:])
+		if err != nil {
+			return nil, fault.Wrap(fault.Invalid, err, "layer %d is missing", i+1)
+		}
+		out.layers = append(out.layers, layer{
+			what: fmt.Sprintf("layer %d of %d (%s)", i+1, len(images[0].Layers), name),
+			size: section.Size(), diffID: config.RootFS.DiffIDs[i].String(), local: section,
+			open: func(context.Context) (io.ReadCloser, error) {
+				return io.NopCloser(io.NewSectionReader(section, 0, section.Size())), nil
+			},
+		})
+	}
+	return out, nil
+}
+
+func readMember(s store, name, kind string, limit int64) ([]byte, error) {
+	section, err := s.section(path.Clean("/" + name)[1:])
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fault.New(fault.Invalid, "it is not %s: it has no %s", kind, name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return readAll(section, name, "", section.Size(), limit)
+}
+
+// openArchive reads an OCI layout in a tar.
+func (c *Client) openArchive(ctx context.Context, ref image.Ref) (image.Content, error) {
+	a, err := openArchiveFile(ctx, ref.Path)
+	if err != nil {
+		return nil, err
+	}
+	return c.fromLayout(ctx, ref, a)
+}
+

@@ -1,0 +1,86 @@
+// Package oci turns image references into verified, merged tar streams: from
+// registries, OCI layouts and their archives, docker archives, and plain tars.
+package oci
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"runtime"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/image"
+)
+
+// Options of a Client. The zero value is ready to use.
+type Options struct {
+	// Keychain holds the registries' credentials. Nil means docker's
+	// configuration, with its credential helpers.
+	Keychain authn.Keychain
+	// Transport reaches the registries. Nil means HTTP over the network.
+	Transport http.RoundTripper
+	// MaxBytes bounds the files of one image; 0 means 64 GiB.
+	MaxBytes int64
+	// MaxEntries bounds their number; 0 means 4 million.
+	MaxEntries int64
+	// Parallel is how many layers are fetched at a time; 0 means 3.
+	Parallel int
+	// IdleTimeout is how long a registry may stay silent; 0 means a minute.
+	IdleTimeout time.Duration
+	// Architecture is the images' architecture; empty means the host's.
+	Architecture string
+}
+
+// Client is an image.Source. It is safe for concurrent use.
+type Client struct {
+	cache cache
+	opts  Options
+}
+
+// NewClient returns a Client that keeps blobs in the directory blobs.
+func NewClient(blobs string, opts Options) *Client {
+	if opts.Keychain == nil {
+		opts.Keychain = authn.DefaultKeychain
+	}
+	if opts.MaxBytes == 0 {
+		opts.MaxBytes = 64 << 30
+	}
+	if opts.MaxEntries == 0 {
+		opts.MaxEntries = 4 << 20
+	}
+	if opts.Parallel == 0 {
+		opts.Parallel = 3
+	}
+	if opts.IdleTimeout == 0 {
+		opts.IdleTimeout = time.Minute
+	}
+	if opts.Architecture == "" {
+		opts.Architecture = runtime.GOARCH
+	}
+	return &Client{cache: cache{dir: blobs}, opts: opts}
+}
+
+// Open implements image.Source. When input is an io.Closer it is closed if ctx
+// is cancelled, so that a Read under way returns.
+func (c *Client) Open(ctx context.Context, ref image.Ref, input io.Reader) (image.Content, error) {
+	switch ref.Kind {
+	case image.Registry:
+		return c.openRegistry(ctx, ref)
+	case image.Layout:
+		return c.openLayout(ctx, ref)
+	case image.Archive:
+		return c.openArchive(ctx, ref)
+	case image.DockerArchive:
+		return c.openDockerArchive(ctx, ref)
+	case image.Tar:
+		return c.openTar(ref, input)
+	}
+	return nil, fault.New(fault.Invalid, "%q is no kind of image reference", ref.Kind)
+}
+
+// Sweep removes what unfinished pulls left in the cache. It is called before
+// any other method.
+func (c *Client) Sweep(ctx context.Context) error { return c.cache.sweep(ctx) }

@@ -1,0 +1,139 @@
+package oci
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/bangervm/banger/internal/image"
+	"github.com/bangervm/banger/internal/oci/flatten"
+	"github.com/bangervm/banger/internal/operation"
+)
+
+// layer is one layer of an image, and how its bytes are had.
+type layer struct {
+	what   string // for messages
+	digest string // of the bytes as they come; empty: not known
+	size   int64  // of them; negative: not known
+	diffID string // digest of the uncompressed tar; empty: not known
+	// open returns the bytes, unverified. It may be called again.
+	open func(ctx context.Context) (io.ReadCloser, error)
+	// local is set when the bytes can be read at any place and stay there.
+	local io.ReaderAt
+	// remote says that the bytes belong into the cache.
+	remote bool
+	// seen is told the digest of the bytes as they came.
+	seen func(digest string)
+}
+
+// content implements image.Content.
+type content struct {
+	client *Client
+	info   image.Info
+	layers []layer
+	source io.Closer // of local layers; may be nil
+}
+
+func (c *content) Info() image.Info { return c.info }
+
+func (c *content) Close() error {
+	if c.source == nil {
+		return nil
+	}
+	return c.source.Close()
+}
+
+// Unpack reads each layer once, side by side, to learn its headers, and then
+// writes the merged files in final order.
+func (c *content) Unpack(ctx context.Context, p operation.Progress, write func(io.Reader) error) (err error) {
+	spools := make(spools, len(c.layers))
+	defer func() { err = errors.Join(err, spools.close()) }()
+	p.Stage("fetch")
+	indexes, err := c.fetch(ctx, p, spools)
+	if err != nil {
+		return err
+	}
+	tree := flatten.NewTree()
+	for i, index := range indexes {
+		if err := tree.Apply(ctx, i, index); err != nil {
+			return err
+		}
+		indexes[i] = nil
+	}
+	p.Stage("unpack")
+	return emit(ctx, tree, spools, p, write)
+}
+
+func (c *content) fetch(ctx context.Context, p operation.Progress, spools spools) ([]*flatten.Index, error) {
+	total := int64(0)
+	for _, l := range c.layers {
+		total += max(0, l.size)
+	}
+	var done atomic.Int64
+	count := func(n int64) { p.Count(done.Add(n), total, "bytes") }
+	p.Count(0, total, "bytes")
+	budget := flatten.NewBudget(c.client.opts.MaxBytes, c.client.opts.MaxEntries)
+	indexes := make([]*flatten.Index, len(c.layers))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(c.client.opts.Parallel)
+	for i, l := range c.layers {
+		group.Go(func() (err error) {
+			indexes[i], err = c.client.index(ctx, l, &spools[i], budget, count)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	return indexes, nil
+}
+
+// emit merges in one goroutine while write works in another.
+func emit(ctx context.Context, tree *flatten.Tree, contents flatten.Contents, p operation.Progress, write func(io.Reader) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	stream := newPipe(ctx)
+	group.Go(func() error {
+		err := tree.WriteTo(ctx, stream, contents, func(done, total int64) { p.Count(done, total, "bytes") })
+		stream.finish(err)
+		if errors.Is(err, errReaderGone) {
+			return nil // the reader says why
+		}
+		return err
+	})
+	group.Go(func() error {
+		defer func() { _ = stream.Close() }()
+		return write(stream)
+	})
+	return group.Wait()
+}
+
+// spool is where one layer's contents are read from.
+type spool struct {
+	plain io.ReaderAt // the uncompressed tar
+	side  *side
+	files []*os.File // to be closed
+}
+
+type spools []spool
+
+// Open implements flatten.Contents.
+func (s spools) Open(layer int, inSide bool, offset, size int64) io.Reader {
+	if inSide {
+		return io.NewSectionReader(s[layer].side.f, offset, size)
+	}
+	return io.NewSectionReader(s[layer].plain, offset, size)
+}
+
+func (s spools) close() error {
+	var errs []error
+	for _, one := range s {
+		for _, f := range one.files {
+			errs = append(errs, f.Close())
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,214 @@
+package oci
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/oci/flatten"
+	"github.com/bangervm/banger/internal/statedir"
+)
+
+// index reads a layer once: it verifies its digests, stores it in the cache,
+// spools it uncompressed unless it can be read where it is, and returns its
+// headers. A cached blob that turns out to be damaged is fetched again.
+func (c *Client) index(ctx context.Context, l layer, s *spool, budget *flatten.Budget, count func(int64)) (*flatten.Index, error) {
+	if l.remote {
+		f, err := c.cache.open(l.digest)
+		if err != nil {
+			return nil, err
+		}
+		if f != nil {
+			cached := l
+			cached.local = f
+			cached.open = func(context.Context) (io.ReadCloser, error) {
+				return io.NopCloser(io.NewSectionReader(f, 0, 1<<62)), nil
+			}
+			s.files = append(s.files, f)
+			index, err := c.read(ctx, cached, s, budget, count, pass)
+			if !isMismatch(err) {
+				return index, err
+			}
+			if err := c.cache.drop(l.digest); err != nil && !errors.Is(err, os.ErrNotExist) {
+				return nil, err
+			}
+		}
+	}
+	if !l.remote {
+		return c.read(ctx, l, s, budget, count, pass)
+	}
+	return c.read(ctx, l, s, budget, count, func(r io.Reader) (io.Reader, func(), error) {
+		k, err := c.cache.keep(r, l.digest)
+		if err != nil {
+			return nil, nil, err
+		}
+		return k, func() { _ = k.Close() }, nil
+	})
+}
+
+// pass keeps nothing.
+func pass(r io.Reader) (io.Reader, func(), error) { return r, func() {}, nil }
+
+func isMismatch(err error) bool {
+	_, ok := errors.AsType[*mismatchError](err)
+	return ok
+}
+
+// read is the pipeline of one layer, each line a goroutine:
+//
+//	open → verify → keep in the cache
+//	decompress
+//	hash → spool → index
+func (c *Client) read(ctx context.Context, l layer, s *spool, budget *flatten.Budget, count func(int64),
+	keep func(io.Reader) (io.Reader, func(), error),
+) (*flatten.Index, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	raw, err := l.open(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", l.what, err)
+	}
+	verified := newVerifier(raw, l.what, l.digest, l.size, count)
+	first, discard, err := keep(verified)
+	if err != nil {
+		return nil, errors.Join(err, raw.Close())
+	}
+	ahead := readAhead(ctx, first)
+	defer func() {
+		cancel()
+		_ = raw.Close() // ends a Read under way
+		ahead.join()
+		discard()
+	}()
+	index, err := c.indexPlain(ctx, l, s, ahead, budget)
+	if err != nil && ctx.Err() == nil {
+		// Damaged bytes fail in many ways: the digest tells it best.
+		if _, drainErr := io.Copy(io.Discard, io.LimitReader(ahead, maxDrain)); drainErr != nil {
+			err = drainErr
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if l.seen != nil {
+		l.seen(verified.sum())
+	}
+	return index, nil
+}
+
+// maxDrain bounds how much of a layer that is broken already is read to see
+// whether its digest is right.
+const maxDrain = 4 << 30
+
+// indexPlain decompresses, hashes, spools and indexes.
+func (c *Client) indexPlain(ctx context.Context, l layer, s *spool, raw io.Reader, budget *flatten.Budget) (*flatten.Index, error) {
+	plain, compressed, err := decompress(raw)
+	if err != nil {
+		return nil, decompressFault(l, err)
+	}
+	defer func() { _ = plain.Close() }()
+	ahead := readAhead(ctx, plain)
+	defer ahead.join()
+	if err := c.prepareSpool(l, s, compressed); err != nil {
+		return nil, err
+	}
+	diff := sha256.New()
+	ahead.tap = func(chunk []byte) error {
+		if l.diffID != "" {
+			_, _ = diff.Write(chunk)
+		}
+		if f, ok := s.plain.(*os.File); ok && f != l.local {
+			_, err := f.Write(chunk)
+			return statedir.DiskFault(err, filepath.Join(c.cache.dir, "a layer"))
+		}
+		return nil
+	}
+	index, err := flatten.ReadIndex(ctx, ahead, s.side, budget)
+	if err != nil {
+		return nil, decompressFault(l, err)
+	}
+	if l.diffID != "" && sum(diff) != l.diffID {
+		return nil, mismatch("%s has the wrong digest when decompressed: got %s, want %s", l.what, sum(diff), l.diffID)
+	}
+	// The decompressor may have stopped before the end of its input.
+	if _, err := io.Copy(io.Discard, raw); err != nil {
+		return nil, err
+	}
+	return index, nil
+}
+
+func (c *Client) prepareSpool(l layer, s *spool, compressed bool) error {
+	s.side = &side{cache: c.cache, keep: func(f *os.File) { s.files = append(s.files, f) }}
+	if !compressed && l.local != nil {
+		s.plain = l.local
+		return nil
+	}
+	f, err := c.cache.scratch()
+	if err != nil {
+		return err
+	}
+	s.files = append(s.files, f)
+	s.plain = f
+	return nil
+}
+
+// decompressFault tells a decompressor's complaint from an error that is a
+// fault, or ours, already.
+func decompressFault(l layer, err error) error {
+	if _, ok := errors.AsType[*fault.Error](err); ok || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%s: %w", l.what, err)
+	}
+	return fault.Wrap(fault.Invalid, err, "%s cannot be decompressed", l.what)
+}
+
+// side takes the content of sparse files. Its file is made when first needed.
+type side struct {
+	cache cache
+	keep  func(*os.File)
+	f     *os.File
+	end   int64
+}
+
+// Append implements flatten.Side.
+func (s *side) Append(r io.Reader) (int64, error) {
+	if s.f == nil {
+		f, err := s.cache.scratch()
+		if err != nil {
+			return 0, err
+		}
+		s.f = f
+		s.keep(f)
+	}
+	start := s.end
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := io.ReadFull(r, buf)
+		if !allZero(buf[:n]) {
+			if _, err := s.f.WriteAt(buf[:n], s.end); err != nil {
+				return 0, statedir.DiskFault(err, filepath.Join(s.cache.dir, "a sparse file"))
+			}
+		}
+		s.end += int64(n)
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) && n < len(buf) {
+			break
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	return start, statedir.DiskFault(s.f.Truncate(s.end), filepath.Join(s.cache.dir, "a sparse file"))
+}
+
+func allZero(b []byte) bool {
+	for _, c := range b {
+		if c != 0 {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,205 @@
+package oci
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/image"
+)
+
+const (
+	maxManifestBytes = 4 << 20 // as in the distribution specification
+	maxConfigBytes   = 8 << 20
+	maxLayers        = 4096
+)
+
+// origin is where manifests and blobs come from.
+type origin interface {
+	// manifest returns the manifest or index with this digest, unverified.
+	manifest(ctx context.Context, d v1.Descriptor) ([]byte, error)
+	// blob returns its bytes, unverified.
+	blob(ctx context.Context, d v1.Descriptor) (io.ReadCloser, error)
+	// local returns the blob when it can be read at any place, else nil.
+	local(d v1.Descriptor) io.ReaderAt
+	// remote says that blobs belong into the cache.
+	remote() bool
+}
+
+// fromManifest reads down from a manifest or index, whose bytes are verified, to
+// the image for the client's architecture.
+func (c *Client) fromManifest(ctx context.Context, raw []byte, mediaType types.MediaType, o origin) (*content, error) {
+	const maxDepth = 4
+	for range maxDepth {
+		if !isIndex(raw, mediaType) {
+			return c.fromImageManifest(ctx, raw, mediaType, o)
+		}
+		index, err := v1.ParseIndexManifest(bytes.NewReader(raw))
+		if err != nil {
+			return nil, fault.Wrap(fault.Invalid, err, "the image's index cannot be read")
+		}
+		d, err := c.choose(index.Manifests)
+		if err != nil {
+			return nil, err
+		}
+		if err := checkDescriptor(d, "manifest"); err != nil {
+			return nil, err
+		}
+		next, err := o.manifest(ctx, d)
+		if err != nil {
+			return nil, err
+		}
+		what := "manifest " + short(d.Digest.String())
+		if raw, err = readAll(bytes.NewReader(next), what, d.Digest.String(), d.Size, maxManifestBytes); err != nil {
+			return nil, err
+		}
+		mediaType = d.MediaType
+	}
+	return nil, fault.New(fault.Invalid, "the image's indexes are nested more than %d deep", maxDepth)
+}
+
+// isIndex goes by the document where the media type is missing.
+func isIndex(raw []byte, mediaType types.MediaType) bool {
+	if mediaType.IsIndex() || mediaType.IsImage() {
+		return mediaType.IsIndex()
+	}
+	var probe struct {
+		Manifests json.RawMessage `json:"manifests"`
+	}
+	return json.Unmarshal(raw, &probe) == nil && len(probe.Manifests) > 0
+}
+
+// choose picks the manifest for the client's architecture.
+func (c *Client) choose(manifests []v1.Descriptor) (v1.Descriptor, error) {
+	var others []string
+	for _, d := range manifests {
+		p := d.Platform
+		if p == nil {
+			if len(manifests) == 1 {
+				return d, nil
+			}
+			continue
+		}
+		if p.OS == "linux" && p.Architecture == c.opts.Architecture {
+			return d, nil
+		}
+		if p.OS != "unknown" { // attestations
+			others = append(others, p.OS+"/"+p.Architecture)
+		}
+	}
+	slices.Sort(others)
+	return v1.Descriptor{}, c.foreign(strings.Join(slices.Compact(others), ", "))
+}
+
+func (c *Client) foreign(has string) error {
+	if has == "" {
+		has = "no platform that it names"
+	}
+	return fault.New(fault.Invalid, "the image is for %s, and this host is linux/%s", has, c.opts.Architecture).
+		WithHint("use an image that is built for linux/%s", c.opts.Architecture)
+}
+
+func (c *Client) fromImageManifest(ctx context.Context, raw []byte, mediaType types.MediaType, o origin) (*content, error) {
+	if mediaType == types.DockerManifestSchema1 || mediaType == types.DockerManifestSchema1Signed {
+		return nil, fault.New(fault.Invalid, "the image has docker's schema 1, which nothing builds any more").
+			WithHint("push it again with a present-day tool")
+	}
+	m, err := v1.ParseManifest(bytes.NewReader(raw))
+	if err != nil {
+		return nil, fault.Wrap(fault.Invalid, err, "the image's manifest cannot be read")
+	}
+	if m.SchemaVersion != 2 || len(m.Layers) > maxLayers {
+		return nil, fault.New(fault.Invalid, "the image's manifest has schema version %d and %d layers", m.SchemaVersion, len(m.Layers))
+	}
+	if !m.Config.MediaType.IsConfig() {
+		return nil, fault.New(fault.Invalid, "it is no image: its configuration has the media type %q", m.Config.MediaType)
+	}
+	if err := checkDescriptor(m.Config, "configuration"); err != nil {
+		return nil, err
+	}
+	config, err := readConfig(ctx, m.Config, o)
+	if err != nil {
+		return nil, err
+	}
+	out, err := c.newContent(digestOf(raw), config, len(m.Layers))
+	if err != nil {
+		return nil, err
+	}
+	for i, d := range m.Layers {
+		if err := checkDescriptor(d, "layer"); err != nil {
+			return nil, err
+		}
+		if !isLayer(d.MediaType) {
+			return nil, fault.New(fault.Invalid, "layer %s has the media type %q, which is no file system", short(d.Digest.String()), d.MediaType)
+		}
+		out.layers = append(out.layers, layer{
+			what:   fmt.Sprintf("layer %d of %d (%s)", i+1, len(m.Layers), short(d.Digest.String())),
+			digest: d.Digest.String(), size: d.Size, diffID: config.RootFS.DiffIDs[i].String(),
+			open:   func(ctx context.Context) (io.ReadCloser, error) { return o.blob(ctx, d) },
+			local:  o.local(d),
+			remote: o.remote(),
+		})
+	}
+	return out, nil
+}
+
+func isLayer(t types.MediaType) bool {
+	return t.IsLayer() || t == types.OCILayerZStd || strings.HasPrefix(string(t), "application/vnd.oci.image.layer.") ||
+		t == "application/vnd.docker.image.rootfs.diff.tar.zstd"
+}
+
+func checkDescriptor(d v1.Descriptor, what string) error {
+	if !image.ValidDigest(d.Digest.String()) {
+		return fault.New(fault.Invalid, "a %s of the image has the digest %q; only sha256 is known", what, d.Digest)
+	}
+	if d.Size < 0 {
+		return fault.New(fault.Invalid, "%s %s has the size %d", what, short(d.Digest.String()), d.Size)
+	}
+	return nil
+}
+
+func readConfig(ctx context.Context, d v1.Descriptor, o origin) (*v1.ConfigFile, error) {
+	r, err := o.blob(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = r.Close() }()
+	raw, err := readAll(r, "configuration "+short(d.Digest.String()), d.Digest.String(), d.Size, maxConfigBytes)
+	if err != nil {
+		return nil, err
+	}
+	return parseConfig(raw)
+}
+
+func parseConfig(raw []byte) (*v1.ConfigFile, error) {
+	config, err := v1.ParseConfigFile(bytes.NewReader(raw))
+	if err != nil {
+		return nil, fault.Wrap(fault.Invalid, err, "the image's configuration cannot be read")
+	}
+	return config, nil
+}
+
+// newContent checks what the configuration says of the image.
+func (c *Client) newContent(digest string, config *v1.ConfigFile, layers int) (*content, error) {
+	if config.Architecture != c.opts.Architecture || config.OS != "linux" {
+		return nil, c.foreign(config.OS + "/" + config.Architecture)
+	}
+	if len(config.RootFS.DiffIDs) != layers {
+		return nil, fault.New(fault.Invalid, "the image has %d layers, its configuration knows of %d", layers, len(config.RootFS.DiffIDs))
+	}
+	return &content{client: c, info: image.Info{
+		Digest: digest, Architecture: config.Architecture, OS: config.OS,
+		Config: image.Config{
+			Env: config.Config.Env, Entrypoint: config.Config.Entrypoint, Cmd: config.Config.Cmd,
+			WorkingDir: config.Config.WorkingDir, User: config.Config.User,
+		},
+	}}, nil
+}

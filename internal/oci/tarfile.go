@@ -1,0 +1,82 @@
+package oci
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/image"
+)
+
+// openTar makes an image of one layer of a root filesystem's tar.
+func (c *Client) openTar(ref image.Ref, input io.Reader) (image.Content, error) {
+	out := &content{client: c, info: image.Info{Architecture: c.opts.Architecture, OS: "linux"}}
+	l := layer{what: ref.String(), size: -1, seen: func(digest string) { out.info.Digest = digest }}
+	if ref.Path == image.Stdin {
+		l.open = func(ctx context.Context) (io.ReadCloser, error) { return newInput(ctx, input), nil }
+	} else {
+		f, size, err := openRegular(ref.Path)
+		if err != nil {
+			return nil, err
+		}
+		out.source, l.local, l.size = f, f, size
+		l.open = func(context.Context) (io.ReadCloser, error) {
+			return io.NopCloser(io.NewSectionReader(f, 0, 1<<62)), nil
+		}
+	}
+	out.layers = []layer{l}
+	return out, nil
+}
+
+// input is the bytes that came with the request.
+type input struct {
+	io.Reader
+	close func() error
+}
+
+func newInput(ctx context.Context, r io.Reader) *input {
+	closer, ok := r.(io.Closer)
+	if !ok {
+		return &input{Reader: r, close: func() error { return nil }}
+	}
+	stop := context.AfterFunc(ctx, func() { _ = closer.Close() })
+	return &input{Reader: r, close: func() error {
+		stop()
+		return closer.Close()
+	}}
+}
+
+// Read implements io.Reader.
+func (in *input) Read(b []byte) (int, error) {
+	n, err := in.Reader.Read(b)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = fault.Wrap(fault.Unavailable, err, "the tar on standard input broke off")
+	}
+	return n, err
+}
+
+// Close implements io.Closer.
+func (in *input) Close() error { return in.close() }
+
+// openRegular opens a file that a user named.
+func openRegular(path string) (*os.File, int64, error) {
+	f, err := os.Open(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, 0, fault.New(fault.NotFound, "no file %s", path)
+	case errors.Is(err, os.ErrPermission):
+		return nil, 0, fault.New(fault.PermissionDenied, "%s may not be read", path)
+	case err != nil:
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fault.New(fault.Invalid, "%s is not a regular file", path)
+	}
+	if err != nil {
+		return nil, 0, errors.Join(err, f.Close())
+	}
+	return f, info.Size(), nil
+}
