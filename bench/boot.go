@@ -1,0 +1,144 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// boot compares `vm create`, from the command's start to its end with the VM
+// ready, with QEMU alone: the same program, machine, processor, memory, kernel
+// and kernel command line as banger's own, an initramfs with a trivial /init,
+// and no disks or channels; from the start of the process to init's line.
+func (b *bench) boot(ctx context.Context) error {
+	argv, err := b.bareQEMU(ctx)
+	if err != nil {
+		return err
+	}
+	n := 0
+	ours := func() (time.Duration, error) {
+		n++
+		name := fmt.Sprintf("boot-%d", n)
+		took, err := b.timedBanger(ctx, "vm", "create", "--name", name, "--image", "busybox", "--init", "agent")
+		if err != nil {
+			return 0, err
+		}
+		_, err = b.banger(ctx, "vm", "delete", "--force", name)
+		return took, err
+	}
+	yardstick := func() (time.Duration, error) { return bareBoot(ctx, argv) }
+	pairs, err := interleaved(b.pairs, ours, yardstick)
+	if err != nil {
+		return err
+	}
+	return b.report("vm create to ready", "bare QEMU to a trivial /init", 1.3, pairs)
+}
+
+// bareQEMU takes the command line of a VMM that banger runs, and leaves only
+// what a bare boot needs.
+func (b *bench) bareQEMU(ctx context.Context) ([]string, error) {
+	initramfs, err := b.trivialInitramfs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := b.banger(ctx, "vm", "create", "--name", "model", "--image", "busybox"); err != nil {
+		return nil, err
+	}
+	pid, err := b.runtimePID(ctx, "model", "vmm_pid")
+	if err != nil {
+		return nil, err
+	}
+	cmdline, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	if err != nil {
+		return nil, err
+	}
+	theirs := strings.Split(strings.TrimSuffix(string(cmdline), "\x00"), "\x00")
+	argv := []string{theirs[0], "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio", "-initrd", initramfs}
+	keep := []string{"-M", "-machine", "-accel", "-cpu", "-smp", "-m", "-kernel", "-append", "-global", "-object"}
+	for i := 1; i+1 < len(theirs); i++ {
+		if slices.Contains(keep, theirs[i]) {
+			argv = append(argv, theirs[i], theirs[i+1])
+			i++
+		}
+	}
+	if !slices.Contains(argv, "-kernel") || !slices.Contains(argv, "-append") {
+		return nil, fmt.Errorf("no kernel in the VMM's command line %q", theirs)
+	}
+	_, err = b.banger(ctx, "vm", "delete", "--force", "model")
+	return argv, err
+}
+
+func (b *bench) trivialInitramfs(ctx context.Context) (string, error) {
+	root := filepath.Join(b.dir, "initramfs")
+	if err := os.MkdirAll(filepath.Join(root, "dev"), 0o755); err != nil {
+		return "", err
+	}
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", filepath.Join(root, "init"), "./bench/init")
+	build.Dir, build.Env = b.repo, append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the trivial init: %w: %s", err, out)
+	}
+	path := filepath.Join(b.dir, "trivial.cpio")
+	pack := exec.CommandContext(ctx, "sh", "-c", "find . | cpio --quiet -o -H newc -R 0:0 > "+path)
+	pack.Dir = root
+	if out, err := pack.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("cpio: %w: %s", err, out)
+	}
+	return path, nil
+}
+
+func bareBoot(ctx context.Context, argv []string) (took time.Duration, err error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return 0, err
+	}
+	start := time.Now()
+	if err := cmd.Start(); err != nil {
+		return 0, err
+	}
+	var last string
+	lines := bufio.NewScanner(stdout)
+	for lines.Scan() {
+		last = lines.Text()
+		if strings.Contains(last, "bench-init-up") {
+			took = time.Since(start)
+			break
+		}
+	}
+	cancel()
+	waitErr := cmd.Wait()
+	if took == 0 {
+		return 0, errors.Join(fmt.Errorf("bare QEMU did not reach init; its last line: %q", last), waitErr)
+	}
+	return took, nil
+}
+
+// runtimePID returns a process id from `vm show`.
+func (b *bench) runtimePID(ctx context.Context, name, key string) (int, error) {
+	out, err := b.banger(ctx, "vm", "show", name, "-o", "json")
+	if err != nil {
+		return 0, err
+	}
+	var vm struct {
+		Runtime map[string]any `json:"runtime"`
+	}
+	if err := json.Unmarshal([]byte(out), &vm); err != nil {
+		return 0, err
+	}
+	pid, ok := vm.Runtime[key].(float64)
+	if !ok {
+		return 0, fmt.Errorf("no %s in %s", key, out)
+	}
+	return int(pid), nil
+}
