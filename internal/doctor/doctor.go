@@ -97,14 +97,17 @@ func examine(ctx context.Context, w World, checks []Check) Report {
 	report := Report{Status: OK, Checks: make([]Finding, 0, len(checks))}
 	for _, c := range checks {
 		v := c.run(ctx, w)
-		report.Checks = append(report.Checks, Finding{
-			Name: c.Name, Status: v.status, Reason: v.reason, Remedy: v.remedy,
-		})
-		if worse(v.status, report.Status) {
-			report.Status = v.status
-		}
+		report.Add(Finding{Name: c.Name, Status: v.status, Reason: v.reason, Remedy: v.remedy})
 	}
 	return report
+}
+
+// Add puts a finding of the caller's own into the report.
+func (r *Report) Add(f Finding) {
+	r.Checks = append(r.Checks, f)
+	if worse(f.Status, r.Status) {
+		r.Status = f.Status
+	}
 }
 
 func worse(a, b Status) bool {

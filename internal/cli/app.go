@@ -1,0 +1,104 @@
+// Package cli is banger's command line: one file for each verb, thin glue that
+// parses, calls the daemon's client, and prints.
+package cli
+
+import (
+	"context"
+	"os"
+
+	"golang.org/x/term"
+
+	"github.com/bangervm/banger/internal/autostart"
+	"github.com/bangervm/banger/internal/buildinfo"
+	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/config"
+	"github.com/bangervm/banger/internal/statedir"
+)
+
+// App is one invocation of banger and the world that it sees.
+type App struct {
+	In, Out, Err *os.File
+	// LookupEnv reads the environment.
+	LookupEnv func(key string) (string, bool)
+	// Exit ends the process at once. It is called only for a second interrupt.
+	Exit func(status int)
+
+	signals interrupts
+}
+
+// Run does what args (without the program's name) say and returns the exit
+// status. It handles SIGINT and SIGTERM while it runs: the first cancels what
+// is under way and waits for its end, the second leaves at once.
+func (a *App) Run(args []string) int {
+	ctx, stop := a.signals.watch(context.Background(), a.Exit)
+	defer stop()
+	root := a.rootCommand()
+	root.SetArgs(args)
+	root.SetIn(a.In)
+	root.SetOut(a.Out)
+	root.SetErr(a.Err)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	a.printError(err)
+	return exitStatus(err)
+}
+
+// getenv reads a variable; one that is not set is empty.
+func (a *App) getenv(key string) string {
+	value, _ := a.LookupEnv(key)
+	return value
+}
+
+func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
+
+// colour reports whether f may get escape sequences for colours.
+func (a *App) colour(f *os.File) bool {
+	return isTerminal(f) && a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb"
+}
+
+func (a *App) autostart() (autostart.Options, error) {
+	dirs, err := statedir.FromEnv()
+	if err != nil {
+		return autostart.Options{}, err
+	}
+	return autostart.Options{
+		Dirs: dirs, Self: buildinfo.Current(), Socket: a.getenv("BANGER_SOCKET"), Warn: a.Err,
+	}, nil
+}
+
+// daemon returns a client of a daemon that answers and is not of an older
+// build than this. It starts or replaces one where it must.
+func (a *App) daemon(ctx context.Context) (*client.Client, error) {
+	opts, err := a.autostart()
+	if err != nil {
+		return nil, err
+	}
+	return autostart.Ensure(ctx, opts)
+}
+
+// present returns a client that never starts a daemon.
+func (a *App) present() (*client.Client, error) {
+	opts, err := a.autostart()
+	if err != nil {
+		return nil, err
+	}
+	return client.New(socket(opts)), nil
+}
+
+func socket(opts autostart.Options) string {
+	if opts.Socket != "" {
+		return opts.Socket
+	}
+	return opts.Dirs.Socket()
+}
+
+func loadConfig() (statedir.Dirs, config.Config, error) {
+	dirs, err := statedir.FromEnv()
+	if err != nil {
+		return dirs, config.Config{}, err
+	}
+	cfg, err := config.Load(dirs)
+	return dirs, cfg, err
+}

@@ -1,0 +1,99 @@
+package cli
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bangervm/banger/internal/client"
+)
+
+// completionDeadline bounds what a press of Tab waits for.
+const completionDeadline = 400 * time.Millisecond
+
+type completer = func(cmd *cobra.Command, args []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective)
+
+// names completes at most most arguments (below 0: any number) with what list
+// returns. It never starts a daemon.
+func (a *App) names(most int, list func(ctx context.Context, c *client.Client) ([]string, error)) completer {
+	return func(cmd *cobra.Command, given []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if most >= 0 && len(given) >= most {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		c, err := a.present()
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		ctx, cancel := context.WithTimeout(cmd.Context(), completionDeadline)
+		defer cancel()
+		all, err := list(ctx, c)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		var matching []cobra.Completion
+		for _, name := range all {
+			word, _, _ := strings.Cut(name, "\t")
+			if strings.HasPrefix(word, prefix) && !contains(given, word) {
+				matching = append(matching, name)
+			}
+		}
+		return matching, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+func contains(list []string, word string) bool {
+	for _, s := range list {
+		if s == word {
+			return true
+		}
+	}
+	return false
+}
+
+// vmNames completes names of VMs in any of these states (none: in all).
+func (a *App) vmNames(most int, states ...string) completer {
+	return a.names(most, func(ctx context.Context, c *client.Client) ([]string, error) {
+		vms, err := c.ListVMs(ctx, nil)
+		var names []string
+		for _, v := range vms {
+			if len(states) == 0 || contains(states, v.State) {
+				names = append(names, cobra.CompletionWithDesc(v.Name, v.State))
+			}
+		}
+		return names, err
+	})
+}
+
+func (a *App) imageNames(most int) completer {
+	return a.names(most, func(ctx context.Context, c *client.Client) ([]string, error) {
+		images, err := c.ListImages(ctx)
+		var names []string
+		for _, i := range images {
+			if i.Name != "" {
+				names = append(names, cobra.CompletionWithDesc(i.Name, i.Ref))
+			}
+		}
+		return names, err
+	})
+}
+
+func (a *App) kernelNames(most int) completer {
+	return a.names(most, func(ctx context.Context, c *client.Client) ([]string, error) {
+		kernels, err := c.ListKernels(ctx)
+		var names []string
+		for _, k := range kernels {
+			names = append(names, cobra.CompletionWithDesc(k.Name, k.Version))
+		}
+		return names, err
+	})
+}
+
+// completeFlag offers what names returns for a flag.
+func completeFlag(cmd *cobra.Command, flag string, names completer) {
+	// The only error is that cmd has no such flag.
+	_ = cmd.RegisterFlagCompletionFunc(flag, func(cmd *cobra.Command, _ []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		return names(cmd, nil, prefix)
+	})
+}

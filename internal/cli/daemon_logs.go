@@ -1,0 +1,91 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/statedir"
+)
+
+func (a *App) daemonLogsCommand() *cobra.Command {
+	var tail *optional[int]
+	var follow bool
+	cmd := &cobra.Command{
+		Use: "logs", Short: "Print the daemon's log, also when it does not run",
+		Args: args(0, 0, ""), ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.daemonLogs(cmd.Context(), tail.or(-1), follow)
+		},
+	}
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until Ctrl-C")
+	tail = tailFlag(cmd)
+	return cmd
+}
+
+func (a *App) daemonLogs(ctx context.Context, tail int, follow bool) error {
+	dirs, err := statedir.FromEnv()
+	if err != nil {
+		return err
+	}
+	f, err := os.Open(dirs.Log())
+	if errors.Is(err, fs.ErrNotExist) {
+		return fault.New(fault.NotFound, "there is no log at %s", dirs.Log()).
+			WithHint("under systemd: journalctl --user -u bangerd")
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	if tail >= 0 {
+		if err := seekLines(f, tail); err != nil {
+			return err
+		}
+	}
+	for {
+		if _, err := io.Copy(a.Out, f); err != nil || !follow {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// seekLines goes to where the last n lines of f begin.
+func seekLines(f *os.File, n int) error {
+	end, err := f.Seek(0, io.SeekEnd)
+	if err != nil || n == 0 {
+		return err
+	}
+	const block = 64 << 10
+	buf := make([]byte, block)
+	breaks := 0
+	for at := end; at > 0; {
+		size := min(at, block)
+		at -= size
+		if _, err := f.ReadAt(buf[:size], at); err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		for i := size - 1; i >= 0; i-- {
+			// The break that ends the last line begins none.
+			if buf[i] != '\n' || at+i == end-1 {
+				continue
+			}
+			if breaks++; breaks == n {
+				_, err := f.Seek(at+i+1, io.SeekStart)
+				return err
+			}
+		}
+	}
+	_, err = f.Seek(0, io.SeekStart)
+	return err
+}

@@ -1,0 +1,107 @@
+package cli
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/config"
+	"github.com/bangervm/banger/internal/doctor"
+)
+
+func (a *App) doctorCommand() *cobra.Command {
+	var f *format
+	cmd := &cobra.Command{
+		Use: "doctor", Short: "Check what banger needs of this host",
+		Long: "Check what banger needs of this host, with the daemon up or down, and say how to mend what is missing.\n" +
+			"It changes nothing. The status is 1 when a check fails.",
+		Args: args(0, 0, ""), ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.doctor(cmd.Context(), *f) },
+	}
+	f = formatFlag(cmd)
+	return cmd
+}
+
+func (a *App) doctor(ctx context.Context, f format) error {
+	opts, err := a.autostart()
+	if err != nil {
+		return err
+	}
+	cfg, configErr := config.Load(opts.Dirs)
+	if configErr != nil {
+		cfg = config.Default()
+	}
+	world := doctor.Host(opts.Dirs, socket(opts), doctor.Settings{
+		Driver: cfg.Driver, QEMU: cfg.QEMU, Agent: a.getenv("BANGER_AGENT"),
+		DefaultImage: cfg.VM.Image, MemoryBytes: int64(cfg.VM.Memory),
+	})
+	world.Daemon = func(ctx context.Context) (string, error) {
+		ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+		defer cancel()
+		c := client.New(socket(opts))
+		defer c.Close()
+		conn, err := c.Dial(ctx) // for its plain error, which says whether one runs
+		if err != nil {
+			return "", err
+		}
+		_ = conn.Close()
+		ping, err := c.Ping(ctx)
+		return ping.Version, err
+	}
+	report := doctor.Run(ctx, world)
+	report.Add(configFinding(opts.Dirs.ConfigFile(), configErr))
+	if err := a.printReport(f, report); err != nil {
+		return err
+	}
+	if report.Status == doctor.Fail {
+		return &statusError{status: statusFailed}
+	}
+	return nil
+}
+
+func configFinding(file string, err error) doctor.Finding {
+	if err != nil {
+		return doctor.Finding{Name: "config", Status: doctor.Fail, Reason: err.Error(), Remedy: "mend " + file + ", or the BANGER_ variable named here"}
+	}
+	return doctor.Finding{Name: "config", Status: doctor.OK, Reason: file}
+}
+
+func (a *App) printReport(f format, report doctor.Report) error {
+	switch f {
+	case formatJSON, formatYAML:
+		return a.printValue(f, report)
+	case formatName:
+		text := ""
+		for _, c := range report.Checks {
+			text += c.Name + "\n"
+		}
+		return a.print(text)
+	}
+	table := renderTable(report.Checks, []column[doctor.Finding]{
+		{head: "CHECK", cell: func(c doctor.Finding) string { return c.Name }},
+		{head: "STATUS", cell: func(c doctor.Finding) string { return string(c.Status) }, tint: checkTint},
+		{head: "REASON", cell: func(c doctor.Finding) string { return c.Reason }},
+	}, a.colour(a.Out))
+	for _, c := range report.Checks {
+		if c.Remedy != "" {
+			table += "\n" + c.Name + ": " + printable(c.Remedy, " ")
+		}
+	}
+	if report.Status != doctor.OK {
+		table += "\n"
+	}
+	return a.print(table)
+}
+
+func checkTint(c doctor.Finding) string {
+	switch c.Status {
+	case doctor.OK:
+		return "32"
+	case doctor.Warn:
+		return "33"
+	default:
+		return "31"
+	}
+}

@@ -1,0 +1,168 @@
+package cli
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"golang.org/x/term"
+
+	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/fault"
+)
+
+// interruptsToLeave is how many interrupts in a row end banger when the
+// command in the guest does not end.
+const interruptsToLeave = 3
+
+// execIn runs a command in a guest with this process's stdio. The error is a
+// statusError with the command's status, or with 125 when banger failed.
+func (a *App) execIn(ctx context.Context, c *client.Client, name string, req api.Exec) error {
+	if req.TTY {
+		if cols, rows, err := term.GetSize(int(a.In.Fd())); err == nil {
+			req.Rows, req.Cols = uint16(rows), uint16(cols)
+		}
+		if t := a.getenv("TERM"); t != "" {
+			req.Env = append([]string{"TERM=" + t}, req.Env...)
+		}
+	}
+	stream, err := c.ExecVM(ctx, name, req)
+	if err != nil {
+		return ownFailure(err)
+	}
+	defer func() { _ = stream.Close() }()
+	if req.TTY {
+		before, err := term.MakeRaw(int(a.In.Fd()))
+		if err != nil {
+			return ownFailure(err)
+		}
+		defer func() { _ = term.Restore(int(a.In.Fd()), before) }()
+	}
+	frames := &frameWriter{w: stream}
+	stop := a.relaySignals(stream, frames, req.TTY)
+	defer stop()
+	if req.Stdin {
+		go frames.sendInput(a.In)
+	}
+	status, err := receive(stream, a.Out, a.Err)
+	switch {
+	case err != nil && stop():
+		return &statusError{status: statusCanceled}
+	case err != nil:
+		return ownFailure(interpret(err, name))
+	case status != 0:
+		return &statusError{status: status}
+	default:
+		return nil
+	}
+}
+
+// interpret says in banger's words how a stream ended before the command did.
+func interpret(err error, name string) error {
+	if started, ok := errors.AsType[*notStartedError](err); ok {
+		return &statusError{status: started.status, cause: errors.New(started.message)}
+	}
+	if _, ok := errors.AsType[*outputError](err); ok {
+		return err
+	}
+	return fault.Wrap(fault.Unavailable, err, "the connection to %s broke while the command ran", name).
+		WithHint("banger vm show %s", name)
+}
+
+// relaySignals sends signals and changes of the window's size to the command
+// until stop is called. stop reports whether the user gave up on the command.
+func (a *App) relaySignals(stream io.Closer, frames *frameWriter, tty bool) (stop func() bool) {
+	incoming := make(chan os.Signal, 8)
+	if tty {
+		signal.Notify(incoming, syscall.SIGWINCH)
+	} else {
+		signal.Notify(incoming, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2)
+	}
+	release := a.signals.divert(func(sig os.Signal) { incoming <- sig })
+	done := make(chan struct{})
+	var ended sync.WaitGroup
+	gaveUp := false
+	ended.Go(func() {
+		interrupted := 0
+		for {
+			select {
+			case <-done:
+				return
+			case sig := <-incoming:
+				if sig == syscall.SIGWINCH {
+					frames.resize(a.In)
+					continue
+				}
+				if interrupted++; interrupted >= interruptsToLeave {
+					gaveUp = true
+					_ = stream.Close()
+					return
+				}
+				frames.signal(sig)
+			}
+		}
+	})
+	var once sync.Once
+	return func() bool {
+		once.Do(func() {
+			release()
+			signal.Stop(incoming)
+			close(done)
+			ended.Wait()
+		})
+		return gaveUp
+	}
+}
+
+// frameWriter writes whole frames from several goroutines.
+type frameWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+// write drops the error: a broken stream shows where the answers are read.
+func (f *frameWriter) write(t agentrpc.FrameType, payload []byte) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return agentrpc.WriteFrame(f.w, t, payload) == nil
+}
+
+func (f *frameWriter) sendInput(in io.Reader) {
+	buf := make([]byte, agentrpc.MaxFrame/2)
+	for {
+		n, err := in.Read(buf)
+		if n > 0 && !f.write(agentrpc.FrameStdin, buf[:n]) {
+			return
+		}
+		if err != nil {
+			f.write(agentrpc.FrameStdinEOF, nil)
+			return
+		}
+	}
+}
+
+func (f *frameWriter) resize(terminal *os.File) {
+	cols, rows, err := term.GetSize(int(terminal.Fd()))
+	if err != nil {
+		return
+	}
+	payload := binary.BigEndian.AppendUint16(nil, uint16(rows))
+	f.write(agentrpc.FrameResize, binary.BigEndian.AppendUint16(payload, uint16(cols)))
+}
+
+func (f *frameWriter) signal(sig os.Signal) {
+	names := map[os.Signal]string{
+		syscall.SIGINT: "INT", syscall.SIGTERM: "TERM", syscall.SIGQUIT: "QUIT",
+		syscall.SIGUSR1: "USR1", syscall.SIGUSR2: "USR2",
+	}
+	if name := names[sig]; name != "" {
+		f.write(agentrpc.FrameSignal, []byte(name))
+	}
+}

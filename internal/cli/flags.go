@@ -1,0 +1,228 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bangervm/banger/internal/config"
+	"github.com/bangervm/banger/internal/fault"
+)
+
+// optional is a flag whose absence means something: it stays nil. A value that
+// parse refuses is an Invalid fault that names the flag.
+type optional[T any] struct {
+	value *T
+	text  string
+	kind  string
+	parse func(string) (T, error)
+}
+
+func (o *optional[T]) String() string { return o.text }
+
+// Set is part of pflag.Value.
+func (o *optional[T]) Set(text string) error {
+	v, err := o.parse(text)
+	if err != nil {
+		return err
+	}
+	o.value, o.text = &v, text
+	return nil
+}
+
+// Type is part of pflag.Value.
+func (o *optional[T]) Type() string { return o.kind }
+
+func optionalFlag[T any](cmd *cobra.Command, name, kind, usage string, parse func(string) (T, error)) *optional[T] {
+	o := &optional[T]{kind: kind, parse: parse}
+	cmd.Flags().Var(o, name, usage)
+	return o
+}
+
+// flagError keeps faults of values (exit status 5) apart from wrong usage (2).
+func flagError(cmd *cobra.Command, err error) error {
+	if f, ok := asFault(err); ok {
+		return f
+	}
+	if u, ok := asUsage(err); ok {
+		return u
+	}
+	return usagef(cmd, "%s", err)
+}
+
+func parseVCPU(text string) (int, error) {
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return 0, fault.New(fault.Invalid, "--vcpu %q is no whole number", text).WithHint("--vcpu 2")
+	}
+	if n < 1 {
+		return 0, fault.New(fault.Invalid, "--vcpu %d: a VM has at least 1", n).WithHint("leave --vcpu out for the default")
+	}
+	if host := hostCPUs(); host > 0 && n > host {
+		return 0, fault.New(fault.Invalid, "--vcpu %d: this host has %d", n, host).WithHint("--vcpu %d, or fewer", host)
+	}
+	return n, nil
+}
+
+func parseMemory(text string) (int64, error) {
+	n, err := positiveSize("--memory", text)
+	if err != nil {
+		return 0, err
+	}
+	if host := hostMemory(); host > 0 && n > host {
+		return 0, fault.New(fault.Invalid, "--memory %s: this host has %s", text, bytesText(host)).
+			WithHint("ask for less; `banger doctor` shows what is available")
+	}
+	return n, nil
+}
+
+func parseDisk(text string) (int64, error) { return positiveSize("--disk", text) }
+
+func positiveSize(flag, text string) (int64, error) {
+	n, err := config.ParseSize(text)
+	if err != nil {
+		return 0, fault.New(fault.Invalid, "%s %q is not a size", flag, text).WithHint("%s 512MiB, or %s 8G", flag, flag)
+	}
+	if n <= 0 {
+		return 0, fault.New(fault.Invalid, "%s %s is not more than nothing", flag, text).
+			WithHint("leave %s out for the default", flag)
+	}
+	return int64(n), nil
+}
+
+// parseName takes an RFC 1123 label, which a VM's name must be.
+func parseName(text string) (string, error) {
+	ok := len(text) >= 1 && len(text) <= 63 && text[0] != '-' && text[len(text)-1] != '-'
+	for _, r := range text {
+		ok = ok && (r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-')
+	}
+	if !ok {
+		return "", fault.New(fault.Invalid, "%q is no name for a VM", text).
+			WithHint("use 1 to 63 of a-z, 0-9 and -, with no - at either end")
+	}
+	return text, nil
+}
+
+func parseInit(text string) (string, error) {
+	return oneOf("--init", text, "auto", "image", "agent")
+}
+
+func oneOf(flag, text string, values ...string) (string, error) {
+	if !slices.Contains(values, text) {
+		return "", fault.New(fault.Invalid, "%s %q does not exist", flag, text).
+			WithHint("%s %s", flag, strings.Join(values, "|"))
+	}
+	return text, nil
+}
+
+func parseWait(text string) (string, error) {
+	if port, found := strings.CutPrefix(text, "port:"); found {
+		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+			return "", fault.New(fault.Invalid, "--wait %s: %q is no port", text, port).WithHint("--wait port:8080")
+		}
+		return text, nil
+	}
+	return oneOf("--wait", text, "ready", "started", "none", "port:N")
+}
+
+func parseSignal(text string) (string, error) {
+	name := strings.TrimPrefix(strings.ToUpper(text), "SIG")
+	n, err := strconv.Atoi(text)
+	switch {
+	case err == nil && n >= 1 && n <= 64:
+		return text, nil
+	case err != nil && name != "" && strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-") == "":
+		return name, nil
+	default:
+		return "", fault.New(fault.Invalid, "--signal %q is no signal", text).WithHint("--signal TERM, or --signal 15")
+	}
+}
+
+// pairs is a repeatable K=V flag.
+type pairs struct {
+	list []string
+	// set checks one value, and may complete it.
+	set func(string) (string, error)
+}
+
+func (p *pairs) String() string { return strings.Join(p.list, ",") }
+
+// Set is part of pflag.Value.
+func (p *pairs) Set(text string) error {
+	full, err := p.set(text)
+	if err != nil {
+		return err
+	}
+	p.list = append(p.list, full)
+	return nil
+}
+
+// Type is part of pflag.Value.
+func (p *pairs) Type() string { return "K=V" }
+
+// envFlag adds -e. A name without a value takes banger's own, as elsewhere.
+func (a *App) envFlag(cmd *cobra.Command) *pairs {
+	p := &pairs{set: func(text string) (string, error) {
+		key, _, found := strings.Cut(text, "=")
+		if key == "" || strings.ContainsRune(text, 0) {
+			return "", fault.New(fault.Invalid, "-e %q has no name", text).WithHint("-e NAME=value")
+		}
+		if !found {
+			value, set := a.LookupEnv(key)
+			if !set {
+				return "", fault.New(fault.Invalid, "-e %s: that variable is not set here", key).WithHint("-e %s=value", key)
+			}
+			return key + "=" + value, nil
+		}
+		return text, nil
+	}}
+	cmd.Flags().VarP(p, "env", "e", "set a variable in the guest (`K=V`; K alone: with its value here); repeatable")
+	return p
+}
+
+func labelFlag(cmd *cobra.Command, usage string) *pairs {
+	p := &pairs{set: func(text string) (string, error) {
+		if key, _, found := strings.Cut(text, "="); key == "" || !found {
+			return "", fault.New(fault.Invalid, "--label %q is not of the form k=v", text).WithHint("--label team=blue")
+		}
+		return text, nil
+	}}
+	cmd.Flags().Var(p, "label", usage)
+	return p
+}
+
+// asMap returns the pairs by key; the last of a key wins. Nil when there are none.
+func (p *pairs) asMap() map[string]string {
+	if len(p.list) == 0 {
+		return nil
+	}
+	out := make(map[string]string, len(p.list))
+	for _, pair := range p.list {
+		key, value, _ := strings.Cut(pair, "=")
+		out[key] = value
+	}
+	return out
+}
+
+// timeoutFlag adds --timeout, whose value is in seconds.
+func timeoutFlag(cmd *cobra.Command) *optional[float64] {
+	return optionalFlag(cmd, "timeout", "SECONDS", "how long the guest may take to go down before the machine is ended hard (default 20)",
+		func(text string) (float64, error) {
+			n, err := strconv.ParseFloat(strings.TrimSuffix(text, "s"), 64)
+			if err != nil || !(n >= 0 && n <= 86400) {
+				return 0, fault.New(fault.Invalid, "--timeout %q is no number of seconds", text).
+					WithHint("--timeout 30; 0 ends the machine at once")
+			}
+			return n, nil
+		})
+}
+
+func plural(n int, one string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %ss", n, one)
+}

@@ -1,0 +1,161 @@
+package cli
+
+import (
+	"context"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/fault"
+)
+
+func (a *App) imageCommand() *cobra.Command {
+	return a.group("image", "Pull, list and remove images", "An image is what a VM's disk begins as: any OCI image, or a root filesystem.",
+		a.imagePullCommand(), a.imageListCommand(), a.imageShowCommand(), a.imageDeleteCommand())
+}
+
+func imageView(now time.Time) view[api.Image] {
+	name := func(i api.Image) string {
+		if i.Name == "" {
+			return i.ID
+		}
+		return i.Name
+	}
+	return view[api.Image]{
+		name: name,
+		columns: []column[api.Image]{
+			{head: "NAME", cell: func(i api.Image) string {
+				if i.Name == "" {
+					return "<none>"
+				}
+				return i.Name
+			}},
+			{head: "ID", cell: func(i api.Image) string { return idText(i.ID) }},
+			{head: "REF", cell: func(i api.Image) string { return i.Ref }},
+			{head: "ARCH", cell: func(i api.Image) string { return i.Architecture }},
+			{head: "SIZE", cell: func(i api.Image) string { return bytesText(i.DiskUsage) }},
+			{head: "VMS", cell: func(i api.Image) string { return strconv.Itoa(i.VMs) }},
+			{head: "AGE", cell: func(i api.Image) string { return ageText(now, i.CreatedAt) }},
+		},
+		fields: []column[api.Image]{
+			{head: "name", cell: func(i api.Image) string { return i.Name }},
+			{head: "id", cell: func(i api.Image) string { return i.ID }},
+			{head: "ref", cell: func(i api.Image) string { return i.Ref }},
+			{head: "digest", cell: func(i api.Image) string { return i.Digest }},
+			{head: "platform", cell: func(i api.Image) string { return strings.Trim(i.OS+"/"+i.Architecture, "/") }},
+			{head: "size", cell: func(i api.Image) string {
+				return bytesText(i.RootfsBytes) + " (" + bytesText(i.DiskUsage) + " on disk)"
+			}},
+			{head: "entrypoint", cell: func(i api.Image) string { return strings.Join(i.Entrypoint, " ") }},
+			{head: "command", cell: func(i api.Image) string { return strings.Join(i.Cmd, " ") }},
+			{head: "environment", cell: func(i api.Image) string { return strings.Join(i.Env, "\n") }},
+			{head: "directory", cell: func(i api.Image) string { return i.WorkingDir }},
+			{head: "user", cell: func(i api.Image) string { return i.User }},
+			{head: "kernel", cell: func(i api.Image) string { return i.Kernel }},
+			{head: "vms", cell: func(i api.Image) string { return strconv.Itoa(i.VMs) }},
+			{head: "created", cell: func(i api.Image) string { return timeText(&i.CreatedAt) }},
+		},
+	}
+}
+
+func (a *App) imageListCommand() *cobra.Command {
+	var f *format
+	cmd := &cobra.Command{
+		Use: "list", Aliases: []string{"ls"}, Short: "List local images",
+		Args: args(0, 0, ""), ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return listAll(cmd.Context(), a, *f, imageView(time.Now()), (*client.Client).ListImages)
+		},
+	}
+	f = formatFlag(cmd)
+	return cmd
+}
+
+func (a *App) imageShowCommand() *cobra.Command {
+	var f *format
+	cmd := &cobra.Command{
+		Use: "show NAME", Short: "Show all that is known of an image",
+		Args: args(1, 1, "the NAME of an image"), ValidArgsFunction: a.imageNames(1),
+		RunE: func(cmd *cobra.Command, given []string) error {
+			return showOne(cmd.Context(), a, *f, imageView(time.Now()), (*client.Client).GetImage, given[0])
+		},
+	}
+	f = formatFlag(cmd)
+	return cmd
+}
+
+func (a *App) imageDeleteCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "delete NAME...", Aliases: []string{"rm"}, Short: "Delete images that no VM uses",
+		Args: args(1, -1, "the NAME of an image"), ValidArgsFunction: a.imageNames(-1),
+		RunE: func(cmd *cobra.Command, names []string) error {
+			return a.deleteEach(cmd.Context(), names, (*client.Client).DeleteImage)
+		},
+	}
+}
+
+// listAll prints what one endpoint lists.
+func listAll[T any](ctx context.Context, a *App, f format, v view[T], list func(*client.Client, context.Context) ([]T, error)) error {
+	c, err := a.daemon(ctx)
+	if err != nil {
+		return err
+	}
+	items, err := list(c, ctx)
+	if err != nil {
+		return err
+	}
+	return v.list(a, f, items)
+}
+
+// showOne prints what one endpoint says of a name.
+func showOne[T any](ctx context.Context, a *App, f format, v view[T],
+	get func(*client.Client, context.Context, string) (T, error), name string,
+) error {
+	c, err := a.daemon(ctx)
+	if err != nil {
+		return err
+	}
+	item, err := get(c, ctx, name)
+	if err != nil {
+		return err
+	}
+	return v.show(a, f, item)
+}
+
+func (a *App) deleteEach(ctx context.Context, names []string, remove func(*client.Client, context.Context, string) error) error {
+	c, err := a.daemon(ctx)
+	if err != nil {
+		return err
+	}
+	return a.sideBySide(names, "deleted", func(name string) error { return remove(c, ctx, name) })
+}
+
+// absoluteRef makes the path in a reference absolute, since the daemon's
+// directory is another.
+func (a *App) absoluteRef(ref string) (string, error) {
+	scheme, path, found := strings.Cut(ref, ":")
+	if !found {
+		return ref, nil
+	}
+	switch scheme {
+	case "oci", "oci-archive", "docker-archive", "tar":
+	default:
+		return ref, nil
+	}
+	if path == "" {
+		return "", fault.New(fault.Invalid, "%q names no path", ref).WithHint("%s:PATH", scheme)
+	}
+	if scheme == "tar" && path == "-" || filepath.IsAbs(path) {
+		return ref, nil
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	return scheme + ":" + abs, nil
+}

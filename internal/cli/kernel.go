@@ -1,0 +1,146 @@
+package cli
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/fault"
+)
+
+func (a *App) kernelCommand() *cobra.Command {
+	return a.group("kernel", "Import, list and remove kernels", "A kernel is what VMs boot: a vmlinux and its modules.",
+		a.kernelImportCommand(), a.kernelListCommand(), a.kernelShowCommand(), a.kernelDeleteCommand())
+}
+
+func kernelView(now time.Time) view[api.Kernel] {
+	return view[api.Kernel]{
+		name: func(k api.Kernel) string { return k.Name },
+		columns: []column[api.Kernel]{
+			{head: "NAME", cell: func(k api.Kernel) string { return k.Name }},
+			{head: "VERSION", cell: func(k api.Kernel) string { return k.Version }},
+			{head: "ARCH", cell: func(k api.Kernel) string { return k.Architecture }},
+			{head: "MODULES", cell: func(k api.Kernel) string { return strconv.Itoa(k.Modules) }},
+			{head: "SIZE", cell: func(k api.Kernel) string { return bytesText(k.SizeBytes) }},
+			{head: "VMS", cell: func(k api.Kernel) string { return strconv.Itoa(k.VMs) }},
+			{head: "AGE", cell: func(k api.Kernel) string { return ageText(now, k.ImportedAt) }},
+		},
+		fields: []column[api.Kernel]{
+			{head: "name", cell: func(k api.Kernel) string { return k.Name }},
+			{head: "version", cell: func(k api.Kernel) string { return k.Version }},
+			{head: "architecture", cell: func(k api.Kernel) string { return k.Architecture }},
+			{head: "source", cell: func(k api.Kernel) string { return k.Source }},
+			{head: "sha256", cell: func(k api.Kernel) string { return k.SHA256 }},
+			{head: "size", cell: func(k api.Kernel) string { return bytesText(k.SizeBytes) }},
+			{head: "modules", cell: func(k api.Kernel) string { return strconv.Itoa(k.Modules) }},
+			{head: "initrd", cell: func(k api.Kernel) string {
+				if k.HasInitrd {
+					return "yes (stored, never booted)"
+				}
+				return "no"
+			}},
+			{head: "vms", cell: func(k api.Kernel) string { return strconv.Itoa(k.VMs) }},
+			{head: "imported", cell: func(k api.Kernel) string { return timeText(&k.ImportedAt) }},
+		},
+	}
+}
+
+func (a *App) kernelListCommand() *cobra.Command {
+	var f *format
+	cmd := &cobra.Command{
+		Use: "list", Aliases: []string{"ls"}, Short: "List local kernels",
+		Args: args(0, 0, ""), ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return listAll(cmd.Context(), a, *f, kernelView(time.Now()), (*client.Client).ListKernels)
+		},
+	}
+	f = formatFlag(cmd)
+	return cmd
+}
+
+func (a *App) kernelShowCommand() *cobra.Command {
+	var f *format
+	cmd := &cobra.Command{
+		Use: "show NAME", Short: "Show all that is known of a kernel",
+		Args: args(1, 1, "the NAME of a kernel"), ValidArgsFunction: a.kernelNames(1),
+		RunE: func(cmd *cobra.Command, given []string) error {
+			return showOne(cmd.Context(), a, *f, kernelView(time.Now()), (*client.Client).GetKernel, given[0])
+		},
+	}
+	f = formatFlag(cmd)
+	return cmd
+}
+
+func (a *App) kernelDeleteCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "rm NAME...", Aliases: []string{"delete"}, Short: "Delete kernels that no VM uses",
+		Args: args(1, -1, "the NAME of a kernel"), ValidArgsFunction: a.kernelNames(-1),
+		RunE: func(cmd *cobra.Command, names []string) error {
+			return a.deleteEach(cmd.Context(), names, (*client.Client).DeleteKernel)
+		},
+	}
+}
+
+func (a *App) kernelImportCommand() *cobra.Command {
+	var from string
+	var f *format
+	cmd := &cobra.Command{
+		Use:   "import NAME --from DIR",
+		Short: "Import a kernel from the directory of an unpacked package",
+		Long: "Import a kernel from DIR: an unpacked kernel package of a distribution (boot/vmlinuz-*, lib/modules/*),\n" +
+			"or a directory with a metadata.json.",
+		Example: "  dpkg-deb -x linux-image-*.deb /tmp/k && banger kernel import debian-12 --from /tmp/k",
+		Args:    args(1, 1, "a NAME"),
+		RunE: func(cmd *cobra.Command, given []string) error {
+			if from == "" {
+				return usagef(cmd, "--from DIR says where the kernel is, and is missing")
+			}
+			return a.kernelImport(cmd.Context(), given[0], from, *f)
+		},
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	cmd.Flags().StringVar(&from, "from", "", "`DIR` of the kernel")
+	// The only error is that the flag does not exist.
+	_ = cmd.MarkFlagDirname("from")
+	f = formatFlag(cmd)
+	return cmd
+}
+
+func (a *App) kernelImport(ctx context.Context, name, from string, f format) error {
+	dir, err := filepath.Abs(from)
+	if err != nil {
+		return err
+	}
+	if info, err := os.Stat(dir); err != nil {
+		return fault.New(fault.NotFound, "--from %s: there is no such directory", from)
+	} else if !info.IsDir() {
+		return fault.New(fault.Invalid, "--from %s is no directory", from).WithHint("unpack the package first, as with dpkg-deb -x")
+	}
+	c, err := a.daemon(ctx)
+	if err != nil {
+		return err
+	}
+	show := a.stagesTo(a.Err)
+	defer show.close()
+	op, err := follow(ctx, c, show, func(ctx context.Context) (api.Operation, error) {
+		return c.ImportKernel(ctx, api.ImportKernel{Name: name, From: dir})
+	})
+	show.close()
+	if err != nil {
+		return err
+	}
+	k, err := result[api.Kernel](op)
+	if err != nil {
+		return err
+	}
+	if f != formatTable {
+		return kernelView(time.Now()).show(a, f, k)
+	}
+	return a.print("imported " + k.Name + " (" + k.Version + ", " + plural(k.Modules, "module") + ")\n")
+}

@@ -1,0 +1,87 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/fault"
+)
+
+// follow begins an operation and shows its stages until it ends. When ctx is
+// cancelled (Ctrl-C), it cancels the operation and waits until it has undone
+// what it did; the fault is then Canceled. It does not close show.
+func follow(ctx context.Context, c *client.Client, show stages, begin func(context.Context) (api.Operation, error)) (api.Operation, error) {
+	return followInput(ctx, c, show, begin, nil)
+}
+
+// followInput is follow for an operation that takes input: send streams it, and
+// is called once the operation has begun.
+func followInput(ctx context.Context, c *client.Client, show stages,
+	begin func(context.Context) (api.Operation, error),
+	send func(ctx context.Context, id string) error,
+) (api.Operation, error) {
+	// What was begun must be known, or it could not be cancelled.
+	detached := context.WithoutCancel(ctx)
+	op, err := begin(detached)
+	if err != nil {
+		return op, err
+	}
+	show.update(op)
+	sent := make(chan error, 1)
+	if send != nil {
+		sendCtx, stop := context.WithCancel(ctx)
+		defer stop()
+		go func() {
+			err := send(sendCtx, op.ID)
+			if err != nil && ctx.Err() == nil {
+				// The operation would wait for ever. When it ended by itself, cancelling does nothing.
+				_, _ = c.CancelOperation(detached, op.ID)
+			}
+			sent <- err
+		}()
+	} else {
+		sent <- nil
+	}
+	last, err := c.Wait(ctx, op.ID, show.update)
+	if err != nil && ctx.Err() != nil && last.EndedAt == nil {
+		return cancelAndWait(detached, c, show, op)
+	}
+	if errors.Is(err, fault.Canceled) {
+		select {
+		case sendErr := <-sent:
+			if sendErr != nil {
+				return last, sendErr
+			}
+		default:
+		}
+	}
+	return last, err
+}
+
+func cancelAndWait(ctx context.Context, c *client.Client, show stages, op api.Operation) (api.Operation, error) {
+	if _, err := c.CancelOperation(ctx, op.ID); err != nil {
+		return op, fmt.Errorf("cancel the operation %s: %w", op.ID, err)
+	}
+	last, err := c.Wait(ctx, op.ID, show.update)
+	if err == nil {
+		// It ended well before the request to cancel reached it.
+		return last, fault.New(fault.Canceled, "interrupted, but %s was done already", op.Kind)
+	}
+	return last, err
+}
+
+// result decodes what an operation made.
+func result[T any](op api.Operation) (T, error) {
+	var out T
+	if len(op.Result) == 0 {
+		return out, fault.New(fault.Internal, "the operation %s (%s) has no result", op.ID, op.Kind)
+	}
+	if err := json.Unmarshal(op.Result, &out); err != nil {
+		return out, fault.Wrap(fault.Internal, err, "the result of %s is not of this API", op.Kind)
+	}
+	return out, nil
+}

@@ -1,0 +1,114 @@
+package cli
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+const (
+	groupVMs     = "vms"
+	groupCatalog = "catalog"
+	groupHost    = "host"
+)
+
+func (a *App) rootCommand() *cobra.Command {
+	root := a.group("banger", "Virtual machines on your own host, as easily as containers",
+		"banger runs any OCI image as a virtual machine of its own, without root.",
+		a.vmCommand(), a.imageCommand(), a.kernelCommand(), a.daemonCommand(), a.configCommand(),
+		a.doctorCommand(), a.versionCommand(),
+	)
+	root.SilenceErrors = true
+	root.SilenceUsage = true
+	root.SetFlagErrorFunc(flagError)
+	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
+	root.AddGroup(
+		&cobra.Group{ID: groupVMs, Title: "Virtual machines:"},
+		&cobra.Group{ID: groupCatalog, Title: "Images and kernels:"},
+		&cobra.Group{ID: groupHost, Title: "This host:"},
+	)
+	for _, short := range []*cobra.Command{
+		a.vmRunCommand(), a.vmExecCommand(), a.vmSSHCommand(), a.vmListCommand(), a.vmDeleteCommand(), a.vmLogsCommand(),
+	} {
+		a.addShortForm(root, short)
+	}
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "image", "kernel":
+			c.GroupID = groupCatalog
+		case "vm", "run", "exec", "ssh", "ls", "rm", "logs":
+			c.GroupID = groupVMs
+		default:
+			c.GroupID = groupHost
+		}
+	}
+	root.SetHelpCommandGroupID(groupHost)
+	root.SetCompletionCommandGroupID(groupHost)
+	root.Example = `  banger run --rm --image debian -- uname -a    run a command in a new VM
+  banger vm create --name box                   make a VM that stays
+  banger ssh box                                log in
+  banger doctor                                 see what this host can do`
+	return root
+}
+
+// addShortForm adds the vm verb c to the top level, by its short name.
+func (a *App) addShortForm(root, c *cobra.Command) {
+	name, rest, _ := strings.Cut(c.Use, " ")
+	if len(c.Aliases) > 0 {
+		c.Use = strings.TrimSpace(c.Aliases[0] + " " + rest)
+		c.Aliases = nil
+	}
+	c.Short += " (short for `banger vm " + name + "`)"
+	root.AddCommand(c)
+}
+
+// group is a command that only has subcommands.
+func (a *App) group(use, short, long string, subcommands ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short, Long: long, Args: cobra.ArbitraryArgs,
+		SuggestionsMinimumDistance: 2,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cmd.Help()
+			}
+			err := &usageError{
+				message: "unknown command " + quote(cmd.CommandPath()+" "+args[0]),
+				hint:    cmd.CommandPath() + " --help",
+			}
+			if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
+				err.hint = cmd.CommandPath() + " " + similar[0]
+			}
+			return err
+		},
+	}
+	cmd.AddCommand(subcommands...)
+	return cmd
+}
+
+// args returns a check of how many arguments a verb takes; max < 0: any number.
+// what names them, as in the verb's usage line.
+func args(least, most int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, given []string) error {
+		switch {
+		case len(given) < least:
+			return usagef(cmd, "%s needs %s", cmd.CommandPath(), what)
+		case most == 0 && len(given) > 0:
+			return usagef(cmd, "%s takes no arguments, and was given %q", cmd.CommandPath(), given[0])
+		case most >= 0 && len(given) > most:
+			return usagef(cmd, "%s takes only %s, and was given %q too", cmd.CommandPath(), what, given[most])
+		default:
+			return nil
+		}
+	}
+}
+
+func (a *App) vmCommand() *cobra.Command {
+	return a.group("vm", "Create, use and remove virtual machines",
+		"NAME is a VM's name, or a unique prefix of its id.",
+		a.vmCreateCommand(), a.vmRunCommand(), a.vmListCommand(), a.vmShowCommand(),
+		a.vmStartCommand(), a.vmStopCommand(), a.vmRestartCommand(), a.vmPauseCommand(), a.vmResumeCommand(),
+		a.vmKillCommand(), a.vmDeleteCommand(), a.vmSetCommand(), a.vmResetCommand(),
+		a.vmExecCommand(), a.vmSSHCommand(), a.vmCopyCommand(), a.vmLogsCommand(),
+		a.vmHealthCommand(), a.vmPingCommand(), a.vmProxyCommand(),
+	)
+}

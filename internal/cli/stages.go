@@ -1,0 +1,227 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+
+	"github.com/bangervm/banger/internal/api"
+)
+
+// The states of a stage, as in api.Stage.State.
+const (
+	stateRunning = "running"
+	stateDone    = "done"
+)
+
+// stages shows the stages of one operation as they come.
+type stages interface {
+	// update shows a newer snapshot.
+	update(op api.Operation)
+	// close leaves the screen as it should stay. It can be called twice.
+	close()
+}
+
+// stagesTo returns plain lines, or a live display when f is a terminal.
+func (a *App) stagesTo(f *os.File) stages {
+	if !isTerminal(f) || a.getenv("TERM") == "dumb" {
+		return &plainStages{out: f, now: time.Now}
+	}
+	live := &liveStages{
+		out: f, now: time.Now, colour: a.colour(f), stop: make(chan struct{}),
+		width: func() int {
+			width, _, err := term.GetSize(int(f.Fd()))
+			if err != nil || width < 20 {
+				return 80
+			}
+			return width
+		},
+	}
+	live.done.Add(1)
+	go live.tick(time.NewTicker(100 * time.Millisecond))
+	return live
+}
+
+// plainStages writes a line when a stage begins and one when it ends.
+type plainStages struct {
+	out   io.Writer
+	now   func() time.Time
+	begun int
+	ended int
+}
+
+func (p *plainStages) update(op api.Operation) {
+	for i, s := range op.Stages {
+		if i >= p.begun {
+			p.begun = i + 1
+			_, _ = fmt.Fprintf(p.out, "%s …\n", stageTitle(s))
+		}
+		if i >= p.ended && s.State != stateRunning {
+			p.ended = i + 1
+			_, _ = fmt.Fprintf(p.out, "%s %s (%s)\n", printable(s.Name, " "), s.State, stageFacts(s, p.now()))
+		}
+	}
+}
+
+func (p *plainStages) close() {}
+
+// stageTitle is a stage's name and its detail.
+func stageTitle(s api.Stage) string {
+	if s.Detail == "" {
+		return printable(s.Name, " ")
+	}
+	return printable(s.Name+": "+s.Detail, " ")
+}
+
+// stageFacts is how long a stage took, or has taken, and how much it did.
+func stageFacts(s api.Stage, now time.Time) string {
+	took := stageTook(s, now)
+	if s.Unit == unitBytes && s.Done > 0 {
+		return tookText(took) + ", " + bytesText(s.Done)
+	}
+	return tookText(took)
+}
+
+func stageTook(s api.Stage, now time.Time) time.Duration {
+	if s.EndedAt != nil {
+		now = *s.EndedAt
+	}
+	return now.Sub(s.StartedAt)
+}
+
+const unitBytes = "bytes"
+
+// liveStages keeps the stage that runs on the terminal's last line, and writes
+// those that have ended above it.
+type liveStages struct {
+	out    io.Writer
+	now    func() time.Time
+	width  func() int
+	colour bool
+
+	stop chan struct{}
+	done sync.WaitGroup
+	once sync.Once
+
+	mu     sync.Mutex
+	op     api.Operation
+	ended  int
+	frame  int
+	active bool // the last line is ours
+}
+
+func (l *liveStages) tick(ticker *time.Ticker) {
+	defer l.done.Done()
+	defer ticker.Stop()
+	for {
+		select {
+		case <-l.stop:
+			return
+		case <-ticker.C:
+			l.mu.Lock()
+			l.frame++
+			l.draw()
+			l.mu.Unlock()
+		}
+	}
+}
+
+func (l *liveStages) update(op api.Operation) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.op = op
+	l.draw()
+}
+
+func (l *liveStages) close() {
+	l.once.Do(func() {
+		close(l.stop)
+		l.done.Wait()
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.active {
+			_, _ = io.WriteString(l.out, "\r\x1b[K")
+			l.active = false
+		}
+	})
+}
+
+// draw is called with mu held.
+func (l *liveStages) draw() {
+	var b strings.Builder
+	for ; l.ended < len(l.op.Stages) && l.op.Stages[l.ended].State != stateRunning; l.ended++ {
+		s := l.op.Stages[l.ended]
+		mark, sgr := "✓", "32"
+		if s.State != stateDone {
+			mark, sgr = "✗", "31"
+		}
+		line := fmt.Sprintf("%s  %s", clip(stageTitle(s), l.width()-24), stageFacts(s, l.now()))
+		b.WriteString("\r\x1b[K" + l.paint(mark, sgr) + " " + line + "\n")
+		l.active = false
+	}
+	if l.ended < len(l.op.Stages) {
+		b.WriteString("\r\x1b[K" + l.running(l.op.Stages[l.ended]))
+		l.active = true
+	}
+	_, _ = io.WriteString(l.out, b.String())
+}
+
+func (l *liveStages) paint(text, sgr string) string {
+	if !l.colour {
+		return text
+	}
+	return tinted(text, sgr)
+}
+
+// running is the line of a stage under way: name, bar, amounts, rate.
+func (l *liveStages) running(s api.Stage) string {
+	spinner := []string{"⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"}
+	facts := progressFacts(s.Done, s.Total, s.Unit, stageTook(s, l.now()))
+	room := l.width() - 4 - utf8.RuneCountInString(facts)
+	bar := ""
+	if s.Total > 0 && room > 50 {
+		bar = progressBar(s.Done, s.Total, 20) + " "
+		room -= 22
+	}
+	return l.paint(spinner[l.frame%len(spinner)], "36") + " " + clip(stageTitle(s), room) + "  " + bar + facts
+}
+
+// progressFacts is "12MiB/40MiB 4MiB/s", "3/9", or the time taken.
+func progressFacts(done, total int64, unit string, took time.Duration) string {
+	if done <= 0 && total <= 0 {
+		return tookText(took)
+	}
+	number := func(n int64) string { return fmt.Sprint(n) }
+	if unit == unitBytes {
+		number = bytesText
+	}
+	text := number(done)
+	if total > 0 {
+		text += "/" + number(total)
+	}
+	if unit == unitBytes && took > 200*time.Millisecond {
+		text += fmt.Sprintf("  %s/s", bytesText(int64(float64(done)/took.Seconds())))
+	}
+	return text
+}
+
+// progressBar is a bar of width characters.
+func progressBar(done, total int64, width int) string {
+	full := int(float64(min(max(done, 0), total)) / float64(total) * float64(width))
+	return strings.Repeat("━", full) + strings.Repeat("─", width-full)
+}
+
+// clip shortens text to at most width characters.
+func clip(text string, width int) string {
+	width = max(width, 8)
+	if utf8.RuneCountInString(text) <= width {
+		return text
+	}
+	return string([]rune(text)[:width-1]) + "…"
+}

@@ -1,0 +1,144 @@
+package cli
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/fault"
+)
+
+// vmCall changes one VM at once, without an operation.
+type vmCall func(ctx context.Context, c *client.Client, name string) (api.VM, error)
+
+func (a *App) eachVMAtOnce(ctx context.Context, names []string, did string, call vmCall) error {
+	c, err := a.daemon(ctx)
+	if err != nil {
+		return err
+	}
+	return a.sideBySide(names, did, func(name string) error {
+		_, err := call(ctx, c, name)
+		return err
+	})
+}
+
+func (a *App) vmPauseCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:               "pause NAME...",
+		Short:             "Stop the processors of VMs; their memory stays",
+		Args:              args(1, -1, "the NAME of a VM"),
+		ValidArgsFunction: a.vmNames(-1, vmRunning),
+		RunE: func(cmd *cobra.Command, names []string) error {
+			return a.eachVMAtOnce(cmd.Context(), names, "paused", func(ctx context.Context, c *client.Client, name string) (api.VM, error) {
+				return c.PauseVM(ctx, name)
+			})
+		},
+	}
+}
+
+func (a *App) vmResumeCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:               "resume NAME...",
+		Short:             "Let paused VMs run on",
+		Args:              args(1, -1, "the NAME of a VM"),
+		ValidArgsFunction: a.vmNames(-1, vmPaused),
+		RunE: func(cmd *cobra.Command, names []string) error {
+			return a.eachVMAtOnce(cmd.Context(), names, "resumed", func(ctx context.Context, c *client.Client, name string) (api.VM, error) {
+				return c.ResumeVM(ctx, name)
+			})
+		},
+	}
+}
+
+func (a *App) vmKillCommand() *cobra.Command {
+	var sig *optional[string]
+	cmd := &cobra.Command{
+		Use:               "kill NAME...",
+		Short:             "Send a signal to the VMM process of VMs",
+		Long:              "Send a signal (default KILL) to the VMM process of VMs. The guest is not asked.",
+		Args:              args(1, -1, "the NAME of a VM"),
+		ValidArgsFunction: a.vmNames(-1, vmRunning, vmPaused, vmStarting, vmStopping),
+		RunE: func(cmd *cobra.Command, names []string) error {
+			did := "sent " + sig.or("KILL") + " to"
+			return a.eachVMAtOnce(cmd.Context(), names, did, func(ctx context.Context, c *client.Client, name string) (api.VM, error) {
+				return c.KillVM(ctx, name, api.KillVM{Signal: sig.or("")})
+			})
+		},
+	}
+	sig = optionalFlag(cmd, "signal", "SIGNAL", "name or number of the signal (default KILL)", parseSignal)
+	complete(cmd, "signal", "KILL", "TERM", "INT", "QUIT", "STOP", "CONT")
+	return cmd
+}
+
+func (a *App) vmSetCommand() *cobra.Command {
+	var name *optional[string]
+	var vcpu *optional[int]
+	var memory, disk *optional[int64]
+	var labels *pairs
+	var f *format
+	cmd := &cobra.Command{
+		Use:               "set NAME",
+		Short:             "Change a stopped VM; its disk only grows",
+		Example:           "  banger vm set box --memory 4GiB --label team=",
+		Args:              args(1, 1, "the NAME of a VM"),
+		ValidArgsFunction: a.vmNames(1, vmStopped, vmFailed),
+		RunE: func(cmd *cobra.Command, given []string) error {
+			req := api.UpdateVM{
+				Name: name.value, VCPU: vcpu.value, MemoryBytes: memory.value, DiskBytes: disk.value, Labels: labels.asMap(),
+			}
+			return a.vmSet(cmd, given[0], req, *f)
+		},
+	}
+	name = optionalFlag(cmd, "name", "NAME", "new name", parseName)
+	vcpu = optionalFlag(cmd, "vcpu", "N", "virtual processors", parseVCPU)
+	memory = optionalFlag(cmd, "memory", "SIZE", "memory, as in 2GiB", parseMemory)
+	disk = optionalFlag(cmd, "disk", "SIZE", "disk, as in 16GiB; not less than it is", parseDisk)
+	labels = labelFlag(cmd, "set a label (`k=v`), or remove one (k=); repeatable")
+	f = formatFlag(cmd)
+	return cmd
+}
+
+func (a *App) vmSet(cmd *cobra.Command, name string, req api.UpdateVM, f format) error {
+	if req.Name == nil && req.VCPU == nil && req.MemoryBytes == nil && req.DiskBytes == nil && req.Labels == nil {
+		return usagef(cmd, "%s %s changes nothing: no flag was given", cmd.CommandPath(), name)
+	}
+	ctx := cmd.Context()
+	c, err := a.daemon(ctx)
+	if err != nil {
+		return err
+	}
+	v, err := c.UpdateVM(ctx, name, req)
+	if err != nil {
+		return err
+	}
+	return vmView(time.Now()).show(a, f, v)
+}
+
+func (a *App) vmPingCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:               "ping NAME",
+		Short:             "Ask the guest whether it answers, and how fast",
+		Args:              args(1, 1, "the NAME of a VM"),
+		ValidArgsFunction: a.vmNames(1, vmRunning),
+		RunE: func(cmd *cobra.Command, given []string) error {
+			ctx := cmd.Context()
+			c, err := a.daemon(ctx)
+			if err != nil {
+				return err
+			}
+			health, err := c.VMHealth(ctx, given[0])
+			if err != nil {
+				return err
+			}
+			took := time.Duration(health.RoundTripNanos)
+			if !health.Ready {
+				return fault.New(fault.Unavailable, "%s answers in %s, but is not ready", given[0], took).
+					WithHint("banger vm logs %s", given[0])
+			}
+			return a.print(given[0] + " answers in " + took.Round(time.Microsecond).String() + "\n")
+		},
+	}
+}

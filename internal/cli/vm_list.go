@@ -1,0 +1,84 @@
+package cli
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bangervm/banger/internal/api"
+)
+
+type vmListOptions struct {
+	all    bool
+	labels *pairs
+	format *format
+}
+
+func (a *App) vmListCommand() *cobra.Command {
+	var opts vmListOptions
+	cmd := &cobra.Command{
+		Use:     "list",
+		Aliases: []string{"ls"},
+		Short:   "List VMs",
+		Long: "List the VMs that are alive, and those that failed.\n" +
+			"Stopped ones are listed too with --all.",
+		Args:              args(0, 0, ""),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.vmList(cmd.Context(), opts)
+		},
+	}
+	cmd.Flags().BoolVarP(&opts.all, "all", "a", false, "stopped VMs too")
+	opts.labels = labelFlag(cmd, "only VMs with this label (`k=v`); repeatable")
+	opts.format = formatFlag(cmd)
+	return cmd
+}
+
+func (a *App) vmList(ctx context.Context, opts vmListOptions) error {
+	c, err := a.daemon(ctx)
+	if err != nil {
+		return err
+	}
+	vms, err := c.ListVMs(ctx, opts.labels.asMap())
+	if err != nil {
+		return err
+	}
+	shown := make([]api.VM, 0, len(vms))
+	for _, v := range vms {
+		if opts.all || v.State != vmStopped {
+			shown = append(shown, v)
+		}
+	}
+	if err := vmView(time.Now()).list(a, *opts.format, shown); err != nil {
+		return err
+	}
+	if hidden := len(vms) - len(shown); hidden > 0 && *opts.format == formatTable && isTerminal(a.Err) {
+		a.say(plural(hidden, "stopped VM") + " not shown (--all)")
+	}
+	return nil
+}
+
+func (a *App) vmShowCommand() *cobra.Command {
+	var f *format
+	cmd := &cobra.Command{
+		Use:               "show NAME",
+		Short:             "Show all that is known of a VM",
+		Args:              args(1, 1, "the NAME of a VM"),
+		ValidArgsFunction: a.vmNames(1),
+		RunE: func(cmd *cobra.Command, given []string) error {
+			ctx := cmd.Context()
+			c, err := a.daemon(ctx)
+			if err != nil {
+				return err
+			}
+			v, err := c.GetVM(ctx, given[0])
+			if err != nil {
+				return err
+			}
+			return vmView(time.Now()).show(a, *f, v)
+		},
+	}
+	f = formatFlag(cmd)
+	return cmd
+}

@@ -1,0 +1,64 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/fault"
+)
+
+func tailFlag(cmd *cobra.Command) *optional[int] {
+	return optionalFlag(cmd, "tail", "N", "only the last N lines (default: all)", func(text string) (int, error) {
+		if text == "all" {
+			return -1, nil
+		}
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 0 {
+			return 0, fault.New(fault.Invalid, "--tail %q is no number of lines", text).WithHint("--tail 100")
+		}
+		return n, nil
+	})
+}
+
+func (a *App) vmLogsCommand() *cobra.Command {
+	var tail *optional[int]
+	var follow bool
+	cmd := &cobra.Command{
+		Use:               "logs NAME",
+		Short:             "Print what a VM wrote to its console",
+		Args:              args(1, 1, "the NAME of a VM"),
+		ValidArgsFunction: a.vmNames(1),
+		RunE: func(cmd *cobra.Command, given []string) error {
+			return a.vmLogs(cmd.Context(), given[0], client.LogOptions{Tail: tail.or(-1), Follow: follow})
+		},
+	}
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the VM ends, or Ctrl-C")
+	tail = tailFlag(cmd)
+	return cmd
+}
+
+func (a *App) vmLogs(ctx context.Context, name string, opts client.LogOptions) error {
+	c, err := a.daemon(ctx)
+	if err != nil {
+		return err
+	}
+	logs, err := c.VMLogs(ctx, name, opts)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = logs.Close() }()
+	_, err = io.Copy(a.Out, logs)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil && errors.Is(err, io.ErrUnexpectedEOF):
+		return fault.Wrap(fault.Unavailable, err, "the log of %s broke off", name).WithHint("banger daemon status")
+	default:
+		return err
+	}
+}

@@ -1,0 +1,164 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/fault"
+)
+
+func (a *App) vmSSHCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "ssh NAME [SSH ARGS] [-- CMD [ARG...]]",
+		Short: "Log in to a VM with ssh, or run a command with it",
+		Long: "Log in to a VM with the ssh of this host, through the agent channel: the VM needs no network and no SSH server.\n" +
+			"What stands behind NAME goes to ssh. Your own SSH agent is forwarded only with -A.",
+		Example: `  banger ssh box
+  banger ssh box -L 8080:localhost:80
+  banger ssh box -- uname -a`,
+		DisableFlagsInUseLine: true,
+		Args:                  args(1, -1, "the NAME of a VM"),
+		ValidArgsFunction:     a.vmNames(1, vmRunning),
+		RunE: func(cmd *cobra.Command, given []string) error {
+			return a.vmSSH(cmd.Context(), given[0], given[1:])
+		},
+	}
+	cmd.Flags().SetInterspersed(false)
+	return cmd
+}
+
+func (a *App) vmSSH(ctx context.Context, name string, given []string) error {
+	ssh, err := exec.LookPath("ssh")
+	if err != nil {
+		return fault.New(fault.Unavailable, "ssh is not installed").
+			WithHint("sudo apt-get install openssh-client, or use `banger exec -t %s sh`", name)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	c, err := a.daemon(ctx)
+	if err != nil {
+		return err
+	}
+	// One answer for the state and the name, so that ssh does not have to fail first.
+	v, err := c.GetVM(ctx, name)
+	if err != nil {
+		return err
+	}
+	if v.State != vmRunning {
+		return fault.New(fault.Conflict, "%s is %s, and ssh needs it running", v.Name, v.State).WithHint("%s", toRunning(v))
+	}
+	access, err := c.VMSSH(ctx, v.ID)
+	if err != nil {
+		return err
+	}
+	options, command := splitSSHArgs(given)
+	status, err := a.runSSH(ctx, ssh, sshArgs(self, access, v, options, command))
+	if err != nil {
+		return err
+	}
+	if len(command) == 0 && isTerminal(a.In) {
+		a.remind(context.WithoutCancel(ctx), c, v)
+	}
+	if status != 0 {
+		return &statusError{status: status}
+	}
+	return nil
+}
+
+func toRunning(v api.VM) string {
+	if v.State == vmPaused {
+		return "banger vm resume " + v.Name
+	}
+	return "banger vm start " + v.Name
+}
+
+// runSSH runs ssh with this process's stdio. Interrupts are ssh's to handle.
+func (a *App) runSSH(ctx context.Context, ssh string, sshArgs []string) (status int, err error) {
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), ssh, sshArgs...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = a.In, a.Out, a.Err
+	release := a.signals.divert(func(sig os.Signal) {
+		// The terminal sends SIGINT to ssh itself; SIGTERM comes to banger only.
+		if cmd.Process != nil && sig != os.Interrupt {
+			_ = cmd.Process.Signal(sig)
+		}
+	})
+	defer release()
+	err = cmd.Run()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return max(exit.ExitCode(), 1), nil
+	}
+	return 0, err
+}
+
+// sshArgs is ssh's command line. Its first value of an option wins, so what
+// identifies the VM goes before the user's options, and mere defaults behind.
+func sshArgs(self string, access api.SSHAccess, v api.VM, options, command []string) []string {
+	list := []string{
+		"-o", "ProxyCommand=" + proxyCommand(self, v.ID),
+		"-o", "HostKeyAlias=" + access.HostAlias,
+		"-o", "UserKnownHostsFile=" + sshPath(access.KnownHosts),
+		"-o", "GlobalKnownHostsFile=/dev/null",
+		"-o", "StrictHostKeyChecking=yes",
+		"-o", "UpdateHostKeys=no",
+		"-o", "CheckHostIP=no",
+		"-o", "IdentityFile=" + sshPath(access.IdentityFile),
+		"-o", "IdentitiesOnly=yes",
+		"-o", "PreferredAuthentications=publickey",
+		"-o", "User=" + access.User,
+	}
+	list = append(list, options...)
+	list = append(list, "-o", "ForwardAgent=no", "-o", "ForwardX11=no", "--", v.Name)
+	return append(list, command...)
+}
+
+// proxyCommand is run by the user's shell, after ssh has expanded percent signs.
+func proxyCommand(self, id string) string {
+	quoted := "'" + strings.ReplaceAll(self, "'", `'\''`) + "'"
+	return "exec " + strings.ReplaceAll(quoted, "%", "%%") + " vm proxy " + id
+}
+
+// sshPath writes a file name as ssh's configuration reads it.
+func sshPath(path string) string {
+	path = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "%", "%%").Replace(path)
+	return `"` + path + `"`
+}
+
+// splitSSHArgs tells ssh's options from the command, which begins behind "--"
+// or, as with ssh itself, with the first word that is no option.
+func splitSSHArgs(given []string) (options, command []string) {
+	const withValue = "BbcDEeFIiJLlmOoPpQRSWw"
+	for i := 0; i < len(given); i++ {
+		arg := given[i]
+		if arg == "--" {
+			return given[:i], given[i+1:]
+		}
+		if len(arg) < 2 || arg[0] != '-' {
+			return given[:i], given[i:]
+		}
+		// In a cluster such as -vL 80:x:80, the first letter with a value ends it.
+		if at := strings.IndexAny(arg[1:], withValue); at == len(arg)-2 {
+			i++
+		}
+	}
+	return given, nil
+}
+
+// remind says, after a session, that the VM still runs.
+func (a *App) remind(ctx context.Context, c *client.Client, v api.VM) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	if _, err := c.VMHealth(ctx, v.ID); err != nil {
+		return
+	}
+	a.say(v.Name + " still runs; stop it with: banger vm stop " + v.Name)
+}

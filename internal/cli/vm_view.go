@@ -1,0 +1,120 @@
+package cli
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/bangervm/banger/internal/api"
+)
+
+// The states of a VM, as in api.VM.State.
+const (
+	vmStopped  = "stopped"
+	vmStarting = "starting"
+	vmRunning  = "running"
+	vmPaused   = "paused"
+	vmStopping = "stopping"
+	vmFailed   = "failed"
+)
+
+func stateTint(v api.VM) string {
+	switch v.State {
+	case vmRunning:
+		return "32"
+	case vmFailed:
+		return "31"
+	case vmStopped:
+		return "2"
+	default:
+		return "33"
+	}
+}
+
+func vmView(now time.Time) view[api.VM] {
+	return view[api.VM]{
+		name: func(v api.VM) string { return v.Name },
+		columns: []column[api.VM]{
+			{head: "NAME", cell: func(v api.VM) string { return v.Name }},
+			{head: "ID", cell: func(v api.VM) string { return idText(v.ID) }},
+			{head: "STATE", cell: func(v api.VM) string { return v.State }, tint: stateTint},
+			{head: "IMAGE", cell: func(v api.VM) string { return v.Image }},
+			{head: "VCPU", cell: func(v api.VM) string { return strconv.Itoa(v.VCPU) }},
+			{head: "MEMORY", cell: func(v api.VM) string { return bytesText(v.MemoryBytes) }},
+			{head: "DISK", cell: func(v api.VM) string { return bytesText(v.DiskBytes) }},
+			{head: "ADDRESS", cell: func(v api.VM) string { return v.Address }, optional: true},
+			{head: "AGE", cell: func(v api.VM) string { return ageText(now, v.CreatedAt) }},
+			{head: "REASON", cell: exitColumn, optional: true},
+		},
+		fields: vmFields(),
+	}
+}
+
+// exitColumn says why a failed VM ended.
+func exitColumn(v api.VM) string {
+	if v.State != vmFailed {
+		return ""
+	}
+	return v.ExitReason
+}
+
+func vmFields() []column[api.VM] {
+	return append([]column[api.VM]{
+		{head: "name", cell: func(v api.VM) string { return v.Name }},
+		{head: "id", cell: func(v api.VM) string { return v.ID }},
+		{head: "state", cell: func(v api.VM) string { return v.State }, tint: stateTint},
+		{head: "exit reason", cell: func(v api.VM) string { return v.ExitReason }},
+		{head: "exit message", cell: func(v api.VM) string { return v.ExitMessage }},
+		{head: "image", cell: func(v api.VM) string { return strings.TrimSpace(v.Image + " (" + idText(v.ImageID) + ")") }},
+		{head: "kernel", cell: func(v api.VM) string { return v.Kernel }},
+		{head: "vcpu", cell: func(v api.VM) string { return strconv.Itoa(v.VCPU) }},
+		{head: "memory", cell: func(v api.VM) string { return bytesText(v.MemoryBytes) }},
+		{head: "disk", cell: func(v api.VM) string { return bytesText(v.DiskBytes) }},
+		{head: "driver", cell: func(v api.VM) string { return v.Driver }},
+		{head: "init", cell: func(v api.VM) string { return v.Init }},
+		{head: "address", cell: func(v api.VM) string { return v.Address }},
+		{head: "environment", cell: func(v api.VM) string { return strings.Join(v.Env, "\n") }},
+		{head: "labels", cell: labelsText},
+		{head: "created", cell: func(v api.VM) string { return timeText(&v.CreatedAt) }},
+		{head: "started", cell: func(v api.VM) string { return timeText(v.StartedAt) }},
+		{head: "stopped", cell: func(v api.VM) string { return timeText(v.StoppedAt) }},
+	}, runtimeFields()...)
+}
+
+func runtimeFields() []column[api.VM] {
+	field := func(head string, get func(r *api.VMRuntime) string) column[api.VM] {
+		return column[api.VM]{head: head, cell: func(v api.VM) string {
+			if v.Runtime == nil {
+				return ""
+			}
+			return get(v.Runtime)
+		}}
+	}
+	return []column[api.VM]{
+		field("ready", func(r *api.VMRuntime) string { return timeText(r.ReadyAt) }),
+		field("phase", func(r *api.VMRuntime) string { return r.Phase }),
+		field("guest init", func(r *api.VMRuntime) string { return r.GuestInit }),
+		field("boots", func(r *api.VMRuntime) string { return strconv.Itoa(r.Boots) }),
+		field("agent", func(r *api.VMRuntime) string { return r.Agent }),
+		field("monitor", func(r *api.VMRuntime) string {
+			return strings.TrimSpace(r.Monitor + " (pid " + strconv.Itoa(r.MonitorPID) + ")")
+		}),
+		field("vmm", func(r *api.VMRuntime) string {
+			if r.VMMPID == 0 {
+				return ""
+			}
+			return "pid " + strconv.Itoa(r.VMMPID)
+		}),
+		field("warning", func(r *api.VMRuntime) string { return r.Warning }),
+	}
+}
+
+func labelsText(v api.VM) string {
+	var lines []string
+	for _, key := range slices.Sorted(maps.Keys(v.Labels)) {
+		lines = append(lines, key+"="+v.Labels[key])
+	}
+	return strings.Join(lines, "\n")
+}
