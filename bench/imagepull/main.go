@@ -29,6 +29,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/klauspost/compress/gzip"
 
 	"github.com/bangervm/banger/internal/image"
@@ -109,11 +110,11 @@ func prepare(root string) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := tarball.LayerFromFile(root)
+	l, err := tarball.LayerFromFile(root, tarball.WithMediaType(types.OCILayer))
 	if err != nil {
 		return nil, err
 	}
-	img, err := mutate.AppendLayers(empty.Image, l)
+	img, err := mutate.AppendLayers(ociImage(), l)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +143,14 @@ func prepare(root string) (*bench, error) {
 	return b, b.serve(img)
 }
 
+func ociImage() v1.Image {
+	return mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
+}
+
 func (b *bench) serve(img v1.Image) error {
+	if err := os.Mkdir(filepath.Join(b.dir, "registry"), 0o700); err != nil {
+		return err
+	}
 	b.server = httptest.NewServer(registry.New(
 		registry.Logger(log.New(io.Discard, "", 0)), registry.WithBlobHandler(registry.NewDiskBlobHandler(filepath.Join(b.dir, "registry")))))
 	b.ref = strings.TrimPrefix(b.server.URL, "http://") + "/debian:bench"
