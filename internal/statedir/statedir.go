@@ -153,6 +153,9 @@ func (v VM) Console() string { return filepath.Join(string(v), "console.log") }
 // MonitorLog is what the monitor and the VMM print.
 func (v VM) MonitorLog() string { return filepath.Join(string(v), "monitor.log") }
 
+// MonitorLock is locked (flock) by the VM's monitor as long as that lives.
+func (v VM) MonitorLock() string { return filepath.Join(v.Run(), "monitor.lock") }
+
 // Exit is how the last start ended, a vm.Exit as JSON.
 func (v VM) Exit() string { return filepath.Join(string(v), "exit.json") }
 
