@@ -1,14 +1,68 @@
 package monitor
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"sync"
+	"syscall"
+
+	"github.com/bangervm/banger/internal/monitorrpc"
 )
 
 // Command is `bangerd monitor DIR`: it runs the monitor of the VM whose
 // directory is args[0] until that VM has ended, and returns the process's exit
-// status. stderr gets usage errors and the log.
+// status: 0 when exit.json says how the VM ended. stderr gets usage errors and
+// the log. SIGTERM and SIGINT ask the guest to go down. Where the parent left
+// descriptor monitorrpc.ReadyFD open, it is told there how the start went.
 func Command(args []string, stderr io.Writer) int {
-	_, _ = fmt.Fprintln(stderr, "bangerd monitor: not there yet", args)
+	if len(args) != 1 {
+		_, _ = fmt.Fprintln(stderr, "usage: bangerd monitor DIR")
+		return 2
+	}
+	// One monitor runs for each VM, and does next to nothing.
+	debug.SetGCPercent(40)
+	debug.SetMemoryLimit(64 << 20)
+	log := slog.New(slog.NewTextHandler(stderr, nil)).With("pid", os.Getpid())
+	parent := openParent()
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
+	err := Main(ctx, args[0], sync.OnceFunc(func() { parent.say([]byte(monitorrpc.ReadyLine)) }), log)
+	if err == nil {
+		return 0
+	}
+	log.Error("the monitor ends", "err", err)
+	if line, encErr := json.Marshal(problem(err)); encErr == nil {
+		parent.say(append(line, '\n'))
+	}
 	return 1
+}
+
+// parentPipe is the descriptor on which whoever started the monitor waits.
+type parentPipe struct{ f *os.File }
+
+// openParent takes the descriptor if it is there and is a pipe.
+func openParent() *parentPipe {
+	var stat syscall.Stat_t
+	if syscall.Fstat(monitorrpc.ReadyFD, &stat) != nil || stat.Mode&syscall.S_IFMT != syscall.S_IFIFO {
+		return &parentPipe{}
+	}
+	syscall.CloseOnExec(monitorrpc.ReadyFD)
+	return &parentPipe{f: os.NewFile(monitorrpc.ReadyFD, "parent")}
+}
+
+// say writes one line, once; the parent may be gone.
+func (p *parentPipe) say(line []byte) {
+	if p.f == nil {
+		return
+	}
+	_, _ = p.f.Write(line)
+	_ = p.f.Close()
+	p.f = nil
 }

@@ -144,7 +144,9 @@ func (m *Machine) watch() {
 	m.mu.Lock()
 	shutdown := m.shutdown
 	m.mu.Unlock()
-	m.events <- vmm.Event{Kind: vmm.Exited, Exit: classify(m.process.failure(), shutdown)}
+	exit := classify(m.process.failure(), shutdown)
+	exit.Signal = int(m.process.deathSignal())
+	m.events <- vmm.Event{Kind: vmm.Exited, Exit: exit}
 	close(m.events)
 }
 

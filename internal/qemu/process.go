@@ -67,15 +67,25 @@ func (p *process) failure() string {
 		return ""
 	}
 	how := p.status.Error()
-	if state := p.cmd.ProcessState; state != nil {
-		if ws, ok := state.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
-			how = "killed by " + signalName(ws.Signal())
-		}
+	if sig := p.deathSignal(); sig != 0 {
+		how = "killed by " + signalName(sig)
 	}
 	if said := p.said.last(); said != "" {
 		return "QEMU: " + how + ": " + said
 	}
 	return "QEMU: " + how
+}
+
+// deathSignal is the signal that ended the process, after exited; 0 if none did.
+func (p *process) deathSignal() syscall.Signal {
+	if p.cmd.ProcessState == nil {
+		return 0
+	}
+	ws, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	if !ok || !ws.Signaled() {
+		return 0
+	}
+	return ws.Signal()
 }
 
 func signalName(sig syscall.Signal) string {

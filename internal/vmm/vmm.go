@@ -28,6 +28,8 @@ const (
 // Exit is how a VMM process ended.
 type Exit struct {
 	Cause Cause
+	// Signal is the number of the signal that ended the process, 0 if none did.
+	Signal int
 	// Detail is one line for people: the exit status or the signal, and what
 	// the VMM last said.
 	Detail string

@@ -1,0 +1,264 @@
+package monitor
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/monitorrpc"
+)
+
+const (
+	// maxAgents bounds the control streams open at once; a guest needs one.
+	maxAgents = 4
+	// maxWord and maxText bound what of a guest's words is kept, in bytes.
+	maxWord = 128
+	maxText = 4 << 10
+	// sendQueue is how many messages wait for a guest that does not read.
+	sendQueue = 16
+)
+
+// agentConn is one control stream of the guest's agent.
+type agentConn struct {
+	conn net.Conn
+	out  chan agentrpc.HostMessage
+}
+
+// agentInput is what came in on a control stream; a nil message is its end.
+type agentInput struct {
+	from    *agentConn
+	message *agentrpc.GuestMessage
+}
+
+// serveAgents accepts the guest's control streams until the listener is
+// closed, and passes on what they say until ctx ends. All comes from the guest:
+// nothing of it is trusted.
+func serveAgents(ctx context.Context, listener net.Listener, to chan<- agentInput, log *slog.Logger) {
+	var streams sync.WaitGroup
+	defer streams.Wait()
+	slots := make(chan struct{}, maxAgents)
+	for {
+		conn, err := listener.Accept()
+		if err != nil {
+			if !errors.Is(err, net.ErrClosed) {
+				log.Error("the agent's control port is gone", "err", err)
+			}
+			return
+		}
+		select {
+		case slots <- struct{}{}:
+			streams.Go(func() {
+				defer func() { <-slots }()
+				serveAgent(ctx, conn, to, log)
+			})
+		default:
+			_ = conn.Close() // the guest has enough of them
+		}
+	}
+}
+
+func serveAgent(ctx context.Context, conn net.Conn, to chan<- agentInput, log *slog.Logger) {
+	a := &agentConn{conn: conn, out: make(chan agentrpc.HostMessage, sendQueue)}
+	ctx, cancel := context.WithCancel(ctx)
+	var writer sync.WaitGroup
+	writer.Go(func() { a.write(ctx) })
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer func() {
+		cancel()
+		stop()
+		_ = conn.Close()
+		writer.Wait()
+	}()
+	pass := func(m *agentrpc.GuestMessage) bool {
+		select {
+		case to <- agentInput{a, m}:
+			return true
+		case <-ctx.Done():
+			return false
+		}
+	}
+	lines := bufio.NewScanner(conn)
+	lines.Buffer(make([]byte, 0, 4096), agentrpc.MaxLine)
+	for lines.Scan() {
+		var m agentrpc.GuestMessage
+		if err := json.Unmarshal(lines.Bytes(), &m); err != nil {
+			log.Debug("the agent sent what is no message", "err", err)
+			break
+		}
+		trim(&m)
+		if !pass(&m) {
+			return
+		}
+	}
+	pass(nil)
+}
+
+func (a *agentConn) write(ctx context.Context) {
+	enc := json.NewEncoder(a.conn)
+	for {
+		select {
+		case m := <-a.out:
+			if enc.Encode(m) != nil {
+				_ = a.conn.Close()
+				return
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// trim bounds a guest's words, and makes them printable.
+func trim(m *agentrpc.GuestMessage) {
+	for _, s := range words(m) {
+		*s = clip(printable(*s), maxWord)
+	}
+	if m.Failed != nil {
+		m.Failed.Message = clip(printable(m.Failed.Message), maxText)
+	}
+}
+
+func words(m *agentrpc.GuestMessage) []*string {
+	switch {
+	case m.Hello != nil:
+		return []*string{&m.Hello.Build, &m.Hello.Kernel, &m.Hello.BootID}
+	case m.Stage != nil:
+		return []*string{&m.Stage.Name}
+	case m.Ready != nil:
+		return []*string{&m.Ready.Init}
+	case m.Failed != nil:
+		return []*string{&m.Failed.Stage}
+	default:
+		return nil
+	}
+}
+
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
+
+// send queues a message for the agent, and reports whether there is one.
+func (s *supervisor) send(m agentrpc.HostMessage) bool {
+	if s.agent == nil {
+		return false
+	}
+	select {
+	case s.agent.out <- m:
+		return true
+	default:
+		s.log.Warn("the agent does not read its control stream")
+		return false
+	}
+}
+
+func (s *supervisor) dropAgent() {
+	if s.agent != nil {
+		_ = s.agent.conn.Close()
+	}
+	s.agent = nil
+	s.status.AgentOK = false
+}
+
+// onAgent handles one message of the guest.
+func (s *supervisor) onAgent(in agentInput) {
+	m := in.message
+	switch {
+	case m == nil:
+		if in.from == s.agent {
+			s.dropAgent()
+		}
+	case m.Hello != nil:
+		s.onHello(in.from, *m.Hello)
+	case in.from != s.agent: // of a stream that never said hello, or was replaced
+	case m.Stage != nil:
+		if s.status.Phase == monitorrpc.PhaseConfiguring {
+			s.status.Stage = m.Stage.Name
+		}
+	case m.Ready != nil:
+		s.onReady(*m.Ready)
+	case m.Failed != nil:
+		if !s.wasReady && s.failure == "" {
+			s.failure = "the guest could not be set up, at stage " + m.Failed.Stage + ": " + m.Failed.Message
+			s.setDeadline(failGrace)
+		}
+	case m.GoingDown != nil:
+		s.announced = true
+		s.status.Phase = monitorrpc.PhaseStopping
+	}
+}
+
+func (s *supervisor) onHello(from *agentConn, h agentrpc.Hello) {
+	if from != s.agent {
+		s.dropAgent()
+		s.agent = from
+	}
+	s.status.AgentOK, s.status.Agent = true, h.Build
+	if h.Protocol < agentrpc.MinVersion || h.Protocol > agentrpc.Version {
+		s.log.Error("the agent speaks another protocol", "its", h.Protocol, "ours", agentrpc.Version)
+		if !s.wasReady {
+			s.failure = "the guest's agent speaks a protocol that this build does not know"
+			s.endHard()
+		}
+		return
+	}
+	switch {
+	case s.stopping: // it was asked on a stream that is gone, or not at all
+		s.send(agentrpc.HostMessage{Shutdown: &agentrpc.Shutdown{Kind: agentrpc.DownPoweroff}})
+	case h.Configured && s.wasReady:
+		s.announced = false
+		s.status.Phase = monitorrpc.PhaseReady
+		s.send(agentrpc.HostMessage{SetClock: &agentrpc.SetClock{UnixNano: time.Now().UnixNano()}})
+	case h.Configured: // what it had still to say comes next
+		s.status.Phase = monitorrpc.PhaseConfiguring
+	case s.wasReady:
+		s.log.Warn("an agent that says it was never configured", "boot_id", h.BootID)
+	default:
+		s.configure()
+	}
+}
+
+func (s *supervisor) configure() {
+	s.status.Phase = monitorrpc.PhaseConfiguring
+	entropy, err := s.entropy()
+	if err != nil {
+		s.log.Error("no entropy for the guest", "err", err)
+		s.failure = "the host gave no entropy: " + err.Error()
+		s.endHard()
+		return
+	}
+	c, err := configure(s.spec, s.status.Boots, time.Now().UnixNano(), entropy)
+	if err != nil {
+		s.failure = err.Error()
+		s.endHard()
+		return
+	}
+	s.send(agentrpc.HostMessage{Configure: &c})
+}
+
+func (s *supervisor) onReady(r agentrpc.Ready) {
+	s.status.Init = r.Init
+	if s.wasReady {
+		return
+	}
+	s.wasReady = true
+	s.ready.Stop()
+	s.status.ReadyAt = time.Now().UTC()
+	s.status.Stage = ""
+	if !s.stopping {
+		s.status.Phase = monitorrpc.PhaseReady
+	}
+	s.log.Info("ready", "init", r.Init, "boot", s.status.Boots, "after", time.Since(s.status.StartedAt).String())
+}

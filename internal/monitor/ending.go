@@ -1,0 +1,185 @@
+package monitor
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/monitorrpc"
+	"github.com/bangervm/banger/internal/vm"
+	"github.com/bangervm/banger/internal/vmm"
+)
+
+const (
+	termSignal = syscall.SIGTERM
+	killSignal = syscall.SIGKILL
+)
+
+// pressLimit bounds a key press or a resume on the way down.
+const pressLimit = 5 * time.Second
+
+// stop begins the way down: the agent is asked, or else ctrl-alt-del is pressed;
+// after timeout the machine is ended hard. Asked again, only a nearer
+// deadline counts.
+func (s *supervisor) stop(timeout time.Duration) {
+	if timeout <= 0 {
+		s.stopping = true
+		s.status.Phase = monitorrpc.PhaseStopping
+		s.endHard()
+		return
+	}
+	if s.stopping {
+		if s.deadlineAt.IsZero() || time.Now().Add(timeout).Before(s.deadlineAt) {
+			s.setDeadline(timeout)
+		}
+		return
+	}
+	s.stopping = true
+	s.setDeadline(timeout)
+	s.end()
+}
+
+func (s *supervisor) setDeadline(d time.Duration) {
+	s.deadlineAt = time.Now().Add(d)
+	s.deadline.Reset(d)
+}
+
+// end asks the guest to go down.
+func (s *supervisor) end() {
+	s.status.Phase = monitorrpc.PhaseStopping
+	m, resume := s.machine, s.status.Paused
+	if s.send(agentrpc.HostMessage{Shutdown: &agentrpc.Shutdown{Kind: agentrpc.DownPoweroff}}) {
+		if resume {
+			s.aside("resume the machine so that it can go down", m.Resume)
+		}
+		return
+	}
+	s.aside("press ctrl-alt-del", func(ctx context.Context) error {
+		if resume {
+			if err := m.Resume(ctx); err != nil {
+				return err
+			}
+		}
+		return m.Press(ctx)
+	})
+}
+
+// aside does what may take the VMM a while, without holding up the supervisor.
+// If it goes wrong the deadline settles it.
+func (s *supervisor) aside(what string, do func(context.Context) error) {
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), pressLimit)
+		defer cancel()
+		if err := do(ctx); err != nil {
+			s.log.Warn(what, "err", err)
+		}
+	}()
+}
+
+// endHard ends the VMM without the guest's consent.
+func (s *supervisor) endHard() {
+	s.forced = true
+	s.deadline.Stop()
+	s.signal(termSignal)
+	s.last.Reset(termGrace)
+}
+
+func (s *supervisor) signal(sig os.Signal) {
+	if err := s.machine.Signal(sig); err != nil {
+		s.log.Warn("signal the VMM", "signal", sig, "err", err)
+	}
+}
+
+// kill sends a signal to the VMM because bangerd asked for it.
+func (s *supervisor) kill(number int) error {
+	s.killed = number
+	return s.machine.Signal(syscall.Signal(number))
+}
+
+// judge says what the end of the VMM means: the VM's end, or another boot.
+func (s *supervisor) judge(e vmm.Exit) (vm.Exit, bool) {
+	for _, t := range []*time.Timer{s.ready, s.last} {
+		t.Stop()
+	}
+	switch {
+	case s.wasKilled(e):
+		return s.exit(vm.ReasonKilled, e.Detail, false), true
+	case s.notReady:
+		return s.exit(vm.ReasonNotReady, s.withConsole(s.failure), true), true
+	case s.failure != "":
+		return s.exit(vm.ReasonGuestFailed, s.failure, true), true
+	case s.forced:
+		return s.exit(vm.ReasonForced, "", false), true
+	case e.Cause == vmm.Failed:
+		return s.exit(vm.ReasonVMMFailed, e.Detail, true), true
+	case s.stopping:
+		return s.exit(vm.ReasonStopped, "", false), true
+	case e.Cause == vmm.HostShutdown:
+		return s.exit(vm.ReasonVMMFailed, "the VMM ended in order, though banger had not asked it to", true), true
+	case !s.wasReady:
+		return s.exit(vm.ReasonGuestFailed, s.withConsole(e.Detail+" before it was ready"), true), true
+	case e.Cause == vmm.GuestOff:
+		return s.exit(vm.ReasonPoweroff, "", false), true
+	}
+	if !s.mayReset(time.Now()) {
+		return s.exit(vm.ReasonReset, fmt.Sprintf("the guest reset %d times within %v", maxResets+1, resetWindow), true), true
+	}
+	if !s.announced {
+		s.log.Warn("the guest reset without a word", "console", s.console(consoleLines))
+	}
+	return vm.Exit{}, false
+}
+
+func (s *supervisor) wasKilled(e vmm.Exit) bool {
+	if s.killed == 0 {
+		return false
+	}
+	if e.Signal != 0 {
+		return e.Signal == s.killed
+	}
+	switch syscall.Signal(s.killed) { // what a VMM handles, and ends by in order
+	case syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP:
+		return e.Cause == vmm.HostShutdown
+	default:
+		return false
+	}
+}
+
+// mayReset counts a reset, and reports whether there have not been too many.
+func (s *supervisor) mayReset(now time.Time) bool {
+	for len(s.resets) > 0 && now.Sub(s.resets[0]) > resetWindow {
+		s.resets = s.resets[1:]
+	}
+	s.resets = append(s.resets, now)
+	return len(s.resets) <= maxResets
+}
+
+func (s *supervisor) withConsole(message string) string {
+	if lines := s.console(consoleLines); lines != "" {
+		return message + "; the console's last lines:\n" + lines
+	}
+	return message
+}
+
+func (s *supervisor) exit(reason, message string, failed bool) vm.Exit {
+	return vm.Exit{
+		Format:  vm.ExitFormat,
+		StartID: s.spec.StartID,
+		Reason:  reason,
+		Message: message,
+		Failed:  failed,
+		Boots:   s.status.Boots,
+		At:      time.Now().UTC(),
+	}
+}
+
+// showExit is the monitor's last word on the board.
+func (s *supervisor) showExit(e vm.Exit) {
+	s.status.Phase = monitorrpc.PhaseExited
+	s.status.VMMPID, s.status.AgentOK, s.status.Paused = 0, false, false
+	s.status.ExitReason, s.status.ExitMessage, s.status.ExitFailed = e.Reason, e.Message, e.Failed
+	s.publish()
+}

@@ -1,0 +1,196 @@
+package monitor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/monitorrpc"
+)
+
+const (
+	// maxBody bounds a request's body, in bytes.
+	maxBody = 4 << 10
+	// eventWrite bounds the writing of one event to a watcher.
+	eventWrite = 10 * time.Second
+	// maxSignal is the highest signal number of Linux.
+	maxSignal = 64
+	// maxStop bounds how long a guest may be given to go down.
+	maxStop = 24 * time.Hour
+)
+
+// handler is the monitor's HTTP API, as monitorrpc has it.
+func handler(s *supervisor) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+monitorrpc.PathStatus, func(w http.ResponseWriter, _ *http.Request) {
+		status, _ := s.board.now()
+		answer(w, http.StatusOK, status)
+	})
+	mux.HandleFunc("GET "+monitorrpc.PathEvents, func(w http.ResponseWriter, r *http.Request) {
+		watch(w, r, s.board)
+	})
+	mux.HandleFunc("POST "+monitorrpc.PathPause, func(w http.ResponseWriter, r *http.Request) {
+		conclude(w, http.StatusOK, s.pauseNow(r.Context()))
+	})
+	mux.HandleFunc("POST "+monitorrpc.PathResume, func(w http.ResponseWriter, r *http.Request) {
+		conclude(w, http.StatusOK, s.resumeNow(r.Context()))
+	})
+	mux.HandleFunc("POST "+monitorrpc.PathStop, func(w http.ResponseWriter, r *http.Request) {
+		var body monitorrpc.StopRequest
+		err := read(r, &body)
+		timeout := time.Duration(body.TimeoutMillis) * time.Millisecond
+		if err == nil && (body.TimeoutMillis < 0 || body.TimeoutMillis > maxStop.Milliseconds()) {
+			err = fault.New(fault.Invalid, "timeout_millis is %d", body.TimeoutMillis)
+		}
+		if err == nil {
+			err = s.ask(r.Context(), func() { s.stop(timeout) })
+		}
+		conclude(w, http.StatusAccepted, err)
+	})
+	mux.HandleFunc("POST "+monitorrpc.PathKill, func(w http.ResponseWriter, r *http.Request) {
+		var body monitorrpc.KillRequest
+		err := read(r, &body)
+		if err == nil && (body.Signal < 1 || body.Signal > maxSignal) {
+			err = fault.New(fault.Invalid, "signal is %d", body.Signal)
+		}
+		if err == nil {
+			var killed error
+			err = errors.Join(s.ask(r.Context(), func() { killed = s.kill(body.Signal) }), killed)
+		}
+		conclude(w, http.StatusOK, err)
+	})
+	return mux
+}
+
+// watch streams the status, one JSON object a line, until the last.
+func watch(w http.ResponseWriter, r *http.Request, b *board) {
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	out := http.NewResponseController(w)
+	enc := json.NewEncoder(w)
+	for {
+		status, changed := b.now()
+		if out.SetWriteDeadline(time.Now().Add(eventWrite)) != nil || enc.Encode(status) != nil || out.Flush() != nil {
+			return // the watcher has gone
+		}
+		if status.Phase == monitorrpc.PhaseExited {
+			return
+		}
+		select {
+		case <-changed:
+		case <-r.Context().Done():
+			return
+		}
+	}
+}
+
+func read(r *http.Request, into any) error {
+	dec := json.NewDecoder(io.LimitReader(r.Body, maxBody))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(into); err != nil {
+		return fault.Wrap(fault.Invalid, err, "the request cannot be read")
+	}
+	return nil
+}
+
+func conclude(w http.ResponseWriter, status int, err error) {
+	if err == nil {
+		answer(w, status, struct{}{})
+		return
+	}
+	code := fault.CodeOf(err)
+	status = http.StatusInternalServerError
+	switch code {
+	case fault.Invalid:
+		status = http.StatusUnprocessableEntity
+	case fault.Unavailable:
+		status = http.StatusServiceUnavailable
+	case fault.NotFound, fault.Conflict, fault.Busy, fault.PermissionDenied, fault.Canceled, fault.Internal:
+	}
+	answer(w, status, problem(err))
+}
+
+func problem(err error) monitorrpc.Problem {
+	return monitorrpc.Problem{Code: string(fault.CodeOf(err)), Message: err.Error(), Hint: fault.HintOf(err)}
+}
+
+func answer(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // the asker has gone
+}
+
+// ownListener lets in only processes of this user.
+type ownListener struct {
+	*net.UnixListener
+	uid int
+	log *slog.Logger
+}
+
+// Accept is net.Listener's.
+func (l ownListener) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.AcceptUnix()
+		if err != nil {
+			return nil, err
+		}
+		uid, err := peerUID(conn)
+		if err == nil && uid == l.uid {
+			return conn, nil
+		}
+		l.log.Warn("a stranger at the monitor's socket", "uid", uid, "err", err)
+		_ = conn.Close()
+	}
+}
+
+func peerUID(conn *net.UnixConn) (int, error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	uid := -1
+	var optErr error
+	err = raw.Control(func(fd uintptr) {
+		cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+		if err != nil {
+			optErr = err
+			return
+		}
+		uid = int(cred.Uid)
+	})
+	return uid, errors.Join(err, optErr)
+}
+
+// serveHTTP serves the API until the returned function is called, which waits
+// for the watchers to take the last event, but not for long.
+func serveHTTP(listener *net.UnixListener, s *supervisor, log *slog.Logger) (stop func()) {
+	server := &http.Server{
+		Handler:           handler(s),
+		ReadHeaderTimeout: 10 * time.Second,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		if err := server.Serve(ownListener{listener, os.Getuid(), log}); !errors.Is(err, http.ErrServerClosed) {
+			log.Error("the monitor's socket is gone", "err", err)
+		}
+	}()
+	return func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		if server.Shutdown(ctx) != nil {
+			_ = server.Close()
+		}
+		<-served
+	}
+}

@@ -1,0 +1,195 @@
+package monitor
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/buildinfo"
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/monitorrpc"
+	"github.com/bangervm/banger/internal/qemu"
+	"github.com/bangervm/banger/internal/statedir"
+	"github.com/bangervm/banger/internal/vm"
+)
+
+// entropyBytes is how much each boot gets.
+const entropyBytes = 64
+
+// lockWait is how long an earlier monitor of the VM may take to leave.
+const lockWait = 10 * time.Second
+
+// Main runs the VM whose directory is dir, until it has ended and exit.json
+// says how. up is called once, when the VMM runs and monitor.sock answers.
+// Cancelling ctx asks the guest to go down. An error means that the VM did not
+// start; it is in exit.json too, unless the directory cannot be used or another
+// monitor is at work there.
+func Main(ctx context.Context, dir string, up func(), log *slog.Logger) error {
+	tsc, err := qemu.NewTSCClock() // early: see TSCClock
+	if err != nil {
+		return err
+	}
+	dir, err = filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	v := statedir.VM(dir)
+	if err := enter(v); err != nil {
+		return err
+	}
+	unlock, err := lock(ctx, v)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	spec, err := readSpec(v)
+	if err != nil {
+		return err
+	}
+	console, err := openConsole(v.Console(), maxConsole)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = console.Close() }()
+	driver := &qemu.Driver{Run: ".", Console: console, TSC: tsc, Log: log}
+	m := &monitor{
+		dir: v, spec: spec, console: console, log: log,
+		start: func(ctx context.Context, spec vm.Spec) (Machine, error) {
+			switch spec.Driver {
+			case vm.DriverQEMUTCG, vm.DriverQEMUKVM:
+				return driver.Start(ctx, spec)
+			default:
+				return nil, fault.New(fault.Invalid, "this build has no driver %q", spec.Driver)
+			}
+		},
+	}
+	return m.run(ctx, up)
+}
+
+// enter makes the run directory the working directory, so that the paths of
+// the sockets in it are short, and sweeps what an earlier monitor left there.
+func enter(v statedir.VM) error {
+	if err := os.Mkdir(v.Run(), 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	return os.Chdir(v.Run())
+}
+
+// lock makes this the VM's only monitor. It is held until the process ends,
+// however it ends.
+func lock(ctx context.Context, v statedir.VM) (unlock func(), err error) {
+	f, err := os.OpenFile(v.MonitorLock(), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	got := make(chan error, 1)
+	go func() { got <- syscall.Flock(int(f.Fd()), syscall.LOCK_EX) }()
+	timer := time.NewTimer(lockWait)
+	defer timer.Stop()
+	select {
+	case err = <-got:
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-timer.C:
+		err = fault.New(fault.Busy, "another monitor is at work in %s", v)
+	}
+	if err != nil {
+		return nil, err // the descriptor goes with the process
+	}
+	return func() { _ = f.Close() }, nil
+}
+
+// monitor is what runs one VM in a working directory of its own.
+type monitor struct {
+	dir     statedir.VM
+	spec    vm.Spec
+	console *consoleLog
+	start   Starter
+	log     *slog.Logger
+}
+
+// Names in the run directory, which is the working directory.
+const (
+	monitorSocket = "monitor.sock"
+	vsockSocket   = "vsock.sock"
+	agentSocket   = "agent.sock"
+)
+
+func (m *monitor) run(ctx context.Context, up func()) error {
+	s := m.supervisor()
+	defer m.sweep()
+	control, err := statedir.ListenUnix(controlSocket())
+	if err != nil {
+		return fmt.Errorf("listen for the agent: %w", err)
+	}
+	listener, err := statedir.ListenUnix(monitorSocket)
+	if err != nil {
+		return errors.Join(fmt.Errorf("listen for bangerd: %w", err), control.Close())
+	}
+	stopHTTP := serveHTTP(listener, s, m.log)
+	agentCtx, stopAgents := context.WithCancel(context.WithoutCancel(ctx))
+	var agents sync.WaitGroup
+	agents.Go(func() { serveAgents(agentCtx, control, s.agents, m.log) })
+
+	exit := s.run(ctx, up)
+
+	_ = control.Close()
+	stopAgents()
+	agents.Wait()
+	m.log.Info("ended", "reason", exit.Reason, "message", exit.Message, "failed", exit.Failed, "boots", exit.Boots)
+	err = writeExit(m.dir, exit)
+	s.showExit(exit)
+	stopHTTP()
+	if exit.Reason == vm.ReasonStartFailed {
+		err = errors.Join(fault.New(fault.Unavailable, "%s", exit.Message), err)
+	}
+	return err
+}
+
+func (m *monitor) supervisor() *supervisor {
+	now := time.Now().UTC()
+	build := buildinfo.Current()
+	status := monitorrpc.Status{
+		Protocol:  monitorrpc.Version,
+		Build:     build.Version + "+" + build.Commit,
+		VMID:      m.spec.VMID,
+		StartID:   m.spec.StartID,
+		Driver:    m.spec.Driver,
+		PID:       os.Getpid(),
+		Phase:     monitorrpc.PhaseBooting,
+		StartedAt: now,
+	}
+	return &supervisor{
+		spec: m.spec, start: m.start, entropy: entropy, console: m.console.lastLines,
+		board: newBoard(status), status: status, log: m.log,
+		requests: make(chan func()), agents: make(chan agentInput), done: make(chan struct{}),
+	}
+}
+
+func entropy() ([]byte, error) {
+	b := make([]byte, entropyBytes)
+	_, err := rand.Read(b)
+	return b, err
+}
+
+func controlSocket() string {
+	return vsockSocket + "_" + strconv.Itoa(agentrpc.ControlPort)
+}
+
+// sweep removes the sockets.
+func (m *monitor) sweep() {
+	for _, name := range []string{monitorSocket, controlSocket(), vsockSocket, agentSocket} {
+		if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+			m.log.Warn("remove a socket", "err", err)
+		}
+	}
+}

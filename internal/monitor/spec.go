@@ -1,0 +1,86 @@
+package monitor
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/statedir"
+	"github.com/bangervm/banger/internal/vm"
+)
+
+// maxSpec bounds spec.json, in bytes.
+const maxSpec = 8 << 20
+
+// readSpec reads and checks a VM's spec.json.
+func readSpec(dir statedir.VM) (vm.Spec, error) {
+	f, err := os.Open(dir.Spec())
+	if err != nil {
+		return vm.Spec{}, err
+	}
+	defer func() { _ = f.Close() }()
+	data, err := io.ReadAll(io.LimitReader(f, maxSpec+1))
+	if err != nil {
+		return vm.Spec{}, err
+	}
+	if len(data) > maxSpec {
+		return vm.Spec{}, fault.New(fault.Invalid, "%s is over %d bytes", dir.Spec(), maxSpec)
+	}
+	return parseSpec(data)
+}
+
+func parseSpec(data []byte) (vm.Spec, error) {
+	var spec vm.Spec
+	if err := json.Unmarshal(data, &spec); err != nil {
+		return vm.Spec{}, fault.Wrap(fault.Invalid, err, "spec.json cannot be read")
+	}
+	switch {
+	case spec.Format > vm.SpecFormat:
+		return vm.Spec{}, fault.New(fault.Invalid, "spec.json has format %d, this build knows %d at most", spec.Format, vm.SpecFormat).
+			WithHint("start the VM with the newer banger that wrote it")
+	case spec.Format < 1:
+		return vm.Spec{}, fault.New(fault.Invalid, "spec.json has no format number")
+	case spec.VMID == "" || spec.StartID == "" || spec.Name == "":
+		return vm.Spec{}, fault.New(fault.Invalid, "spec.json names no VM")
+	case spec.VCPU < 1 || spec.MemoryBytes < 1:
+		return vm.Spec{}, fault.New(fault.Invalid, "spec.json asks for %d CPUs and %d bytes of memory", spec.VCPU, spec.MemoryBytes)
+	case spec.ReadyTimeoutMillis < 1:
+		return vm.Spec{}, fault.New(fault.Invalid, "spec.json gives the guest %d ms to be ready", spec.ReadyTimeoutMillis)
+	}
+	return spec, nil
+}
+
+// configure makes the guest's identity from the spec. A reset is for the first
+// boot only.
+func configure(spec vm.Spec, boots int, now int64, entropy []byte) (agentrpc.Configure, error) {
+	g := spec.Guest
+	c := agentrpc.Configure{
+		Hostname:       g.Hostname,
+		MachineID:      g.MachineID,
+		UnixNano:       now,
+		Entropy:        entropy,
+		Init:           agentrpc.Init{Mode: agentrpc.InitMode(g.Init), Reset: g.Reset && boots == 1},
+		Token:          g.Token,
+		HostKey:        g.HostKey,
+		AuthorizedKeys: g.AuthorizedKeys,
+		Env:            g.Env,
+		WorkingDir:     g.WorkingDir,
+		User:           g.User,
+	}
+	for _, disk := range spec.Disks {
+		switch disk.Serial {
+		case vm.SerialImage:
+			c.Disks.Image = disk.Serial
+		case vm.SerialVM:
+			c.Disks.VM = disk.Serial
+		case vm.SerialModules:
+			c.Disks.Modules = disk.Serial
+		default:
+			return c, fmt.Errorf("the guest has no use for disk %q", disk.Serial)
+		}
+	}
+	return c, nil
+}

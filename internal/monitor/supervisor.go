@@ -1,0 +1,236 @@
+package monitor
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/monitorrpc"
+	"github.com/bangervm/banger/internal/vm"
+	"github.com/bangervm/banger/internal/vmm"
+)
+
+const (
+	// termGrace is how long a VMM may take over SIGTERM, before SIGKILL.
+	termGrace = 3 * time.Second
+	// failGrace is how long a guest whose agent failed may take to power off.
+	failGrace = 10 * time.Second
+	// ownEndGrace is how long the guest may take when the monitor is told to end.
+	ownEndGrace = 20 * time.Second
+	// maxResets in resetWindow: more of them and the guest only loops.
+	maxResets   = 8
+	resetWindow = 2 * time.Minute
+	// consoleLines is how much of the console a failure quotes.
+	consoleLines = 5
+)
+
+// errEnded says that the machine is gone.
+var errEnded = fault.New(fault.Unavailable, "the VM has ended")
+
+// supervisor decides about one VM's machine. One goroutine, run, owns its
+// fields; all else comes to it through its channels.
+type supervisor struct {
+	spec    vm.Spec
+	start   Starter
+	entropy func() ([]byte, error)
+	console func(lines int) string // the last of the guest's console
+	board   *board
+	log     *slog.Logger
+
+	requests chan func()
+	agents   chan agentInput
+	done     chan struct{} // closed when run has returned
+
+	status  monitorrpc.Status
+	machine Machine
+	agent   *agentConn
+	resets  []time.Time
+
+	// Of the present boot.
+	wasReady  bool
+	announced bool   // the guest said that it goes down
+	failure   string // why the boot must end as failed: the agent's or the monitor's words
+	notReady  bool
+
+	// Of the end.
+	stopping   bool
+	forced     bool
+	killed     int // the signal that bangerd asked for
+	ready      *time.Timer
+	deadline   *time.Timer // then the machine is ended hard
+	deadlineAt time.Time
+	last       *time.Timer // then it gets SIGKILL
+}
+
+// run starts the machine and keeps it until it ends for good. up is called
+// once, when the first VMM runs. Cancelling ctx asks the guest to go down.
+func (s *supervisor) run(ctx context.Context, up func()) vm.Exit {
+	defer close(s.done)
+	s.ready, s.deadline, s.last = stoppedTimer(), stoppedTimer(), stoppedTimer()
+	defer func() {
+		for _, t := range []*time.Timer{s.ready, s.deadline, s.last} {
+			t.Stop()
+		}
+	}()
+	for {
+		s.boot()
+		m, err := s.start(context.WithoutCancel(ctx), s.spec)
+		if err != nil {
+			return s.exit(vm.ReasonStartFailed, err.Error(), true)
+		}
+		s.machine = m
+		s.status.VMMPID = m.PID()
+		s.publish()
+		s.ready.Reset(s.readyTimeout())
+		if s.status.Boots == 1 {
+			up()
+		}
+		ended := s.live(ctx)
+		s.log.Info("the VMM ended", "cause", ended.Cause.String(), "detail", ended.Detail, "boot", s.status.Boots)
+		if exit, over := s.judge(ended); over {
+			return exit
+		}
+	}
+}
+
+func stoppedTimer() *time.Timer {
+	t := time.NewTimer(time.Hour)
+	t.Stop()
+	return t
+}
+
+func (s *supervisor) readyTimeout() time.Duration {
+	return time.Duration(s.spec.ReadyTimeoutMillis) * time.Millisecond
+}
+
+// boot forgets what was true of the boot before.
+func (s *supervisor) boot() {
+	s.wasReady, s.announced, s.notReady, s.failure = false, false, false, ""
+	s.status.Boots++
+	s.status.Phase = monitorrpc.PhaseBooting
+	s.status.Paused, s.status.Warning = false, ""
+	s.status.Stage, s.status.Init, s.status.ReadyAt = "", "", time.Time{}
+	s.dropAgent()
+	s.publish()
+}
+
+// live serves one boot of the machine until its VMM has ended.
+func (s *supervisor) live(ctx context.Context) vmm.Exit {
+	told := ctx.Done()
+	for {
+		select {
+		case e := <-s.machine.Events():
+			if e.Kind == vmm.Exited {
+				return e.Exit
+			}
+			s.onEvent(e)
+		case do := <-s.requests:
+			if exit := s.drain(); exit != nil {
+				do()
+				return *exit
+			}
+			do()
+		case in := <-s.agents:
+			s.onAgent(in)
+		case <-s.ready.C:
+			s.onReadyTimeout()
+		case <-s.deadline.C:
+			s.endHard()
+		case <-s.last.C:
+			s.signal(killSignal)
+		case <-told:
+			told = nil
+			s.stop(ownEndGrace)
+		}
+		s.publish()
+	}
+}
+
+// drain handles the events that are there already, so that a request sees what
+// its own command caused.
+func (s *supervisor) drain() *vmm.Exit {
+	for {
+		select {
+		case e := <-s.machine.Events():
+			if e.Kind == vmm.Exited {
+				return &e.Exit
+			}
+			s.onEvent(e)
+		default:
+			return nil
+		}
+	}
+}
+
+func (s *supervisor) publish() { s.board.show(s.status) }
+
+// ask runs do in the supervisor's goroutine.
+func (s *supervisor) ask(ctx context.Context, do func()) error {
+	ran := make(chan struct{})
+	select {
+	case s.requests <- func() { do(); close(ran) }:
+	case <-s.done:
+		return errEnded
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	<-ran
+	return nil
+}
+
+func (s *supervisor) onEvent(e vmm.Event) {
+	switch e.Kind {
+	case vmm.Paused:
+		s.status.Paused = true
+	case vmm.Resumed:
+		s.status.Paused, s.status.Warning = false, ""
+		s.send(agentrpc.HostMessage{SetClock: &agentrpc.SetClock{UnixNano: time.Now().UnixNano()}})
+	case vmm.IOError:
+		s.status.Warning = e.Reason
+		s.log.Warn("the machine stands still", "reason", e.Reason)
+	case vmm.Exited: // live takes it
+	}
+}
+
+func (s *supervisor) onReadyTimeout() {
+	switch {
+	case s.wasReady || s.stopping:
+	case s.status.Paused: // a machine that stands cannot be late
+		s.ready.Reset(s.readyTimeout())
+	default:
+		s.notReady = true
+		s.failure = "the guest was not ready within " + s.readyTimeout().String()
+		if s.status.Stage != "" {
+			s.failure += ", at stage " + s.status.Stage
+		}
+		s.endHard()
+	}
+}
+
+// pauseNow and resumeNow run in the caller's goroutine, since the VMM may take
+// its time; the state follows the VMM's events.
+func (s *supervisor) pauseNow(ctx context.Context) error {
+	return s.command(ctx, Machine.Pause)
+}
+
+func (s *supervisor) resumeNow(ctx context.Context) error {
+	return s.command(ctx, Machine.Resume)
+}
+
+func (s *supervisor) command(ctx context.Context, do func(Machine, context.Context) error) error {
+	var m Machine
+	if err := s.ask(ctx, func() { m = s.machine }); err != nil {
+		return err
+	}
+	if err := do(m, ctx); err != nil {
+		return err
+	}
+	err := s.ask(ctx, s.publish)
+	if errors.Is(err, errEnded) {
+		return errEnded
+	}
+	return err
+}
