@@ -83,7 +83,7 @@ type CreateVM struct {
 	Init        *string           `json:"init,omitempty"`
 	Env         []string          `json:"env,omitempty"`
 	Labels      map[string]string `json:"labels,omitempty"`
-	Start       bool              `json:"start"`
+	Start       *bool             `json:"start,omitempty" doc:"default true"`
 	Wait        string            `json:"wait,omitempty" doc:"ready (default), started, none or port:N"`
 }
 

@@ -26,7 +26,7 @@ func (s *Server) imageRoutes(a huma.API) {
 	handleEmpty(s, a, route{
 		id: "delete-image", method: http.MethodDelete, path: "/images/{name}", tag: "images",
 		summary: "Delete an image that no VM uses",
-	}, func(ctx context.Context, in *named) error { return s.Images.Delete(ctx, in.Name) })
+	}, func(ctx context.Context, in *Named) error { return s.Images.Delete(ctx, in.Name) })
 }
 
 // users counts the VMs for each value of key.
@@ -56,7 +56,7 @@ func (s *Server) listImages(ctx context.Context, _ *none) (api.List[api.Image], 
 	}), err
 }
 
-func (s *Server) getImage(ctx context.Context, in *named) (api.Image, error) {
+func (s *Server) getImage(ctx context.Context, in *Named) (api.Image, error) {
 	m, err := s.Images.Get(ctx, in.Name)
 	if err != nil {
 		return api.Image{}, err
@@ -113,7 +113,7 @@ func (s *Server) kernelRoutes(a huma.API) {
 	handleEmpty(s, a, route{
 		id: "delete-kernel", method: http.MethodDelete, path: "/kernels/{name}", tag: "kernels",
 		summary: "Delete a kernel that no VM uses",
-	}, func(ctx context.Context, in *named) error { return s.Kernels.Remove(ctx, in.Name) })
+	}, func(ctx context.Context, in *Named) error { return s.Kernels.Remove(ctx, in.Name) })
 }
 
 func (s *Server) listKernels(ctx context.Context, _ *none) (api.List[api.Kernel], error) {
@@ -125,7 +125,7 @@ func (s *Server) listKernels(ctx context.Context, _ *none) (api.List[api.Kernel]
 	return listOf(manifests, func(m kernel.Manifest) api.Kernel { return kernelBody(m, users[m.Name]) }), err
 }
 
-func (s *Server) getKernel(ctx context.Context, in *named) (api.Kernel, error) {
+func (s *Server) getKernel(ctx context.Context, in *Named) (api.Kernel, error) {
 	m, err := s.Kernels.Get(ctx, in.Name)
 	if err != nil {
 		return api.Kernel{}, err

@@ -59,7 +59,7 @@ func (s *Server) reachable(ctx context.Context, name string) (vm.VM, error) {
 	}
 }
 
-func (s *Server) health(ctx context.Context, in *named) (api.Health, error) {
+func (s *Server) health(ctx context.Context, in *Named) (api.Health, error) {
 	v, err := s.reachable(ctx, in.Name)
 	if err != nil {
 		return api.Health{}, err
@@ -76,7 +76,7 @@ func (s *Server) health(ctx context.Context, in *named) (api.Health, error) {
 	}, nil
 }
 
-func (s *Server) sshAccess(ctx context.Context, in *named) (api.SSHAccess, error) {
+func (s *Server) sshAccess(ctx context.Context, in *Named) (api.SSHAccess, error) {
 	v, err := s.VMs.Get(ctx, in.Name)
 	if err != nil {
 		return api.SSHAccess{}, err
@@ -85,7 +85,7 @@ func (s *Server) sshAccess(ctx context.Context, in *named) (api.SSHAccess, error
 }
 
 type logsRequest struct {
-	named
+	Named
 	Tail   int  `query:"tail" default:"-1" minimum:"-1" doc:"lines from the end; -1: all"`
 	Follow bool `query:"follow" doc:"go on until the VM ends"`
 }
@@ -130,7 +130,7 @@ func (f flushing) Write(p []byte) (int, error) {
 }
 
 type execRequest struct {
-	named
+	Named
 	Upgrade string `header:"Upgrade"`
 	Body    api.Exec
 }
@@ -154,7 +154,7 @@ func (s *Server) exec(ctx context.Context, in *execRequest) (func(http.ResponseW
 }
 
 type dialRequest struct {
-	named
+	Named
 	Upgrade string `header:"Upgrade"`
 	Port    uint32 `path:"port" minimum:"1" maximum:"4294967294"`
 }

@@ -106,7 +106,8 @@ func handleStream[In any](s *Server, a huma.API, r route, f func(context.Context
 // none is an endpoint's input when it has none.
 type none struct{}
 
-// named is the path parameter of most endpoints.
-type named struct {
+// Named is the path parameter of most endpoints. It is exported because huma
+// does not look into embedded fields that are not.
+type Named struct {
 	Name string `path:"name" maxLength:"255" doc:"a name, or a unique prefix of an id"`
 }

@@ -21,7 +21,7 @@ const defaultStop = 20 * time.Second
 const maxStop = 24 * time.Hour
 
 type vmRequest[T any] struct {
-	named
+	Named
 	Body T
 }
 
@@ -68,7 +68,7 @@ func (s *Server) listVMs(ctx context.Context, in *struct {
 	return listOf(vms, vmBody), err
 }
 
-func (s *Server) getVM(ctx context.Context, in *named) (api.VM, error) {
+func (s *Server) getVM(ctx context.Context, in *Named) (api.VM, error) {
 	v, err := s.VMs.Get(ctx, in.Name)
 	if err != nil {
 		return api.VM{}, err
@@ -105,7 +105,8 @@ func (s *Server) createVM(_ context.Context, in *struct{ Body api.CreateVM }) (a
 	req := vm.CreateRequest{
 		Name: in.Body.Name, Image: in.Body.Image, Kernel: in.Body.Kernel,
 		VCPU: in.Body.VCPU, MemoryBytes: in.Body.MemoryBytes, DiskBytes: in.Body.DiskBytes,
-		Env: in.Body.Env, Labels: in.Body.Labels, Start: in.Body.Start, Wait: wait,
+		Env: in.Body.Env, Labels: in.Body.Labels, Wait: wait,
+		Start: in.Body.Start == nil || *in.Body.Start,
 	}
 	if in.Body.Init != nil {
 		req.Init = vm.InitMode(*in.Body.Init)
@@ -190,7 +191,7 @@ func stopTimeout(seconds *float64) (time.Duration, error) {
 	return time.Duration(*seconds * float64(time.Second)), nil
 }
 
-func (s *Server) resetVM(ctx context.Context, in *named) (api.Operation, error) {
+func (s *Server) resetVM(ctx context.Context, in *Named) (api.Operation, error) {
 	v, err := s.known(ctx, in.Name)
 	if err != nil {
 		return api.Operation{}, err
@@ -201,7 +202,7 @@ func (s *Server) resetVM(ctx context.Context, in *named) (api.Operation, error) 
 }
 
 func (s *Server) deleteVM(ctx context.Context, in *struct {
-	named
+	Named
 	Force bool `query:"force" doc:"end the VM hard if it is alive"`
 },
 ) (api.Operation, error) {
@@ -215,12 +216,12 @@ func (s *Server) deleteVM(ctx context.Context, in *struct {
 	return operationBody(op), err
 }
 
-func (s *Server) pauseVM(ctx context.Context, in *named) (api.VM, error) {
+func (s *Server) pauseVM(ctx context.Context, in *Named) (api.VM, error) {
 	v, err := s.Control.Pause(ctx, in.Name)
 	return vmBody(v), err
 }
 
-func (s *Server) resumeVM(ctx context.Context, in *named) (api.VM, error) {
+func (s *Server) resumeVM(ctx context.Context, in *Named) (api.VM, error) {
 	v, err := s.Control.Resume(ctx, in.Name)
 	return vmBody(v), err
 }
