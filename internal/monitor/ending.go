@@ -181,5 +181,6 @@ func (s *supervisor) showExit(e vm.Exit) {
 	s.status.Phase = monitorrpc.PhaseExited
 	s.status.VMMPID, s.status.AgentOK, s.status.Paused = 0, false, false
 	s.status.ExitReason, s.status.ExitMessage, s.status.ExitFailed = e.Reason, e.Message, e.Failed
+	s.status.ExitedAt = e.At
 	s.publish()
 }

@@ -14,7 +14,11 @@
 // The agent channel is run/vsock.sock, by Firecracker's hybrid vsock contract.
 package monitorrpc
 
-import "time"
+import (
+	"time"
+
+	"github.com/bangervm/banger/internal/fault"
+)
 
 // Version is the protocol this build speaks; MinVersion the oldest it understands.
 const (
@@ -54,9 +58,10 @@ type Status struct {
 	StartedAt time.Time `json:"started_at"`
 	ReadyAt   time.Time `json:"ready_at,omitzero"`
 	// Set in PhaseExited only; the same as exit.json.
-	ExitReason  string `json:"exit_reason,omitempty"`
-	ExitMessage string `json:"exit_message,omitempty"`
-	ExitFailed  bool   `json:"exit_failed,omitempty"`
+	ExitReason  string    `json:"exit_reason,omitempty"`
+	ExitMessage string    `json:"exit_message,omitempty"`
+	ExitFailed  bool      `json:"exit_failed,omitempty"`
+	ExitedAt    time.Time `json:"exited_at,omitzero"`
 }
 
 // StopRequest asks for a graceful shutdown, then a hard one.
@@ -75,6 +80,11 @@ type Problem struct {
 	Code    string `json:"code"` // a fault.Code
 	Message string `json:"message"`
 	Hint    string `json:"hint,omitempty"`
+}
+
+// Fault is the fault that the problem tells of.
+func (p Problem) Fault() error {
+	return &fault.Error{Code: fault.Code(p.Code), Message: p.Message, Hint: p.Hint}
 }
 
 // Paths of the monitor's HTTP API.

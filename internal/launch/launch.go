@@ -1,0 +1,229 @@
+// Package launch is bangerd's side of the monitors: it starts one for a VM,
+// finds those that live, and speaks monitorrpc with them.
+package launch
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"sync"
+	"syscall"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/monitorrpc"
+	"github.com/bangervm/banger/internal/statedir"
+	"github.com/bangervm/banger/internal/vm"
+)
+
+const (
+	// maxLog is the size in bytes beyond which a start begins monitor.log anew.
+	maxLog = 1 << 20
+	// maxExit and maxWord bound exit.json and a monitor's first word, in bytes.
+	maxExit = 64 << 10
+	maxWord = 64 << 10
+)
+
+// Launcher starts and finds monitors. It is safe for concurrent use; the VM
+// service sees to it that one VM has one start at a time.
+type Launcher struct {
+	dirs    statedir.Dirs
+	command []string
+	log     *slog.Logger
+	reaping sync.WaitGroup
+}
+
+var _ vm.Machines = (*Launcher)(nil)
+
+// New returns a Launcher. command is what starts a monitor, without the VM's
+// directory: bangerd's own executable and "monitor".
+func New(dirs statedir.Dirs, command []string, log *slog.Logger) *Launcher {
+	return &Launcher{dirs: dirs, command: command, log: log}
+}
+
+// Start implements vm.Machines.
+func (l *Launcher) Start(ctx context.Context, spec vm.Spec) (vm.Machine, error) {
+	dir := l.dirs.VM(spec.VMID)
+	if err := prepare(dir, spec); err != nil {
+		return nil, err
+	}
+	cmd, word, err := l.spawn(dir)
+	if err != nil {
+		return nil, err
+	}
+	exited := make(chan struct{})
+	l.reaping.Go(func() {
+		defer close(exited)
+		err := cmd.Wait()
+		l.log.Debug("a monitor ended", "vm", spec.VMID, "pid", cmd.Process.Pid, "err", err)
+	})
+	m := &Machine{dir: dir, startID: spec.StartID}
+	err = await(ctx, word)
+	if err == nil {
+		_, err = m.status(ctx) // also sees whether we understand each other
+	}
+	if err != nil {
+		// Its VMM dies with it.
+		_ = cmd.Process.Kill()
+		<-exited
+		return nil, err
+	}
+	return m, nil
+}
+
+// prepare writes the spec and removes how the start before ended.
+func prepare(dir statedir.VM, spec vm.Spec) error {
+	data, err := json.MarshalIndent(spec, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir.Run(), 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return fmt.Errorf("make the VM's run directory: %w", err)
+	}
+	if err := os.Remove(dir.Exit()); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("forget how the VM ended: %w", err)
+	}
+	staging := dir.Spec() + statedir.StagingSuffix
+	err = os.WriteFile(staging, append(data, '\n'), 0o600)
+	if err == nil {
+		err = os.Rename(staging, dir.Spec())
+	}
+	if err != nil {
+		return fmt.Errorf("write the VM's spec: %w", errors.Join(err, ignoreMissing(os.Remove(staging))))
+	}
+	return nil
+}
+
+// spawn starts the monitor in a session of its own, with nothing of ours but
+// the pipe on which it says how its start went.
+func (l *Launcher) spawn(dir statedir.VM) (cmd *exec.Cmd, word *os.File, err error) {
+	logFile, err := openLog(dir.MonitorLog())
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = logFile.Close() }()
+	word, child, err := os.Pipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = child.Close() }()
+	args := append(append([]string(nil), l.command[1:]...), string(dir))
+	cmd = exec.Command(l.command[0], args...) //nolint:noctx // it outlives this process
+	cmd.Dir = "/"
+	cmd.Stdout, cmd.Stderr = logFile, logFile
+	cmd.ExtraFiles = []*os.File{child} // becomes monitorrpc.ReadyFD
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return nil, nil, fault.Wrap(fault.Unavailable, errors.Join(err, word.Close()), "start the VM's monitor")
+	}
+	return cmd, word, nil
+}
+
+func openLog(path string) (*os.File, error) {
+	flags := os.O_WRONLY | os.O_CREATE | os.O_APPEND
+	if info, err := os.Stat(path); err == nil && info.Size() > maxLog {
+		flags |= os.O_TRUNC
+	}
+	f, err := os.OpenFile(path, flags, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open the monitor's log: %w", err)
+	}
+	return f, nil
+}
+
+// await reads the monitor's first word, within ctx, and closes word.
+func await(ctx context.Context, word *os.File) error {
+	defer func() { _ = word.Close() }()
+	stop := context.AfterFunc(ctx, func() { _ = word.Close() })
+	defer stop()
+	line, err := bufio.NewReader(io.LimitReader(word, maxWord)).ReadString('\n')
+	switch {
+	case ctx.Err() != nil:
+		return fault.Wrap(fault.Canceled, ctx.Err(), "the start was given up")
+	case line == monitorrpc.ReadyLine:
+		return nil
+	case errors.Is(err, io.EOF):
+		return fault.New(fault.Internal, "the VM's monitor ended without a word").
+			WithHint("see monitor.log in the VM's directory")
+	case err != nil:
+		return fmt.Errorf("wait for the VM's monitor: %w", err)
+	}
+	var p monitorrpc.Problem
+	if json.Unmarshal([]byte(line), &p) != nil || p.Code == "" {
+		return fault.New(fault.Internal, "the VM's monitor said %.200q", line)
+	}
+	return p.Fault()
+}
+
+// Adopt implements vm.Machines.
+func (l *Launcher) Adopt(ctx context.Context, vmID string) (vm.Machine, error) {
+	dir := l.dirs.VM(vmID)
+	m := &Machine{dir: dir}
+	status, err := m.status(ctx)
+	if err != nil {
+		if absent, lockErr := noMonitor(dir); absent && lockErr == nil {
+			return nil, fault.New(fault.NotFound, "VM %s has no monitor", vmID)
+		}
+		return nil, err
+	}
+	m.startID = status.StartID
+	return m, nil
+}
+
+// noMonitor reports whether there is surely no monitor: one holds a lock as
+// long as it lives.
+func noMonitor(dir statedir.VM) (bool, error) {
+	f, err := os.Open(dir.MonitorLock())
+	if errors.Is(err, os.ErrNotExist) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = f.Close() }()
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// LastExit implements vm.Machines.
+func (l *Launcher) LastExit(_ context.Context, vmID string) (vm.Exit, error) {
+	f, err := os.Open(l.dirs.VM(vmID).Exit())
+	if errors.Is(err, os.ErrNotExist) {
+		return vm.Exit{}, fault.New(fault.NotFound, "no end of VM %s is recorded", vmID)
+	}
+	if err != nil {
+		return vm.Exit{}, err
+	}
+	defer func() { _ = f.Close() }()
+	data, err := io.ReadAll(io.LimitReader(f, maxExit))
+	if err != nil {
+		return vm.Exit{}, err
+	}
+	return parseExit(data)
+}
+
+func parseExit(data []byte) (vm.Exit, error) {
+	var exit vm.Exit
+	if err := json.Unmarshal(data, &exit); err != nil {
+		return vm.Exit{}, fault.Wrap(fault.Internal, err, "exit.json cannot be read")
+	}
+	if exit.Format < 1 || exit.Format > vm.ExitFormat {
+		return vm.Exit{}, fault.New(fault.Invalid, "exit.json has format %d, this build knows 1 to %d", exit.Format, vm.ExitFormat)
+	}
+	return exit, nil
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,192 @@
+package launch
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/monitorrpc"
+	"github.com/bangervm/banger/internal/statedir"
+	"github.com/bangervm/banger/internal/vm"
+)
+
+const (
+	// askLimit bounds a question that a monitor answers from memory.
+	askLimit = 5 * time.Second
+	// orderLimit bounds what the VMM has a part in.
+	orderLimit = 30 * time.Second
+	// maxAnswer bounds one answer or event of a monitor, in bytes.
+	maxAnswer = 64 << 10
+)
+
+// Machine is a VM's living monitor. It holds no connection between calls.
+type Machine struct {
+	dir     statedir.VM
+	startID string
+}
+
+var _ vm.Machine = (*Machine)(nil)
+
+// Events implements vm.Machine.
+func (m *Machine) Events(ctx context.Context) (<-chan vm.Status, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	resp, err := m.request(ctx, http.MethodGet, monitorrpc.PathEvents, nil)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	events := make(chan vm.Status)
+	go func() {
+		defer close(events)
+		defer cancel()
+		defer func() { _ = resp.Body.Close() }()
+		lines := bufio.NewScanner(resp.Body)
+		lines.Buffer(make([]byte, 0, 4096), maxAnswer)
+		for lines.Scan() {
+			status, err := m.understand(lines.Bytes())
+			if err != nil {
+				return
+			}
+			select {
+			case events <- status:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return events, nil
+}
+
+// Pause implements vm.Machine.
+func (m *Machine) Pause(ctx context.Context) error {
+	return m.order(ctx, monitorrpc.PathPause, struct{}{})
+}
+
+// Resume implements vm.Machine.
+func (m *Machine) Resume(ctx context.Context) error {
+	return m.order(ctx, monitorrpc.PathResume, struct{}{})
+}
+
+// Stop implements vm.Machine.
+func (m *Machine) Stop(ctx context.Context, timeout time.Duration) error {
+	return m.order(ctx, monitorrpc.PathStop, monitorrpc.StopRequest{TimeoutMillis: timeout.Milliseconds()})
+}
+
+// Kill implements vm.Machine.
+func (m *Machine) Kill(ctx context.Context, signal int) error {
+	return m.order(ctx, monitorrpc.PathKill, monitorrpc.KillRequest{Signal: signal})
+}
+
+func (m *Machine) status(ctx context.Context) (vm.Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, askLimit)
+	defer cancel()
+	resp, err := m.request(ctx, http.MethodGet, monitorrpc.PathStatus, nil)
+	if err != nil {
+		return vm.Status{}, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return vm.Status{}, unreachable(err)
+	}
+	return m.understand(data)
+}
+
+// understand reads a status, and refuses a protocol that this build does not
+// speak and a monitor of another start.
+func (m *Machine) understand(data []byte) (vm.Status, error) {
+	var s monitorrpc.Status
+	if err := json.Unmarshal(data, &s); err != nil {
+		return vm.Status{}, fault.Wrap(fault.Internal, err, "the VM's monitor cannot be understood")
+	}
+	if s.Protocol < monitorrpc.MinVersion || s.Protocol > monitorrpc.Version {
+		return vm.Status{}, fault.New(fault.Unavailable, "the VM's monitor (build %s) speaks protocol %d, this bangerd %d to %d",
+			s.Build, s.Protocol, monitorrpc.MinVersion, monitorrpc.Version).
+			WithHint("use the bangerd that started the VM, or stop the VM with `kill %d`", s.PID)
+	}
+	if m.startID != "" && s.StartID != m.startID {
+		return vm.Status{}, gone()
+	}
+	return domainStatus(s), nil
+}
+
+func domainStatus(s monitorrpc.Status) vm.Status {
+	out := vm.Status{
+		StartID: s.StartID, Driver: s.Driver, Build: s.Build, MonitorPID: s.PID, VMMPID: s.VMMPID,
+		Phase: vm.Phase(s.Phase), Paused: s.Paused, Stage: s.Stage, Init: s.Init,
+		AgentOK: s.AgentOK, Agent: s.Agent, Boots: s.Boots, Warning: s.Warning,
+		StartedAt: s.StartedAt, ReadyAt: s.ReadyAt,
+	}
+	if s.Phase == monitorrpc.PhaseExited {
+		out.Exit = vm.Exit{
+			Format: vm.ExitFormat, StartID: s.StartID, Reason: s.ExitReason, Message: s.ExitMessage,
+			Failed: s.ExitFailed, Boots: s.Boots, At: s.ExitedAt,
+		}
+	}
+	return out
+}
+
+func (m *Machine) order(ctx context.Context, path string, body any) error {
+	ctx, cancel := context.WithTimeout(ctx, orderLimit)
+	defer cancel()
+	resp, err := m.request(ctx, http.MethodPost, path, body)
+	if err != nil {
+		return err
+	}
+	return resp.Body.Close()
+}
+
+// request sends one request over a connection of its own. A 2xx answer's body
+// is the caller's to close; any other answer becomes its fault.
+func (m *Machine) request(ctx context.Context, method, path string, body any) (*http.Response, error) {
+	var payload io.Reader
+	if body != nil {
+		data, err := json.Marshal(body)
+		if err != nil {
+			return nil, err
+		}
+		payload = bytes.NewReader(data)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://monitor"+path, payload)
+	if err != nil {
+		return nil, err
+	}
+	transport := &http.Transport{
+		DisableKeepAlives:     true,
+		ResponseHeaderTimeout: orderLimit,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return statedir.DialUnix(ctx, m.dir.MonitorSocket())
+		},
+	}
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		return nil, unreachable(err)
+	}
+	if resp.StatusCode < 300 {
+		return resp, nil
+	}
+	defer func() { _ = resp.Body.Close() }()
+	var p monitorrpc.Problem
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(&p); err != nil || p.Code == "" {
+		return nil, fault.New(fault.Internal, "the VM's monitor answered %s", resp.Status)
+	}
+	return nil, p.Fault()
+}
+
+// unreachable makes the fault of a monitor that did not answer.
+func unreachable(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return fmt.Errorf("ask the VM's monitor: %w", err)
+	}
+	return fault.Wrap(fault.Unavailable, err, "the VM's monitor does not answer")
+}
+
+func gone() error { return fault.New(fault.Unavailable, "the VM has ended") }
