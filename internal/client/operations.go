@@ -34,9 +34,18 @@ func (c *Client) CancelOperation(ctx context.Context, id string) (api.Operation,
 }
 
 // SendInput streams r to an operation that waits for input, and returns when
-// the daemon has taken it all.
+// the daemon has taken it all. When ctx ends it returns at once; a Read of r
+// that is blocked then stays so until it gets something.
 func (c *Client) SendInput(ctx context.Context, id string, r io.Reader) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPut, base+path("operations", id, "input"), io.NopCloser(r))
+	body, pump := io.Pipe()
+	go func() {
+		_, err := io.CopyBuffer(struct{ io.Writer }{pump}, r, make([]byte, inputBlock))
+		pump.CloseWithError(err)
+	}()
+	stop := context.AfterFunc(ctx, func() { body.CloseWithError(ctx.Err()) })
+	defer stop()
+	defer func() { _ = body.Close() }()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, base+path("operations", id, "input"), body)
 	if err != nil {
 		return err
 	}
@@ -47,6 +56,9 @@ func (c *Client) SendInput(ctx context.Context, id string, r io.Reader) error {
 	}
 	return resp.Body.Close()
 }
+
+// inputBlock is how much SendInput reads at a time, in bytes.
+const inputBlock = 256 << 10
 
 // Watch yields snapshots of an operation: the present one first, then one for
 // each change (coalesced), then the last one. When the stream breaks while the

@@ -366,6 +366,7 @@ func TestInputThatBreaksOffFailsThePull(t *testing.T) {
 	if _, err := f.client.Wait(t.Context(), op.ID, nil); !errors.Is(err, fault.Unavailable) {
 		t.Errorf("the pull: %v", err)
 	}
+	_ = w.Close()
 }
 
 func TestInputThatNeverComesFailsThePull(t *testing.T) {
