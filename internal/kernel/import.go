@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/operation"
@@ -80,7 +81,15 @@ func (s *Service) build(ctx context.Context, src fs.FS, l Layout, m Manifest, p 
 	if err != nil {
 		return Manifest{}, err
 	}
-	defer func() { err = errors.Join(err, draft.Discard()) }()
+	defer func() {
+		if derr := draft.Discard(); derr != nil {
+			err = errors.Join(err, derr)
+		}
+		if errors.Is(err, syscall.ENOSPC) && !errors.Is(err, fault.Unavailable) {
+			err = fault.Wrap(fault.Unavailable, err, "no space left for kernel %s", m.Name).
+				WithHint("free some, or remove a kernel or an image: banger kernel rm, banger image rm")
+		}
+	}()
 	files := draft.Files()
 
 	p.Stage("extract vmlinux")

@@ -147,7 +147,7 @@ func (s *Store) Remove(_ context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	err = os.Rename(string(s.dirs.Kernel(name)), doomed)
+	err = os.Rename(string(s.dirs.Kernel(name)), filepath.Join(doomed, name))
 	if errors.Is(err, fs.ErrNotExist) {
 		err = notFound(name)
 	}

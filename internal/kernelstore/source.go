@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/kernel"
@@ -29,7 +28,7 @@ func OpenSource(dir string) (kernel.Source, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fault.New(fault.NotFound, "there is no directory %s", dir)
-	case errors.Is(err, syscall.ENOTDIR):
+	case err != nil && isFile(dir):
 		return nil, fault.New(fault.Invalid, "%s is not a directory", dir).
 			WithHint("unpack it first: dpkg-deb -x PACKAGE.deb DIR")
 	case errors.Is(err, fs.ErrPermission):
@@ -38,6 +37,11 @@ func OpenSource(dir string) (kernel.Source, error) {
 		return nil, fmt.Errorf("open %s: %w", dir, err)
 	}
 	return &source{root: root, fsys: root.FS()}, nil
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && !info.IsDir()
 }
 
 // Stat and ReadDir are here because fs.Stat would else open the file, and wait
