@@ -2,6 +2,7 @@ package seriallink
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -34,7 +35,7 @@ const (
 	// padByte is no yamux version: a guest that missed the end of the last
 	// session, and waits for the rest of a frame, sees that it is over.
 	padByte = 0xff
-	// padSize exceeds the longest frame that a host sends.
+	// padSize is the longest frame that either side sends.
 	padSize = maxWrite + frameHeaderSize
 
 	firstRetry = 300 * time.Millisecond
@@ -129,14 +130,12 @@ func sendHellos(ctx context.Context, w io.Writer, own nonce) error {
 		case <-timer.C:
 		}
 		if len(msg) == markerSize {
-			pad := make([]byte, padSize, padSize+markerSize)
-			for i := range pad {
-				pad[i] = padByte
-			}
-			msg = append(pad, msg...)
+			msg = append(padding(), msg...)
 		}
 	}
 }
+
+func padding() []byte { return bytes.Repeat([]byte{padByte}, padSize) }
 
 // guestHandshake returns when a host has said start. It goes on through ends
 // of file, which a port reads while no host is connected.

@@ -86,3 +86,19 @@ func (w *portWait) edge(wait time.Duration) bool {
 	}
 	return errors.Is(err, os.ErrDeadlineExceeded) || time.Since(start) >= firstPoll
 }
+
+// Interrupt tells a host that believes in a session of an earlier process that
+// this is over: it fills up whatever frame the host may wait for the rest of,
+// and goes on with what begins none. The host then connects anew.
+func Interrupt(port Port) error {
+	if err := port.SetWriteDeadline(time.Now().Add(interruptLimit)); err != nil {
+		return err
+	}
+	_, err := port.Write(padding())
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = nil // no host takes it, so none is misled
+	}
+	return errors.Join(err, port.SetWriteDeadline(time.Time{}))
+}
+
+const interruptLimit = 2 * time.Second

@@ -1,0 +1,171 @@
+// Package agent is banger-vsock-agent: in the guest, it waits for the host's
+// Configure, enters the image, and serves the host from then on.
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/bangervm/banger/internal/agent/guestapi"
+	"github.com/bangervm/banger/internal/agent/inits"
+	"github.com/bangervm/banger/internal/agent/pid1"
+	"github.com/bangervm/banger/internal/agent/sshserver"
+	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/buildinfo"
+)
+
+// The roles of the one executable, its first argument. PID 1 has none.
+const (
+	RoleAgent  = pid1.RoleAgent // PID 1's child
+	RoleOrphan = "orphan"       // PID 1 is the image's init; descriptor 4 is the state
+	RoleWatch  = "watch"        // replaces an orphan that dies
+	RoleSFTP   = "sftp"         // serves SFTP on stdin and stdout
+)
+
+// Main runs the role named by args (without the program's name) until it ends,
+// and returns the exit status.
+func Main(args []string) int {
+	log := NewConsoleLog(os.Stderr)
+	var err error
+	switch {
+	case os.Getpid() == 1: // the kernel passes arguments of its own
+		err = pid1.Run(log)
+	case len(args) == 0:
+		err = errors.New("this is the agent of a banger guest: it runs only there")
+	case args[0] == RoleSFTP:
+		err = serveSFTP()
+	case args[0] == RoleWatch:
+		err = watch()
+	case args[0] == RoleAgent || args[0] == RoleOrphan:
+		err = run(log, args[0])
+	default:
+		err = fmt.Errorf("unknown role %q", args[0])
+	}
+	if err != nil {
+		log.Error("ended", "err", err)
+		return 1
+	}
+	return 0
+}
+
+// agent is the process that talks to the host.
+type agent struct {
+	log    *slog.Logger
+	state  *os.File
+	parent *parent // nil for an orphan
+	api    *guestapi.Server
+	ssh    *sshserver.Server
+
+	mu    sync.Mutex // guards saved and watcher
+	saved saved
+	watch *os.Process
+
+	ctl   control
+	ready atomic.Bool
+}
+
+func run(log *slog.Logger, role string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
+	defer stop()
+	a := &agent{log: log, state: os.NewFile(pid1.FDState, "state")}
+	unix.CloseOnExec(pid1.FDState)
+	a.api = guestapi.New(log, a.health)
+	a.ssh = sshserver.New(log, []string{"/proc/self/exe", RoleSFTP})
+	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("-1000"), 0) // best effort: without it the agent is as killable as anything
+
+	var err error
+	if a.saved, err = load(a.state); err != nil {
+		return err
+	}
+	if role == RoleAgent {
+		if a.parent, err = newParent(a.goingDown); err != nil {
+			return err
+		}
+	}
+	again := a.saved.Started
+	if a.saved.Configured {
+		err = a.resume()
+	} else {
+		err = a.markStarted()
+	}
+	if err != nil {
+		return err
+	}
+	a.serve(ctx, again)
+	if a.parent == nil {
+		a.stopWatcher()
+		a.goingDown(inits.GuessDown(a.saved.Init.Flavour))
+	}
+	return nil
+}
+
+func (a *agent) markStarted() error {
+	a.saved.Started = true
+	return save(a.state, a.saved)
+}
+
+// resume takes over from an agent that died in a configured guest.
+func (a *agent) resume() error {
+	if err := a.adopt(a.saved); err != nil {
+		return err
+	}
+	if a.parent == nil {
+		return a.startWatcher()
+	}
+	return os.Chdir("/")
+}
+
+// adopt gives the servers their identity.
+func (a *agent) adopt(s saved) error {
+	if err := a.ssh.SetIdentity(sshserver.Identity{HostKey: []byte(s.HostKey), AuthorizedKeys: s.Keys, Env: s.Env}); err != nil {
+		return err
+	}
+	a.api.SetIdentity(guestapi.Identity{Token: s.Token, Env: s.Env, WorkingDir: s.WorkingDir})
+	a.mu.Lock()
+	a.saved = s
+	a.mu.Unlock()
+	a.ready.Store(true)
+	return nil
+}
+
+// handle decides on a stream from the host.
+func (a *agent) handle(_ context.Context, port uint32) func(net.Conn) {
+	var serve func(context.Context, net.Conn)
+	switch port {
+	case agentrpc.APIPort:
+		serve = a.api.ServeConn
+	case agentrpc.SSHPort:
+		serve = a.ssh.ServeConn
+	default:
+		return nil
+	}
+	return func(conn net.Conn) {
+		defer func() {
+			if p := recover(); p != nil {
+				a.log.Error("a connection panicked", "port", fmt.Sprint(port), "panic", fmt.Sprint(p))
+			}
+		}()
+		serve(context.Background(), conn)
+	}
+}
+
+func (a *agent) goingDown(kind agentrpc.DownKind) {
+	a.ctl.send(agentrpc.GuestMessage{GoingDown: &agentrpc.GoingDown{Kind: kind}})
+}
+
+func build() string {
+	info := buildinfo.Current()
+	if info.Commit == "" {
+		return info.Version
+	}
+	return info.Version + "+" + info.Commit
+}

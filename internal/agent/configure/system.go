@@ -1,0 +1,108 @@
+package configure
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/bangervm/banger/internal/agent/device"
+)
+
+// kernelModules shows the kernel's modules where the guest's modprobe looks.
+func (c *configuring) kernelModules(ctx context.Context) error {
+	if c.cfg.Disks.Modules == "" {
+		return nil
+	}
+	disk, err := device.Disk(ctx, c.cfg.Disks.Modules)
+	if err != nil {
+		return err
+	}
+	target, err := inside(filepath.Join("/lib/modules", c.kernel))
+	if err != nil {
+		return err
+	}
+	return mount(disk, target, "ext4", unix.MS_RDONLY|unix.MS_NOATIME, "noload")
+}
+
+// system mounts what every Linux system has before its init runs.
+func (c *configuring) system(context.Context) error {
+	const secure = unix.MS_NOSUID | unix.MS_NODEV
+	for _, m := range []struct {
+		path, fstype, data string
+		flags              uintptr
+	}{
+		{"/proc", "proc", "", secure | unix.MS_NOEXEC},
+		{"/sys", "sysfs", "", secure | unix.MS_NOEXEC},
+		{"/dev", "devtmpfs", "mode=0755", unix.MS_NOSUID},
+		{"/dev/pts", "devpts", "gid=5,mode=620,ptmxmode=666", unix.MS_NOSUID | unix.MS_NOEXEC},
+		{"/dev/shm", "tmpfs", "mode=1777", secure},
+		{"/run", "tmpfs", "mode=0755,size=20%", secure},
+	} {
+		target := filepath.Join(Root, m.path)
+		if info, err := os.Lstat(target); err == nil && !info.IsDir() {
+			if err := os.Remove(target); err != nil {
+				return err
+			}
+		}
+		if err := mount(m.fstype, target, m.fstype, m.flags, m.data); err != nil {
+			return err
+		}
+	}
+	for name, target := range map[string]string{
+		"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2",
+	} {
+		if err := os.Symlink(target, filepath.Join(Root, "dev", name)); err != nil && !os.IsExist(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// MountCgroups mounts the unified hierarchy, for images that bring no init to
+// do so.
+func MountCgroups() error {
+	return unix.Mount("cgroup2", filepath.Join(Root, "sys/fs/cgroup"), "cgroup2",
+		unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "nsdelegate")
+}
+
+// SetClock sets the wall clock, in nanoseconds since 1970. Zero leaves it.
+func SetClock(unixNano int64) error {
+	if unixNano == 0 {
+		return nil
+	}
+	tv := unix.NsecToTimeval(unixNano)
+	if err := unix.Settimeofday(&tv); err != nil {
+		return fmt.Errorf("set the clock to %s: %w", time.Unix(0, unixNano).UTC().Format(time.RFC3339), err)
+	}
+	return nil
+}
+
+const (
+	maxEntropy  = 512
+	rndAddIoctl = 0x40085203 // RNDADDENTROPY: _IOW('R', 3, int[2]), random(4)
+)
+
+// addEntropy mixes seed into the kernel's pool, and credits it.
+func addEntropy(seed []byte) error {
+	seed = seed[:min(len(seed), maxEntropy)]
+	var info struct {
+		bits, size int32
+		buf        [maxEntropy]byte
+	}
+	info.bits, info.size = int32(8*len(seed)), int32(len(seed))
+	copy(info.buf[:], seed)
+	f, err := os.OpenFile("/dev/urandom", os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	if err := ioctl(f, rndAddIoctl, unsafe.Pointer(&info)); err != nil {
+		return fmt.Errorf("add entropy: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,140 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/bangervm/banger/internal/agent/configure"
+	"github.com/bangervm/banger/internal/agent/inits"
+	"github.com/bangervm/banger/internal/agent/pid1"
+	"github.com/bangervm/banger/internal/agentrpc"
+)
+
+// configure gives the machine its identity, once.
+func (a *agent) configure(ctx context.Context, cfg *agentrpc.Configure) {
+	if a.ready.Load() {
+		a.sendReady()
+		return
+	}
+	if a.parent == nil {
+		return // an orphan is configured, or the machine is lost
+	}
+	stage := "configure"
+	begin := func(name string) {
+		stage = name
+		a.ctl.send(agentrpc.GuestMessage{Stage: &agentrpc.Stage{Name: name}})
+	}
+	err := a.become(ctx, cfg, begin)
+	if err == nil {
+		a.log.Info("ready", "hostname", cfg.Hostname, "init", string(a.saved.Init.Flavour))
+		a.sendReady()
+		return
+	}
+	a.log.Error("configure", "stage", stage, "err", err)
+	a.ctl.send(agentrpc.GuestMessage{Failed: &agentrpc.Failed{Stage: stage, Message: err.Error()}})
+	if err := a.parent.send(pid1.Request{Down: agentrpc.DownPoweroff}); err != nil {
+		a.log.Error("power off", "err", err)
+	}
+}
+
+func (a *agent) become(ctx context.Context, cfg *agentrpc.Configure, begin func(string)) error {
+	result, err := configure.Run(ctx, cfg, begin)
+	if err != nil {
+		return err
+	}
+	begin("enter")
+	if result.Init.Flavour == inits.Agent {
+		if err := configure.MountCgroups(); err != nil {
+			a.log.Warn("mount the control groups", "err", err)
+		}
+	}
+	if err := a.switchRoot(); err != nil {
+		return err
+	}
+	s := savedFrom(cfg, result.Init)
+	if err := save(a.state, s); err != nil {
+		return err
+	}
+	if result.Init.Flavour != inits.Agent {
+		if err := a.startWatcher(); err != nil {
+			return err
+		}
+		if err := a.parent.ask(pid1.Request{Exec: result.Init.Path}); err != nil {
+			return err
+		}
+		a.parent = nil
+	}
+	if err := a.adopt(s); err != nil {
+		return err
+	}
+	if result.Sweep != nil {
+		go func() {
+			if err := result.Sweep(); err != nil {
+				a.log.Warn("remove what the reset left", "err", err)
+			}
+		}()
+	}
+	return nil
+}
+
+// switchRoot makes the configured tree the root of PID 1 and of this process.
+func (a *agent) switchRoot() error {
+	root, err := os.Open(configure.Root)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = root.Close() }()
+	// The modules are loaded, and the initramfs is memory.
+	_ = os.RemoveAll(agentrpc.InitramfsModulesDir)
+	if err := a.parent.ask(pid1.Request{SwitchRoot: &pid1.SwitchRoot{Root: configure.Root, Disk: configure.DirVM}}); err != nil {
+		return err
+	}
+	if err := root.Chdir(); err != nil {
+		return err
+	}
+	if err := unix.Chroot("."); err != nil {
+		return fmt.Errorf("enter the new root: %w", err)
+	}
+	return os.Chdir("/")
+}
+
+func (a *agent) sendReady() {
+	a.mu.Lock()
+	flavour := a.saved.Init.Flavour
+	a.mu.Unlock()
+	a.ctl.send(agentrpc.GuestMessage{Ready: &agentrpc.Ready{Init: string(flavour), UptimeMillis: uptime().Milliseconds()}})
+}
+
+// shutdownLimit bounds an image's own shutdown command.
+const shutdownLimit = 30 * time.Second
+
+// shutdown asks PID 1 to go down, in its own way.
+func (a *agent) shutdown(ctx context.Context, kind agentrpc.DownKind) {
+	a.mu.Lock()
+	init := a.saved.Init
+	a.mu.Unlock()
+	var err error
+	if a.parent != nil {
+		err = a.parent.send(pid1.Request{Down: kind})
+	} else {
+		ctx, cancel := context.WithTimeout(ctx, shutdownLimit)
+		defer cancel()
+		err = inits.Shutdown(ctx, init.Shutdown, kind)
+	}
+	if err != nil && !errors.Is(err, context.Canceled) {
+		a.log.Error("shut down", "err", err)
+	}
+}
+
+func uptime() time.Duration {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
+		return 0
+	}
+	return time.Duration(ts.Nano())
+}

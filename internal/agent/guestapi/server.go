@@ -1,0 +1,129 @@
+// Package guestapi serves the agent's HTTP API: health, and commands.
+package guestapi
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/bangervm/banger/internal/agentrpc"
+)
+
+const (
+	headerTimeout = 30 * time.Second
+	maxHeader     = 16 << 10
+	maxBody       = 1 << 20
+)
+
+// Identity is what Configure gave the guest, as far as the API needs it.
+type Identity struct {
+	Token      string
+	Env        []string
+	WorkingDir string
+}
+
+// Server is the API's handler. Until SetIdentity, it answers /healthz only.
+type Server struct {
+	log      *slog.Logger
+	health   func() agentrpc.Health
+	identity atomic.Pointer[Identity]
+	mux      *http.ServeMux
+}
+
+// New makes a Server; health says how the guest is.
+func New(log *slog.Logger, health func() agentrpc.Health) *Server {
+	s := &Server{log: log, health: health, mux: http.NewServeMux()}
+	s.mux.HandleFunc("GET "+agentrpc.PathHealth, s.serveHealth)
+	s.mux.HandleFunc("POST "+agentrpc.PathExec, s.serveExec)
+	return s
+}
+
+// SetIdentity opens the API to the bearer of the token.
+func (s *Server) SetIdentity(id Identity) { s.identity.Store(&id) }
+
+// ServeConn serves one connection until it ends, and closes it.
+func (s *Server) ServeConn(ctx context.Context, conn net.Conn) {
+	l := &oneConn{conn: conn, done: make(chan struct{})}
+	srv := &http.Server{
+		Handler:           s.mux,
+		ReadHeaderTimeout: headerTimeout,
+		MaxHeaderBytes:    maxHeader,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+	}
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
+	if err := srv.Serve(l); err != nil && !errors.Is(err, net.ErrClosed) {
+		s.log.Warn("the API connection ended", "err", err)
+	}
+}
+
+// oneConn is a listener with one connection. Its second Accept fails when that
+// connection is closed, by the server or by the hijacker.
+type oneConn struct {
+	conn net.Conn
+	took atomic.Bool
+	shut atomic.Bool
+	done chan struct{}
+}
+
+func (l *oneConn) Accept() (net.Conn, error) {
+	if !l.took.Swap(true) {
+		return &tracked{Conn: l.conn, l: l}, nil
+	}
+	<-l.done
+	return nil, net.ErrClosed
+}
+
+func (l *oneConn) Close() error { return nil }
+
+func (l *oneConn) Addr() net.Addr { return l.conn.LocalAddr() }
+
+type tracked struct {
+	net.Conn
+	l *oneConn
+}
+
+func (t *tracked) Close() error {
+	err := t.Conn.Close()
+	if !t.l.shut.Swap(true) {
+		close(t.l.done)
+	}
+	return err
+}
+
+func (s *Server) serveHealth(w http.ResponseWriter, _ *http.Request) {
+	reply(w, http.StatusOK, s.health())
+}
+
+// authorised returns the identity when the request bears its token.
+func (s *Server) authorised(w http.ResponseWriter, r *http.Request) (Identity, bool) {
+	id := s.identity.Load()
+	if id == nil {
+		replyError(w, http.StatusServiceUnavailable, "unavailable", "the guest is not configured yet")
+		return Identity{}, false
+	}
+	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !ok || id.Token == "" || subtle.ConstantTimeCompare([]byte(token), []byte(id.Token)) != 1 {
+		replyError(w, http.StatusUnauthorized, "permission_denied", "wrong or missing bearer token")
+		return Identity{}, false
+	}
+	return *id, true
+}
+
+func replyError(w http.ResponseWriter, status int, code, message string) {
+	reply(w, status, map[string]string{"code": code, "message": message})
+}
+
+func reply(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // the client is gone, and so is the request
+}

@@ -1,0 +1,162 @@
+package guestapi
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/bangervm/banger/internal/agent/command"
+	"github.com/bangervm/banger/internal/agentrpc"
+)
+
+const (
+	chunk = 32 << 10
+	// hangupGrace is how long a command may live on after its connection is gone.
+	hangupGrace = 5 * time.Second
+	frameHead   = 5
+)
+
+// execSession is one command on one connection.
+type execSession struct {
+	conn net.Conn
+	in   *bufio.Reader
+
+	writing sync.Mutex
+}
+
+// run returns when the command has ended and its last frame is sent, or when
+// the connection is gone and the command with it.
+func (s *execSession) run(id Identity, req agentrpc.ExecRequest) error {
+	spec, err := specFor(id, req)
+	if err != nil {
+		return s.sendStartError(err)
+	}
+	f, err := openFiles(spec, req)
+	if err != nil {
+		return s.sendStartError(&command.StartError{Status: command.StatusCannotRun, Err: err})
+	}
+	proc, err := command.Start(spec, f.stdin, f.stdout, f.stderr)
+	f.closeTheirs()
+	if err != nil {
+		f.closeOurs()
+		return s.sendStartError(err)
+	}
+	return s.attend(proc, &f)
+}
+
+func (s *execSession) attend(proc *command.Process, f *files) error {
+	var copies sync.WaitGroup
+	outputs := []*command.Output{command.NewOutput(f.out)}
+	copies.Go(func() { s.copyOut(outputs[0], agentrpc.FrameStdout, proc) })
+	if f.err != nil {
+		outputs = append(outputs, command.NewOutput(f.err))
+		copies.Go(func() { s.copyOut(outputs[1], agentrpc.FrameStderr, proc) })
+	}
+	go s.copyIn(proc, f)
+
+	status, _, err := proc.Wait()
+	for _, o := range outputs {
+		o.Finish()
+	}
+	copies.Wait()
+	f.closeOurs()
+	if err != nil {
+		return err
+	}
+	var code [4]byte
+	binary.BigEndian.PutUint32(code[:], uint32(status))
+	return s.send(agentrpc.FrameExit, code[:])
+}
+
+func (s *execSession) send(t agentrpc.FrameType, payload []byte) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	return agentrpc.WriteFrame(s.conn, t, payload)
+}
+
+func (s *execSession) sendStartError(err error) error {
+	status := command.StatusCannotRun
+	if se := (*command.StartError)(nil); errors.As(err, &se) {
+		status = se.Status
+	}
+	payload := binary.BigEndian.AppendUint32(nil, uint32(status))
+	return s.send(agentrpc.FrameError, append(payload, err.Error()...))
+}
+
+// copyOut sends output as frames, each with one write and without a copy.
+func (s *execSession) copyOut(o *command.Output, t agentrpc.FrameType, proc *command.Process) {
+	buf := make([]byte, frameHead+chunk)
+	buf[0] = byte(t)
+	err := o.Each(buf[frameHead:], func(n int) error {
+		binary.BigEndian.PutUint32(buf[1:frameHead], uint32(n))
+		s.writing.Lock()
+		defer s.writing.Unlock()
+		_, err := s.conn.Write(buf[:frameHead+n])
+		return err
+	})
+	if err != nil {
+		hangUp(proc)
+	}
+}
+
+// copyIn obeys the client's frames until the command has ended. Without a
+// client the command hangs up.
+func (s *execSession) copyIn(proc *command.Process, f *files) {
+	var buf []byte
+	for {
+		t, payload, err := agentrpc.ReadFrame(s.in, buf)
+		if err == nil {
+			buf = payload[:cap(payload)]
+			err = s.obey(t, payload, proc, f)
+		}
+		if err != nil {
+			hangUp(proc)
+			return
+		}
+	}
+}
+
+func (s *execSession) obey(t agentrpc.FrameType, payload []byte, proc *command.Process, f *files) error {
+	switch t {
+	case agentrpc.FrameStdin:
+		if f.in != nil {
+			_, _ = f.in.Write(payload) // the command may have closed its stdin; that is its business
+		}
+	case agentrpc.FrameStdinEOF:
+		if f.master != nil {
+			_, _ = f.master.Write([]byte{4}) // a terminal's end of file is ^D
+		} else if f.in != nil {
+			_ = f.in.Close()
+		}
+	case agentrpc.FrameResize:
+		if f.master != nil && len(payload) == 4 {
+			_ = command.Resize(f.master, binary.BigEndian.Uint16(payload), binary.BigEndian.Uint16(payload[2:]))
+		}
+	case agentrpc.FrameSignal:
+		if sig := command.SignalByName(string(payload)); sig != 0 {
+			_ = proc.Signal(sig)
+		}
+	default:
+		return fmt.Errorf("%w: type %d from the host", agentrpc.ErrFrame, t)
+	}
+	return nil
+}
+
+// hangUp ends a command that nobody attends any more.
+func hangUp(proc *command.Process) {
+	if proc.Signal(syscall.SIGHUP) != nil {
+		return
+	}
+	timer := time.NewTimer(hangupGrace)
+	defer timer.Stop()
+	select {
+	case <-proc.Done():
+	case <-timer.C:
+		_ = proc.Signal(syscall.SIGKILL)
+	}
+}

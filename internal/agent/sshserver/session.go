@@ -1,0 +1,240 @@
+package sshserver
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/bangervm/banger/internal/agent/command"
+)
+
+const (
+	maxEnv      = 256
+	chunk       = 32 << 10
+	hangupGrace = 5 * time.Second
+	eot         = 4
+)
+
+// session is one session channel, RFC 4254 section 6: at most one command.
+type session struct {
+	client *client
+	ch     ssh.Channel
+	env    []string
+	pty    *ptyRequest
+	proc   *command.Process
+	master *os.File
+	ended  sync.WaitGroup
+}
+
+type ptyRequest struct {
+	Term          string
+	Cols, Rows    uint32
+	Width, Height uint32
+	Modes         string
+}
+
+type windowChange struct{ Cols, Rows, Width, Height uint32 }
+
+func newSession(c *client, ch ssh.Channel) *session { return &session{client: c, ch: ch} }
+
+// serve obeys the channel's requests until it is closed; a command still
+// running then hangs up.
+func (s *session) serve(requests <-chan *ssh.Request) {
+	defer func() { _ = s.ch.Close() }()
+	for req := range requests {
+		ok, then := s.request(req)
+		if req.WantReply {
+			_ = req.Reply(ok, nil)
+		}
+		if then != nil {
+			then()
+		}
+	}
+	if s.proc != nil {
+		s.hangUp()
+	}
+	s.ended.Wait()
+}
+
+// request returns whether it is granted, and what to do after saying so.
+func (s *session) request(req *ssh.Request) (ok bool, then func()) {
+	switch req.Type {
+	case "env":
+		var kv struct{ Name, Value string }
+		if ssh.Unmarshal(req.Payload, &kv) != nil || len(s.env) >= maxEnv {
+			return false, nil
+		}
+		s.env = append(s.env, kv.Name+"="+kv.Value)
+		return true, nil
+	case "pty-req":
+		var p ptyRequest
+		if ssh.Unmarshal(req.Payload, &p) != nil || s.pty != nil {
+			return false, nil
+		}
+		s.pty = &p
+		return true, nil
+	case "window-change":
+		return s.resize(req.Payload), nil
+	case "signal":
+		return s.signal(req.Payload), nil
+	case "shell":
+		return s.start(nil)
+	case "exec":
+		var cmd struct{ Command string }
+		if ssh.Unmarshal(req.Payload, &cmd) != nil {
+			return false, nil
+		}
+		return s.start([]string{"-c", cmd.Command})
+	case "subsystem":
+		var sub struct{ Name string }
+		if ssh.Unmarshal(req.Payload, &sub) != nil || sub.Name != "sftp" {
+			return false, nil
+		}
+		return s.start(nil, s.client.server.sftp...)
+	}
+	return false, nil
+}
+
+func (s *session) resize(payload []byte) bool {
+	var w windowChange
+	if ssh.Unmarshal(payload, &w) != nil || s.master == nil {
+		return false
+	}
+	return command.Resize(s.master, size(w.Rows), size(w.Cols)) == nil
+}
+
+func size(n uint32) uint16 { return uint16(min(n, 65535)) }
+
+func (s *session) signal(payload []byte) bool {
+	var name struct{ Name string }
+	if ssh.Unmarshal(payload, &name) != nil || s.proc == nil {
+		return false
+	}
+	sig := command.SignalByName(name.Name)
+	return sig != 0 && s.proc.Signal(sig) == nil
+}
+
+// start starts the user's shell with args, or argv where that is given.
+func (s *session) start(args []string, argv ...string) (bool, func()) {
+	if s.proc != nil {
+		return false, nil
+	}
+	spec := s.spec(args, argv)
+	io, err := s.open(&spec)
+	if err == nil {
+		s.proc, err = command.Start(spec, io.stdin, io.stdout, io.stderr)
+		io.closeTheirs()
+	}
+	if err != nil {
+		return true, func() { s.fail(err) }
+	}
+	s.master = io.master
+	return true, func() { s.attend(io) }
+}
+
+func (s *session) spec(args, argv []string) command.Spec {
+	user := s.client.user
+	spec := command.Spec{User: user, Dir: user.Home, TTY: s.pty != nil, Argv: argv}
+	if info, err := os.Stat(spec.Dir); err != nil || !info.IsDir() {
+		spec.Dir = "/"
+	}
+	var term []string
+	if s.pty != nil {
+		term = []string{"TERM=" + s.pty.Term}
+	}
+	// The account's own home, name and shell win over the image's environment.
+	own := []string{"HOME=" + user.Home, "USER=" + user.Name, "LOGNAME=" + user.Name, "SHELL=" + user.Shell}
+	spec.Env = command.Environ(user, s.client.env, own, term, s.env)
+	if len(argv) == 0 {
+		spec.Argv = append([]string{user.Shell}, args...)
+		if len(args) == 0 {
+			spec.Arg0 = "-" + filepath.Base(user.Shell)
+		}
+	}
+	return spec
+}
+
+func (s *session) fail(err error) {
+	status := command.StatusCannotRun
+	if se := (*command.StartError)(nil); errors.As(err, &se) {
+		status = se.Status
+	}
+	_, _ = fmt.Fprintf(s.ch.Stderr(), "banger: %v\n", err)
+	s.sendExit(status, 0)
+}
+
+func (s *session) sendExit(status int, signal syscall.Signal) {
+	if name := command.SignalName(signal); name != "" {
+		_, _ = s.ch.SendRequest("exit-signal", false, ssh.Marshal(struct {
+			Name    string
+			Core    bool
+			Message string
+			Lang    string
+		}{Name: name}))
+	} else {
+		_, _ = s.ch.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{uint32(status)}))
+	}
+	_ = s.ch.Close()
+}
+
+// attend copies in both directions until the command has ended, then says how.
+func (s *session) attend(f *files) {
+	s.ended.Go(func() {
+		var copies sync.WaitGroup
+		outputs := []*command.Output{command.NewOutput(f.out)}
+		copies.Go(func() { copyOut(s.ch, outputs[0]) })
+		if f.err != nil {
+			outputs = append(outputs, command.NewOutput(f.err))
+			copies.Go(func() { copyOut(s.ch.Stderr(), outputs[1]) })
+		}
+		go s.copyIn(f)
+		status, signal, err := s.proc.Wait()
+		for _, o := range outputs {
+			o.Finish()
+		}
+		copies.Wait()
+		_ = s.ch.CloseWrite()
+		if err != nil {
+			status = command.StatusCannotRun
+		}
+		s.sendExit(status, signal)
+		f.closeOurs()
+	})
+}
+
+func copyOut(w io.Writer, o *command.Output) {
+	buf := make([]byte, chunk)
+	_ = o.Each(buf, func(n int) error {
+		_, err := w.Write(buf[:n])
+		return err
+	})
+}
+
+func (s *session) copyIn(f *files) {
+	_, _ = io.Copy(f.in, s.ch)
+	if f.master == nil {
+		_ = f.in.Close()
+	} else {
+		_, _ = f.master.Write([]byte{eot})
+	}
+}
+
+func (s *session) hangUp() {
+	if s.proc.Signal(syscall.SIGHUP) != nil {
+		return
+	}
+	timer := time.NewTimer(hangupGrace)
+	defer timer.Stop()
+	select {
+	case <-s.proc.Done():
+	case <-timer.C:
+		_ = s.proc.Signal(syscall.SIGKILL)
+	}
+}

@@ -1,0 +1,59 @@
+package agent
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/bangervm/banger/internal/agent/inits"
+	"github.com/bangervm/banger/internal/agentrpc"
+)
+
+// saved is what an agent leaves to one that replaces it, in a memory file that
+// both inherit.
+type saved struct {
+	Started    bool        `json:"started"`
+	Configured bool        `json:"configured"`
+	Init       inits.Found `json:"init"`
+	Token      string      `json:"token"`
+	HostKey    string      `json:"host_key"`
+	Keys       []string    `json:"keys"`
+	Env        []string    `json:"env"`
+	WorkingDir string      `json:"working_dir"`
+}
+
+func savedFrom(cfg *agentrpc.Configure, init inits.Found) saved {
+	return saved{
+		Started: true, Configured: true, Init: init,
+		Token: cfg.Token, HostKey: cfg.HostKey, Keys: cfg.AuthorizedKeys, Env: cfg.Env, WorkingDir: cfg.WorkingDir,
+	}
+}
+
+// load reads what the agent before left; a fresh file is a zero state.
+func load(f *os.File) (saved, error) {
+	var s saved
+	data, err := io.ReadAll(io.NewSectionReader(f, 0, agentrpc.MaxLine))
+	if err == nil && len(data) > 0 {
+		err = json.Unmarshal(data, &s)
+	}
+	if err != nil {
+		return saved{}, fmt.Errorf("read the agent's state: %w", err)
+	}
+	return s, nil
+}
+
+// save replaces the content of f.
+func save(f *os.File, s saved) error {
+	data, err := json.Marshal(s)
+	if err == nil {
+		err = f.Truncate(0)
+	}
+	if err == nil {
+		_, err = f.WriteAt(data, 0)
+	}
+	if err != nil {
+		return fmt.Errorf("save the agent's state: %w", err)
+	}
+	return nil
+}
