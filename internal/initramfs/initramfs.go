@@ -96,9 +96,9 @@ func (b *Builder) key(k kernel.Manifest, agent *os.File) (string, error) {
 		}
 		b.hashed = agentHash{info: info, sum: hex.EncodeToString(content.Sum(nil))}
 	}
-	h := sha256.New()
-	fmt.Fprintf(h, "%d %s %q %q %q %s", format, b.hashed.sum, k.Version, k.BootModules, k.LateModules, k.BootModulesSHA256)
-	return hex.EncodeToString(h.Sum(nil)[:16]), nil
+	sum := sha256.Sum256(fmt.Appendf(nil, "%d %s %q %q %q %s",
+		format, b.hashed.sum, k.Version, k.BootModules, k.LateModules, k.BootModulesSHA256))
+	return hex.EncodeToString(sum[:16]), nil
 }
 
 func sameFile(a, b fs.FileInfo) bool {

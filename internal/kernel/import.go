@@ -127,7 +127,7 @@ func (s *Service) build(ctx context.Context, src fs.FS, l Layout, m Manifest, p 
 // fingerprint hashes all that an import takes from fsys.
 func fingerprint(ctx context.Context, fsys fs.FS, l Layout) (string, error) {
 	h := sha256.New()
-	fmt.Fprintf(h, "version %s\n", l.Version)
+	h.Write(fmt.Appendf(nil, "version %s\n", l.Version))
 	add := func(label, name string) error {
 		if name == "" {
 			return nil
@@ -136,8 +136,8 @@ func fingerprint(ctx context.Context, fsys fs.FS, l Layout) (string, error) {
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(h, "%s %x\n", label, sum)
-		return err
+		h.Write(fmt.Appendf(nil, "%s %x\n", label, sum))
+		return nil
 	}
 	if err := errors.Join(add("kernel", l.Image), add("initrd", l.Initrd)); err != nil {
 		return "", err

@@ -170,7 +170,7 @@ func checkTree(t *testing.T, k statedir.Kernel) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // read only
 	var names []string
 	for tr := tar.NewReader(f); ; {
 		hdr, err := tr.Next()

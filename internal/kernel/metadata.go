@@ -37,7 +37,7 @@ func ParseMetadata(data []byte) (Metadata, error) {
 	if err := dec.Decode(&m); err != nil {
 		return Metadata{}, fault.Wrap(fault.Invalid, err, "%s", MetadataFile)
 	}
-	if _, err := dec.Token(); err != io.EOF { //nolint:errorlint // the decoder returns io.EOF itself
+	if _, err := dec.Token(); err != io.EOF {
 		return Metadata{}, fault.New(fault.Invalid, "%s: something follows its object", MetadataFile)
 	}
 	if m.Kernel == "" {

@@ -105,7 +105,7 @@ func (d *draft) complete(ctx context.Context, m *kernel.Manifest) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(h, "%s %s\n", name, sum)
+		h.Write(fmt.Appendf(nil, "%s %s\n", name, sum))
 	}
 	m.BootModulesSHA256 = hex.EncodeToString(h.Sum(nil))
 	if len(m.BootModules)+len(m.LateModules) == 0 {

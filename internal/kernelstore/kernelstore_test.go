@@ -264,7 +264,7 @@ func TestOpenSourceDoesNotWaitForAFifo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer src.Close()
+	defer src.Close() //nolint:errcheck // read only
 	info, err := fs.Stat(src, "vmlinuz")
 	if err != nil || info.Mode().IsRegular() {
 		t.Errorf("%v, %v", info, err)

@@ -85,7 +85,8 @@ func TestPlan(t *testing.T) {
 		},
 		"modules that depend on each other": {
 			map[string]string{"modules.dep": "overlay.ko: a.ko\na.ko: b.ko overlay.ko\nb.ko: a.ko\n"},
-			nil, []string{"b", "a", "overlay"},
+			nil,
+			[]string{"b", "a", "overlay"},
 		},
 	}
 	for name, tt := range tests {

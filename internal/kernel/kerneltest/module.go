@@ -46,11 +46,13 @@ type section struct {
 // link lays out a relocatable ELF file: header, contents, section headers.
 func link(sections []section) []byte {
 	le := binary.LittleEndian
-	names := "\x00"
 	sections = append(sections, section{name: ".shstrtab", kind: elf.SHT_STRTAB})
+	var all strings.Builder
+	all.WriteByte(0)
 	for _, s := range sections {
-		names += s.name + "\x00"
+		all.WriteString(s.name + "\x00")
 	}
+	names := all.String()
 	sections[len(sections)-1].data = []byte(names)
 
 	b := elfHeader(elf.ET_REL, elf.EM_X86_64)
