@@ -1,0 +1,160 @@
+package guest
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/fault"
+)
+
+// maxBody bounds what is read of a guest's answer, in bytes; maxHead its head.
+const (
+	maxBody = 64 << 10
+	maxHead = 16 << 10
+)
+
+// Client talks to one guest's agent. It is safe for concurrent use; every call
+// is a connection of its own.
+type Client struct {
+	Socket string // the VM's hybrid vsock socket
+	Token  string // of the agent's HTTP API
+}
+
+// Health returns how the guest is. The error is Unavailable when it does not
+// answer.
+func (c Client) Health(ctx context.Context) (agentrpc.Health, error) {
+	var health agentrpc.Health
+	conn, _, resp, err := c.do(ctx, http.MethodGet, agentrpc.PathHealth, "", nil)
+	if err != nil {
+		return health, err
+	}
+	defer func() { _ = conn.Close() }()
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
+	if resp.StatusCode != http.StatusOK {
+		return health, refusal(resp)
+	}
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxBody)).Decode(&health); err != nil {
+		return health, fault.Wrap(fault.Unavailable, err, "the guest's health is malformed")
+	}
+	return health, nil
+}
+
+// Exec starts a command in the guest and returns the connection, upgraded to
+// agentrpc.ExecProtocol: the caller exchanges frames on it and closes it. ctx
+// bounds the start only.
+func (c Client) Exec(ctx context.Context, req agentrpc.ExecRequest) (net.Conn, error) {
+	body, err := json.Marshal(req)
+	if err != nil {
+		return nil, err
+	}
+	conn, in, resp, err := c.do(ctx, http.MethodPost, agentrpc.PathExec, agentrpc.ExecProtocol, body)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusSwitchingProtocols || resp.Header.Get("Upgrade") != agentrpc.ExecProtocol {
+		return nil, errors.Join(refusal(resp), conn.Close())
+	}
+	if in.Buffered() == 0 {
+		return conn, nil
+	}
+	return &upgraded{Conn: conn, in: in}, nil
+}
+
+// upgraded is a connection whose first bytes were read along with the answer.
+type upgraded struct {
+	net.Conn
+	in *bufio.Reader
+}
+
+func (u *upgraded) Read(p []byte) (int, error) {
+	if u.in == nil {
+		return u.Conn.Read(p)
+	}
+	n, err := u.in.Read(p)
+	if u.in.Buffered() == 0 {
+		u.in = nil
+	}
+	return n, err
+}
+
+// CloseWrite ends this side's half of the connection, where the transport can.
+func (u *upgraded) CloseWrite() error {
+	if c, ok := u.Conn.(interface{ CloseWrite() error }); ok {
+		return c.CloseWrite()
+	}
+	return nil
+}
+
+// do sends one request on a connection of its own and reads the answer's head.
+// On success the caller closes the connection.
+func (c Client) do(ctx context.Context, method, path, upgrade string, body []byte) (net.Conn, *bufio.Reader, *http.Response, error) {
+	conn, err := Dial(ctx, c.Socket, agentrpc.APIPort)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	in, resp, err := c.exchange(ctx, conn, method, path, upgrade, body)
+	if !stop() && err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return nil, nil, nil, unavailable(ctx, errors.Join(err, conn.Close()))
+	}
+	return conn, in, resp, nil
+}
+
+func (c Client) exchange(ctx context.Context, conn net.Conn, method, path, upgrade string, body []byte) (*bufio.Reader, *http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://guest"+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+c.Token)
+	if upgrade != "" {
+		req.Header.Set("Connection", "Upgrade")
+		req.Header.Set("Upgrade", upgrade)
+	}
+	// One write for head and body: each costs the guest an interrupt.
+	var out bytes.Buffer
+	if err := req.Write(&out); err != nil {
+		return nil, nil, err
+	}
+	if _, err := conn.Write(out.Bytes()); err != nil {
+		return nil, nil, err
+	}
+	head := &io.LimitedReader{R: conn, N: maxHead}
+	in := bufio.NewReader(head)
+	resp, err := http.ReadResponse(in, req)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the agent's answer: %w", err)
+	}
+	head.N = 1 << 62 // the head is read; bodies have their own bound
+	return in, resp, nil
+}
+
+// refusal is the agent's error as a fault.
+func refusal(resp *http.Response) error {
+	var body struct {
+		Code    fault.Code `json:"code"`
+		Message string     `json:"message"`
+	}
+	err := json.NewDecoder(io.LimitReader(resp.Body, maxBody)).Decode(&body)
+	if err != nil || body.Message == "" {
+		return fault.New(fault.Internal, "the guest's agent answered %s", resp.Status)
+	}
+	switch body.Code {
+	case fault.NotFound, fault.Conflict, fault.Invalid, fault.Busy, fault.Unavailable, fault.PermissionDenied, fault.Canceled:
+	default:
+		body.Code = fault.Internal
+	}
+	return fault.New(body.Code, "the guest's agent: %s", body.Message)
+}

@@ -1,0 +1,78 @@
+// Package guest is the host's side of the agent channel, by Firecracker's
+// hybrid vsock: github.com/firecracker-microvm/firecracker/blob/main/docs/vsock.md.
+package guest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/statedir"
+)
+
+// maxAnswer bounds the answer to CONNECT: "OK ", a port, a newline.
+const maxAnswer = 32
+
+// Dial connects to port in the guest whose hybrid vsock socket is at path. ctx
+// bounds the dial only. The error is Unavailable when the VM or its agent does
+// not answer.
+func Dial(ctx context.Context, path string, port uint32) (net.Conn, error) {
+	conn, err := statedir.DialUnix(ctx, path)
+	if err != nil {
+		return nil, unavailable(ctx, err)
+	}
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	err = connect(conn, port)
+	if !stop() {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return nil, unavailable(ctx, errors.Join(err, conn.Close()))
+	}
+	return conn, nil
+}
+
+func unavailable(ctx context.Context, err error) error {
+	if ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
+		err = ctx.Err()
+	}
+	if errors.Is(err, context.Canceled) {
+		return fault.Wrap(fault.Canceled, err, "connect to the guest")
+	}
+	return fault.Wrap(fault.Unavailable, err, "the guest does not answer").
+		WithHint("banger vm logs NAME shows its console")
+}
+
+// connect says CONNECT and reads the answer byte by byte: what follows it
+// belongs to the stream.
+func connect(conn io.ReadWriter, port uint32) error {
+	if _, err := fmt.Fprintf(conn, "CONNECT %d\n", port); err != nil {
+		return err
+	}
+	var answer []byte
+	for b := make([]byte, 1); ; answer = append(answer, b[0]) {
+		if len(answer) == maxAnswer {
+			return fmt.Errorf("unexpected answer %q to CONNECT", answer)
+		}
+		if _, err := io.ReadFull(conn, b); err != nil {
+			if errors.Is(err, io.EOF) {
+				err = fmt.Errorf("nothing listens on port %d in the guest", port)
+			}
+			return err
+		}
+		if b[0] == '\n' {
+			break
+		}
+	}
+	local, ok := strings.CutPrefix(string(answer), "OK ")
+	if _, err := strconv.ParseUint(local, 10, 32); !ok || err != nil {
+		return fmt.Errorf("unexpected answer %q to CONNECT", answer)
+	}
+	return nil
+}
