@@ -9,9 +9,12 @@ import (
 	"github.com/bangervm/banger/internal/fault"
 )
 
-// adoptRetry is how long to wait before asking again for a monitor that
-// neither answers nor is surely gone.
-const adoptRetry = time.Second
+// A monitor that neither answers nor is surely gone is asked again: soon, since
+// it may be ending just now, and then less and less often.
+const (
+	firstRetry = 20 * time.Millisecond
+	lastRetry  = 2 * time.Second
+)
 
 // exitLinger bounds how long a monitor may take from its last event to its end.
 const exitLinger = 5 * time.Second
@@ -57,7 +60,7 @@ func (s *Service) follow(ctx context.Context, w *watch) {
 		s.mu.Unlock()
 		close(w.ended)
 	}()
-	for {
+	for retry := firstRetry; ; retry = min(2*retry, lastRetry) {
 		exit, over := s.consume(ctx, w)
 		if !over && ctx.Err() == nil {
 			exit, over = s.lost(ctx, w)
@@ -66,7 +69,7 @@ func (s *Service) follow(ctx context.Context, w *watch) {
 			s.end(ctx, w, exit)
 			return
 		}
-		pause := time.NewTimer(adoptRetry)
+		pause := time.NewTimer(retry)
 		select {
 		case <-pause.C:
 		case <-ctx.Done():
@@ -100,7 +103,7 @@ func (s *Service) consume(ctx context.Context, w *watch) (exit Exit, over bool) 
 		}
 		if st.StartID != w.startID {
 			s.log.Warn("monitor of another start", "vm", w.vmID, "start", w.startID, "monitor_start", st.StartID)
-			continue
+			return s.exitOf(ctx, w.vmID, w.startID), true
 		}
 		if st.Phase == PhaseExited {
 			w.publish(st)
