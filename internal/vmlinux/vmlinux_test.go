@@ -17,6 +17,7 @@ import (
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/kernel"
+	"github.com/bangervm/banger/internal/kernel/kerneltest"
 	"github.com/bangervm/banger/internal/vmlinux"
 )
 
@@ -58,25 +59,6 @@ func fakeELF(machine elf.Machine, pvh bool, size int) []byte {
 	return append(b, filling[half:]...)
 }
 
-// bzImage wraps a compressed payload as the kernel's build does.
-func bzImage(payload []byte, version string) []byte {
-	le := binary.LittleEndian
-	const sects, payloadOffset, versionAt = 3, 100, 0x400
-	b := make([]byte, (sects+1)*512+payloadOffset)
-	b[0x1f1] = sects
-	b[0x1fe], b[0x1ff] = 0x55, 0xaa
-	copy(b[0x202:], "HdrS")
-	le.PutUint16(b[0x206:], 0x020f)
-	if version != "" {
-		le.PutUint16(b[0x20e:], versionAt-512)
-		copy(b[versionAt:], version+" (builder@host) #1 SMP\x00")
-	}
-	le.PutUint32(b[0x248:], payloadOffset)
-	le.PutUint32(b[0x24c:], uint32(len(payload)))
-	b = append(b, payload...)
-	return append(b, "what follows the payload"...)
-}
-
 func compress(t testing.TB, data []byte, name string, args ...string) []byte {
 	t.Helper()
 	path, err := exec.LookPath(name)
@@ -100,12 +82,7 @@ func skip(t testing.TB, format string, args ...any) {
 	t.Skipf(format, args...)
 }
 
-func withSize(payload []byte, size int) []byte {
-	return binary.LittleEndian.AppendUint32(payload, uint32(size))
-}
-
 func TestExtractEachCompression(t *testing.T) {
-	want := fakeELF(elf.EM_X86_64, true, 9<<20) // more than one LZ4 block
 	methods := map[string]struct {
 		argv    []string
 		trailer bool
@@ -118,12 +95,17 @@ func TestExtractEachCompression(t *testing.T) {
 	}
 	for name, m := range methods {
 		t.Run(name, func(t *testing.T) {
+			size := 1 << 20
+			if name == "lz4" {
+				size = 9 << 20 // more than one of its blocks
+			}
+			want := fakeELF(elf.EM_X86_64, true, size)
 			payload := compress(t, want, m.argv[0], m.argv[1:]...)
 			if m.trailer {
-				payload = withSize(payload, len(want))
+				payload = kerneltest.WithSize(payload, len(want))
 			}
 			var out bytes.Buffer
-			got, err := vmlinux.Extract(t.Context(), bytes.NewReader(bzImage(payload, testVersion)), &out)
+			got, err := vmlinux.Extract(t.Context(), bytes.NewReader(kerneltest.BzImage(payload, testVersion)), &out)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -134,7 +116,7 @@ func TestExtractEachCompression(t *testing.T) {
 				t.Error(diff)
 			}
 
-			_, err = vmlinux.Extract(t.Context(), bytes.NewReader(bzImage(payload, "")[:len(payload)]), &out)
+			_, err = vmlinux.Extract(t.Context(), bytes.NewReader(kerneltest.BzImage(payload, "")[:len(payload)]), &out)
 			if !errors.Is(err, fault.Invalid) {
 				t.Errorf("a truncated one: %v, want Invalid", err)
 			}
@@ -142,7 +124,7 @@ func TestExtractEachCompression(t *testing.T) {
 				return
 			}
 			payload[len(payload)-1] ^= 1
-			_, err = vmlinux.Extract(t.Context(), bytes.NewReader(bzImage(payload, "")), &out)
+			_, err = vmlinux.Extract(t.Context(), bytes.NewReader(kerneltest.BzImage(payload, "")), &out)
 			if !errors.Is(err, fault.Invalid) || !strings.Contains(err.Error(), "should be") {
 				t.Errorf("one of another size than it says: %v, want Invalid", err)
 			}
@@ -182,16 +164,16 @@ func TestExtractPassesThroughWhatIsUncompressed(t *testing.T) {
 
 func TestExtractRefuses(t *testing.T) {
 	le := binary.LittleEndian
-	old := bzImage([]byte("x"), "")
+	old := kerneltest.BzImage([]byte("x"), "")
 	le.PutUint16(old[0x206:], 0x0207)
 	for name, in := range map[string][]byte{
 		"nothing":                {},
 		"text":                   []byte(strings.Repeat("no kernel\n", 100)),
 		"an old boot protocol":   old,
-		"an empty payload":       bzImage(nil, ""),
-		"lzma":                   bzImage([]byte("\x5d\x00\x00\x80\x00xxxxxxxxxxx"), ""),
-		"no method at all":       bzImage(bytes.Repeat([]byte("z"), 100), ""),
-		"a payload not a kernel": bzImage(compress(t, []byte(strings.Repeat("text ", 100)), "gzip", "-c"), ""),
+		"an empty payload":       kerneltest.BzImage(nil, ""),
+		"lzma":                   kerneltest.BzImage([]byte("\x5d\x00\x00\x80\x00xxxxxxxxxxx"), ""),
+		"no method at all":       kerneltest.BzImage(bytes.Repeat([]byte("z"), 100), ""),
+		"a payload not a kernel": kerneltest.BzImage(compress(t, []byte(strings.Repeat("text ", 100)), "gzip", "-c"), ""),
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := vmlinux.Extract(t.Context(), bytes.NewReader(in), &bytes.Buffer{})
@@ -216,7 +198,7 @@ func TestExtractIsBounded(t *testing.T) {
 	if err != nil {
 		skip(t, "no zstd: %v", err)
 	}
-	_, err = vmlinux.Extract(t.Context(), bytes.NewReader(bzImage(withSize(bomb, 540000000), "")), zeros{})
+	_, err = vmlinux.Extract(t.Context(), bytes.NewReader(kerneltest.BzImage(kerneltest.WithSize(bomb, 540000000), "")), zeros{})
 	if !errors.Is(err, fault.Invalid) || !strings.Contains(err.Error(), "larger than") {
 		t.Errorf("%v, want Invalid: larger than", err)
 	}
@@ -234,7 +216,7 @@ func TestExtractStopsWhenCancelled(t *testing.T) {
 func TestExecutablesOnFiles(t *testing.T) {
 	dir := t.TempDir()
 	want := fakeELF(elf.EM_X86_64, true, 1<<20)
-	image := bzImage(withSize(compress(t, want, "lz4", "-l", "-c"), len(want)), testVersion)
+	image := kerneltest.BzImage(kerneltest.WithSize(compress(t, want, "lz4", "-l", "-c"), len(want)), testVersion)
 	if err := os.WriteFile(filepath.Join(dir, "vmlinuz"), image, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -277,11 +259,11 @@ func TestRealKernel(t *testing.T) {
 
 func FuzzExtract(f *testing.F) {
 	small := fakeELF(elf.EM_X86_64, true, 2000)
-	f.Add(bzImage(compress(f, small, "gzip", "-c"), testVersion))
-	f.Add(bzImage(withSize(compress(f, small, "lz4", "-l", "-c"), len(small)), testVersion))
-	f.Add(bzImage(withSize(compress(f, small, "zstd", "-c"), len(small)), testVersion))
-	f.Add(bzImage(withSize(compress(f, small, "xz", "-c", "--check=crc32", "--x86", "--lzma2=preset=0"), len(small)), testVersion))
-	f.Add(bzImage(withSize(compress(f, small, "bzip2", "-c"), len(small)), testVersion))
+	f.Add(kerneltest.BzImage(compress(f, small, "gzip", "-c"), testVersion))
+	f.Add(kerneltest.BzImage(kerneltest.WithSize(compress(f, small, "lz4", "-l", "-c"), len(small)), testVersion))
+	f.Add(kerneltest.BzImage(kerneltest.WithSize(compress(f, small, "zstd", "-c"), len(small)), testVersion))
+	f.Add(kerneltest.BzImage(kerneltest.WithSize(compress(f, small, "xz", "-c", "--check=crc32", "--x86", "--lzma2=preset=0"), len(small)), testVersion))
+	f.Add(kerneltest.BzImage(kerneltest.WithSize(compress(f, small, "bzip2", "-c"), len(small)), testVersion))
 	f.Add(small)
 	f.Fuzz(func(t *testing.T, in []byte) {
 		bin, err := vmlinux.Extract(t.Context(), bytes.NewReader(in), zeros{})
