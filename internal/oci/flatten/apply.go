@@ -24,7 +24,7 @@ const xattrRecord = "SCHILY.xattr."
 // to WriteTo's open. What an ordinary filesystem would refuse is a fault
 // Invalid; the Tree is of no more use then.
 func (t *Tree) Apply(ctx context.Context, number int, layer *Index) error {
-	t.seen = make(map[string]bool, len(layer.entries))
+	t.seen, t.cleared = make(map[string]bool, len(layer.entries)), map[string]bool{}
 	for i := range layer.entries {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -74,7 +74,10 @@ func (t *Tree) apply(number int, e entry) error {
 // whiteout removes what base hides in dir.
 func (t *Tree) whiteout(dir *node, dirPath, base string) error {
 	if base == whiteoutOpaque {
-		t.clear(dir, dirPath)
+		if !t.cleared[dirPath] {
+			t.clear(dir, dirPath)
+		}
+		t.cleared[dirPath] = true
 		return nil
 	}
 	hidden := strings.TrimPrefix(base, whiteoutPrefix)

@@ -45,6 +45,9 @@ type Tree struct {
 	root *node
 	// seen is the paths that the layer under way has made.
 	seen map[string]bool
+	// cleared is the directories that it has made opaque: once is enough, and
+	// again would take away what it has put there since.
+	cleared map[string]bool
 }
 
 // NewTree returns a Tree that holds only the root directory.
@@ -92,10 +95,13 @@ func (t *Tree) resolve(p string) ([]string, error) {
 		if links++; links > maxLinksAhead {
 			return nil, fault.New(fault.Invalid, "more than %d symbolic links in the path %q", maxLinksAhead, p)
 		}
-		if path.IsAbs(child.link) {
-			done = nil
+		target := child.link
+		if !path.IsAbs(target) {
+			target = "/" + strings.Join(done, "/") + "/" + target
 		}
-		todo = append(split(child.link), todo...)
+		// Dots are taken out by name, before the links among them are followed,
+		// as container engines do.
+		done, todo = nil, append(split(path.Clean(target)), todo...)
 		if len(todo) > maxPathLength {
 			return nil, fault.New(fault.Invalid, "the path %q has too many parts", p)
 		}
