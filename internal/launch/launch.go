@@ -12,7 +12,6 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
-	"sync"
 	"syscall"
 
 	"github.com/bangervm/banger/internal/fault"
@@ -35,7 +34,6 @@ type Launcher struct {
 	dirs    statedir.Dirs
 	command []string
 	log     *slog.Logger
-	reaping sync.WaitGroup
 }
 
 var _ vm.Machines = (*Launcher)(nil)
@@ -57,11 +55,11 @@ func (l *Launcher) Start(ctx context.Context, spec vm.Spec) (vm.Machine, error) 
 		return nil, err
 	}
 	exited := make(chan struct{})
-	l.reaping.Go(func() {
+	go func() { // while we live it is ours to reap, later init's
 		defer close(exited)
 		err := cmd.Wait()
 		l.log.Debug("a monitor ended", "vm", spec.VMID, "pid", cmd.Process.Pid, "err", err)
-	})
+	}()
 	m := &Machine{dir: dir, startID: spec.StartID}
 	err = await(ctx, word)
 	if err == nil {

@@ -147,6 +147,7 @@ func (m *monitor) run(ctx context.Context, up func()) error {
 	agents.Wait()
 	m.log.Info("ended", "reason", exit.Reason, "message", exit.Message, "failed", exit.Failed, "boots", exit.Boots)
 	err = writeExit(m.dir, exit)
+	m.sweep() // before anybody learns of the end
 	s.showExit(exit)
 	stopHTTP()
 	if exit.Reason == vm.ReasonStartFailed {

@@ -1,0 +1,128 @@
+// Package testguest makes a kernel and an initramfs for tests that boot real
+// machines without an image. Its PID 1 is in testguest/init.
+package testguest
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"github.com/bangervm/banger/e2e/fixture"
+)
+
+// CommandPort is the port on which the guest takes one command a stream:
+// "echo", "poweroff", "reboot", "monotonic", "reset", "clock" or "fill", and a
+// newline.
+const CommandPort = 2000
+
+// Files are what a machine boots from.
+type Files struct {
+	VMM, Kernel, Initramfs string
+}
+
+// Make builds the files, or skips the test where that cannot be done: where
+// BANGER_TEST_REQUIRE=1, it fails it.
+func Make(t *testing.T) Files {
+	t.Helper()
+	files, err := makeFiles(t.Context(), t.TempDir())
+	if err != nil {
+		Missing(t, err)
+	}
+	return files
+}
+
+// Missing skips a test that cannot run here, and fails it where
+// BANGER_TEST_REQUIRE=1.
+func Missing(t *testing.T, err error) {
+	t.Helper()
+	if os.Getenv("BANGER_TEST_REQUIRE") == "1" {
+		t.Fatal("cannot run here:", err)
+	}
+	t.Skip("cannot run here:", err)
+}
+
+func makeFiles(ctx context.Context, dir string) (Files, error) {
+	vmm, err := exec.LookPath("qemu-system-x86_64")
+	if err != nil || runtime.GOARCH != "amd64" {
+		return Files{}, fmt.Errorf("no QEMU for amd64: %w", err)
+	}
+	cache, err := fixture.Open()
+	if err != nil {
+		return Files{}, err
+	}
+	root, err := cache.Path(ctx, "kernel")
+	if err != nil {
+		return Files{}, err
+	}
+	kernels, err := filepath.Glob(filepath.Join(root, "boot", "vmlinuz-*"))
+	if err != nil || len(kernels) == 0 {
+		return Files{}, fmt.Errorf("no kernel in %s", root)
+	}
+	init := filepath.Join(dir, "init")
+	build := exec.CommandContext(ctx, "go", "build", "-ldflags=-s -w", "-o", init, "github.com/bangervm/banger/internal/monitor/testguest/init")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return Files{}, fmt.Errorf("build the guest: %w: %s", err, out)
+	}
+	archive := filepath.Join(dir, "initramfs")
+	if err := pack(archive, root, init); err != nil {
+		return Files{}, err
+	}
+	return Files{VMM: vmm, Kernel: kernels[len(kernels)-1], Initramfs: archive}, nil
+}
+
+// pack writes the initramfs: /init, and the modules that it loads, in order.
+func pack(archive, root, init string) (err error) {
+	f, err := os.Create(archive)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if closeErr := f.Close(); err == nil {
+			err = closeErr
+		}
+	}()
+	if err := entry(f, "modules", 0o40755, nil); err != nil {
+		return err
+	}
+	for i, name := range []string{"virtio/virtio_ring", "virtio/virtio", "virtio/virtio_mmio", "char/virtio_console", "block/virtio_blk"} {
+		found, err := filepath.Glob(filepath.Join(root, "lib/modules/*/kernel/drivers", name+".ko"))
+		if err != nil || len(found) == 0 {
+			return fmt.Errorf("no module %s in %s", name, root)
+		}
+		data, err := os.ReadFile(found[len(found)-1])
+		if err != nil {
+			return err
+		}
+		if err := entry(f, fmt.Sprintf("modules/%d-%s", i, filepath.Base(found[0])), 0o100644, data); err != nil {
+			return err
+		}
+	}
+	data, err := os.ReadFile(init)
+	if err != nil {
+		return err
+	}
+	if err := entry(f, "init", 0o100755, data); err != nil {
+		return err
+	}
+	return entry(f, "TRAILER!!!", 0, nil)
+}
+
+// entry writes one entry of a "newc" cpio archive, by the kernel's
+// Documentation/driver-api/early-userspace/buffer-format.rst.
+func entry(w io.Writer, name string, mode int, data []byte) error {
+	pad := func(n int) string { return "\x00\x00\x00"[:(4-n%4)%4] }
+	head := fmt.Sprintf("070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%s\x00",
+		0, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name)+1, 0, name)
+	for _, part := range []string{head, pad(len(head)), string(data), pad(len(data))} {
+		if _, err := io.WriteString(w, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
