@@ -1,0 +1,113 @@
+package daemon
+
+import (
+	"context"
+
+	"github.com/bangervm/banger/internal/image"
+	"github.com/bangervm/banger/internal/initramfs"
+	"github.com/bangervm/banger/internal/kernel"
+	"github.com/bangervm/banger/internal/operation"
+	"github.com/bangervm/banger/internal/sshkeys"
+	"github.com/bangervm/banger/internal/statedir"
+	"github.com/bangervm/banger/internal/vm"
+	"github.com/bangervm/banger/internal/vmdir"
+)
+
+// images implements vm.Images on the catalog.
+type images struct {
+	service *image.Service
+	dirs    statedir.Dirs
+}
+
+func (i images) Resolve(ctx context.Context, name string, _ operation.Progress) (vm.Image, error) {
+	m, err := i.service.Get(ctx, name)
+	if err != nil {
+		return vm.Image{}, err
+	}
+	return i.image(m), nil
+}
+
+func (i images) ByID(ctx context.Context, id string) (vm.Image, error) {
+	return i.Resolve(ctx, id, operation.Discard{})
+}
+
+func (i images) image(m image.Manifest) vm.Image {
+	return vm.Image{
+		ID: m.ID, Name: m.Name, Architecture: m.Architecture, Rootfs: i.dirs.Image(m.ID).Rootfs(),
+		Kernel: m.Kernel, Config: m.Config,
+	}
+}
+
+// kernels implements vm.Kernels on the catalog.
+type kernels struct {
+	service  *kernel.Service
+	archives *initramfs.Builder
+	dirs     statedir.Dirs
+}
+
+func (k kernels) find(ctx context.Context, name string) (kernel.Manifest, error) {
+	if name == "" {
+		return k.service.Default(ctx)
+	}
+	return k.service.Get(ctx, name)
+}
+
+func (k kernels) Resolve(ctx context.Context, name string) (vm.Kernel, error) {
+	m, err := k.find(ctx, name)
+	if err != nil {
+		return vm.Kernel{}, err
+	}
+	dir := k.dirs.Kernel(m.Name)
+	found := vm.Kernel{Name: m.Name, Version: m.Version, Architecture: m.Architecture, Vmlinux: dir.Vmlinux()}
+	if m.ModulesSHA != "" {
+		found.Modules = dir.Modules()
+	}
+	return found, nil
+}
+
+func (k kernels) Initramfs(ctx context.Context, name string) (string, error) {
+	m, err := k.find(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	return k.archives.Build(ctx, m)
+}
+
+// users implements image.Users and kernel.Users on the VMs' records.
+type users struct{ vms vm.Store }
+
+func (u users) ImageUsers(ctx context.Context, imageID string) ([]string, error) {
+	return u.names(ctx, func(v vm.VM) bool { return v.ImageID == imageID })
+}
+
+func (u users) KernelUsers(ctx context.Context, name string) ([]string, error) {
+	return u.names(ctx, func(v vm.VM) bool { return v.Kernel == name })
+}
+
+func (u users) names(ctx context.Context, uses func(vm.VM) bool) ([]string, error) {
+	all, err := u.vms.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, v := range all {
+		if uses(v) {
+			names = append(names, v.Name)
+		}
+	}
+	return names, nil
+}
+
+// identities is vmdir's, and makes each host key known to SSH clients.
+type identities struct {
+	*vmdir.VMs
+	known *sshkeys.KnownHosts
+}
+
+func (i identities) Ensure(ctx context.Context, vmID string) (vm.Identity, error) {
+	id, err := i.VMs.Ensure(ctx, vmID)
+	if err != nil {
+		return vm.Identity{}, err
+	}
+	return id, i.known.Put(vmID, id.HostPublicKey)
+}

@@ -1,0 +1,127 @@
+// Package daemon is bangerd: it wires every package to the others, serves the
+// API, and ends in order. VMs live on when it does.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/bangervm/banger/internal/buildinfo"
+	"github.com/bangervm/banger/internal/config"
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/server"
+	"github.com/bangervm/banger/internal/statedir"
+)
+
+const (
+	// lockWait is how long to wait for the lock: a client that sees to it that
+	// the daemon before has ended holds it for an instant.
+	lockWait = 2 * time.Second
+	// workGrace bounds how long cancelled operations may take to undo what they
+	// did, requestGrace how long requests under way may.
+	workGrace    = 20 * time.Second
+	requestGrace = 3 * time.Second
+	// gcPercent keeps the heap of a daemon that mostly waits small.
+	gcPercent = 40
+)
+
+// Command is `bangerd` without arguments: it serves until SIGTERM, SIGINT or
+// the API's stop, and returns the process's exit status. stderr gets the log.
+func Command(stderr io.Writer) int {
+	debug.SetGCPercent(gcPercent)
+	syscall.Umask(0o077)
+	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	level := new(slog.LevelVar)
+	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
+	parent := openParent()
+	err := run(ctx, log, level, parent.ready)
+	parent.failed(err)
+	if err != nil {
+		log.Error("bangerd ends", "error", err, "hint", fault.HintOf(err))
+		return 1
+	}
+	return 0
+}
+
+// run serves until ctx ends. It calls ready once the API answers.
+func run(ctx context.Context, log *slog.Logger, level *slog.LevelVar, ready func()) error {
+	dirs, err := statedir.FromEnv()
+	if err != nil {
+		return err
+	}
+	if err := dirs.Ensure(); err != nil {
+		return fmt.Errorf("make banger's directories: %w", err)
+	}
+	cfg, err := config.Load(dirs)
+	if err != nil {
+		return err
+	}
+	level.Set(cfg.LogLevel)
+	unlock, err := takeLock(ctx, dirs)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	// Nothing else is to be kept busy by the daemon's working directory.
+	if err := os.Chdir(dirs.State); err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	return serve(ctx, stop, dirs, cfg, log, ready)
+}
+
+func serve(ctx context.Context, stop func(), dirs statedir.Dirs, cfg config.Config, log *slog.Logger, ready func()) error {
+	build := buildinfo.Current()
+	d, err := wire(ctx, dirs, cfg, build, log)
+	if err != nil {
+		return err
+	}
+	d.stop = stop
+	srv := server.New(server.Options{Services: d.services(), Build: build, Log: log, UID: os.Getuid()})
+	listener, err := statedir.ListenUnix(dirs.Socket())
+	if err != nil {
+		return errors.Join(fmt.Errorf("listen on %s: %w", dirs.Socket(), err), d.close())
+	}
+	var serving sync.WaitGroup
+	var served error
+	serving.Go(func() {
+		served = srv.Serve(listener)
+		stop()
+	})
+	log.Info("bangerd serves", "version", build.Version, "commit", build.Commit, "pid", os.Getpid(), "socket", dirs.Socket())
+	ready()
+	<-ctx.Done()
+	err = d.end(srv, dirs)
+	serving.Wait()
+	log.Info("bangerd has ended")
+	return errors.Join(served, err)
+}
+
+// end ends everything in order: first the work (its watchers see how), then the
+// API, then what both stand on.
+func (d *daemon) end(srv *server.Server, dirs statedir.Dirs) error {
+	work, cancelWork := context.WithTimeout(context.Background(), workGrace)
+	defer cancelWork()
+	err := d.runner.Shutdown(work)
+	requests, cancelRequests := context.WithTimeout(context.Background(), requestGrace)
+	defer cancelRequests()
+	if shutErr := srv.Shutdown(requests); shutErr != nil && !errors.Is(shutErr, context.DeadlineExceeded) {
+		err = errors.Join(err, shutErr)
+	}
+	if rmErr := os.Remove(dirs.Socket()); rmErr != nil && !errors.Is(rmErr, os.ErrNotExist) {
+		err = errors.Join(err, rmErr)
+	}
+	return errors.Join(err, d.close())
+}

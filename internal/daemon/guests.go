@@ -1,0 +1,89 @@
+package daemon
+
+import (
+	"context"
+	"io"
+	"net"
+	"time"
+
+	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/console"
+	"github.com/bangervm/banger/internal/guest"
+	"github.com/bangervm/banger/internal/guestport"
+	"github.com/bangervm/banger/internal/server"
+	"github.com/bangervm/banger/internal/statedir"
+	"github.com/bangervm/banger/internal/vmdir"
+)
+
+// agentTimeout bounds how long an agent may take to answer. A guest under
+// software emulation that is busy can be slow.
+const agentTimeout = 20 * time.Second
+
+// guests implements server.Guests and vm.Ports.
+type guests struct {
+	dirs    statedir.Dirs
+	folders *vmdir.VMs
+}
+
+func (g guests) client(vmID string) (guest.Client, error) {
+	id, err := g.folders.Identity(vmID)
+	return guest.Client{Socket: g.dirs.VM(vmID).VsockSocket(), Token: id.Token}, err
+}
+
+// Health implements server.Guests.
+func (g guests) Health(ctx context.Context, vmID string) (agentrpc.Health, error) {
+	client, err := g.client(vmID)
+	if err != nil {
+		return agentrpc.Health{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, agentTimeout)
+	defer cancel()
+	return client.Health(ctx)
+}
+
+// Exec implements server.Guests.
+func (g guests) Exec(ctx context.Context, vmID string, req agentrpc.ExecRequest) (net.Conn, error) {
+	client, err := g.client(vmID)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, agentTimeout)
+	defer cancel()
+	return client.Exec(ctx, req)
+}
+
+// Dial implements server.Guests.
+func (g guests) Dial(ctx context.Context, vmID string, port uint32) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, agentTimeout)
+	defer cancel()
+	return guest.Dial(ctx, g.dirs.VM(vmID).VsockSocket(), port)
+}
+
+// SSH implements server.Guests.
+func (g guests) SSH(_ context.Context, vmID string) (api.SSHAccess, error) {
+	id, err := g.folders.Identity(vmID)
+	return api.SSHAccess{
+		User: "root", HostKey: id.HostPublicKey, IdentityFile: g.dirs.ClientKey(),
+		KnownHosts: g.dirs.KnownHosts(), HostAlias: vmID,
+	}, err
+}
+
+// WaitPort implements vm.Ports.
+func (g guests) WaitPort(ctx context.Context, vmID string, port int) error {
+	id, err := g.folders.Identity(vmID)
+	if err != nil {
+		return err
+	}
+	return guestport.Wait(ctx, guestport.Guest{
+		Dial:      func(ctx context.Context) (net.Conn, error) { return g.Dial(ctx, vmID, agentrpc.SSHPort) },
+		ClientKey: g.dirs.ClientKey(), HostKey: id.HostPublicKey,
+	}, port)
+}
+
+// consoles implements server.Consoles.
+type consoles struct{ dirs statedir.Dirs }
+
+func (c consoles) Console(ctx context.Context, req server.ConsoleRequest) (io.ReadCloser, error) {
+	return console.Open(ctx, c.dirs.VM(req.VMID), console.Options{Tail: req.Tail, Follow: req.Follow, Alive: req.Alive})
+}

@@ -1,0 +1,51 @@
+package daemon
+
+import (
+	"context"
+
+	"github.com/bangervm/banger/internal/config"
+	"github.com/bangervm/banger/internal/doctor"
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/hostinfo"
+	"github.com/bangervm/banger/internal/qemu"
+	"github.com/bangervm/banger/internal/statedir"
+	"github.com/bangervm/banger/internal/vm"
+)
+
+// host implements vm.Host.
+type host struct {
+	dirs statedir.Dirs
+	cfg  config.Config
+}
+
+func (h host) Facts(ctx context.Context) (vm.HostFacts, error) {
+	return hostinfo.Facts(ctx, h.dirs.VMs())
+}
+
+// Driver chooses by the configuration, or else hardware before software.
+func (h host) Driver(context.Context) (vm.Driver, error) {
+	vmm, err := qemu.Find(h.cfg.QEMU)
+	if err != nil {
+		return vm.Driver{}, err
+	}
+	name := h.cfg.Driver
+	switch kvm := qemu.KVM(); {
+	case name == vm.DriverQEMUKVM && kvm != nil:
+		return vm.Driver{}, fault.Wrap(fault.Unavailable, kvm, "driver %s is configured but cannot be used", name).
+			WithHint("set driver to auto or qemu-tcg in config.toml")
+	case name == "auto" && kvm == nil:
+		name = vm.DriverQEMUKVM
+	case name == "auto":
+		name = vm.DriverQEMUTCG
+	}
+	return vm.Driver{Name: name, VMM: vmm}, nil
+}
+
+// preflight is the doctor's checks that matter before a VM is created or started.
+func (h host) preflight(self, agent string) func(context.Context) error {
+	world := doctor.Host(h.dirs, h.dirs.Socket(), doctor.Settings{
+		Driver: h.cfg.Driver, QEMU: h.cfg.QEMU, Agent: agent, MemoryBytes: int64(h.cfg.VM.Memory),
+	})
+	world.Executable = self
+	return func(ctx context.Context) error { return doctor.Preflight(ctx, world) }
+}

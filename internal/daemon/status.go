@@ -1,0 +1,41 @@
+package daemon
+
+import (
+	"context"
+	"os"
+
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/hostinfo"
+	"github.com/bangervm/banger/internal/vm"
+)
+
+// Ping implements server.Daemon.
+func (d *daemon) Ping(ctx context.Context) api.Ping {
+	ping := api.Ping{
+		Protocol: api.Protocol, Version: d.build.Version, Commit: d.build.Commit, BuiltAt: d.build.BuiltAt,
+		PID: os.Getpid(), StartedAt: d.started, StateDir: d.dirs.State, Busy: d.runner.Active(), RSSBytes: hostinfo.RSS(),
+	}
+	if driver, err := d.host.Driver(ctx); err == nil {
+		ping.Driver = driver.Name
+	}
+	if vms, err := d.vms.List(ctx, vm.Filter{}); err == nil {
+		ping.VMs = len(vms)
+		for _, v := range vms {
+			if v.State.Alive() {
+				ping.Running++
+			}
+		}
+	}
+	return ping
+}
+
+// Active implements server.Daemon.
+func (d *daemon) Active() int { return d.runner.Active() }
+
+// Stop implements server.Daemon.
+func (d *daemon) Stop() { d.stop() }
+
+// ImageDiskUsage implements server.Daemon.
+func (d *daemon) ImageDiskUsage(id string) int64 {
+	return hostinfo.DiskUsage(d.dirs.Image(id).Rootfs())
+}

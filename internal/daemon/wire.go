@@ -1,0 +1,161 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/bangervm/banger/internal/buildinfo"
+	"github.com/bangervm/banger/internal/config"
+	"github.com/bangervm/banger/internal/image"
+	"github.com/bangervm/banger/internal/imagestore"
+	"github.com/bangervm/banger/internal/initramfs"
+	"github.com/bangervm/banger/internal/kernel"
+	"github.com/bangervm/banger/internal/kernelstore"
+	"github.com/bangervm/banger/internal/kmod"
+	"github.com/bangervm/banger/internal/launch"
+	"github.com/bangervm/banger/internal/oci"
+	"github.com/bangervm/banger/internal/operation"
+	"github.com/bangervm/banger/internal/rootfs"
+	"github.com/bangervm/banger/internal/server"
+	"github.com/bangervm/banger/internal/sqlite"
+	"github.com/bangervm/banger/internal/sshkeys"
+	"github.com/bangervm/banger/internal/statedir"
+	"github.com/bangervm/banger/internal/vm"
+	"github.com/bangervm/banger/internal/vmdir"
+	"github.com/bangervm/banger/internal/vmlinux"
+)
+
+// daemon is everything, wired.
+type daemon struct {
+	dirs    statedir.Dirs
+	cfg     config.Config
+	build   buildinfo.Info
+	log     *slog.Logger
+	started time.Time
+	stop    func()
+
+	db      *sqlite.DB
+	vms     *vm.Service
+	images  *image.Service
+	kernels *kernel.Service
+	runner  *operation.Runner
+	folders *vmdir.VMs
+	host    host
+}
+
+// wire makes the daemon from what is on disk: it opens the database, sweeps
+// what an earlier daemon left half-made, and finds the VMs that live.
+func wire(ctx context.Context, dirs statedir.Dirs, cfg config.Config, build buildinfo.Info, log *slog.Logger) (*daemon, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find bangerd's own executable: %w", err)
+	}
+	if err := sshkeys.EnsureClientKey(dirs); err != nil {
+		return nil, err
+	}
+	db, err := sqlite.Open(ctx, dirs.Database())
+	if err != nil {
+		return nil, err
+	}
+	d := &daemon{
+		dirs: dirs, cfg: cfg, build: build, log: log, started: time.Now().UTC(), db: db,
+		host: host{dirs: dirs, cfg: cfg},
+	}
+	disks := rootfs.NewDisks(dirs.DiskTemplates())
+	d.folders = vmdir.New(dirs, disks)
+	users := users{vms: db.VMs()}
+	source := oci.NewClient(dirs.Blobs(), oci.Options{})
+	d.images = image.NewService(imagestore.New(dirs, log), source, writeRootfs, users, time.Now, log)
+	d.kernels = kernel.NewService(kernel.Deps{
+		Store: kernelstore.New(dirs, log), Executables: vmlinux.Executables{}, Modules: kmod.New(packModules),
+		Users: users, Open: kernelstore.OpenSource, Now: time.Now, Architecture: runtime.GOARCH,
+	})
+	agent := agentPath(self)
+	archives := initramfs.New(dirs, agent, log)
+	known := sshkeys.NewKnownHosts(dirs)
+	guests := guests{dirs: dirs, folders: d.folders}
+	d.vms = vm.New(vm.Deps{
+		Store: db.VMs(), Machines: launch.New(dirs, []string{self, "monitor"}, log), Disks: d.folders,
+		Identities: identities{VMs: d.folders, known: known},
+		Images:     images{service: d.images, dirs: dirs},
+		Kernels:    kernels{service: d.kernels, archives: archives, dirs: dirs},
+		Host:       d.host, Ports: guests, Preflight: d.host.preflight(self, agent),
+		Defaults: vm.Defaults{
+			Image: cfg.VM.Image, Kernel: cfg.VM.Kernel, VCPU: cfg.VM.VCPU,
+			MemoryBytes: int64(cfg.VM.Memory), DiskBytes: int64(cfg.VM.Disk),
+		},
+		Log: log,
+	})
+	d.runner = operation.NewRunner(db.Operations(), time.Now, log)
+	sweeps := []func(context.Context) error{
+		d.runner.Recover, d.images.Sweep, d.kernels.Sweep, source.Sweep, d.vms.Reconcile,
+		func(context.Context) error { return disks.Sweep() },
+		func(ctx context.Context) error { return archives.Sweep(ctx, time.Now()) },
+		func(context.Context) error { return known.Keep(d.hasVM) },
+	}
+	for _, sweep := range sweeps {
+		if err := sweep(ctx); err != nil {
+			d.vms.Close()
+			return nil, errors.Join(err, db.Close())
+		}
+	}
+	return d, nil
+}
+
+// hasVM reports whether a VM with this id has a directory.
+func (d *daemon) hasVM(id string) bool {
+	_, err := os.Stat(string(d.dirs.VM(id)))
+	return err == nil
+}
+
+// close ends what end has left.
+func (d *daemon) close() error {
+	d.vms.Close()
+	return d.db.Close()
+}
+
+func (d *daemon) services() server.Services {
+	return server.Services{
+		VMs: d.vms, Lifecycle: d.vms, Control: d.vms, Guests: guests{dirs: d.dirs, folders: d.folders},
+		Consoles: consoles{dirs: d.dirs}, Images: d.images, Kernels: d.kernels, Operations: d.runner, Daemon: d,
+	}
+}
+
+// agentName is the file name of the agent's binary.
+const agentName = "banger-vsock-agent"
+
+// agentPath is where the guest's agent should be: BANGER_AGENT, or beside
+// bangerd, or ../lib/banger.
+func agentPath(self string) string {
+	if path := os.Getenv("BANGER_AGENT"); path != "" {
+		return path
+	}
+	if real, err := filepath.EvalSymlinks(self); err == nil {
+		self = real
+	}
+	beside := filepath.Join(filepath.Dir(self), agentName)
+	installed := filepath.Join(filepath.Dir(self), "..", "lib", "banger", agentName)
+	if _, err := os.Stat(beside); err != nil {
+		if _, err := os.Stat(installed); err == nil {
+			return installed
+		}
+	}
+	return beside
+}
+
+func writeRootfs(ctx context.Context, tar io.Reader, path string) (int64, error) {
+	info, err := rootfs.FromTar(ctx, tar, path, rootfs.Options{})
+	return info.SizeBytes, err
+}
+
+func packModules(ctx context.Context, tar io.Reader, path string) error {
+	_, err := rootfs.FromTar(ctx, tar, path, rootfs.Options{})
+	return err
+}
