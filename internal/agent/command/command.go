@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -89,7 +90,16 @@ func Start(spec Spec, stdin, stdout, stderr *os.File) (*Process, error) {
 		}
 		return nil, &StartError{status, fmt.Errorf("%s: %w", spec.Argv[0], errors.Unwrap(err))}
 	}
+	shareOOM(proc.Pid)
 	return &Process{proc: proc, done: make(chan struct{}), lock: make(chan struct{}, 1)}, nil
+}
+
+// shareOOM takes from a command the protection that the agent has against the
+// kernel's out-of-memory killer.
+func shareOOM(pid int) {
+	if os.Getuid() == 0 {
+		_ = os.WriteFile("/proc/"+strconv.Itoa(pid)+"/oom_score_adj", []byte("0"), 0) // it may have ended already
+	}
 }
 
 // credential is nil when the process is already that user, as in tests that do

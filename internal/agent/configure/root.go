@@ -21,16 +21,18 @@ const (
 	// nameReset holds what a reset put aside until it is removed.
 	nameReset = "reset.staging"
 
-	// Without them, renaming an image's directory gives EXDEV, and copying up
-	// splits hard links.
-	overlayOptions = "redirect_dir=on,index=on"
+	// Without redirect_dir, renaming an image's directory gives EXDEV; without
+	// index, copying up splits hard links. An index is bound to one lower
+	// filesystem (ESTALE with another), and homes outlive a change of the image.
+	systemOptions = "redirect_dir=on,index=on"
+	homeOptions   = "redirect_dir=on,index=off"
 )
 
 func (c *configuring) root(context.Context) error {
 	if err := c.reset(); err != nil {
 		return err
 	}
-	return overlay(dirImage, filepath.Join(DirVM, nameSystem), Root)
+	return overlay(dirImage, filepath.Join(DirVM, nameSystem), Root, systemOptions)
 }
 
 // reset puts the system part of the VM disk aside, by one rename, and leaves
@@ -59,7 +61,7 @@ func (c *configuring) reset() error {
 }
 
 // overlay mounts lower with its changes in dir/upper at target.
-func overlay(lower, dir, target string) error {
+func overlay(lower, dir, target, options string) error {
 	upper, work := filepath.Join(dir, "upper"), filepath.Join(dir, "work")
 	for _, d := range []string{upper, work} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
@@ -70,7 +72,7 @@ func overlay(lower, dir, target string) error {
 		return err
 	}
 	return mount("overlay", target, "overlay", unix.MS_NOATIME,
-		"lowerdir="+lower+",upperdir="+upper+",workdir="+work+","+overlayOptions)
+		"lowerdir="+lower+",upperdir="+upper+",workdir="+work+","+options)
 }
 
 // likeLower gives a fresh upper directory the owner and mode of the directory
@@ -115,7 +117,7 @@ func (c *configuring) homes(context.Context) error {
 		if here, err := os.Lstat(filepath.Join(Root, name)); err != nil || !here.IsDir() {
 			continue // the guest replaced it
 		}
-		if err := overlay(lower, filepath.Join(DirVM, nameHome, name), filepath.Join(Root, name)); err != nil {
+		if err := overlay(lower, filepath.Join(DirVM, nameHome, name), filepath.Join(Root, name), homeOptions); err != nil {
 			return err
 		}
 	}

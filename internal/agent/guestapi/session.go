@@ -19,6 +19,8 @@ const (
 	// hangupGrace is how long a command may live on after its connection is gone.
 	hangupGrace = 5 * time.Second
 	frameHead   = 5
+	// eot is ^D, a terminal's end of file.
+	eot = 4
 )
 
 // execSession is one command on one connection.
@@ -51,17 +53,28 @@ func (s *execSession) run(id Identity, req agentrpc.ExecRequest) error {
 
 func (s *execSession) attend(proc *command.Process, f *files) error {
 	var copies sync.WaitGroup
-	outputs := []*command.Output{command.NewOutput(f.out)}
-	copies.Go(func() { s.copyOut(outputs[0], agentrpc.FrameStdout, proc) })
+	out := command.NewOutput(f.out)
+	outputs := []*command.Output{out}
+	copies.Go(func() { s.copyOut(out, agentrpc.FrameStdout, proc) })
 	if f.err != nil {
-		outputs = append(outputs, command.NewOutput(f.err))
-		copies.Go(func() { s.copyOut(outputs[1], agentrpc.FrameStderr, proc) })
+		errs := command.NewOutput(f.err)
+		outputs = append(outputs, errs)
+		copies.Go(func() { s.copyOut(errs, agentrpc.FrameStderr, proc) })
 	}
-	go s.copyIn(proc, f)
+	var in *stdin
+	if f.in != nil {
+		in = newStdin(f.in)
+		copies.Go(func() { in.run(f.master == nil) })
+	}
+	go s.copyIn(proc, f, in)
 
 	status, _, err := proc.Wait()
 	for _, o := range outputs {
 		o.Finish()
+	}
+	if in != nil {
+		in.abandon()
+		_ = f.in.SetWriteDeadline(time.Unix(1, 0))
 	}
 	copies.Wait()
 	f.closeOurs()
@@ -106,13 +119,13 @@ func (s *execSession) copyOut(o *command.Output, t agentrpc.FrameType, proc *com
 
 // copyIn obeys the client's frames until the command has ended. Without a
 // client the command hangs up.
-func (s *execSession) copyIn(proc *command.Process, f *files) {
+func (s *execSession) copyIn(proc *command.Process, f *files, in *stdin) {
 	var buf []byte
 	for {
 		t, payload, err := agentrpc.ReadFrame(s.in, buf)
 		if err == nil {
 			buf = payload[:cap(payload)]
-			err = s.obey(t, payload, proc, f)
+			err = s.obey(t, payload, proc, f, in)
 		}
 		if err != nil {
 			hangUp(proc)
@@ -121,17 +134,18 @@ func (s *execSession) copyIn(proc *command.Process, f *files) {
 	}
 }
 
-func (s *execSession) obey(t agentrpc.FrameType, payload []byte, proc *command.Process, f *files) error {
+func (s *execSession) obey(t agentrpc.FrameType, payload []byte, proc *command.Process, f *files, in *stdin) error {
 	switch t {
 	case agentrpc.FrameStdin:
-		if f.in != nil {
-			_, _ = f.in.Write(payload) // the command may have closed its stdin; that is its business
+		if in != nil {
+			in.push(payload)
 		}
 	case agentrpc.FrameStdinEOF:
-		if f.master != nil {
-			_, _ = f.master.Write([]byte{4}) // a terminal's end of file is ^D
-		} else if f.in != nil {
-			_ = f.in.Close()
+		if in != nil {
+			if f.master != nil {
+				in.push([]byte{eot})
+			}
+			in.finish()
 		}
 	case agentrpc.FrameResize:
 		if f.master != nil && len(payload) == 4 {

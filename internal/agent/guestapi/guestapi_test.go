@@ -1,0 +1,296 @@
+package guestapi_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/bangervm/banger/internal/agent/guestapi"
+	"github.com/bangervm/banger/internal/agentrpc"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const token = "sesame"
+
+// serve starts a server on one end of a socket pair and returns the other.
+func serve(t *testing.T, id *guestapi.Identity) net.Conn {
+	t.Helper()
+	srv := guestapi.New(slog.New(slog.DiscardHandler), func() agentrpc.Health { return agentrpc.Health{Init: "agent", Ready: id != nil} })
+	if id != nil {
+		srv.SetIdentity(*id)
+	}
+	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "api.sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := net.Dial("unix", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() { defer close(done); srv.ServeConn(context.Background(), conn) }()
+	if err := client.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close(); _ = l.Close(); <-done })
+	return client
+}
+
+func identity() *guestapi.Identity {
+	return &guestapi.Identity{Token: token, Env: []string{"FROM_IMAGE=yes", "PATH=/usr/bin:/bin"}, WorkingDir: "/"}
+}
+
+type session struct {
+	t    *testing.T
+	conn net.Conn
+	in   *bufio.Reader
+}
+
+func post(t *testing.T, conn net.Conn, bearer string, req agentrpc.ExecRequest) (*http.Response, *bufio.Reader) {
+	t.Helper()
+	body, err := json.Marshal(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: guest\r\nAuthorization: Bearer %s\r\nConnection: Upgrade\r\nUpgrade: %s\r\nContent-Length: %d\r\n\r\n%s",
+		agentrpc.PathExec, bearer, agentrpc.ExecProtocol, len(body), body); err != nil {
+		t.Fatal(err)
+	}
+	in := bufio.NewReader(conn)
+	resp, err := http.ReadResponse(in, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = resp.Body.Close() })
+	return resp, in
+}
+
+// start runs a command as the user of the test.
+func start(t *testing.T, req agentrpc.ExecRequest) *session {
+	t.Helper()
+	if req.User == "" {
+		req.User = strconv.Itoa(os.Getuid()) + ":" + strconv.Itoa(os.Getgid())
+	}
+	conn := serve(t, identity())
+	resp, in := post(t, conn, token, req)
+	if resp.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatalf("exec answered %s", resp.Status)
+	}
+	return &session{t: t, conn: conn, in: in}
+}
+
+func (s *session) send(ft agentrpc.FrameType, payload string) {
+	s.t.Helper()
+	if err := agentrpc.WriteFrame(s.conn, ft, []byte(payload)); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// until reads frames until the last one.
+func (s *session) until() (stdout, stderr string, last agentrpc.FrameType, status int, message string) {
+	s.t.Helper()
+	var out, errs bytes.Buffer
+	for {
+		ft, payload, err := agentrpc.ReadFrame(s.in, nil)
+		if err != nil {
+			s.t.Fatalf("read a frame: %v (stdout %q)", err, out.String())
+		}
+		switch ft {
+		case agentrpc.FrameStdout:
+			out.Write(payload)
+		case agentrpc.FrameStderr:
+			errs.Write(payload)
+		case agentrpc.FrameExit, agentrpc.FrameError:
+			return out.String(), errs.String(), ft, int(binary.BigEndian.Uint32(payload)), string(payload[4:])
+		default:
+			s.t.Fatalf("unexpected frame %d", ft)
+		}
+	}
+}
+
+func TestExecExits(t *testing.T) {
+	for name, tc := range map[string]struct {
+		req            agentrpc.ExecRequest
+		stdout, stderr string
+		last           agentrpc.FrameType
+		status         int
+	}{
+		"true":   {agentrpc.ExecRequest{Command: []string{"true"}}, "", "", agentrpc.FrameExit, 0},
+		"status": {agentrpc.ExecRequest{Command: []string{"sh", "-c", "echo out; echo err >&2; exit 7"}}, "out\n", "err\n", agentrpc.FrameExit, 7},
+		"signal": {agentrpc.ExecRequest{Command: []string{"sh", "-c", "kill -KILL $$"}}, "", "", agentrpc.FrameExit, 137},
+		"environment": {
+			agentrpc.ExecRequest{Command: []string{"sh", "-c", "echo $FROM_IMAGE $MINE"}, Env: []string{"MINE=too"}},
+			"yes too\n", "", agentrpc.FrameExit, 0,
+		},
+		"directory":        {agentrpc.ExecRequest{Command: []string{"pwd"}, Dir: "/usr"}, "/usr\n", "", agentrpc.FrameExit, 0},
+		"empty stdin":      {agentrpc.ExecRequest{Command: []string{"cat"}}, "", "", agentrpc.FrameExit, 0},
+		"missing":          {agentrpc.ExecRequest{Command: []string{"no-such-program"}}, "", "", agentrpc.FrameError, 127},
+		"missing path":     {agentrpc.ExecRequest{Command: []string{"/no/such"}}, "", "", agentrpc.FrameError, 127},
+		"not executable":   {agentrpc.ExecRequest{Command: []string{"/etc/passwd"}}, "", "", agentrpc.FrameError, 126},
+		"a directory":      {agentrpc.ExecRequest{Command: []string{"/etc"}}, "", "", agentrpc.FrameError, 126},
+		"no directory":     {agentrpc.ExecRequest{Command: []string{"true"}, Dir: "/no/such"}, "", "", agentrpc.FrameError, 126},
+		"relative":         {agentrpc.ExecRequest{Command: []string{"true"}, Dir: "usr"}, "", "", agentrpc.FrameError, 126},
+		"no command":       {agentrpc.ExecRequest{}, "", "", agentrpc.FrameError, 127},
+		"unknown user":     {agentrpc.ExecRequest{Command: []string{"true"}, User: "no-such-user"}, "", "", agentrpc.FrameError, 126},
+		"left in the back": {agentrpc.ExecRequest{Command: []string{"sh", "-c", "sleep 30 & echo done"}}, "done\n", "", agentrpc.FrameExit, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			begun := time.Now()
+			stdout, stderr, last, status, message := start(t, tc.req).until()
+			if stdout != tc.stdout || stderr != tc.stderr || last != tc.last || status != tc.status {
+				t.Errorf("got %q, %q, frame %d, status %d (%s)", stdout, stderr, last, status, message)
+			}
+			if last == agentrpc.FrameError && message == "" {
+				t.Error("the error has no message")
+			}
+			if took := time.Since(begun); took > 15*time.Second {
+				t.Errorf("took %s", took)
+			}
+		})
+	}
+}
+
+func TestExecPassesAllOutputBeforeTheExit(t *testing.T) {
+	s := start(t, agentrpc.ExecRequest{Command: []string{"head", "-c", "3000000", "/dev/zero"}})
+	if stdout, _, _, status, _ := s.until(); len(stdout) != 3_000_000 || status != 0 {
+		t.Errorf("%d bytes, status %d", len(stdout), status)
+	}
+}
+
+func TestExecStdin(t *testing.T) {
+	s := start(t, agentrpc.ExecRequest{Command: []string{"wc", "-c"}, Stdin: true})
+	for range 100 {
+		s.send(agentrpc.FrameStdin, strings.Repeat("x", 30_000))
+	}
+	s.send(agentrpc.FrameStdinEOF, "")
+	if stdout, _, _, status, _ := s.until(); strings.TrimSpace(stdout) != "3000000" || status != 0 {
+		t.Errorf("stdout %q, status %d", stdout, status)
+	}
+}
+
+func TestExecSignal(t *testing.T) {
+	s := start(t, agentrpc.ExecRequest{Command: []string{"sh", "-c", "trap 'echo caught; exit 3' USR1; echo up; while :; do sleep 0.05; done"}})
+	if ft, payload, err := agentrpc.ReadFrame(s.in, nil); err != nil || ft != agentrpc.FrameStdout || string(payload) != "up\n" {
+		t.Fatalf("frame %d %q, %v", ft, payload, err)
+	}
+	s.send(agentrpc.FrameSignal, "USR1")
+	if stdout, _, _, status, _ := s.until(); !strings.Contains(stdout, "caught") || status != 3 {
+		t.Errorf("stdout %q, status %d", stdout, status)
+	}
+}
+
+// Input that the command does not read must not hold up its signals.
+func TestExecSignalBehindUnreadInput(t *testing.T) {
+	s := start(t, agentrpc.ExecRequest{Command: []string{"sleep", "1000"}, Stdin: true})
+	for range 50 {
+		s.send(agentrpc.FrameStdin, strings.Repeat("x", 60_000))
+	}
+	s.send(agentrpc.FrameSignal, "TERM")
+	if _, _, last, status, _ := s.until(); last != agentrpc.FrameExit || status != 143 {
+		t.Errorf("frame %d, status %d; want 143", last, status)
+	}
+}
+
+func TestExecTerminal(t *testing.T) {
+	s := start(t, agentrpc.ExecRequest{
+		Command: []string{"sh", "-c", "stty size; echo $TERM; read line; stty size"}, TTY: true, Stdin: true, Rows: 33, Cols: 77,
+	})
+	var seen strings.Builder
+	for !strings.Contains(seen.String(), "xterm") {
+		_, payload, err := agentrpc.ReadFrame(s.in, nil)
+		if err != nil {
+			t.Fatalf("%v after %q", err, seen.String())
+		}
+		seen.Write(payload)
+	}
+	s.send(agentrpc.FrameResize, "\x00\x28\x00\x64")
+	s.send(agentrpc.FrameStdin, "go\n")
+	stdout, _, _, status, _ := s.until()
+	if all := seen.String() + stdout; !strings.Contains(all, "33 77") || !strings.Contains(all, "40 100") || status != 0 {
+		t.Errorf("terminal showed %q, status %d", all, status)
+	}
+}
+
+func TestExecHangsUpWithItsConnection(t *testing.T) {
+	s := start(t, agentrpc.ExecRequest{Command: []string{"sh", "-c", "echo $$; exec sleep 1000"}})
+	_, payload, err := agentrpc.ReadFrame(s.in, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(payload)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = s.conn.Close()
+	limit := time.After(10 * time.Second)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for syscall.Kill(pid, 0) == nil {
+		select {
+		case <-limit:
+			t.Fatalf("process %d lives on", pid)
+		case <-tick.C:
+		}
+	}
+}
+
+func TestExecRefusesMalformedFrames(t *testing.T) {
+	s := start(t, agentrpc.ExecRequest{Command: []string{"sleep", "1000"}, Stdin: true})
+	if _, err := s.conn.Write([]byte{99, 0, 0, 0, 0}); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, last, status, _ := s.until(); last != agentrpc.FrameExit || status != 129 {
+		t.Errorf("frame %d, status %d; want an exit by SIGHUP", last, status)
+	}
+}
+
+func TestExecNeedsTheToken(t *testing.T) {
+	for _, bearer := range []string{"", "sesam", "sesame2"} {
+		if resp, _ := post(t, serve(t, identity()), bearer, agentrpc.ExecRequest{Command: []string{"true"}}); resp.StatusCode != http.StatusUnauthorized {
+			t.Errorf("token %q: %s", bearer, resp.Status)
+		}
+	}
+}
+
+func TestNobodyEntersBeforeConfigure(t *testing.T) {
+	if resp, _ := post(t, serve(t, nil), "", agentrpc.ExecRequest{Command: []string{"true"}}); resp.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("exec answered %s", resp.Status)
+	}
+}
+
+func TestHealthNeedsNoToken(t *testing.T) {
+	conn := serve(t, identity())
+	if _, err := io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: guest\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	var h agentrpc.Health
+	if err := json.NewDecoder(resp.Body).Decode(&h); err != nil || !h.Ready || resp.StatusCode != http.StatusOK {
+		t.Errorf("%s, %+v, %v", resp.Status, h, err)
+	}
+}
