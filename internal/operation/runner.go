@@ -91,7 +91,7 @@ func (r *Runner) Start(kind, subject string, work Work) (Operation, error) {
 	r.running.Add(1)
 	r.mu.Unlock()
 
-	if err := r.save(op); err != nil {
+	if err := r.save(ctx, op); err != nil {
 		r.forget(op.ID)
 		cancel(err)
 		close(t.done)
@@ -112,7 +112,7 @@ func (r *Runner) run(ctx context.Context, t *task, work Work) {
 	go func() {
 		defer close(recorded)
 		t.follow(recording, saveInterval, func(op Operation) bool {
-			if err := r.save(op); err != nil {
+			if err := r.save(recording, op); err != nil {
 				r.log.Warn("operation progress not stored", "operation", op.ID, "error", err)
 			}
 			return true
@@ -127,7 +127,7 @@ func (r *Runner) run(ctx context.Context, t *task, work Work) {
 	if final.Code == string(fault.Internal) {
 		r.log.Error("operation ended with an internal error", "operation", final.ID, "kind", final.Kind, "error", err)
 	}
-	saved := r.save(final)
+	saved := r.save(ctx, final)
 	t.update(true, func(op *Operation) { *op = final })
 	if saved != nil {
 		// It stays in memory, so that whoever asks learns how it ended.
@@ -135,7 +135,7 @@ func (r *Runner) run(ctx context.Context, t *task, work Work) {
 		return
 	}
 	r.forget(final.ID)
-	r.prune()
+	r.prune(ctx)
 }
 
 // attempt runs the work and turns a panic into an Internal fault.
@@ -316,14 +316,15 @@ func (r *Runner) forget(id string) {
 	delete(r.tasks, id)
 }
 
-func (r *Runner) save(op Operation) error {
-	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+// save stores the record even when ctx has ended.
+func (r *Runner) save(ctx context.Context, op Operation) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
 	return r.store.Save(ctx, op)
 }
 
-func (r *Runner) prune() {
-	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+func (r *Runner) prune(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
 	if err := r.store.Prune(ctx, keepEnded); err != nil {
 		r.log.Warn("old operations not removed", "error", err)

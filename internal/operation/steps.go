@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -43,12 +44,12 @@ func undo(ctx context.Context, steps []Step) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
 	defer cancel()
 	var errs []error
-	for i := len(steps) - 1; i >= 0; i-- {
-		if steps[i].Undo == nil {
+	for _, step := range slices.Backward(steps) {
+		if step.Undo == nil {
 			continue
 		}
-		if err := steps[i].Undo(ctx); err != nil {
-			errs = append(errs, fmt.Errorf("undo %s: %w", steps[i].Name, err))
+		if err := step.Undo(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("undo %s: %w", step.Name, err))
 		}
 	}
 	return errors.Join(errs...)

@@ -110,4 +110,3 @@ func scanOperation(row interface{ Scan(...any) error }) (operation.Operation, er
 	op.CreatedAt, op.EndedAt = fromNanos(created), fromNanos(ended)
 	return op, nil
 }
-

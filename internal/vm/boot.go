@@ -99,19 +99,27 @@ func (s *Service) launch(ctx context.Context, v VM) (*watch, error) {
 		return nil, err
 	}
 	machine, err := s.deps.Machines.Start(ctx, b.spec(s, v))
-	if err == nil {
-		return s.track(v.ID, v.StartID, machine), nil
+	if err != nil {
+		s.recordNoStart(ctx, before, err)
+		return nil, err
 	}
-	if _, recErr := s.update(ctx, v.ID, func(v *VM) error {
-		if ctx.Err() != nil {
+	return s.track(v.ID, v.StartID, machine), nil
+}
+
+// recordNoStart stores that a start came to nothing: as if it had not been
+// tried when ctx ended, else as a failure.
+func (s *Service) recordNoStart(ctx context.Context, before VM, cause error) {
+	abandoned := ctx.Err() != nil
+	_, err := s.update(ctx, before.ID, func(v *VM) error {
+		if abandoned {
 			*v = before
 			return nil
 		}
 		v.State, v.StoppedAt = Failed, s.now()
-		v.ExitReason, v.ExitMessage = ReasonStartFailed, err.Error()
+		v.ExitReason, v.ExitMessage = ReasonStartFailed, cause.Error()
 		return nil
-	}); recErr != nil {
-		s.log.Error("failed start not recorded", "vm", v.ID, "error", recErr)
+	})
+	if err != nil {
+		s.log.Error("failed start not recorded", "vm", before.ID, "error", err)
 	}
-	return nil, err
 }

@@ -20,7 +20,7 @@ import (
 func TestCreateGivesTheMachineWhatImageKernelAndUserSay(t *testing.T) {
 	h := newHarness(t)
 	v, err := h.svc.Create(t.Context(), vm.CreateRequest{
-		Name: ptr("web"), VCPU: ptr(3), MemoryBytes: ptr(512*mib + 1), DiskBytes: ptr(gib),
+		Name: new("web"), VCPU: new(3), MemoryBytes: new(512*mib + 1), DiskBytes: new(gib),
 		Init: vm.InitAgent, Env: []string{"A=user"}, Labels: map[string]string{"team": "red"}, Start: true,
 	}, operation.Discard{})
 	if err != nil {
@@ -86,23 +86,23 @@ func TestCreateRefusesBadValuesBeforeAnythingIsStored(t *testing.T) {
 		code  fault.Code
 		words string
 	}{
-		"zero CPUs":           {vm.CreateRequest{VCPU: ptr(0)}, fault.Invalid, "vcpu 0"},
-		"negative CPUs":       {vm.CreateRequest{VCPU: ptr(-1)}, fault.Invalid, "vcpu -1"},
-		"too many CPUs":       {vm.CreateRequest{VCPU: ptr(5)}, fault.Invalid, "vcpu 5"},
-		"zero memory":         {vm.CreateRequest{MemoryBytes: ptr(int64(0))}, fault.Invalid, "memory size 0"},
-		"negative memory":     {vm.CreateRequest{MemoryBytes: ptr(-mib)}, fault.Invalid, "memory size -1048576"},
-		"too little memory":   {vm.CreateRequest{MemoryBytes: ptr(63 * mib)}, fault.Invalid, "too small"},
-		"too much memory":     {vm.CreateRequest{MemoryBytes: ptr(9 * gib)}, fault.Invalid, "9216 MiB"},
-		"zero disk":           {vm.CreateRequest{DiskBytes: ptr(int64(0))}, fault.Invalid, "disk size 0"},
-		"too small a disk":    {vm.CreateRequest{DiskBytes: ptr(mib)}, fault.Invalid, "too small"},
-		"too large a disk":    {vm.CreateRequest{DiskBytes: ptr(101 * gib)}, fault.Invalid, "more than this host's"},
-		"huge disk":           {vm.CreateRequest{DiskBytes: ptr(int64(math.MaxInt64))}, fault.Invalid, "more than"},
-		"empty name":          {vm.CreateRequest{Name: ptr("")}, fault.Invalid, `""`},
-		"upper-case name":     {vm.CreateRequest{Name: ptr("Web")}, fault.Invalid, `"Web"`},
-		"name with slash":     {vm.CreateRequest{Name: ptr("../x")}, fault.Invalid, `"../x"`},
-		"hyphen first":        {vm.CreateRequest{Name: ptr("-x")}, fault.Invalid, `"-x"`},
-		"long name":           {vm.CreateRequest{Name: ptr(long)}, fault.Invalid, long},
-		"name like an id":     {vm.CreateRequest{Name: ptr("0123456789abcdef")}, fault.Invalid, "id"},
+		"zero CPUs":           {vm.CreateRequest{VCPU: new(0)}, fault.Invalid, "vcpu 0"},
+		"negative CPUs":       {vm.CreateRequest{VCPU: new(-1)}, fault.Invalid, "vcpu -1"},
+		"too many CPUs":       {vm.CreateRequest{VCPU: new(5)}, fault.Invalid, "vcpu 5"},
+		"zero memory":         {vm.CreateRequest{MemoryBytes: new(int64(0))}, fault.Invalid, "memory size 0"},
+		"negative memory":     {vm.CreateRequest{MemoryBytes: new(-mib)}, fault.Invalid, "memory size -1048576"},
+		"too little memory":   {vm.CreateRequest{MemoryBytes: new(63 * mib)}, fault.Invalid, "too small"},
+		"too much memory":     {vm.CreateRequest{MemoryBytes: new(9 * gib)}, fault.Invalid, "9216 MiB"},
+		"zero disk":           {vm.CreateRequest{DiskBytes: new(int64(0))}, fault.Invalid, "disk size 0"},
+		"too small a disk":    {vm.CreateRequest{DiskBytes: new(mib)}, fault.Invalid, "too small"},
+		"too large a disk":    {vm.CreateRequest{DiskBytes: new(101 * gib)}, fault.Invalid, "more than this host's"},
+		"huge disk":           {vm.CreateRequest{DiskBytes: new(int64(math.MaxInt64))}, fault.Invalid, "more than"},
+		"empty name":          {vm.CreateRequest{Name: new("")}, fault.Invalid, `""`},
+		"upper-case name":     {vm.CreateRequest{Name: new("Web")}, fault.Invalid, `"Web"`},
+		"name with slash":     {vm.CreateRequest{Name: new("../x")}, fault.Invalid, `"../x"`},
+		"hyphen first":        {vm.CreateRequest{Name: new("-x")}, fault.Invalid, `"-x"`},
+		"long name":           {vm.CreateRequest{Name: new(long)}, fault.Invalid, long},
+		"name like an id":     {vm.CreateRequest{Name: new("0123456789abcdef")}, fault.Invalid, "id"},
 		"environment":         {vm.CreateRequest{Env: []string{"NOVALUE"}}, fault.Invalid, "NOVALUE"},
 		"environment, no key": {vm.CreateRequest{Env: []string{"=x"}}, fault.Invalid, "=x"},
 		"environment, NUL":    {vm.CreateRequest{Env: []string{"A=\x00"}}, fault.Invalid, "A="},
@@ -110,8 +110,8 @@ func TestCreateRefusesBadValuesBeforeAnythingIsStored(t *testing.T) {
 		"label key":           {vm.CreateRequest{Labels: map[string]string{"a b": "c"}}, fault.Invalid, "a b"},
 		"label value":         {vm.CreateRequest{Labels: map[string]string{"a": "x\ny"}}, fault.Invalid, `"a"`},
 		"init mode":           {vm.CreateRequest{Init: "systemd"}, fault.Invalid, "systemd"},
-		"unknown image":       {vm.CreateRequest{Image: ptr("nope")}, fault.NotFound, "nope"},
-		"foreign image":       {vm.CreateRequest{Image: ptr("foreign")}, fault.Invalid, "riscv64"},
+		"unknown image":       {vm.CreateRequest{Image: new("nope")}, fault.NotFound, "nope"},
+		"foreign image":       {vm.CreateRequest{Image: new("foreign")}, fault.Invalid, "riscv64"},
 	}
 	h := newHarness(t)
 	for name, tt := range tests {
@@ -130,7 +130,7 @@ func TestCreateRefusesBadValuesBeforeAnythingIsStored(t *testing.T) {
 func TestANameThatIsTakenIsRefused(t *testing.T) {
 	h := newHarness(t)
 	first := h.create("web", false)
-	_, err := h.svc.Create(t.Context(), vm.CreateRequest{Name: ptr("web")}, operation.Discard{})
+	_, err := h.svc.Create(t.Context(), vm.CreateRequest{Name: new("web")}, operation.Discard{})
 	wantFault(t, err, fault.Conflict, `"web"`)
 	if h.get("web").ID != first.ID || h.disks.count() != 1 {
 		t.Error("the first VM was touched")
@@ -143,7 +143,7 @@ func TestConcurrentCreatesOfOneName(t *testing.T) {
 	results := make(chan error, 8)
 	for range cap(results) {
 		all.Go(func() {
-			_, err := h.svc.Create(t.Context(), vm.CreateRequest{Name: ptr("web"), Start: true}, operation.Discard{})
+			_, err := h.svc.Create(t.Context(), vm.CreateRequest{Name: new("web"), Start: true}, operation.Discard{})
 			results <- err
 		})
 	}
@@ -193,7 +193,7 @@ func TestAFailureAtAnyStepOfCreateLeavesNothing(t *testing.T) {
 			h.points.reset(at, func() error {
 				return fault.New(fault.Unavailable, "injected at %s", name).WithHint("mend it")
 			})
-			_, err := h.svc.Create(t.Context(), vm.CreateRequest{Name: ptr("web"), Start: true}, operation.Discard{})
+			_, err := h.svc.Create(t.Context(), vm.CreateRequest{Name: new("web"), Start: true}, operation.Discard{})
 			wantFault(t, err, fault.Unavailable, "injected at "+name)
 			h.nothingLeft()
 			h.points.reset(-1, nil)
@@ -209,7 +209,7 @@ func TestCancellingAtAnyStepOfCreateLeavesNothing(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			h.points.reset(at, func() error { cancel(); return nil })
-			_, err := h.svc.Create(ctx, vm.CreateRequest{Name: ptr("web"), Start: true}, operation.Discard{})
+			_, err := h.svc.Create(ctx, vm.CreateRequest{Name: new("web"), Start: true}, operation.Discard{})
 			if !errors.Is(err, context.Canceled) {
 				t.Errorf("Create = %v", err)
 			}
@@ -225,7 +225,7 @@ func TestCancellingTheWaitForReadyLeavesNothing(t *testing.T) {
 		m.set(func(s *vm.Status) { s.Phase, s.Stage = vm.PhaseConfiguring, "disks" })
 	}
 	stages := &stageWatcher{detail: func(string) { cancel() }}
-	_, err := h.svc.Create(ctx, vm.CreateRequest{Name: ptr("web"), Start: true}, stages)
+	_, err := h.svc.Create(ctx, vm.CreateRequest{Name: new("web"), Start: true}, stages)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("Create = %v", err)
 	}
@@ -237,17 +237,17 @@ func TestADaemonThatShutsDownLeavesTheVMThatItWaitsFor(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	h.machines.atStart = func(m *fakeMachine) { m.set(func(s *vm.Status) { s.Stage = "disks" }) }
 	stages := &stageWatcher{detail: func(string) { cancel(operation.ErrShutdown) }}
-	if _, err := h.svc.Create(ctx, vm.CreateRequest{Name: ptr("web"), Start: true}, stages); err == nil {
+	if _, err := h.svc.Create(ctx, vm.CreateRequest{Name: new("web"), Start: true}, stages); err == nil {
 		t.Fatal("Create succeeded")
 	}
-	h.restartDaemon(func() { h.machine("web").ready() })
+	h.restartDaemon(func() { h.machine().ready() })
 	h.eventually("web", inState(vm.Running))
 }
 
 func TestAGuestThatComesUpBadlyIsKeptForItsLog(t *testing.T) {
 	h := newHarness(t)
 	h.machines.atStart = func(m *fakeMachine) { m.exit(vm.ReasonGuestFailed, true) }
-	_, err := h.svc.Create(t.Context(), vm.CreateRequest{Name: ptr("web"), Start: true}, operation.Discard{})
+	_, err := h.svc.Create(t.Context(), vm.CreateRequest{Name: new("web"), Start: true}, operation.Discard{})
 	wantFault(t, err, fault.Unavailable, "web", vm.ReasonGuestFailed)
 	if fault.HintOf(err) != "banger vm logs web" {
 		t.Errorf("hint = %q", fault.HintOf(err))

@@ -101,12 +101,12 @@ func (h *harness) get(name string) vm.VM {
 	return v
 }
 
-// machine is the living machine of a VM.
-func (h *harness) machine(name string) *fakeMachine {
+// machine is the living machine of the VM called web.
+func (h *harness) machine() *fakeMachine {
 	h.t.Helper()
-	m := h.machines.get(h.get(name).ID)
+	m := h.machines.get(h.get("web").ID)
 	if m == nil {
-		h.t.Fatalf("VM %s has no machine", name)
+		h.t.Fatal("VM web has no machine")
 	}
 	return m
 }
@@ -166,5 +166,3 @@ func wantFault(t *testing.T, err error, code fault.Code, words ...string) {
 		t.Errorf("error %q has no hint", err)
 	}
 }
-
-func ptr[T any](v T) *T { return &v }

@@ -64,7 +64,7 @@ func TestPauseAndResume(t *testing.T) {
 			t.Errorf("Resume = %+v, %v", v, err)
 		}
 	}
-	if n := h.machine("web").onResume; n != 1 {
+	if n := h.machine().onResume; n != 1 {
 		t.Errorf("the machine was resumed %d times", n)
 	}
 }
@@ -72,7 +72,7 @@ func TestPauseAndResume(t *testing.T) {
 func TestAPausedVMIsResumedForItsStop(t *testing.T) {
 	h := newHarness(t)
 	h.create("web", true)
-	m := h.machine("web")
+	m := h.machine()
 	if _, err := h.svc.Pause(t.Context(), "web"); err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func TestVerbsRefuseTheWrongState(t *testing.T) {
 		"resume a stopped VM": func() error { _, err := h.svc.Resume(t.Context(), "off"); return err },
 		"kill a stopped VM":   func() error { _, err := h.svc.Kill(t.Context(), "off", ""); return err },
 		"delete a running VM": func() error { return h.svc.Delete(t.Context(), "on", false, quiet) },
-		"set a running VM":    func() error { _, err := h.svc.Set(t.Context(), "on", vm.Change{VCPU: ptr(1)}); return err },
+		"set a running VM":    func() error { _, err := h.svc.Set(t.Context(), "on", vm.Change{VCPU: new(1)}); return err },
 	}
 	for name, verb := range verbs {
 		t.Run(name, func(t *testing.T) { wantFault(t, verb(), fault.Conflict) })
@@ -103,7 +103,7 @@ func TestVerbsRefuseTheWrongState(t *testing.T) {
 func TestKill(t *testing.T) {
 	h := newHarness(t)
 	h.create("web", true)
-	m := h.machine("web")
+	m := h.machine()
 	if v, err := h.svc.Kill(t.Context(), "web", "sigusr1"); err != nil || v.State != vm.Running {
 		t.Errorf("Kill USR1 = %+v, %v", v, err)
 	}
@@ -120,7 +120,7 @@ func TestKill(t *testing.T) {
 func TestDeleteWithForceEndsTheMachine(t *testing.T) {
 	h := newHarness(t)
 	h.create("web", true)
-	m := h.machine("web")
+	m := h.machine()
 	if err := h.svc.Delete(t.Context(), "web", true, quiet); err != nil {
 		t.Fatal(err)
 	}
@@ -150,11 +150,11 @@ func TestDeleteKeepsAVMWhoseMonitorDoesNotAnswer(t *testing.T) {
 func TestSet(t *testing.T) {
 	h := newHarness(t)
 	h.create("other", false)
-	if _, err := h.svc.Create(t.Context(), vm.CreateRequest{Name: ptr("web"), Labels: map[string]string{"a": "1", "b": "2"}}, quiet); err != nil {
+	if _, err := h.svc.Create(t.Context(), vm.CreateRequest{Name: new("web"), Labels: map[string]string{"a": "1", "b": "2"}}, quiet); err != nil {
 		t.Fatal(err)
 	}
 	v, err := h.svc.Set(t.Context(), "web", vm.Change{
-		Name: ptr("api"), VCPU: ptr(1), MemoryBytes: ptr(256 * mib), DiskBytes: ptr(9 * gib),
+		Name: new("api"), VCPU: new(1), MemoryBytes: new(256 * mib), DiskBytes: new(9 * gib),
 		Labels: map[string]string{"a": "", "b": "3", "c": "4"},
 	})
 	if err != nil {
@@ -174,11 +174,11 @@ func TestSet(t *testing.T) {
 		change vm.Change
 		code   fault.Code
 	}{
-		"shrink":     {vm.Change{DiskBytes: ptr(8 * gib)}, fault.Invalid},
-		"zero CPUs":  {vm.Change{VCPU: ptr(0)}, fault.Invalid},
-		"memory":     {vm.Change{MemoryBytes: ptr(int64(-1))}, fault.Invalid},
-		"taken name": {vm.Change{Name: ptr("other"), DiskBytes: ptr(10 * gib)}, fault.Conflict},
-		"bad name":   {vm.Change{Name: ptr("NO")}, fault.Invalid},
+		"shrink":     {vm.Change{DiskBytes: new(8 * gib)}, fault.Invalid},
+		"zero CPUs":  {vm.Change{VCPU: new(0)}, fault.Invalid},
+		"memory":     {vm.Change{MemoryBytes: new(int64(-1))}, fault.Invalid},
+		"taken name": {vm.Change{Name: new("other"), DiskBytes: new(10 * gib)}, fault.Conflict},
+		"bad name":   {vm.Change{Name: new("NO")}, fault.Invalid},
 		"bad label":  {vm.Change{Labels: map[string]string{" ": "x"}}, fault.Invalid},
 	}
 	for name, tt := range refusals {
@@ -237,7 +237,7 @@ func TestResetHappensOnceAtTheNextStart(t *testing.T) {
 func TestWhatTheMonitorSaysIsRecorded(t *testing.T) {
 	h := newHarness(t)
 	h.create("web", true)
-	m := h.machine("web")
+	m := h.machine()
 	steps := []struct {
 		act  func()
 		want vm.State
@@ -261,7 +261,7 @@ func TestWhatTheMonitorSaysIsRecorded(t *testing.T) {
 func TestAMonitorThatVanishesIsNoticed(t *testing.T) {
 	h := newHarness(t)
 	h.create("web", true)
-	h.machine("web").vanish()
+	h.machine().vanish()
 	v := h.eventually("web", inState(vm.Failed))
 	if v.ExitReason != vm.ReasonMonitorDied || v.ExitMessage == "" {
 		t.Errorf("VM = %+v", v)
@@ -317,7 +317,7 @@ func TestAVMThatEndsWhileItsPortIsWaitedForIsTold(t *testing.T) {
 		ended <- err
 	}()
 	<-started
-	h.machine("web").exit(vm.ReasonVMMFailed, true)
+	h.machine().exit(vm.ReasonVMMFailed, true)
 	wantFault(t, <-ended, fault.Unavailable, vm.ReasonVMMFailed)
 }
 

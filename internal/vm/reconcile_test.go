@@ -36,7 +36,7 @@ func TestReconcile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := newHarness(t)
 			before := h.create("web", true)
-			m := h.machine("web")
+			m := h.machine()
 			h.restartDaemon(func() { tt.between(h, m) })
 			v := h.eventually("web", inState(tt.state))
 			if v.ExitReason != tt.reason || v.StartID != before.StartID {

@@ -9,12 +9,14 @@ import (
 	"github.com/bangervm/banger/internal/fault"
 )
 
+// MinMemoryBytes and MinDiskBytes are the least a VM can have.
 const (
-	mib = 1 << 20
-
-	// MinMemoryBytes and MinDiskBytes are the least a VM can have.
 	MinMemoryBytes = 64 * mib
 	MinDiskBytes   = 256 * mib
+)
+
+const (
+	mib = 1 << 20
 
 	idLen         = 16
 	maxNameLen    = 63 // RFC 1123, section 2.1
