@@ -29,7 +29,7 @@ const (
 func (a *agent) serve(ctx context.Context, again bool) {
 	list, err := device.Modules()
 	if err == nil && !a.ready.Load() {
-		err = device.LoadModules(list.Boot)
+		err = device.LoadModules(list.Boot, list)
 	}
 	if err != nil {
 		a.log.Error("load modules", "err", err)

@@ -28,7 +28,7 @@ func write(ctx context.Context, out io.Writer, agent *os.File, dir statedir.Kern
 		return err
 	}
 	list, err := json.Marshal(agentrpc.InitramfsModules{
-		Version: k.Version, Boot: orEmpty(k.BootModules), Late: orEmpty(k.LateModules),
+		Version: k.Version, Boot: orEmpty(k.BootModules), Late: orEmpty(k.LateModules), Devices: k.ModuleDevices,
 	})
 	if err != nil {
 		return err

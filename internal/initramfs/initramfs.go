@@ -96,8 +96,8 @@ func (b *Builder) key(k kernel.Manifest, agent *os.File) (string, error) {
 		}
 		b.hashed = agentHash{info: info, sum: hex.EncodeToString(content.Sum(nil))}
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%d %s %q %q %q %s",
-		format, b.hashed.sum, k.Version, k.BootModules, k.LateModules, k.BootModulesSHA256))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%d %s %q %q %q %v %s",
+		format, b.hashed.sum, k.Version, k.BootModules, k.LateModules, k.ModuleDevices, k.BootModulesSHA256))
 	return hex.EncodeToString(sum[:16]), nil
 }
 

@@ -29,6 +29,7 @@ func fixture(t *testing.T) (*Builder, kernel.Manifest) {
 	put(t, agent, "agent one")
 	k := kernel.Manifest{
 		Name: "k", Version: "6.1", BootModules: []string{"ring.ko"}, LateModules: []string{"blk.ko"}, BootModulesSHA256: "abc",
+		ModuleDevices: map[string]uint32{"blk.ko": 2},
 	}
 	put(t, filepath.Join(dirs.Kernel("k").BootModules(), "ring.ko"), "ring")
 	put(t, filepath.Join(dirs.Kernel("k").BootModules(), "blk.ko"), "blk")
@@ -69,7 +70,7 @@ func TestBuildHoldsTheAgentAndTheModules(t *testing.T) {
 		t.Fatal(err)
 	}
 	delete(files, "banger/modules.json")
-	if diff := cmp.Diff(agentrpc.InitramfsModules{Version: "6.1", Boot: k.BootModules, Late: k.LateModules}, list); diff != "" {
+	if diff := cmp.Diff(agentrpc.InitramfsModules{Version: "6.1", Boot: k.BootModules, Late: k.LateModules, Devices: k.ModuleDevices}, list); diff != "" {
 		t.Error(diff)
 	}
 	want := map[string]string{"init": "agent one", "banger/modules/ring.ko": "ring", "banger/modules/blk.ko": "blk"}

@@ -114,7 +114,7 @@ func (s *Service) build(ctx context.Context, src fs.FS, l Layout, m Manifest, p 
 		if err != nil {
 			return Manifest{}, fmt.Errorf("modules of %s: %w", l.Version, err)
 		}
-		m.Modules, m.BootModules, m.LateModules = set.Count, set.Boot, set.Late
+		m.Modules, m.BootModules, m.LateModules, m.ModuleDevices = set.Count, set.Boot, set.Late, set.Devices
 	}
 	p.Stage("store")
 	done, err := draft.Commit(ctx, m)

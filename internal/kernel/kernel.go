@@ -37,6 +37,9 @@ type Manifest struct {
 	// once, and at Configure.
 	BootModules []string `json:"boot_modules"`
 	LateModules []string `json:"late_modules"`
+	// ModuleDevices holds those of them that only one virtio device needs, with
+	// its device ID: see agentrpc.InitramfsModules.
+	ModuleDevices map[string]uint32 `json:"module_devices,omitempty"`
 	// BootModulesSHA256 is over the names and contents of both.
 	BootModulesSHA256 string `json:"boot_modules_sha256"`
 }

@@ -47,6 +47,9 @@ type ModuleSet struct {
 	Count int
 	// Boot and Late are file names below BootDir, each in load order.
 	Boot, Late []string
+	// Devices holds those of them that only one virtio device needs, with its
+	// device ID.
+	Devices map[string]uint32
 }
 
 // ModulePacker turns a directory of modules into what a guest needs.

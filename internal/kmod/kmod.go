@@ -57,7 +57,7 @@ func (pk *Packer) Pack(ctx context.Context, r kernel.ModuleRequest, p operation.
 	if err := pk.pack(ctx, tree.dir, r.Image); err != nil {
 		return kernel.ModuleSet{}, err
 	}
-	set := kernel.ModuleSet{Count: count}
+	set := kernel.ModuleSet{Count: count, Devices: ix.devices()}
 	if err := os.Mkdir(r.BootDir, 0o700); err != nil {
 		return kernel.ModuleSet{}, err
 	}

@@ -1,6 +1,8 @@
 package kmod
 
 import (
+	"maps"
+	"path"
 	"slices"
 	"strings"
 )
@@ -9,15 +11,25 @@ import (
 type want struct {
 	name     string
 	required bool
+	device   uint32 // the virtio device that it drives; 0: not just one
 }
+
+// Virtio device IDs: virtio 1.2, section 5.
+const (
+	deviceNet     = 1
+	deviceBlock   = 2
+	deviceConsole = 3
+	deviceEntropy = 4
+	deviceVsock   = 19
+)
 
 // bootWants are needed before the agent can reach the host.
 func bootWants() []want {
 	return []want{
-		{"virtio_mmio", true},
-		{"virtio_console", true},
-		{"virtio_rng", false},
-		{"vmw_vsock_virtio_transport", false},
+		{name: "virtio_mmio", required: true},
+		{name: "virtio_console", required: true, device: deviceConsole},
+		{name: "virtio_rng", device: deviceEntropy},
+		{name: "vmw_vsock_virtio_transport", device: deviceVsock},
 	}
 }
 
@@ -25,10 +37,10 @@ func bootWants() []want {
 // loaded only at Configure: until then a saved machine may get other disks.
 func lateWants() []want {
 	return []want{
-		{"virtio_blk", true},
-		{"ext4", true},
-		{"overlay", true},
-		{"virtio_net", false},
+		{name: "virtio_blk", required: true, device: deviceBlock},
+		{name: "ext4", required: true},
+		{name: "overlay", required: true},
+		{name: "virtio_net", device: deviceNet},
 	}
 }
 
@@ -44,14 +56,29 @@ func (ix *index) plan() (boot, late []string, err error) {
 }
 
 // order returns the files of wants and of all they depend on, without those
-// that are loaded already.
+// that are loaded already. It is Invalid when a required one does not exist.
 func (ix *index) order(wants []want, loaded []string) ([]string, error) {
+	for _, w := range wants {
+		_, isModule := ix.path[w.name]
+		if w.required && ix.builtinKnown && !isModule && !ix.builtin[w.name] {
+			return nil, invalid("this kernel has no %s, neither built in nor as a module", w.name).
+				WithHint("use a kernel that is made for virtual machines, as Debian's linux-image-cloud-amd64")
+		}
+	}
+	return slices.DeleteFunc(ix.closure(wants...), func(file string) bool {
+		return slices.Contains(loaded, file)
+	}), nil
+}
+
+// closure returns the files of wants and of all they depend on, each after
+// those it depends on. What is built in needs none.
+func (ix *index) closure(wants ...want) []string {
 	var files []string
 	visited := map[string]bool{}
 	var visit func(name string)
 	visit = func(name string) {
 		file, ok := ix.path[name]
-		if visited[name] || !ok {
+		if visited[name] || !ok || ix.builtin[name] {
 			return
 		}
 		visited[name] = true
@@ -61,22 +88,30 @@ func (ix *index) order(wants []want, loaded []string) ([]string, error) {
 		for _, dep := range slices.Backward(ix.deps[name]) {
 			visit(dep)
 		}
-		if !slices.Contains(loaded, file) {
-			files = append(files, file)
-		}
+		files = append(files, file)
 	}
 	for _, w := range wants {
-		name := strings.ReplaceAll(w.name, "-", "_")
-		if ix.builtin[name] {
-			continue
-		}
-		if _, ok := ix.path[name]; !ok && w.required && ix.builtinKnown {
-			return nil, invalid("this kernel has no %s, neither built in nor as a module", name).
-				WithHint("use a kernel that is made for virtual machines, as Debian's linux-image-cloud-amd64")
-		}
-		visit(name)
+		visit(w.name)
 	}
-	return files, nil
+	return files
+}
+
+// devices returns the file names of the modules that only one virtio device
+// needs, with its ID. What two devices need, or anything else, is left out.
+func (ix *index) devices() map[string]uint32 {
+	ids := map[string]uint32{}
+	for _, w := range slices.Concat(bootWants(), lateWants()) {
+		for _, file := range ix.closure(w) {
+			name := path.Base(file)
+			if other, ok := ids[name]; ok && other != w.device {
+				ids[name] = 0
+			} else {
+				ids[name] = w.device
+			}
+		}
+	}
+	maps.DeleteFunc(ids, func(_ string, id uint32) bool { return id == 0 })
+	return ids
 }
 
 // resolve turns an alias into a module's name. Of several that answer to it,

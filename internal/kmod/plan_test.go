@@ -173,3 +173,18 @@ func FuzzIndex(f *testing.F) {
 		}
 	})
 }
+
+func TestDevicesAreWhatOnlyOneDriverNeeds(t *testing.T) {
+	ix, err := readIndex(writeIndex(t, map[string]string{
+		"modules.dep": virtioDep + "kernel/virtio_net.ko: kernel/net_failover.ko kernel/drivers/virtio/virtio.ko kernel/drivers/virtio/virtio_ring.ko\n" +
+			"kernel/net_failover.ko:\nkernel/drivers/virtio-rng.ko: kernel/drivers/virtio/virtio.ko\n",
+		"modules.builtin": "kernel/fs/ext4/ext4.ko\n",
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]uint32{"virtio_console.ko": 3, "virtio-rng.ko": 4, "virtio_blk.ko": 2, "virtio_net.ko": 1, "net_failover.ko": 1}
+	if diff := cmp.Diff(want, ix.devices()); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -97,7 +97,7 @@ func (c *configuring) modules(context.Context) error {
 	if c.kernel, err = kernelVersion(); err != nil {
 		return err
 	}
-	return device.LoadModules(list.Late)
+	return device.LoadModules(list.Late, list)
 }
 
 func (c *configuring) chooseInit(context.Context) (err error) {
