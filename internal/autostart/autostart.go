@@ -148,10 +148,17 @@ func startLocked(ctx context.Context, c *client.Client, opts Options) (started b
 	return true, launch(ctx, c, opts)
 }
 
-// endOld ends the older daemon. It reports false when that one is busy and
-// must be used as it is.
+// endOld ends the older daemon. It reports false when that one must be used as
+// it is: it is busy, or it is of the very executable that would be started.
 func endOld(ctx context.Context, c *client.Client, ping api.Ping, opts Options) (bool, error) {
-	err := c.StopDaemon(ctx, api.StopDaemon{})
+	path, err := opts.bangerd()
+	if err != nil {
+		return false, err
+	}
+	if runs(ping.PID, path) {
+		return false, fits(ping)
+	}
+	err = c.StopDaemon(ctx, api.StopDaemon{})
 	switch {
 	case errors.Is(err, fault.Busy):
 		if opts.Warn != nil {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -51,14 +52,29 @@ func Find() (string, error) {
 	return filepath.Abs(path)
 }
 
+func (o Options) bangerd() (string, error) {
+	if o.Bangerd != "" {
+		return o.Bangerd, nil
+	}
+	return Find()
+}
+
+// runs reports whether the process was started from the file that is at path
+// now. A file that was replaced since is another one.
+func runs(pid int, path string) bool {
+	running, err := os.Stat("/proc/" + strconv.Itoa(pid) + "/exe")
+	if err != nil {
+		return false
+	}
+	file, err := os.Stat(path)
+	return err == nil && os.SameFile(running, file)
+}
+
 // launch starts bangerd in a session of its own and returns when it serves.
 func launch(ctx context.Context, c *client.Client, opts Options) error {
-	path := opts.Bangerd
-	if path == "" {
-		var err error
-		if path, err = Find(); err != nil {
-			return err
-		}
+	path, err := opts.bangerd()
+	if err != nil {
+		return err
 	}
 	log, err := openLog(opts.Dirs)
 	if err != nil {
