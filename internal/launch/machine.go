@@ -38,7 +38,7 @@ var _ vm.Machine = (*Machine)(nil)
 // Events implements vm.Machine.
 func (m *Machine) Events(ctx context.Context) (<-chan vm.Status, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	resp, err := m.request(ctx, http.MethodGet, monitorrpc.PathEvents, nil)
+	resp, err := m.request(ctx, http.MethodGet, monitorrpc.PathEvents, nil) //nolint:bodyclose // the goroutine below closes it
 	if err != nil {
 		cancel()
 		return nil, err

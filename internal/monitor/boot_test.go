@@ -108,7 +108,7 @@ func (g *guest) start() *guest {
 	g.t.Cleanup(func() {
 		if g.seen.Phase != vm.PhaseExited {
 			_ = m.Stop(ctx, 0)
-			for range g.events { //nolint:revive // drained to its end
+			for range g.events {
 			}
 		}
 		g.nothingLeft()

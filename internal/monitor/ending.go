@@ -22,9 +22,9 @@ const (
 const pressLimit = 5 * time.Second
 
 // stop begins the way down: the agent is asked, or else ctrl-alt-del is pressed;
-// after timeout the machine is ended hard. Asked again, only a nearer
-// deadline counts.
-func (s *supervisor) stop(timeout time.Duration) {
+// after timeout the machine is ended hard. Asked again, only a nearer deadline
+// counts. The end of ctx, the asker's, does not matter.
+func (s *supervisor) stop(ctx context.Context, timeout time.Duration) {
 	if timeout <= 0 {
 		s.stopping = true
 		s.status.Phase = monitorrpc.PhaseStopping
@@ -39,7 +39,7 @@ func (s *supervisor) stop(timeout time.Duration) {
 	}
 	s.stopping = true
 	s.setDeadline(timeout)
-	s.end()
+	s.end(ctx)
 }
 
 func (s *supervisor) setDeadline(d time.Duration) {
@@ -48,16 +48,16 @@ func (s *supervisor) setDeadline(d time.Duration) {
 }
 
 // end asks the guest to go down.
-func (s *supervisor) end() {
+func (s *supervisor) end(ctx context.Context) {
 	s.status.Phase = monitorrpc.PhaseStopping
 	m, resume := s.machine, s.status.Paused
 	if s.send(agentrpc.HostMessage{Shutdown: &agentrpc.Shutdown{Kind: agentrpc.DownPoweroff}}) {
 		if resume {
-			s.aside("resume the machine so that it can go down", m.Resume)
+			s.aside(ctx, "resume the machine so that it can go down", m.Resume)
 		}
 		return
 	}
-	s.aside("press ctrl-alt-del", func(ctx context.Context) error {
+	s.aside(ctx, "press ctrl-alt-del", func(ctx context.Context) error {
 		if resume {
 			if err := m.Resume(ctx); err != nil {
 				return err
@@ -69,9 +69,9 @@ func (s *supervisor) end() {
 
 // aside does what may take the VMM a while, without holding up the supervisor.
 // If it goes wrong the deadline settles it.
-func (s *supervisor) aside(what string, do func(context.Context) error) {
+func (s *supervisor) aside(ctx context.Context, what string, do func(context.Context) error) {
 	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), pressLimit)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pressLimit)
 		defer cancel()
 		if err := do(ctx); err != nil {
 			s.log.Warn(what, "err", err)

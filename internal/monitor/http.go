@@ -52,7 +52,7 @@ func handler(s *supervisor) http.Handler {
 			err = fault.New(fault.Invalid, "timeout_millis is %d", body.TimeoutMillis)
 		}
 		if err == nil {
-			err = s.ask(r.Context(), func() { s.stop(timeout) })
+			err = s.ask(r.Context(), func() { s.stop(r.Context(), timeout) })
 		}
 		conclude(w, http.StatusAccepted, err)
 	})
@@ -171,7 +171,7 @@ func peerUID(conn *net.UnixConn) (int, error) {
 
 // serveHTTP serves the API until the returned function is called, which waits
 // for the watchers to take the last event, but not for long.
-func serveHTTP(listener *net.UnixListener, s *supervisor, log *slog.Logger) (stop func()) {
+func serveHTTP(ctx context.Context, listener *net.UnixListener, s *supervisor, log *slog.Logger) (stop func()) {
 	server := &http.Server{
 		Handler:           handler(s),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -186,7 +186,7 @@ func serveHTTP(listener *net.UnixListener, s *supervisor, log *slog.Logger) (sto
 		}
 	}()
 	return func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 		defer cancel()
 		if server.Shutdown(ctx) != nil {
 			_ = server.Close()

@@ -135,7 +135,7 @@ func (m *monitor) run(ctx context.Context, up func()) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("listen for bangerd: %w", err), control.Close())
 	}
-	stopHTTP := serveHTTP(listener, s, m.log)
+	stopHTTP := serveHTTP(ctx, listener, s, m.log)
 	agentCtx, stopAgents := context.WithCancel(context.WithoutCancel(ctx))
 	var agents sync.WaitGroup
 	agents.Go(func() { serveAgents(agentCtx, control, s.agents, m.log) })

@@ -143,7 +143,7 @@ func (s *supervisor) live(ctx context.Context) vmm.Exit {
 			s.signal(killSignal)
 		case <-told:
 			told = nil
-			s.stop(ownEndGrace)
+			s.stop(context.WithoutCancel(ctx), ownEndGrace)
 		}
 		s.publish()
 	}

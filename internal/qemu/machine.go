@@ -91,7 +91,7 @@ func (m *Machine) launch(ctx context.Context, d *Driver, path string, args []str
 			d.Log.Warn("the console's log ends early", "err", err)
 		}
 	})
-	m.vsock, err = serveVsock(filepath.Join(d.Run, "vsock.sock"), ends.dialAgent, d.Log)
+	m.vsock, err = serveVsock(ctx, filepath.Join(d.Run, "vsock.sock"), ends.dialAgent, d.Log)
 	if err == nil {
 		m.qmp, err = openQMP(ctx, ends.qmp, m.onEvent)
 	} else {

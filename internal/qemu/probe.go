@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -150,10 +151,8 @@ func cpuHas(cpuinfo string, names ...string) (bool, error) {
 			continue
 		}
 		for flag := range strings.FieldsSeq(flags) {
-			for _, name := range names {
-				if flag == name {
-					return true, nil
-				}
+			if slices.Contains(names, flag) {
+				return true, nil
 			}
 		}
 		return false, nil

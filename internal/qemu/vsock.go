@@ -52,13 +52,13 @@ type hybridVsock struct {
 }
 
 // serveVsock listens at path and keeps a link over the line that dial opens,
-// until close.
-func serveVsock(path string, dial func(context.Context) (net.Conn, error), log *slog.Logger) (*hybridVsock, error) {
+// until close; ctx's end does not matter.
+func serveVsock(ctx context.Context, path string, dial func(context.Context) (net.Conn, error), log *slog.Logger) (*hybridVsock, error) {
 	listener, err := statedir.ListenUnix(path)
 	if err != nil {
 		return nil, fmt.Errorf("listen on the agent channel's socket: %w", err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	v := &hybridVsock{
 		path: path, listener: listener, log: log,
 		clients: make(chan struct{}, maxClients), up: make(chan struct{}), end: cancel,

@@ -28,9 +28,7 @@ import (
 const commandPort = 2000
 
 func main() {
-	if err := run(); err != nil {
-		fmt.Fprintln(os.Stderr, "test guest:", err)
-	}
+	fmt.Fprintln(os.Stderr, "test guest:", run())
 	_ = unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
 }
 

@@ -1,0 +1,366 @@
+package monitor
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/monitorrpc"
+	"github.com/bangervm/banger/internal/vm"
+	"github.com/bangervm/banger/internal/vmm"
+)
+
+// rig is a supervisor in a synctest bubble, with fakes around it.
+type rig struct {
+	*supervisor
+	t        *testing.T
+	machines []*fakeMachine
+	cancel   context.CancelFunc
+	exited   chan vm.Exit
+}
+
+const readyLimit = time.Minute
+
+func newRig(t *testing.T, ignores ...syscall.Signal) *rig {
+	r := &rig{t: t, exited: make(chan vm.Exit, 1)}
+	status := monitorrpc.Status{Phase: monitorrpc.PhaseBooting}
+	r.supervisor = &supervisor{
+		spec: vm.Spec{StartID: "start", ReadyTimeoutMillis: readyLimit.Milliseconds(), Guest: vm.Guest{Hostname: "h", Reset: true}},
+		start: func(context.Context, vm.Spec) (Machine, error) {
+			m := newFakeMachine(ignores...)
+			r.machines = append(r.machines, m)
+			return m, nil
+		},
+		entropy: entropy,
+		console: func(int) string { return "Kernel panic" },
+		board:   newBoard(status), status: status, log: slog.New(slog.DiscardHandler),
+		requests: make(chan func()), agents: make(chan agentInput), done: make(chan struct{}),
+	}
+	return r
+}
+
+func (r *rig) run() *rig {
+	ctx, cancel := context.WithCancel(r.t.Context())
+	r.cancel = cancel
+	go func() { r.exited <- r.supervisor.run(ctx, func() {}) }()
+	synctest.Wait()
+	return r
+}
+
+func (r *rig) last() *fakeMachine { return r.machines[len(r.machines)-1] }
+
+func (r *rig) now() monitorrpc.Status {
+	synctest.Wait()
+	s, _ := r.board.now()
+	return s
+}
+
+// hello connects an agent.
+func (r *rig) hello(configured bool) *agentConn {
+	ours, theirs := net.Pipe()
+	r.t.Cleanup(func() { _ = theirs.Close() })
+	a := &agentConn{conn: ours, out: make(chan agentrpc.HostMessage, sendQueue)}
+	r.say(a, agentrpc.GuestMessage{Hello: &agentrpc.Hello{Protocol: agentrpc.Version, Build: "b", Configured: configured}})
+	return a
+}
+
+func (r *rig) say(a *agentConn, m agentrpc.GuestMessage) {
+	r.agents <- agentInput{a, &m}
+	synctest.Wait()
+}
+
+func (r *rig) beReady() *agentConn {
+	a := r.hello(false)
+	<-a.out // Configure
+	r.say(a, agentrpc.GuestMessage{Ready: &agentrpc.Ready{Init: "agent"}})
+	return a
+}
+
+func (r *rig) askStop(d time.Duration) {
+	r.t.Helper()
+	if err := r.ask(r.t.Context(), func() { r.stop(r.t.Context(), d) }); err != nil {
+		r.t.Fatal(err)
+	}
+	synctest.Wait()
+}
+
+func (r *rig) wantExit(reason string, failed bool) vm.Exit {
+	r.t.Helper()
+	e := <-r.exited
+	if e.Reason != reason || e.Failed != failed {
+		r.t.Errorf("exit is %+v; want reason %s, failed %v", e, reason, failed)
+	}
+	return e
+}
+
+func bubble(t *testing.T, test func(t *testing.T)) {
+	t.Helper()
+	synctest.Test(t, test)
+}
+
+func TestReadyTimeout(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t).run()
+		began := time.Now()
+		e := r.wantExit(vm.ReasonNotReady, true)
+		if took := time.Since(began); took != readyLimit {
+			t.Errorf("it took %v", took)
+		}
+		if !strings.Contains(e.Message, "Kernel panic") {
+			t.Errorf("the message %q does not quote the console", e.Message)
+		}
+	})
+}
+
+func TestAPausedMachineIsNotLate(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t).run()
+		if err := r.pauseNow(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(10 * readyLimit)
+		if s := r.now(); s.Phase != monitorrpc.PhaseBooting || !s.Paused {
+			t.Fatalf("status is %+v", s)
+		}
+		if err := r.resumeNow(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		r.beReady()
+		if s := r.now(); s.Phase != monitorrpc.PhaseReady || s.Paused {
+			t.Fatalf("status is %+v", s)
+		}
+		r.last().end(vmm.Exit{Cause: vmm.GuestOff})
+		r.wantExit(vm.ReasonPoweroff, false)
+	})
+}
+
+func TestStopAsksTheAgentThenEndsHard(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, syscall.SIGTERM).run()
+		a := r.beReady()
+		began := time.Now()
+		r.askStop(20 * time.Second)
+		if m := <-a.out; m.Shutdown == nil || m.Shutdown.Kind != agentrpc.DownPoweroff {
+			t.Errorf("the agent was told %+v", m)
+		}
+		if s := r.now(); s.Phase != monitorrpc.PhaseStopping {
+			t.Errorf("phase is %s", s.Phase)
+		}
+		r.wantExit(vm.ReasonForced, false)
+		pressed, signals := r.last().got()
+		if pressed != 0 || !slices.Equal(signals, []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL}) {
+			t.Errorf("pressed %d, signals %v", pressed, signals)
+		}
+		if took := time.Since(began); took != 20*time.Second+termGrace {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
+func TestStopWithoutAgentPressesKeys(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t).run()
+		r.askStop(20 * time.Second)
+		if pressed, _ := r.last().got(); pressed != 1 {
+			t.Errorf("pressed %d times", pressed)
+		}
+		r.last().end(vmm.Exit{Cause: vmm.GuestReset}) // as some inits do on ctrl-alt-del
+		r.wantExit(vm.ReasonStopped, false)
+	})
+}
+
+func TestStopTellsAnAgentThatComesLate(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t).run()
+		r.askStop(20 * time.Second)
+		a := r.hello(false)
+		if m := <-a.out; m.Shutdown == nil {
+			t.Errorf("the agent was told %+v", m)
+		}
+		r.last().end(vmm.Exit{Cause: vmm.GuestOff})
+		r.wantExit(vm.ReasonStopped, false)
+	})
+}
+
+func TestTheNearerDeadlineCounts(t *testing.T) {
+	for _, tt := range []struct{ first, second, want time.Duration }{
+		{time.Hour, time.Second, time.Second},
+		{time.Second, time.Hour, time.Second},
+		{time.Hour, 0, 0},
+	} {
+		bubble(t, func(t *testing.T) {
+			r := newRig(t).run()
+			r.beReady()
+			began := time.Now()
+			r.askStop(tt.first)
+			r.askStop(tt.second)
+			r.wantExit(vm.ReasonForced, false)
+			if took := time.Since(began); took != tt.want {
+				t.Errorf("after %v then %v it took %v", tt.first, tt.second, took)
+			}
+		})
+	}
+}
+
+func TestTheMonitorsOwnEndStopsTheGuest(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t).run()
+		a := r.beReady()
+		r.cancel()
+		if m := <-a.out; m.Shutdown == nil {
+			t.Errorf("the agent was told %+v", m)
+		}
+		r.last().end(vmm.Exit{Cause: vmm.GuestOff})
+		r.wantExit(vm.ReasonStopped, false)
+	})
+}
+
+func TestResetsAreRebootsUntilThereAreTooMany(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t).run()
+		for i := range 2 * maxResets { // apart enough
+			a := r.hello(false)
+			m := <-a.out
+			if m.Configure == nil || m.Configure.Init.Reset != (i == 0) {
+				t.Fatalf("boot %d was told %+v", i+1, m.Configure)
+			}
+			r.say(a, agentrpc.GuestMessage{Ready: &agentrpc.Ready{}})
+			<-time.After(resetWindow/maxResets + time.Second)
+			r.last().end(vmm.Exit{Cause: vmm.GuestReset})
+			if s := r.now(); s.Boots != i+2 || s.Phase != monitorrpc.PhaseBooting || s.AgentOK || !s.ReadyAt.IsZero() {
+				t.Fatalf("status is %+v", s)
+			}
+		}
+		for {
+			r.beReady()
+			r.last().end(vmm.Exit{Cause: vmm.GuestReset})
+			synctest.Wait()
+			select {
+			case e := <-r.exited:
+				if e.Reason != vm.ReasonReset || !e.Failed {
+					t.Errorf("exit is %+v", e)
+				}
+				return
+			default:
+			}
+			if len(r.machines) > 4*maxResets {
+				t.Fatal("it goes on resetting")
+			}
+		}
+	})
+}
+
+func TestJudge(t *testing.T) {
+	ready := func(s *supervisor) { s.wasReady = true }
+	killed := func(n syscall.Signal) func(*supervisor) { return func(s *supervisor) { s.wasReady, s.killed = true, int(n) } }
+	for _, tt := range []struct {
+		name   string
+		set    func(*supervisor)
+		exit   vmm.Exit
+		reason string // empty: another boot
+		failed bool
+	}{
+		{"poweroff", ready, vmm.Exit{Cause: vmm.GuestOff}, vm.ReasonPoweroff, false},
+		{"reset", ready, vmm.Exit{Cause: vmm.GuestReset}, "", false},
+		{"off before ready", func(*supervisor) {}, vmm.Exit{Cause: vmm.GuestOff}, vm.ReasonGuestFailed, true},
+		{"crash", ready, vmm.Exit{Cause: vmm.Failed, Signal: 11}, vm.ReasonVMMFailed, true},
+		{"crash on the way down", func(s *supervisor) { s.stopping = true }, vmm.Exit{Cause: vmm.Failed}, vm.ReasonVMMFailed, true},
+		{"told by a stranger", ready, vmm.Exit{Cause: vmm.HostShutdown}, vm.ReasonVMMFailed, true},
+		{"killed", killed(syscall.SIGKILL), vmm.Exit{Cause: vmm.Failed, Signal: 9}, vm.ReasonKilled, false},
+		{"killed by term", killed(syscall.SIGTERM), vmm.Exit{Cause: vmm.HostShutdown}, vm.ReasonKilled, false},
+		{"crash after a harmless signal", killed(syscall.SIGCONT), vmm.Exit{Cause: vmm.Failed, Signal: 11}, vm.ReasonVMMFailed, true},
+		{"off after a harmless signal", killed(syscall.SIGCONT), vmm.Exit{Cause: vmm.GuestOff}, vm.ReasonPoweroff, false},
+		{"agent failed", func(s *supervisor) { s.failure = "x" }, vmm.Exit{Cause: vmm.GuestOff}, vm.ReasonGuestFailed, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newRig(t).supervisor
+			s.ready, s.deadline, s.last = stoppedTimer(), stoppedTimer(), stoppedTimer()
+			tt.set(s)
+			e, over := s.judge(tt.exit)
+			if over != (tt.reason != "") || e.Reason != tt.reason || e.Failed != tt.failed {
+				t.Errorf("judge says %+v, %v; want %q, failed %v", e, over, tt.reason, tt.failed)
+			}
+		})
+	}
+}
+
+func TestAgentOfAnotherProtocol(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t).run()
+		a := &agentConn{out: make(chan agentrpc.HostMessage, 1)}
+		ours, theirs := net.Pipe()
+		defer func() { _ = theirs.Close() }()
+		a.conn = ours
+		r.say(a, agentrpc.GuestMessage{Hello: &agentrpc.Hello{Protocol: agentrpc.Version + 1}})
+		r.wantExit(vm.ReasonGuestFailed, true)
+		_ = ours.Close()
+	})
+}
+
+func TestAgentComesBack(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t).run()
+		first := r.beReady()
+		r.say(first, agentrpc.GuestMessage{GoingDown: &agentrpc.GoingDown{Kind: agentrpc.DownPoweroff}})
+		if s := r.now(); s.Phase != monitorrpc.PhaseStopping {
+			t.Errorf("phase is %s", s.Phase)
+		}
+		r.agents <- agentInput{first, nil}
+		if s := r.now(); s.AgentOK {
+			t.Error("an agent that is gone counts as connected")
+		}
+		r.hello(true)
+		if s := r.now(); s.Phase != monitorrpc.PhaseReady || !s.AgentOK {
+			t.Errorf("status is %+v", s)
+		}
+		r.last().end(vmm.Exit{Cause: vmm.GuestOff})
+		r.wantExit(vm.ReasonPoweroff, false)
+	})
+}
+
+func TestAgentThatNeverReadsHoldsUpNothing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t).run()
+		r.beReady()
+		for range 2 * sendQueue {
+			if err := errors.Join(r.pauseNow(t.Context()), r.resumeNow(t.Context())); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.askStop(time.Second)
+		r.wantExit(vm.ReasonForced, false)
+	})
+}
+
+func TestIOErrorIsAWarningUntilResumed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t).run()
+		r.beReady()
+		r.last().events <- vmm.Event{Kind: vmm.IOError, Reason: "the host's disk is full"}
+		if err := r.pauseNow(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if s := r.now(); s.Warning == "" || !s.Paused {
+			t.Errorf("status is %+v", s)
+		}
+		if err := r.resumeNow(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if s := r.now(); s.Warning != "" || s.Paused {
+			t.Errorf("status is %+v", s)
+		}
+		r.last().end(vmm.Exit{Cause: vmm.GuestOff})
+		r.wantExit(vm.ReasonPoweroff, false)
+		if err := r.pauseNow(t.Context()); !errors.Is(err, errEnded) {
+			t.Errorf("pause after the end gave %v", err)
+		}
+	})
+}
