@@ -37,7 +37,7 @@ func Facts(_ context.Context, dir string) (vm.HostFacts, error) {
 	}
 	return vm.HostFacts{
 		CPUs: runtime.NumCPU(), MemoryBytes: memory,
-		DiskBytes: int64(fs.Blocks) * fs.Bsize, FreeBytes: int64(fs.Bavail) * fs.Bsize,
+		DiskBytes:    int64(fs.Blocks) * fs.Bsize,
 		Architecture: runtime.GOARCH, BootID: strings.TrimSpace(string(boot)),
 	}, nil
 }

@@ -42,7 +42,7 @@ func (s *Service) Create(ctx context.Context, req CreateRequest, p operation.Pro
 	}
 	c.release()
 	if req.Start {
-		if err := s.await(ctx, c.v, c.w, req.Wait, p); err != nil {
+		if err := s.await(ctx, c.v, c.w, 0, req.Wait, p); err != nil {
 			if ctx.Err() == nil || errors.Is(context.Cause(ctx), operation.ErrShutdown) {
 				return VM{}, err
 			}

@@ -15,12 +15,13 @@ import (
 type fakeMachines struct {
 	points *points
 
-	mu      sync.Mutex
-	alive   map[string]*fakeMachine
-	exits   map[string]vm.Exit
-	specs   []vm.Spec
-	atStart func(*fakeMachine)  // what a started machine does; nil: it gets ready
-	deaf    map[string]struct{} // monitors that live but do not answer
+	mu          sync.Mutex
+	alive       map[string]*fakeMachine
+	exits       map[string]vm.Exit
+	specs       []vm.Spec
+	beforeStart func()              // in the midst of a start, when there is no machine yet
+	atStart     func(*fakeMachine)  // what a started machine does; nil: it gets ready
+	deaf        map[string]struct{} // monitors that live but do not answer
 }
 
 func newFakeMachines(p *points) *fakeMachines {
@@ -32,6 +33,9 @@ func newFakeMachines(p *points) *fakeMachines {
 func (f *fakeMachines) Start(ctx context.Context, spec vm.Spec) (vm.Machine, error) {
 	if err := f.points.pass(ctx, "machine"); err != nil {
 		return nil, err
+	}
+	if f.beforeStart != nil {
+		f.beforeStart()
 	}
 	f.mu.Lock()
 	if f.alive[spec.VMID] != nil {

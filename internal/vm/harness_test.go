@@ -52,7 +52,7 @@ func newHarness(t *testing.T) *harness {
 		t: t, points: p, store: db.VMs(), machines: newFakeMachines(p), disks: newFakeDisks(p),
 		ports: &fakePorts{open: make(chan struct{})},
 		host: &fakeHost{points: p, facts: vm.HostFacts{
-			CPUs: 4, MemoryBytes: 8 * gib, DiskBytes: 100 * gib, FreeBytes: 50 * gib, Architecture: "amd64", BootID: "boot-1",
+			CPUs: 4, MemoryBytes: 8 * gib, DiskBytes: 100 * gib, Architecture: "amd64", BootID: "boot-1",
 		}},
 	}
 	h.deps = vm.Deps{

@@ -192,20 +192,6 @@ func TestSet(t *testing.T) {
 	}
 }
 
-func TestAnImageThatIsUsedIsKnown(t *testing.T) {
-	h := newHarness(t)
-	h.create("web", false)
-	if users, err := h.svc.ImageUsers(t.Context(), "0123456789ab"); err != nil || len(users) != 1 || users[0] != "web" {
-		t.Errorf("ImageUsers = %v, %v", users, err)
-	}
-	if users, err := h.svc.KernelUsers(t.Context(), "debian-12"); err != nil || len(users) != 1 {
-		t.Errorf("KernelUsers = %v, %v", users, err)
-	}
-	if users, err := h.svc.KernelUsers(t.Context(), "other"); err != nil || len(users) != 0 {
-		t.Errorf("KernelUsers of another = %v, %v", users, err)
-	}
-}
-
 func TestResetHappensOnceAtTheNextStart(t *testing.T) {
 	h := newHarness(t)
 	h.create("web", false)
@@ -389,5 +375,28 @@ func TestAStartThatFailsIsRecorded(t *testing.T) {
 	}
 	if diff := cmp.Diff(before, h.get("web")); diff != "" {
 		t.Errorf("a cancelled start changed the record (-want +got):\n%s", diff)
+	}
+}
+
+func TestKillDuringAStartDoesNotDeclareTheVMDead(t *testing.T) {
+	h := newHarness(t)
+	h.create("web", false)
+	h.points.reset(-1, nil)
+	inside, release := make(chan struct{}), make(chan struct{})
+	h.machines.beforeStart = func() { close(inside); <-release }
+	started := make(chan error)
+	go func() {
+		_, err := h.svc.Start(context.WithoutCancel(t.Context()), "web", vm.WaitReady(), quiet)
+		started <- err
+	}()
+	<-inside // the record says starting, and there is no monitor yet
+	_, err := h.svc.Kill(t.Context(), "web", "")
+	wantFault(t, err, fault.Busy, "start")
+	if v := h.get("web"); v.State != vm.Starting || v.ExitReason != "" {
+		t.Errorf("VM = %+v", v)
+	}
+	close(release)
+	if err := <-started; err != nil {
+		t.Errorf("Start = %v", err)
 	}
 }

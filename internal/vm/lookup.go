@@ -83,27 +83,3 @@ func (f Filter) matches(v VM) bool {
 	}
 	return true
 }
-
-// ImageUsers returns the names of the VMs made from the image with this id.
-func (s *Service) ImageUsers(ctx context.Context, imageID string) ([]string, error) {
-	return s.users(ctx, func(v VM) bool { return v.ImageID == imageID })
-}
-
-// KernelUsers returns the names of the VMs that boot the kernel of this name.
-func (s *Service) KernelUsers(ctx context.Context, name string) ([]string, error) {
-	return s.users(ctx, func(v VM) bool { return v.Kernel == name })
-}
-
-func (s *Service) users(ctx context.Context, uses func(VM) bool) ([]string, error) {
-	all, err := s.deps.Store.List(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, v := range all {
-		if uses(v) {
-			names = append(names, v.Name)
-		}
-	}
-	return names, nil
-}

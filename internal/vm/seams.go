@@ -171,7 +171,6 @@ type HostFacts struct {
 	CPUs         int
 	MemoryBytes  int64
 	DiskBytes    int64 // size of the filesystem that holds the VMs' disks
-	FreeBytes    int64 // what is free on it for this user
 	Architecture string
 	BootID       string // new each time the host boots
 }

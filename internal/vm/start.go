@@ -22,7 +22,11 @@ func (s *Service) Start(ctx context.Context, name string, wait Wait, p operation
 	if err != nil {
 		return VM{}, err
 	}
-	if err := s.await(ctx, v, w, wait, p); err != nil {
+	before := 0
+	if v.State.Alive() {
+		before = w.readyCount()
+	}
+	if err := s.await(ctx, v, w, before, wait, p); err != nil {
 		return VM{}, err
 	}
 	return s.byID(ctx, v.ID)
@@ -38,7 +42,10 @@ func (s *Service) start(ctx context.Context, name string, p operation.Progress) 
 		w, err := s.living(ctx, v)
 		switch {
 		case errors.Is(err, fault.NotFound):
-			// It has ended unseen, which is recorded now.
+			// It ended unseen, which is recorded only now.
+			if v, err = s.byID(ctx, v.ID); err != nil {
+				return VM{}, nil, err
+			}
 		case err != nil:
 			return VM{}, nil, err
 		case v.State == Paused:
@@ -89,9 +96,10 @@ func (s *Service) checkWait(wait Wait) error {
 	return nil
 }
 
-// await waits for what was asked. A machine that ends first is Unavailable,
+// await waits for what was asked. The guest counts as ready if it is, or has
+// become so more often than before. A machine that ends first is Unavailable,
 // with the reason.
-func (s *Service) await(ctx context.Context, v VM, w *watch, wait Wait, p operation.Progress) error {
+func (s *Service) await(ctx context.Context, v VM, w *watch, before int, wait Wait, p operation.Progress) error {
 	if wait.kind == waitNone {
 		return nil
 	}
@@ -105,7 +113,7 @@ func (s *Service) await(ctx context.Context, v VM, w *watch, wait Wait, p operat
 			stage = st.Stage
 			p.Detail("%s", stage)
 		}
-		return st.Phase == PhaseReady || wait.kind == waitStarted && st.VMMPID != 0
+		return st.Phase == PhaseReady || w.readyCount() > before || wait.kind == waitStarted && st.VMMPID != 0
 	})
 	switch {
 	case err != nil:

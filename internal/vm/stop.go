@@ -159,7 +159,7 @@ func notRunning(v VM) error {
 
 // Kill sends a signal (name with or without SIG, or number; empty: KILL) to
 // the VMM process of a living VM. After KILL it waits for the end. It does not
-// wait for the verb under way.
+// wait for the verb under way, except for one that is starting the machine.
 func (s *Service) Kill(ctx context.Context, name, signal string) (VM, error) {
 	number, err := ParseSignal(signal)
 	if err != nil {
@@ -172,10 +172,7 @@ func (s *Service) Kill(ctx context.Context, name, signal string) (VM, error) {
 	if !v.State.Alive() {
 		return VM{}, notRunning(v)
 	}
-	w, err := s.living(ctx, v)
-	if errors.Is(err, fault.NotFound) {
-		return VM{}, notRunning(v)
-	}
+	w, err := s.killable(ctx, v)
 	if err != nil {
 		return VM{}, err
 	}
@@ -188,4 +185,24 @@ func (s *Service) Kill(ctx context.Context, name, signal string) (VM, error) {
 		}
 	}
 	return s.byID(ctx, v.ID)
+}
+
+// killable finds the machine of a VM without holding the VM, if it is watched.
+func (s *Service) killable(ctx context.Context, v VM) (*watch, error) {
+	s.mu.Lock()
+	w := s.live[v.ID]
+	s.mu.Unlock()
+	if w != nil {
+		return w, nil
+	}
+	release, err := s.begin(v, "kill")
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	w, err = s.living(ctx, v)
+	if errors.Is(err, fault.NotFound) {
+		return nil, notRunning(v)
+	}
+	return w, err
 }

@@ -29,6 +29,7 @@ type watch struct {
 	mu      sync.Mutex
 	machine Machine
 	status  Status
+	readied int           // how often the guest became ready
 	changed chan struct{} // closed, and made anew, at every change
 	exit    Exit          // valid once ended is closed
 }
@@ -166,6 +167,9 @@ func (w *watch) current() Machine {
 func (w *watch) publish(st Status) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if st.Phase == PhaseReady && w.status.Phase != PhaseReady {
+		w.readied++
+	}
 	w.status = st
 	close(w.changed)
 	w.changed = make(chan struct{})
@@ -175,6 +179,14 @@ func (w *watch) snapshot() (Status, <-chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.status, w.changed
+}
+
+// readyCount tells a guest that was ready and is so no more from one that
+// never was.
+func (w *watch) readyCount() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.readied
 }
 
 // until waits for a status that satisfies enough. False means that the machine
