@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -283,6 +284,35 @@ func TestImportFailsWithoutTraces(t *testing.T) {
 			}
 			checkNothingStaged(t, cat.dirs)
 		})
+	}
+}
+
+// TestImportOnAFullDisk imports into filesystems of growing size, so that the
+// disk is full at one step after another.
+func TestImportOnAFullDisk(t *testing.T) {
+	needDepmod(t)
+	dir := onDisk(t, kerneltest.Alpine("6.6.52-0-lts"))
+	for _, kib := range []int{24, 40, 64, 96, 128} {
+		cat := newCatalog(t)
+		err := syscall.Mount("tmpfs", cat.dirs.Kernels(), "tmpfs", 0, fmt.Sprintf("size=%dk", kib))
+		if err != nil {
+			if os.Getenv("BANGER_TEST_REQUIRE") == "1" && os.Getuid() == 0 {
+				t.Fatal(err)
+			}
+			t.Skipf("mounting a small filesystem needs root: %v", err)
+		}
+		t.Cleanup(func() {
+			if err := syscall.Unmount(cat.dirs.Kernels(), 0); err != nil {
+				t.Error(err)
+			}
+		})
+		_, err = cat.Import(t.Context(), "k", dir, &stages{})
+		if fault.CodeOf(err) != fault.Unavailable || fault.HintOf(err) == "" || !strings.Contains(err.Error(), "no space left") {
+			t.Errorf("%d KiB: %v (%s), want Unavailable with a hint", kib, err, fault.CodeOf(err))
+		}
+		if left, err := os.ReadDir(cat.dirs.Kernels()); err != nil || len(left) != 0 {
+			t.Errorf("%d KiB: left behind %v, %v", kib, left, err)
+		}
 	}
 }
 

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/bangervm/banger/internal/fault"
@@ -51,6 +53,9 @@ func (t tree) depmod(ctx context.Context) error {
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if strings.Contains(stderr.String(), "No space left on device") {
+			return fmt.Errorf("depmod: %w", syscall.ENOSPC)
 		}
 		return fault.Wrap(fault.Invalid, err, "depmod: %s", firstLine(stderr.String()))
 	}
