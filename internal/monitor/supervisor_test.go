@@ -260,7 +260,9 @@ func TestResetsAreRebootsUntilThereAreTooMany(t *testing.T) {
 
 func TestJudge(t *testing.T) {
 	ready := func(s *supervisor) { s.wasReady = true }
-	killed := func(n syscall.Signal) func(*supervisor) { return func(s *supervisor) { s.wasReady, s.killed = true, int(n) } }
+	killed := func(n syscall.Signal) func(*supervisor) {
+		return func(s *supervisor) { s.wasReady, s.killed = true, int(n) }
+	}
 	for _, tt := range []struct {
 		name   string
 		set    func(*supervisor)

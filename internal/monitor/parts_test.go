@@ -1,0 +1,274 @@
+package monitor
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/monitorrpc"
+	"github.com/bangervm/banger/internal/statedir"
+	"github.com/bangervm/banger/internal/vm"
+)
+
+func goodSpec() vm.Spec {
+	return vm.Spec{
+		Format: vm.SpecFormat, VMID: "id", Name: "n", StartID: "s", VCPU: 1, MemoryBytes: 1, ReadyTimeoutMillis: 1,
+		Disks: []vm.Disk{{Serial: vm.SerialImage}, {Serial: vm.SerialVM}, {Serial: vm.SerialModules}},
+		Guest: vm.Guest{Hostname: "h", MachineID: "m", Token: "t", HostKey: "k", Env: []string{"A=b"}, Init: vm.InitAuto, Reset: true},
+	}
+}
+
+func TestSpecIsChecked(t *testing.T) {
+	for name, spoil := range map[string]func(*vm.Spec){
+		"newer format": func(s *vm.Spec) { s.Format++ },
+		"no format":    func(s *vm.Spec) { s.Format = 0 },
+		"no id":        func(s *vm.Spec) { s.VMID = "" },
+		"no cpu":       func(s *vm.Spec) { s.VCPU = 0 },
+		"no memory":    func(s *vm.Spec) { s.MemoryBytes = -1 },
+		"no time":      func(s *vm.Spec) { s.ReadyTimeoutMillis = 0 },
+	} {
+		s := goodSpec()
+		spoil(&s)
+		data, err := json.Marshal(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := parseSpec(data); fault.CodeOf(err) != fault.Invalid {
+			t.Errorf("%s: %v; want invalid", name, err)
+		}
+	}
+	data, err := json.Marshal(goodSpec())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := parseSpec(data)
+	if diff := cmp.Diff(goodSpec(), got); err != nil || diff != "" {
+		t.Errorf("a good spec: %v, %s", err, diff)
+	}
+}
+
+func FuzzSpec(f *testing.F) {
+	data, err := json.Marshal(goodSpec())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if spec, err := parseSpec(data); err == nil && spec.Format != vm.SpecFormat {
+			t.Errorf("format %d was taken", spec.Format)
+		}
+	})
+}
+
+func TestConfigureSaysWhatTheSpecSays(t *testing.T) {
+	got, err := configure(goodSpec(), 1, 42, []byte{1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := agentrpc.Configure{
+		Hostname: "h", MachineID: "m", UnixNano: 42, Entropy: []byte{1},
+		// The disks' names must be those that the agent protocol has.
+		Disks: agentrpc.Disks{Image: agentrpc.SerialImage, VM: agentrpc.SerialVM, Modules: agentrpc.SerialModules},
+		Init:  agentrpc.Init{Mode: agentrpc.InitAuto, Reset: true},
+		Token: "t", HostKey: "k", Env: []string{"A=b"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if again, _ := configure(goodSpec(), 2, 42, nil); again.Init.Reset {
+		t.Error("a reboot resets the disk again")
+	}
+	odd := goodSpec()
+	odd.Disks[0].Serial = "other"
+	if _, err := configure(odd, 1, 42, nil); err == nil {
+		t.Error("an unknown disk is no error")
+	}
+}
+
+func TestConsoleIsBounded(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "console.log")
+	if err := os.WriteFile(path, []byte("the start before\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := openConsole(path, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func(path string) string {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	if got := read(path + ".1"); got != "the start before\n" {
+		t.Errorf("the start before is %q", got)
+	}
+	for range 50 {
+		if n, err := c.Write([]byte("line of 16 chars")); n != 16 || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if a, b := len(read(path)), len(read(path+".1")); a > 100 || b > 100 || a+b < 100 {
+		t.Errorf("the files have %d and %d bytes", a, b)
+	}
+}
+
+func TestConsoleOutlivesAFullDisk(t *testing.T) {
+	c, err := openConsole(filepath.Join(t.TempDir(), "console.log"), 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = c.file.Close()
+	c.file, err = os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := c.Write([]byte("lost\n")); n != 5 || err != nil {
+		t.Errorf("write: %d, %v", n, err)
+	}
+	if got := c.lastLines(1); got != "lost" {
+		t.Errorf("the last line is %q", got)
+	}
+	_ = c.Close()
+}
+
+func TestLastLinesArePrintable(t *testing.T) {
+	c := &consoleLog{path: filepath.Join(t.TempDir(), "c"), limit: 1 << 20}
+	_, _ = c.Write([]byte("first\nsecond\r\n\x1b[31mred\x1b[0m \xff\xfe\x00bytes\n\n"))
+	if got, want := c.lastLines(2), "second\n[31mred[0m bytes"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	_ = c.Close()
+}
+
+func TestExitIsStagedThenRenamed(t *testing.T) {
+	dir := statedir.VM(t.TempDir())
+	want := vm.Exit{Format: vm.ExitFormat, StartID: "s", Reason: vm.ReasonStopped, Boots: 1, At: time.Now().UTC().Truncate(0)}
+	if err := writeExit(dir, want); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(dir.Exit())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got vm.Exit
+	if err := json.Unmarshal(data, &got); err != nil || got != want {
+		t.Errorf("got %+v, %v; want %+v", got, err, want)
+	}
+	entries, err := os.ReadDir(string(dir))
+	if err != nil || len(entries) != 1 {
+		t.Errorf("the directory has %v, %v", entries, err)
+	}
+	if err := writeExit(statedir.VM(filepath.Join(string(dir), "gone")), want); err == nil {
+		t.Error("writing into no directory gave no error")
+	}
+}
+
+func TestBoardLosesNoLastStatus(t *testing.T) {
+	b := newBoard(monitorrpc.Status{})
+	var watchers sync.WaitGroup
+	for range 8 {
+		watchers.Go(func() {
+			for boots := -1; ; {
+				s, changed := b.now()
+				if s.Boots < boots {
+					t.Errorf("boots went from %d to %d", boots, s.Boots)
+				}
+				if boots = s.Boots; boots == 1000 {
+					return
+				}
+				<-changed
+			}
+		})
+	}
+	for i := range 1001 {
+		b.show(monitorrpc.Status{Boots: i})
+	}
+	watchers.Wait()
+}
+
+// feed runs serveAgent on data, and returns what it passed on.
+func feed(t *testing.T, data []byte) []agentInput {
+	t.Helper()
+	ours, theirs := net.Pipe()
+	to := make(chan agentInput)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		serveAgent(context.Background(), ours, to, slog.New(slog.DiscardHandler))
+	}()
+	go func() {
+		_, _ = theirs.Write(data)
+		_ = theirs.Close()
+	}()
+	var got []agentInput
+	for {
+		select {
+		case in := <-to:
+			got = append(got, in)
+		case <-done:
+			return got
+		}
+	}
+}
+
+func TestAgentsWordsAreBounded(t *testing.T) {
+	long := strings.Repeat("é\x1b", 10_000)
+	data, err := json.Marshal(agentrpc.GuestMessage{Failed: &agentrpc.Failed{Stage: long, Message: long}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := feed(t, append(data, '\n'))
+	if len(got) != 2 || got[0].message == nil || got[1].message != nil {
+		t.Fatalf("got %d messages", len(got))
+	}
+	f := got[0].message.Failed
+	if len(f.Stage) > maxWord || len(f.Message) > maxText || !utf8.ValidString(f.Stage) || strings.Contains(f.Message, "\x1b") {
+		t.Errorf("stage has %d bytes, message %d", len(f.Stage), len(f.Message))
+	}
+}
+
+func TestAgentsEndlessLineEndsTheStream(t *testing.T) {
+	got := feed(t, bytes.Repeat([]byte("x"), 2*agentrpc.MaxLine))
+	if len(got) != 1 || got[0].message != nil {
+		t.Errorf("got %d messages; want only the end", len(got))
+	}
+}
+
+func FuzzAgentStream(f *testing.F) {
+	f.Add([]byte(`{"hello":{"protocol":1}}` + "\n" + `{"ready":{"init":"agent"}}` + "\n"))
+	f.Add([]byte(`{"stage":null,"failed":{"stage":"\u0000"}}` + "\n[]\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		got := feed(t, data)
+		if len(got) == 0 || got[len(got)-1].message != nil {
+			t.Error("the stream's end was not told")
+		}
+		for _, in := range got {
+			if in.message == nil {
+				continue
+			}
+			for _, w := range words(in.message) {
+				if len(*w) > maxWord || !utf8.ValidString(*w) {
+					t.Errorf("a word of %d bytes", len(*w))
+				}
+			}
+		}
+	})
+}
