@@ -16,6 +16,7 @@ import (
 
 	"github.com/bangervm/banger/internal/initramfs"
 	"github.com/bangervm/banger/internal/kernel"
+	"github.com/bangervm/banger/internal/kernel/kerneltest"
 	"github.com/bangervm/banger/internal/kernelstore"
 	"github.com/bangervm/banger/internal/kmod"
 	"github.com/bangervm/banger/internal/qemu"
@@ -23,9 +24,6 @@ import (
 	"github.com/bangervm/banger/internal/statedir"
 	"github.com/bangervm/banger/internal/vmlinux"
 )
-
-// kernelDirVar names the directory of an unpacked kernel package.
-const kernelDirVar = "BANGER_TEST_KERNEL_DIR"
 
 func skip(t *testing.T, format string, args ...any) {
 	t.Helper()
@@ -39,10 +37,6 @@ func skip(t *testing.T, format string, args ...any) {
 // in software emulation from a built initramfs, and sees that the modules
 // load in the order given and bring up the agent's port, then the disk.
 func TestRealKernelBootsFromTheInitramfs(t *testing.T) {
-	dir := os.Getenv(kernelDirVar)
-	if dir == "" {
-		skip(t, "%s is not set", kernelDirVar)
-	}
 	qemuPath, err := exec.LookPath("qemu-system-x86_64")
 	if err != nil || runtime.GOARCH != "amd64" {
 		skip(t, "no qemu-system-x86_64 for %s", runtime.GOARCH)
@@ -51,7 +45,7 @@ func TestRealKernelBootsFromTheInitramfs(t *testing.T) {
 	if err := os.MkdirAll(dirs.Kernels(), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	m := importKernel(t, dirs, dir)
+	m := importKernel(t, dirs, kerneltest.Package(t))
 	t.Logf("boot modules %v, late modules %v", m.BootModules, m.LateModules)
 	if before, after := slices.Index(m.BootModules, "virtio_ring.ko"), slices.Index(m.BootModules, "virtio.ko"); before > after {
 		t.Errorf("virtio loads before virtio_ring: %v", m.BootModules)

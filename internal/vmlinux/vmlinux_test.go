@@ -239,10 +239,10 @@ func TestExecutablesOnFiles(t *testing.T) {
 }
 
 func TestRealKernel(t *testing.T) {
-	dir := filepath.Join(os.Getenv("BANGER_TEST_KERNEL_DIR"), "boot")
-	names, _ := filepath.Glob(dir + "/vmlinuz-*")
-	if len(names) == 0 {
-		skip(t, "BANGER_TEST_KERNEL_DIR names no unpacked kernel package")
+	dir := filepath.Join(kerneltest.Package(t), "boot")
+	names, err := filepath.Glob(dir + "/vmlinuz-*")
+	if err != nil || len(names) == 0 {
+		t.Fatalf("no vmlinuz in %s: %v", dir, err)
 	}
 	dst := filepath.Join(t.TempDir(), "vmlinux")
 	bin, err := vmlinux.Executables{}.Extract(t.Context(), os.DirFS(dir), filepath.Base(names[0]), dst)
