@@ -42,14 +42,14 @@ func basics() []fixture.Entry {
 // oddities are legal things that image formats often lose.
 func oddities() []fixture.Entry {
 	program, _ := os.ReadFile("/bin/busybox")
-	capable := fixture.File("srv/capable", 0o755, string(program))
+	capable := fixture.File("srv/capable/chown", 0o755, string(program))
 	// VFS_CAP_REVISION_2 with the effective bit, and CAP_CHOWN (bit 0).
 	capable.PAXRecords = map[string]string{"SCHILY.xattr.security.capability": "\x01\x00\x00\x02" +
 		"\x01\x00\x00\x00" + "\x00\x00\x00\x00" + "\x00\x00\x00\x00" + "\x00\x00\x00\x00"}
 	owned := fixture.File("srv/owned", 0o4711, "x")
 	owned.Uid, owned.Gid = 70000, 70001
 	return []fixture.Entry{
-		capable, owned,
+		fixture.Dir("srv/capable", 0o755), capable, owned,
 		{Header: tar.Header{Typeflag: tar.TypeChar, Name: "srv/null", Mode: 0o666, Devmajor: 1, Devminor: 3}},
 		{Header: tar.Header{Typeflag: tar.TypeFifo, Name: "srv/fifo", Mode: 0o600}},
 		fixture.File("srv/"+strings.Repeat("n", 255), 0o644, "long\n"),
