@@ -43,13 +43,25 @@ func isHost(s string) bool {
 	return s == "localhost" || strings.ContainsAny(s, ".:[")
 }
 
+// validHost reports whether s is NAME[:PORT], or [IPV6][:PORT].
 func validHost(s string) bool {
-	for _, c := range []byte(s) {
-		if !isLower(c) && !isDigit(c) && (c < 'A' || c > 'Z') && !strings.ContainsRune(".-:[]", rune(c)) {
+	allowed := ".-"
+	name, port, hasPort := strings.Cut(s, ":")
+	if rest, found := strings.CutPrefix(s, "["); found {
+		var after string
+		name, after, found = strings.Cut(rest, "]")
+		port, hasPort = strings.CutPrefix(after, ":")
+		if !found || after != "" && !hasPort {
+			return false
+		}
+		allowed = ":."
+	}
+	for _, c := range []byte(name) {
+		if !isLower(c) && !isDigit(c) && (c < 'A' || c > 'Z') && !strings.ContainsRune(allowed, rune(c)) {
 			return false
 		}
 	}
-	return true
+	return name != "" && (!hasPort || port != "" && len(port) <= 5 && strings.Trim(port, "0123456789") == "")
 }
 
 func validTag(s string) bool {

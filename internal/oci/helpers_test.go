@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -283,4 +284,11 @@ func (p *progress) Count(done, total int64, unit string) {
 		panic(fmt.Sprintf("Count(%d, %d, %q) in stages %v", done, total, unit, p.stages))
 	}
 	p.done, p.total = max(p.done, done), total
+}
+
+func run(t *testing.T, name string, args ...string) {
+	t.Helper()
+	if out, err := exec.CommandContext(t.Context(), name, args...).CombinedOutput(); err != nil {
+		t.Fatalf("%s %v: %v: %s", name, args, err, out)
+	}
 }

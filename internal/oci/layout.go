@@ -156,7 +156,7 @@ func (l *layout) blob(_ context.Context, d v1.Descriptor) (io.ReadCloser, error)
 		return nil, fault.New(fault.Invalid, "the blob %s is missing", d.Digest)
 	}
 	if err != nil {
-		return nil, err
+		return nil, fault.Wrap(fault.Invalid, err, "the blob %s cannot be read", d.Digest)
 	}
 	return io.NopCloser(section), nil
 }

@@ -1,0 +1,290 @@
+package image_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/image"
+	"github.com/bangervm/banger/internal/operation"
+)
+
+// memoryStore is a Store in memory. It counts what is staged.
+type memoryStore struct {
+	images map[string]image.Manifest
+	staged int
+	fail   error // of Commit
+}
+
+func (s *memoryStore) List(context.Context) ([]image.Manifest, error) {
+	return slices.Collect(maps.Values(s.images)), nil
+}
+
+func (s *memoryStore) Stage(_ context.Context, id string) (image.Staging, error) {
+	s.staged++
+	return &memoryStaging{s: s}, nil
+}
+
+func (s *memoryStore) Update(_ context.Context, m image.Manifest) error {
+	s.images[m.ID] = m
+	return nil
+}
+
+func (s *memoryStore) Remove(_ context.Context, id string) error {
+	delete(s.images, id)
+	return nil
+}
+
+func (s *memoryStore) Sweep(context.Context) error { return nil }
+
+type memoryStaging struct {
+	s    *memoryStore
+	done bool
+}
+
+func (st *memoryStaging) RootfsPath() string { return "/staged/rootfs.ext4" }
+
+func (st *memoryStaging) Commit(m image.Manifest) error {
+	if st.s.fail != nil {
+		return st.s.fail
+	}
+	st.s.images[m.ID] = m
+	st.s.staged--
+	st.done = true
+	return nil
+}
+
+func (st *memoryStaging) Discard() error {
+	if !st.done {
+		st.s.staged--
+	}
+	return nil
+}
+
+// fakeSource has one image, whose digest a test may change.
+type fakeSource struct {
+	digest   string
+	unpacked int
+	closed   int
+}
+
+func (s *fakeSource) Open(context.Context, image.Ref, io.Reader) (image.Content, error) {
+	return &fakeContent{s}, nil
+}
+
+type fakeContent struct{ s *fakeSource }
+
+func (c *fakeContent) Info() image.Info {
+	return image.Info{Digest: c.s.digest, Architecture: "amd64", OS: "linux", Config: image.Config{User: "u"}}
+}
+
+func (c *fakeContent) Unpack(ctx context.Context, p operation.Progress, write func(io.Reader) error) error {
+	c.s.unpacked++
+	p.Stage("fetch")
+	p.Stage("unpack")
+	return write(strings.NewReader("tar"))
+}
+
+func (c *fakeContent) Close() error {
+	c.s.closed++
+	return nil
+}
+
+type fakeUsers map[string][]string
+
+func (u fakeUsers) ImageUsers(_ context.Context, id string) ([]string, error) { return u[id], nil }
+
+type stages []string
+
+func (s *stages) Stage(name string)         { *s = append(*s, name) }
+func (*stages) Detail(string, ...any)       {}
+func (*stages) Count(int64, int64, string)  {}
+
+type fixture struct {
+	*image.Service
+	store  *memoryStore
+	source *fakeSource
+	users  fakeUsers
+	err    error // of the filesystem's writer
+	clock  time.Time
+}
+
+func newFixture() *fixture {
+	f := &fixture{
+		store:  &memoryStore{images: map[string]image.Manifest{}},
+		source: &fakeSource{digest: "sha256:1"}, users: fakeUsers{}, clock: time.Unix(1000, 0),
+	}
+	write := func(context.Context, io.Reader, string) (int64, error) { return 42, f.err }
+	now := func() time.Time {
+		f.clock = f.clock.Add(time.Second)
+		return f.clock
+	}
+	f.Service = image.NewService(f.store, f.source, write, f.users, now, slog.New(slog.DiscardHandler))
+	return f
+}
+
+func (f *fixture) pull(t *testing.T, ref, name string) image.Manifest {
+	t.Helper()
+	m, err := f.Pull(t.Context(), image.PullRequest{Ref: ref, Name: name}, &stages{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestPullStoresAManifest(t *testing.T) {
+	f := newFixture()
+	var seen stages
+	got, err := f.Pull(t.Context(), image.PullRequest{Ref: "debian:12", Kernel: "k"}, &seen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := image.Manifest{
+		Format: image.ManifestFormat, ID: got.ID, Name: "debian-12", Ref: "debian:12", Digest: "sha256:1", Architecture: "amd64", OS: "linux",
+		RootfsBytes: 42, Kernel: "k", Config: image.Config{User: "u"}, CreatedAt: time.Unix(1001, 0).UTC(),
+	}
+	if diff := cmp.Diff(want, got); diff != "" || len(got.ID) < 12 {
+		t.Errorf("want (-), got (+):\n%s", diff)
+	}
+	if diff := cmp.Diff(stages{"resolve", "fetch", "unpack", "commit"}, seen); diff != "" {
+		t.Errorf("stages: %s", diff)
+	}
+	if stored := f.store.images[got.ID]; cmp.Diff(want, stored) != "" {
+		t.Errorf("stored %+v", stored)
+	}
+}
+
+func TestPullOfWhatIsThereDoesNothing(t *testing.T) {
+	f := newFixture()
+	first, second := f.pull(t, "debian:12", "d"), f.pull(t, "debian:12", "d")
+	if first.ID != second.ID || f.source.unpacked != 1 || f.source.closed != 2 {
+		t.Errorf("ids %s and %s, %d unpacked, %d closed", first.ID, second.ID, f.source.unpacked, f.source.closed)
+	}
+}
+
+func TestPullTakesTheName(t *testing.T) {
+	f := newFixture()
+	unused, used := f.pull(t, "debian:12", "a"), f.pull(t, "debian:12", "b")
+	f.users[used.ID] = []string{"vm1"}
+	f.source.digest = "sha256:2"
+	newA, newB := f.pull(t, "debian:12", "a"), f.pull(t, "debian:12", "b")
+	if _, there := f.store.images[unused.ID]; there {
+		t.Error("the image that no VM uses is still there")
+	}
+	if old := f.store.images[used.ID]; old.ID == "" || old.Name != "" {
+		t.Errorf("the image that a VM uses is %+v", old)
+	}
+	for name, want := range map[string]string{"a": newA.ID, "b": newB.ID, used.ID[:8]: used.ID} {
+		if got, err := f.Get(t.Context(), name); err != nil || got.ID != want {
+			t.Errorf("Get(%q) = %s, %v; want %s", name, got.ID, err, want)
+		}
+	}
+}
+
+func TestPullThatFailsLeavesNothing(t *testing.T) {
+	f := newFixture()
+	old := f.pull(t, "debian:12", "d")
+	f.source.digest = "sha256:2"
+	full := fault.New(fault.Unavailable, "disk full")
+	for _, test := range []struct{ write, commit error }{{full, nil}, {nil, full}} {
+		f.err, f.store.fail = test.write, test.commit
+		if _, err := f.Pull(t.Context(), image.PullRequest{Ref: "debian:12", Name: "d"}, &stages{}); !errors.Is(err, fault.Unavailable) {
+			t.Errorf("error %v", err)
+		}
+		if got, err := f.Get(t.Context(), "d"); err != nil || got.ID != old.ID || f.store.staged != 0 {
+			t.Errorf("the old image is %+v, %v; %d staged", got, err, f.store.staged)
+		}
+	}
+}
+
+func TestPullRefusesBeforeAnythingIsOpened(t *testing.T) {
+	f := newFixture()
+	for _, req := range []image.PullRequest{{Ref: "Debian"}, {Ref: "debian", Name: "No"}, {Ref: "tar:-", Input: strings.NewReader("")}, {Ref: "tar:-", Name: "x"}} {
+		if _, err := f.Pull(t.Context(), req, &stages{}); !errors.Is(err, fault.Invalid) {
+			t.Errorf("%+v: %v, want a fault Invalid", req, err)
+		}
+	}
+	if f.source.closed != 0 {
+		t.Error("the source was opened")
+	}
+}
+
+func TestCancelledPullCommitsNothing(t *testing.T) {
+	f := newFixture()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := f.Pull(ctx, image.PullRequest{Ref: "debian"}, &stages{})
+	if !errors.Is(err, context.Canceled) || len(f.store.images) != 0 || f.store.staged != 0 {
+		t.Errorf("error %v, images %v, %d staged", err, f.store.images, f.store.staged)
+	}
+}
+
+func TestGet(t *testing.T) {
+	f := newFixture()
+	for _, m := range []image.Manifest{
+		{ID: "abc000000000", Name: "one", Ref: "debian:12", CreatedAt: time.Unix(1, 0)},
+		{ID: "abd000000000", Name: "abc", Ref: "debian:12", CreatedAt: time.Unix(2, 0)},
+		{ID: "fff000000000", Name: "", Ref: "debian:11", CreatedAt: time.Unix(3, 0)},
+		{ID: "eee000000000", Name: "twin", CreatedAt: time.Unix(4, 0)},
+		{ID: "ddd000000000", Name: "twin", CreatedAt: time.Unix(5, 0)},
+	} {
+		f.store.images[m.ID] = m
+	}
+	tests := []struct {
+		name, id string
+		want     fault.Code
+	}{
+		{"one", "abc000000000", ""},
+		{"abc", "abd000000000", ""}, // a name beats a prefix
+		{"abc0", "abc000000000", ""},
+		{"ab", "", fault.Invalid},
+		{"debian:12", "abd000000000", ""},
+		{"debian:11", "", fault.NotFound}, // it lost its name
+		{"f", "fff000000000", ""},
+		{"twin", "ddd000000000", ""},
+		{"nothing", "", fault.NotFound},
+		{"", "", fault.Invalid},
+	}
+	for _, test := range tests {
+		got, err := f.Get(t.Context(), test.name)
+		if got.ID != test.id || (test.want == "") != (err == nil) || err != nil && !errors.Is(err, test.want) {
+			t.Errorf("Get(%q) = %q, %v; want %q, %q", test.name, got.ID, err, test.id, test.want)
+		}
+	}
+	all, err := f.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, m := range all {
+		names = append(names, m.Name)
+	}
+	if diff := cmp.Diff([]string{"abc", "one", "twin", "", ""}, names); diff != "" {
+		t.Errorf("List: %s", diff)
+	}
+}
+
+func TestDelete(t *testing.T) {
+	f := newFixture()
+	m := f.pull(t, "debian:12", "d")
+	f.users[m.ID] = []string{"vm1", "vm2"}
+	if err := f.Delete(t.Context(), "d"); !errors.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "vm1, vm2") {
+		t.Errorf("error %v, want a Conflict that names the VMs", err)
+	}
+	delete(f.users, m.ID)
+	if err := f.Delete(t.Context(), "d"); err != nil || len(f.store.images) != 0 {
+		t.Errorf("error %v, left %v", err, f.store.images)
+	}
+	if err := f.Delete(t.Context(), "d"); !errors.Is(err, fault.NotFound) {
+		t.Errorf("error %v, want NotFound", err)
+	}
+}

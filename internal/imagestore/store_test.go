@@ -1,0 +1,165 @@
+package imagestore_test
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/image"
+	"github.com/bangervm/banger/internal/imagestore"
+	"github.com/bangervm/banger/internal/statedir"
+)
+
+const id = "0123456789ab"
+
+func newStore(t *testing.T) (*imagestore.Store, statedir.Dirs) {
+	t.Helper()
+	dirs := statedir.Dirs{State: t.TempDir()}
+	return imagestore.New(dirs, slog.New(slog.DiscardHandler)), dirs
+}
+
+func add(t *testing.T, s *imagestore.Store, m image.Manifest) {
+	t.Helper()
+	st, err := s.Stage(t.Context(), m.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(st.RootfsPath(), []byte("ext4"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(st.Commit(m), st.Discard()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func manifest(name string) image.Manifest {
+	return image.Manifest{Format: image.ManifestFormat, ID: id, Name: name, Ref: "debian:12", CreatedAt: time.Unix(1, 0).UTC()}
+}
+
+func names(t *testing.T, dir string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, e := range entries {
+		out = append(out, e.Name())
+	}
+	return out
+}
+
+func TestCommitMakesTheImageVisible(t *testing.T) {
+	s, dirs := newStore(t)
+	if all, err := s.List(t.Context()); err != nil || len(all) != 0 {
+		t.Fatalf("an empty store lists %v, %v", all, err)
+	}
+	add(t, s, manifest("a"))
+	all, err := s.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]image.Manifest{manifest("a")}, all); diff != "" {
+		t.Error(diff)
+	}
+	if info, err := os.Stat(dirs.Image(id).Rootfs()); err != nil || info.Mode().Perm() != 0o400 {
+		t.Errorf("rootfs.ext4: %v, %v; want it read-only", info, err)
+	}
+	if _, err := s.Stage(t.Context(), id); !errors.Is(err, fault.Conflict) {
+		t.Errorf("staging a taken id: %v, want a Conflict", err)
+	}
+}
+
+func TestDiscardLeavesNothing(t *testing.T) {
+	s, dirs := newStore(t)
+	st, err := s.Stage(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all, err := s.List(t.Context()); err != nil || len(all) != 0 {
+		t.Errorf("what is staged is listed: %v, %v", all, err)
+	}
+	if err := st.Discard(); err != nil {
+		t.Fatal(err)
+	}
+	if left := names(t, dirs.Images()); len(left) != 0 {
+		t.Errorf("left: %v", left)
+	}
+}
+
+func TestUpdateAndRemove(t *testing.T) {
+	s, dirs := newStore(t)
+	add(t, s, manifest("a"))
+	if err := s.Update(t.Context(), manifest("")); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := s.List(t.Context()); err != nil || len(all) != 1 || all[0].Name != "" {
+		t.Errorf("after Update: %v, %v", all, err)
+	}
+	for range 2 { // the second finds nothing, which is no error
+		if err := s.Remove(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if left := names(t, dirs.Images()); len(left) != 0 {
+		t.Errorf("left: %v", left)
+	}
+	for _, bad := range []string{"", "..", "../../x", "0123456789aX"} {
+		if err := s.Remove(t.Context(), bad); !errors.Is(err, fault.Invalid) {
+			t.Errorf("Remove(%q): %v, want a fault Invalid", bad, err)
+		}
+	}
+}
+
+func TestListOfDamagedAndNewerManifests(t *testing.T) {
+	s, dirs := newStore(t)
+	add(t, s, manifest("a"))
+	broken := dirs.Image("bbbbbbbbbbbb")
+	if err := errors.Join(os.Mkdir(string(broken), 0o700), os.WriteFile(broken.Manifest(), []byte("{"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := s.List(t.Context()); err != nil || len(all) != 1 {
+		t.Errorf("with a damaged one: %v, %v", all, err)
+	}
+	newer := manifest("n")
+	newer.Format = image.ManifestFormat + 1
+	data, err := json.Marshal(newer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(dirs.Image(id).Manifest(), data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.List(t.Context()); !errors.Is(err, fault.Invalid) || !strings.Contains(err.Error(), "format 2") {
+		t.Errorf("with a newer one: %v, want a fault Invalid", err)
+	}
+}
+
+func TestSweep(t *testing.T) {
+	s, dirs := newStore(t)
+	add(t, s, manifest("a"))
+	if _, err := s.Stage(t.Context(), "cccccccccccc"); err != nil {
+		t.Fatal(err)
+	}
+	half := dirs.Image(id).Manifest() + statedir.StagingSuffix
+	if err := os.WriteFile(half, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{id}, names(t, dirs.Images())); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{filepath.Base(dirs.Image(id).Manifest()), filepath.Base(dirs.Image(id).Rootfs())}, names(t, string(dirs.Image(id)))); diff != "" {
+		t.Error(diff)
+	}
+}
