@@ -68,9 +68,16 @@ func decode(cfg *Config, data []byte) error {
 	}
 	if bad, ok := errors.AsType[*toml.DecodeError](err); ok {
 		row, column := bad.Position()
-		return fault.New(fault.Invalid, "line %d, column %d: %s", row, column, strings.TrimPrefix(bad.Error(), "toml: "))
+		return fault.New(fault.Invalid, "line %d, column %d: %s%s", row, column, keyText(bad.Key()), strings.TrimPrefix(bad.Error(), "toml: "))
 	}
 	return err
+}
+
+func keyText(key toml.Key) string {
+	if len(key) == 0 {
+		return ""
+	}
+	return strings.Join(key, ".") + ": "
 }
 
 func (c *Config) applyEnv(env func(string) (string, bool)) error {

@@ -1,0 +1,153 @@
+package config
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/bangervm/banger/internal/fault"
+)
+
+func TestParseSize(t *testing.T) {
+	for text, want := range map[string]Size{
+		"0": 0, "17": 17, "17B": 17, "1K": 1 << 10, "1k": 1 << 10, "1KiB": 1 << 10, "1KB": 1 << 10,
+		"512M": 512 << 20, "2GiB": 2 << 30, "2g": 2 << 30, " 2 GiB ": 2 << 30, "1.5G": 3 << 29, "1T": 1 << 40, "-1G": -1 << 30,
+		"8589934592": 8 << 30,
+	} {
+		if got, err := ParseSize(text); err != nil || got != want {
+			t.Errorf("%q: %d, %v, want %d", text, got, err, want)
+		}
+	}
+	for _, text := range []string{
+		"", "G", "2X", "two", "1e3", "0x10", "NaN", "Inf", "1.2.3", "2GG", "2i", "1 2", "2GiBB", "--1", "9223372036854775807K", "99999999T", "1_0",
+	} {
+		if got, err := ParseSize(text); !errors.Is(err, fault.Invalid) {
+			t.Errorf("%q: %d, %v, want invalid", text, got, err)
+		} else if !strings.Contains(err.Error(), `"`+text+`"`) {
+			t.Errorf("%q: the message %q does not say it", text, err)
+		}
+	}
+}
+
+func TestSizeString(t *testing.T) {
+	for size, want := range map[Size]string{
+		0: "0B", 17: "17B", 1023: "1023B", 1024: "1KiB", 512 << 20: "512MiB", 3 << 29: "1.5GiB", 2 << 40: "2TiB", -1 << 30: "-1GiB",
+	} {
+		if got := size.String(); got != want {
+			t.Errorf("%d: %s, want %s", int64(size), got, want)
+		}
+	}
+}
+
+func TestSizeTextRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		size := Size(rapid.Int64().Draw(t, "size"))
+		text, err := size.MarshalText()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back Size
+		if err := back.UnmarshalText(text); err != nil || back != size {
+			t.Fatalf("%d → %s → %d, %v", int64(size), text, int64(back), err)
+		}
+	})
+}
+
+func FuzzParseSize(f *testing.F) {
+	for _, text := range []string{"2GiB", "1.5G", "-1", "9223372036854775807", "1e9", "∞"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if _, err := ParseSize(text); err != nil && !errors.Is(err, fault.Invalid) {
+			t.Fatalf("%q: %v", text, err)
+		}
+	})
+}
+
+func loadText(t *testing.T, file string, env map[string]string) (Config, error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "config.toml")
+	if err := os.WriteFile(path, []byte(file), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return load(path, func(key string) (string, bool) { v, ok := env[key]; return v, ok })
+}
+
+func TestNoFileIsTheDefault(t *testing.T) {
+	got, err := load(filepath.Join(t.TempDir(), "none.toml"), func(string) (string, bool) { return "", false })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(Default(), got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestFileThenEnvironment(t *testing.T) {
+	got, err := loadText(t, "driver = 'qemu-tcg'\nlog_level = 'debug'\n[vm]\nimage = 'alpine'\nvcpu = 4\nmemory = '2GiB'\ndisk = '20G'\n",
+		map[string]string{"BANGER_VCPU": "2", "BANGER_DISK": "1.5G", "BANGER_QEMU": "/opt/qemu"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Config{
+		Driver: "qemu-tcg", QEMU: "/opt/qemu", LogLevel: slog.LevelDebug,
+		VM: VMDefaults{Image: "alpine", VCPU: 2, Memory: 2 << 30, Disk: 3 << 29},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	for name, c := range map[string]struct {
+		file string
+		env  map[string]string
+		says []string
+	}{
+		"unknown key":        {"colour = 'red'", nil, []string{"colour", "line 1"}},
+		"unknown nested key": {"[vm]\nram = '1G'", nil, []string{"vm.ram", "line 2"}},
+		"unknown table":      {"[network]\nx = 1", nil, []string{"network"}},
+		"syntax":             {"vcpu = ", nil, []string{"line 1"}},
+		"wrong type":         {"[vm]\nvcpu = 'two'", nil, []string{"vcpu"}},
+		"bad size":           {"[vm]\nmemory = 'much'", nil, []string{"much"}},
+		"boolean for a size": {"[vm]\nmemory = true", nil, []string{"true"}},
+		"driver":             {"driver = 'xen'", nil, []string{"xen", "qemu-tcg"}},
+		"zero CPUs":          {"[vm]\nvcpu = 0", nil, []string{"vcpu", "0"}},
+		"negative memory":    {"[vm]\nmemory = '-1G'", nil, []string{"memory", "-1GiB"}},
+		"zero disk":          {"[vm]\ndisk = '0'", nil, []string{"disk"}},
+		"log level":          {"log_level = 'loud'", nil, []string{"loud"}},
+		"variable":           {"", map[string]string{"BANGER_VCPU": "many"}, []string{"BANGER_VCPU", "many"}},
+		"variable's range":   {"", map[string]string{"BANGER_VCPU": "-3"}, []string{"-3"}},
+		"big file":           {"# " + strings.Repeat("x", maxFile), nil, []string{"bigger"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := loadText(t, c.file, c.env)
+			if !errors.Is(err, fault.Invalid) {
+				t.Fatalf("got %v", err)
+			}
+			for _, want := range c.says {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%q does not say %q", err, want)
+				}
+			}
+		})
+	}
+}
+
+func FuzzConfig(f *testing.F) {
+	f.Add([]byte("driver = 'auto'\n[vm]\nmemory = '2GiB'\n"))
+	f.Add([]byte("[[vm]]\n"))
+	f.Add([]byte("vm = {vcpu = 1e400}"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		cfg := Default()
+		if err := decode(&cfg, data); err != nil && err.Error() == "" {
+			t.Fatal("an error that says nothing")
+		}
+	})
+}
