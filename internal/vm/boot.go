@@ -3,6 +3,7 @@ package vm
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/bangervm/banger/internal/fault"
 )
@@ -92,7 +93,7 @@ func (s *Service) launch(ctx context.Context, v VM) (*watch, error) {
 	before := v
 	v, err = s.update(ctx, v.ID, func(v *VM) error {
 		v.State, v.StartID, v.HostBootID, v.Driver = Starting, newID(), b.host.BootID, b.driver.Name
-		v.ExitReason, v.ExitMessage, v.StartedAt = "", "", s.now()
+		v.ExitReason, v.ExitMessage, v.StartedAt, v.StoppedAt = "", "", s.now(), time.Time{}
 		return nil
 	})
 	if err != nil {

@@ -37,8 +37,10 @@ func (s *Service) Set(ctx context.Context, name string, change Change) (VM, erro
 	if err != nil {
 		return VM{}, err
 	}
-	if err := s.checkFree(ctx, v, want.Name); err != nil {
-		return VM{}, err
+	if want.Name != v.Name {
+		if err := s.checkFree(ctx, want.Name); err != nil {
+			return VM{}, err
+		}
 	}
 	// The disk first: one that is larger than its record harms nothing.
 	if want.DiskBytes > v.DiskBytes {
@@ -107,16 +109,14 @@ func (c Change) applyLabels(v VM) (VM, error) {
 
 // checkFree finds a taken name before anything is done. The store decides in
 // the end.
-func (s *Service) checkFree(ctx context.Context, v VM, name string) error {
-	if name == v.Name {
-		return nil
-	}
+func (s *Service) checkFree(ctx context.Context, name string) error {
 	found, err := s.deps.Store.Lookup(ctx, name, 1)
 	if err != nil {
 		return err
 	}
 	if len(found) > 0 && found[0].Name == name {
-		return fault.New(fault.Conflict, "the name %q is taken", name).WithHint("choose another name")
+		return fault.New(fault.Conflict, "the name %q is taken", name).
+			WithHint("choose another name, or remove the VM: banger vm rm %s", name)
 	}
 	return nil
 }

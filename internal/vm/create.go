@@ -108,6 +108,11 @@ func (c *creation) check(ctx context.Context) error {
 	if err := c.validate(host); err != nil {
 		return err
 	}
+	if c.req.Name != nil {
+		if err := c.s.checkFree(ctx, *c.req.Name); err != nil {
+			return err
+		}
+	}
 	c.v.MemoryBytes, c.v.DiskBytes = roundUp(c.v.MemoryBytes), roundUp(c.v.DiskBytes)
 	return c.s.deps.Preflight(ctx)
 }
@@ -247,7 +252,6 @@ func (c *creation) abandon(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.p.Stage("undo")
 	if v.State.Alive() {
 		if err := c.s.endHard(ctx, v); err != nil {
 			return err
