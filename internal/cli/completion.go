@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,21 +36,12 @@ func (a *App) names(most int, list func(ctx context.Context, c *client.Client) (
 		var matching []cobra.Completion
 		for _, name := range all {
 			word, _, _ := strings.Cut(name, "\t")
-			if strings.HasPrefix(word, prefix) && !contains(given, word) {
+			if strings.HasPrefix(word, prefix) && !slices.Contains(given, word) {
 				matching = append(matching, name)
 			}
 		}
 		return matching, cobra.ShellCompDirectiveNoFileComp
 	}
-}
-
-func contains(list []string, word string) bool {
-	for _, s := range list {
-		if s == word {
-			return true
-		}
-	}
-	return false
 }
 
 // vmNames completes names of VMs in any of these states (none: in all).
@@ -58,7 +50,7 @@ func (a *App) vmNames(most int, states ...string) completer {
 		vms, err := c.ListVMs(ctx, nil)
 		var names []string
 		for _, v := range vms {
-			if len(states) == 0 || contains(states, v.State) {
+			if len(states) == 0 || slices.Contains(states, v.State) {
 				names = append(names, cobra.CompletionWithDesc(v.Name, v.State))
 			}
 		}

@@ -79,7 +79,7 @@ func (m *meter) copy(ctx context.Context, name string, w io.Writer, r io.Reader)
 }
 
 type countedReader struct {
-	ctx   context.Context //nolint:containedctx // io.Reader has no place for it
+	ctx   context.Context
 	r     io.Reader
 	name  string
 	meter *meter
@@ -96,7 +96,7 @@ func (c *countedReader) Read(p []byte) (int, error) {
 }
 
 type countedWriter struct {
-	ctx   context.Context //nolint:containedctx // io.Writer has no place for it
+	ctx   context.Context
 	w     io.Writer
 	name  string
 	meter *meter

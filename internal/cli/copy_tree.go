@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -20,7 +21,7 @@ const maxDepth = 200
 
 // copier is one copy under way.
 type copier struct {
-	ctx   context.Context //nolint:containedctx // one copy, one context
+	ctx   context.Context
 	from  source
 	to    target
 	meter *meter
@@ -28,7 +29,7 @@ type copier struct {
 
 // copyTree copies src to dst, or into dst when that is a directory.
 func copyTree(ctx context.Context, from source, src string, to guestFiles, dst string, meter *meter) error {
-	name, err := landing(src, dst, func() (fs.FileInfo, error) { return to.Stat(dst) })
+	name, err := landing(src, dst, func() (fs.FileInfo, error) { return to.Stat(path.Clean(dst)) })
 	if err != nil {
 		return err
 	}
@@ -41,7 +42,7 @@ func copyTree(ctx context.Context, from source, src string, to guestFiles, dst s
 
 // copyToHost is copyTree to this host, below the directory that dst names or stands in.
 func copyToHost(ctx context.Context, from guestFiles, src, dst string, meter *meter) error {
-	name, err := landing(src, dst, func() (fs.FileInfo, error) { return os.Stat(dst) })
+	name, err := landing(src, dst, func() (fs.FileInfo, error) { return os.Stat(path.Clean(dst)) })
 	if err != nil {
 		return err
 	}
@@ -156,8 +157,11 @@ func (c *copier) replace(name string, in io.Reader, mode fs.FileMode, modified t
 	}
 	staging := stagingName(name)
 	out, err := c.to.Create(staging)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fault.New(fault.NotFound, "the directory %s does not exist", path.Dir(name))
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	err = c.meter.copy(c.ctx, path.Base(name), out, in)
 	if closeErr := out.Close(); err == nil {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -73,26 +74,24 @@ func (a *App) printReport(f format, report doctor.Report) error {
 	case formatJSON, formatYAML:
 		return a.printValue(f, report)
 	case formatName:
-		text := ""
+		var names strings.Builder
 		for _, c := range report.Checks {
-			text += c.Name + "\n"
+			names.WriteString(c.Name + "\n")
 		}
-		return a.print(text)
+		return a.print(names.String())
 	}
-	table := renderTable(report.Checks, []column[doctor.Finding]{
+	var text strings.Builder
+	text.WriteString(renderTable(report.Checks, []column[doctor.Finding]{
 		{head: "CHECK", cell: func(c doctor.Finding) string { return c.Name }},
 		{head: "STATUS", cell: func(c doctor.Finding) string { return string(c.Status) }, tint: checkTint},
 		{head: "REASON", cell: func(c doctor.Finding) string { return c.Reason }},
-	}, a.colour(a.Out))
+	}, a.colour(a.Out)))
 	for _, c := range report.Checks {
 		if c.Remedy != "" {
-			table += "\n" + c.Name + ": " + printable(c.Remedy, " ")
+			text.WriteString("\n" + c.Name + ": " + printable(c.Remedy, " ") + "\n")
 		}
 	}
-	if report.Status != doctor.OK {
-		table += "\n"
-	}
-	return a.print(table)
+	return a.print(text.String())
 }
 
 func checkTint(c doctor.Finding) string {

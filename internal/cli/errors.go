@@ -105,7 +105,7 @@ func (a *App) printError(err error) {
 
 // split returns the parts of an errors.Join, which are shown one by one.
 func split(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // only a joined error itself is split
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		return joined.Unwrap()
 	}
 	return []error{err}

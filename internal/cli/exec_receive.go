@@ -11,7 +11,7 @@ import (
 
 // notStartedError says that the guest could not start the command.
 type notStartedError struct {
-	status  int // 126 or 127
+	status  int // 125, 126 or 127
 	message string
 }
 
@@ -68,7 +68,7 @@ func errorFrame(payload []byte) error {
 		return fmt.Errorf("%w: an error of %d bytes", agentrpc.ErrFrame, len(payload))
 	}
 	status := binary.BigEndian.Uint32(payload)
-	if status != 126 && status != 127 {
+	if status < 125 || status > 127 {
 		return fmt.Errorf("%w: error with status %d", agentrpc.ErrFrame, status)
 	}
 	return &notStartedError{status: int(status), message: string(payload[4:])}

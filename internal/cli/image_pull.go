@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -53,19 +54,21 @@ func (a *App) imagePull(ctx context.Context, req api.PullImage, f format) error 
 	}
 	show := a.stagesTo(a.Err)
 	defer show.close()
-	begin := func(ctx context.Context) (api.Operation, error) { return c.PullImage(ctx, req) }
-	var send func(ctx context.Context, id string) error
-	if req.Ref == standardInput {
-		send = func(ctx context.Context, id string) error {
-			in := &inputReader{r: a.In}
-			err := c.SendInput(ctx, id, in)
-			if in.err != nil {
-				return fault.Wrap(fault.Invalid, in.err, "read stdin")
-			}
-			return err
+	sendCtx, stop := context.WithCancel(ctx)
+	defer stop()
+	in := &input{r: a.In}
+	op, err := follow(ctx, c, show, func(ctx context.Context) (api.Operation, error) {
+		op, err := c.PullImage(ctx, req)
+		if err == nil && req.Ref == standardInput {
+			// What the daemon makes of the input, the operation says; it does not
+			// wait for ever for one that never comes.
+			go func() { _ = c.SendInput(sendCtx, op.ID, in) }()
 		}
+		return op, err
+	})
+	if err != nil && ctx.Err() == nil && in.failure() != nil {
+		err = in.failure()
 	}
-	op, err := followInput(ctx, c, show, begin, send)
 	show.close()
 	if err != nil {
 		return err
@@ -80,18 +83,33 @@ func (a *App) imagePull(ctx context.Context, req api.PullImage, f format) error 
 	return a.print("pulled " + imageView(time.Now()).name(image) + " (" + idText(image.ID) + ", " + bytesText(image.DiskUsage) + ")\n")
 }
 
-// inputReader remembers how reading stdin failed, which no answer of the
-// daemon could tell.
-type inputReader struct {
+// input is stdin on its way to an operation. It remembers how reading failed,
+// which no answer of the daemon could tell.
+type input struct {
 	r   io.Reader
+	mu  sync.Mutex
 	err error
 }
 
 // Read is part of io.Reader.
-func (i *inputReader) Read(p []byte) (int, error) {
+func (i *input) Read(p []byte) (int, error) {
 	n, err := i.r.Read(p)
-	if err != nil && err != io.EOF { //nolint:errorlint // io.EOF is never wrapped by a Reader
-		i.err = err
+	if err != nil && err != io.EOF {
+		i.fail(fault.Wrap(fault.Invalid, err, "read stdin"))
 	}
 	return n, err
+}
+
+func (i *input) fail(err error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.err == nil {
+		i.err = err
+	}
+}
+
+func (i *input) failure() error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.err
 }

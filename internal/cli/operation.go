@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/bangervm/banger/internal/api"
@@ -15,15 +14,6 @@ import (
 // cancelled (Ctrl-C), it cancels the operation and waits until it has undone
 // what it did; the fault is then Canceled. It does not close show.
 func follow(ctx context.Context, c *client.Client, show stages, begin func(context.Context) (api.Operation, error)) (api.Operation, error) {
-	return followInput(ctx, c, show, begin, nil)
-}
-
-// followInput is follow for an operation that takes input: send streams it, and
-// is called once the operation has begun.
-func followInput(ctx context.Context, c *client.Client, show stages,
-	begin func(context.Context) (api.Operation, error),
-	send func(ctx context.Context, id string) error,
-) (api.Operation, error) {
 	// What was begun must be known, or it could not be cancelled.
 	detached := context.WithoutCancel(ctx)
 	op, err := begin(detached)
@@ -31,33 +21,9 @@ func followInput(ctx context.Context, c *client.Client, show stages,
 		return op, err
 	}
 	show.update(op)
-	sent := make(chan error, 1)
-	if send != nil {
-		sendCtx, stop := context.WithCancel(ctx)
-		defer stop()
-		go func() {
-			err := send(sendCtx, op.ID)
-			if err != nil && ctx.Err() == nil {
-				// The operation would wait for ever. When it ended by itself, cancelling does nothing.
-				_, _ = c.CancelOperation(detached, op.ID)
-			}
-			sent <- err
-		}()
-	} else {
-		sent <- nil
-	}
 	last, err := c.Wait(ctx, op.ID, show.update)
 	if err != nil && ctx.Err() != nil && last.EndedAt == nil {
 		return cancelAndWait(detached, c, show, op)
-	}
-	if errors.Is(err, fault.Canceled) {
-		select {
-		case sendErr := <-sent:
-			if sendErr != nil {
-				return last, sendErr
-			}
-		default:
-		}
 	}
 	return last, err
 }

@@ -69,7 +69,9 @@ func hasValue[T any](items []T, c column[T]) bool {
 func renderFields[T any](item T, fields []column[T], colour bool) string {
 	width := 0
 	for _, f := range fields {
-		width = max(width, len(f.head))
+		if f.cell(item) != "" {
+			width = max(width, len(f.head))
+		}
 	}
 	var b strings.Builder
 	for _, f := range fields {

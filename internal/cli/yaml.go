@@ -18,7 +18,7 @@ func yamlFromJSON(data []byte) (string, error) {
 	if err := w.value(0, false); err != nil {
 		return "", err
 	}
-	if _, err := dec.Token(); err != io.EOF { //nolint:errorlint // Token returns io.EOF itself
+	if _, err := dec.Token(); err != io.EOF {
 		return "", fmt.Errorf("more than one JSON value")
 	}
 	return w.b.String(), nil

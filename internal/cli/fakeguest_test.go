@@ -1,0 +1,182 @@
+package cli_test
+
+import (
+	"bufio"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/pkg/sftp"
+	"golang.org/x/crypto/ssh"
+
+	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/api"
+)
+
+// exec understands a few commands: it is a guest, as far as frames go.
+func (d *fakeDaemon) exec(w http.ResponseWriter, r *http.Request, v api.VM) {
+	if v.State != "running" {
+		problem(w, http.StatusConflict, api.Problem{Code: "conflict", Message: "VM " + v.Name + " is " + v.State, Hint: "banger vm start " + v.Name})
+		return
+	}
+	var req api.Exec
+	if err := json.NewDecoder(r.Body).Decode(&req); err != nil {
+		problem(w, http.StatusBadRequest, api.Problem{Code: "invalid", Message: err.Error()})
+		return
+	}
+	conn, rw, err := upgrade(w, agentrpc.ExecProtocol)
+	if err != nil {
+		return
+	}
+	defer func() { _ = conn.Close() }()
+	status := func(n uint32) { _ = agentrpc.WriteFrame(conn, agentrpc.FrameExit, binary.BigEndian.AppendUint32(nil, n)) }
+	out := func(text string) { _ = agentrpc.WriteFrame(conn, agentrpc.FrameStdout, []byte(text)) }
+	switch req.Command[0] {
+	case "echo":
+		out(strings.Join(req.Command[1:], " ") + "\n")
+		status(0)
+	case "warn":
+		_ = agentrpc.WriteFrame(conn, agentrpc.FrameStderr, []byte("warned\n"))
+		status(0)
+	case "request":
+		data, _ := json.Marshal(req)
+		out(string(data) + "\n")
+		status(0)
+	case "exit":
+		status(7)
+	case "cat":
+		if req.Stdin {
+			copyInput(rw, out)
+		}
+		status(0)
+	case "signal":
+		d.note("waiting for a signal")
+		kind, payload, _ := agentrpc.ReadFrame(rw, nil)
+		out(fmt.Sprintf("%d %s\n", kind, payload))
+		status(143)
+	case "hang":
+		d.note("hanging")
+		for err == nil {
+			_, _, err = agentrpc.ReadFrame(rw, nil)
+			d.note("ignored a frame")
+		}
+	case "no-such":
+		_ = agentrpc.WriteFrame(conn, agentrpc.FrameError, append(binary.BigEndian.AppendUint32(nil, 127), "no-such: not \x1b[1mfound"...))
+	case "nonsense":
+		_, _ = conn.Write([]byte{99, 0, 0, 0, 0})
+	case "break":
+	}
+}
+
+func copyInput(r io.Reader, out func(string)) {
+	for {
+		kind, payload, err := agentrpc.ReadFrame(r, nil)
+		if err != nil || kind == agentrpc.FrameStdinEOF {
+			return
+		}
+		out(string(payload))
+	}
+}
+
+func upgrade(w http.ResponseWriter, protocol string) (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	_, err = fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %s\r\n\r\n", protocol)
+	return conn, rw, err
+}
+
+// guestKeys are the keys of the SSH server in every fake VM, and banger's own.
+type guestKeys struct {
+	host     ssh.Signer
+	client   ssh.PublicKey
+	identity string
+}
+
+func newGuestKeys(dir string) (*guestKeys, error) {
+	_, hostKey, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	host, err := ssh.NewSignerFromKey(hostKey)
+	if err != nil {
+		return nil, err
+	}
+	public, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	block, err := ssh.MarshalPrivateKey(key, "")
+	if err != nil {
+		return nil, err
+	}
+	client, err := ssh.NewPublicKey(public)
+	if err != nil {
+		return nil, err
+	}
+	identity := filepath.Join(filepath.Dir(dir), "id_ed25519")
+	return &guestKeys{host: host, client: client, identity: identity}, os.WriteFile(identity, pem.EncodeToMemory(block), 0o600)
+}
+
+func (k *guestKeys) access(v api.VM) api.SSHAccess {
+	return api.SSHAccess{
+		User: "root", HostAlias: v.ID, IdentityFile: k.identity, KnownHosts: "/known hosts",
+		HostKey: strings.TrimSpace(string(ssh.MarshalAuthorizedKey(k.host.PublicKey()))),
+	}
+}
+
+// stream serves SFTP of the guest's directory, over SSH.
+func (d *fakeDaemon) stream(w http.ResponseWriter, r *http.Request, v api.VM) {
+	if v.State != "running" {
+		problem(w, http.StatusConflict, api.Problem{Code: "conflict", Message: "VM " + v.Name + " is " + v.State, Hint: "banger vm start " + v.Name})
+		return
+	}
+	if r.PathValue("port") != fmt.Sprint(agentrpc.SSHPort) {
+		problem(w, http.StatusServiceUnavailable, api.Problem{Code: "unavailable", Message: "nothing listens on " + r.PathValue("port")})
+		return
+	}
+	conn, _, err := upgrade(w, api.StreamProtocol)
+	if err != nil {
+		return
+	}
+	defer func() { _ = conn.Close() }()
+	config := &ssh.ServerConfig{PublicKeyCallback: func(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
+		if string(key.Marshal()) != string(d.keys.client.Marshal()) {
+			return nil, fmt.Errorf("unknown key")
+		}
+		return nil, nil
+	}}
+	config.AddHostKey(d.keys.host)
+	_, channels, requests, err := ssh.NewServerConn(conn, config)
+	if err != nil {
+		return
+	}
+	go ssh.DiscardRequests(requests)
+	for c := range channels {
+		channel, requests, err := c.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			for req := range requests {
+				_ = req.Reply(req.Type == "subsystem", nil)
+			}
+		}()
+		server, err := sftp.NewServer(channel)
+		if err != nil {
+			return
+		}
+		_ = server.Serve()
+		_ = channel.Close()
+	}
+}

@@ -1,0 +1,63 @@
+package cli_test
+
+import (
+	"strings"
+	"time"
+
+	"github.com/bangervm/banger/internal/api"
+)
+
+var fakeTime = time.Date(2025, 11, 23, 12, 0, 0, 0, time.UTC)
+
+func fakeVM(id, name, state string) api.VM {
+	v := api.VM{
+		ID: id, Name: name, State: state, Image: "debian", ImageID: "abcdef0123456789", Kernel: "debian-12",
+		VCPU: 2, MemoryBytes: 2 << 30, DiskBytes: 8 << 30, Driver: "qemu-tcg", Init: "auto",
+		Env: []string{"A=1"}, Labels: map[string]string{"team": "blue"}, CreatedAt: fakeTime,
+	}
+	if state == "running" {
+		v.StartedAt = &fakeTime
+		v.Runtime = &api.VMRuntime{MonitorPID: 100, VMMPID: 101, Monitor: "v1.2.3", Agent: "v1.2.3", Phase: "ready", GuestInit: "systemd", Boots: 1, ReadyAt: &fakeTime}
+	}
+	return v
+}
+
+// fakeVMs are the VMs that exist. The failed one was told to say something nasty.
+func fakeVMs(labels []string) []api.VM {
+	broken := fakeVM("00000000000000ff", "broken", "failed")
+	broken.ExitReason, broken.ExitMessage = "guest-failed", "last words: \x1b[2Jgone\nsecond line"
+	broken.Labels = nil
+	all := []api.VM{
+		fakeVM("00000000000000aa", "web", "running"),
+		fakeVM("00000000000000bb", "idle", "stopped"),
+		broken,
+	}
+	var kept []api.VM
+	for _, v := range all {
+		match := true
+		for _, l := range labels {
+			key, value, _ := strings.Cut(l, "=")
+			match = match && v.Labels[key] == value
+		}
+		if match {
+			kept = append(kept, v)
+		}
+	}
+	return kept
+}
+
+var fakeHealth = api.Health{
+	Ready: true, Init: "systemd", Agent: "v1.2.3", BootID: "b", UptimeSeconds: 3.5, Now: fakeTime, Load1: 0.25,
+	MemTotalBytes: 2 << 30, MemAvailBytes: 1 << 30, DiskSizeBytes: 8 << 30, DiskFreeBytes: 7 << 30, RoundTripNanos: 250_000,
+}
+
+var fakeImage = api.Image{
+	ID: "abcdef0123456789", Name: "debian", Ref: "debian:bookworm", Digest: "sha256:00ff", Architecture: "amd64", OS: "linux",
+	RootfsBytes: 300 << 20, DiskUsage: 120 << 20, Entrypoint: []string{"/entry"}, Cmd: []string{"bash"}, Env: []string{"PATH=/bin"},
+	VMs: 2, CreatedAt: fakeTime,
+}
+
+var fakeKernel = api.Kernel{
+	Name: "debian-12", Version: "6.1.0-40-cloud-amd64", Architecture: "amd64", Source: "/tmp/k", SHA256: "00ff",
+	SizeBytes: 90 << 20, Modules: 1000, ImportedAt: fakeTime,
+}
