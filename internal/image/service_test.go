@@ -105,9 +105,9 @@ func (u fakeUsers) ImageUsers(_ context.Context, id string) ([]string, error) { 
 
 type stages []string
 
-func (s *stages) Stage(name string)         { *s = append(*s, name) }
-func (*stages) Detail(string, ...any)       {}
-func (*stages) Count(int64, int64, string)  {}
+func (s *stages) Stage(name string)        { *s = append(*s, name) }
+func (*stages) Detail(string, ...any)      {}
+func (*stages) Count(int64, int64, string) {}
 
 type fixture struct {
 	*image.Service
@@ -132,9 +132,9 @@ func newFixture() *fixture {
 	return f
 }
 
-func (f *fixture) pull(t *testing.T, ref, name string) image.Manifest {
+func (f *fixture) pull(t *testing.T, name string) image.Manifest {
 	t.Helper()
-	m, err := f.Pull(t.Context(), image.PullRequest{Ref: ref, Name: name}, &stages{})
+	m, err := f.Pull(t.Context(), image.PullRequest{Ref: "debian:12", Name: name}, &stages{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func TestPullStoresAManifest(t *testing.T) {
 
 func TestPullOfWhatIsThereDoesNothing(t *testing.T) {
 	f := newFixture()
-	first, second := f.pull(t, "debian:12", "d"), f.pull(t, "debian:12", "d")
+	first, second := f.pull(t, "d"), f.pull(t, "d")
 	if first.ID != second.ID || f.source.unpacked != 1 || f.source.closed != 2 {
 		t.Errorf("ids %s and %s, %d unpacked, %d closed", first.ID, second.ID, f.source.unpacked, f.source.closed)
 	}
@@ -173,10 +173,10 @@ func TestPullOfWhatIsThereDoesNothing(t *testing.T) {
 
 func TestPullTakesTheName(t *testing.T) {
 	f := newFixture()
-	unused, used := f.pull(t, "debian:12", "a"), f.pull(t, "debian:12", "b")
+	unused, used := f.pull(t, "a"), f.pull(t, "b")
 	f.users[used.ID] = []string{"vm1"}
 	f.source.digest = "sha256:2"
-	newA, newB := f.pull(t, "debian:12", "a"), f.pull(t, "debian:12", "b")
+	newA, newB := f.pull(t, "a"), f.pull(t, "b")
 	if _, there := f.store.images[unused.ID]; there {
 		t.Error("the image that no VM uses is still there")
 	}
@@ -192,7 +192,7 @@ func TestPullTakesTheName(t *testing.T) {
 
 func TestPullThatFailsLeavesNothing(t *testing.T) {
 	f := newFixture()
-	old := f.pull(t, "debian:12", "d")
+	old := f.pull(t, "d")
 	f.source.digest = "sha256:2"
 	full := fault.New(fault.Unavailable, "disk full")
 	for _, test := range []struct{ write, commit error }{{full, nil}, {nil, full}} {
@@ -275,7 +275,7 @@ func TestGet(t *testing.T) {
 
 func TestDelete(t *testing.T) {
 	f := newFixture()
-	m := f.pull(t, "debian:12", "d")
+	m := f.pull(t, "d")
 	f.users[m.ID] = []string{"vm1", "vm2"}
 	if err := f.Delete(t.Context(), "d"); !errors.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "vm1, vm2") {
 		t.Errorf("error %v, want a Conflict that names the VMs", err)

@@ -166,4 +166,3 @@ func (c *Client) openArchive(ctx context.Context, ref image.Ref) (image.Content,
 	}
 	return c.fromLayout(ctx, ref, a)
 }
-

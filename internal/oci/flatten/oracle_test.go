@@ -264,8 +264,8 @@ func TestMergeEqualsContainerd(t *testing.T) {
 			}
 			layers = append(layers, raw)
 		}
-		root, err := os.MkdirTemp(base, "root")
-		if err != nil {
+		root := filepath.Join(base, "root")
+		if err := os.Mkdir(root, 0o755); err != nil {
 			rt.Fatal(err)
 		}
 		defer func() { _ = os.RemoveAll(root) }()

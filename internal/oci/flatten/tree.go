@@ -89,7 +89,7 @@ func (t *Tree) resolve(p string) ([]string, error) {
 			child = parent.children[name]
 		}
 		if child == nil || child.typ != tar.TypeSymlink {
-			done = append(done[:len(done):len(done)], name)
+			done = append(done, name)
 			continue
 		}
 		if links++; links > maxLinksAhead {
