@@ -91,26 +91,17 @@ func run(log *slog.Logger, role string) error {
 			return err
 		}
 	}
-	again := a.saved.Started
 	if a.saved.Configured {
-		err = a.resume()
-	} else {
-		err = a.markStarted()
+		if err := a.resume(); err != nil {
+			return err
+		}
 	}
-	if err != nil {
-		return err
-	}
-	a.serve(ctx, again)
+	a.serve(ctx)
 	if a.parent == nil {
 		a.stopWatcher()
 		a.goingDown(inits.GuessDown(a.saved.Init.Flavour))
 	}
 	return nil
-}
-
-func (a *agent) markStarted() error {
-	a.saved.Started = true
-	return save(a.state, a.saved)
 }
 
 // resume takes over from an agent that died in a configured guest.

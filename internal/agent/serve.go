@@ -24,9 +24,8 @@ const (
 )
 
 // serve loads what reaching the host needs, and then keeps up with it until ctx
-// ends. again says that an agent was there before, of whose session the host
-// must be told that it is over.
-func (a *agent) serve(ctx context.Context, again bool) {
+// ends.
+func (a *agent) serve(ctx context.Context) {
 	list, err := device.Modules()
 	if err == nil && !a.ready.Load() {
 		err = device.LoadModules(list.Boot, list)
@@ -42,7 +41,7 @@ func (a *agent) serve(ctx context.Context, again bool) {
 	case path == "":
 		a.serveVsock(ctx)
 	default:
-		a.servePort(ctx, path, again)
+		a.servePort(ctx, path)
 	}
 }
 
@@ -58,22 +57,24 @@ func findChannel(ctx context.Context) (path string, err error) {
 	return path, err
 }
 
-func (a *agent) servePort(ctx context.Context, path string, again bool) {
+func (a *agent) servePort(ctx context.Context, path string) {
 	for ctx.Err() == nil {
 		port, err := seriallink.OpenPort(path)
 		if err == nil {
-			if again {
-				err = seriallink.Interrupt(port)
-			}
+			// An agent may have been there before, in this boot or the last.
+			err = seriallink.Interrupt(port)
 			for err == nil {
 				err = a.session(ctx, port)
 			}
+		}
+		if ctx.Err() != nil {
+			return // with the port open, for the last message
+		}
+		a.log.Warn("the port to the host", "path", path, "err", err)
+		if port != nil {
 			_ = port.Close()
 		}
-		if ctx.Err() == nil {
-			a.log.Warn("the port to the host", "path", path, "err", err)
-			pause(ctx, portFailure)
-		}
+		pause(ctx, portFailure)
 	}
 }
 

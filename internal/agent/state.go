@@ -25,7 +25,7 @@ type saved struct {
 
 func savedFrom(cfg *agentrpc.Configure, init inits.Found) saved {
 	return saved{
-		Started: true, Configured: true, Init: init,
+		Configured: true, Init: init,
 		Token: cfg.Token, HostKey: cfg.HostKey, Keys: cfg.AuthorizedKeys, Env: cfg.Env, WorkingDir: cfg.WorkingDir,
 	}
 }

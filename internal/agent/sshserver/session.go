@@ -188,11 +188,13 @@ func (s *session) sendExit(status int, signal syscall.Signal) {
 func (s *session) attend(f *files) {
 	s.ended.Go(func() {
 		var copies sync.WaitGroup
-		outputs := []*command.Output{command.NewOutput(f.out)}
-		copies.Go(func() { copyOut(s.ch, outputs[0]) })
+		out := command.NewOutput(f.out)
+		outputs := []*command.Output{out}
+		copies.Go(func() { copyOut(s.ch, out) })
 		if f.err != nil {
-			outputs = append(outputs, command.NewOutput(f.err))
-			copies.Go(func() { copyOut(s.ch.Stderr(), outputs[1]) })
+			errs := command.NewOutput(f.err)
+			outputs = append(outputs, errs)
+			copies.Go(func() { copyOut(s.ch.Stderr(), errs) })
 		}
 		go s.copyIn(f)
 		status, signal, err := s.proc.Wait()
