@@ -52,7 +52,7 @@ func handler(s *supervisor) http.Handler {
 			err = fault.New(fault.Invalid, "timeout_millis is %d", body.TimeoutMillis)
 		}
 		if err == nil {
-			err = s.ask(r.Context(), func() { s.stop(r.Context(), timeout) })
+			err = s.stopNow(r.Context(), timeout)
 		}
 		conclude(w, http.StatusAccepted, err)
 	})

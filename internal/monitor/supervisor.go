@@ -220,6 +220,11 @@ func (s *supervisor) resumeNow(ctx context.Context) error {
 	return s.command(ctx, Machine.Resume)
 }
 
+// stopNow begins the way down; the end is an event.
+func (s *supervisor) stopNow(ctx context.Context, timeout time.Duration) error {
+	return s.ask(ctx, func() { s.stop(ctx, timeout) })
+}
+
 func (s *supervisor) command(ctx context.Context, do func(Machine, context.Context) error) error {
 	var m Machine
 	if err := s.ask(ctx, func() { m = s.machine }); err != nil {

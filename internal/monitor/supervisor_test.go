@@ -86,7 +86,7 @@ func (r *rig) beReady() *agentConn {
 
 func (r *rig) askStop(d time.Duration) {
 	r.t.Helper()
-	if err := r.ask(r.t.Context(), func() { r.stop(r.t.Context(), d) }); err != nil {
+	if err := r.stopNow(r.t.Context(), d); err != nil {
 		r.t.Fatal(err)
 	}
 	synctest.Wait()

@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/seriallink"
 	"github.com/bangervm/banger/internal/statedir"
@@ -24,11 +26,13 @@ import (
 	"github.com/bangervm/banger/internal/vmm"
 )
 
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
 func TestParseVersion(t *testing.T) {
 	for in, want := range map[string]string{
 		"QEMU emulator version 7.2.22 (Debian 1:7.2)\nCopyright": "7.2.22",
-		"QEMU emulator version 10.0.2\n":                          "10.0.2",
-		"qemu 7": "", "": "",
+		"QEMU emulator version 10.0.2\n":                         "10.0.2",
+		"qemu 7":                                                 "", "": "",
 	} {
 		if got, err := parseVersion(in); got != want || (err == nil) != (want != "") {
 			t.Errorf("parseVersion(%q) = %q, %v", in, got, err)
@@ -350,16 +354,16 @@ type vsockRig struct {
 func newVsockRig(t *testing.T) *vsockRig {
 	t.Helper()
 	rig := &vsockRig{guest: make(chan *seriallink.Link, 4), lines: make(chan net.Conn, 4)}
-	dial := func(context.Context) (net.Conn, error) {
+	dial := func(ctx context.Context) (net.Conn, error) {
 		host, guest := net.Pipe()
 		go func() {
-			link, err := seriallink.Guest(context.Background(), guest)
+			link, err := seriallink.Guest(context.WithoutCancel(ctx), guest)
 			if err != nil {
 				return
 			}
 			rig.lines <- guest
 			rig.guest <- link
-			_ = link.Serve(context.Background(), func(_ context.Context, port uint32) func(net.Conn) {
+			_ = link.Serve(context.WithoutCancel(ctx), func(_ context.Context, port uint32) func(net.Conn) {
 				if port != 7 {
 					return nil
 				}
