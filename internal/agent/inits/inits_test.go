@@ -1,0 +1,136 @@
+package inits_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/bangervm/banger/internal/agent/inits"
+	"github.com/bangervm/banger/internal/agentrpc"
+)
+
+// build makes a tree: "text" is a file, "!text" an executable, "->x" a link.
+func build(t *testing.T, entries map[string]string) string {
+	t.Helper()
+	root := t.TempDir()
+	for path, what := range entries {
+		full := filepath.Join(root, path)
+		if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		var err error
+		switch {
+		case len(what) > 2 && what[:2] == "->":
+			err = os.Symlink(what[2:], full)
+		case what != "" && what[0] == '!':
+			err = os.WriteFile(full, []byte(what[1:]), 0o755)
+		default:
+			err = os.WriteFile(full, []byte(what), 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root
+}
+
+const (
+	busybox       = "!\x7fELF BusyBox v1.36.1"
+	sysvinit      = "!\x7fELF INIT_VERSION=sysvinit-3.06"
+	alpineInittab = "# /etc/inittab\n\n::sysinit:/sbin/openrc sysinit\n::sysinit:/sbin/openrc boot\n::wait:/sbin/openrc default\n" +
+		"tty1::respawn:/sbin/getty 38400 tty1\n::ctrlaltdel:/sbin/reboot\n::shutdown:/sbin/openrc shutdown\n"
+	debianInittab = "id:2:initdefault:\nsi::sysinit:/etc/init.d/rcS\n~~:S:wait:/sbin/sulogin --force\nl0:0:wait:/etc/init.d/rc 0\n" +
+		"1:2345:respawn:/sbin/getty --noclear 38400 tty1\n"
+)
+
+func TestChoose(t *testing.T) {
+	for name, tc := range map[string]struct {
+		tree            map[string]string
+		want, shutdown  inits.Flavour
+		path            string
+		imageModeIsLost bool
+	}{
+		"no init": {tree: map[string]string{"bin/sh": busybox}, want: inits.Agent, shutdown: inits.Agent, imageModeIsLost: true},
+		"systemd on a merged usr": {
+			tree: map[string]string{"sbin": "->usr/sbin", "lib": "->usr/lib", "usr/sbin/init": "->/lib/systemd/systemd", "usr/lib/systemd/systemd": "!x"},
+			want: inits.Systemd, shutdown: inits.Systemd, path: "/sbin/init",
+		},
+		"systemd without its binary": {
+			tree: map[string]string{"sbin/init": "->/lib/systemd/systemd"}, want: inits.Agent, shutdown: inits.Agent, imageModeIsLost: true,
+		},
+		"systemd installed but not the init": {
+			tree: map[string]string{"lib/systemd/systemd": "!x"}, want: inits.Agent, shutdown: inits.Agent, imageModeIsLost: true,
+		},
+		"Alpine's container image": {
+			tree: map[string]string{"sbin/init": "->/bin/busybox", "bin/busybox": busybox, "etc/inittab": alpineInittab},
+			want: inits.Agent, shutdown: inits.Agent,
+		},
+		"Alpine with OpenRC": {
+			tree: map[string]string{"sbin/init": "->/bin/busybox", "bin/busybox": busybox, "etc/inittab": alpineInittab, "sbin/openrc": "!x"},
+			want: inits.OpenRC, shutdown: inits.Busybox, path: "/sbin/init",
+		},
+		"busybox with a script": {
+			tree: map[string]string{"sbin/init": "->../bin/busybox", "bin/busybox": busybox, "etc/init.d/rcS": "!x"},
+			want: inits.Busybox, shutdown: inits.Busybox, path: "/sbin/init",
+		},
+		"busybox alone": {
+			tree: map[string]string{"sbin/init": busybox}, want: inits.Agent, shutdown: inits.Agent,
+		},
+		"sysvinit": {
+			tree: map[string]string{"sbin/init": sysvinit, "etc/inittab": debianInittab, "etc/init.d/rcS": "!x"},
+			want: inits.Sysvinit, shutdown: inits.Sysvinit, path: "/sbin/init",
+		},
+		"sysvinit without its scripts": {
+			tree: map[string]string{"sbin/init": sysvinit, "etc/inittab": debianInittab}, want: inits.Agent, shutdown: inits.Agent,
+		},
+		"runit": {
+			tree: map[string]string{"sbin/init": "->runit-init", "sbin/runit-init": "!x", "etc/runit/1": "!x", "etc/runit/2": "!x"},
+			want: inits.Runit, shutdown: inits.Runit, path: "/sbin/init",
+		},
+		"runit without stages": {
+			tree: map[string]string{"sbin/init": "->runit-init", "sbin/runit-init": "!x"}, want: inits.Agent, shutdown: inits.Agent,
+		},
+		"openrc-init": {
+			tree: map[string]string{"sbin/init": "->openrc-init", "sbin/openrc-init": "!x", "sbin/openrc": "!x"},
+			want: inits.OpenRC, shutdown: inits.OpenRC, path: "/sbin/init",
+		},
+		"something else": {
+			tree: map[string]string{"sbin/init": "!#!/bin/sh\n"}, want: inits.Agent, shutdown: inits.Agent,
+		},
+		"a link out of the image": {
+			tree: map[string]string{"sbin/init": "->../../../../../../bin/sh"}, want: inits.Agent, shutdown: inits.Agent, imageModeIsLost: true,
+		},
+		"not executable": {
+			tree: map[string]string{"sbin/init": "x"}, want: inits.Agent, shutdown: inits.Agent, imageModeIsLost: true,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := build(t, tc.tree)
+			got, err := inits.Choose(root, agentrpc.InitAuto)
+			if want := (inits.Found{Flavour: tc.want, Shutdown: tc.shutdown, Path: tc.path}); err != nil || got != want {
+				t.Errorf("auto: %+v, %v; want %+v", got, err, want)
+			}
+			got, err = inits.Choose(root, agentrpc.InitImage)
+			if lost := errors.Is(err, inits.ErrNoInit); lost != tc.imageModeIsLost || !lost && got.Path == "" {
+				t.Errorf("image: %+v, %v", got, err)
+			}
+			if got, err = inits.Choose(root, agentrpc.InitAgent); err != nil || got.Flavour != inits.Agent {
+				t.Errorf("agent: %+v, %v", got, err)
+			}
+		})
+	}
+}
+
+func FuzzInittab(f *testing.F) {
+	f.Add(alpineInittab)
+	f.Add(debianInittab)
+	f.Add(":::\n::sysinit:-\n::sysinit:/../../../bin/sh")
+	f.Fuzz(func(t *testing.T, inittab string) {
+		root := build(t, map[string]string{"sbin/init": busybox, "etc/inittab": inittab})
+		got, err := inits.Choose(root, agentrpc.InitAuto)
+		if err == nil && got.Flavour == inits.OpenRC {
+			t.Errorf("OpenRC in a tree without it: %+v", got)
+		}
+	})
+}
