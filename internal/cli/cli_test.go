@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 		// ssh stands in for OpenSSH: it prints its arguments, and ends as they say.
 		"ssh": func() {
 			for _, arg := range os.Args[1:] {
-				fmt.Fprintln(os.Stdout, arg)
+				_, _ = fmt.Fprintln(os.Stdout, arg)
 			}
 			if os.Args[len(os.Args)-1] == "exit 9" {
 				os.Exit(9)

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -112,10 +113,9 @@ func split(err error) []error {
 }
 
 func message(err error) string {
-	if fault.CodeOf(err) == fault.Canceled {
-		if _, ok := errors.AsType[*fault.Error](err); !ok {
-			return "canceled"
-		}
+	// banger's own context is cancelled by an interrupt only.
+	if errors.Is(err, context.Canceled) {
+		return "interrupted"
 	}
 	return err.Error()
 }

@@ -111,7 +111,9 @@ func (d *fakeDaemon) routes() http.Handler {
 			PID: 42, StateDir: "/home/u/.local/state/banger", Driver: "qemu-tcg", VMs: 3, Running: 1, RSSBytes: 20 << 20,
 		})
 	})
-	mux.HandleFunc("GET /v1/vms", func(w http.ResponseWriter, r *http.Request) { answer(w, api.List[api.VM]{Items: fakeVMs(r.URL.Query()["label"])}) })
+	mux.HandleFunc("GET /v1/vms", func(w http.ResponseWriter, r *http.Request) {
+		answer(w, api.List[api.VM]{Items: fakeVMs(r.URL.Query()["label"])})
+	})
 	mux.HandleFunc("GET /v1/vms/{name}", withVM(func(w http.ResponseWriter, _ *http.Request, v api.VM) { answer(w, v) }))
 	mux.HandleFunc("POST /v1/vms", d.createVM)
 	for _, verb := range []string{"start", "stop", "restart", "reset"} {
@@ -143,11 +145,15 @@ func (d *fakeDaemon) routes() http.Handler {
 }
 
 func (d *fakeDaemon) catalogRoutes(mux *http.ServeMux) {
-	mux.HandleFunc("GET /v1/images", func(w http.ResponseWriter, _ *http.Request) { answer(w, api.List[api.Image]{Items: []api.Image{fakeImage}}) })
+	mux.HandleFunc("GET /v1/images", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, api.List[api.Image]{Items: []api.Image{fakeImage}})
+	})
 	mux.HandleFunc("GET /v1/images/{name}", withName("image", "debian", func(w http.ResponseWriter) { answer(w, fakeImage) }))
 	mux.HandleFunc("DELETE /v1/images/{name}", withName("image", "debian", func(w http.ResponseWriter) { w.WriteHeader(http.StatusNoContent) }))
 	mux.HandleFunc("POST /v1/images", d.pullImage)
-	mux.HandleFunc("GET /v1/kernels", func(w http.ResponseWriter, _ *http.Request) { answer(w, api.List[api.Kernel]{Items: []api.Kernel{fakeKernel}}) })
+	mux.HandleFunc("GET /v1/kernels", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, api.List[api.Kernel]{Items: []api.Kernel{fakeKernel}})
+	})
 	mux.HandleFunc("GET /v1/kernels/{name}", withName("kernel", "debian-12", func(w http.ResponseWriter) { answer(w, fakeKernel) }))
 	mux.HandleFunc("DELETE /v1/kernels/{name}", withName("kernel", "debian-12", func(w http.ResponseWriter) { w.WriteHeader(http.StatusNoContent) }))
 	mux.HandleFunc("POST /v1/kernels", func(w http.ResponseWriter, r *http.Request) {
@@ -248,4 +254,3 @@ func withName(kind, known string, serve func(http.ResponseWriter)) http.HandlerF
 		serve(w)
 	}
 }
-

@@ -38,7 +38,9 @@ func (d *fakeDaemon) exec(w http.ResponseWriter, r *http.Request, v api.VM) {
 		return
 	}
 	defer func() { _ = conn.Close() }()
-	status := func(n uint32) { _ = agentrpc.WriteFrame(conn, agentrpc.FrameExit, binary.BigEndian.AppendUint32(nil, n)) }
+	status := func(n uint32) {
+		_ = agentrpc.WriteFrame(conn, agentrpc.FrameExit, binary.BigEndian.AppendUint32(nil, n))
+	}
 	out := func(text string) { _ = agentrpc.WriteFrame(conn, agentrpc.FrameStdout, []byte(text)) }
 	switch req.Command[0] {
 	case "echo":
@@ -59,11 +61,13 @@ func (d *fakeDaemon) exec(w http.ResponseWriter, r *http.Request, v api.VM) {
 		}
 		status(0)
 	case "signal":
+		copyInput(rw, out) // its end says that banger listens for signals
 		d.note("waiting for a signal")
 		kind, payload, _ := agentrpc.ReadFrame(rw, nil)
 		out(fmt.Sprintf("%d %s\n", kind, payload))
 		status(143)
 	case "hang":
+		copyInput(rw, out)
 		d.note("hanging")
 		for err == nil {
 			_, _, err = agentrpc.ReadFrame(rw, nil)
