@@ -97,7 +97,7 @@ type UpdateVM struct {
 	Labels      map[string]string `json:"labels,omitempty"`
 }
 
-// StartVM, StopVM, KillVM and DeleteVM are the bodies of those verbs.
+// StartVM says what to wait for.
 type StartVM struct {
 	Wait string `json:"wait,omitempty" doc:"ready (default), started, none or port:N"`
 }

@@ -32,7 +32,7 @@ func (s *Stream) CloseWrite() error {
 	if half, ok := s.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
 	}
-	return s.Conn.Close()
+	return s.Close()
 }
 
 // ExecVM runs a command in a guest. The stream carries the frames of

@@ -89,7 +89,7 @@ func serve(ctx context.Context, stop func(), dirs statedir.Dirs, cfg config.Conf
 		return err
 	}
 	d.stop = stop
-	srv := server.New(server.Options{Services: d.services(), Build: build, Log: log, UID: os.Getuid()})
+	srv := server.New(ctx, server.Options{Services: d.services(), Build: build, Log: log, UID: os.Getuid()})
 	listener, err := statedir.ListenUnix(dirs.Socket())
 	if err != nil {
 		return errors.Join(fmt.Errorf("listen on %s: %w", dirs.Socket(), err), d.close())
@@ -103,7 +103,7 @@ func serve(ctx context.Context, stop func(), dirs statedir.Dirs, cfg config.Conf
 	log.Info("bangerd serves", "version", build.Version, "commit", build.Commit, "pid", os.Getpid(), "socket", dirs.Socket())
 	ready()
 	<-ctx.Done()
-	err = d.end(srv, dirs)
+	err = d.end(context.WithoutCancel(ctx), srv, dirs)
 	serving.Wait()
 	log.Info("bangerd has ended")
 	return errors.Join(served, err)
@@ -111,11 +111,11 @@ func serve(ctx context.Context, stop func(), dirs statedir.Dirs, cfg config.Conf
 
 // end ends everything in order: first the work (its watchers see how), then the
 // API, then what both stand on.
-func (d *daemon) end(srv *server.Server, dirs statedir.Dirs) error {
-	work, cancelWork := context.WithTimeout(context.Background(), workGrace)
+func (d *daemon) end(ctx context.Context, srv *server.Server, dirs statedir.Dirs) error {
+	work, cancelWork := context.WithTimeout(ctx, workGrace)
 	defer cancelWork()
 	err := d.runner.Shutdown(work)
-	requests, cancelRequests := context.WithTimeout(context.Background(), requestGrace)
+	requests, cancelRequests := context.WithTimeout(ctx, requestGrace)
 	defer cancelRequests()
 	if shutErr := srv.Shutdown(requests); shutErr != nil && !errors.Is(shutErr, context.DeadlineExceeded) {
 		err = errors.Join(err, shutErr)

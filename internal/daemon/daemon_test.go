@@ -247,7 +247,7 @@ func runOld(t *testing.T, opts autostart.Options, o *old) {
 		t.Fatal(err)
 	}
 	o.stop = make(chan struct{})
-	srv := server.New(server.Options{
+	srv := server.New(t.Context(), server.Options{
 		Services: server.Services{Daemon: oldDaemon{o}},
 		UID:      os.Getuid(), PeerUID: func(net.Conn) (int, error) { return os.Getuid(), nil },
 	})

@@ -143,29 +143,29 @@ func (w *world) Health(context.Context, string) (agentrpc.Health, error) {
 	return agentrpc.Health{Ready: true, Init: "systemd", Uptime: 3.5}, nil
 }
 
-func (w *world) Exec(_ context.Context, _ string, req agentrpc.ExecRequest) (net.Conn, error) {
+func (w *world) Exec(ctx context.Context, _ string, req agentrpc.ExecRequest) (net.Conn, error) {
 	w.note("exec " + strings.Join(req.Command, " "))
-	return w.connect()
+	return w.connect(ctx)
 }
 
-func (w *world) Dial(_ context.Context, _ string, port uint32) (net.Conn, error) {
+func (w *world) Dial(ctx context.Context, _ string, port uint32) (net.Conn, error) {
 	if port != agentrpc.SSHPort {
 		return nil, fault.New(fault.Unavailable, "nothing listens on port %d", port)
 	}
-	return w.connect()
+	return w.connect(ctx)
 }
 
 // connect makes a real pair of unix sockets, for their half-close.
-func (w *world) connect() (net.Conn, error) {
+func (w *world) connect(ctx context.Context) (net.Conn, error) {
 	if w.guest == nil {
 		return nil, fault.New(fault.Unavailable, "the agent does not answer")
 	}
-	l, err := net.Listen("unix", "")
+	l, err := (&net.ListenConfig{}).Listen(ctx, "unix", "")
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = l.Close() }()
-	conn, err := net.Dial("unix", l.Addr().String())
+	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", l.Addr().String())
 	if err != nil {
 		return nil, err
 	}
@@ -216,6 +216,7 @@ func (images) List(context.Context) ([]image.Manifest, error) { return nil, nil 
 func (images) Get(_ context.Context, name string) (image.Manifest, error) {
 	return image.Manifest{ID: "abc", Name: name}, nil
 }
+
 func (images) Delete(context.Context, string) error {
 	return fault.New(fault.Conflict, "image is used by web")
 }
@@ -288,7 +289,7 @@ func start(t *testing.T, change ...func(*server.Options)) *fixture {
 	for _, c := range change {
 		c(&opts)
 	}
-	f.server = server.New(opts)
+	f.server = server.New(t.Context(), opts)
 	f.socket = filepath.Join(t.TempDir(), "s.sock")
 	l, err := statedir.ListenUnix(f.socket)
 	if err != nil {
@@ -315,7 +316,7 @@ func start(t *testing.T, change ...func(*server.Options)) *fixture {
 }
 
 // raw sends a request as no client of ours would.
-func (f *fixture) raw(t *testing.T, method, path, contentType, body string) (*http.Response, string) {
+func (f *fixture) raw(t *testing.T, method, path, contentType, body string) (int, string) {
 	t.Helper()
 	tr := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", f.socket)
@@ -337,5 +338,5 @@ func (f *fixture) raw(t *testing.T, method, path, contentType, body string) (*ht
 	if err != nil {
 		t.Fatal(err)
 	}
-	return resp, string(data)
+	return resp.StatusCode, string(data)
 }

@@ -43,8 +43,9 @@ type Server struct {
 	streams sync.WaitGroup
 }
 
-// New returns a server that is not serving yet.
-func New(opts Options) *Server {
+// New returns a server that is not serving yet. Requests have ctx's values, but
+// do not end with it: see Shutdown.
+func New(ctx context.Context, opts Options) *Server {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
@@ -54,7 +55,7 @@ func New(opts Options) *Server {
 	if opts.InputTimeout == 0 {
 		opts.InputTimeout = 30 * time.Second
 	}
-	base, cancel := context.WithCancel(context.Background())
+	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s := &Server{
 		Services: opts.Services, log: opts.Log, inputs: newInputs(opts.InputTimeout),
 		cancel: cancel, ending: make(chan struct{}),

@@ -84,13 +84,13 @@ func TestRefusals(t *testing.T) {
 		"long name":        {"GET", "/v1/vms/" + strings.Repeat("a", 300), "", "", 422, fault.Invalid, []string{"name"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			resp, body := f.raw(t, c.method, c.path, c.contentType, c.body)
+			status, body := f.raw(t, c.method, c.path, c.contentType, c.body)
 			var p api.Problem
 			if err := json.Unmarshal([]byte(body), &p); err != nil {
-				t.Fatalf("%d %s: %v", resp.StatusCode, body, err)
+				t.Fatalf("%d %s: %v", status, body, err)
 			}
-			if resp.StatusCode != c.status || p.Code != string(c.code) {
-				t.Errorf("got %d %s, want %d %s", resp.StatusCode, body, c.status, c.code)
+			if status != c.status || p.Code != string(c.code) {
+				t.Errorf("got %d %s, want %d %s", status, body, c.status, c.code)
 			}
 			for _, want := range c.message {
 				if !strings.Contains(p.Message, want) {
