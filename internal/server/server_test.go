@@ -357,7 +357,7 @@ func TestInputThatBreaksOffFailsThePull(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	r, w := io.Pipe()
 	go func() {
-		_, _ = w.Write([]byte("some"))
+		_, _ = w.Write(make([]byte, 4<<20)) // more than fits on the way: some of it has arrived
 		cancel()
 	}()
 	if err := f.client.SendInput(ctx, op.ID, r); err == nil {
