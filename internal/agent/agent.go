@@ -61,7 +61,7 @@ func Main(args []string) int {
 type agent struct {
 	log    *slog.Logger
 	state  *os.File
-	parent *parent // nil for an orphan
+	parent atomic.Pointer[parent] // nil for an orphan
 	api    *guestapi.Server
 	ssh    *sshserver.Server
 
@@ -87,9 +87,11 @@ func run(log *slog.Logger, role string) error {
 		return err
 	}
 	if role == RoleAgent {
-		if a.parent, err = newParent(a.goingDown); err != nil {
+		p, err := newParent(a.goingDown)
+		if err != nil {
 			return err
 		}
+		a.parent.Store(p)
 	}
 	if a.saved.Configured {
 		if err := a.resume(); err != nil {
@@ -97,7 +99,7 @@ func run(log *slog.Logger, role string) error {
 		}
 	}
 	a.serve(ctx)
-	if a.parent == nil {
+	if a.parent.Load() == nil {
 		a.stopWatcher()
 		a.goingDown(inits.GuessDown(a.saved.Init.Flavour))
 	}
@@ -109,10 +111,10 @@ func (a *agent) resume() error {
 	if err := a.adopt(a.saved); err != nil {
 		return err
 	}
-	if a.parent == nil {
+	if a.parent.Load() == nil {
 		return a.startWatcher()
 	}
-	return os.Chdir("/")
+	return nil
 }
 
 // adopt gives the servers their identity.

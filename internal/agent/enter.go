@@ -21,7 +21,8 @@ func (a *agent) configure(ctx context.Context, cfg *agentrpc.Configure) {
 		a.sendReady()
 		return
 	}
-	if a.parent == nil {
+	p := a.parent.Load()
+	if p == nil {
 		return // an orphan is configured, or the machine is lost
 	}
 	stage := "configure"
@@ -29,23 +30,23 @@ func (a *agent) configure(ctx context.Context, cfg *agentrpc.Configure) {
 		stage = name
 		a.ctl.send(agentrpc.GuestMessage{Stage: &agentrpc.Stage{Name: name}})
 	}
-	err := a.become(ctx, cfg, begin)
+	flavour, err := a.become(ctx, p, cfg, begin)
 	if err == nil {
-		a.log.Info("ready", "hostname", cfg.Hostname, "init", string(a.saved.Init.Flavour))
 		a.sendReady()
+		a.log.Info("ready", "hostname", cfg.Hostname, "init", string(flavour))
 		return
 	}
 	a.log.Error("configure", "stage", stage, "err", err)
 	a.ctl.send(agentrpc.GuestMessage{Failed: &agentrpc.Failed{Stage: stage, Message: err.Error()}})
-	if err := a.parent.send(pid1.Request{Down: agentrpc.DownPoweroff}); err != nil {
+	if err := p.send(pid1.Request{Down: agentrpc.DownPoweroff}); err != nil {
 		a.log.Error("power off", "err", err)
 	}
 }
 
-func (a *agent) become(ctx context.Context, cfg *agentrpc.Configure, begin func(string)) error {
+func (a *agent) become(ctx context.Context, p *parent, cfg *agentrpc.Configure, begin func(string)) (inits.Flavour, error) {
 	result, err := configure.Run(ctx, cfg, begin)
 	if err != nil {
-		return err
+		return "", err
 	}
 	begin("enter")
 	if result.Init.Flavour == inits.Agent {
@@ -53,24 +54,24 @@ func (a *agent) become(ctx context.Context, cfg *agentrpc.Configure, begin func(
 			a.log.Warn("mount the control groups", "err", err)
 		}
 	}
-	if err := a.switchRoot(); err != nil {
-		return err
+	if err := switchRoot(p); err != nil {
+		return "", err
 	}
 	s := savedFrom(cfg, result.Init)
 	if err := save(a.state, s); err != nil {
-		return err
+		return "", err
 	}
 	if result.Init.Flavour != inits.Agent {
 		if err := a.startWatcher(); err != nil {
-			return err
+			return "", err
 		}
-		if err := a.parent.ask(pid1.Request{Exec: result.Init.Path}); err != nil {
-			return err
+		if err := p.ask(pid1.Request{Exec: result.Init.Path}); err != nil {
+			return "", err
 		}
-		a.parent = nil
+		a.parent.Store(nil)
 	}
 	if err := a.adopt(s); err != nil {
-		return err
+		return "", err
 	}
 	if result.Sweep != nil {
 		go func() {
@@ -79,11 +80,11 @@ func (a *agent) become(ctx context.Context, cfg *agentrpc.Configure, begin func(
 			}
 		}()
 	}
-	return nil
+	return s.Init.Flavour, nil
 }
 
 // switchRoot makes the configured tree the root of PID 1 and of this process.
-func (a *agent) switchRoot() error {
+func switchRoot(p *parent) error {
 	root, err := os.Open(configure.Root)
 	if err != nil {
 		return err
@@ -91,7 +92,7 @@ func (a *agent) switchRoot() error {
 	defer func() { _ = root.Close() }()
 	// The modules are loaded, and the initramfs is memory.
 	_ = os.RemoveAll(agentrpc.InitramfsModulesDir)
-	if err := a.parent.ask(pid1.Request{SwitchRoot: &pid1.SwitchRoot{Root: configure.Root, Disk: configure.DirVM}}); err != nil {
+	if err := p.ask(pid1.Request{SwitchRoot: &pid1.SwitchRoot{Root: configure.Root, Disk: configure.DirVM}}); err != nil {
 		return err
 	}
 	if err := root.Chdir(); err != nil {
@@ -119,8 +120,8 @@ func (a *agent) shutdown(ctx context.Context, kind agentrpc.DownKind) {
 	init := a.saved.Init
 	a.mu.Unlock()
 	var err error
-	if a.parent != nil {
-		err = a.parent.send(pid1.Request{Down: kind})
+	if p := a.parent.Load(); p != nil {
+		err = p.send(pid1.Request{Down: kind})
 	} else {
 		ctx, cancel := context.WithTimeout(ctx, shutdownLimit)
 		defer cancel()

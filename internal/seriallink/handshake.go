@@ -31,7 +31,7 @@ const (
 
 const (
 	// maxJunk bounds what the host skips before a guest's echo, in bytes.
-	maxJunk = 64 << 20
+	maxJunk = 8 << 20
 	// padByte is no yamux version: a guest that missed the end of the last
 	// session, and waits for the rest of a frame, sees that it is over.
 	padByte = 0xff
