@@ -96,7 +96,7 @@ func wire(ctx context.Context, dirs statedir.Dirs, cfg config.Config, build buil
 	d.runner = operation.NewRunner(db.Operations(), time.Now, log)
 	sweeps := []func(context.Context) error{
 		d.runner.Recover, d.images.Sweep, d.kernels.Sweep, source.Sweep, d.vms.Reconcile,
-		func(context.Context) error { return disks.Sweep() },
+		disks.Sweep,
 		func(ctx context.Context) error { return archives.Sweep(ctx, time.Now()) },
 		func(context.Context) error { return known.Keep(d.hasVM) },
 	}
