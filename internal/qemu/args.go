@@ -84,7 +84,9 @@ func commandLine(spec vm.Spec, arch string, tscKHz int64) string {
 		line = append(line, "mitigations=off") // an emulated CPU does not speculate
 	}
 	if tscKHz > 0 {
-		line = append(line, fmt.Sprintf("tsc_early_khz=%d", tscKHz), "no_timer_check")
+		// Timer interrupts come late on a loaded host: the watchdog would take the
+		// counter for wrong, and go over to counting them.
+		line = append(line, fmt.Sprintf("tsc_early_khz=%d", tscKHz), "tsc=reliable", "no_timer_check")
 	}
 	if spec.CmdlineExtra != "" {
 		line = append(line, spec.CmdlineExtra)
