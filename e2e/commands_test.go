@@ -102,7 +102,7 @@ func cmdUntil(ts *testscript.TestScript, neg bool, args []string) {
 	want(ts, neg, len(args) >= 3, "until SECONDS REGEXP CMD ARGS...")
 	seconds, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	pattern, err := regexp.Compile(args[1])
+	pattern, err := regexp.Compile("(?m)" + args[1])
 	ts.Check(err)
 	ok := poll(time.Duration(seconds)*time.Second, func() bool {
 		return ts.Exec(args[2], args[3:]...) == nil && pattern.MatchString(ts.ReadFile("stdout"))
