@@ -30,6 +30,10 @@ func TestReconcile(t *testing.T) {
 			m.exit(vm.ReasonStopped, false)
 			h.host.facts.BootID = "boot-2"
 		}, vm.Stopped, vm.ReasonStopped, false},
+		"the host was booted, and the exit is of before": {func(h *harness, m *fakeMachine) {
+			staleExit(h, m)
+			h.host.facts.BootID = "boot-2"
+		}, vm.Stopped, vm.ReasonHostRestart, false},
 		"its monitor does not answer": {func(h *harness, m *fakeMachine) { h.machines.deaf[m.id] = struct{}{} }, vm.Running, "", true},
 	}
 	for name, tt := range tests {
