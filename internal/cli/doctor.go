@@ -86,9 +86,11 @@ func (a *App) printReport(f format, report doctor.Report) error {
 		{head: "STATUS", cell: func(c doctor.Finding) string { return string(c.Status) }, tint: checkTint},
 		{head: "REASON", cell: func(c doctor.Finding) string { return c.Reason }},
 	}, a.colour(a.Out)))
+	gap := "\n"
 	for _, c := range report.Checks {
 		if c.Remedy != "" {
-			text.WriteString("\n" + c.Name + ": " + printable(c.Remedy, " ") + "\n")
+			text.WriteString(gap + c.Name + ": " + printable(c.Remedy, " ") + "\n")
+			gap = ""
 		}
 	}
 	return a.print(text.String())

@@ -121,10 +121,10 @@ func sshArgs(self string, access api.SSHAccess, v api.VM, options, command []str
 	return append(list, command...)
 }
 
-// proxyCommand is run by the user's shell, after ssh has expanded percent signs.
+// proxyCommand is what the shell execs, after ssh has expanded percent signs.
 func proxyCommand(self, id string) string {
 	quoted := "'" + strings.ReplaceAll(self, "'", `'\''`) + "'"
-	return "exec " + strings.ReplaceAll(quoted, "%", "%%") + " vm proxy " + id
+	return strings.ReplaceAll(quoted, "%", "%%") + " vm proxy " + id
 }
 
 // sshPath writes a file name as ssh's configuration reads it.

@@ -18,12 +18,12 @@ func (w World) kvm() (usable bool, why, remedy string) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return false, kvmDevice + " does not exist", "switch virtualisation on in the firmware, or nested virtualisation on in the host of this machine"
+	case w.Arch == "amd64" && !w.cpuVirtualises():
+		return false, "/proc/cpuinfo shows neither vmx nor svm", "ask for nested virtualisation from whoever runs the host of this machine"
 	case errors.Is(err, fs.ErrPermission):
 		return false, kvmDevice + " does not open for " + w.User, "sudo usermod -aG kvm " + w.User + ", then log in again"
 	case err != nil:
 		return false, kvmDevice + " does not open: " + err.Error(), "load the kvm_intel or kvm_amd module"
-	case w.Arch == "amd64" && !w.cpuVirtualises():
-		return false, kvmDevice + " opens, but /proc/cpuinfo shows neither vmx nor svm", "ask for nested virtualisation from whoever runs the host of this machine"
 	default:
 		return true, kvmDevice + " opens and the processor virtualises", ""
 	}
