@@ -97,13 +97,17 @@ func (d *Disks) template(ctx context.Context, size int64) (string, error) {
 	return path, statedir.DiskFault(os.Rename(f.Name(), path), path)
 }
 
-// Sweep removes what unfinished calls left among the templates.
-func (d *Disks) Sweep() error {
+// Sweep removes what unfinished calls left among the templates. It is called
+// before any other method.
+func (d *Disks) Sweep(ctx context.Context) error {
 	left, err := filepath.Glob(filepath.Join(d.templates, "*"+statedir.StagingSuffix))
 	if err != nil {
 		return err
 	}
 	for _, path := range left {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}

@@ -84,7 +84,7 @@ func TestSweepRemovesUnfinishedTemplates(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "123.staging"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := rootfs.NewDisks(dir).Sweep(); err != nil {
+	if err := rootfs.NewDisks(dir).Sweep(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if left, _ := os.ReadDir(dir); len(left) != 0 {

@@ -31,7 +31,7 @@ type link struct{ name, target string }
 // WriteTo writes the tree as one tar: directories, then what has no content,
 // then files in the order of the layers, so that these are read from front to
 // back, and hard links last. Each is told how many of total bytes of content
-// are written.
+// are written. It is called once.
 func (t *Tree) WriteTo(ctx context.Context, w io.Writer, contents Contents, each func(done, total int64)) error {
 	p := t.plan()
 	tw := tar.NewWriter(w)
