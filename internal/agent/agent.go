@@ -131,7 +131,7 @@ func (a *agent) adopt(s saved) error {
 }
 
 // handle decides on a stream from the host.
-func (a *agent) handle(_ context.Context, port uint32) func(net.Conn) {
+func (a *agent) handle(ctx context.Context, port uint32) func(net.Conn) {
 	var serve func(context.Context, net.Conn)
 	switch port {
 	case agentrpc.APIPort:
@@ -147,7 +147,7 @@ func (a *agent) handle(_ context.Context, port uint32) func(net.Conn) {
 				a.log.Error("a connection panicked", "port", fmt.Sprint(port), "panic", fmt.Sprint(p))
 			}
 		}()
-		serve(context.Background(), conn)
+		serve(ctx, conn)
 	}
 }
 

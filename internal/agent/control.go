@@ -83,7 +83,7 @@ func (a *agent) converse(ctx context.Context, conn net.Conn) error {
 	for {
 		line, err := readLine(in)
 		if err != nil {
-			return nil //nolint:nilerr // the stream's end is no error
+			return nil // the stream's end is no error
 		}
 		var m agentrpc.HostMessage
 		if err := json.Unmarshal(line, &m); err != nil {

@@ -33,17 +33,17 @@ type Client struct {
 // answer.
 func (c Client) Health(ctx context.Context) (agentrpc.Health, error) {
 	var health agentrpc.Health
-	conn, _, resp, err := c.do(ctx, http.MethodGet, agentrpc.PathHealth, "", nil)
+	conn, resp, err := c.do(ctx, http.MethodGet, agentrpc.PathHealth, "", nil)
 	if err != nil {
 		return health, err
 	}
 	defer func() { _ = conn.Close() }()
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
-	if resp.StatusCode != http.StatusOK {
+	if resp.status != http.StatusOK {
 		return health, refusal(resp)
 	}
-	if err := json.NewDecoder(io.LimitReader(resp.Body, maxBody)).Decode(&health); err != nil {
+	if err := json.NewDecoder(io.LimitReader(resp.body, maxBody)).Decode(&health); err != nil {
 		return health, fault.Wrap(fault.Unavailable, err, "the guest's health is malformed")
 	}
 	return health, nil
@@ -57,17 +57,17 @@ func (c Client) Exec(ctx context.Context, req agentrpc.ExecRequest) (net.Conn, e
 	if err != nil {
 		return nil, err
 	}
-	conn, in, resp, err := c.do(ctx, http.MethodPost, agentrpc.PathExec, agentrpc.ExecProtocol, body)
+	conn, resp, err := c.do(ctx, http.MethodPost, agentrpc.PathExec, agentrpc.ExecProtocol, body)
 	if err != nil {
 		return nil, err
 	}
-	if resp.StatusCode != http.StatusSwitchingProtocols || resp.Header.Get("Upgrade") != agentrpc.ExecProtocol {
+	if resp.status != http.StatusSwitchingProtocols || resp.upgrade != agentrpc.ExecProtocol {
 		return nil, errors.Join(refusal(resp), conn.Close())
 	}
-	if in.Buffered() == 0 {
+	if resp.in.Buffered() == 0 {
 		return conn, nil
 	}
-	return &upgraded{Conn: conn, in: in}, nil
+	return &upgraded{Conn: conn, in: resp.in}, nil
 }
 
 // upgraded is a connection whose first bytes were read along with the answer.
@@ -95,28 +95,37 @@ func (u *upgraded) CloseWrite() error {
 	return nil
 }
 
+// answer is the agent's answer to a request; in is what it is read from.
+type answer struct {
+	status  int
+	text    string
+	upgrade string
+	body    io.Reader
+	in      *bufio.Reader
+}
+
 // do sends one request on a connection of its own and reads the answer's head.
 // On success the caller closes the connection.
-func (c Client) do(ctx context.Context, method, path, upgrade string, body []byte) (net.Conn, *bufio.Reader, *http.Response, error) {
+func (c Client) do(ctx context.Context, method, path, upgrade string, body []byte) (net.Conn, *answer, error) {
 	conn, err := Dial(ctx, c.Socket, agentrpc.APIPort)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
-	in, resp, err := c.exchange(ctx, conn, method, path, upgrade, body)
+	resp, err := c.exchange(ctx, conn, method, path, upgrade, body)
 	if !stop() && err == nil {
 		err = ctx.Err()
 	}
 	if err != nil {
-		return nil, nil, nil, unavailable(ctx, errors.Join(err, conn.Close()))
+		return nil, nil, unavailable(ctx, errors.Join(err, conn.Close()))
 	}
-	return conn, in, resp, nil
+	return conn, resp, nil
 }
 
-func (c Client) exchange(ctx context.Context, conn net.Conn, method, path, upgrade string, body []byte) (*bufio.Reader, *http.Response, error) {
+func (c Client) exchange(ctx context.Context, conn net.Conn, method, path, upgrade string, body []byte) (*answer, error) {
 	req, err := http.NewRequestWithContext(ctx, method, "http://guest"+path, bytes.NewReader(body))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	req.Header.Set("Authorization", "Bearer "+c.Token)
 	if upgrade != "" {
@@ -126,30 +135,32 @@ func (c Client) exchange(ctx context.Context, conn net.Conn, method, path, upgra
 	// One write for head and body: each costs the guest an interrupt.
 	var out bytes.Buffer
 	if err := req.Write(&out); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if _, err := conn.Write(out.Bytes()); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	head := &io.LimitedReader{R: conn, N: maxHead}
 	in := bufio.NewReader(head)
-	resp, err := http.ReadResponse(in, req)
+	resp, err := http.ReadResponse(in, req) //nolint:bodyclose // closing the connection is what ends it
 	if err != nil {
-		return nil, nil, fmt.Errorf("read the agent's answer: %w", err)
+		return nil, fmt.Errorf("read the agent's answer: %w", err)
 	}
 	head.N = 1 << 62 // the head is read; bodies have their own bound
-	return in, resp, nil
+	return &answer{
+		status: resp.StatusCode, text: resp.Status, upgrade: resp.Header.Get("Upgrade"), body: resp.Body, in: in,
+	}, nil
 }
 
 // refusal is the agent's error as a fault.
-func refusal(resp *http.Response) error {
+func refusal(resp *answer) error {
 	var body struct {
 		Code    fault.Code `json:"code"`
 		Message string     `json:"message"`
 	}
-	err := json.NewDecoder(io.LimitReader(resp.Body, maxBody)).Decode(&body)
+	err := json.NewDecoder(io.LimitReader(resp.body, maxBody)).Decode(&body)
 	if err != nil || body.Message == "" {
-		return fault.New(fault.Internal, "the guest's agent answered %s", resp.Status)
+		return fault.New(fault.Internal, "the guest's agent answered %s", resp.text)
 	}
 	switch body.Code {
 	case fault.NotFound, fault.Conflict, fault.Invalid, fault.Busy, fault.Unavailable, fault.PermissionDenied, fault.Canceled:

@@ -59,11 +59,11 @@ func (c *conn) Close() error {
 		return nil
 	}
 	err := c.Stream.Close()
-	_ = c.Stream.SetReadDeadline(time.Unix(1, 0))
+	_ = c.SetReadDeadline(time.Unix(1, 0))
 	go func() {
 		c.reading.Lock()
 		defer c.reading.Unlock()
-		_ = c.Stream.SetReadDeadline(time.Now().Add(linger))
+		_ = c.SetReadDeadline(time.Now().Add(linger))
 		_, _ = io.Copy(io.Discard, c.Stream)
 	}()
 	return err

@@ -35,12 +35,16 @@ type guard struct {
 	head [frameHeaderSize]byte
 	have int
 	body uint32
+	err  error // once broken, always: yamux goes on reading after some errors
 }
 
 func (g *guard) Read(p []byte) (int, error) {
+	if g.err != nil {
+		return 0, g.err
+	}
 	n, err := g.r.Read(p)
-	if checkErr := g.check(p[:n]); checkErr != nil {
-		return 0, checkErr
+	if g.err = g.check(p[:n]); g.err != nil {
+		return 0, g.err
 	}
 	return n, err
 }

@@ -80,17 +80,17 @@ func seek(r *bufio.Reader, limit int) (kind byte, n nonce, err error) {
 
 // hostHandshake returns when the guest has echoed this connection's nonce. The
 // caller unblocks it by closing rw.
-func hostHandshake(rw io.ReadWriter, r *bufio.Reader) error {
+func hostHandshake(ctx context.Context, rw io.ReadWriter, r *bufio.Reader) error {
 	var own nonce
 	if _, err := rand.Read(own[:]); err != nil {
 		return err
 	}
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, stop := context.WithCancel(ctx)
 	var hellos sync.WaitGroup
 	var helloErr error
 	hellos.Go(func() { helloErr = sendHellos(ctx, rw, own) })
 	err := awaitEcho(r, own)
-	stop()
+	stop() // and not deferred: the last hello must be out before the start
 	if err != nil {
 		return err
 	}

@@ -58,7 +58,7 @@ type Link struct {
 func Host(ctx context.Context, rw io.ReadWriteCloser) (*Link, error) {
 	stop := context.AfterFunc(ctx, func() { _ = rw.Close() })
 	r := bufio.NewReaderSize(rw, readBuffer)
-	err := hostHandshake(rw, r)
+	err := hostHandshake(ctx, rw, r)
 	if !stop() {
 		err = ctx.Err()
 	}

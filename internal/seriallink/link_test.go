@@ -280,7 +280,7 @@ func (s *splice) Write(p []byte) (int, error) {
 }
 
 func (s *splice) Close() error {
-	return s.Conn.SetReadDeadline(time.Unix(1, 0))
+	return s.SetReadDeadline(time.Unix(1, 0))
 }
 
 func (s *splice) Read(p []byte) (int, error) {

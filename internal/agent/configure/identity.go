@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	securejoin "github.com/cyphar/filepath-securejoin"
@@ -68,13 +69,13 @@ func hosts(data []byte, name string) []byte {
 		}
 	}
 	if len(data) > 0 && data[len(data)-1] != '\n' {
-		data = append(data[:len(data):len(data)], '\n')
+		data = append(slices.Clip(data), '\n')
 	}
 	if !names["localhost"] {
-		data = append(data[:len(data):len(data)], "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"...)
+		data = append(slices.Clip(data), "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"...)
 	}
 	if !names[name] {
-		data = append(data[:len(data):len(data)], "127.0.1.1\t"+name+"\n"...)
+		data = append(slices.Clip(data), "127.0.1.1\t"+name+"\n"...)
 	}
 	return data
 }

@@ -36,11 +36,11 @@ func serve(t *testing.T, id *guestapi.Identity) net.Conn {
 	if id != nil {
 		srv.SetIdentity(*id)
 	}
-	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "api.sock"))
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "unix", filepath.Join(t.TempDir(), "api.sock"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := net.Dial("unix", l.Addr().String())
+	client, err := (&net.Dialer{}).DialContext(t.Context(), "unix", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ type session struct {
 	in   *bufio.Reader
 }
 
-func post(t *testing.T, conn net.Conn, bearer string, req agentrpc.ExecRequest) (*http.Response, *bufio.Reader) {
+func post(t *testing.T, conn net.Conn, bearer string, req agentrpc.ExecRequest) (status int, in *bufio.Reader) {
 	t.Helper()
 	body, err := json.Marshal(req)
 	if err != nil {
@@ -77,13 +77,15 @@ func post(t *testing.T, conn net.Conn, bearer string, req agentrpc.ExecRequest) 
 		agentrpc.PathExec, bearer, agentrpc.ExecProtocol, len(body), body); err != nil {
 		t.Fatal(err)
 	}
-	in := bufio.NewReader(conn)
+	in = bufio.NewReader(conn)
 	resp, err := http.ReadResponse(in, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = resp.Body.Close() })
-	return resp, in
+	if resp.StatusCode != http.StatusSwitchingProtocols {
+		_ = resp.Body.Close()
+	}
+	return resp.StatusCode, in
 }
 
 // start runs a command as the user of the test.
@@ -93,9 +95,9 @@ func start(t *testing.T, req agentrpc.ExecRequest) *session {
 		req.User = strconv.Itoa(os.Getuid()) + ":" + strconv.Itoa(os.Getgid())
 	}
 	conn := serve(t, identity())
-	resp, in := post(t, conn, token, req)
-	if resp.StatusCode != http.StatusSwitchingProtocols {
-		t.Fatalf("exec answered %s", resp.Status)
+	status, in := post(t, conn, token, req)
+	if status != http.StatusSwitchingProtocols {
+		t.Fatalf("exec answered %d", status)
 	}
 	return &session{t: t, conn: conn, in: in}
 }
@@ -267,15 +269,15 @@ func TestExecRefusesMalformedFrames(t *testing.T) {
 
 func TestExecNeedsTheToken(t *testing.T) {
 	for _, bearer := range []string{"", "sesam", "sesame2"} {
-		if resp, _ := post(t, serve(t, identity()), bearer, agentrpc.ExecRequest{Command: []string{"true"}}); resp.StatusCode != http.StatusUnauthorized {
-			t.Errorf("token %q: %s", bearer, resp.Status)
+		if status, _ := post(t, serve(t, identity()), bearer, agentrpc.ExecRequest{Command: []string{"true"}}); status != http.StatusUnauthorized {
+			t.Errorf("token %q: %d", bearer, status)
 		}
 	}
 }
 
 func TestNobodyEntersBeforeConfigure(t *testing.T) {
-	if resp, _ := post(t, serve(t, nil), "", agentrpc.ExecRequest{Command: []string{"true"}}); resp.StatusCode != http.StatusServiceUnavailable {
-		t.Errorf("exec answered %s", resp.Status)
+	if status, _ := post(t, serve(t, nil), "", agentrpc.ExecRequest{Command: []string{"true"}}); status != http.StatusServiceUnavailable {
+		t.Errorf("exec answered %d", status)
 	}
 }
 

@@ -93,15 +93,15 @@ func (t tree) program(path string) (string, bool) {
 }
 
 func (t tree) identify(target string) (flavour, shutdown Flavour, err error) {
-	switch base := filepath.Base(target); {
-	case base == "systemd":
+	switch filepath.Base(target) {
+	case "systemd":
 		return Systemd, Systemd, nil
-	case base == "openrc-init":
+	case "openrc-init":
 		if _, ok := t.program("/sbin/openrc"); ok {
 			return OpenRC, OpenRC, nil
 		}
 		return Unknown, Unknown, nil
-	case base == "runit-init" || base == "runit":
+	case "runit-init", "runit":
 		for _, stage := range []string{"/etc/runit/1", "/etc/runit/2"} {
 			if _, ok := t.program(stage); !ok {
 				return Unknown, Unknown, nil

@@ -88,7 +88,7 @@ func serve(t *testing.T) fixture {
 		t.Fatal(err)
 	}
 	f := fixture{socket: filepath.Join(t.TempDir(), "ssh.sock"), signer: client, key: clientPEM, hostKey: host.PublicKey(), user: me.Username}
-	l, err := net.Listen("unix", f.socket)
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "unix", f.socket)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func serve(t *testing.T) fixture {
 
 func (f fixture) dial(t *testing.T, signer ssh.Signer) (*ssh.Client, error) {
 	t.Helper()
-	conn, err := net.Dial("unix", f.socket)
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "unix", f.socket)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -280,7 +280,7 @@ func TestSFTP(t *testing.T) {
 }
 
 func TestForwardedConnection(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
