@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -123,7 +124,7 @@ func prepare(root string) (*bench, error) {
 		return nil, err
 	}
 	config = config.DeepCopy()
-	config.OS, config.Architecture = "linux", "amd64"
+	config.OS, config.Architecture = "linux", runtime.GOARCH
 	if img, err = mutate.ConfigFile(img, config); err != nil {
 		return nil, err
 	}
