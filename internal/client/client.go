@@ -36,7 +36,9 @@ func New(socket string) *Client {
 	transport := &http.Transport{
 		DialContext:        func(ctx context.Context, _, _ string) (net.Conn, error) { return c.dial(ctx) },
 		DisableCompression: true,
-		MaxIdleConns:       4,
+		// A list of a thousand VMs has some 400 kB.
+		ReadBufferSize: bufferSize,
+		MaxIdleConns:   4,
 	}
 	c.http = &http.Client{Transport: transport}
 	return c

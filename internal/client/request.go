@@ -24,6 +24,9 @@ const base = "http://bangerd"
 // maxAnswer bounds a JSON answer, in bytes.
 const maxAnswer = 64 << 20
 
+// bufferSize is how much of an answer is read at a time, in bytes.
+const bufferSize = 64 << 10
+
 // path joins escaped segments below /v1.
 func path(segments ...string) string {
 	var b strings.Builder
@@ -82,14 +85,15 @@ func call[Out any](ctx context.Context, c *Client, method, target string, in any
 		return out, err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if err != nil {
+	var data bytes.Buffer
+	data.Grow(bufferSize)
+	if _, err := data.ReadFrom(io.LimitReader(resp.Body, maxAnswer)); err != nil {
 		return out, c.transportError(ctx, err)
 	}
-	if len(data) == 0 {
+	if data.Len() == 0 {
 		return out, nil
 	}
-	if err := json.Unmarshal(data, &out); err != nil {
+	if err := json.Unmarshal(data.Bytes(), &out); err != nil {
 		return out, fault.Wrap(fault.Internal, err, "bangerd's answer to %s %s is not of this API", method, target)
 	}
 	return out, nil

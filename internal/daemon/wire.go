@@ -70,7 +70,8 @@ func wire(ctx context.Context, dirs statedir.Dirs, cfg config.Config, build buil
 	}
 	disks := rootfs.NewDisks(dirs.DiskTemplates())
 	d.folders = vmdir.New(dirs, disks)
-	users := users{vms: db.VMs()}
+	store := &cachedVMs{Store: db.VMs()}
+	users := users{vms: store}
 	source := oci.NewClient(dirs.Blobs(), oci.Options{})
 	d.images = image.NewService(imagestore.New(dirs, log), source, writeRootfs, users, time.Now, log)
 	d.kernels = kernel.NewService(kernel.Deps{
@@ -82,7 +83,7 @@ func wire(ctx context.Context, dirs statedir.Dirs, cfg config.Config, build buil
 	known := sshkeys.NewKnownHosts(dirs)
 	guests := guests{dirs: dirs, folders: d.folders}
 	d.vms = vm.New(vm.Deps{
-		Store: db.VMs(), Machines: launch.New(dirs, []string{self, "monitor"}, log), Disks: d.folders,
+		Store: store, Machines: launch.New(dirs, []string{self, "monitor"}, log), Disks: d.folders,
 		Identities: identities{VMs: d.folders, known: known},
 		Images:     images{service: d.images, dirs: dirs},
 		Kernels:    kernels{service: d.kernels, archives: archives, dirs: dirs},
