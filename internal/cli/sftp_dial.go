@@ -44,7 +44,7 @@ func dialSFTP(ctx context.Context, c *client.Client, name string) (_ *sftp.Clien
 	conn, channels, requests, err := ssh.NewClientConn(stream, access.HostAlias, &ssh.ClientConfig{
 		// The fastest by far where the guest's processor is emulated, and fast elsewhere.
 		Config: ssh.Config{Ciphers: []string{ssh.CipherChaCha20Poly1305, ssh.CipherAES128GCM, ssh.CipherAES128CTR}},
-		User: access.User, Auth: []ssh.AuthMethod{ssh.PublicKeys(signer)},
+		User:   access.User, Auth: []ssh.AuthMethod{ssh.PublicKeys(signer)},
 		HostKeyCallback:   ssh.FixedHostKey(hostKey),
 		HostKeyAlgorithms: []string{hostKey.Type()},
 	})

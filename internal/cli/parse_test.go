@@ -1,0 +1,236 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/fault"
+)
+
+func TestSplitSSHArgs(t *testing.T) {
+	for _, c := range []struct{ given, options, command string }{
+		{"", "", ""},
+		{"-v", "-v", ""},
+		{"-L 80:x:80 -N", "-L 80:x:80 -N", ""},
+		{"-L80:x:80 uptime", "-L80:x:80", "uptime"},
+		{"-vvL 80:x:80 ls -la", "-vvL 80:x:80", "ls -la"},
+		{"-o ForwardAgent=yes -- ls -A", "-o ForwardAgent=yes", "ls -A"},
+		{"-tA top", "-tA", "top"},
+		{"-- -x", "", "-x"},
+	} {
+		options, command := splitSSHArgs(strings.Fields(c.given))
+		if got := strings.Join(options, " ") + "|" + strings.Join(command, " "); got != c.options+"|"+c.command {
+			t.Errorf("%q: got %q", c.given, got)
+		}
+	}
+}
+
+func TestProxyCommandQuotes(t *testing.T) {
+	if got, want := proxyCommand("/a b/it's 100%/banger", "00aa"), `'/a b/it'\''s 100%%/banger' vm proxy 00aa`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if got, want := sshPath(`/a "b"/50%`), `"/a \"b\"/50%%"`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestCountCPUs(t *testing.T) {
+	for list, want := range map[string]int{"0": 1, "0-3": 4, "0-3,6": 5, "0,2-3,8-9": 5, "": 0, "x": 0, "3-1": 0, "0-": 0} {
+		if got := countCPUs(list); got != want {
+			t.Errorf("%q: %d, want %d", list, got, want)
+		}
+	}
+}
+
+func TestParsePlace(t *testing.T) {
+	for text, want := range map[string]place{
+		"box:/etc": {"box", "/etc"}, "box:": {"box", "."}, "./a:b": {"", "./a:b"}, "a": {"", "a"}, ":x": {"", ":x"}, "-": {"", "-"}, "/a:b": {"", "/a:b"},
+	} {
+		if got := parsePlace(text); got != want {
+			t.Errorf("%q: %+v, want %+v", text, got, want)
+		}
+	}
+}
+
+func TestExitStatus(t *testing.T) {
+	for code, want := range map[fault.Code]int{
+		fault.NotFound: 3, fault.Conflict: 4, fault.Busy: 4, fault.Invalid: 5, fault.Unavailable: 6,
+		fault.PermissionDenied: 7, fault.Canceled: 130, fault.Internal: 1, "of a later version": 1,
+	} {
+		if got := exitStatus(fmt.Errorf("x: %w", fault.New(code, "y"))); got != want {
+			t.Errorf("%s: %d, want %d", code, got, want)
+		}
+		wantOwn := 125
+		if code == fault.Canceled {
+			wantOwn = 130
+		}
+		if got := exitStatus(ownFailure(fault.New(code, "y"))); got != wantOwn {
+			t.Errorf("own failure %s: %d, want %d", code, got, wantOwn)
+		}
+	}
+}
+
+func FuzzReceive(f *testing.F) {
+	f.Add([]byte{5, 0, 0, 0, 1, 'x', 7, 0, 0, 0, 4, 0, 0, 0, 9})
+	f.Add([]byte{8, 0, 0, 0, 5, 0, 0, 0, 127, 'x'})
+	f.Add([]byte{7, 0, 0, 0, 4, 0, 0, 1, 0})
+	f.Add([]byte{8, 0, 0, 0, 1, 0})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var out bytes.Buffer
+		status, err := receive(bytes.NewReader(data), &out, io.Discard)
+		if err == nil && (status < 0 || status > 255) {
+			t.Errorf("status %d", status)
+		}
+		if out.Len() > len(data) {
+			t.Errorf("%d bytes of output from %d", out.Len(), len(data))
+		}
+		if started, ok := errors.AsType[*notStartedError](err); ok && (started.status < 125 || started.status > 127) {
+			t.Errorf("not started with status %d", started.status)
+		}
+	})
+}
+
+type brokenWriter struct{}
+
+func (brokenWriter) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+func TestReceiveTellsWhoseFaultItIs(t *testing.T) {
+	var stream bytes.Buffer
+	if err := agentrpc.WriteFrame(&stream, agentrpc.FrameStdout, []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	_, err := receive(&stream, brokenWriter{}, io.Discard)
+	if _, ok := errors.AsType[*outputError](err); !ok {
+		t.Errorf("got %v", err)
+	}
+	if err := interpret(err, "box"); errors.Is(err, fault.Unavailable) {
+		t.Errorf("a full disk here is called a broken connection: %v", err)
+	}
+}
+
+// evilSource lists a link that leads out of the tree, and then a directory of
+// the same name with a file in it.
+type evilSource struct{ outside string }
+
+type evilInfo struct {
+	name string
+	mode fs.FileMode
+}
+
+func (i evilInfo) Name() string       { return i.name }
+func (i evilInfo) Size() int64        { return 1 }
+func (i evilInfo) Mode() fs.FileMode  { return i.mode }
+func (i evilInfo) ModTime() time.Time { return noon }
+func (i evilInfo) IsDir() bool        { return i.mode.IsDir() }
+func (i evilInfo) Sys() any           { return nil }
+
+func (e evilSource) Stat(string) (fs.FileInfo, error) {
+	return evilInfo{"top", fs.ModeDir | 0o755}, nil
+}
+func (e evilSource) ReadLink(string) (string, error) { return e.outside, nil }
+func (e evilSource) Open(string) (io.ReadCloser, error) {
+	return io.NopCloser(strings.NewReader("!")), nil
+}
+
+func (e evilSource) ReadDir(name string) ([]fs.FileInfo, error) {
+	if name == "top" {
+		return []fs.FileInfo{evilInfo{"x", fs.ModeSymlink | 0o777}, evilInfo{"x", fs.ModeDir | 0o755}}, nil
+	}
+	return []fs.FileInfo{evilInfo{"planted", 0o644}}, nil
+}
+
+func TestCopyStaysInside(t *testing.T) {
+	outside, inside := t.TempDir(), t.TempDir()
+	root, err := os.OpenRoot(inside)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = root.Close() }()
+	c := &copier{ctx: t.Context(), from: evilSource{outside}, to: rootFiles{root}, meter: &meter{now: time.Now}}
+	if err := c.top("top", "copy"); err == nil {
+		t.Error("the copy went on")
+	}
+	if _, err := os.Lstat(filepath.Join(outside, "planted")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a guest wrote outside the directory it was copied to (%v)", err)
+	}
+}
+
+// endless is a guest whose every directory has one more in it.
+type endless struct{ evilSource }
+
+func (endless) ReadDir(string) ([]fs.FileInfo, error) {
+	return []fs.FileInfo{evilInfo{"d", fs.ModeDir | 0o755}}, nil
+}
+
+func TestCopyIsBounded(t *testing.T) {
+	root, err := os.OpenRoot(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = root.Close() }()
+	c := &copier{ctx: t.Context(), from: endless{}, to: rootFiles{root}, meter: &meter{now: time.Now}}
+	if err := c.top("top", "copy"); !errors.Is(err, fault.Invalid) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// failing breaks off in the middle of a file.
+type failing struct{ evilSource }
+
+func (failing) Stat(string) (fs.FileInfo, error) { return evilInfo{"f", 0o644}, nil }
+func (failing) Open(string) (io.ReadCloser, error) {
+	return io.NopCloser(io.MultiReader(strings.NewReader("half"), errReader{})), nil
+}
+
+type errReader struct{}
+
+func (errReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+func TestCopyBrokenOffLeavesTheOldFile(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "f"), []byte("old"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = root.Close() }()
+	c := &copier{ctx: t.Context(), from: failing{}, to: rootFiles{root}, meter: &meter{now: time.Now}}
+	if err := c.top("f", "f"); copyFault(context.Background(), err) == nil || !errors.Is(copyFault(context.Background(), err), fault.Unavailable) {
+		t.Errorf("got %v", err)
+	}
+	got, err := os.ReadFile(filepath.Join(dir, "f"))
+	if err != nil || string(got) != "old" {
+		t.Errorf("%q, %v", got, err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 1 {
+		t.Errorf("left over: %v, %v", entries, err)
+	}
+}
+
+func TestNamesAreLabels(t *testing.T) {
+	var refused []string
+	for _, name := range []string{"a", "box-1", strings.Repeat("a", 63), "", "-a", "a-", "A", "a_b", "a.b", strings.Repeat("a", 64), "ä"} {
+		if _, err := parseName(name); err != nil {
+			refused = append(refused, name)
+		}
+	}
+	want := []string{"", "-a", "a-", "A", "a_b", "a.b", strings.Repeat("a", 64), "ä"}
+	if diff := cmp.Diff(want, refused); diff != "" {
+		t.Error(diff)
+	}
+}

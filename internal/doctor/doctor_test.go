@@ -1,0 +1,234 @@
+package doctor
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/fstest"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/statedir"
+)
+
+// healthy is a host where every check is ok.
+func healthy() (World, fstest.MapFS) {
+	files := fstest.MapFS{
+		"proc/cpuinfo":                             file("processor\t: 0\nflags\t\t: fpu sse vmx aes\n"),
+		"proc/meminfo":                             file("MemTotal:       16000000 kB\nMemAvailable:    8000000 kB\n"),
+		"opt/bin/banger-vsock-agent":               {Mode: 0o755, Data: []byte("elf")},
+		"state/kernels/k/manifest.json":            file("{}"),
+		"state/kernels/k/vmlinux":                  file("elf"),
+		"state/kernels/half.staging/manifest.json": file("{}"),
+		"state/images/i/manifest.json":             file(`{"name":"debian"}`),
+		"state/images/i/rootfs.ext4":               file("ext4"),
+		"state/state.db":                           file(database(4096, 2)),
+		"run":                                      {Mode: fs.ModeDir | 0o700},
+		"run/systemd/system":                       {Mode: fs.ModeDir | 0o755},
+		"var/lib/systemd/linger/ann":               file(""),
+	}
+	return World{
+		Dirs:     statedir.Dirs{State: "/state", Cache: "/cache", Runtime: "/run", Config: "/config"},
+		Socket:   "/run/bangerd.sock",
+		Settings: Settings{Driver: "auto", DefaultImage: "debian", MemoryBytes: 512 * mib},
+		Root:     files,
+		LookPath: func(name string) (string, error) { return "/usr/bin/" + name, nil },
+		Output: func(context.Context, string, ...string) (string, error) {
+			return "QEMU emulator version 7.2.22 (Debian 1:7.2)\nCopyright", nil
+		},
+		OpenRW:     func(string) error { return nil },
+		Space:      func(string) (int64, error) { return 100 * gib, nil },
+		Reach:      func(context.Context, string) error { return errors.New("no route to host") },
+		Daemon:     func(context.Context) (string, error) { return "v1", nil },
+		Executable: "/opt/bin/banger", User: "ann", UID: 1000, Arch: "amd64",
+	}, files
+}
+
+func file(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text), Mode: 0o600} }
+
+func database(page uint16, pages int) string {
+	data := make([]byte, int(page)*pages)
+	copy(data, sqliteMagic)
+	binary.BigEndian.PutUint16(data[16:], page)
+	return string(data)
+}
+
+func TestHealthyHost(t *testing.T) {
+	w, _ := healthy()
+	report := Run(t.Context(), w)
+	if report.Status != OK {
+		t.Errorf("status %s", report.Status)
+	}
+	for _, f := range report.Checks {
+		if f.Status != OK || f.Remedy != "" || f.Reason == "" {
+			t.Errorf("%+v", f)
+		}
+	}
+	if err := Preflight(t.Context(), w); err != nil {
+		t.Errorf("Preflight: %v", err)
+	}
+}
+
+func TestEachOutcome(t *testing.T) {
+	missing := func(names ...string) func(string) (string, error) {
+		return func(name string) (string, error) {
+			for _, n := range names {
+				if n == name {
+					return "", exec.ErrNotFound
+				}
+			}
+			return "/usr/bin/" + name, nil
+		}
+	}
+	denied := &fs.PathError{Op: "open", Path: "/dev/kvm", Err: fs.ErrPermission}
+	for _, c := range []struct {
+		name   string
+		change func(w *World, files fstest.MapFS)
+		check  string
+		status Status
+		reason string
+		remedy string
+	}{
+		{"no qemu", func(w *World, _ fstest.MapFS) { w.LookPath = missing("qemu-system-x86_64") }, "vmm", Fail, "qemu-system-x86_64 is not installed", "apt-get install qemu-system-x86"},
+		{"no qemu on arm64", func(w *World, _ fstest.MapFS) { w.Arch = "arm64"; w.LookPath = missing("qemu-system-aarch64") }, "vmm", Fail, "aarch64", "qemu-system-arm"},
+		{"configured qemu", func(w *World, _ fstest.MapFS) { w.Settings.QEMU = "/x/q"; w.LookPath = missing("/x/q") }, "vmm", Fail, "/x/q", "apt-get"},
+		{"qemu does not run", func(w *World, _ fstest.MapFS) {
+			w.Output = func(context.Context, string, ...string) (string, error) { return "", errors.New("exec format error") }
+		}, "vmm", Fail, "exec format error", "--version"},
+		{"old qemu", func(w *World, _ fstest.MapFS) {
+			w.Output = func(context.Context, string, ...string) (string, error) { return "QEMU emulator version 5.2.0", nil }
+		}, "vmm", Warn, "5.2.0", "7.2"},
+		{"not qemu", func(w *World, _ fstest.MapFS) {
+			w.Output = func(context.Context, string, ...string) (string, error) { return "hello\n", nil }
+		}, "vmm", Warn, `"hello"`, "config.toml"},
+		{"no kvm device", func(w *World, _ fstest.MapFS) { w.OpenRW = func(string) error { return fs.ErrNotExist } }, "kvm", Warn, "does not exist", "virtualisation"},
+		{"kvm not allowed", func(w *World, _ fstest.MapFS) { w.OpenRW = func(string) error { return denied } }, "kvm", Warn, "does not open for ann", "usermod -aG kvm ann"},
+		{"device without vmx", func(_ *World, f fstest.MapFS) { f["proc/cpuinfo"] = file("flags : fpu avmxx hypervisor\n") }, "kvm", Warn, "neither vmx nor svm", "nested"},
+		{"svm", func(_ *World, f fstest.MapFS) { f["proc/cpuinfo"] = file("flags : svm\n") }, "kvm", OK, "virtualises", ""},
+		{"auto without kvm", func(w *World, _ fstest.MapFS) { w.OpenRW = func(string) error { return denied } }, "driver", OK, "qemu-tcg, chosen because /dev/kvm", ""},
+		{"kvm configured, unusable", func(w *World, _ fstest.MapFS) {
+			w.Settings.Driver, w.OpenRW = "qemu-kvm", func(string) error { return denied }
+		}, "driver", Fail, "qemu-kvm cannot be used", "usermod"},
+		{"unknown driver", func(w *World, _ fstest.MapFS) { w.Settings.Driver = "xen" }, "driver", Fail, `"xen"`, "qemu-tcg"},
+		{"no agent", func(_ *World, f fstest.MapFS) { delete(f, "opt/bin/banger-vsock-agent") }, "agent", Fail, "/opt/bin/banger-vsock-agent", "BANGER_AGENT"},
+		{"agent in lib", func(_ *World, f fstest.MapFS) {
+			delete(f, "opt/bin/banger-vsock-agent")
+			f["opt/lib/banger/banger-vsock-agent"] = &fstest.MapFile{Mode: 0o755}
+		}, "agent", OK, "/opt/lib/banger/banger-vsock-agent", ""},
+		{"agent not executable", func(w *World, f fstest.MapFS) { w.Settings.Agent = "/a"; f["a"] = file("") }, "agent", Fail, "/a is not an executable", ""},
+		{"no mkfs", func(w *World, _ fstest.MapFS) { w.LookPath = missing("mkfs.ext4") }, "helpers", Fail, "mkfs.ext4", "apt-get install e2fsprogs"},
+		{"no ssh, no git", func(w *World, _ fstest.MapFS) { w.LookPath = missing("ssh", "git") }, "tools", Warn, "ssh (vm ssh), git (workspaces)", "openssh-client git"},
+		{"no kernel", func(_ *World, f fstest.MapFS) { delete(f, "state/kernels/k/vmlinux") }, "kernel", Fail, "no kernel is imported", "kernel import"},
+		{"image unreachable", func(_ *World, f fstest.MapFS) { delete(f, "state/images/i/rootfs.ext4") }, "image", Warn, "registry-1.docker.io:443 does not answer: no route", "image pull"},
+		{"image obtainable", func(w *World, _ fstest.MapFS) {
+			w.Settings.DefaultImage = "ghcr.io/o/i:t"
+			w.Reach = func(_ context.Context, host string) error {
+				if host != "ghcr.io:443" {
+					return fmt.Errorf("asked %s", host)
+				}
+				return nil
+			}
+		}, "image", OK, "can be pulled", ""},
+		{"bad manifest", func(_ *World, f fstest.MapFS) { f["state/images/i/manifest.json"] = file("{") }, "image", Warn, "not local", ""},
+		{"no image at all", func(w *World, f fstest.MapFS) {
+			w.Settings.DefaultImage = ""
+			delete(f, "state/images/i/manifest.json")
+		}, "image", Warn, "no image is local", "image pull"},
+		{"full disk", func(w *World, _ fstest.MapFS) { w.Space = func(string) (int64, error) { return 10 * mib, nil } }, "state-disk", Fail, "10 MiB free", "XDG_STATE_HOME"},
+		{"full cache", func(w *World, _ fstest.MapFS) { w.Space = func(string) (int64, error) { return 10 * mib, nil } }, "cache-disk", Warn, "10 MiB free", "XDG_CACHE_HOME"},
+		{"little disk", func(w *World, _ fstest.MapFS) { w.Space = func(string) (int64, error) { return 2 * gib, nil } }, "state-disk", Warn, "2.0 GiB free", "rm"},
+		{"space unknown", func(w *World, _ fstest.MapFS) { w.Space = func(string) (int64, error) { return 0, fs.ErrPermission } }, "state-disk", Fail, "not known", ""},
+		{"little memory", func(_ *World, f fstest.MapFS) { f["proc/meminfo"] = file("MemAvailable: 600000 kB\n") }, "memory", Warn, "585 MiB", "smaller"},
+		{"no memory", func(_ *World, f fstest.MapFS) { f["proc/meminfo"] = file("MemAvailable: 100000 kB\n") }, "memory", Fail, "97 MiB", "stop a VM"},
+		{"memory unknown", func(_ *World, f fstest.MapFS) { f["proc/meminfo"] = file("MemAvailable: many kB\n") }, "memory", Warn, "not known", ""},
+		{"new user", func(_ *World, f fstest.MapFS) {
+			for name := range f {
+				if strings.HasPrefix(name, "state") {
+					delete(f, name)
+				}
+			}
+		}, "state", OK, "does not exist yet", ""},
+		{"not a database", func(_ *World, f fstest.MapFS) { f["state/state.db"] = file(strings.Repeat("x", 4096)) }, "state", Fail, "no SQLite database", "backup"},
+		{"truncated database", func(_ *World, f fstest.MapFS) { f["state/state.db"] = file(database(4096, 2)[:5000]) }, "state", Fail, "truncated: 5000 bytes", "backup"},
+		{"state is a file", func(_ *World, f fstest.MapFS) {
+			for name := range f {
+				if strings.HasPrefix(name, "state") {
+					delete(f, name)
+				}
+			}
+			f["state"] = file("")
+		}, "state", Fail, "no directory", "move"},
+		{"open socket directory", func(_ *World, f fstest.MapFS) { f["run"] = &fstest.MapFile{Mode: fs.ModeDir | 0o755} }, "socket", Warn, "mode 0755", "chmod 700"},
+		{"daemon down", func(w *World, _ fstest.MapFS) {
+			w.Daemon = func(context.Context) (string, error) { return "", syscall.ECONNREFUSED }
+		}, "daemon", OK, "no daemon runs", ""},
+		{"daemon deaf", func(w *World, _ fstest.MapFS) {
+			w.Daemon = func(context.Context) (string, error) { return "", context.DeadlineExceeded }
+		}, "daemon", Fail, "does not answer", "daemon logs"},
+		{"another's daemon", func(w *World, _ fstest.MapFS) {
+			w.Daemon = func(context.Context) (string, error) { return "", fs.ErrPermission }
+		}, "daemon", Fail, "may not be opened", "BANGER_SOCKET"},
+		{"no linger", func(_ *World, f fstest.MapFS) { delete(f, "var/lib/systemd/linger/ann") }, "linger", Warn, "logs out", "enable-linger"},
+		{"no systemd", func(_ *World, f fstest.MapFS) { delete(f, "run/systemd/system") }, "linger", OK, "does not run systemd", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w, files := healthy()
+			c.change(&w, files)
+			for _, f := range Run(t.Context(), w).Checks {
+				if f.Name != c.check {
+					continue
+				}
+				if f.Status != c.status || !strings.Contains(f.Reason, c.reason) || !strings.Contains(f.Remedy, c.remedy) {
+					t.Errorf("got %+v", f)
+				}
+				return
+			}
+			t.Errorf("no check %q", c.check)
+		})
+	}
+}
+
+func TestPreflightTellsEveryReason(t *testing.T) {
+	w, _ := healthy()
+	w.LookPath = func(string) (string, error) { return "", exec.ErrNotFound }
+	err := Preflight(t.Context(), w)
+	if !errors.Is(err, fault.Unavailable) {
+		t.Fatalf("got %v", err)
+	}
+	for _, part := range []string{"vmm: qemu-system-x86_64", "helpers: not found: mkfs.ext4"} {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("%q lacks %q", err, part)
+		}
+	}
+	if hint := fault.HintOf(err); !strings.Contains(hint, "apt-get install qemu-system-x86") {
+		t.Errorf("hint %q", hint)
+	}
+}
+
+// A missing kernel fails the report, but a create may bring one.
+func TestPreflightLeavesCatalogsAlone(t *testing.T) {
+	w, files := healthy()
+	delete(files, "state/kernels/k/vmlinux")
+	if err := Preflight(t.Context(), w); err != nil {
+		t.Errorf("Preflight: %v", err)
+	}
+}
+
+func TestThisHost(t *testing.T) {
+	dir := t.TempDir()
+	dirs := statedir.Dirs{State: dir + "/s", Cache: dir + "/c", Config: dir + "/f", Runtime: dir + "/r"}
+	report := Run(t.Context(), Host(dirs, dirs.Socket(), Settings{Driver: "auto", DefaultImage: "127.0.0.1:1/none"}))
+	if len(report.Checks) != len(Checks()) {
+		t.Errorf("%d findings of %d checks", len(report.Checks), len(Checks()))
+	}
+	for _, f := range report.Checks {
+		if f.Status != OK && f.Remedy == "" {
+			t.Errorf("no remedy: %+v", f)
+		}
+	}
+}
