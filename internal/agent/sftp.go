@@ -13,14 +13,11 @@ type stdio struct {
 	io.WriteCloser
 }
 
-// serveSFTP serves SFTP as the user that this process runs as, from that user's
-// home.
+// serveSFTP serves SFTP as the user that this process runs as, from the
+// process's directory, that user's home. The library is not told of it: it
+// would make the targets of relative links absolute.
 func serveSFTP() error {
-	dir, err := os.Getwd()
-	if err != nil {
-		return err
-	}
-	srv, err := sftp.NewServer(stdio{os.Stdin, os.Stdout}, sftp.WithServerWorkingDirectory(dir))
+	srv, err := sftp.NewServer(stdio{os.Stdin, os.Stdout})
 	if err != nil {
 		return err
 	}
