@@ -254,20 +254,28 @@ func TestMachineRunsAndStops(t *testing.T) {
 
 func TestMachineKeepsTime(t *testing.T) {
 	g := newGuest(t, "").start().ready()
+	start := time.Now()
+	// The quickest of some questions says best when it was answered.
 	sample := func() (host, guest int64) {
-		began := time.Now()
-		n, err := strconv.ParseInt(g.line(g.command("monotonic")), 10, 64)
-		if err != nil {
-			t.Fatal(err)
+		best := time.Hour
+		for range 10 {
+			asked := time.Since(start)
+			n, err := strconv.ParseInt(g.line(g.command("monotonic")), 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if took := time.Since(start) - asked; took < best {
+				best, host, guest = took, int64(asked+took/2), n
+			}
 		}
-		return began.UnixNano(), n
+		return host, guest
 	}
 	h1, g1 := sample()
-	<-time.After(3 * time.Second)
+	<-time.After(5 * time.Second)
 	h2, g2 := sample()
 	ratio := float64(g2-g1) / float64(h2-h1)
 	t.Logf("guest/host = %.4f", ratio)
-	if ratio < 0.98 || ratio > 1.02 {
+	if ratio < 0.99 || ratio > 1.01 {
 		t.Errorf("the guest's clock runs at %.4f of the host's", ratio)
 	}
 }

@@ -29,9 +29,18 @@ type Files struct {
 // BANGER_TEST_REQUIRE=1, it fails it.
 func Make(t *testing.T) Files {
 	t.Helper()
-	files, err := makeFiles(t.Context(), t.TempDir())
+	files, root, err := find(t.Context())
 	if err != nil {
 		Missing(t, err)
+	}
+	dir := t.TempDir()
+	files.Initramfs = filepath.Join(dir, "initramfs")
+	init := filepath.Join(dir, "init")
+	if err := build(t.Context(), init); err != nil {
+		t.Fatal(err)
+	}
+	if err := pack(files.Initramfs, root, init); err != nil {
+		t.Fatal(err)
 	}
 	return files
 }
@@ -46,34 +55,36 @@ func Missing(t *testing.T, err error) {
 	t.Skip("cannot run here:", err)
 }
 
-func makeFiles(ctx context.Context, dir string) (Files, error) {
+// find finds QEMU and a kernel, and returns the unpacked package that it is from.
+func find(ctx context.Context) (files Files, root string, err error) {
 	vmm, err := exec.LookPath("qemu-system-x86_64")
 	if err != nil || runtime.GOARCH != "amd64" {
-		return Files{}, fmt.Errorf("no QEMU for amd64: %w", err)
+		return Files{}, "", fmt.Errorf("no QEMU for amd64: %w", err)
 	}
 	cache, err := fixture.Open()
 	if err != nil {
-		return Files{}, err
+		return Files{}, "", err
 	}
-	root, err := cache.Path(ctx, "kernel")
+	root, err = cache.Path(ctx, "kernel")
 	if err != nil {
-		return Files{}, err
+		return Files{}, "", err
 	}
 	kernels, err := filepath.Glob(filepath.Join(root, "boot", "vmlinuz-*"))
 	if err != nil || len(kernels) == 0 {
-		return Files{}, fmt.Errorf("no kernel in %s", root)
+		return Files{}, "", fmt.Errorf("no kernel in %s", root)
 	}
-	init := filepath.Join(dir, "init")
-	build := exec.CommandContext(ctx, "go", "build", "-ldflags=-s -w", "-o", init, "github.com/bangervm/banger/internal/monitor/testguest/init")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return Files{}, fmt.Errorf("build the guest: %w: %s", err, out)
+	return Files{VMM: vmm, Kernel: kernels[len(kernels)-1]}, root, nil
+}
+
+// build compiles the guest's PID 1.
+func build(ctx context.Context, path string) error {
+	const program = "github.com/bangervm/banger/internal/monitor/testguest/init"
+	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-ldflags=-s -w", "-o", path, program)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build the guest: %w: %s", err, out)
 	}
-	archive := filepath.Join(dir, "initramfs")
-	if err := pack(archive, root, init); err != nil {
-		return Files{}, err
-	}
-	return Files{VMM: vmm, Kernel: kernels[len(kernels)-1], Initramfs: archive}, nil
+	return nil
 }
 
 // pack writes the initramfs: /init, and the modules that it loads, in order.
