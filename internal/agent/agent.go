@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 
@@ -57,6 +58,13 @@ func Main(args []string) int {
 	return 0
 }
 
+// How much the heap grows before a collection, in percent: see
+// runtime/debug.SetGCPercent.
+const (
+	gcBooting = 800
+	gcServing = 100
+)
+
 // agent is the process that talks to the host.
 type agent struct {
 	log    *slog.Logger
@@ -74,6 +82,9 @@ type agent struct {
 }
 
 func run(log *slog.Logger, role string) error {
+	// Becoming ready allocates a few megabytes at most, and a collection in
+	// between costs every boot some time.
+	debug.SetGCPercent(gcBooting)
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
 	defer stop()
 	a := &agent{log: log, state: os.NewFile(pid1.FDState, "state")}
@@ -127,6 +138,7 @@ func (a *agent) adopt(s saved) error {
 	a.saved = s
 	a.mu.Unlock()
 	a.ready.Store(true)
+	debug.SetGCPercent(gcServing)
 	return nil
 }
 

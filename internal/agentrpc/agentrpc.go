@@ -49,7 +49,8 @@ type GuestMessage struct {
 	GoingDown *GoingDown `json:"going_down,omitempty"`
 }
 
-// Hello is the agent's first line on every control stream. Configured tells a
+// Hello is the agent's first line on every control stream; when it is configured
+// already, Ready follows at once. Configured tells a
 // reconnecting agent (or a restored machine) from a fresh boot.
 type Hello struct {
 	Protocol   int    `json:"protocol"`

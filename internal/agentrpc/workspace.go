@@ -1,0 +1,82 @@
+package agentrpc
+
+// WorkspaceProtocol is the Upgrade token of POST /v1/workspace. The request
+// carries a WorkspaceRequest as its JSON body; what follows "101 Switching
+// Protocols" depends on its verb. JSON values on the stream are one line each,
+// at most MaxLine bytes.
+//
+// "put" writes a git work tree into the guest. The host sends a tree (see
+// TreeWriter), whose root becomes the directory Path; the agent answers with
+// one WorkspaceAnswer line, early when it fails. Nothing is at Path until all
+// of it is.
+//
+// "collect" reads a work tree. The agent answers with one WorkspaceAnswer. When
+// it has git, a Snapshot follows, then the host's WorkspaceWant, and for each
+// repository of the snapshot a git pack in chunks (see ChunkWriter). When it has
+// none, a list of all files follows (see TreeWriter: files without data), then
+// the host's paths, each a chunk, and then those files as a tree.
+// The agent closes a stream that fails, after a chunk or record that says why.
+const WorkspaceProtocol = "banger-workspace-v1"
+
+// PathWorkspace is where the agent serves WorkspaceProtocol.
+const PathWorkspace = "/v1/workspace"
+
+// The verbs of a WorkspaceRequest.
+const (
+	WorkspacePut     = "put"
+	WorkspaceCollect = "collect"
+)
+
+// WorkspaceRequest begins a transfer.
+type WorkspaceRequest struct {
+	Verb string `json:"verb"`
+	Path string `json:"path"` // absolute, in the guest
+	// Replace lets put take the place of a directory that is not empty.
+	Replace bool `json:"replace,omitempty"`
+	// Bytes and Files are what put will need, so that a full disk is found first.
+	Bytes int64 `json:"bytes,omitempty"`
+	Files int64 `json:"files,omitempty"`
+	// Format is the repository's object format: "sha1" or "sha256".
+	Format string `json:"format,omitempty"`
+	// NoGit makes collect send files though the guest has git.
+	NoGit bool `json:"no_git,omitempty"`
+}
+
+// WorkspaceAnswer is the agent's answer. Code is empty for success, else one of
+// banger's codes of errors.
+type WorkspaceAnswer struct {
+	Code    string `json:"code,omitempty"`
+	Message string `json:"message,omitempty"`
+	// Snapshot is collect's, from a guest with git.
+	Snapshot *WorkspaceSnapshot `json:"snapshot,omitempty"`
+}
+
+// WorkspaceSnapshot is a work tree that the guest's git has read.
+type WorkspaceSnapshot struct {
+	Repos []WorkspaceRepo `json:"repos"` // the first is the work tree itself
+}
+
+// MaxWorkspaceRepos bounds the repositories of one work tree.
+const MaxWorkspaceRepos = 256
+
+// WorkspaceRepo is one repository of a work tree.
+type WorkspaceRepo struct {
+	Path   []byte `json:"path,omitempty"` // below the work tree; empty: itself
+	Format string `json:"format"`
+	Tree   string `json:"tree"`
+	Head   string `json:"head,omitempty"`
+	Branch string `json:"branch,omitempty"` // refs/heads/…
+	// Elsewhere names branches with commits that HEAD does not contain and the
+	// host did not send.
+	Elsewhere []string `json:"elsewhere,omitempty"`
+}
+
+// WorkspaceWant says what the host lacks of a snapshot.
+type WorkspaceWant struct {
+	// Packs: send the objects. Without it the snapshot is all.
+	Packs bool `json:"packs"`
+	// History includes the commits up to each HEAD, not only the trees.
+	History bool `json:"history,omitempty"`
+	// Have are objects (commits, trees) that the host has, with all they need.
+	Have []string `json:"have,omitempty"`
+}
