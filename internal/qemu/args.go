@@ -75,6 +75,9 @@ func commandLine(spec vm.Spec, arch string, tscKHz int64) string {
 	if arch == "arm64" {
 		line = []string{"console=ttyAMA0"}
 	}
+	// The console is a log and nobody types there: systemd would wait a minute
+	// and a half for its device in an image without udev.
+	line = append(line, "systemd.getty_auto=no")
 	line = append(line, "quiet", "loglevel=4", "reboot=t", "panic=-1", "random.trust_cpu=on", "cryptomgr.notests")
 	if arch == "amd64" {
 		// There is one keyboard and no PCI: probing for more takes its time.
