@@ -93,7 +93,9 @@ func TestConfiguredAgentSaysThatItIsReady(t *testing.T) {
 		t.Errorf("answer to a second Configure: %+v", m)
 	}
 	_ = host.Close()
-	<-ended
+	if err := <-ended; err != nil {
+		t.Errorf("converse = %v", err)
+	}
 }
 
 func TestHostsShutdownReachesPID1(t *testing.T) {
@@ -111,7 +113,9 @@ func TestHostsShutdownReachesPID1(t *testing.T) {
 		t.Errorf("PID 1 was asked %+v, %v", req, err)
 	}
 	_ = host.Close()
-	<-ended
+	if err := <-ended; err != nil {
+		t.Errorf("converse = %v", err)
+	}
 }
 
 func TestMalformedMessagesEndTheStream(t *testing.T) {
@@ -121,7 +125,10 @@ func TestMalformedMessagesEndTheStream(t *testing.T) {
 			next(t, lines)
 			go func() { _, _ = host.Write([]byte(line)) }()
 			select {
-			case <-ended:
+			case err := <-ended:
+				if name == "no json" && err == nil {
+					t.Error("converse ended without an error")
+				}
 			case <-time.After(20 * time.Second):
 				t.Error("the stream lives on")
 			}
