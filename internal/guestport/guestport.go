@@ -48,7 +48,8 @@ func Wait(ctx context.Context, guest Guest, port int) error {
 	for {
 		tried, err := client.Dial("tcp", address)
 		if err == nil {
-			return tried.Close()
+			_ = tried.Close() // which may have closed by itself: it accepted
+			return nil
 		}
 		if _, refused := errors.AsType[*ssh.OpenChannelError](err); !refused || ctx.Err() != nil {
 			return fmt.Errorf("ask the guest for port %d: %w", port, cause(ctx, err))
