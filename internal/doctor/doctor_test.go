@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -77,10 +78,8 @@ func TestHealthyHost(t *testing.T) {
 func TestEachOutcome(t *testing.T) {
 	missing := func(names ...string) func(string) (string, error) {
 		return func(name string) (string, error) {
-			for _, n := range names {
-				if n == name {
-					return "", exec.ErrNotFound
-				}
+			if slices.Contains(names, name) {
+				return "", exec.ErrNotFound
 			}
 			return "/usr/bin/" + name, nil
 		}
