@@ -32,18 +32,26 @@ func downSignals() []os.Signal {
 	return []os.Signal{unix.SIGTERM, unix.SIGINT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGPWR, sigPoweroff, sigReboot}
 }
 
+// justNow is how long ago a process may have ended that sent a signal.
+const justNow = 5 * time.Second
+
 // kindOf says what a signal asks for. busybox's reboot sends SIGTERM, as does
-// anybody who just wants the machine to end: there is then no such process.
-func kindOf(sig os.Signal) agentrpc.DownKind {
-	if sig == sigReboot || sig == unix.SIGTERM && inits.Running("reboot") {
+// anybody who just wants the machine to end: then there is, or just was, such a
+// process.
+func (p *process) kindOf(sig os.Signal) agentrpc.DownKind {
+	switch {
+	case sig == sigReboot,
+		sig == unix.SIGTERM && (inits.Running("reboot") || p.exits.has("reboot", time.Now().Add(-justNow))):
 		return agentrpc.DownReboot
+	default:
+		return agentrpc.DownPoweroff
 	}
-	return agentrpc.DownPoweroff
 }
 
 // goDown takes the machine down. It does not return.
 func (p *process) goDown(kind agentrpc.DownKind) {
 	p.log.Info("going down", "kind", string(kind))
+	p.exits.stop()
 	p.tellGoingDown(kind)
 	p.respawn = nil
 	p.agent = 0

@@ -102,6 +102,7 @@ type process struct {
 	conv    net.Conn
 	respawn <-chan time.Time
 	disk    *os.File // of the VM, once the root is switched
+	exits   *exits   // from then on, while this stays PID 1
 }
 
 // startAgent starts the agent from this process's own executable, which stays
@@ -176,8 +177,9 @@ func (p *process) loop() {
 		case sig := <-p.signals:
 			if sig == unix.SIGCHLD {
 				p.reap()
+				p.exits.bound()
 			} else {
-				p.goDown(kindOf(sig))
+				p.goDown(p.kindOf(sig))
 			}
 		case req := <-p.requests:
 			p.obey(req)
@@ -225,12 +227,17 @@ func (p *process) switchRoot(s SwitchRoot) error {
 	if err := unix.Chroot("."); err != nil {
 		return fmt.Errorf("enter %s: %w", s.Root, err)
 	}
+	if p.exits, err = recordExits(); err != nil {
+		p.log.Warn("record the ends of processes", "err", err)
+	}
 	return os.Chdir("/")
 }
 
 // exec replaces this process. It returns only on failure.
 func (p *process) exec(path string) error {
 	signal.Reset()
+	p.exits.stop()
+	p.exits = nil
 	err := syscall.Exec(path, []string{path}, []string{"HOME=/", "TERM=linux", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"})
 	return fmt.Errorf("start %s: %w", path, err)
 }
