@@ -45,8 +45,8 @@ type Notice struct {
 // respawnDelay keeps an agent that dies at once from taking the whole CPU.
 const respawnDelay = 500 * time.Millisecond
 
-// AgentArgs are the arguments of the agent as PID 1's child, which has the
-// conversation at descriptor 3 and the state at 4.
+// RoleAgent is the argument of the agent as PID 1's child, which has the
+// conversation and the state at these descriptors.
 const (
 	RoleAgent = "agent"
 	FDParent  = 3
