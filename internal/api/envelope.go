@@ -9,6 +9,11 @@ const Protocol = 1
 // first still learns which daemon it talks to.
 const BuildHeader = "Banger-Build"
 
+// StateHeader may be on any request: the state directory whose daemon is
+// meant. A daemon of another answers Conflict, since a socket's path can be
+// shared by two homes of one user.
+const StateHeader = "Banger-State"
+
 // Upgrade tokens of POST /v1/vms/{name}/exec and GET /v1/vms/{name}/stream/{port}.
 const (
 	ExecProtocol = "banger-exec-v1"

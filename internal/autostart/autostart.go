@@ -46,11 +46,21 @@ func (o Options) socket() string {
 	return o.Dirs.Socket()
 }
 
+// Client returns a client of the daemon that is meant. It connects with the
+// first call, and starts nothing.
+func (o Options) Client() *client.Client {
+	c := client.New(o.socket())
+	if o.Socket == "" {
+		c.StateDir = o.Dirs.State
+	}
+	return c
+}
+
 // Ensure returns a client of a daemon that answers. It starts one when none
 // listens and waits until it is ready, and it replaces one of an older build
 // unless that one is busy. The caller closes the client.
 func Ensure(ctx context.Context, opts Options) (*client.Client, error) {
-	c := client.New(opts.socket())
+	c := opts.Client()
 	if err := ensure(ctx, c, opts); err != nil {
 		c.Close()
 		return nil, err
@@ -79,7 +89,7 @@ func ensure(ctx context.Context, c *client.Client, opts Options) error {
 // Start starts a daemon if none answers, or replaces an older one, and reports
 // whether it did.
 func Start(ctx context.Context, opts Options) (started bool, err error) {
-	c := client.New(opts.socket())
+	c := opts.Client()
 	defer c.Close()
 	return startLocked(ctx, c, opts)
 }
@@ -87,7 +97,7 @@ func Start(ctx context.Context, opts Options) (started bool, err error) {
 // Stop asks the daemon to end and waits until it has. It reports false when
 // none ran. Busy, unless forced, while operations are under way.
 func Stop(ctx context.Context, opts Options, force bool) (stopped bool, err error) {
-	c := client.New(opts.socket())
+	c := opts.Client()
 	defer c.Close()
 	switch err := c.StopDaemon(ctx, api.StopDaemon{Force: force}); {
 	case errors.Is(err, client.ErrNoDaemon):

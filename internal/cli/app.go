@@ -84,7 +84,7 @@ func (a *App) present() (*client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return client.New(socket(opts)), nil
+	return opts.Client(), nil
 }
 
 func socket(opts autostart.Options) string {

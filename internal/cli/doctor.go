@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/bangervm/banger/internal/client"
 	"github.com/bangervm/banger/internal/config"
 	"github.com/bangervm/banger/internal/doctor"
 )
@@ -41,7 +40,7 @@ func (a *App) doctor(ctx context.Context, f format) error {
 	world.Daemon = func(ctx context.Context) (string, error) {
 		ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 		defer cancel()
-		c := client.New(socket(opts))
+		c := opts.Client()
 		defer c.Close()
 		conn, err := c.Dial(ctx) // for its plain error, which says whether one runs
 		if err != nil {

@@ -19,7 +19,7 @@ func (a *App) fastDaemon() (*client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := client.New(socket(opts))
+	c := opts.Client()
 	dial := c.Dial
 	c.Dial = func(ctx context.Context) (net.Conn, error) {
 		conn, err := dial(ctx)

@@ -6,7 +6,12 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
+	"time"
 )
+
+// sameInterrupt is how close two signals are one interrupt: timeout(1) signals
+// a process, and then its group.
+const sameInterrupt = 100 * time.Millisecond
 
 // interrupts sends SIGINT and SIGTERM where they belong at the moment: to a
 // command in a guest, or to banger's own work.
@@ -19,6 +24,7 @@ type interrupts struct {
 // exit. Interrupts that a sink takes do neither.
 func (i *interrupts) watch(parent context.Context, exit func(int)) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(parent)
+	var first time.Time
 	incoming := make(chan os.Signal, 4)
 	signal.Notify(incoming, syscall.SIGINT, syscall.SIGTERM)
 	done := make(chan struct{})
@@ -32,10 +38,12 @@ func (i *interrupts) watch(parent context.Context, exit func(int)) (ctx context.
 					sink(sig)
 					continue
 				}
-				if ctx.Err() != nil {
+				if ctx.Err() == nil {
+					first = time.Now()
+					cancel()
+				} else if time.Since(first) > sameInterrupt {
 					exit(statusCanceled)
 				}
-				cancel()
 			}
 		}
 	}()

@@ -20,6 +20,9 @@ import (
 type Client struct {
 	// Dial connects to the daemon. It may be replaced before the first use.
 	Dial func(ctx context.Context) (net.Conn, error)
+	// StateDir, when set, is the only state directory whose daemon is meant: one
+	// that serves another answers Conflict. It may be set before the first use.
+	StateDir string
 
 	where string
 	http  *http.Client

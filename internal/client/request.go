@@ -58,9 +58,17 @@ func request(ctx context.Context, method, target string, in any) (*http.Request,
 	return req, nil
 }
 
+// mark says in the request which daemon is meant.
+func (c *Client) mark(req *http.Request) {
+	if c.StateDir != "" {
+		req.Header.Set(api.StateHeader, c.StateDir)
+	}
+}
+
 // send does a request and returns the answer when its status is 2xx. The
 // caller closes the body.
 func (c *Client) send(req *http.Request) (*http.Response, error) {
+	c.mark(req)
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return nil, c.transportError(req.Context(), err)

@@ -78,6 +78,7 @@ func (c *Client) upgrade(r *http.Request, protocol string) (*Stream, error) {
 }
 
 func (c *Client) handshake(conn net.Conn, r *http.Request, protocol string) (*Stream, error) {
+	c.mark(r)
 	r.Header.Set("Connection", "Upgrade")
 	r.Header.Set("Upgrade", protocol)
 	if err := r.Write(conn); err != nil {

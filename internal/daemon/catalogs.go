@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 
+	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/image"
 	"github.com/bangervm/banger/internal/initramfs"
 	"github.com/bangervm/banger/internal/kernel"
@@ -19,8 +20,8 @@ type images struct {
 	dirs    statedir.Dirs
 }
 
-func (i images) Resolve(ctx context.Context, name string, _ operation.Progress) (vm.Image, error) {
-	m, err := i.service.Get(ctx, name)
+func (i images) Resolve(ctx context.Context, name string, p operation.Progress) (vm.Image, error) {
+	m, err := i.service.Obtain(ctx, name, p)
 	if err != nil {
 		return vm.Image{}, err
 	}
@@ -28,7 +29,11 @@ func (i images) Resolve(ctx context.Context, name string, _ operation.Progress) 
 }
 
 func (i images) ByID(ctx context.Context, id string) (vm.Image, error) {
-	return i.Resolve(ctx, id, operation.Discard{})
+	m, err := i.service.Get(ctx, id)
+	if err != nil {
+		return vm.Image{}, err
+	}
+	return i.image(m), nil
 }
 
 func (i images) image(m image.Manifest) vm.Image {
@@ -56,6 +61,10 @@ func (k kernels) Resolve(ctx context.Context, name string) (vm.Kernel, error) {
 	m, err := k.find(ctx, name)
 	if err != nil {
 		return vm.Kernel{}, err
+	}
+	if m.Architecture == "amd64" && !m.PVH {
+		return vm.Kernel{}, fault.New(fault.Invalid, "QEMU cannot boot kernel %q: it has no PVH entry point", m.Name).
+			WithHint("import a kernel built with CONFIG_PVH=y, as Debian's, Alpine's and Void's are")
 	}
 	dir := k.dirs.Kernel(m.Name)
 	found := vm.Kernel{Name: m.Name, Version: m.Version, Architecture: m.Architecture, Vmlinux: dir.Vmlinux()}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -89,8 +90,8 @@ func serve(ctx context.Context, stop func(), dirs statedir.Dirs, cfg config.Conf
 		return err
 	}
 	d.stop = stop
-	srv := server.New(ctx, server.Options{Services: d.services(), Build: build, Log: log, UID: os.Getuid()})
-	listener, err := statedir.ListenUnix(dirs.Socket())
+	srv := server.New(ctx, server.Options{Services: d.services(), Build: build, Log: log, UID: os.Getuid(), StateDir: dirs.State})
+	listener, err := listen(ctx, dirs)
 	if err != nil {
 		return errors.Join(fmt.Errorf("listen on %s: %w", dirs.Socket(), err), d.close())
 	}
@@ -107,6 +108,16 @@ func serve(ctx context.Context, stop func(), dirs statedir.Dirs, cfg config.Conf
 	serving.Wait()
 	log.Info("bangerd has ended")
 	return errors.Join(served, err)
+}
+
+// listen takes the socket, unless a daemon of another state directory has it:
+// this one's lock says that it is no other of ours.
+func listen(ctx context.Context, dirs statedir.Dirs) (*net.UnixListener, error) {
+	if conn, err := statedir.DialUnix(ctx, dirs.Socket()); err == nil {
+		return nil, errors.Join(fault.New(fault.Conflict, "a bangerd of another state directory than %s answers there", dirs.State).
+			WithHint("set XDG_RUNTIME_DIR to another directory, or stop that daemon"), conn.Close())
+	}
+	return statedir.ListenUnix(dirs.Socket())
 }
 
 // end ends everything in order: first the work (its watchers see how), then the

@@ -146,6 +146,9 @@ func Preflight(ctx context.Context, w World) error {
 			remedy = f.Remedy
 		}
 	}
+	if err := ctx.Err(); err != nil {
+		return err // a check that was cut short says nothing of the host
+	}
 	if len(reasons) == 0 {
 		return nil
 	}

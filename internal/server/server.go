@@ -20,6 +20,8 @@ type Options struct {
 	Services Services
 	Build    buildinfo.Info
 	Log      *slog.Logger
+	// StateDir, when set, refuses requests that name another (api.StateHeader).
+	StateDir string
 	// UID is the only user that is served. PeerUID tells whose process is at
 	// the other end; nil means SO_PEERCRED.
 	UID     int

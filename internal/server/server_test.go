@@ -513,3 +513,19 @@ func TestNoDaemon(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestADaemonOfAnotherStateIsNotTalkedTo(t *testing.T) {
+	f := start(t, func(o *server.Options) { o.StateDir = "/home/a/.local/state/banger" })
+	f.client.StateDir = "/home/a/.local/state/banger"
+	if _, err := f.client.Ping(t.Context()); err != nil {
+		t.Error(err)
+	}
+	f.client.StateDir = "/home/b/.local/state/banger"
+	_, err := f.client.Ping(t.Context())
+	if !errors.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "/home/a/") || fault.HintOf(err) == "" {
+		t.Errorf("ping: %v", err)
+	}
+	if _, err := f.client.DialVM(t.Context(), "x", 1); !errors.Is(err, fault.Conflict) {
+		t.Errorf("a stream: %v", err)
+	}
+}

@@ -69,6 +69,12 @@ func (s *Server) wrap(mux *http.ServeMux, opts Options) http.Handler {
 				"this bangerd serves user %d only, not user %d", opts.UID, who.uid).write(w)
 			return
 		}
+		if meant := r.Header.Get(api.StateHeader); meant != "" && opts.StateDir != "" && meant != opts.StateDir {
+			p := newProblem(http.StatusConflict, fault.Conflict, "the bangerd at this socket keeps its state in %s, not in %s", opts.StateDir, meant)
+			p.Hint = "set XDG_RUNTIME_DIR to another directory, or stop that daemon"
+			p.write(w)
+			return
+		}
 		if _, pattern := mux.Handler(r); pattern == "" {
 			unrouted(mux, w, r)
 			return
