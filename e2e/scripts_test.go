@@ -125,7 +125,7 @@ func spawnScript(t *testing.T, s *suite, path string) {
 	if err := copyFile(abs, script, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	cmd := acct.command(ctx, base, program, "-test.run", "^TestScripts$", "-test.v", "-test.timeout", scriptTimeout.String())
+	cmd := acct.command(ctx, base, program, "-test.run", "^TestScripts$", "-test.v", "-test.timeout", (scriptTimeout - 30*time.Second).String())
 	cmd.Env = append(cmd.Env, envScript+"="+script, envBase+"="+base, envFixtures+"="+s.fixtures.Dir())
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = 10 * time.Second
