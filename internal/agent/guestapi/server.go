@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/bangervm/banger/internal/agent/session"
 	"github.com/bangervm/banger/internal/agentrpc"
 )
 
@@ -35,13 +36,15 @@ type Server struct {
 	health   func() agentrpc.Health
 	identity atomic.Pointer[Identity]
 	mux      *http.ServeMux
+	sessions *session.Registry
 }
 
 // New makes a Server; health says how the guest is.
 func New(log *slog.Logger, health func() agentrpc.Health) *Server {
-	s := &Server{log: log, health: health, mux: http.NewServeMux()}
+	s := &Server{log: log, health: health, mux: http.NewServeMux(), sessions: session.New()}
 	s.mux.HandleFunc("GET "+agentrpc.PathHealth, s.serveHealth)
 	s.mux.HandleFunc("POST "+agentrpc.PathExec, s.serveExec)
+	s.sessionRoutes()
 	return s
 }
 

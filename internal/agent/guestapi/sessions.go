@@ -1,0 +1,261 @@
+package guestapi
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/bangervm/banger/internal/agent/command"
+	"github.com/bangervm/banger/internal/agent/session"
+	"github.com/bangervm/banger/internal/agentrpc"
+)
+
+const (
+	// eventLimit bounds the sending of one event.
+	eventLimit = 30 * time.Second
+	// maxStop bounds the timeout of a stop, and maxOutputWait the wait for output.
+	maxStop       = 24 * time.Hour
+	maxOutputWait = time.Minute
+)
+
+func (s *Server) sessionRoutes() {
+	for pattern, handle := range map[string]func(http.ResponseWriter, *http.Request, Identity){
+		"POST " + agentrpc.PathSessions:                  s.startSession,
+		"GET " + agentrpc.PathSessions:                   s.listSessions,
+		"GET " + agentrpc.PathSessionEvents:              s.sessionEvents,
+		"GET " + agentrpc.PathSessions + "/{id}":         withSession(s, s.showSession),
+		"DELETE " + agentrpc.PathSessions + "/{id}":      s.removeSession,
+		"GET " + agentrpc.PathSessions + "/{id}/output":  withSession(s, s.sessionOutput),
+		"POST " + agentrpc.PathSessions + "/{id}/stdin":  withSession(s, s.sendSession),
+		"POST " + agentrpc.PathSessions + "/{id}/stop":   withSession(s, s.stopSession),
+		"POST " + agentrpc.PathSessions + "/{id}/signal": withSession(s, s.signalSession),
+		"POST " + agentrpc.PathSessions + "/{id}/attach": withSession(s, s.attachSession),
+	} {
+		s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			if id, ok := s.authorised(w, r); ok {
+				handle(w, r, id)
+			}
+		})
+	}
+}
+
+func withSession(s *Server, handle func(http.ResponseWriter, *http.Request, *session.Session)) func(http.ResponseWriter, *http.Request, Identity) {
+	return func(w http.ResponseWriter, r *http.Request, _ Identity) {
+		sess, err := s.sessions.Get(r.PathValue("id"))
+		if err != nil {
+			s.refuse(w, err)
+			return
+		}
+		handle(w, r, sess)
+	}
+}
+
+// refuse answers with an error of a session.
+func (s *Server) refuse(w http.ResponseWriter, err error) {
+	status, code := http.StatusInternalServerError, "internal"
+	if e := (*session.Error)(nil); errors.As(err, &e) {
+		code = string(e.Code)
+		status = map[session.Code]int{
+			session.NotFound: http.StatusNotFound, session.Conflict: http.StatusConflict,
+			session.Busy: http.StatusConflict, session.Invalid: http.StatusUnprocessableEntity,
+		}[e.Code]
+	} else if e := (*command.StartError)(nil); errors.As(err, &e) {
+		status, code = http.StatusUnprocessableEntity, "invalid"
+	}
+	replyError(w, status, code, err.Error())
+}
+
+func decodeBody[T any](w http.ResponseWriter, r *http.Request) (body T, ok bool) {
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&body); err != nil {
+		replyError(w, http.StatusBadRequest, "invalid", fmt.Sprintf("malformed request: %v", err))
+		return body, false
+	}
+	return body, true
+}
+
+func (s *Server) startSession(w http.ResponseWriter, r *http.Request, id Identity) {
+	req, ok := decodeBody[agentrpc.SessionStart](w, r)
+	if !ok {
+		return
+	}
+	spec, err := specFor(id, agentrpc.ExecRequest{Command: req.Command, Dir: req.Dir, Env: req.Env, User: req.User, TTY: req.TTY})
+	if err != nil {
+		s.refuse(w, err)
+		return
+	}
+	info, err := s.sessions.Start(session.Request{
+		ID: req.ID, Spec: spec, Require: req.Require, Rows: req.Rows, Cols: req.Cols, KeepBytes: req.KeepBytes,
+	})
+	if err != nil {
+		s.refuse(w, err)
+		return
+	}
+	reply(w, http.StatusCreated, info)
+}
+
+func (s *Server) listSessions(w http.ResponseWriter, _ *http.Request, _ Identity) {
+	reply(w, http.StatusOK, s.sessions.List())
+}
+
+func (s *Server) sessionEvents(w http.ResponseWriter, r *http.Request, _ Identity) {
+	out := http.NewResponseController(w)
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	enc := json.NewEncoder(w)
+	_ = s.sessions.Watch(r.Context().Done(), func(ev agentrpc.SessionEvent) error { // the host is gone, and asks again
+		_ = out.SetWriteDeadline(time.Now().Add(eventLimit))
+		return errors.Join(enc.Encode(ev), out.Flush())
+	})
+}
+
+func (s *Server) showSession(w http.ResponseWriter, _ *http.Request, sess *session.Session) {
+	reply(w, http.StatusOK, sess.Info())
+}
+
+func (s *Server) removeSession(w http.ResponseWriter, r *http.Request, _ Identity) {
+	if err := s.sessions.Remove(r.PathValue("id")); err != nil {
+		s.refuse(w, err)
+		return
+	}
+	reply(w, http.StatusOK, struct{}{})
+}
+
+func (s *Server) sessionOutput(w http.ResponseWriter, r *http.Request, sess *session.Session) {
+	q := r.URL.Query()
+	number := func(key string, unset int64) int64 {
+		if n, err := strconv.ParseInt(q.Get(key), 10, 64); err == nil {
+			return n
+		}
+		return unset
+	}
+	stream := agentrpc.Stdout
+	if q.Get("stream") == "stderr" {
+		stream = agentrpc.Stderr
+	}
+	limit := min(max(number("max", agentrpc.MaxOutputRead), 0), agentrpc.MaxOutputRead)
+	wait := min(max(time.Duration(number("wait_ms", 0))*time.Millisecond, 0), maxOutputWait)
+	done := make(chan struct{})
+	timer := time.AfterFunc(wait, func() { close(done) })
+	defer timer.Stop()
+	reply(w, http.StatusOK, sess.Output(done, stream, number("offset", agentrpc.FromOldest), int(limit)))
+}
+
+func (s *Server) sendSession(w http.ResponseWriter, r *http.Request, sess *session.Session) {
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, agentrpc.MaxSend))
+	if err != nil {
+		replyError(w, http.StatusUnprocessableEntity, "invalid", fmt.Sprintf("a send takes at most %d bytes: %v", agentrpc.MaxSend, err))
+		return
+	}
+	if err := sess.Send(data, r.URL.Query().Get("eof") == "true"); err != nil {
+		s.refuse(w, err)
+		return
+	}
+	reply(w, http.StatusOK, struct{}{})
+}
+
+func (s *Server) stopSession(w http.ResponseWriter, r *http.Request, sess *session.Session) {
+	req, ok := decodeBody[agentrpc.SessionStop](w, r)
+	if !ok {
+		return
+	}
+	timeout := time.Duration(min(max(req.TimeoutMillis, 0), maxStop.Milliseconds())) * time.Millisecond
+	sess.Stop(r.Context().Done(), timeout)
+	reply(w, http.StatusOK, sess.Info())
+}
+
+func (s *Server) signalSession(w http.ResponseWriter, r *http.Request, sess *session.Session) {
+	req, ok := decodeBody[agentrpc.SessionSignal](w, r)
+	if !ok {
+		return
+	}
+	sig := command.SignalByName(strings.TrimPrefix(strings.ToUpper(req.Signal), "SIG"))
+	if n, err := strconv.Atoi(req.Signal); err == nil && n > 0 && n <= 64 {
+		sig = syscall.Signal(n)
+	}
+	if sig == 0 {
+		replyError(w, http.StatusUnprocessableEntity, "invalid", fmt.Sprintf("the guest knows no signal %.40q", req.Signal))
+		return
+	}
+	if err := sess.Signal(sig); err != nil {
+		s.refuse(w, err)
+		return
+	}
+	reply(w, http.StatusOK, sess.Info())
+}
+
+func (s *Server) attachSession(w http.ResponseWriter, r *http.Request, sess *session.Session) {
+	if !strings.EqualFold(r.Header.Get("Upgrade"), agentrpc.AttachProtocol) {
+		w.Header().Set("Upgrade", agentrpc.AttachProtocol)
+		replyError(w, http.StatusUpgradeRequired, "invalid", "attach needs Upgrade: "+agentrpc.AttachProtocol)
+		return
+	}
+	req, ok := decodeBody[agentrpc.SessionAttach](w, r)
+	if !ok {
+		return
+	}
+	a, greeting, err := sess.Attach(req)
+	if err != nil {
+		s.refuse(w, err)
+		return
+	}
+	defer a.Close()
+	conn, buf, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		s.log.Error("hijack the attach connection", "err", err)
+		return
+	}
+	defer func() { _ = conn.Close() }()
+	hello, err := json.Marshal(greeting)
+	if err != nil {
+		return
+	}
+	const switching = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " + agentrpc.AttachProtocol + "\r\n\r\n"
+	if _, err := conn.Write(agentrpc.AppendFrame([]byte(switching), agentrpc.AttachHello, hello)); err != nil {
+		return
+	}
+	go receiveFrames(conn, buf.Reader, a)
+	sendFrames(conn, a)
+}
+
+// receiveFrames passes the client's frames on until the connection ends.
+func receiveFrames(conn net.Conn, in *bufio.Reader, a *session.Attachment) {
+	var buf []byte
+	for {
+		t, payload, err := agentrpc.ReadAttachFrame(in, buf)
+		if err == nil {
+			buf = payload[:cap(payload)]
+			err = a.Receive(t, payload)
+		}
+		switch {
+		case errors.Is(err, agentrpc.ErrFrame):
+			a.Fail(err)
+			return
+		case err != nil:
+			a.Close()
+			_ = conn.Close()
+			return
+		}
+	}
+}
+
+func sendFrames(conn net.Conn, a *session.Attachment) {
+	buf := make([]byte, session.FrameBuffer)
+	for {
+		frame, last := a.Next(buf)
+		if len(frame) > 0 {
+			if _, err := conn.Write(frame); err != nil {
+				return
+			}
+		}
+		if last {
+			return
+		}
+	}
+}

@@ -1,0 +1,106 @@
+package session
+
+import (
+	"os"
+	"sync"
+	"time"
+)
+
+// maxPending is how much input may wait for the command before more is refused
+// to those who send, in bytes.
+const maxPending = 1 << 20
+
+// item is a piece of input, written as a whole before the next.
+type item struct {
+	data []byte
+	from *source
+}
+
+// input passes on what comes for a command's stdin, in order.
+type input struct {
+	f        *os.File
+	closes   bool       // the file is closed at the input's end
+	consumed func(item) // called without mu
+
+	mu     sync.Mutex
+	change sync.Cond
+	queue  []item
+	queued int
+	eof    bool // nothing more comes
+	broken bool // nothing more is taken
+}
+
+func newInput(f *os.File, closes bool, consumed func(item)) *input {
+	in := &input{f: f, closes: closes, consumed: consumed}
+	in.change.L = &in.mu
+	return in
+}
+
+func (in *input) push(it item) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.broken || in.eof {
+		return
+	}
+	in.queue = append(in.queue, it)
+	in.queued += len(it.data)
+	in.change.Signal()
+}
+
+func (in *input) pending() int {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.queued
+}
+
+// finish says that nothing more comes.
+func (in *input) finish() {
+	in.mu.Lock()
+	in.eof = true
+	in.change.Signal()
+	in.mu.Unlock()
+}
+
+// abandon says that nothing more is taken, and ends a write under way.
+func (in *input) abandon() {
+	in.mu.Lock()
+	in.broken, in.queue, in.queued = true, nil, 0
+	in.change.Signal()
+	in.mu.Unlock()
+	_ = in.f.SetWriteDeadline(time.Unix(1, 0))
+}
+
+// run writes what is queued until the end. A command that has closed its stdin
+// takes nothing: what comes is then dropped as if it had been read.
+func (in *input) run() {
+	refused := false
+	for {
+		it, ok := in.next()
+		if !ok {
+			break
+		}
+		if !refused {
+			_, err := in.f.Write(it.data)
+			refused = err != nil
+		}
+		in.consumed(it)
+	}
+	if in.closes {
+		_ = in.f.Close()
+	}
+}
+
+func (in *input) next() (item, bool) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for len(in.queue) == 0 {
+		if in.eof || in.broken {
+			return item{}, false
+		}
+		in.change.Wait()
+	}
+	it := in.queue[0]
+	in.queue = in.queue[1:]
+	in.queued -= len(it.data)
+	return it, true
+}

@@ -1,0 +1,146 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/bangervm/banger/internal/agent/command"
+	"github.com/bangervm/banger/internal/agentrpc"
+)
+
+// Request is a session to start, resolved in the guest.
+type Request struct {
+	ID         string
+	Spec       command.Spec
+	Require    []string
+	Rows, Cols uint16
+	KeepBytes  int64
+}
+
+// diagnose finds out, before anything is started, what the command lacks.
+func diagnose(req Request) error {
+	info, err := os.Stat(req.Spec.Dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fail(Invalid, "the directory %q does not exist in the guest", req.Spec.Dir)
+	case err != nil:
+		return fail(Invalid, "the directory %q cannot be used: %v", req.Spec.Dir, errors.Unwrap(err))
+	case !info.IsDir():
+		return fail(Invalid, "%q is not a directory in the guest", req.Spec.Dir)
+	}
+	path := command.Getenv(req.Spec.Env, "PATH")
+	var missing []string
+	for _, name := range req.Require {
+		if _, err := command.LookPath(req.Spec, name); err != nil {
+			missing = append(missing, err.Error())
+		}
+	}
+	if len(missing) > 0 {
+		return fail(Invalid, "required in the guest: %s (looked in %s)", strings.Join(missing, "; "), path)
+	}
+	if len(req.Spec.Argv) == 0 || req.Spec.Argv[0] == "" {
+		return fail(Invalid, "no command given")
+	}
+	if _, err := command.LookPath(req.Spec, req.Spec.Argv[0]); err != nil {
+		looked := ""
+		if !strings.Contains(req.Spec.Argv[0], "/") {
+			looked = fmt.Sprintf(" (looked in %s)", path)
+		}
+		return fail(Invalid, "%v in the guest%s", err, looked)
+	}
+	return nil
+}
+
+// launch starts a session.
+func launch(req Request, changed func()) (*Session, error) {
+	if err := diagnose(req); err != nil {
+		return nil, err
+	}
+	f, err := openFiles(req)
+	if err != nil {
+		return nil, err
+	}
+	proc, err := command.Start(req.Spec, f.stdin, f.stdout, f.stderr)
+	f.closeTheirs()
+	if err != nil {
+		f.closeOurs()
+		return nil, fail(Invalid, "the command did not start: %v%s", err, interpreter(req.Spec))
+	}
+	limit := int(min(max(req.KeepBytes, agentrpc.MinKeep), agentrpc.MaxKeep))
+	s := &Session{
+		id: req.ID, dir: req.Spec.Dir, tty: req.Spec.TTY, started: time.Now().UTC(), proc: proc, pid: proc.PID(),
+		changed: changed, ended: make(chan struct{}), master: f.master, wake: make(chan struct{}),
+		out: [2]ring{{limit: limit}, {limit: limit}}, size: [2]uint16{req.Rows, req.Cols},
+		attached: map[*Attachment]struct{}{},
+	}
+	s.in = newInput(f.in, f.master == nil, s.consumed)
+	go s.attend(f)
+	return s, nil
+}
+
+// interpreter names what a script's first line asks for, since the kernel does
+// not say that it is this that is missing.
+func interpreter(spec command.Spec) string {
+	path, err := command.LookPath(spec, spec.Argv[0])
+	if err != nil {
+		return ""
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = file.Close() }()
+	head := make([]byte, 256)
+	n, _ := file.Read(head)
+	line, _, _ := strings.Cut(string(head[:n]), "\n")
+	line, ok := strings.CutPrefix(line, "#!")
+	if fields := strings.Fields(line); ok && len(fields) > 0 {
+		return fmt.Sprintf(" (%s asks for the interpreter %q)", filepath.Base(path), fields[0])
+	}
+	return ""
+}
+
+// files are a command's ends of its pipes or its terminal, and ours.
+type files struct {
+	stdin, stdout, stderr *os.File // the command's; closed once it has started
+	in                    *os.File
+	out, err              *os.File // err is nil with a terminal
+	master                *os.File // the terminal, or nil
+}
+
+func openFiles(req Request) (f *files, err error) {
+	f = &files{}
+	if req.Spec.TTY {
+		f.master, f.stdin, err = command.OpenTerminal(req.Spec.User, req.Rows, req.Cols)
+		f.stdout, f.stderr, f.in, f.out = f.stdin, f.stdin, f.master, f.master
+		return f, err
+	}
+	if f.stdin, f.in, err = os.Pipe(); err == nil {
+		if f.out, f.stdout, err = os.Pipe(); err == nil {
+			f.err, f.stderr, err = os.Pipe()
+		}
+	}
+	if err != nil {
+		f.closeTheirs()
+		f.closeOurs()
+	}
+	return f, err
+}
+
+func (f *files) closeTheirs() { closeAll(f.stdin, f.stdout, f.stderr) }
+func (f *files) closeOurs()   { closeAll(f.in, f.out, f.err) }
+
+// closeAll closes each file; a terminal occurs more than once, and its second
+// close does nothing.
+func closeAll(fs ...*os.File) {
+	for _, f := range fs {
+		if f != nil {
+			_ = f.Close()
+		}
+	}
+}
