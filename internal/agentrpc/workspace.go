@@ -13,8 +13,9 @@ package agentrpc
 // "collect" reads a work tree. The agent answers with one WorkspaceAnswer. When
 // it has git, a Snapshot follows, then the host's WorkspaceWant, and for each
 // repository of the snapshot a git pack in chunks (see ChunkWriter). When it has
-// none, a list of all files follows (see TreeWriter: files without data), then
-// the host's paths, each a chunk, and then those files as a tree.
+// none, a list of all files follows (see TreeWriter: files without data). Then
+// the host sends paths, each a chunk, and the agent those files as a tree, again
+// and again until the host asks for none.
 // The agent closes a stream that fails, after a chunk or record that says why.
 const WorkspaceProtocol = "banger-workspace-v1"
 

@@ -1,0 +1,159 @@
+package workspace
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/bangervm/banger/internal/agentrpc"
+)
+
+// stagingMark is in the name of a work tree that is not complete.
+const stagingMark = ".banger-staging-"
+
+// spare is what must stay free on the guest's disk, in bytes; perFile what a
+// file takes besides its data.
+const (
+	spare   = 16 << 20
+	perFile = 4 << 10
+)
+
+// put writes the tree that in carries, and lets it appear at req.Path at once.
+func put(ctx context.Context, req agentrpc.WorkspaceRequest, in *bufio.Reader) error {
+	parent, name := filepath.Split(req.Path)
+	if err := os.MkdirAll(parent, 0o755); err != nil {
+		return err
+	}
+	if err := replaceable(req.Path, req.Replace); err != nil {
+		return err
+	}
+	sweep(parent, name)
+	if err := checkSpace(parent, req); err != nil {
+		return err
+	}
+	staging, err := os.MkdirTemp(parent, "."+name+stagingMark)
+	if err != nil {
+		return err
+	}
+	err = fill(ctx, staging, req, in)
+	if err == nil {
+		err = place(staging, req.Path, req.Replace)
+	}
+	// After a success this is what was replaced, if anything.
+	return errors.Join(err, os.RemoveAll(staging))
+}
+
+func fill(ctx context.Context, staging string, req agentrpc.WorkspaceRequest, in *bufio.Reader) error {
+	if err := os.Chmod(staging, 0o755); err != nil {
+		return err
+	}
+	indexes, err := unpack(ctx, agentrpc.NewTreeReader(in), staging)
+	if err != nil {
+		return err
+	}
+	for _, index := range indexes {
+		if err := refresh(filepath.Join(staging, index), req.Format); err != nil {
+			return fmt.Errorf("refresh %s: %w", index, err)
+		}
+	}
+	return syncFilesystem(staging)
+}
+
+// syncFilesystem makes sure that what will be renamed is on the disk: a machine
+// that is ended hard must not leave empty files under the final name.
+func syncFilesystem(path string) error {
+	dir, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(unix.Syncfs(int(dir.Fd())), dir.Close())
+}
+
+// replaceable refuses a place where something is that nobody gave up.
+func replaceable(path string, replace bool) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case !info.IsDir():
+		return refuse(codeConflict, "%s exists and is no directory", path)
+	case replace:
+		return nil
+	}
+	entries, err := os.ReadDir(path)
+	if err == nil && len(entries) > 0 {
+		err = refuse(codeConflict, "%s is not empty", path)
+	}
+	return err
+}
+
+// sweep removes what a machine left that was ended in the middle of a put.
+func sweep(parent, name string) {
+	left, err := filepath.Glob(filepath.Join(parent, "."+quoteGlob(name)+stagingMark+"*"))
+	if err != nil {
+		return
+	}
+	for _, path := range left {
+		_ = os.RemoveAll(path) // only space is lost, and the next put tries again
+	}
+}
+
+func quoteGlob(name string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(name)
+}
+
+func checkSpace(dir string, req agentrpc.WorkspaceRequest) error {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return err
+	}
+	free := int64(st.Bavail) * st.Bsize
+	if need := req.Bytes + req.Files*perFile + spare; need > free {
+		return refuse(codeUnavailable, "the guest's disk has no room for the workspace: it needs %d MiB, %d MiB are free", need>>20, free>>20)
+	}
+	if req.Files > int64(st.Ffree) && st.Files > 0 {
+		return refuse(codeUnavailable, "the guest's disk has no room for %d files: %d inodes are free", req.Files, st.Ffree)
+	}
+	return nil
+}
+
+// place lets staging appear at target. Afterwards staging is gone, or is what
+// was at target before.
+func place(staging, target string, replace bool) error {
+	_ = os.Remove(target) // succeeds only for an empty directory
+	err := unix.Renameat2(unix.AT_FDCWD, staging, unix.AT_FDCWD, target, unix.RENAME_NOREPLACE)
+	if errors.Is(err, unix.EINVAL) { // a filesystem without that flag
+		if _, statErr := os.Lstat(target); statErr == nil {
+			err = unix.EEXIST
+		} else {
+			err = os.Rename(staging, target)
+		}
+	}
+	if !errors.Is(err, unix.EEXIST) {
+		return err
+	}
+	if err := replaceable(target, replace); err != nil {
+		return err
+	}
+	err = unix.Renameat2(unix.AT_FDCWD, staging, unix.AT_FDCWD, target, unix.RENAME_EXCHANGE)
+	if !errors.Is(err, unix.EINVAL) {
+		return err
+	}
+	old := staging + ".old"
+	if err := os.Rename(target, old); err != nil {
+		return err
+	}
+	if err := os.Rename(staging, target); err != nil {
+		return errors.Join(err, os.Rename(old, target))
+	}
+	return os.Rename(old, staging)
+}

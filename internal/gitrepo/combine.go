@@ -1,0 +1,51 @@
+package gitrepo
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/bangervm/banger/internal/gittree"
+)
+
+// part is one repository of a work tree: its tree, and where it is.
+type part struct{ below, tree string }
+
+// combine makes one tree of a work tree with repositories in it: each of them
+// becomes a directory, as it is on disk, in the place of its gitlink.
+func (g *Git) combine(ctx context.Context, vault string, parts []part) (tree string, err error) {
+	if len(parts) == 1 {
+		return parts[0].tree, nil
+	}
+	git, err := g.alone(vault)
+	if err != nil {
+		return "", err
+	}
+	dir, err := scratch(vault)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	index := []string{"GIT_INDEX_FILE=" + filepath.Join(dir, "index")}
+	if err := git.Run(ctx, gittree.Cmd{Env: index, Args: []string{"read-tree", parts[0].tree}}); err != nil {
+		return "", err
+	}
+	for _, p := range parts[1:] {
+		remove := gittree.Cmd{
+			Env: index, Args: []string{"update-index", "-z", "--index-info"},
+			Stdin: strings.NewReader("0 " + strings.Repeat("0", len(p.tree)) + "\t" + p.below + "\x00"),
+		}
+		if err := git.Run(ctx, remove); err != nil {
+			return "", err
+		}
+		if err := git.Run(ctx, gittree.Cmd{Env: index, Args: []string{"read-tree", "--prefix=" + p.below + "/", p.tree}}); err != nil {
+			return "", err
+		}
+	}
+	out, err := git.Output(ctx, gittree.Cmd{Env: index, Args: []string{"write-tree"}})
+	return strings.TrimSpace(string(out)), err
+}
+
+func asGitError(err error) (*gittree.Error, bool) { return errors.AsType[*gittree.Error](err) }

@@ -1,0 +1,325 @@
+package gitrepo
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/gitindex"
+	"github.com/bangervm/banger/internal/gittree"
+	"github.com/bangervm/banger/internal/workspace"
+)
+
+// Pack implements workspace.Git.
+func (g *Git) Pack(ctx context.Context, req workspace.PackRequest) (workspace.Parcel, error) {
+	p := &parcel{git: g, req: req}
+	err := p.make(ctx)
+	if err != nil {
+		return nil, errors.Join(err, p.Close(), os.RemoveAll(req.Vault))
+	}
+	return p, nil
+}
+
+// parcel implements workspace.Parcel.
+type parcel struct {
+	git      *Git
+	req      workspace.PackRequest
+	user     gittree.Git
+	scratch  string
+	units    []*unit // the first is the work tree, the others are in it
+	contents workspace.Contents
+}
+
+// unit is one repository of a parcel.
+type unit struct {
+	below  string // slash-separated; empty: the work tree itself
+	snap   gittree.Snapshot
+	staged *gitindex.Index
+	files  []file
+	pack   string // name of its pack in the vault, without suffix; empty: no objects
+	meta   meta
+}
+
+// file is a file or link of the work tree.
+type file struct {
+	path string
+	stat syscall.Stat_t
+}
+
+// Contents implements workspace.Parcel.
+func (p *parcel) Contents() workspace.Contents { return p.contents }
+
+// Close implements workspace.Parcel.
+func (p *parcel) Close() error {
+	if p.scratch == "" {
+		return nil
+	}
+	return os.RemoveAll(p.scratch)
+}
+
+func (p *parcel) make(ctx context.Context) (err error) {
+	if p.user, err = p.git.user(); err != nil {
+		return err
+	}
+	repo, err := gittree.Open(ctx, p.user, p.req.Path)
+	if errors.Is(err, gittree.ErrNoRepo) || errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ENOTDIR) {
+		return fault.New(fault.Invalid, "%s is in no git work tree", p.req.Path).WithHint("git init makes one; banger vm cp copies any directory")
+	}
+	if err != nil {
+		return asFault(err, "read %s", p.req.Path)
+	}
+	if err := p.checkBranch(ctx, repo); err != nil {
+		return err
+	}
+	if err := p.git.makeVault(ctx, p.req.Vault, repo.Format); err != nil {
+		return err
+	}
+	if p.scratch, err = scratch(p.req.Vault); err != nil {
+		return err
+	}
+	if err := p.add(ctx, repo, ""); err != nil {
+		return asFault(err, "read %s", repo.Top)
+	}
+	return p.sum(ctx)
+}
+
+// asFault makes what git says a fault that the user can act on.
+func asFault(err error, format string, args ...any) error {
+	if failure, ok := errors.AsType[*gittree.Error](err); ok {
+		return fault.Wrap(fault.Invalid, failure, format, args...)
+	}
+	return err
+}
+
+func (p *parcel) checkBranch(ctx context.Context, repo gittree.Repo) error {
+	if p.req.Branch == "" {
+		return nil
+	}
+	ref := "refs/heads/" + p.req.Branch
+	if err := p.user.Run(ctx, gittree.Cmd{Args: []string{"check-ref-format", ref}}); err != nil || p.req.Branch[0] == '-' {
+		return fault.New(fault.Invalid, "branch name %q is not valid", p.req.Branch)
+	}
+	if p.req.Mode == workspace.Shallow || ref == repo.Branch {
+		return nil
+	}
+	out, err := p.user.Output(ctx, gittree.Cmd{Dir: repo.Top, Args: []string{"rev-parse", "-q", "--verify", ref}})
+	if there := strings.TrimSpace(string(out)); err == nil && there != repo.Head {
+		return fault.New(fault.Conflict, "branch %s is at %.12s in %s, not at HEAD", p.req.Branch, there, repo.Top).
+			WithHint("check it out first, or choose another name")
+	}
+	return nil
+}
+
+// add reads one repository and, in full_copy, those in it.
+func (p *parcel) add(ctx context.Context, repo gittree.Repo, below string) error {
+	if len(p.units) == agentrpc.MaxWorkspaceRepos {
+		return fault.New(fault.Invalid, "%s has more than %d repositories in it", p.req.Path, agentrpc.MaxWorkspaceRepos)
+	}
+	dir := filepath.Join(p.scratch, hex.EncodeToString([]byte{byte(len(p.units))}))
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	snap, err := gittree.Read(ctx, p.user, repo, dir)
+	if err != nil {
+		return err
+	}
+	u := &unit{below: below, snap: snap}
+	p.units = append(p.units, u)
+	if err := p.fill(ctx, u); err != nil {
+		return err
+	}
+	for _, nested := range snap.Nested {
+		where := path.Join(below, nested)
+		if p.req.Mode == workspace.Shallow {
+			p.contents.Notes = append(p.contents.Notes, "the repository "+where+" inside this one is not sent (--mode full_copy sends it)")
+			continue
+		}
+		inner, err := gittree.Open(ctx, p.user, filepath.Join(snap.Top, nested))
+		if errors.Is(err, gittree.ErrNoRepo) || err == nil && inner.Top == snap.Top {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if inner.Format != repo.Format {
+			return fault.New(fault.Invalid, "%s has object format %s, and %s has %s", where, inner.Format, repo.Top, repo.Format)
+		}
+		if err := p.add(ctx, inner, where); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fill makes all of a unit but its nested repositories.
+func (p *parcel) fill(ctx context.Context, u *unit) error {
+	full, err := gittree.ReadIndex(u.snap.Full, u.snap.Format)
+	if err != nil {
+		return err
+	}
+	if links := full.Gitlinks(); len(links) > 0 && p.req.Mode == workspace.Shallow {
+		return fault.New(fault.Invalid, "%s has submodules (%s), which mode shallow does not send", u.snap.Top, someOf(links)).
+			WithHint("--mode full_copy")
+	}
+	staged, writeErr := p.user.Output(ctx, u.snap.OnStaged("write-tree"))
+	if u.staged, err = gittree.ReadIndex(u.snap.Staged, u.snap.Format); err != nil {
+		return err
+	}
+	extra := u.markClean(full)
+	if tree := strings.TrimSpace(string(staged)); writeErr == nil {
+		extra = append(extra, tree)
+	} else { // there are conflicts
+		u.staged.ForgetTrees()
+	}
+	if err := u.listFiles(ctx, p.user, full); err != nil {
+		return err
+	}
+	if u.meta, err = p.readMeta(ctx, u); err != nil {
+		return err
+	}
+	return p.packObjects(ctx, u, extra)
+}
+
+func someOf(names []string) string {
+	const some = 5
+	if len(names) > some {
+		return strings.Join(names[:some], ", ") + ", …"
+	}
+	return strings.Join(names, ", ")
+}
+
+// markClean marks the entries of the staged index whose files are as staged,
+// and returns the objects that only the staged index has.
+func (u *unit) markClean(full *gitindex.Index) (extra []string) {
+	now := make(map[string]gitindex.Entry, len(full.Entries))
+	for _, e := range full.Entries {
+		now[e.Path] = e
+	}
+	for i, e := range u.staged.Entries {
+		f, ok := now[e.Path]
+		same := ok && f.OID == e.OID && f.Mode == e.Mode && e.Stage == 0
+		u.staged.Mark(i, same && !e.SkipWorktree && e.Mode != gitindex.ModeGitlink)
+		if !same && e.Mode != gitindex.ModeGitlink {
+			extra = append(extra, hex.EncodeToString([]byte(e.OID)))
+		}
+	}
+	return extra
+}
+
+// listFiles looks at all files of the work tree, and makes sure that they are
+// those which git has just read.
+func (u *unit) listFiles(ctx context.Context, git gittree.Git, full *gitindex.Index) error {
+	var doubtful []gitindex.Entry
+	for i, e := range full.Entries {
+		if e.SkipWorktree || e.Mode == gitindex.ModeGitlink {
+			continue
+		}
+		f := file{path: e.Path}
+		if err := syscall.Lstat(filepath.Join(u.snap.Top, e.Path), &f.stat); err != nil {
+			return u.changed(e.Path)
+		}
+		if !full.UpToDate(i, &f.stat) {
+			doubtful = append(doubtful, e)
+		}
+		u.files = append(u.files, f)
+	}
+	return u.verify(ctx, git, doubtful)
+}
+
+func (u *unit) changed(path string) error {
+	return fault.New(fault.Conflict, "%s changed while it was read", filepath.Join(u.snap.Top, path)).WithHint("try again")
+}
+
+// verify hashes the files whose index entries another program wrote in its own way.
+func (u *unit) verify(ctx context.Context, git gittree.Git, entries []gitindex.Entry) error {
+	for _, e := range entries {
+		if e.Mode == gitindex.ModeSymlink {
+			continue
+		}
+		out, err := git.Output(ctx, gittree.Cmd{Dir: u.snap.Top, Args: []string{"hash-object", "--", "./" + e.Path}})
+		if err != nil {
+			return err
+		}
+		if strings.TrimSpace(string(out)) != hex.EncodeToString([]byte(e.OID)) {
+			return u.changed(e.Path)
+		}
+	}
+	return nil
+}
+
+// packObjects puts all objects of a unit into the vault, as one pack.
+func (p *parcel) packObjects(ctx context.Context, u *unit, extra []string) error {
+	var revs bytes.Buffer
+	for _, id := range append(extra, u.snap.Tree, u.snap.Head) {
+		if id != "" {
+			revs.WriteString(id + "\n")
+		}
+	}
+	args := []string{"rev-list", "--objects", "--stdin"}
+	if p.req.Mode == workspace.Shallow {
+		args = append(args, "--no-walk")
+	} else {
+		args = append(args, "--all")
+	}
+	list := filepath.Join(p.scratch, "objects.list")
+	to, err := os.Create(list)
+	if err != nil {
+		return err
+	}
+	err = p.user.Run(ctx, gittree.Cmd{Dir: u.snap.Top, Env: u.snap.Environ(), Stdin: &revs, Stdout: to, Args: args})
+	if err = errors.Join(err, to.Close()); err != nil {
+		return err
+	}
+	from, err := os.Open(list)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = from.Close() }()
+	packs := filepath.Join(p.req.Vault, "objects", "pack")
+	out, err := p.user.Output(ctx, gittree.Cmd{
+		Dir: u.snap.Top, Env: u.snap.Environ(), Stdin: from,
+		Args: []string{"pack-objects", "-q", "--window=0", "--delta-base-offset", filepath.Join(packs, "pack")},
+	})
+	if err != nil {
+		return err
+	}
+	u.pack = "pack-" + strings.TrimSpace(string(out))
+	return nil
+}
+
+// sum describes the parcel.
+func (p *parcel) sum(ctx context.Context) error {
+	top := p.units[0]
+	c := &p.contents
+	c.Source, c.Format, c.HeadCommit, c.Branch = top.snap.Top, top.snap.Format, top.snap.Head, top.meta.branch
+	parts := make([]part, 0, len(p.units))
+	for _, u := range p.units {
+		parts = append(parts, part{below: u.below, tree: u.snap.Tree})
+		for _, f := range u.files {
+			c.Files++
+			c.Bytes += f.stat.Size
+		}
+		for _, suffix := range []string{".pack", ".idx"} {
+			info, err := os.Stat(p.packFile(u, suffix))
+			if err != nil {
+				return err
+			}
+			c.Bytes += info.Size()
+		}
+	}
+	tree, err := p.git.combine(ctx, p.req.Vault, parts)
+	c.BaseTree = tree
+	return err
+}
+
+func (p *parcel) packFile(u *unit, suffix string) string {
+	return filepath.Join(p.req.Vault, "objects", "pack", u.pack+suffix)
+}

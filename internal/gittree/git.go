@@ -1,0 +1,130 @@
+// Package gittree reads a git work tree as one tree, committed or not, and
+// changes nothing in it: the index it works with is a copy, new objects go to a
+// directory of their own, and no hook runs. Host and guest both do it.
+package gittree
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// maxStderr bounds what is kept of git's complaints, in bytes.
+const maxStderr = 8 << 10
+
+// stopGrace is how long git may take to end after SIGTERM.
+const stopGrace = 5 * time.Second
+
+// Git runs one git executable. Env is its whole environment; Config are
+// "key=value" settings that go before all others.
+type Git struct {
+	Path   string
+	Env    []string
+	Config []string
+}
+
+// Cmd is one run of git.
+type Cmd struct {
+	Dir    string   // empty: where the process is
+	Env    []string // after Git's own
+	Stdin  io.Reader
+	Stdout io.Writer // nil: discarded
+	Args   []string
+}
+
+// Error is git's failure: what it said and its exit status.
+type Error struct {
+	Verb   string
+	Status int // -1: it did not run, or a signal ended it
+	Stderr string
+	Cause  error
+}
+
+// Error is one line.
+func (e *Error) Error() string {
+	text := strings.TrimSpace(e.Stderr)
+	if text == "" {
+		text = e.Cause.Error()
+	}
+	return "git " + e.Verb + ": " + strings.ReplaceAll(text, "\n", "; ")
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Cause }
+
+// Run runs git and waits. When ctx ends first, git is ended.
+func (g Git) Run(ctx context.Context, c Cmd) error {
+	args := make([]string, 0, 2*len(g.Config)+len(c.Args))
+	for _, setting := range g.Config {
+		args = append(args, "-c", setting)
+	}
+	cmd := exec.CommandContext(ctx, g.Path, append(args, c.Args...)...)
+	cmd.Dir = c.Dir
+	cmd.Env = append(append([]string{}, g.Env...), c.Env...)
+	cmd.Stdin, cmd.Stdout = c.Stdin, c.Stdout
+	var complaint bounded
+	cmd.Stderr = &complaint
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = stopGrace
+	err := cmd.Run()
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("git %s: %w", c.Args[0], context.Cause(ctx))
+	}
+	status := -1
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		status = exit.ExitCode()
+	}
+	return &Error{Verb: c.Args[0], Status: status, Stderr: complaint.String(), Cause: err}
+}
+
+// Output runs git and returns what it prints.
+func (g Git) Output(ctx context.Context, c Cmd) ([]byte, error) {
+	var out bytes.Buffer
+	c.Stdout = &out
+	err := g.Run(ctx, c)
+	return out.Bytes(), err
+}
+
+// Lines runs git and returns what it prints, cut at zero bytes.
+func (g Git) Lines(ctx context.Context, c Cmd) ([]string, error) {
+	out, err := g.Output(ctx, c)
+	return Split(out), err
+}
+
+// Split cuts a list at the zero byte that ends each item.
+func Split(list []byte) []string {
+	text := strings.TrimSuffix(string(list), "\x00")
+	if text == "" {
+		return nil
+	}
+	return strings.Split(text, "\x00")
+}
+
+// Quiet are the settings with which git reads a work tree and nothing else
+// happens: no hook, no daemon, no repack; an index that other programs can read.
+func Quiet() []string {
+	return []string{
+		"core.hooksPath=/dev/null", "core.fsmonitor=false", "core.untrackedCache=false", "core.splitIndex=false",
+		"index.sparse=false", "index.version=2", "gc.auto=0", "maintenance.auto=false", "advice.addEmbeddedRepo=false",
+		"core.safecrlf=false", "core.quotePath=false", "submodule.recurse=false",
+	}
+}
+
+// bounded keeps the first bytes written to it.
+type bounded struct{ bytes.Buffer }
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if room := maxStderr - b.Len(); room > 0 {
+		b.Buffer.Write(p[:min(room, len(p))])
+	}
+	return len(p), nil
+}

@@ -1,0 +1,232 @@
+package gittree
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/bangervm/banger/internal/gitindex"
+)
+
+// Repo is where a work tree and what belongs to it are. Paths are absolute.
+type Repo struct {
+	Top       string // the work tree
+	Index     string
+	Objects   string
+	CommonDir string // the .git that linked work trees share
+	GitDir    string // this work tree's own
+	Format    string // "sha1" or "sha256"
+	Head      string // commit; empty before the first
+	Branch    string // refs/heads/…; empty: detached
+}
+
+// ErrNoRepo says that a directory is in no git work tree.
+var ErrNoRepo = errors.New("not a git work tree")
+
+// Open finds the repository that dir is in. ErrNoRepo when git finds none.
+func Open(ctx context.Context, g Git, dir string) (Repo, error) {
+	out, err := g.Output(ctx, Cmd{Dir: dir, Args: []string{
+		"rev-parse", "--path-format=absolute", "--show-toplevel", "--git-path", "index",
+		"--git-path", "objects", "--git-common-dir", "--absolute-git-dir", "--show-object-format", "--revs-only", "HEAD",
+	}})
+	if err != nil {
+		failure, ok := errors.AsType[*Error](err)
+		if ok && (strings.Contains(failure.Stderr, "not a git repository") || strings.Contains(failure.Stderr, "must be run in a work tree")) {
+			return Repo{}, ErrNoRepo
+		}
+		return Repo{}, err
+	}
+	lines := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
+	if len(lines) != 6 && len(lines) != 7 {
+		return Repo{}, fmt.Errorf("the path of the repository at %q has a line break", dir)
+	}
+	r := Repo{Top: lines[0], Index: lines[1], Objects: lines[2], CommonDir: lines[3], GitDir: lines[4], Format: lines[5]}
+	if len(lines) == 7 {
+		r.Head = lines[6]
+	}
+	head, err := os.ReadFile(filepath.Join(r.GitDir, "HEAD"))
+	if err != nil {
+		return Repo{}, err
+	}
+	if ref, ok := strings.CutPrefix(string(head), "ref:"); ok {
+		r.Branch = strings.TrimSpace(ref)
+	}
+	return r, nil
+}
+
+// Snapshot is a work tree as it was read.
+type Snapshot struct {
+	Repo
+	Tree string // all of the work tree that git does not ignore
+	// Staged is a copy of the repository's index; Full is the index of Tree.
+	Staged, Full string
+	NewObjects   string   // an object directory with what the repository did not have
+	Nested       []string // repositories below Top, slash-separated: submodules, and others
+}
+
+// Read reads the work tree of r. What it makes goes to scratch, an existing
+// directory that is empty; the repository stays as it is.
+func Read(ctx context.Context, g Git, r Repo, scratch string) (Snapshot, error) {
+	s := Snapshot{
+		Repo: r, Staged: filepath.Join(scratch, "staged"), Full: filepath.Join(scratch, "full"),
+		NewObjects: filepath.Join(scratch, "objects"),
+	}
+	if err := s.prepare(ctx, g); err != nil {
+		return s, err
+	}
+	if err := g.Run(ctx, s.full("add", "-u", "--", ".")); err != nil {
+		return s, err
+	}
+	if err := s.addUntracked(ctx, g); err != nil {
+		return s, err
+	}
+	if err := s.findSubmodules(ctx, g); err != nil {
+		return s, err
+	}
+	tree, err := g.Output(ctx, s.full("write-tree"))
+	s.Tree = strings.TrimSpace(string(tree))
+	return s, err
+}
+
+// full is a run of git on the index of the whole work tree.
+func (s *Snapshot) full(args ...string) Cmd { return s.with(s.Full, args...) }
+
+// OnStaged is a run of git on the copy of the repository's index.
+func (s *Snapshot) OnStaged(args ...string) Cmd { return s.with(s.Staged, args...) }
+
+func (s *Snapshot) with(index string, args ...string) Cmd {
+	return Cmd{Dir: s.Top, Args: args, Env: append(s.Environ(), "GIT_INDEX_FILE="+index)}
+}
+
+// Environ makes git find the new objects beside the repository's own, in the
+// directory Top.
+func (s *Snapshot) Environ() []string { return []string{"GIT_OBJECT_DIRECTORY=" + s.NewObjects} }
+
+// prepare makes the object directory and the two copies of the index.
+func (s *Snapshot) prepare(ctx context.Context, g Git) error {
+	if strings.ContainsAny(s.Objects, "\n") {
+		return fmt.Errorf("the path %q has a line break", s.Objects)
+	}
+	if err := os.MkdirAll(filepath.Join(s.NewObjects, "info"), 0o700); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(s.NewObjects, "info", "alternates"), []byte(s.Objects+"\n"), 0o600); err != nil {
+		return err
+	}
+	err := copyFile(s.Index, s.Staged)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // nothing was ever staged
+	}
+	if err != nil {
+		return err
+	}
+	if !readable(s.Staged, s.Format) {
+		err := g.Run(ctx, s.with(s.Staged, "update-index", "--force-write-index", "--index-version", "2", "--no-split-index"))
+		if err != nil {
+			return err
+		}
+	}
+	return copyFile(s.Staged, s.Full)
+}
+
+// readable reports whether gitindex understands the index as it is.
+func readable(path, format string) bool {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return false
+	}
+	_, err = gitindex.Parse(data, gitindex.HashSize(format))
+	return err == nil
+}
+
+// addUntracked adds what git neither tracks nor ignores, and notes repositories
+// inside this one, which git names with a slash at the end.
+func (s *Snapshot) addUntracked(ctx context.Context, g Git) error {
+	paths, err := g.Lines(ctx, s.full("ls-files", "-o", "--exclude-standard", "-z"))
+	if err != nil {
+		return err
+	}
+	var list strings.Builder
+	for _, path := range paths {
+		if nested, ok := strings.CutSuffix(path, "/"); ok {
+			s.Nested = append(s.Nested, nested)
+			continue
+		}
+		list.WriteString(path + "\x00")
+	}
+	if list.Len() == 0 {
+		return nil
+	}
+	c := s.full("update-index", "--add", "--remove", "-z", "--stdin")
+	c.Stdin = strings.NewReader(list.String())
+	return g.Run(ctx, c)
+}
+
+// findSubmodules notes the gitlinks whose repositories are there.
+func (s *Snapshot) findSubmodules(ctx context.Context, g Git) error {
+	links, err := s.gitlinks(ctx, g)
+	for _, link := range links {
+		if _, err := os.Lstat(filepath.Join(s.Top, link, ".git")); err == nil {
+			s.Nested = append(s.Nested, link)
+		}
+	}
+	return err
+}
+
+func (s *Snapshot) gitlinks(ctx context.Context, g Git) ([]string, error) {
+	x, err := ReadIndex(s.Full, s.Format)
+	if err == nil {
+		return x.Gitlinks(), nil
+	}
+	if !errors.Is(err, gitindex.ErrFormat) {
+		return nil, err
+	}
+	lines, err := g.Lines(ctx, s.full("ls-files", "-s", "-z"))
+	var links []string
+	for _, line := range lines {
+		meta, path, _ := strings.Cut(line, "\t")
+		if strings.HasPrefix(meta, "160000 ") {
+			links = append(links, path)
+		}
+	}
+	return links, err
+}
+
+// ReadIndex parses the index at path. One that is not there is empty.
+func ReadIndex(path, format string) (*gitindex.Index, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return gitindex.Empty(gitindex.HashSize(format)), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return gitindex.Parse(data, gitindex.HashSize(format))
+}
+
+func copyFile(from, to string) (err error) {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = in.Close() }()
+	info, err := in.Stat()
+	if err != nil {
+		return err
+	}
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	if err = errors.Join(err, out.Close()); err != nil {
+		return err
+	}
+	// Git believes an entry only if the file is older than the index.
+	return os.Chtimes(to, info.ModTime(), info.ModTime())
+}
