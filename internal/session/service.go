@@ -1,0 +1,123 @@
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/bangervm/banger/internal/vm"
+)
+
+// recordTimeout bounds a write of the record that no caller bounds, liveTimeout
+// the question how running sessions are: without an answer the record is shown.
+const (
+	recordTimeout = 10 * time.Second
+	liveTimeout   = 3 * time.Second
+)
+
+// Deps is all that a Service needs. Now and Log may be nil.
+type Deps struct {
+	Store  Store
+	VMs    VMs
+	Guests Guests
+	Pipes  Pipes
+	Now    func() time.Time
+	Log    *slog.Logger
+}
+
+// Service is the life of sessions. It is safe for concurrent use. A session is
+// named by its name, or by a unique prefix of its id, within its VM.
+type Service struct {
+	deps Deps
+	log  *slog.Logger
+
+	ctx    context.Context // of the followers; ended by Close
+	cancel context.CancelFunc
+	work   sync.WaitGroup
+
+	mu        sync.Mutex
+	followers map[string]*follower // by VM id
+	starting  map[string]bool      // ids of sessions whose start is under way here
+	changed   chan struct{}        // closed, and made anew, at every change of a record
+	closed    bool
+}
+
+// New returns a Service. Let it know of VMs by VMChanged, call Reconcile once
+// VMs are reconciled, and Close at the end.
+func New(deps Deps) *Service {
+	if deps.Now == nil {
+		deps.Now = time.Now
+	}
+	if deps.Log == nil {
+		deps.Log = slog.New(slog.DiscardHandler)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Service{
+		deps: deps, log: deps.Log, ctx: ctx, cancel: cancel,
+		followers: map[string]*follower{}, starting: map[string]bool{}, changed: make(chan struct{}),
+	}
+}
+
+// Close ends the following of agents. Sessions run on. No method may be called
+// after it.
+func (s *Service) Close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.cancel()
+	s.work.Wait()
+}
+
+func (s *Service) now() time.Time { return s.deps.Now().UTC() }
+
+// update writes a record even when ctx has ended, and tells who waits.
+func (s *Service) update(ctx context.Context, id string, change func(*Session) error) (Session, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer cancel()
+	sess, err := s.deps.Store.Update(ctx, id, change)
+	if err == nil {
+		s.tell()
+	}
+	return sess, err
+}
+
+func (s *Service) tell() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+func (s *Service) change() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.changed
+}
+
+// truth is what a record means now: a session does not outlive its VM's start.
+func (s *Service) truth(sess Session, v vm.VM) Session {
+	switch {
+	case !v.State.Alive():
+		sess.lose(lostWith(v), s.now())
+	case sess.StartID != v.StartID:
+		sess.lose("the VM was started anew", s.now())
+	}
+	return sess
+}
+
+func lostWith(v vm.VM) string {
+	why := "the VM ended while the session ran"
+	if v.ExitReason != "" {
+		why += ": " + v.ExitReason
+	}
+	return why
+}
+
+func newID() string {
+	var b [idLen / 2]byte
+	_, _ = rand.Read(b[:]) // never fails, by its contract
+	return hex.EncodeToString(b[:])
+}

@@ -1,0 +1,150 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/vm"
+)
+
+// maxEnded is how many ended sessions of a VM are remembered.
+const maxEnded = 100
+
+// Start starts a command in a VM. When the guest lacks what it needs, the
+// session is remembered as failed, with the diagnosis, which is the error too.
+func (s *Service) Start(ctx context.Context, vmName string, req StartRequest) (Session, error) {
+	if err := req.validate(); err != nil {
+		return Session{}, err
+	}
+	v, err := s.reachable(ctx, vmName)
+	if err != nil {
+		return Session{}, err
+	}
+	sess, err := s.insert(ctx, v, req)
+	if err != nil {
+		return Session{}, err
+	}
+	defer s.begun(sess.ID)
+	report, err := s.deps.Guests.StartSession(ctx, v.ID, sess.ID, req)
+	if err == nil {
+		sess, err = s.update(ctx, sess.ID, func(now *Session) error {
+			now.apply(report, s.now())
+			return nil
+		})
+		s.prune(ctx, v.ID)
+		return sess, err
+	}
+	if !errors.Is(err, fault.Invalid) && !errors.Is(err, fault.Busy) && !errors.Is(err, fault.Conflict) {
+		// Whether it was started is not known: the agent will say.
+		s.begun(sess.ID)
+		s.refollow(v.ID)
+		return Session{}, err
+	}
+	_, recordErr := s.update(ctx, sess.ID, func(now *Session) error {
+		if now.State.Open() {
+			now.State, now.LastError, now.EndedAt = Failed, clean(err.Error()), s.now()
+		}
+		return nil
+	})
+	if recordErr != nil {
+		return Session{}, recordErr
+	}
+	return Session{}, withHint(err, "banger vm session show %s %s", v.Name, sess.Name)
+}
+
+func withHint(err error, format string, args ...any) error {
+	if f, ok := errors.AsType[*fault.Error](err); ok && f.Hint == "" {
+		return f.WithHint(format, args...)
+	}
+	return err
+}
+
+// begun ends the time in which only Start knows of the session.
+func (s *Service) begun(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.starting, id)
+}
+
+// insert stores a new session. A name that nobody chose is made so that it is free.
+func (s *Service) insert(ctx context.Context, v vm.VM, req StartRequest) (Session, error) {
+	sess := Session{
+		ID: newID(), VMID: v.ID, StartID: v.StartID, Name: req.Name, Command: req.Command, Mode: req.Mode, Dir: req.Dir,
+		User: req.User, State: Starting, KeepBytes: req.KeepBytes, CreatedAt: s.now(),
+	}
+	s.mu.Lock()
+	s.starting[sess.ID] = true
+	s.mu.Unlock()
+	for {
+		if req.Name == "" {
+			name, err := s.freeName(ctx, v.ID, req.Command[0])
+			if err != nil {
+				s.begun(sess.ID)
+				return Session{}, err
+			}
+			sess.Name = name
+		}
+		err := s.deps.Store.Insert(ctx, sess)
+		if err == nil {
+			s.tell()
+			return sess, nil
+		}
+		if req.Name == "" && errors.Is(err, fault.Conflict) && ctx.Err() == nil {
+			continue // somebody took it just now
+		}
+		s.begun(sess.ID)
+		return Session{}, withHint(err, "banger vm session rm %s %s, if it has ended, or choose another name", v.Name, req.Name)
+	}
+}
+
+// freeName makes a name from a command: its program, and a number from 2 on.
+func (s *Service) freeName(ctx context.Context, vmID, program string) (string, error) {
+	all, err := s.deps.Store.List(ctx, vmID)
+	if err != nil {
+		return "", err
+	}
+	base := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '-'
+	}, path.Base(program))
+	base = strings.Trim(base, "-")
+	if base = base[:min(len(base), 40)]; base == "" || ValidateName(base) != nil {
+		base = "session"
+	}
+	taken := map[string]bool{}
+	for _, sess := range all {
+		taken[sess.Name] = true
+	}
+	name := base
+	for n := 2; taken[name]; n++ {
+		name = base + "-" + strconv.Itoa(n)
+	}
+	return name, nil
+}
+
+// prune forgets the oldest ended sessions of a VM beyond the bound.
+func (s *Service) prune(ctx context.Context, vmID string) {
+	all, err := s.deps.Store.List(ctx, vmID)
+	if err != nil {
+		s.log.Warn("sessions not pruned", "vm", vmID, "error", err)
+		return
+	}
+	ended := 0
+	for i := len(all) - 1; i >= 0; i-- {
+		if all[i].State.Open() {
+			continue
+		}
+		if ended++; ended <= maxEnded {
+			continue
+		}
+		if err := s.deps.Store.Delete(ctx, all[i].ID); err != nil {
+			s.log.Warn("session not pruned", "session", all[i].ID, "error", err)
+		}
+	}
+}

@@ -1,0 +1,261 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/vm"
+)
+
+// reachable finds a VM whose agent may answer.
+func (s *Service) reachable(ctx context.Context, name string) (vm.VM, error) {
+	v, err := s.deps.VMs.Get(ctx, name)
+	if err != nil {
+		return vm.VM{}, err
+	}
+	switch v.State {
+	case vm.Paused:
+		return vm.VM{}, fault.New(fault.Conflict, "VM %s is paused", v.Name).WithHint("banger vm resume %s", v.Name)
+	case vm.Starting, vm.Running, vm.Stopping:
+		return v, nil
+	default:
+		return vm.VM{}, fault.New(fault.Conflict, "VM %s is not running (%s)", v.Name, v.State).
+			WithHint("banger vm start %s", v.Name)
+	}
+}
+
+// List returns a VM's sessions, oldest first, as they are now.
+func (s *Service) List(ctx context.Context, vmName string) ([]Session, error) {
+	v, err := s.deps.VMs.Get(ctx, vmName)
+	if err != nil {
+		return nil, err
+	}
+	return s.list(ctx, v)
+}
+
+func (s *Service) list(ctx context.Context, v vm.VM) ([]Session, error) {
+	all, err := s.deps.Store.List(ctx, v.ID)
+	if err != nil {
+		return nil, err
+	}
+	open := false
+	for i := range all {
+		all[i] = s.truth(all[i], v)
+		open = open || all[i].State.Open()
+	}
+	if open && v.State == vm.Running {
+		s.enliven(ctx, v, all)
+	}
+	return all, nil
+}
+
+// enliven adds what the agent knows of open sessions to what is shown. Nothing
+// is stored.
+func (s *Service) enliven(ctx context.Context, v vm.VM, all []Session) {
+	ctx, cancel := context.WithTimeout(ctx, liveTimeout)
+	defer cancel()
+	reports, err := s.deps.Guests.ListSessions(ctx, v.ID)
+	if err != nil {
+		return // the record is what is known
+	}
+	for _, r := range reports {
+		for i := range all {
+			if all[i].ID == r.ID && all[i].State.Open() {
+				all[i].apply(r, s.now())
+			}
+		}
+	}
+}
+
+// Get returns one session as it is now.
+func (s *Service) Get(ctx context.Context, vmName, name string) (Session, error) {
+	_, sess, err := s.find(ctx, vmName, name)
+	return sess, err
+}
+
+// find returns a VM and a session in it: NotFound, or Invalid when an id prefix
+// is ambiguous.
+func (s *Service) find(ctx context.Context, vmName, name string) (vm.VM, Session, error) {
+	v, err := s.deps.VMs.Get(ctx, vmName)
+	if err != nil {
+		return vm.VM{}, Session{}, err
+	}
+	all, err := s.list(ctx, v)
+	if err != nil {
+		return vm.VM{}, Session{}, err
+	}
+	sess, err := pick(v, all, name)
+	return v, sess, err
+}
+
+func pick(v vm.VM, all []Session, name string) (Session, error) {
+	var found []Session
+	for _, sess := range all {
+		if sess.Name == name {
+			return sess, nil
+		}
+		if name != "" && strings.HasPrefix(sess.ID, name) {
+			found = append(found, sess)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return Session{}, fault.New(fault.NotFound, "VM %s has no session %q", v.Name, clip(name)).
+			WithHint("banger vm session list %s", v.Name)
+	case 1:
+		return found[0], nil
+	default:
+		return Session{}, fault.New(fault.Invalid, "id prefix %q is ambiguous: %d sessions have it", clip(name), len(found)).
+			WithHint("give a name or more of the id")
+	}
+}
+
+// Reach returns a session whose agent can be asked about it. Conflict when its
+// guest is gone, and with it what the session wrote.
+func (s *Service) Reach(ctx context.Context, vmName, name string) (Session, error) {
+	v, err := s.deps.VMs.Get(ctx, vmName)
+	if err != nil {
+		return Session{}, err
+	}
+	all, err := s.deps.Store.List(ctx, v.ID)
+	if err != nil {
+		return Session{}, err
+	}
+	sess, err := pick(v, all, name)
+	if err != nil {
+		return Session{}, err
+	}
+	sess = s.truth(sess, v)
+	switch {
+	case sess.State == Failed:
+		return Session{}, fault.New(fault.Conflict, "session %s was never started: %s", sess.Name, sess.LastError)
+	case sess.State == Lost:
+		return Session{}, fault.New(fault.Conflict, "session %s is lost, and its output with it: %s", sess.Name, sess.LastError)
+	case sess.StartID != v.StartID || !v.State.Alive():
+		return Session{}, fault.New(fault.Conflict, "session %s has ended with its VM, and its output with it", sess.Name)
+	}
+	_, err = s.reachable(ctx, v.ID)
+	return sess, err
+}
+
+// Wait returns the session once it has ended.
+func (s *Service) Wait(ctx context.Context, vmName, name string) (Session, error) {
+	id := ""
+	for {
+		changed := s.change()
+		v, err := s.deps.VMs.Get(ctx, vmName)
+		if err != nil {
+			return Session{}, err
+		}
+		vmName = v.ID
+		all, err := s.deps.Store.List(ctx, v.ID)
+		if err != nil {
+			return Session{}, err
+		}
+		if id != "" {
+			name = id
+		}
+		sess, err := pick(v, all, name)
+		if err != nil {
+			return Session{}, err
+		}
+		id = sess.ID
+		if sess = s.truth(sess, v); !sess.State.Open() {
+			return sess, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return Session{}, ctx.Err()
+		}
+	}
+}
+
+// Send writes p, at most 64 KiB, to a session's stdin as one piece, and ends
+// the input then if eof is set.
+func (s *Service) Send(ctx context.Context, vmName, name string, p []byte, eof bool) error {
+	sess, err := s.Reach(ctx, vmName, name)
+	if err != nil {
+		return err
+	}
+	if !sess.State.Open() {
+		return ended(sess)
+	}
+	return s.deps.Pipes.SendSession(ctx, sess.VMID, sess.ID, p, eof)
+}
+
+func ended(sess Session) error {
+	return fault.New(fault.Conflict, "session %s has ended (%s)", sess.Name, sess.State)
+}
+
+// Read returns output of a session.
+func (s *Service) Read(ctx context.Context, vmName, name string, req OutputRequest) (Output, error) {
+	sess, err := s.Reach(ctx, vmName, name)
+	if err != nil {
+		return Output{}, err
+	}
+	return s.deps.Pipes.ReadSession(ctx, sess.VMID, sess.ID, req)
+}
+
+// Stop ends a session: SIGTERM to its process group, and SIGKILL after timeout.
+// One that has ended is left alone.
+func (s *Service) Stop(ctx context.Context, vmName, name string, timeout time.Duration) (Session, error) {
+	_, sess, err := s.find(ctx, vmName, name)
+	if err != nil || !sess.State.Open() {
+		return sess, err
+	}
+	if sess, err = s.Reach(ctx, vmName, sess.ID); err != nil {
+		return Session{}, err
+	}
+	report, err := s.deps.Guests.StopSession(ctx, sess.VMID, sess.ID, timeout)
+	if err != nil {
+		return Session{}, err
+	}
+	return s.update(ctx, sess.ID, func(now *Session) error {
+		now.apply(report, s.now())
+		return nil
+	})
+}
+
+// Kill sends a signal (name or number; empty: KILL) to a session's process group.
+func (s *Service) Kill(ctx context.Context, vmName, name, signal string) (Session, error) {
+	if signal == "" {
+		signal = "KILL"
+	}
+	sess, err := s.Reach(ctx, vmName, name)
+	if err != nil {
+		return Session{}, err
+	}
+	if !sess.State.Open() {
+		return Session{}, ended(sess)
+	}
+	if err := s.deps.Guests.SignalSession(ctx, sess.VMID, sess.ID, signal); err != nil {
+		return Session{}, err
+	}
+	return s.Get(ctx, vmName, sess.ID)
+}
+
+// Remove forgets a session that has ended, with its output.
+func (s *Service) Remove(ctx context.Context, vmName, name string) error {
+	v, sess, err := s.find(ctx, vmName, name)
+	if err != nil {
+		return err
+	}
+	if sess.State.Open() {
+		return fault.New(fault.Conflict, "session %s is %s", sess.Name, sess.State).
+			WithHint("banger vm session stop %s %s", v.Name, sess.Name)
+	}
+	if v.State == vm.Running && sess.StartID == v.StartID && sess.State == Exited {
+		if err := s.deps.Guests.RemoveSession(ctx, v.ID, sess.ID); err != nil && !errors.Is(err, fault.NotFound) {
+			s.log.Warn("the agent keeps a session's output", "session", sess.ID, "error", err)
+		}
+	}
+	if err := s.deps.Store.Delete(ctx, sess.ID); err != nil {
+		return err
+	}
+	s.tell()
+	return nil
+}
