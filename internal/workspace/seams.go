@@ -75,7 +75,7 @@ type Contents struct {
 
 // CollectRequest says what the host has.
 type CollectRequest struct {
-	Vault string
+	Vault string   // made if nothing was sent, and so it does not exist
 	Base  string   // the tree that was sent; empty: none
 	Known []string // trees and commits that need not be sent again
 	// History asks for commits too.

@@ -61,8 +61,13 @@ type Workspace struct {
 	// ExportedTree is what was exported last; empty: nothing yet.
 	ExportedTree string
 	ExportedAt   time.Time
-	Work         Work
+	// Offered is the last export, which counts once it is accepted.
+	Offered Offer
+	Work    Work
 }
+
+// Offer is an export that nobody has said to have yet.
+type Offer struct{ ID, Tree string }
 
 // since is what unexported work is measured against.
 func (w Workspace) since() string {
@@ -92,6 +97,16 @@ type Changes struct {
 	Insertions int64
 	Deletions  int64
 }
+
+// Knowledge says whether a workspace has work that no export has.
+type Knowledge string
+
+// What can be known of a workspace.
+const (
+	Clean   Knowledge = "clean"
+	Changed Knowledge = "changed"
+	Unknown Knowledge = "unknown"
+)
 
 // Any reports whether there is anything that no export has.
 func (w Work) Any() bool { return w.Changes.Files > 0 || len(w.Elsewhere) > 0 }

@@ -1,0 +1,227 @@
+package workspace
+
+import (
+	"context"
+	"io"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/operation"
+	"github.com/bangervm/banger/internal/vm"
+)
+
+// ExportRequest asks for the work done in a guest. Empty values are defaults.
+type ExportRequest struct {
+	VM string
+	// BaseCommit is what the export is against: a commit or a tree. Empty: the
+	// tree that was sent (for a mailbox and a bundle: the commit), or the
+	// guest's HEAD when nothing was.
+	BaseCommit string
+	Format     Format
+	// Path is the work tree in the guest; empty: the workspace's.
+	Path string
+	// Check whether the patch applies to the work tree that was sent; Apply
+	// it there, as one step or not at all.
+	Check, Apply bool
+}
+
+// Export collects everything since the base, committed in the guest or not.
+// The guest's index and work tree stay as they are. The export counts when it
+// is accepted, or applied.
+func (s *Service) Export(ctx context.Context, req ExportRequest, p operation.Progress) (Export, error) {
+	v, err := s.running(ctx, req.VM)
+	if err != nil {
+		return Export{}, err
+	}
+	release, err := s.turn(ctx, v.ID)
+	if err != nil {
+		return Export{}, err
+	}
+	defer release()
+	e, err := s.open(ctx, v, req)
+	if err != nil {
+		return Export{}, err
+	}
+	p.Stage("collect")
+	history := req.BaseCommit != "" || req.Format != Patch
+	if e.got, err = s.collect(ctx, e.w, v, history); err != nil {
+		return Export{}, err
+	}
+	if e.found {
+		if e.w, err = s.record(ctx, e.w, v, e.got, false); err != nil {
+			return Export{}, err
+		}
+	}
+	p.Stage("write")
+	if err := s.write(ctx, e); err != nil {
+		return Export{}, err
+	}
+	if req.Check || req.Apply {
+		p.Stage("apply")
+		err = s.apply(ctx, e)
+	}
+	return e.out, err
+}
+
+// exporting is one export under way.
+type exporting struct {
+	req   ExportRequest
+	w     Workspace
+	found bool // w is a workspace that was prepared
+	got   Collected
+	file  string
+	out   Export
+}
+
+// open finds what is to be exported. A work tree that nobody prepared gets a
+// vault for the time being.
+func (s *Service) open(ctx context.Context, v vm.VM, req ExportRequest) (*exporting, error) {
+	e := &exporting{req: req}
+	w, found, err := s.Find(ctx, v.ID)
+	if err != nil {
+		return nil, err
+	}
+	e.w, e.found = w, found && (req.Path == "" || req.Path == w.Path)
+	if e.found {
+		return e, nil
+	}
+	if req.Check || req.Apply {
+		return nil, fault.New(fault.Conflict, "no workspace was prepared in %s, so there is no work tree to apply it to", v.Name).
+			WithHint("banger vm workspace export %s | git apply", v.Name)
+	}
+	e.w = Workspace{VMID: v.ID, Vault: newID(), Path: req.Path}
+	if e.w.Path == "" {
+		e.w.Path = DefaultPath
+	}
+	return e, checkGuestPath(e.w.Path)
+}
+
+// base is what an export is against.
+func (e *exporting) base() string {
+	switch {
+	case e.req.BaseCommit != "":
+		return e.req.BaseCommit
+	case !e.found:
+		return e.got.Head
+	case e.req.Format != Patch && e.w.HeadCommit != "":
+		return e.w.HeadCommit
+	default:
+		return e.w.BaseTree
+	}
+}
+
+func (s *Service) write(ctx context.Context, e *exporting) error {
+	base := e.base()
+	if base == "" {
+		return fault.New(fault.Conflict, "%s has no commit yet, and none was sent to it", e.w.Path).WithHint("--base-commit")
+	}
+	vault, err := s.deps.Vaults.Vault(e.w.VMID, e.w.Vault)
+	if err != nil {
+		return err
+	}
+	files, err := s.deps.Git.Diff(ctx, vault, base, e.got.Tree)
+	if err != nil {
+		return err
+	}
+	id := newID()
+	if e.file, err = s.deps.Vaults.Export(e.w.VMID, id); err != nil {
+		return err
+	}
+	res, err := s.deps.Git.Write(ctx, WriteRequest{
+		Vault: vault, Base: base, Tree: e.got.Tree, Head: e.got.Head, Branch: e.got.Branch, Format: e.req.Format, File: e.file,
+	})
+	if err != nil {
+		return err
+	}
+	e.out = Export{
+		ID: id, BaseCommit: res.Base, Tree: e.got.Tree, Format: e.req.Format, Files: files, Changes: sum(files), Bytes: res.Bytes,
+		Notes: append(res.Notes, e.got.Notes...),
+	}
+	for _, branch := range e.got.Elsewhere {
+		e.out.Notes = append(e.out.Notes, branch+" in the guest has commits that are not in this export: check it out there to export them")
+	}
+	if !e.found {
+		return s.tidy(ctx, e.w.VMID)
+	}
+	e.w, err = s.deps.Store.Update(ctx, e.w.VMID, func(w *Workspace) error {
+		w.Offered = Offer{ID: id, Tree: e.got.Tree}
+		return nil
+	})
+	return err
+}
+
+// tidy removes the vaults of a VM but the one that its record names.
+func (s *Service) tidy(ctx context.Context, vmID string) error {
+	w, _, err := s.Find(context.WithoutCancel(ctx), vmID)
+	if err != nil {
+		return err
+	}
+	return s.deps.Vaults.Keep(vmID, w.Vault)
+}
+
+func (s *Service) apply(ctx context.Context, e *exporting) error {
+	if e.req.Format != Patch {
+		return fault.New(fault.Invalid, "format %s cannot be applied to a work tree", e.req.Format).WithHint("leave --format out")
+	}
+	conflicts, err := s.deps.Git.Apply(ctx, ApplyRequest{
+		Top: e.w.Source, Patch: e.file, Files: e.out.Files, CheckOnly: !e.req.Apply,
+	})
+	if err != nil {
+		return err
+	}
+	e.out.Checked, e.out.Conflicts = true, conflicts
+	if !e.req.Apply || len(conflicts) > 0 {
+		return nil
+	}
+	e.out.Applied = true
+	return s.accept(context.WithoutCancel(ctx), e.w.VMID, e.out.ID)
+}
+
+// OpenExport opens the file of a VM's last export; the caller closes it.
+func (s *Service) OpenExport(ctx context.Context, name, id string) (io.ReadCloser, int64, error) {
+	v, err := s.deps.VMs.Get(ctx, name)
+	if err != nil {
+		return nil, 0, err
+	}
+	return s.deps.Vaults.OpenExport(v.ID, id)
+}
+
+// Accept says that somebody has an export: what is in it can be lost no more.
+// One of a work tree that was never prepared is none of the daemon's business.
+func (s *Service) Accept(ctx context.Context, name, id string) error {
+	v, err := s.deps.VMs.Get(ctx, name)
+	if err != nil {
+		return err
+	}
+	if _, found, err := s.Find(ctx, v.ID); err != nil || !found {
+		return err
+	}
+	return s.accept(ctx, v.ID, id)
+}
+
+func (s *Service) accept(ctx context.Context, vmID, id string) error {
+	w, err := s.deps.Store.Update(ctx, vmID, func(w *Workspace) error {
+		if w.Offered.ID != id {
+			return nil // a later export has taken its place
+		}
+		w.ExportedTree, w.ExportedAt = w.Offered.Tree, s.now()
+		w.Offered = Offer{}
+		if w.Work.Tree == w.ExportedTree {
+			w.Work.Changes = Changes{}
+		}
+		return nil
+	})
+	if err != nil || w.Work.Tree == w.since() {
+		return err
+	}
+	changes, err := s.changes(ctx, w, w.Work.Tree)
+	if err != nil {
+		return err
+	}
+	_, err = s.deps.Store.Update(ctx, vmID, func(now *Workspace) error {
+		if now.Work.Tree == w.Work.Tree {
+			now.Work.Changes = changes
+		}
+		return nil
+	})
+	return err
+}

@@ -1,0 +1,191 @@
+package workspace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/vm"
+)
+
+const (
+	// measureLimit bounds one look at a workspace.
+	measureLimit = 2 * time.Minute
+	// settleLimit bounds the last look, which a stop waits for.
+	settleLimit = 15 * time.Second
+	// fresh is how old a measurement may be that is not made again.
+	fresh = 2 * time.Second
+)
+
+// flight is a measurement under way.
+type flight struct {
+	done chan struct{}
+	err  error
+}
+
+// Refresh looks at a running VM's workspace, and waits for the result until
+// ctx ends; the look itself goes on. A VM that is not running, or has no
+// workspace, is left alone.
+func (s *Service) Refresh(ctx context.Context, v vm.VM) error {
+	if v.State != vm.Running {
+		return nil
+	}
+	w, found, err := s.Find(ctx, v.ID)
+	if err != nil || !found || w.Work.StartID == v.StartID && s.now().Sub(w.Work.MeasuredAt) < fresh {
+		return err
+	}
+	f := s.launch(v)
+	select {
+	case <-f.done:
+		return f.err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// launch begins a measurement, or finds the one under way.
+func (s *Service) launch(v vm.VM) *flight {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f := s.flights[v.ID]; f != nil {
+		return f
+	}
+	f := &flight{done: make(chan struct{})}
+	s.flights[v.ID] = f
+	s.flying.Go(func() {
+		f.err = s.look(s.ctx, v, measureLimit, false)
+		s.mu.Lock()
+		delete(s.flights, v.ID)
+		s.mu.Unlock()
+		close(f.done)
+	})
+	return f
+}
+
+func (s *Service) look(ctx context.Context, v vm.VM, limit time.Duration, final bool) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	release, err := s.turn(ctx, v.ID)
+	if err != nil {
+		return err
+	}
+	defer release()
+	w, found, err := s.Find(ctx, v.ID)
+	if err != nil || !found {
+		return err
+	}
+	_, err = s.measure(ctx, w, v, final)
+	return err
+}
+
+// Stopping looks at the workspace of a VM that is about to be stopped, so that
+// afterwards it is known whether there is work on its disk.
+func (s *Service) Stopping(ctx context.Context, v vm.VM) {
+	if v.State != vm.Running {
+		return
+	}
+	if err := s.look(ctx, v, settleLimit, true); err != nil {
+		s.deps.Log.Warn("workspace not looked at before the stop", "vm", v.ID, "error", err)
+	}
+}
+
+// Unsaved says what would be lost with a VM's disk; empty: nothing.
+func (s *Service) Unsaved(ctx context.Context, v vm.VM) (string, error) {
+	w, found, err := s.Find(ctx, v.ID)
+	if err != nil || !found {
+		return "", err
+	}
+	switch Know(w, v) {
+	case Clean:
+		return "", nil
+	case Changed:
+		return w.Work.describe() + " in the workspace " + w.Path, nil
+	default:
+		return "a workspace, " + w.Path + ", that was not looked at before it stopped", nil
+	}
+}
+
+// describe is a phrase for messages.
+func (w Work) describe() string {
+	var parts []string
+	if n := w.Changes.Files; n == 1 {
+		parts = append(parts, "changes in 1 file")
+	} else if n > 1 {
+		parts = append(parts, fmt.Sprintf("changes in %d files", n))
+	}
+	if len(w.Elsewhere) > 0 {
+		parts = append(parts, "commits on "+strings.Join(w.Elsewhere, ", "))
+	}
+	return strings.Join(parts, " and ")
+}
+
+// measure compares the guest's work tree with what was sent or exported, and
+// records the result. The caller has the VM's turn.
+func (s *Service) measure(ctx context.Context, w Workspace, v vm.VM, final bool) (Workspace, error) {
+	got, err := s.collect(ctx, w, v, false)
+	if err != nil {
+		return w, err
+	}
+	return s.record(ctx, w, v, got, final)
+}
+
+func (s *Service) record(ctx context.Context, w Workspace, v vm.VM, got Collected, final bool) (Workspace, error) {
+	changes, err := s.changes(ctx, w, got.Tree)
+	if err != nil {
+		return w, err
+	}
+	work := Work{
+		Changes: changes, Tree: got.Tree, Elsewhere: got.Elsewhere, MeasuredAt: s.now(), StartID: v.StartID, Final: final,
+	}
+	return s.deps.Store.Update(ctx, v.ID, func(now *Workspace) error {
+		if now.Vault == w.Vault {
+			now.Work = work
+		}
+		return nil
+	})
+}
+
+func (s *Service) changes(ctx context.Context, w Workspace, tree string) (Changes, error) {
+	if tree == w.since() {
+		return Changes{}, nil
+	}
+	vault, err := s.deps.Vaults.Vault(w.VMID, w.Vault)
+	if err != nil {
+		return Changes{}, err
+	}
+	files, err := s.deps.Git.Diff(ctx, vault, w.since(), tree)
+	if errors.Is(err, fault.Invalid) { // a path that no export will carry is a change, too
+		return Changes{Files: 1}, nil
+	}
+	return sum(files), err
+}
+
+func sum(files []File) Changes {
+	c := Changes{Files: len(files)}
+	for _, f := range files {
+		c.Insertions += f.Insertions
+		c.Deletions += f.Deletions
+	}
+	return c
+}
+
+// collect reads the guest's work tree into the vault.
+func (s *Service) collect(ctx context.Context, w Workspace, v vm.VM, history bool) (got Collected, err error) {
+	ctx, cancel := context.WithTimeout(ctx, transferLimit)
+	defer cancel()
+	vault, err := s.deps.Vaults.Vault(v.ID, w.Vault)
+	if err != nil {
+		return Collected{}, err
+	}
+	stream, err := s.deps.Guests.Workspace(ctx, v.ID, GuestRequest{Path: w.Path, Format: w.Format})
+	if err != nil {
+		return Collected{}, err
+	}
+	defer closing(stream, &err)
+	return s.deps.Git.Collect(ctx, stream, CollectRequest{
+		Vault: vault, Base: w.BaseTree, History: history, Known: []string{w.BaseTree, w.HeadCommit, w.Work.Tree, w.ExportedTree},
+	})
+}
