@@ -24,6 +24,7 @@ import (
 	"github.com/bangervm/banger/internal/operation"
 	"github.com/bangervm/banger/internal/rootfs"
 	"github.com/bangervm/banger/internal/server"
+	"github.com/bangervm/banger/internal/session"
 	"github.com/bangervm/banger/internal/sqlite"
 	"github.com/bangervm/banger/internal/sshkeys"
 	"github.com/bangervm/banger/internal/statedir"
@@ -41,13 +42,14 @@ type daemon struct {
 	started time.Time
 	stop    func()
 
-	db      *sqlite.DB
-	vms     *vm.Service
-	images  *image.Service
-	kernels *kernel.Service
-	runner  *operation.Runner
-	folders *vmdir.VMs
-	host    host
+	db       *sqlite.DB
+	vms      *vm.Service
+	sessions *session.Service
+	images   *image.Service
+	kernels  *kernel.Service
+	runner   *operation.Runner
+	folders  *vmdir.VMs
+	host     host
 }
 
 // wire makes the daemon from what is on disk: it opens the database, sweeps
@@ -82,8 +84,12 @@ func wire(ctx context.Context, dirs statedir.Dirs, cfg config.Config, build buil
 	archives := initramfs.New(dirs, agent, log)
 	known := sshkeys.NewKnownHosts(dirs)
 	guests := guests{dirs: dirs, folders: d.folders}
+	d.sessions = session.New(session.Deps{
+		Store: db.Sessions(), VMs: sessionVMs{d}, Guests: guests, Pipes: guests, Log: log,
+	})
 	d.vms = vm.New(vm.Deps{
-		Store: store, Machines: launch.New(dirs, []string{self, "monitor"}, log), Disks: d.folders,
+		Changed: d.sessions.VMChanged,
+		Store:   store, Machines: launch.New(dirs, []string{self, "monitor"}, log), Disks: d.folders,
 		Identities: identities{VMs: d.folders, known: known},
 		Images:     images{service: d.images, dirs: dirs},
 		Kernels:    kernels{service: d.kernels, archives: archives, dirs: dirs},
@@ -96,7 +102,7 @@ func wire(ctx context.Context, dirs statedir.Dirs, cfg config.Config, build buil
 	})
 	d.runner = operation.NewRunner(db.Operations(), time.Now, log)
 	sweeps := []func(context.Context) error{
-		d.runner.Recover, d.images.Sweep, d.kernels.Sweep, source.Sweep, d.vms.Reconcile,
+		d.runner.Recover, d.images.Sweep, d.kernels.Sweep, source.Sweep, d.vms.Reconcile, d.sessions.Reconcile,
 		disks.Sweep,
 		func(ctx context.Context) error { return archives.Sweep(ctx, time.Now()) },
 		func(context.Context) error { return known.Keep(d.hasVM) },
@@ -104,6 +110,7 @@ func wire(ctx context.Context, dirs statedir.Dirs, cfg config.Config, build buil
 	for _, sweep := range sweeps {
 		if err := sweep(ctx); err != nil {
 			d.vms.Close()
+			d.sessions.Close()
 			return nil, errors.Join(err, db.Close())
 		}
 	}
@@ -119,6 +126,7 @@ func (d *daemon) hasVM(id string) bool {
 // close ends what end has left.
 func (d *daemon) close() error {
 	d.vms.Close()
+	d.sessions.Close()
 	return d.db.Close()
 }
 
@@ -126,6 +134,7 @@ func (d *daemon) services() server.Services {
 	return server.Services{
 		VMs: d.vms, Lifecycle: d.vms, Control: d.vms, Guests: guests{dirs: d.dirs, folders: d.folders},
 		Consoles: consoles{dirs: d.dirs}, Images: d.images, Kernels: d.kernels, Operations: d.runner, Daemon: d,
+		Sessions: d.sessions, SessionControl: d.sessions, SessionStreams: guests{dirs: d.dirs, folders: d.folders},
 	}
 }
 

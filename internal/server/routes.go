@@ -29,6 +29,7 @@ func newAPI(mux *http.ServeMux) huma.API {
 		{Name: "daemon"},
 		{Name: "vms"},
 		{Name: "guests", Description: "what goes on inside a VM"},
+		{Name: "sessions", Description: "commands that run on in a VM, whoever is connected"},
 		{Name: "images"},
 		{Name: "kernels"},
 		{Name: "operations", Description: "long work"},
@@ -40,6 +41,7 @@ func (s *Server) register(a huma.API) {
 	s.daemonRoutes(a)
 	s.vmRoutes(a)
 	s.guestRoutes(a)
+	s.sessionRoutes(a)
 	s.imageRoutes(a)
 	s.kernelRoutes(a)
 	s.operationRoutes(a)

@@ -113,4 +113,8 @@ type Services struct {
 	Kernels    Kernels
 	Operations Operations
 	Daemon     Daemon
+
+	Sessions       Sessions
+	SessionControl SessionControl
+	SessionStreams SessionStreams
 }

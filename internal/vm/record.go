@@ -86,5 +86,9 @@ func (s *Service) recordExit(ctx context.Context, vmID, startID string, exit Exi
 func (s *Service) update(ctx context.Context, id string, change func(*VM) error) (VM, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
-	return s.deps.Store.Update(ctx, id, change)
+	v, err := s.deps.Store.Update(ctx, id, change)
+	if err == nil && s.deps.Changed != nil {
+		s.deps.Changed(v)
+	}
+	return v, err
 }

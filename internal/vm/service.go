@@ -41,8 +41,10 @@ type Deps struct {
 	// ReadyTimeout bounds the time from a VMM's start to the guest's ready.
 	// Zero means 3 minutes.
 	ReadyTimeout time.Duration
-	Now          func() time.Time
-	Log          *slog.Logger
+	// Changed, if set, hears of every change of a VM's record. It must not wait.
+	Changed func(VM)
+	Now     func() time.Time
+	Log     *slog.Logger
 }
 
 // Service is the life of VMs. Its methods are safe for concurrent use. A VM is
