@@ -39,6 +39,8 @@ type WorkspaceRequest struct {
 	Files int64 `json:"files,omitempty"`
 	// Format is the repository's object format: "sha1" or "sha256".
 	Format string `json:"format,omitempty"`
+	// Base is the tree that was sent, for collect: its files count as tracked.
+	Base string `json:"base,omitempty"`
 	// NoGit makes collect send files though the guest has git.
 	NoGit bool `json:"no_git,omitempty"`
 }
@@ -78,6 +80,8 @@ type WorkspaceWant struct {
 	Packs bool `json:"packs"`
 	// History includes the commits up to each HEAD, not only the trees.
 	History bool `json:"history,omitempty"`
+	// HeadOnly includes the commit at each HEAD, and none before it.
+	HeadOnly bool `json:"head_only,omitempty"`
 	// Have are objects (commits, trees) that the host has, with all they need.
 	Have []string `json:"have,omitempty"`
 }

@@ -55,6 +55,8 @@ type VM struct {
 	CreatedAt   time.Time         `json:"created_at"`
 	StartedAt   *time.Time        `json:"started_at"`
 	StoppedAt   *time.Time        `json:"stopped_at"`
+	// Workspace is there once one was prepared.
+	Workspace *Workspace `json:"workspace,omitempty"`
 	// Runtime is known while the VM is alive, in GET /v1/vms/{name} only.
 	Runtime *VMRuntime `json:"runtime,omitempty"`
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/bangervm/banger/internal/buildinfo"
 	"github.com/bangervm/banger/internal/config"
+	"github.com/bangervm/banger/internal/gitrepo"
 	"github.com/bangervm/banger/internal/image"
 	"github.com/bangervm/banger/internal/imagestore"
 	"github.com/bangervm/banger/internal/initramfs"
@@ -31,6 +32,7 @@ import (
 	"github.com/bangervm/banger/internal/vm"
 	"github.com/bangervm/banger/internal/vmdir"
 	"github.com/bangervm/banger/internal/vmlinux"
+	"github.com/bangervm/banger/internal/workspace"
 )
 
 // daemon is everything, wired.
@@ -42,14 +44,15 @@ type daemon struct {
 	started time.Time
 	stop    func()
 
-	db       *sqlite.DB
-	vms      *vm.Service
-	sessions *session.Service
-	images   *image.Service
-	kernels  *kernel.Service
-	runner   *operation.Runner
-	folders  *vmdir.VMs
-	host     host
+	db         *sqlite.DB
+	vms        *vm.Service
+	sessions   *session.Service
+	workspaces *workspace.Service
+	images     *image.Service
+	kernels    *kernel.Service
+	runner     *operation.Runner
+	folders    *vmdir.VMs
+	host       host
 }
 
 // wire makes the daemon from what is on disk: it opens the database, sweeps
@@ -87,9 +90,14 @@ func wire(ctx context.Context, dirs statedir.Dirs, cfg config.Config, build buil
 	d.sessions = session.New(session.Deps{
 		Store: db.Sessions(), VMs: sessionVMs{d}, Guests: guests, Pipes: guests, Log: log,
 	})
+	d.workspaces = workspace.New(workspace.Deps{
+		Store: db.Workspaces(), VMs: workspaces{d}, Git: gitrepo.New(gitrepo.DefaultLimits()), Guests: guests,
+		Vaults: vmdir.NewVaults(dirs), Log: log,
+	})
 	d.vms = vm.New(vm.Deps{
-		Changed: d.sessions.VMChanged,
-		Store:   store, Machines: launch.New(dirs, []string{self, "monitor"}, log), Disks: d.folders,
+		Workspaces: workspaces{d},
+		Changed:    d.sessions.VMChanged,
+		Store:      store, Machines: launch.New(dirs, []string{self, "monitor"}, log), Disks: d.folders,
 		Identities: identities{VMs: d.folders, known: known},
 		Images:     images{service: d.images, dirs: dirs},
 		Kernels:    kernels{service: d.kernels, archives: archives, dirs: dirs},
@@ -102,7 +110,7 @@ func wire(ctx context.Context, dirs statedir.Dirs, cfg config.Config, build buil
 	})
 	d.runner = operation.NewRunner(db.Operations(), time.Now, log)
 	sweeps := []func(context.Context) error{
-		d.runner.Recover, d.images.Sweep, d.kernels.Sweep, source.Sweep, d.vms.Reconcile, d.sessions.Reconcile,
+		d.runner.Recover, d.images.Sweep, d.kernels.Sweep, source.Sweep, d.vms.Reconcile, d.sessions.Reconcile, d.workspaces.Sweep,
 		disks.Sweep,
 		func(ctx context.Context) error { return archives.Sweep(ctx, time.Now()) },
 		func(context.Context) error { return known.Keep(d.hasVM) },
@@ -111,6 +119,7 @@ func wire(ctx context.Context, dirs statedir.Dirs, cfg config.Config, build buil
 		if err := sweep(ctx); err != nil {
 			d.vms.Close()
 			d.sessions.Close()
+			d.workspaces.Close()
 			return nil, errors.Join(err, db.Close())
 		}
 	}
@@ -127,6 +136,7 @@ func (d *daemon) hasVM(id string) bool {
 func (d *daemon) close() error {
 	d.vms.Close()
 	d.sessions.Close()
+	d.workspaces.Close()
 	return d.db.Close()
 }
 
@@ -135,6 +145,7 @@ func (d *daemon) services() server.Services {
 		VMs: d.vms, Lifecycle: d.vms, Control: d.vms, Guests: guests{dirs: d.dirs, folders: d.folders},
 		Consoles: consoles{dirs: d.dirs}, Images: d.images, Kernels: d.kernels, Operations: d.runner, Daemon: d,
 		Sessions: d.sessions, SessionControl: d.sessions, SessionStreams: guests{dirs: d.dirs, folders: d.folders},
+		Workspaces: d.workspaces, WorkspaceState: d.workspaces,
 	}
 }
 

@@ -40,6 +40,11 @@ func (g *Git) Collect(ctx context.Context, guest io.ReadWriter, req workspace.Co
 	if err := c.check(); err != nil {
 		return workspace.Collected{}, hostile(ctx, err)
 	}
+	if req.Base == "" {
+		if err := c.begin(ctx); err != nil {
+			return workspace.Collected{}, err
+		}
+	}
 	if err := c.fetch(ctx, in, guest); err != nil {
 		return workspace.Collected{}, err
 	}
@@ -91,6 +96,20 @@ func (c *collector) check() error {
 	return nil
 }
 
+// begin makes the vault for a work tree that was never sent. Unless the
+// history is wanted, the guest's HEAD is where it begins.
+func (c *collector) begin(ctx context.Context) error {
+	top := c.repos[0]
+	format := "sha1"
+	if len(top.Tree) == 64 {
+		format = "sha256"
+	}
+	if err := c.g.makeVault(ctx, c.req.Vault, format); err != nil || c.req.History || top.Head == "" {
+		return err
+	}
+	return os.WriteFile(filepath.Join(c.req.Vault, "shallow"), []byte(top.Head+"\n"), 0o600)
+}
+
 // safeRef accepts names of branches that can be shown and written anywhere.
 func safeRef(ref string) bool {
 	name, ok := strings.CutPrefix(ref, "refs/heads/")
@@ -103,10 +122,10 @@ func safeRef(ref string) bool {
 
 // fetch asks for what the vault lacks, and takes it in.
 func (c *collector) fetch(ctx context.Context, in *bufio.Reader, out io.Writer) error {
-	want := agentrpc.WorkspaceWant{History: c.req.History}
+	want := agentrpc.WorkspaceWant{History: c.req.History, HeadOnly: c.req.Base == "" && !c.req.History}
 	for _, r := range c.repos {
 		ids := []string{r.Tree}
-		if c.req.History && r.Head != "" {
+		if (want.History || want.HeadOnly) && r.Head != "" {
 			ids = append(ids, r.Head)
 		}
 		have, err := c.present(ctx, ids)
@@ -235,7 +254,7 @@ func (o *observed) Read(p []byte) (int, error) {
 // connected makes sure that nothing is missing from what arrived.
 func (c *collector) connected(ctx context.Context, env []string, r agentrpc.WorkspaceRepo) error {
 	revs := r.Tree + "\n"
-	if c.req.History && r.Head != "" {
+	if (c.req.History || c.req.Base == "") && r.Head != "" {
 		revs += r.Head + "\n"
 	}
 	known, err := presentIn(ctx, c.git, env, append([]string{strings.Repeat("0", len(r.Tree))}, c.req.Known...))

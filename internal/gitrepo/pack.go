@@ -127,7 +127,7 @@ func (p *parcel) add(ctx context.Context, repo gittree.Repo, below string) error
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
-	snap, err := gittree.Read(ctx, p.user, repo, dir)
+	snap, err := gittree.Read(ctx, p.user, repo, dir, "")
 	if err != nil {
 		return err
 	}

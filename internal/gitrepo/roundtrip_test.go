@@ -113,7 +113,7 @@ func (l *loop) prepare(mode workspace.Mode, replace bool) error {
 }
 
 func (l *loop) collect(history bool) (workspace.Collected, error) {
-	conn, end := l.serve(agentrpc.WorkspaceRequest{Verb: agentrpc.WorkspaceCollect, Path: l.guest, Format: l.sent.Format, NoGit: l.noGit})
+	conn, end := l.serve(agentrpc.WorkspaceRequest{Verb: agentrpc.WorkspaceCollect, Path: l.guest, Format: l.sent.Format, Base: l.sent.BaseTree, NoGit: l.noGit})
 	defer end()
 	return l.git.Collect(context.Background(), conn, workspace.CollectRequest{
 		Vault: l.vault, Base: l.sent.BaseTree, Known: []string{l.sent.BaseTree, l.sent.HeadCommit}, History: history,
@@ -217,7 +217,7 @@ func TestRoundTrip(t *testing.T) {
 		l := newLoop(t, dir)
 		l.noGit = rapid.Bool().Draw(t, "guest has no git")
 		mode := rapid.SampledFrom([]workspace.Mode{workspace.Shallow, workspace.FullCopy}).Draw(t, "mode")
-		work(t, l.host, rapid.IntRange(0, 25).Draw(t, "steps on the host"))
+		work(t, l.host, rapid.IntRange(0, 25).Draw(t, "steps on the host"), true)
 		before, state := files(t, l.host), status(t, l.host)
 		objects := git(t, l.host, "count-objects", "-v")
 		index, _ := os.ReadFile(filepath.Join(l.host, ".git", "index"))
@@ -232,7 +232,8 @@ func TestRoundTrip(t *testing.T) {
 		if now := git(t, l.host, "count-objects", "-v"); now != objects {
 			t.Fatalf("the user's objects changed: %s, then %s", objects, now)
 		}
-		same(t, "the guest has other files", kept(t, l.host), files(t, l.guest))
+		arrived := files(t, l.guest)
+		same(t, "the guest has other files", kept(t, l.host), arrived)
 		if got := status(t, l.guest); got != state {
 			t.Fatalf("git status in the guest:\n%q\nwant:\n%q", got, state)
 		}
@@ -240,7 +241,7 @@ func TestRoundTrip(t *testing.T) {
 			git(t, l.guest, "fsck", "--full", "--no-dangling")
 		}
 
-		work(t, l.guest, rapid.IntRange(0, 25).Draw(t, "steps in the guest"))
+		work(t, l.guest, rapid.IntRange(0, 25).Draw(t, "steps in the guest"), !l.noGit)
 		guestIndex, _ := os.ReadFile(filepath.Join(l.guest, ".git", "index"))
 		file, got, err := l.export(workspace.Patch, l.sent.BaseTree)
 		if err != nil {
@@ -268,34 +269,37 @@ func TestRoundTrip(t *testing.T) {
 			t.Fatalf("apply: %v", err)
 		}
 		if conflicts == nil {
-			same(t, "after git apply the user's work tree differs", kept(t, l.guest), trackedOrNot(t, l.host, l.guest))
+			want, now := worked(t, l.guest, arrived), files(t, l.host)
+			for path := range before { // what was not sent stays
+				if _, sent := arrived[path]; !sent && now[path] == before[path] && want[path] != now[path] {
+					delete(now, path)
+				}
+			}
+			same(t, "after git apply the user's work tree differs", want, now)
 		} else {
 			same(t, "a patch that does not apply changed files", before, files(t, l.host))
 		}
 		if l.sent.HeadCommit != "" {
-			freshClone(t, l)
+			freshClone(t, l, arrived)
 		}
 	})
 }
 
-// trackedOrNot are the host's files as the guest's rules see them.
-func trackedOrNot(t failer, host, guest string) map[string]string {
+// worked is what an export must carry: what git keeps, and what was sent and is
+// still there, even if it is ignored by now.
+func worked(t failer, guest string, arrived map[string]string) map[string]string {
 	t.Helper()
-	want, all := kept(t, guest), files(t, host)
-	ignored := map[string]bool{}
-	for _, path := range strings.Split(git(t, host, "ls-files", "-o", "-i", "--exclude-standard", "-z"), "\x00") {
-		ignored[path] = true
-	}
-	for path := range all {
-		if _, ok := want[path]; !ok && ignored[path] {
-			delete(all, path)
+	all, want := files(t, guest), kept(t, guest)
+	for path := range arrived {
+		if now, there := all[path]; there {
+			want[path] = now
 		}
 	}
-	return all
+	return want
 }
 
 // freshClone applies an export against the commit that was sent.
-func freshClone(t failer, l *loop) {
+func freshClone(t failer, l *loop, arrived map[string]string) {
 	t.Helper()
 	file, _, err := l.export(workspace.Patch, l.sent.HeadCommit)
 	if err != nil {
@@ -307,7 +311,7 @@ func freshClone(t failer, l *loop) {
 	if read(t, file) != "" {
 		git(t, clone, "apply", "--whitespace=nowarn", file)
 	}
-	same(t, "git apply on a fresh clone", kept(t, l.guest), files(t, clone))
+	same(t, "git apply on a fresh clone", worked(t, l.guest, arrived), files(t, clone))
 }
 
 func read(t failer, path string) string {
@@ -320,11 +324,13 @@ func read(t failer, path string) string {
 }
 
 // work does random things to a work tree, as a person or an agent would.
-func work(t *rapid.T, dir string, steps int) {
+func work(t *rapid.T, dir string, steps int, withGit bool) {
+	verbs := []string{"write", "write", "write", "edit", "delete", "rename", "link", "mode", "ignore", "todir", "tofile"}
+	if withGit {
+		verbs = append(verbs, "stage", "stageall", "unstage", "commit", "amend", "reset", "branch")
+	}
 	for range steps {
-		switch rapid.SampledFrom([]string{
-			"write", "write", "write", "edit", "delete", "rename", "link", "mode", "stage", "stageall", "unstage", "commit", "amend", "ignore", "reset", "branch", "todir", "tofile",
-		}).Draw(t, "step") {
+		switch rapid.SampledFrom(verbs).Draw(t, "step") {
 		case "write":
 			put(t, dir, name(t), content(t))
 		case "edit":

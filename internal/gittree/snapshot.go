@@ -70,8 +70,10 @@ type Snapshot struct {
 }
 
 // Read reads the work tree of r. What it makes goes to scratch, an existing
-// directory that is empty; the repository stays as it is.
-func Read(ctx context.Context, g Git, r Repo, scratch string) (Snapshot, error) {
+// directory that is empty; the repository stays as it is. A file that the tree
+// base has counts as tracked as long as it is there, even if it is ignored by
+// now; base may be empty, or not in the repository.
+func Read(ctx context.Context, g Git, r Repo, scratch, base string) (Snapshot, error) {
 	s := Snapshot{
 		Repo: r, Staged: filepath.Join(scratch, "staged"), Full: filepath.Join(scratch, "full"),
 		NewObjects: filepath.Join(scratch, "objects"),
@@ -83,6 +85,9 @@ func Read(ctx context.Context, g Git, r Repo, scratch string) (Snapshot, error) 
 		return s, err
 	}
 	if err := s.addUntracked(ctx, g); err != nil {
+		return s, err
+	}
+	if err := s.keepBase(ctx, g, base); err != nil {
 		return s, err
 	}
 	if err := s.findSubmodules(ctx, g); err != nil {
@@ -159,12 +164,48 @@ func (s *Snapshot) addUntracked(ctx context.Context, g Git) error {
 		}
 		list.WriteString(path + "\x00")
 	}
-	if list.Len() == 0 {
+	return s.add(ctx, g, list.String())
+}
+
+// add adds the files in a list, each with a zero byte at its end.
+func (s *Snapshot) add(ctx context.Context, g Git, list string) error {
+	if list == "" {
 		return nil
 	}
 	c := s.full("update-index", "--add", "--remove", "-z", "--stdin")
-	c.Stdin = strings.NewReader(list.String())
+	c.Stdin = strings.NewReader(list)
 	return g.Run(ctx, c)
+}
+
+// keepBase adds the files of base that are there and nobody tracks any more.
+func (s *Snapshot) keepBase(ctx context.Context, g Git, base string) error {
+	if base == "" {
+		return nil
+	}
+	gone, err := g.Lines(ctx, s.full("diff-index", "--cached", "--name-only", "--diff-filter=D", "--no-renames", "-z", base))
+	if _, ok := errors.AsType[*Error](err); ok {
+		return nil // the repository was made anew, or its objects were pruned
+	}
+	if err != nil {
+		return err
+	}
+	var list strings.Builder
+	for _, path := range gone {
+		info, err := os.Lstat(filepath.Join(s.Top, path))
+		if err == nil && !info.IsDir() && !s.inNested(path) {
+			list.WriteString(path + "\x00")
+		}
+	}
+	return s.add(ctx, g, list.String())
+}
+
+func (s *Snapshot) inNested(path string) bool {
+	for _, nested := range s.Nested {
+		if strings.HasPrefix(path, nested+"/") {
+			return true
+		}
+	}
+	return false
 }
 
 // findSubmodules notes the gitlinks whose repositories are there.

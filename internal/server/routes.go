@@ -30,6 +30,7 @@ func newAPI(mux *http.ServeMux) huma.API {
 		{Name: "vms"},
 		{Name: "guests", Description: "what goes on inside a VM"},
 		{Name: "sessions", Description: "commands that run on in a VM, whoever is connected"},
+		{Name: "workspaces", Description: "git work trees that go into a VM, and the work that comes back"},
 		{Name: "images"},
 		{Name: "kernels"},
 		{Name: "operations", Description: "long work"},
@@ -42,6 +43,7 @@ func (s *Server) register(a huma.API) {
 	s.vmRoutes(a)
 	s.guestRoutes(a)
 	s.sessionRoutes(a)
+	s.workspaceRoutes(a)
 	s.imageRoutes(a)
 	s.kernelRoutes(a)
 	s.operationRoutes(a)

@@ -117,4 +117,7 @@ type Services struct {
 	Sessions       Sessions
 	SessionControl SessionControl
 	SessionStreams SessionStreams
+
+	Workspaces     Workspaces
+	WorkspaceState WorkspaceState
 }

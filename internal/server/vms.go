@@ -65,7 +65,11 @@ func (s *Server) listVMs(ctx context.Context, in *struct {
 		filter.Labels[key] = value
 	}
 	vms, err := s.VMs.List(ctx, filter)
-	return listOf(vms, vmBody), err
+	if err != nil {
+		return api.List[api.VM]{}, err
+	}
+	list := listOf(vms, vmBody)
+	return list, s.withWorkspaces(ctx, vms, list.Items, listTime)
 }
 
 func (s *Server) getVM(ctx context.Context, in *Named) (api.VM, error) {
@@ -73,7 +77,9 @@ func (s *Server) getVM(ctx context.Context, in *Named) (api.VM, error) {
 	if err != nil {
 		return api.VM{}, err
 	}
-	return s.liveVM(v), nil
+	bodies := []api.VM{s.liveVM(v)}
+	err = s.withWorkspaces(ctx, []vm.VM{v}, bodies, showTime)
+	return bodies[0], err
 }
 
 // liveVM is a VM's body with what its monitor says.

@@ -172,3 +172,16 @@ func (v VM) MonitorSocket() string { return filepath.Join(v.Run(), "monitor.sock
 // VsockSocket is the agent channel, by the hybrid vsock contract. Dial it with
 // DialUnix.
 func (v VM) VsockSocket() string { return filepath.Join(v.Run(), "vsock.sock") }
+
+// Workspaces holds the vaults of the VM: repositories of banger's own with what
+// was sent to the guest, and what came back.
+func (v VM) Workspaces() string { return filepath.Join(string(v), "workspaces") }
+
+// Vault is one vault, a bare git repository.
+func (v VM) Vault(name string) string { return filepath.Join(v.Workspaces(), name+".git") }
+
+// Exports holds the file of the last export.
+func (v VM) Exports() string { return filepath.Join(string(v), "exports") }
+
+// Export is the file of one export.
+func (v VM) Export(id string) string { return filepath.Join(v.Exports(), id) }

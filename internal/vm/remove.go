@@ -9,7 +9,8 @@ import (
 	"github.com/bangervm/banger/internal/operation"
 )
 
-// Delete removes a VM with its disk. A living one is refused without force.
+// Delete removes a VM with its disk. A living one is refused without force, and
+// so is one with work that was never exported.
 // Once begun it goes on, though ctx ends.
 func (s *Service) Delete(ctx context.Context, name string, force bool, p operation.Progress) error {
 	v, release, err := s.claimed(ctx, name, "delete")
@@ -21,6 +22,9 @@ func (s *Service) Delete(ctx context.Context, name string, force bool, p operati
 		return fault.New(fault.Conflict, "VM %s is %s", v.Name, v.State).
 			WithHint("banger vm stop %s, or banger vm rm --force %s", v.Name, v.Name)
 	}
+	if err := s.refuseToLose(ctx, v, force); err != nil {
+		return err
+	}
 	if v.State.Alive() {
 		p.Stage("end")
 		if err := s.endHard(ctx, v); err != nil {
@@ -29,6 +33,18 @@ func (s *Service) Delete(ctx context.Context, name string, force bool, p operati
 	}
 	p.Stage("remove")
 	return s.erase(context.WithoutCancel(ctx), v.ID)
+}
+
+func (s *Service) refuseToLose(ctx context.Context, v VM, force bool) error {
+	if force || s.deps.Workspaces == nil {
+		return nil
+	}
+	what, err := s.deps.Workspaces.Unsaved(ctx, v)
+	if err != nil || what == "" {
+		return err
+	}
+	return fault.New(fault.Conflict, "VM %s has %s, which no export has", v.Name, what).
+		WithHint("banger vm start %s && banger vm workspace export %s, or banger vm rm --force %s to lose it", v.Name, v.Name, v.Name)
 }
 
 // endHard ends the machine of a VM at once, if it has one, and waits for its end.

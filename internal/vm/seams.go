@@ -189,6 +189,14 @@ type Host interface {
 	Driver(ctx context.Context) (Driver, error)
 }
 
+// Workspaces knows of work on the disks of VMs that is nowhere else.
+type Workspaces interface {
+	// Unsaved says what would be lost with a VM's disk; empty: nothing.
+	Unsaved(ctx context.Context, v VM) (string, error)
+	// Stopping is told before the guest of a living VM is asked to go down.
+	Stopping(ctx context.Context, v VM)
+}
+
 // Ports waits for a TCP port of a guest.
 type Ports interface {
 	// WaitPort returns when something in the guest accepts connections on

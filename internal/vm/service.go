@@ -25,7 +25,7 @@ type Defaults struct {
 }
 
 // Deps is all that a Service needs. Ports may be nil (then wait values port:N
-// are refused); Now and Log may be nil; everything else must be set.
+// are refused), and Workspaces (then there are none); Now and Log may be nil; everything else must be set.
 type Deps struct {
 	Store      Store
 	Machines   Machines
@@ -35,6 +35,7 @@ type Deps struct {
 	Kernels    Kernels
 	Host       Host
 	Ports      Ports
+	Workspaces Workspaces
 	// Preflight runs the checks that matter before a create or a start.
 	Preflight func(ctx context.Context) error
 	Defaults  Defaults

@@ -60,6 +60,9 @@ func (s *Service) requestStop(ctx context.Context, name string, timeout time.Dur
 			s.log.Warn("paused VM not resumed before its stop", "vm", v.ID, "error", err)
 		}
 	}
+	if s.deps.Workspaces != nil && timeout > 0 {
+		s.deps.Workspaces.Stopping(ctx, v)
+	}
 	if err := w.current().Stop(ctx, timeout); err != nil && !w.over() {
 		return VM{}, nil, err
 	}

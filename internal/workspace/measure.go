@@ -180,7 +180,7 @@ func (s *Service) collect(ctx context.Context, w Workspace, v vm.VM, history boo
 	if err != nil {
 		return Collected{}, err
 	}
-	stream, err := s.deps.Guests.Workspace(ctx, v.ID, GuestRequest{Path: w.Path, Format: w.Format})
+	stream, err := s.deps.Guests.Workspace(ctx, v.ID, GuestRequest{Path: w.Path, Format: w.Format, Base: w.BaseTree})
 	if err != nil {
 		return Collected{}, err
 	}

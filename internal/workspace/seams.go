@@ -131,6 +131,7 @@ type GuestRequest struct {
 	Bytes   int64
 	Files   int64
 	Format  string
+	Base    string // the tree that was sent, for a transfer from the guest
 }
 
 // Vaults is where the host keeps vaults and exports of VMs.

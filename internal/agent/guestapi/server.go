@@ -44,6 +44,7 @@ func New(log *slog.Logger, health func() agentrpc.Health) *Server {
 	s := &Server{log: log, health: health, mux: http.NewServeMux(), sessions: session.New()}
 	s.mux.HandleFunc("GET "+agentrpc.PathHealth, s.serveHealth)
 	s.mux.HandleFunc("POST "+agentrpc.PathExec, s.serveExec)
+	s.mux.HandleFunc("POST "+agentrpc.PathWorkspace, s.serveWorkspace)
 	s.sessionRoutes()
 	return s
 }

@@ -39,7 +39,7 @@ func (s Server) collect(ctx context.Context, req agentrpc.WorkspaceRequest, in *
 	}
 	c := &collection{git: guestGit(git)}
 	defer c.remove()
-	err = c.read(ctx, req.Path, "")
+	err = c.read(ctx, req.Path, "", req.Base)
 	if errors.Is(err, gittree.ErrNoRepo) {
 		return list(ctx, req, in, out)
 	}
@@ -76,8 +76,9 @@ func (c *collection) remove() {
 	}
 }
 
-// read reads the repository at dir, and those in it.
-func (c *collection) read(ctx context.Context, dir, below string) error {
+// read reads the repository at dir, and those in it. base is what the host sent
+// of it, if it is known.
+func (c *collection) read(ctx context.Context, dir, below, base string) error {
 	if len(c.repos) == agentrpc.MaxWorkspaceRepos {
 		return refuse(codeInvalid, "%s has more than %d repositories in it", dir, agentrpc.MaxWorkspaceRepos)
 	}
@@ -97,7 +98,7 @@ func (c *collection) read(ctx context.Context, dir, below string) error {
 		return err
 	}
 	c.scratch = append(c.scratch, scratch)
-	snap, err := gittree.Read(ctx, c.git, repo, scratch)
+	snap, err := gittree.Read(ctx, c.git, repo, scratch, base)
 	if err != nil {
 		return err
 	}
@@ -110,7 +111,7 @@ func (c *collection) read(ctx context.Context, dir, below string) error {
 		Path: []byte(below), Format: snap.Format, Tree: snap.Tree, Head: snap.Head, Branch: snap.Branch, Elsewhere: elsewhere,
 	})
 	for _, nested := range snap.Nested {
-		err := c.read(ctx, filepath.Join(dir, nested), path.Join(below, nested))
+		err := c.read(ctx, filepath.Join(dir, nested), path.Join(below, nested), "")
 		if errors.Is(err, gittree.ErrNoRepo) {
 			continue // what looked like a repository is none
 		}
@@ -175,6 +176,9 @@ func (c *collection) pack(ctx context.Context, i int, want agentrpc.WorkspaceWan
 	have, err := c.present(ctx, snap, want.Have)
 	if err != nil {
 		return err
+	}
+	if want.HeadOnly && snap.Head != "" {
+		revs.WriteString("--shallow " + snap.Head + "\n" + snap.Head + "\n")
 	}
 	for _, id := range have {
 		revs.WriteString("^" + id + "\n")
