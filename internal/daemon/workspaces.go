@@ -1,0 +1,39 @@
+package daemon
+
+import (
+	"context"
+	"io"
+
+	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/vm"
+	"github.com/bangervm/banger/internal/workspace"
+)
+
+// Workspace implements workspace.Guests.
+func (g guests) Workspace(ctx context.Context, vmID string, req workspace.GuestRequest) (io.ReadWriteCloser, error) {
+	client, err := g.client(vmID)
+	if err != nil {
+		return nil, err
+	}
+	verb := agentrpc.WorkspaceCollect
+	if req.Put {
+		verb = agentrpc.WorkspacePut
+	}
+	return client.Workspace(ctx, agentrpc.WorkspaceRequest{
+		Verb: verb, Path: req.Path, Replace: req.Replace, Bytes: req.Bytes, Files: req.Files, Format: req.Format, Base: req.Base,
+	})
+}
+
+// workspaces implements vm.Workspaces and workspace.VMs, each on the service
+// that is made after it.
+type workspaces struct{ d *daemon }
+
+func (w workspaces) Get(ctx context.Context, name string) (vm.VM, error) {
+	return w.d.vms.Get(ctx, name)
+}
+
+func (w workspaces) Unsaved(ctx context.Context, v vm.VM) (string, error) {
+	return w.d.workspaces.Unsaved(ctx, v)
+}
+
+func (w workspaces) Stopping(ctx context.Context, v vm.VM) { w.d.workspaces.Stopping(ctx, v) }

@@ -1,0 +1,205 @@
+package server
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/operation"
+	"github.com/bangervm/banger/internal/vm"
+	"github.com/bangervm/banger/internal/workspace"
+)
+
+// listTime bounds how long a listing waits for a look at the workspaces of
+// running VMs; showTime how long showing one VM does. What comes later is seen
+// by the next who asks.
+const (
+	listTime = 1500 * time.Millisecond
+	showTime = 15 * time.Second
+)
+
+// maxExported bounds the files that an export names.
+const maxExported = 10_000
+
+// Workspaces moves git work trees into VMs and work out of them.
+type Workspaces interface {
+	Prepare(ctx context.Context, req workspace.PrepareRequest, p operation.Progress) (workspace.Prepared, error)
+	Export(ctx context.Context, req workspace.ExportRequest, p operation.Progress) (workspace.Export, error)
+	OpenExport(ctx context.Context, name, id string) (io.ReadCloser, int64, error)
+	Accept(ctx context.Context, name, id string) error
+}
+
+// WorkspaceState knows whether VMs have work that no export has.
+type WorkspaceState interface {
+	// Refresh looks at a running VM's workspace, if it has one.
+	Refresh(ctx context.Context, v vm.VM) error
+	All(ctx context.Context) (map[string]workspace.Workspace, error)
+	Find(ctx context.Context, vmID string) (workspace.Workspace, bool, error)
+}
+
+func (s *Server) workspaceRoutes(a huma.API) {
+	at := func(id, method, path, summary string, status int) route {
+		return route{id: id, method: method, path: "/vms/{name}/workspace" + path, tag: "workspaces", summary: summary, status: status}
+	}
+	handle(s, a, at("prepare-workspace", http.MethodPost, "", "Put a git work tree into a VM", http.StatusAccepted), s.prepareWorkspace)
+	handle(s, a, at("get-workspace", http.MethodGet, "", "Show a VM's workspace", 0), s.getWorkspace)
+	handle(s, a, at("export-workspace", http.MethodPost, "/exports", "Collect the work done in a VM", http.StatusAccepted), s.exportWorkspace)
+	bytes := at("read-export", http.MethodGet, "/exports/{id}", "Read the last export", 0)
+	bytes.describe = func(op *huma.Operation) {
+		op.Responses = map[string]*huma.Response{"200": {
+			Description: "OK", Content: map[string]*huma.MediaType{"application/octet-stream": {Schema: &huma.Schema{Type: "string", Format: "binary"}}},
+		}}
+	}
+	handleStream(s, a, bytes, s.readExport)
+	accept := at("accept-export", http.MethodPost, "/exports/{id}/accept", "Say that the export is in safe hands", 0)
+	handleEmpty(s, a, accept, func(ctx context.Context, in *exportID) error { return s.Workspaces.Accept(ctx, in.Name, in.ID) })
+}
+
+type exportID struct {
+	Named
+	ID string `path:"id" maxLength:"64"`
+}
+
+func (s *Server) prepareWorkspace(ctx context.Context, in *vmRequest[api.PrepareWorkspace]) (api.Operation, error) {
+	mode, err := workspace.ParseMode(in.Body.Mode)
+	if err != nil {
+		return api.Operation{}, err
+	}
+	v, err := s.known(ctx, in.Name)
+	if err != nil {
+		return api.Operation{}, err
+	}
+	req := workspace.PrepareRequest{
+		VM: v.ID, Path: in.Body.Path, Mode: mode, To: in.Body.To, Branch: in.Body.Branch, Force: in.Body.Force,
+	}
+	op, err := s.Operations.Start("workspace.prepare", v.Name, func(ctx context.Context, p operation.Progress) (any, error) {
+		sent, err := s.Workspaces.Prepare(ctx, req, p)
+		if err != nil {
+			return nil, err
+		}
+		body := workspaceBody(sent.Workspace, sent.VM)
+		body.FilesSent, body.BytesSent, body.Notes = sent.Files, sent.Bytes, sent.Notes
+		return body, nil
+	})
+	return operationBody(op), err
+}
+
+func (s *Server) getWorkspace(ctx context.Context, in *Named) (api.Workspace, error) {
+	v, err := s.known(ctx, in.Name)
+	if err != nil {
+		return api.Workspace{}, err
+	}
+	refreshing, cancel := context.WithTimeout(ctx, showTime)
+	defer cancel()
+	_ = s.WorkspaceState.Refresh(refreshing, v) // the time of the last look is shown
+	w, found, err := s.WorkspaceState.Find(ctx, v.ID)
+	if err == nil && !found {
+		err = fault.New(fault.NotFound, "no workspace was prepared in VM %s", v.Name).
+			WithHint("banger vm workspace prepare %s", v.Name)
+	}
+	return workspaceBody(w, v), err
+}
+
+func (s *Server) exportWorkspace(ctx context.Context, in *vmRequest[api.ExportWorkspace]) (api.Operation, error) {
+	format, err := workspace.ParseFormat(in.Body.Format)
+	if err != nil {
+		return api.Operation{}, err
+	}
+	v, err := s.known(ctx, in.Name)
+	if err != nil {
+		return api.Operation{}, err
+	}
+	req := workspace.ExportRequest{
+		VM: v.ID, BaseCommit: in.Body.BaseCommit, Format: format, Path: in.Body.Path, Check: in.Body.Check, Apply: in.Body.Apply,
+	}
+	op, err := s.Operations.Start("workspace.export", v.Name, func(ctx context.Context, p operation.Progress) (any, error) {
+		out, err := s.Workspaces.Export(ctx, req, p)
+		if err != nil {
+			return nil, err
+		}
+		return exportBody(out), nil
+	})
+	return operationBody(op), err
+}
+
+func (s *Server) readExport(ctx context.Context, in *exportID) (func(http.ResponseWriter, *http.Request), error) {
+	file, size, err := s.Workspaces.OpenExport(ctx, in.Name, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return func(w http.ResponseWriter, _ *http.Request) {
+		defer func() { _ = file.Close() }()
+		w.Header().Set("Content-Type", "application/octet-stream")
+		w.Header().Set("Content-Length", strconv.FormatInt(size, 10))
+		w.WriteHeader(http.StatusOK)
+		_, _ = io.Copy(w, file) // a client that gets too little sees that it does
+	}, nil
+}
+
+// withWorkspaces adds to the bodies of VMs what is known of their workspaces,
+// after a look at those that run.
+func (s *Server) withWorkspaces(ctx context.Context, vms []vm.VM, bodies []api.VM, limit time.Duration) error {
+	if s.WorkspaceState == nil {
+		return nil
+	}
+	all, err := s.WorkspaceState.All(ctx)
+	if err != nil || len(all) == 0 {
+		return err
+	}
+	looking, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	var looks sync.WaitGroup
+	for _, v := range vms {
+		if _, ok := all[v.ID]; ok {
+			looks.Go(func() { _ = s.WorkspaceState.Refresh(looking, v) }) // the time of the last look is shown
+		}
+	}
+	looks.Wait()
+	if all, err = s.WorkspaceState.All(ctx); err != nil {
+		return err
+	}
+	for i, v := range vms {
+		if w, ok := all[v.ID]; ok {
+			body := workspaceBody(w, v)
+			bodies[i].Workspace = &body
+		}
+	}
+	return nil
+}
+
+func workspaceBody(w workspace.Workspace, v vm.VM) api.Workspace {
+	return api.Workspace{
+		VM: v.Name, Path: w.Path, Source: w.Source, Mode: string(w.Mode), Branch: strings.TrimPrefix(w.Branch, "refs/heads/"),
+		HeadCommit: w.HeadCommit, BaseTree: w.BaseTree, PreparedAt: w.PreparedAt.UTC(), ExportedAt: when(w.ExportedAt),
+		State: string(workspace.Know(w, v)), Files: w.Work.Changes.Files, Insertions: w.Work.Changes.Insertions,
+		Deletions: w.Work.Changes.Deletions, Elsewhere: texts(w.Work.Elsewhere), MeasuredAt: when(w.Work.MeasuredAt),
+	}
+}
+
+func exportBody(e workspace.Export) api.Export {
+	body := api.Export{
+		ID: e.ID, BaseCommit: e.BaseCommit, Tree: e.Tree, Format: string(e.Format), Bytes: e.Bytes,
+		Files: make([]api.ExportedFile, 0, min(len(e.Files), maxExported)), FileCount: len(e.Files), Insertions: e.Changes.Insertions, Deletions: e.Changes.Deletions,
+		Notes: texts(e.Notes), Checked: e.Checked, Conflicts: texts(e.Conflicts), Applied: e.Applied,
+	}
+	for _, f := range e.Files[:min(len(e.Files), maxExported)] {
+		out := api.ExportedFile{
+			Path: strings.ToValidUTF8(f.Path, "\uFFFD"), From: strings.ToValidUTF8(f.From, "\uFFFD"), Status: f.Status,
+			Insertions: f.Insertions, Deletions: f.Deletions, Binary: f.Binary,
+		}
+		if !utf8.ValidString(f.Path) {
+			out.PathBase64 = []byte(f.Path)
+		}
+		body.Files = append(body.Files, out)
+	}
+	return body
+}
