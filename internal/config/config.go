@@ -16,6 +16,8 @@ type Config struct {
 	QEMU string `toml:"qemu" json:"qemu"`
 	// LogLevel is the daemon's: debug, info, warn or error. BANGER_LOG_LEVEL
 	LogLevel slog.Level `toml:"log_level" json:"log_level"`
+	// DetachKeys leave a session's terminal, as in "ctrl-]" or "ctrl-p,ctrl-q". BANGER_DETACH_KEYS
+	DetachKeys string `toml:"detach_keys" json:"detach_keys"`
 	// VM holds what a VM gets when the request does not say.
 	VM VMDefaults `toml:"vm" json:"vm"`
 }
@@ -33,8 +35,8 @@ type VMDefaults struct {
 func Default() Config {
 	return Config{
 		Driver:   "auto",
-		LogLevel: slog.LevelInfo,
-		VM:       VMDefaults{Image: "debian", VCPU: 1, Memory: 512 << 20, Disk: 8 << 30},
+		LogLevel: slog.LevelInfo, DetachKeys: "ctrl-]",
+		VM: VMDefaults{Image: "debian", VCPU: 1, Memory: 512 << 20, Disk: 8 << 30},
 	}
 }
 

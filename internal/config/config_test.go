@@ -91,12 +91,12 @@ func TestNoFileIsTheDefault(t *testing.T) {
 
 func TestFileThenEnvironment(t *testing.T) {
 	got, err := loadText(t, "driver = 'qemu-tcg'\nlog_level = 'debug'\n[vm]\nimage = 'alpine'\nvcpu = 4\nmemory = '2GiB'\ndisk = '20G'\n",
-		map[string]string{"BANGER_VCPU": "2", "BANGER_DISK": "1.5G", "BANGER_QEMU": "/opt/qemu"})
+		map[string]string{"BANGER_VCPU": "2", "BANGER_DISK": "1.5G", "BANGER_QEMU": "/opt/qemu", "BANGER_DETACH_KEYS": "ctrl-p,ctrl-q"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := Config{
-		Driver: "qemu-tcg", QEMU: "/opt/qemu", LogLevel: slog.LevelDebug,
+		Driver: "qemu-tcg", QEMU: "/opt/qemu", LogLevel: slog.LevelDebug, DetachKeys: "ctrl-p,ctrl-q",
 		VM: VMDefaults{Image: "alpine", VCPU: 2, Memory: 2 << 30, Disk: 3 << 29},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -82,14 +82,15 @@ func keyText(key toml.Key) string {
 
 func (c *Config) applyEnv(env func(string) (string, bool)) error {
 	for key, set := range map[string]func(string) error{
-		"BANGER_DRIVER":    text(&c.Driver),
-		"BANGER_QEMU":      text(&c.QEMU),
-		"BANGER_LOG_LEVEL": func(v string) error { return unmarshalLevel(&c.LogLevel, v) },
-		"BANGER_IMAGE":     text(&c.VM.Image),
-		"BANGER_KERNEL":    text(&c.VM.Kernel),
-		"BANGER_VCPU":      func(v string) (err error) { c.VM.VCPU, err = strconv.Atoi(v); return err },
-		"BANGER_MEMORY":    func(v string) error { return c.VM.Memory.UnmarshalText([]byte(v)) },
-		"BANGER_DISK":      func(v string) error { return c.VM.Disk.UnmarshalText([]byte(v)) },
+		"BANGER_DRIVER":      text(&c.Driver),
+		"BANGER_QEMU":        text(&c.QEMU),
+		"BANGER_LOG_LEVEL":   func(v string) error { return unmarshalLevel(&c.LogLevel, v) },
+		"BANGER_DETACH_KEYS": text(&c.DetachKeys),
+		"BANGER_IMAGE":       text(&c.VM.Image),
+		"BANGER_KERNEL":      text(&c.VM.Kernel),
+		"BANGER_VCPU":        func(v string) (err error) { c.VM.VCPU, err = strconv.Atoi(v); return err },
+		"BANGER_MEMORY":      func(v string) error { return c.VM.Memory.UnmarshalText([]byte(v)) },
+		"BANGER_DISK":        func(v string) error { return c.VM.Disk.UnmarshalText([]byte(v)) },
 	} {
 		value, ok := env(key)
 		if !ok {

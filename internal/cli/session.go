@@ -1,0 +1,261 @@
+package cli
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/fault"
+)
+
+const whichSession = "the NAME of a VM and a SESSION"
+
+func (a *App) sessionCommand() *cobra.Command {
+	return a.group("session", "Run commands in VMs that go on whoever is connected",
+		"A session is a command that belongs to the VM and not to a connection: it runs on when you detach, when the\n"+
+			"daemon is replaced, and when this program dies. What it writes is kept in the VM (4 MiB of each stream, or --keep).\n"+
+			"It ends with its VM. SESSION is its name, or a unique prefix of its id.",
+		a.sessionStartCommand(), a.sessionListCommand(), a.sessionShowCommand(), a.sessionLogsCommand(), a.sessionAttachCommand(),
+		a.sessionSendCommand(), a.sessionStopCommand(), a.sessionKillCommand(), a.sessionWaitCommand(), a.sessionRemoveCommand(),
+	)
+}
+
+// sessionNames completes the name of a VM, and then of a session in it, in any
+// of these states (none: in all).
+func (a *App) sessionNames(states ...string) completer {
+	vms := a.vmNames(1, vmRunning, vmPaused)
+	return func(cmd *cobra.Command, given []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if len(given) == 0 {
+			return vms(cmd, given, prefix)
+		}
+		return a.names(2, func(ctx context.Context, c *client.Client) ([]string, error) {
+			all, err := c.ListSessions(ctx, given[0])
+			var names []string
+			for _, s := range all {
+				if len(states) == 0 || s.State == states[0] {
+					names = append(names, cobra.CompletionWithDesc(s.Name, s.State))
+				}
+			}
+			return names, err
+		})(cmd, given, prefix)
+	}
+}
+
+const sessionRunning = "running"
+
+func sessionTint(s api.Session) string {
+	switch s.State {
+	case sessionRunning:
+		return "32"
+	case "failed", "lost":
+		return "31"
+	case "exited":
+		return "2"
+	default:
+		return "33"
+	}
+}
+
+func sessionView(now time.Time) view[api.Session] {
+	size := func(n int64) string { return bytesText(n) }
+	return view[api.Session]{
+		name: func(s api.Session) string { return s.Name },
+		columns: []column[api.Session]{
+			{head: "NAME", cell: func(s api.Session) string { return s.Name }},
+			{head: "ID", cell: func(s api.Session) string { return idText(s.ID) }},
+			{head: "STATE", cell: stateOfSession, tint: sessionTint},
+			{head: "MODE", cell: func(s api.Session) string { return s.Mode }},
+			{head: "STDOUT", cell: func(s api.Session) string { return size(s.StdoutBytes) }},
+			{head: "STDERR", cell: func(s api.Session) string { return size(s.StderrBytes) }},
+			{head: "AGE", cell: func(s api.Session) string { return ageText(now, s.CreatedAt) }},
+			{head: "COMMAND", cell: func(s api.Session) string { return clipText(strings.Join(s.Command, " "), 60) }},
+		},
+		fields: sessionFields(size),
+	}
+}
+
+func sessionFields(size func(int64) string) []column[api.Session] {
+	dropped := func(n int64) string {
+		if n == 0 {
+			return ""
+		}
+		return " (the oldest " + size(n) + " are not kept)"
+	}
+	return []column[api.Session]{
+		{head: "name", cell: func(s api.Session) string { return s.Name }},
+		{head: "id", cell: func(s api.Session) string { return s.ID }},
+		{head: "vm", cell: func(s api.Session) string { return s.VM }},
+		{head: "state", cell: stateOfSession, tint: sessionTint},
+		{head: "last error", cell: func(s api.Session) string { return s.LastError }},
+		{head: "mode", cell: func(s api.Session) string { return s.Mode }},
+		{head: "command", cell: func(s api.Session) string { return strings.Join(s.Command, " ") }},
+		{head: "directory", cell: func(s api.Session) string { return s.Dir }},
+		{head: "user", cell: func(s api.Session) string { return s.User }},
+		{head: "stdin", cell: func(s api.Session) string { return size(s.StdinBytes) }},
+		{head: "stdout", cell: func(s api.Session) string { return size(s.StdoutBytes) + dropped(s.StdoutDropped) }},
+		{head: "stderr", cell: func(s api.Session) string { return size(s.StderrBytes) + dropped(s.StderrDropped) }},
+		{head: "attached", cell: attachedText},
+		{head: "created", cell: func(s api.Session) string { return timeText(&s.CreatedAt) }},
+		{head: "started", cell: func(s api.Session) string { return timeText(s.StartedAt) }},
+		{head: "ended", cell: func(s api.Session) string { return timeText(s.EndedAt) }},
+	}
+}
+
+func attachedText(s api.Session) string {
+	var parts []string
+	if s.Writer {
+		parts = append(parts, "a writer")
+	}
+	if s.Readers > 0 {
+		parts = append(parts, plural(s.Readers, "reader"))
+	}
+	return strings.Join(parts, " and ")
+}
+
+func stateOfSession(s api.Session) string {
+	switch {
+	case s.Signal != "":
+		return s.State + " (SIG" + s.Signal + ")"
+	case s.ExitCode != nil:
+		return s.State + " (" + strconv.Itoa(*s.ExitCode) + ")"
+	default:
+		return s.State
+	}
+}
+
+func clipText(text string, most int) string {
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most-1]) + "…"
+	}
+	return text
+}
+
+func (a *App) sessionListCommand() *cobra.Command {
+	var f *format
+	cmd := &cobra.Command{
+		Use: "list NAME", Aliases: []string{"ls"}, Short: "List a VM's sessions",
+		Args: args(1, 1, "the NAME of a VM"), ValidArgsFunction: a.vmNames(1),
+		RunE: func(cmd *cobra.Command, given []string) error {
+			c, err := a.daemon(cmd.Context())
+			if err != nil {
+				return err
+			}
+			all, err := c.ListSessions(cmd.Context(), given[0])
+			if err != nil {
+				return err
+			}
+			return sessionView(time.Now()).list(a, *f, all)
+		},
+	}
+	f = formatFlag(cmd)
+	return cmd
+}
+
+// sessionVerb is a verb on one session, whose answer is that session.
+func (a *App) sessionVerb(use, short string, states []string, show func(f format, s api.Session) error,
+	do func(ctx context.Context, c *client.Client, vm, name string) (api.Session, error),
+) *cobra.Command {
+	var f *format
+	cmd := &cobra.Command{
+		Use: use, Short: short, Args: args(2, 2, whichSession), ValidArgsFunction: a.sessionNames(states...),
+		RunE: func(cmd *cobra.Command, given []string) error {
+			c, err := a.daemon(cmd.Context())
+			if err != nil {
+				return err
+			}
+			sess, err := do(cmd.Context(), c, given[0], given[1])
+			if err != nil {
+				return err
+			}
+			return show(*f, sess)
+		},
+	}
+	f = formatFlag(cmd)
+	return cmd
+}
+
+// did prints "DID NAME", or the session in another format.
+func (a *App) did(did string) func(format, api.Session) error {
+	return func(f format, s api.Session) error {
+		if f == formatTable {
+			return a.print(did + " " + s.Name + "\n")
+		}
+		return sessionView(time.Now()).show(a, f, s)
+	}
+}
+
+func (a *App) sessionShowCommand() *cobra.Command {
+	return a.sessionVerb("show NAME SESSION", "Show all that is known of a session", nil,
+		func(f format, s api.Session) error { return sessionView(time.Now()).show(a, f, s) },
+		func(ctx context.Context, c *client.Client, vm, name string) (api.Session, error) {
+			return c.GetSession(ctx, vm, name)
+		})
+}
+
+func (a *App) sessionStopCommand() *cobra.Command {
+	var timeout *optional[float64]
+	cmd := a.sessionVerb("stop NAME SESSION", "End a session: SIGTERM to its process group, and SIGKILL after a while", []string{sessionRunning},
+		a.did("stopped"),
+		func(ctx context.Context, c *client.Client, vm, name string) (api.Session, error) {
+			return c.StopSession(ctx, vm, name, api.StopSession{TimeoutSeconds: timeout.value})
+		})
+	timeout = timeoutFlag(cmd)
+	cmd.Flags().Lookup("timeout").Usage = "how long it may take to end before it is killed (default 10)"
+	return cmd
+}
+
+func (a *App) sessionKillCommand() *cobra.Command {
+	var signal *optional[string]
+	cmd := a.sessionVerb("kill NAME SESSION", "Send a signal to a session's process group", []string{sessionRunning},
+		func(f format, s api.Session) error {
+			if f == formatTable {
+				return nil
+			}
+			return sessionView(time.Now()).show(a, f, s)
+		},
+		func(ctx context.Context, c *client.Client, vm, name string) (api.Session, error) {
+			return c.KillSession(ctx, vm, name, api.KillSession{Signal: signal.or("")})
+		})
+	signal = optionalFlag(cmd, "signal", "SIG", "which signal, by name or number (default KILL)", parseSignal)
+	return cmd
+}
+
+func (a *App) sessionWaitCommand() *cobra.Command {
+	cmd := a.sessionVerb("wait NAME SESSION", "Wait until a session ends, and print its exit code", []string{sessionRunning},
+		func(f format, s api.Session) error {
+			if f != formatTable {
+				return sessionView(time.Now()).show(a, f, s)
+			}
+			if s.ExitCode == nil {
+				return fault.New(fault.Conflict, "session %s is %s: %s", s.Name, s.State, s.LastError)
+			}
+			return a.print(strconv.Itoa(*s.ExitCode) + "\n")
+		},
+		func(ctx context.Context, c *client.Client, vm, name string) (api.Session, error) {
+			return c.WaitSession(ctx, vm, name)
+		})
+	cmd.Long = "Wait until a session ends, and print its exit code: 128 and the signal's number when a signal ended it.\n" +
+		"The status is 0 whatever the code is, and 4 when the session was lost."
+	return cmd
+}
+
+func (a *App) sessionRemoveCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "rm NAME SESSION...", Aliases: []string{"delete"}, Short: "Forget sessions that have ended, with their output",
+		Args: args(2, -1, whichSession), ValidArgsFunction: a.sessionNames(),
+		RunE: func(cmd *cobra.Command, given []string) error {
+			c, err := a.daemon(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return a.sideBySide(given[1:], "removed", func(name string) error {
+				return c.RemoveSession(cmd.Context(), given[0], name)
+			})
+		},
+	}
+}

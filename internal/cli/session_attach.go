@@ -1,0 +1,226 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client"
+)
+
+type sessionAttachFlags struct {
+	readOnly  bool
+	keepStdin bool
+	keys      string
+	since     *optional[int64]
+}
+
+func (a *App) sessionAttachCommand() *cobra.Command {
+	var flags sessionAttachFlags
+	cmd := &cobra.Command{
+		Use:   "attach NAME SESSION",
+		Short: "Go into a session: its stdin, stdout and stderr, or its terminal",
+		Long: "Go into a session: its stdin, stdout and stderr, or its terminal. Output that is kept comes first.\n" +
+			"The session goes on when you leave: with the detach key (ctrl-]; --detach-keys, or detach_keys in the\n" +
+			"configuration) from a terminal, with Ctrl-C from pipes. When the connection or the daemon breaks, banger\n" +
+			"attaches again by itself, and nothing is lost or repeated. One can write at a time; any number can read.\n\n" +
+			"When stdin is a pipe or a file, its end ends the session's input, unless --keep-stdin-open is given.\n" +
+			"The status is the command's own when it ends.",
+		Args: args(2, 2, whichSession), ValidArgsFunction: a.sessionNames(sessionRunning),
+		RunE: func(cmd *cobra.Command, given []string) error {
+			return a.sessionAttach(cmd.Context(), given[0], given[1], flags)
+		},
+	}
+	cmd.Flags().BoolVar(&flags.readOnly, "read-only", false, "only watch")
+	cmd.Flags().BoolVar(&flags.keepStdin, "keep-stdin-open", false, "do not pass on the end of stdin")
+	cmd.Flags().StringVar(&flags.keys, "detach-keys", "", "`KEYS` that leave a terminal, as in ctrl-] or ctrl-p,ctrl-q")
+	flags.since = optionalFlag(cmd, "since-offset", "N", "begin at byte N of stdout (default: the oldest that is kept)", parseOffset)
+	return cmd
+}
+
+// errDetached says that the user left.
+var errDetached = errors.New("detached") //nolint:gochecknoglobals // a sentinel error
+
+func (a *App) sessionAttach(ctx context.Context, vm, name string, flags sessionAttachFlags) error {
+	keys, keysText, err := detachKeys(flags.keys)
+	if err != nil {
+		return err
+	}
+	c, err := a.fastDaemon()
+	if err != nil {
+		return err
+	}
+	sess, err := c.GetSession(ctx, vm, name)
+	if err != nil {
+		return err
+	}
+	at := &attached{app: a, sess: sess, keys: detacher{keys: keys}, terminal: sess.Mode == "tty" && isTerminal(a.In)}
+	if at.terminal {
+		if isTerminal(a.Err) && !flags.readOnly {
+			a.say("attached to " + sess.Name + "; " + keysText + " detaches")
+		}
+		before, err := term.MakeRaw(int(a.In.Fd()))
+		if err != nil {
+			return err
+		}
+		defer func() { _ = term.Restore(int(a.In.Fd()), before) }()
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	end, err := at.run(ctx, c, flags, cancel)
+	at.leave()
+	switch {
+	case err == nil && end.ExitCode != 0:
+		return &statusError{status: end.ExitCode & 0xff}
+	case errors.Is(context.Cause(ctx), errDetached):
+		at.say("detached from " + sess.Name + "; it goes on")
+		return nil
+	case ctx.Err() != nil:
+		at.say("detached from " + sess.Name + "; it goes on")
+		return &statusError{status: statusCanceled}
+	}
+	return err
+}
+
+// attached is this terminal, or these pipes, at a session.
+type attached struct {
+	app      *App
+	sess     api.Session
+	terminal bool
+	keys     detacher
+	modes    agentrpc.TerminalModes // of this terminal, as the session has set them
+}
+
+func (at *attached) run(ctx context.Context, c *client.Client, flags sessionAttachFlags, cancel context.CancelCauseFunc) (agentrpc.AttachEnding, error) {
+	opts := client.AttachOptions{
+		ReadOnly: flags.readOnly, Stdout: flags.since.or(agentrpc.FromOldest), Stderr: agentrpc.FromOldest,
+		Repaint: at.sess.Mode == "tty" && flags.since.value == nil,
+		Output:  at.output, Lost: at.lost, Greeted: at.greeted, Broken: at.broken,
+	}
+	if at.terminal {
+		if cols, rows, err := term.GetSize(int(at.app.In.Fd())); err == nil {
+			opts.Rows, opts.Cols = uint16(rows), uint16(cols)
+		}
+	}
+	attachment := c.Attach(at.sess.VM, at.sess.ID, opts)
+	if at.terminal && !flags.readOnly {
+		stop := at.followSize(attachment)
+		defer stop()
+	}
+	if !flags.readOnly || at.terminal {
+		go at.pump(attachment, flags, cancel)
+	}
+	return attachment.Run(ctx)
+}
+
+// followSize passes on changes of the window's size.
+func (at *attached) followSize(to *client.Attachment) (stop func()) {
+	changes := make(chan os.Signal, 1)
+	signal.Notify(changes, syscall.SIGWINCH)
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-done:
+				return
+			case <-changes:
+				if cols, rows, err := term.GetSize(int(at.app.In.Fd())); err == nil {
+					to.Resize(uint16(rows), uint16(cols))
+				}
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(changes)
+		close(done)
+	}
+}
+
+// pump passes on what is typed, until the detach keys or the end.
+func (at *attached) pump(to *client.Attachment, flags sessionAttachFlags, cancel context.CancelCauseFunc) {
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := at.app.In.Read(buf)
+		p := buf[:n]
+		left := false
+		if at.terminal {
+			p, left = at.keys.feed(p)
+		}
+		if len(p) > 0 && !flags.readOnly {
+			if _, err := to.Write(p); err != nil {
+				return
+			}
+		}
+		if left {
+			cancel(errDetached)
+			return
+		}
+		if err != nil {
+			if !flags.readOnly && !flags.keepStdin && hasEnd(at.app.In) {
+				to.CloseWrite()
+			}
+			return
+		}
+	}
+}
+
+// hasEnd reports whether the end of f means something: that of /dev/null, and
+// of a terminal that hangs up, does not.
+func hasEnd(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice == 0
+}
+
+func (at *attached) output(stream agentrpc.Stream, p []byte) error {
+	f := at.app.Out
+	if stream == agentrpc.Stderr {
+		f = at.app.Err
+	}
+	if at.sess.Mode == "tty" {
+		_, _ = at.modes.Write(p)
+	}
+	_, err := f.Write(p)
+	return err
+}
+
+func (at *attached) greeted(hello agentrpc.AttachGreeting) {
+	if len(hello.Modes) > 0 && isTerminal(at.app.Out) {
+		_ = at.output(agentrpc.Stdout, hello.Modes) // a terminal that is gone shows in what follows
+	}
+}
+
+func (at *attached) lost(stream agentrpc.Stream, n int64) {
+	if !at.terminal {
+		at.app.sayLost(stream, n)
+	}
+}
+
+func (at *attached) broken(error) {
+	if isTerminal(at.app.Err) {
+		at.say("[banger: the connection broke; attaching again]")
+	}
+}
+
+// leave puts this terminal back into the modes that it had.
+func (at *attached) leave() {
+	if isTerminal(at.app.Out) {
+		_, _ = at.app.Out.Write(at.modes.Leave())
+	}
+}
+
+// say writes a line, also while the terminal is raw.
+func (at *attached) say(text string) {
+	if at.terminal {
+		text = "\r\n" + text + "\r"
+	}
+	if isTerminal(at.app.Err) {
+		at.app.say(text)
+	}
+}

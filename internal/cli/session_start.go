@@ -1,0 +1,121 @@
+package cli
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/config"
+	"github.com/bangervm/banger/internal/fault"
+)
+
+type sessionStartFlags struct {
+	name, dir, user string
+	tty, pipe       bool
+	require         []string
+	env             *pairs
+	keep            *optional[int64]
+	format          *format
+}
+
+func (a *App) sessionStartCommand() *cobra.Command {
+	var flags sessionStartFlags
+	cmd := &cobra.Command{
+		Use:   "start NAME [--name SESSION] [--pipe|--tty] [-w DIR] [-e K=V] [--require CMD,...] [--] CMD [ARG...]",
+		Short: "Start a command in a VM that runs on by itself",
+		Long: "Start a command in a VM that runs on by itself. Before it is started, the directory must be there, and the command\n" +
+			"and those that --require names must be found; if not, the session is kept as failed, with the diagnosis.",
+		Example: `  banger vm session start box --name agent --tty -w /root/repo -- claude
+  banger vm session start box --name rpc --require node -- node server.js
+  banger vm session attach box agent`,
+		DisableFlagsInUseLine: true,
+		ValidArgsFunction:     a.vmNames(1, vmRunning),
+		RunE: func(cmd *cobra.Command, given []string) error {
+			name, command, err := flags.parse(cmd, given)
+			if err != nil {
+				return err
+			}
+			if command == nil {
+				return cmd.Help()
+			}
+			return a.sessionStart(cmd.Context(), name, flags.request(command), *flags.format)
+		},
+	}
+	f := cmd.Flags()
+	f.SetInterspersed(false)
+	f.StringVar(&flags.name, "name", "", "`NAME` of the session (default: made from the command)")
+	f.BoolVar(&flags.pipe, "pipe", false, "stdin, stdout and stderr are three pipes (the default)")
+	f.BoolVarP(&flags.tty, "tty", "t", false, "give the command a terminal")
+	f.StringVarP(&flags.dir, "workdir", "w", "", "`DIR` in the guest to run it in")
+	f.StringVar(&flags.user, "user", "", "`USER` to run it as: a name, a uid, or uid:gid (default root)")
+	f.StringSliceVar(&flags.require, "require", nil, "`COMMANDS` that must be found in the guest first, separated by commas")
+	flags.env = a.envFlag(cmd)
+	flags.keep = optionalFlag(cmd, "keep", "SIZE", "how much of each output stream is kept in the guest (default 4MiB)", parseKeep)
+	flags.format = formatFlag(cmd)
+	return cmd
+}
+
+func parseKeep(text string) (int64, error) {
+	n, err := config.ParseSize(text)
+	if err != nil || n < 64<<10 || n > 64<<20 {
+		return 0, fault.New(fault.Invalid, "--keep %q is no size from 64KiB to 64MiB", text).WithHint("--keep 16MiB")
+	}
+	return int64(n), nil
+}
+
+func (f *sessionStartFlags) parse(cmd *cobra.Command, given []string) (name string, command []string, err error) {
+	var exec execFlags
+	if name, command, err = exec.parse(cmd, given); err != nil || command == nil {
+		return name, command, err
+	}
+	if f.tty && f.pipe {
+		return "", nil, usagef(cmd, "--pipe and --tty exclude each other")
+	}
+	if cmd.Flags().Changed("name") && f.name == "" {
+		return "", nil, fault.New(fault.Invalid, "--name %q is no name for a session", "").WithHint("leave --name out for one made from the command")
+	}
+	if f.dir != "" && !strings.HasPrefix(f.dir, "/") {
+		return "", nil, fault.New(fault.Invalid, "-w %q is not an absolute path in the guest", f.dir).WithHint("-w /root")
+	}
+	return name, command, nil
+}
+
+func (f *sessionStartFlags) request(command []string) api.StartSession {
+	req := api.StartSession{
+		Name: f.name, Command: command, TTY: f.tty, Dir: f.dir, Env: f.env.list, User: f.user, Require: f.require,
+	}
+	if f.keep.value != nil {
+		req.KeepBytes = *f.keep.value
+	}
+	return req
+}
+
+func (a *App) sessionStart(ctx context.Context, vm string, req api.StartSession, f format) error {
+	c, err := a.daemon(ctx)
+	if err != nil {
+		return err
+	}
+	if req.TTY {
+		if cols, rows, err := term.GetSize(int(a.In.Fd())); err == nil {
+			req.Rows, req.Cols = uint16(rows), uint16(cols)
+		}
+		if t := a.getenv("TERM"); t != "" && isTerminal(a.In) {
+			req.Env = append([]string{"TERM=" + t}, req.Env...)
+		}
+	}
+	sess, err := c.StartSession(ctx, vm, req)
+	if err != nil {
+		return err
+	}
+	if f != formatTable {
+		return sessionView(time.Now()).show(a, f, sess)
+	}
+	if isTerminal(a.Err) {
+		a.say("banger vm session attach " + sess.VM + " " + sess.Name + "  goes in; it runs on when you leave")
+	}
+	return a.print("started " + sess.Name + "\n")
+}
