@@ -109,6 +109,6 @@ func (a *App) vmCommand() *cobra.Command {
 		a.vmStartCommand(), a.vmStopCommand(), a.vmRestartCommand(), a.vmPauseCommand(), a.vmResumeCommand(),
 		a.vmKillCommand(), a.vmDeleteCommand(), a.vmSetCommand(), a.vmResetCommand(),
 		a.vmExecCommand(), a.vmSSHCommand(), a.vmCopyCommand(), a.vmLogsCommand(),
-		a.sessionCommand(), a.vmHealthCommand(), a.vmPingCommand(), a.vmProxyCommand(),
+		a.sessionCommand(), a.vmWorkspaceCommand(), a.vmHealthCommand(), a.vmPingCommand(), a.vmProxyCommand(),
 	)
 }

@@ -127,8 +127,14 @@ func nextSteps(v api.VM) string {
 	if v.State == vmStopped {
 		return text + "\nstart it    banger vm start " + v.Name + "\nremove it   banger rm " + v.Name + "\n"
 	}
+	export := ""
+	if v.Workspace != nil {
+		text += "workspace  " + v.Workspace.Path + "\n"
+		export = "\ntake it out banger vm workspace export " + v.Name + " | git apply"
+	}
 	return text + "\nlog in      banger ssh " + v.Name +
 		"\nrun in it   banger exec " + v.Name + " -- COMMAND" +
+		export +
 		"\nstop it     banger vm stop " + v.Name +
 		"\nremove it   banger rm --force " + v.Name + "\n"
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -16,6 +15,7 @@ import (
 type runOptions struct {
 	remove      bool
 	noWorkspace bool
+	mode        *optional[string]
 	command     []string
 	path        string
 }
@@ -28,9 +28,11 @@ func (a *App) vmRunCommand() *cobra.Command {
 		Short: "Create a VM, and run a command in it",
 		Long: "Create a VM and run CMD in it, with stdin, stdout and the terminal passed through. The status is CMD's own,\n" +
 			"or 125 when banger itself could not do it. Without CMD, say how to go on.\n\n" +
-			"This version prepares no workspaces: a repository is not copied into the VM.",
+			"The git work tree that PATH (default: the current directory) is in is copied into the VM as its workspace, and CMD runs\n" +
+			"there; `banger vm workspace export` brings the work back. With --rm the VM is kept if there is work to bring back.",
 		Example: `  banger run --rm --image debian -- sh -c 'uname -a'
-  banger run --name box --memory 2GiB`,
+  banger run --name box --memory 2GiB
+  banger run ~/src/project -- make test`,
 		DisableFlagsInUseLine: true,
 		ValidArgsFunction:     cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, given []string) error {
@@ -47,6 +49,7 @@ func (a *App) vmRunCommand() *cobra.Command {
 	spec = a.vmSpecFlags(cmd)
 	cmd.Flags().BoolVar(&opts.remove, "rm", false, "delete the VM when CMD ends")
 	cmd.Flags().BoolVar(&opts.noWorkspace, "no-workspace", false, "do not look for a repository")
+	opts.mode = workspaceModeFlag(cmd)
 	return cmd
 }
 
@@ -75,7 +78,8 @@ func (o *runOptions) take(cmd *cobra.Command, given []string) error {
 }
 
 func (a *App) vmRun(ctx context.Context, req api.CreateVM, opts runOptions) error {
-	if err := a.workspaceNotice(opts); err != nil {
+	source, err := opts.source()
+	if err != nil {
 		return err
 	}
 	c, err := a.daemon(ctx)
@@ -88,13 +92,21 @@ func (a *App) vmRun(ctx context.Context, req api.CreateVM, opts runOptions) erro
 	if err != nil {
 		return err
 	}
+	dir := ""
+	if source != "" {
+		w, err := a.prepareWorkspace(ctx, c, v.ID, api.PrepareWorkspace{Path: source, Mode: opts.mode.or("")})
+		if err != nil {
+			return a.withoutWorkspace(ctx, c, v, opts, err)
+		}
+		v.Workspace, dir = &w, w.Path
+	}
 	if len(opts.command) == 0 {
 		return a.print(nextSteps(v))
 	}
 	err = ctx.Err()
 	if err == nil {
 		tty := isTerminal(a.In) && isTerminal(a.Out) && isTerminal(a.Err)
-		err = a.execIn(ctx, c, v.ID, api.Exec{Command: opts.command, TTY: tty, Stdin: true})
+		err = a.execIn(ctx, c, v.ID, api.Exec{Command: opts.command, Dir: dir, TTY: tty, Stdin: true})
 	}
 	if opts.remove {
 		err = both(err, a.removeAfter(context.WithoutCancel(ctx), c, v))
@@ -113,8 +125,40 @@ func both(outcome, cleanup error) error {
 	return errors.Join(outcome, cleanup)
 }
 
-// removeAfter deletes the VM of run --rm, also after a failure or an interrupt.
+// withoutWorkspace ends a run whose VM could not get its workspace.
+func (a *App) withoutWorkspace(ctx context.Context, c *client.Client, v api.VM, opts runOptions, err error) error {
+	if opts.remove {
+		return errors.Join(err, a.removeAfter(context.WithoutCancel(ctx), c, v))
+	}
+	a.say("note: " + v.Name + " was created, and runs without a workspace")
+	return err
+}
+
+// hasWork reports whether there is work in a VM that no export has, or may be,
+// and says how to get it.
+func (a *App) hasWork(ctx context.Context, c *client.Client, v api.VM) bool {
+	w, err := c.GetWorkspace(ctx, v.ID)
+	switch {
+	case errors.Is(err, fault.NotFound):
+		return false
+	case err == nil && w.State == workspaceClean:
+		return false
+	case err == nil && w.State == workspaceChanged:
+		a.say("note: " + v.Name + " is kept, for its workspace has work that no export has: " + workText(&w))
+	default:
+		a.say("note: " + v.Name + " is kept, for it is not known whether its workspace has work that no export has")
+	}
+	a.say("  take it out  banger vm workspace export " + v.Name + " | git apply")
+	a.say("  remove it    banger rm --force " + v.Name)
+	return true
+}
+
+// removeAfter deletes the VM of run --rm, also after a failure or an interrupt;
+// one with work that no export has is kept.
 func (a *App) removeAfter(ctx context.Context, c *client.Client, v api.VM) error {
+	if v.Workspace != nil && a.hasWork(ctx, c, v) {
+		return nil
+	}
 	_, err := follow(ctx, c, noStages{}, func(ctx context.Context) (api.Operation, error) { return c.DeleteVM(ctx, v.ID, true) })
 	if err == nil || errors.Is(err, fault.NotFound) {
 		return nil
@@ -122,36 +166,20 @@ func (a *App) removeAfter(ctx context.Context, c *client.Client, v api.VM) error
 	return fault.Wrap(fault.CodeOf(err), err, "%s was not deleted", v.Name).WithHint("banger rm --force %s", v.Name)
 }
 
-// workspaceNotice is honest about what this version does not do: a repository
-// that was named is refused, one that would be found is mentioned.
-func (a *App) workspaceNotice(opts runOptions) error {
-	if opts.path != "" {
-		return fault.New(fault.Invalid, "this version cannot prepare %s as a workspace", opts.path).
-			WithHint("leave PATH out, and copy it with `banger vm cp %s NAME:/root/`; a command stands behind --", opts.path)
+// source is the work tree that becomes the VM's workspace; empty: none.
+func (o *runOptions) source() (string, error) {
+	if o.noWorkspace {
+		if o.path != "" {
+			return "", &usageError{message: "PATH " + quote(o.path) + " and --no-workspace exclude each other", hint: "leave one of them out"}
+		}
+		return "", nil
 	}
-	if opts.noWorkspace {
-		return nil
+	if o.path != "" {
+		return absolutePath(o.path)
 	}
-	if root := gitRoot(); root != "" {
-		a.say("note: " + root + " is a git repository; this version prepares no workspaces, so it is not copied (--no-workspace leaves this note out)")
-	}
-	return nil
-}
-
-// gitRoot returns the work tree that the current directory is in, if any.
-func gitRoot() string {
 	dir, err := os.Getwd()
 	if err != nil {
-		return ""
+		return "", nil //nolint:nilerr // a directory that was removed is no repository
 	}
-	for {
-		if _, err := os.Lstat(filepath.Join(dir, ".git")); err == nil {
-			return dir
-		}
-		up := filepath.Dir(dir)
-		if up == dir {
-			return ""
-		}
-		dir = up
-	}
+	return gitRoot(dir), nil
 }

@@ -45,6 +45,7 @@ func vmView(now time.Time) view[api.VM] {
 			{head: "MEMORY", cell: func(v api.VM) string { return bytesText(v.MemoryBytes) }},
 			{head: "DISK", cell: func(v api.VM) string { return bytesText(v.DiskBytes) }},
 			{head: "ADDRESS", cell: func(v api.VM) string { return v.Address }, optional: true},
+			{head: "WORKSPACE", cell: func(v api.VM) string { return workText(v.Workspace) }, optional: true},
 			{head: "AGE", cell: func(v api.VM) string { return ageText(now, v.CreatedAt) }},
 			{head: "REASON", cell: exitColumn, optional: true},
 		},
@@ -75,6 +76,13 @@ func vmFields() []column[api.VM] {
 		{head: "driver", cell: func(v api.VM) string { return v.Driver }},
 		{head: "init", cell: func(v api.VM) string { return v.Init }},
 		{head: "address", cell: func(v api.VM) string { return v.Address }},
+		{head: "workspace", cell: func(v api.VM) string {
+			if v.Workspace == nil {
+				return ""
+			}
+			return v.Workspace.Path + " (from " + v.Workspace.Source + ")"
+		}},
+		{head: "work", cell: func(v api.VM) string { return workText(v.Workspace) }},
 		{head: "environment", cell: func(v api.VM) string { return strings.Join(v.Env, "\n") }},
 		{head: "labels", cell: labelsText},
 		{head: "created", cell: func(v api.VM) string { return timeText(&v.CreatedAt) }},

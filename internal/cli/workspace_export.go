@@ -1,0 +1,252 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/fault"
+)
+
+type exportOptions struct {
+	req    api.ExportWorkspace
+	file   string
+	stat   bool
+	format format
+}
+
+func (a *App) workspaceExportCommand() *cobra.Command {
+	opts := exportOptions{format: formatTable}
+	cmd := &cobra.Command{
+		Use:   "export NAME",
+		Short: "Write all work done in a VM's workspace as a patch",
+		Long: "Write everything done in a VM's workspace since it was prepared, committed there or not, to stdout or a file. The base and\n" +
+			"the changed files are said on stderr. The workspace stays as it is, so an export can be repeated at any time.\n\n" +
+			"A patch is against the work tree that was sent, uncommitted changes included, so that it applies to yours. For a fresh\n" +
+			"clone, name the commit: --base-commit HEAD_COMMIT. A mailbox (for git am) and a bundle are against that commit anyway.",
+		Example: `  banger vm workspace export box | git apply
+  banger vm workspace export box --stat
+  banger vm workspace export box --check && banger vm workspace export box --apply
+  banger vm workspace export box --format mbox --output work.mbox`,
+		Args:              args(1, 1, "the NAME of a VM"),
+		ValidArgsFunction: a.vmNames(1, vmRunning),
+		RunE: func(cmd *cobra.Command, given []string) error {
+			if err := opts.check(cmd); err != nil {
+				return err
+			}
+			return a.workspaceExport(cmd.Context(), given[0], opts)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&opts.req.BaseCommit, "base-commit", "", "the `COMMIT` (or tree) to compare with")
+	flags.StringVar(&opts.file, "output", "", "write to `FILE`, which appears when it is complete")
+	flags.BoolVar(&opts.stat, "stat", false, "only say what has changed")
+	flags.StringVar(&opts.req.Format, "format", "", "`FORMAT`: patch (default), mbox or bundle")
+	flags.BoolVar(&opts.req.Check, "check", false, "only see whether the patch applies to the work tree it came from")
+	flags.BoolVar(&opts.req.Apply, "apply", false, "apply it to the work tree it came from, as one step or not at all")
+	flags.StringVar(&opts.req.Path, "path", "", "a work tree at `DIR` in the VM (default: the workspace)")
+	flags.VarP(&opts.format, "output-format", "o", "`FORMAT` of the answer: table, json, yaml or name")
+	complete(cmd, "format", "patch", "mbox", "bundle")
+	complete(cmd, "output-format", formatTable, formatJSON, formatYAML, formatName)
+	return cmd
+}
+
+func (o *exportOptions) check(cmd *cobra.Command) error {
+	only := 0
+	for _, set := range []bool{o.stat, o.req.Check, o.req.Apply} {
+		if set {
+			only++
+		}
+	}
+	if only > 1 {
+		return usagef(cmd, "only one of --stat, --check and --apply can be given")
+	}
+	if only == 1 && o.file != "" {
+		return usagef(cmd, "--output cannot be given with --stat, --check or --apply: they write no patch")
+	}
+	return nil
+}
+
+// carries reports whether the answer has the patch itself in it.
+func (o *exportOptions) carries() bool { return !o.stat && !o.req.Check && !o.req.Apply }
+
+func (a *App) workspaceExport(ctx context.Context, name string, opts exportOptions) error {
+	c, err := a.daemon(ctx)
+	if err != nil {
+		return err
+	}
+	e, err := a.exportWorkspace(ctx, c, name, opts.req)
+	if err != nil {
+		return err
+	}
+	answer := exportAnswer{Export: e}
+	if opts.carries() {
+		err = a.deliver(ctx, c, name, opts, &answer)
+	} else {
+		err = a.exportSummary(opts, answer)
+	}
+	if err == nil && len(e.Conflicts) > 0 {
+		return fault.New(fault.Conflict, "the patch does not apply: %s in the way", strings.Join(someNames(e.Conflicts), ", ")).
+			WithHint("commit or move them, or apply with --3way: banger vm workspace export %s | git apply --3way", name)
+	}
+	return err
+}
+
+func someNames(names []string) []string {
+	const some = 10
+	if len(names) <= some {
+		return names
+	}
+	return append(names[:some:some], plural(len(names)-some, "other file"))
+}
+
+func (a *App) exportWorkspace(ctx context.Context, c *client.Client, name string, req api.ExportWorkspace) (api.Export, error) {
+	show := a.stagesTo(a.Err)
+	defer show.close()
+	op, err := follow(ctx, c, show, func(ctx context.Context) (api.Operation, error) { return c.ExportWorkspace(ctx, name, req) })
+	if err != nil {
+		return api.Export{}, err
+	}
+	return result[api.Export](op)
+}
+
+// exportAnswer is what -o json shows: the export, with the patch in it.
+type exportAnswer struct {
+	api.Export
+	Patch       *string `json:"patch,omitempty"`
+	PatchBase64 []byte  `json:"patch_base64,omitempty"` // what is not UTF-8
+	Output      string  `json:"output,omitempty"`       // where the patch is instead
+}
+
+// deliver brings the export to where it was asked for, and then says that it
+// is in safe hands.
+func (a *App) deliver(ctx context.Context, c *client.Client, name string, opts exportOptions, answer *exportAnswer) error {
+	data, err := c.ReadExport(ctx, name, answer.ID)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = data.Close() }()
+	switch {
+	case opts.file != "" && opts.file != "-":
+		if answer.Output, err = writeWhole(opts.file, data, answer.Bytes); err != nil {
+			return err
+		}
+		err = a.exportSummary(opts, *answer)
+	case opts.format == formatTable:
+		a.echo(answer.Export)
+		err = exactly(a.Out, data, answer.Bytes)
+	default:
+		var text bytes.Buffer
+		if err := exactly(&text, data, answer.Bytes); err != nil {
+			return err
+		}
+		if utf8.Valid(text.Bytes()) {
+			patch := text.String()
+			answer.Patch = &patch
+		} else {
+			answer.PatchBase64 = text.Bytes()
+		}
+		err = a.exportSummary(opts, *answer)
+	}
+	if err != nil {
+		return err
+	}
+	return c.AcceptExport(context.WithoutCancel(ctx), name, answer.ID)
+}
+
+// exactly copies n bytes, no more and no fewer.
+func exactly(to io.Writer, from io.Reader, n int64) error {
+	written, err := io.Copy(to, from)
+	if err == nil && written != n {
+		err = fault.New(fault.Unavailable, "the export broke off after %d of %d bytes", written, n).WithHint("try again")
+	}
+	return err
+}
+
+// writeWhole writes a file that appears when it is complete.
+func writeWhole(path string, data io.Reader, n int64) (string, error) {
+	path, err := absolutePath(path)
+	if err != nil {
+		return "", err
+	}
+	staged, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return "", fault.Wrap(fault.Invalid, err, "write %s", path)
+	}
+	err = exactly(staged, data, n)
+	if err == nil {
+		err = errors.Join(staged.Chmod(0o644), staged.Sync())
+	}
+	if err = errors.Join(err, staged.Close()); err == nil {
+		err = os.Rename(staged.Name(), path)
+	}
+	if err != nil {
+		return "", errors.Join(fault.Wrap(fault.CodeOf(err), err, "write %s", path), os.Remove(staged.Name()))
+	}
+	return path, nil
+}
+
+// echo says on stderr what a patch on stdout is.
+func (a *App) echo(e api.Export) {
+	a.say("base " + e.BaseCommit)
+	for _, f := range e.Files {
+		a.say(fileLine(f))
+	}
+	a.say(changesText(e))
+	for _, note := range e.Notes {
+		a.say("note: " + printable(note, " "))
+	}
+}
+
+// exportSummary prints what is known of an export without its bytes.
+func (a *App) exportSummary(opts exportOptions, answer exportAnswer) error {
+	switch opts.format {
+	case formatJSON, formatYAML:
+		return a.printValue(opts.format, answer)
+	case formatName:
+		var b strings.Builder
+		for _, f := range answer.Files {
+			b.WriteString(printable(f.Path, " ") + "\n")
+		}
+		return a.print(b.String())
+	}
+	a.echo(answer.Export)
+	switch {
+	case answer.Applied:
+		a.say("applied")
+	case opts.req.Check && len(answer.Conflicts) == 0:
+		a.say("the patch applies")
+	case answer.Output != "":
+		return a.print(answer.Output + "\n")
+	}
+	return nil
+}
+
+func fileLine(f api.ExportedFile) string {
+	letter := strings.ToUpper(f.Status[:1])
+	name := printable(f.Path, " ")
+	if f.From != "" {
+		name = printable(f.From, " ") + " -> " + name
+	}
+	if f.Binary {
+		return letter + " " + name + " (binary)"
+	}
+	return letter + " " + name + " +" + strconv.FormatInt(f.Insertions, 10) + " -" + strconv.FormatInt(f.Deletions, 10)
+}
+
+func changesText(e api.Export) string {
+	if e.FileCount == 0 {
+		return "no changes"
+	}
+	return plural(e.FileCount, "file") + " changed, +" + strconv.FormatInt(e.Insertions, 10) + " -" + strconv.FormatInt(e.Deletions, 10)
+}
