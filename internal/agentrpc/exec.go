@@ -30,6 +30,9 @@ type ExecRequest struct {
 	Rows    uint16   `json:"rows,omitempty"`
 	Cols    uint16   `json:"cols,omitempty"`
 	Stdin   bool     `json:"stdin,omitempty"` // false: the command's stdin is empty
+	// KillGroup ends what is left of the process group too, once the command has
+	// ended after a signal frame or the loss of its connection.
+	KillGroup bool `json:"kill_group,omitempty"`
 }
 
 // FrameType is the first byte of a frame.

@@ -225,6 +225,9 @@ type Exec struct {
 	Rows    uint16   `json:"rows,omitempty"`
 	Cols    uint16   `json:"cols,omitempty"`
 	Stdin   bool     `json:"stdin,omitempty"`
+	// KillGroup ends what is left of the process group too, once the command has
+	// ended after a signal or the loss of its connection.
+	KillGroup bool `json:"kill_group,omitempty" doc:"after a signal, or without a connection, nothing of the process group is left"`
 }
 
 // StreamProtocol is the Upgrade token of GET /v1/vms/{name}/stream/{port}: a

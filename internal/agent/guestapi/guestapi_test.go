@@ -257,6 +257,53 @@ func TestExecHangsUpWithItsConnection(t *testing.T) {
 	}
 }
 
+// What ignores the signal that ends the command goes with KillGroup, and only
+// then.
+func TestExecKillGroup(t *testing.T) {
+	for name, kill := range map[string]bool{"with": true, "without": false} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, agentrpc.ExecRequest{
+				Command:   []string{"sh", "-c", `(trap "" TERM; exec sleep 1000 >/dev/null 2>&1) & sleep 0.2; echo $!; wait`},
+				KillGroup: kill,
+			})
+			_, payload, err := agentrpc.ReadFrame(s.in, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pid, err := strconv.Atoi(strings.TrimSpace(string(payload)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.send(agentrpc.FrameSignal, "TERM")
+			if _, _, _, status, _ := s.until(); status != 143 {
+				t.Errorf("status %d, want 143", status)
+			}
+			if !kill {
+				if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+					t.Errorf("it was gone already: %v", err)
+				}
+				return
+			}
+			limit := time.After(10 * time.Second)
+			tick := time.NewTicker(10 * time.Millisecond)
+			defer tick.Stop()
+			for alive(pid) {
+				select {
+				case <-limit:
+					t.Fatalf("process %d lives on", pid)
+				case <-tick.C:
+				}
+			}
+		})
+	}
+}
+
+// alive tells whether a process runs; one that nobody has waited for does not.
+func alive(pid int) bool {
+	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	return err == nil && !strings.Contains(string(data), ") Z ")
+}
+
 func TestExecRefusesMalformedFrames(t *testing.T) {
 	s := start(t, agentrpc.ExecRequest{Command: []string{"sleep", "1000"}, Stdin: true})
 	if _, err := s.conn.Write([]byte{99, 0, 0, 0, 0}); err != nil {

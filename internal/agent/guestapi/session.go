@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -29,6 +30,10 @@ type execSession struct {
 	in   *bufio.Reader
 
 	writing sync.Mutex
+
+	killGroup bool
+	// toEnd is set when the client signalled the command or went away.
+	toEnd atomic.Bool
 }
 
 // run returns when the command has ended and its last frame is sent, or when
@@ -48,6 +53,7 @@ func (s *execSession) run(id Identity, req agentrpc.ExecRequest) error {
 		f.closeOurs()
 		return s.sendStartError(err)
 	}
+	s.killGroup = req.KillGroup
 	return s.attend(proc, &f)
 }
 
@@ -69,6 +75,9 @@ func (s *execSession) attend(proc *command.Process, f *files) error {
 	go s.copyIn(proc, f, in)
 
 	status, _, err := proc.Wait()
+	if s.killGroup && s.toEnd.Load() {
+		proc.KillGroup(syscall.SIGKILL)
+	}
 	for _, o := range outputs {
 		o.Finish()
 	}
@@ -113,6 +122,7 @@ func (s *execSession) copyOut(o *command.Output, t agentrpc.FrameType, proc *com
 		return err
 	})
 	if err != nil {
+		s.toEnd.Store(true)
 		hangUp(proc)
 	}
 }
@@ -128,6 +138,7 @@ func (s *execSession) copyIn(proc *command.Process, f *files, in *stdin) {
 			err = s.obey(t, payload, proc, f, in)
 		}
 		if err != nil {
+			s.toEnd.Store(true)
 			hangUp(proc)
 			return
 		}
@@ -153,6 +164,7 @@ func (s *execSession) obey(t agentrpc.FrameType, payload []byte, proc *command.P
 		}
 	case agentrpc.FrameSignal:
 		if sig := command.SignalByName(string(payload)); sig != 0 {
+			s.toEnd.Store(true)
 			_ = proc.Signal(sig)
 		}
 	default:
