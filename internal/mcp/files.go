@@ -1,0 +1,164 @@
+package mcp
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"io/fs"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/bangervm/banger/internal/fault"
+)
+
+const (
+	maxRead  = 1 << 20
+	maxWrite = 4 << 20
+)
+
+// How bytes are written in JSON.
+const (
+	encodingText   = "text"
+	encodingBase64 = "base64"
+)
+
+type fileReadArgs struct {
+	VM     string `json:"vm" jsonschema:"name, or unique prefix of an id"`
+	Path   string `json:"path" jsonschema:"absolute, in the guest"`
+	Offset int64  `json:"offset,omitempty" jsonschema:"byte to begin at"`
+	Limit  int    `json:"limit_bytes,omitempty" jsonschema:"at most this many bytes"`
+}
+
+type fileReadResult struct {
+	Path     string    `json:"path"`
+	Size     int64     `json:"size" jsonschema:"of the file, in bytes"`
+	Mode     string    `json:"mode" jsonschema:"permissions, octal"`
+	Modified time.Time `json:"modified_at"`
+	Encoding string    `json:"encoding" jsonschema:"text (UTF-8) or base64"`
+	Content  string    `json:"content"`
+	Offset   int64     `json:"offset"`
+	Next     int64     `json:"next_offset" jsonschema:"where to read on"`
+	End      bool      `json:"end" jsonschema:"true when nothing comes after content"`
+}
+
+type fileWriteArgs struct {
+	VM       string `json:"vm" jsonschema:"name, or unique prefix of an id"`
+	Path     string `json:"path" jsonschema:"absolute, in the guest"`
+	Content  string `json:"content"`
+	Encoding string `json:"encoding,omitempty" jsonschema:"how content is written: text (UTF-8) or base64"`
+	Mode     string `json:"mode,omitempty" jsonschema:"permissions, octal; default: as they were, 0644 for a new file"`
+	Parents  bool   `json:"create_directories,omitempty" jsonschema:"make the directories that are missing"`
+}
+
+type fileWriteResult struct {
+	Path    string `json:"path"`
+	Bytes   int    `json:"bytes"`
+	Created bool   `json:"created" jsonschema:"true when the file is new"`
+}
+
+func (s *Server) addFileTools() {
+	addTool(s, spec{
+		name: "file_read", title: "Read a file",
+		description: "Read a regular file of a VM, or a part of it. What is not UTF-8 comes as base64.",
+		effect:      effect{readOnly: true},
+		bounds: bounds{
+			"vm": vmName(), "path": guestPath(), "offset": {between(0, 1<<53)},
+			"limit_bytes": {between(1, maxRead), fallback("65536")},
+		},
+	}, s.fileRead)
+	addTool(s, spec{
+		name: "file_write", title: "Write a file",
+		description: "Write a whole file in a VM, replacing one that is there in one step. At most 4 MiB.",
+		effect:      effect{destructive: true, idempotent: true},
+		bounds: bounds{
+			"vm": vmName(), "path": guestPath(), "content": {length(0, base64.StdEncoding.EncodedLen(maxWrite))},
+			"encoding": {oneOf(encodingText, encodingBase64), fallback(`"text"`)},
+			"mode":     {matching("^0?[0-7]{3,4}$")},
+		},
+	}, s.fileWrite)
+}
+
+func (s *Server) fileRead(ctx context.Context, _ *sdk.CallToolRequest, args fileReadArgs) (fileReadResult, error) {
+	if err := checkPath(args.Path); err != nil {
+		return fileReadResult{}, err
+	}
+	data, info, err := s.daemon.Files.ReadFile(ctx, args.VM, args.Path, args.Offset, args.Limit)
+	if err != nil {
+		return fileReadResult{}, err
+	}
+	end := len(data) < args.Limit
+	content, encoding, used := encode(data, end)
+	next := args.Offset + int64(used)
+	return fileReadResult{
+		Path: args.Path, Size: info.Size, Mode: fmt.Sprintf("%04o", info.Mode.Perm()), Modified: info.Modified.UTC(),
+		Encoding: encoding, Content: content, Offset: args.Offset, Next: next,
+		End: end || (info.Size > 0 && next >= info.Size),
+	}, nil
+}
+
+// encode writes bytes for JSON, and says how many it took: unless they are the
+// last, a character that is not all there is left for the next time.
+func encode(data []byte, last bool) (content, encoding string, used int) {
+	text := data
+	if !last {
+		if cut := cutAtEnd(data); cut < len(data) {
+			text = data[:len(data)-cut]
+		}
+	}
+	if utf8.Valid(text) && !strings.ContainsRune(string(text), 0) {
+		return string(text), encodingText, len(text)
+	}
+	return base64.StdEncoding.EncodeToString(data), encodingBase64, len(data)
+}
+
+// decode is the inverse: the bytes that content stands for.
+func decode(content, encoding string) ([]byte, error) {
+	if encoding != encodingBase64 {
+		return []byte(content), nil
+	}
+	data, err := base64.StdEncoding.DecodeString(content)
+	if err != nil {
+		return nil, fault.Wrap(fault.Invalid, err, "content is not base64").WithHint("standard alphabet, with padding")
+	}
+	return data, nil
+}
+
+func checkPath(p string) error {
+	if !path.IsAbs(p) || strings.ContainsRune(p, 0) {
+		return fault.New(fault.Invalid, "path %q is not an absolute path", p)
+	}
+	return nil
+}
+
+func (s *Server) fileWrite(ctx context.Context, _ *sdk.CallToolRequest, args fileWriteArgs) (fileWriteResult, error) {
+	if err := checkPath(args.Path); err != nil {
+		return fileWriteResult{}, err
+	}
+	if strings.HasSuffix(args.Path, "/") {
+		return fileWriteResult{}, fault.New(fault.Invalid, "path %q names a directory", args.Path).WithHint("name the file")
+	}
+	data, err := decode(args.Content, args.Encoding)
+	if err != nil {
+		return fileWriteResult{}, err
+	}
+	if len(data) > maxWrite {
+		return fileWriteResult{}, fault.New(fault.Invalid, "the file has %d bytes, more than %d", len(data), maxWrite).
+			WithHint("write it in parts with exec and stdin, or fetch it in the guest")
+	}
+	write := FileWrite{Path: args.Path, Data: data, Parents: args.Parents}
+	if args.Mode != "" {
+		bits, err := strconv.ParseUint(args.Mode, 8, 16)
+		if err != nil || bits > 0o777 {
+			return fileWriteResult{}, fault.New(fault.Invalid, "mode %q is not 000 to 777, octal", args.Mode)
+		}
+		mode := fs.FileMode(bits)
+		write.Mode = &mode
+	}
+	created, err := s.daemon.Files.WriteFile(ctx, args.VM, write)
+	return fileWriteResult{Path: args.Path, Bytes: len(data), Created: created}, err
+}

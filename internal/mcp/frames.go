@@ -1,0 +1,66 @@
+package mcp
+
+import (
+	"bufio"
+	"encoding/binary"
+	"fmt"
+	"io"
+
+	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/fault"
+)
+
+// Statuses of a command that did not start, as a shell has them.
+const (
+	statusCannotRun = 126
+	statusNotFound  = 127
+)
+
+// receive copies what the command writes until it ends, and returns its status,
+// 0 to 255. A command that did not start is a fault.
+func receive(stream io.Reader, stdout, stderr io.Writer) (int, error) {
+	in := bufio.NewReaderSize(stream, 32<<10)
+	var buf []byte
+	for {
+		kind, payload, err := agentrpc.ReadFrame(in, buf)
+		if err != nil {
+			return 0, err
+		}
+		buf = payload[:0]
+		switch kind {
+		case agentrpc.FrameStdout:
+			_, err = stdout.Write(payload)
+		case agentrpc.FrameStderr:
+			_, err = stderr.Write(payload)
+		case agentrpc.FrameExit:
+			if len(payload) != 4 || binary.BigEndian.Uint32(payload) > 255 {
+				return 0, fmt.Errorf("%w: exit status % x", agentrpc.ErrFrame, payload[:min(len(payload), 8)])
+			}
+			return int(binary.BigEndian.Uint32(payload)), nil
+		case agentrpc.FrameError:
+			return 0, notStarted(payload)
+		default:
+			return 0, fmt.Errorf("%w: type %d from the guest", agentrpc.ErrFrame, kind)
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+}
+
+// notStarted is the fault of a command that the guest could not start.
+func notStarted(payload []byte) error {
+	if len(payload) < 4 {
+		return fmt.Errorf("%w: an error of %d bytes", agentrpc.ErrFrame, len(payload))
+	}
+	reason, _ := printable(payload[4:])
+	switch status := binary.BigEndian.Uint32(payload); status {
+	case statusNotFound:
+		return fault.New(fault.NotFound, "the command did not start: %s", reason).
+			WithHint("command[0] is a program in PATH, or a path; for shell syntax use [\"sh\",\"-c\",\"…\"]")
+	case statusCannotRun:
+		return fault.New(fault.Invalid, "the command did not start: %s", reason)
+	default:
+		return fault.New(fault.Internal, "the command did not start (status %d): %s", status, reason)
+	}
+}

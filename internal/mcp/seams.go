@@ -1,0 +1,95 @@
+package mcp
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"time"
+
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client"
+)
+
+// VMs reads and changes VMs. *client.Client is one.
+type VMs interface {
+	ListVMs(ctx context.Context, labels map[string]string) ([]api.VM, error)
+	CreateVM(ctx context.Context, req api.CreateVM) (api.Operation, error)
+	StartVM(ctx context.Context, name string, req api.StartVM) (api.Operation, error)
+	StopVM(ctx context.Context, name string, req api.StopVM) (api.Operation, error)
+	DeleteVM(ctx context.Context, name string, force bool) (api.Operation, error)
+}
+
+// Operations follows what the daemon does. *client.Client is one.
+type Operations interface {
+	Wait(ctx context.Context, id string, onUpdate func(api.Operation)) (api.Operation, error)
+	CancelOperation(ctx context.Context, id string) (api.Operation, error)
+}
+
+// Commands runs commands in guests.
+type Commands interface {
+	// Exec begins a command. The stream carries the frames of agentrpc's exec
+	// protocol. The caller closes it, which ends the command.
+	Exec(ctx context.Context, vm string, req api.Exec) (io.ReadWriteCloser, error)
+}
+
+// Sessions are the commands that run on in guests. *client.Client is one.
+type Sessions interface {
+	StartSession(ctx context.Context, vm string, req api.StartSession) (api.Session, error)
+	ListSessions(ctx context.Context, vm string) ([]api.Session, error)
+	ReadSession(ctx context.Context, vm, name string, opts client.SessionRead) (api.SessionOutput, error)
+	SendSession(ctx context.Context, vm, name string, p []byte, eof bool) error
+	StopSession(ctx context.Context, vm, name string, req api.StopSession) (api.Session, error)
+}
+
+// FileInfo is what is known of a regular file in a guest.
+type FileInfo struct {
+	Size     int64
+	Mode     fs.FileMode
+	Modified time.Time
+}
+
+// FileWrite is a file to put into a guest.
+type FileWrite struct {
+	Path string
+	Data []byte
+	// Mode of the file; nil: as it was, or 0644 for a new one.
+	Mode *fs.FileMode
+	// Parents makes the directories that are missing above it.
+	Parents bool
+}
+
+// Files reads and writes single files in guests. Paths are absolute.
+type Files interface {
+	// ReadFile returns up to limit bytes from offset on, fewer only at the file's
+	// end. What is not a regular file is Invalid.
+	ReadFile(ctx context.Context, vm, path string, offset int64, limit int) ([]byte, FileInfo, error)
+	// WriteFile puts a file there whole, or changes nothing. It reports whether
+	// the file is new.
+	WriteFile(ctx context.Context, vm string, w FileWrite) (created bool, err error)
+}
+
+// Daemon is all that the tools need. Each part is safe for concurrent use.
+type Daemon struct {
+	VMs        VMs
+	Operations Operations
+	Commands   Commands
+	Sessions   Sessions
+	Files      Files
+}
+
+// commands is the client's exec.
+type commands struct{ c *client.Client }
+
+// Exec begins a command.
+func (x commands) Exec(ctx context.Context, vm string, req api.Exec) (io.ReadWriteCloser, error) {
+	stream, err := x.c.ExecVM(ctx, vm, req)
+	if err != nil {
+		return nil, err
+	}
+	return stream, nil
+}
+
+// Through returns what the tools need, as the daemon behind c gives it.
+func Through(c *client.Client, files Files) Daemon {
+	return Daemon{VMs: c, Operations: c, Commands: commands{c}, Sessions: c, Files: files}
+}

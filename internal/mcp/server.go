@@ -1,0 +1,101 @@
+// Package mcp is the door for agents: a server of the Model Context Protocol
+// whose tools make VMs, run commands in them, and move code and files in and
+// out. It holds no rules of its own; the daemon does all work.
+package mcp
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/bangervm/banger/internal/fault"
+)
+
+const (
+	// maxCalls bounds the tool calls under way at once.
+	maxCalls = 32
+	// maxMessage bounds one message from the client, in bytes: the largest file,
+	// as base64, and what surrounds it.
+	maxMessage = 8 << 20
+)
+
+const instructions = `banger runs virtual machines on this host. Each is isolated: the host's files are not mounted.
+A usual loop: vm_create, workspace_prepare (put a git work tree in), exec or session_start (work and test), workspace_export (get the changes as a patch), vm_delete.
+exec is for commands that end; session_start is for those that run on, such as servers and interactive programs.
+Errors are JSON with code, message and hint. code is one of not_found, conflict, invalid, busy, unavailable, permission_denied, canceled, internal.`
+
+// Server answers one client.
+type Server struct {
+	daemon Daemon
+	server *sdk.Server
+	slots  chan struct{}
+
+	mu   sync.Mutex
+	stop context.Context // ends when Run is told to
+}
+
+// New returns a server of all tools. version is banger's.
+func New(daemon Daemon, version string) *Server {
+	s := &Server{daemon: daemon, slots: make(chan struct{}, maxCalls), stop: context.Background()}
+	s.server = sdk.NewServer(
+		&sdk.Implementation{Name: "banger", Title: "banger virtual machines", Version: version},
+		&sdk.ServerOptions{
+			Instructions: instructions,
+			Capabilities: &sdk.ServerCapabilities{Tools: &sdk.ToolCapabilities{}},
+		})
+	s.server.AddReceivingMiddleware(s.guard)
+	s.addVMTools()
+	s.addExecTool()
+	s.addFileTools()
+	s.addSessionTools()
+	return s
+}
+
+// Serve speaks to a client that writes newline-delimited JSON to in and reads
+// it from out, until in ends or ctx does. It returns when every call under way
+// has been cancelled and has cleaned up.
+func (s *Server) Serve(ctx context.Context, in io.ReadCloser, out io.WriteCloser) error {
+	err := s.run(ctx, &sdk.IOTransport{Reader: in, Writer: out, MaxLineLength: maxMessage})
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+func (s *Server) run(ctx context.Context, transport sdk.Transport) error {
+	s.mu.Lock()
+	s.stop = ctx
+	s.mu.Unlock()
+	return s.server.Run(ctx, transport)
+}
+
+// guard bounds how many calls there are, ends them with the server, and gives
+// errors their form.
+func (s *Server) guard(next sdk.MethodHandler) sdk.MethodHandler {
+	return func(ctx context.Context, method string, req sdk.Request) (sdk.Result, error) {
+		if _, ok := req.(*sdk.CallToolRequest); !ok {
+			return next(ctx, method, req)
+		}
+		select {
+		case s.slots <- struct{}{}:
+			defer func() { <-s.slots }()
+		default:
+			return toolError(fault.New(fault.Busy, "%d calls are under way already", maxCalls).
+				WithHint("wait for one to end")), nil
+		}
+		s.mu.Lock()
+		stop := s.stop
+		s.mu.Unlock()
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(stop, cancel)()
+		res, err := next(ctx, method, req)
+		if called, ok := res.(*sdk.CallToolResult); ok && called.IsError {
+			return toolError(called.GetError()), err
+		}
+		return res, err
+	}
+}

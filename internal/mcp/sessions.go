@@ -1,0 +1,207 @@
+package mcp
+
+import (
+	"context"
+	"time"
+
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/fault"
+)
+
+// Session is a command that runs on in a guest, as agents see it.
+type Session struct {
+	ID          string   `json:"id"`
+	Name        string   `json:"name"`
+	State       string   `json:"state" jsonschema:"starting, running, exited, failed (did not start) or lost (ended with its VM)"`
+	Mode        string   `json:"mode" jsonschema:"pipe or tty"`
+	Command     []string `json:"command"`
+	Dir         string   `json:"dir"`
+	ExitCode    *int     `json:"exit_code,omitempty" jsonschema:"once it has exited; 128+n when signal n ended it"`
+	Signal      string   `json:"signal,omitempty"`
+	LastError   string   `json:"last_error,omitempty" jsonschema:"why it did not start, or was lost"`
+	StdinBytes  int64    `json:"stdin_bytes"`
+	StdoutBytes int64    `json:"stdout_bytes"`
+	StderrBytes int64    `json:"stderr_bytes"`
+}
+
+func sessionView(s api.Session) Session {
+	view := Session{
+		ID: s.ID, Name: s.Name, State: s.State, Mode: s.Mode, Command: s.Command, Dir: s.Dir,
+		ExitCode: s.ExitCode, Signal: s.Signal, LastError: s.LastError,
+		StdinBytes: s.StdinBytes, StdoutBytes: s.StdoutBytes, StderrBytes: s.StderrBytes,
+	}
+	if view.Command == nil {
+		view.Command = []string{}
+	}
+	return view
+}
+
+type sessionStartArgs struct {
+	VM      string            `json:"vm" jsonschema:"name, or unique prefix of an id"`
+	Command []string          `json:"command" jsonschema:"program and arguments, not a shell line; for one: [\"sh\",\"-c\",\"LINE\"]"`
+	Name    string            `json:"name,omitempty" jsonschema:"unique in the VM; made from the command when left out"`
+	TTY     bool              `json:"tty,omitempty" jsonschema:"give it a terminal instead of three pipes"`
+	Dir     string            `json:"dir,omitempty" jsonschema:"absolute working directory in the guest; default: the image's"`
+	Env     map[string]string `json:"env,omitempty" jsonschema:"added to the VM's environment"`
+	User    string            `json:"user,omitempty" jsonschema:"name, uid, or uid:gid; default root"`
+	Require []string          `json:"require,omitempty" jsonschema:"commands that must be found before it is started"`
+}
+
+type sessionArgs struct {
+	VM      string  `json:"vm" jsonschema:"name, or unique prefix of an id"`
+	Session string  `json:"session" jsonschema:"name, or unique prefix of an id"`
+	Timeout float64 `json:"timeout_seconds,omitempty" jsonschema:"how long it may take to end by SIGTERM; then SIGKILL"`
+}
+
+type sessionReadArgs struct {
+	VM      string  `json:"vm" jsonschema:"name, or unique prefix of an id"`
+	Session string  `json:"session" jsonschema:"name, or unique prefix of an id"`
+	Stream  string  `json:"stream,omitempty" jsonschema:"stdout or stderr; a terminal has only stdout"`
+	Offset  int64   `json:"offset,omitempty" jsonschema:"byte to begin at: next_offset of the last read; -1: the oldest kept"`
+	Limit   int     `json:"limit_bytes,omitempty" jsonschema:"at most this many bytes"`
+	Wait    float64 `json:"wait_seconds,omitempty" jsonschema:"how long to wait for output when there is none yet"`
+}
+
+type sessionReadResult struct {
+	Encoding string `json:"encoding" jsonschema:"text (UTF-8) or base64"`
+	Content  string `json:"content"`
+	Offset   int64  `json:"offset" jsonschema:"of the first byte of content"`
+	Next     int64  `json:"next_offset" jsonschema:"ask for it next"`
+	Lost     int64  `json:"lost_bytes,omitempty" jsonschema:"bytes before offset that were asked for and are kept no more"`
+	Written  int64  `json:"written_bytes" jsonschema:"all that was written so far"`
+	Ended    bool   `json:"ended" jsonschema:"true when nothing comes after content"`
+}
+
+type sessionSendArgs struct {
+	VM       string `json:"vm" jsonschema:"name, or unique prefix of an id"`
+	Session  string `json:"session" jsonschema:"name, or unique prefix of an id"`
+	Content  string `json:"content,omitempty" jsonschema:"what to write to its standard input"`
+	Encoding string `json:"encoding,omitempty" jsonschema:"how content is written: text (UTF-8) or base64"`
+	Newline  bool   `json:"newline,omitempty" jsonschema:"write a newline after content"`
+	EOF      bool   `json:"eof,omitempty" jsonschema:"end the input after content"`
+}
+
+type sessionSendResult struct {
+	Bytes int `json:"bytes" jsonschema:"how many were written"`
+}
+
+type sessionListArgs struct {
+	VM string `json:"vm" jsonschema:"name, or unique prefix of an id"`
+}
+
+type sessionListResult struct {
+	Sessions []Session `json:"sessions" jsonschema:"oldest first"`
+}
+
+const (
+	maxSession = 255
+	// longPoll is how long the daemon waits in one answer.
+	longPoll = 15 * time.Second
+)
+
+func (s *Server) addSessionTools() {
+	session := []limit{length(1, maxSession)}
+	addTool(s, spec{
+		name: "session_start", title: "Start a session",
+		description: "Start a command that runs on in a VM, whoever is connected. Read its output with session_read, write to it with session_send.",
+		effect:      effect{destructive: true, openWorld: true},
+		bounds: bounds{
+			"vm": vmName(), "command": commandLine(), "name": session, "dir": guestPath(), "env": environment(),
+			"user": {length(1, 128)}, "require": {items(0, 64, maxSession)},
+		},
+	}, s.sessionStart)
+	addTool(s, spec{
+		name: "session_list", title: "List sessions", description: "List a VM's sessions, also those that have ended.",
+		effect: effect{readOnly: true}, bounds: bounds{"vm": vmName()},
+	}, s.sessionList)
+	addTool(s, spec{
+		name: "session_read", title: "Read a session's output",
+		description: "Read what a session wrote, from a byte offset on. The oldest bytes are dropped when it writes much; lost_bytes says so.",
+		effect:      effect{readOnly: true},
+		bounds: bounds{
+			"vm": vmName(), "session": session, "stream": {oneOf("stdout", "stderr"), fallback(`"stdout"`)},
+			"offset": {between(-1, 1<<53), fallback("-1")}, "limit_bytes": {between(1, 256<<10), fallback("16384")},
+			"wait_seconds": {between(0, 120), fallback("0")},
+		},
+	}, s.sessionRead)
+	addTool(s, spec{
+		name: "session_send", title: "Write to a session",
+		description: "Write at most 64 KiB to a session's standard input, in one piece.",
+		effect:      effect{destructive: true, openWorld: true},
+		bounds: bounds{
+			"vm": vmName(), "session": session, "content": {length(0, 2*client.MaxSend)},
+			"encoding": {oneOf(encodingText, encodingBase64), fallback(`"text"`)},
+		},
+	}, s.sessionSend)
+	addTool(s, spec{
+		name: "session_stop", title: "Stop a session",
+		description: "End a session's process group: SIGTERM, then SIGKILL. Its output can still be read.",
+		effect:      effect{destructive: true, idempotent: true},
+		bounds:      bounds{"vm": vmName(), "session": session, "timeout_seconds": {between(0, 600), fallback("10")}},
+	}, s.sessionStop)
+}
+
+func (s *Server) sessionStart(ctx context.Context, _ *sdk.CallToolRequest, args sessionStartArgs) (Session, error) {
+	started, err := s.daemon.Sessions.StartSession(ctx, args.VM, api.StartSession{
+		Name: args.Name, Command: args.Command, TTY: args.TTY, Dir: args.Dir, Env: pairs(args.Env), User: args.User, Require: args.Require,
+	})
+	return sessionView(started), err
+}
+
+func (s *Server) sessionList(ctx context.Context, _ *sdk.CallToolRequest, args sessionListArgs) (sessionListResult, error) {
+	all, err := s.daemon.Sessions.ListSessions(ctx, args.VM)
+	out := sessionListResult{Sessions: []Session{}}
+	for _, one := range all {
+		out.Sessions = append(out.Sessions, sessionView(one))
+	}
+	return out, err
+}
+
+func (s *Server) sessionRead(ctx context.Context, _ *sdk.CallToolRequest, args sessionReadArgs) (sessionReadResult, error) {
+	deadline := time.Now().Add(time.Duration(args.Wait * float64(time.Second)))
+	for {
+		wait := max(0, min(longPoll, time.Until(deadline)))
+		out, err := s.daemon.Sessions.ReadSession(ctx, args.VM, args.Session, client.SessionRead{
+			Stderr: args.Stream == "stderr", Offset: args.Offset, Max: args.Limit, Wait: wait,
+		})
+		if err != nil {
+			return sessionReadResult{}, err
+		}
+		if len(out.Data) == 0 && !out.Ended && time.Now().Before(deadline) {
+			continue
+		}
+		content, encoding, used := encode(out.Data, out.Ended && out.Next >= out.End)
+		next := out.Offset + int64(used)
+		return sessionReadResult{
+			Encoding: encoding, Content: content, Offset: out.Offset, Next: next, Lost: out.Lost, Written: out.End,
+			Ended: out.Ended && next >= out.End,
+		}, nil
+	}
+}
+
+func (s *Server) sessionSend(ctx context.Context, _ *sdk.CallToolRequest, args sessionSendArgs) (sessionSendResult, error) {
+	data, err := decode(args.Content, args.Encoding)
+	if err != nil {
+		return sessionSendResult{}, err
+	}
+	if args.Newline {
+		data = append(data, '\n')
+	}
+	switch {
+	case len(data) > client.MaxSend:
+		return sessionSendResult{}, fault.New(fault.Invalid, "%d bytes do not go in one piece", len(data)).
+			WithHint("send at most %d bytes at a time", client.MaxSend)
+	case len(data) == 0 && !args.EOF:
+		return sessionSendResult{}, fault.New(fault.Invalid, "there is nothing to send").WithHint("give content, newline or eof")
+	}
+	err = s.daemon.Sessions.SendSession(ctx, args.VM, args.Session, data, args.EOF)
+	return sessionSendResult{Bytes: len(data)}, err
+}
+
+func (s *Server) sessionStop(ctx context.Context, _ *sdk.CallToolRequest, args sessionArgs) (Session, error) {
+	stopped, err := s.daemon.Sessions.StopSession(ctx, args.VM, args.Session, api.StopSession{TimeoutSeconds: &args.Timeout})
+	return sessionView(stopped), err
+}

@@ -1,0 +1,196 @@
+package mcp
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/bangervm/banger/internal/api"
+)
+
+const mib = 1 << 20
+
+// VM is a virtual machine as agents see it.
+type VM struct {
+	ID          string            `json:"id"`
+	Name        string            `json:"name"`
+	State       string            `json:"state" jsonschema:"stopped, starting, running, paused, stopping or failed"`
+	Image       string            `json:"image"`
+	VCPU        int               `json:"vcpu"`
+	MemoryBytes int64             `json:"memory_bytes"`
+	DiskBytes   int64             `json:"disk_bytes"`
+	Address     string            `json:"address,omitempty"`
+	ExitReason  string            `json:"exit_reason,omitempty" jsonschema:"why it ended last"`
+	ExitMessage string            `json:"exit_message,omitempty"`
+	Labels      map[string]string `json:"labels,omitempty"`
+	CreatedAt   time.Time         `json:"created_at"`
+}
+
+func vmView(v api.VM) VM {
+	return VM{
+		ID: v.ID, Name: v.Name, State: v.State, Image: v.Image, VCPU: v.VCPU,
+		MemoryBytes: v.MemoryBytes, DiskBytes: v.DiskBytes, Address: v.Address,
+		ExitReason: v.ExitReason, ExitMessage: v.ExitMessage, Labels: v.Labels, CreatedAt: v.CreatedAt,
+	}
+}
+
+type vmCreateArgs struct {
+	Name      string            `json:"name,omitempty" jsonschema:"1 to 63 of a-z, 0-9 and -; made up when left out"`
+	Image     string            `json:"image,omitempty" jsonschema:"local name, or OCI reference such as debian:bookworm, which is pulled when it is not local; default: the host's default image"`
+	VCPU      int               `json:"vcpu,omitempty" jsonschema:"virtual processors"`
+	MemoryMiB int64             `json:"memory_mib,omitempty" jsonschema:"memory in MiB"`
+	DiskMiB   int64             `json:"disk_mib,omitempty" jsonschema:"disk in MiB; takes only what is written"`
+	Env       map[string]string `json:"env,omitempty" jsonschema:"environment of every command in the VM"`
+	Labels    map[string]string `json:"labels,omitempty" jsonschema:"labels to find it by"`
+	Start     bool              `json:"start,omitempty" jsonschema:"start it and wait until it is ready"`
+}
+
+func (a vmCreateArgs) request() api.CreateVM {
+	req := api.CreateVM{Labels: a.Labels, Env: pairs(a.Env), Start: &a.Start}
+	if a.Name != "" {
+		req.Name = &a.Name
+	}
+	if a.Image != "" {
+		req.Image = &a.Image
+	}
+	if a.VCPU != 0 {
+		req.VCPU = &a.VCPU
+	}
+	if a.MemoryMiB != 0 {
+		bytes := a.MemoryMiB * mib
+		req.MemoryBytes = &bytes
+	}
+	if a.DiskMiB != 0 {
+		bytes := a.DiskMiB * mib
+		req.DiskBytes = &bytes
+	}
+	return req
+}
+
+// pairs is an environment as the API has it, in the order of the names.
+func pairs(env map[string]string) []string {
+	list := make([]string, 0, len(env))
+	for _, key := range slices.Sorted(maps.Keys(env)) {
+		list = append(list, key+"="+env[key])
+	}
+	return list
+}
+
+type vmListArgs struct {
+	Labels map[string]string `json:"labels,omitempty" jsonschema:"only VMs that have all of these labels"`
+	State  string            `json:"state,omitempty" jsonschema:"only VMs in this state"`
+	Limit  int               `json:"limit,omitempty" jsonschema:"at most this many, the newest"`
+}
+
+type vmListResult struct {
+	VMs   []VM `json:"vms" jsonschema:"oldest first"`
+	Total int  `json:"total" jsonschema:"how many there are; more than listed when limit was reached"`
+}
+
+type vmDeleteArgs struct {
+	VM    string `json:"vm" jsonschema:"name, or unique prefix of an id"`
+	Force bool   `json:"force,omitempty" jsonschema:"delete it though it runs or has work that was not exported; that is lost"`
+}
+
+type vmDeleteResult struct {
+	Deleted string `json:"deleted" jsonschema:"the name of the VM"`
+}
+
+type vmStartArgs struct {
+	VM string `json:"vm" jsonschema:"name, or unique prefix of an id"`
+}
+
+type vmStopArgs struct {
+	VM      string  `json:"vm" jsonschema:"name, or unique prefix of an id"`
+	Timeout float64 `json:"timeout_seconds,omitempty" jsonschema:"how long the guest may take to go down; then the VM is ended hard"`
+}
+
+func (s *Server) addVMTools() {
+	addTool(s, spec{
+		name: "vm_create", title: "Create a VM",
+		description: "Create a virtual machine from an image and start it. Commands run as root in it. Takes seconds, or longer when the image must be pulled.",
+		effect:      effect{openWorld: true},
+		bounds: bounds{
+			"name":  {length(1, 63), matching("^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")},
+			"image": {length(1, 512)}, "vcpu": {between(1, 1024)},
+			"memory_mib": {between(32, 16<<20)}, "disk_mib": {between(16, 64<<20)},
+			"env": environment(), "labels": {entries(64, 63, 256)}, "start": {fallback("true")},
+		},
+	}, s.vmCreate)
+	addTool(s, spec{
+		name: "vm_list", title: "List VMs", description: "List the virtual machines of this host.",
+		effect: effect{readOnly: true},
+		bounds: bounds{
+			"labels": {entries(64, 63, 256)}, "limit": {between(1, 1000), fallback("100")},
+			"state": {oneOf("stopped", "starting", "running", "paused", "stopping", "failed")},
+		},
+	}, s.vmList)
+	addTool(s, spec{
+		name: "vm_delete", title: "Delete a VM",
+		description: "Delete a VM and its disk. Without force, a VM that runs or has work that workspace_export has not fetched is refused (conflict).",
+		effect:      effect{destructive: true, idempotent: true},
+		bounds:      bounds{"vm": vmName()},
+	}, s.vmDelete)
+	addTool(s, spec{
+		name: "vm_start", title: "Start a VM", description: "Start a stopped VM and wait until it is ready.",
+		effect: effect{idempotent: true}, bounds: bounds{"vm": vmName()},
+	}, s.vmStart)
+	addTool(s, spec{
+		name: "vm_stop", title: "Stop a VM", description: "Shut a VM down. Its disk stays; its processes and sessions end.",
+		effect: effect{destructive: true, idempotent: true},
+		bounds: bounds{"vm": vmName(), "timeout_seconds": {between(0, 600), fallback("20")}},
+	}, s.vmStop)
+}
+
+// vmAfter follows an operation whose result is a VM.
+func (s *Server) vmAfter(ctx context.Context, req *sdk.CallToolRequest, begin func(context.Context) (api.Operation, error)) (VM, error) {
+	op, err := follow(ctx, s.daemon.Operations, req, begin)
+	if err != nil {
+		return VM{}, err
+	}
+	v, err := result[api.VM](op)
+	return vmView(v), err
+}
+
+func (s *Server) vmCreate(ctx context.Context, req *sdk.CallToolRequest, args vmCreateArgs) (VM, error) {
+	return s.vmAfter(ctx, req, func(ctx context.Context) (api.Operation, error) {
+		return s.daemon.VMs.CreateVM(ctx, args.request())
+	})
+}
+
+func (s *Server) vmList(ctx context.Context, _ *sdk.CallToolRequest, args vmListArgs) (vmListResult, error) {
+	all, err := s.daemon.VMs.ListVMs(ctx, args.Labels)
+	if err != nil {
+		return vmListResult{}, err
+	}
+	if args.State != "" {
+		all = slices.DeleteFunc(all, func(v api.VM) bool { return v.State != args.State })
+	}
+	out := vmListResult{VMs: []VM{}, Total: len(all)}
+	for _, v := range all[max(0, len(all)-args.Limit):] {
+		out.VMs = append(out.VMs, vmView(v))
+	}
+	return out, nil
+}
+
+func (s *Server) vmDelete(ctx context.Context, req *sdk.CallToolRequest, args vmDeleteArgs) (vmDeleteResult, error) {
+	op, err := follow(ctx, s.daemon.Operations, req, func(ctx context.Context) (api.Operation, error) {
+		return s.daemon.VMs.DeleteVM(ctx, args.VM, args.Force)
+	})
+	return vmDeleteResult{Deleted: op.Subject}, err
+}
+
+func (s *Server) vmStart(ctx context.Context, req *sdk.CallToolRequest, args vmStartArgs) (VM, error) {
+	return s.vmAfter(ctx, req, func(ctx context.Context) (api.Operation, error) {
+		return s.daemon.VMs.StartVM(ctx, args.VM, api.StartVM{})
+	})
+}
+
+func (s *Server) vmStop(ctx context.Context, req *sdk.CallToolRequest, args vmStopArgs) (VM, error) {
+	return s.vmAfter(ctx, req, func(ctx context.Context) (api.Operation, error) {
+		return s.daemon.VMs.StopVM(ctx, args.VM, api.StopVM{TimeoutSeconds: &args.Timeout})
+	})
+}
