@@ -141,6 +141,7 @@ func (d *fakeDaemon) routes() http.Handler {
 	mux.HandleFunc("GET /v1/vms/{name}/stream/{port}", withVM(d.stream))
 	d.catalogRoutes(mux)
 	d.operationRoutes(mux)
+	d.workspaceRoutes(mux)
 	return mux
 }
 
