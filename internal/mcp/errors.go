@@ -23,7 +23,7 @@ func (e handlerError) Unwrap() error { return e.error }
 func toolError(err error) *sdk.CallToolResult {
 	p := api.Problem{Code: string(fault.CodeOf(err)), Message: err.Error(), Hint: hintFor(fault.HintOf(err))}
 	if own, ok := errors.AsType[handlerError](err); ok {
-		p.Message = own.error.Error()
+		p.Message = own.Error()
 	} else if _, ok := errors.AsType[*fault.Error](err); !ok {
 		p = api.Problem{Code: string(fault.Invalid), Message: plain(err.Error()), Hint: "see the tool's input schema"}
 	}

@@ -167,4 +167,3 @@ func (r *running) attend(ctx context.Context, timeout time.Duration) ending {
 	<-r.done
 	return why
 }
-

@@ -34,12 +34,12 @@ type Server struct {
 	slots  chan struct{}
 
 	mu   sync.Mutex
-	stop context.Context // ends when Run is told to
+	stop <-chan struct{} // closed when all calls are to end
 }
 
 // New returns a server of all tools. version is banger's.
 func New(daemon Daemon, version string) *Server {
-	s := &Server{daemon: daemon, slots: make(chan struct{}, maxCalls), stop: context.Background()}
+	s := &Server{daemon: daemon, slots: make(chan struct{}, maxCalls)}
 	s.server = sdk.NewServer(
 		&sdk.Implementation{Name: "banger", Title: "banger virtual machines", Version: version},
 		&sdk.ServerOptions{
@@ -67,7 +67,7 @@ func (s *Server) Serve(ctx context.Context, in io.ReadCloser, out io.WriteCloser
 
 func (s *Server) run(ctx context.Context, transport sdk.Transport) error {
 	s.mu.Lock()
-	s.stop = ctx
+	s.stop = ctx.Done()
 	s.mu.Unlock()
 	return s.server.Run(ctx, transport)
 }
@@ -86,16 +86,24 @@ func (s *Server) guard(next sdk.MethodHandler) sdk.MethodHandler {
 			return toolError(fault.New(fault.Busy, "%d calls are under way already", maxCalls).
 				WithHint("wait for one to end")), nil
 		}
-		s.mu.Lock()
-		stop := s.stop
-		s.mu.Unlock()
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		defer context.AfterFunc(stop, cancel)()
+		go s.endWithServer(ctx, cancel)
 		res, err := next(ctx, method, req)
 		if called, ok := res.(*sdk.CallToolResult); ok && called.IsError {
 			return toolError(called.GetError()), err
 		}
 		return res, err
+	}
+}
+
+func (s *Server) endWithServer(ctx context.Context, cancel context.CancelFunc) {
+	s.mu.Lock()
+	stop := s.stop
+	s.mu.Unlock()
+	select {
+	case <-stop:
+		cancel()
+	case <-ctx.Done():
 	}
 }

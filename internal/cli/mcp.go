@@ -1,0 +1,68 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bangervm/banger/internal/autostart"
+	"github.com/bangervm/banger/internal/buildinfo"
+	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/mcp"
+)
+
+func (a *App) mcpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "mcp",
+		Short: "Give agents VMs, over the Model Context Protocol",
+		Long: "Serve the Model Context Protocol on stdin and stdout, until stdin ends. An agent's program starts it;\n" +
+			"the tools make VMs, run commands and sessions in them, and move files and git work trees in and out.",
+		Example:           `  claude mcp add banger -- banger mcp`,
+		Args:              args(0, 0, ""),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return a.serveMCP(cmd.Context()) },
+	}
+}
+
+func (a *App) serveMCP(ctx context.Context) error {
+	c, err := a.lastingDaemon()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return mcp.New(mcp.Through(c, mcpFiles{c}), buildinfo.Current().Version).Serve(ctx, a.In, a.Out)
+}
+
+// lastingDaemon returns a client for a long time: the first call makes sure of
+// a daemon that is not older than this program, and each later one starts a
+// daemon where none listens.
+func (a *App) lastingDaemon() (*client.Client, error) {
+	opts, err := a.autostart()
+	if err != nil {
+		return nil, err
+	}
+	c := opts.Client()
+	dial := c.Dial
+	var ensured atomic.Bool
+	c.Dial = func(ctx context.Context) (net.Conn, error) {
+		if ensured.Load() {
+			conn, err := dial(ctx)
+			if !errors.Is(err, os.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED) {
+				return conn, err
+			}
+		}
+		started, err := autostart.Ensure(ctx, opts)
+		if err != nil {
+			return nil, err
+		}
+		started.Close()
+		ensured.Store(true)
+		return dial(ctx)
+	}
+	return c, nil
+}
