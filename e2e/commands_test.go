@@ -35,6 +35,7 @@ func commands() map[string]func(ts *testscript.TestScript, neg bool, args []stri
 		"registry":  cmdRegistry,
 		"mktar":     cmdMktar,
 		"clock":     cmdClock,
+		"jsonrpc":   cmdJSONRPC,
 	}
 }
 
