@@ -20,10 +20,12 @@ func (b *bench) memory(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var daemon struct {
-		PID int `json:"pid"`
+	var answer struct {
+		Daemon struct {
+			PID int `json:"pid"`
+		} `json:"daemon"`
 	}
-	if err := json.Unmarshal([]byte(status), &daemon); err != nil {
+	if err := json.Unmarshal([]byte(status), &answer); err != nil {
 		return err
 	}
 	monitor, err := b.runtimePID(ctx, "idle", "monitor_pid")
@@ -38,7 +40,7 @@ func (b *bench) memory(ctx context.Context) error {
 	for _, p := range []struct {
 		name string
 		pid  int
-	}{{"idle bangerd", daemon.PID}, {"idle monitor", monitor}} {
+	}{{"idle bangerd", answer.Daemon.PID}, {"idle monitor", monitor}} {
 		rss, private, err := resident(p.pid)
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
