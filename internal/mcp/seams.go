@@ -41,6 +41,15 @@ type Sessions interface {
 	StopSession(ctx context.Context, vm, name string, req api.StopSession) (api.Session, error)
 }
 
+// Workspaces moves git work trees into VMs and work out of them.
+// *client.Client is one.
+type Workspaces interface {
+	PrepareWorkspace(ctx context.Context, vm string, req api.PrepareWorkspace) (api.Operation, error)
+	ExportWorkspace(ctx context.Context, vm string, req api.ExportWorkspace) (api.Operation, error)
+	ReadExport(ctx context.Context, vm, id string) (io.ReadCloser, error)
+	AcceptExport(ctx context.Context, vm, id string) error
+}
+
 // FileInfo is what is known of a regular file in a guest.
 type FileInfo struct {
 	Size     int64
@@ -74,6 +83,7 @@ type Daemon struct {
 	Operations Operations
 	Commands   Commands
 	Sessions   Sessions
+	Workspaces Workspaces
 	Files      Files
 }
 
@@ -91,5 +101,5 @@ func (x commands) Exec(ctx context.Context, vm string, req api.Exec) (io.ReadWri
 
 // Through returns what the tools need, as the daemon behind c gives it.
 func Through(c *client.Client, files Files) Daemon {
-	return Daemon{VMs: c, Operations: c, Commands: commands{c}, Sessions: c, Files: files}
+	return Daemon{VMs: c, Operations: c, Commands: commands{c}, Sessions: c, Workspaces: c, Files: files}
 }

@@ -51,6 +51,7 @@ func New(daemon Daemon, version string) *Server {
 	s.addExecTool()
 	s.addFileTools()
 	s.addSessionTools()
+	s.addWorkspaceTools()
 	return s
 }
 

@@ -27,14 +27,27 @@ type VM struct {
 	ExitMessage string            `json:"exit_message,omitempty"`
 	Labels      map[string]string `json:"labels,omitempty"`
 	CreatedAt   time.Time         `json:"created_at"`
+	Workspace   *workspaceState   `json:"workspace,omitempty" jsonschema:"the work tree that workspace_prepare put there"`
+}
+
+type workspaceState struct {
+	Path       string `json:"path"`
+	State      string `json:"state" jsonschema:"clean, changed or unknown: whether there is work that was not exported"`
+	Files      int    `json:"files"`
+	Insertions int64  `json:"insertions"`
+	Deletions  int64  `json:"deletions"`
 }
 
 func vmView(v api.VM) VM {
-	return VM{
+	view := VM{
 		ID: v.ID, Name: v.Name, State: v.State, Image: v.Image, VCPU: v.VCPU,
 		MemoryBytes: v.MemoryBytes, DiskBytes: v.DiskBytes, Address: v.Address,
 		ExitReason: v.ExitReason, ExitMessage: v.ExitMessage, Labels: v.Labels, CreatedAt: v.CreatedAt,
 	}
+	if w := v.Workspace; w != nil {
+		view.Workspace = &workspaceState{Path: w.Path, State: w.State, Files: w.Files, Insertions: w.Insertions, Deletions: w.Deletions}
+	}
+	return view
 }
 
 type vmCreateArgs struct {

@@ -1,0 +1,57 @@
+package mcp
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/bangervm/banger/internal/fault"
+)
+
+// absent says that nothing is at a path of the host, and that a file can be.
+func absent(name string) error {
+	if _, err := os.Lstat(name); err == nil {
+		return exists(name)
+	}
+	if info, err := os.Stat(filepath.Dir(name)); err != nil || !info.IsDir() {
+		return fault.New(fault.NotFound, "%s is not a directory of the host", filepath.Dir(name))
+	}
+	return nil
+}
+
+func exists(name string) error {
+	return fault.New(fault.Conflict, "%s exists on the host", name).WithHint("choose another output_path")
+}
+
+// writeNew makes a file of the host that only the user can read. It is there
+// whole or not at all, and takes the place of nothing.
+func writeNew(name string, r io.Reader) (err error) {
+	staged, err := os.CreateTemp(filepath.Dir(name), ".banger-*")
+	if err != nil {
+		return hostFault(name, err)
+	}
+	defer func() { _ = os.Remove(staged.Name()) }()
+	if _, err = io.Copy(staged, r); err == nil {
+		err = staged.Sync()
+	}
+	if err = errors.Join(err, staged.Close()); err != nil {
+		return hostFault(name, err)
+	}
+	if err := os.Link(staged.Name(), name); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return exists(name)
+		}
+		return hostFault(name, err)
+	}
+	return nil
+}
+
+func hostFault(name string, err error) error {
+	code := fault.Unavailable
+	if errors.Is(err, fs.ErrPermission) {
+		code = fault.PermissionDenied
+	}
+	return fault.Wrap(code, err, "write %s", name)
+}

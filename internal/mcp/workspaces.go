@@ -1,0 +1,197 @@
+package mcp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/fault"
+)
+
+const (
+	maxPatch = 1 << 20
+	// maxFiles bounds the changed files that are listed.
+	maxFiles = 500
+)
+
+type prepareArgs struct {
+	VM     string `json:"vm" jsonschema:"name, or unique prefix of an id"`
+	Path   string `json:"path" jsonschema:"absolute, in a git work tree on the host; nothing there is changed"`
+	Mode   string `json:"mode,omitempty" jsonschema:"shallow: one commit and the work tree; full_copy: all refs, and submodules"`
+	To     string `json:"to,omitempty" jsonschema:"absolute, in the guest; default /root/repo"`
+	Branch string `json:"branch,omitempty" jsonschema:"branch that is checked out in the guest; default: the work tree's"`
+	Force  bool   `json:"force,omitempty" jsonschema:"replace what is there, with all work that was not exported"`
+}
+
+type prepareResult struct {
+	Path       string   `json:"path" jsonschema:"the work tree in the guest"`
+	Mode       string   `json:"mode"`
+	Branch     string   `json:"branch,omitempty"`
+	HeadCommit string   `json:"head_commit,omitempty" jsonschema:"the commit that was sent"`
+	BaseTree   string   `json:"base_tree" jsonschema:"all that was sent, uncommitted changes included"`
+	Files      int64    `json:"files_sent"`
+	Bytes      int64    `json:"bytes_sent"`
+	Notes      []string `json:"notes,omitempty"`
+}
+
+type exportArgs struct {
+	VM         string `json:"vm" jsonschema:"name, or unique prefix of an id"`
+	BaseCommit string `json:"base_commit,omitempty" jsonschema:"commit or tree to compare with; default: what workspace_prepare sent"`
+	Format     string `json:"format,omitempty" jsonschema:"patch: one diff; mbox: each commit, then what is not committed; bundle: a git bundle"`
+	Path       string `json:"path,omitempty" jsonschema:"work tree in the guest; default: the one that was prepared"`
+	Output     string `json:"output_path,omitempty" jsonschema:"absolute path of a new file on the host to write the export to, instead of content"`
+	Limit      int    `json:"content_limit_bytes,omitempty" jsonschema:"content is left out, never cut, when it is larger"`
+	Check      bool   `json:"check,omitempty" jsonschema:"see whether it applies to the host's work tree"`
+}
+
+type exportResult struct {
+	BaseCommit string         `json:"base_commit" jsonschema:"what it is against: a commit or a tree"`
+	Files      []exportedFile `json:"files" jsonschema:"the first 500"`
+	FileCount  int            `json:"file_count"`
+	Insertions int64          `json:"insertions"`
+	Deletions  int64          `json:"deletions"`
+	Bytes      int64          `json:"bytes" jsonschema:"of the export"`
+	Encoding   string         `json:"encoding,omitempty" jsonschema:"of content: text (UTF-8) or base64"`
+	Content    string         `json:"content,omitempty" jsonschema:"the whole export, as for git apply"`
+	Omitted    bool           `json:"content_omitted,omitempty" jsonschema:"true when it is larger than the limit: ask again with output_path; the work does not count as exported"`
+	Output     string         `json:"output_path,omitempty"`
+	Conflicts  []string       `json:"conflicts,omitempty" jsonschema:"files of the host's work tree that are in the way, with check"`
+	Notes      []string       `json:"notes,omitempty"`
+}
+
+type exportedFile struct {
+	Path   string `json:"path"`
+	From   string `json:"from,omitempty" jsonschema:"what was renamed or copied"`
+	Status string `json:"status" jsonschema:"added, modified, deleted, renamed, copied or type_changed"`
+	Binary bool   `json:"binary,omitempty"`
+}
+
+func (s *Server) addWorkspaceTools() {
+	addTool(s, spec{
+		name: "workspace_prepare", title: "Put a git work tree into a VM",
+		description: "Copy a git work tree of the host into a running VM: HEAD, index, uncommitted and untracked files, but not ignored ones. The guest needs no git for it.",
+		effect:      effect{destructive: true},
+		bounds: bounds{
+			"vm": vmName(), "path": guestPath(), "mode": {oneOf("shallow", "full_copy"), fallback(`"shallow"`)},
+			"to": {length(1, 1024), matching("^/")}, "branch": {length(1, 255)},
+		},
+	}, s.prepare)
+	addTool(s, spec{
+		name: "workspace_export", title: "Get the changes out of a VM",
+		description: "Collect all work done in a VM's work tree, committed or not, as one patch. It can be repeated; nothing in the guest changes, and nothing is applied on the host.",
+		effect:      effect{idempotent: true},
+		bounds: bounds{
+			"vm": vmName(), "base_commit": {length(1, 255)}, "path": {length(1, 1024), matching("^/")},
+			"format": {oneOf("patch", "mbox", "bundle"), fallback(`"patch"`)}, "output_path": guestPath(),
+			"content_limit_bytes": {between(0, maxPatch), fallback("65536")},
+		},
+	}, s.export)
+}
+
+func (s *Server) prepare(ctx context.Context, req *sdk.CallToolRequest, args prepareArgs) (prepareResult, error) {
+	op, err := follow(ctx, s.daemon.Operations, req, func(ctx context.Context) (api.Operation, error) {
+		return s.daemon.Workspaces.PrepareWorkspace(ctx, args.VM, api.PrepareWorkspace{
+			Path: args.Path, Mode: args.Mode, To: args.To, Branch: args.Branch, Force: args.Force,
+		})
+	})
+	if err != nil {
+		return prepareResult{}, err
+	}
+	w, err := result[api.Workspace](op)
+	return prepareResult{
+		Path: w.Path, Mode: w.Mode, Branch: w.Branch, HeadCommit: w.HeadCommit, BaseTree: w.BaseTree,
+		Files: w.FilesSent, Bytes: w.BytesSent, Notes: w.Notes,
+	}, err
+}
+
+func (s *Server) export(ctx context.Context, req *sdk.CallToolRequest, args exportArgs) (exportResult, error) {
+	if args.Output != "" {
+		if err := absent(args.Output); err != nil {
+			return exportResult{}, err
+		}
+	}
+	op, err := follow(ctx, s.daemon.Operations, req, func(ctx context.Context) (api.Operation, error) {
+		return s.daemon.Workspaces.ExportWorkspace(ctx, args.VM, api.ExportWorkspace{
+			BaseCommit: args.BaseCommit, Format: args.Format, Path: args.Path, Check: args.Check,
+		})
+	})
+	if err != nil {
+		return exportResult{}, err
+	}
+	made, err := result[api.Export](op)
+	if err != nil {
+		return exportResult{}, err
+	}
+	out := exportView(made)
+	switch {
+	case args.Output != "":
+		out.Output = args.Output
+		err = s.readExport(ctx, args.VM, made, func(r io.Reader) error { return writeNew(args.Output, r) })
+	case made.Bytes > int64(args.Limit):
+		out.Omitted = true
+		return out, nil
+	default:
+		err = s.readExport(ctx, args.VM, made, func(r io.Reader) error {
+			data, err := io.ReadAll(r)
+			out.Content, out.Encoding, _ = encode(data, true)
+			return err
+		})
+	}
+	if err != nil {
+		return exportResult{}, err
+	}
+	return out, s.daemon.Workspaces.AcceptExport(ctx, args.VM, made.ID)
+}
+
+func exportView(made api.Export) exportResult {
+	out := exportResult{
+		BaseCommit: made.BaseCommit, Files: []exportedFile{}, FileCount: made.FileCount,
+		Insertions: made.Insertions, Deletions: made.Deletions, Bytes: made.Bytes,
+		Conflicts: made.Conflicts, Notes: made.Notes,
+	}
+	for _, f := range made.Files[:min(len(made.Files), maxFiles)] {
+		out.Files = append(out.Files, exportedFile{Path: f.Path, From: f.From, Status: f.Status, Binary: f.Binary})
+	}
+	return out
+}
+
+// readExport hands the whole export to take, or fails.
+func (s *Server) readExport(ctx context.Context, vm string, made api.Export, take func(io.Reader) error) error {
+	body, err := s.daemon.Workspaces.ReadExport(ctx, vm, made.ID)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = body.Close() }()
+	whole := &exactly{r: body, left: made.Bytes}
+	if err := take(whole); err != nil {
+		if _, ok := errors.AsType[*fault.Error](err); ok {
+			return err
+		}
+		return fault.Wrap(fault.Unavailable, err, "read the export of %s", vm)
+	}
+	return nil
+}
+
+// exactly reads as many bytes as were announced: fewer are an error, and more
+// are not read.
+type exactly struct {
+	r    io.Reader
+	left int64
+}
+
+// Read reads up to the end that was announced.
+func (e *exactly) Read(p []byte) (int, error) {
+	if e.left <= 0 {
+		return 0, io.EOF
+	}
+	n, err := e.r.Read(p[:min(int64(len(p)), e.left)])
+	e.left -= int64(n)
+	if errors.Is(err, io.EOF) && e.left > 0 {
+		err = fmt.Errorf("it ends %d bytes early: %w", e.left, io.ErrUnexpectedEOF)
+	}
+	return n, err
+}
