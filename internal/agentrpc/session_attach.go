@@ -147,7 +147,7 @@ func ReadAttachFrame(r io.Reader, buf []byte) (AttachFrame, []byte, error) {
 		return 0, nil, fmt.Errorf("%w: %d bytes, at most %d", ErrFrame, n, MaxAttachFrame)
 	}
 	t := AttachFrame(head[0])
-	if !(t >= AttachStdin && t <= AttachSignal) && !(t >= AttachHello && t <= AttachEnd) {
+	if t < AttachStdin || t > AttachSignal && t < AttachHello || t > AttachEnd {
 		return 0, nil, fmt.Errorf("%w: type %d", ErrFrame, head[0])
 	}
 	if int(n) > cap(buf) {

@@ -94,11 +94,10 @@ func socket(opts autostart.Options) string {
 	return opts.Dirs.Socket()
 }
 
-func loadConfig() (statedir.Dirs, config.Config, error) {
+func loadConfig() (config.Config, error) {
 	dirs, err := statedir.FromEnv()
 	if err != nil {
-		return dirs, config.Config{}, err
+		return config.Config{}, err
 	}
-	cfg, err := config.Load(dirs)
-	return dirs, cfg, err
+	return config.Load(dirs)
 }

@@ -21,7 +21,7 @@ func (a *App) configShowCommand() *cobra.Command {
 		Use: "show", Short: "Print the configuration as it is in force here",
 		Args: args(0, 0, ""), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(_ *cobra.Command, _ []string) error {
-			_, cfg, err := loadConfig()
+			cfg, err := loadConfig()
 			if err != nil {
 				return err
 			}

@@ -29,7 +29,7 @@ func parseKeys(text string) ([]byte, error) {
 // given, or the configured ones.
 func detachKeys(given string) ([]byte, string, error) {
 	if given == "" {
-		_, cfg, err := loadConfig()
+		cfg, err := loadConfig()
 		if err != nil {
 			return nil, "", err
 		}

@@ -46,7 +46,7 @@ func (a *App) sessionAttachCommand() *cobra.Command {
 }
 
 // errDetached says that the user left.
-var errDetached = errors.New("detached") //nolint:gochecknoglobals // a sentinel error
+var errDetached = errors.New("detached")
 
 func (a *App) sessionAttach(ctx context.Context, vm, name string, flags sessionAttachFlags) error {
 	keys, keysText, err := detachKeys(flags.keys)

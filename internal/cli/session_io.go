@@ -106,7 +106,7 @@ func (a *App) sessionSendCommand() *cobra.Command {
 		DisableFlagsInUseLine: true,
 		Args:                  args(2, 3, whichSession+", and a TEXT"), ValidArgsFunction: a.sessionNames(sessionRunning),
 		RunE: func(cmd *cobra.Command, given []string) error {
-			if !(len(given) == 3) && flags.file == "" && !flags.eof && !flags.newline {
+			if len(given) != 3 && flags.file == "" && !flags.eof && !flags.newline {
 				return usagef(cmd, "%s needs a TEXT or a --file", cmd.CommandPath())
 			}
 			if len(given) == 3 && flags.file != "" {

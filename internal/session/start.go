@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -136,15 +137,15 @@ func (s *Service) prune(ctx context.Context, vmID string) {
 		return
 	}
 	ended := 0
-	for i := len(all) - 1; i >= 0; i-- {
-		if all[i].State.Open() {
+	for _, sess := range slices.Backward(all) {
+		if sess.State.Open() {
 			continue
 		}
 		if ended++; ended <= maxEnded {
 			continue
 		}
-		if err := s.deps.Store.Delete(ctx, all[i].ID); err != nil {
-			s.log.Warn("session not pruned", "session", all[i].ID, "error", err)
+		if err := s.deps.Store.Delete(ctx, sess.ID); err != nil {
+			s.log.Warn("session not pruned", "session", sess.ID, "error", err)
 		}
 	}
 }

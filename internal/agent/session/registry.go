@@ -156,8 +156,7 @@ func (r *Registry) prune() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	ended, kept := 0, int64(0)
-	for i := len(r.sessions) - 1; i >= 0; i-- {
-		s := r.sessions[i]
+	for i, s := range slices.Backward(r.sessions) {
 		if !s.isOver() {
 			continue
 		}

@@ -169,6 +169,7 @@ func (p *peer) listen(enough func(*heard) bool) *heard {
 		case agentrpc.AttachEnd:
 			h.end = string(payload)
 			return h
+		default: // greetings and acknowledgements
 		}
 	}
 	return h
@@ -514,4 +515,3 @@ func TestWatchersHearOfEachChange(t *testing.T) {
 		}
 	}
 }
-
