@@ -64,7 +64,7 @@ test: lint unit e2e ## All tests: lint, unit, contract, scripts, end to end
 .PHONY: lint
 lint: tools ## Lint, with the layering rules
 	$(TOOLS)/layercover .
-	$(TOOLS)/golangci-lint run ./...
+	$(TOOLS)/golangci-lint run --allow-parallel-runners ./...
 	cd tools && $(GO) vet ./layercover
 
 .PHONY: fmt

@@ -46,6 +46,7 @@ func run(ctx context.Context, out io.Writer, args []string) (err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	pairs := flags.Int("pairs", 7, "pairs of boots")
 	only := flags.String("only", "boot,exec,list,memory", "what to measure")
+	fixtureName := flags.String("fixture", "", "only print the path of this fixture, made if need be")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -54,6 +55,14 @@ func run(ctx context.Context, out io.Writer, args []string) (err error) {
 		return err
 	}
 	if b.cache, err = fixture.Open(); err != nil {
+		return err
+	}
+	if *fixtureName != "" {
+		path, err := b.cache.Path(ctx, *fixtureName)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(out, path)
 		return err
 	}
 	if b.dir, err = os.MkdirTemp("/tmp", "bgbench-"); err != nil {

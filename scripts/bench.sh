@@ -4,6 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 export PATH=$PATH:/usr/sbin:/sbin
 go run ./bench "$@"
-if [ $# -eq 0 ] && [ -d bench/imagepull ]; then
-	go run ./bench/imagepull
+if [ $# -eq 0 ]; then
+	tar=$(go run ./bench -fixture debian.tar)
+	go run ./bench/imagepull -tar "$tar"
 fi
