@@ -253,18 +253,19 @@ func (o *observed) Read(p []byte) (int, error) {
 
 // connected makes sure that nothing is missing from what arrived.
 func (c *collector) connected(ctx context.Context, env []string, r agentrpc.WorkspaceRepo) error {
-	revs := r.Tree + "\n"
+	var revs strings.Builder
+	revs.WriteString(r.Tree + "\n")
 	if (c.req.History || c.req.Base == "") && r.Head != "" {
-		revs += r.Head + "\n"
+		revs.WriteString(r.Head + "\n")
 	}
 	known, err := presentIn(ctx, c.git, env, append([]string{strings.Repeat("0", len(r.Tree))}, c.req.Known...))
 	if err != nil {
 		return err
 	}
 	for _, id := range known {
-		revs += "^" + id + "\n"
+		revs.WriteString("^" + id + "\n")
 	}
-	err = c.git.Run(ctx, gittree.Cmd{Env: env, Stdin: strings.NewReader(revs), Args: []string{"rev-list", "--objects", "--quiet", "--stdin"}})
+	err = c.git.Run(ctx, gittree.Cmd{Env: env, Stdin: strings.NewReader(revs.String()), Args: []string{"rev-list", "--objects", "--quiet", "--stdin"}})
 	if failure, ok := asGitError(err); ok {
 		return fault.New(fault.Unavailable, "what the guest sent is not complete: %s", printable(failure.Error()))
 	}

@@ -40,7 +40,7 @@ func (g *Git) combine(ctx context.Context, vault string, parts []part) (tree str
 		if err := git.Run(ctx, remove); err != nil {
 			return "", err
 		}
-		if err := git.Run(ctx, gittree.Cmd{Env: index, Args: []string{"read-tree", "--prefix=" + p.below + "/", p.tree}}); err != nil {
+		if err := git.Run(ctx, gittree.Cmd{Env: index, Args: []string{"read-tree", "-i", "--prefix=" + p.below + "/", p.tree}}); err != nil {
 			return "", err
 		}
 	}

@@ -91,7 +91,9 @@ func objectName(text string) bool {
 }
 
 // scratch makes a directory beside a vault, on the same filesystem.
-func scratch(vault string) (string, error) { return os.MkdirTemp(filepath.Dir(vault), "scratch-*.staging") }
+func scratch(vault string) (string, error) {
+	return os.MkdirTemp(filepath.Dir(vault), "scratch-*.staging")
+}
 
 // readIfThere returns nothing for a file that is not there.
 func readIfThere(path string) ([]byte, error) {

@@ -132,11 +132,12 @@ func (p *parcel) patterns(ctx context.Context, u *unit, key, standard, name stri
 		}
 		global = filepath.Join(base, "git", standard)
 	}
-	var text string
+	var text strings.Builder
 	for _, file := range []string{global, filepath.Join(u.snap.CommonDir, "info", name)} {
 		if data, err := readIfThere(file); err == nil && len(data) > 0 { // git, too, goes on without a file it cannot read
-			text += string(data) + "\n"
+			text.Write(data)
+			text.WriteByte('\n')
 		}
 	}
-	return text, nil
+	return text.String(), nil
 }

@@ -56,7 +56,21 @@ func git(t failer, dir string, args ...string) string {
 }
 
 func tryGit(dir string, args ...string) (string, error) {
-	cmd := exec.Command("git", args...)
+	cmd := gitCommand(dir, args...)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// tryGitIn gives git an input, and returns its output alone.
+func tryGitIn(dir, input string, args ...string) (string, error) {
+	cmd := gitCommand(dir, args...)
+	cmd.Stdin = strings.NewReader(input)
+	out, err := cmd.Output()
+	return string(out), err
+}
+
+func gitCommand(dir string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(context.Background(), "git", args...)
 	cmd.Dir = dir
 	cmd.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=/nonexistent", "GIT_CONFIG_NOSYSTEM=1", "LC_ALL=C",
@@ -66,8 +80,7 @@ func tryGit(dir string, args ...string) (string, error) {
 		"GIT_CONFIG_KEY_1=init.defaultBranch", "GIT_CONFIG_VALUE_1=main",
 		"GIT_CONFIG_KEY_2=advice.detachedHead", "GIT_CONFIG_VALUE_2=false",
 	}
-	out, err := cmd.CombinedOutput()
-	return string(out), err
+	return cmd
 }
 
 // loop is one repository on its way into a guest and back.
@@ -175,7 +188,7 @@ func files(t failer, root string) map[string]string {
 func kept(t failer, root string) map[string]string {
 	t.Helper()
 	all := files(t, root)
-	for _, path := range strings.Split(git(t, root, "ls-files", "-o", "-i", "--exclude-standard", "-z"), "\x00") {
+	for path := range strings.SplitSeq(git(t, root, "ls-files", "-o", "-i", "--exclude-standard", "-z"), "\x00") {
 		delete(all, path)
 	}
 	return all
@@ -332,7 +345,7 @@ func work(t *rapid.T, dir string, steps int, withGit bool) {
 	for range steps {
 		switch rapid.SampledFrom(verbs).Draw(t, "step") {
 		case "write":
-			put(t, dir, name(t), content(t))
+			put(dir, name(t), content(t))
 		case "edit":
 			if path := some(t, dir); path != "" {
 				appendTo(t, filepath.Join(dir, path), content(t))
@@ -373,7 +386,7 @@ func work(t *rapid.T, dir string, steps int, withGit bool) {
 		case "amend":
 			_, _ = tryGit(dir, "commit", "-q", "--amend", "-a", "-m", "amended")
 		case "ignore":
-			put(t, dir, ".gitignore", rapid.SampledFrom([]string{"*.log\n", "build/\n", "*\n!keep\n", "dir/\n!dir/x\n"}).Draw(t, "rule"))
+			put(dir, ".gitignore", rapid.SampledFrom([]string{"*.log\n", "build/\n", "*\n!keep\n", "dir/\n!dir/x\n"}).Draw(t, "rule"))
 		case "reset":
 			_, _ = tryGit(dir, "reset", "-q", "--soft", "HEAD~1")
 		case "branch":
@@ -381,12 +394,12 @@ func work(t *rapid.T, dir string, steps int, withGit bool) {
 		case "todir":
 			if path := some(t, dir); path != "" {
 				_ = os.Remove(filepath.Join(dir, path))
-				put(t, dir, path+"/inner", content(t))
+				put(dir, path+"/inner", content(t))
 			}
 		case "tofile":
 			d := rapid.SampledFrom([]string{"dir", "build", "dir/sub"}).Draw(t, "directory")
 			_ = os.RemoveAll(filepath.Join(dir, d))
-			put(t, dir, d, content(t))
+			put(dir, d, content(t))
 		}
 	}
 }
@@ -408,7 +421,7 @@ func content(t *rapid.T) string {
 	return texts[kind] + rapid.SampledFrom([]string{"", "", "x", "y\n"}).Draw(t, "end")
 }
 
-func put(t failer, dir, name, content string) {
+func put(dir, name, content string) {
 	path := filepath.Join(dir, name)
 	if os.MkdirAll(filepath.Dir(path), 0o755) != nil {
 		return // a file is in the way

@@ -1,0 +1,222 @@
+package gitrepo_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/gitrepo"
+	"github.com/bangervm/banger/internal/workspace"
+)
+
+// hostile lets guest play the agent against one Collect.
+func hostile(t *testing.T, l *loop, limits gitrepo.Limits, guest func(c net.Conn, in *bufio.Reader)) error {
+	t.Helper()
+	host, agent := net.Pipe()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		guest(agent, bufio.NewReader(agent))
+		_ = agent.Close()
+	}()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { _ = host.Close() })
+	defer stop()
+	got, err := gitrepo.New(limits).Collect(ctx, host, workspace.CollectRequest{
+		Vault: l.vault, Base: l.sent.BaseTree, Known: []string{l.sent.BaseTree},
+	})
+	_ = host.Close()
+	<-done
+	if err == nil {
+		_, err = l.git.Diff(t.Context(), l.vault, l.sent.BaseTree, got.Tree)
+	}
+	return err
+}
+
+// prepared is a small work tree that was sent.
+func prepared(t *testing.T) *loop {
+	t.Helper()
+	requireGit(t)
+	t.Setenv("HOME", t.TempDir())
+	l := newLoop(t, t.TempDir())
+	put(l.host, "a", "one\n")
+	git(t, l.host, "add", "-A")
+	git(t, l.host, "commit", "-q", "-m", "first")
+	if err := l.prepare(workspace.Shallow, false); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func TestAnswersOfAHostileGuest(t *testing.T) {
+	l := prepared(t)
+	limits := gitrepo.Limits{PackBytes: 1 << 20, FileBytes: 1 << 20, Files: 1000}
+	snapshot := func(tree string) agentrpc.WorkspaceAnswer {
+		return agentrpc.WorkspaceAnswer{Snapshot: &agentrpc.WorkspaceSnapshot{Repos: []agentrpc.WorkspaceRepo{{Format: "sha1", Tree: tree}}}}
+	}
+	unknown := strings.Repeat("ab", 20)
+	packs := func(write func(c net.Conn)) func(net.Conn, *bufio.Reader) {
+		return func(c net.Conn, in *bufio.Reader) {
+			_ = agentrpc.WriteLine(c, snapshot(unknown))
+			var want agentrpc.WorkspaceWant
+			if err := agentrpc.ReadLine(in, &want); err != nil || !want.Packs {
+				t.Errorf("the host wants %+v, %v", want, err)
+			}
+			write(c)
+		}
+	}
+	lists := func(write func(c net.Conn, tree *agentrpc.TreeWriter)) func(net.Conn, *bufio.Reader) {
+		return func(c net.Conn, in *bufio.Reader) {
+			go func() { _, _ = io.Copy(io.Discard, in) }()
+			_ = agentrpc.WriteLine(c, agentrpc.WorkspaceAnswer{})
+			write(c, agentrpc.NewTreeWriter(c))
+		}
+	}
+	listed := func(path string) agentrpc.TreeEntry {
+		return agentrpc.TreeEntry{Kind: agentrpc.TreeListed, Path: path, Mode: 0o100644, Size: 1}
+	}
+	for name, tc := range map[string]struct {
+		guest func(net.Conn, *bufio.Reader)
+		want  fault.Code
+	}{
+		"nothing":      {func(net.Conn, *bufio.Reader) {}, fault.Unavailable},
+		"no json":      {func(c net.Conn, _ *bufio.Reader) { _, _ = io.WriteString(c, "{{{\n") }, fault.Unavailable},
+		"endless line": {func(c net.Conn, _ *bufio.Reader) { _, _ = c.Write(bytes.Repeat([]byte("x"), 2<<20)) }, fault.Unavailable},
+		"refusal": {func(c net.Conn, _ *bufio.Reader) {
+			_ = agentrpc.WriteLine(c, agentrpc.WorkspaceAnswer{Code: "not_found", Message: "no"})
+		}, fault.NotFound},
+		"made-up code": {func(c net.Conn, _ *bufio.Reader) {
+			_ = agentrpc.WriteLine(c, agentrpc.WorkspaceAnswer{Code: "root", Message: "no"})
+		}, fault.Internal},
+		"no repository": {func(c net.Conn, _ *bufio.Reader) {
+			_ = agentrpc.WriteLine(c, agentrpc.WorkspaceAnswer{Snapshot: &agentrpc.WorkspaceSnapshot{}})
+		}, fault.Unavailable},
+		"tree as option": {func(c net.Conn, _ *bufio.Reader) { _ = agentrpc.WriteLine(c, snapshot("--upload-pack=x")) }, fault.Unavailable},
+		"no pack":        {packs(func(net.Conn) {}), fault.Unavailable},
+		"garbage pack":   {packs(func(c net.Conn) { _ = agentrpc.WriteChunk(c, []byte("PACK....")); _ = agentrpc.WriteChunk(c, nil) }), fault.Unavailable},
+		"huge chunk":     {packs(func(c net.Conn) { _, _ = c.Write([]byte{0x7f, 0xff, 0xff, 0xff}) }), fault.Unavailable},
+		"gave up":        {packs(func(c net.Conn) { _ = agentrpc.FailChunks(c, "disk \x1b[2J full") }), fault.Unavailable},
+		"empty pack": {packs(func(c net.Conn) {
+			_ = agentrpc.WriteChunk(c, append([]byte("PACK\x00\x00\x00\x02\x00\x00\x00\x00"),
+				0x02, 0x9d, 0x08, 0x82, 0x3b, 0xd8, 0xa8, 0xea, 0xb5, 0x10, 0xad, 0x6a, 0xc7, 0x5c, 0x82, 0x3c, 0xfd, 0x3e, 0xd3, 0x1e))
+			_ = agentrpc.WriteChunk(c, nil)
+		}), fault.Unavailable},
+		"endless pack": {packs(func(c net.Conn) {
+			_ = agentrpc.WriteChunk(c, []byte("PACK\x00\x00\x00\x02\x00\x00\xff\xff\xb0\x80\x80\x80\x80\x80\x01\x78\x01"))
+			for agentrpc.WriteChunk(c, bytes.Repeat([]byte{0}, agentrpc.MaxFrame)) == nil {
+			}
+		}), fault.Unavailable},
+		"endless list": {lists(func(_ net.Conn, tree *agentrpc.TreeWriter) {
+			for i := 0; tree.Entry(listed(strings.Repeat("x", 1+i%200)+"/"+strings.Repeat("y", 1+i/200)), nil) == nil; i++ {
+			}
+		}), fault.Invalid},
+		"path that leaves": {lists(func(c net.Conn, tree *agentrpc.TreeWriter) {
+			_ = tree.Entry(listed("../../etc/passwd"), nil)
+			_ = tree.End()
+		}), fault.Unavailable},
+		"path in .git": {lists(func(c net.Conn, tree *agentrpc.TreeWriter) {
+			_ = tree.Entry(listed("sub/.GIT/hooks/x"), nil)
+			_ = tree.End()
+		}), fault.Invalid},
+		"device": {lists(func(c net.Conn, tree *agentrpc.TreeWriter) {
+			e := listed("x")
+			e.Mode = 0o60644
+			_ = tree.Entry(e, nil)
+			_ = tree.End()
+		}), fault.Unavailable},
+		"unasked file": {lists(func(c net.Conn, tree *agentrpc.TreeWriter) {
+			_ = tree.Entry(listed("x"), nil)
+			_ = tree.End()
+			_ = tree.Text(agentrpc.TreeEntry{Kind: agentrpc.TreeFile, Path: "y"}, "evil")
+			_ = tree.End()
+		}), fault.Unavailable},
+		"endless file": {lists(func(c net.Conn, tree *agentrpc.TreeWriter) {
+			_ = tree.Entry(listed("x"), nil)
+			_ = tree.End()
+			_ = tree.Entry(agentrpc.TreeEntry{Kind: agentrpc.TreeFile, Path: "x", Size: 1 << 62}, nil)
+			_ = tree.End()
+		}), fault.Invalid},
+		"through a link": {lists(func(c net.Conn, tree *agentrpc.TreeWriter) {
+			_ = tree.Entry(listed("l"), nil)
+			_ = tree.Entry(listed("l/x"), nil)
+			_ = tree.End()
+			_ = tree.Text(agentrpc.TreeEntry{Kind: agentrpc.TreeLink, Path: "l"}, filepath.Dir(l.host))
+			_ = tree.Text(agentrpc.TreeEntry{Kind: agentrpc.TreeFile, Path: "l/x"}, "evil")
+			_ = tree.End()
+		}), fault.Unavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := hostile(t, l, limits, tc.guest)
+			if !errors.Is(err, tc.want) {
+				t.Errorf("Collect = %v; want %s", err, tc.want)
+			}
+			if err != nil && strings.ContainsRune(err.Error(), 0x1b) {
+				t.Errorf("the error passes an escape on: %q", err)
+			}
+			if _, err := os.Lstat(filepath.Join(filepath.Dir(l.host), "x")); err == nil {
+				t.Error("a file was written outside")
+			}
+		})
+	}
+	left, err := filepath.Glob(filepath.Join(filepath.Dir(l.vault), "scratch-*"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// TestTreesThatNoPatchMayHave are made with git's plumbing in the guest.
+func TestTreesThatNoPatchMayHave(t *testing.T) {
+	for _, name := range []string{".git", ".GIT", ".git ", "git~1", ".g\u200cit", "..", "."} {
+		t.Run(name, func(t *testing.T) {
+			l := prepared(t)
+			blob := strings.TrimSpace(git(t, l.guest, "hash-object", "-w", "a"))
+			tree := rawTree(t, l.guest, name, blob)
+			err := hostile(t, l, gitrepo.DefaultLimits(), func(c net.Conn, in *bufio.Reader) {
+				_ = agentrpc.WriteLine(c, agentrpc.WorkspaceAnswer{Snapshot: &agentrpc.WorkspaceSnapshot{
+					Repos: []agentrpc.WorkspaceRepo{{Format: "sha1", Tree: tree}},
+				}})
+				var want agentrpc.WorkspaceWant
+				_ = agentrpc.ReadLine(in, &want)
+				pack, _ := tryGitIn(l.guest, tree+"\n", "pack-objects", "--revs", "--stdout", "-q")
+				w := agentrpc.ChunkWriter{W: c}
+				_, _ = io.WriteString(w, pack)
+				_ = w.End()
+			})
+			if !errors.Is(err, fault.Invalid) && !errors.Is(err, fault.Unavailable) {
+				t.Errorf("a tree with %q: %v", name, err)
+			}
+		})
+	}
+}
+
+// rawTree makes a tree that git mktree would refuse.
+func rawTree(t *testing.T, dir, name, blob string) string {
+	t.Helper()
+	raw := make([]byte, 0, 20)
+	for i := 0; i < len(blob); i += 2 {
+		raw = append(raw, unhex(blob[i])<<4|unhex(blob[i+1]))
+	}
+	out, err := tryGitIn(dir, "100644 "+name+"\x00"+string(raw), "hash-object", "-t", "tree", "-w", "--literally", "--stdin")
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return strings.TrimSpace(out)
+}
+
+func unhex(c byte) byte {
+	if c >= 'a' {
+		return c - 'a' + 10
+	}
+	return c - '0'
+}

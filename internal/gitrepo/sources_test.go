@@ -1,0 +1,259 @@
+package gitrepo_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/gitrepo"
+	"github.com/bangervm/banger/internal/workspace"
+)
+
+// applied exports the guest's work and applies it to the user's work tree.
+func (l *loop) applied(t *testing.T) {
+	t.Helper()
+	file, got, err := l.export(workspace.Patch, l.sent.BaseTree)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changes, err := l.git.Diff(t.Context(), l.vault, l.sent.BaseTree, got.Tree)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conflicts, err := l.git.Apply(t.Context(), workspace.ApplyRequest{Top: l.host, Patch: file, Files: changes})
+	if err != nil || conflicts != nil {
+		t.Fatalf("apply: %v, conflicts %v\n%s", err, conflicts, read(t, file))
+	}
+}
+
+func withSubmodule(t *testing.T) *loop {
+	t.Helper()
+	requireGit(t)
+	t.Setenv("HOME", t.TempDir())
+	dir := t.TempDir()
+	inner := filepath.Join(dir, "inner")
+	if err := os.Mkdir(inner, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	git(t, inner, "init", "-q")
+	put(inner, "i", "i\n")
+	git(t, inner, "add", "-A")
+	git(t, inner, "commit", "-q", "-m", "inner")
+	l := newLoop(t, dir)
+	put(l.host, "o", "o\n")
+	git(t, l.host, "add", "-A")
+	git(t, l.host, "submodule", "--quiet", "add", inner, "sub")
+	git(t, l.host, "commit", "-q", "-m", "outer")
+	put(l.host, "sub/i", "i\ndirty\n")
+	return l
+}
+
+func TestSubmodules(t *testing.T) {
+	for _, noGit := range []bool{false, true} {
+		l := withSubmodule(t)
+		l.noGit = noGit
+		err := l.prepare(workspace.Shallow, false)
+		if !errors.Is(err, fault.Invalid) || !strings.Contains(err.Error(), "shallow") || !strings.Contains(err.Error(), "sub") {
+			t.Errorf("shallow = %v; want Invalid, naming the mode and the submodule", err)
+		}
+		if _, err := os.Lstat(l.guest); !os.IsNotExist(err) {
+			t.Errorf("something is in the guest: %v", err)
+		}
+		if err := l.prepare(workspace.FullCopy, false); err != nil {
+			t.Fatal(err)
+		}
+		if want, got := status(t, l.host), status(t, l.guest); want != got {
+			t.Errorf("status\n%q\nwant\n%q", got, want)
+		}
+		put(l.guest, "sub/i", "i\ndirty\nmore\n")
+		if !noGit {
+			git(t, filepath.Join(l.guest, "sub"), "commit", "-q", "-a", "-m", "in the submodule")
+		}
+		put(l.guest, "sub/new", "new\n")
+		put(l.guest, "o", "changed\n")
+		l.applied(t)
+		same(t, "after git apply", files(t, l.guest), files(t, l.host))
+	}
+}
+
+func TestARepositoryThatWasClonedInTheGuestIsNotLost(t *testing.T) {
+	l := prepared(t)
+	git(t, l.guest, "init", "-q", "vendor")
+	put(l.guest, "vendor/v", "v\n")
+	git(t, filepath.Join(l.guest, "vendor"), "add", "-A")
+	git(t, filepath.Join(l.guest, "vendor"), "commit", "-q", "-m", "v")
+	git(t, l.guest, "init", "-q", "unborn")
+	put(l.guest, "unborn/u", "u\n")
+	l.applied(t)
+	same(t, "after git apply", files(t, l.guest), files(t, l.host))
+}
+
+func TestLinkedWorkTree(t *testing.T) {
+	l := prepared(t)
+	main := l.host
+	l.host = filepath.Join(filepath.Dir(main), "linked")
+	git(t, main, "worktree", "add", "-q", l.host, "-b", "linked")
+	put(l.host, "a", "edited\n")
+	l.guest += "2"
+	if err := l.prepare(workspace.Shallow, false); err != nil {
+		t.Fatal(err)
+	}
+	if want, got := status(t, l.host), status(t, l.guest); want != got {
+		t.Errorf("status\n%q\nwant\n%q", got, want)
+	}
+	if got := git(t, l.guest, "symbolic-ref", "HEAD"); got != "refs/heads/linked\n" {
+		t.Errorf("HEAD = %q", got)
+	}
+	put(l.guest, "b", "b\n")
+	git(t, l.guest, "add", "-A")
+	git(t, l.guest, "commit", "-q", "-m", "all")
+	l.applied(t)
+	same(t, "after git apply", files(t, l.guest), files(t, l.host))
+}
+
+func TestWhatIsThereIsNotReplacedUnasked(t *testing.T) {
+	l := prepared(t)
+	put(l.guest, "mine", "precious\n")
+	if err := l.prepare(workspace.Shallow, false); !errors.Is(err, fault.Conflict) {
+		t.Errorf("prepare over work = %v; want Conflict", err)
+	}
+	if read(t, filepath.Join(l.guest, "mine")) != "precious\n" {
+		t.Error("the work is gone")
+	}
+	if err := l.prepare(workspace.Shallow, true); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Lstat(filepath.Join(l.guest, "mine")); !os.IsNotExist(err) {
+		t.Errorf("replaced, and yet there: %v", err)
+	}
+	left, err := os.ReadDir(filepath.Dir(l.guest))
+	for _, e := range left {
+		if strings.Contains(e.Name(), "staging") {
+			t.Errorf("left behind: %s, %v", e.Name(), err)
+		}
+	}
+}
+
+func TestAMergeWithConflictsGoesIn(t *testing.T) {
+	l := prepared(t)
+	git(t, l.host, "checkout", "-q", "-b", "other")
+	put(l.host, "a", "other\n")
+	git(t, l.host, "commit", "-q", "-a", "-m", "other")
+	git(t, l.host, "checkout", "-q", "main")
+	put(l.host, "a", "mine\n")
+	git(t, l.host, "commit", "-q", "-a", "-m", "mine")
+	if out, err := tryGit(l.host, "merge", "other"); err == nil {
+		t.Fatalf("no conflict: %s", out)
+	}
+	if err := l.prepare(workspace.Shallow, true); err != nil {
+		t.Fatal(err)
+	}
+	if want, got := status(t, l.host), status(t, l.guest); want != got {
+		t.Errorf("status\n%q\nwant\n%q", got, want)
+	}
+	put(l.guest, "a", "solved\n")
+	l.applied(t)
+	same(t, "after git apply", files(t, l.guest), files(t, l.host))
+}
+
+func TestCommitsElsewhereAreNamed(t *testing.T) {
+	l := prepared(t)
+	git(t, l.guest, "checkout", "-q", "-b", "side")
+	put(l.guest, "side", "s\n")
+	git(t, l.guest, "add", "-A")
+	git(t, l.guest, "commit", "-q", "-m", "side")
+	git(t, l.guest, "checkout", "-q", "main")
+	put(l.guest, "a", "stashed\n")
+	git(t, l.guest, "stash", "-q")
+	got, err := l.collect(false)
+	if err != nil || strings.Join(got.Elsewhere, " ") != "side stash" {
+		t.Errorf("Elsewhere = %q, %v; want side and stash", got.Elsewhere, err)
+	}
+}
+
+func TestMailboxAndBundle(t *testing.T) {
+	l := prepared(t)
+	put(l.guest, "a", "two\n")
+	git(t, l.guest, "commit", "-q", "-a", "-m", "two")
+	put(l.guest, "c", "not committed\n")
+	clone := filepath.Join(filepath.Dir(l.host), "clone")
+	git(t, filepath.Dir(l.host), "clone", "-q", l.host, clone)
+	mbox, _, err := l.export(workspace.Mbox, l.sent.HeadCommit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	git(t, clone, "am", "-q", mbox)
+	same(t, "after git am", files(t, l.guest), files(t, clone))
+	if log := git(t, clone, "log", "--format=%s"); log != "Uncommitted changes in the workspace\ntwo\nfirst\n" {
+		t.Errorf("the log is %q", log)
+	}
+	bundle, _, err := l.export(workspace.Bundle, l.sent.HeadCommit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	git(t, clone, "fetch", "-q", bundle, "main")
+	git(t, clone, "checkout", "-q", "FETCH_HEAD")
+	same(t, "from the bundle", files(t, l.guest), files(t, clone))
+
+	git(t, l.guest, "commit", "-q", "--amend", "-a", "-m", "first, rewritten")
+	git(t, l.guest, "reset", "-q", "--soft", l.sent.HeadCommit)
+	git(t, l.guest, "commit", "-q", "--amend", "-m", "first, amended")
+	git(t, clone, "checkout", "-q", "--detach", l.sent.HeadCommit)
+	if mbox, _, err = l.export(workspace.Mbox, l.sent.HeadCommit); err != nil {
+		t.Fatal(err)
+	}
+	git(t, clone, "am", "-q", mbox)
+	same(t, "after history was rewritten", files(t, l.guest), files(t, clone))
+}
+
+func TestAWorkTreeThatNobodySent(t *testing.T) {
+	l := prepared(t)
+	put(l.guest, "a", "two\n")
+	git(t, l.guest, "commit", "-q", "-a", "-m", "two")
+	put(l.guest, "b", "b\n")
+	l.sent, l.vault = workspace.Contents{}, filepath.Join(filepath.Dir(l.guest), "fresh.git")
+	got, err := l.collect(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changes, err := l.git.Diff(t.Context(), l.vault, got.Head, got.Tree)
+	if err != nil || len(changes) != 1 || changes[0].Path != "b" {
+		t.Errorf("against the guest's HEAD: %+v, %v", changes, err)
+	}
+	l.noGit, l.vault = true, filepath.Join(filepath.Dir(l.guest), "none.git")
+	if _, err := l.collect(false); !errors.Is(err, fault.Unavailable) {
+		t.Errorf("without git = %v; want Unavailable", err)
+	}
+}
+
+func TestApplyIsAllOrNothing(t *testing.T) {
+	l := prepared(t)
+	put(l.guest, "a", "two\n")
+	put(l.guest, "new", "new\n")
+	put(l.host, "a", "something else\n")
+	before := files(t, l.host)
+	file, got, err := l.export(workspace.Patch, l.sent.BaseTree)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changes, err := l.git.Diff(t.Context(), l.vault, l.sent.BaseTree, got.Tree)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conflicts, err := l.git.Apply(t.Context(), workspace.ApplyRequest{Top: l.host, Patch: file, Files: changes})
+	if err != nil || strings.Join(conflicts, " ") != "a" {
+		t.Errorf("conflicts = %v, %v; want a", conflicts, err)
+	}
+	same(t, "a patch that does not apply", before, files(t, l.host))
+}
+
+func TestNoGitOnTheHost(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	_, err := gitrepo.New(gitrepo.DefaultLimits()).Pack(t.Context(), workspace.PackRequest{Path: "/", Vault: filepath.Join(t.TempDir(), "v")})
+	if !errors.Is(err, fault.Unavailable) {
+		t.Errorf("Pack = %v; want Unavailable", err)
+	}
+}
