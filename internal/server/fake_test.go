@@ -24,6 +24,7 @@ import (
 	"github.com/bangervm/banger/internal/server"
 	"github.com/bangervm/banger/internal/statedir"
 	"github.com/bangervm/banger/internal/vm"
+	"github.com/bangervm/banger/internal/workspace"
 )
 
 // world is every service behind the API, in memory. A test sets the functions
@@ -37,11 +38,13 @@ type world struct {
 	guest  func(net.Conn) // serves one stream of a guest; nil: refuses
 	asked  []string
 	active int
+
+	workspaces *workspaces
 }
 
 func newWorld() *world {
 	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	return &world{vms: map[string]vm.VM{
+	return &world{workspaces: &workspaces{all: map[string]workspace.Workspace{}}, vms: map[string]vm.VM{
 		"web":  {ID: "00000000000000aa", Name: "web", State: vm.Running, Labels: map[string]string{"tier": "front"}, CreatedAt: at},
 		"idle": {ID: "00000000000000bb", Name: "idle", State: vm.Stopped, CreatedAt: at.Add(time.Second)},
 	}}
@@ -284,6 +287,7 @@ func start(t *testing.T, change ...func(*server.Options)) *fixture {
 		Services: server.Services{
 			VMs: f.world, Lifecycle: f.world, Control: f.world, Guests: f.world, Consoles: f.world,
 			Images: images{f.world}, Kernels: kernels{f.world}, Operations: runner, Daemon: stopper{f.world, f.stopped},
+			Workspaces: f.workspaces, WorkspaceState: f.workspaces,
 		},
 	}
 	for _, c := range change {

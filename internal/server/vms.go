@@ -69,7 +69,7 @@ func (s *Server) listVMs(ctx context.Context, in *struct {
 		return api.List[api.VM]{}, err
 	}
 	list := listOf(vms, vmBody)
-	return list, s.withWorkspaces(ctx, vms, list.Items, listTime)
+	return list, s.withWorkspaces(ctx, vms, list.Items, listTime, s.WorkspaceState.Refresh)
 }
 
 func (s *Server) getVM(ctx context.Context, in *Named) (api.VM, error) {
@@ -78,7 +78,7 @@ func (s *Server) getVM(ctx context.Context, in *Named) (api.VM, error) {
 		return api.VM{}, err
 	}
 	bodies := []api.VM{s.liveVM(v)}
-	err = s.withWorkspaces(ctx, []vm.VM{v}, bodies, showTime)
+	err = s.withWorkspaces(ctx, []vm.VM{v}, bodies, showTime, s.WorkspaceState.Look)
 	return bodies[0], err
 }
 

@@ -40,7 +40,9 @@ type Workspaces interface {
 
 // WorkspaceState knows whether VMs have work that no export has.
 type WorkspaceState interface {
-	// Refresh looks at a running VM's workspace, if it has one.
+	// Look looks at a running VM's workspace, if it has one; Refresh is content
+	// with what was so a moment ago.
+	Look(ctx context.Context, v vm.VM) error
 	Refresh(ctx context.Context, v vm.VM) error
 	All(ctx context.Context) (map[string]workspace.Workspace, error)
 	Find(ctx context.Context, vmID string) (workspace.Workspace, bool, error)
@@ -100,13 +102,22 @@ func (s *Server) getWorkspace(ctx context.Context, in *Named) (api.Workspace, er
 	}
 	refreshing, cancel := context.WithTimeout(ctx, showTime)
 	defer cancel()
-	_ = s.WorkspaceState.Refresh(refreshing, v) // the time of the last look is shown
+	looked := s.WorkspaceState.Look(refreshing, v)
 	w, found, err := s.WorkspaceState.Find(ctx, v.ID)
 	if err == nil && !found {
 		err = fault.New(fault.NotFound, "no workspace was prepared in VM %s", v.Name).
 			WithHint("banger vm workspace prepare %s", v.Name)
 	}
-	return workspaceBody(w, v), err
+	return lookedAt(workspaceBody(w, v), looked), err
+}
+
+// lookedAt is a workspace after a look that may have failed: then nobody knows
+// that there is no work in it.
+func lookedAt(body api.Workspace, looked error) api.Workspace {
+	if looked != nil && body.State == string(workspace.Clean) {
+		body.State = string(workspace.Unknown)
+	}
+	return body
 }
 
 func (s *Server) exportWorkspace(ctx context.Context, in *vmRequest[api.ExportWorkspace]) (api.Operation, error) {
@@ -147,10 +158,7 @@ func (s *Server) readExport(ctx context.Context, in *exportID) (func(http.Respon
 
 // withWorkspaces adds to the bodies of VMs what is known of their workspaces,
 // after a look at those that run.
-func (s *Server) withWorkspaces(ctx context.Context, vms []vm.VM, bodies []api.VM, limit time.Duration) error {
-	if s.WorkspaceState == nil {
-		return nil
-	}
+func (s *Server) withWorkspaces(ctx context.Context, vms []vm.VM, bodies []api.VM, limit time.Duration, look func(context.Context, vm.VM) error) error {
 	all, err := s.WorkspaceState.All(ctx)
 	if err != nil || len(all) == 0 {
 		return err
@@ -158,9 +166,10 @@ func (s *Server) withWorkspaces(ctx context.Context, vms []vm.VM, bodies []api.V
 	looking, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	var looks sync.WaitGroup
-	for _, v := range vms {
+	looked := make([]error, len(vms))
+	for i, v := range vms {
 		if _, ok := all[v.ID]; ok {
-			looks.Go(func() { _ = s.WorkspaceState.Refresh(looking, v) }) // the time of the last look is shown
+			looks.Go(func() { looked[i] = look(looking, v) })
 		}
 	}
 	looks.Wait()
@@ -169,7 +178,7 @@ func (s *Server) withWorkspaces(ctx context.Context, vms []vm.VM, bodies []api.V
 	}
 	for i, v := range vms {
 		if w, ok := all[v.ID]; ok {
-			body := workspaceBody(w, v)
+			body := lookedAt(workspaceBody(w, v), looked[i])
 			bodies[i].Workspace = &body
 		}
 	}

@@ -26,9 +26,17 @@ type flight struct {
 	err  error
 }
 
-// Refresh looks at a running VM's workspace, and waits for the result until
-// ctx ends; the look itself goes on. A VM that is not running, or has no
-// workspace, is left alone.
+// Look looks at a running VM's workspace as it is from now on. A VM that is not
+// running, or has no workspace, is left alone.
+func (s *Service) Look(ctx context.Context, v vm.VM) error {
+	if v.State != vm.Running {
+		return nil
+	}
+	return s.look(ctx, v, measureLimit, false)
+}
+
+// Refresh is Look for those who are content with what was so two seconds ago,
+// or with a look that is under way. It waits until ctx ends; the look goes on.
 func (s *Service) Refresh(ctx context.Context, v vm.VM) error {
 	if v.State != vm.Running {
 		return nil
