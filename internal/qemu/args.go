@@ -90,12 +90,6 @@ func commandLine(spec vm.Spec, arch string, tscKHz int64) string {
 		// Timer interrupts come late on a loaded host: the watchdog would take the
 		// counter for wrong, and go over to counting them.
 		line = append(line, fmt.Sprintf("tsc_early_khz=%d", tscKHz), "tsc=reliable", "no_timer_check")
-		if spec.VCPU == 1 {
-			// Calibrating the local APIC's timer takes a tenth of a second and more. The
-			// kernel times idling by the PIT anyway, for the emulated CPU has an erratum.
-			// Taking the lock prefixes out of the code saves an emulated CPU nothing.
-			line = append(line, "nolapic_timer", "noreplace-smp")
-		}
 	}
 	if spec.CmdlineExtra != "" {
 		line = append(line, spec.CmdlineExtra)

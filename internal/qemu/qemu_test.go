@@ -150,20 +150,6 @@ func TestArguments(t *testing.T) {
 	}
 }
 
-// The options for one CPU are not for more: those need their own timers.
-func TestOneCPUIsTimedByThePIT(t *testing.T) {
-	spec := testSpec()
-	for _, cpus := range []int{1, 2} {
-		spec.VCPU = cpus
-		line := strings.Fields(commandLine(spec, "amd64", 2596144))
-		for _, word := range []string{"nolapic_timer", "noreplace-smp"} {
-			if slices.Contains(line, word) != (cpus == 1) {
-				t.Errorf("with %d CPUs the kernel's command line is %q", cpus, line)
-			}
-		}
-	}
-}
-
 func TestArgumentsOfKVM(t *testing.T) {
 	spec := testSpec()
 	spec.Driver = vm.DriverQEMUKVM
