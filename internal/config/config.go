@@ -20,6 +20,8 @@ type Config struct {
 	DetachKeys string `toml:"detach_keys" json:"detach_keys"`
 	// VM holds what a VM gets when the request does not say.
 	VM VMDefaults `toml:"vm" json:"vm"`
+	// Files are copied into guests when they start.
+	Files []File `toml:"files" json:"files"`
 }
 
 // VMDefaults are the defaults of a new VM.

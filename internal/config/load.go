@@ -128,5 +128,10 @@ func (c *Config) validate() error {
 	if c.VM.Disk <= 0 {
 		return fault.New(fault.Invalid, "vm.disk %s is not positive", c.VM.Disk)
 	}
+	for _, f := range c.Files {
+		if err := f.validate(); err != nil {
+			return err
+		}
+	}
 	return nil
 }

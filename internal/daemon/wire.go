@@ -95,9 +95,9 @@ func wire(ctx context.Context, dirs statedir.Dirs, cfg config.Config, build buil
 		Vaults: vmdir.NewVaults(dirs), Log: log,
 	})
 	d.vms = vm.New(vm.Deps{
-		Workspaces: workspaces{d},
-		Changed:    d.sessions.VMChanged,
-		Store:      store, Machines: launch.New(dirs, []string{self, "monitor"}, log), Disks: d.folders,
+		Workspaces: workspaces{d}, Files: placedFiles(cfg),
+		Changed: d.sessions.VMChanged,
+		Store:   store, Machines: launch.New(dirs, []string{self, "monitor"}, log), Disks: d.folders,
 		Identities: identities{VMs: d.folders, known: known},
 		Images:     images{service: d.images, dirs: dirs},
 		Kernels:    kernels{service: d.kernels, archives: archives, dirs: dirs},

@@ -70,6 +70,9 @@ func configure(spec vm.Spec, boots int, now int64, entropy []byte) (agentrpc.Con
 		WorkingDir:     g.WorkingDir,
 		User:           g.User,
 	}
+	for _, f := range g.Files {
+		c.Files = append(c.Files, agentrpc.File{Path: f.Path, Mode: f.Mode, Data: f.Data})
+	}
 	for _, disk := range spec.Disks {
 		switch disk.Serial {
 		case vm.SerialImage:

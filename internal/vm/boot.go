@@ -17,6 +17,7 @@ type boot struct {
 	host      HostFacts
 	identity  Identity
 	keys      []string
+	files     []File
 }
 
 // prepare gathers what a start of v needs. The VM's directory exists.
@@ -41,6 +42,12 @@ func (s *Service) prepare(ctx context.Context, v VM) (b boot, err error) {
 	}
 	if b.identity, err = s.deps.Identities.Ensure(ctx, v.ID); err != nil {
 		return b, err
+	}
+	if s.deps.Files != nil {
+		var notes []string
+		if b.files, notes = s.deps.Files(ctx); len(notes) > 0 {
+			s.log.Info("not all files are placed", "vm", v.ID, "name", v.Name, "notes", notes)
+		}
 	}
 	b.keys, err = s.deps.Identities.AuthorizedKeys(ctx)
 	return b, err
@@ -77,7 +84,7 @@ func (b boot) spec(s *Service, v VM) Spec {
 			HostKey: b.identity.HostKey, AuthorizedKeys: b.keys,
 			Env:        slices.Concat(b.image.Config.Env, v.Env),
 			WorkingDir: b.image.Config.WorkingDir, User: b.image.Config.User,
-			Init: v.Init, Reset: v.ResetPending,
+			Init: v.Init, Reset: v.ResetPending, Files: b.files,
 		},
 	}
 }

@@ -36,6 +36,9 @@ type Deps struct {
 	Host       Host
 	Ports      Ports
 	Workspaces Workspaces
+	// Files, if set, reads the files that a guest gets when it starts. Notes
+	// say which could not be had.
+	Files func(ctx context.Context) (files []File, notes []string)
 	// Preflight runs the checks that matter before a create or a start.
 	Preflight func(ctx context.Context) error
 	Defaults  Defaults

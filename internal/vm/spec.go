@@ -69,6 +69,15 @@ type Guest struct {
 	// Reset is for the first boot of a start only: a guest that reboots after
 	// it was ready is not reset again.
 	Reset bool `json:"reset,omitempty"`
+	// Files are placed before the guest is ready.
+	Files []File `json:"files,omitempty"`
+}
+
+// File is one file of the user's, for a guest. It may hold a secret.
+type File struct {
+	Path string `json:"path"` // absolute, in the guest
+	Mode uint32 `json:"mode"` // permission bits
+	Data []byte `json:"data"`
 }
 
 // Exit is how one start ended. It is stored as exit.json.

@@ -1,0 +1,81 @@
+package config
+
+import (
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/bangervm/banger/internal/fault"
+)
+
+// File is one [[files]] table: what is copied into guests when they start. It
+// has a Preset, or a Host.
+type File struct {
+	// Preset names the credentials and settings of a program: see Presets.
+	Preset string `toml:"preset" json:"preset,omitempty"`
+	// Host is a file or directory here, absolute or beginning with "~/".
+	Host string `toml:"host" json:"host,omitempty"`
+	// Guest is its place in the guest, absolute. Empty: for "~/x", /root/x.
+	Guest string `toml:"guest" json:"guest,omitempty"`
+	// Mode is the permission of each file, as "0600". Empty: as here.
+	Mode string `toml:"mode" json:"mode,omitempty"`
+}
+
+// Presets are the files of programs that people run in guests, by name. None is
+// copied unless the configuration names it.
+func Presets() map[string][]string {
+	return map[string][]string{
+		"claude":   {"~/.claude/.credentials.json", "~/.claude/settings.json", "~/.claude.json"},
+		"codex":    {"~/.codex/auth.json", "~/.codex/config.toml"},
+		"opencode": {"~/.config/opencode", "~/.local/share/opencode/auth.json"},
+		"pi":       {"~/.pi/agent/auth.json", "~/.pi/agent/settings.json", "~/.pi/agent/models.json"},
+	}
+}
+
+// Placed are the files to place, presets resolved: each with Host, Guest and Mode.
+func (c Config) Placed() []File {
+	var all []File
+	for _, f := range c.Files {
+		hosts := []string{f.Host}
+		if f.Preset != "" {
+			hosts = Presets()[f.Preset]
+		}
+		for _, host := range hosts {
+			guest := f.Guest
+			if rest, ok := strings.CutPrefix(host, "~/"); ok && guest == "" {
+				guest = path.Join("/root", rest)
+			}
+			all = append(all, File{Host: host, Guest: guest, Mode: f.Mode})
+		}
+	}
+	return all
+}
+
+func (f File) validate() error {
+	_, known := Presets()[f.Preset]
+	switch {
+	case f.Preset == "" && f.Host == "":
+		return fault.New(fault.Invalid, "files: a table has neither preset nor host")
+	case f.Preset != "" && (f.Host != "" || f.Guest != ""):
+		return fault.New(fault.Invalid, "files: preset %q cannot have host or guest beside it", f.Preset)
+	case f.Preset != "" && !known:
+		names := make([]string, 0, len(Presets()))
+		for name := range Presets() {
+			names = append(names, name)
+		}
+		slices.Sort(names)
+		return fault.New(fault.Invalid, "files: preset %q does not exist", f.Preset).WithHint("%s", strings.Join(names, ", "))
+	case f.Host != "" && !filepath.IsAbs(f.Host) && !strings.HasPrefix(f.Host, "~/"):
+		return fault.New(fault.Invalid, "files: host %q is neither absolute nor begins with ~/", f.Host)
+	case f.Host != "" && f.Guest == "" && !strings.HasPrefix(f.Host, "~/"):
+		return fault.New(fault.Invalid, "files: host %q needs guest, the place in the guest", f.Host)
+	case f.Guest != "" && (!path.IsAbs(f.Guest) || path.Clean(f.Guest) != f.Guest || f.Guest == "/"):
+		return fault.New(fault.Invalid, "files: guest %q is not an absolute path", f.Guest)
+	}
+	if mode, err := strconv.ParseUint(f.Mode, 8, 32); f.Mode != "" && (err != nil || mode > 0o777) {
+		return fault.New(fault.Invalid, "files: mode %q is not valid", f.Mode).WithHint(`an octal number in quotes, such as "0600"`)
+	}
+	return nil
+}
