@@ -91,10 +91,13 @@ func (s *Server) guard(next sdk.MethodHandler) sdk.MethodHandler {
 		defer cancel()
 		go s.endWithServer(ctx, cancel)
 		res, err := next(ctx, method, req)
-		if called, ok := res.(*sdk.CallToolResult); ok && called.IsError {
-			return toolError(called.GetError()), err
+		if err != nil {
+			return nil, err
 		}
-		return res, err
+		if called, ok := res.(*sdk.CallToolResult); ok && called.IsError {
+			return toolError(called.GetError()), nil
+		}
+		return res, nil
 	}
 }
 

@@ -1,0 +1,285 @@
+package mcp
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/fault"
+)
+
+// fake is a daemon with one VM, "box".
+type fake struct {
+	t *testing.T
+
+	mu       sync.Mutex
+	created  []api.CreateVM
+	stopped  []api.StopVM
+	forced   []bool
+	canceled []string
+	accepted []string
+	sent     []byte
+	eof      bool
+	starts   []api.StartSession
+	prepared []api.PrepareWorkspace
+	exports  []api.ExportWorkspace
+	stops    []api.StopSession
+
+	vms    []api.VM
+	files  map[string][]byte
+	mode   *fs.FileMode
+	patch  []byte
+	short  int64 // bytes by which an export is cut
+	output []byte
+	ended  bool
+
+	// stages are what Wait tells before its end. With hang, Wait returns only
+	// when it is cancelled.
+	stages [][]api.Stage
+	hang   bool
+	undone chan struct{}
+	// guest plays a command, with the frames of both directions.
+	guest func(conn net.Conn, req api.Exec)
+}
+
+func newFake(t *testing.T) *fake {
+	return &fake{
+		t: t, vms: []api.VM{{ID: "0123456789abcdef", Name: "box", State: "running", Image: "debian"}},
+		files: map[string][]byte{}, undone: make(chan struct{}),
+	}
+}
+
+func (f *fake) daemon() Daemon {
+	return Daemon{VMs: f, Operations: f, Commands: f, Sessions: f, Workspaces: f, Files: f}
+}
+
+func (f *fake) find(name string) error {
+	for _, v := range f.vms {
+		if v.Name == name {
+			return nil
+		}
+	}
+	return fault.New(fault.NotFound, "no VM named %q", name).WithHint("banger vm list")
+}
+
+func operation(kind string, result any) api.Operation {
+	data, _ := json.Marshal(result)
+	now := time.Unix(1, 0)
+	return api.Operation{ID: kind, Kind: kind, Subject: "box", State: "succeeded", Result: data, EndedAt: &now}
+}
+
+func (f *fake) ListVMs(_ context.Context, _ map[string]string) ([]api.VM, error) { return f.vms, nil }
+
+func (f *fake) CreateVM(_ context.Context, req api.CreateVM) (api.Operation, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.created = append(f.created, req)
+	return api.Operation{ID: "vm.create", Kind: "vm.create", State: "running"}, nil
+}
+
+func (f *fake) StartVM(_ context.Context, name string, _ api.StartVM) (api.Operation, error) {
+	return api.Operation{ID: "vm.start"}, f.find(name)
+}
+
+func (f *fake) StopVM(_ context.Context, name string, req api.StopVM) (api.Operation, error) {
+	f.stopped = append(f.stopped, req)
+	return api.Operation{ID: "vm.stop"}, f.find(name)
+}
+
+func (f *fake) DeleteVM(_ context.Context, name string, force bool) (api.Operation, error) {
+	if err := f.find(name); err != nil {
+		return api.Operation{}, err
+	}
+	f.forced = append(f.forced, force)
+	if !force {
+		return api.Operation{}, fault.New(fault.Conflict, "VM box is running").WithHint("banger vm delete --force box")
+	}
+	return api.Operation{ID: "vm.delete"}, nil
+}
+
+func (f *fake) Wait(ctx context.Context, id string, onUpdate func(api.Operation)) (api.Operation, error) {
+	for _, stages := range f.stages {
+		if onUpdate != nil {
+			onUpdate(api.Operation{ID: id, State: "running", Stages: stages})
+		}
+	}
+	f.mu.Lock()
+	wasCanceled := len(f.canceled) > 0
+	f.mu.Unlock()
+	if wasCanceled {
+		close(f.undone)
+		now := time.Unix(1, 0)
+		return api.Operation{ID: id, State: "canceled", EndedAt: &now}, fault.New(fault.Canceled, "cancelled")
+	}
+	if f.hang {
+		<-ctx.Done()
+		return api.Operation{ID: id, State: "running"}, fault.Wrap(fault.Canceled, ctx.Err(), "gave up")
+	}
+	switch id {
+	case "workspace.prepare":
+		return operation(id, api.Workspace{Path: "/root/repo", Mode: "shallow", HeadCommit: "c0ffee", BaseTree: "7ee"}), nil
+	case "workspace.export":
+		return operation(id, api.Export{
+			ID: "e1", BaseCommit: "7ee", Bytes: int64(len(f.patch)), FileCount: 1,
+			Files: []api.ExportedFile{{Path: "a", Status: "modified"}},
+		}), nil
+	default:
+		return operation(id, f.vms[0]), nil
+	}
+}
+
+func (f *fake) CancelOperation(_ context.Context, id string) (api.Operation, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.canceled = append(f.canceled, id)
+	return api.Operation{ID: id}, nil
+}
+
+func (f *fake) Exec(_ context.Context, vm string, req api.Exec) (io.ReadWriteCloser, error) {
+	if err := f.find(vm); err != nil {
+		return nil, err
+	}
+	here, there := net.Pipe()
+	go func() {
+		f.guest(there, req)
+		_ = there.Close()
+	}()
+	return here, nil
+}
+
+func (f *fake) StartSession(_ context.Context, vm string, req api.StartSession) (api.Session, error) {
+	f.starts = append(f.starts, req)
+	return api.Session{ID: "5e55", Name: "s", State: "running", Command: req.Command}, f.find(vm)
+}
+
+func (f *fake) ListSessions(_ context.Context, vm string) ([]api.Session, error) {
+	return []api.Session{{Name: "s", State: "running"}}, f.find(vm)
+}
+
+func (f *fake) session(name string) error {
+	if name != "s" {
+		return fault.New(fault.NotFound, "no session %q", name).WithHint("banger vm session list box")
+	}
+	return nil
+}
+
+func (f *fake) ReadSession(_ context.Context, _, name string, opts client.SessionRead) (api.SessionOutput, error) {
+	if err := f.session(name); err != nil {
+		return api.SessionOutput{}, err
+	}
+	from := max(0, opts.Offset)
+	data := f.output[min(from, int64(len(f.output))):]
+	data = data[:min(len(data), opts.Max)]
+	return api.SessionOutput{
+		Offset: from, Next: from + int64(len(data)), End: int64(len(f.output)), Data: data, Ended: f.ended,
+	}, nil
+}
+
+func (f *fake) SendSession(_ context.Context, _, name string, p []byte, eof bool) error {
+	f.sent, f.eof = append(f.sent, p...), eof
+	return f.session(name)
+}
+
+func (f *fake) StopSession(_ context.Context, _, name string, req api.StopSession) (api.Session, error) {
+	f.stops = append(f.stops, req)
+	code := 143
+	return api.Session{Name: name, State: "exited", ExitCode: &code}, f.session(name)
+}
+
+func (f *fake) PrepareWorkspace(_ context.Context, vm string, req api.PrepareWorkspace) (api.Operation, error) {
+	f.prepared = append(f.prepared, req)
+	return api.Operation{ID: "workspace.prepare"}, f.find(vm)
+}
+
+func (f *fake) ExportWorkspace(_ context.Context, vm string, req api.ExportWorkspace) (api.Operation, error) {
+	f.exports = append(f.exports, req)
+	return api.Operation{ID: "workspace.export"}, f.find(vm)
+}
+
+func (f *fake) ReadExport(context.Context, string, string) (io.ReadCloser, error) {
+	return io.NopCloser(bytes.NewReader(f.patch[:int64(len(f.patch))-f.short])), nil
+}
+
+func (f *fake) AcceptExport(_ context.Context, _, id string) error {
+	f.accepted = append(f.accepted, id)
+	return nil
+}
+
+func (f *fake) ReadFile(_ context.Context, vm, path string, offset int64, limit int) ([]byte, FileInfo, error) {
+	if err := f.find(vm); err != nil {
+		return nil, FileInfo{}, err
+	}
+	data, ok := f.files[path]
+	if !ok {
+		return nil, FileInfo{}, fault.New(fault.NotFound, "%s: file does not exist", path)
+	}
+	info := FileInfo{Size: int64(len(data)), Mode: 0o640, Modified: time.Unix(1, 0)}
+	data = data[min(offset, int64(len(data))):]
+	return data[:min(len(data), limit)], info, nil
+}
+
+func (f *fake) WriteFile(_ context.Context, vm string, w FileWrite) (bool, error) {
+	if err := f.find(vm); err != nil {
+		return false, err
+	}
+	_, there := f.files[w.Path]
+	f.files[w.Path], f.mode = w.Data, w.Mode
+	return !there, nil
+}
+
+func frame(t agentrpc.FrameType, payload string) func(io.Writer) {
+	return func(w io.Writer) { _ = agentrpc.WriteFrame(w, t, []byte(payload)) }
+}
+
+func exit(status uint32) func(io.Writer) {
+	return func(w io.Writer) {
+		_ = agentrpc.WriteFrame(w, agentrpc.FrameExit, binary.BigEndian.AppendUint32(nil, status))
+	}
+}
+
+// plays is a guest that writes frames and reads none.
+func plays(frames ...func(io.Writer)) func(net.Conn, api.Exec) {
+	return func(conn net.Conn, _ api.Exec) {
+		go func() { _, _ = io.Copy(io.Discard, conn) }()
+		for _, write := range frames {
+			write(conn)
+		}
+	}
+}
+
+// obeys is a guest whose command ends only by the given signal. It tells the
+// signals that came.
+func obeys(deadly string, signals chan<- string) func(net.Conn, api.Exec) {
+	return func(conn net.Conn, _ api.Exec) {
+		defer close(signals)
+		frame(agentrpc.FrameStdout, "working\n")(conn)
+		for {
+			kind, payload, err := agentrpc.ReadFrame(conn, nil)
+			if err != nil {
+				if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrClosedPipe) {
+					signals <- err.Error()
+				}
+				return
+			}
+			if kind != agentrpc.FrameSignal {
+				continue
+			}
+			signals <- string(payload)
+			if string(payload) == deadly {
+				exit(128 + 9)(conn)
+				return
+			}
+		}
+	}
+}
