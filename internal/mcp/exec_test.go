@@ -31,7 +31,7 @@ func TestExec(t *testing.T) {
 	if got.ExitCode != 3 || got.TimedOut || got.Stdout.Text != "out\n" || got.Stderr.Text != "err\n" || got.Stdout.Omitted != 0 {
 		t.Errorf("%+v", got)
 	}
-	if fmt.Sprint(asked.Command, asked.Dir, asked.Env, asked.User, asked.Stdin, asked.KillGroup) != "[make test] /root/repo [A=1 B=2] guest false true" {
+	if fmt.Sprintf("%v %v %v %v %v %v", asked.Command, asked.Dir, asked.Env, asked.User, asked.Stdin, asked.KillGroup) != "[make test] /root/repo [A=1 B=2] guest false true" {
 		t.Errorf("asked for %+v", asked)
 	}
 }
@@ -130,10 +130,16 @@ func TestExecCancelled(t *testing.T) {
 // A client that goes away ends what it had under way.
 func TestClientGoesAway(t *testing.T) {
 	f := newFake(t)
-	s := connect(t, f, nil)
 	signals := make(chan string, 8)
 	f.guest = obeys("TERM", signals)
 	f.hang = true
+	here, there := net.Pipe()
+	served := make(chan error, 1)
+	go func() { served <- New(f.daemon(), "test").Serve(context.WithoutCancel(t.Context()), there, there) }()
+	s, err := sdk.NewClient(&sdk.Implementation{Name: "test"}, nil).Connect(t.Context(), &sdk.IOTransport{Reader: here, Writer: here}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	go func() {
 		_, _ = s.CallTool(context.WithoutCancel(t.Context()), &sdk.CallToolParams{Name: "exec", Arguments: object{"vm": "box", "command": []string{"sleep", "9"}}})
 	}()
@@ -141,7 +147,11 @@ func TestClientGoesAway(t *testing.T) {
 		_, _ = s.CallTool(context.WithoutCancel(t.Context()), &sdk.CallToolParams{Name: "vm_create"})
 	}()
 	until(t, func() bool { f.mu.Lock(); defer f.mu.Unlock(); return len(f.created) == 1 })
-	_ = s.Close()
+	_ = here.Close()
+	// It is over only when all that was under way has been ended.
+	if err := receiveWithin(t, served); err != nil {
+		t.Error(err)
+	}
 	if sig := receiveWithin(t, signals); sig != "TERM" {
 		t.Errorf("signal %q", sig)
 	}
