@@ -75,7 +75,7 @@ func run(ctx context.Context, out io.Writer, args []string) (err error) {
 	measures := []struct {
 		name string
 		run  func(context.Context) error
-	}{{"boot", b.boot}, {"exec", b.exec}, {"list", b.list}, {"memory", b.memory}}
+	}{{"boot", b.boot}, {"exec", b.exec}, {"list", b.list}, {"memory", b.memory}, {"workspace", b.workspace}}
 	for _, m := range measures {
 		if !slices.Contains(strings.Split(*only, ","), m.name) {
 			continue

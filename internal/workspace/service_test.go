@@ -1,0 +1,345 @@
+package workspace_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/operation"
+	"github.com/bangervm/banger/internal/vm"
+	"github.com/bangervm/banger/internal/workspace"
+)
+
+// world is one VM, its guest, and the host's git and disk, all made up. It
+// implements every seam; trees are names, and a diff is one file for each letter.
+type world struct {
+	mu      sync.Mutex
+	record  map[string]workspace.Workspace
+	vm      vm.VM
+	now     time.Time
+	tree    string // the guest's work tree
+	other   []string
+	sendErr error
+	readErr error
+	asked   []workspace.GuestRequest
+	kept    string
+	applied bool
+	inWay   []string
+}
+
+func newWorld(t *testing.T) (*world, *workspace.Service) {
+	t.Helper()
+	w := &world{
+		record: map[string]workspace.Workspace{}, vm: vm.VM{ID: "v1", Name: "box", State: vm.Running, StartID: "s1"},
+		now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC),
+	}
+	s := workspace.New(workspace.Deps{Store: w, VMs: vms{w}, Git: w, Guests: w, Vaults: w, Now: func() time.Time { return w.now }})
+	t.Cleanup(func() { s.Close(); goleak.VerifyNone(t) })
+	return w, s
+}
+
+type vms struct{ w *world }
+
+func (v vms) Get(context.Context, string) (vm.VM, error) { return v.w.vm, nil }
+
+func (w *world) Get(_ context.Context, id string) (workspace.Workspace, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	found, ok := w.record[id]
+	if !ok {
+		return found, fault.New(fault.NotFound, "none")
+	}
+	return found, nil
+}
+
+func (w *world) Put(_ context.Context, ws workspace.Workspace) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.record[ws.VMID] = ws
+	return nil
+}
+
+func (w *world) Update(ctx context.Context, id string, change func(*workspace.Workspace) error) (workspace.Workspace, error) {
+	ws, err := w.Get(ctx, id)
+	if err == nil {
+		err = change(&ws)
+	}
+	if err == nil {
+		err = w.Put(ctx, ws)
+	}
+	return ws, err
+}
+
+func (w *world) List(context.Context) ([]workspace.Workspace, error) { return nil, nil }
+func (w *world) Delete(context.Context, string) error                { return nil }
+
+func (w *world) Pack(_ context.Context, req workspace.PackRequest) (workspace.Parcel, error) {
+	return parcel{w, req}, nil
+}
+
+func (w *world) Collect(context.Context, io.ReadWriter, workspace.CollectRequest) (workspace.Collected, error) {
+	return workspace.Collected{Tree: w.tree, Head: "guest-head", Elsewhere: w.other}, w.readErr
+}
+
+func (w *world) Diff(_ context.Context, _, from, to string) ([]workspace.File, error) {
+	var files []workspace.File
+	for _, r := range strings.TrimPrefix(to, from) {
+		files = append(files, workspace.File{Path: string(r), Status: "added", Insertions: 2})
+	}
+	return files, nil
+}
+
+func (w *world) Write(_ context.Context, req workspace.WriteRequest) (workspace.WriteResult, error) {
+	return workspace.WriteResult{Base: req.Base, Bytes: 5}, nil
+}
+
+func (w *world) Apply(_ context.Context, req workspace.ApplyRequest) ([]string, error) {
+	w.applied = !req.CheckOnly && len(w.inWay) == 0
+	return w.inWay, nil
+}
+
+func (w *world) Workspace(_ context.Context, _ string, req workspace.GuestRequest) (io.ReadWriteCloser, error) {
+	w.asked = append(w.asked, req)
+	return nopStream{}, nil
+}
+
+func (w *world) Vault(_, name string) (string, error) { return "/vaults/" + name, nil }
+func (w *world) Keep(_, name string) error            { w.kept = name; return nil }
+func (w *world) Export(_, id string) (string, error)  { return "/exports/" + id, nil }
+func (w *world) OpenExport(string, string) (io.ReadCloser, int64, error) {
+	return nopStream{}, 0, nil
+}
+
+type nopStream struct{ io.ReadWriter }
+
+func (nopStream) Close() error { return nil }
+
+type parcel struct {
+	w   *world
+	req workspace.PackRequest
+}
+
+func (p parcel) Contents() workspace.Contents {
+	return workspace.Contents{Source: p.req.Path, Format: "sha1", HeadCommit: "head", BaseTree: "t-", Files: 1, Bytes: 2}
+}
+
+func (p parcel) Send(context.Context, io.ReadWriter, operation.Progress) error {
+	if p.w.sendErr == nil {
+		p.w.tree = "t-"
+	}
+	return p.w.sendErr
+}
+func (p parcel) Close() error { return nil }
+
+func prepare(t *testing.T, s *workspace.Service, force bool) error {
+	t.Helper()
+	_, err := s.Prepare(t.Context(), workspace.PrepareRequest{VM: "box", Path: "/src", Mode: workspace.Shallow, Force: force}, operation.Discard{})
+	return err
+}
+
+func TestWorkIsNotReplacedUnlessExported(t *testing.T) {
+	w, s := newWorld(t)
+	if err := prepare(t, s, false); err != nil {
+		t.Fatal(err)
+	}
+	if w.asked[0].Replace || w.asked[0].Path != workspace.DefaultPath {
+		t.Errorf("the first prepare asked for %+v", w.asked[0])
+	}
+	if w.kept != w.record["v1"].Vault {
+		t.Errorf("kept vault %q, and the record has %q", w.kept, w.record["v1"].Vault)
+	}
+	if err := prepare(t, s, false); err != nil {
+		t.Errorf("nothing was done in the guest: %v", err)
+	}
+	if last := w.asked[len(w.asked)-1]; !last.Replace {
+		t.Errorf("the second prepare asked for %+v", last)
+	}
+	w.tree = "t-abc"
+	if err := prepare(t, s, false); !errors.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "3 files") {
+		t.Errorf("over work = %v; want Conflict, with how much", err)
+	}
+	e, err := s.Export(t.Context(), workspace.ExportRequest{VM: "box", Format: workspace.Patch}, operation.Discard{})
+	if err != nil || e.BaseCommit != "t-" || len(e.Files) != 3 {
+		t.Fatalf("export = %+v, %v", e, err)
+	}
+	if err := prepare(t, s, false); !errors.Is(err, fault.Conflict) {
+		t.Errorf("an export that nobody has counts: %v", err)
+	}
+	if err := s.Accept(t.Context(), "box", "another"); err != nil {
+		t.Fatal(err)
+	}
+	if err := prepare(t, s, false); !errors.Is(err, fault.Conflict) {
+		t.Errorf("another export counts: %v", err)
+	}
+	if err := s.Accept(t.Context(), "box", e.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := prepare(t, s, false); err != nil {
+		t.Errorf("after the export was accepted: %v", err)
+	}
+	w.other = []string{"side"}
+	if err := prepare(t, s, false); !errors.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "commits on side") {
+		t.Errorf("over commits on another branch = %v; want Conflict", err)
+	}
+	if err := prepare(t, s, true); err != nil {
+		t.Errorf("with force: %v", err)
+	}
+}
+
+func TestWhatFailsLeavesTheRecord(t *testing.T) {
+	w, s := newWorld(t)
+	if err := prepare(t, s, false); err != nil {
+		t.Fatal(err)
+	}
+	before := w.record["v1"]
+	w.sendErr = fault.New(fault.Unavailable, "the guest's disk is full")
+	if err := prepare(t, s, false); !errors.Is(err, fault.Unavailable) {
+		t.Errorf("prepare = %v; want Unavailable", err)
+	}
+	if got := w.record["v1"]; got.Vault != before.Vault || w.kept != before.Vault {
+		t.Errorf("the record has vault %q, kept is %q; want %q", got.Vault, w.kept, before.Vault)
+	}
+}
+
+func TestWhatIsKnownOfWork(t *testing.T) {
+	w, s := newWorld(t)
+	unsaved := func() string {
+		t.Helper()
+		what, err := s.Unsaved(t.Context(), w.vm)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return what
+	}
+	if what := unsaved(); what != "" {
+		t.Errorf("without a workspace: %q", what)
+	}
+	if err := prepare(t, s, false); err != nil {
+		t.Fatal(err)
+	}
+	w.vm.State = vm.Stopped
+	if what := unsaved(); !strings.Contains(what, "not looked at") {
+		t.Errorf("stopped by itself: %q; want unknown", what)
+	}
+	w.vm.State = vm.Running
+	s.Stopping(t.Context(), w.vm)
+	w.vm.State = vm.Stopped
+	if what := unsaved(); what != "" {
+		t.Errorf("clean when it was stopped: %q", what)
+	}
+	w.vm.State, w.vm.StartID = vm.Running, "s2"
+	w.tree = "t-a"
+	s.Stopping(t.Context(), w.vm)
+	w.vm.State = vm.Stopped
+	if what := unsaved(); what != "changes in 1 file in the workspace /root/repo" {
+		t.Errorf("with work when it was stopped: %q", what)
+	}
+	w.vm.StartID = "s3"
+	if what := unsaved(); !strings.Contains(what, "not looked at") {
+		t.Errorf("started again since: %q; want unknown", what)
+	}
+	w.vm.State, w.readErr = vm.Running, fault.New(fault.Unavailable, "no answer")
+	s.Stopping(t.Context(), w.vm)
+	w.vm.State = vm.Stopped
+	if what := unsaved(); !strings.Contains(what, "not looked at") {
+		t.Errorf("could not be looked at: %q; want unknown", what)
+	}
+}
+
+func TestLookSeesWhatRefreshMayNot(t *testing.T) {
+	w, s := newWorld(t)
+	if err := prepare(t, s, false); err != nil {
+		t.Fatal(err)
+	}
+	w.tree = "t-a"
+	if err := s.Refresh(t.Context(), w.vm); err != nil || w.record["v1"].Work.Any() {
+		t.Errorf("Refresh within an instant of a look: %v, %+v", err, w.record["v1"].Work)
+	}
+	if err := s.Look(t.Context(), w.vm); err != nil || w.record["v1"].Work.Changes.Files != 1 {
+		t.Errorf("Look: %v, %+v", err, w.record["v1"].Work)
+	}
+	w.tree = "t-ab"
+	w.now = w.now.Add(time.Minute)
+	if err := s.Refresh(t.Context(), w.vm); err != nil || w.record["v1"].Work.Changes.Files != 2 {
+		t.Errorf("Refresh a minute later: %v, %+v", err, w.record["v1"].Work)
+	}
+}
+
+func TestBases(t *testing.T) {
+	w, s := newWorld(t)
+	export := func(req workspace.ExportRequest) string {
+		t.Helper()
+		req.VM = "box"
+		e, err := s.Export(t.Context(), req, operation.Discard{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e.BaseCommit
+	}
+	if base := export(workspace.ExportRequest{Format: workspace.Patch}); base != "guest-head" {
+		t.Errorf("nothing was prepared: base %q", base)
+	}
+	if len(w.record) != 0 {
+		t.Errorf("recorded: %v", w.record)
+	}
+	if err := prepare(t, s, false); err != nil {
+		t.Fatal(err)
+	}
+	for want, req := range map[string]workspace.ExportRequest{
+		"t-":   {Format: workspace.Patch},
+		"head": {Format: workspace.Mbox},
+		"mine": {Format: workspace.Bundle, BaseCommit: "mine"},
+	} {
+		if base := export(req); base != want {
+			t.Errorf("%+v: base %q, want %q", req, base, want)
+		}
+	}
+	if base := export(workspace.ExportRequest{Format: workspace.Patch, Path: "/srv/other"}); base != "guest-head" {
+		t.Errorf("another work tree: base %q", base)
+	}
+}
+
+func TestApplyCountsAsAnExport(t *testing.T) {
+	w, s := newWorld(t)
+	if err := prepare(t, s, false); err != nil {
+		t.Fatal(err)
+	}
+	w.tree, w.inWay = "t-a", []string{"a"}
+	req := workspace.ExportRequest{VM: "box", Format: workspace.Patch, Apply: true}
+	e, err := s.Export(t.Context(), req, operation.Discard{})
+	if err != nil || e.Applied || len(e.Conflicts) != 1 || !w.record["v1"].Work.Any() {
+		t.Errorf("with a conflict: %+v, %v", e, err)
+	}
+	w.inWay = nil
+	e, err = s.Export(t.Context(), req, operation.Discard{})
+	if err != nil || !e.Applied || !w.applied || w.record["v1"].Work.Any() || w.record["v1"].ExportedTree != "t-a" {
+		t.Errorf("applied: %+v, %v, %+v", e, err, w.record["v1"])
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	w, s := newWorld(t)
+	for _, to := range []string{"relative", "/", "/a/../b", "/a/"} {
+		_, err := s.Prepare(t.Context(), workspace.PrepareRequest{VM: "box", Path: "/src", To: to}, operation.Discard{})
+		if !errors.Is(err, fault.Invalid) {
+			t.Errorf("to %q = %v; want Invalid", to, err)
+		}
+	}
+	w.vm.State = vm.Stopped
+	if err := prepare(t, s, false); !errors.Is(err, fault.Conflict) {
+		t.Errorf("a stopped VM = %v; want Conflict", err)
+	}
+	if _, err := workspace.ParseMode("deep"); !errors.Is(err, fault.Invalid) {
+		t.Errorf("mode deep = %v", err)
+	}
+	if _, err := workspace.ParseFormat("zip"); !errors.Is(err, fault.Invalid) {
+		t.Errorf("format zip = %v", err)
+	}
+}
