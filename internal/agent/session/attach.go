@@ -53,7 +53,7 @@ func (s *Session) Attach(req agentrpc.SessionAttach) (*Attachment, agentrpc.Atta
 		if err := s.takeOver(a, req.Writer); err != nil {
 			return nil, agentrpc.AttachGreeting{}, err
 		}
-		greeting.Stdin, a.acked = a.source.received, a.source.consumed
+		greeting.Stdin, a.acked = a.source.received, unknown
 		if s.tty {
 			s.resize(req.Rows, req.Cols, true)
 		}
@@ -190,5 +190,9 @@ func (s *Session) awaitReader(a *Attachment) {
 // ackDue reports whether the client should be told what was read, so that its
 // window opens. The caller holds mu.
 func (a *Attachment) ackDue() bool {
-	return a.source.consumed-a.acked >= agentrpc.StdinWindow/4
+	return a.acked == unknown || a.source.consumed-a.acked >= agentrpc.StdinWindow/4
 }
+
+// unknown is what was acknowledged on a new connection: the last word on the
+// one before may not have arrived.
+const unknown = -1

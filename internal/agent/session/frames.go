@@ -34,6 +34,9 @@ func (a *Attachment) poll(buf []byte) (frame []byte, last bool, wake <-chan stru
 		return nil, true, nil
 	case a.ending != nil:
 		return ending(buf, *a.ending), true, nil
+	case a.source != nil && a.ackDue(): // before output, which may never pause
+		a.acked = a.source.consumed
+		return agentrpc.AppendFrame(buf[:0], agentrpc.AttachAck, agentrpc.AppendOffset(nil, a.acked)), false, nil
 	}
 	for range 2 {
 		a.turn = 1 - a.turn
@@ -47,9 +50,6 @@ func (a *Attachment) poll(buf []byte) (frame []byte, last bool, wake <-chan stru
 		return ending(buf, agentrpc.AttachEnding{Reason: agentrpc.EndExited, ExitCode: s.status, Signal: s.signal}), true, nil
 	case a.once && a.next[0] >= a.until[0] && a.next[1] >= a.until[1]:
 		return ending(buf, agentrpc.AttachEnding{Reason: agentrpc.EndOnce}), true, nil
-	case a.source != nil && a.ackDue():
-		a.acked = a.source.consumed
-		return agentrpc.AppendFrame(buf[:0], agentrpc.AttachAck, agentrpc.AppendOffset(nil, a.acked)), false, nil
 	}
 	return nil, false, s.wake
 }
