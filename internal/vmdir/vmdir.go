@@ -95,6 +95,15 @@ func (s *VMs) Sweep(ctx context.Context) ([]string, error) {
 		}
 		ids = append(ids, entry.Name())
 		dir := s.dirs.VM(entry.Name())
+		scratch, err := filepath.Glob(filepath.Join(dir.Workspaces(), "*"+statedir.StagingSuffix))
+		if err != nil {
+			return nil, err
+		}
+		for _, path := range scratch {
+			if err := os.RemoveAll(path); err != nil {
+				return nil, err
+			}
+		}
 		for _, file := range []string{dir.Disk(), dir.Identity()} {
 			if err := os.Remove(file + statedir.StagingSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return nil, err
