@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -114,7 +115,13 @@ func Stop(ctx context.Context, opts Options, force bool) (stopped bool, err erro
 func quickPing(ctx context.Context, c *client.Client) (api.Ping, error) {
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
-	return c.Ping(ctx)
+	ping, err := c.Ping(ctx)
+	if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, io.EOF) {
+		// A daemon that was dying took the connection. What answers now, if
+		// anything does, is another.
+		return c.Ping(ctx)
+	}
+	return ping, err
 }
 
 // fits refuses a daemon that this client cannot talk to.

@@ -130,6 +130,9 @@ func hintOf(err error) string {
 // printable makes text safe for a terminal: it comes from guests and registries
 // too. Line breaks become newline, other control characters a question mark.
 func printable(text, newline string) string {
+	if plain(text) {
+		return text
+	}
 	text = strings.ReplaceAll(strings.TrimRight(text, "\r\n"), "\r\n", "\n")
 	var b strings.Builder
 	for _, r := range text {
@@ -145,6 +148,16 @@ func printable(text, newline string) string {
 		}
 	}
 	return b.String()
+}
+
+// plain reports whether text is nothing but printable ASCII, as nearly all is.
+func plain(text string) bool {
+	for i := range len(text) {
+		if text[i] < ' ' || text[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 func asFault(err error) (*fault.Error, bool) { return errors.AsType[*fault.Error](err) }

@@ -94,7 +94,7 @@ func call[Out any](ctx context.Context, c *Client, method, target string, in any
 	}
 	defer func() { _ = resp.Body.Close() }()
 	var data bytes.Buffer
-	data.Grow(bufferSize)
+	data.Grow(int(min(max(resp.ContentLength+1, bufferSize), maxAnswer)))
 	if _, err := data.ReadFrom(io.LimitReader(resp.Body, maxAnswer)); err != nil {
 		return out, c.transportError(ctx, err)
 	}
