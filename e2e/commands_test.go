@@ -36,6 +36,7 @@ func commands() map[string]func(ts *testscript.TestScript, neg bool, args []stri
 		"mktar":     cmdMktar,
 		"clock":     cmdClock,
 		"jsonrpc":   cmdJSONRPC,
+		"mcp":       (&mcpVerb{}).run,
 	}
 }
 

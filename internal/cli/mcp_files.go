@@ -113,6 +113,11 @@ func writeGuestFile(ctx context.Context, remote *sftp.Client, w mcp.FileWrite) (
 	if w.Mode != nil {
 		mode = *w.Mode
 	}
+	if old == nil {
+		if _, err := remote.Stat(path.Dir(name)); errors.Is(plainSFTP(err), fs.ErrNotExist) {
+			return false, fault.New(fault.NotFound, "the directory %s does not exist", path.Dir(name)).WithHint("give create_directories")
+		}
+	}
 	staged, err := stageGuestFile(ctx, remote, path.Dir(name), w.Data, mode, old)
 	if err == nil {
 		err = remote.PosixRename(staged, name)

@@ -3,6 +3,7 @@ package mcp
 import (
 	"encoding/json"
 	"errors"
+	"regexp"
 	"strings"
 
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
@@ -41,34 +42,43 @@ func plain(message string) string {
 	return "arguments: " + message
 }
 
-// hintFor turns what a user would type into the tool to call. Commands that
-// have none are for the user.
+// hintFor turns the commands that a user would type into the tools to call.
+// Those that have none are for the user.
 func hintFor(hint string) string {
-	command, ok := strings.CutPrefix(hint, "banger ")
-	if !ok {
-		return hint
-	}
-	for _, t := range []struct{ command, tool string }{
-		{"vm list", "call vm_list"},
-		{"vm show", "call vm_list"},
-		{"vm start", "call vm_start"},
-		{"vm stop", "call vm_stop"},
-		{"vm delete", "call vm_delete"},
-		{"vm rm", "call vm_delete"},
-		{"vm workspace prepare", "call workspace_prepare"},
-		{"vm workspace export", "call workspace_export"},
-		{"vm session list", "call session_list"},
-		{"vm session start", "call session_start"},
-		{"vm session stop", "call session_stop"},
-		{"vm session logs", "call session_read"},
-		{"vm session show", "call session_list"},
-	} {
-		if rest, ok := strings.CutPrefix(command, t.command); ok && (rest == "" || rest[0] == ' ') {
-			if strings.Contains(rest, "--force") {
-				return t.tool + " with force"
-			}
-			return t.tool
+	command := regexp.MustCompile("`?banger (?:vm )?(list|ls|show|start|stop|delete|rm|exec|workspace prepare|workspace export|" +
+		"session (?:list|start)|session (?:show|stop|logs|send) [^ ,]+)((?: --?[a-z]+)?)(?: [A-Za-z0-9._-]+)?((?: --force)?)`?(,| |$)")
+	hint = command.ReplaceAllStringFunc(hint, func(found string) string {
+		part := command.FindStringSubmatch(found)
+		if strings.Contains(part[2]+part[3], "--force") {
+			return "call " + toolFor(part[1]) + " with force" + part[4]
 		}
+		return "call " + toolFor(part[1]) + part[4]
+	})
+	if strings.HasPrefix(hint, "banger ") {
+		return "the user can run: " + hint
 	}
-	return "the user can run: " + hint
+	return strings.NewReplacer("--force", "force", " && ", ", then ").Replace(hint)
+}
+
+// toolFor is the tool that does what a verb of the command line does.
+func toolFor(verb string) string {
+	if words := strings.Fields(verb); len(words) > 2 {
+		verb = words[0] + " " + words[1]
+	}
+	switch verb {
+	case "list", "ls", "show":
+		return "vm_list"
+	case "delete", "rm":
+		return "vm_delete"
+	case "exec":
+		return "exec"
+	case "start", "stop":
+		return "vm_" + verb
+	case "session logs":
+		return "session_read"
+	case "session show":
+		return "session_list"
+	default:
+		return strings.ReplaceAll(verb, " ", "_")
+	}
 }

@@ -3,6 +3,8 @@ package mcp
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"io"
 	"strings"
 	"testing"
 
@@ -27,8 +29,10 @@ func connect(t *testing.T, f *fake, opts *sdk.ClientOptions) *sdk.ClientSession 
 	}
 	t.Cleanup(func() {
 		_ = session.Close()
-		<-served
 		cancel()
+		if err := <-served; err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, io.EOF) {
+			t.Error(err)
+		}
 	})
 	return session
 }
@@ -238,6 +242,13 @@ func TestHints(t *testing.T) {
 		"banger vm workspace export box": "call workspace_export",
 		"banger doctor":                  "the user can run: banger doctor",
 		"banger vm listen":               "the user can run: banger vm listen",
+		"banger vm rm --force box":       "call vm_delete with force",
+		"banger vm rm box --force":       "call vm_delete with force",
+		"banger vm session logs box s":   "call session_read",
+		"banger daemon start":            "the user can run: banger daemon start",
+		"banger vm start b && banger vm workspace export b, or banger vm rm --force b to lose it": "call vm_start, then call workspace_export, or call vm_delete with force to lose it",
+		"banger vm stop box, or delete it with --force":                                           "call vm_stop, or delete it with force",
+		"banger vm stop box, or banger vm delete --force box":                                     "call vm_stop, or call vm_delete with force",
 	} {
 		if got := hintFor(hint); got != want {
 			t.Errorf("%q: %q, want %q", hint, got, want)

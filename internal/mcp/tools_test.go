@@ -60,8 +60,12 @@ func TestVMCreateProgress(t *testing.T) {
 		return api.Stage{Name: "pull", Detail: "debian", State: state, Done: done, Total: 100}
 	}
 	f.stages = [][]api.Stage{
-		{stage("running", 0)}, {stage("running", 50)}, {stage("running", 20)}, {stage("done", 100)},
-		{stage("done", 100), {Name: "boot", State: "running"}}, {stage("done", 100), {Name: "boot", State: "done"}},
+		{stage("running", 0)},
+		{stage("running", 50)},
+		{stage("running", 20)},
+		{stage("done", 100)},
+		{stage("done", 100), {Name: "boot", State: "running"}},
+		{stage("done", 100), {Name: "boot", State: "done"}},
 	}
 	heard := make(chan sdk.ProgressNotificationParams, 32)
 	s := connect(t, f, &sdk.ClientOptions{ProgressNotificationHandler: func(_ context.Context, r *sdk.ProgressNotificationClientRequest) {
