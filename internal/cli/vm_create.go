@@ -123,18 +123,26 @@ func nextSteps(v api.VM) string {
 		{head: "id", cell: func(v api.VM) string { return v.ID }},
 		{head: "state", cell: func(v api.VM) string { return v.State }},
 		{head: "address", cell: func(v api.VM) string { return v.Address }},
+		{head: "workspace", cell: workspacePath},
 	}, false)
 	if v.State == vmStopped {
-		return text + "\nstart it    banger vm start " + v.Name + "\nremove it   banger rm " + v.Name + "\n"
+		return text + "\nstart it   banger vm start " + v.Name + "\nremove it  banger rm " + v.Name + "\n"
 	}
-	export := ""
+	dir, export := "", ""
 	if v.Workspace != nil {
-		text += "workspace  " + v.Workspace.Path + "\n"
-		export = "\ntake it out banger vm workspace export " + v.Name + " | git apply"
+		dir = " -w " + v.Workspace.Path
+		export = "\ntake out   banger vm workspace export " + v.Name + " | git apply"
 	}
-	return text + "\nlog in      banger ssh " + v.Name +
-		"\nrun in it   banger exec " + v.Name + " -- COMMAND" +
+	return text + "\nlog in     banger ssh " + v.Name +
+		"\nrun in it  banger exec " + v.Name + dir + " -- COMMAND" +
 		export +
-		"\nstop it     banger vm stop " + v.Name +
-		"\nremove it   banger rm --force " + v.Name + "\n"
+		"\nstop it    banger vm stop " + v.Name +
+		"\nremove it  banger rm --force " + v.Name + "\n"
+}
+
+func workspacePath(v api.VM) string {
+	if v.Workspace == nil {
+		return ""
+	}
+	return v.Workspace.Path
 }
