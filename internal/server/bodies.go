@@ -87,3 +87,16 @@ func kernelBody(m kernel.Manifest, vms int) api.Kernel {
 		SizeBytes: m.SizeBytes, Modules: m.Modules, HasInitrd: m.Initrd != "", ImportedAt: m.ImportedAt.UTC(), VMs: vms,
 	}
 }
+
+func createRequest(body api.CreateVM, wait vm.Wait) vm.CreateRequest {
+	req := vm.CreateRequest{
+		Name: body.Name, Image: body.Image, Kernel: body.Kernel,
+		VCPU: body.VCPU, MemoryBytes: body.MemoryBytes, DiskBytes: body.DiskBytes,
+		Env: body.Env, Labels: body.Labels, Wait: wait,
+		Start: body.Start == nil || *body.Start,
+	}
+	if body.Init != nil {
+		req.Init = vm.InitMode(*body.Init)
+	}
+	return req
+}

@@ -89,6 +89,13 @@ func (w *world) Runtime(id string) (vm.Status, bool) {
 	return vm.Status{Phase: vm.PhaseReady, MonitorPID: 42, Boots: 1}, id == w.vms["web"].ID
 }
 
+func (w *world) CheckCreate(_ context.Context, req vm.CreateRequest) error {
+	if req.VCPU != nil && *req.VCPU <= 0 {
+		return fault.New(fault.Invalid, "vcpu %d is not valid", *req.VCPU)
+	}
+	return nil
+}
+
 func (w *world) Create(ctx context.Context, req vm.CreateRequest, p operation.Progress) (vm.VM, error) {
 	return w.create(ctx, req, p)
 }

@@ -72,6 +72,7 @@ func TestRefusals(t *testing.T) {
 		"wrong type":       {"POST", "/v1/vms", jsonType, `{"vcpu":"many"}`, 422, fault.Invalid, []string{"vcpu", "many"}},
 		"unknown field":    {"POST", "/v1/vms", jsonType, `{"vcpus":2}`, 422, fault.Invalid, []string{"vcpus"}},
 		"unknown query":    {"GET", "/v1/vms?lable=a", "", "", 422, fault.Invalid, []string{"lable"}},
+		"no CPUs":          {"POST", "/v1/vms", jsonType, `{"vcpu":0}`, 422, fault.Invalid, []string{"vcpu 0"}},
 		"unknown wait":     {"POST", "/v1/vms", jsonType, `{"wait":"soon"}`, 422, fault.Invalid, []string{"soon"}},
 		"too big":          {"POST", "/v1/vms", jsonType, `{"name":"` + strings.Repeat("a", 2<<20) + `"}`, 413, fault.Invalid, nil},
 		"other media type": {"POST", "/v1/vms", "text/yaml", "name: x", 415, fault.Invalid, nil},

@@ -23,6 +23,8 @@ type VMs interface {
 
 // Lifecycle are the long verbs of a VM's life: each is an operation.
 type Lifecycle interface {
+	// CheckCreate says what of a request Create would refuse, before there is an operation.
+	CheckCreate(ctx context.Context, req vm.CreateRequest) error
 	Create(ctx context.Context, req vm.CreateRequest, p operation.Progress) (vm.VM, error)
 	Start(ctx context.Context, name string, wait vm.Wait, p operation.Progress) (vm.VM, error)
 	Stop(ctx context.Context, name string, timeout time.Duration, p operation.Progress) (vm.VM, error)

@@ -103,19 +103,14 @@ func (s *Server) begin(kind, subject string, work func(context.Context, operatio
 	return operationBody(op), err
 }
 
-func (s *Server) createVM(_ context.Context, in *struct{ Body api.CreateVM }) (api.Operation, error) {
+func (s *Server) createVM(ctx context.Context, in *struct{ Body api.CreateVM }) (api.Operation, error) {
 	wait, err := vm.ParseWait(in.Body.Wait)
 	if err != nil {
 		return api.Operation{}, err
 	}
-	req := vm.CreateRequest{
-		Name: in.Body.Name, Image: in.Body.Image, Kernel: in.Body.Kernel,
-		VCPU: in.Body.VCPU, MemoryBytes: in.Body.MemoryBytes, DiskBytes: in.Body.DiskBytes,
-		Env: in.Body.Env, Labels: in.Body.Labels, Wait: wait,
-		Start: in.Body.Start == nil || *in.Body.Start,
-	}
-	if in.Body.Init != nil {
-		req.Init = vm.InitMode(*in.Body.Init)
+	req := createRequest(in.Body, wait)
+	if err := s.Lifecycle.CheckCreate(ctx, req); err != nil {
+		return api.Operation{}, err
 	}
 	subject := ""
 	if req.Name != nil {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 
 	"github.com/bangervm/banger/internal/fault"
@@ -80,68 +78,6 @@ func (c *creation) steps() []operation.Step {
 		steps = append(steps, operation.Step{Name: "start", Do: c.start, Undo: c.unstart})
 	}
 	return append(steps, operation.Step{Do: c.commit})
-}
-
-// check validates the request, and the host, before anything is stored.
-func (c *creation) check(ctx context.Context) error {
-	host, err := c.s.deps.Host.Facts(ctx)
-	if err != nil {
-		return err
-	}
-	d := c.s.deps.Defaults
-	c.v = VM{
-		ID:          newID(),
-		Image:       valueOr(c.req.Image, d.Image),
-		VCPU:        valueOr(c.req.VCPU, min(d.VCPU, host.CPUs)),
-		MemoryBytes: valueOr(c.req.MemoryBytes, min(d.MemoryBytes, host.MemoryBytes)),
-		DiskBytes:   valueOr(c.req.DiskBytes, min(d.DiskBytes, host.DiskBytes)),
-		Init:        c.req.Init,
-		Env:         slices.Clone(c.req.Env),
-		Labels:      maps.Clone(c.req.Labels),
-		State:       Stopped,
-		Provisional: true,
-		CreatedAt:   c.s.now(),
-	}
-	if c.v.Init == "" {
-		c.v.Init = InitAuto
-	}
-	if err := c.validate(host); err != nil {
-		return err
-	}
-	if c.req.Name != nil {
-		if err := c.s.checkFree(ctx, *c.req.Name); err != nil {
-			return err
-		}
-	}
-	c.v.MemoryBytes, c.v.DiskBytes = roundUp(c.v.MemoryBytes), roundUp(c.v.DiskBytes)
-	return c.s.deps.Preflight(ctx)
-}
-
-func (c *creation) validate(host HostFacts) error {
-	if c.req.Name != nil {
-		if err := ValidateName(*c.req.Name); err != nil {
-			return err
-		}
-	}
-	if c.v.Image == "" {
-		return fault.New(fault.Invalid, "no image is named").WithHint("banger image list")
-	}
-	return errors.Join(
-		validateVCPU(c.v.VCPU, host),
-		validateMemory(c.v.MemoryBytes, host),
-		validateDisk(c.v.DiskBytes, host),
-		validateInit(c.v.Init),
-		validateEnv(c.v.Env),
-		validateLabels(c.v.Labels),
-		c.s.checkWait(c.req.Wait),
-	)
-}
-
-func valueOr[T any](p *T, fallback T) T {
-	if p != nil {
-		return *p
-	}
-	return fallback
 }
 
 func (c *creation) resolve(ctx context.Context) error {

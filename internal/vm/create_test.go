@@ -119,6 +119,9 @@ func TestCreateRefusesBadValuesBeforeAnythingIsStored(t *testing.T) {
 			h.points.reset(-1, nil)
 			_, err := h.svc.Create(t.Context(), tt.req, operation.Discard{})
 			wantFault(t, err, tt.code, tt.words)
+			if tt.req.Image == nil { // what only the catalog knows is found later
+				wantFault(t, h.svc.CheckCreate(t.Context(), tt.req), tt.code, tt.words)
+			}
 			if slices.Contains(h.points.passed, "insert") {
 				t.Error("a record was stored")
 			}
@@ -132,6 +135,7 @@ func TestANameThatIsTakenIsRefused(t *testing.T) {
 	first := h.create("web", false)
 	_, err := h.svc.Create(t.Context(), vm.CreateRequest{Name: new("web")}, operation.Discard{})
 	wantFault(t, err, fault.Conflict, `"web"`)
+	wantFault(t, h.svc.CheckCreate(t.Context(), vm.CreateRequest{Name: new("web")}), fault.Conflict, `"web"`)
 	if h.get("web").ID != first.ID || h.disks.count() != 1 {
 		t.Error("the first VM was touched")
 	}

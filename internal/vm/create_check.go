@@ -1,0 +1,86 @@
+package vm
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/bangervm/banger/internal/fault"
+)
+
+// CheckCreate returns what Create would refuse of a request by itself, so that
+// nobody has to wait for it: Invalid for a value, Conflict for a taken name.
+func (s *Service) CheckCreate(ctx context.Context, req CreateRequest) error {
+	return (&creation{s: s, req: req}).fill(ctx)
+}
+
+// check validates the request, and the host, before anything is stored.
+func (c *creation) check(ctx context.Context) error {
+	if err := c.fill(ctx); err != nil {
+		return err
+	}
+	return c.s.deps.Preflight(ctx)
+}
+
+// fill makes the record from the request and the defaults, and validates it.
+func (c *creation) fill(ctx context.Context) error {
+	host, err := c.s.deps.Host.Facts(ctx)
+	if err != nil {
+		return err
+	}
+	d := c.s.deps.Defaults
+	c.v = VM{
+		ID:          newID(),
+		Image:       valueOr(c.req.Image, d.Image),
+		VCPU:        valueOr(c.req.VCPU, min(d.VCPU, host.CPUs)),
+		MemoryBytes: valueOr(c.req.MemoryBytes, min(d.MemoryBytes, host.MemoryBytes)),
+		DiskBytes:   valueOr(c.req.DiskBytes, min(d.DiskBytes, host.DiskBytes)),
+		Init:        c.req.Init,
+		Env:         slices.Clone(c.req.Env),
+		Labels:      maps.Clone(c.req.Labels),
+		State:       Stopped,
+		Provisional: true,
+		CreatedAt:   c.s.now(),
+	}
+	if c.v.Init == "" {
+		c.v.Init = InitAuto
+	}
+	if err := c.validate(host); err != nil {
+		return err
+	}
+	if c.req.Name != nil {
+		if err := c.s.checkFree(ctx, *c.req.Name); err != nil {
+			return err
+		}
+	}
+	c.v.MemoryBytes, c.v.DiskBytes = roundUp(c.v.MemoryBytes), roundUp(c.v.DiskBytes)
+	return nil
+}
+
+func (c *creation) validate(host HostFacts) error {
+	if c.req.Name != nil {
+		if err := ValidateName(*c.req.Name); err != nil {
+			return err
+		}
+	}
+	if c.v.Image == "" {
+		return fault.New(fault.Invalid, "no image is named").WithHint("banger image list")
+	}
+	return errors.Join(
+		validateVCPU(c.v.VCPU, host),
+		validateMemory(c.v.MemoryBytes, host),
+		validateDisk(c.v.DiskBytes, host),
+		validateInit(c.v.Init),
+		validateEnv(c.v.Env),
+		validateLabels(c.v.Labels),
+		c.s.checkWait(c.req.Wait),
+	)
+}
+
+func valueOr[T any](p *T, fallback T) T {
+	if p != nil {
+		return *p
+	}
+	return fallback
+}
