@@ -28,7 +28,8 @@ func (b *bench) attach(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := b.timed(ctx, "ssh", "-F", config, "-MNf", "att"); err != nil {
+	// Without pipes of ours, which the master in the background would hold open.
+	if err := b.command(ctx, "ssh", "-F", config, "-MNf", "att").Run(); err != nil {
 		return err
 	}
 	if err := b.attachThroughput(ctx, config); err != nil {
