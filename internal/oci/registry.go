@@ -42,7 +42,7 @@ func (c *Client) openRegistry(ctx context.Context, ref image.Ref) (image.Content
 		return nil, fault.Wrap(fault.Invalid, err, "%q is not an image reference", ref.String())
 	}
 	opts := []remote.Option{
-		remote.WithAuthFromKeychain(c.opts.Keychain),
+		remote.WithAuthFromKeychain(credentials{c.opts.Keychain}),
 		remote.WithRetryBackoff(remote.Backoff{Duration: 100 * time.Millisecond, Factor: 3, Jitter: 0.1, Steps: 3}),
 	}
 	if c.opts.Transport != nil {
@@ -181,6 +181,9 @@ func (r *registry) explain(ctx context.Context, err error) error {
 	}
 	if answer, ok := errors.AsType[*transport.Error](err); ok {
 		return r.explainAnswer(answer)
+	}
+	if own, ok := errors.AsType[*fault.Error](err); ok {
+		return own
 	}
 	if isNetwork(err) {
 		return fault.Wrap(fault.Unavailable, err, "the registry %s does not answer", host).
