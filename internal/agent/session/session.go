@@ -189,18 +189,29 @@ func (s *Session) behind(stream agentrpc.Stream, offset int64) *Attachment {
 
 // input is accepted from a source, which is nil for who is not attached. The
 // caller holds mu.
-func (s *Session) accept(p []byte, from *source) { s.in.push(item{data: bytes.Clone(p), from: from}) }
+func (s *Session) accept(p []byte, from *source) {
+	n := s.in.writeNow(p)
+	s.count(n, from)
+	if n < len(p) {
+		s.in.push(item{data: bytes.Clone(p[n:]), from: from})
+	}
+}
 
 // consumed counts input that the command has read.
 func (s *Session) consumed(it item) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.stdin += int64(len(it.data))
-	if it.from == nil {
+	s.count(len(it.data), it.from)
+}
+
+// count is consumed for who holds mu.
+func (s *Session) count(n int, from *source) {
+	s.stdin += int64(n)
+	if from == nil || n == 0 {
 		return
 	}
-	it.from.consumed += int64(len(it.data))
-	if w := s.writer; w != nil && w.source == it.from && w.ackDue() {
+	from.consumed += int64(n)
+	if w := s.writer; w != nil && w.source == from && w.ackDue() {
 		s.broadcast()
 	}
 }
