@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 
@@ -123,6 +124,7 @@ func (c *Client) chooseTag(manifests []v1.Descriptor, tag string) (v1.Descriptor
 			tags = append(tags, name)
 		}
 	}
+	slices.Sort(tags)
 	switch {
 	case tag != "":
 		return v1.Descriptor{}, fault.New(fault.NotFound, "it has no tag %q; it has: %s", tag, strings.Join(tags, ", "))
