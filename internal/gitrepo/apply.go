@@ -36,8 +36,11 @@ func (g *Git) Apply(ctx context.Context, req workspace.ApplyRequest) (conflicts 
 		}
 		return conflicts, nil
 	}
-	if err != nil || req.CheckOnly {
+	if err != nil {
 		return nil, err
+	}
+	if conflicts, err := occupied(req); err != nil || len(conflicts) > 0 || req.CheckOnly {
+		return conflicts, err
 	}
 	saved, err := save(req.Top, patchPaths(req.Files))
 	if err != nil {
@@ -49,6 +52,45 @@ func (g *Git) Apply(ctx context.Context, req workspace.ApplyRequest) (conflicts 
 		return nil, errors.Join(asFault(err, "apply the patch in %s", req.Top), saved.restore())
 	}
 	return nil, nil
+}
+
+// occupied returns the directories that are to become files, and hold more than
+// what the patch removes: git notices that only when it writes.
+func occupied(req workspace.ApplyRequest) ([]string, error) {
+	leaves := map[string]bool{}
+	for _, f := range req.Files {
+		switch f.Status {
+		case "deleted":
+			leaves[f.Path] = true
+		case "renamed":
+			leaves[f.From] = true
+		}
+	}
+	var conflicts []string
+	for _, f := range req.Files {
+		info, err := os.Lstat(filepath.Join(req.Top, f.Path))
+		if f.Status == "deleted" || err != nil || !info.IsDir() {
+			continue
+		}
+		stays := false
+		err = filepath.WalkDir(filepath.Join(req.Top, f.Path), func(name string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			rel, err := filepath.Rel(req.Top, name)
+			if err == nil && !leaves[rel] {
+				stays, err = true, fs.SkipAll
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		if stays {
+			conflicts = append(conflicts, f.Path)
+		}
+	}
+	return conflicts, nil
 }
 
 // conflictsIn reads the files in a patch's way from what git apply says.
@@ -120,9 +162,11 @@ func missing(err error) bool {
 func (b backup) restore() error {
 	var errs []error
 	for _, name := range b.paths {
-		if err := os.Remove(filepath.Join(b.top, name)); err != nil && !missing(err) {
-			errs = append(errs, err)
+		to := filepath.Join(b.top, name)
+		if info, err := os.Lstat(to); err != nil || info.IsDir() {
+			continue
 		}
+		errs = append(errs, os.Remove(to))
 	}
 	for i, name := range b.paths {
 		if _, err := os.Lstat(b.at(i)); err != nil {

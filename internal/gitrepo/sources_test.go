@@ -250,6 +250,51 @@ func TestApplyIsAllOrNothing(t *testing.T) {
 	same(t, "a patch that does not apply", before, files(t, l.host))
 }
 
+// A directory that becomes a file may hold what git ignores, which git apply
+// notices only when it writes.
+func TestApplyDoesNotStartWhatItCannotFinish(t *testing.T) {
+	l := prepared(t)
+	put(l.host, "d/x", "x\n")
+	git(t, l.host, "add", "-A")
+	git(t, l.host, "commit", "-q", "-m", "d")
+	if err := l.prepare(workspace.Shallow, true); err != nil {
+		t.Fatal(err)
+	}
+	put(l.host, "d/ignored.log", "mine\n")
+	if err := os.RemoveAll(filepath.Join(l.guest, "d")); err != nil {
+		t.Fatal(err)
+	}
+	put(l.guest, "d", "a file now\n")
+	put(l.guest, "a", "two\n")
+	before := files(t, l.host)
+	file, got, err := l.export(workspace.Patch, l.sent.BaseTree)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changes, err := l.git.Diff(t.Context(), l.vault, l.sent.BaseTree, got.Tree)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req := workspace.ApplyRequest{Top: l.host, Patch: file, Files: changes}
+	conflicts, err := l.git.Apply(t.Context(), req)
+	if err != nil || strings.Join(conflicts, " ") != "d" {
+		t.Errorf("conflicts = %v, %v; want d", conflicts, err)
+	}
+	same(t, "a patch that does not apply", before, files(t, l.host))
+	// git alone would begin, and what it did is undone.
+	if _, err := l.git.Apply(t.Context(), workspace.ApplyRequest{Top: l.host, Patch: file, Files: []workspace.File{
+		{Path: "a", Status: "modified"}, {Path: "d/x", Status: "deleted"},
+	}}); err == nil {
+		t.Error("git has written over a directory")
+	}
+	same(t, "after a patch that failed in the middle", before, files(t, l.host))
+	if err := os.Remove(filepath.Join(l.host, "d/ignored.log")); err != nil {
+		t.Fatal(err)
+	}
+	l.applied(t)
+	same(t, "after git apply", files(t, l.guest), files(t, l.host))
+}
+
 func TestNoGitOnTheHost(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	_, err := gitrepo.New(gitrepo.DefaultLimits()).Pack(t.Context(), workspace.PackRequest{Path: "/", Vault: filepath.Join(t.TempDir(), "v")})
