@@ -28,6 +28,10 @@ func (g *Git) Apply(ctx context.Context, req workspace.ApplyRequest) (conflicts 
 	apply := func(args ...string) gittree.Cmd {
 		return gittree.Cmd{Dir: req.Top, Args: append(append([]string{"apply", "--whitespace=nowarn", "--binary"}, args...), req.Patch)}
 	}
+	replaced := becomeFiles(req)
+	if conflicts, err := occupied(req, replaced); err != nil || len(conflicts) > 0 {
+		return conflicts, err
+	}
 	err = git.Run(ctx, apply("--check"))
 	if failure, ok := asGitError(err); ok {
 		conflicts := conflictsIn(failure.Stderr)
@@ -39,8 +43,11 @@ func (g *Git) Apply(ctx context.Context, req workspace.ApplyRequest) (conflicts 
 	if err != nil {
 		return nil, err
 	}
-	if conflicts, err := occupied(req); err != nil || len(conflicts) > 0 || req.CheckOnly {
-		return conflicts, err
+	if req.CheckOnly {
+		return nil, nil
+	}
+	if err := clearEmpty(req.Top, replaced); err != nil {
+		return nil, err
 	}
 	saved, err := save(req.Top, patchPaths(req.Files))
 	if err != nil {
@@ -52,45 +59,6 @@ func (g *Git) Apply(ctx context.Context, req workspace.ApplyRequest) (conflicts 
 		return nil, errors.Join(asFault(err, "apply the patch in %s", req.Top), saved.restore())
 	}
 	return nil, nil
-}
-
-// occupied returns the directories that are to become files, and hold more than
-// what the patch removes: git notices that only when it writes.
-func occupied(req workspace.ApplyRequest) ([]string, error) {
-	leaves := map[string]bool{}
-	for _, f := range req.Files {
-		switch f.Status {
-		case "deleted":
-			leaves[f.Path] = true
-		case "renamed":
-			leaves[f.From] = true
-		}
-	}
-	var conflicts []string
-	for _, f := range req.Files {
-		info, err := os.Lstat(filepath.Join(req.Top, f.Path))
-		if f.Status == "deleted" || err != nil || !info.IsDir() {
-			continue
-		}
-		stays := false
-		err = filepath.WalkDir(filepath.Join(req.Top, f.Path), func(name string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() {
-				return err
-			}
-			rel, err := filepath.Rel(req.Top, name)
-			if err == nil && !leaves[rel] {
-				stays, err = true, fs.SkipAll
-			}
-			return err
-		})
-		if err != nil {
-			return nil, err
-		}
-		if stays {
-			conflicts = append(conflicts, f.Path)
-		}
-	}
-	return conflicts, nil
 }
 
 // conflictsIn reads the files in a patch's way from what git apply says.
