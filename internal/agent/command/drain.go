@@ -22,14 +22,11 @@ type Output struct {
 	f *os.File
 }
 
-// NewOutput makes an Output that owns f.
+// NewOutput makes an Output that reads f. The caller closes f.
 func NewOutput(f *os.File) *Output { return &Output{f: f} }
 
 // Finish says that the command has ended.
 func (o *Output) Finish() { _ = o.f.SetReadDeadline(time.Now().Add(outputGrace)) }
-
-// Close ends reading.
-func (o *Output) Close() error { return o.f.Close() }
 
 // Each reads into buf and calls f with what was read, until the end or an error
 // of f.
