@@ -9,11 +9,14 @@ import (
 
 var fakeTime = time.Date(2025, 11, 23, 12, 0, 0, 0, time.UTC)
 
+// fakeBirth is when what is listed was made: always three days ago, on any day.
+var fakeBirth = time.Now().UTC().Add(-73 * time.Hour).Truncate(time.Second)
+
 func fakeVM(id, name, state string) api.VM {
 	v := api.VM{
 		ID: id, Name: name, State: state, Image: "debian", ImageID: "abcdef0123456789", Kernel: "debian-12",
 		VCPU: 2, MemoryBytes: 2 << 30, DiskBytes: 8 << 30, Driver: "qemu-tcg", Init: "auto",
-		Env: []string{"A=1"}, Labels: map[string]string{"team": "blue"}, CreatedAt: fakeTime,
+		Env: []string{"A=1"}, Labels: map[string]string{"team": "blue"}, CreatedAt: fakeBirth,
 	}
 	if state == "running" {
 		v.StartedAt = &fakeTime
@@ -54,10 +57,10 @@ var fakeHealth = api.Health{
 var fakeImage = api.Image{
 	ID: "abcdef0123456789", Name: "debian", Ref: "debian:bookworm", Digest: "sha256:00ff", Architecture: "amd64", OS: "linux",
 	RootfsBytes: 300 << 20, DiskUsage: 120 << 20, Entrypoint: []string{"/entry"}, Cmd: []string{"bash"}, Env: []string{"PATH=/bin"},
-	VMs: 2, CreatedAt: fakeTime,
+	VMs: 2, CreatedAt: fakeBirth,
 }
 
 var fakeKernel = api.Kernel{
 	Name: "debian-12", Version: "6.1.0-40-cloud-amd64", Architecture: "amd64", Source: "/tmp/k", SHA256: "00ff",
-	SizeBytes: 90 << 20, Modules: 1000, ImportedAt: fakeTime,
+	SizeBytes: 90 << 20, Modules: 1000, ImportedAt: fakeBirth,
 }
