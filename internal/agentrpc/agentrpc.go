@@ -47,6 +47,7 @@ type GuestMessage struct {
 	Ready     *Ready     `json:"ready,omitempty"`
 	Failed    *Failed    `json:"failed,omitempty"`
 	GoingDown *GoingDown `json:"going_down,omitempty"`
+	Listening *Listening `json:"listening,omitempty"`
 }
 
 // Hello is the agent's first line on every control stream; when it is configured
@@ -202,5 +203,7 @@ type Health struct {
 // Paths of the agent's HTTP API.
 const (
 	PathHealth = "/healthz"
-	PathExec   = "/v1/exec" // POST with Upgrade: see ExecProtocol
+	PathExec   = "/v1/exec"   // POST with Upgrade: see ExecProtocol
+	PathDial   = "/v1/dial"   // POST with Upgrade: see DialProtocol
+	PathSocket = "/v1/socket" // GET, answers Owner
 )

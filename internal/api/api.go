@@ -49,7 +49,11 @@ type VM struct {
 	Init        string            `json:"init" enum:"auto,image,agent"`
 	Env         []string          `json:"env"`
 	Labels      map[string]string `json:"labels"`
-	Address     string            `json:"address"`
+	Address     string            `json:"address" doc:"on this host: 127.x.y.z, where its ports appear"`
+	Network     string            `json:"network" enum:"user,none"`
+	GuestIP     string            `json:"guest_ip" doc:"in its virtual network; empty without one"`
+	Egress      string            `json:"egress" doc:"the policy, as text; a preset's name when it is one"`
+	Publish     []Publish         `json:"publish"`
 	ExitReason  string            `json:"exit_reason"`
 	ExitMessage string            `json:"exit_message"`
 	CreatedAt   time.Time         `json:"created_at"`
@@ -85,6 +89,9 @@ type CreateVM struct {
 	Init        *string           `json:"init,omitempty"`
 	Env         []string          `json:"env,omitempty"`
 	Labels      map[string]string `json:"labels,omitempty"`
+	Network     *string           `json:"network,omitempty" doc:"user (default) or none"`
+	Egress      *string           `json:"egress,omitempty" doc:"a preset or the text of a policy"`
+	Publish     []Publish         `json:"publish,omitempty"`
 	Start       *bool             `json:"start,omitempty" doc:"default true"`
 	Wait        string            `json:"wait,omitempty" doc:"ready (default), started, none or port:N"`
 }
@@ -97,6 +104,7 @@ type UpdateVM struct {
 	MemoryBytes *int64            `json:"memory_bytes,omitempty"`
 	DiskBytes   *int64            `json:"disk_bytes,omitempty"`
 	Labels      map[string]string `json:"labels,omitempty"`
+	Publish     *[]Publish        `json:"publish,omitempty" doc:"replaces all of them"`
 }
 
 // StartVM says what to wait for.

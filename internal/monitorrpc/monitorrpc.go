@@ -9,6 +9,15 @@
 //	POST /v1/stop    StopRequest; 202 at once, the end is an event
 //	POST /v1/kill    KillRequest; sends a signal to the VMM process
 //
+// Since version 2 (see network.go):
+//
+//	POST /v1/egress      EgressRequest; the policy, from now on
+//	POST /v1/neighbours  NeighboursRequest; all of them
+//	GET  /v1/ports       Ports
+//	POST /v1/forwards    Forward; answers the Forward as it was made
+//	POST /v1/forwards/remove  Forward
+//	GET  /v1/stats       Stats
+//
 // Errors are fault bodies: {"code","message","hint"} with a 4xx or 5xx status.
 //
 // The agent channel is run/vsock.sock, by Firecracker's hybrid vsock contract.
@@ -22,7 +31,7 @@ import (
 
 // Version is the protocol this build speaks; MinVersion the oldest it understands.
 const (
-	Version    = 1
+	Version    = 2
 	MinVersion = 1
 )
 
@@ -95,6 +104,13 @@ const (
 	PathResume = "/v1/resume"
 	PathStop   = "/v1/stop"
 	PathKill   = "/v1/kill"
+
+	PathEgress        = "/v1/egress"
+	PathNeighbours    = "/v1/neighbours"
+	PathPorts         = "/v1/ports"
+	PathForwards      = "/v1/forwards"
+	PathForwardRemove = "/v1/forwards/remove"
+	PathStats         = "/v1/stats"
 )
 
 // ReadyLine is what a monitor writes to the descriptor ReadyFD, which its

@@ -150,6 +150,10 @@ func (v VM) Disk() string { return filepath.Join(string(v), "disk.ext4") }
 // Console is what the guest prints on its serial console.
 func (v VM) Console() string { return filepath.Join(string(v), "console.log") }
 
+// EgressLog is what the guest reached and was denied: a monitorrpc.Record as
+// JSON on each line.
+func (v VM) EgressLog() string { return filepath.Join(string(v), "egress.log") }
+
 // MonitorLog is what the monitor and the VMM print.
 func (v VM) MonitorLog() string { return filepath.Join(string(v), "monitor.log") }
 
@@ -172,6 +176,10 @@ func (v VM) MonitorSocket() string { return filepath.Join(v.Run(), "monitor.sock
 // VsockSocket is the agent channel, by the hybrid vsock contract. Dial it with
 // DialUnix.
 func (v VM) VsockSocket() string { return filepath.Join(v.Run(), "vsock.sock") }
+
+// NeighbourSocket is where the monitors of VMs of the same group connect. Dial
+// it with DialUnix.
+func (v VM) NeighbourSocket() string { return filepath.Join(v.Run(), "neighbour.sock") }
 
 // Workspaces holds the vaults of the VM: repositories of banger's own with what
 // was sent to the guest, and what came back.

@@ -30,6 +30,13 @@ type Spec struct {
 	Disks []Disk `json:"disks"`
 	Guest Guest  `json:"guest"`
 
+	// Network is the guest's NIC and what stands behind it; nil: it has none.
+	Network *Network `json:"network,omitempty"`
+	// Loopback is the VM's address on the host, 127.x.y.z, where its ports appear.
+	// Empty: they do not.
+	Loopback string    `json:"loopback,omitempty"`
+	Publish  []Publish `json:"publish,omitempty"`
+
 	// ReadyTimeoutMillis bounds the time from the VMM's start to the guest's Ready.
 	ReadyTimeoutMillis int64 `json:"ready_timeout_millis"`
 }
@@ -54,6 +61,32 @@ const (
 	SerialVM      = "banger-vm"
 	SerialModules = "banger-modules"
 )
+
+// Network is the virtual network of one VM, static for one start. Addresses
+// that end in 4 and 6 are IPv4 and IPv6; the guest's carry their prefix length.
+type Network struct {
+	MAC      string `json:"mac"`
+	MTU      int    `json:"mtu"`
+	Guest4   string `json:"guest4"` // "198.18.7.9/15"
+	Guest6   string `json:"guest6"`
+	Gateway4 string `json:"gateway4"` // also the DNS server
+	Gateway6 string `json:"gateway6"`
+	Host4    string `json:"host4"` // stands for the host's loopback
+	Host6    string `json:"host6"`
+	// Resolvers are upstream DNS servers, "ADDRESS:PORT". Empty: those of the
+	// host's resolv.conf at the time.
+	Resolvers []string `json:"resolvers,omitempty"`
+	// Egress is the policy that the start begins with, as text.
+	Egress string `json:"egress"`
+}
+
+// Publish leads from a port of the host to one of the guest.
+type Publish struct {
+	Proto       string `json:"proto"`        // "tcp" or "udp"
+	HostAddress string `json:"host_address"` // empty: the VM's loopback address
+	HostPort    int    `json:"host_port"`
+	GuestPort   int    `json:"guest_port"`
+}
 
 // Guest is the identity that Configure gives to the booted machine.
 type Guest struct {

@@ -39,6 +39,15 @@ const (
 	InitAgent InitMode = "agent"
 )
 
+// NetworkMode says what network a VM has.
+type NetworkMode string
+
+// The network modes: a virtual network in user space; no NIC at all.
+const (
+	NetworkUser NetworkMode = "user"
+	NetworkNone NetworkMode = "none"
+)
+
 // VM is what the user wants and what is known of it. ID is 16 lower-case hex
 // digits; sizes are bytes; times are UTC, zero when it has not happened.
 type VM struct {
@@ -53,6 +62,12 @@ type VM struct {
 	Init        InitMode
 	Env         []string
 	Labels      map[string]string
+	Network     NetworkMode
+	// Index is the VM's number among those of this user, which its addresses are
+	// made of: see Loopback and guestAddresses. It is unique in the store.
+	Index       int
+	Egress      string // the policy, as text
+	Publish     []Publish
 	State       State
 	Driver      string // of the last start
 	ExitReason  string

@@ -1,0 +1,43 @@
+package agentrpc
+
+// MaxListening bounds the sockets of one Listening; a guest with more sends the
+// first of them, by protocol, port and address.
+const MaxListening = 1024
+
+// Listening is all that listens in the guest, sent once it is ready and then
+// whenever it changes, within about half a second. Sockets of other network
+// namespaces than the agent's are not seen.
+type Listening struct {
+	Sockets []Socket `json:"sockets"`
+	// Truncated says that there were more than MaxListening.
+	Truncated bool `json:"truncated,omitempty"`
+}
+
+// Socket is one listening TCP or bound UDP socket.
+type Socket struct {
+	Proto   string `json:"proto"`   // "tcp" or "udp"
+	Address string `json:"address"` // "0.0.0.0", "::" (which may take IPv4 too: V6Only), "127.0.0.1", …
+	Port    uint16 `json:"port"`
+	V6Only  bool   `json:"v6only,omitempty"` // of a socket on "::"
+	Owner
+}
+
+// Owner is the process that has a socket, as far as it is known. It is the
+// answer to GET /v1/socket?proto=tcp&port=N, where port is the local one.
+type Owner struct {
+	PID     int    `json:"pid,omitempty"`
+	Process string `json:"process,omitempty"` // comm
+	Command string `json:"command,omitempty"` // the arguments, joined by spaces, at most 256 bytes
+}
+
+// DialProtocol is the Upgrade token of POST /v1/dial with a DialRequest. After
+// 101 the stream carries the connection's bytes as they are, each direction
+// ending by itself; for "udp", datagrams, each behind its length in two bytes,
+// big-endian. A refusal is an error answer with the code unavailable.
+const DialProtocol = "banger-dial-v1"
+
+// DialRequest asks the agent to connect to something in the guest.
+type DialRequest struct {
+	Network string `json:"network"` // "tcp", "udp" or "unix"
+	Address string `json:"address"` // "127.0.0.1:80", "[::1]:80", or an absolute path
+}

@@ -1,0 +1,96 @@
+package api
+
+import "time"
+
+// Publish leads from a port of the host to one of the guest.
+type Publish struct {
+	Proto       string `json:"proto,omitempty" enum:"tcp,udp" doc:"default tcp"`
+	HostAddress string `json:"host_address,omitempty" doc:"default: the VM's own loopback address"`
+	HostPort    int    `json:"host_port" minimum:"0" maximum:"65535"`
+	GuestPort   int    `json:"guest_port" minimum:"1" maximum:"65535"`
+}
+
+// Port is a port of a guest that can be reached on the host, or should be.
+type Port struct {
+	Proto        string   `json:"proto" enum:"tcp,udp"`
+	Address      string   `json:"address" doc:"on the host; empty when it is not there"`
+	Port         int      `json:"port" doc:"on the host"`
+	Endpoint     string   `json:"endpoint" doc:"NAME.vm:PORT where the host resolves .vm, else ADDRESS:PORT"`
+	URL          string   `json:"url" doc:"of a web server, else empty"`
+	GuestPort    int      `json:"guest_port"`
+	GuestAddress []string `json:"guest_address" doc:"what it is bound to in the guest"`
+	Source       string   `json:"source" enum:"auto,published,forward"`
+	Listening    bool     `json:"listening" doc:"something in the guest listens there"`
+	Problem      string   `json:"problem" doc:"why it is not on the host; else empty"`
+	PID          int      `json:"pid"`
+	Process      string   `json:"process"`
+	Command      string   `json:"command"`
+}
+
+// Forward leads from a listener of the host into a running guest, until it is
+// removed or the VM stops.
+type Forward struct {
+	Proto string `json:"proto" enum:"tcp,udp,unix"`
+	Host  string `json:"host" doc:"ADDRESS:PORT, port 0 for any free one; or the absolute path of a unix socket"`
+	Guest string `json:"guest" doc:"PORT, ADDRESS:PORT, or the absolute path of a unix socket"`
+}
+
+// Egress is the policy of what a guest may reach.
+type Egress struct {
+	Policy  string   `json:"policy" doc:"its whole text"`
+	Preset  string   `json:"preset" doc:"the preset that it equals; else empty"`
+	Default string   `json:"default" enum:"allow,deny"`
+	Rules   []string `json:"rules" doc:"in order; the first that matches decides"`
+}
+
+// SetEgress replaces a policy.
+type SetEgress struct {
+	Policy string `json:"policy" doc:"a preset or the text of a policy"`
+}
+
+// AddEgress puts rules before those that are there.
+type AddEgress struct {
+	Rules []string `json:"rules" minItems:"1" maxItems:"256" doc:"ACTION TARGET [PROTOCOL[/PORTS]]"`
+}
+
+// EgressRecord is one line of GET /v1/vms/{name}/egress/log
+// (newline-delimited JSON).
+type EgressRecord struct {
+	Time     time.Time `json:"time"`
+	Event    string    `json:"event" enum:"allow,close,deny,dns"`
+	Protocol string    `json:"protocol"`
+	Name     string    `json:"name,omitempty"`
+	Address  string    `json:"address,omitempty"`
+	Port     int       `json:"port,omitempty"`
+	Rule     string    `json:"rule"`
+	Reason   string    `json:"reason,omitempty"`
+	Sent     int64     `json:"sent_bytes,omitempty"`
+	Received int64     `json:"received_bytes,omitempty"`
+	Process  string    `json:"process,omitempty"`
+}
+
+// Stats is what a VM takes. Totals count from its start; fields of the guest's
+// own view are 0 when its agent does not answer.
+type Stats struct {
+	ID               string    `json:"id"`
+	Name             string    `json:"name"`
+	State            string    `json:"state"`
+	At               time.Time `json:"at"`
+	VCPU             int       `json:"vcpu"`
+	CPUNanos         int64     `json:"cpu_nanos" doc:"of the VMM, user and system, since the start"`
+	MemoryBytes      int64     `json:"memory_bytes" doc:"what the VM may have"`
+	HostMemoryBytes  int64     `json:"host_memory_bytes" doc:"resident on the host: the VMM"`
+	MonitorBytes     int64     `json:"monitor_bytes" doc:"resident on the host: the monitor"`
+	GuestMemoryTotal int64     `json:"guest_memory_total_bytes"`
+	GuestMemoryAvail int64     `json:"guest_memory_available_bytes"`
+	GuestLoad1       float64   `json:"guest_load1"`
+	DiskSizeBytes    int64     `json:"guest_disk_size_bytes"`
+	DiskFreeBytes    int64     `json:"guest_disk_free_bytes"`
+	DiskUsageBytes   int64     `json:"disk_usage_bytes" doc:"what the VM's disk takes on the host"`
+	DiskReadBytes    int64     `json:"disk_read_bytes"`
+	DiskWriteBytes   int64     `json:"disk_write_bytes"`
+	NetInBytes       int64     `json:"net_in_bytes" doc:"to the guest"`
+	NetOutBytes      int64     `json:"net_out_bytes"`
+	Flows            int       `json:"flows"`
+	FlowsDenied      int64     `json:"flows_denied"`
+}

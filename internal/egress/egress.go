@@ -1,0 +1,73 @@
+// Package egress is the policy of what a guest may reach: an ordered list of
+// rules, the first that matches decides, and a default. It decides; who asks
+// (internal/netstack) enforces.
+//
+// The text of a policy has one statement on a line (or between semicolons);
+// "#" begins a comment:
+//
+//	default deny
+//	preset packages
+//	allow *.example.org
+//	allow github.com tcp/22,443
+//	allow 203.0.113.0/24 tcp/1024-2048
+//	allow host tcp/8080
+//	deny any udp
+//
+// A rule is ACTION TARGET [PROTOCOL[/PORTS]]. The targets are a domain name, a
+// name below a domain (*.example.org, which is not example.org itself), an
+// address or a CIDR prefix, "host" (the host's loopback), and "any". A rule by
+// name without a protocol is for TCP, where the name can be seen; any other for
+// all protocols. A preset alone ("all", "none", "packages", "ai") is a policy
+// too.
+//
+// Addresses of the host's loopback, of private networks and of cloud metadata
+// services are denied, whatever the default, unless a rule names them by
+// address or as "host": a rule for "any", for a prefix that reaches beyond them,
+// or by name does not.
+package egress
+
+import "net/netip"
+
+// Action is what a rule or a default does.
+type Action string
+
+// The actions.
+const (
+	Allow Action = "allow"
+	Deny  Action = "deny"
+)
+
+// Protocol is what a flow speaks.
+type Protocol string
+
+// The protocols. An empty one in a rule means all of them.
+const (
+	TCP  Protocol = "tcp"
+	UDP  Protocol = "udp"
+	ICMP Protocol = "icmp"
+)
+
+// Flow is what a guest is about to do. Addr's port is 0 for ICMP.
+type Flow struct {
+	Protocol Protocol
+	Addr     netip.AddrPort
+	// Names are those by whose answers the guest knows the address, still within
+	// their time: lower case, without the last dot.
+	Names []string
+	// Host says that the guest asked for the host's loopback by the address that
+	// stands for it; Addr is then that of the loopback.
+	Host bool
+}
+
+// Verdict is a decision and its grounds.
+type Verdict struct {
+	Allow bool
+	// Rule is the text of the rule that decided; "default allow", "default
+	// deny", or what built-in ground there was.
+	Rule string
+	// Name is the one of the flow's names that the rule matched, or empty.
+	Name string
+	// ByName says that the rule is one by name: what the flow itself says of its
+	// destination (TLS SNI, HTTP Host) must then agree: see CheckHost.
+	ByName bool
+}
