@@ -32,6 +32,7 @@ type Ping struct {
 	Running   int       `json:"running" doc:"VMs that run"`
 	Busy      int       `json:"busy" doc:"operations under way"`
 	RSSBytes  int64     `json:"rss_bytes"`
+	Names     string    `json:"names" doc:"ADDRESS:PORT where this daemon answers DNS for .vm; empty: it does not"`
 }
 
 // VM is a virtual machine.

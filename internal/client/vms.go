@@ -108,26 +108,33 @@ func (c *Client) VMSSH(ctx context.Context, name string) (api.SSHAccess, error) 
 	return call[api.SSHAccess](ctx, c, http.MethodGet, path("vms", name, "ssh"), nil)
 }
 
-// LogOptions choose what VMLogs returns.
+// LogOptions choose what VMLogs and VMEgressLog return.
 type LogOptions struct {
 	Tail   int  // lines from the end; negative: all
-	Follow bool // go on with what the console prints, until the VM ends or ctx does
+	Follow bool // go on with what is written, until the VM ends or ctx does
+}
+
+func (o LogOptions) query() string {
+	query := url.Values{}
+	if o.Tail >= 0 {
+		query.Set("tail", strconv.Itoa(o.Tail))
+	}
+	if o.Follow {
+		query.Set("follow", "true")
+	}
+	if len(query) == 0 {
+		return ""
+	}
+	return "?" + query.Encode()
 }
 
 // VMLogs returns the VM's console output. The caller closes it; with Follow it
 // reads to end-of-file when the VM is not alive any more.
 func (c *Client) VMLogs(ctx context.Context, name string, opts LogOptions) (io.ReadCloser, error) {
-	query := url.Values{}
-	if opts.Tail >= 0 {
-		query.Set("tail", strconv.Itoa(opts.Tail))
-	}
-	if opts.Follow {
-		query.Set("follow", "true")
-	}
-	target := path("vms", name, "logs")
-	if len(query) > 0 {
-		target += "?" + query.Encode()
-	}
+	return c.stream(ctx, path("vms", name, "logs")+opts.query())
+}
+
+func (c *Client) stream(ctx context.Context, target string) (io.ReadCloser, error) {
 	req, err := request(ctx, http.MethodGet, target, nil)
 	if err != nil {
 		return nil, err

@@ -28,6 +28,9 @@ type Ports struct {
 	// Known says that the guest's agent has told what listens.
 	Known bool   `json:"known"`
 	Ports []Port `json:"ports"`
+	// Forwards are all that were asked for and not removed, those of unix sockets
+	// too, as the answers to their requests had them.
+	Forwards []Forward `json:"forwards,omitempty"`
 }
 
 // Port is one listening port of the guest, or one that is forwarded to it.
