@@ -51,8 +51,14 @@ type TreeEntry struct {
 	Mode    uint32 // permission bits; of TreeListed: git's mode
 	ModTime time.Time
 	Size    int64  // bytes of data, or of the listed file
-	OID     string // raw object name; empty: not known
+	OID     string // raw object name; empty: not known; zeros: tracked, but not as the index has it
 }
+
+// Tracked reports whether the repository's index has the listed file.
+func (e TreeEntry) Tracked() bool { return e.OID != "" }
+
+// Known reports whether OID is the name of the listed file's content.
+func (e TreeEntry) Known() bool { return strings.Trim(e.OID, "\x00") != "" }
 
 // TreeWriter writes a tree. Call Flush at the end.
 type TreeWriter struct {

@@ -35,10 +35,12 @@ type listing struct {
 	root   *os.Root
 }
 
-// entry is a file of a tree. An empty oid is not known.
+// entry is a file of a tree. An empty oid is not known; tracked: the guest's
+// index has it, as it is or otherwise.
 type entry struct {
-	mode uint32
-	oid  string
+	mode    uint32
+	oid     string
+	tracked bool
 }
 
 func (l *listing) collect(ctx context.Context) (tree string, err error) {
@@ -113,8 +115,8 @@ func (l *listing) readList(ctx context.Context) error {
 		if err := checkTreePath(e.Path); err != nil {
 			return err
 		}
-		known := entry{mode: e.Mode}
-		if len(e.OID)*2 == len(l.req.Base) {
+		known := entry{mode: e.Mode, tracked: e.Tracked()}
+		if e.Known() && len(e.OID)*2 == len(l.req.Base) {
 			known.oid = hex.EncodeToString([]byte(e.OID))
 		}
 		l.listed[e.Path] = known
@@ -129,7 +131,7 @@ func (l *listing) missing(ctx context.Context) ([]string, error) {
 	}
 	var changed, untracked, rules []string
 	for name, e := range l.listed {
-		_, tracked := l.base[name]
+		tracked := l.tracked(name)
 		switch {
 		case path.Base(name) == ".gitignore" && e.oid == "":
 			rules = append(rules, name)
@@ -151,7 +153,7 @@ func (l *listing) missing(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	for _, name := range rules {
-		if _, tracked := l.base[name]; tracked || !ignored[name] {
+		if l.tracked(name) || !ignored[name] {
 			changed = append(changed, name)
 		}
 	}
@@ -161,6 +163,13 @@ func (l *listing) missing(ctx context.Context) ([]string, error) {
 		}
 	}
 	return changed, nil
+}
+
+// tracked reports whether a listed file counts though git ignores it: it was
+// sent, or the guest's index has it.
+func (l *listing) tracked(name string) bool {
+	_, sent := l.base[name]
+	return sent || l.listed[name].tracked
 }
 
 // forgetUnknown takes no guest's word for an object that the vault lacks.
@@ -184,7 +193,7 @@ func (l *listing) forgetUnknown(ctx context.Context) error {
 	}
 	for _, names := range doubtful {
 		for _, name := range names {
-			l.listed[name] = entry{mode: l.listed[name].mode}
+			l.listed[name] = entry{mode: l.listed[name].mode, tracked: l.listed[name].tracked}
 		}
 	}
 	return err
@@ -349,7 +358,7 @@ func (l *listing) differences() string {
 		}
 	}
 	for name, e := range l.listed {
-		if e.oid != "" && l.base[name] != e {
+		if was := l.base[name]; e.oid != "" && (was.oid != e.oid || was.mode != e.mode) {
 			fmt.Fprintf(&known, "%o %s\t%s\x00", e.mode, e.oid, name)
 		}
 	}

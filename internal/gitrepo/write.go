@@ -15,8 +15,8 @@ import (
 )
 
 // diffArgs make one diff of all that git keeps, for `git apply`.
-func diffArgs() []string {
-	return []string{"diff-tree", "-r", "-M", "--full-index", "--no-ext-diff", "--no-textconv", "--no-color", "--src-prefix=a/", "--dst-prefix=b/"}
+func diffArgs(renames string) []string {
+	return []string{"diff-tree", "-r", renames, "--full-index", "--no-ext-diff", "--no-textconv", "--no-color", "--src-prefix=a/", "--dst-prefix=b/"}
 }
 
 // Diff implements workspace.Git. A path that no patch may have is a fault.
@@ -25,10 +25,13 @@ func (g *Git) Diff(ctx context.Context, vault, from, to string) ([]workspace.Fil
 	if err != nil {
 		return nil, err
 	}
-	args := append(diffArgs(), "-z", "--raw", "--numstat", from, to)
-	out, err := git.Output(ctx, gittree.Cmd{Args: args})
+	how, err := renames(ctx, git, "", from, to)
 	if err != nil {
 		return nil, unknownBase(err, from)
+	}
+	out, err := git.Output(ctx, gittree.Cmd{Args: append(diffArgs(how), "-z", "--raw", "--numstat", from, to)})
+	if err != nil {
+		return nil, err
 	}
 	return parseDiff(gittree.Split(out))
 }
@@ -147,7 +150,11 @@ type writer struct {
 }
 
 func (w *writer) diff(ctx context.Context, out io.Writer, from, to string) error {
-	return w.git.Run(ctx, gittree.Cmd{Stdout: out, Args: append(diffArgs(), "--binary", "-p", from, to)})
+	how, err := renames(ctx, w.git, "", from, to)
+	if err != nil {
+		return err
+	}
+	return w.git.Run(ctx, gittree.Cmd{Stdout: out, Args: append(diffArgs(how), "--binary", "-p", from, to)})
 }
 
 func (w *writer) note(format string, args ...any) {
@@ -212,8 +219,16 @@ func (w *writer) mbox(ctx context.Context, out io.Writer) error {
 			return err
 		}
 	}
+	commits, err := w.line(ctx, nil, "rev-list", w.req.Base+".."+tip)
+	if err != nil || commits == "" {
+		return err
+	}
+	how, err := renames(ctx, w.git, commits+"\n", "--stdin")
+	if err != nil {
+		return err
+	}
 	return w.git.Run(ctx, gittree.Cmd{Stdout: out, Args: []string{
-		"format-patch", "--stdout", "--binary", "--full-index", "-M", "--no-ext-diff", "--no-textconv", "--no-color", "--no-signature",
+		"format-patch", "--stdout", "--binary", "--full-index", how, "--no-ext-diff", "--no-textconv", "--no-color", "--no-signature",
 		"--src-prefix=a/", "--dst-prefix=b/", w.req.Base + ".." + tip,
 	}})
 }

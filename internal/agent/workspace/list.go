@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/bangervm/banger/internal/agentrpc"
@@ -81,8 +82,8 @@ type lister struct {
 // known is a repository's index: what git last knew of its files.
 type known struct {
 	index   *gitindex.Index
-	entries map[string]int
-	written int64 // nanoseconds; a file as new as that may have changed since
+	entries map[string]int // of those with a conflict, one of its sides
+	written int64          // nanoseconds; a file as new as that may have changed since
 }
 
 // dir lists what is in the directory rel. idx is the index of the repository
@@ -154,11 +155,18 @@ func (l *lister) load(dir string) *known {
 	}
 	k := &known{index: x, entries: make(map[string]int, len(x.Entries)), written: info.ModTime().UnixNano()}
 	for i, e := range x.Entries {
-		if e.Stage == 0 {
-			k.entries[e.Path] = i
-		}
+		k.entries[e.Path] = i
 	}
 	return k
+}
+
+// oid is the name of the content that the entry i has, if the file has it, too.
+func (k *known) oid(i int, st *syscall.Stat_t) string {
+	e := k.index.Entries[i]
+	if e.Stage == 0 && st.Mtim.Nano() < k.written && k.index.UpToDate(i, st) {
+		return e.OID
+	}
+	return strings.Repeat("\x00", len(e.OID))
 }
 
 func (l *lister) file(name string, idx *known, base string) error {
@@ -180,8 +188,8 @@ func (l *lister) file(name string, idx *known, base string) error {
 		if base != "" {
 			below = name[len(base)+1:]
 		}
-		if i, ok := idx.entries[below]; ok && st.Mtim.Nano() < idx.written && idx.index.UpToDate(i, &st) {
-			e.OID = idx.index.Entries[i].OID
+		if i, ok := idx.entries[below]; ok {
+			e.OID = idx.oid(i, &st)
 		}
 	}
 	return l.tree.Entry(e, nil)
