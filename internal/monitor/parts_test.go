@@ -91,6 +91,17 @@ func TestConfigureSaysWhatTheSpecSays(t *testing.T) {
 	if again, _ := configure(goodSpec(), 2, 42, nil); again.Init.Reset {
 		t.Error("a reboot resets the disk again")
 	}
+	with := goodSpec()
+	with.Network = &vm.Network{
+		MAC: "52:54:00:00:01:02", MTU: 65520, Guest4: "198.18.1.2/15", Guest6: "fd00::102/64", Gateway4: "198.18.0.1", Gateway6: "fd00::1",
+	}
+	network := &agentrpc.Network{
+		MAC: "52:54:00:00:01:02", MTU: 65520, Address: []string{"198.18.1.2/15", "fd00::102/64"},
+		Gateway: []string{"198.18.0.1", "fd00::1"}, DNS: []string{"198.18.0.1"},
+	}
+	if got, err := configure(with, 1, 42, nil); err != nil || !cmp.Equal(got.Network, network) {
+		t.Errorf("network = %+v, %v", got.Network, err)
+	}
 	odd := goodSpec()
 	odd.Disks[0].Serial = "other"
 	if _, err := configure(odd, 1, 42, nil); err == nil {

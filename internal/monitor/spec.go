@@ -85,5 +85,18 @@ func configure(spec vm.Spec, boots int, now int64, entropy []byte) (agentrpc.Con
 			return c, fmt.Errorf("the guest has no use for disk %q", disk.Serial)
 		}
 	}
+	if spec.Network != nil {
+		c.Network = network(*spec.Network)
+	}
 	return c, nil
+}
+
+// network is the guest's side of its network.
+func network(n vm.Network) *agentrpc.Network {
+	return &agentrpc.Network{
+		MAC: n.MAC, MTU: n.MTU,
+		Address: []string{n.Guest4, n.Guest6},
+		Gateway: []string{n.Gateway4, n.Gateway6},
+		DNS:     []string{n.Gateway4},
+	}
 }

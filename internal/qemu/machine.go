@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/bangervm/banger/internal/fault"
-	"github.com/bangervm/banger/internal/statedir"
 	"github.com/bangervm/banger/internal/vm"
 	"github.com/bangervm/banger/internal/vmm"
 )
@@ -29,6 +28,12 @@ type Driver struct {
 	Console io.Writer
 	// TSC may be nil where no guest needs the rate; else it is best begun early.
 	TSC *TSCClock
+	// NIC is given our end of the frames' stream each time a machine with a network
+	// starts, before the guest runs, and owns it: each Ethernet frame is behind its
+	// length in four bytes, big-endian. It returns at once. Nil: nothing is behind
+	// the NIC. A machine that does not start or ends closes the other end; a paused
+	// one reads nothing.
+	NIC func(net.Conn)
 	Log *slog.Logger
 }
 
@@ -65,19 +70,22 @@ func (d *Driver) Start(ctx context.Context, spec vm.Spec) (*Machine, error) {
 	m := &Machine{events: make(chan vmm.Event, 16)}
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
-	if err := m.launch(ctx, d, spec.VMM, args); err != nil {
+	if err := m.launch(ctx, d, spec.VMM, args, spec.Network != nil); err != nil {
 		return nil, err
 	}
 	go m.watch()
 	return m, nil
 }
 
-func (m *Machine) launch(ctx context.Context, d *Driver, path string, args []string) error {
-	ends, err := openEnds(filepath.Join(d.Run, "agent.sock"))
+func (m *Machine) launch(ctx context.Context, d *Driver, path string, args []string, nic bool) error {
+	ends, err := openEnds(filepath.Join(d.Run, "agent.sock"), nic)
 	if err != nil {
 		return err
 	}
 	defer ends.closeTheirs()
+	if ends.nic != nil {
+		d.attach(ends.nic)
+	}
 	m.process, err = startProcess(path, args, d.Run, ends.theirs)
 	if err != nil {
 		ends.closeOurs()
@@ -101,6 +109,15 @@ func (m *Machine) launch(ctx context.Context, d *Driver, path string, args []str
 		return m.abandon(err)
 	}
 	return nil
+}
+
+// attach hands over our end of the NIC.
+func (d *Driver) attach(conn net.Conn) {
+	if d.NIC == nil {
+		_ = conn.Close()
+		return
+	}
+	d.NIC(conn)
 }
 
 // abandon ends a QEMU that did not come up, and says why.
@@ -187,70 +204,6 @@ func (m *Machine) command(ctx context.Context, name string, args any) error {
 		return fault.Wrap(fault.Unavailable, err, "the VMM did not obey")
 	}
 	return nil
-}
-
-// ends are the two sides of QEMU's control socket, agent port and console.
-type ends struct {
-	qmp, console net.Conn
-	agent        string // the path of the agent port's socket
-	theirs       []*os.File
-}
-
-// openEnds makes them before QEMU runs, so that nothing has to wait for it.
-func openEnds(agentPath string) (*ends, error) {
-	e := &ends{agent: agentPath}
-	listener, err := statedir.ListenUnix(agentPath)
-	if err != nil {
-		return nil, fmt.Errorf("listen for the agent's port: %w", err)
-	}
-	agent, err := listener.File()
-	if err := errors.Join(err, listener.Close()); err != nil {
-		return nil, fmt.Errorf("pass on the agent's port: %w", err)
-	}
-	var theirs [2]*os.File
-	for i, conn := range []*net.Conn{&e.qmp, &e.console} {
-		*conn, theirs[i], err = socketPair()
-		if err != nil {
-			_ = agent.Close()
-			e.closeOurs()
-			return nil, err
-		}
-	}
-	e.theirs = []*os.File{theirs[0], agent, theirs[1]} // in the order of fdQMP, fdAgent, fdConsole
-	return e, nil
-}
-
-func (e *ends) dialAgent(ctx context.Context) (net.Conn, error) {
-	return statedir.DialUnix(ctx, e.agent)
-}
-
-func (e *ends) closeTheirs() {
-	for _, f := range e.theirs {
-		_ = f.Close()
-	}
-}
-
-func (e *ends) closeOurs() {
-	for _, c := range []net.Conn{e.qmp, e.console} {
-		if c != nil {
-			_ = c.Close()
-		}
-	}
-}
-
-func socketPair() (net.Conn, *os.File, error) {
-	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, nil, fmt.Errorf("make a socket pair: %w", err)
-	}
-	ours, theirs := os.NewFile(uintptr(fds[0]), "ours"), os.NewFile(uintptr(fds[1]), "theirs")
-	conn, err := net.FileConn(ours)
-	_ = ours.Close()
-	if err != nil {
-		_ = theirs.Close()
-		return nil, nil, fmt.Errorf("use a socket pair: %w", err)
-	}
-	return conn, theirs, nil
 }
 
 // shutdownData is the body of QMP's SHUTDOWN.

@@ -166,6 +166,64 @@ func TestArgumentsOfKVM(t *testing.T) {
 	}
 }
 
+func TestArgumentsOfTheNIC(t *testing.T) {
+	spec := testSpec()
+	for _, arch := range []string{"amd64", "arm64"} {
+		spec.Network = nil
+		args, err := arguments(spec, arch, 0)
+		if err != nil || len(flag(args, "-netdev")) != 0 || strings.Contains(strings.Join(args, " "), "virtio-net") {
+			t.Errorf("%s: without a network: %v, %v", arch, args, err)
+		}
+		spec.Network = &vm.Network{MAC: "52:54:00:00:01:02", MTU: 65520}
+		args, err = arguments(spec, arch, 0)
+		if err != nil || !slices.Equal(flag(args, "-netdev"), []string{"stream,id=net,server=off,addr.type=fd,addr.str=6"}) {
+			t.Errorf("%s: -netdev %v, %v", arch, flag(args, "-netdev"), err)
+		}
+		var nic struct {
+			Driver, MAC string
+			MTU         int `json:"host_mtu"`
+		}
+		devices := flag(args, "-device")
+		if err := json.Unmarshal([]byte(devices[len(devices)-1]), &nic); err != nil || nic.Driver != "virtio-net-device" || nic.MAC != "52:54:00:00:01:02" || nic.MTU != 65520 {
+			t.Errorf("%s: the NIC is %+v, %v", arch, nic, err)
+		}
+	}
+}
+
+// What QEMU inherits must be in the order in which its command line names it.
+func TestEndsAreInOrder(t *testing.T) {
+	for _, nic := range []bool{false, true} {
+		e, err := openEnds(filepath.Join(t.TempDir(), "a.sock"), nic)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pairs := map[int]net.Conn{fdQMP: e.qmp, fdConsole: e.console}
+		if nic {
+			pairs[fdNIC] = e.nic
+		} else if e.nic != nil {
+			t.Error("a NIC that nobody asked for")
+		}
+		if len(e.theirs) != len(pairs)+1 {
+			t.Fatalf("%d descriptors for %d pairs", len(e.theirs), len(pairs))
+		}
+		for fd, ours := range pairs {
+			word := fmt.Sprint("for ", fd)
+			if _, err := io.WriteString(ours, word); err != nil {
+				t.Fatal(err)
+			}
+			got := make([]byte, len(word))
+			if _, err := io.ReadFull(e.theirs[fd-fdQMP], got); err != nil || string(got) != word {
+				t.Errorf("descriptor %d reads %q, %v", fd, got, err)
+			}
+		}
+		e.closeTheirs()
+		e.closeOurs()
+		if nic {
+			_ = e.nic.Close()
+		}
+	}
+}
+
 func TestClassify(t *testing.T) {
 	for _, tt := range []struct {
 		failure string
