@@ -3,6 +3,7 @@ package vm_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -129,6 +130,74 @@ func TestDeleteWithForceEndsTheMachine(t *testing.T) {
 		t.Errorf("stops (-want +got):\n%s", diff)
 	}
 	wantFault(t, h.svc.Delete(t.Context(), "web", true, quiet), fault.NotFound, "web")
+}
+
+// work is a vm.Workspaces that tells the same of every VM.
+type work struct {
+	unsaved  string
+	stopping []vm.State
+}
+
+func (w *work) Unsaved(context.Context, vm.VM) (string, error) { return w.unsaved, nil }
+func (w *work) Stopping(_ context.Context, v vm.VM)            { w.stopping = append(w.stopping, v.State) }
+
+func TestDeleteKeepsWorkThatNoExportHas(t *testing.T) {
+	h := newHarness(t)
+	w := &work{unsaved: "changes in 3 files"}
+	h.deps.Workspaces = w
+	h.restartDaemon(func() {})
+	h.create("web", true)
+	if _, err := h.svc.Stop(t.Context(), "web", time.Second, quiet); err != nil {
+		t.Fatal(err)
+	}
+	err := h.svc.Delete(t.Context(), "web", false, quiet)
+	wantFault(t, err, fault.Conflict, "changes in 3 files, which no export has")
+	if hint := fault.HintOf(err); !strings.Contains(hint, "workspace export web") || !strings.Contains(hint, "--force") {
+		t.Errorf("hint %q", hint)
+	}
+	if h.disks.count() != 1 || h.get("web").Provisional {
+		t.Error("something was deleted nevertheless")
+	}
+	w.unsaved = ""
+	if err := h.svc.Delete(t.Context(), "web", false, quiet); err != nil {
+		t.Errorf("with nothing to lose: %v", err)
+	}
+	h.nothingLeft()
+	w.unsaved = "changes in 3 files"
+	h.create("web", true)
+	if err := h.svc.Delete(t.Context(), "web", true, quiet); err != nil {
+		t.Errorf("with force: %v", err)
+	}
+	h.nothingLeft()
+}
+
+// The work is looked at while the guest can still tell, also that of a paused one.
+func TestAStopLooksAtTheWorkFirst(t *testing.T) {
+	h := newHarness(t)
+	w := &work{}
+	h.deps.Workspaces = w
+	h.restartDaemon(func() {})
+	h.create("web", true)
+	stop := func(timeout time.Duration) {
+		t.Helper()
+		if _, err := h.svc.Stop(t.Context(), "web", timeout, quiet); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop(time.Second)
+	stop(time.Second) // it does not run
+	for _, timeout := range []time.Duration{time.Second, 0} {
+		if _, err := h.svc.Start(t.Context(), "web", vm.WaitReady(), quiet); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.svc.Pause(t.Context(), "web"); err != nil {
+			t.Fatal(err)
+		}
+		stop(timeout) // by 0 it is ended at once
+	}
+	if diff := cmp.Diff([]vm.State{vm.Running, vm.Running}, w.stopping); diff != "" {
+		t.Errorf("looks (-want +got):\n%s", diff)
+	}
 }
 
 func TestDeleteKeepsAVMWhoseMonitorDoesNotAnswer(t *testing.T) {

@@ -58,6 +58,8 @@ func (s *Service) requestStop(ctx context.Context, name string, timeout time.Dur
 	if st, _ := w.snapshot(); st.Paused && timeout > 0 {
 		if err := w.current().Resume(ctx); err != nil {
 			s.log.Warn("paused VM not resumed before its stop", "vm", v.ID, "error", err)
+		} else {
+			v.State = Running
 		}
 	}
 	if s.deps.Workspaces != nil && timeout > 0 {

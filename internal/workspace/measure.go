@@ -95,8 +95,17 @@ func (s *Service) Stopping(ctx context.Context, v vm.VM) {
 	if v.State != vm.Running {
 		return
 	}
-	if err := s.look(ctx, v, settleLimit, true); err != nil {
-		s.deps.Log.Warn("workspace not looked at before the stop", "vm", v.ID, "error", err)
+	err := s.look(ctx, v, settleLimit, true)
+	if err == nil {
+		return
+	}
+	s.deps.Log.Warn("workspace not looked at before the stop", "vm", v.ID, "error", err)
+	_, err = s.deps.Store.Update(context.WithoutCancel(ctx), v.ID, func(w *Workspace) error {
+		w.Work.Final = false // by a stop that did not come off
+		return nil
+	})
+	if err != nil {
+		s.deps.Log.Warn("an earlier look at the workspace still counts", "vm", v.ID, "error", err)
 	}
 }
 

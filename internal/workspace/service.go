@@ -113,8 +113,8 @@ func Know(w Workspace, v vm.VM) Knowledge {
 	switch {
 	case w.Work.StartID != v.StartID || w.Work.MeasuredAt.IsZero():
 		return Unknown
-	case !v.State.Alive() && !w.Work.Final:
-		return Unknown
+	case !v.State.Alive() && (!w.Work.Final || v.ExitReason != vm.ReasonStopped && v.ExitReason != vm.ReasonForced):
+		return Unknown // it went on after the look
 	case w.Work.Any():
 		return Changed
 	default:

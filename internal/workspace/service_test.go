@@ -230,9 +230,21 @@ func TestWhatIsKnownOfWork(t *testing.T) {
 	}
 	w.vm.State = vm.Running
 	s.Stopping(t.Context(), w.vm)
-	w.vm.State = vm.Stopped
+	w.vm.State, w.vm.ExitReason = vm.Stopped, vm.ReasonStopped
 	if what := unsaved(); what != "" {
 		t.Errorf("clean when it was stopped: %q", what)
+	}
+	for _, reason := range []string{vm.ReasonPoweroff, vm.ReasonKilled, vm.ReasonMonitorDied} { // of a stop that did not come off
+		w.vm.ExitReason = reason
+		if what := unsaved(); !strings.Contains(what, "not looked at") {
+			t.Errorf("clean before a stop, then %s: %q; want unknown", reason, what)
+		}
+	}
+	w.vm.State, w.readErr = vm.Running, fault.New(fault.Unavailable, "no answer")
+	s.Stopping(t.Context(), w.vm)
+	w.vm.State, w.vm.ExitReason, w.readErr = vm.Stopped, vm.ReasonForced, nil
+	if what := unsaved(); !strings.Contains(what, "not looked at") {
+		t.Errorf("clean before one stop, not looked at before the next: %q; want unknown", what)
 	}
 	w.vm.State, w.vm.StartID = vm.Running, "s2"
 	w.tree = "t-a"
