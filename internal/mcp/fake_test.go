@@ -27,6 +27,7 @@ type fake struct {
 	created  []api.CreateVM
 	stopped  []api.StopVM
 	forced   []bool
+	unsaved  string // why a delete without force fails
 	canceled []string
 	accepted []string
 	sent     []byte
@@ -102,7 +103,7 @@ func (f *fake) DeleteVM(_ context.Context, name string, force bool) (api.Operati
 		return api.Operation{}, err
 	}
 	f.forced = append(f.forced, force)
-	if !force {
+	if !force && f.unsaved == "" {
 		return api.Operation{}, fault.New(fault.Conflict, "VM box is running").WithHint("banger vm delete --force box")
 	}
 	return api.Operation{ID: "vm.delete"}, nil
@@ -126,10 +127,13 @@ func (f *fake) Wait(ctx context.Context, id string, onUpdate func(api.Operation)
 		<-ctx.Done()
 		return api.Operation{ID: id, State: "running"}, fault.Wrap(fault.Canceled, ctx.Err(), "gave up")
 	}
-	switch id {
-	case "workspace.prepare":
+	switch {
+	case id == "vm.delete" && f.unsaved != "" && !f.forced[len(f.forced)-1]:
+		return api.Operation{ID: id, State: "failed"}, fault.New(fault.Conflict, "VM box has %s, which no export has", f.unsaved).
+			WithHint("banger vm start box && banger vm workspace export box, or banger vm rm --force box to lose it")
+	case id == "workspace.prepare":
 		return operation(id, api.Workspace{Path: "/root/repo", Mode: "shallow", HeadCommit: "c0ffee", BaseTree: "7ee"}), nil
-	case "workspace.export":
+	case id == "workspace.export":
 		return operation(id, api.Export{
 			ID: "e1", BaseCommit: "7ee", Bytes: int64(len(f.patch)), FileCount: 1,
 			Files: []api.ExportedFile{{Path: "a", Status: "modified"}},

@@ -128,6 +128,21 @@ func TestVMStartStopDelete(t *testing.T) {
 	}
 }
 
+// Work that no export has: the agent hears what it would lose, and how to get it.
+func TestVMDeleteKeepsWork(t *testing.T) {
+	f := newFake(t)
+	f.unsaved = "changes in 2 files in the workspace /root/repo"
+	s := connect(t, f, nil)
+	p := refused(t, s, "vm_delete", object{"vm": "box"})
+	if p.Code != "conflict" || !strings.Contains(p.Message, "changes in 2 files in the workspace /root/repo, which no export has") ||
+		p.Hint != "call vm_start, then call workspace_export, or call vm_delete with force to lose it" {
+		t.Errorf("%+v", p)
+	}
+	if got := get[vmDeleteResult](t, s, "vm_delete", object{"vm": "box", "force": true}); got.Deleted != "box" || f.forced[0] || !f.forced[1] {
+		t.Errorf("%+v, forced %v", got, f.forced)
+	}
+}
+
 func TestFileRead(t *testing.T) {
 	f := newFake(t)
 	s := connect(t, f, nil)
