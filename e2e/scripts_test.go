@@ -31,6 +31,7 @@ type directives struct {
 	fixtures  []string // put in place before: kernel, or an image
 	files     []string // files wanted in $FIXTURES only
 	smallDisk string   // a tmpfs of this size at $SMALL
+	ownRepo   bool     // $REPO is a clone of the checkout that is tested
 	next      bool     // $NEXT holds a newer build
 }
 
@@ -54,6 +55,8 @@ func readDirectives(path string) (directives, error) {
 			d.files = strings.Fields(value)
 		case "small-disk":
 			d.smallDisk = value
+		case "own-repository":
+			d.ownRepo = true
 		case "next-build":
 			d.next = true
 		}
@@ -104,6 +107,9 @@ func spawnScript(t *testing.T, s *suite, path string) {
 	}
 	if err := s.provide(ctx, acct, base, d); err != nil {
 		t.Fatal(err)
+	}
+	if d.ownRepo {
+		cloneOwn(t, s.repo, filepath.Join(base, "repo"), acct)
 	}
 	if d.smallDisk != "" {
 		mountSmall(t, acct, filepath.Join(base, "small"), d.smallDisk)
@@ -184,6 +190,17 @@ func evidence(base string) string {
 	return b.String()
 }
 
+// cloneOwn clones the repository that this test is in.
+func cloneOwn(t *testing.T, repo, to string, acct *account) {
+	t.Helper()
+	if err := tool(t.Context(), "git", "clone", "-q", "--no-hardlinks", repo, to); err != nil {
+		missing(t, "%v", err)
+	}
+	if err := tool(t.Context(), "chown", "-R", fmt.Sprintf("%d:%d", acct.uid, acct.gid), to); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func mountSmall(t *testing.T, acct *account, dir, size string) {
 	t.Helper()
 	options := fmt.Sprintf("size=%s,mode=700,uid=%d,gid=%d", size, acct.uid, acct.gid)
@@ -211,6 +228,7 @@ func runScript(t *testing.T, script string) {
 			}
 			env.Setenv("FIXTURES", os.Getenv(envFixtures))
 			env.Setenv("STATE", filepath.Join(base, "home/.local/state/banger"))
+			env.Setenv("REPO", filepath.Join(base, "repo"))
 			env.Setenv("SMALL", filepath.Join(base, "small"))
 			env.Setenv("NEXT", filepath.Join(filepath.Dir(base), "next/bin"))
 			return nil
