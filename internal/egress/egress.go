@@ -15,10 +15,11 @@
 //
 // A rule is ACTION TARGET [PROTOCOL[/PORTS]]. The targets are a domain name, a
 // name below a domain (*.example.org, which is not example.org itself), an
-// address or a CIDR prefix, "host" (the host's loopback), and "any". A rule by
-// name without a protocol is for TCP, where the name can be seen; any other for
-// all protocols. A preset alone ("all", "none", "packages", "ai") is a policy
-// too.
+// address or a CIDR prefix, "host" (the host's loopback), and "any". A rule that
+// allows a name without a protocol is for TCP, where the name can be seen; any
+// other rule without one is for all protocols. "preset NAME" stands for the rules
+// of that preset, and for its default where no other is given. A preset alone
+// ("all", "none", "packages", "ai") is a policy too.
 //
 // Addresses of the host's loopback, of private networks and of cloud metadata
 // services are denied, whatever the default, unless a rule names them by

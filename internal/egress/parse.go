@@ -1,0 +1,234 @@
+package egress
+
+import (
+	"errors"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/bangervm/banger/internal/fault"
+)
+
+// Parse reads a policy in the language of the package comment. The fault is
+// Invalid and names the statement.
+func Parse(text string) (Policy, error) {
+	if len(text) > MaxText {
+		return Policy{}, fault.New(fault.Invalid, "the egress policy has %d bytes, more than %d", len(text), MaxText).
+			WithHint("use *.example.org and prefixes to have fewer rules")
+	}
+	statements := split(text)
+	if len(statements) == 1 && slices.Contains(Presets(), strings.ToLower(statements[0])) {
+		return presetPolicy(strings.ToLower(statements[0])), nil
+	}
+	var p parser
+	for _, statement := range statements {
+		if err := p.statement(strings.Fields(statement)); err != nil {
+			return Policy{}, inStatement(statement, err)
+		}
+	}
+	return p.finish()
+}
+
+// ParseRule reads one rule.
+func ParseRule(text string) (Rule, error) {
+	words := strings.Fields(text)
+	if len(words) == 0 || strings.ContainsAny(text, "\n;#") {
+		return Rule{}, fault.New(fault.Invalid, "%q is not a rule", text).WithHint("%s", ruleHint)
+	}
+	rule, err := parseRule(words)
+	if err != nil {
+		return Rule{}, inStatement(text, err)
+	}
+	return rule, nil
+}
+
+const ruleHint = "a rule is allow or deny, a target, and perhaps a protocol with ports: allow github.com tcp/22,443"
+
+// split gives the statements, without comments and empty ones.
+func split(text string) []string {
+	var out []string
+	for line := range strings.Lines(text) {
+		line, _, _ = strings.Cut(line, "#")
+		for statement := range strings.SplitSeq(line, ";") {
+			if statement = strings.TrimSpace(statement); statement != "" {
+				out = append(out, statement)
+			}
+		}
+	}
+	return out
+}
+
+// inStatement says where in a policy a fault is, and keeps its hint.
+func inStatement(statement string, err error) error {
+	if len(statement) > 200 {
+		statement = statement[:200] + "…"
+	}
+	if f, ok := errors.AsType[*fault.Error](err); ok {
+		return fault.New(f.Code, "egress policy, %q: %s", statement, f.Message).WithHint("%s", f.Hint)
+	}
+	return err
+}
+
+// parser gathers a policy.
+type parser struct {
+	policy  Policy
+	given   Action // by a "default" statement
+	presets Action // the default of the presets
+	rules   int
+}
+
+func (p *parser) statement(words []string) error {
+	switch word := strings.ToLower(words[0]); word {
+	case "default":
+		return p.defaultStatement(words[1:])
+	case "preset":
+		return p.presetStatement(words[1:])
+	case string(Allow), string(Deny):
+		if p.rules++; p.rules > MaxRules {
+			return fault.New(fault.Invalid, "there are more than %d rules", MaxRules).WithHint("use *.example.org and prefixes to have fewer rules")
+		}
+		rule, err := parseRule(words)
+		if err != nil {
+			return err
+		}
+		p.policy.items = append(p.policy.items, item{rules: []Rule{rule}})
+		return nil
+	default:
+		if len(words) == 1 && slices.Contains(Presets(), word) {
+			return fault.New(fault.Invalid, "a preset among other statements needs its word").WithHint("preset %s", word)
+		}
+		return fault.New(fault.Invalid, "%q begins no statement", words[0]).
+			WithHint("statements begin with default, preset, allow or deny; a preset alone is one of %s", strings.Join(Presets(), ", "))
+	}
+}
+
+func (p *parser) defaultStatement(words []string) error {
+	action := Action(strings.ToLower(strings.Join(words, " ")))
+	if action != Allow && action != Deny {
+		return fault.New(fault.Invalid, "the default is neither allow nor deny").WithHint("default deny")
+	}
+	if p.given != "" {
+		return fault.New(fault.Invalid, "there is a default already").WithHint("keep one default statement")
+	}
+	p.given = action
+	return nil
+}
+
+func (p *parser) presetStatement(words []string) error {
+	name := strings.ToLower(strings.Join(words, " "))
+	if !slices.Contains(Presets(), name) {
+		return fault.New(fault.Invalid, "there is no preset %q", name).WithHint("the presets are %s", strings.Join(Presets(), ", "))
+	}
+	preset := presetPolicy(name)
+	action := Deny
+	if preset.allow {
+		action = Allow
+	}
+	if p.presets != "" && p.presets != action {
+		p.presets = "both"
+	} else {
+		p.presets = action
+	}
+	for _, it := range preset.items {
+		if !slices.ContainsFunc(p.policy.items, func(have item) bool { return have.preset == it.preset }) {
+			p.policy.items = append(p.policy.items, it)
+		}
+	}
+	return nil
+}
+
+func (p *parser) finish() (Policy, error) {
+	def := p.given
+	if def == "" {
+		def = p.presets
+	}
+	switch def {
+	case Allow, Deny:
+		p.policy.allow = def == Allow
+		return p.policy, nil
+	case "":
+		return Policy{}, fault.New(fault.Invalid, "the egress policy says no default").
+			WithHint(`add "default deny" or "default allow", or give a preset: %s`, strings.Join(Presets(), ", "))
+	default:
+		return Policy{}, fault.New(fault.Invalid, "the presets of the egress policy have different defaults").
+			WithHint(`add "default deny" or "default allow"`)
+	}
+}
+
+func parseRule(words []string) (Rule, error) {
+	rule := Rule{action: Action(strings.ToLower(words[0]))}
+	if rule.action != Allow && rule.action != Deny || len(words) < 2 || len(words) > 3 {
+		return Rule{}, fault.New(fault.Invalid, "this is not a rule").WithHint("%s", ruleHint)
+	}
+	var err error
+	if rule.target, err = parseTarget(words[1]); err != nil {
+		return Rule{}, err
+	}
+	if len(words) == 2 {
+		rule.protocol = rule.implied()
+		return rule, nil
+	}
+	protocol, ports, hasPorts := strings.Cut(words[2], "/")
+	rule.protocol = Protocol(strings.ToLower(protocol))
+	switch rule.protocol {
+	case TCP, UDP, ICMP:
+	default:
+		return Rule{}, fault.New(fault.Invalid, "%q is not a protocol", words[2]).WithHint("protocols are tcp, udp and icmp; ports follow: tcp/443, udp/8000-8100")
+	}
+	if !hasPorts {
+		return rule, nil
+	}
+	if rule.protocol == ICMP {
+		return Rule{}, fault.New(fault.Invalid, "icmp has no ports: %q", words[2]).WithHint("%s %s icmp", rule.action, rule.target)
+	}
+	if rule.ports, err = parsePorts(ports); err != nil {
+		return Rule{}, err
+	}
+	return rule, nil
+}
+
+func parseTarget(word string) (target, error) {
+	lower := strings.ToLower(word)
+	switch lower {
+	case string(anyTarget), string(hostTarget):
+		return target{kind: kind(lower)}, nil
+	case "tcp", "udp", "icmp", string(Allow), string(Deny), "default", "preset", "*":
+		return target{}, fault.New(fault.Invalid, "%q is not a target", word).WithHint("write any for all targets: allow any tcp/443")
+	}
+	if addr, err := netip.ParseAddr(word); err == nil {
+		if addr.Zone() != "" {
+			return target{}, fault.New(fault.Invalid, "%q has a zone", word).WithHint("%s", addr.WithZone(""))
+		}
+		return addressTarget(netip.PrefixFrom(addr, addr.BitLen()), word)
+	}
+	if strings.Contains(word, "/") && !strings.Contains(word, "://") {
+		prefix, err := netip.ParsePrefix(word)
+		if err != nil {
+			return target{}, fault.New(fault.Invalid, "%q is not a prefix", word).WithHint("write a prefix as 203.0.113.0/24, ports as tcp/443")
+		}
+		return addressTarget(prefix, word)
+	}
+	below, isBelow := strings.CutPrefix(lower, "*.")
+	if isBelow {
+		word = below
+	}
+	name, err := parseName(word)
+	if err != nil {
+		return target{}, err
+	}
+	if isBelow {
+		return target{kind: belowTarget, name: name}, nil
+	}
+	return target{kind: nameTarget, name: name}, nil
+}
+
+func addressTarget(prefix netip.Prefix, word string) (target, error) {
+	addr := prefix.Addr()
+	if addr.Is4In6() {
+		return target{}, fault.New(fault.Invalid, "%q is an IPv4 address in IPv6 form", word).WithHint("%s", addr.Unmap())
+	}
+	if prefix != prefix.Masked() {
+		return target{}, fault.New(fault.Invalid, "%q has bits beyond its length", word).WithHint("%s", prefix.Masked())
+	}
+	return target{kind: prefixTarget, prefix: prefix}, nil
+}
