@@ -48,6 +48,9 @@ func (a *agent) become(ctx context.Context, p *parent, cfg *agentrpc.Configure, 
 	if err != nil {
 		return "", err
 	}
+	if result.Without6 {
+		a.log.Warn("this kernel has no IPv6: the network has IPv4 alone")
+	}
 	begin("enter")
 	if result.Init.Flavour == inits.Agent {
 		if err := configure.MountCgroups(); err != nil {

@@ -41,6 +41,7 @@ func lateWants() []want {
 		{name: "ext4", required: true},
 		{name: "overlay", required: true},
 		{name: "virtio_net", device: deviceNet},
+		{name: "ipv6", device: deviceNet},
 	}
 }
 

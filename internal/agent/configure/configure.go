@@ -27,6 +27,8 @@ type Result struct {
 	// Sweep removes what a reset put aside. It may take long, needs no path, and
 	// may run at any time. It is nil when there is nothing.
 	Sweep func() error
+	// Without6 says that the kernel has no IPv6, which Configure's network has.
+	Without6 bool
 }
 
 // StepError says which step failed.

@@ -2,7 +2,12 @@ package configure
 
 import (
 	"encoding/binary"
+	"net/netip"
+	"slices"
+	"strings"
 	"testing"
+
+	"github.com/bangervm/banger/internal/agentrpc"
 )
 
 func super(blocks uint64, logBlock uint32, incompat uint32) []byte {
@@ -67,5 +72,56 @@ func TestHosts(t *testing.T) {
 				t.Errorf("hosts = %q, want %q", got, tc.want)
 			}
 		})
+	}
+}
+
+func testNetwork() *agentrpc.Network {
+	return &agentrpc.Network{
+		MAC: "52:54:00:00:01:02", MTU: 65520, Address: []string{"198.18.1.2/15", "fd00::102/64"},
+		Gateway: []string{"198.18.0.1", "fd00::1"}, DNS: []string{"198.18.0.1"},
+	}
+}
+
+func TestNetworkFiles(t *testing.T) {
+	byPath := func(installed ...string) map[string]string {
+		files := map[string]string{}
+		for _, f := range networkFiles(testNetwork(), func(path string) bool { return slices.Contains(installed, path) }) {
+			files[f.Path] = string(f.Data)
+		}
+		return files
+	}
+	plain := byPath()
+	if len(plain) != 1 || !strings.HasSuffix(plain["/etc/resolv.conf"], "\nnameserver 198.18.0.1\n") {
+		t.Errorf("an image without a manager gets %v", plain)
+	}
+	systemd := byPath("/usr/lib/systemd/systemd-networkd")["/run/systemd/network/00-banger.network"]
+	for _, want := range []string{
+		"[Match]\nMACAddress=52:54:00:00:01:02\n", "\nDHCP=no\n", "\nGateway=fd00::1\n", "\nDNS=198.18.0.1\n",
+		"[Address]\nAddress=198.18.1.2/15\n", "[Address]\nAddress=fd00::102/64\n",
+	} {
+		if !strings.Contains(systemd, want) {
+			t.Errorf("systemd-networkd's file lacks %q:\n%s", want, systemd)
+		}
+	}
+	manager := byPath("/usr/sbin/NetworkManager")["/run/NetworkManager/conf.d/00-banger.conf"]
+	if !strings.Contains(manager, "match-device=mac:52:54:00:00:01:02\nmanaged=0\n") {
+		t.Errorf("NetworkManager's file is %q", manager)
+	}
+}
+
+func TestNICConfig(t *testing.T) {
+	cfg, err := nicConfig(testNetwork())
+	if err != nil || cfg.MTU != 65520 || len(cfg.Addresses) != 2 || cfg.Addresses[0] != netip.MustParsePrefix("198.18.1.2/15") || len(cfg.Gateways) != 2 {
+		t.Errorf("nicConfig = %+v, %v", cfg, err)
+	}
+	for _, spoil := range []func(*agentrpc.Network){
+		func(n *agentrpc.Network) { n.Address[0] = "198.18.1.2" },
+		func(n *agentrpc.Network) { n.Gateway[1] = "gateway" },
+	} {
+		n := testNetwork()
+		spoil(n)
+		if _, err := nicConfig(n); err == nil {
+			t.Errorf("%+v was taken", n)
+		}
 	}
 }
