@@ -20,7 +20,7 @@ import (
 // software emulation that is busy can be slow.
 const agentTimeout = 20 * time.Second
 
-// guests implements server.Guests and vm.Ports.
+// guests implements server.Guests and vm.PortWaiter.
 type guests struct {
 	dirs    statedir.Dirs
 	folders *vmdir.VMs
@@ -69,7 +69,7 @@ func (g guests) SSH(_ context.Context, vmID string) (api.SSHAccess, error) {
 	}, err
 }
 
-// WaitPort implements vm.Ports.
+// WaitPort implements vm.PortWaiter.
 func (g guests) WaitPort(ctx context.Context, vmID string, port int) error {
 	id, err := g.folders.Identity(vmID)
 	if err != nil {

@@ -101,7 +101,7 @@ func wire(ctx context.Context, dirs statedir.Dirs, cfg config.Config, build buil
 		Identities: identities{VMs: d.folders, known: known},
 		Images:     images{service: d.images, dirs: dirs},
 		Kernels:    kernels{service: d.kernels, archives: archives, dirs: dirs},
-		Host:       d.host, Ports: guests, Preflight: d.host.preflight(self, agent),
+		Host:       d.host, Ports: guests, Preflight: d.host.preflight(self, agent), UID: os.Getuid(),
 		Defaults: vm.Defaults{
 			Image: cfg.VM.Image, Kernel: cfg.VM.Kernel, VCPU: cfg.VM.VCPU,
 			MemoryBytes: int64(cfg.VM.Memory), DiskBytes: int64(cfg.VM.Disk),

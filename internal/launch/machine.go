@@ -176,6 +176,9 @@ func (m *Machine) request(ctx context.Context, method, path string, body any) (*
 	defer func() { _ = resp.Body.Close() }()
 	var p monitorrpc.Problem
 	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(&p); err != nil || p.Code == "" {
+		if resp.StatusCode == http.StatusNotFound {
+			return nil, older()
+		}
 		return nil, fault.New(fault.Internal, "the VM's monitor answered %s", resp.Status)
 	}
 	return nil, p.Fault()

@@ -40,6 +40,8 @@ func sampleVM(n int) vm.VM {
 		Env: []string{"A=1", "B=two words"}, Labels: map[string]string{"team": "red"},
 		State: vm.Running, Driver: vm.DriverQEMUTCG, ExitReason: "killed", ExitMessage: "why", ResetPending: true,
 		StartID: "feedfacefeedface", HostBootID: "boot", Provisional: true,
+		Network: vm.NetworkNone, Index: 256 + n, Egress: "default deny\nallow example.org",
+		Publish:   []vm.Publish{{Proto: "udp", HostAddress: "127.0.0.1", HostPort: 5300, GuestPort: 53}},
 		CreatedAt: at, StartedAt: at.Add(time.Second), StoppedAt: at.Add(time.Minute),
 	}
 }
@@ -57,7 +59,7 @@ func TestEveryFieldOfAVMIsStored(t *testing.T) {
 	if diff := cmp.Diff([]vm.VM{want}, got); diff != "" {
 		t.Errorf("stored VM differs (-want +got):\n%s", diff)
 	}
-	want.Env, want.Labels, want.StoppedAt, want.ResetPending = nil, nil, time.Time{}, false
+	want.Env, want.Labels, want.Publish, want.StoppedAt, want.ResetPending = nil, nil, nil, time.Time{}, false
 	if _, err := db.VMs().Update(t.Context(), want.ID, func(v *vm.VM) error { *v = want; return nil }); err != nil {
 		t.Fatal(err)
 	}
@@ -136,6 +138,7 @@ func TestUpgrade(t *testing.T) {
 				VCPU: 2, MemoryBytes: 1 << 30, DiskBytes: 8 << 30, Init: vm.InitAuto, Env: []string{"A=1"},
 				Labels: map[string]string{"team": "red"}, State: vm.Stopped, Driver: "qemu-tcg",
 				ExitReason: "guest-poweroff", ResetPending: true, StartID: "feedfacefeedface", HostBootID: "boot",
+				Network: vm.NetworkUser, Index: 257, Egress: "all",
 				CreatedAt: time.Unix(1795435200, 1).UTC(), StartedAt: time.Unix(1795435201, 0).UTC(),
 			}
 			if diff := cmp.Diff([]vm.VM{want}, got); diff != "" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"strings"
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/vm"
@@ -18,7 +19,7 @@ var _ vm.Store = (*VMs)(nil)
 
 const vmColumns = `id, name, image_id, image, kernel, vcpu, memory_bytes, disk_bytes, init, env, labels,
 	state, driver, exit_reason, exit_message, reset_pending, start_id, host_boot_id, provisional,
-	created_at, started_at, stopped_at`
+	created_at, started_at, stopped_at, network, net_index, egress, publish`
 
 // Insert implements vm.Store.
 func (s *VMs) Insert(ctx context.Context, v vm.VM) error {
@@ -27,7 +28,7 @@ func (s *VMs) Insert(ctx context.Context, v vm.VM) error {
 		return fault.Wrap(fault.Internal, err, "store VM %s", v.Name)
 	}
 	_, err = s.db.ExecContext(ctx, `INSERT INTO vms (`+vmColumns+`)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, values...)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, values...)
 	return named(ctx, err, v.Name)
 }
 
@@ -85,7 +86,7 @@ func (s *VMs) Update(ctx context.Context, id string, change func(*vm.VM) error) 
 		return vm.VM{}, fault.Wrap(fault.Internal, err, "store VM %s", v.Name)
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE vms SET (`+vmColumns+`) =
-		(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ?`, append(values, id)...)
+		(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ?`, append(values, id)...)
 	if err != nil {
 		return vm.VM{}, named(ctx, err, v.Name)
 	}
@@ -98,8 +99,11 @@ func (s *VMs) Delete(ctx context.Context, id string) error {
 	return translate(ctx, err)
 }
 
-// named is translate for a statement that may take a name already taken.
+// named is translate for a statement that may take a name, or an index, already taken.
 func named(ctx context.Context, err error, name string) error {
+	if isUnique(err) && strings.Contains(err.Error(), "vms.net_index") {
+		return fault.Wrap(fault.Conflict, vm.ErrIndexTaken, "store VM %s", name).WithHint("try again")
+	}
 	if isUnique(err) {
 		return fault.New(fault.Conflict, "the name %q is taken", name).
 			WithHint("choose another name, or remove the VM: banger vm rm %s", name)
@@ -116,21 +120,26 @@ func vmValues(v vm.VM) ([]any, error) {
 	if err != nil {
 		return nil, err
 	}
+	publish, err := encode(v.Publish)
+	if err != nil {
+		return nil, err
+	}
 	return []any{
 		v.ID, v.Name, v.ImageID, v.Image, v.Kernel, v.VCPU, v.MemoryBytes, v.DiskBytes, string(v.Init), env, labels,
 		string(v.State), v.Driver, v.ExitReason, v.ExitMessage, v.ResetPending, v.StartID, v.HostBootID, v.Provisional,
 		nanos(v.CreatedAt), nanos(v.StartedAt), nanos(v.StoppedAt),
+		string(v.Network), v.Index, v.Egress, publish,
 	}, nil
 }
 
 func scanVM(row interface{ Scan(...any) error }) (vm.VM, error) {
 	var v vm.VM
-	var env, labels string
+	var env, labels, publish string
 	var created, started, stopped int64
 	err := row.Scan(
 		&v.ID, &v.Name, &v.ImageID, &v.Image, &v.Kernel, &v.VCPU, &v.MemoryBytes, &v.DiskBytes, &v.Init, &env, &labels,
 		&v.State, &v.Driver, &v.ExitReason, &v.ExitMessage, &v.ResetPending, &v.StartID, &v.HostBootID, &v.Provisional,
-		&created, &started, &stopped,
+		&created, &started, &stopped, &v.Network, &v.Index, &v.Egress, &publish,
 	)
 	if err != nil {
 		return vm.VM{}, err
@@ -139,6 +148,9 @@ func scanVM(row interface{ Scan(...any) error }) (vm.VM, error) {
 		return vm.VM{}, err
 	}
 	if err := decode("labels", labels, &v.Labels); err != nil {
+		return vm.VM{}, err
+	}
+	if err := decode("publish", publish, &v.Publish); err != nil {
 		return vm.VM{}, err
 	}
 	v.CreatedAt, v.StartedAt, v.StoppedAt = fromNanos(created), fromNanos(started), fromNanos(stopped)

@@ -141,6 +141,9 @@ type VM string
 // VM returns the directory of the VM with this id.
 func (d Dirs) VM(id string) VM { return VM(filepath.Join(d.VMs(), id)) }
 
+// Beside is the directory of another VM, with this id.
+func (v VM) Beside(id string) VM { return VM(filepath.Join(filepath.Dir(string(v)), id)) }
+
 // Spec is one start's input, a vm.Spec as JSON.
 func (v VM) Spec() string { return filepath.Join(string(v), "spec.json") }
 

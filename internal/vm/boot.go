@@ -74,7 +74,7 @@ func (b boot) spec(s *Service, v VM) Spec {
 	if b.kernel.Modules != "" {
 		disks = append(disks, Disk{Serial: SerialModules, Path: b.kernel.Modules, ReadOnly: true})
 	}
-	return Spec{
+	spec := Spec{
 		Format: SpecFormat, VMID: v.ID, Name: v.Name, StartID: v.StartID,
 		Driver: b.driver.Name, VMM: b.driver.VMM, VCPU: v.VCPU, MemoryBytes: v.MemoryBytes,
 		Kernel: b.kernel.Vmlinux, Initramfs: b.initramfs, Disks: disks,
@@ -86,7 +86,14 @@ func (b boot) spec(s *Service, v VM) Spec {
 			WorkingDir: b.image.Config.WorkingDir, User: b.image.Config.User,
 			Init: v.Init, Reset: v.ResetPending, Files: b.files,
 		},
+		Loopback: Loopback(s.deps.UID, v.Index).String(), Publish: v.Publish,
 	}
+	if v.Network != NetworkNone {
+		network := guestNetwork(v.Index)
+		network.Resolvers, network.Egress = s.deps.Resolvers, v.Egress
+		spec.Network = &network
+	}
+	return spec
 }
 
 // launch starts the machine of a VM that has none, and records it. The caller
@@ -111,7 +118,7 @@ func (s *Service) launch(ctx context.Context, v VM) (*watch, error) {
 		s.recordNoStart(ctx, before, err)
 		return nil, err
 	}
-	return s.track(v.ID, v.StartID, machine), nil
+	return s.track(v, machine), nil
 }
 
 // recordNoStart stores that a start came to nothing: as if it had not been

@@ -16,17 +16,23 @@ type Change struct {
 	MemoryBytes *int64
 	DiskBytes   *int64
 	Labels      map[string]string
+	Publish     *[]Publish // all of them
 }
 
-// Set changes a stopped VM. A disk only grows.
+// onlyLabels says that nothing else is changed.
+func (c Change) onlyLabels() bool {
+	return c.Name == nil && c.VCPU == nil && c.MemoryBytes == nil && c.DiskBytes == nil && c.Publish == nil
+}
+
+// Set changes a stopped VM, or the labels of any. A disk only grows.
 func (s *Service) Set(ctx context.Context, name string, change Change) (VM, error) {
 	v, release, err := s.claimed(ctx, name, "set")
 	if err != nil {
 		return VM{}, err
 	}
 	defer release()
-	if v.State.Alive() {
-		return VM{}, fault.New(fault.Conflict, "VM %s is %s: only a stopped VM can be changed", v.Name, v.State).
+	if v.State.Alive() && !change.onlyLabels() {
+		return VM{}, fault.New(fault.Conflict, "VM %s is %s: only the labels of a VM that is not stopped can be changed", v.Name, v.State).
 			WithHint("banger vm stop %s", v.Name)
 	}
 	host, err := s.deps.Host.Facts(ctx)
@@ -42,16 +48,27 @@ func (s *Service) Set(ctx context.Context, name string, change Change) (VM, erro
 			return VM{}, err
 		}
 	}
+	if change.Publish != nil {
+		if err := s.checkHostPorts(ctx, want); err != nil {
+			return VM{}, err
+		}
+	}
 	// The disk first: one that is larger than its record harms nothing.
 	if want.DiskBytes > v.DiskBytes {
 		if err := s.deps.Disks.Grow(ctx, v.ID, want.DiskBytes); err != nil {
 			return VM{}, err
 		}
 	}
-	return s.deps.Store.Update(ctx, v.ID, func(v *VM) error {
+	done, err := s.deps.Store.Update(ctx, v.ID, func(v *VM) error {
 		v.Name, v.VCPU, v.MemoryBytes, v.DiskBytes, v.Labels = want.Name, want.VCPU, want.MemoryBytes, want.DiskBytes, want.Labels
+		v.Publish = want.Publish
 		return nil
 	})
+	if err == nil {
+		s.regroup(done)
+		s.pokeGroups(v.Labels[GroupLabel], done.Labels[GroupLabel])
+	}
+	return done, err
 }
 
 // apply returns the VM as it should be, or why it cannot be so.
@@ -84,6 +101,12 @@ func (c Change) apply(v VM, host HostFacts) (VM, error) {
 				WithHint("a disk only grows")
 		}
 		v.DiskBytes = size
+	}
+	if c.Publish != nil {
+		var err error
+		if v.Publish, err = completePublish(*c.Publish); err != nil {
+			return VM{}, err
+		}
 	}
 	return c.applyLabels(v)
 }

@@ -24,6 +24,9 @@ type CreateRequest struct {
 	Init        InitMode
 	Env         []string
 	Labels      map[string]string
+	Network     NetworkMode
+	Egress      *string // a preset or the text of a policy
+	Publish     []Publish
 	Start       bool
 	Wait        Wait
 }
@@ -110,19 +113,32 @@ func (c *creation) reserve(ctx context.Context) error {
 	c.free = free
 	if c.req.Name != nil {
 		c.v.Name = *c.req.Name
-		return c.s.deps.Store.Insert(ctx, c.v)
+		return c.insert(ctx)
 	}
 	for try := range 2 * nameTries {
 		c.v.Name = c.s.nameless()
 		if try >= nameTries {
 			c.v.Name += "-" + strconv.Itoa(try) + c.v.ID[:4]
 		}
-		err = c.s.deps.Store.Insert(ctx, c.v)
+		err = c.insert(ctx)
 		if !errors.Is(err, fault.Conflict) {
 			return err
 		}
 	}
 	return fmt.Errorf("find a free name: %w", err)
+}
+
+// insert stores the record, with another index when somebody was quicker.
+func (c *creation) insert(ctx context.Context) error {
+	for {
+		err := c.s.deps.Store.Insert(ctx, c.v)
+		if !errors.Is(err, ErrIndexTaken) || ctx.Err() != nil {
+			return err
+		}
+		if c.v.Index, err = c.s.freeIndex(ctx, c.v.ID); err != nil {
+			return err
+		}
+	}
 }
 
 func (c *creation) unreserve(ctx context.Context) error {

@@ -39,6 +39,7 @@ func (c *creation) fill(ctx context.Context) error {
 		Init:        c.req.Init,
 		Env:         slices.Clone(c.req.Env),
 		Labels:      maps.Clone(c.req.Labels),
+		Network:     c.req.Network,
 		State:       Stopped,
 		Provisional: true,
 		CreatedAt:   c.s.now(),
@@ -55,7 +56,10 @@ func (c *creation) fill(ctx context.Context) error {
 		}
 	}
 	c.v.MemoryBytes, c.v.DiskBytes = roundUp(c.v.MemoryBytes), roundUp(c.v.DiskBytes)
-	return nil
+	if c.v.Index, err = c.s.freeIndex(ctx, c.v.ID); err != nil {
+		return err
+	}
+	return c.s.checkHostPorts(ctx, c.v)
 }
 
 func (c *creation) validate(host HostFacts) error {
@@ -74,6 +78,7 @@ func (c *creation) validate(host HostFacts) error {
 		validateInit(c.v.Init),
 		validateEnv(c.v.Env),
 		validateLabels(c.v.Labels),
+		c.checkNetwork(),
 		c.s.checkWait(c.req.Wait),
 	)
 }

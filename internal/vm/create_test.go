@@ -22,6 +22,7 @@ func TestCreateGivesTheMachineWhatImageKernelAndUserSay(t *testing.T) {
 	v, err := h.svc.Create(t.Context(), vm.CreateRequest{
 		Name: new("web"), VCPU: new(3), MemoryBytes: new(512*mib + 1), DiskBytes: new(gib),
 		Init: vm.InitAgent, Env: []string{"A=user"}, Labels: map[string]string{"team": "red"}, Start: true,
+		Publish: []vm.Publish{{HostPort: 8080, GuestPort: 80}},
 	}, operation.Discard{})
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +44,10 @@ func TestCreateGivesTheMachineWhatImageKernelAndUserSay(t *testing.T) {
 			AuthorizedKeys: []string{"ssh-ed25519 AAAA"}, Env: []string{"PATH=/bin", "A=image", "A=user"},
 			WorkingDir: "/srv", User: "app", Init: vm.InitAgent,
 		},
+		Loopback: vm.Loopback(1000, v.Index).String(),
+		Publish:  []vm.Publish{{Proto: "tcp", HostPort: 8080, GuestPort: 80}},
 	}
+	want.Network = h.machines.lastSpec(t).Network // TestTheNetworkOfASpec says what is in it
 	if diff := cmp.Diff(want, h.machines.lastSpec(t)); diff != "" {
 		t.Errorf("spec (-want +got):\n%s", diff)
 	}

@@ -114,6 +114,7 @@ type fakeMachine struct {
 	stubborn  bool // does not end at Stop with a timeout of 0 either, nor at a signal
 	onResume  int
 	stopAfter []time.Duration
+	network   fakeNetwork
 }
 
 func (m *fakeMachine) set(change func(*vm.Status)) {

@@ -2,6 +2,7 @@ package vm_test
 
 import (
 	"context"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -51,6 +52,9 @@ func (s *memoryStore) Insert(_ context.Context, v vm.VM) error {
 	defer s.mu.Unlock()
 	if s.taken(v.Name, v.ID) {
 		return fault.New(fault.Conflict, "the name %q is taken", v.Name)
+	}
+	if slices.ContainsFunc(s.vms, func(other vm.VM) bool { return other.Index == v.Index }) {
+		return fault.Wrap(fault.Conflict, vm.ErrIndexTaken, "store VM %s", v.Name)
 	}
 	s.vms = append(s.vms, v)
 	return nil
@@ -283,6 +287,16 @@ func (h *fakeHost) Facts(ctx context.Context) (vm.HostFacts, error) {
 
 func (h *fakeHost) Driver(ctx context.Context) (vm.Driver, error) {
 	return vm.Driver{Name: vm.DriverQEMUTCG, VMM: "/usr/bin/qemu-system-x86_64"}, h.points.pass(ctx, "driver")
+}
+
+// fakeHostPorts has no port but those that are taken.
+type fakeHostPorts struct{ taken map[netip.AddrPort]bool }
+
+func (p *fakeHostPorts) Free(_ context.Context, proto string, addr netip.AddrPort) error {
+	if p.taken[addr] {
+		return fault.New(fault.Conflict, "%s/%s is taken", addr, proto).WithHint("choose another port")
+	}
+	return nil
 }
 
 // fakePorts says that a port is open when something is sent on its channel.

@@ -3,6 +3,7 @@ package vm_test
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -32,6 +33,7 @@ type harness struct {
 	disks    *fakeDisks
 	host     *fakeHost
 	ports    *fakePorts
+	taken    *fakeHostPorts
 	deps     vm.Deps
 	svc      *vm.Service
 }
@@ -50,14 +52,15 @@ func newHarness(t *testing.T) *harness {
 	p := &points{at: -1}
 	h := &harness{
 		t: t, points: p, store: db.VMs(), machines: newFakeMachines(p), disks: newFakeDisks(p),
-		ports: &fakePorts{open: make(chan struct{})},
+		ports: &fakePorts{open: make(chan struct{})}, taken: &fakeHostPorts{taken: map[netip.AddrPort]bool{}},
 		host: &fakeHost{points: p, facts: vm.HostFacts{
 			CPUs: 4, MemoryBytes: 8 * gib, DiskBytes: 100 * gib, Architecture: "amd64", BootID: "boot-1",
 		}},
 	}
 	h.deps = vm.Deps{
 		Store: pointedStore{h.store, p}, Machines: h.machines, Disks: h.disks, Identities: h.disks,
-		Images: fakeCatalog{p}, Kernels: fakeKernels{p}, Host: h.host, Ports: h.ports,
+		Images: fakeCatalog{p}, Kernels: fakeKernels{p}, Host: h.host, Ports: h.ports, HostPorts: h.taken,
+		UID: 1000, Resolvers: []string{"127.0.0.1:5353"},
 		Preflight: func(ctx context.Context) error { return p.pass(ctx, "preflight") },
 		Defaults:  vm.Defaults{Image: "debian", VCPU: 2, MemoryBytes: gib, DiskBytes: 8 * gib},
 	}

@@ -87,8 +87,12 @@ func (s *Service) update(ctx context.Context, id string, change func(*VM) error)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
 	v, err := s.deps.Store.Update(ctx, id, change)
-	if err == nil && s.deps.Changed != nil {
+	if err != nil {
+		return v, err
+	}
+	s.pokeGroups(v.Labels[GroupLabel])
+	if s.deps.Changed != nil {
 		s.deps.Changed(v)
 	}
-	return v, err
+	return v, nil
 }

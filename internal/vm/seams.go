@@ -8,11 +8,12 @@ import (
 	"github.com/bangervm/banger/internal/operation"
 )
 
-// Store keeps the records of VMs. Names are unique in it, ids too. All errors
+// Store keeps the records of VMs. Names are unique in it, ids and indexes too. All errors
 // are faults: Conflict for a name that is taken, NotFound for an unknown id.
 // Each method is atomic and safe for concurrent use.
 type Store interface {
-	// Insert adds a VM; Conflict when its name is taken.
+	// Insert adds a VM; Conflict when its name is taken, or its Index, which has
+	// ErrIndexTaken in the chain.
 	Insert(ctx context.Context, v VM) error
 	// Lookup returns the VM whose name is ref and those whose id begins with
 	// ref, in the order of their ids, at most limit of them (the named one
@@ -60,6 +61,9 @@ type Machine interface {
 	Stop(ctx context.Context, timeout time.Duration) error
 	// Kill sends a signal, by number, to the VMM process.
 	Kill(ctx context.Context, signal int) error
+
+	NetworkMachine
+	PortMachine
 }
 
 // Phase is how far a start has come.
@@ -197,8 +201,8 @@ type Workspaces interface {
 	Stopping(ctx context.Context, v VM)
 }
 
-// Ports waits for a TCP port of a guest.
-type Ports interface {
+// PortWaiter waits for a TCP port of a guest.
+type PortWaiter interface {
 	// WaitPort returns when something in the guest accepts connections on
 	// the port, or with ctx's error.
 	WaitPort(ctx context.Context, vmID string, port int) error

@@ -22,10 +22,11 @@ type Defaults struct {
 	VCPU        int
 	MemoryBytes int64
 	DiskBytes   int64
+	Egress      string // the policy, as text; empty: all
 }
 
 // Deps is all that a Service needs. Ports may be nil (then wait values port:N
-// are refused), and Workspaces (then there are none); Now and Log may be nil; everything else must be set.
+// are refused), HostPorts (then nobody looks whether a published port is taken), and Workspaces (then there are none); Now and Log may be nil; everything else must be set.
 type Deps struct {
 	Store      Store
 	Machines   Machines
@@ -34,7 +35,8 @@ type Deps struct {
 	Images     Images
 	Kernels    Kernels
 	Host       Host
-	Ports      Ports
+	Ports      PortWaiter
+	HostPorts  HostPorts
 	Workspaces Workspaces
 	// Files, if set, reads the files that a guest gets when it starts. Notes
 	// say which could not be had.
@@ -42,6 +44,11 @@ type Deps struct {
 	// Preflight runs the checks that matter before a create or a start.
 	Preflight func(ctx context.Context) error
 	Defaults  Defaults
+	// UID is the user's, of which the addresses of VMs are made.
+	UID int
+	// Resolvers are the upstream DNS servers of guests, "ADDRESS:PORT". Empty:
+	// those of the host.
+	Resolvers []string
 	// ReadyTimeout bounds the time from a VMM's start to the guest's ready.
 	// Zero means 3 minutes.
 	ReadyTimeout time.Duration

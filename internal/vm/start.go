@@ -77,7 +77,7 @@ func (s *Service) living(ctx context.Context, v VM) (*watch, error) {
 	}
 	m, err := s.deps.Machines.Adopt(ctx, v.ID)
 	if err == nil {
-		return s.track(v.ID, v.StartID, m), nil
+		return s.track(v, m), nil
 	}
 	if !errors.Is(err, fault.NotFound) {
 		return nil, err

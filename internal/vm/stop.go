@@ -177,7 +177,7 @@ func (s *Service) Kill(ctx context.Context, name, signal string) (VM, error) {
 	if !v.State.Alive() {
 		return VM{}, notRunning(v)
 	}
-	w, err := s.killable(ctx, v)
+	w, err := s.unclaimed(ctx, v, "kill")
 	if err != nil {
 		return VM{}, err
 	}
@@ -192,15 +192,15 @@ func (s *Service) Kill(ctx context.Context, name, signal string) (VM, error) {
 	return s.byID(ctx, v.ID)
 }
 
-// killable finds the machine of a VM without holding the VM, if it is watched.
-func (s *Service) killable(ctx context.Context, v VM) (*watch, error) {
+// unclaimed finds the machine of a VM without holding the VM, if it is watched.
+func (s *Service) unclaimed(ctx context.Context, v VM, name string) (*watch, error) {
 	s.mu.Lock()
 	w := s.live[v.ID]
 	s.mu.Unlock()
 	if w != nil {
 		return w, nil
 	}
-	release, err := s.begin(v, "kill")
+	release, err := s.begin(v, name)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -34,7 +35,7 @@ func TestStoreContract(t *testing.T) {
 		},
 	}
 	tests := map[string]func(*testing.T, vm.Store){
-		"lookup": testLookup, "names are unique": testUnique, "update": testUpdate,
+		"lookup": testLookup, "names are unique": testUnique, "indexes are unique": testUniqueIndex, "update": testUpdate,
 		"delete": testDelete, "concurrent inserts": testConcurrentInserts, "order": testOrder,
 	}
 	for storeName, open := range stores {
@@ -44,8 +45,10 @@ func TestStoreContract(t *testing.T) {
 	}
 }
 
+// record makes a VM whose index is its id's last 16 bits, and more.
 func record(id, name string) vm.VM {
-	return vm.VM{ID: id, Name: name, VCPU: 1, MemoryBytes: gib, DiskBytes: gib, State: vm.Stopped}
+	index, _ := strconv.ParseUint(id[len(id)-4:], 16, 16)
+	return vm.VM{ID: id, Name: name, VCPU: 1, MemoryBytes: gib, DiskBytes: gib, State: vm.Stopped, Index: vm.MinIndex + int(index)}
 }
 
 func insert(t *testing.T, store vm.Store, vms ...vm.VM) {
@@ -101,6 +104,18 @@ func testUnique(t *testing.T, store vm.Store) {
 	found, err := store.Lookup(t.Context(), "a000000000000002", 1)
 	if err != nil || len(found) != 1 || found[0].Name != "blue" {
 		t.Errorf("after the refusal: %+v, %v", found, err)
+	}
+}
+
+func testUniqueIndex(t *testing.T, store vm.Store) {
+	insert(t, store, record("a000000000000001", "red"), record("a000000000000002", "blue"))
+	err := store.Insert(t.Context(), record("b000000000000002", "green"))
+	if !errors.Is(err, vm.ErrIndexTaken) || !errors.Is(err, fault.Conflict) {
+		t.Errorf("Insert of a taken index = %v", err)
+	}
+	err = store.Insert(t.Context(), record("b000000000000003", "red"))
+	if errors.Is(err, vm.ErrIndexTaken) || !errors.Is(err, fault.Conflict) {
+		t.Errorf("Insert of a taken name = %v", err)
 	}
 }
 

@@ -64,7 +64,7 @@ type VM struct {
 	Labels      map[string]string
 	Network     NetworkMode
 	// Index is the VM's number among those of this user, which its addresses are
-	// made of: see Loopback and guestAddresses. It is unique in the store.
+	// made of: see Loopback and GuestAddresses. It is unique in the store.
 	Index       int
 	Egress      string // the policy, as text
 	Publish     []Publish

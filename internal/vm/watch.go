@@ -25,6 +25,8 @@ type watch struct {
 	vmID    string
 	startID string
 	ended   chan struct{} // closed when the end is recorded, or could not be
+	network networkSync
+	group   string // of the VM; guarded by the Service's mu
 
 	mu      sync.Mutex
 	machine Machine
@@ -36,18 +38,19 @@ type watch struct {
 
 // track begins to watch a machine. The watch lives until the machine ends or
 // the Service is closed.
-func (s *Service) track(vmID, startID string, m Machine) *watch {
+func (s *Service) track(v VM, m Machine) *watch {
 	w := &watch{
-		vmID: vmID, startID: startID, machine: m,
+		vmID: v.ID, startID: v.StartID, machine: m, group: v.Labels[GroupLabel], network: newNetworkSync(),
 		ended: make(chan struct{}), changed: make(chan struct{}),
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if present := s.live[vmID]; present != nil && present.startID == startID {
+	if present := s.live[v.ID]; present != nil && present.startID == v.StartID {
 		return present
 	}
-	s.live[vmID] = w
+	s.live[v.ID] = w
 	s.watchers.Go(func() { s.follow(s.ctx, w) })
+	s.watchers.Go(func() { s.keepNetwork(s.ctx, w) })
 	return w
 }
 
@@ -123,6 +126,7 @@ func (s *Service) lost(ctx context.Context, w *watch) (exit Exit, over bool) {
 		w.mu.Lock()
 		w.machine = m
 		w.mu.Unlock()
+		w.poke()
 		return Exit{}, false
 	}
 	if !errors.Is(err, fault.NotFound) {

@@ -1,0 +1,116 @@
+package vm
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/bangervm/banger/internal/fault"
+)
+
+// Ports returns what of a living VM can be reached on the host.
+func (s *Service) Ports(ctx context.Context, name string) (VM, Ports, error) {
+	v, m, err := s.machineOf(ctx, name)
+	if err != nil {
+		return VM{}, Ports{}, err
+	}
+	ports, err := m.Ports(ctx)
+	return v, ports, olderMonitor(v, err)
+}
+
+// AddForward leads from a listener of the host into a living VM, until it is
+// removed or the VM stops. It returns the forward as it was made.
+func (s *Service) AddForward(ctx context.Context, name string, f Forward) (Forward, error) {
+	f, err := f.complete()
+	if err != nil {
+		return Forward{}, err
+	}
+	v, m, err := s.machineOf(ctx, name)
+	if err != nil {
+		return Forward{}, err
+	}
+	made, err := m.AddForward(ctx, f)
+	return made, olderMonitor(v, err)
+}
+
+// RemoveForward removes the forward with the Proto and Host of f. NotFound when
+// there is none.
+func (s *Service) RemoveForward(ctx context.Context, name string, f Forward) error {
+	v, m, err := s.machineOf(ctx, name)
+	if err != nil {
+		return err
+	}
+	return olderMonitor(v, m.RemoveForward(ctx, f))
+}
+
+// Stats tells what a living VM takes.
+func (s *Service) Stats(ctx context.Context, name string) (VM, Stats, error) {
+	v, m, err := s.machineOf(ctx, name)
+	if err != nil {
+		return VM{}, Stats{}, err
+	}
+	stats, err := m.Stats(ctx)
+	return v, stats, olderMonitor(v, err)
+}
+
+// machineOf finds the machine of a living VM. It does not wait for the verb
+// under way, except for one that is starting the machine.
+func (s *Service) machineOf(ctx context.Context, name string) (VM, Machine, error) {
+	v, err := s.Get(ctx, name)
+	if err != nil {
+		return VM{}, nil, err
+	}
+	if !v.State.Alive() {
+		return VM{}, nil, notRunning(v)
+	}
+	w, err := s.unclaimed(ctx, v, "look at the machine")
+	if err != nil {
+		return VM{}, nil, err
+	}
+	return v, w.current(), nil
+}
+
+// olderMonitor adds what helps against a monitor that is of an earlier build.
+func olderMonitor(v VM, err error) error {
+	if errors.Is(err, fault.Conflict) && fault.HintOf(err) == "" {
+		return fault.Wrap(fault.Conflict, err, "VM %s", v.Name).WithHint("banger vm restart %s", v.Name)
+	}
+	return err
+}
+
+// complete validates a forward, and writes it in one way.
+func (f Forward) complete() (Forward, error) {
+	switch f.Proto {
+	case "unix":
+		if !absolute(f.Host) {
+			return f, fault.New(fault.Invalid, "%q is not the absolute path of a socket on the host", clip(f.Host)).WithHint("/run/user/1000/docker.sock:/var/run/docker.sock")
+		}
+	case "tcp", "udp":
+		host, err := netip.ParseAddrPort(f.Host)
+		if err != nil || host.Addr().Zone() != "" || host.Addr().IsMulticast() {
+			return f, fault.New(fault.Invalid, "%q is not an address and port of the host", clip(f.Host)).WithHint("127.0.0.1:8080, or port 0 for any that is free")
+		}
+		f.Host = netip.AddrPortFrom(host.Addr().Unmap(), host.Port()).String()
+	default:
+		return f, fault.New(fault.Invalid, "protocol %q cannot be forwarded", clip(f.Proto)).WithHint("tcp, udp or unix")
+	}
+	if absolute(f.Guest) && f.Proto != "udp" {
+		return f, nil
+	}
+	if port, err := strconv.ParseUint(f.Guest, 10, 16); err == nil && port > 0 {
+		return f, nil
+	}
+	if guest, err := netip.ParseAddrPort(f.Guest); err == nil && guest.Port() > 0 && guest.Addr().Zone() == "" {
+		return f, nil
+	}
+	return f, fault.New(fault.Invalid, "%q is nothing in a guest to forward to", clip(f.Guest)).
+		WithHint("a port, ADDRESS:PORT, or the absolute path of a unix socket")
+}
+
+// absolute says that p is the path of a file, and can be a socket's name.
+func absolute(p string) bool {
+	return path.IsAbs(p) && path.Clean(p) == p && p != "/" && len(p) < 4096 && !strings.ContainsRune(p, 0)
+}

@@ -1,0 +1,122 @@
+package vm
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"strconv"
+
+	"github.com/bangervm/banger/internal/egress"
+	"github.com/bangervm/banger/internal/fault"
+)
+
+// maxPublish bounds how many ports a VM publishes.
+const maxPublish = 256
+
+// HostPorts tells whether a port of this host can be listened on.
+type HostPorts interface {
+	// Free returns nil when it can: proto is "tcp" or "udp", port is not 0. A
+	// fault is Conflict when something has it, PermissionDenied when this user
+	// may not, Invalid when the host has no such address.
+	Free(ctx context.Context, proto string, addr netip.AddrPort) error
+}
+
+// checkNetwork validates and completes what a request says of the network.
+func (c *creation) checkNetwork() error {
+	if c.v.Network == "" {
+		c.v.Network = NetworkUser
+	}
+	text := c.s.deps.Defaults.Egress
+	switch {
+	case c.v.Network != NetworkUser && c.v.Network != NetworkNone:
+		return fault.New(fault.Invalid, "network %q is not known", clip(string(c.v.Network))).WithHint("user or none")
+	case c.v.Network == NetworkNone && c.req.Egress != nil:
+		return fault.New(fault.Invalid, "a VM without a network has no egress policy").WithHint("leave one of the two out")
+	case c.v.Network == NetworkNone:
+		text = "none"
+	case c.req.Egress != nil:
+		text = *c.req.Egress
+	case text == "":
+		text = "all"
+	}
+	policy, err := egress.Parse(text)
+	if err != nil {
+		return err
+	}
+	c.v.Egress = policy.String()
+	c.v.Publish, err = completePublish(c.req.Publish)
+	return err
+}
+
+// completePublish validates and completes the ports of one VM.
+func completePublish(ports []Publish) ([]Publish, error) {
+	if len(ports) > maxPublish {
+		return nil, fault.New(fault.Invalid, "%d published ports are too many", len(ports)).WithHint("give at most %d", maxPublish)
+	}
+	var done []Publish
+	seen := map[Publish]bool{}
+	for _, p := range ports {
+		if p.Proto == "" {
+			p.Proto = "tcp"
+		}
+		if err := p.validate(); err != nil {
+			return nil, err
+		}
+		if addr, err := netip.ParseAddr(p.HostAddress); err == nil {
+			p.HostAddress = addr.Unmap().String()
+		}
+		place := Publish{Proto: p.Proto, HostAddress: p.HostAddress, HostPort: p.HostPort}
+		if seen[place] && p.HostPort != 0 {
+			return nil, fault.New(fault.Invalid, "host port %s is published twice", p.host()).WithHint("each can lead to one port of the guest")
+		}
+		seen[place] = true
+		done = append(done, p)
+	}
+	return done, nil
+}
+
+func (p Publish) validate() error {
+	const hint = "[HOSTADDR:]HOSTPORT:GUESTPORT[/udp]"
+	switch {
+	case p.Proto != "tcp" && p.Proto != "udp":
+		return fault.New(fault.Invalid, "protocol %q cannot be published", clip(p.Proto)).WithHint("tcp or udp")
+	case p.HostPort < 0 || p.HostPort > 65535:
+		return fault.New(fault.Invalid, "host port %d is not between 0 and 65535", p.HostPort).WithHint(hint)
+	case p.GuestPort < 1 || p.GuestPort > 65535:
+		return fault.New(fault.Invalid, "guest port %d is not between 1 and 65535", p.GuestPort).WithHint(hint)
+	case p.HostAddress == "":
+		return nil
+	}
+	addr, err := netip.ParseAddr(p.HostAddress)
+	if err != nil || addr.Zone() != "" || addr.IsMulticast() {
+		return fault.New(fault.Invalid, "%q is not an address of this host", clip(p.HostAddress)).WithHint("for example 127.0.0.1, or 0.0.0.0 for all")
+	}
+	return nil
+}
+
+// host is the place on the host, for people.
+func (p Publish) host() string {
+	if p.HostAddress == "" {
+		return strconv.Itoa(p.HostPort) + "/" + p.Proto
+	}
+	return p.HostAddress + ":" + strconv.Itoa(p.HostPort) + "/" + p.Proto
+}
+
+// checkHostPorts refuses what cannot be listened on now. It may be otherwise
+// when the VM starts: then the port is shown with its problem.
+func (s *Service) checkHostPorts(ctx context.Context, v VM) error {
+	if s.deps.HostPorts == nil {
+		return nil
+	}
+	var all []error
+	for _, p := range v.Publish {
+		addr := Loopback(s.deps.UID, v.Index)
+		if p.HostAddress != "" {
+			addr = netip.MustParseAddr(p.HostAddress) // validated when it was stored
+		}
+		if p.HostPort != 0 {
+			all = append(all, s.deps.HostPorts.Free(ctx, p.Proto, netip.AddrPortFrom(addr, uint16(p.HostPort))))
+		}
+	}
+	return errors.Join(all...)
+}
