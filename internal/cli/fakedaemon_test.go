@@ -26,6 +26,7 @@ type fakeDaemon struct {
 	more  chan struct{} // closed and replaced when asked grows
 	ops   map[string]*fakeOperation
 	keys  *guestKeys
+	looks map[string]int64 // how often a VM's stats were asked for
 }
 
 type fakeOperation struct {
@@ -47,7 +48,7 @@ func startFakeDaemon(socket, guest string) (*fakeDaemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &fakeDaemon{more: make(chan struct{}), ops: map[string]*fakeOperation{}, keys: keys}
+	d := &fakeDaemon{more: make(chan struct{}), ops: map[string]*fakeOperation{}, keys: keys, looks: map[string]int64{}}
 	d.server = &http.Server{Handler: d.record(d.routes()), ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = d.server.Serve(l) }()
 	return d, nil
@@ -142,6 +143,7 @@ func (d *fakeDaemon) routes() http.Handler {
 	d.catalogRoutes(mux)
 	d.operationRoutes(mux)
 	d.workspaceRoutes(mux)
+	d.networkRoutes(mux)
 	return mux
 }
 
@@ -235,7 +237,8 @@ func withVM(serve func(http.ResponseWriter, *http.Request, api.VM)) http.Handler
 			problem(w, http.StatusConflict, api.Problem{Code: "conflict", Message: "\"0000\" begins the ids of several VMs", Hint: "use more of the id"})
 			return
 		}
-		all := append(fakeVMs(nil), fakeVM("00000000000000cc", "brave-otter", "running"))
+		all := append(fakeVMs(nil), fakeVM("00000000000000cc", "brave-otter", "running"),
+			fakeVM("00000000000000e1", "brief", "running"), fakeVM("00000000000000e2", "brief2", "running"))
 		for _, v := range all {
 			if v.Name == name || v.ID == name {
 				serve(w, r, v)

@@ -17,6 +17,8 @@ func fakeVM(id, name, state string) api.VM {
 		ID: id, Name: name, State: state, Image: "debian", ImageID: "abcdef0123456789", Kernel: "debian-12",
 		VCPU: 2, MemoryBytes: 2 << 30, DiskBytes: 8 << 30, Driver: "qemu-tcg", Init: "auto",
 		Env: []string{"A=1"}, Labels: map[string]string{"team": "blue"}, CreatedAt: fakeBirth,
+		Address: "127.128.1.7", Network: "user", GuestIP: "198.18.1.0", Egress: "all",
+		Publish: []api.Publish{{Proto: "udp", HostAddress: "::1", HostPort: 5353, GuestPort: 53}},
 	}
 	if state == "running" {
 		v.StartedAt = &fakeTime

@@ -29,6 +29,7 @@ func (a *App) rootCommand() *cobra.Command {
 	)
 	for _, short := range []*cobra.Command{
 		a.vmRunCommand(), a.vmExecCommand(), a.vmSSHCommand(), a.vmListCommand(), a.vmDeleteCommand(), a.vmLogsCommand(),
+		a.vmPortsCommand(),
 	} {
 		a.addShortForm(root, short)
 	}
@@ -36,7 +37,7 @@ func (a *App) rootCommand() *cobra.Command {
 		switch c.Name() {
 		case "image", "kernel":
 			c.GroupID = groupCatalog
-		case "vm", "run", "exec", "ssh", "ls", "rm", "logs":
+		case "vm", "run", "exec", "ssh", "ls", "rm", "logs", "ports":
 			c.GroupID = groupVMs
 		default:
 			c.GroupID = groupHost
@@ -109,6 +110,7 @@ func (a *App) vmCommand() *cobra.Command {
 		a.vmStartCommand(), a.vmStopCommand(), a.vmRestartCommand(), a.vmPauseCommand(), a.vmResumeCommand(),
 		a.vmKillCommand(), a.vmDeleteCommand(), a.vmSetCommand(), a.vmResetCommand(),
 		a.vmExecCommand(), a.vmSSHCommand(), a.vmCopyCommand(), a.vmLogsCommand(),
+		a.vmPortsCommand(), a.vmForwardCommand(), a.vmEgressCommand(), a.vmStatsCommand(), a.vmTopCommand(),
 		a.sessionCommand(), a.vmWorkspaceCommand(), a.vmHealthCommand(), a.vmPingCommand(), a.vmProxyCommand(),
 	)
 }

@@ -78,6 +78,7 @@ func (a *App) vmSetCommand() *cobra.Command {
 	var vcpu *optional[int]
 	var memory, disk *optional[int64]
 	var labels *pairs
+	var publish *publishes
 	var f *format
 	cmd := &cobra.Command{
 		Use:               "set NAME",
@@ -88,6 +89,7 @@ func (a *App) vmSetCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, given []string) error {
 			req := api.UpdateVM{
 				Name: name.value, VCPU: vcpu.value, MemoryBytes: memory.value, DiskBytes: disk.value, Labels: labels.asMap(),
+				Publish: publish.all(),
 			}
 			return a.vmSet(cmd, given[0], req, *f)
 		},
@@ -97,12 +99,13 @@ func (a *App) vmSetCommand() *cobra.Command {
 	memory = optionalFlag(cmd, "memory", "SIZE", "memory, as in 2GiB", parseMemory)
 	disk = optionalFlag(cmd, "disk", "SIZE", "disk, as in 16GiB; not less than it is", parseDisk)
 	labels = labelFlag(cmd, "set a label (`k=v`), or remove one (k=); repeatable")
+	publish = publishFlag(cmd, "replace what is published by `[HOSTADDR:]HOSTPORT:GUESTPORT[/udp]`; repeatable; empty: by nothing")
 	f = formatFlag(cmd)
 	return cmd
 }
 
 func (a *App) vmSet(cmd *cobra.Command, name string, req api.UpdateVM, f format) error {
-	if req.Name == nil && req.VCPU == nil && req.MemoryBytes == nil && req.DiskBytes == nil && req.Labels == nil {
+	if req.Name == nil && req.VCPU == nil && req.MemoryBytes == nil && req.DiskBytes == nil && req.Labels == nil && req.Publish == nil {
 		return usagef(cmd, "%s %s changes nothing: no flag was given", cmd.CommandPath(), name)
 	}
 	ctx := cmd.Context()

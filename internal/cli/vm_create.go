@@ -21,6 +21,7 @@ type vmSpecFlags struct {
 	init   *optional[string]
 	env    *pairs
 	labels *pairs
+	networkFlags
 }
 
 func asIs(text string) (string, error) { return text, nil }
@@ -36,6 +37,8 @@ func (a *App) vmSpecFlags(cmd *cobra.Command) vmSpecFlags {
 		init:   optionalFlag(cmd, "init", "MODE", "what PID 1 becomes: auto, image or agent", parseInit),
 		env:    a.envFlag(cmd),
 		labels: labelFlag(cmd, "put a label (`k=v`) on the VM; repeatable"),
+
+		networkFlags: a.networkFlags(cmd),
 	}
 	complete(cmd, "init", "auto", "image", "agent")
 	completeFlag(cmd, "image", a.imageNames(-1))
@@ -43,12 +46,14 @@ func (a *App) vmSpecFlags(cmd *cobra.Command) vmSpecFlags {
 	return f
 }
 
-func (f vmSpecFlags) request() api.CreateVM {
-	return api.CreateVM{
+func (f vmSpecFlags) request() (api.CreateVM, error) {
+	req := api.CreateVM{
 		Name: f.name.value, Image: f.image.value, Kernel: f.kernel.value,
 		VCPU: f.vcpu.value, MemoryBytes: f.memory.value, DiskBytes: f.disk.value,
 		Init: f.init.value, Env: f.env.list, Labels: f.labels.asMap(),
 	}
+	err := f.apply(&req)
+	return req, err
 }
 
 func waitFlag(cmd *cobra.Command) *optional[string] {
@@ -73,11 +78,15 @@ func (a *App) vmCreateCommand() *cobra.Command {
 		Use:   "create",
 		Short: "Create a VM, and start it",
 		Example: `  banger vm create --name box --image debian --memory 2GiB
-  banger vm create --image ghcr.io/owner/image:tag --no-start -o json`,
+  banger vm create --image ghcr.io/owner/image:tag --no-start -o json
+  banger vm create --egress packages --publish 8080:80`,
 		Args:              args(0, 0, ""),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			req := spec.request()
+			req, err := spec.request()
+			if err != nil {
+				return err
+			}
 			start := !noStart
 			req.Start, req.Wait = &start, wait.or("")
 			return a.vmCreate(cmd.Context(), req, *f)
@@ -135,6 +144,7 @@ func nextSteps(v api.VM) string {
 	}
 	return text + "\nlog in     banger ssh " + v.Name +
 		"\nrun in it  banger exec " + v.Name + dir + " -- COMMAND" +
+		"\nits ports  banger ports " + v.Name +
 		export +
 		"\nstop it    banger vm stop " + v.Name +
 		"\nremove it  banger rm --force " + v.Name + "\n"

@@ -39,7 +39,11 @@ func (a *App) vmRunCommand() *cobra.Command {
 			if err := opts.take(cmd, given); err != nil {
 				return err
 			}
-			err := a.vmRun(cmd.Context(), spec.request(), opts)
+			req, err := spec.request()
+			if err != nil {
+				return err
+			}
+			err = a.vmRun(cmd.Context(), req, opts)
 			if len(opts.command) > 0 {
 				return ownFailure(err)
 			}

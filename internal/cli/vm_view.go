@@ -76,6 +76,9 @@ func vmFields() []column[api.VM] {
 		{head: "driver", cell: func(v api.VM) string { return v.Driver }},
 		{head: "init", cell: func(v api.VM) string { return v.Init }},
 		{head: "address", cell: func(v api.VM) string { return v.Address }},
+		{head: "network", cell: networkText},
+		{head: "egress", cell: func(v api.VM) string { return strings.TrimSpace(v.Egress) }},
+		{head: "published", cell: publishedText},
 		{head: "workspace", cell: func(v api.VM) string {
 			if v.Workspace == nil {
 				return ""
@@ -123,6 +126,21 @@ func labelsText(v api.VM) string {
 	var lines []string
 	for _, key := range slices.Sorted(maps.Keys(v.Labels)) {
 		lines = append(lines, key+"="+v.Labels[key])
+	}
+	return strings.Join(lines, "\n")
+}
+
+func networkText(v api.VM) string {
+	if v.GuestIP == "" {
+		return v.Network
+	}
+	return v.Network + " (" + v.GuestIP + " in the VM)"
+}
+
+func publishedText(v api.VM) string {
+	lines := make([]string, len(v.Publish))
+	for i, p := range v.Publish {
+		lines[i] = publishText(p)
 	}
 	return strings.Join(lines, "\n")
 }

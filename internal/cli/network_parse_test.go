@@ -1,0 +1,101 @@
+package cli
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/fault"
+)
+
+// What is listed can be typed again.
+func TestPublishReadsWhatItPrints(t *testing.T) {
+	for text, want := range map[string]api.Publish{
+		"8080:80":         {Proto: "tcp", HostPort: 8080, GuestPort: 80},
+		"0:53/udp":        {Proto: "udp", GuestPort: 53},
+		"127.0.0.1:1:2":   {Proto: "tcp", HostAddress: "127.0.0.1", HostPort: 1, GuestPort: 2},
+		"[::1]:1:2/udp":   {Proto: "udp", HostAddress: "::1", HostPort: 1, GuestPort: 2},
+		"0.0.0.0:0:65535": {Proto: "tcp", HostAddress: "0.0.0.0", GuestPort: 65535},
+	} {
+		p, err := parsePublish(text)
+		if err != nil || p != want || publishText(p) != text {
+			t.Errorf("%q: %+v, %q, %v", text, p, publishText(p), err)
+		}
+	}
+}
+
+func TestForwardForms(t *testing.T) {
+	for text, want := range map[string]api.Forward{
+		"8080:80":                       {Proto: "tcp", Host: ":8080", Guest: "80"},
+		"8080:10.0.0.1:80":              {Proto: "tcp", Host: ":8080", Guest: "10.0.0.1:80"},
+		"127.0.0.1:8080:80/tcp":         {Proto: "tcp", Host: "127.0.0.1:8080", Guest: "80"},
+		"[::1]:1:[::1]:2/udp":           {Proto: "udp", Host: "[::1]:1", Guest: "[::1]:2"},
+		"127.0.0.1::80":                 {Proto: "tcp", Host: "127.0.0.1:0", Guest: "80"},
+		"/a/b.sock:/c/udp":              {Proto: "unix", Host: "/a/b.sock", Guest: "/c/udp"},
+		"80:/udp":                       {Proto: "unix", Host: ":80", Guest: "/udp"},
+		"/run/1/s:127.0.0.1:5432":       {Proto: "unix", Host: "/run/1/s", Guest: "127.0.0.1:5432"},
+		"[::1]:22:/run/openssh/sock/22": {Proto: "unix", Host: "[::1]:22", Guest: "/run/openssh/sock/22"},
+	} {
+		if got, err := parseForward(text); err != nil || got != want {
+			t.Errorf("%q: %+v, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", ":", "80", "80:", "::1:80:80", "80:80:80", "80:localhost:80", "1.2.3.4:80", "80:1.2.3.4", "80:80/", "/a", "/a:/b/udp:1", "[::1:80:80", "8080:-1", "8080:65536"} {
+		if got, err := parseForward(text); !errors.Is(err, fault.Invalid) {
+			t.Errorf("%q: %+v, %v", text, got, err)
+		}
+	}
+}
+
+func FuzzForward(f *testing.F) {
+	f.Add("[::1]:8080:/run/x.sock")
+	f.Add("1:2/udp")
+	f.Fuzz(func(t *testing.T, text string) {
+		w, err := parseForward(text)
+		if err != nil || w.Host[0] == ':' { // no address yet
+			return
+		}
+		again, err := parseForward(forwardText(w))
+		if err != nil || again != w {
+			t.Errorf("%q is %+v, and printed %+v, %v", text, w, again, err)
+		}
+	})
+}
+
+func TestRuleText(t *testing.T) {
+	for _, c := range []struct{ target, proto, want string }{
+		{"example.org", "", "allow example.org"},
+		{"example.org:443", "", "allow example.org tcp/443"},
+		{"example.org:53", "udp", "allow example.org udp/53"},
+		{"[2001:db8::1]:1-9", "", "allow 2001:db8::1 tcp/1-9"},
+		{"2001:db8::/32", "udp", "allow 2001:db8::/32 udp"},
+		{"any", "icmp", "allow any icmp"},
+	} {
+		words := []string{c.target}
+		if c.proto != "" {
+			words = append(words, c.proto)
+		}
+		if got, err := ruleText("allow", words); err != nil || got != c.want {
+			t.Errorf("%s %s: %q, %v", c.target, c.proto, got, err)
+		}
+	}
+}
+
+// Counters of another start say nothing of the time between.
+func TestUsageSince(t *testing.T) {
+	at := time.Unix(1_800_000_000, 0)
+	old := api.Stats{ID: "a", At: at, CPUNanos: 5e9, NetInBytes: 1000}
+	if u := usageSince(old, api.Stats{ID: "a", At: at.Add(2 * time.Second), CPUNanos: 6e9, NetInBytes: 5000}); *u.CPUPercent != 50 || *u.NetInRate != 2000 {
+		t.Errorf("%v %v", *u.CPUPercent, *u.NetInRate)
+	}
+	for name, now := range map[string]api.Stats{
+		"first":     {ID: "b", At: at.Add(time.Second), CPUNanos: 6e9},
+		"restarted": {ID: "a", At: at.Add(time.Second), CPUNanos: 1e9},
+		"same":      old,
+	} {
+		if u := usageSince(old, now); u.CPUPercent != nil || u.NetInRate != nil {
+			t.Errorf("%s: %+v", name, u)
+		}
+	}
+}

@@ -1,0 +1,150 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/fault"
+)
+
+func (a *App) egressLogCommand() *cobra.Command {
+	var tail *optional[int]
+	var follow bool
+	var f *format
+	cmd := &cobra.Command{
+		Use: "log NAME", Short: "Print what a VM reached, and what it was denied",
+		Long: "Print what a VM reached, and what it was denied: by which rule, where to, how much went either way, and which\n" +
+			"process of the guest it was, where that is known. With -o json each line is an object.",
+		Args: args(1, 1, "the NAME of a VM"), ValidArgsFunction: a.vmNames(1),
+		RunE: func(cmd *cobra.Command, given []string) error {
+			if *f != formatTable && *f != formatJSON {
+				return &usageError{message: "the egress log has no format " + quote(string(*f)), hint: "-o table|json"}
+			}
+			return a.egressLog(cmd.Context(), given[0], client.LogOptions{Tail: tail.or(-1), Follow: follow}, *f)
+		},
+	}
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the VM ends, or Ctrl-C")
+	tail = tailFlag(cmd)
+	f = formatFlag(cmd)
+	return cmd
+}
+
+func (a *App) egressLog(ctx context.Context, name string, opts client.LogOptions, f format) error {
+	c, err := a.daemon(ctx)
+	if err != nil {
+		return err
+	}
+	log, err := c.VMEgressLog(ctx, name, opts)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = log.Close() }()
+	if f == formatJSON {
+		_, err = io.Copy(a.Out, log)
+	} else {
+		err = a.egressLines(log)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return fault.Wrap(fault.Unavailable, err, "the log of %s broke off", name).WithHint("banger daemon status")
+	default:
+		return err
+	}
+}
+
+// maxLogLine bounds one line of the log, in bytes.
+const maxLogLine = 64 << 10
+
+// egressLines prints records as they come. What has arrived together is aligned
+// together, and columns only ever widen.
+func (a *App) egressLines(log io.Reader) error {
+	in := bufio.NewReaderSize(log, maxLogLine)
+	lines := egressLines{widths: []int{20, 5, 30, 20, 8, 8, 0}}
+	lines.add([]string{"TIME", "EVENT", "DESTINATION", "RULE", "SENT", "RECEIVED", "PROCESS"})
+	for {
+		line, err := in.ReadSlice('\n')
+		if text := strings.TrimSpace(string(line)); text != "" {
+			var r api.EgressRecord
+			if json.Unmarshal([]byte(text), &r) != nil {
+				return fault.New(fault.Internal, "a line of the egress log is no record: %.80q", text)
+			}
+			lines.add(egressCells(r))
+		}
+		// A flush for each line would be slow, one at the end too late.
+		if err != nil || in.Buffered() == 0 {
+			if printErr := a.print(lines.flush()); printErr != nil {
+				return printErr
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// egressLines aligns rows with those before them.
+type egressLines struct {
+	widths []int
+	rows   [][]string
+}
+
+func (l *egressLines) add(cells []string) {
+	for i, cell := range cells {
+		cells[i] = printable(cell, " ")
+		l.widths[i] = max(l.widths[i], min(utf8.RuneCountInString(cells[i]), 60))
+	}
+	l.rows = append(l.rows, cells)
+}
+
+func (l *egressLines) flush() string {
+	var b strings.Builder
+	for _, cells := range l.rows {
+		var line strings.Builder
+		for i, cell := range cells {
+			line.WriteString(cell + strings.Repeat(" ", max(l.widths[i]-utf8.RuneCountInString(cell), 0)+2))
+		}
+		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+	}
+	l.rows = l.rows[:0]
+	return b.String()
+}
+
+func egressCells(r api.EgressRecord) []string {
+	rule := r.Rule
+	if r.Reason != "" {
+		rule += " (" + r.Reason + ")"
+	}
+	sent, received := "", ""
+	if r.Event == "close" {
+		sent, received = bytesText(r.Sent), bytesText(r.Received)
+	}
+	return []string{timeText(&r.Time), r.Event, reached(r), rule, sent, received, r.Process}
+}
+
+// reached is "tcp NAME/ADDRESS:PORT", as far as it is known.
+func reached(r api.EgressRecord) string {
+	where := r.Address
+	if r.Address != "" && r.Port != 0 {
+		where = net.JoinHostPort(r.Address, strconv.Itoa(r.Port))
+	}
+	if r.Name != "" && where != "" {
+		where = "/" + where
+	}
+	return strings.TrimSpace(r.Protocol + " " + r.Name + where)
+}

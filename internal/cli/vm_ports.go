@@ -1,0 +1,75 @@
+package cli
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bangervm/banger/internal/api"
+)
+
+func (a *App) vmPortsCommand() *cobra.Command {
+	var f *format
+	cmd := &cobra.Command{
+		Use: "ports NAME", Short: "List what listens in a VM, and where it is on this host",
+		Long: "List what listens in a VM, and where it is on this host: at the VM's own loopback address and the same port, or at\n" +
+			"another port where that one may not be had. Nothing has to be published.",
+		Args: args(1, 1, "the NAME of a VM"), ValidArgsFunction: a.vmNames(1, vmRunning),
+		RunE: func(cmd *cobra.Command, given []string) error {
+			ctx := cmd.Context()
+			c, err := a.daemon(ctx)
+			if err != nil {
+				return err
+			}
+			ports, err := c.VMPorts(ctx, given[0])
+			if err != nil {
+				return err
+			}
+			return portView().list(a, *f, ports)
+		},
+	}
+	f = formatFlag(cmd)
+	return cmd
+}
+
+func portView() view[api.Port] {
+	return view[api.Port]{name: portEndpoint, columns: []column[api.Port]{
+		{head: "PROTO", cell: func(p api.Port) string { return p.Proto }},
+		{head: "ENDPOINT", cell: portEndpoint},
+		{head: "PROCESS", cell: func(p api.Port) string { return p.Process }},
+		{head: "COMMAND", cell: func(p api.Port) string { return clipText(p.Command, 60) }},
+		{head: "NOTE", cell: portNote, optional: true},
+	}}
+}
+
+// portEndpoint is what to type into a browser or a client.
+func portEndpoint(p api.Port) string {
+	switch {
+	case p.URL != "":
+		return p.URL
+	case p.Address == "":
+		return "-"
+	default:
+		return p.Endpoint
+	}
+}
+
+// portNote says what is not as one would expect of a port.
+func portNote(p api.Port) string {
+	var notes []string
+	guest := "port " + strconv.Itoa(p.GuestPort) + " of the guest"
+	switch {
+	case p.Problem != "":
+		notes = append(notes, guest+" is not here: "+p.Problem)
+	case p.Port != p.GuestPort:
+		notes = append(notes, guest)
+	}
+	if p.Source != "auto" && p.Source != "" {
+		notes = append(notes, p.Source)
+	}
+	if !p.Listening {
+		notes = append(notes, "nothing listens in the guest")
+	}
+	return strings.Join(notes, ", ")
+}

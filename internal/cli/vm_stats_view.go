@@ -1,0 +1,64 @@
+package cli
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"golang.org/x/term"
+)
+
+func usageView() view[usage] {
+	return view[usage]{
+		name: func(u usage) string { return u.Name },
+		columns: []column[usage]{
+			{head: "NAME", cell: func(u usage) string { return u.Name }},
+			{head: "CPU", cell: func(u usage) string {
+				if u.CPUPercent == nil {
+					return "-"
+				}
+				return fmt.Sprintf("%.1f%%", *u.CPUPercent)
+			}},
+			{head: "VCPU", cell: func(u usage) string { return strconv.Itoa(u.VCPU) }},
+			{head: "HOST MEM", cell: func(u usage) string { return bytesText(u.HostMemoryBytes + u.MonitorBytes) }},
+			{head: "GUEST MEM", cell: func(u usage) string {
+				if u.GuestMemoryTotal == 0 {
+					return "-"
+				}
+				return bytesText(u.GuestMemoryTotal-u.GuestMemoryAvail) + "/" + bytesText(u.GuestMemoryTotal)
+			}},
+			{head: "DISK", cell: func(u usage) string { return bytesText(u.DiskUsageBytes) }},
+			{head: "READ/S", cell: func(u usage) string { return rateText(u.DiskReadRate) }},
+			{head: "WRITE/S", cell: func(u usage) string { return rateText(u.DiskWriteRate) }},
+			{head: "NET IN/S", cell: func(u usage) string { return rateText(u.NetInRate) }},
+			{head: "NET OUT/S", cell: func(u usage) string { return rateText(u.NetOutRate) }},
+			{head: "FLOWS", cell: func(u usage) string { return strconv.Itoa(u.Flows) }},
+			{head: "DENIED", cell: func(u usage) string { return strconv.FormatInt(u.FlowsDenied, 10) }},
+		},
+	}
+}
+
+func rateText(rate *float64) string {
+	if rate == nil {
+		return "-"
+	}
+	return bytesText(int64(*rate))
+}
+
+// canRedraw reports whether stdout is a terminal that can be drawn over.
+func (a *App) canRedraw() bool { return isTerminal(a.Out) && a.getenv("TERM") != "dumb" }
+
+// statsFrame is a table that fits the terminal: a line that wrapped could not be
+// drawn over.
+func (a *App) statsFrame(shown []usage) (text string, lines int) {
+	width, height, err := term.GetSize(int(a.Out.Fd()))
+	if err != nil || width < 8 || height < 2 {
+		width, height = 80, 24
+	}
+	table := strings.Split(strings.TrimSuffix(renderTable(shown, usageView().columns, false), "\n"), "\n")
+	table = table[:min(len(table), height-1)]
+	for i, line := range table {
+		table[i] = clip(line, width)
+	}
+	return strings.Join(table, "\n") + "\n", len(table)
+}

@@ -1,0 +1,62 @@
+package cli
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+func (a *App) vmTopCommand() *cobra.Command {
+	var interval *optional[time.Duration]
+	cmd := &cobra.Command{
+		Use: "top [NAME...]", Short: "Watch what VMs take, the busiest first",
+		Long: "Watch what VMs take, the busiest first, on the whole terminal, until q or Ctrl-C. Without a terminal it prints one table.",
+		Args: args(0, -1, ""), ValidArgsFunction: a.vmNames(-1, vmRunning, vmPaused),
+		RunE: func(cmd *cobra.Command, names []string) error {
+			opts := statsOptions{names: names, interval: interval.or(2 * time.Second), byCPU: true, format: formatTable}
+			if !a.canRedraw() || !isTerminal(a.In) {
+				opts.interval = interval.or(firstGap)
+				return a.statsOnce(cmd.Context(), opts)
+			}
+			return a.top(cmd.Context(), opts)
+		},
+	}
+	interval = intervalFlag(cmd)
+	return cmd
+}
+
+// top has the terminal to itself: another screen, without echo and cursor.
+func (a *App) top(ctx context.Context, opts statsOptions) error {
+	before, err := term.MakeRaw(int(a.In.Fd()))
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer func() { _ = term.Restore(int(a.In.Fd()), before) }()
+	if err := a.print("\x1b[?1049h\x1b[?25l"); err != nil {
+		return err
+	}
+	defer func() { _ = a.print("\x1b[?25h\x1b[?1049l") }()
+	go func() { // its read ends with the process
+		key := make([]byte, 1)
+		for {
+			n, err := a.In.Read(key)
+			if err != nil || n == 1 && strings.ContainsRune("qQ\x03\x1b", rune(key[0])) {
+				cancel()
+				return
+			}
+		}
+	}()
+	err = a.watchStats(ctx, opts, func(shown []usage) error {
+		frame, _ := a.statsFrame(shown)
+		return a.print("\x1b[H" + strings.ReplaceAll(frame, "\n", "\x1b[K\r\n") + "\x1b[J")
+	})
+	if ctx.Err() != nil {
+		return nil // it was told to end
+	}
+	return err
+}
