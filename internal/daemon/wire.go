@@ -90,8 +90,9 @@ func wire(ctx context.Context, dirs statedir.Dirs, cfg config.Config, build buil
 	d.sessions = session.New(session.Deps{
 		Store: db.Sessions(), VMs: sessionVMs{d}, Guests: guests, Pipes: guests, Log: log,
 	})
+	git := gitrepo.New(gitrepo.DefaultLimits(), dirs.Applies())
 	d.workspaces = workspace.New(workspace.Deps{
-		Store: db.Workspaces(), VMs: workspaces{d}, Git: gitrepo.New(gitrepo.DefaultLimits()), Guests: guests,
+		Store: db.Workspaces(), VMs: workspaces{d}, Git: git, Guests: guests,
 		Vaults: vmdir.NewVaults(dirs), Log: log,
 	})
 	d.vms = vm.New(vm.Deps{
@@ -111,7 +112,7 @@ func wire(ctx context.Context, dirs statedir.Dirs, cfg config.Config, build buil
 	d.runner = operation.NewRunner(db.Operations(), time.Now, log)
 	sweeps := []func(context.Context) error{
 		d.runner.Recover, d.images.Sweep, d.kernels.Sweep, source.Sweep, d.vms.Reconcile, d.sessions.Reconcile, d.workspaces.Sweep,
-		disks.Sweep,
+		disks.Sweep, d.recoverApplies(git),
 		func(ctx context.Context) error { return archives.Sweep(ctx, time.Now()) },
 		func(context.Context) error { return known.Keep(d.hasVM) },
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/gitrepo"
 	"github.com/bangervm/banger/internal/vm"
 	"github.com/bangervm/banger/internal/workspace"
 )
@@ -22,6 +23,17 @@ func (g guests) Workspace(ctx context.Context, vmID string, req workspace.GuestR
 	return client.Workspace(ctx, agentrpc.WorkspaceRequest{
 		Verb: verb, Path: req.Path, Replace: req.Replace, Bytes: req.Bytes, Files: req.Files, Format: req.Format, Base: req.Base,
 	})
+}
+
+// recoverApplies undoes the patches that were cut off when they were applied to
+// work trees of the user's. What cannot be undone stops no daemon.
+func (d *daemon) recoverApplies(git *gitrepo.Git) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if err := git.Recover(ctx); err != nil {
+			d.log.Warn("a patch was cut off and is not undone in all files", "error", err)
+		}
+		return nil
+	}
 }
 
 // workspaces implements vm.Workspaces and workspace.VMs, each on the service

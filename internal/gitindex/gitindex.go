@@ -33,6 +33,7 @@ const (
 	statSize   = 40
 	maxPath    = 4096
 
+	flagAssumed      = 0x8000
 	flagExtended     = 0x4000
 	flagStage        = 0x3000
 	flagName         = 0x0fff
@@ -54,6 +55,7 @@ type Entry struct {
 	OID          string // raw bytes
 	Stage        int    // not 0: a conflict
 	SkipWorktree bool   // sparse: the file is not there
+	Assumed      bool   // unchanged, whatever the file is
 	offset       int
 }
 
@@ -106,6 +108,7 @@ func parseEntry(body []byte, at, hashSize int) (Entry, int, error) {
 	e := Entry{offset: at, Mode: binary.BigEndian.Uint32(body[at+24:]), OID: string(body[at+statSize : at+statSize+hashSize])}
 	flags := binary.BigEndian.Uint16(body[at+statSize+hashSize:])
 	e.Stage = int(flags&flagStage) >> 12
+	e.Assumed = flags&flagAssumed != 0
 	if flags&flagExtended != 0 {
 		fixed += 2
 		if len(body)-at < fixed {

@@ -1,12 +1,10 @@
 package gitrepo
 
 import (
-	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
-	"syscall"
 
 	"github.com/bangervm/banger/internal/workspace"
 )
@@ -22,9 +20,9 @@ func becomeFiles(req workspace.ApplyRequest) []string {
 	return dirs
 }
 
-// occupied returns what is in the patch's way and git notices only when it
-// writes, or names by another path: those of dirs that hold more than what the patch removes, and files
-// where it needs directories.
+// occupied returns what is in the patch's way and is not in the index: those of
+// dirs that hold more than what the patch removes, and files where it has
+// directories.
 func occupied(req workspace.ApplyRequest, dirs []string) ([]string, error) {
 	leaves := map[string]bool{}
 	for _, f := range req.Files {
@@ -58,14 +56,11 @@ func occupied(req workspace.ApplyRequest, dirs []string) ([]string, error) {
 	return conflicts, nil
 }
 
-// filesAsParents returns the files that stay, where the patch needs a directory.
+// filesAsParents returns the files that stay, where the patch has a directory.
 func filesAsParents(req workspace.ApplyRequest, leaves map[string]bool) []string {
 	var conflicts []string
-	for _, f := range req.Files {
-		if f.Status == "deleted" {
-			continue
-		}
-		for dir := filepath.Dir(f.Path); dir != "."; dir = filepath.Dir(dir) {
+	for _, p := range patchPaths(req.Files) {
+		for dir := filepath.Dir(p); dir != "."; dir = filepath.Dir(dir) {
 			info, err := os.Lstat(filepath.Join(req.Top, dir))
 			if err == nil && !info.IsDir() && !leaves[dir] && !slices.Contains(conflicts, dir) {
 				conflicts = append(conflicts, dir)
@@ -73,27 +68,4 @@ func filesAsParents(req workspace.ApplyRequest, leaves map[string]bool) []string
 		}
 	}
 	return conflicts
-}
-
-// clearEmpty removes the empty directories below dirs: git, which knows none,
-// would find them in its way. Nothing that git keeps is lost by that.
-func clearEmpty(top string, dirs []string) error {
-	for _, dir := range dirs {
-		var below []string
-		err := filepath.WalkDir(filepath.Join(top, dir), func(name string, d fs.DirEntry, err error) error {
-			if err == nil && d.IsDir() {
-				below = append(below, name)
-			}
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		for _, name := range slices.Backward(below[1:]) {
-			if err := os.Remove(name); err != nil && !errors.Is(err, syscall.ENOTEMPTY) {
-				return err
-			}
-		}
-	}
-	return nil
 }

@@ -1,11 +1,14 @@
 package gitrepo_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/gitrepo"
 	"github.com/bangervm/banger/internal/workspace"
 )
 
@@ -48,4 +51,46 @@ func TestApplyFindsAFileWhereItNeedsADirectory(t *testing.T) {
 		t.Errorf("conflicts = %v, %v; want d", conflicts, err)
 	}
 	same(t, "a patch that does not apply", before, files(t, l.host))
+}
+
+// What is saved in an editor while a patch is applied is not written over.
+func TestApplyStopsAtWhatChangesMeanwhile(t *testing.T) {
+	for _, at := range []int{1, 5, 9} {
+		c := newCrashing(t)
+		g := gitrepo.New(gitrepo.DefaultLimits(), c.crash.Applies)
+		step := 0
+		g.SetStep(func() {
+			if step++; step == at {
+				put(c.l.host, "untracked", "saved\n")
+			}
+		})
+		conflicts, err := g.Apply(t.Context(), *c.crash.Request)
+		if !errors.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "untracked") {
+			t.Errorf("apply: conflicts %v, %v; want Conflict, with the file", conflicts, err)
+		}
+		want := files(t, c.saved)
+		want["untracked"] = "false saved\n"
+		same(t, "after it", want, files(t, c.l.host))
+	}
+}
+
+// Git believes nothing else of files with these marks.
+func TestApplySeesFilesThatGitDoesNotLookAt(t *testing.T) {
+	for _, mark := range []string{"--assume-unchanged", "--skip-worktree"} {
+		l := prepared(t)
+		put(l.guest, "a", "two\n")
+		req := l.applyRequest(t)
+		git(t, l.host, "update-index", mark, "a")
+		put(l.host, "a", "mine\n")
+		conflicts, err := l.git.Apply(t.Context(), req)
+		if err != nil || strings.Join(conflicts, " ") != "a" || files(t, l.host)["a"] != "false mine\n" {
+			t.Errorf("%s: conflicts = %v, %v; want a", mark, conflicts, err)
+		}
+		put(l.host, "a", "one\n")
+		index := read(t, filepath.Join(l.host, ".git", "index"))
+		l.applied(t)
+		if files(t, l.host)["a"] != "false two\n" || read(t, filepath.Join(l.host, ".git", "index")) != index {
+			t.Errorf("%s: not applied, or the user's index changed", mark)
+		}
+	}
 }

@@ -32,15 +32,23 @@ func DefaultLimits() Limits {
 
 // Git implements workspace.Git with the git executable of the host.
 type Git struct {
-	limits Limits
-	look   func() (string, error)
+	limits  Limits
+	applies string
+	look    func() (string, error)
+	turn    chan struct{} // held by the one who changes a work tree
+	step    func()        // before each thing that is done to a work tree; for tests
 }
 
 var _ workspace.Git = (*Git)(nil)
 
-// New returns a Git that looks for its executable when it is used.
-func New(limits Limits) *Git {
-	return &Git{limits: limits, look: func() (string, error) { return exec.LookPath("git") }}
+// New returns a Git that looks for its executable when it is used. What undoes
+// a patch that is being applied is in the directory applies, which no other Git
+// uses. Call Recover before Apply.
+func New(limits Limits, applies string) *Git {
+	return &Git{
+		limits: limits, applies: applies, turn: make(chan struct{}, 1), step: func() {},
+		look: func() (string, error) { return exec.LookPath("git") },
+	}
 }
 
 func (g *Git) path() (string, error) {

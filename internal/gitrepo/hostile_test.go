@@ -33,7 +33,7 @@ func hostile(t *testing.T, l *loop, limits gitrepo.Limits, guest func(c net.Conn
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { _ = host.Close() })
 	defer stop()
-	got, err := gitrepo.New(limits).Collect(ctx, host, workspace.CollectRequest{
+	got, err := gitrepo.New(limits, t.TempDir()).Collect(ctx, host, workspace.CollectRequest{
 		Vault: l.vault, Base: l.sent.BaseTree, Known: []string{l.sent.BaseTree},
 	})
 	_ = host.Close()

@@ -3,6 +3,7 @@ package gitrepo_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/bangervm/banger/internal/workspace"
@@ -49,6 +50,27 @@ func TestALinkIsRenamedAndADirectoryTakesItsPlace(t *testing.T) {
 	}
 	git(t, l.host, "am", "-q", file)
 	same(t, "after git am", files(t, l.guest), files(t, l.host))
+}
+
+// docs/workspaces.md tells users of it.
+func TestOnlyApplyMakesADirectoryOfALinkToItself(t *testing.T) {
+	l := withLink(t, "b")
+	if err := os.Remove(filepath.Join(l.guest, "b")); err != nil {
+		t.Fatal(err)
+	}
+	put(l.guest, "b/inner", "x\n")
+	file, _, err := l.export(workspace.Patch, l.sent.HeadCommit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !loopBecomesDirectory(t, l.host, l.guest) {
+		t.Error("the property test does not know the case")
+	}
+	if out, err := tryGit(l.host, "apply", file); err == nil || !strings.Contains(out, "symbolic link") {
+		t.Errorf("git apply = %v, %s: it can do it by now, and the property test need not leave it out", err, out)
+	}
+	l.applied(t)
+	same(t, "after --apply", files(t, l.guest), files(t, l.host))
 }
 
 // What the index has counts, though its file was not there when it was sent.

@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -202,7 +203,7 @@ func same(t failer, what string, want, got map[string]string) {
 }
 
 func newLoop(t failer, dir string) *loop {
-	l := &loop{t: t, git: gitrepo.New(gitrepo.DefaultLimits()), host: filepath.Join(dir, "host"), guest: filepath.Join(dir, "guest", "repo")}
+	l := &loop{t: t, git: gitrepo.New(gitrepo.DefaultLimits(), filepath.Join(dir, "applies")), host: filepath.Join(dir, "host"), guest: filepath.Join(dir, "guest", "repo")}
 	for _, d := range []string{l.host, filepath.Join(dir, "guest")} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
 			t.Fatalf("%v", err)
@@ -279,7 +280,7 @@ func TestRoundTrip(t *testing.T) {
 			}
 		}
 		if err != nil {
-			t.Fatalf("apply: %v", err)
+			t.Fatalf("apply: %v\n%.3000s", err, read(t, file))
 		}
 		if conflicts == nil {
 			want, now := worked(t, l.guest, arrived), files(t, l.host)
@@ -321,10 +322,29 @@ func freshClone(t failer, l *loop, arrived map[string]string) {
 	clone := filepath.Join(filepath.Dir(l.host), "clone")
 	git(t, filepath.Dir(l.host), "clone", "-q", "--no-local", l.host, clone)
 	git(t, clone, "checkout", "-q", "--detach", l.sent.HeadCommit)
+	if loopBecomesDirectory(t, clone, l.guest) {
+		return
+	}
 	if read(t, file) != "" {
 		git(t, clone, "apply", "--whitespace=nowarn", file)
 	}
 	same(t, "git apply on a fresh clone", worked(t, l.guest, arrived), files(t, clone))
+}
+
+// loopBecomesDirectory reports whether a link that leads to itself is in the one
+// tree, and a directory in its place in the other. That is the one change that
+// git apply cannot make: it looks whether what is new in the directory is there
+// already, and the kernel says ELOOP instead of no. Apply can make it.
+func loopBecomesDirectory(t failer, before, after string) bool {
+	t.Helper()
+	for name, content := range files(t, before) {
+		_, err := os.Stat(filepath.Join(before, name))
+		info, statErr := os.Lstat(filepath.Join(after, name))
+		if strings.HasPrefix(content, "link ") && errors.Is(err, syscall.ELOOP) && statErr == nil && info.IsDir() {
+			return true
+		}
+	}
+	return false
 }
 
 func read(t failer, path string) string {

@@ -297,7 +297,7 @@ func TestApplyDoesNotStartWhatItCannotFinish(t *testing.T) {
 
 func TestNoGitOnTheHost(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	_, err := gitrepo.New(gitrepo.DefaultLimits()).Pack(t.Context(), workspace.PackRequest{Path: "/", Vault: filepath.Join(t.TempDir(), "v")})
+	_, err := gitrepo.New(gitrepo.DefaultLimits(), t.TempDir()).Pack(t.Context(), workspace.PackRequest{Path: "/", Vault: filepath.Join(t.TempDir(), "v")})
 	if !errors.Is(err, fault.Unavailable) {
 		t.Errorf("Pack = %v; want Unavailable", err)
 	}

@@ -74,11 +74,8 @@ type Snapshot struct {
 // base has counts as tracked as long as it is there, even if it is ignored by
 // now; base may be empty, or not in the repository.
 func Read(ctx context.Context, g Git, r Repo, scratch, base string) (Snapshot, error) {
-	s := Snapshot{
-		Repo: r, Staged: filepath.Join(scratch, "staged"), Full: filepath.Join(scratch, "full"),
-		NewObjects: filepath.Join(scratch, "objects"),
-	}
-	if err := s.prepare(ctx, g); err != nil {
+	s, err := Copy(ctx, g, r, scratch)
+	if err != nil {
 		return s, err
 	}
 	if err := g.Run(ctx, s.full("add", "-u", "--", ".")); err != nil {
@@ -96,6 +93,16 @@ func Read(ctx context.Context, g Git, r Repo, scratch, base string) (Snapshot, e
 	tree, err := g.Output(ctx, s.full("write-tree"))
 	s.Tree = strings.TrimSpace(string(tree))
 	return s, err
+}
+
+// Copy is Read that reads nothing yet: Staged and Full are both as the
+// repository's index is, and Tree and Nested are empty.
+func Copy(ctx context.Context, g Git, r Repo, scratch string) (Snapshot, error) {
+	s := Snapshot{
+		Repo: r, Staged: filepath.Join(scratch, "staged"), Full: filepath.Join(scratch, "full"),
+		NewObjects: filepath.Join(scratch, "objects"),
+	}
+	return s, s.prepare(ctx, g)
 }
 
 // full is a run of git on the index of the whole work tree.

@@ -85,6 +85,10 @@ func (d Dirs) Images() string { return filepath.Join(d.State, "images") }
 // VMs holds one directory per VM.
 func (d Dirs) VMs() string { return filepath.Join(d.State, "vms") }
 
+// Applies holds one directory for each patch that is being applied to a work
+// tree of the user's.
+func (d Dirs) Applies() string { return filepath.Join(d.State, "applies") }
+
 // Blobs is the cache of registry blobs, keyed by digest.
 func (d Dirs) Blobs() string { return filepath.Join(d.Cache, "oci", "blobs") }
 
