@@ -1,0 +1,248 @@
+package dns_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/net/dns/dnsmessage"
+
+	"github.com/bangervm/banger/internal/egress"
+	"github.com/bangervm/banger/internal/netstack/dns"
+)
+
+// long is a TXT answer of some 6,000 bytes.
+func long(owner string) []dnsmessage.Resource {
+	var out []dnsmessage.Resource
+	for i := range 30 {
+		out = append(out, record(owner, 60, &dnsmessage.TXTResource{TXT: []string{fmt.Sprint(i, strings.Repeat("x", 190))}}))
+	}
+	return out
+}
+
+func TestAnswerAsksAgainByTCPWhatIsCutByUDP(t *testing.T) {
+	u := &upstream{respond: func(network string, q dnsmessage.Message) [][]byte {
+		m := response(q, long("a.example.org.")...)
+		if network == "udp" {
+			m.Truncated, m.Answers = true, nil
+		}
+		return [][]byte{pack(m)}
+	}}
+	f := serve(t, strict, u)
+	q := query("a.example.org.", dnsmessage.TypeTXT)
+	if reply := f.send(t, q, dns.Stream); len(reply.Answers) != 30 || reply.Truncated {
+		t.Errorf("by TCP: %d records, cut: %v", len(reply.Answers), reply.Truncated)
+	}
+	if _, by := u.asked(); !slices.Equal(by, []string{"udp 192.0.2.1:53", "tcp 192.0.2.1:53"}) {
+		t.Errorf("the upstream was asked by %q", by)
+	}
+	if reply := f.send(t, q, dns.Datagram); len(reply.Answers) != 0 || !reply.Truncated {
+		t.Errorf("by UDP: %d records, cut: %v", len(reply.Answers), reply.Truncated)
+	}
+}
+
+func TestAnswerIsNoLongerThanTheGuestTakes(t *testing.T) {
+	f := serve(t, strict, zone(long("a.example.org.")[:5]...)) // some 1,000 bytes
+	for _, c := range []struct {
+		edns, limit int
+		cut         bool
+	}{{0, dns.Datagram, true}, {512, dns.Datagram, true}, {1232, dns.Datagram, false}, {1232, 600, true}, {65535, 512, false}, {0, dns.Stream, false}} {
+		q := query("a.example.org.", dnsmessage.TypeTXT)
+		if c.edns > 0 {
+			opt := dnsmessage.Resource{Body: &dnsmessage.OPTResource{}}
+			if err := opt.Header.SetEDNS0(c.edns, 0, false); err != nil {
+				t.Fatal(err)
+			}
+			q.Additionals = []dnsmessage.Resource{opt}
+		}
+		reply := f.send(t, q, c.limit)
+		if reply.Truncated != c.cut || (len(reply.Answers) == 0) != c.cut || len(reply.Additionals) != min(c.edns, 1) {
+			t.Errorf("%+v: cut: %v, %d records, %d options", c, reply.Truncated, len(reply.Answers), len(reply.Additionals))
+		}
+	}
+}
+
+func TestAnswerTakesNoPacketButTheResponse(t *testing.T) {
+	evil := address("a.example.org.", 60, "203.0.113.66")
+	u := &upstream{respond: func(_ string, q dnsmessage.Message) [][]byte {
+		otherID, otherName, otherType, noResponse := response(q, evil), response(q, evil), response(q, evil), response(q, evil)
+		otherID.ID++
+		otherName.Questions = []dnsmessage.Question{{Name: name("b.example.org."), Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET}}
+		otherType.Questions = []dnsmessage.Question{{Name: name("a.example.org."), Type: dnsmessage.TypeAAAA, Class: dnsmessage.ClassINET}}
+		noResponse.Response = false
+		return [][]byte{
+			pack(otherID), pack(otherName), pack(otherType), pack(noResponse), []byte("noise"),
+			pack(response(q, address("a.example.org.", 60, "203.0.113.5"))),
+		}
+	}}
+	f := serve(t, strict, u)
+	if got := records(f.ask(t, "a.example.org.", dnsmessage.TypeA)); got != "a.example.org. 203.0.113.5 60" {
+		t.Errorf("the answer is %s", got)
+	}
+	wantNames(t, f, "203.0.113.66")
+}
+
+func TestAnswerGoesOnToTheNextUpstream(t *testing.T) {
+	for what, code := range map[string]dnsmessage.RCode{"fails": dnsmessage.RCodeServerFailure, "refuses": dnsmessage.RCodeRefused} {
+		calls := 0
+		u := &upstream{respond: func(_ string, q dnsmessage.Message) [][]byte {
+			m := response(q, address("a.example.org.", 60, "203.0.113.5"))
+			if calls++; calls == 1 {
+				m.Answers, m.RCode = nil, code
+			}
+			return [][]byte{pack(m)}
+		}}
+		reply := serve(t, strict, u).ask(t, "a.example.org.", dnsmessage.TypeA)
+		if _, by := u.asked(); len(reply.Answers) != 1 || !slices.Equal(by, []string{"udp 192.0.2.1:53", "udp 192.0.2.2:53"}) {
+			t.Errorf("the first upstream %s: %d records, asked by %q", what, len(reply.Answers), by)
+		}
+	}
+}
+
+func TestAnswerAsksAnOldUpstreamWithoutEDNS(t *testing.T) {
+	u := &upstream{respond: func(_ string, q dnsmessage.Message) [][]byte {
+		m := response(q, address("a.example.org.", 60, "203.0.113.5"))
+		if len(q.Additionals) > 0 {
+			m.Answers, m.RCode = nil, dnsmessage.RCodeFormatError
+		}
+		return [][]byte{pack(m)}
+	}}
+	if reply := serve(t, strict, u).ask(t, "a.example.org.", dnsmessage.TypeA); len(reply.Answers) != 1 {
+		t.Errorf("the reply is %+v", reply)
+	}
+}
+
+func TestAnswerFailsInTimeWhenUpstreamsAreSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := &upstream{respond: func(string, dnsmessage.Message) [][]byte { return nil }}
+		f := serve(t, strict, u)
+		start := time.Now()
+		var all sync.WaitGroup
+		for range 300 { // more than may be in flight
+			all.Go(func() {
+				if reply := f.ask(t, "a.example.org.", dnsmessage.TypeA); reply.RCode != dnsmessage.RCodeServerFailure {
+					t.Errorf("the reply is %+v", reply)
+				}
+			})
+		}
+		all.Wait()
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("it took %s", took)
+		}
+		if u.peak != 64 || u.open != 0 {
+			t.Errorf("%d queries in flight at once, %d left open", u.peak, u.open)
+		}
+	})
+}
+
+func TestAnswerEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := serve(t, strict, &upstream{respond: func(string, dnsmessage.Message) [][]byte { return nil }})
+		ctx, cancel := context.WithCancel(t.Context())
+		start := time.Now()
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			f.Answer(ctx, pack(query("a.example.org.", dnsmessage.TypeA)), dns.Datagram)
+		}()
+		synctest.Wait()
+		cancel()
+		<-done
+		if took := time.Since(start); took != 0 {
+			t.Errorf("it took %s after the context's end", took)
+		}
+	})
+}
+
+func TestAnswerFailsWithoutUpstream(t *testing.T) {
+	for what, config := range map[string]dns.Config{
+		"none": {Upstreams: func() []netip.AddrPort { return nil }},
+		"no way": {
+			Upstreams: func() []netip.AddrPort { return []netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:53")} },
+			Dial:      func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("unreachable") },
+		},
+	} {
+		config.Policy = func() egress.Policy { p, _ := egress.Parse("all"); return p }
+		f := fixture{Server: dns.New(config)}
+		if reply := f.ask(t, "a.example.org.", dnsmessage.TypeA); reply.RCode != dnsmessage.RCodeServerFailure {
+			t.Errorf("%s: %+v", what, reply)
+		}
+	}
+}
+
+// The same over real sockets, as in use.
+func TestAnswerOverLoopback(t *testing.T) {
+	u := &upstream{respond: func(network string, q dnsmessage.Message) [][]byte {
+		m := response(q, address("a.example.org.", 60, "203.0.113.5"))
+		if network == "udp" {
+			m.Truncated, m.Answers = true, nil
+		}
+		return [][]byte{pack(m)}
+	}}
+	stream, datagrams := listen(t)
+	go func() {
+		buffer := make([]byte, 4096)
+		n, from, err := datagrams.ReadFrom(buffer)
+		if err != nil {
+			return
+		}
+		for _, p := range u.take("udp", "", buffer[:n]) {
+			_, _ = datagrams.WriteTo(p, from)
+		}
+	}()
+	go func() {
+		conn, err := stream.Accept()
+		if err != nil {
+			return
+		}
+		defer func() { _ = conn.Close() }()
+		buffer := make([]byte, 4096)
+		n, _ := conn.Read(buffer)
+		for _, p := range u.take("tcp", "", buffer[:n]) {
+			_, _ = conn.Write(p)
+		}
+	}()
+	p, err := egress.Parse(strict)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := fixture{Server: dns.New(dns.Config{
+		Policy: func() egress.Policy { return p },
+		Upstreams: func() []netip.AddrPort {
+			return []netip.AddrPort{netip.MustParseAddrPort(datagrams.LocalAddr().String())}
+		},
+	})}
+	if got := records(f.ask(t, "a.example.org.", dnsmessage.TypeA)); got != "a.example.org. 203.0.113.5 60" {
+		t.Errorf("the answer is %q", got)
+	}
+	wantNames(t, &f, "203.0.113.5", "a.example.org")
+}
+
+// listen opens one port of the loopback for TCP and UDP, until the test ends.
+func listen(t *testing.T) (net.Listener, net.PacketConn) {
+	t.Helper()
+	var last error
+	for range 20 {
+		stream, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		datagrams, err := new(net.ListenConfig).ListenPacket(t.Context(), "udp", stream.Addr().String())
+		if err == nil {
+			t.Cleanup(func() { _, _ = stream.Close(), datagrams.Close() })
+			return stream, datagrams
+		}
+		last = err
+		_ = stream.Close()
+	}
+	t.Fatal(last)
+	return nil, nil
+}
