@@ -1,0 +1,235 @@
+package netstack
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+)
+
+const (
+	udpIdle  = 60 * time.Second
+	echoIdle = 10 * time.Second
+	// queryIdle is for questions to a foreign resolver: one exchange.
+	queryIdle = 5 * time.Second
+
+	// The bounds of what waits to be sent on: of one flow, and of all.
+	maxWaiting      = 64       // datagrams
+	maxWaitingBytes = 16 << 20 // bytes
+	maxDatagram     = 64 << 10
+)
+
+// datagramKey is what makes datagrams, or echoes, one flow.
+type datagramKey struct {
+	protocol  protocol
+	guestPort uint16 // or the echoes' identifier
+	to        netip.AddrPort
+}
+
+// datagramFlow is a flow of datagrams.
+type datagramFlow struct {
+	*flow
+	waiting chan []byte
+	busy    atomic.Bool // something passed since the last look
+	// back sends the guest one datagram from its other end.
+	back func(route *stack.Route, payload []byte)
+}
+
+// datagram takes one UDP packet of the guest's; false has the stack answer that
+// the port is unreachable.
+func (n *Network) datagram(id stack.TransportEndpointID, pkt *stack.PacketBuffer) bool {
+	udp := header.UDP(pkt.TransportHeader().Slice())
+	size := pkt.Data().Size()
+	whole, intact := header.UDPValid(udp, func() uint16 { return pkt.Data().Checksum() }, uint16(size),
+		pkt.NetworkProtocolNumber, id.RemoteAddress, id.LocalAddress, false)
+	if !whole || !intact {
+		return true
+	}
+	length := min(int(udp.Length())-header.UDPMinimumSize, size)
+	to := netip.AddrPortFrom(addrOf(id.LocalAddress), id.LocalPort)
+	payload := pkt.Data().AsRange().Capped(length).ToSlice()
+	if n.plan.gateway(to.Addr()) {
+		if to.Port() != dnsPort {
+			return false
+		}
+		n.question(id, payload)
+		return true
+	}
+	return n.forward(datagramKey{protocolUDP, id.RemotePort, to}, payload)
+}
+
+// forward gives a payload to its flow, which it begins if it is the first; false:
+// it is denied.
+func (n *Network) forward(key datagramKey, payload []byte) bool {
+	n.mu.Lock()
+	d := n.datagrams[key]
+	n.mu.Unlock()
+	if d == nil {
+		f := n.begin(key.protocol, key.guestPort, key.to)
+		if f == nil {
+			return false
+		}
+		d = &datagramFlow{flow: f, waiting: make(chan []byte, maxWaiting)}
+		if key.protocol == protocolUDP {
+			d.back = d.backUDP
+		} else {
+			d.back = d.backEcho
+		}
+		n.mu.Lock()
+		n.datagrams[key] = d
+		n.mu.Unlock()
+		if !n.spawn(func(context.Context) { d.run(key) }) { //nolint:contextcheck // the flow has its own
+			d.leave(key, "")
+			return true
+		}
+	}
+	d.wait(payload)
+	return true
+}
+
+// wait queues a payload, or loses it.
+func (d *datagramFlow) wait(payload []byte) {
+	if d.n.waiting.Add(int64(len(payload))) <= maxWaitingBytes {
+		select {
+		case d.waiting <- payload:
+			return
+		default:
+		}
+	}
+	d.n.waiting.Add(-int64(len(payload)))
+}
+
+// leave ends the flow.
+func (d *datagramFlow) leave(key datagramKey, reason string) {
+	d.n.mu.Lock()
+	delete(d.n.datagrams, key)
+	d.n.mu.Unlock()
+	for {
+		select {
+		case payload := <-d.waiting:
+			d.n.waiting.Add(-int64(len(payload)))
+			continue
+		default:
+		}
+		break
+	}
+	d.end(reason)
+}
+
+// run opens the host's side and passes datagrams until the flow is idle or cut.
+func (d *datagramFlow) run(key datagramKey) {
+	conn, err := d.openDatagrams()
+	if err != nil {
+		d.leave(key, plainReason(err))
+		return
+	}
+	d.onCut(func() { _ = conn.Close() })
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		d.receive(conn)
+	}()
+	reason := d.send(conn, read)
+	_ = conn.Close()
+	<-read
+	d.leave(key, reason)
+}
+
+func (d *datagramFlow) openDatagrams() (net.Conn, error) {
+	if d.protocol == protocolICMP {
+		return d.n.ping(d.flow.flow.Addr.Addr())
+	}
+	return d.open()
+}
+
+func (d *datagramFlow) idleTime() time.Duration {
+	switch {
+	case d.protocol == protocolICMP:
+		return echoIdle
+	case d.asked.Port() == dnsPort:
+		return queryIdle
+	default:
+		return udpIdle
+	}
+}
+
+// send passes on what the guest sends. It returns why the flow ends.
+func (d *datagramFlow) send(conn net.Conn, read <-chan struct{}) string {
+	idle := time.NewTicker(d.idleTime())
+	defer idle.Stop()
+	for {
+		select {
+		case payload := <-d.waiting:
+			d.n.waiting.Add(-int64(len(payload)))
+			d.busy.Store(true)
+			if sent, err := conn.Write(payload); err == nil {
+				d.sent.Add(int64(sent))
+			} else if !passing(err) {
+				return plainReason(err)
+			}
+		case <-idle.C:
+			if !d.busy.Swap(false) {
+				return ""
+			}
+		case <-read:
+			return ""
+		case <-d.ctx.Done():
+			return ""
+		}
+	}
+}
+
+// receive passes on what comes back, until conn ends.
+func (d *datagramFlow) receive(conn net.Conn) {
+	route, err := d.n.route(d.asked.Addr())
+	if err != nil {
+		return
+	}
+	defer route.Release()
+	buf := buffers.Get().(*[copyBuffer]byte)
+	defer buffers.Put(buf)
+	for {
+		read, err := conn.Read(buf[:])
+		if err == nil {
+			d.busy.Store(true)
+			d.received.Add(int64(read))
+			d.back(route, buf[:read])
+		} else if !passing(err) {
+			return
+		}
+	}
+}
+
+// passing reports whether an error of a socket for datagrams is of one datagram.
+func passing(err error) bool {
+	for _, errno := range []syscall.Errno{
+		syscall.ECONNREFUSED, syscall.EMSGSIZE, syscall.ENOBUFS, syscall.EAGAIN, syscall.EHOSTUNREACH, syscall.ENETUNREACH,
+		syscall.EPERM,
+	} {
+		if errors.Is(err, errno) {
+			return true
+		}
+	}
+	return false
+}
+
+// route leads from an address of the world's to the guest. The caller releases it.
+func (n *Network) route(from netip.Addr) (*stack.Route, error) {
+	guest := n.plan.guest4
+	if from.Is6() {
+		guest = n.plan.guest6
+	}
+	route, err := n.stack.FindRoute(nicID, tcpip.AddrFromSlice(from.AsSlice()), tcpip.AddrFromSlice(guest.AsSlice()),
+		networkOf(from), false)
+	if err != nil {
+		return nil, errors.New(err.String())
+	}
+	return route, nil
+}

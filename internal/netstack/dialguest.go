@@ -1,0 +1,88 @@
+package netstack
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+
+	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
+
+	"github.com/bangervm/banger/internal/fault"
+)
+
+// DialGuest connects to a port of the guest, "tcp" or "udp", from the gateway's
+// address; by IPv6 if IPv4 is refused. ctx bounds the connecting only. The caller
+// closes the connection; a TCP one has CloseWrite. Nobody listening is a fault,
+// unavailable.
+func (n *Network) DialGuest(ctx context.Context, network string, port uint16) (net.Conn, error) {
+	conn, err := n.dialGuest(ctx, network, n.plan.gateway4, n.plan.guest4, port)
+	if err != nil && ctx.Err() == nil {
+		if six, err6 := n.dialGuest(ctx, network, n.plan.gateway6, n.plan.guest6, port); err6 == nil {
+			return six, nil
+		}
+	}
+	return conn, err
+}
+
+func (n *Network) dialGuest(ctx context.Context, network string, from, to netip.Addr, port uint16) (net.Conn, error) {
+	n.mu.Lock()
+	closed := n.closed
+	n.mu.Unlock()
+	if closed {
+		return nil, fault.New(fault.Unavailable, "the VM's network is closed")
+	}
+	local, remote := fullAddress(from, 0), fullAddress(to, port)
+	switch network {
+	case "tcp":
+		conn, err := gonet.DialTCPWithBind(ctx, n.stack, local, remote, networkOf(to))
+		if err != nil {
+			if ctx.Err() != nil {
+				err = ctx.Err()
+			}
+			return nil, unreached(err, network, port)
+		}
+		return &insideConn{TCPConn: conn}, nil
+	case "udp":
+		conn, err := gonet.DialUDP(n.stack, &local, &remote, networkOf(to))
+		if err != nil {
+			return nil, unreached(err, network, port)
+		}
+		return conn, nil
+	default:
+		return nil, fault.New(fault.Invalid, "a guest is dialled by tcp or udp, not %q", network)
+	}
+}
+
+func unreached(err error, network string, port uint16) error {
+	code := fault.Unavailable
+	if errors.Is(err, context.Canceled) {
+		code = fault.Canceled
+	}
+	return fault.Wrap(code, err, "the guest's %s port %d cannot be reached", network, port)
+}
+
+// insideConn is a connection that the host opened to the guest.
+type insideConn struct {
+	*gonet.TCPConn
+	once sync.Once
+}
+
+// Close may be called more than once and at any time, as of other connections.
+func (c *insideConn) Close() error {
+	var err error
+	c.once.Do(func() { err = c.TCPConn.Close() })
+	return err
+}
+
+// Read reads; an end that this side closed is net.ErrClosed no less than io.EOF.
+func (c *insideConn) Read(p []byte) (int, error) {
+	n, err := c.TCPConn.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) && strings.Contains(err.Error(), "closed") {
+		err = errors.Join(err, net.ErrClosed)
+	}
+	return n, err
+}

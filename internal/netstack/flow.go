@@ -1,0 +1,210 @@
+package netstack
+
+import (
+	"context"
+	"net/netip"
+	"sync/atomic"
+
+	"github.com/bangervm/banger/internal/egress"
+	"github.com/bangervm/banger/internal/monitorrpc"
+)
+
+// protocol indexes the counts of open flows.
+type protocol int
+
+const (
+	protocolTCP protocol = iota
+	protocolUDP
+	protocolICMP
+	protocols
+)
+
+// limits bound the flows of one VM.
+var limits = [protocols]int{protocolTCP: 4096, protocolUDP: 1024, protocolICMP: 64} //nolint:gochecknoglobals // constants
+
+// maxSetup bounds the TCP connections that are being set up.
+const maxSetup = 2048
+
+func (p protocol) word() egress.Protocol {
+	return [protocols]egress.Protocol{egress.TCP, egress.UDP, egress.ICMP}[p]
+}
+
+// Grounds of verdicts that are not the policy's.
+const (
+	groundNeighbour = "neighbour"
+	groundVirtual   = "not a neighbour"
+	groundMapped    = "IPv4 inside IPv6"
+	groundLimit     = "too many open flows"
+)
+
+// flow is one TCP connection, one pair of UDP ports, or the echoes of one
+// identifier, from the guest to one destination.
+type flow struct {
+	n         *Network
+	protocol  protocol
+	guestPort uint16
+	asked     netip.AddrPort // as the guest wrote it
+	flow      egress.Flow    // as the policy sees it
+	neighbour *Neighbour     // who it leads to, or nil
+	needsHost bool           // what it says of its destination must be looked at
+
+	sent, received atomic.Int64
+
+	ctx    context.Context // ends when the flow is cut
+	cancel context.CancelCauseFunc
+	logged chan struct{} // closed once its first record is written
+	owner  string        // the guest's process; set before logged is closed
+	untold bool          // the log is too busy for it; likewise
+
+	// Guarded by n.mu.
+	verdict egress.Verdict
+	host    string // what it said of its destination
+	said    bool   // host is known
+	ended   func() // what cutting it does beside ending ctx
+}
+
+// begin decides on a flow and enters it. A denied one is logged, and nil.
+func (n *Network) begin(p protocol, guestPort uint16, asked netip.AddrPort) *flow {
+	f := &flow{n: n, protocol: p, guestPort: guestPort, asked: asked, logged: make(chan struct{})}
+	f.flow = egress.Flow{Protocol: p.word(), Addr: asked}
+	switch addr := asked.Addr(); {
+	case addr == n.plan.host4:
+		f.flow.Host, f.flow.Addr = true, netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), asked.Port())
+	case addr == n.plan.host6:
+		f.flow.Host, f.flow.Addr = true, netip.AddrPortFrom(netip.IPv6Loopback(), asked.Port())
+	case !n.plan.virtual(addr):
+		f.flow.Names = n.dns.Names(addr)
+	}
+	n.mu.Lock()
+	if n.closed {
+		n.mu.Unlock()
+		return nil
+	}
+	f.verdict = n.decideLocked(f)
+	if f.verdict.Allow && n.counts[p] >= limits[p] {
+		f.verdict = egress.Verdict{Rule: groundLimit}
+	}
+	allowed := f.verdict.Allow
+	if allowed {
+		f.needsHost = p == protocolTCP && f.neighbour == nil && n.policy.NeedsHost(f.verdict)
+		f.ctx, f.cancel = context.WithCancelCause(n.ctx)
+		n.flows[f] = struct{}{}
+		n.counts[p]++
+	}
+	n.mu.Unlock()
+	if !allowed {
+		n.deny(f, f.verdict, "")
+		return nil
+	}
+	n.log.begun(f)
+	return f
+}
+
+// decideLocked is the verdict on a new flow; it finds the neighbour too.
+func (n *Network) decideLocked(f *flow) egress.Verdict {
+	addr := f.asked.Addr()
+	switch {
+	case addr.Is4In6():
+		return egress.Verdict{Rule: groundMapped}
+	case f.flow.Host || !n.plan.virtual(addr):
+		return n.policy.Decide(f.flow)
+	}
+	for i := range n.neighbours {
+		if who := n.neighbours[i]; (addr == who.Address4 || addr == who.Address6) && f.protocol != protocolICMP {
+			f.neighbour = &who
+			return egress.Verdict{Allow: true, Rule: groundNeighbour, Name: localSuffixed(who.Name)}
+		}
+	}
+	return egress.Verdict{Rule: groundVirtual}
+}
+
+// stillAllowed says whether policy allows the flow as it is; n.mu is held.
+func (f *flow) stillAllowed(policy egress.Policy) bool {
+	if f.neighbour != nil {
+		return true
+	}
+	verdict := policy.Decide(f.flow)
+	if verdict.Allow && f.said {
+		verdict = policy.CheckHost(f.flow, verdict, f.host)
+	}
+	return verdict.Allow
+}
+
+// says notes what the flow says of its destination, and is the verdict on it.
+func (f *flow) says(host string) egress.Verdict {
+	f.n.mu.Lock()
+	defer f.n.mu.Unlock()
+	f.host, f.said = host, true
+	return f.n.policy.CheckHost(f.flow, f.verdict, host)
+}
+
+// onCut has end called when the flow is cut; at once if it was already.
+func (f *flow) onCut(end func()) {
+	f.n.mu.Lock()
+	f.ended = end
+	f.n.mu.Unlock()
+	if f.ctx.Err() != nil {
+		end()
+	}
+}
+
+// cutReason is why a flow was cut.
+type cutReason string
+
+func (r cutReason) Error() string { return string(r) }
+
+// cut ends the flow from outside.
+func (f *flow) cut(reason string) {
+	f.cancel(cutReason(reason))
+	f.n.mu.Lock()
+	end := f.ended
+	f.n.mu.Unlock()
+	if end != nil {
+		end()
+	}
+}
+
+// end takes the flow out and logs it. Reason is empty for a usual end.
+func (f *flow) end(reason string) {
+	n := f.n
+	n.mu.Lock()
+	delete(n.flows, f)
+	n.counts[f.protocol]--
+	n.mu.Unlock()
+	if cause, ok := context.Cause(f.ctx).(cutReason); ok { //nolint:errorlint // set by cut, never wrapped
+		reason = string(cause)
+	}
+	f.cancel(nil)
+	n.log.ended(f, reason)
+}
+
+// deny counts and logs a flow that was denied.
+func (n *Network) deny(f *flow, verdict egress.Verdict, reason string) {
+	n.denied.Add(1)
+	n.log.denied(f, verdict, reason)
+}
+
+// cutAll cuts every flow.
+func (n *Network) cutAll(reason string) {
+	n.mu.Lock()
+	flows := make([]*flow, 0, len(n.flows))
+	for f := range n.flows {
+		flows = append(flows, f)
+	}
+	n.mu.Unlock()
+	for _, f := range flows {
+		f.cut(reason)
+	}
+}
+
+// record is the part of its records that does not change. The caller may hold no lock.
+func (f *flow) record(event string, verdict egress.Verdict) monitorrpc.Record {
+	r := monitorrpc.Record{
+		Event: event, Protocol: string(f.flow.Protocol), Name: verdict.Name, Rule: verdict.Rule,
+		Address: f.asked.Addr().String(), Port: f.asked.Port(),
+	}
+	if r.Name == "" && len(f.flow.Names) > 0 {
+		r.Name = f.flow.Names[0]
+	}
+	return r
+}

@@ -1,0 +1,387 @@
+package netstack
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
+	"gvisor.dev/gvisor/pkg/buffer"
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/tcpip/link/channel"
+	"gvisor.dev/gvisor/pkg/tcpip/link/ethernet"
+	"gvisor.dev/gvisor/pkg/tcpip/network/arp"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv6"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/icmp"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
+
+	"github.com/bangervm/banger/internal/egress"
+	"github.com/bangervm/banger/internal/monitorrpc"
+	"github.com/bangervm/banger/internal/vm"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience bounds every wait of the tests.
+const patience = 60 * time.Second
+
+// networkOfVM is the virtual network of the VM with an index.
+func networkOfVM(index uint32) vm.Network {
+	guest := netip.AddrFrom4([4]byte{198, 18 + byte(index>>16), byte(index >> 8), byte(index)})
+	return vm.Network{
+		MAC: fmt.Sprintf("52:54:00:%02x:%02x:%02x", byte(index>>16), byte(index>>8), byte(index)), MTU: 65520,
+		Guest4: guest.String() + "/15", Guest6: fmt.Sprintf("fd62:616e:6765:7200::%x/64", index),
+		Gateway4: "198.18.0.1", Gateway6: "fd62:616e:6765:7200::1",
+		Host4: "198.18.0.2", Host6: "fd62:616e:6765:7200::2",
+	}
+}
+
+// world is what the network under test reaches: a dialer that leads public
+// addresses to servers on the loopback, and notes all that reaches it.
+type world struct {
+	mu      sync.Mutex
+	leads   map[string]string // "network address" → address on the loopback
+	reached []string
+	records []monitorrpc.Record
+	changed chan struct{}
+}
+
+func newWorld() *world { return &world{leads: map[string]string{}, changed: make(chan struct{})} }
+
+func (w *world) lead(network, address, to string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.leads[network+" "+address] = to
+}
+
+func (w *world) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	w.mu.Lock()
+	w.reached = append(w.reached, network+" "+address)
+	to, ok := w.leads[network+" "+address]
+	w.mu.Unlock()
+	if host, _, err := net.SplitHostPort(address); !ok && err == nil && netip.MustParseAddr(host).IsLoopback() {
+		to, ok = address, true
+	}
+	if !ok {
+		return nil, &net.OpError{Op: "dial", Net: network, Err: os.NewSyscallError("connect", unix.ECONNREFUSED)}
+	}
+	return (&net.Dialer{}).DialContext(ctx, network, to)
+}
+
+func (w *world) dialled() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.reached)
+}
+
+func (w *world) log(r monitorrpc.Record) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.records = append(w.records, r)
+	close(w.changed)
+	w.changed = make(chan struct{})
+}
+
+// record waits for a record that is like want says.
+func (w *world) record(t *testing.T, want func(monitorrpc.Record) bool) monitorrpc.Record {
+	t.Helper()
+	limit := time.After(patience)
+	for {
+		w.mu.Lock()
+		changed, at := w.changed, slices.IndexFunc(w.records, want)
+		var found monitorrpc.Record
+		if at >= 0 {
+			found = w.records[at]
+		}
+		all := slices.Clone(w.records)
+		w.mu.Unlock()
+		if at >= 0 {
+			return found
+		}
+		select {
+		case <-changed:
+		case <-limit:
+			t.Fatalf("no such record among %+v", all)
+		}
+	}
+}
+
+// machine is a guest: a second stack at the other end of the wire.
+type machine struct {
+	stack *stack.Stack
+	net   *Network
+	world *world
+	mac   tcpip.LinkAddress
+	addr4 netip.Addr
+	addr6 netip.Addr
+	conn  net.Conn
+	raw   sync.Mutex
+}
+
+// boot makes a network with the policy and a guest on it.
+func boot(t *testing.T, policy string, change ...func(*Config)) *machine {
+	t.Helper()
+	return bootVM(t, 256, policy, change...)
+}
+
+func bootVM(t *testing.T, index uint32, policy string, change ...func(*Config)) *machine {
+	t.Helper()
+	w := newWorld()
+	config := Config{
+		Network: networkOfVM(index), VMID: fmt.Sprintf("id-%d", index), Name: fmt.Sprintf("vm%d", index),
+		Policy: parsed(t, policy), Log: w.log,
+		Resolvers: func() []netip.AddrPort { return nil },
+	}
+	for _, c := range change {
+		c(&config)
+	}
+	n, err := newNetwork(config, w.dial)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := n.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	m := &machine{net: n, world: w, addr4: n.plan.guest4, addr6: n.plan.guest6, mac: tcpip.LinkAddress(n.plan.mac[:])}
+	m.plug(t)
+	return m
+}
+
+func parsed(t *testing.T, policy string) egress.Policy {
+	t.Helper()
+	p, err := egress.Parse(policy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// plug attaches the guest with a stack of its own.
+func (m *machine) plug(t *testing.T) {
+	t.Helper()
+	ours, theirs := wirePair(t)
+	m.conn = theirs
+	m.net.Attach(ours)
+	card := channel.New(4096, 65520+14, m.mac)
+	m.stack = stack.New(stack.Options{
+		NetworkProtocols: []stack.NetworkProtocolFactory{ipv4.NewProtocol, arp.NewProtocol, ipv6.NewProtocol},
+		TransportProtocols: []stack.TransportProtocolFactory{
+			tcp.NewProtocol, udp.NewProtocol, icmp.NewProtocol4, icmp.NewProtocol6,
+		},
+	})
+	sack := tcpip.TCPSACKEnabled(true)
+	m.stack.SetTransportProtocolOption(tcp.ProtocolNumber, &sack)
+	if err := m.stack.CreateNIC(nicID, ethernet.New(card)); err != nil {
+		t.Fatal(err)
+	}
+	for addr, protocol := range map[netip.Prefix]tcpip.NetworkProtocolNumber{
+		netip.PrefixFrom(m.addr4, 15): ipv4.ProtocolNumber, netip.PrefixFrom(m.addr6, 64): ipv6.ProtocolNumber,
+	} {
+		if err := m.stack.AddProtocolAddress(nicID, tcpip.ProtocolAddress{
+			Protocol: protocol, AddressWithPrefix: tcpip.AddressWithPrefix{
+				Address: tcpip.AddrFromSlice(addr.Addr().AsSlice()), PrefixLen: addr.Bits(),
+			},
+		}, stack.AddressProperties{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.stack.SetRouteTable([]tcpip.Route{
+		{Destination: subnet(m.net.plan.net4), NIC: nicID},
+		{Destination: subnet(m.net.plan.net6), NIC: nicID},
+		{Destination: header.IPv4EmptySubnet, Gateway: tcpip.AddrFromSlice(m.net.plan.gateway4.AsSlice()), NIC: nicID},
+		{Destination: header.IPv6EmptySubnet, Gateway: tcpip.AddrFromSlice(m.net.plan.gateway6.AsSlice()), NIC: nicID},
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	var tasks sync.WaitGroup
+	tasks.Go(func() { m.transmit(ctx, card) })
+	tasks.Go(func() { m.receive(card, theirs) })
+	s := m.stack
+	t.Cleanup(func() {
+		cancel()
+		_ = theirs.Close()
+		tasks.Wait()
+		s.Destroy()
+	})
+}
+
+func subnet(p netip.Prefix) tcpip.Subnet {
+	return tcpip.AddressWithPrefix{Address: tcpip.AddrFromSlice(p.Addr().AsSlice()), PrefixLen: p.Bits()}.Subnet()
+}
+
+// wirePair is a pair of unix stream sockets, as QEMU has.
+func wirePair(t *testing.T) (ours, theirs net.Conn) {
+	t.Helper()
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ends [2]net.Conn
+	for i, fd := range fds {
+		f := os.NewFile(uintptr(fd), "wire")
+		ends[i], err = net.FileConn(f)
+		_ = f.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return ends[0], ends[1]
+}
+
+func (m *machine) transmit(ctx context.Context, card *channel.Endpoint) {
+	for {
+		pkt := card.ReadContext(ctx)
+		if pkt == nil {
+			return
+		}
+		view := pkt.ToView()
+		m.send(view.AsSlice())
+		view.Release()
+		pkt.DecRef()
+	}
+}
+
+// send sends a frame as it is.
+func (m *machine) send(frame []byte) {
+	m.raw.Lock()
+	defer m.raw.Unlock()
+	_, _ = m.conn.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(frame))), frame...))
+}
+
+func (m *machine) receive(card *channel.Endpoint, conn net.Conn) {
+	for {
+		frame, err := readFrame(conn)
+		if err != nil {
+			return
+		}
+		pkt := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: buffer.MakeWithData(frame)})
+		card.InjectInbound(0, pkt)
+		pkt.DecRef()
+	}
+}
+
+func readFrame(r io.Reader) ([]byte, error) {
+	var length [4]byte
+	if _, err := io.ReadFull(r, length[:]); err != nil {
+		return nil, err
+	}
+	frame := make([]byte, binary.BigEndian.Uint32(length[:]))
+	_, err := io.ReadFull(r, frame)
+	return frame, err
+}
+
+// dialTCP connects from the guest.
+func (m *machine) dialTCP(ctx context.Context, to string) (*gonet.TCPConn, error) {
+	addr := netip.MustParseAddrPort(to)
+	from := m.addr4
+	if addr.Addr().Is6() {
+		from = m.addr6
+	}
+	return gonet.DialTCPWithBind(ctx, m.stack, fullAddress(from, 0), fullAddress(addr.Addr(), addr.Port()), networkOf(addr.Addr()))
+}
+
+func (m *machine) mustDial(t *testing.T, to string) *gonet.TCPConn {
+	t.Helper()
+	conn, err := m.dialTCP(within(t), to)
+	if err != nil {
+		t.Fatalf("dialling %s: %v", to, err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	return conn
+}
+
+func (m *machine) dialUDP(t *testing.T, to string) *gonet.UDPConn {
+	t.Helper()
+	addr := netip.MustParseAddrPort(to)
+	remote := fullAddress(addr.Addr(), addr.Port())
+	conn, err := gonet.DialUDP(m.stack, nil, &remote, networkOf(addr.Addr()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	return conn
+}
+
+func within(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// listenTCP serves connections on a loopback address until the test's end.
+func listenTCP(t *testing.T, address string, serve func(net.Conn)) netip.AddrPort {
+	t.Helper()
+	l, err := net.Listen("tcp", address) //nolint:noctx // at once
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tasks sync.WaitGroup
+	tasks.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_ = conn.SetDeadline(time.Now().Add(patience))
+			tasks.Go(func() {
+				defer func() { _ = conn.Close() }()
+				serve(conn)
+			})
+		}
+	})
+	t.Cleanup(func() {
+		_ = l.Close()
+		tasks.Wait()
+	})
+	return l.Addr().(*net.TCPAddr).AddrPort()
+}
+
+// echoAll sends back what comes, and then its end.
+func echoAll(conn net.Conn) { _, _ = io.Copy(conn, conn) }
+
+// serveTCP listens in the guest.
+func (m *machine) serveTCP(t *testing.T, at string, serve func(net.Conn)) {
+	t.Helper()
+	addr := netip.MustParseAddrPort(at)
+	l, err := gonet.ListenTCP(m.stack, fullAddress(addr.Addr(), addr.Port()), networkOf(addr.Addr()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tasks sync.WaitGroup
+	tasks.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_ = conn.SetDeadline(time.Now().Add(patience))
+			tasks.Go(func() {
+				defer func() { _ = conn.Close() }()
+				serve(conn)
+			})
+		}
+	})
+	t.Cleanup(func() {
+		l.Shutdown()
+		_ = l.Close()
+		tasks.Wait()
+	})
+}

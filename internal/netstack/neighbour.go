@@ -1,0 +1,201 @@
+package netstack
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/bangervm/banger/internal/fault"
+)
+
+// A neighbour's socket takes one request a connection: a line of JSON, which one
+// byte answers, 1 for connected and 0 for refused. Then the bytes of a TCP
+// connection follow as they are, each direction ending by itself; of UDP,
+// datagrams, each behind its length in two bytes, big-endian.
+const (
+	neighbourConnected = 1
+	neighbourRefused   = 0
+
+	maxNeighbourLine = 1 << 10
+	neighbourTime    = 20 * time.Second
+)
+
+// neighbourRequest is that line.
+type neighbourRequest struct {
+	VMID  string `json:"vm_id"` // who asks
+	Proto string `json:"proto"` // "tcp" or "udp"
+	Port  uint16 `json:"port"`
+	IPv6  bool   `json:"ipv6,omitempty"`
+}
+
+// SetNeighbours says who the neighbours are, all of them. Flows to those who are
+// not any more are cut.
+func (n *Network) SetNeighbours(neighbours []Neighbour) {
+	n.mu.Lock()
+	n.neighbours = slices.Clone(neighbours)
+	var cut []*flow
+	for f := range n.flows {
+		if f.neighbour != nil && !slices.Contains(n.neighbours, *f.neighbour) {
+			cut = append(cut, f)
+		}
+	}
+	n.mu.Unlock()
+	for _, f := range cut {
+		f.cut("not a neighbour any more")
+	}
+}
+
+// dialNeighbour opens the flow's host side: the neighbour's monitor.
+func (n *Network) dialNeighbour(ctx context.Context, f *flow) (net.Conn, error) {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", f.neighbour.Socket)
+	if err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
+	line, err := json.Marshal(neighbourRequest{
+		VMID: n.config.VMID, Proto: string(f.flow.Protocol), Port: f.asked.Port(), IPv6: f.asked.Addr().Is6(),
+	})
+	if err == nil {
+		_, err = conn.Write(append(line, '\n'))
+	}
+	var answer [1]byte
+	if err == nil {
+		_, err = io.ReadFull(conn, answer[:])
+	}
+	if err == nil && answer[0] != neighbourConnected {
+		err = fault.New(fault.Unavailable, "refused by %s", f.neighbour.Name)
+	}
+	if err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	if f.protocol == protocolUDP {
+		return &packetStream{Conn: conn, r: bufio.NewReader(conn)}, nil
+	}
+	return conn, nil
+}
+
+// ServeNeighbour serves one connection of the neighbours' socket and returns when
+// it has ended, or ctx. It owns conn.
+func (n *Network) ServeNeighbour(ctx context.Context, conn net.Conn) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(n.ctx, cancel)() //nolint:contextcheck // both end it
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
+	defer func() { _ = conn.Close() }()
+	r := bufio.NewReaderSize(conn, maxNeighbourLine)
+	guest, request, err := n.admit(ctx, conn, r)
+	if err != nil {
+		_, _ = conn.Write([]byte{neighbourRefused})
+		return
+	}
+	defer func() { _ = guest.Close() }()
+	defer context.AfterFunc(ctx, func() { _ = guest.Close() })()
+	if _, err := conn.Write([]byte{neighbourConnected}); err != nil {
+		return
+	}
+	if request.Proto == "udp" {
+		joinDatagrams(guest, &packetStream{Conn: conn, r: r})
+		return
+	}
+	joinStreams(guest, &bufferedConn{Conn: conn, r: r})
+}
+
+// admit reads the request and, if it is a neighbour's, connects to the guest.
+func (n *Network) admit(ctx context.Context, conn net.Conn, r *bufio.Reader) (net.Conn, neighbourRequest, error) {
+	var request neighbourRequest
+	if err := conn.SetReadDeadline(time.Now().Add(neighbourTime)); err != nil {
+		return nil, request, err
+	}
+	line, err := r.ReadSlice('\n')
+	if err != nil {
+		return nil, request, err
+	}
+	if err := json.Unmarshal(line, &request); err != nil {
+		return nil, request, err
+	}
+	from, ok := n.neighbourAddress(request)
+	if !ok {
+		return nil, request, fault.New(fault.PermissionDenied, "%q is not a neighbour", request.VMID)
+	}
+	to := n.plan.guest4
+	if from.Is6() {
+		to = n.plan.guest6
+	}
+	ctx, cancel := context.WithTimeout(ctx, neighbourTime)
+	defer cancel()
+	guest, err := n.dialGuest(ctx, request.Proto, from, to, request.Port)
+	return guest, request, errors.Join(err, conn.SetReadDeadline(time.Time{}))
+}
+
+// neighbourAddress is the address that the asker has in the virtual network.
+func (n *Network) neighbourAddress(request neighbourRequest) (netip.Addr, bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, who := range n.neighbours {
+		if who.VMID == request.VMID && request.VMID != "" {
+			if request.IPv6 {
+				return who.Address6, who.Address6.Is6()
+			}
+			return who.Address4, who.Address4.Is4()
+		}
+	}
+	return netip.Addr{}, false
+}
+
+// bufferedConn is a connection whose first bytes were read already.
+type bufferedConn struct {
+	net.Conn
+	r *bufio.Reader
+}
+
+func (c *bufferedConn) Read(p []byte) (int, error) { return c.r.Read(p) }
+
+// CloseWrite ends the direction to the peer.
+func (c *bufferedConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
+// packetStream carries datagrams over a stream: each Read and Write is one.
+type packetStream struct {
+	net.Conn
+	r *bufio.Reader
+}
+
+// Read reads one datagram; what of it does not fit into p is lost.
+func (s *packetStream) Read(p []byte) (int, error) {
+	var length [2]byte
+	if _, err := io.ReadFull(s.r, length[:]); err != nil {
+		return 0, err
+	}
+	size := int(binary.BigEndian.Uint16(length[:]))
+	read, err := io.ReadFull(s.r, p[:min(size, len(p))])
+	if err == nil && read < size {
+		_, err = s.r.Discard(size - read)
+	}
+	return read, err
+}
+
+// Write sends one datagram.
+func (s *packetStream) Write(p []byte) (int, error) {
+	if len(p) > maxAnswer {
+		return 0, io.ErrShortWrite
+	}
+	framed := append(binary.BigEndian.AppendUint16(make([]byte, 0, len(p)+2), uint16(len(p))), p...)
+	if _, err := s.Conn.Write(framed); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}

@@ -1,0 +1,201 @@
+package netstack
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/bangervm/banger/internal/egress"
+	"github.com/bangervm/banger/internal/monitorrpc"
+)
+
+const (
+	// recordWindow is the time in which repeated records become one.
+	recordWindow = time.Second
+	// maxDenials and maxFlows bound the records of a window: a guest that hammers
+	// many destinations must not fill the log. The rest is counted.
+	maxDenials = 100
+	maxFlows   = 400
+	// The guest is asked who has a port by a few at a time, each a moment at most.
+	maxAsking = 4
+	askTime   = 300 * time.Millisecond
+)
+
+// recorder writes the egress log: bounded in what it writes and in whom it asks.
+type recorder struct {
+	ctx    context.Context
+	config Config
+	asking chan struct{} // a slot for each question to the guest
+	tasks  sync.WaitGroup
+
+	mu      sync.Mutex
+	closed  bool
+	timer   *time.Timer // runs while a window is open
+	repeats map[monitorrpc.Record]int
+	beyond  int // denials of the window that have no entry
+	flows   int // records of flows in the window
+	unsaid  int // flows that have no record
+}
+
+func newRecorder(ctx context.Context, config Config) *recorder {
+	if config.Log == nil {
+		config.Log = func(monitorrpc.Record) {}
+	}
+	return &recorder{ctx: ctx, config: config, asking: make(chan struct{}, maxAsking), repeats: map[monitorrpc.Record]int{}}
+}
+
+// wait writes what was held back and returns once nothing is under way.
+func (r *recorder) wait() {
+	r.tasks.Wait()
+	r.mu.Lock()
+	r.closed = true
+	if r.timer != nil && r.timer.Stop() {
+		r.timer = nil
+	}
+	r.mu.Unlock()
+	r.flush()
+}
+
+// open begins a window if there is none; r.mu is held.
+func (r *recorder) open() {
+	if r.timer == nil && !r.closed {
+		r.timer = time.AfterFunc(recordWindow, r.flush)
+	}
+}
+
+// flush ends the window: what was counted in it is written.
+func (r *recorder) flush() {
+	r.mu.Lock()
+	var out []monitorrpc.Record
+	for record, count := range r.repeats {
+		if count > 0 {
+			record.Reason = joined(record.Reason, fmt.Sprintf("%d more times", count))
+			out = append(out, record)
+		}
+	}
+	if r.beyond > 0 {
+		out = append(out, monitorrpc.Record{Event: "deny", Reason: fmt.Sprintf("%d more, to other destinations", r.beyond)})
+	}
+	if r.unsaid > 0 {
+		out = append(out, monitorrpc.Record{Event: "allow", Reason: fmt.Sprintf("%d more flows, not told one by one", r.unsaid)})
+	}
+	clear(r.repeats)
+	r.beyond, r.flows, r.unsaid, r.timer = 0, 0, 0, nil
+	r.mu.Unlock()
+	for _, record := range out {
+		r.write(record)
+	}
+}
+
+func (r *recorder) write(record monitorrpc.Record) {
+	record.At = r.config.Now()
+	r.config.Log(record)
+}
+
+func joined(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a + "; " + b
+}
+
+// first reports whether a denial is to be written, and counts it if not.
+func (r *recorder) first(record monitorrpc.Record) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.open()
+	count, seen := r.repeats[record]
+	switch {
+	case seen:
+		r.repeats[record] = count + 1
+	case len(r.repeats) >= maxDenials:
+		r.beyond++
+	default:
+		r.repeats[record] = 0
+		return true
+	}
+	return false
+}
+
+// denied writes that a flow was denied.
+func (r *recorder) denied(f *flow, verdict egress.Verdict, reason string) {
+	record := f.record("deny", verdict)
+	record.Reason = reason
+	if r.first(record) {
+		r.withOwner(f, record, func(string) {})
+	}
+}
+
+// nameDenied writes that a name was denied.
+func (r *recorder) nameDenied(name string, verdict egress.Verdict) {
+	record := monitorrpc.Record{Event: "dns", Protocol: "dns", Name: name, Rule: verdict.Rule}
+	if r.first(record) {
+		r.write(record)
+	}
+}
+
+// begun writes that a flow was allowed, once its owner is known or the time for
+// that is over.
+func (r *recorder) begun(f *flow) {
+	r.mu.Lock()
+	r.open()
+	r.flows++
+	told := r.flows <= maxFlows
+	if !told {
+		r.unsaid++
+	}
+	r.mu.Unlock()
+	if !told {
+		f.untold = true
+		close(f.logged)
+		return
+	}
+	r.withOwner(f, f.record("allow", f.verdict), func(owner string) {
+		f.owner = owner
+		close(f.logged)
+	})
+}
+
+// ended writes that a flow has ended, after what begun wrote. It waits for that.
+func (r *recorder) ended(f *flow, reason string) {
+	<-f.logged
+	if f.untold {
+		return
+	}
+	record := f.record("close", f.verdict)
+	record.Reason, record.Process = reason, f.owner
+	record.Sent, record.Received = f.sent.Load(), f.received.Load()
+	r.write(record)
+}
+
+// withOwner writes a record with the process that has the flow's port, off the
+// path of the flow's data. Then it calls done with it.
+func (r *recorder) withOwner(f *flow, record monitorrpc.Record, done func(owner string)) {
+	var free bool
+	if r.config.Owner != nil && f.protocol != protocolICMP {
+		select {
+		case r.asking <- struct{}{}:
+			free = true
+		default:
+		}
+	}
+	r.mu.Lock()
+	if !free || r.closed {
+		r.mu.Unlock()
+		r.write(record)
+		done("")
+		return
+	}
+	r.tasks.Add(1)
+	r.mu.Unlock()
+	go func() {
+		defer r.tasks.Done()
+		defer func() { <-r.asking }()
+		ctx, cancel := context.WithTimeout(r.ctx, askTime)
+		defer cancel()
+		record.Process = r.config.Owner(ctx, record.Protocol, f.guestPort)
+		r.write(record)
+		done(record.Process)
+	}()
+}

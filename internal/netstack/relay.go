@@ -1,0 +1,155 @@
+package netstack
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/bangervm/banger/internal/egress"
+)
+
+const (
+	copyBuffer = 64 << 10
+	// lookTime is how long a guest may take from its first byte until its
+	// destination is told.
+	lookTime = 10 * time.Second
+)
+
+var buffers = sync.Pool{New: func() any { return new([copyBuffer]byte) }} //nolint:gochecknoglobals // a cache of memory
+
+// relay passes bytes both ways until both have ended, each by itself, or one
+// fails; then both ends are reset. It returns why it ended, or "" for the usual.
+func (f *flow) relay(guest *guestConn, host net.Conn) string {
+	var once sync.Once
+	var reason string
+	abort := func(why string) {
+		once.Do(func() {
+			reason = why
+			guest.reset()
+			_ = reset(host)
+		})
+	}
+	f.onCut(func() { abort("") })
+	var back sync.WaitGroup
+	back.Go(func() {
+		if err := pass(guest, host, &f.received); err != nil {
+			abort("reset")
+		}
+	})
+	err := f.gate(guest, host)
+	if err == nil {
+		err = pass(host, guest, &f.sent)
+	}
+	if err != nil {
+		abort(reasonOf(err))
+	}
+	back.Wait()
+	once.Do(func() {
+		_ = guest.Close()
+		_ = host.Close()
+	})
+	return reason
+}
+
+// reasonOf tells a connection that the policy ended from one that broke.
+func reasonOf(err error) string {
+	if cut, ok := errors.AsType[cutReason](err); ok {
+		return string(cut)
+	}
+	return "reset"
+}
+
+// pass copies until src ends, and then ends dst's direction.
+func pass(dst io.Writer, src io.Reader, count *atomic.Int64) error {
+	buf := buffers.Get().(*[copyBuffer]byte)
+	defer buffers.Put(buf)
+	for {
+		read, err := src.Read(buf[:])
+		if read > 0 {
+			count.Add(int64(read))
+			if _, err := dst.Write(buf[:read]); err != nil {
+				return err
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			if half, ok := dst.(interface{ CloseWrite() error }); ok {
+				_ = half.CloseWrite() // an end that is gone needs no end
+			}
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// gate reads what the guest says first, where the verdict depends on it, and
+// passes it on once that names nothing that is denied. What the server says
+// meanwhile goes to the guest: it may be the server who speaks first.
+func (f *flow) gate(guest *guestConn, host io.Writer) error {
+	if !f.needsHost {
+		return nil
+	}
+	prefix := make([]byte, 0, maxPrefix)
+	for {
+		read, err := guest.Read(prefix[len(prefix):cap(prefix)])
+		prefix = prefix[:len(prefix)+read]
+		ended := errors.Is(err, io.EOF)
+		destination, more := sniffHost(prefix)
+		switch {
+		case err != nil && !ended && !errors.Is(err, os.ErrDeadlineExceeded) && !isTimeout(err):
+			return err
+		case ended && len(prefix) == 0:
+			return nil // pass meets the end again
+		case !more:
+			if err := f.check(destination); err != nil {
+				return err
+			}
+			f.sent.Add(int64(len(prefix)))
+			if _, err := host.Write(prefix); err != nil {
+				return err
+			}
+			return guest.SetReadDeadline(time.Time{})
+		case ended || err != nil || len(prefix) == cap(prefix):
+			return f.refuse(egress.Verdict{Rule: f.verdict.Rule}, "the destination was not told in the first bytes")
+		case len(prefix) == read:
+			if err := guest.SetReadDeadline(time.Now().Add(lookTime)); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func isTimeout(err error) bool {
+	timeout, ok := errors.AsType[net.Error](err)
+	return ok && timeout.Timeout()
+}
+
+// check decides on what the flow says of its destination.
+func (f *flow) check(destination sniffed) error {
+	if destination.Kind == sniffOther {
+		return nil
+	}
+	verdict := f.says(destination.Name)
+	if verdict.Allow {
+		return nil
+	}
+	return f.refuse(verdict, "the connection is for "+quoted(destination.Name))
+}
+
+// refuse logs a verdict on a flow that was let begin, and is the error that ends it.
+func (f *flow) refuse(verdict egress.Verdict, reason string) error {
+	f.n.deny(f, verdict, reason)
+	return cutReason("denied: " + reason)
+}
+
+func quoted(name string) string {
+	if name == "" {
+		return "no name"
+	}
+	return name
+}

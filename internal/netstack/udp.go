@@ -1,0 +1,72 @@
+package netstack
+
+import (
+	"context"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/buffer"
+	"gvisor.dev/gvisor/pkg/tcpip/checksum"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+)
+
+const (
+	// maxQueries bounds the DNS questions under way; more are lost.
+	maxQueries   = 256
+	queryTimeout = 15 * time.Second
+	maxUDPAnswer = 4096
+)
+
+// backUDP sends the guest a datagram from where its own went.
+func (d *datagramFlow) backUDP(route *stack.Route, payload []byte) {
+	writeUDP(route, d.asked.Port(), d.guestPort, payload)
+}
+
+// writeUDP sends the guest a datagram.
+func writeUDP(route *stack.Route, from, to uint16, payload []byte) {
+	pkt := stack.NewPacketBuffer(stack.PacketBufferOptions{
+		ReserveHeaderBytes: header.UDPMinimumSize + int(route.MaxHeaderLength()),
+		Payload:            buffer.MakeWithData(payload),
+	})
+	defer pkt.DecRef()
+	length := uint16(header.UDPMinimumSize + len(payload))
+	udp := header.UDP(pkt.TransportHeader().Push(header.UDPMinimumSize))
+	pkt.TransportProtocolNumber = header.UDPProtocolNumber
+	udp.Encode(&header.UDPFields{SrcPort: from, DstPort: to, Length: length})
+	sum := ^udp.CalculateChecksum(checksum.Combine(
+		route.PseudoHeaderChecksum(header.UDPProtocolNumber, length), pkt.Data().Checksum()))
+	if sum == 0 {
+		sum = 0xffff // zero would mean that there is none
+	}
+	udp.SetChecksum(sum)
+	_ = route.WritePacket(stack.NetworkHeaderParams{
+		Protocol: header.UDPProtocolNumber, TTL: route.DefaultTTL(),
+	}, pkt) // a datagram may be lost
+}
+
+// question has the DNS server answer one by UDP.
+func (n *Network) question(id stack.TransportEndpointID, query []byte) {
+	select {
+	case n.queries <- struct{}{}:
+	default:
+		return
+	}
+	answer := func(ctx context.Context) {
+		defer func() { <-n.queries }()
+		ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+		defer cancel()
+		reply := n.dns.Answer(ctx, query, maxUDPAnswer)
+		if reply == nil {
+			return
+		}
+		route, err := n.route(addrOf(id.LocalAddress))
+		if err != nil {
+			return
+		}
+		defer route.Release()
+		writeUDP(route, id.LocalPort, id.RemotePort, reply)
+	}
+	if !n.spawn(answer) {
+		<-n.queries
+	}
+}
