@@ -1,0 +1,74 @@
+package netstack
+
+import (
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bangervm/banger/internal/monitorrpc"
+)
+
+// listenUDP sends datagrams back until the test's end, each behind a mark.
+func listenUDP(t *testing.T, address, mark string) string {
+	t.Helper()
+	conn, err := net.ListenPacket("udp", address) //nolint:noctx // at once
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		buf := make([]byte, 64<<10)
+		for {
+			read, from, err := conn.ReadFrom(buf)
+			if err != nil {
+				return
+			}
+			_, _ = conn.WriteTo(append([]byte(mark), buf[:read]...), from)
+		}
+	}()
+	t.Cleanup(func() {
+		_ = conn.Close()
+		<-done
+	})
+	return conn.LocalAddr().String()
+}
+
+func TestDatagramsPassAndDeniedOnesAreUnreachable(t *testing.T) {
+	var asked []string
+	m := boot(t, "default deny\nallow 203.0.113.7\nallow 2001:db8::7", func(c *Config) {
+		c.Owner = nil
+		c.Now = func() time.Time { return time.Unix(1, 0) }
+	})
+	m.world.lead("udp", outside4, listenUDP(t, "127.0.0.1:0", "four:"))
+	m.world.lead("udp", outside6, listenUDP(t, "[::1]:0", "six:"))
+	for to, mark := range map[string]string{outside4: "four:", outside6: "six:"} {
+		conn := m.dialUDP(t, to)
+		for _, text := range []string{"hello", strings.Repeat("long", 10000)} { // the other is fragments at most hosts
+			if _, err := conn.Write([]byte(text)); err != nil {
+				t.Fatal(err)
+			}
+			buf := make([]byte, 64<<10)
+			read, err := conn.Read(buf)
+			if err != nil || string(buf[:read]) != mark+text {
+				t.Errorf("%s: read %d bytes, %v", to, read, err)
+			}
+		}
+		asked = append(asked, "udp "+to)
+	}
+	for _, to := range []string{"203.0.113.8:53", "[2001:db8::8]:443", "198.18.0.1:54"} {
+		conn := m.dialUDP(t, to)
+		_, _ = conn.Write([]byte("x"))
+		if _, err := conn.Read(make([]byte, 1)); err == nil || !strings.Contains(err.Error(), "refused") {
+			t.Errorf("%s: %v", to, err)
+		}
+	}
+	if got := m.world.dialled(); len(got) != len(asked) {
+		t.Errorf("dialled %v", got)
+	}
+	r := m.world.record(t, func(r monitorrpc.Record) bool { return r.Event == "deny" && r.Port == 53 })
+	if r.Protocol != "udp" || r.Rule != "default deny" || r.At.Unix() != 1 {
+		t.Errorf("the record is %+v", r)
+	}
+}
