@@ -130,6 +130,44 @@ type machine struct {
 	addr6 netip.Addr
 	conn  net.Conn
 	raw   sync.Mutex
+	taps  taps
+}
+
+// taps are told of each frame that the guest gets.
+type taps struct {
+	mu  sync.Mutex
+	all []func(frame []byte) bool
+}
+
+// expect returns a wait for a frame that is like want says, from now on.
+func (m *machine) expect(t *testing.T, want func(frame []byte) bool) (wait func() []byte) {
+	t.Helper()
+	found := make(chan []byte, 1)
+	m.taps.mu.Lock()
+	m.taps.all = append(m.taps.all, func(frame []byte) bool {
+		if !want(frame) {
+			return false
+		}
+		found <- frame
+		return true
+	})
+	m.taps.mu.Unlock()
+	return func() []byte {
+		t.Helper()
+		select {
+		case frame := <-found:
+			return frame
+		case <-time.After(patience):
+			t.Fatal("the guest did not get such a frame")
+			return nil
+		}
+	}
+}
+
+func (m *machine) tap(frame []byte) {
+	m.taps.mu.Lock()
+	defer m.taps.mu.Unlock()
+	m.taps.all = slices.DeleteFunc(m.taps.all, func(f func([]byte) bool) bool { return f(frame) })
 }
 
 // boot makes a network with the policy and a guest on it.
@@ -269,6 +307,7 @@ func (m *machine) receive(card *channel.Endpoint, conn net.Conn) {
 		if err != nil {
 			return
 		}
+		m.tap(frame)
 		pkt := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: buffer.MakeWithData(frame)})
 		card.InjectInbound(0, pkt)
 		pkt.DecRef()
