@@ -205,6 +205,7 @@ func (s *supervisor) onHello(from *agentConn, h agentrpc.Hello) {
 		s.dropAgent()
 		s.agent = from
 	}
+	s.hello.Stop()
 	s.status.AgentOK, s.status.Agent = true, h.Build
 	if h.Protocol < agentrpc.MinVersion || h.Protocol > agentrpc.Version {
 		s.log.Error("the agent speaks another protocol", "its", h.Protocol, "ours", agentrpc.Version)
@@ -239,7 +240,10 @@ func (s *supervisor) configure() {
 		s.endHard()
 		return
 	}
-	c, err := configure(s.spec, s.status.Boots, time.Now().UnixNano(), entropy)
+	if s.configured == 0 {
+		s.configured = s.status.Boots
+	}
+	c, err := configure(s.spec, s.status.Boots-s.configured+1, time.Now().UnixNano(), entropy)
 	if err != nil {
 		s.failure = err.Error()
 		s.endHard()

@@ -101,8 +101,9 @@ func (s *supervisor) kill(number int) error {
 
 // judge says what the end of the VMM means: the VM's end, or another boot.
 func (s *supervisor) judge(e vmm.Exit) (vm.Exit, bool) {
-	for _, t := range []*time.Timer{s.ready, s.last} {
-		t.Stop()
+	s.stopTimers(s.hello, s.last)
+	if !s.hung {
+		s.ready.Stop()
 	}
 	switch {
 	case s.wasKilled(e):
@@ -111,8 +112,10 @@ func (s *supervisor) judge(e vmm.Exit) (vm.Exit, bool) {
 		return s.exit(vm.ReasonNotReady, s.withConsole(s.failure), true), true
 	case s.failure != "":
 		return s.exit(vm.ReasonGuestFailed, s.failure, true), true
-	case s.forced:
+	case s.forced, s.hung && s.stopping:
 		return s.exit(vm.ReasonForced, "", false), true
+	case s.hung:
+		return vm.Exit{}, false
 	case e.Cause == vmm.Failed:
 		return s.exit(vm.ReasonVMMFailed, e.Detail, true), true
 	case s.stopping:

@@ -53,8 +53,8 @@ func parseSpec(data []byte) (vm.Spec, error) {
 	return spec, nil
 }
 
-// configure makes the guest's identity from the spec. A reset is for the first
-// boot only.
+// configure makes the guest's identity from the spec. boots counts from the
+// first that was configured: a reset is for that one only.
 func configure(spec vm.Spec, boots int, now int64, entropy []byte) (agentrpc.Configure, error) {
 	g := spec.Guest
 	c := agentrpc.Configure{

@@ -18,6 +18,12 @@ const (
 	termGrace = 3 * time.Second
 	// failGrace is how long a guest whose agent failed may take to power off.
 	failGrace = 10 * time.Second
+	// helloLimit is how long a boot may take to the agent's Hello, before the
+	// machine is reset: under emulation, on a busy host, a kernel rarely hangs on
+	// its way there. It is done maxHung times a start; the ready timeout bounds
+	// them together.
+	helloLimit = 45 * time.Second
+	maxHung    = 2
 	// ownEndGrace is how long the guest may take when the monitor is told to end.
 	ownEndGrace = 20 * time.Second
 	// maxResets in resetWindow: more of them and the guest only loops.
@@ -48,18 +54,23 @@ type supervisor struct {
 	machine Machine
 	agent   *agentConn
 	resets  []time.Time
+	// configured is the number of the first boot that was given Configure.
+	configured int
+	hungBoots  int // that were reset for want of a Hello
 
 	// Of the present boot.
 	wasReady  bool
 	announced bool   // the guest said that it goes down
 	failure   string // why the boot must end as failed: the agent's or the monitor's words
 	notReady  bool
+	hung      bool   // it is being reset, since it never said hello
 
 	// Of the end.
 	stopping   bool
 	forced     bool
 	killed     int // the signal that bangerd asked for
 	ready      *time.Timer
+	hello      *time.Timer // then a boot counts as hung
 	deadline   *time.Timer // then the machine is ended hard
 	deadlineAt time.Time
 	last       *time.Timer // then it gets SIGKILL
@@ -69,13 +80,10 @@ type supervisor struct {
 // once, when the first VMM runs. Cancelling ctx asks the guest to go down.
 func (s *supervisor) run(ctx context.Context, up func()) vm.Exit {
 	defer close(s.done)
-	s.ready, s.deadline, s.last = stoppedTimer(), stoppedTimer(), stoppedTimer()
-	defer func() {
-		for _, t := range []*time.Timer{s.ready, s.deadline, s.last} {
-			t.Stop()
-		}
-	}()
+	s.makeTimers()
+	defer s.stopTimers(s.ready, s.hello, s.deadline, s.last)
 	for {
+		wasHung := s.hung
 		s.boot()
 		m, err := s.start(context.WithoutCancel(ctx), s.spec)
 		if err != nil {
@@ -84,7 +92,10 @@ func (s *supervisor) run(ctx context.Context, up func()) vm.Exit {
 		s.machine = m
 		s.status.VMMPID = m.PID()
 		s.publish()
-		s.ready.Reset(s.readyTimeout())
+		if !wasHung { // else it has the rest of the time of the boot before
+			s.ready.Reset(s.readyTimeout())
+		}
+		s.hello.Reset(helloLimit)
 		if s.status.Boots == 1 {
 			up()
 		}
@@ -93,6 +104,16 @@ func (s *supervisor) run(ctx context.Context, up func()) vm.Exit {
 		if exit, over := s.judge(ended); over {
 			return exit
 		}
+	}
+}
+
+func (s *supervisor) makeTimers() {
+	s.ready, s.hello, s.deadline, s.last = stoppedTimer(), stoppedTimer(), stoppedTimer(), stoppedTimer()
+}
+
+func (s *supervisor) stopTimers(timers ...*time.Timer) {
+	for _, t := range timers {
+		t.Stop()
 	}
 }
 
@@ -108,7 +129,7 @@ func (s *supervisor) readyTimeout() time.Duration {
 
 // boot forgets what was true of the boot before.
 func (s *supervisor) boot() {
-	s.wasReady, s.announced, s.notReady, s.failure = false, false, false, ""
+	s.wasReady, s.announced, s.notReady, s.hung, s.failure = false, false, false, false, ""
 	s.status.Boots++
 	s.status.Phase = monitorrpc.PhaseBooting
 	s.status.Paused, s.status.Warning = false, ""
@@ -137,6 +158,8 @@ func (s *supervisor) live(ctx context.Context) vmm.Exit {
 			s.onAgent(in)
 		case <-s.ready.C:
 			s.onReadyTimeout()
+		case <-s.hello.C:
+			s.onNoHello()
 		case <-s.deadline.C:
 			s.endHard()
 		case <-s.last.C:
@@ -207,6 +230,22 @@ func (s *supervisor) onReadyTimeout() {
 			s.failure += ", at stage " + s.status.Stage
 		}
 		s.endHard()
+	}
+}
+
+// onNoHello resets a boot that hangs before its agent came up. Nothing of the
+// guest's runs yet, so no disk is mounted.
+func (s *supervisor) onNoHello() {
+	switch {
+	case s.wasReady || s.stopping || s.forced || s.status.Phase != monitorrpc.PhaseBooting || s.hungBoots == maxHung:
+	case s.status.Paused: // it cannot say hello
+		s.hello.Reset(helloLimit)
+	default:
+		s.hungBoots++
+		s.hung = true
+		s.log.Warn("the guest hangs on its way up; it is reset",
+			"after", helloLimit.String(), "boot", s.status.Boots, "console", s.console(consoleLines))
+		s.signal(killSignal)
 	}
 }
 

@@ -280,11 +280,14 @@ func TestJudge(t *testing.T) {
 		{"killed by term", killed(syscall.SIGTERM), vmm.Exit{Cause: vmm.HostShutdown}, vm.ReasonKilled, false},
 		{"crash after a harmless signal", killed(syscall.SIGCONT), vmm.Exit{Cause: vmm.Failed, Signal: 11}, vm.ReasonVMMFailed, true},
 		{"off after a harmless signal", killed(syscall.SIGCONT), vmm.Exit{Cause: vmm.GuestOff}, vm.ReasonPoweroff, false},
+		{"reset as hung", func(s *supervisor) { s.hung = true }, vmm.Exit{Cause: vmm.Failed, Signal: 9}, "", false},
+		{"stopped while reset as hung", func(s *supervisor) { s.hung, s.stopping = true, true }, vmm.Exit{Cause: vmm.Failed, Signal: 9}, vm.ReasonForced, false},
+		{"late while reset as hung", func(s *supervisor) { s.hung, s.notReady = true, true }, vmm.Exit{Cause: vmm.Failed, Signal: 9}, vm.ReasonNotReady, true},
 		{"agent failed", func(s *supervisor) { s.failure = "x" }, vmm.Exit{Cause: vmm.GuestOff}, vm.ReasonGuestFailed, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newRig(t).supervisor
-			s.ready, s.deadline, s.last = stoppedTimer(), stoppedTimer(), stoppedTimer()
+			s.makeTimers()
 			tt.set(s)
 			e, over := s.judge(tt.exit)
 			if over != (tt.reason != "") || e.Reason != tt.reason || e.Failed != tt.failed {
