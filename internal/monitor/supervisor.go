@@ -63,7 +63,7 @@ type supervisor struct {
 	announced bool   // the guest said that it goes down
 	failure   string // why the boot must end as failed: the agent's or the monitor's words
 	notReady  bool
-	hung      bool   // it is being reset, since it never said hello
+	hung      bool // it is being reset, since it never said hello
 
 	// Of the end.
 	stopping   bool
