@@ -140,15 +140,20 @@ func (a *App) vmDeleteCommand() *cobra.Command {
 }
 
 func (a *App) vmResetCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:               "reset NAME",
-		Short:             "Put a VM's system back to its image, keeping /root and /home",
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "reset NAME",
+		Short: "Put a VM's system back to its image, keeping /root and /home",
+		Long: "Put a VM's system back to its image, keeping /root and /home. A workspace elsewhere, with work\n" +
+			"that no export has, is refused without --force.",
 		Args:              args(1, 1, "the NAME of a VM"),
 		ValidArgsFunction: a.vmNames(1),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			return a.eachVM(cmd.Context(), names, "reset", func(ctx context.Context, c *client.Client, name string) (api.Operation, error) {
-				return c.ResetVM(ctx, name)
+				return c.ResetVM(ctx, name, force)
 			})
 		},
 	}
+	cmd.Flags().BoolVarP(&force, "force", "f", false, "also with work that no export has")
+	return cmd
 }

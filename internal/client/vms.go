@@ -63,9 +63,14 @@ func (c *Client) RestartVM(ctx context.Context, name string, req api.RestartVM) 
 	return call[api.Operation](ctx, c, http.MethodPost, path("vms", name, "restart"), req)
 }
 
-// ResetVM begins the operation; its result is the api.VM.
-func (c *Client) ResetVM(ctx context.Context, name string) (api.Operation, error) {
-	return call[api.Operation](ctx, c, http.MethodPost, path("vms", name, "reset"), nil)
+// ResetVM begins the operation; its result is the api.VM. Without force work
+// that would be lost, and that no export has, is Conflict.
+func (c *Client) ResetVM(ctx context.Context, name string, force bool) (api.Operation, error) {
+	target := path("vms", name, "reset")
+	if force {
+		target += "?force=true"
+	}
+	return call[api.Operation](ctx, c, http.MethodPost, target, nil)
 }
 
 // DeleteVM begins the operation. Without force a VM that is alive is refused

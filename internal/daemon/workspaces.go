@@ -44,8 +44,8 @@ func (w workspaces) Get(ctx context.Context, name string) (vm.VM, error) {
 	return w.d.vms.Get(ctx, name)
 }
 
-func (w workspaces) Unsaved(ctx context.Context, v vm.VM) (string, error) {
-	return w.d.workspaces.Unsaved(ctx, v)
+func (w workspaces) Unsaved(ctx context.Context, v vm.VM, keep []string) (string, error) {
+	return w.d.workspaces.Unsaved(ctx, v, keep)
 }
 
 func (w workspaces) Stopping(ctx context.Context, v vm.VM) { w.d.workspaces.Stopping(ctx, v) }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -123,7 +124,8 @@ func (w *world) Delete(_ context.Context, name string, force bool, _ operation.P
 	return nil
 }
 
-func (w *world) Reset(ctx context.Context, name string, _ operation.Progress) (vm.VM, error) {
+func (w *world) Reset(ctx context.Context, name string, force bool, _ operation.Progress) (vm.VM, error) {
+	w.note("reset " + name + " " + strconv.FormatBool(force))
 	return w.Get(ctx, name)
 }
 

@@ -168,6 +168,8 @@ func TestVerbsBecomeOperations(t *testing.T) {
 		func() (api.Operation, error) { return f.client.StartVM(ctx, "idle", api.StartVM{Wait: "port:80"}) },
 		func() (api.Operation, error) { return f.client.StopVM(ctx, "web", api.StopVM{}) },
 		func() (api.Operation, error) { return f.client.StopVM(ctx, "web", api.StopVM{TimeoutSeconds: &none}) },
+		func() (api.Operation, error) { return f.client.ResetVM(ctx, "web", false) },
+		func() (api.Operation, error) { return f.client.ResetVM(ctx, "web", true) },
 		func() (api.Operation, error) { return f.client.DeleteVM(ctx, "web", true) },
 	} {
 		op, err := begin()
@@ -178,7 +180,10 @@ func TestVerbsBecomeOperations(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	want := []string{"start 00000000000000bb port:80", "stop 00000000000000aa 20s", "stop 00000000000000aa 0s", "delete 00000000000000aa"}
+	want := []string{
+		"start 00000000000000bb port:80", "stop 00000000000000aa 20s", "stop 00000000000000aa 0s",
+		"reset 00000000000000aa false", "reset 00000000000000aa true", "delete 00000000000000aa",
+	}
 	if diff := cmp.Diff(want, f.calls()); diff != "" {
 		t.Error(diff)
 	}

@@ -192,13 +192,17 @@ func stopTimeout(seconds *float64) (time.Duration, error) {
 	return time.Duration(*seconds * float64(time.Second)), nil
 }
 
-func (s *Server) resetVM(ctx context.Context, in *Named) (api.Operation, error) {
+func (s *Server) resetVM(ctx context.Context, in *struct {
+	Named
+	Force bool `query:"force" doc:"also with work outside /root and /home that no export has"`
+},
+) (api.Operation, error) {
 	v, err := s.known(ctx, in.Name)
 	if err != nil {
 		return api.Operation{}, err
 	}
 	return s.begin("vm.reset", v.Name, func(ctx context.Context, p operation.Progress) (vm.VM, error) {
-		return s.Lifecycle.Reset(ctx, v.ID, p)
+		return s.Lifecycle.Reset(ctx, v.ID, in.Force, p)
 	})
 }
 

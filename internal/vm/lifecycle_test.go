@@ -134,12 +134,22 @@ func TestDeleteWithForceEndsTheMachine(t *testing.T) {
 
 // work is a vm.Workspaces that tells the same of every VM.
 type work struct {
-	unsaved  string
-	stopping []vm.State
+	unsaved string
+	kept    []string
+	// unsavedStopped is told of a VM that does not run.
+	unsavedStopped string
+	stopping       []vm.State
 }
 
-func (w *work) Unsaved(context.Context, vm.VM) (string, error) { return w.unsaved, nil }
-func (w *work) Stopping(_ context.Context, v vm.VM)            { w.stopping = append(w.stopping, v.State) }
+func (w *work) Unsaved(_ context.Context, v vm.VM, keep []string) (string, error) {
+	w.kept = keep
+	if w.unsavedStopped != "" && !v.State.Alive() {
+		return w.unsavedStopped, nil
+	}
+	return w.unsaved, nil
+}
+
+func (w *work) Stopping(_ context.Context, v vm.VM) { w.stopping = append(w.stopping, v.State) }
 
 func TestDeleteKeepsWorkThatNoExportHas(t *testing.T) {
 	h := newHarness(t)
@@ -169,6 +179,38 @@ func TestDeleteKeepsWorkThatNoExportHas(t *testing.T) {
 		t.Errorf("with force: %v", err)
 	}
 	h.nothingLeft()
+}
+
+func TestResetKeepsWorkThatNoExportHas(t *testing.T) {
+	h := newHarness(t)
+	w := &work{unsaved: "changes in 3 files"}
+	h.deps.Workspaces = w
+	h.restartDaemon(func() {})
+	h.create("web", true)
+	_, err := h.svc.Reset(t.Context(), "web", false, quiet)
+	wantFault(t, err, fault.Conflict, "changes in 3 files, which no export has")
+	if hint := fault.HintOf(err); hint != "banger vm workspace export web, or banger vm reset --force web to lose it" {
+		t.Errorf("hint %q", hint)
+	}
+	if v := h.get("web"); v.State != vm.Running || v.ResetPending {
+		t.Errorf("it is %s, reset pending %v; want neither stopped nor reset", v.State, v.ResetPending)
+	}
+	if diff := cmp.Diff([]string{"/root", "/home"}, w.kept); diff != "" {
+		t.Errorf("kept (-want +got):\n%s", diff)
+	}
+
+	w.unsaved, w.unsavedStopped = "", "changes in 1 file" // done between the look and the stop
+	_, err = h.svc.Reset(t.Context(), "web", false, quiet)
+	wantFault(t, err, fault.Conflict, "changes in 1 file")
+	if hint := fault.HintOf(err); !strings.HasPrefix(hint, "banger vm start web && ") {
+		t.Errorf("hint %q", hint)
+	}
+	if v := h.get("web"); v.State != vm.Stopped || v.ResetPending {
+		t.Errorf("it is %s, reset pending %v; want stopped, and not reset", v.State, v.ResetPending)
+	}
+	if v, err := h.svc.Reset(t.Context(), "web", true, quiet); err != nil || !v.ResetPending {
+		t.Errorf("with force: %+v, %v", v, err)
+	}
 }
 
 // The work is looked at while the guest can still tell, also that of a paused one.
@@ -264,7 +306,7 @@ func TestSet(t *testing.T) {
 func TestResetHappensOnceAtTheNextStart(t *testing.T) {
 	h := newHarness(t)
 	h.create("web", false)
-	if v, err := h.svc.Reset(t.Context(), "web", quiet); err != nil || !v.ResetPending || v.State != vm.Stopped {
+	if v, err := h.svc.Reset(t.Context(), "web", false, quiet); err != nil || !v.ResetPending || v.State != vm.Stopped {
 		t.Errorf("Reset = %+v, %v", v, err)
 	}
 	h.machines.atStart = func(m *fakeMachine) { m.exit(vm.ReasonGuestFailed, true) }
@@ -281,7 +323,7 @@ func TestResetHappensOnceAtTheNextStart(t *testing.T) {
 	if !h.machines.lastSpec(t).Guest.Reset {
 		t.Error("the guest was not told to reset")
 	}
-	if v, err := h.svc.Reset(t.Context(), "web", quiet); err != nil || v.State != vm.Running || v.ResetPending {
+	if v, err := h.svc.Reset(t.Context(), "web", false, quiet); err != nil || v.State != vm.Running || v.ResetPending {
 		t.Errorf("Reset of a running VM = %+v, %v", v, err)
 	}
 	if !h.machines.lastSpec(t).Guest.Reset {

@@ -22,8 +22,10 @@ func (s *Service) Delete(ctx context.Context, name string, force bool, p operati
 		return fault.New(fault.Conflict, "VM %s is %s", v.Name, v.State).
 			WithHint("banger vm stop %s, or banger vm rm --force %s", v.Name, v.Name)
 	}
-	if err := s.refuseToLose(ctx, v, force); err != nil {
-		return err
+	if !force {
+		if err := s.refuseToLose(ctx, v, nil, "rm"); err != nil {
+			return err
+		}
 	}
 	if v.State.Alive() {
 		p.Stage("end")
@@ -35,16 +37,22 @@ func (s *Service) Delete(ctx context.Context, name string, force bool, p operati
 	return s.erase(context.WithoutCancel(ctx), v.ID)
 }
 
-func (s *Service) refuseToLose(ctx context.Context, v VM, force bool) error {
-	if force || s.deps.Workspaces == nil {
+// refuseToLose refuses a verb that would take work with it that no export has,
+// with all of the disk but the directories keep.
+func (s *Service) refuseToLose(ctx context.Context, v VM, keep []string, verb string) error {
+	if s.deps.Workspaces == nil {
 		return nil
 	}
-	what, err := s.deps.Workspaces.Unsaved(ctx, v)
+	what, err := s.deps.Workspaces.Unsaved(ctx, v, keep)
 	if err != nil || what == "" {
 		return err
 	}
+	first := ""
+	if !v.State.Alive() {
+		first = "banger vm start " + v.Name + " && "
+	}
 	return fault.New(fault.Conflict, "VM %s has %s, which no export has", v.Name, what).
-		WithHint("banger vm start %s && banger vm workspace export %s, or banger vm rm --force %s to lose it", v.Name, v.Name, v.Name)
+		WithHint("%sbanger vm workspace export %s, or banger vm %s --force %s to lose it", first, v.Name, verb, v.Name)
 }
 
 // endHard ends the machine of a VM at once, if it has one, and waits for its end.

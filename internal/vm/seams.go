@@ -195,8 +195,9 @@ type Host interface {
 
 // Workspaces knows of work on the disks of VMs that is nowhere else.
 type Workspaces interface {
-	// Unsaved says what would be lost with a VM's disk; empty: nothing.
-	Unsaved(ctx context.Context, v VM) (string, error)
+	// Unsaved says what would be lost with all of a VM's disk but the
+	// directories keep of the guest; empty: nothing. A running guest is looked at.
+	Unsaved(ctx context.Context, v VM, keep []string) (string, error)
 	// Stopping is told before the guest of a living VM is asked to go down.
 	Stopping(ctx context.Context, v VM)
 }

@@ -109,11 +109,27 @@ func (s *Service) Stopping(ctx context.Context, v vm.VM) {
 	}
 }
 
-// Unsaved says what would be lost with a VM's disk; empty: nothing.
-func (s *Service) Unsaved(ctx context.Context, v vm.VM) (string, error) {
+// Unsaved says what would be lost with all of a VM's disk but the directories
+// keep of the guest; empty: nothing. A running guest is looked at.
+func (s *Service) Unsaved(ctx context.Context, v vm.VM, keep []string) (string, error) {
 	w, found, err := s.Find(ctx, v.ID)
 	if err != nil || !found {
 		return "", err
+	}
+	for _, dir := range keep {
+		if strings.HasPrefix(w.Path, dir+"/") {
+			return "", nil
+		}
+	}
+	if v.State == vm.Running {
+		if err := s.look(ctx, v, measureLimit, false); errors.Is(err, fault.NotFound) {
+			return "", nil // it was removed in the guest
+		} else if err != nil {
+			return "", err
+		}
+		if w, _, err = s.Find(ctx, v.ID); err != nil {
+			return "", err
+		}
 	}
 	switch Know(w, v) {
 	case Clean:

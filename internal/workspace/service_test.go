@@ -212,7 +212,7 @@ func TestWhatIsKnownOfWork(t *testing.T) {
 	w, s := newWorld(t)
 	unsaved := func() string {
 		t.Helper()
-		what, err := s.Unsaved(t.Context(), w.vm)
+		what, err := s.Unsaved(t.Context(), w.vm, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -262,6 +262,38 @@ func TestWhatIsKnownOfWork(t *testing.T) {
 	w.vm.State = vm.Stopped
 	if what := unsaved(); !strings.Contains(what, "not looked at") {
 		t.Errorf("could not be looked at: %q; want unknown", what)
+	}
+}
+
+func TestWhatAResetWouldLose(t *testing.T) {
+	w, s := newWorld(t)
+	unsaved := func(path string) (string, error) {
+		t.Helper()
+		ws := w.record["v1"]
+		ws.Path = path
+		w.record["v1"] = ws
+		return s.Unsaved(t.Context(), w.vm, []string{"/root", "/home"})
+	}
+	if err := prepare(t, s, false); err != nil {
+		t.Fatal(err)
+	}
+	w.tree = "t-a" // since it was looked at last
+	for path, lost := range map[string]bool{"/root/repo": false, "/home/u/repo": false, "/srv/repo": true, "/rooted/repo": true} {
+		if what, err := unsaved(path); err != nil || (what != "") != lost {
+			t.Errorf("%s: %q, %v; want something lost %v", path, what, err, lost)
+		}
+	}
+	w.readErr = fault.New(fault.Unavailable, "no answer")
+	if _, err := unsaved("/srv/repo"); !errors.Is(err, fault.Unavailable) {
+		t.Errorf("a guest that does not tell: %v; want Unavailable", err)
+	}
+	w.readErr = fault.New(fault.NotFound, "there is no /srv/repo in the guest")
+	if what, err := unsaved("/srv/repo"); err != nil || what != "" {
+		t.Errorf("removed in the guest: %q, %v", what, err)
+	}
+	w.vm.State = vm.Stopped
+	if what, err := unsaved("/srv/repo"); err != nil || !strings.Contains(what, "not looked at") {
+		t.Errorf("stopped by itself: %q, %v", what, err)
 	}
 }
 
