@@ -19,6 +19,7 @@ import (
 	"github.com/bangervm/banger/internal/agent/guestapi"
 	"github.com/bangervm/banger/internal/agent/inits"
 	"github.com/bangervm/banger/internal/agent/pid1"
+	"github.com/bangervm/banger/internal/agent/sockets"
 	"github.com/bangervm/banger/internal/agent/sshserver"
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/buildinfo"
@@ -77,8 +78,10 @@ type agent struct {
 	saved saved
 	watch *os.Process
 
-	ctl   control
-	ready atomic.Bool
+	ctl    control
+	ready  atomic.Bool
+	told   atomic.Bool // that it is ready
+	owners *sockets.Owners
 }
 
 func run(log *slog.Logger, role string) error {
@@ -87,9 +90,9 @@ func run(log *slog.Logger, role string) error {
 	debug.SetGCPercent(gcBooting)
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
 	defer stop()
-	a := &agent{log: log, state: os.NewFile(pid1.FDState, "state")}
+	a := &agent{log: log, state: os.NewFile(pid1.FDState, "state"), owners: sockets.NewOwners("/proc")}
 	unix.CloseOnExec(pid1.FDState)
-	a.api = guestapi.New(log, a.health)
+	a.api = guestapi.New(log, a.health, a.owners.ByPort)
 	a.ssh = sshserver.New(log, []string{"/proc/self/exe", RoleSFTP})
 	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("-1000"), 0) // best effort: without it the agent is as killable as anything
 

@@ -19,6 +19,7 @@ import (
 	"github.com/bangervm/banger/internal/agent/guestapi"
 	"github.com/bangervm/banger/internal/agent/inits"
 	"github.com/bangervm/banger/internal/agent/pid1"
+	"github.com/bangervm/banger/internal/agent/sockets"
 	"github.com/bangervm/banger/internal/agent/sshserver"
 	"github.com/bangervm/banger/internal/agentrpc"
 )
@@ -27,8 +28,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func newAgent() *agent {
 	log := slog.New(slog.DiscardHandler)
-	a := &agent{log: log, ssh: sshserver.New(log, nil)}
-	a.api = guestapi.New(log, a.health)
+	a := &agent{log: log, ssh: sshserver.New(log, nil), owners: sockets.NewOwners("/proc")}
+	a.api = guestapi.New(log, a.health, a.owners.ByPort)
 	return a
 }
 
@@ -86,6 +87,9 @@ func TestConfiguredAgentSaysThatItIsReady(t *testing.T) {
 	}
 	if m := next(t, lines); m.Ready == nil || m.Ready.Init != "runit" || m.Ready.UptimeMillis <= 0 {
 		t.Errorf("second message: %+v", m)
+	}
+	if m := next(t, lines); m.Listening == nil {
+		t.Errorf("third message: %+v", m)
 	}
 	// A second Configure changes nothing, and is answered.
 	go func() { _, _ = host.Write([]byte(`{"configure":{"hostname":"other"}}` + "\n")) }()
@@ -175,5 +179,17 @@ func TestConsoleLines(t *testing.T) {
 	log.Debug("unseen")
 	if want := "banger: ready init=\"agent\"\r\nbanger: error: lost port=\"7\"\r\n"; out.String() != want {
 		t.Errorf("console shows %q", out.String())
+	}
+}
+
+func TestBusy(t *testing.T) {
+	// user nice system idle iowait irq softirq steal guest guest_nice
+	if got := busy("cpu  100 20 30 9999 8888 4 5 6 77 88\ncpu0 1 2 3\n"); got != 1.65 {
+		t.Errorf("busy = %v", got)
+	}
+	for _, text := range []string{"", "cpu", "cpu x y"} {
+		if got := busy(text); got != 0 {
+			t.Errorf("busy(%q) = %v", text, got)
+		}
 	}
 }

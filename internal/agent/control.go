@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/bangervm/banger/internal/agent/configure"
+	"github.com/bangervm/banger/internal/agent/sockets"
 	"github.com/bangervm/banger/internal/agentrpc"
 )
 
@@ -79,6 +80,11 @@ func (a *agent) converse(ctx context.Context, conn net.Conn) error {
 	if ready {
 		a.sendReady()
 	}
+	var reporting sync.WaitGroup
+	defer reporting.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	reporting.Go(func() { a.reportListening(ctx) })
 	in := bufio.NewReaderSize(conn, 64<<10)
 	for {
 		line, err := readLine(in)
@@ -91,6 +97,14 @@ func (a *agent) converse(ctx context.Context, conn net.Conn) error {
 		}
 		a.obey(ctx, m)
 	}
+}
+
+// reportListening tells the host what listens, from the time that the guest is
+// ready.
+func (a *agent) reportListening(ctx context.Context) {
+	sockets.NewReporter(a.owners).Run(ctx, a.told.Load, func(l agentrpc.Listening) {
+		a.ctl.send(agentrpc.GuestMessage{Listening: &l})
+	})
 }
 
 // readLine reads one line of at most agentrpc.MaxLine bytes.

@@ -112,6 +112,7 @@ func (a *agent) sendReady() {
 	flavour := a.saved.Init.Flavour
 	a.mu.Unlock()
 	a.ctl.send(agentrpc.GuestMessage{Ready: &agentrpc.Ready{Init: string(flavour), UptimeMillis: uptime().Milliseconds()}})
+	a.told.Store(true)
 }
 
 // shutdownLimit bounds an image's own shutdown command.

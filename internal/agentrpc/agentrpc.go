@@ -198,6 +198,9 @@ type Health struct {
 	MemAvail int64     `json:"mem_available_bytes"`
 	DiskSize int64     `json:"disk_size_bytes"`
 	DiskFree int64     `json:"disk_free_bytes"`
+	// CPUSeconds is the time that the guest's CPUs were busy since its boot, summed
+	// over them. Zero: the agent is older than this field.
+	CPUSeconds float64 `json:"cpu_seconds,omitempty"`
 }
 
 // Paths of the agent's HTTP API.

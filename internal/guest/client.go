@@ -64,10 +64,15 @@ func (c Client) Exec(ctx context.Context, req agentrpc.ExecRequest) (net.Conn, e
 	if resp.status != http.StatusSwitchingProtocols || resp.upgrade != agentrpc.ExecProtocol {
 		return nil, errors.Join(refusal(resp), conn.Close())
 	}
+	return after(conn, resp), nil
+}
+
+// after is an upgraded connection, from what follows the answer on.
+func after(conn net.Conn, resp *answer) net.Conn {
 	if resp.in.Buffered() == 0 {
-		return conn, nil
+		return conn
 	}
-	return &upgraded{Conn: conn, in: resp.in}, nil
+	return &upgraded{Conn: conn, in: resp.in}
 }
 
 // upgraded is a connection whose first bytes were read along with the answer.

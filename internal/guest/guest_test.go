@@ -55,7 +55,11 @@ func within(t *testing.T) context.Context {
 }
 
 // answering accepts CONNECT and answers every request with response.
-func answering(t *testing.T, response string) guest.Client {
+func answering(t *testing.T, response string) guest.Client { return following(t, response, nil) }
+
+// following is answering, which then passes on all that follows the request, if
+// rest is not nil.
+func following(t *testing.T, response string, rest chan<- []byte) guest.Client {
 	return guest.Client{Token: "sesame", Socket: driver(t, func(c net.Conn, in *bufio.Reader) {
 		line, err := in.ReadString('\n')
 		if err != nil || line != "CONNECT 1025\n" {
@@ -73,6 +77,10 @@ func answering(t *testing.T, response string) guest.Client {
 		}
 		_, _ = io.Copy(io.Discard, req.Body)
 		_, _ = io.WriteString(c, response)
+		if rest != nil {
+			data, _ := io.ReadAll(in)
+			rest <- data
+		}
 	})}
 }
 

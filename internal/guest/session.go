@@ -98,10 +98,7 @@ func (c Client) AttachSession(ctx context.Context, id string, req agentrpc.Sessi
 	if resp.status != http.StatusSwitchingProtocols || resp.upgrade != agentrpc.AttachProtocol {
 		return nil, errors.Join(plainRefusal(resp), conn.Close())
 	}
-	if resp.in.Buffered() == 0 {
-		return conn, nil
-	}
-	return &upgraded{Conn: conn, in: resp.in}, nil
+	return after(conn, resp), nil
 }
 
 // FollowSessions calls tell for each event, until ctx ends, tell returns an

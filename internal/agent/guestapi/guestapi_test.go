@@ -32,7 +32,7 @@ const token = "sesame"
 // serve starts a server on one end of a socket pair and returns the other.
 func serve(t *testing.T, id *guestapi.Identity) net.Conn {
 	t.Helper()
-	srv := guestapi.New(slog.New(slog.DiscardHandler), func() agentrpc.Health { return agentrpc.Health{Init: "agent", Ready: id != nil} })
+	srv := guestapi.New(slog.New(slog.DiscardHandler), func() agentrpc.Health { return agentrpc.Health{Init: "agent", Ready: id != nil} }, owner)
 	if id != nil {
 		srv.SetIdentity(*id)
 	}
@@ -55,6 +55,14 @@ func serve(t *testing.T, id *guestapi.Identity) net.Conn {
 	}
 	t.Cleanup(func() { _ = client.Close(); _ = l.Close(); <-done })
 	return client
+}
+
+// owner knows the process of port 80 of TCP.
+func owner(proto string, port uint16) agentrpc.Owner {
+	if proto == "tcp" && port == 80 {
+		return agentrpc.Owner{PID: 7, Process: "web", Command: "web -p 80"}
+	}
+	return agentrpc.Owner{}
 }
 
 func identity() *guestapi.Identity {

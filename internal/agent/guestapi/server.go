@@ -34,17 +34,21 @@ type Identity struct {
 type Server struct {
 	log      *slog.Logger
 	health   func() agentrpc.Health
+	owner    func(proto string, port uint16) agentrpc.Owner
 	identity atomic.Pointer[Identity]
 	mux      *http.ServeMux
 	sessions *session.Registry
 }
 
-// New makes a Server; health says how the guest is.
-func New(log *slog.Logger, health func() agentrpc.Health) *Server {
-	s := &Server{log: log, health: health, mux: http.NewServeMux(), sessions: session.New()}
+// New makes a Server; health says how the guest is, owner whose the local port
+// of a protocol is.
+func New(log *slog.Logger, health func() agentrpc.Health, owner func(proto string, port uint16) agentrpc.Owner) *Server {
+	s := &Server{log: log, health: health, owner: owner, mux: http.NewServeMux(), sessions: session.New()}
 	s.mux.HandleFunc("GET "+agentrpc.PathHealth, s.serveHealth)
 	s.mux.HandleFunc("POST "+agentrpc.PathExec, s.serveExec)
 	s.mux.HandleFunc("POST "+agentrpc.PathWorkspace, s.serveWorkspace)
+	s.mux.HandleFunc("POST "+agentrpc.PathDial, s.serveDial)
+	s.mux.HandleFunc("GET "+agentrpc.PathSocket, s.serveSocket)
 	s.sessionRoutes()
 	return s
 }
@@ -93,6 +97,14 @@ func (l *oneConn) Addr() net.Addr { return l.conn.LocalAddr() }
 type tracked struct {
 	net.Conn
 	l *oneConn
+}
+
+// CloseWrite ends this side's half of the connection, where the transport can.
+func (t *tracked) CloseWrite() error {
+	if half, ok := t.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
 }
 
 func (t *tracked) Close() error {

@@ -1,0 +1,198 @@
+package guestapi
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/bangervm/banger/internal/agentrpc"
+)
+
+const (
+	// dialTimeout bounds a connection's setup.
+	dialTimeout = 10 * time.Second
+	// lingerTimeout is how long a target may say nothing once the host has ended
+	// its half, or is gone: the two cannot be told apart.
+	lingerTimeout = 5 * time.Minute
+)
+
+// maxUnixPath bounds a socket's path, in bytes: unix(7), less the final zero.
+const maxUnixPath = len(unix.RawSockaddrUnix{}.Path) - 1
+
+// serveSocket answers whose a local port is.
+func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
+	if _, ok := s.authorised(w, r); !ok {
+		return
+	}
+	proto := r.URL.Query().Get("proto")
+	port, err := strconv.ParseUint(r.URL.Query().Get("port"), 10, 16)
+	if err != nil || proto != "tcp" && proto != "udp" {
+		replyError(w, http.StatusUnprocessableEntity, "invalid", "a socket has proto tcp or udp, and a port")
+		return
+	}
+	reply(w, http.StatusOK, s.owner(proto, uint16(port)))
+}
+
+// serveDial connects the stream to something in the guest.
+func (s *Server) serveDial(w http.ResponseWriter, r *http.Request) {
+	if _, ok := s.authorised(w, r); !ok {
+		return
+	}
+	if !strings.EqualFold(r.Header.Get("Upgrade"), agentrpc.DialProtocol) {
+		w.Header().Set("Upgrade", agentrpc.DialProtocol)
+		replyError(w, http.StatusUpgradeRequired, "invalid", "dial needs Upgrade: "+agentrpc.DialProtocol)
+		return
+	}
+	req, ok := decodeBody[agentrpc.DialRequest](w, r)
+	if !ok {
+		return
+	}
+	if err := checkDial(req); err != nil {
+		replyError(w, http.StatusUnprocessableEntity, "invalid", err.Error())
+		return
+	}
+	d := net.Dialer{Timeout: dialTimeout}
+	target, err := d.DialContext(r.Context(), req.Network, req.Address)
+	if err != nil {
+		replyError(w, http.StatusServiceUnavailable, "unavailable", err.Error())
+		return
+	}
+	defer func() { _ = target.Close() }()
+	conn, buf, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		s.log.Error("hijack the dial connection", "err", err)
+		return
+	}
+	defer func() { _ = conn.Close() }()
+	const switching = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " + agentrpc.DialProtocol + "\r\n\r\n"
+	if _, err := conn.Write([]byte(switching)); err != nil {
+		return
+	}
+	early, _ := buf.Peek(buf.Reader.Buffered()) // it has them: no error
+	join(conn, io.MultiReader(bytes.NewReader(early), conn), target, req.Network == "udp")
+}
+
+// checkDial takes what needs no resolver.
+func checkDial(req agentrpc.DialRequest) error {
+	switch req.Network {
+	case "tcp", "udp":
+		if a, err := netip.ParseAddrPort(req.Address); err != nil || a.Port() == 0 {
+			return fmt.Errorf("%.100q is no address with a port", req.Address)
+		}
+	case "unix":
+		if !strings.HasPrefix(req.Address, "/") || strings.ContainsRune(req.Address, 0) {
+			return fmt.Errorf("%.100q is no absolute path", req.Address)
+		}
+		if len(req.Address) > maxUnixPath {
+			return fmt.Errorf("the path of a socket has at most %d bytes, this one has %d", maxUnixPath, len(req.Address))
+		}
+	default:
+		return fmt.Errorf("%.20q is no network: tcp, udp or unix", req.Network)
+	}
+	return nil
+}
+
+// join passes on between the host's connection, which from reads, and the
+// target, until both directions have ended or one has failed.
+func join(host net.Conn, from io.Reader, target net.Conn, datagrams bool) {
+	out, back := forward, forward
+	if datagrams {
+		out, back = sendDatagrams, receiveDatagrams
+	}
+	closeBoth := func() { _ = host.Close(); _ = target.Close() }
+	answering := &lingering{Conn: target}
+	var work sync.WaitGroup
+	work.Go(func() {
+		if back(host, answering) != nil {
+			closeBoth()
+		}
+	})
+	if out(target, from) != nil {
+		closeBoth()
+	}
+	answering.begin()
+	work.Wait()
+}
+
+// lingering is a connection that, from begin on, must say something now and then.
+type lingering struct {
+	net.Conn
+	begun atomic.Bool
+}
+
+func (l *lingering) begin() {
+	l.begun.Store(true)
+	_ = l.SetReadDeadline(time.Now().Add(lingerTimeout)) // closed meanwhile is as well
+}
+
+func (l *lingering) Read(p []byte) (int, error) {
+	if l.begun.Load() {
+		if err := l.SetReadDeadline(time.Now().Add(lingerTimeout)); err != nil {
+			return 0, err
+		}
+	}
+	return l.Conn.Read(p)
+}
+
+// forward copies, and passes on the end.
+func forward(dst net.Conn, src io.Reader) error {
+	if _, err := io.Copy(dst, src); err != nil {
+		return err
+	}
+	half, ok := dst.(interface{ CloseWrite() error })
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	return half.CloseWrite()
+}
+
+// sendDatagrams sends what comes in frames. The host's end is the end of all:
+// nobody takes an answer any more.
+func sendDatagrams(target net.Conn, host io.Reader) error {
+	var head [2]byte
+	buf := make([]byte, 1<<16)
+	for {
+		if _, err := io.ReadFull(host, head[:]); err != nil {
+			return err
+		}
+		p := buf[:binary.BigEndian.Uint16(head[:])]
+		if _, err := io.ReadFull(host, p); err != nil {
+			return err
+		}
+		_, err := target.Write(p)
+		if errors.Is(err, net.ErrClosed) {
+			return err
+		} // else it is lost, as datagrams may be
+	}
+}
+
+// receiveDatagrams frames what arrives. What the target refuses is lost too:
+// each refusal follows from a datagram of the host.
+func receiveDatagrams(host net.Conn, target io.Reader) error {
+	buf := make([]byte, 2+1<<16)
+	for {
+		n, err := target.Read(buf[2:])
+		if errors.Is(err, unix.ECONNREFUSED) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		binary.BigEndian.PutUint16(buf, uint16(n))
+		if _, err := host.Write(buf[:2+n]); err != nil {
+			return err
+		}
+	}
+}

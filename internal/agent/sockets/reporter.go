@@ -1,0 +1,159 @@
+package sockets
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/bangervm/banger/internal/agentrpc"
+)
+
+const (
+	// Interval is the time between two looks at what listens.
+	Interval = 400 * time.Millisecond
+	// maxInterval bounds it where looks take long: each costs the guest a share of
+	// its time, no more than 1 in costShare.
+	maxInterval = time.Second
+	costShare   = 10
+	// maxSkips is how many looks the kernel's counters may spare in a row. They
+	// miss a socket that another one replaces.
+	maxSkips = 4
+)
+
+// maxReport bounds a report as JSON, in bytes: half of a line on the control
+// stream. Beyond it the command lines are left out.
+const maxReport = agentrpc.MaxLine / 2
+
+// Reporter tells what listens, whenever that changes. It is used by one
+// goroutine.
+type Reporter struct {
+	owners    *Owners
+	ephemeral portRange
+	seen      []listener
+	known     map[uint64]agentrpc.Owner // by inode
+	told      []agentrpc.Socket
+	began     bool
+	counters  string
+	skips     int
+}
+
+// NewReporter returns a Reporter that has told nothing yet.
+func NewReporter(owners *Owners) *Reporter {
+	return &Reporter{owners: owners, ephemeral: ephemeralPorts(owners.proc), known: map[uint64]agentrpc.Owner{}}
+}
+
+// Run looks at once, then at every Interval until ctx ends, and calls tell with
+// what listens: the first time, and when it has changed. Nothing is looked at
+// before ready.
+func (r *Reporter) Run(ctx context.Context, ready func() bool, tell func(agentrpc.Listening)) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		began := time.Now()
+		if ready() {
+			if report, changed := r.Look(); changed {
+				tell(report)
+			}
+		}
+		timer.Reset(min(max(Interval, costShare*time.Since(began)), maxInterval))
+	}
+}
+
+// Look reports what listens, and whether that is news. What cannot be read is no
+// news.
+func (r *Reporter) Look() (report agentrpc.Listening, changed bool) {
+	if r.spared() {
+		return report, false
+	}
+	seen, err := look(r.owners.proc, r.ephemeral)
+	if err != nil || r.began && slices.Equal(seen, r.seen) {
+		return report, false
+	}
+	r.seen = seen
+	r.identify()
+	report = r.report()
+	if r.began && slices.Equal(report.Sockets, r.told) {
+		return report, false
+	}
+	r.began, r.told = true, report.Sockets
+	return report, true
+}
+
+// spared reports whether a look may be left out, as the kernel has as many
+// sockets as before. A look goes through all of the kernel's table of
+// connections, which is as large as the guest's memory has it.
+func (r *Reporter) spared() bool {
+	counters := socketCounters(r.owners.proc)
+	same := r.began && counters != "" && counters == r.counters && r.skips < maxSkips
+	if !same {
+		r.counters, r.skips = counters, 0
+		return false
+	}
+	r.skips++
+	return true
+}
+
+// identify finds the owners of sockets that are new, or whose owner is gone.
+func (r *Reporter) identify() {
+	known, wanted := map[uint64]agentrpc.Owner{}, map[uint64]bool{}
+	for _, l := range r.seen {
+		owner, ok := r.known[l.inode]
+		if ok && (owner.PID == 0 || r.owners.alive(owner.PID)) {
+			known[l.inode] = owner
+		} else {
+			wanted[l.inode] = true
+		}
+	}
+	if len(wanted) > 0 {
+		found := r.owners.search(wanted)
+		for inode := range wanted {
+			if pid, ok := found[inode]; ok {
+				known[inode] = r.owners.describe(pid)
+			} else {
+				known[inode] = agentrpc.Owner{} // the kernel's own
+			}
+		}
+	}
+	r.known = known
+}
+
+// report leaves out the agent's own, and joins sockets that share an address.
+func (r *Reporter) report() agentrpc.Listening {
+	type place struct {
+		proto string
+		port  uint16
+	}
+	report := agentrpc.Listening{Sockets: []agentrpc.Socket{}}
+	anywhere := map[place]bool{} // taken on all IPv4 addresses
+	for i, l := range r.seen {
+		owner := r.known[l.inode]
+		if owner.PID == r.owners.self || i > 0 && r.seen[i-1].proto == l.proto && r.seen[i-1].local == l.local {
+			continue
+		}
+		if len(report.Sockets) == agentrpc.MaxListening {
+			report.Truncated = true
+			break
+		}
+		at := place{l.proto, l.local.Port()}
+		s := agentrpc.Socket{Proto: l.proto, Address: l.local.Addr().String(), Port: l.local.Port(), Owner: owner}
+		if l.local.Addr().IsUnspecified() {
+			// proc(5) does not tell IPV6_V6ONLY. But a socket that took IPv4 too would
+			// have found the port taken.
+			s.V6Only = l.local.Addr().Is6() && anywhere[at]
+			anywhere[at] = true
+		}
+		report.Sockets = append(report.Sockets, s)
+	}
+	if data, err := json.Marshal(report); err != nil || len(data) > maxReport {
+		for i := range report.Sockets {
+			report.Sockets[i].Command = ""
+		}
+	}
+	return report
+}
