@@ -128,6 +128,10 @@ func newGuestKeys(dir string) (*guestKeys, error) {
 	if err != nil {
 		return nil, err
 	}
+	known := "web.vm " + string(ssh.MarshalAuthorizedKey(host.PublicKey()))
+	if err := os.WriteFile(filepath.Join(filepath.Dir(dir), "known_hosts"), []byte(known), 0o600); err != nil {
+		return nil, err
+	}
 	identity := filepath.Join(filepath.Dir(dir), "id_ed25519")
 	return &guestKeys{host: host, client: client, identity: identity}, os.WriteFile(identity, pem.EncodeToMemory(block), 0o600)
 }
@@ -181,6 +185,7 @@ func (d *fakeDaemon) stream(w http.ResponseWriter, r *http.Request, v api.VM) {
 			return
 		}
 		_ = server.Serve()
+		_, _ = channel.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{0}))
 		_ = channel.Close()
 	}
 }

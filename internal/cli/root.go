@@ -16,7 +16,7 @@ func (a *App) rootCommand() *cobra.Command {
 	root := a.group("banger", "Virtual machines on your own host, as easily as containers",
 		"banger runs any OCI image as a virtual machine of its own, without root.",
 		a.vmCommand(), a.imageCommand(), a.kernelCommand(), a.daemonCommand(), a.configCommand(),
-		a.doctorCommand(), a.versionCommand(), a.mcpCommand(),
+		a.doctorCommand(), a.versionCommand(), a.mcpCommand(), a.sshConfigCommand(),
 	)
 	root.SilenceErrors = true
 	root.SilenceUsage = true

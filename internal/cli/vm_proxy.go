@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -22,7 +23,8 @@ func (a *App) vmProxyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.vmProxy(cmd.Context(), c, given[0])
+			// Names of VMs have no dots.
+			return a.vmProxy(cmd.Context(), c, strings.TrimSuffix(given[0], ".vm"))
 		},
 	}
 }

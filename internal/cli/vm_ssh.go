@@ -117,14 +117,21 @@ func sshArgs(self string, access api.SSHAccess, v api.VM, options, command []str
 		"-o", "User=" + access.User,
 	}
 	list = append(list, options...)
-	list = append(list, "-o", "ForwardAgent=no", "-o", "ForwardX11=no", "--", v.Name)
+	// Another host, or a VM before this one, may have had the name: its connection
+	// must not be shared, and what the user's configuration says of it is not meant.
+	list = append(list, "-o", "ForwardAgent=no", "-o", "ForwardX11=no", "-o", "ControlPath=none", "--", v.Name+".vm")
 	return append(list, command...)
 }
 
 // proxyCommand is what the shell execs, after ssh has expanded percent signs.
 func proxyCommand(self, id string) string {
-	quoted := "'" + strings.ReplaceAll(self, "'", `'\''`) + "'"
-	return strings.ReplaceAll(quoted, "%", "%%") + " vm proxy " + id
+	return shellQuoted(self) + " vm proxy " + id
+}
+
+// shellQuoted is a word of a ProxyCommand.
+func shellQuoted(word string) string {
+	quoted := "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+	return strings.ReplaceAll(quoted, "%", "%%")
 }
 
 // sshPath writes a file name as ssh's configuration reads it.

@@ -119,14 +119,16 @@ func readFile(path string) ([]byte, error) {
 }
 
 // replace stages the file (mode 0600), flushes it and renames it in.
-func replace(path string, data []byte) error {
+func replace(path string, data []byte) error { return replaceMode(path, data, 0o600) }
+
+func replaceMode(path string, data []byte, mode os.FileMode) error {
 	staged := path + statedir.StagingSuffix
 	file, err := os.OpenFile(staged, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
 	_, err = file.Write(data)
-	err = errors.Join(err, file.Sync(), file.Close())
+	err = errors.Join(err, file.Chmod(mode), file.Sync(), file.Close())
 	if err == nil {
 		err = os.Rename(staged, path)
 	}

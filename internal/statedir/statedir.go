@@ -76,6 +76,9 @@ func (d Dirs) ClientKeyPub() string { return filepath.Join(d.SSH(), "id_ed25519.
 // KnownHosts lists the guests' host keys, each under its VM's id.
 func (d Dirs) KnownHosts() string { return filepath.Join(d.SSH(), "known_hosts") }
 
+// SSHConfig is what the user's SSH configuration includes, once it was asked for.
+func (d Dirs) SSHConfig() string { return filepath.Join(d.SSH(), "config") }
+
 // Kernels holds one directory per kernel.
 func (d Dirs) Kernels() string { return filepath.Join(d.State, "kernels") }
 

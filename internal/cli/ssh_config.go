@@ -1,0 +1,118 @@
+package cli
+
+import (
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bangervm/banger/internal/sshkeys"
+	"github.com/bangervm/banger/internal/statedir"
+)
+
+func (a *App) sshConfigCommand() *cobra.Command {
+	var install, uninstall bool
+	cmd := &cobra.Command{
+		Use: "ssh-config", Short: "Make ssh, scp, rsync, git and editors reach VMs as NAME.vm",
+		Long: "Print an SSH configuration by which NAME.vm is the VM of that name, through the agent channel: the VM needs no network\n" +
+			"and no SSH server. With --install it is kept by banger, and ~/.ssh/config begins with a line that includes it.",
+		Example: `  banger ssh-config --install
+  ssh box.vm
+  rsync -a src/ box.vm:src/
+  git clone box.vm:repo`,
+		Args: args(0, 0, ""), ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if install && uninstall {
+				return usagef(cmd, "--install and --uninstall exclude each other")
+			}
+			dirs, err := statedir.FromEnv()
+			if err != nil {
+				return err
+			}
+			self, err := os.Executable()
+			if err != nil {
+				return err
+			}
+			switch {
+			case install:
+				return a.installSSHConfig(dirs, self)
+			case uninstall:
+				return a.removeSSHConfig(dirs)
+			default:
+				return a.print(sshConfig(self, dirs))
+			}
+		},
+	}
+	cmd.Flags().BoolVar(&install, "install", false, "put it into effect; doing it again changes nothing")
+	cmd.Flags().BoolVar(&uninstall, "uninstall", false, "take it out again")
+	return cmd
+}
+
+// sshConfig is the block for *.vm. In a ProxyCommand ssh runs a shell: the name,
+// which may come from a git submodule, stands in quotes, and one with a quote in it
+// is no VM's.
+func sshConfig(self string, dirs statedir.Dirs) string {
+	return strings.Join([]string{
+		"# Virtual machines of banger: `banger ssh-config`.",
+		`Host *.vm "!*'*"`,
+		"    ProxyCommand " + shellQuoted(self) + " vm proxy -- '%h'",
+		"    User root",
+		"    IdentityFile " + sshPath(dirs.ClientKey()),
+		"    IdentitiesOnly yes",
+		"    PreferredAuthentications publickey",
+		"    UserKnownHostsFile " + sshPath(dirs.KnownHosts()),
+		"    GlobalKnownHostsFile /dev/null",
+		"    StrictHostKeyChecking yes",
+		"    UpdateHostKeys no",
+		"    CheckHostIP no",
+		"    ControlPath none",
+		"    ForwardAgent no",
+		"    ForwardX11 no",
+		"",
+	}, "\n")
+}
+
+func (a *App) installSSHConfig(dirs statedir.Dirs, self string) error {
+	file, err := a.userSSHConfig()
+	if err != nil {
+		return err
+	}
+	changed, err := sshkeys.InstallConfig(dirs, file, sshConfig(self, dirs))
+	if err != nil {
+		return err
+	}
+	if !changed {
+		return a.print(file + " includes " + dirs.SSHConfig() + " already; that was written anew\n")
+	}
+	return a.print(file + " now includes " + dirs.SSHConfig() + "\n\nlog in    ssh NAME.vm\nundo it   banger ssh-config --uninstall\n")
+}
+
+func (a *App) removeSSHConfig(dirs statedir.Dirs) error {
+	file, err := a.userSSHConfig()
+	if err != nil {
+		return err
+	}
+	changed, err := sshkeys.RemoveConfig(dirs, file)
+	if err != nil {
+		return err
+	}
+	if !changed {
+		return a.print(file + " does not include banger's configuration\n")
+	}
+	return a.print(file + " no longer includes banger's configuration\n")
+}
+
+// userSSHConfig is the user's own file. ssh goes by the user database, not by HOME.
+func (a *App) userSSHConfig() (string, error) {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", err
+	}
+	if u, err := user.LookupId(strconv.Itoa(os.Getuid())); err == nil && filepath.Clean(u.HomeDir) != filepath.Clean(home) {
+		a.say("note: ssh reads " + filepath.Join(u.HomeDir, ".ssh/config") + ", for that is " + u.Username + "'s home, and not HOME; there, use ssh -F")
+	}
+	return filepath.Join(home, ".ssh", "config"), nil
+}
