@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -47,8 +48,21 @@ func put(ctx context.Context, req agentrpc.WorkspaceRequest, in *bufio.Reader) e
 		err = place(staging, req.Path, req.Replace)
 	}
 	// After a success this is what was replaced, if anything.
-	return errors.Join(err, os.RemoveAll(staging))
+	return describeFull(errors.Join(err, os.RemoveAll(staging)), parent, req)
 }
+
+// describeFull gives an error that a full disk made the figures of dir's
+// filesystem, from which all that was written is gone again.
+func describeFull(err error, dir string, req agentrpc.WorkspaceRequest) error {
+	var st unix.Statfs_t
+	if !isFull(err) || unix.Statfs(dir, &st) != nil {
+		return err
+	}
+	return fmt.Errorf("%w; the workspace has %d files of %d MiB, and without it %d of %d MiB and %d inodes are free in %s", err,
+		req.Files, req.Bytes>>20, int64(st.Bavail)*st.Bsize>>20, int64(st.Blocks)*st.Bsize>>20, st.Ffree, dir)
+}
+
+func isFull(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
 
 func fill(ctx context.Context, staging string, req agentrpc.WorkspaceRequest, in *bufio.Reader) error {
 	if err := os.Chmod(staging, 0o755); err != nil {

@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/gittree"
 )
 
 // Codes of refusals, as banger's faults have them.
@@ -83,7 +84,7 @@ func answerOf(err error) agentrpc.WorkspaceAnswer {
 	if r, ok := errors.AsType[*refusal](err); ok {
 		return agentrpc.WorkspaceAnswer{Code: r.code, Message: r.message}
 	}
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+	if failure, ok := errors.AsType[*gittree.Error](err); isFull(err) || ok && strings.Contains(failure.Stderr, syscall.ENOSPC.Error()) {
 		return agentrpc.WorkspaceAnswer{Code: codeUnavailable, Message: "the guest's disk is full: " + err.Error()}
 	}
 	return agentrpc.WorkspaceAnswer{Code: codeInternal, Message: err.Error()}
