@@ -203,6 +203,7 @@ func TestResolves(t *testing.T) {
 		{"all", "a b.example", false, "invalid"},
 		{"all", "a\x00.example", false, "invalid"},
 		{"all", "a..example", false, "invalid"},
+		{"all", "a.example..", false, "invalid"},
 		{"all", "", false, "invalid"},
 		{"all", ".", false, "invalid"},
 		{"all", long(64) + ".example", false, "invalid"},

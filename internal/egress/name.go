@@ -38,7 +38,10 @@ func CanonicalName(name string) (string, bool) {
 			return "", false
 		}
 	}
-	return strings.ToLower(name), label > 0
+	if label == 0 {
+		return "", false
+	}
+	return strings.ToLower(name), true
 }
 
 // parseName reads the domain name of a rule.
