@@ -45,7 +45,7 @@ func plain(message string) string {
 // hintFor turns the commands that a user would type into the tools to call.
 // Those that have none are for the user.
 func hintFor(hint string) string {
-	command := regexp.MustCompile("`?banger (?:vm )?(list|ls|show|start|stop|delete|rm|exec|workspace prepare|workspace export|" +
+	command := regexp.MustCompile("`?banger (?:vm )?(list|ls|show|start|stop|delete|rm|exec|ports|egress show|egress log|workspace prepare|workspace export|" +
 		"session (?:list|start)|session (?:show|stop|logs|send) [^ ,]+)((?: --?[a-z]+)?)(?: [A-Za-z0-9._-]+)?((?: --force)?)`?(,| |$)")
 	hint = command.ReplaceAllStringFunc(hint, func(found string) string {
 		part := command.FindStringSubmatch(found)
@@ -74,6 +74,12 @@ func toolFor(verb string) string {
 		return "exec"
 	case "start", "stop":
 		return "vm_" + verb
+	case "ports":
+		return "vm_ports"
+	case "egress show":
+		return "vm_egress"
+	case "egress log":
+		return "vm_egress_log"
 	case "session logs":
 		return "session_read"
 	case "session show":

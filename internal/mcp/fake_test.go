@@ -62,7 +62,7 @@ func newFake(t *testing.T) *fake {
 }
 
 func (f *fake) daemon() Daemon {
-	return Daemon{VMs: f, Operations: f, Commands: f, Sessions: f, Workspaces: f, Files: f}
+	return Daemon{VMs: f, Operations: f, Commands: f, Sessions: f, Workspaces: f, Network: f, Files: f}
 }
 
 func (f *fake) find(name string) error {

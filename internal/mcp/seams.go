@@ -50,6 +50,15 @@ type Workspaces interface {
 	AcceptExport(ctx context.Context, vm, id string) error
 }
 
+// Network says what goes into guests and out of them. It changes nothing: what a
+// VM may reach is not for what runs in it, or for its agent, to say.
+// *client.Client is one.
+type Network interface {
+	VMPorts(ctx context.Context, name string) ([]api.Port, error)
+	VMEgress(ctx context.Context, name string) (api.Egress, error)
+	VMEgressLog(ctx context.Context, name string, opts client.LogOptions) (io.ReadCloser, error)
+}
+
 // FileInfo is what is known of a regular file in a guest.
 type FileInfo struct {
 	Size     int64
@@ -84,6 +93,7 @@ type Daemon struct {
 	Commands   Commands
 	Sessions   Sessions
 	Workspaces Workspaces
+	Network    Network
 	Files      Files
 }
 
@@ -101,5 +111,5 @@ func (x commands) Exec(ctx context.Context, vm string, req api.Exec) (io.ReadWri
 
 // Through returns what the tools need, as the daemon behind c gives it.
 func Through(c *client.Client, files Files) Daemon {
-	return Daemon{VMs: c, Operations: c, Commands: commands{c}, Sessions: c, Workspaces: c, Files: files}
+	return Daemon{VMs: c, Operations: c, Commands: commands{c}, Sessions: c, Workspaces: c, Network: c, Files: files}
 }

@@ -97,12 +97,12 @@ func TestToolsDescribeThemselves(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	readOnly := map[string]bool{"vm_list": true, "file_read": true, "session_list": true, "session_read": true}
+	readOnly := map[string]bool{"vm_list": true, "file_read": true, "session_list": true, "session_read": true, "vm_ports": true, "vm_egress": true, "vm_egress_log": true}
 	destructive := map[string]bool{
 		"vm_delete": true, "vm_stop": true, "exec": true, "file_write": true, "workspace_prepare": true,
 		"session_start": true, "session_send": true, "session_stop": true,
 	}
-	want := 15
+	want := 18
 	if len(res.Tools) != want {
 		t.Errorf("%d tools, want %d", len(res.Tools), want)
 	}
@@ -162,6 +162,13 @@ func TestBadArguments(t *testing.T) {
 		{"vm_create", object{"disk_mib": 1e12}, "disk_mib"},
 		{"vm_create", object{"cpus": 2}, "cpus"},
 		{"vm_create", object{"env": object{"": "x"}}, "env"},
+		{"vm_create", object{"network": "bridge"}, "network"},
+		{"vm_create", object{"egress": ""}, "egress"},
+		{"vm_create", object{"publish": []object{{"guest_port": 0}}}, "guest_port"},
+		{"vm_create", object{"publish": []object{{"guest_port": 80, "host_port": 65536}}}, "host_port"},
+		{"vm_create", object{"publish": []object{{"guest_port": 80, "proto": "sctp"}}}, "proto"},
+		{"vm_create", object{"publish": []object{{"guest_port": 80, "host_address": "0.0.0.0"}}}, "host_address"},
+		{"vm_egress_log", object{"vm": "box", "limit": 501}, "limit"},
 		{"vm_list", object{"state": "sleeping"}, "state"},
 		{"vm_list", object{"limit": 0}, "limit"},
 		{"vm_delete", object{}, "vm"},
@@ -245,6 +252,9 @@ func TestHints(t *testing.T) {
 		"banger vm rm --force box":       "call vm_delete with force",
 		"banger vm rm box --force":       "call vm_delete with force",
 		"banger vm session logs box s":   "call session_read",
+		"banger vm ports box":            "call vm_ports",
+		"banger vm egress log box":       "call vm_egress_log",
+		"banger vm egress allow box a.b": "the user can run: banger vm egress allow box a.b",
 		"banger daemon start":            "the user can run: banger daemon start",
 		"banger vm start b && banger vm workspace export b, or banger vm rm --force b to lose it": "call vm_start, then call workspace_export, or call vm_delete with force to lose it",
 		"banger vm stop box, or delete it with --force":                                           "call vm_stop, or delete it with force",

@@ -11,7 +11,11 @@ import (
 	"github.com/bangervm/banger/internal/api"
 )
 
-const mib = 1 << 20
+const (
+	mib = 1 << 20
+	// maxPolicy is what the daemon takes as the text of a policy, in bytes.
+	maxPolicy = 64 << 10
+)
 
 // VM is a virtual machine as agents see it.
 type VM struct {
@@ -22,7 +26,9 @@ type VM struct {
 	VCPU        int               `json:"vcpu"`
 	MemoryBytes int64             `json:"memory_bytes"`
 	DiskBytes   int64             `json:"disk_bytes"`
-	Address     string            `json:"address,omitempty"`
+	Address     string            `json:"address,omitempty" jsonschema:"on the host; vm_ports says what is there"`
+	Network     string            `json:"network,omitempty" jsonschema:"user or none"`
+	Egress      string            `json:"egress,omitempty" jsonschema:"what it may reach: a preset or rules"`
 	ExitReason  string            `json:"exit_reason,omitempty" jsonschema:"why it ended last"`
 	ExitMessage string            `json:"exit_message,omitempty"`
 	Labels      map[string]string `json:"labels,omitempty"`
@@ -41,7 +47,7 @@ type workspaceState struct {
 func vmView(v api.VM) VM {
 	view := VM{
 		ID: v.ID, Name: v.Name, State: v.State, Image: v.Image, VCPU: v.VCPU,
-		MemoryBytes: v.MemoryBytes, DiskBytes: v.DiskBytes, Address: v.Address,
+		MemoryBytes: v.MemoryBytes, DiskBytes: v.DiskBytes, Address: v.Address, Network: v.Network, Egress: v.Egress,
 		ExitReason: v.ExitReason, ExitMessage: v.ExitMessage, Labels: v.Labels, CreatedAt: v.CreatedAt,
 	}
 	if w := v.Workspace; w != nil {
@@ -58,6 +64,9 @@ type vmCreateArgs struct {
 	DiskMiB   int64             `json:"disk_mib,omitempty" jsonschema:"disk in MiB; takes only what is written"`
 	Env       map[string]string `json:"env,omitempty" jsonschema:"environment of every command in the VM"`
 	Labels    map[string]string `json:"labels,omitempty" jsonschema:"labels to find it by"`
+	Network   string            `json:"network,omitempty" jsonschema:"user: a network of its own; none: no network device"`
+	Egress    string            `json:"egress,omitempty" jsonschema:"what it may reach: all, none, packages (package registries), ai, or rules with ; between them, such as default deny; allow *.example.org tcp/443. It cannot be changed by a tool later"`
+	Publish   []publish         `json:"publish,omitempty" jsonschema:"ports of the host that lead to it; what listens in it is on the host without, see vm_ports"`
 	Start     bool              `json:"start,omitempty" jsonschema:"start it and wait until it is ready"`
 }
 
@@ -80,6 +89,13 @@ func (a vmCreateArgs) request() api.CreateVM {
 		bytes := a.DiskMiB * mib
 		req.DiskBytes = &bytes
 	}
+	if a.Network != "" {
+		req.Network = &a.Network
+	}
+	if a.Egress != "" {
+		req.Egress = &a.Egress
+	}
+	req.Publish = published(a.Publish)
 	return req
 }
 
@@ -131,6 +147,7 @@ func (s *Server) addVMTools() {
 			"image": {length(1, 512)}, "vcpu": {between(1, 1024)},
 			"memory_mib": {between(32, 16<<20)}, "disk_mib": {between(16, 64<<20)},
 			"env": environment(), "labels": {entries(64, 63, 256)}, "start": {fallback("true")},
+			"network": {oneOf("user", "none")}, "egress": {length(1, maxPolicy)}, "publish": {publishes(64)},
 		},
 	}, s.vmCreate)
 	addTool(s, spec{

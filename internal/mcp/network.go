@@ -1,0 +1,158 @@
+package mcp
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"strings"
+
+	"github.com/google/jsonschema-go/jsonschema"
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/fault"
+)
+
+// publish leads from a port of the VM's own address on the host to one in the
+// VM. Other addresses of the host are the user's to give.
+type publish struct {
+	Proto     string `json:"proto,omitempty" jsonschema:"tcp or udp"`
+	HostPort  int    `json:"host_port,omitempty" jsonschema:"on the VM's own loopback address of the host; 0: any that is free"`
+	GuestPort int    `json:"guest_port" jsonschema:"in the VM"`
+}
+
+// publishes bounds a list of them.
+func publishes(most int) limit {
+	return func(s *jsonschema.Schema) {
+		s.MaxItems = &most
+		bounds{
+			"proto": {oneOf(`tcp`, `udp`), fallback(`"tcp"`)}, "host_port": {between(0, 65535)}, "guest_port": {between(1, 65535)},
+		}.apply("publish", s.Items)
+	}
+}
+
+func published(list []publish) []api.Publish {
+	var out []api.Publish
+	for _, p := range list {
+		out = append(out, api.Publish{Proto: p.Proto, HostPort: p.HostPort, GuestPort: p.GuestPort})
+	}
+	return out
+}
+
+// port is what listens in a VM, as agents see it.
+type port struct {
+	Proto     string `json:"proto"`
+	Endpoint  string `json:"endpoint,omitempty" jsonschema:"where it is on the host, NAME:PORT or ADDRESS:PORT"`
+	URL       string `json:"url,omitempty" jsonschema:"of a web server"`
+	GuestPort int    `json:"guest_port"`
+	Listening bool   `json:"listening" jsonschema:"something in the VM listens there"`
+	Process   string `json:"process,omitempty"`
+	Command   string `json:"command,omitempty"`
+	Problem   string `json:"problem,omitempty" jsonschema:"why it is not on the host"`
+}
+
+type vmPortsArgs struct {
+	VM string `json:"vm" jsonschema:"name, or unique prefix of an id"`
+}
+
+type vmPortsResult struct {
+	Ports []port `json:"ports"`
+}
+
+type vmEgressArgs struct {
+	VM string `json:"vm" jsonschema:"name, or unique prefix of an id"`
+}
+
+type vmEgressResult struct {
+	Preset  string   `json:"preset,omitempty" jsonschema:"the preset that the policy equals"`
+	Default string   `json:"default" jsonschema:"allow or deny: what happens when no rule matches"`
+	Rules   []string `json:"rules" jsonschema:"in order; the first that matches decides"`
+}
+
+type vmEgressLogArgs struct {
+	VM     string `json:"vm" jsonschema:"name, or unique prefix of an id"`
+	Denied bool   `json:"denied,omitempty" jsonschema:"only what was denied"`
+	Limit  int    `json:"limit,omitempty" jsonschema:"at most this many, the newest"`
+}
+
+type vmEgressLogResult struct {
+	Records []api.EgressRecord `json:"records" jsonschema:"oldest first"`
+}
+
+func (s *Server) addNetworkTools() {
+	addTool(s, spec{
+		name: "vm_ports", title: "List a VM's ports",
+		description: "List what listens in a VM, and where it can be reached on the host.",
+		effect:      effect{readOnly: true}, bounds: bounds{"vm": vmName()},
+	}, s.vmPorts)
+	addTool(s, spec{
+		name: "vm_egress", title: "Show what a VM may reach",
+		description: "Show the policy of what a VM may reach. Only the user can change it.",
+		effect:      effect{readOnly: true}, bounds: bounds{"vm": vmName()},
+	}, s.vmEgress)
+	addTool(s, spec{
+		name: "vm_egress_log", title: "Show what a VM reached",
+		description: "Show what a VM reached and was denied, with the rule that decided: the place to look when a download or a connection fails.",
+		effect:      effect{readOnly: true},
+		bounds:      bounds{"vm": vmName(), "limit": {between(1, maxRecords), fallback("50")}},
+	}, s.vmEgressLog)
+}
+
+func (s *Server) vmPorts(ctx context.Context, _ *sdk.CallToolRequest, args vmPortsArgs) (vmPortsResult, error) {
+	all, err := s.daemon.Network.VMPorts(ctx, args.VM)
+	out := vmPortsResult{Ports: []port{}}
+	for _, p := range all {
+		out.Ports = append(out.Ports, port{
+			Proto: p.Proto, Endpoint: p.Endpoint, URL: p.URL, GuestPort: p.GuestPort, Listening: p.Listening,
+			Process: p.Process, Command: p.Command, Problem: p.Problem,
+		})
+	}
+	return out, err
+}
+
+func (s *Server) vmEgress(ctx context.Context, _ *sdk.CallToolRequest, args vmEgressArgs) (vmEgressResult, error) {
+	e, err := s.daemon.Network.VMEgress(ctx, args.VM)
+	return vmEgressResult{Preset: e.Preset, Default: e.Default, Rules: append([]string{}, e.Rules...)}, err
+}
+
+const (
+	// maxRecords bounds the records of an answer, maxRecord one of them, in bytes.
+	maxRecords = 500
+	maxRecord  = 64 << 10
+)
+
+func (s *Server) vmEgressLog(ctx context.Context, _ *sdk.CallToolRequest, args vmEgressLogArgs) (vmEgressLogResult, error) {
+	tail := args.Limit
+	if args.Denied {
+		tail = -1 // those that were denied may be far back
+	}
+	log, err := s.daemon.Network.VMEgressLog(ctx, args.VM, client.LogOptions{Tail: tail})
+	if err != nil {
+		return vmEgressLogResult{}, err
+	}
+	defer func() { _ = log.Close() }()
+	out := vmEgressLogResult{Records: []api.EgressRecord{}}
+	in := bufio.NewReaderSize(log, maxRecord)
+	for {
+		line, err := in.ReadSlice('\n')
+		if text := strings.TrimSpace(string(line)); text != "" {
+			var r api.EgressRecord
+			if json.Unmarshal([]byte(text), &r) != nil {
+				return out, fault.New(fault.Internal, "a line of the egress log is no record: %.80q", text)
+			}
+			if !args.Denied || r.Event == "deny" || r.Event == "dns" {
+				out.Records = append(out.Records, r)
+				out.Records = out.Records[max(0, len(out.Records)-args.Limit):]
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return out, nil
+		}
+		if err != nil {
+			return out, err
+		}
+	}
+}
