@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -23,7 +24,8 @@ type workspaces struct {
 	mu       sync.Mutex
 	all      map[string]workspace.Workspace // by VM id
 	look     error
-	hang     bool // a look never ends by itself
+	hang     bool     // a look never ends by itself
+	looks    []string // "look" or "refresh"
 	accepted string
 }
 
@@ -52,15 +54,20 @@ func (w *workspaces) Accept(_ context.Context, _, id string) error {
 	return nil
 }
 
-func (w *workspaces) Look(ctx context.Context, _ vm.VM) error {
+func (w *workspaces) Look(ctx context.Context, _ vm.VM) error { return w.lookBy(ctx, "look") }
+
+func (w *workspaces) Refresh(ctx context.Context, _ vm.VM) error { return w.lookBy(ctx, "refresh") }
+
+func (w *workspaces) lookBy(ctx context.Context, how string) error {
+	w.mu.Lock()
+	w.looks = append(w.looks, how)
+	w.mu.Unlock()
 	if w.hang {
 		<-ctx.Done()
 		return ctx.Err()
 	}
 	return w.look
 }
-
-func (w *workspaces) Refresh(ctx context.Context, v vm.VM) error { return w.Look(ctx, v) }
 
 func (w *workspaces) All(context.Context) (map[string]workspace.Workspace, error) {
 	w.mu.Lock()
@@ -154,5 +161,25 @@ func TestWhatIsNotKnownIsNotClean(t *testing.T) {
 	}
 	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("the list took %s", took)
+	}
+}
+
+// A listing is content with what was so an instant ago. By the others people,
+// and run --rm, decide what may go.
+func TestOnlyAListingIsContentWithAnOlderLook(t *testing.T) {
+	f := start(t)
+	const id = "00000000000000aa"
+	f.workspaces.all[id] = workspace.Workspace{VMID: id}
+	if _, err := f.client.ListVMs(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.client.GetVM(t.Context(), "web"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.client.GetWorkspace(t.Context(), "web"); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"refresh", "look", "look"}; !slices.Equal(f.workspaces.looks, want) {
+		t.Errorf("the listing, the VM, the workspace: %v; want %v", f.workspaces.looks, want)
 	}
 }
