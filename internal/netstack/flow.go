@@ -204,7 +204,7 @@ func (f *flow) record(event string, verdict egress.Verdict) monitorrpc.Record {
 		Address: f.asked.Addr().String(), Port: f.asked.Port(),
 	}
 	if r.Name == "" && len(f.flow.Names) > 0 {
-		r.Name = f.flow.Names[0]
+		r.Name = f.flow.Names[len(f.flow.Names)-1] // the latest
 	}
 	return r
 }

@@ -11,13 +11,13 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 
 	"github.com/bangervm/banger/internal/egress"
+	"github.com/bangervm/banger/internal/netstack/dns"
 )
 
 const (
 	// dnsIdle is how long a guest's DNS connection may be silent.
-	dnsIdle   = 20 * time.Second
-	maxAnswer = 65535
-	suffix    = ".vm"
+	dnsIdle = 20 * time.Second
+	suffix  = ".vm"
 )
 
 // connectGateway serves a connection to the gateway itself: DNS, or nothing.
@@ -62,7 +62,7 @@ func (n *Network) answerOne(conn io.ReadWriter) error {
 	}
 	ctx, cancel := context.WithTimeout(n.ctx, queryTimeout)
 	defer cancel()
-	reply := n.dns.Answer(ctx, query, maxAnswer)
+	reply := n.dns.Answer(ctx, query, dns.Stream)
 	if reply == nil {
 		return io.ErrUnexpectedEOF
 	}
@@ -70,8 +70,8 @@ func (n *Network) answerOne(conn io.ReadWriter) error {
 	return err
 }
 
-// localName answers for the names of the virtual network. Those below "vm" are
-// known here or nowhere.
+// localName answers for the names of the virtual network; of others below "vm"
+// the server says that they are not there.
 func (n *Network) localName(name string) (addrs []netip.Addr, known bool) {
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
 	if name == strings.ToLower(n.config.Name) {
@@ -79,7 +79,7 @@ func (n *Network) localName(name string) (addrs []netip.Addr, known bool) {
 	}
 	short, ok := strings.CutSuffix(name, suffix)
 	if !ok {
-		return nil, name == strings.TrimPrefix(suffix, ".")
+		return nil, false
 	}
 	switch short {
 	case strings.ToLower(n.config.Name):
@@ -96,7 +96,7 @@ func (n *Network) localName(name string) (addrs []netip.Addr, known bool) {
 			return []netip.Addr{who.Address4, who.Address6}, true
 		}
 	}
-	return nil, true
+	return nil, false
 }
 
 func localSuffixed(name string) string { return name + suffix }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"net/netip"
 	"slices"
@@ -190,7 +191,7 @@ func (s *packetStream) Read(p []byte) (int, error) {
 
 // Write sends one datagram.
 func (s *packetStream) Write(p []byte) (int, error) {
-	if len(p) > maxAnswer {
+	if len(p) > math.MaxUint16 {
 		return 0, io.ErrShortWrite
 	}
 	framed := append(binary.BigEndian.AppendUint16(make([]byte, 0, len(p)+2), uint16(len(p))), p...)

@@ -25,6 +25,7 @@ import (
 
 	"github.com/bangervm/banger/internal/egress"
 	"github.com/bangervm/banger/internal/monitorrpc"
+	"github.com/bangervm/banger/internal/netstack/dns"
 	"github.com/bangervm/banger/internal/vm"
 )
 
@@ -78,7 +79,7 @@ type Network struct {
 
 	link    *link
 	stack   *stack.Stack
-	dns     *dnsServer
+	dns     *dns.Server
 	log     *recorder
 	queries chan struct{} // a slot for each DNS question under way
 	closing *closing
@@ -122,7 +123,7 @@ func newNetwork(config Config, dial dialer) (*Network, error) {
 	if config.Resolvers == nil {
 		config.Resolvers = hostResolvers("/etc/resolv.conf")
 	}
-	n.dns = newDNS(dnsConfig{
+	n.dns = dns.New(dns.Config{
 		Policy: n.currentPolicy, Upstreams: config.Resolvers, Local: n.localName, Dial: dial,
 		Denied: n.nameDenied, Now: config.Now,
 	})

@@ -8,13 +8,14 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/checksum"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
+
+	"github.com/bangervm/banger/internal/netstack/dns"
 )
 
 const (
 	// maxQueries bounds the DNS questions under way; more are lost.
 	maxQueries   = 256
 	queryTimeout = 15 * time.Second
-	maxUDPAnswer = 4096
 )
 
 // backUDP sends the guest a datagram from where its own went.
@@ -55,7 +56,7 @@ func (n *Network) question(id stack.TransportEndpointID, query []byte) {
 		defer func() { <-n.queries }()
 		ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 		defer cancel()
-		reply := n.dns.Answer(ctx, query, maxUDPAnswer)
+		reply := n.dns.Answer(ctx, query, dns.Datagram)
 		if reply == nil {
 			return
 		}

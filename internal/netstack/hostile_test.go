@@ -1,0 +1,125 @@
+package netstack
+
+import (
+	"context"
+	"encoding/binary"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+
+	"github.com/bangervm/banger/internal/egress"
+)
+
+// fuzzedNetwork is a network that reaches nothing, and the guest's end of its wire.
+func fuzzedNetwork(f *testing.F) (*Network, net.Conn) {
+	f.Helper()
+	policy, err := egress.Parse("all")
+	if err != nil {
+		f.Fatal(err)
+	}
+	n, err := newNetwork(Config{
+		Network: networkOfVM(256), Policy: policy, Resolvers: func() []netip.AddrPort { return nil },
+	}, func(context.Context, string, string) (net.Conn, error) { return nil, syscall.ECONNREFUSED })
+	if err != nil {
+		f.Fatal(err)
+	}
+	n.ping = func(netip.Addr) (net.Conn, error) { return nil, os.ErrPermission }
+	ours, theirs := net.Pipe()
+	n.Attach(ours)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = io.Copy(io.Discard, theirs)
+	}()
+	f.Cleanup(func() {
+		_ = n.Close()
+		<-done
+	})
+	return n, theirs
+}
+
+// syn is a TCP segment that begins a connection.
+func syn(from, to string, fromPort, toPort uint16) []byte {
+	body := make([]byte, header.TCPMinimumSize)
+	segment := header.TCP(body)
+	segment.Encode(&header.TCPFields{
+		SrcPort: fromPort, DstPort: toPort, SeqNum: 7, DataOffset: header.TCPMinimumSize, Flags: header.TCPFlagSyn, WindowSize: 1000,
+	})
+	source, target := tcpip.AddrFromSlice(netip.MustParseAddr(from).AsSlice()), tcpip.AddrFromSlice(netip.MustParseAddr(to).AsSlice())
+	segment.SetChecksum(^segment.CalculateChecksum(header.PseudoHeaderChecksum(header.TCPProtocolNumber, source, target, uint16(len(body)))))
+	return packet4(from, to, 6, body)
+}
+
+// A guest that begins connections and completes none costs a bounded number, and
+// nothing of them outlives the network (goleak).
+func TestHandshakesThatAreNeverCompleted(t *testing.T) {
+	m := boot(t, "all")
+	arrived := make(chan struct{}, 3000)
+	m.atOutside(t, func(conn net.Conn) {
+		arrived <- struct{}{}
+		_, _ = io.Copy(io.Discard, conn)
+	})
+	answered := m.expect(t, func(frame []byte) bool {
+		ip := header.IPv4(frame[14:])
+		return frame[12] == 8 && ip.Protocol() == 6 && header.TCP(ip.Payload()).DestinationPort() == 2
+	})
+	for port := range uint16(2500) {
+		m.send(append(fromGuest(m.net.link, etherIPv4), syn("198.18.1.0", "203.0.113.7", port+1, 8080)...))
+	}
+	answered()
+	<-arrived
+	if flows := m.net.Counters().Flows; flows > maxSetup {
+		t.Errorf("%d flows are open", flows)
+	}
+}
+
+func TestAFrameThatIsTooLongEndsTheWire(t *testing.T) {
+	m := boot(t, "all")
+	_, _ = m.conn.Write(binary.BigEndian.AppendUint32(nil, maxStreamFrame+1))
+	_ = m.conn.SetReadDeadline(time.Now().Add(patience))
+	w, _ := m.net.link.current()
+	<-w.done
+}
+
+// A paused guest takes no frames: what waits for it is bounded, and nothing waits
+// for it.
+func TestAGuestThatTakesNothing(t *testing.T) {
+	ours, theirs := net.Pipe()
+	defer func() { _ = theirs.Close() }()
+	l := testLink(t)
+	w := l.attach(ours)
+	frame := make([]byte, 60000)
+	queued := 0
+	for w.queue(outgoing{raw: frame}) {
+		queued++
+		if queued > maxQueuedBytes/len(frame) {
+			t.Fatalf("%d frames of %d bytes are waiting", queued, len(frame))
+		}
+	}
+	if queued < 200 {
+		t.Errorf("only %d frames are waiting", queued)
+	}
+	w.close()
+	if w.queue(outgoing{raw: frame}) {
+		t.Error("a closed wire takes a frame")
+	}
+}
+
+// A machine that is started again has a new wire: the flows of the one before are
+// cut, and new ones work.
+func TestAMachineThatIsStartedAgain(t *testing.T) {
+	m := boot(t, "all")
+	m.atOutside(t, echoAll)
+	_ = m.mustDial(t, outside4)
+	m.plug(t)
+	if err := echoed(m, outside4, "again"); err != nil {
+		t.Error(err)
+	}
+}
