@@ -33,7 +33,6 @@ func (p protocol) word() egress.Protocol {
 const (
 	groundNeighbour = "neighbour"
 	groundVirtual   = "not a neighbour"
-	groundMapped    = "IPv4 inside IPv6"
 	groundLimit     = "too many open flows"
 )
 
@@ -104,8 +103,6 @@ func (n *Network) begin(p protocol, guestPort uint16, asked netip.AddrPort) *flo
 func (n *Network) decideLocked(f *flow) egress.Verdict {
 	addr := f.asked.Addr()
 	switch {
-	case addr.Is4In6():
-		return egress.Verdict{Rule: groundMapped}
 	case f.flow.Host || !n.plan.virtual(addr):
 		return n.policy.Decide(f.flow)
 	}

@@ -54,7 +54,7 @@ func (l *link) look4(packet []byte) heard {
 		}
 		return heard{answer: l.answerDHCP(request)}
 	}
-	if from.IsUnspecified() || to.IsMulticast() || to == broadcast || to == lastOf(l.plan.net4) {
+	if from.IsUnspecified() || to.IsMulticast() || to == broadcast || to == lastOf(l.plan.net4) || to.IsLoopback() {
 		return heard{}
 	}
 	return heard{deliver: true, protocol: header.IPv4ProtocolNumber}
@@ -74,7 +74,7 @@ func (l *link) look6(packet []byte) heard {
 		default:
 		}
 	}
-	if from != l.plan.guest6 || to.IsMulticast() || to.IsLinkLocalUnicast() {
+	if from != l.plan.guest6 || to.IsMulticast() || to.IsLinkLocalUnicast() || to.IsLoopback() || to.Is4In6() {
 		return heard{}
 	}
 	return heard{deliver: true, protocol: header.IPv6ProtocolNumber}

@@ -424,3 +424,16 @@ func (m *machine) serveTCP(t *testing.T, at string, serve func(net.Conn)) {
 		tasks.Wait()
 	})
 }
+
+// listenUDP binds a port in the guest.
+func (m *machine) listenUDP(t *testing.T, port uint16) *gonet.UDPConn {
+	t.Helper()
+	local := fullAddress(m.addr4, port)
+	conn, err := gonet.DialUDP(m.stack, &local, nil, ipv4.ProtocolNumber)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	return conn
+}

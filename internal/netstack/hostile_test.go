@@ -123,3 +123,22 @@ func TestAMachineThatIsStartedAgain(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func syn6(from, to string, fromPort, toPort uint16) []byte {
+	body := syn("198.18.1.0", "198.18.1.0", fromPort, toPort)[header.IPv4MinimumSize:]
+	segment := header.TCP(body)
+	segment.SetChecksum(0)
+	source, target := tcpip.AddrFromSlice(netip.MustParseAddr(from).AsSlice()), tcpip.AddrFromSlice(netip.MustParseAddr(to).AsSlice())
+	segment.SetChecksum(^segment.CalculateChecksum(header.PseudoHeaderChecksum(header.TCPProtocolNumber, source, target, uint16(len(body)))))
+	return body
+}
+
+// echoRequest is an ICMPv4 one, with some data.
+func echoRequest() []byte {
+	message := header.ICMPv4(make([]byte, 24))
+	message.SetType(header.ICMPv4Echo)
+	message.SetIdent(33)
+	message.SetSequence(1)
+	message.SetChecksum(header.ICMPv4Checksum(message, 0))
+	return message
+}
