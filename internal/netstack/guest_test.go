@@ -214,7 +214,9 @@ func parsed(t *testing.T, policy string) egress.Policy {
 func (m *machine) plug(t *testing.T) {
 	t.Helper()
 	ours, theirs := wirePair(t)
+	m.raw.Lock()
 	m.conn = theirs
+	m.raw.Unlock()
 	m.net.Attach(ours)
 	card := channel.New(4096, 65520+14, m.mac)
 	m.stack = stack.New(stack.Options{

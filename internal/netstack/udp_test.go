@@ -74,10 +74,10 @@ func TestDatagramsPassAndDeniedOnesAreUnreachable(t *testing.T) {
 // isUnreachable reports whether a frame is "port unreachable" of either family.
 func isUnreachable(frame []byte) bool {
 	body := frame[14:]
-	switch {
-	case body[0]>>4 == 4:
+	switch body[0] >> 4 {
+	case 4:
 		return body[9] == 1 && body[20] == 3 && body[21] == 3
-	case body[0]>>4 == 6:
+	case 6:
 		return body[6] == 58 && body[40] == 1 && body[41] == 4
 	}
 	return false
