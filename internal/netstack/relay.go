@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/bangervm/banger/internal/egress"
+	"github.com/bangervm/banger/internal/netstack/sniff"
 )
 
 const (
@@ -94,12 +95,12 @@ func (f *flow) gate(guest *guestConn, host io.Writer) error {
 	if !f.needsHost {
 		return nil
 	}
-	prefix := make([]byte, 0, maxPrefix)
+	prefix := make([]byte, 0, sniff.MaxPrefix)
 	for {
 		read, err := guest.Read(prefix[len(prefix):cap(prefix)])
 		prefix = prefix[:len(prefix)+read]
 		ended := errors.Is(err, io.EOF)
-		destination, more := sniffHost(prefix)
+		destination, more := sniff.Host(prefix)
 		switch {
 		case err != nil && !ended && !errors.Is(err, os.ErrDeadlineExceeded) && !isTimeout(err):
 			return err
@@ -130,8 +131,8 @@ func isTimeout(err error) bool {
 }
 
 // check decides on what the flow says of its destination.
-func (f *flow) check(destination sniffed) error {
-	if destination.Kind == sniffOther {
+func (f *flow) check(destination sniff.Destination) error {
+	if destination.Kind == sniff.Other {
 		return nil
 	}
 	verdict := f.says(destination.Name)

@@ -1,0 +1,114 @@
+package netstack
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"testing"
+
+	"golang.org/x/net/dns/dnsmessage"
+
+	"github.com/bangervm/banger/internal/monitorrpc"
+)
+
+// hello has a TLS client say which host it is for.
+func hello(name string) func(conn net.Conn) {
+	return func(conn net.Conn) {
+		config := &tls.Config{ServerName: name, MinVersion: tls.VersionTLS12, InsecureSkipVerify: name == ""} //nolint:gosec // no server is there
+		_ = tls.Client(conn, config).Handshake()                                                              //nolint:noctx // the connection has a deadline
+	}
+}
+
+func says(text string) func(conn net.Conn) {
+	return func(conn net.Conn) { _, _ = io.WriteString(conn, text) }
+}
+
+// inPieces writes a byte at a time, each a segment.
+func inPieces(text string) func(conn net.Conn) {
+	return func(conn net.Conn) {
+		for i := range len(text) {
+			_, _ = conn.Write([]byte(text[i : i+1]))
+		}
+	}
+}
+
+// What a connection says of its destination must agree with why it was allowed; if
+// not, no byte of it reaches the server.
+func TestWhatAConnectionSaysOfItsDestination(t *testing.T) {
+	const byName, allButOne = "default deny\nallow allowed.example", "default allow\ndeny denied.example"
+	for name, c := range map[string]struct {
+		policy string
+		client func(net.Conn)
+		passes bool
+	}{
+		"SNI of the name":           {byName, hello("allowed.example"), true},
+		"SNI of another":            {byName, hello("other.example"), false},
+		"no SNI":                    {byName, hello(""), false},
+		"SNI that is denied":        {allButOne, hello("denied.example"), false},
+		"SNI that is not denied":    {allButOne, hello("other.example"), true},
+		"no SNI, by the default":    {allButOne, hello(""), true},
+		"Host of the name":          {byName, says("GET / HTTP/1.1\r\nHost: allowed.example\r\n\r\n"), true},
+		"Host in pieces":            {byName, inPieces("GET / HTTP/1.1\r\nHost: allowed.example\r\n\r\n"), true},
+		"Host of another":           {byName, says("GET / HTTP/1.1\r\nHost: other.example\r\n\r\n"), false},
+		"Host of another in pieces": {byName, inPieces("GET / HTTP/1.1\r\nHost: other.example\r\n\r\n"), false},
+		"two Hosts":                 {byName, says("GET / HTTP/1.1\r\nHost: allowed.example\r\nHost: other.example\r\n\r\n"), false},
+		"a target that is another":  {byName, says("GET http://other.example/ HTTP/1.1\r\nHost: allowed.example\r\n\r\n"), false},
+		"no Host":                   {byName, says("GET / HTTP/1.0\r\n\r\n"), false},
+		"Host that is denied":       {allButOne, says("GET / HTTP/1.1\r\nHost: denied.example\r\n\r\n"), false},
+		"another protocol":          {byName, says("SSH-2.0-OpenSSH_10.0\r\n"), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, asks := withUpstream(t, map[string][]string{"allowed.example": {"203.0.113.7"}})
+			m := boot(t, c.policy, asks)
+			got := make(chan int, 1)
+			m.atOutside(t, func(conn net.Conn) {
+				read, _ := conn.Read(make([]byte, 1))
+				got <- read
+			})
+			m.ask(t, "allowed.example", dnsmessage.TypeA)
+			c.client(m.mustDial(t, outside4))
+			if passed := <-got == 1; passed != c.passes {
+				t.Errorf("a byte reached the server: %v", passed)
+			}
+			if !c.passes {
+				m.world.record(t, func(r monitorrpc.Record) bool { return r.Event == "deny" && r.Reason != "" })
+				m.world.record(t, func(r monitorrpc.Record) bool {
+					return r.Event == "close" && strings.HasPrefix(r.Reason, "denied: ") && r.Sent == 0
+				})
+			}
+		})
+	}
+}
+
+// A server that speaks first is heard before the client says anything, and the
+// client's first words are looked at all the same.
+func TestAServerThatSpeaksFirst(t *testing.T) {
+	_, asks := withUpstream(t, map[string][]string{"allowed.example": {"203.0.113.7"}})
+	m := boot(t, "default deny\nallow allowed.example", asks)
+	m.atOutside(t, func(conn net.Conn) {
+		_, _ = io.WriteString(conn, "220 ready\r\n")
+		_, _ = io.Copy(conn, conn)
+	})
+	m.ask(t, "allowed.example", dnsmessage.TypeA)
+	for _, c := range []struct {
+		text   string
+		passes bool
+	}{{"EHLO me\r\n", true}, {"GET / HTTP/1.1\r\nHost: other.example\r\n\r\n", false}} {
+		conn := m.mustDial(t, outside4)
+		banner := make([]byte, len("220 ready\r\n"))
+		if _, err := io.ReadFull(conn, banner); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.WriteString(conn, c.text)
+		back := make([]byte, len(c.text))
+		_, err := io.ReadFull(conn, back)
+		if passed := err == nil && string(back) == c.text; passed != c.passes {
+			t.Errorf("%q: passed %v, %v", c.text, passed, err)
+		}
+		if !c.passes && errors.Is(err, io.EOF) {
+			t.Error("the connection ended in good order")
+		}
+	}
+}
