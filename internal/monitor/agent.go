@@ -21,8 +21,12 @@ const (
 	// maxWord and maxText bound what of a guest's words is kept, in bytes.
 	maxWord = 128
 	maxText = 4 << 10
+	maxName = 256 // of a name in the DNS
 	// sendQueue is how many messages wait for a guest that does not read.
 	sendQueue = 16
+	// listeningPause keeps a guest from having its ports opened and closed as
+	// fast as it can talk.
+	listeningPause = 50 * time.Millisecond
 )
 
 // agentConn is one control stream of the guest's agent.
@@ -93,11 +97,23 @@ func serveAgent(ctx context.Context, conn net.Conn, to chan<- agentInput, log *s
 			break
 		}
 		trim(&m)
-		if !pass(&m) {
+		if !pass(&m) || m.Listening != nil && !rest(ctx, listeningPause) {
 			return
 		}
 	}
 	pass(nil)
+}
+
+// rest waits d, and reports whether ctx went on that long.
+func rest(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 func (a *agentConn) write(ctx context.Context) {
@@ -194,6 +210,8 @@ func (s *supervisor) onAgent(in agentInput) {
 			s.failure = "the guest could not be set up, at stage " + m.Failed.Stage + ": " + m.Failed.Message
 			s.setDeadline(failGrace)
 		}
+	case m.Listening != nil:
+		s.ports.Listening(*m.Listening)
 	case m.GoingDown != nil:
 		s.announced = true
 		s.status.Phase = monitorrpc.PhaseStopping

@@ -29,7 +29,7 @@ const (
 )
 
 // handler is the monitor's HTTP API, as monitorrpc has it.
-func handler(s *supervisor) http.Handler {
+func handler(s *supervisor, n *hostNet) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+monitorrpc.PathStatus, func(w http.ResponseWriter, _ *http.Request) {
 		status, _ := s.board.now()
@@ -68,6 +68,7 @@ func handler(s *supervisor) http.Handler {
 		}
 		conclude(w, http.StatusOK, err)
 	})
+	handleNetwork(mux, s, n)
 	return mux
 }
 
@@ -92,8 +93,10 @@ func watch(w http.ResponseWriter, r *http.Request, b *board) {
 	}
 }
 
-func read(r *http.Request, into any) error {
-	dec := json.NewDecoder(io.LimitReader(r.Body, maxBody))
+func read(r *http.Request, into any) error { return readUpTo(r, maxBody, into) }
+
+func readUpTo(r *http.Request, limit int64, into any) error {
+	dec := json.NewDecoder(io.LimitReader(r.Body, limit))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(into); err != nil {
 		return fault.Wrap(fault.Invalid, err, "the request cannot be read")
@@ -113,7 +116,13 @@ func conclude(w http.ResponseWriter, status int, err error) {
 		status = http.StatusUnprocessableEntity
 	case fault.Unavailable:
 		status = http.StatusServiceUnavailable
-	case fault.NotFound, fault.Conflict, fault.Busy, fault.PermissionDenied, fault.Canceled, fault.Internal:
+	case fault.NotFound:
+		status = http.StatusNotFound
+	case fault.Conflict, fault.Busy:
+		status = http.StatusConflict
+	case fault.PermissionDenied:
+		status = http.StatusForbidden
+	case fault.Canceled, fault.Internal:
 	}
 	answer(w, status, problem(err))
 }
@@ -171,9 +180,9 @@ func peerUID(conn *net.UnixConn) (int, error) {
 
 // serveHTTP serves the API until the returned function is called, which waits
 // for the watchers to take the last event, but not for long.
-func serveHTTP(ctx context.Context, listener *net.UnixListener, s *supervisor, log *slog.Logger) (stop func()) {
+func serveHTTP(ctx context.Context, listener *net.UnixListener, s *supervisor, n *hostNet, log *slog.Logger) (stop func()) {
 	server := &http.Server{
-		Handler:           handler(s),
+		Handler:           handler(s, n),
 		ReadHeaderTimeout: 10 * time.Second,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),

@@ -24,6 +24,7 @@ import (
 // served is a supervisor on a fake machine behind a real socket.
 type served struct {
 	*rig
+	net  *hostNet
 	http *http.Client
 	stop func()
 }
@@ -40,10 +41,10 @@ func serve(t *testing.T) *served {
 	up := make(chan struct{})
 	go func() { r.exited <- r.supervisor.run(ctx, func() { close(up) }) }()
 	<-up
-	s := &served{rig: r, http: &http.Client{Transport: &http.Transport{
+	s := &served{rig: r, net: &hostNet{ports: r.ports}, http: &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return statedir.DialUnix(ctx, path) },
 	}}}
-	s.stop = serveHTTP(ctx, listener, r.supervisor, slog.New(slog.DiscardHandler))
+	s.stop = serveHTTP(ctx, listener, r.supervisor, s.net, slog.New(slog.DiscardHandler))
 	t.Cleanup(func() {
 		r.last().end(vmm.Exit{Cause: vmm.HostShutdown})
 		<-r.done

@@ -55,14 +55,18 @@ func Main(ctx context.Context, dir string, up func(), log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	console, err := openConsole(v.Console(), maxConsole)
+	console, err := openConsole(v.Console(), maxLog)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = console.Close() }()
-	driver := &qemu.Driver{Run: ".", Console: console, TSC: tsc, Log: log}
+	network, err := openNetwork(v, spec, log) //nolint:contextcheck // it lives until run closes it
+	if err != nil {
+		return err
+	}
+	driver := &qemu.Driver{Run: ".", Console: console, TSC: tsc, NIC: network.attach, Log: log}
 	m := &monitor{
-		dir: v, spec: spec, console: console, log: log,
+		dir: v, spec: spec, console: console, network: network, log: log,
 		start: func(ctx context.Context, spec vm.Spec) (Machine, error) {
 			switch spec.Driver {
 			case vm.DriverQEMUTCG, vm.DriverQEMUKVM:
@@ -113,15 +117,17 @@ type monitor struct {
 	dir     statedir.VM
 	spec    vm.Spec
 	console *consoleLog
+	network *hostNet // run closes it
 	start   Starter
 	log     *slog.Logger
 }
 
 // Names in the run directory, which is the working directory.
 const (
-	monitorSocket = "monitor.sock"
-	vsockSocket   = "vsock.sock"
-	agentSocket   = "agent.sock"
+	monitorSocket       = "monitor.sock"
+	vsockSocket         = "vsock.sock"
+	agentSocket         = "agent.sock"
+	neighbourSocketName = "neighbour.sock"
 )
 
 func (m *monitor) run(ctx context.Context, up func()) error {
@@ -129,13 +135,13 @@ func (m *monitor) run(ctx context.Context, up func()) error {
 	defer m.sweep()
 	control, err := statedir.ListenUnix(controlSocket())
 	if err != nil {
-		return fmt.Errorf("listen for the agent: %w", err)
+		return errors.Join(fmt.Errorf("listen for the agent: %w", err), m.network.Close())
 	}
 	listener, err := statedir.ListenUnix(monitorSocket)
 	if err != nil {
-		return errors.Join(fmt.Errorf("listen for bangerd: %w", err), control.Close())
+		return errors.Join(fmt.Errorf("listen for bangerd: %w", err), control.Close(), m.network.Close())
 	}
-	stopHTTP := serveHTTP(ctx, listener, s, m.log)
+	stopHTTP := serveHTTP(ctx, listener, s, m.network, m.log)
 	agentCtx, stopAgents := context.WithCancel(context.WithoutCancel(ctx))
 	var agents sync.WaitGroup
 	agents.Go(func() { serveAgents(agentCtx, control, s.agents, m.log) })
@@ -145,6 +151,9 @@ func (m *monitor) run(ctx context.Context, up func()) error {
 	_ = control.Close()
 	stopAgents()
 	agents.Wait()
+	if err := m.network.Close(); err != nil {
+		m.log.Warn("close the network", "err", err)
+	}
 	m.log.Info("ended", "reason", exit.Reason, "message", exit.Message, "failed", exit.Failed, "boots", exit.Boots)
 	err = writeExit(m.dir, exit)
 	m.sweep() // before anybody learns of the end
@@ -170,7 +179,7 @@ func (m *monitor) supervisor() *supervisor {
 		StartedAt: now,
 	}
 	return &supervisor{
-		spec: m.spec, start: m.start, entropy: entropy, console: m.console.lastLines,
+		spec: m.spec, start: m.start, entropy: entropy, console: m.console.lastLines, ports: m.network.ports,
 		board: newBoard(status), status: status, log: m.log,
 		requests: make(chan func()), agents: make(chan agentInput), done: make(chan struct{}),
 	}
@@ -188,7 +197,7 @@ func controlSocket() string {
 
 // sweep removes the sockets.
 func (m *monitor) sweep() {
-	for _, name := range []string{monitorSocket, controlSocket(), vsockSocket, agentSocket} {
+	for _, name := range []string{monitorSocket, controlSocket(), vsockSocket, agentSocket, neighbourSocketName} {
 		if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
 			m.log.Warn("remove a socket", "err", err)
 		}

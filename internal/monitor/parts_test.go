@@ -161,7 +161,10 @@ func TestConsoleOutlivesAFullDisk(t *testing.T) {
 }
 
 func TestLastLinesArePrintable(t *testing.T) {
-	c := &consoleLog{path: filepath.Join(t.TempDir(), "c"), limit: 1 << 20}
+	c, err := openConsole(filepath.Join(t.TempDir(), "c"), 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
 	_, _ = c.Write([]byte("first\nsecond\r\n\x1b[31mred\x1b[0m \xff\xfe\x00bytes\n\n"))
 	if got, want := c.lastLines(2), "second\n[31mred[0m bytes"; got != want {
 		t.Errorf("got %q, want %q", got, want)

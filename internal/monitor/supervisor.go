@@ -36,6 +36,14 @@ const (
 // errEnded says that the machine is gone.
 var errEnded = fault.New(fault.Unavailable, "the VM has ended")
 
+// guestPorts follows what listens in the guest. Both methods return soon.
+type guestPorts interface {
+	// Listening takes the guest's word, which nobody has checked yet.
+	Listening(l agentrpc.Listening)
+	// Reset says that the guest boots again.
+	Reset()
+}
+
 // supervisor decides about one VM's machine. One goroutine, run, owns its
 // fields; all else comes to it through its channels.
 type supervisor struct {
@@ -43,6 +51,7 @@ type supervisor struct {
 	start   Starter
 	entropy func() ([]byte, error)
 	console func(lines int) string // the last of the guest's console
+	ports   guestPorts
 	board   *board
 	log     *slog.Logger
 
@@ -135,6 +144,7 @@ func (s *supervisor) boot() {
 	s.status.Paused, s.status.Warning = false, ""
 	s.status.Stage, s.status.Init, s.status.ReadyAt = "", "", time.Time{}
 	s.dropAgent()
+	s.ports.Reset()
 	s.publish()
 }
 

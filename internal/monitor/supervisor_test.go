@@ -23,6 +23,7 @@ type rig struct {
 	*supervisor
 	t        *testing.T
 	machines []*fakeMachine
+	ports    *fakePorts
 	cancel   context.CancelFunc
 	exited   chan vm.Exit
 }
@@ -30,7 +31,7 @@ type rig struct {
 const readyLimit = time.Minute
 
 func newRig(t *testing.T, ignores ...syscall.Signal) *rig {
-	r := &rig{t: t, exited: make(chan vm.Exit, 1)}
+	r := &rig{t: t, ports: &fakePorts{}, exited: make(chan vm.Exit, 1)}
 	status := monitorrpc.Status{Phase: monitorrpc.PhaseBooting}
 	r.supervisor = &supervisor{
 		spec: vm.Spec{StartID: "start", ReadyTimeoutMillis: readyLimit.Milliseconds(), Guest: vm.Guest{Hostname: "h", Reset: true}},
@@ -41,6 +42,7 @@ func newRig(t *testing.T, ignores ...syscall.Signal) *rig {
 		},
 		entropy: entropy,
 		console: func(int) string { return "Kernel panic" },
+		ports:   r.ports,
 		board:   newBoard(status), status: status, log: slog.New(slog.DiscardHandler),
 		requests: make(chan func()), agents: make(chan agentInput), done: make(chan struct{}),
 	}

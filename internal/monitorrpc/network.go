@@ -89,6 +89,10 @@ type Stats struct {
 	FlowsDenied     int64     `json:"flows_denied"`
 }
 
+// EventLost is the Event of a record that only says, as its Reason, that others
+// were lost before it.
+const EventLost = "lost"
+
 // Record is one line of the egress log, as JSON in egress.log.
 type Record struct {
 	At       time.Time `json:"time"`

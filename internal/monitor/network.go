@@ -1,0 +1,197 @@
+package monitor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"runtime/debug"
+
+	"github.com/bangervm/banger/internal/egress"
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/guest"
+	"github.com/bangervm/banger/internal/netstack"
+	"github.com/bangervm/banger/internal/portmap"
+	"github.com/bangervm/banger/internal/statedir"
+	"github.com/bangervm/banger/internal/vm"
+	"github.com/bangervm/banger/internal/webprobe"
+)
+
+// networkMemory is the soft limit on the memory of a monitor that serves a
+// network, in bytes.
+const networkMemory = 256 << 20
+
+const maxPort = 1<<16 - 1
+
+// card is the other end of the guest's network card, over all boots of a start:
+// a netstack.Network.
+type card interface {
+	nicDialer
+	neighbourServer
+	Attach(conn net.Conn)
+	SetPolicy(policy egress.Policy)
+	SetNeighbours(all []netstack.Neighbour)
+	Counters() netstack.Counters
+	Close() error
+}
+
+// ports are the guest's ports on the host: a portmap.Map.
+type ports interface {
+	guestPorts
+	portTable
+	Close()
+}
+
+// hostNet is the host's side of one VM's network, as long as its monitor lives:
+// the guest's ports on the host and, where the guest has a network card, what
+// is at its other end.
+type hostNet struct {
+	card       card // nil: the guest has none
+	ports      ports
+	records    *recordLog
+	neighbours *neighbourSocket
+}
+
+// openNetwork makes it, in the run directory. The caller closes it.
+func openNetwork(dir statedir.VM, spec vm.Spec, log *slog.Logger) (*hostNet, error) {
+	n := &hostNet{}
+	agent := guest.Client{Socket: filepath.Join(".", vsockSocket), Token: spec.Guest.Token}
+	way := reach{agent: agent}
+	if spec.Network != nil {
+		if err := n.openCard(dir, spec, agent, log); err != nil {
+			return nil, errors.Join(err, n.Close())
+		}
+		way.nic, way.own = n.card, guestAddresses(*spec.Network)
+	}
+	loopback, err := loopbackOf(spec)
+	if err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
+	if err := checkPublish(spec.Publish); err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
+	m := portmap.New(portmap.Config{Loopback: loopback, Dial: way.dial, Probe: webprobe.Probe, Log: log})
+	m.Publish(spec.Publish)
+	n.ports = m
+	return n, nil
+}
+
+func (n *hostNet) openCard(dir statedir.VM, spec vm.Spec, agent guest.Client, log *slog.Logger) error {
+	debug.SetMemoryLimit(networkMemory)
+	policy, err := egress.Parse(spec.Network.Egress)
+	if err != nil {
+		return fmt.Errorf("spec.json: %w", err)
+	}
+	resolvers, err := resolversOf(*spec.Network)
+	if err != nil {
+		return err
+	}
+	file, err := openLog(dir.EgressLog(), maxLog)
+	if err != nil {
+		return err
+	}
+	n.records = newRecordLog(file)
+	network, err := netstack.New(netstack.Config{
+		Network: *spec.Network, VMID: spec.VMID, Name: spec.Name, Policy: policy, Resolvers: resolvers,
+		Log: n.records.Log,
+		Owner: func(ctx context.Context, proto string, port uint16) string {
+			owner, err := agent.SocketOwner(ctx, proto, port)
+			if err != nil {
+				return "" // it is not known; the record is written all the same
+			}
+			return owner.Process
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("make the guest's network: %w", err)
+	}
+	n.card = network
+	n.neighbours, err = listenNeighbours(network, log)
+	return err
+}
+
+// attach is given the guest's network card at each boot.
+func (n *hostNet) attach(conn net.Conn) {
+	if n.card == nil {
+		_ = conn.Close()
+		return
+	}
+	n.card.Attach(conn)
+}
+
+// Close closes all listeners and flows, and waits for them.
+func (n *hostNet) Close() error {
+	if n.ports != nil {
+		n.ports.Close()
+	}
+	if n.neighbours != nil {
+		n.neighbours.close()
+	}
+	var errs []error
+	if n.card != nil {
+		errs = append(errs, n.card.Close())
+	}
+	if n.records != nil {
+		errs = append(errs, n.records.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func loopbackOf(spec vm.Spec) (netip.Addr, error) {
+	if spec.Loopback == "" {
+		return netip.Addr{}, nil
+	}
+	addr, err := netip.ParseAddr(spec.Loopback)
+	if err == nil && !addr.IsLoopback() {
+		err = fmt.Errorf("%s is no loopback address", addr)
+	}
+	if err != nil {
+		return netip.Addr{}, fmt.Errorf("spec.json: the VM's address on the host: %w", err)
+	}
+	return addr, nil
+}
+
+func checkPublish(ports []vm.Publish) error {
+	for _, p := range ports {
+		var err error
+		if p.HostAddress != "" {
+			_, err = netip.ParseAddr(p.HostAddress)
+		}
+		known := p.Proto == "" || p.Proto == "tcp" || p.Proto == "udp"
+		if err != nil || !known || p.HostPort < 0 || p.HostPort > maxPort || p.GuestPort < 1 || p.GuestPort > maxPort {
+			return fault.New(fault.Invalid, "spec.json: a port cannot be published as %+v", p)
+		}
+	}
+	return nil
+}
+
+// guestAddresses are those of the guest's card; one that makes no sense is
+// netstack's to refuse.
+func guestAddresses(n vm.Network) []netip.Addr {
+	var all []netip.Addr
+	for _, text := range []string{n.Guest4, n.Guest6} {
+		if p, err := netip.ParsePrefix(text); err == nil {
+			all = append(all, p.Addr())
+		}
+	}
+	return all
+}
+
+// resolversOf is nil where the host's resolv.conf counts.
+func resolversOf(n vm.Network) (func() []netip.AddrPort, error) {
+	if len(n.Resolvers) == 0 {
+		return nil, nil //nolint:nilnil // no function, no error: the host's resolvers
+	}
+	var all []netip.AddrPort
+	for _, text := range n.Resolvers {
+		at, err := netip.ParseAddrPort(text)
+		if err != nil {
+			return nil, fmt.Errorf("spec.json: a DNS server: %w", err)
+		}
+		all = append(all, at)
+	}
+	return func() []netip.AddrPort { return all }, nil
+}
