@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/fault"
@@ -59,10 +60,16 @@ func hostile(ctx context.Context, err error) error {
 	if failure, ok := errors.AsType[*agentrpc.TreeFailure](err); ok {
 		return fault.New(fault.Unavailable, "the guest gave up: %s", printable(failure.Message))
 	}
-	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, os.ErrDeadlineExceeded) {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fault.Wrap(fault.Unavailable, err, "the guest was silent for too long")
+	case errors.Is(err, io.ErrUnexpectedEOF):
 		return fault.Wrap(fault.Unavailable, err, "the guest has broken off")
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return fault.Wrap(fault.Unavailable, err, "no space left for what the guest sends")
 	}
-	return fault.Wrap(fault.Unavailable, err, "the guest's answer is not of this protocol")
+	// The guest has chosen what is in the text.
+	return fault.New(fault.Unavailable, "the guest's answer is not of this protocol: %s", printable(err.Error()))
 }
 
 // collector takes over the repositories that a guest's git has read.

@@ -6,6 +6,7 @@ package gitrepo
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -73,12 +74,17 @@ func (g *Git) user() (gittree.Git, error) {
 		"core.looseCompression=1", "pack.compression=1")}, err
 }
 
-// alone runs git in the vault at dir.
+// minAlloc is what git needs in one piece for itself, in bytes.
+const minAlloc = 64 << 20
+
+// alone runs git in the vault at dir. No object may need more memory than all
+// of them may have bytes.
 func (g *Git) alone(dir string) (gittree.Git, error) {
 	path, err := g.path()
 	env := []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=/nonexistent", "LC_ALL=C", "TZ=UTC",
 		"GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_ATTR_NOSYSTEM=1", "GIT_TERMINAL_PROMPT=0", "GIT_DIR=" + dir,
+		fmt.Sprintf("GIT_ALLOC_LIMIT=%d", max(g.limits.PackBytes, minAlloc)),
 	}
 	return gittree.Git{Path: path, Env: env, Config: append(gittree.Quiet(),
 		"core.looseCompression=1", "pack.compression=1", "core.symlinks=true", "core.fileMode=true",

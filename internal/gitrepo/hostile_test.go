@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/gitrepo"
+	"github.com/bangervm/banger/internal/operation"
 	"github.com/bangervm/banger/internal/workspace"
 )
 
@@ -103,10 +105,80 @@ func TestAnswersOfAHostileGuest(t *testing.T) {
 			_ = agentrpc.WriteLine(c, agentrpc.WorkspaceAnswer{Snapshot: &agentrpc.WorkspaceSnapshot{}})
 		}, fault.Unavailable},
 		"tree as option": {func(c net.Conn, _ *bufio.Reader) { _ = agentrpc.WriteLine(c, snapshot("--upload-pack=x")) }, fault.Unavailable},
-		"no pack":        {packs(func(net.Conn) {}), fault.Unavailable},
-		"garbage pack":   {packs(func(c net.Conn) { _ = agentrpc.WriteChunk(c, []byte("PACK....")); _ = agentrpc.WriteChunk(c, nil) }), fault.Unavailable},
-		"huge chunk":     {packs(func(c net.Conn) { _, _ = c.Write([]byte{0x7f, 0xff, 0xff, 0xff}) }), fault.Unavailable},
-		"gave up":        {packs(func(c net.Conn) { _ = agentrpc.FailChunks(c, "disk \x1b[2J full") }), fault.Unavailable},
+		"too many repositories": {func(c net.Conn, _ *bufio.Reader) {
+			a := snapshot(unknown)
+			for range agentrpc.MaxWorkspaceRepos {
+				a.Snapshot.Repos = append(a.Snapshot.Repos, agentrpc.WorkspaceRepo{Path: []byte("sub"), Format: "sha1", Tree: unknown})
+			}
+			_ = agentrpc.WriteLine(c, a)
+		}, fault.Unavailable},
+		"repository in .git": {func(c net.Conn, _ *bufio.Reader) {
+			a := snapshot(unknown)
+			a.Snapshot.Repos = append(a.Snapshot.Repos, agentrpc.WorkspaceRepo{Path: []byte(".git/modules/\x1b[2J"), Format: "sha1", Tree: unknown})
+			_ = agentrpc.WriteLine(c, a)
+		}, fault.Unavailable},
+		"branch that leaves": {func(c net.Conn, _ *bufio.Reader) {
+			a := snapshot(unknown)
+			a.Snapshot.Repos[0].Branch = "refs/heads/../../config"
+			_ = agentrpc.WriteLine(c, a)
+		}, fault.Unavailable},
+		"after the pack": {packs(func(c net.Conn) {
+			pack, _ := tryGitIn(l.guest, "HEAD^{tree}\n", "pack-objects", "--revs", "--stdout", "-q")
+			for agentrpc.WriteChunk(c, []byte(pack)) == nil {
+			}
+		}), fault.Unavailable},
+		"a tree of 3 GiB": {packs(func(c net.Conn) {
+			_ = agentrpc.WriteChunk(c, []byte("PACK\x00\x00\x00\x02\x00\x00\x00\x01\xa0\x80\x80\x80\x60\x78\x01"))
+			for agentrpc.WriteChunk(c, bytes.Repeat([]byte{0}, agentrpc.MaxFrame)) == nil {
+			}
+		}), fault.Unavailable},
+		"a pack of 2 MiB": {packs(func(c net.Conn) {
+			var noise [2 << 20]byte
+			_, _ = rand.NewChaCha8([32]byte{}).Read(noise[:])
+			id, _ := tryGitIn(l.guest, string(noise[:]), "hash-object", "-w", "--stdin")
+			pack, _ := tryGitIn(l.guest, id, "pack-objects", "--stdout", "-q")
+			_, _ = io.WriteString(agentrpc.ChunkWriter{W: c}, pack)
+		}), fault.Unavailable},
+		"one file for ever": {lists(func(_ net.Conn, tree *agentrpc.TreeWriter) {
+			for tree.Entry(listed("x"), nil) == nil {
+			}
+		}), fault.Invalid},
+		"file twice": {lists(func(_ net.Conn, tree *agentrpc.TreeWriter) {
+			_ = tree.Entry(listed("\x1b[2J"), nil)
+			_ = tree.Entry(listed("y"), nil)
+			_ = tree.End()
+			for range 2 {
+				_ = tree.Text(agentrpc.TreeEntry{Kind: agentrpc.TreeFile, Path: "\x1b[2J"}, "evil")
+			}
+			_ = tree.End()
+		}), fault.Unavailable},
+		"link twice": {lists(func(_ net.Conn, tree *agentrpc.TreeWriter) {
+			_ = tree.Entry(listed("\x1b[2J"), nil)
+			_ = tree.Entry(listed("y"), nil)
+			_ = tree.End()
+			for range 2 {
+				_ = tree.Text(agentrpc.TreeEntry{Kind: agentrpc.TreeLink, Path: "\x1b[2J"}, "evil")
+			}
+			_ = tree.End()
+		}), fault.Unavailable},
+		"too much in all": {lists(func(_ net.Conn, tree *agentrpc.TreeWriter) {
+			for _, name := range []string{"x", "y", "z"} {
+				_ = tree.Entry(listed(name), nil)
+			}
+			_ = tree.End()
+			for _, name := range []string{"x", "y", "z"} {
+				_ = tree.Text(agentrpc.TreeEntry{Kind: agentrpc.TreeFile, Path: name}, strings.Repeat("x", 400<<10))
+			}
+			_ = tree.End()
+		}), fault.Invalid},
+		"endless reason": {lists(func(c net.Conn, _ *agentrpc.TreeWriter) {
+			_, _ = c.Write(append([]byte{byte(agentrpc.TreeError), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x7f}, make([]byte, 1<<20)...))
+		}), fault.Unavailable},
+		"gave up in the list": {lists(func(_ net.Conn, tree *agentrpc.TreeWriter) { _ = tree.Fail("disk \x1b[2J full") }), fault.Unavailable},
+		"no pack":             {packs(func(net.Conn) {}), fault.Unavailable},
+		"garbage pack":        {packs(func(c net.Conn) { _ = agentrpc.WriteChunk(c, []byte("PACK....")); _ = agentrpc.WriteChunk(c, nil) }), fault.Unavailable},
+		"huge chunk":          {packs(func(c net.Conn) { _, _ = c.Write([]byte{0x7f, 0xff, 0xff, 0xff}) }), fault.Unavailable},
+		"gave up":             {packs(func(c net.Conn) { _ = agentrpc.FailChunks(c, "disk \x1b[2J full") }), fault.Unavailable},
 		"empty pack": {packs(func(c net.Conn) {
 			_ = agentrpc.WriteChunk(c, append([]byte("PACK\x00\x00\x00\x02\x00\x00\x00\x00"),
 				0x02, 0x9d, 0x08, 0x82, 0x3b, 0xd8, 0xa8, 0xea, 0xb5, 0x10, 0xad, 0x6a, 0xc7, 0x5c, 0x82, 0x3c, 0xfd, 0x3e, 0xd3, 0x1e))
@@ -172,6 +244,79 @@ func TestAnswersOfAHostileGuest(t *testing.T) {
 	left, err := filepath.Glob(filepath.Join(filepath.Dir(l.vault), "scratch-*"))
 	if err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// A guest that says no more holds nobody longer than the transfer may take.
+func TestASilentGuestIsBounded(t *testing.T) {
+	l := prepared(t)
+	for name, says := range map[string]func(c net.Conn, in *bufio.Reader){
+		"nothing":     func(net.Conn, *bufio.Reader) {},
+		"half a line": func(c net.Conn, _ *bufio.Reader) { _, _ = io.WriteString(c, `{"code":`) },
+		"half a list": func(c net.Conn, _ *bufio.Reader) {
+			_ = agentrpc.WriteLine(c, agentrpc.WorkspaceAnswer{})
+			_, _ = c.Write([]byte{byte(agentrpc.TreeListed), 0})
+		},
+		"half a pack": func(c net.Conn, in *bufio.Reader) {
+			_ = agentrpc.WriteLine(c, agentrpc.WorkspaceAnswer{Snapshot: &agentrpc.WorkspaceSnapshot{
+				Repos: []agentrpc.WorkspaceRepo{{Format: "sha1", Tree: strings.Repeat("ab", 20)}},
+			}})
+			var want agentrpc.WorkspaceWant
+			_ = agentrpc.ReadLine(in, &want)
+			_ = agentrpc.WriteChunk(c, []byte("PACK\x00\x00"))
+		},
+		"no answer to what the host wants": func(c net.Conn, _ *bufio.Reader) {
+			_ = agentrpc.WriteLine(c, agentrpc.WorkspaceAnswer{Snapshot: &agentrpc.WorkspaceSnapshot{
+				Repos: []agentrpc.WorkspaceRepo{{Format: "sha1", Tree: strings.Repeat("ab", 20)}},
+			}})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			host, agent := net.Pipe()
+			ctx, cancel := context.WithCancelCause(t.Context())
+			context.AfterFunc(ctx, func() { _ = host.Close() })
+			go func() {
+				says(agent, bufio.NewReader(agent))
+				cancel(fault.New(fault.Unavailable, "time is up"))
+			}()
+			_, err := l.git.Collect(ctx, host, workspace.CollectRequest{Vault: l.vault, Base: l.sent.BaseTree})
+			if !errors.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "time is up") {
+				t.Errorf("Collect = %v; want what ended it", err)
+			}
+		})
+	}
+}
+
+// An agent may answer a prepare with anything, at any time.
+func TestAnswersOfAHostileGuestToAPrepare(t *testing.T) {
+	l := prepared(t)
+	for name, tc := range map[string]struct {
+		answer string
+		want   fault.Code
+	}{
+		"nothing":      {"", fault.Unavailable},
+		"no json":      {"{{{\n", fault.Unavailable},
+		"endless line": {strings.Repeat("x", 2<<20), fault.Unavailable},
+		"made-up code": {`{"code":"root","message":"\u001b[2J"}` + "\n", fault.Internal},
+		"long message": {`{"code":"conflict","message":"` + strings.Repeat("x", 100_000) + `"}` + "\n", fault.Conflict},
+	} {
+		t.Run(name, func(t *testing.T) {
+			parcel, err := l.git.Pack(t.Context(), workspace.PackRequest{
+				Path: l.host, Mode: workspace.Shallow, Vault: filepath.Join(t.TempDir(), "v.git"),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			host, agent := net.Pipe()
+			go func() { _, _ = io.WriteString(agent, tc.answer); _ = agent.Close() }()
+			err = parcel.Send(t.Context(), host, operation.Discard{})
+			if !errors.Is(err, tc.want) || len(err.Error()) > 2000 || strings.ContainsRune(err.Error(), 0x1b) {
+				t.Errorf("Send = %.3000v; want %s", err, tc.want)
+			}
+			if err := errors.Join(host.Close(), parcel.Close()); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 

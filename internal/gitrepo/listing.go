@@ -98,7 +98,7 @@ func (l *listing) readBase(ctx context.Context) (map[string]entry, error) {
 func (l *listing) readList(ctx context.Context) error {
 	l.listed = map[string]entry{}
 	tree := agentrpc.NewTreeReader(l.in)
-	for {
+	for n := 0; ; n++ {
 		e, err := tree.Next()
 		if errors.Is(err, io.EOF) {
 			return nil
@@ -109,7 +109,7 @@ func (l *listing) readList(ctx context.Context) error {
 		if e.Kind != agentrpc.TreeListed || e.Mode != gitindex.ModeFile && e.Mode != gitindex.ModeExecutable && e.Mode != gitindex.ModeSymlink {
 			return hostile(ctx, fmt.Errorf("%q is listed with mode %o", e.Path, e.Mode))
 		}
-		if len(l.listed) == l.limits.Files {
+		if n == l.limits.Files {
 			return fault.New(fault.Invalid, "the workspace has more than %d files", l.limits.Files)
 		}
 		if err := checkTreePath(e.Path); err != nil {
@@ -255,7 +255,10 @@ func (l *listing) place(ctx context.Context, e agentrpc.TreeEntry, data io.Reade
 		if err != nil {
 			return hostile(ctx, err)
 		}
-		return l.root.Symlink(string(target), e.Path)
+		if err := l.root.Symlink(string(target), e.Path); err != nil {
+			return hostile(ctx, err)
+		}
+		return nil
 	}
 	if e.Kind != agentrpc.TreeFile {
 		return hostile(ctx, fmt.Errorf("%q has no content", e.Path))

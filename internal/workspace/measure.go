@@ -74,7 +74,7 @@ func (s *Service) launch(v vm.VM) *flight {
 }
 
 func (s *Service) look(ctx context.Context, v vm.VM, limit time.Duration, final bool) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	ctx, cancel := limited(ctx, limit)
 	defer cancel()
 	release, err := s.turn(ctx, v.ID)
 	if err != nil {
@@ -207,7 +207,7 @@ func sum(files []File) Changes {
 
 // collect reads the guest's work tree into the vault.
 func (s *Service) collect(ctx context.Context, w Workspace, v vm.VM, history bool) (got Collected, err error) {
-	ctx, cancel := context.WithTimeout(ctx, transferLimit)
+	ctx, cancel := limited(ctx, transferLimit)
 	defer cancel()
 	vault, err := s.deps.Vaults.Vault(v.ID, w.Vault)
 	if err != nil {

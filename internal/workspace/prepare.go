@@ -14,6 +14,11 @@ import (
 // never ends, must not hold the workspace for ever.
 const transferLimit = 2 * time.Hour
 
+// limited ends what takes longer than limit with a fault.
+func limited(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, limit, fault.New(fault.Unavailable, "the guest did not come to an end with its workspace in %s", limit))
+}
+
 // PrepareRequest asks for a work tree in a guest. Empty values are defaults.
 type PrepareRequest struct {
 	VM     string
@@ -98,7 +103,7 @@ func (s *Service) deliver(ctx context.Context, v vm.VM, req PrepareRequest, name
 }
 
 func (s *Service) send(ctx context.Context, v vm.VM, to string, replace bool, parcel Parcel, p operation.Progress) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, transferLimit)
+	ctx, cancel := limited(ctx, transferLimit)
 	defer cancel()
 	c := parcel.Contents()
 	stream, err := s.deps.Guests.Workspace(ctx, v.ID, GuestRequest{
