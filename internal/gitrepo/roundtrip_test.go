@@ -272,6 +272,7 @@ func TestRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatalf("diff: %v", err)
 		}
+		copied := copyTree(t, l.host)
 		conflicts, err := l.git.Apply(context.Background(), workspace.ApplyRequest{Top: l.host, Patch: file, Files: changes})
 		ignored := strings.Split(git(t, l.host, "ls-files", "-o", "-i", "--exclude-standard", "-z"), "\x00")
 		for _, path := range conflicts { // what was not sent may be in the way, or in a directory that is
@@ -289,9 +290,16 @@ func TestRoundTrip(t *testing.T) {
 					delete(now, path)
 				}
 			}
-			same(t, "after git apply the user's work tree differs", want, now)
+			same(t, "after the patch the user's work tree differs", want, now)
+			plainApply(t, copied, l.guest, file, files(t, l.host))
 		} else {
 			same(t, "a patch that does not apply changed files", before, files(t, l.host))
+		}
+		if now, _ := os.ReadFile(filepath.Join(l.host, ".git", "index")); !bytes.Equal(now, index) {
+			t.Fatalf("the patch changed the user's index")
+		}
+		if now := git(t, l.host, "count-objects", "-v"); now != objects {
+			t.Fatalf("the patch changed the user's objects: %s, then %s", objects, now)
 		}
 		if l.sent.HeadCommit != "" {
 			freshClone(t, l, arrived)
@@ -310,6 +318,29 @@ func worked(t failer, guest string, arrived map[string]string) map[string]string
 		}
 	}
 	return want
+}
+
+// copyTree copies a repository without its empty directories, which git does
+// not know and takes for something in its way.
+func copyTree(t failer, dir string) string {
+	t.Helper()
+	to := dir + ".copy"
+	for _, args := range [][]string{{"cp", "-a", dir, to}, {"find", to, "-type", "d", "-empty", "-not", "-path", "*/.git/*", "-delete"}} {
+		if out, err := exec.CommandContext(context.Background(), args[0], args[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%q: %v\n%s", args, err, out)
+		}
+	}
+	return to
+}
+
+// plainApply does with git alone what Apply did.
+func plainApply(t failer, dir, guest, file string, want map[string]string) {
+	t.Helper()
+	if read(t, file) == "" || loopBecomesDirectory(t, dir, guest) {
+		return
+	}
+	git(t, dir, "apply", "--whitespace=nowarn", file)
+	same(t, "git apply on the user's work tree", want, files(t, dir))
 }
 
 // freshClone applies an export against the commit that was sent.
