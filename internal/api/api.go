@@ -20,19 +20,20 @@ type Problem struct {
 
 // Ping identifies the daemon.
 type Ping struct {
-	Protocol  int       `json:"protocol" doc:"the wire behaviour this daemon speaks"`
-	Version   string    `json:"version"`
-	Commit    string    `json:"commit"`
-	BuiltAt   time.Time `json:"built_at"`
-	PID       int       `json:"pid"`
-	StartedAt time.Time `json:"started_at"`
-	StateDir  string    `json:"state_dir"`
-	Driver    string    `json:"driver" doc:"the driver that a VM started now would get"`
-	VMs       int       `json:"vms" doc:"VMs that exist"`
-	Running   int       `json:"running" doc:"VMs that run"`
-	Busy      int       `json:"busy" doc:"operations under way"`
-	RSSBytes  int64     `json:"rss_bytes"`
-	Names     string    `json:"names" doc:"ADDRESS:PORT where this daemon answers DNS for .vm; empty: it does not"`
+	Protocol     int       `json:"protocol" doc:"the wire behaviour this daemon speaks"`
+	Version      string    `json:"version"`
+	Commit       string    `json:"commit"`
+	BuiltAt      time.Time `json:"built_at"`
+	PID          int       `json:"pid"`
+	StartedAt    time.Time `json:"started_at"`
+	StateDir     string    `json:"state_dir"`
+	Driver       string    `json:"driver" doc:"the driver that a VM started now would get"`
+	VMs          int       `json:"vms" doc:"VMs that exist"`
+	Running      int       `json:"running" doc:"VMs that run"`
+	Busy         int       `json:"busy" doc:"operations under way"`
+	RSSBytes     int64     `json:"rss_bytes"`
+	Names        string    `json:"names" doc:"ADDRESS:PORT where this daemon answers DNS for .vm; empty: it does not"`
+	NamesProblem string    `json:"names_problem,omitempty" doc:"why it does not, though it should"`
 }
 
 // VM is a virtual machine.
@@ -97,8 +98,8 @@ type CreateVM struct {
 	Wait        string            `json:"wait,omitempty" doc:"ready (default), started, none or port:N"`
 }
 
-// UpdateVM changes a stopped VM. An omitted value stays; a label with an empty
-// value is removed.
+// UpdateVM changes a stopped VM, or the labels of any. An omitted value stays; a
+// label with an empty value is removed.
 type UpdateVM struct {
 	Name        *string           `json:"name,omitempty"`
 	VCPU        *int              `json:"vcpu,omitempty"`

@@ -20,6 +20,8 @@ type Config struct {
 	DetachKeys string `toml:"detach_keys" json:"detach_keys"`
 	// VM holds what a VM gets when the request does not say.
 	VM VMDefaults `toml:"vm" json:"vm"`
+	// Network is of guests' networks and VMs' names.
+	Network Network `toml:"network" json:"network"`
 	// Files are copied into guests when they start.
 	Files []File `toml:"files" json:"files"`
 }
@@ -33,12 +35,24 @@ type VMDefaults struct {
 	Disk   Size   `toml:"disk" json:"disk"`     // BANGER_DISK
 }
 
+// Network is the [network] table.
+type Network struct {
+	// Egress is the policy of a new VM: a preset, or the text of a policy. BANGER_EGRESS
+	Egress string `toml:"egress" json:"egress"`
+	// DNS are the upstream resolvers of guests, "ADDRESS:PORT" (the port may be
+	// left out). Empty: those of the host. BANGER_DNS, with commas between them.
+	DNS []string `toml:"dns" json:"dns"`
+	// NamesPort is where bangerd answers DNS for .vm on this host; 0: nowhere. BANGER_NAMES_PORT
+	NamesPort int `toml:"names_port" json:"names_port"`
+}
+
 // Default is the configuration without a file or variables.
 func Default() Config {
 	return Config{
 		Driver:   "auto",
 		LogLevel: slog.LevelInfo, DetachKeys: "ctrl-]",
-		VM: VMDefaults{Image: "debian", VCPU: 1, Memory: 512 << 20, Disk: 8 << 30},
+		VM:      VMDefaults{Image: "debian", VCPU: 1, Memory: 512 << 20, Disk: 8 << 30},
+		Network: Network{Egress: "all", NamesPort: 5300},
 	}
 }
 

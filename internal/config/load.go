@@ -91,6 +91,9 @@ func (c *Config) applyEnv(env func(string) (string, bool)) error {
 		"BANGER_VCPU":        func(v string) (err error) { c.VM.VCPU, err = strconv.Atoi(v); return err },
 		"BANGER_MEMORY":      func(v string) error { return c.VM.Memory.UnmarshalText([]byte(v)) },
 		"BANGER_DISK":        func(v string) error { return c.VM.Disk.UnmarshalText([]byte(v)) },
+		"BANGER_EGRESS":      text(&c.Network.Egress),
+		"BANGER_DNS":         func(v string) error { c.Network.DNS = strings.Split(v, ","); return nil },
+		"BANGER_NAMES_PORT":  func(v string) (err error) { c.Network.NamesPort, err = strconv.Atoi(v); return err },
 	} {
 		value, ok := env(key)
 		if !ok {
@@ -127,6 +130,9 @@ func (c *Config) validate() error {
 	}
 	if c.VM.Disk <= 0 {
 		return fault.New(fault.Invalid, "vm.disk %s is not positive", c.VM.Disk)
+	}
+	if err := c.Network.complete(); err != nil {
+		return err
 	}
 	for _, f := range c.Files {
 		if err := f.validate(); err != nil {

@@ -1,5 +1,6 @@
 // Package console reads what a VM has printed: console.log, and console.log.1
-// before it, while the VM's monitor writes and rotates them.
+// before it, while the VM's monitor writes and rotates them. The log of what it
+// reached, egress.log, is kept and read in the same way.
 package console
 
 import (
@@ -24,7 +25,15 @@ type Options struct {
 // Open returns the console of a VM as a stream. The caller closes it. A VM
 // that has printed nothing has an empty one.
 func Open(ctx context.Context, dir statedir.VM, opts Options) (io.ReadCloser, error) {
-	r := &reader{dir: dir}
+	return open(ctx, dir, &reader{path: dir.Console(), before: dir.OldConsole()}, opts)
+}
+
+// OpenEgress returns the egress log of a VM as Open returns its console.
+func OpenEgress(ctx context.Context, dir statedir.VM, opts Options) (io.ReadCloser, error) {
+	return open(ctx, dir, &reader{path: dir.EgressLog(), before: dir.OldEgressLog()}, opts)
+}
+
+func open(ctx context.Context, dir statedir.VM, r *reader, opts Options) (io.ReadCloser, error) {
 	if opts.Follow {
 		w, err := watch(ctx, string(dir))
 		if err != nil {
@@ -39,23 +48,24 @@ func Open(ctx context.Context, dir statedir.VM, opts Options) (io.ReadCloser, er
 	return r, nil
 }
 
-// reader reads old, and then what is, or becomes, console.log.
+// reader reads what was before, and then what is, or becomes, path.
 type reader struct {
-	dir   statedir.VM
-	old   *os.File // nil: read, or not wanted
-	now   *os.File // nil: not there yet
-	watch *watcher // nil: not following
-	alive func() bool
-	last  bool // the VM is not alive any more: what is there now is all
+	path   string
+	before string
+	old    *os.File // nil: read, or not wanted
+	now    *os.File // nil: not there yet
+	watch  *watcher // nil: not following
+	alive  func() bool
+	last   bool // the VM is not alive any more: what is there now is all
 }
 
 // begin opens the files and moves to the line at which to begin.
 func (r *reader) begin(tail int) error {
 	var err error
-	if r.now, err = openIfThere(r.dir.Console()); err != nil {
+	if r.now, err = openIfThere(r.path); err != nil {
 		return err
 	}
-	if r.old, err = openIfThere(r.dir.OldConsole()); err != nil || tail < 0 {
+	if r.old, err = openIfThere(r.before); err != nil || tail < 0 {
 		return err
 	}
 	missing, err := seekTail(r.now, tail)
@@ -120,10 +130,10 @@ func (r *reader) some(p []byte) (int, error) {
 	}
 }
 
-// next moves to a console.log that is not the one being read. The one before
+// next moves to a file at path that is not the one being read. The one before
 // was read to its end after it had lost its name, so nothing is missed.
 func (r *reader) next() (bool, error) {
-	f, err := openIfThere(r.dir.Console())
+	f, err := openIfThere(r.path)
 	if f == nil || err != nil {
 		return false, err
 	}

@@ -189,3 +189,18 @@ func TestNoDirectory(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+func TestTheEgressLogIsReadAlike(t *testing.T) {
+	dir := statedir.VM(t.TempDir())
+	write(t, dir.Console(), "not this\n")
+	write(t, dir.OldEgressLog(), "a\nb\n")
+	write(t, dir.EgressLog(), "c\n")
+	r, err := OpenEgress(t.Context(), dir, Options{Tail: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = r.Close() }()
+	if got, err := io.ReadAll(r); err != nil || string(got) != "b\nc\n" {
+		t.Errorf("read %q, %v", got, err)
+	}
+}

@@ -120,3 +120,8 @@ func (i identities) Ensure(ctx context.Context, vmID string) (vm.Identity, error
 	}
 	return id, i.known.Put(vmID, id.HostPublicKey)
 }
+
+// Named implements vm.Names.
+func (i identities) Named(_ context.Context, vmID, name string) error {
+	return i.known.Name(vmID, name)
+}

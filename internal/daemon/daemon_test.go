@@ -227,6 +227,7 @@ func (o *old) ping() api.Ping              { return o.Ping }
 func (o *old) Active() int                 { return o.busy }
 func (o *old) Stop()                       { o.once.Do(func() { close(o.stop) }) }
 func (o *old) ImageDiskUsage(string) int64 { return 0 }
+func (o *old) VMDiskUsage(string) int64    { return 0 }
 
 type oldDaemon struct{ *old }
 

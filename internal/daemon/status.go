@@ -15,6 +15,10 @@ func (d *daemon) Ping(ctx context.Context) api.Ping {
 		Protocol: api.Protocol, Version: d.build.Version, Commit: d.build.Commit, BuiltAt: d.build.BuiltAt,
 		PID: os.Getpid(), StartedAt: d.started, StateDir: d.dirs.State, Busy: d.runner.Active(), RSSBytes: hostinfo.RSS(),
 	}
+	if d.names != nil {
+		ping.Names = d.names.Addr().String()
+	}
+	ping.NamesProblem = d.namesProblem
 	if driver, err := d.host.Driver(ctx); err == nil {
 		ping.Driver = driver.Name
 	}
@@ -39,3 +43,6 @@ func (d *daemon) Stop() { d.stop() }
 func (d *daemon) ImageDiskUsage(id string) int64 {
 	return hostinfo.DiskUsage(d.dirs.Image(id).Rootfs())
 }
+
+// VMDiskUsage implements server.Daemon.
+func (d *daemon) VMDiskUsage(id string) int64 { return hostinfo.DiskUsage(d.dirs.VM(id).Disk()) }

@@ -14,6 +14,7 @@ import (
 	"github.com/bangervm/banger/internal/buildinfo"
 	"github.com/bangervm/banger/internal/config"
 	"github.com/bangervm/banger/internal/gitrepo"
+	"github.com/bangervm/banger/internal/hostinfo"
 	"github.com/bangervm/banger/internal/image"
 	"github.com/bangervm/banger/internal/imagestore"
 	"github.com/bangervm/banger/internal/initramfs"
@@ -21,6 +22,7 @@ import (
 	"github.com/bangervm/banger/internal/kernelstore"
 	"github.com/bangervm/banger/internal/kmod"
 	"github.com/bangervm/banger/internal/launch"
+	"github.com/bangervm/banger/internal/names"
 	"github.com/bangervm/banger/internal/oci"
 	"github.com/bangervm/banger/internal/operation"
 	"github.com/bangervm/banger/internal/rootfs"
@@ -53,6 +55,10 @@ type daemon struct {
 	runner     *operation.Runner
 	folders    *vmdir.VMs
 	host       host
+
+	names        *names.Server // nil: it does not answer
+	namesProblem string        // why not, though it should
+	resolver     *names.Host
 }
 
 // wire makes the daemon from what is on disk: it opens the database, sweeps
@@ -71,7 +77,7 @@ func wire(ctx context.Context, dirs statedir.Dirs, cfg config.Config, build buil
 	}
 	d := &daemon{
 		dirs: dirs, cfg: cfg, build: build, log: log, started: time.Now().UTC(), db: db,
-		host: host{dirs: dirs, cfg: cfg},
+		host: host{dirs: dirs, cfg: cfg}, resolver: names.NewHost(),
 	}
 	disks := rootfs.NewDisks(dirs.DiskTemplates())
 	d.folders = vmdir.New(dirs, disks)
@@ -99,13 +105,14 @@ func wire(ctx context.Context, dirs statedir.Dirs, cfg config.Config, build buil
 		Workspaces: workspaces{d}, Files: placedFiles(cfg),
 		Changed: d.sessions.VMChanged,
 		Store:   store, Machines: launch.New(dirs, []string{self, "monitor"}, log), Disks: d.folders,
-		Identities: identities{VMs: d.folders, known: known},
-		Images:     images{service: d.images, dirs: dirs},
-		Kernels:    kernels{service: d.kernels, archives: archives, dirs: dirs},
-		Host:       d.host, Ports: guests, Preflight: d.host.preflight(self, agent), UID: os.Getuid(),
+		Identities: identities{VMs: d.folders, known: known}, Names: identities{VMs: d.folders, known: known},
+		Images:  images{service: d.images, dirs: dirs},
+		Kernels: kernels{service: d.kernels, archives: archives, dirs: dirs},
+		Host:    d.host, Ports: guests, Preflight: d.host.preflight(self, agent),
+		HostPorts: hostinfo.Ports{}, UID: os.Getuid(), Resolvers: cfg.Network.DNS,
 		Defaults: vm.Defaults{
 			Image: cfg.VM.Image, Kernel: cfg.VM.Kernel, VCPU: cfg.VM.VCPU,
-			MemoryBytes: int64(cfg.VM.Memory), DiskBytes: int64(cfg.VM.Disk),
+			MemoryBytes: int64(cfg.VM.Memory), DiskBytes: int64(cfg.VM.Disk), Egress: cfg.Network.Egress,
 		},
 		Log: log,
 	})
@@ -114,31 +121,24 @@ func wire(ctx context.Context, dirs statedir.Dirs, cfg config.Config, build buil
 		d.runner.Recover, d.images.Sweep, d.kernels.Sweep, source.Sweep, d.vms.Reconcile, d.sessions.Reconcile, d.workspaces.Sweep,
 		disks.Sweep, d.recoverApplies(git),
 		func(ctx context.Context) error { return archives.Sweep(ctx, time.Now()) },
-		func(context.Context) error { return known.Keep(d.hasVM) },
+		func(ctx context.Context) error { return d.keepKnown(ctx, known) },
+		d.serveNames,
 	}
 	for _, sweep := range sweeps {
 		if err := sweep(ctx); err != nil {
-			d.vms.Close()
-			d.sessions.Close()
-			d.workspaces.Close()
-			return nil, errors.Join(err, db.Close())
+			return nil, errors.Join(err, d.close())
 		}
 	}
 	return d, nil
 }
 
-// hasVM reports whether a VM with this id has a directory.
-func (d *daemon) hasVM(id string) bool {
-	_, err := os.Stat(string(d.dirs.VM(id)))
-	return err == nil
-}
-
 // close ends what end has left.
 func (d *daemon) close() error {
+	err := d.closeNames()
 	d.vms.Close()
 	d.sessions.Close()
 	d.workspaces.Close()
-	return d.db.Close()
+	return errors.Join(err, d.db.Close())
 }
 
 func (d *daemon) services() server.Services {
@@ -147,6 +147,7 @@ func (d *daemon) services() server.Services {
 		Consoles: consoles{dirs: d.dirs}, Images: d.images, Kernels: d.kernels, Operations: d.runner, Daemon: d,
 		Sessions: d.sessions, SessionControl: d.sessions, SessionStreams: guests{dirs: d.dirs, folders: d.folders},
 		Workspaces: d.workspaces, WorkspaceState: d.workspaces,
+		Egress: d.vms, Ports: d.vms, Resolver: d.resolver,
 	}
 }
 

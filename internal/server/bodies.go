@@ -35,17 +35,35 @@ func texts(s []string) []string {
 	return s
 }
 
-func vmBody(v vm.VM) api.VM {
+func (s *Server) vmBody(v vm.VM) api.VM {
 	labels := v.Labels
 	if labels == nil {
 		labels = map[string]string{}
 	}
-	return api.VM{
+	body := api.VM{
 		ID: v.ID, Name: v.Name, State: string(v.State), Image: v.Image, ImageID: v.ImageID, Kernel: v.Kernel,
 		VCPU: v.VCPU, MemoryBytes: v.MemoryBytes, DiskBytes: v.DiskBytes, Driver: v.Driver, Init: string(v.Init),
 		Env: texts(v.Env), Labels: labels, ExitReason: v.ExitReason, ExitMessage: v.ExitMessage,
 		CreatedAt: v.CreatedAt.UTC(), StartedAt: when(v.StartedAt), StoppedAt: when(v.StoppedAt),
+		Address: vm.Loopback(s.uid, v.Index).String(), Network: string(v.Network), Egress: v.Egress,
+		Publish: make([]api.Publish, 0, len(v.Publish)),
 	}
+	if v.Network != vm.NetworkNone {
+		ip, _ := vm.GuestAddresses(v.Index)
+		body.GuestIP = ip.String()
+	}
+	for _, p := range v.Publish {
+		body.Publish = append(body.Publish, api.Publish(p))
+	}
+	return body
+}
+
+func published(ports []api.Publish) []vm.Publish {
+	all := make([]vm.Publish, 0, len(ports))
+	for _, p := range ports {
+		all = append(all, vm.Publish(p))
+	}
+	return all
 }
 
 func runtimeBody(s vm.Status) *api.VMRuntime {
@@ -92,8 +110,11 @@ func createRequest(body api.CreateVM, wait vm.Wait) vm.CreateRequest {
 	req := vm.CreateRequest{
 		Name: body.Name, Image: body.Image, Kernel: body.Kernel,
 		VCPU: body.VCPU, MemoryBytes: body.MemoryBytes, DiskBytes: body.DiskBytes,
-		Env: body.Env, Labels: body.Labels, Wait: wait,
+		Env: body.Env, Labels: body.Labels, Wait: wait, Egress: body.Egress, Publish: published(body.Publish),
 		Start: body.Start == nil || *body.Start,
+	}
+	if body.Network != nil {
+		req.Network = vm.NetworkMode(*body.Network)
 	}
 	if body.Init != nil {
 		req.Init = vm.InitMode(*body.Init)

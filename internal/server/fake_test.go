@@ -41,12 +41,13 @@ type world struct {
 	active int
 
 	workspaces *workspaces
+	network    network
 }
 
 func newWorld() *world {
 	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	return &world{workspaces: &workspaces{all: map[string]workspace.Workspace{}}, vms: map[string]vm.VM{
-		"web":  {ID: "00000000000000aa", Name: "web", State: vm.Running, Labels: map[string]string{"tier": "front"}, CreatedAt: at},
+		"web":  {ID: "00000000000000aa", Name: "web", State: vm.Running, Labels: map[string]string{"tier": "front"}, CreatedAt: at, Index: 300, Egress: "packages"},
 		"idle": {ID: "00000000000000bb", Name: "idle", State: vm.Stopped, CreatedAt: at.Add(time.Second)},
 	}}
 }
@@ -151,8 +152,12 @@ func (w *world) Set(ctx context.Context, name string, change vm.Change) (vm.VM, 
 	return v, err
 }
 
-func (w *world) Health(context.Context, string) (agentrpc.Health, error) {
-	return agentrpc.Health{Ready: true, Init: "systemd", Uptime: 3.5}, nil
+func (w *world) Health(ctx context.Context, _ string) (agentrpc.Health, error) {
+	if w.network.mute {
+		<-ctx.Done()
+		return agentrpc.Health{}, ctx.Err()
+	}
+	return agentrpc.Health{Ready: true, Init: "systemd", Uptime: 3.5, MemTotal: 99, DiskFree: 98}, nil
 }
 
 func (w *world) Exec(ctx context.Context, _ string, req agentrpc.ExecRequest) (net.Conn, error) {
@@ -220,6 +225,7 @@ type (
 
 func (s stopper) Stop()                     { close(s.stopped) }
 func (stopper) ImageDiskUsage(string) int64 { return 4096 }
+func (stopper) VMDiskUsage(string) int64    { return 8192 }
 
 func (i images) Pull(ctx context.Context, req image.PullRequest, p operation.Progress) (image.Manifest, error) {
 	return i.pull(ctx, req, p)
@@ -297,6 +303,7 @@ func start(t *testing.T, change ...func(*server.Options)) *fixture {
 			VMs: f.world, Lifecycle: f.world, Control: f.world, Guests: f.world, Consoles: f.world,
 			Images: images{f.world}, Kernels: kernels{f.world}, Operations: runner, Daemon: stopper{f.world, f.stopped},
 			Workspaces: f.workspaces, WorkspaceState: f.workspaces,
+			Egress: f.world, Ports: ports{f.world}, Resolver: f.world,
 		},
 	}
 	for _, c := range change {

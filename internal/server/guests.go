@@ -21,11 +21,7 @@ func (s *Server) guestRoutes(a huma.API) {
 	handle(s, a, at("get-health", http.MethodGet, "/health", "Ask the agent how the guest is"), s.health)
 	handle(s, a, at("get-ssh", http.MethodGet, "/ssh", "Show what an SSH client needs"), s.sshAccess)
 	logs := at("get-logs", http.MethodGet, "/logs", "Read the console")
-	logs.describe = func(op *huma.Operation) {
-		op.Responses = map[string]*huma.Response{"200": {
-			Description: "OK", Content: map[string]*huma.MediaType{"text/plain": {Schema: &huma.Schema{Type: "string"}}},
-		}}
-	}
+	logs.describe = answersText("text/plain", "")
 	handleStream(s, a, logs, s.logs)
 	exec := at("exec", http.MethodPost, "/exec", "Run a command (Upgrade: "+api.ExecProtocol+")")
 	exec.describe = upgrades("After 101 the stream carries the frames of docs/architecture.md.")
@@ -33,6 +29,16 @@ func (s *Server) guestRoutes(a huma.API) {
 	stream := at("dial", http.MethodGet, "/stream/{port}", "Connect to a port of the agent (Upgrade: "+api.StreamProtocol+")")
 	stream.describe = upgrades("After 101 the stream is the agent's, raw.")
 	handleStream(s, a, stream, s.dial)
+}
+
+// answersText describes a stream of text.
+func answersText(contentType, description string) func(*huma.Operation) {
+	return func(op *huma.Operation) {
+		op.Description = description
+		op.Responses = map[string]*huma.Response{"200": {
+			Description: "OK", Content: map[string]*huma.MediaType{contentType: {Schema: &huma.Schema{Type: "string"}}},
+		}}
+	}
 }
 
 func upgrades(description string) func(*huma.Operation) {
@@ -91,6 +97,13 @@ type logsRequest struct {
 }
 
 func (s *Server) logs(ctx context.Context, in *logsRequest) (func(http.ResponseWriter, *http.Request), error) {
+	return s.streamLog(ctx, in, "text/plain; charset=utf-8", s.Consoles.Console)
+}
+
+// streamLog answers with a log of a VM, and with what comes while it is alive.
+func (s *Server) streamLog(ctx context.Context, in *logsRequest, contentType string,
+	open func(context.Context, ConsoleRequest) (io.ReadCloser, error),
+) (func(http.ResponseWriter, *http.Request), error) {
 	v, err := s.VMs.Get(ctx, in.Name)
 	if err != nil {
 		return nil, err
@@ -100,17 +113,17 @@ func (s *Server) logs(ctx context.Context, in *logsRequest) (func(http.ResponseW
 		now, err := s.VMs.Get(ctx, v.ID)
 		return err == nil && now.State.Alive()
 	}
-	console, err := s.Consoles.Console(ctx, ConsoleRequest{VMID: v.ID, Tail: in.Tail, Follow: in.Follow && v.State.Alive(), Alive: alive})
+	stream, err := open(ctx, ConsoleRequest{VMID: v.ID, Tail: in.Tail, Follow: in.Follow && v.State.Alive(), Alive: alive})
 	if err != nil {
 		cancel()
 		return nil, err
 	}
 	return func(w http.ResponseWriter, _ *http.Request) {
 		defer cancel()
-		defer func() { _ = console.Close() }()
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		defer func() { _ = stream.Close() }()
+		w.Header().Set("Content-Type", contentType)
 		w.WriteHeader(http.StatusOK)
-		_, _ = io.Copy(flushing{w: w, out: http.NewResponseController(w)}, console)
+		_, _ = io.Copy(flushing{w: w, out: http.NewResponseController(w)}, stream)
 	}, nil
 }
 

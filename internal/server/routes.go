@@ -29,6 +29,7 @@ func newAPI(mux *http.ServeMux) huma.API {
 		{Name: "daemon"},
 		{Name: "vms"},
 		{Name: "guests", Description: "what goes on inside a VM"},
+		{Name: "network", Description: "what a guest may reach, and what of it can be reached"},
 		{Name: "sessions", Description: "commands that run on in a VM, whoever is connected"},
 		{Name: "workspaces", Description: "git work trees that go into a VM, and the work that comes back"},
 		{Name: "images"},
@@ -42,6 +43,8 @@ func (s *Server) register(a huma.API) {
 	s.daemonRoutes(a)
 	s.vmRoutes(a)
 	s.guestRoutes(a)
+	s.networkRoutes(a)
+	s.statsRoutes(a)
 	s.sessionRoutes(a)
 	s.workspaceRoutes(a)
 	s.imageRoutes(a)

@@ -34,6 +34,7 @@ type Options struct {
 // Server serves the API. Make it with New.
 type Server struct {
 	Services
+	uid    int
 	log    *slog.Logger
 	inputs *inputs
 	http   *http.Server
@@ -59,7 +60,7 @@ func New(ctx context.Context, opts Options) *Server {
 	}
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s := &Server{
-		Services: opts.Services, log: opts.Log, inputs: newInputs(opts.InputTimeout),
+		Services: opts.Services, uid: opts.UID, log: opts.Log, inputs: newInputs(opts.InputTimeout),
 		cancel: cancel, ending: make(chan struct{}),
 	}
 	mux := http.NewServeMux()

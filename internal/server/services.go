@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"net/netip"
 	"time"
 
 	"github.com/bangervm/banger/internal/agentrpc"
@@ -65,6 +66,29 @@ type Consoles interface {
 	// Console returns the stream; it ends when the request is met or ctx ends. The
 	// caller closes it. A VM that has printed nothing has an empty console.
 	Console(ctx context.Context, req ConsoleRequest) (io.ReadCloser, error)
+	// EgressLog is the same for what VMs reached and were denied.
+	EgressLog(ctx context.Context, req ConsoleRequest) (io.ReadCloser, error)
+}
+
+// Egress changes what guests may reach.
+type Egress interface {
+	SetEgress(ctx context.Context, name, policy string) (vm.VM, error)
+	AddEgress(ctx context.Context, name string, rules []string) (vm.VM, error)
+}
+
+// Ports are those of guests, on the host.
+type Ports interface {
+	Ports(ctx context.Context, name string) (vm.VM, vm.Ports, error)
+	AddForward(ctx context.Context, name string, f vm.Forward) (vm.Forward, error)
+	RemoveForward(ctx context.Context, name string, f vm.Forward) error
+	Stats(ctx context.Context, name string) (vm.VM, vm.Stats, error)
+}
+
+// Resolver tells of the host's own resolver.
+type Resolver interface {
+	// Resolves reports whether a name of a VM leads to its address on this
+	// host, for whoever asks. It takes a short time at most.
+	Resolves(ctx context.Context, name string, addr netip.Addr) bool
 }
 
 // Images is the catalog of images.
@@ -102,6 +126,8 @@ type Daemon interface {
 	Stop()
 	// ImageDiskUsage is what an image takes on the host's disk, in bytes.
 	ImageDiskUsage(id string) int64
+	// VMDiskUsage is what a VM's own disk takes there.
+	VMDiskUsage(id string) int64
 }
 
 // Services is all that the API gives access to.
@@ -115,6 +141,10 @@ type Services struct {
 	Kernels    Kernels
 	Operations Operations
 	Daemon     Daemon
+
+	Egress   Egress
+	Ports    Ports
+	Resolver Resolver
 
 	Sessions       Sessions
 	SessionControl SessionControl

@@ -46,7 +46,7 @@ func (s *Server) vmRoutes(a huma.API) {
 	handle(s, a, short("pause-vm", http.MethodPost, "/vms/{name}/pause", "Stop a VM's CPUs"), s.pauseVM)
 	handle(s, a, short("resume-vm", http.MethodPost, "/vms/{name}/resume", "Let a paused VM run on"), s.resumeVM)
 	handle(s, a, short("kill-vm", http.MethodPost, "/vms/{name}/kill", "Send a signal to the VMM process"), s.killVM)
-	handle(s, a, short("update-vm", http.MethodPatch, "/vms/{name}", "Change a stopped VM"), s.updateVM)
+	handle(s, a, short("update-vm", http.MethodPatch, "/vms/{name}", "Change a stopped VM, or the labels of any"), s.updateVM)
 }
 
 func (s *Server) listVMs(ctx context.Context, in *struct {
@@ -68,7 +68,7 @@ func (s *Server) listVMs(ctx context.Context, in *struct {
 	if err != nil {
 		return api.List[api.VM]{}, err
 	}
-	list := listOf(vms, vmBody)
+	list := listOf(vms, s.vmBody)
 	return list, s.withWorkspaces(ctx, vms, list.Items, listTime, s.WorkspaceState.Refresh)
 }
 
@@ -84,7 +84,7 @@ func (s *Server) getVM(ctx context.Context, in *Named) (api.VM, error) {
 
 // liveVM is a VM's body with what its monitor says.
 func (s *Server) liveVM(v vm.VM) api.VM {
-	body := vmBody(v)
+	body := s.vmBody(v)
 	if status, ok := s.VMs.Runtime(v.ID); ok && v.State.Alive() {
 		body.Runtime = runtimeBody(status)
 	}
@@ -223,12 +223,12 @@ func (s *Server) deleteVM(ctx context.Context, in *struct {
 
 func (s *Server) pauseVM(ctx context.Context, in *Named) (api.VM, error) {
 	v, err := s.Control.Pause(ctx, in.Name)
-	return vmBody(v), err
+	return s.vmBody(v), err
 }
 
 func (s *Server) resumeVM(ctx context.Context, in *Named) (api.VM, error) {
 	v, err := s.Control.Resume(ctx, in.Name)
-	return vmBody(v), err
+	return s.vmBody(v), err
 }
 
 func (s *Server) killVM(ctx context.Context, in *vmRequest[*api.KillVM]) (api.VM, error) {
@@ -237,13 +237,18 @@ func (s *Server) killVM(ctx context.Context, in *vmRequest[*api.KillVM]) (api.VM
 		signal = in.Body.Signal
 	}
 	v, err := s.Control.Kill(ctx, in.Name, signal)
-	return vmBody(v), err
+	return s.vmBody(v), err
 }
 
 func (s *Server) updateVM(ctx context.Context, in *vmRequest[api.UpdateVM]) (api.VM, error) {
-	v, err := s.Control.Set(ctx, in.Name, vm.Change{
+	change := vm.Change{
 		Name: in.Body.Name, VCPU: in.Body.VCPU, MemoryBytes: in.Body.MemoryBytes,
 		DiskBytes: in.Body.DiskBytes, Labels: in.Body.Labels,
-	})
-	return vmBody(v), err
+	}
+	if in.Body.Publish != nil {
+		ports := published(*in.Body.Publish)
+		change.Publish = &ports
+	}
+	v, err := s.Control.Set(ctx, in.Name, change)
+	return s.vmBody(v), err
 }

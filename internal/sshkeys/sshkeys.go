@@ -58,8 +58,8 @@ func newKey(path string) ([]byte, error) {
 	return data, replace(path, data)
 }
 
-// KnownHosts is the known_hosts file: one line for each VM, by its id. It is
-// safe for concurrent use in one process.
+// KnownHosts is the known_hosts file: a line for each VM by its id, and one by
+// its name, as in web.vm. It is safe for concurrent use in one process.
 type KnownHosts struct {
 	path string
 	mu   sync.Mutex
@@ -80,12 +80,54 @@ func (k *KnownHosts) Put(alias, key string) error {
 	})
 }
 
-// Keep removes all hosts for which keep says no.
-func (k *KnownHosts) Keep(keep func(alias string) bool) error {
+// nameSuffix ends the names of VMs, which no id has.
+const nameSuffix = ".vm"
+
+// Name makes the key of the VM with this id that of NAME.vm, and of no other
+// name; without a name, of none. The line by id stays.
+func (k *KnownHosts) Name(id, name string) error {
+	return k.edit(func(lines []string) []string { return rename(lines, id, name) })
+}
+
+func rename(lines []string, id, name string) []string {
+	key := ""
+	for _, l := range lines {
+		if alias, rest, _ := strings.Cut(l, " "); alias == id {
+			key = rest
+		}
+	}
+	if key == "" {
+		return lines
+	}
+	alias := name + nameSuffix
+	line := alias + " " + key
+	lines = slices.DeleteFunc(lines, func(l string) bool {
+		had, rest, _ := strings.Cut(l, " ")
+		return strings.HasSuffix(had, nameSuffix) && (rest == key || had == alias) && (name == "" || l != line)
+	})
+	if name != "" && !slices.Contains(lines, line) {
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// Keep removes all hosts but these VMs, whose names are given by their ids, and
+// makes each known by its name.
+func (k *KnownHosts) Keep(names map[string]string) error {
 	return k.edit(func(lines []string) []string {
+		lines = slices.DeleteFunc(lines, func(l string) bool {
+			alias, _, _ := strings.Cut(l, " ")
+			_, kept := names[alias]
+			return !kept && !strings.HasSuffix(alias, nameSuffix)
+		})
+		keep := map[string]bool{}
+		for id, name := range names {
+			keep[name+nameSuffix] = true
+			lines = rename(lines, id, name)
+		}
 		return slices.DeleteFunc(lines, func(l string) bool {
 			alias, _, _ := strings.Cut(l, " ")
-			return !keep(alias)
+			return strings.HasSuffix(alias, nameSuffix) && !keep[alias]
 		})
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -109,11 +110,46 @@ func TestKnownHosts(t *testing.T) {
 	if err := known.Put("vm3", "ssh-ed25519 NEW"); err != nil {
 		t.Fatal(err)
 	}
-	if err := known.Keep(func(alias string) bool { return alias == "vm1" || alias == "vm3" }); err != nil {
+	if err := known.Keep(map[string]string{"vm1": "web", "vm3": "db", "vm9": "new"}); err != nil {
 		t.Fatal(err)
 	}
-	lines := strings.Split(strings.TrimSpace(string(read(t, d.KnownHosts()))), "\n")
-	if len(lines) != 2 || !strings.Contains(strings.Join(lines, "|"), "vm3 ssh-ed25519 NEW") {
-		t.Errorf("got %q", lines)
+	wantLines(t, d, "vm1 ssh-ed25519 K1", "vm3 ssh-ed25519 NEW", "web.vm ssh-ed25519 K1", "db.vm ssh-ed25519 NEW")
+}
+
+func wantLines(t *testing.T, d statedir.Dirs, want ...string) {
+	t.Helper()
+	got := strings.Split(strings.TrimSpace(string(read(t, d.KnownHosts()))), "\n")
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("known hosts are %q; want %q", got, want)
 	}
+}
+
+func TestNamesOfKnownHosts(t *testing.T) {
+	d := dirs(t)
+	known := sshkeys.NewKnownHosts(d)
+	do := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	do(known.Put("a1", "ssh-ed25519 KA"))
+	do(known.Put("b2", "ssh-ed25519 KB"))
+	do(known.Name("a1", "web"))
+	do(known.Name("a1", "web"))
+	do(known.Name("b2", "db"))
+	do(known.Name("c3", "none")) // whose key is not known
+	wantLines(t, d, "a1 ssh-ed25519 KA", "b2 ssh-ed25519 KB", "web.vm ssh-ed25519 KA", "db.vm ssh-ed25519 KB")
+	do(known.Name("a1", "front"))
+	wantLines(t, d, "a1 ssh-ed25519 KA", "b2 ssh-ed25519 KB", "front.vm ssh-ed25519 KA", "db.vm ssh-ed25519 KB")
+	do(known.Name("b2", "")) // deleted
+	do(known.Name("a1", "db"))
+	wantLines(t, d, "a1 ssh-ed25519 KA", "b2 ssh-ed25519 KB", "db.vm ssh-ed25519 KA")
+	do(known.Put("a1", "ssh-ed25519 NEW"))
+	do(known.Name("a1", "db"))
+	wantLines(t, d, "a1 ssh-ed25519 NEW", "b2 ssh-ed25519 KB", "db.vm ssh-ed25519 NEW")
+	do(known.Keep(map[string]string{"b2": "other"}))
+	wantLines(t, d, "b2 ssh-ed25519 KB", "other.vm ssh-ed25519 KB")
 }

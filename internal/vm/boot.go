@@ -43,6 +43,9 @@ func (s *Service) prepare(ctx context.Context, v VM) (b boot, err error) {
 	if b.identity, err = s.deps.Identities.Ensure(ctx, v.ID); err != nil {
 		return b, err
 	}
+	if err := s.deps.Names.Named(ctx, v.ID, v.Name); err != nil {
+		return b, err
+	}
 	if s.deps.Files != nil {
 		var notes []string
 		if b.files, notes = s.deps.Files(ctx); len(notes) > 0 {

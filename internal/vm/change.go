@@ -64,11 +64,23 @@ func (s *Service) Set(ctx context.Context, name string, change Change) (VM, erro
 		v.Publish = want.Publish
 		return nil
 	})
-	if err == nil {
-		s.regroup(done)
-		s.pokeGroups(v.Labels[GroupLabel], done.Labels[GroupLabel])
+	if err != nil {
+		return VM{}, err
 	}
-	return done, err
+	if done.Name != v.Name {
+		s.named(ctx, done.ID, done.Name)
+	}
+	s.regroup(done)
+	s.pokeGroups(v.Labels[GroupLabel], done.Labels[GroupLabel])
+	return done, nil
+}
+
+// named tells by which name a VM is known from now on. What cannot be told is
+// made up for at the next start of the VM, or of the daemon.
+func (s *Service) named(ctx context.Context, id, name string) {
+	if err := s.deps.Names.Named(ctx, id, name); err != nil {
+		s.log.Warn("name of VM not made known", "vm", id, "name", name, "error", err)
+	}
 }
 
 // apply returns the VM as it should be, or why it cannot be so.

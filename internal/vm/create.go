@@ -154,11 +154,14 @@ func (c *creation) makeDisk(ctx context.Context) error {
 	if err := c.s.deps.Disks.Create(ctx, c.v.ID, c.v.DiskBytes); err != nil {
 		return err
 	}
-	_, err := c.s.deps.Identities.Ensure(ctx, c.v.ID)
-	return err
+	if _, err := c.s.deps.Identities.Ensure(ctx, c.v.ID); err != nil {
+		return err
+	}
+	return c.s.deps.Names.Named(ctx, c.v.ID, c.v.Name)
 }
 
 func (c *creation) removeDisk(ctx context.Context) error {
+	c.s.named(ctx, c.v.ID, "")
 	return c.s.deps.Disks.Remove(ctx, c.v.ID)
 }
 

@@ -18,6 +18,9 @@ func (s *Service) SetEgress(ctx context.Context, name, text string) (VM, error) 
 
 // AddEgress puts rules before those of a VM's policy, otherwise as SetEgress.
 func (s *Service) AddEgress(ctx context.Context, name string, rules []string) (VM, error) {
+	if len(rules) == 0 {
+		return VM{}, fault.New(fault.Invalid, "no rule is given").WithHint("allow github.com tcp/443")
+	}
 	parsed := make([]egress.Rule, 0, len(rules))
 	for _, text := range rules {
 		rule, err := egress.ParseRule(text)

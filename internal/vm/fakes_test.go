@@ -155,10 +155,11 @@ type fakeDisks struct {
 	mu         sync.Mutex
 	bytes      map[string]int64
 	identities map[string]vm.Identity
+	names      map[string]string
 }
 
 func newFakeDisks(p *points) *fakeDisks {
-	return &fakeDisks{points: p, bytes: map[string]int64{}, identities: map[string]vm.Identity{}}
+	return &fakeDisks{points: p, bytes: map[string]int64{}, identities: map[string]vm.Identity{}, names: map[string]string{}}
 }
 
 func (d *fakeDisks) Create(ctx context.Context, id string, bytes int64) error {
@@ -212,6 +213,27 @@ func (d *fakeDisks) Ensure(ctx context.Context, id string) (vm.Identity, error) 
 
 func (d *fakeDisks) AuthorizedKeys(ctx context.Context) ([]string, error) {
 	return []string{"ssh-ed25519 AAAA"}, d.points.pass(ctx, "keys")
+}
+
+func (d *fakeDisks) Named(ctx context.Context, id, name string) error {
+	if name != "" {
+		if err := d.points.pass(ctx, "name"); err != nil {
+			return err
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.names[id] = name
+	if name == "" {
+		delete(d.names, id)
+	}
+	return nil
+}
+
+func (d *fakeDisks) name(id string) string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.names[id]
 }
 
 func (d *fakeDisks) size(id string) int64 {

@@ -58,7 +58,7 @@ func newHarness(t *testing.T) *harness {
 		}},
 	}
 	h.deps = vm.Deps{
-		Store: pointedStore{h.store, p}, Machines: h.machines, Disks: h.disks, Identities: h.disks,
+		Store: pointedStore{h.store, p}, Machines: h.machines, Disks: h.disks, Identities: h.disks, Names: h.disks,
 		Images: fakeCatalog{p}, Kernels: fakeKernels{p}, Host: h.host, Ports: h.ports, HostPorts: h.taken,
 		UID: 1000, Resolvers: []string{"127.0.0.1:5353"},
 		Preflight: func(ctx context.Context) error { return p.pass(ctx, "preflight") },
@@ -148,6 +148,9 @@ func (h *harness) nothingLeft() {
 	}
 	if n := h.disks.count(); n != 0 {
 		h.t.Errorf("%d disks left", n)
+	}
+	if n := len(h.disks.names); n != 0 {
+		h.t.Errorf("%d names left", n)
 	}
 	if n := h.machines.count(); n != 0 {
 		h.t.Errorf("%d machines left", n)

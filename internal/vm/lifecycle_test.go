@@ -281,6 +281,10 @@ func TestSet(t *testing.T) {
 		t.Errorf("stored VM (-want +got):\n%s", diff)
 	}
 
+	if name := h.disks.name(v.ID); name != "api" {
+		t.Errorf("it is known as %q", name)
+	}
+
 	refusals := map[string]struct {
 		change vm.Change
 		code   fault.Code

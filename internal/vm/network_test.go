@@ -206,6 +206,8 @@ func TestEgressOfAStoppedVM(t *testing.T) {
 		_, err := h.svc.AddEgress(t.Context(), "web", rules)
 		wantFault(t, err, fault.Invalid, rules[len(rules)-1])
 	}
+	_, err = h.svc.AddEgress(t.Context(), "web", nil)
+	wantFault(t, err, fault.Invalid, "no rule")
 	_, err = h.svc.SetEgress(t.Context(), "web", "maybe")
 	wantFault(t, err, fault.Invalid, "maybe")
 	if got := h.get("web").Egress; got != v.Egress {

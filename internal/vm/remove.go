@@ -85,6 +85,7 @@ func (s *Service) erase(ctx context.Context, id string) error {
 	if err != nil && !errors.Is(err, fault.NotFound) {
 		return err
 	}
+	s.named(ctx, id, "")
 	if err := s.deps.Disks.Remove(ctx, id); err != nil {
 		return err
 	}

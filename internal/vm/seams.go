@@ -133,6 +133,13 @@ type Identities interface {
 	AuthorizedKeys(ctx context.Context) ([]string, error)
 }
 
+// Names is told by which names VMs are known.
+type Names interface {
+	// Named makes the VM, which has its identity, known by this name and by no
+	// other; empty: by none.
+	Named(ctx context.Context, vmID, name string) error
+}
+
 // Image is what a VM needs of its image.
 type Image struct {
 	ID           string

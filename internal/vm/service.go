@@ -32,6 +32,7 @@ type Deps struct {
 	Machines   Machines
 	Disks      Disks
 	Identities Identities
+	Names      Names
 	Images     Images
 	Kernels    Kernels
 	Host       Host

@@ -1,0 +1,60 @@
+package daemon
+
+import (
+	"context"
+	"net/netip"
+	"os"
+
+	"github.com/bangervm/banger/internal/names"
+	"github.com/bangervm/banger/internal/sshkeys"
+	"github.com/bangervm/banger/internal/vm"
+)
+
+// serveNames begins to answer for .vm. That it cannot ends nothing: it is
+// logged, and shown.
+func (d *daemon) serveNames(ctx context.Context) error {
+	port := d.cfg.Network.NamesPort
+	if port == 0 {
+		return nil
+	}
+	addr := netip.AddrPortFrom(vm.NamesAddress(os.Getuid()), uint16(port)) // config has checked the port
+	server, err := names.Listen(ctx, addr, d.addressOf, d.log)
+	if err != nil {
+		d.namesProblem = err.Error()
+		d.log.Warn("names of VMs are not answered", "address", addr, "error", err)
+		return nil
+	}
+	d.names = server
+	return nil
+}
+
+func (d *daemon) closeNames() error {
+	if d.names == nil {
+		return nil
+	}
+	return d.names.Close()
+}
+
+// addressOf is where on this host the VM with exactly this name is.
+func (d *daemon) addressOf(ctx context.Context, name string) (netip.Addr, bool, error) {
+	all, err := d.vms.List(ctx, vm.Filter{})
+	for _, v := range all {
+		if v.Name == name {
+			return vm.Loopback(os.Getuid(), v.Index), true, nil
+		}
+	}
+	return netip.Addr{}, false, err
+}
+
+// keepKnown brings the hosts that SSH clients know in line with the VMs.
+func (d *daemon) keepKnown(ctx context.Context, known *sshkeys.KnownHosts) error {
+	all, err := d.vms.List(ctx, vm.Filter{})
+	if err != nil {
+		return err
+	}
+	byID := make(map[string]string, len(all))
+	for _, v := range all {
+		byID[v.ID] = v.Name
+	}
+	return known.Keep(byID)
+}

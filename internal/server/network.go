@@ -1,0 +1,134 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strconv"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/egress"
+	"github.com/bangervm/banger/internal/vm"
+)
+
+// zone is what names of VMs end in.
+const zone = ".vm"
+
+func (s *Server) networkRoutes(a huma.API) {
+	at := func(id, method, path, summary string) route {
+		return route{id: id, method: method, path: "/vms/{name}" + path, tag: "network", summary: summary}
+	}
+	handle(s, a, at("get-egress", http.MethodGet, "/egress", "Show what the guest may reach"), s.getEgress)
+	handle(s, a, at("set-egress", http.MethodPut, "/egress", "Replace the egress policy, also while the VM runs"), s.setEgress)
+	handle(s, a, at("add-egress-rules", http.MethodPost, "/egress/rules", "Put rules before those of the egress policy"), s.addEgress)
+	logs := at("get-egress-log", http.MethodGet, "/egress/log", "Read what the guest reached and was denied")
+	logs.describe = answersText("application/x-ndjson", "Each line is an EgressRecord as JSON.")
+	handleStream(s, a, logs, s.egressLog)
+	handle(s, a, at("get-ports", http.MethodGet, "/ports", "Show the guest's ports on this host"), s.getPorts)
+	handle(s, a, at("list-forwards", http.MethodGet, "/forwards", "List the forwards that were made"), s.listForwards)
+	handle(s, a, at("add-forward", http.MethodPost, "/forwards", "Lead from a listener of the host into the guest"), s.addForward)
+	handleEmpty(s, a, at("remove-forward", http.MethodPost, "/forwards/remove", "Remove a forward, by proto and host"), s.removeForward)
+}
+
+func egressBody(v vm.VM, err error) (api.Egress, error) {
+	if err != nil {
+		return api.Egress{}, err
+	}
+	policy, err := egress.Parse(v.Egress)
+	return api.Egress{
+		Policy: policy.String(), Preset: policy.Preset(), Default: string(policy.Default()), Rules: policy.Rules(),
+	}, err
+}
+
+func (s *Server) getEgress(ctx context.Context, in *Named) (api.Egress, error) {
+	return egressBody(s.VMs.Get(ctx, in.Name))
+}
+
+func (s *Server) setEgress(ctx context.Context, in *vmRequest[api.SetEgress]) (api.Egress, error) {
+	return egressBody(s.Egress.SetEgress(ctx, in.Name, in.Body.Policy))
+}
+
+func (s *Server) addEgress(ctx context.Context, in *vmRequest[api.AddEgress]) (api.Egress, error) {
+	return egressBody(s.Egress.AddEgress(ctx, in.Name, in.Body.Rules))
+}
+
+func (s *Server) egressLog(ctx context.Context, in *logsRequest) (func(http.ResponseWriter, *http.Request), error) {
+	return s.streamLog(ctx, in, "application/x-ndjson", s.Consoles.EgressLog)
+}
+
+func (s *Server) getPorts(ctx context.Context, in *Named) (api.List[api.Port], error) {
+	v, ports, err := s.Ports.Ports(ctx, in.Name)
+	if err != nil {
+		return api.List[api.Port]{}, err
+	}
+	own := vm.Loopback(s.uid, v.Index)
+	host := own.String()
+	if len(ports.Ports) > 0 && s.Resolver.Resolves(ctx, v.Name+zone, own) {
+		host = v.Name + zone
+	}
+	list := listOf(merged(ports.Ports), func(p vm.Port) api.Port { return portBody(p, own, host) })
+	return list, nil
+}
+
+// merged sorts ports, and makes one of those that differ in the guest's address
+// only: a server that listens for IPv4 and for IPv6 is one.
+func merged(ports []vm.Port) []vm.Port {
+	ports = slices.Clone(ports)
+	slices.SortStableFunc(ports, func(a, b vm.Port) int {
+		return cmp.Or(cmp.Compare(a.GuestPort, b.GuestPort), cmp.Compare(a.Proto, b.Proto),
+			cmp.Compare(a.HostPort, b.HostPort), cmp.Compare(a.HostAddress, b.HostAddress))
+	})
+	var out []vm.Port
+	for _, p := range ports {
+		if n := len(out); n > 0 && samePlace(out[n-1], p) {
+			out[n-1].GuestAddress = slices.Concat(out[n-1].GuestAddress, p.GuestAddress)
+			continue
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+func samePlace(a, b vm.Port) bool {
+	return a.GuestPort == b.GuestPort && a.Proto == b.Proto && a.HostPort == b.HostPort && a.HostAddress == b.HostAddress &&
+		a.Source == b.Source && a.PID == b.PID
+}
+
+// portBody is a port; host is how the VM's own address is to be written.
+func portBody(p vm.Port, own netip.Addr, host string) api.Port {
+	body := api.Port{
+		Proto: p.Proto, Address: p.HostAddress, Port: int(p.HostPort), GuestPort: int(p.GuestPort),
+		GuestAddress: texts(p.GuestAddress), Source: p.Source, Listening: p.Listening, Problem: p.Problem,
+		PID: p.PID, Process: p.Process, Command: p.Command,
+	}
+	if p.HostAddress == "" {
+		return body
+	}
+	if p.HostAddress != own.String() {
+		host = p.HostAddress
+	}
+	body.Endpoint = net.JoinHostPort(host, strconv.Itoa(int(p.HostPort)))
+	if p.Scheme == "http" || p.Scheme == "https" {
+		body.URL = p.Scheme + "://" + body.Endpoint
+	}
+	return body
+}
+
+func (s *Server) listForwards(ctx context.Context, in *Named) (api.List[api.Forward], error) {
+	_, ports, err := s.Ports.Ports(ctx, in.Name)
+	return listOf(ports.Forwards, func(f vm.Forward) api.Forward { return api.Forward(f) }), err
+}
+
+func (s *Server) addForward(ctx context.Context, in *vmRequest[api.Forward]) (api.Forward, error) {
+	made, err := s.Ports.AddForward(ctx, in.Name, vm.Forward(in.Body))
+	return api.Forward(made), err
+}
+
+func (s *Server) removeForward(ctx context.Context, in *vmRequest[api.Forward]) error {
+	return s.Ports.RemoveForward(ctx, in.Name, vm.Forward(in.Body))
+}

@@ -1,0 +1,201 @@
+package server_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/server"
+	"github.com/bangervm/banger/internal/vm"
+)
+
+// network is what of the world is its VMs' network.
+type network struct {
+	ports    vm.Ports
+	err      error // of ports, forwards and statistics
+	resolves bool
+	mute     bool // the agents say nothing
+}
+
+func (w *world) SetEgress(ctx context.Context, name, policy string) (vm.VM, error) {
+	w.note("egress " + name + " " + policy)
+	v, err := w.Get(ctx, name)
+	v.Egress = policy
+	return v, err
+}
+
+func (w *world) AddEgress(ctx context.Context, name string, rules []string) (vm.VM, error) {
+	return w.SetEgress(ctx, name, "default deny\n"+strings.Join(rules, "\n"))
+}
+
+func (w *world) EgressLog(context.Context, server.ConsoleRequest) (io.ReadCloser, error) {
+	return io.NopCloser(strings.NewReader(`{"time":"2026-11-25T00:00:00Z","event":"deny","protocol":"tcp","rule":"default deny"}` + "\n")), nil
+}
+
+func (w *world) Resolves(_ context.Context, name string, addr netip.Addr) bool {
+	return w.network.resolves && name == "web.vm" && addr.IsLoopback()
+}
+
+// ports is a server.Ports on the world, whose own Stats would be another.
+type ports struct{ *world }
+
+func (p ports) Ports(ctx context.Context, name string) (vm.VM, vm.Ports, error) {
+	v, err := p.Get(ctx, name)
+	return v, p.network.ports, errors.Join(err, p.network.err)
+}
+
+func (p ports) AddForward(_ context.Context, name string, f vm.Forward) (vm.Forward, error) {
+	p.note("forward " + name + " " + f.Proto + " " + f.Host + " " + f.Guest)
+	f.Host = "127.0.0.1:4000"
+	return f, p.network.err
+}
+
+func (p ports) RemoveForward(_ context.Context, name string, f vm.Forward) error {
+	p.note("remove " + name + " " + f.Host)
+	return p.network.err
+}
+
+func (p ports) Stats(ctx context.Context, name string) (vm.VM, vm.Stats, error) {
+	v, err := p.Get(ctx, name)
+	return v, vm.Stats{CPU: 5, VCPU: 2, Flows: 7}, errors.Join(err, p.network.err)
+}
+
+func TestEgressByTheAPI(t *testing.T) {
+	f := start(t)
+	got, err := f.client.VMEgress(t.Context(), "web")
+	if err != nil || got.Preset != "packages" || got.Policy != "packages" || got.Default != "deny" || len(got.Rules) < 10 {
+		t.Errorf("VMEgress gave %+v, %v", got, err)
+	}
+	got, err = f.client.SetVMEgress(t.Context(), "web", api.SetEgress{Policy: "all"})
+	want := api.Egress{Policy: "all", Preset: "all", Default: "allow", Rules: []string{}}
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("SetVMEgress: %v (-want +got):\n%s", err, diff)
+	}
+	got, err = f.client.AddVMEgress(t.Context(), "web", api.AddEgress{Rules: []string{"allow any tcp/22"}})
+	want = api.Egress{Policy: "default deny\nallow any tcp/22", Default: "deny", Rules: []string{"allow any tcp/22"}}
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("AddVMEgress: %v (-want +got):\n%s", err, diff)
+	}
+	if _, err := f.client.AddVMEgress(t.Context(), "web", api.AddEgress{Rules: []string{}}); !errors.Is(err, fault.Invalid) {
+		t.Errorf("no rules gave %v", err)
+	}
+	if _, err := f.client.VMEgress(t.Context(), "none"); !errors.Is(err, fault.NotFound) {
+		t.Errorf("no VM gave %v", err)
+	}
+	log, err := f.client.VMEgressLog(t.Context(), "idle", client.LogOptions{Tail: -1, Follow: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = log.Close() }()
+	line, err := bufio.NewReader(log).ReadBytes('\n')
+	var record api.EgressRecord
+	if err := errors.Join(err, json.Unmarshal(line, &record)); err != nil || record.Event != "deny" {
+		t.Errorf("the log has %s, %v", line, err)
+	}
+}
+
+func TestPortsByTheAPI(t *testing.T) {
+	f := start(t)
+	own := vm.Loopback(0, 300).String()
+	f.network.ports = vm.Ports{Known: true, Ports: []vm.Port{
+		{Proto: "udp", GuestPort: 80, HostAddress: own, HostPort: 20080, Source: "auto", Listening: true},
+		{Proto: "tcp", GuestPort: 80, HostAddress: own, HostPort: 20080, GuestAddress: []string{"0.0.0.0"}, Source: "auto", Listening: true, PID: 3, Scheme: "http"},
+		{Proto: "tcp", GuestPort: 80, HostAddress: own, HostPort: 20080, GuestAddress: []string{"::"}, Source: "auto", Listening: true, PID: 3, Scheme: "http"},
+		{Proto: "tcp", GuestPort: 443, HostAddress: "127.0.0.1", HostPort: 8443, Source: "published", Scheme: "https"},
+		{Proto: "tcp", GuestPort: 22, Source: "auto", Problem: "the host has no port", Scheme: "gopher"},
+	}}
+	for resolves, host := range map[bool]string{false: own, true: "web.vm"} {
+		f.network.resolves = resolves
+		got, err := f.client.VMPorts(t.Context(), "web")
+		want := []api.Port{
+			{Proto: "tcp", GuestPort: 22, Source: "auto", Problem: "the host has no port"},
+			{
+				Proto: "tcp", Address: own, Port: 20080, Endpoint: host + ":20080", URL: "http://" + host + ":20080", GuestPort: 80,
+				GuestAddress: []string{"0.0.0.0", "::"}, Source: "auto", Listening: true, PID: 3,
+			},
+			{Proto: "udp", Address: own, Port: 20080, Endpoint: host + ":20080", GuestPort: 80, Source: "auto", Listening: true},
+			{
+				Proto: "tcp", Address: "127.0.0.1", Port: 8443, Endpoint: "127.0.0.1:8443", URL: "https://127.0.0.1:8443", GuestPort: 443,
+				Source: "published",
+			},
+		}
+		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); err != nil || diff != "" {
+			t.Errorf("VMPorts: %v (-want +got):\n%s", err, diff)
+		}
+	}
+}
+
+func TestForwardsByTheAPI(t *testing.T) {
+	f := start(t)
+	f.network.ports.Forwards = []vm.Forward{{Proto: "unix", Host: "/h", Guest: "/g"}}
+	list, err := f.client.VMForwards(t.Context(), "web")
+	if diff := cmp.Diff([]api.Forward{{Proto: "unix", Host: "/h", Guest: "/g"}}, list); err != nil || diff != "" {
+		t.Errorf("VMForwards: %v (-want +got):\n%s", err, diff)
+	}
+	made, err := f.client.AddVMForward(t.Context(), "web", api.Forward{Proto: "tcp", Host: "127.0.0.1:0", Guest: "80"})
+	if err != nil || made.Host != "127.0.0.1:4000" {
+		t.Errorf("AddVMForward gave %+v, %v", made, err)
+	}
+	if err := f.client.RemoveVMForward(t.Context(), "web", api.Forward{Proto: "tcp", Host: "127.0.0.1:4000"}); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff([]string{"forward web tcp 127.0.0.1:0 80", "remove web 127.0.0.1:4000"}, f.calls()); diff != "" {
+		t.Errorf("calls (-want +got):\n%s", diff)
+	}
+}
+
+func TestStatsByTheAPI(t *testing.T) {
+	f := start(t)
+	got, err := f.client.VMStats(t.Context(), "web")
+	if err != nil || got.Name != "web" || got.CPUNanos != 5 || got.VCPU != 2 || got.Flows != 7 || got.DiskUsageBytes != 8192 ||
+		got.GuestMemoryTotal != 99 || got.DiskFreeBytes != 98 {
+		t.Errorf("VMStats gave %+v, %v", got, err)
+	}
+	if all, err := f.client.Stats(t.Context()); err != nil || len(all) != 1 || all[0].Name != "web" {
+		t.Errorf("Stats gave %+v, %v", all, err)
+	}
+	f.network.err = fault.New(fault.Conflict, "an older build").WithHint("restart it")
+	if _, err := f.client.VMStats(t.Context(), "web"); !errors.Is(err, fault.Conflict) {
+		t.Errorf("VMStats of an old monitor gave %v", err)
+	}
+	if all, err := f.client.Stats(t.Context()); err != nil || all == nil || len(all) != 0 {
+		t.Errorf("Stats of old monitors gave %+v, %v", all, err)
+	}
+}
+
+func TestStatsOfASilentGuestAreTheMonitors(t *testing.T) {
+	f := start(t)
+	f.network.mute = true
+	got, err := f.client.VMStats(t.Context(), "web")
+	if err != nil || got.CPUNanos != 5 || got.GuestMemoryTotal != 0 {
+		t.Errorf("VMStats gave %+v, %v", got, err)
+	}
+}
+
+func TestTheNetworkOfAVMIsShown(t *testing.T) {
+	f := start(t)
+	w := f.vms["web"]
+	w.Network, w.Publish = vm.NetworkUser, []vm.Publish{{Proto: "tcp", HostPort: 8080, GuestPort: 80}}
+	f.vms["web"] = w
+	got, err := f.client.GetVM(t.Context(), "web")
+	if err != nil || got.Address != vm.Loopback(0, 300).String() || got.GuestIP != "198.18.1.44" || got.Network != "user" || got.Egress != "packages" ||
+		len(got.Publish) != 1 || got.Publish[0].HostPort != 8080 {
+		t.Errorf("GetVM gave %+v, %v", got, err)
+	}
+	w.Network, w.Publish = vm.NetworkNone, nil
+	f.vms["web"] = w
+	if got, err := f.client.GetVM(t.Context(), "web"); err != nil || got.GuestIP != "" || got.Publish == nil {
+		t.Errorf("without a network: %+v, %v", got, err)
+	}
+}

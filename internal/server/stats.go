@@ -1,0 +1,97 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/vm"
+)
+
+const (
+	// guestView bounds how long a guest may take to tell how it is.
+	guestView = 2 * time.Second
+	// statsAtOnce is how many VMs are asked side by side.
+	statsAtOnce = 32
+)
+
+func (s *Server) statsRoutes(a huma.API) {
+	handle(s, a, route{
+		id: "get-stats", method: http.MethodGet, path: "/vms/{name}/stats", tag: "vms", summary: "Show what a VM takes",
+	}, func(ctx context.Context, in *Named) (api.Stats, error) { return s.stats(ctx, in.Name) })
+	handle(s, a, route{
+		id: "list-stats", method: http.MethodGet, path: "/stats", tag: "vms",
+		summary: "Show what each living VM takes whose monitor answers",
+	}, s.allStats)
+}
+
+// stats asks monitor and guest side by side.
+func (s *Server) stats(ctx context.Context, name string) (api.Stats, error) {
+	v, err := s.VMs.Get(ctx, name)
+	if err != nil {
+		return api.Stats{}, err
+	}
+	body := api.Stats{ID: v.ID, Name: v.Name, State: string(v.State), MemoryBytes: v.MemoryBytes, VCPU: v.VCPU}
+	var asking sync.WaitGroup
+	if v.State == vm.Running {
+		asking.Go(func() { s.viewOfGuest(ctx, v.ID, &body) })
+	}
+	_, m, err := s.Ports.Stats(ctx, v.ID)
+	asking.Wait()
+	if err != nil {
+		return api.Stats{}, err
+	}
+	if m.VCPU > 0 {
+		body.VCPU = m.VCPU
+	}
+	body.At, body.CPUNanos, body.HostMemoryBytes, body.MonitorBytes = m.At.UTC(), m.CPU.Nanoseconds(), m.HostMemoryBytes, m.MonitorBytes
+	body.DiskUsageBytes, body.DiskReadBytes, body.DiskWriteBytes = s.Daemon.VMDiskUsage(v.ID), m.DiskReadBytes, m.DiskWriteBytes
+	body.NetInBytes, body.NetOutBytes, body.Flows, body.FlowsDenied = m.NetInBytes, m.NetOutBytes, m.Flows, m.FlowsDenied
+	return body, nil
+}
+
+// viewOfGuest fills what the guest says of itself, if it says it soon.
+func (s *Server) viewOfGuest(ctx context.Context, id string, body *api.Stats) {
+	ctx, cancel := context.WithTimeout(ctx, guestView)
+	defer cancel()
+	h, err := s.Guests.Health(ctx, id)
+	if err != nil {
+		return
+	}
+	body.GuestMemoryTotal, body.GuestMemoryAvail, body.GuestLoad1 = h.MemTotal, h.MemAvail, h.Load1
+	body.DiskSizeBytes, body.DiskFreeBytes = h.DiskSize, h.DiskFree
+}
+
+func (s *Server) allStats(ctx context.Context, _ *none) (api.List[api.Stats], error) {
+	vms, err := s.VMs.List(ctx, vm.Filter{})
+	if err != nil {
+		return api.List[api.Stats]{}, err
+	}
+	all := make([]*api.Stats, len(vms))
+	turns := make(chan struct{}, statsAtOnce)
+	var asking sync.WaitGroup
+	for i, v := range vms {
+		if !v.State.Alive() {
+			continue
+		}
+		turns <- struct{}{}
+		asking.Go(func() {
+			defer func() { <-turns }()
+			if body, err := s.stats(ctx, v.ID); err == nil {
+				all[i] = &body
+			}
+		})
+	}
+	asking.Wait()
+	list := api.List[api.Stats]{Items: []api.Stats{}}
+	for _, body := range all {
+		if body != nil {
+			list.Items = append(list.Items, *body)
+		}
+	}
+	return list, ctx.Err()
+}
