@@ -102,7 +102,9 @@ func (a *agent) converse(ctx context.Context, conn net.Conn) error {
 // reportListening tells the host what listens, from the time that the guest is
 // ready.
 func (a *agent) reportListening(ctx context.Context) {
-	sockets.NewReporter(a.owners).Run(ctx, a.told.Load, func(l agentrpc.Listening) {
+	reporter := sockets.NewReporter(a.owners)
+	defer reporter.Close()
+	reporter.Run(ctx, a.told.Load, func(l agentrpc.Listening) {
 		a.ctl.send(agentrpc.GuestMessage{Listening: &l})
 	})
 }

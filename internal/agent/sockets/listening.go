@@ -82,28 +82,3 @@ func ephemeralPorts(proc string) portRange {
 	}
 	return portRange{32768, 60999}
 }
-
-// socketCounters are the numbers of sockets that the kernel tells for nothing:
-// of /proc/net/sockstat and sockstat6, "inuse" and "alloc" of TCP and UDP. It is
-// empty where the kernel does not tell.
-func socketCounters(proc string) string {
-	var counters []byte
-	for _, name := range []string{"sockstat", "sockstat6"} {
-		data, err := os.ReadFile(filepath.Join(proc, "net", name))
-		if err != nil {
-			return ""
-		}
-		for line := range bytes.Lines(data) {
-			if !bytes.HasPrefix(line, []byte("TCP")) && !bytes.HasPrefix(line, []byte("UDP")) {
-				continue
-			}
-			fields := bytes.Fields(line)
-			for i := 1; i+1 < len(fields); i += 2 {
-				if key := string(fields[i]); key == "inuse" || key == "alloc" {
-					counters = append(append(counters, fields[i+1]...), ' ')
-				}
-			}
-		}
-	}
-	return string(counters)
-}

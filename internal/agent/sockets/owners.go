@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/bangervm/banger/internal/agentrpc"
 )
 
@@ -31,9 +33,10 @@ const (
 
 // Owners finds the processes that have sockets. It is safe for concurrent use.
 type Owners struct {
-	proc string // where proc(5) is mounted
-	self int
-	now  func() time.Time
+	proc  string // where proc(5) is mounted
+	self  int
+	now   func() time.Time
+	only6 func(pid, fd int) bool // whether a descriptor is a socket for IPv6 alone
 
 	mu     sync.Mutex
 	recent []int // processes that had a socket lately, the latest first
@@ -43,7 +46,7 @@ type Owners struct {
 
 // NewOwners looks at the processes in proc, "/proc".
 func NewOwners(proc string) *Owners {
-	return &Owners{proc: proc, self: os.Getpid(), now: time.Now, tokens: searchBurst}
+	return &Owners{proc: proc, self: os.Getpid(), now: time.Now, only6: only6, tokens: searchBurst}
 }
 
 // ByPort returns the process that has a socket of proto ("tcp" or "udp") with
@@ -123,7 +126,7 @@ func (o *Owners) search(wanted map[uint64]bool) map[uint64]int {
 func (o *Owners) among(pids []int, wanted map[uint64]bool, budget *int) map[uint64]int {
 	found := map[uint64]int{}
 	for _, pid := range pids {
-		o.sockets(pid, budget, func(inode uint64) {
+		o.sockets(pid, budget, func(_ int, inode uint64) {
 			if _, known := found[inode]; wanted[inode] && !known {
 				found[inode] = pid
 			}
@@ -135,9 +138,9 @@ func (o *Owners) among(pids []int, wanted map[uint64]bool, budget *int) map[uint
 	return found
 }
 
-// sockets calls each with the inodes of a process's sockets. One that is gone
-// has none.
-func (o *Owners) sockets(pid int, budget *int, each func(inode uint64)) {
+// sockets calls each with the descriptors and inodes of a process's sockets. One
+// that is gone has none.
+func (o *Owners) sockets(pid int, budget *int, each func(fd int, inode uint64)) {
 	path := filepath.Join(o.proc, strconv.Itoa(pid), "fd")
 	dir, err := os.Open(path)
 	if err != nil {
@@ -151,12 +154,41 @@ func (o *Owners) sockets(pid int, budget *int, each func(inode uint64)) {
 		if err != nil {
 			continue
 		}
-		if number, ok := strings.CutPrefix(link, "socket:["); ok {
-			if inode, err := strconv.ParseUint(strings.TrimSuffix(number, "]"), 10, 64); err == nil {
-				each(inode)
-			}
+		number, ok := strings.CutPrefix(link, "socket:[")
+		inode, err1 := strconv.ParseUint(strings.TrimSuffix(number, "]"), 10, 64)
+		fd, err2 := strconv.Atoi(name)
+		if ok && err1 == nil && err2 == nil {
+			each(fd, inode)
 		}
 	}
+}
+
+// v6only reports whether a process's socket is for IPv6 alone, which proc(5)
+// does not tell.
+func (o *Owners) v6only(pid int, inode uint64) (only bool) {
+	budget := maxLinks
+	o.sockets(pid, &budget, func(fd int, n uint64) {
+		if n == inode && !only {
+			only = o.only6(pid, fd)
+		}
+	})
+	return only
+}
+
+// only6 asks the socket itself, by a copy of the process's descriptor.
+func only6(pid, fd int) bool {
+	process, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = unix.Close(process) }()
+	socket, err := unix.PidfdGetfd(process, fd, 0)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = unix.Close(socket) }()
+	value, err := unix.GetsockoptInt(socket, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY)
+	return err == nil && value != 0
 }
 
 // eldest climbs from a process to the parents that have the socket too: of a
@@ -166,7 +198,7 @@ func (o *Owners) eldest(pid int, inode uint64, budget *int) int {
 		parent := o.parent(pid)
 		has := false
 		if parent > 1 {
-			o.sockets(parent, budget, func(n uint64) { has = has || n == inode })
+			o.sockets(parent, budget, func(_ int, n uint64) { has = has || n == inode })
 		}
 		if !has {
 			break

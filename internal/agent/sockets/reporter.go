@@ -3,6 +3,7 @@ package sockets
 import (
 	"context"
 	"encoding/json"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -31,16 +32,27 @@ type Reporter struct {
 	owners    *Owners
 	ephemeral portRange
 	seen      []listener
-	known     map[uint64]agentrpc.Owner // by inode
+	known     map[uint64]identity // by inode
 	told      []agentrpc.Socket
 	began     bool
-	counters  string
+	counters  *counters // nil: none
+	counted   string
 	skips     int
 }
 
-// NewReporter returns a Reporter that has told nothing yet.
+// NewReporter returns a Reporter that has told nothing yet. The caller closes it.
 func NewReporter(owners *Owners) *Reporter {
-	return &Reporter{owners: owners, ephemeral: ephemeralPorts(owners.proc), known: map[uint64]agentrpc.Owner{}}
+	return &Reporter{
+		owners: owners, ephemeral: ephemeralPorts(owners.proc), known: map[uint64]identity{},
+		counters: openCounters(owners.proc),
+	}
+}
+
+// Close releases the reporter's files.
+func (r *Reporter) Close() {
+	if r.counters != nil {
+		r.counters.close()
+	}
 }
 
 // Run looks at once, then at every Interval until ctx ends, and calls tell with
@@ -89,35 +101,49 @@ func (r *Reporter) Look() (report agentrpc.Listening, changed bool) {
 // sockets as before. A look goes through all of the kernel's table of
 // connections, which is as large as the guest's memory has it.
 func (r *Reporter) spared() bool {
-	counters := socketCounters(r.owners.proc)
-	same := r.began && counters != "" && counters == r.counters && r.skips < maxSkips
+	if r.counters == nil {
+		return false
+	}
+	counted := r.counters.read()
+	same := r.began && counted != "" && counted == r.counted && r.skips < maxSkips
 	if !same {
-		r.counters, r.skips = counters, 0
+		r.counted, r.skips = counted, 0
 		return false
 	}
 	r.skips++
 	return true
 }
 
-// identify finds the owners of sockets that are new, or whose owner is gone.
+// identity is what is found of a socket besides its place.
+type identity struct {
+	owner  agentrpc.Owner
+	v6only bool // of a socket on "::"
+}
+
+// identify looks at sockets that are new, or whose owner is gone.
 func (r *Reporter) identify() {
-	known, wanted := map[uint64]agentrpc.Owner{}, map[uint64]bool{}
+	known, wanted := map[uint64]identity{}, map[uint64]bool{}
 	for _, l := range r.seen {
-		owner, ok := r.known[l.inode]
-		if ok && (owner.PID == 0 || r.owners.alive(owner.PID)) {
-			known[l.inode] = owner
+		id, ok := r.known[l.inode]
+		if ok && (id.owner.PID == 0 || r.owners.alive(id.owner.PID)) {
+			known[l.inode] = id
 		} else {
 			wanted[l.inode] = true
 		}
 	}
 	if len(wanted) > 0 {
 		found := r.owners.search(wanted)
-		for inode := range wanted {
-			if pid, ok := found[inode]; ok {
-				known[inode] = r.owners.describe(pid)
-			} else {
-				known[inode] = agentrpc.Owner{} // the kernel's own
+		for _, l := range r.seen {
+			pid, ok := found[l.inode]
+			if _, done := known[l.inode]; done {
+				continue
 			}
+			var id identity // of the kernel's own sockets nothing
+			if ok {
+				id.owner = r.owners.describe(pid)
+				id.v6only = l.local.Addr() == netip.IPv6Unspecified() && r.owners.v6only(pid, l.inode)
+			}
+			known[l.inode] = id
 		}
 	}
 	r.known = known
@@ -125,30 +151,19 @@ func (r *Reporter) identify() {
 
 // report leaves out the agent's own, and joins sockets that share an address.
 func (r *Reporter) report() agentrpc.Listening {
-	type place struct {
-		proto string
-		port  uint16
-	}
 	report := agentrpc.Listening{Sockets: []agentrpc.Socket{}}
-	anywhere := map[place]bool{} // taken on all IPv4 addresses
 	for i, l := range r.seen {
-		owner := r.known[l.inode]
-		if owner.PID == r.owners.self || i > 0 && r.seen[i-1].proto == l.proto && r.seen[i-1].local == l.local {
+		id := r.known[l.inode]
+		if id.owner.PID == r.owners.self || i > 0 && r.seen[i-1].proto == l.proto && r.seen[i-1].local == l.local {
 			continue
 		}
 		if len(report.Sockets) == agentrpc.MaxListening {
 			report.Truncated = true
 			break
 		}
-		at := place{l.proto, l.local.Port()}
-		s := agentrpc.Socket{Proto: l.proto, Address: l.local.Addr().String(), Port: l.local.Port(), Owner: owner}
-		if l.local.Addr().IsUnspecified() {
-			// proc(5) does not tell IPV6_V6ONLY. But a socket that took IPv4 too would
-			// have found the port taken.
-			s.V6Only = l.local.Addr().Is6() && anywhere[at]
-			anywhere[at] = true
-		}
-		report.Sockets = append(report.Sockets, s)
+		report.Sockets = append(report.Sockets, agentrpc.Socket{
+			Proto: l.proto, Address: l.local.Addr().String(), Port: l.local.Port(), V6Only: id.v6only, Owner: id.owner,
+		})
 	}
 	if data, err := json.Marshal(report); err != nil || len(data) > maxReport {
 		for i := range report.Sockets {

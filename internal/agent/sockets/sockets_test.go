@@ -82,7 +82,17 @@ func (p procDir) process(pid, parent int, comm, cmdline string, inodes ...int) {
 func (p procDir) owners() *Owners {
 	o := NewOwners(p.path)
 	o.self = 999
+	o.only6 = func(pid, fd int) bool { return pid == 61 && fd == 4 }
 	return o
+}
+
+// reporter is one that is closed with the test.
+func (p procDir) reporter() *Reporter { return newReporter(p.t, p.owners()) }
+
+func newReporter(t testing.TB, o *Owners) *Reporter {
+	r := NewReporter(o)
+	t.Cleanup(r.Close)
+	return r
 }
 
 func TestReport(t *testing.T) {
@@ -91,15 +101,16 @@ func TestReport(t *testing.T) {
 	p.process(50, 1, "web (main)", "web\x00-p\x0080\x00", 103)
 	p.process(51, 50, "web", "web: worker\n\x1b[31m\x00", 103)
 	p.process(60, 1, "dns", "dns\x00", 106, 200)
+	p.process(61, 1, "six", "six\x00", 1, 104)
 	p.process(999, 1, "agent", "agent\x00", 101)
-	report, changed := NewReporter(p.owners()).Look()
+	report, changed := p.reporter().Look()
 	web := agentrpc.Owner{PID: 50, Process: "web (main)", Command: "web -p 80"}
 	dns := agentrpc.Owner{PID: 60, Process: "dns", Command: "dns"}
 	want := agentrpc.Listening{Sockets: []agentrpc.Socket{
 		{Proto: "tcp", Address: "fd62:616e:6765:7200::102", Port: 53, Owner: dns},
 		{Proto: "tcp", Address: "::", Port: 80, Owner: web},
 		{Proto: "tcp", Address: "0.0.0.0", Port: 8080, Owner: agentrpc.Owner{PID: 1, Process: "init", Command: "/sbin/init"}},
-		{Proto: "tcp", Address: "::", Port: 8080, V6Only: true},
+		{Proto: "tcp", Address: "::", Port: 8080, V6Only: true, Owner: agentrpc.Owner{PID: 61, Process: "six", Command: "six"}},
 		{Proto: "tcp", Address: "127.0.0.1", Port: 9090},
 		{Proto: "udp", Address: "127.0.0.53", Port: 53, Owner: dns},
 		{Proto: "udp", Address: "0.0.0.0", Port: 61000},
@@ -111,7 +122,7 @@ func TestReport(t *testing.T) {
 
 func TestReportOnlyWhenItChanges(t *testing.T) {
 	p := newProc(t)
-	r := NewReporter(p.owners())
+	r := p.reporter()
 	if _, changed := r.Look(); !changed {
 		t.Error("the first report is no news")
 	}
@@ -174,7 +185,7 @@ func TestReportWithoutATable(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if report, changed := NewReporter(p.owners()).Look(); !changed || report.Sockets == nil || len(report.Sockets) != 0 {
+	if report, changed := p.reporter().Look(); !changed || report.Sockets == nil || len(report.Sockets) != 0 {
 		t.Errorf("%v, %+v", changed, report)
 	}
 }
@@ -192,7 +203,7 @@ func TestReportIsBounded(t *testing.T) {
 		inodes[i] = 5000 + i
 	}
 	p.process(50, 1, strings.Repeat("<", 15), strings.Repeat("<", 5000), inodes...)
-	report, _ := NewReporter(p.owners()).Look()
+	report, _ := p.reporter().Look()
 	if len(report.Sockets) != agentrpc.MaxListening || !report.Truncated {
 		t.Errorf("%d sockets, truncated %v", len(report.Sockets), report.Truncated)
 	}
@@ -208,7 +219,7 @@ func TestLooksAreSparedWhileTheCountersStand(t *testing.T) {
 	}
 	p.write("net/sockstat6", "TCP6: inuse 4\nUDP6: inuse 0\n")
 	stat(3, 1)
-	r := NewReporter(p.owners())
+	r := p.reporter()
 	r.Look()
 	p.write("net/tcp", tcpHead)
 	stat(3, 2)
@@ -234,7 +245,7 @@ func TestRunLooksAtIntervals(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		isReady := false
 		var told []int
-		go NewReporter(p.owners()).Run(ctx, func() bool { return isReady }, func(l agentrpc.Listening) {
+		go p.reporter().Run(ctx, func() bool { return isReady }, func(l agentrpc.Listening) {
 			told = append(told, len(l.Sockets))
 		})
 		synctest.Wait()
@@ -294,20 +305,20 @@ func TestByPort(t *testing.T) {
 func TestRealSockets(t *testing.T) {
 	var config net.ListenConfig
 	own := map[string]bool{}
-	for network, address := range map[string]string{"tcp4": "127.0.0.1:0", "tcp6": "[::1]:0"} {
+	for network, address := range map[string]string{"tcp4": "127.0.0.1:0", "tcp6": "[::]:0", "tcp": "[::]:0"} { // "tcp6" is IPv6 alone
 		l, err := config.Listen(t.Context(), network, address)
 		if err != nil {
 			t.Logf("%s: %v", network, err)
 			continue
 		}
 		defer func() { _ = l.Close() }()
-		own["tcp "+l.Addr().String()] = true
+		own[fmt.Sprint("tcp ", l.Addr(), " ", network == "tcp6")] = true
 	}
 	o := NewOwners("/proc")
 	o.self = 0 // these are to be seen
-	report, _ := NewReporter(o).Look()
+	report, _ := newReporter(t, o).Look()
 	for _, s := range report.Sockets {
-		key := s.Proto + " " + netip.AddrPortFrom(netip.MustParseAddr(s.Address), s.Port).String()
+		key := fmt.Sprint(s.Proto, " ", netip.AddrPortFrom(netip.MustParseAddr(s.Address), s.Port), " ", s.V6Only)
 		if own[key] && s.PID == os.Getpid() && s.Process != "" && s.Command != "" {
 			delete(own, key)
 		}
@@ -350,7 +361,7 @@ func FuzzTable(f *testing.F) {
 }
 
 func BenchmarkLook(b *testing.B) {
-	r := NewReporter(NewOwners("/proc"))
+	r := newReporter(b, NewOwners("/proc"))
 	for b.Loop() {
 		r.Look()
 	}
