@@ -134,6 +134,7 @@ func TestDecideDeniesEvasions(t *testing.T) {
 		"the name at local NAT64":                "tcp [64:ff9b:1::10.0.0.1]:443 good.example",
 		"the name at a private Teredo server":    "tcp [2001:0:a00:1::1]:443 good.example",
 		"the name at a private Teredo client":    "tcp [2001:0:cb00:7105::f5ff:fffe]:443 good.example",
+		"the name at another Teredo client":      "tcp [2001:0:cb00:7105::3f57:fffe]:443 good.example",
 		"the name at a private ISATAP address":   "tcp [2001:db8::5efe:10.0.0.1]:443 good.example",
 		"the same, with the universal bit":       "tcp [2001:db8::200:5efe:10.0.0.1]:443 good.example",
 		"multicast":                              "udp 224.0.0.251:5353",

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
 
@@ -133,40 +132,6 @@ func TestAnswerDeniesADeniedNameBehindAnAlias(t *testing.T) {
 	wantNames(t, f, "203.0.113.5")
 	if want := []string{"x.tracker.example: deny *.tracker.example"}; !slices.Equal(f.denied, want) {
 		t.Errorf("denied: %q", f.denied)
-	}
-}
-
-func TestNamesEndWithTheAnswersTime(t *testing.T) {
-	for _, c := range []struct {
-		ttl, told uint32
-		lasts     time.Duration
-	}{
-		{60, 60, 60 * time.Second},
-		{0, 0, 5 * time.Second},
-		{100_000, 3600, time.Hour},
-	} {
-		f := serve(t, strict, zone(address("a.example.org.", c.ttl, "203.0.113.5")))
-		if reply := f.ask(t, "a.example.org.", dnsmessage.TypeA); reply.Answers[0].Header.TTL != c.told {
-			t.Errorf("TTL %d: the guest is told %d", c.ttl, reply.Answers[0].Header.TTL)
-		}
-		f.clock.pass(c.lasts)
-		wantNames(t, f, "203.0.113.5", "a.example.org")
-		f.clock.pass(time.Second)
-		wantNames(t, f, "203.0.113.5")
-	}
-}
-
-func TestNamesOfOneAddressAreBounded(t *testing.T) {
-	u := &upstream{respond: func(_ string, q dnsmessage.Message) [][]byte {
-		return [][]byte{pack(response(q, address(q.Questions[0].Name.String(), 60, "203.0.113.5")))}
-	}}
-	f := serve(t, strict, u)
-	for i := range 100 {
-		f.ask(t, fmt.Sprintf("h%d.example.org.", i), dnsmessage.TypeA)
-	}
-	got := f.Names(netip.MustParseAddr("203.0.113.5"))
-	if len(got) != 64 || got[63] != "h99.example.org" || got[0] != "h36.example.org" {
-		t.Errorf("%d names, from %s to %s", len(got), got[0], got[len(got)-1])
 	}
 }
 

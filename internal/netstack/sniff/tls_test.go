@@ -117,6 +117,7 @@ func TestHostOfTLS(t *testing.T) {
 		"another message":             {inRecords([]byte{2, 0, 0, 1, 0}, record), ""},
 		"an alert between":            {append(hello(8, sni("a.example"))[:13:13], 21, 3, 1, 0, 2, 1, 0), ""},
 		"an empty record":             {[]byte{22, 3, 1, 0, 0}, ""},
+		"too long a message":          {[]byte{22, 3, 1, 0, 4, 1, 1, 0, 0}, ""},
 		"too long a record":           {[]byte{22, 3, 1, 0x40, 1}, ""},
 		"SSL 2's form":                {[]byte{0x80, 0x2e, 1, 3, 1, 0, 3, 0, 0, 0, 0x10}, ""},
 	} {
