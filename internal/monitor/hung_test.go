@@ -44,6 +44,35 @@ func TestBootAfterAHungOneIsTheFirst(t *testing.T) {
 	})
 }
 
+func TestSlowBootIsNotHung(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t)
+		r.spec.ReadyTimeoutMillis = (3 * time.Minute).Milliseconds()
+		began := time.Now()
+		r.cpu = func(int) time.Duration { return time.Since(began) / 10 } // the host is busy
+		r.run()
+		r.wantExit(vm.ReasonNotReady, true)
+		if len(r.machines) != 1 {
+			t.Errorf("%d machines were started", len(r.machines))
+		}
+	})
+}
+
+func TestBootThatStandsStillIsHung(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t)
+		r.spec.ReadyTimeoutMillis = (3 * time.Minute).Milliseconds()
+		r.cpu = func(int) time.Duration { return time.Second }
+		r.run()
+		<-time.After(helloLimit + helloAgain)
+		if s := r.now(); s.Boots != 2 {
+			t.Errorf("status is %+v", s)
+		}
+		r.askStop(0)
+		r.wantExit(vm.ReasonForced, false)
+	})
+}
+
 func TestHelloInTimeIsEnough(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRig(t).run()

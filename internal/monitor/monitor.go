@@ -179,7 +179,7 @@ func (m *monitor) supervisor() *supervisor {
 		StartedAt: now,
 	}
 	return &supervisor{
-		spec: m.spec, start: m.start, entropy: entropy, console: m.console.lastLines, ports: m.network.ports,
+		spec: m.spec, start: m.start, entropy: entropy, cpu: cpuOf, console: m.console.lastLines, ports: m.network.ports,
 		board: newBoard(status), status: status, log: m.log,
 		requests: make(chan func()), agents: make(chan agentInput), done: make(chan struct{}),
 	}

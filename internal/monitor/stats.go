@@ -44,3 +44,9 @@ func stats(status monitorrpc.Status, vcpu int, net counters, log *slog.Logger) m
 	}
 	return s
 }
+
+// cpuOf is the CPU time that a process has taken, 0 if that cannot be read.
+func cpuOf(pid int) time.Duration {
+	used, _ := procstat.Of(pid)
+	return used.CPU
+}

@@ -24,6 +24,12 @@ const (
 	// them together.
 	helloLimit = 45 * time.Second
 	maxHung    = 2
+	// A VMM that had less than hungCPU of the CPU may only be slow, on a host as
+	// busy: it is looked at again each helloAgain, for as long as it takes
+	// stillCPU in between.
+	helloAgain = 15 * time.Second
+	hungCPU    = 20 * time.Second
+	stillCPU   = 100 * time.Millisecond
 	// ownEndGrace is how long the guest may take when the monitor is told to end.
 	ownEndGrace = 20 * time.Second
 	// maxResets in resetWindow: more of them and the guest only loops.
@@ -50,7 +56,8 @@ type supervisor struct {
 	spec    vm.Spec
 	start   Starter
 	entropy func() ([]byte, error)
-	console func(lines int) string // the last of the guest's console
+	cpu     func(pid int) time.Duration // that a process has taken
+	console func(lines int) string      // the last of the guest's console
 	ports   guestPorts
 	board   *board
 	log     *slog.Logger
@@ -72,7 +79,8 @@ type supervisor struct {
 	announced bool   // the guest said that it goes down
 	failure   string // why the boot must end as failed: the agent's or the monitor's words
 	notReady  bool
-	hung      bool // it is being reset, since it never said hello
+	looked    time.Duration // the CPU that the VMM had taken when it was looked at
+	hung      bool          // it is being reset, since it never said hello
 
 	// Of the end.
 	stopping   bool
@@ -139,6 +147,7 @@ func (s *supervisor) readyTimeout() time.Duration {
 // boot forgets what was true of the boot before.
 func (s *supervisor) boot() {
 	s.wasReady, s.announced, s.notReady, s.hung, s.failure = false, false, false, false, ""
+	s.looked = 0
 	s.status.Boots++
 	s.status.Phase = monitorrpc.PhaseBooting
 	s.status.Paused, s.status.Warning = false, ""
@@ -250,6 +259,8 @@ func (s *supervisor) onNoHello() {
 	case s.wasReady || s.stopping || s.forced || s.status.Phase != monitorrpc.PhaseBooting || s.hungBoots == maxHung:
 	case s.status.Paused: // it cannot say hello
 		s.hello.Reset(helloLimit)
+	case s.onlySlow():
+		s.hello.Reset(helloAgain)
 	default:
 		s.hungBoots++
 		s.hung = true
@@ -257,6 +268,15 @@ func (s *supervisor) onNoHello() {
 			"after", helloLimit.String(), "boot", s.status.Boots, "console", s.console(consoleLines))
 		s.signal(killSignal)
 	}
+}
+
+// onlySlow reports whether the VMM was given too little of the CPU to be judged,
+// and makes use of what it gets.
+func (s *supervisor) onlySlow() bool {
+	used := s.cpu(s.status.VMMPID)
+	progress := used - s.looked
+	s.looked = used
+	return used < hungCPU && progress >= stillCPU
 }
 
 // pauseNow and resumeNow run in the caller's goroutine, since the VMM may take

@@ -41,6 +41,7 @@ func newRig(t *testing.T, ignores ...syscall.Signal) *rig {
 			return m, nil
 		},
 		entropy: entropy,
+		cpu:     func(int) time.Duration { return time.Hour },
 		console: func(int) string { return "Kernel panic" },
 		ports:   r.ports,
 		board:   newBoard(status), status: status, log: slog.New(slog.DiscardHandler),
