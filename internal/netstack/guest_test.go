@@ -201,6 +201,19 @@ func bootVM(t *testing.T, index uint32, policy string, change ...func(*Config)) 
 	return m
 }
 
+// benchMachine is a machine whose network reaches the host itself.
+func benchMachine(b *testing.B, policy egress.Policy) *machine {
+	b.Helper()
+	n, err := New(Config{Network: networkOfVM(256), VMID: "id", Name: "bench", Policy: policy})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = n.Close() })
+	m := &machine{net: n, addr4: n.plan.guest4, addr6: n.plan.guest6, mac: tcpip.LinkAddress(n.plan.mac[:])}
+	m.plug(b)
+	return m
+}
+
 func parsed(t *testing.T, policy string) egress.Policy {
 	t.Helper()
 	p, err := egress.Parse(policy)
@@ -211,7 +224,7 @@ func parsed(t *testing.T, policy string) egress.Policy {
 }
 
 // plug attaches the guest with a stack of its own.
-func (m *machine) plug(t *testing.T) {
+func (m *machine) plug(t testing.TB) {
 	t.Helper()
 	ours, theirs := wirePair(t)
 	m.raw.Lock()
@@ -265,7 +278,7 @@ func subnet(p netip.Prefix) tcpip.Subnet {
 }
 
 // wirePair is a pair of unix stream sockets, as QEMU has.
-func wirePair(t *testing.T) (ours, theirs net.Conn) {
+func wirePair(t testing.TB) (ours, theirs net.Conn) {
 	t.Helper()
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

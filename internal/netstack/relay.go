@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,6 +16,7 @@ import (
 
 const (
 	copyBuffer = 64 << 10
+	idleBuffer = 4 << 10
 	// lookTime is how long a guest may take from its first byte until its
 	// destination is told.
 	lookTime = 10 * time.Second
@@ -64,26 +66,41 @@ func reasonOf(err error) string {
 	return "reset"
 }
 
-// pass copies until src ends, and then ends dst's direction.
+// pass copies until src ends, and then ends dst's direction. What is idle holds a
+// small buffer only.
 func pass(dst io.Writer, src io.Reader, count *atomic.Int64) error {
-	buf := buffers.Get().(*[copyBuffer]byte)
-	defer buffers.Put(buf)
+	small := make([]byte, idleBuffer)
+	var large *[copyBuffer]byte
+	defer func() {
+		if large != nil {
+			buffers.Put(large)
+		}
+	}()
 	for {
-		read, err := src.Read(buf[:])
+		buf := small
+		if large != nil {
+			buf = large[:]
+		}
+		read, err := src.Read(buf)
 		if read > 0 {
 			count.Add(int64(read))
 			if _, err := dst.Write(buf[:read]); err != nil {
 				return err
 			}
 		}
-		if errors.Is(err, io.EOF) {
+		switch {
+		case errors.Is(err, io.EOF):
 			if half, ok := dst.(interface{ CloseWrite() error }); ok {
 				_ = half.CloseWrite() // an end that is gone needs no end
 			}
 			return nil
-		}
-		if err != nil {
+		case err != nil:
 			return err
+		case large == nil && read == len(small):
+			large = buffers.Get().(*[copyBuffer]byte)
+		case large != nil && read < len(small):
+			buffers.Put(large)
+			large = nil
 		}
 	}
 }
@@ -95,8 +112,10 @@ func (f *flow) gate(guest *guestConn, host io.Writer) error {
 	if !f.needsHost {
 		return nil
 	}
-	prefix := make([]byte, 0, sniff.MaxPrefix)
+	prefix := make([]byte, 0, idleBuffer)
 	for {
+		prefix = slices.Grow(prefix, 1)
+		prefix = prefix[:len(prefix):min(cap(prefix), sniff.MaxPrefix)]
 		read, err := guest.Read(prefix[len(prefix):cap(prefix)])
 		prefix = prefix[:len(prefix)+read]
 		ended := errors.Is(err, io.EOF)
@@ -115,7 +134,7 @@ func (f *flow) gate(guest *guestConn, host io.Writer) error {
 				return err
 			}
 			return guest.SetReadDeadline(time.Time{})
-		case ended || err != nil || len(prefix) == cap(prefix):
+		case ended || err != nil || len(prefix) == sniff.MaxPrefix:
 			return f.refuse(egress.Verdict{Rule: f.verdict.Rule}, "the destination was not told in the first bytes")
 		case len(prefix) == read:
 			if err := guest.SetReadDeadline(time.Now().Add(lookTime)); err != nil {

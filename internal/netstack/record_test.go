@@ -1,0 +1,154 @@
+package netstack
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/bangervm/banger/internal/egress"
+	"github.com/bangervm/banger/internal/monitorrpc"
+)
+
+// scribe is a recorder whose records are kept.
+type scribe struct {
+	*recorder
+	cancel  context.CancelFunc
+	mu      sync.Mutex
+	records []monitorrpc.Record
+}
+
+func newScribe(owner func(context.Context, string, uint16) string) *scribe {
+	s := &scribe{}
+	ctx, cancel := context.WithCancel(context.Background())
+	s.cancel = cancel
+	s.recorder = newRecorder(ctx, Config{Now: time.Now, Owner: owner, Log: func(r monitorrpc.Record) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.records = append(s.records, r)
+	}})
+	return s
+}
+
+func (s *scribe) written() []monitorrpc.Record {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]monitorrpc.Record(nil), s.records...)
+}
+
+func flowTo(addr string, port uint16) *flow {
+	return &flow{
+		protocol: protocolTCP, guestPort: 4000, logged: make(chan struct{}),
+		asked: netip.AddrPortFrom(netip.MustParseAddr(addr), port), flow: egress.Flow{Protocol: egress.TCP},
+	}
+}
+
+func TestRepeatedDenialsAreOneRecordASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScribe(nil)
+		denied := egress.Verdict{Rule: "default deny"}
+		for range 1000 {
+			s.denied(flowTo("203.0.113.1", 80), denied, "")
+		}
+		s.denied(flowTo("203.0.113.2", 80), denied, "")
+		if got := s.written(); len(got) != 2 || got[0].Reason != "" {
+			t.Fatalf("at once: %+v", got)
+		}
+		time.Sleep(2 * recordWindow) //nolint:forbidigo // the bubble's clock
+		got := s.written()
+		if len(got) != 3 || got[2].Address != "203.0.113.1" || got[2].Reason != "999 more times" {
+			t.Errorf("after the window: %+v", got)
+		}
+		s.denied(flowTo("203.0.113.1", 80), denied, "")
+		if got := s.written(); len(got) != 4 {
+			t.Errorf("in the next window: %+v", got[3:])
+		}
+		s.cancel()
+		s.wait()
+	})
+}
+
+func TestDenialsToManyDestinationsAreCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScribe(nil)
+		for port := range uint16(10000) {
+			s.denied(flowTo("203.0.113.1", port+1), egress.Verdict{Rule: "default deny"}, "")
+		}
+		time.Sleep(2 * recordWindow) //nolint:forbidigo // the bubble's clock
+		got := s.written()
+		if last := got[len(got)-1]; len(got) != maxDenials+1 || last.Reason != "9900 more, to other destinations" {
+			t.Errorf("%d records, the last %+v", len(got), last)
+		}
+		s.cancel()
+		s.wait()
+	})
+}
+
+func TestAFlowsRecordsAreInOrderAndHaveItsProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asking, most int
+		var mu sync.Mutex
+		s := newScribe(func(ctx context.Context, proto string, port uint16) string {
+			mu.Lock()
+			asking++
+			most = max(most, asking)
+			mu.Unlock()
+			<-ctx.Done() // as long as it may
+			mu.Lock()
+			asking--
+			mu.Unlock()
+			return fmt.Sprintf("%s-%d", proto, port)
+		})
+		flows := make([]*flow, 10)
+		for i := range flows {
+			flows[i] = flowTo("203.0.113.1", uint16(i+1))
+			s.begun(flows[i])
+		}
+		began := time.Now()
+		for _, f := range flows {
+			s.ended(f, "")
+		}
+		if waited := time.Since(began); waited != askTime {
+			t.Errorf("waited %s", waited)
+		}
+		state := map[uint16]string{}
+		named := 0
+		for _, r := range s.written() {
+			state[r.Port] += r.Event + " "
+			if r.Process == "tcp-4000" {
+				named++
+			}
+		}
+		for port, events := range state {
+			if events != "allow close " {
+				t.Errorf("port %d: %s", port, events)
+			}
+		}
+		if most != maxAsking || named != 2*maxAsking {
+			t.Errorf("%d asked at once, %d records have a process", most, named)
+		}
+		s.cancel()
+		s.wait()
+	})
+}
+
+func TestTooManyFlowsAreCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScribe(nil)
+		for range maxFlows + 50 {
+			f := flowTo("203.0.113.1", 80)
+			s.begun(f)
+			s.ended(f, "")
+		}
+		s.cancel()
+		s.wait()
+		got := s.written()
+		if last := got[len(got)-1]; len(got) != 2*maxFlows+1 || !strings.HasPrefix(last.Reason, "50 more flows") {
+			t.Errorf("%d records, the last %+v", len(got), last)
+		}
+	})
+}
