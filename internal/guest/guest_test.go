@@ -184,6 +184,7 @@ func TestExecRefused(t *testing.T) {
 func FuzzAnswer(f *testing.F) {
 	f.Add([]byte("OK 1\nHTTP/1.1 200 OK\r\n\r\n{}"))
 	f.Add([]byte("OK 1\nHTTP/1.1 101 S\r\nUpgrade: banger-exec-v1\r\n\r\n\x07\x00\x00\x00\x04abcd"))
+	f.Add([]byte("OK 1\nHTTP/1.1 101 S\r\nUpgrade: banger-dial-v1\r\n\r\n\x00\x04abcd\x00"))
 	f.Fuzz(func(t *testing.T, answer []byte) {
 		path := driver(t, func(c net.Conn, in *bufio.Reader) {
 			_, _ = in.ReadString('\n')
@@ -193,6 +194,13 @@ func FuzzAnswer(f *testing.F) {
 		_, _ = c.Health(within(t))
 		if conn, err := c.Exec(within(t), agentrpc.ExecRequest{}); err == nil {
 			_, _, _ = agentrpc.ReadFrame(conn, nil)
+			_ = conn.Close()
+		}
+		if owner, err := c.SocketOwner(within(t), "tcp", 1); err == nil && len(owner.Command) > 1<<10 {
+			t.Errorf("an owner of %d bytes", len(owner.Command))
+		}
+		if conn, err := c.DialGuest(within(t), agentrpc.DialRequest{Network: "udp", Address: "127.0.0.1:1"}); err == nil {
+			_, _ = conn.Read(make([]byte, 100))
 			_ = conn.Close()
 		}
 	})
