@@ -44,6 +44,7 @@ type change struct {
 	tree  *os.Root // the work tree
 	// before and after have the paths that are there before and after.
 	before, after *os.Root
+	flush         func(dir string) error
 	step          func()
 }
 
@@ -65,7 +66,7 @@ type dirMode struct {
 func (g *Git) newChange(top string) (*change, error) {
 	var b [8]byte
 	_, _ = rand.Read(b[:]) // never fails, by its contract
-	c := &change{id: hex.EncodeToString(b[:]), step: g.step}
+	c := &change{id: hex.EncodeToString(b[:]), flush: g.flush, step: g.step}
 	c.dir = filepath.Join(g.applies, c.id)
 	for _, dir := range []string{g.applies, c.staging(), filepath.Join(c.staging(), changeBefore), filepath.Join(c.staging(), changeAfter)} {
 		if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -116,7 +117,7 @@ func (c *change) arm() error {
 	if err := os.WriteFile(file, data, 0o600); err != nil {
 		return statedir.DiskFault(err, file)
 	}
-	if err := syncFilesystem(c.staging()); err != nil {
+	if err := c.flush(c.staging()); err != nil {
 		return err
 	}
 	return c.rename(c.staging(), c.dir)
@@ -131,7 +132,7 @@ func (c *change) rename(from, to string) error {
 		return err
 	}
 	c.step()
-	return syncDir(filepath.Dir(to))
+	return c.flush(filepath.Dir(to))
 }
 
 // run does an armed change. When it fails the work tree is as it was.
@@ -251,7 +252,7 @@ func (c *change) sync() error {
 			continue
 		}
 		synced[st.Dev] = true
-		if err := syncFilesystem(filepath.Join(c.tree.Name(), dir)); err != nil {
+		if err := c.flush(filepath.Join(c.tree.Name(), dir)); err != nil {
 			return err
 		}
 	}
@@ -264,14 +265,6 @@ func syncFilesystem(dir string) error {
 		return err
 	}
 	return errors.Join(unix.Syncfs(int(file.Fd())), file.Close())
-}
-
-func syncDir(dir string) error {
-	file, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(file.Sync(), file.Close())
 }
 
 func isTemp(name, id string) bool { return strings.HasPrefix(name, tempMark+id+"-") }

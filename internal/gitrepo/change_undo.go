@@ -72,7 +72,7 @@ func (g *Git) undoOne(dir, top string) error {
 	if top != "" && top != string(r.Top) {
 		return nil
 	}
-	c := &change{dir: dir, id: filepath.Base(dir), dirs: r.Dirs, step: g.step}
+	c := &change{dir: dir, id: filepath.Base(dir), dirs: r.Dirs, flush: g.flush, step: g.step}
 	for _, p := range r.Paths {
 		c.paths = append(c.paths, string(p))
 	}

@@ -44,6 +44,7 @@ func TestCrashingChild(t *testing.T) {
 		t.Fatal(err)
 	}
 	g := gitrepo.New(gitrepo.DefaultLimits(), c.Applies)
+	g.SetUnsafe()
 	g.SetStep(func() {
 		if c.Step--; c.Step == 0 {
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
@@ -133,27 +134,25 @@ func newCrashing(t *testing.T) *crashing {
 	req := l.applyRequest(t)
 	c := &crashing{l: l, saved: filepath.Join(filepath.Dir(l.host), "saved"), crash: crash{Applies: filepath.Join(t.TempDir(), "applies"), Request: &req}}
 	c.before, c.after = everything(t, l.host), files(t, l.guest)
-	if out, err := exec.CommandContext(t.Context(), "cp", "-a", l.host, c.saved).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
+	copyAll(t, l.host, c.saved)
 	return c
 }
 
 // reset puts the work tree back.
 func (c *crashing) reset(t *testing.T) {
 	t.Helper()
-	if err := errors.Join(os.RemoveAll(c.l.host), os.RemoveAll(c.crash.Applies)); err != nil {
+	if err := os.RemoveAll(c.crash.Applies); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.CommandContext(t.Context(), "cp", "-a", c.saved, c.l.host).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
+	copyAll(t, c.saved, c.l.host)
 }
 
 // recovered recovers, and the work tree is as it was, or, if it may, all of the patch is in it.
 func (c *crashing) recovered(t *testing.T, what string, mayBeDone bool) {
 	t.Helper()
-	if err := gitrepo.New(gitrepo.DefaultLimits(), c.crash.Applies).Recover(t.Context()); err != nil {
+	g := gitrepo.New(gitrepo.DefaultLimits(), c.crash.Applies)
+	g.SetUnsafe()
+	if err := g.Recover(t.Context()); err != nil {
 		t.Fatalf("%s: recover: %v", what, err)
 	}
 	if left, err := os.ReadDir(c.crash.Applies); err != nil && !errors.Is(err, fs.ErrNotExist) || len(left) > 0 {
@@ -194,11 +193,7 @@ func TestAnApplyThatIsKilledIsUndone(t *testing.T) {
 		c.reset(t)
 		c.crash.Step = step
 		done := c.crash.run(t)
-		armed, err := filepath.Glob(filepath.Join(c.crash.Applies, "*[0-9a-f]"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		c.recovered(t, fmt.Sprintf("killed at step %d", step), done || len(armed) == 0)
+		c.recovered(t, fmt.Sprintf("killed at step %d", step), done || len(c.armed(t)) == 0)
 		if done {
 			same(t, "applied", c.after, files(t, c.l.host))
 			if step < 30 {
@@ -211,34 +206,61 @@ func TestAnApplyThatIsKilledIsUndone(t *testing.T) {
 
 func TestAnUndoThatIsKilledIsBegunAgain(t *testing.T) {
 	c := newCrashing(t)
-	request := c.crash.Request
-	for _, at := range []int{8, 25, 34} {
-		for step := 1; ; step++ {
-			c.reset(t)
-			c.crash.Request, c.crash.Step = request, at
-			if c.crash.run(t) {
-				t.Fatalf("there is no step %d", at)
-			}
-			c.crash.Request, c.crash.Step = nil, step
-			done := c.crash.run(t)
-			c.recovered(t, fmt.Sprintf("killed at step %d, and at step %d of the undo", at, step), false)
-			if done {
-				break
-			}
+	c.crash.Step = 34
+	if c.crash.run(t) || len(c.armed(t)) == 0 {
+		t.Fatal("it is not in the middle")
+	}
+	tree, change := c.l.host+".cut", c.crash.Applies+".cut"
+	copyAll(t, c.l.host, tree)
+	copyAll(t, c.crash.Applies, change)
+	c.crash.Request = nil
+	for step := 1; ; step++ {
+		c.reset(t)
+		copyAll(t, tree, c.l.host)
+		copyAll(t, change, c.crash.Applies)
+		c.crash.Step = step
+		done := c.crash.run(t)
+		c.recovered(t, fmt.Sprintf("killed at step %d of the undo", step), false)
+		if done {
+			return
 		}
 	}
 }
 
-// cutOff applies until all new files are there, and dies.
+// copyAll puts a copy of from in the place of to.
+func copyAll(t *testing.T, from, to string) {
+	t.Helper()
+	if err := os.RemoveAll(to); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.CommandContext(t.Context(), "cp", "-a", from, to).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+}
+
+// cutOff applies until all new files are there, and dies at the last step at
+// which it is not done.
 func (c *crashing) cutOff(t *testing.T) {
 	t.Helper()
-	for step := 1; !maps.Equal(files(t, c.l.host), c.after); step++ {
+	for step := 50; step > 0; step-- {
 		c.reset(t)
 		c.crash.Step = step
-		if c.crash.run(t) {
-			t.Fatal("it came to its end")
+		if !c.crash.run(t) && len(c.armed(t)) > 0 {
+			same(t, "cut off", c.after, files(t, c.l.host))
+			return
 		}
 	}
+	t.Fatal("it is never cut off")
+}
+
+// armed are the changes that will be undone.
+func (c *crashing) armed(t *testing.T) []string {
+	t.Helper()
+	armed, err := filepath.Glob(filepath.Join(c.crash.Applies, "*[0-9a-f]"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return armed
 }
 
 func TestWhatWasWrittenSinceIsNotUndone(t *testing.T) {

@@ -37,7 +37,10 @@ type Git struct {
 	applies string
 	look    func() (string, error)
 	turn    chan struct{} // held by the one who changes a work tree
-	step    func()        // before each thing that is done to a work tree; for tests
+	// flush writes the filesystem of a directory to the disk; step is called
+	// before each thing that is done to a work tree. Tests have their own.
+	flush func(dir string) error
+	step  func()
 }
 
 var _ workspace.Git = (*Git)(nil)
@@ -47,7 +50,7 @@ var _ workspace.Git = (*Git)(nil)
 // uses. Call Recover before Apply.
 func New(limits Limits, applies string) *Git {
 	return &Git{
-		limits: limits, applies: applies, turn: make(chan struct{}, 1), step: func() {},
+		limits: limits, applies: applies, turn: make(chan struct{}, 1), flush: syncFilesystem, step: func() {},
 		look: func() (string, error) { return exec.LookPath("git") },
 	}
 }

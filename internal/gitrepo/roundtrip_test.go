@@ -229,6 +229,7 @@ func TestRoundTrip(t *testing.T) {
 		run++
 		dir := filepath.Join(base, fmt.Sprint(run))
 		l := newLoop(t, dir)
+		l.git.SetUnsafe()
 		l.noGit = rapid.Bool().Draw(t, "guest has no git")
 		mode := rapid.SampledFrom([]workspace.Mode{workspace.Shallow, workspace.FullCopy}).Draw(t, "mode")
 		work(t, l.host, rapid.IntRange(0, 25).Draw(t, "steps on the host"), true)
