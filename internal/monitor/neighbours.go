@@ -72,6 +72,7 @@ func (s *neighbourSocket) accept(ctx context.Context, from net.Listener, to neig
 func (s *neighbourSocket) close() {
 	s.cancel()
 	_ = s.listener.Close()
+	_ = os.Remove(neighbourSocketName) // the monitor's last sweep finds it, if not this
 	s.conns.Wait()
 }
 

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -262,8 +263,9 @@ func TestNetworkLeavesNothing(t *testing.T) {
 		_ = conn.Close()
 		t.Error("a published port outlives the network")
 	}
-	if _, err := os.Stat(dir.EgressLog()); err != nil {
-		t.Error(err)
+	entries, err := os.ReadDir(string(dir))
+	if err != nil || len(entries) != 1 || entries[0].Name() != filepath.Base(dir.EgressLog()) {
+		t.Errorf("the directory has %v, %v; want the egress log", entries, err)
 	}
 }
 

@@ -268,6 +268,7 @@ func TestAgentsEndlessLineEndsTheStream(t *testing.T) {
 
 func FuzzAgentStream(f *testing.F) {
 	f.Add([]byte(`{"hello":{"protocol":1}}` + "\n" + `{"ready":{"init":"agent"}}` + "\n"))
+	f.Add([]byte(`{"listening":{"sockets":[{"proto":"tcp","address":"::","port":80}]}}` + "\n"))
 	f.Add([]byte(`{"stage":null,"failed":{"stage":"\u0000"}}` + "\n[]\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		got := feed(t, data)

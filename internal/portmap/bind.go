@@ -74,7 +74,7 @@ func (m *Map) bind(e *entry) {
 }
 
 func (m *Map) tryBind(e *entry) error {
-	if m.listeners() >= maxListeners {
+	if m.live >= maxListeners {
 		return fmt.Errorf("%d ports of this VM are on the host already", maxListeners)
 	}
 	if e.network == "unix" {
@@ -122,24 +122,16 @@ func family(network string, at netip.AddrPort) string {
 	return network + "6"
 }
 
+// bound makes e one that is on the host; its unbind needs mu, as this does.
 func (m *Map) bound(e *entry, at net.Addr, unbind func()) {
 	if a, ok := at.(interface{ AddrPort() netip.AddrPort }); ok {
 		e.at = netip.AddrPortFrom(a.AddrPort().Addr().Unmap(), a.AddrPort().Port())
 	}
 	e.live = true
+	m.live++
 	e.unbind = func() {
 		unbind()
+		m.live--
 		e.live, e.at, e.unbind = false, netip.AddrPort{}, func() {}
 	}
-}
-
-// listeners counts those on the host; the caller holds mu.
-func (m *Map) listeners() int {
-	n := 0
-	for _, e := range m.entries() {
-		if e.live {
-			n++
-		}
-	}
-	return n
 }

@@ -70,6 +70,7 @@ type Map struct {
 	auto      map[key]*entry
 	published []*entry
 	forwards  []*entry
+	live      int // entries that are on the host
 	retry     *time.Timer
 }
 

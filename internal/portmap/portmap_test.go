@@ -3,6 +3,7 @@ package portmap
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -71,6 +72,21 @@ func TestGuestsNonsenseIsLeftOut(t *testing.T) {
 	if len(long.Process) > maxWord || !utf8.ValidString(long.Process) || strings.ContainsAny(long.Process+long.Command, "\x1b\u009b") {
 		t.Errorf("owner is %q, %q", long.Process, long.Command)
 	}
+}
+
+func FuzzListening(f *testing.F) {
+	f.Add([]byte(`{"sockets":[{"proto":"tcp","address":"::","port":80,"pid":7,"process":"a\u001b","command":"é"}]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var l agentrpc.Listening
+		if json.Unmarshal(data, &l) != nil {
+			return
+		}
+		for k, s := range merge(l) {
+			if k.port == 0 || !s.dial.IsValid() || len(s.bound) == 0 || len(s.owner.Process) > maxWord || len(s.owner.Command) > maxCommand {
+				t.Errorf("%+v: %+v", k, s)
+			}
+		}
+	})
 }
 
 func FuzzClean(f *testing.F) {
@@ -274,6 +290,10 @@ func TestListenersAreBounded(t *testing.T) {
 	}
 	if live != maxListeners {
 		t.Errorf("%d ports are on the host", live)
+	}
+	g.listening(sockets[:1]...)
+	if g.m.live != 1 {
+		t.Errorf("%d ports count as on the host", g.m.live)
 	}
 }
 
