@@ -37,18 +37,18 @@ func (a *App) doctor(ctx context.Context, f format) error {
 		Driver: cfg.Driver, QEMU: cfg.QEMU, Agent: a.getenv("BANGER_AGENT"),
 		DefaultImage: cfg.VM.Image, MemoryBytes: int64(cfg.VM.Memory),
 	})
-	world.Daemon = func(ctx context.Context) (string, error) {
+	world.Daemon = func(ctx context.Context) (doctor.Daemon, error) {
 		ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 		defer cancel()
 		c := opts.Client()
 		defer c.Close()
 		conn, err := c.Dial(ctx) // for its plain error, which says whether one runs
 		if err != nil {
-			return "", err
+			return doctor.Daemon{}, err
 		}
 		_ = conn.Close()
 		ping, err := c.Ping(ctx)
-		return ping.Version, err
+		return doctor.Daemon{Version: ping.Version, Names: ping.Names, NamesProblem: ping.NamesProblem}, err
 	}
 	report := doctor.Run(ctx, world)
 	report.Add(configFinding(opts.Dirs.ConfigFile(), configErr))

@@ -110,6 +110,7 @@ func (d *fakeDaemon) routes() http.Handler {
 		answer(w, api.Ping{
 			Protocol: api.Protocol, Version: "v1.2.3", Commit: "0123456789abcdef", BuiltAt: fakeTime, StartedAt: fakeTime,
 			PID: 42, StateDir: "/home/u/.local/state/banger", Driver: "qemu-tcg", VMs: 3, Running: 1, RSSBytes: 20 << 20,
+			Names: "127.128.0.1:5300",
 		})
 	})
 	mux.HandleFunc("GET /v1/vms", func(w http.ResponseWriter, r *http.Request) {

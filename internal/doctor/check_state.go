@@ -83,10 +83,10 @@ func checkDaemon(ctx context.Context, w World) verdict {
 	if w.Daemon == nil {
 		return ok("not asked")
 	}
-	version, err := w.Daemon(ctx)
+	d, err := w.Daemon(ctx)
 	switch {
 	case err == nil:
-		return ok("bangerd %s answers", version)
+		return ok("bangerd %s answers", d.Version)
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return ok("no daemon runs; the next command starts one")
 	case errors.Is(err, fs.ErrPermission):

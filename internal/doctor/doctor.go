@@ -84,6 +84,9 @@ func Checks() []Check {
 		{Name: "socket", run: checkSocket},
 		{Name: "daemon", run: checkDaemon},
 		{Name: "linger", run: checkLinger},
+		{Name: "names", run: checkNames},
+		{Name: "low-ports", run: checkLowPorts},
+		{Name: "ping", run: checkPing},
 	}
 }
 

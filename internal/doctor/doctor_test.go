@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os/exec"
 	"slices"
 	"strings"
@@ -32,6 +33,10 @@ func healthy() (World, fstest.MapFS) {
 		"run":                                      {Mode: fs.ModeDir | 0o700},
 		"run/systemd/system":                       {Mode: fs.ModeDir | 0o755},
 		"var/lib/systemd/linger/ann":               file(""),
+		"run/systemd/resolve":                      {Mode: fs.ModeDir | 0o755},
+
+		"proc/sys/net/ipv4/ip_unprivileged_port_start": file("1024\n"),
+		"proc/sys/net/ipv4/ping_group_range":           file("0\t2147483647\n"),
 	}
 	return World{
 		Dirs:     statedir.Dirs{State: "/state", Cache: "/cache", Runtime: "/run", Config: "/config"},
@@ -42,11 +47,14 @@ func healthy() (World, fstest.MapFS) {
 		Output: func(context.Context, string, ...string) (string, error) {
 			return "QEMU emulator version 7.2.22 (Debian 1:7.2)\nCopyright", nil
 		},
-		OpenRW:     func(string) error { return nil },
-		Space:      func(string) (int64, error) { return 100 * gib, nil },
-		Reach:      func(context.Context, string) error { return errors.New("no route to host") },
-		Daemon:     func(context.Context) (string, error) { return "v1", nil },
-		Executable: "/opt/bin/banger", User: "ann", UID: 1000, Arch: "amd64",
+		OpenRW: func(string) error { return nil },
+		Space:  func(string) (int64, error) { return 100 * gib, nil },
+		Reach:  func(context.Context, string) error { return errors.New("no route to host") },
+		Daemon: func(context.Context) (Daemon, error) { return Daemon{Version: "v1", Names: "127.128.0.1:5300"}, nil },
+		Resolves: func(_ context.Context, name string, addr netip.Addr) bool {
+			return name == "host.vm" && addr.String() == "127.0.0.1"
+		},
+		Executable: "/opt/bin/banger", User: "ann", UID: 1000, Groups: []int{27, 1000}, Arch: "amd64",
 	}, files
 }
 
@@ -85,6 +93,9 @@ func TestEachOutcome(t *testing.T) {
 		}
 	}
 	denied := &fs.PathError{Op: "open", Path: "/dev/kvm", Err: fs.ErrPermission}
+	unresolved := func(w *World, _ fstest.MapFS) {
+		w.Resolves = func(context.Context, string, netip.Addr) bool { return false }
+	}
 	for _, c := range []struct {
 		name   string
 		change func(w *World, files fstest.MapFS)
@@ -164,15 +175,39 @@ func TestEachOutcome(t *testing.T) {
 		}, "state", Fail, "no directory", "move"},
 		{"open socket directory", func(_ *World, f fstest.MapFS) { f["run"] = &fstest.MapFile{Mode: fs.ModeDir | 0o755} }, "socket", Warn, "mode 0755", "chmod 700"},
 		{"daemon down", func(w *World, _ fstest.MapFS) {
-			w.Daemon = func(context.Context) (string, error) { return "", syscall.ECONNREFUSED }
+			w.Daemon = func(context.Context) (Daemon, error) { return Daemon{}, syscall.ECONNREFUSED }
 		}, "daemon", OK, "no daemon runs", ""},
 		{"daemon deaf", func(w *World, _ fstest.MapFS) {
-			w.Daemon = func(context.Context) (string, error) { return "", context.DeadlineExceeded }
+			w.Daemon = func(context.Context) (Daemon, error) { return Daemon{}, context.DeadlineExceeded }
 		}, "daemon", Fail, "does not answer", "daemon logs"},
 		{"another's daemon", func(w *World, _ fstest.MapFS) {
-			w.Daemon = func(context.Context) (string, error) { return "", fs.ErrPermission }
+			w.Daemon = func(context.Context) (Daemon, error) { return Daemon{}, fs.ErrPermission }
 		}, "daemon", Fail, "may not be opened", "BANGER_SOCKET"},
 		{"no linger", func(_ *World, f fstest.MapFS) { delete(f, "var/lib/systemd/linger/ann") }, "linger", Warn, "logs out", "enable-linger"},
+		{"names not forwarded", unresolved, "names", Warn, "does not forward .vm to bangerd (127.128.0.1:5300)", `printf '[Resolve]\nDNS=127.128.0.1:5300\nDomains=~vm\n' | sudo tee /etc/systemd/resolved.conf.d/banger.conf && sudo systemctl restart systemd-resolved`},
+		{"names not forwarded by dnsmasq", func(w *World, f fstest.MapFS) {
+			unresolved(w, f)
+			delete(f, "run/systemd/resolve")
+			f["etc/dnsmasq.d/README"] = file("")
+		}, "names", Warn, "127.128.0.1:5300", "echo server=/vm/127.128.0.1#5300 | sudo tee /etc/dnsmasq.d/banger.conf"},
+		{"names not forwarded by another", func(w *World, f fstest.MapFS) { unresolved(w, f); delete(f, "run/systemd/resolve") }, "names", Warn, "by their addresses", "/etc/resolv.conf"},
+		{"names not answered", func(w *World, _ fstest.MapFS) {
+			w.Daemon = func(context.Context) (Daemon, error) { return Daemon{NamesProblem: "port 5300 is taken"}, nil }
+		}, "names", Warn, "port 5300 is taken", "names_port under [network] in /config/config.toml"},
+		{"names switched off", func(w *World, _ fstest.MapFS) {
+			w.Daemon = func(context.Context) (Daemon, error) { return Daemon{}, nil }
+		}, "names", OK, "told not to", ""},
+		{"names with the daemon down", func(w *World, _ fstest.MapFS) {
+			w.Daemon = func(context.Context) (Daemon, error) { return Daemon{}, syscall.ECONNREFUSED }
+		}, "names", OK, "not known", ""},
+		{"low ports", func(*World, fstest.MapFS) {}, "low-ports", OK, "below 1024 are at other ports", ""},
+		{"low ports allowed", func(_ *World, f fstest.MapFS) { f["proc/sys/net/ipv4/ip_unprivileged_port_start"] = file("0\n") }, "low-ports", OK, "at the same port", ""},
+		{"low ports as root", func(w *World, _ fstest.MapFS) { w.UID = 0 }, "low-ports", OK, "at the same port", ""},
+		{"low ports unknown", func(_ *World, f fstest.MapFS) { delete(f, "proc/sys/net/ipv4/ip_unprivileged_port_start") }, "low-ports", OK, "not known", ""},
+		{"ping", func(*World, fstest.MapFS) {}, "ping", OK, "passed on", ""},
+		{"ping forbidden", func(_ *World, f fstest.MapFS) { f["proc/sys/net/ipv4/ping_group_range"] = file("1\t0\n") }, "ping", OK, "ping_group_range is 1 0", ""},
+		{"ping for other groups", func(_ *World, f fstest.MapFS) { f["proc/sys/net/ipv4/ping_group_range"] = file("28 999\n") }, "ping", OK, "no group of ann", ""},
+		{"ping unknown", func(_ *World, f fstest.MapFS) { f["proc/sys/net/ipv4/ping_group_range"] = file("\n") }, "ping", OK, "not known", ""},
 		{"no systemd", func(_ *World, f fstest.MapFS) { delete(f, "run/systemd/system") }, "linger", OK, "does not run systemd", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"os/user"
@@ -16,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/bangervm/banger/internal/names"
 	"github.com/bangervm/banger/internal/statedir"
 )
 
@@ -49,14 +51,26 @@ type World struct {
 	Space func(path string) (free int64, err error)
 	// Reach reports whether host (HOST:PORT) takes a TCP connection.
 	Reach func(ctx context.Context, host string) error
-	// Daemon asks the daemon at Socket for its version. It returns an error that
-	// matches fs.ErrNotExist or ECONNREFUSED when none runs. Nil: do not ask.
-	Daemon func(ctx context.Context) (version string, err error)
+	// Daemon asks the daemon at Socket what it says of itself. It returns an error
+	// that matches fs.ErrNotExist or ECONNREFUSED when none runs. Nil: do not ask.
+	Daemon func(ctx context.Context) (Daemon, error)
+	// Resolves reports whether the host's resolver gives addr for a name of a VM.
+	// It does not ask resolvers on other hosts.
+	Resolves func(ctx context.Context, name string, addr netip.Addr) bool
 
 	Executable string // of this process
 	User       string // login name, or the uid
 	UID        int
+	Groups     []int  // of this process
 	Arch       string // as GOARCH
+}
+
+// Daemon is what the daemon says of itself.
+type Daemon struct {
+	Version string
+	// Names is where it answers DNS for .vm, ADDRESS:PORT; empty: it does not, and
+	// NamesProblem says why if it should.
+	Names, NamesProblem string
 }
 
 // Host returns the real host of this process.
@@ -72,11 +86,12 @@ func Host(dirs statedir.Dirs, socket string, settings Settings) World {
 	if resolved, err := filepath.EvalSymlinks(executable); err == nil {
 		executable = resolved
 	}
+	groups, _ := os.Getgroups() // without them, the own one is left
 	return World{
 		Dirs: dirs, Socket: socket, Settings: settings,
 		Root: os.DirFS("/"), Getenv: os.Getenv, LookPath: LookPath, Output: output,
-		OpenRW: openRW, Space: space, Reach: reach,
-		Executable: executable, User: name, UID: os.Getuid(), Arch: runtime.GOARCH,
+		OpenRW: openRW, Space: space, Reach: reach, Resolves: names.NewHost().Resolves,
+		Executable: executable, User: name, UID: os.Getuid(), Groups: append(groups, os.Getegid()), Arch: runtime.GOARCH,
 	}
 }
 

@@ -50,6 +50,16 @@ func TestEveryNameThatPassesIsALabel(t *testing.T) {
 	})
 }
 
+// What answers by these names under .vm is no VM.
+func TestNamesThatAreTaken(t *testing.T) {
+	for _, name := range []string{"host", "gateway", "localhost"} {
+		wantFault(t, vm.ValidateName(name), fault.Invalid, name+".vm is not a VM")
+	}
+	if err := vm.ValidateName("hosts"); err != nil {
+		t.Error(err)
+	}
+}
+
 func FuzzParseWait(f *testing.F) {
 	for _, seed := range []string{"", "ready", "port:80", "port:99999999999999999999"} {
 		f.Add(seed)

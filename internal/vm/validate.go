@@ -27,7 +27,7 @@ const (
 )
 
 // ValidateName checks that a name is an RFC 1123 label in lower case, and no
-// id. The fault is Invalid.
+// id, nor a name that stands for something else. The fault is Invalid.
 func ValidateName(name string) error {
 	ok := name != "" && len(name) <= maxNameLen && name[0] != '-' && name[len(name)-1] != '-'
 	for i := 0; ok && i < len(name); i++ {
@@ -42,8 +42,15 @@ func ValidateName(name string) error {
 		return fault.New(fault.Invalid, "VM name %q is not valid: it reads like an id", name).
 			WithHint("choose another name")
 	}
+	// Names under .vm that stand for something else: see internal/netstack and NamesAddress.
+	if name == HostName || name == "gateway" || name == "localhost" {
+		return fault.New(fault.Invalid, "VM name %q is not valid: %s.vm is not a VM", name, name).WithHint("choose another name")
+	}
 	return nil
 }
+
+// HostName is the name under .vm of the host itself.
+const HostName = "host"
 
 func validateVCPU(n int, host HostFacts) error {
 	switch {

@@ -1,0 +1,91 @@
+package doctor
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// hostName is the name under .vm that bangerd always answers for, with this
+// host's loopback address.
+const hostName = "host.vm"
+
+// checkNames sees whether every program of this host finds NAME.vm. Without it
+// VMs are reached by their addresses.
+func checkNames(ctx context.Context, w World) verdict {
+	if w.Daemon == nil {
+		return ok("not asked")
+	}
+	d, err := w.Daemon(ctx)
+	switch {
+	case err != nil:
+		return ok("not known while the daemon does not answer")
+	case d.NamesProblem != "":
+		return warn("set names_port under [network] in "+w.Dirs.ConfigFile()+" to a port that is free", "the daemon does not answer for names of VMs: %s", d.NamesProblem)
+	case d.Names == "":
+		return ok("the daemon is told not to answer for names of VMs")
+	case w.Resolves(ctx, hostName, netip.AddrFrom4([4]byte{127, 0, 0, 1})):
+		return ok("NAME.vm is the VM's address here, for every program")
+	default:
+		return warn(w.forwarding(d.Names), "this host's resolver does not forward .vm to bangerd (%s): VMs are shown by their addresses", d.Names)
+	}
+}
+
+// forwarding says how the resolver that this host has can be made to ask at server.
+func (w World) forwarding(server string) string {
+	if _, err := w.stat("/run/systemd/resolve"); err == nil {
+		return "sudo mkdir -p /etc/systemd/resolved.conf.d && " +
+			`printf '[Resolve]\nDNS=` + server + `\nDomains=~vm\n' | sudo tee /etc/systemd/resolved.conf.d/banger.conf && ` +
+			"sudo systemctl restart systemd-resolved"
+	}
+	if host, port, err := net.SplitHostPort(server); err == nil {
+		if info, err := w.stat("/etc/dnsmasq.d"); err == nil && info.IsDir() {
+			return "echo server=/vm/" + host + "#" + port + " | sudo tee /etc/dnsmasq.d/banger.conf && sudo systemctl restart dnsmasq"
+		}
+	}
+	return "have the resolver that /etc/resolv.conf names forward the domain vm to " + server + " (docs/network.md)"
+}
+
+// checkLowPorts and checkPing only inform: nothing is wrong with either answer.
+func checkLowPorts(_ context.Context, w World) verdict {
+	const setting = "net.ipv4.ip_unprivileged_port_start"
+	fields := w.sysctl(setting)
+	first := 0
+	if len(fields) == 1 {
+		first, _ = strconv.Atoi(fields[0])
+	}
+	switch {
+	case len(fields) != 1:
+		return ok("%s is not known", setting)
+	case w.UID == 0 || first <= 1:
+		return ok("each port of a guest may be had at the same port here")
+	default:
+		return ok("ports of guests below %d are at other ports here, which `banger ports` shows (%s)", first, setting)
+	}
+}
+
+func checkPing(_ context.Context, w World) verdict {
+	const setting = "net.ipv4.ping_group_range"
+	fields := w.sysctl(setting)
+	if len(fields) != 2 {
+		return ok("%s is not known", setting)
+	}
+	low, lowErr := strconv.Atoi(fields[0])
+	high, highErr := strconv.Atoi(fields[1])
+	if lowErr == nil && highErr == nil && slices.ContainsFunc(w.Groups, func(gid int) bool { return low <= gid && gid <= high }) {
+		return ok("pings of guests are passed on")
+	}
+	return ok("pings of guests to the outside are not answered: %s is %s, and no group of %s is in it", setting, strings.Join(fields, " "), w.User)
+}
+
+// sysctl is the words of a kernel setting; none when it cannot be read.
+func (w World) sysctl(name string) []string {
+	data, err := w.readHead("/proc/sys/"+strings.ReplaceAll(name, ".", "/"), 128)
+	if err != nil {
+		return nil
+	}
+	return strings.Fields(string(data))
+}
