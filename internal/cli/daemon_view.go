@@ -36,6 +36,16 @@ func statusView(now time.Time) view[daemonStatus] {
 			field("up", func(s daemonStatus) string { return ageText(now, s.Daemon.StartedAt) }),
 			field("state", func(s daemonStatus) string { return s.Daemon.StateDir }),
 			field("driver", func(s daemonStatus) string { return s.Daemon.Driver }),
+			field("names", func(s daemonStatus) string {
+				switch {
+				case s.Daemon.NamesProblem != "":
+					return "not answered: " + s.Daemon.NamesProblem
+				case s.Daemon.Names == "":
+					return "not answered"
+				default:
+					return ".vm at " + s.Daemon.Names
+				}
+			}),
 			field("vms", func(s daemonStatus) string {
 				return strconv.Itoa(s.Daemon.VMs) + " (" + strconv.Itoa(s.Daemon.Running) + " running)"
 			}),

@@ -115,20 +115,15 @@ func rename(lines []string, id, name string) []string {
 // makes each known by its name.
 func (k *KnownHosts) Keep(names map[string]string) error {
 	return k.edit(func(lines []string) []string {
-		lines = slices.DeleteFunc(lines, func(l string) bool {
-			alias, _, _ := strings.Cut(l, " ")
-			_, kept := names[alias]
-			return !kept && !strings.HasSuffix(alias, nameSuffix)
-		})
-		keep := map[string]bool{}
-		for id, name := range names {
-			keep[name+nameSuffix] = true
-			lines = rename(lines, id, name)
+		var byID, byName []string
+		for _, l := range lines {
+			alias, key, _ := strings.Cut(l, " ")
+			if name, kept := names[alias]; kept {
+				byID = append(byID, l)
+				byName = append(byName, name+nameSuffix+" "+key)
+			}
 		}
-		return slices.DeleteFunc(lines, func(l string) bool {
-			alias, _, _ := strings.Cut(l, " ")
-			return strings.HasSuffix(alias, nameSuffix) && !keep[alias]
-		})
+		return append(byID, byName...)
 	})
 }
 
