@@ -140,6 +140,7 @@ func TestEvasion(t *testing.T) {
 		"a fragmented SYN":             rawFrames("203.0.113.9", fragments(synTo("203.0.113.9"))...),
 		"a neighbour's address":        refusedTCP("198.18.1.1:22", "[fd62:616e:6765:7200::101]:22"),
 		"a neighbour's address, UDP":   refusedUDP("198.18.1.1:53"),
+		"the host's own address":       refusedOwn,
 		"the host's loopback":          refusedTCP("198.18.0.2:22", "[fd62:616e:6765:7200::2]:22"),
 		"a source that is a neighbour": rawFrames("", syn("198.18.1.1", "203.0.113.9", 999, 443)),
 	} {
@@ -171,6 +172,12 @@ func anotherName(t *testing.T, m *machine) {
 		t.Errorf("other.example: %s, %v", code, addrs)
 	}
 	refusedTCP("203.0.113.8:443")(t, m)
+}
+
+// refusedOwn goes to an address of the host's own that an allowed name has.
+func refusedOwn(t *testing.T, m *machine) {
+	m.net.own = func(addr netip.Addr) bool { return addr == netip.MustParseAddr("203.0.113.7") }
+	refusedTCP("203.0.113.7:22")(t, m)
 }
 
 // pinged sends an echo, which must not be answered.

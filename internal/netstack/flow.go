@@ -72,7 +72,9 @@ func (n *Network) begin(p protocol, guestPort uint16, asked netip.AddrPort) *flo
 	case addr == n.plan.host6:
 		f.flow.Host, f.flow.Addr = true, netip.AddrPortFrom(netip.IPv6Loopback(), asked.Port())
 	case !n.plan.virtual(addr):
-		f.flow.Names = n.dns.Names(addr)
+		// By an address of the host's own the guest would reach what the host's
+		// firewall keeps from everybody else.
+		f.flow.Names, f.flow.Host = n.dns.Names(addr), n.own(addr)
 	}
 	n.mu.Lock()
 	if n.closed {

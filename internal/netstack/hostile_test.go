@@ -15,6 +15,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 
 	"github.com/bangervm/banger/internal/egress"
+	"github.com/bangervm/banger/internal/monitorrpc"
 )
 
 // fuzzedNetwork is a network that reaches nothing, and the guest's end of its wire.
@@ -112,13 +113,25 @@ func TestAGuestThatTakesNothing(t *testing.T) {
 	}
 }
 
-// A machine that is started again has a new wire: the flows of the one before are
-// cut, and new ones work.
+// A machine that is started again has a new wire: the connections of the one
+// before end, both ways, and new ones work.
 func TestAMachineThatIsStartedAgain(t *testing.T) {
 	m := boot(t, "all")
 	m.atOutside(t, echoAll)
 	_ = m.mustDial(t, outside4)
+	over := make(chan struct{})
+	m.serveTCP(t, "198.18.1.0:80", func(net.Conn) { <-over })
+	t.Cleanup(func() { close(over) })
+	inside, err := m.net.DialGuest(within(t), "tcp", 80)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = inside.Close() }()
 	m.plug(t)
+	if _, err := inside.Read(make([]byte, 1)); err == nil {
+		t.Error("a connection to the machine before lives on")
+	}
+	m.world.record(t, func(r monitorrpc.Record) bool { return r.Event == "close" && r.Reason != "" })
 	if err := echoed(m, outside4, "again"); err != nil {
 		t.Error(err)
 	}

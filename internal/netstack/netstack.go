@@ -76,6 +76,7 @@ type Network struct {
 	now    func() time.Time
 	dial   dialer
 	ping   pinger
+	own    func(netip.Addr) bool // whether an address is one of the host's own
 
 	link    *link
 	stack   *stack.Stack
@@ -115,6 +116,7 @@ func newNetwork(config Config, dial dialer) (*Network, error) {
 	}
 	n := &Network{
 		config: config, plan: p, now: config.Now, dial: dial, ping: dialPing,
+		own:     ownAddresses(),
 		queries: make(chan struct{}, maxQueries), closing: newClosing(),
 		policy: config.Policy, flows: map[*flow]struct{}{}, datagrams: map[datagramKey]*datagramFlow{},
 	}
@@ -165,11 +167,28 @@ func (n *Network) enter() bool {
 // another one. It returns at once; conn is closed when it ends, is replaced, or
 // by Close.
 func (n *Network) Attach(conn net.Conn) {
-	n.cutAll("the machine was started again")
+	n.forget("the machine was started again")
 	end := n.link.attach(conn)
-	if !n.spawn(func(context.Context) { n.link.receive(end) }) ||
+	if !n.spawn(func(context.Context) { n.receive(end) }) ||
 		!n.spawn(func(context.Context) { end.send() }) {
 		end.close()
+	}
+}
+
+// receive takes the guest's frames until its card is gone.
+func (n *Network) receive(end *wire) {
+	n.link.receive(end)
+	if now, _ := n.link.current(); now == end {
+		n.forget("the machine ended")
+	}
+}
+
+// forget ends all that a guest which is gone had a part in, DialGuest's
+// connections too.
+func (n *Network) forget(reason string) {
+	n.cutAll(reason)
+	for _, ep := range n.stack.RegisteredEndpoints() {
+		ep.Abort()
 	}
 }
 
