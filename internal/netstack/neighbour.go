@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/statedir"
 )
 
 // A neighbour's socket takes one request a connection: a line of JSON, which one
@@ -55,7 +56,7 @@ func (n *Network) SetNeighbours(neighbours []Neighbour) {
 
 // dialNeighbour opens the flow's host side: the neighbour's monitor.
 func (n *Network) dialNeighbour(ctx context.Context, f *flow) (net.Conn, error) {
-	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", f.neighbour.Socket)
+	conn, err := statedir.DialUnix(ctx, f.neighbour.Socket) // whatever the path's length
 	if err != nil {
 		return nil, err
 	}
