@@ -45,7 +45,7 @@ func main() {
 func run(ctx context.Context, out io.Writer, args []string) (err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	pairs := flags.Int("pairs", 7, "pairs of boots")
-	only := flags.String("only", "boot,exec,attach,list,memory", "what to measure")
+	only := flags.String("only", "boot,exec,attach,list,memory", "what to measure; workspace, which takes many minutes, is measured when it is named")
 	fixtureName := flags.String("fixture", "", "only print the path of this fixture, made if need be")
 	if err := flags.Parse(args); err != nil {
 		return err
