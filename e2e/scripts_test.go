@@ -22,7 +22,7 @@ const (
 	envScript     = "BANGER_E2E_SCRIPT" // set in the re-executed process: the script's path
 	envBase       = "BANGER_E2E_BASE"
 	envFixtures   = "BANGER_E2E_FIXTURES"
-	scriptTimeout = 4 * time.Minute
+	scriptTimeout = 8 * time.Minute
 )
 
 // directives are what a script asks of the harness, in "# key: value" lines at
