@@ -37,6 +37,9 @@ func commands() map[string]func(ts *testscript.TestScript, neg bool, args []stri
 		"clock":     cmdClock,
 		"jsonrpc":   cmdJSONRPC,
 		"mcp":       (&mcpVerb{}).run,
+		"internet":  cmdInternet,
+		"hits":      cmdHits,
+		"dial":      cmdDial,
 	}
 }
 
@@ -112,6 +115,12 @@ func cmdUntil(ts *testscript.TestScript, neg bool, args []string) {
 	if !ok {
 		ts.Fatalf("%q did not print %q within %d s", args[2:], args[1], seconds)
 	}
+}
+
+func matches(ts *testscript.TestScript, text, pattern string) bool {
+	compiled, err := regexp.Compile("(?m)" + pattern)
+	ts.Check(err)
+	return compiled.MatchString(text)
 }
 
 // poll calls done every 100 ms until it is true, and reports whether that came
@@ -241,7 +250,7 @@ func lookPath(ts *testscript.TestScript, name string) (string, error) {
 
 func scriptEnv(ts *testscript.TestScript) []string {
 	var env []string
-	for _, key := range []string{"HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "XDG_CACHE_HOME", "TMPDIR", "PATH", "USER", "LOGNAME", "LANG", "NO_COLOR"} {
+	for _, key := range []string{"HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "XDG_CACHE_HOME", "TMPDIR", "PATH", "USER", "LOGNAME", "LANG", "NO_COLOR", "BANGER_DNS"} {
 		if value := ts.Getenv(key); value != "" {
 			env = append(env, key+"="+value)
 		}

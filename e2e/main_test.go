@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"syscall"
@@ -64,6 +65,9 @@ func runSuite(m *testing.M) (code int, err error) {
 	if err := s.installBinaries(); err != nil {
 		return 1, err
 	}
+	if err := s.buildProbe(ctx); err != nil {
+		return 1, err
+	}
 	s.template = &template{suite: s}
 	theSuite = s
 	return m.Run(), nil
@@ -82,6 +86,16 @@ func (s *suite) installBinaries() error {
 		if err := writeExecutable(filepath.Join(s.dir, to), data); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// buildProbe builds what scripts run inside guests.
+func (s *suite) buildProbe(ctx context.Context) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(s.dir, "lib/probe"), "./probe")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build the probe: %w: %s", err, out)
 	}
 	return nil
 }

@@ -33,6 +33,7 @@ type directives struct {
 	smallDisk string   // a tmpfs of this size at $SMALL
 	ownRepo   bool     // $REPO is a clone of the checkout that is tested
 	next      bool     // $NEXT holds a newer build
+	isolated  bool     // in a network namespace of its own: see isolate
 }
 
 func readDirectives(path string) (directives, error) {
@@ -59,6 +60,8 @@ func readDirectives(path string) (directives, error) {
 			d.ownRepo = true
 		case "next-build":
 			d.next = true
+		case "network":
+			d.isolated = value == "isolated"
 		}
 	}
 	return d, lines.Err()
@@ -133,6 +136,9 @@ func spawnScript(t *testing.T, s *suite, path string) {
 	}
 	cmd := acct.command(ctx, base, program, "-test.run", "^TestScripts$", "-test.v", "-test.timeout", (scriptTimeout - 30*time.Second).String())
 	cmd.Env = append(cmd.Env, envScript+"="+script, envBase+"="+base, envFixtures+"="+s.fixtures.Dir())
+	if d.isolated {
+		acct.isolated(cmd)
+	}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = 10 * time.Second
 	out, runErr := cmd.CombinedOutput()
@@ -230,6 +236,7 @@ func runScript(t *testing.T, script string) {
 			env.Setenv("STATE", filepath.Join(base, "home/.local/state/banger"))
 			env.Setenv("REPO", filepath.Join(base, "repo"))
 			env.Setenv("SMALL", filepath.Join(base, "small"))
+			env.Setenv("PROBE", filepath.Join(filepath.Dir(base), "lib/probe"))
 			env.Setenv("NEXT", filepath.Join(filepath.Dir(base), "next/bin"))
 			return nil
 		},

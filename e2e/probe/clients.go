@@ -1,0 +1,225 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+func get(ctx context.Context, args []string) (string, error) {
+	transport := &http.Transport{
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			if to := arg(args, 1); to != "" {
+				addr = to
+			}
+			return (&net.Dialer{}).DialContext(ctx, network, addr)
+		},
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, arg(args, 0), nil)
+	if err != nil {
+		return "", err
+	}
+	if host := arg(args, 2); host != "" {
+		req.Host = host
+	}
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	return strings.TrimSpace(string(body)), err
+}
+
+func tlsHello(ctx context.Context, args []string) (string, error) {
+	d := tls.Dialer{Config: &tls.Config{ServerName: arg(args, 1), InsecureSkipVerify: true}}
+	conn, err := d.DialContext(ctx, "tcp", arg(args, 0))
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = conn.Close() }()
+	return conn.(*tls.Conn).ConnectionState().PeerCertificates[0].Subject.CommonName, nil
+}
+
+func dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	conn, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		return conn, conn.SetDeadline(deadline)
+	}
+	return conn, nil
+}
+
+func tcp(ctx context.Context, args []string) (string, error) {
+	conn, err := dial(ctx, "tcp", arg(args, 0))
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = conn.Close() }()
+	if _, err := io.WriteString(conn, arg(args, 1)); err != nil {
+		return "", err
+	}
+	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+		return "", err
+	}
+	got, err := io.ReadAll(io.LimitReader(conn, 1<<20))
+	return strings.TrimSpace(string(got)), err
+}
+
+func exchange(ctx context.Context, addr string, payload []byte) ([]byte, error) {
+	conn, err := dial(ctx, "udp", addr)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = conn.Close() }()
+	if err := conn.SetDeadline(time.Now().Add(4 * time.Second)); err != nil {
+		return nil, err
+	}
+	if _, err := conn.Write(payload); err != nil {
+		return nil, err
+	}
+	buf := make([]byte, 64<<10)
+	n, err := conn.Read(buf)
+	return buf[:n], err
+}
+
+func udp(ctx context.Context, args []string) (string, error) {
+	got, err := exchange(ctx, arg(args, 0), []byte(arg(args, 1)))
+	return string(got), err
+}
+
+// fragment sends more than one packet of the ordinary Internet holds.
+func fragment(ctx context.Context, args []string) (string, error) {
+	payload := bytes.Repeat([]byte("x"), 60000)
+	got, err := exchange(ctx, arg(args, 0), payload)
+	if err != nil {
+		return "", err
+	}
+	if !bytes.Equal(got, payload) {
+		return "", fmt.Errorf("%d bytes came back, not the %d that went", len(got), len(payload))
+	}
+	return strconv.Itoa(len(got)), nil
+}
+
+func size(text string) (int64, error) { return strconv.ParseInt(text, 10, 64) }
+
+// upload's peer answers with the hex of what it got, after the end of it.
+func upload(ctx context.Context, args []string) (string, error) {
+	n, err := size(arg(args, 1))
+	if err != nil {
+		return "", err
+	}
+	conn, err := dial(ctx, "tcp", arg(args, 0))
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = conn.Close() }()
+	sum := sha256.New()
+	if _, err := io.CopyBuffer(io.MultiWriter(conn, sum), io.LimitReader(&pattern{}, n), make([]byte, 64<<10)); err != nil {
+		return "", err
+	}
+	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+		return "", err
+	}
+	answer, err := io.ReadAll(io.LimitReader(conn, 1<<10))
+	if err != nil {
+		return "", err
+	}
+	return compare(sum.Sum(nil), strings.TrimSpace(string(answer)))
+}
+
+// download's peer sends as many bytes as the first line says, then their hash.
+func download(ctx context.Context, args []string) (string, error) {
+	n, err := size(arg(args, 1))
+	if err != nil {
+		return "", err
+	}
+	conn, err := dial(ctx, "tcp", arg(args, 0))
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = conn.Close() }()
+	if _, err := fmt.Fprintf(conn, "%d\n", n); err != nil {
+		return "", err
+	}
+	sum := sha256.New()
+	if _, err := io.CopyN(sum, conn, n); err != nil {
+		return "", err
+	}
+	answer, err := io.ReadAll(io.LimitReader(conn, 1<<10))
+	if err != nil {
+		return "", err
+	}
+	return compare(sum.Sum(nil), strings.TrimSpace(string(answer)))
+}
+
+func compare(sum []byte, want string) (string, error) {
+	if got := hex.EncodeToString(sum); got != want {
+		return "", fmt.Errorf("the hash is %s here and %s there", got, want)
+	}
+	return "equal", nil
+}
+
+// pattern is bytes that do not repeat within a packet.
+type pattern struct{ at uint32 }
+
+func (p *pattern) Read(b []byte) (int, error) {
+	for i := range b {
+		b[i] = byte(p.at * 2654435761 >> 24)
+		p.at++
+	}
+	return len(b), nil
+}
+
+func many(ctx context.Context, args []string) (string, error) {
+	n, err := strconv.Atoi(arg(args, 1))
+	if err != nil {
+		return "", err
+	}
+	conns := make([]net.Conn, n)
+	errs := make([]error, n)
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() { conns[i], errs[i] = dial(ctx, "tcp", arg(args, 0)) })
+	}
+	all.Wait()
+	for i, conn := range conns { // all are open now
+		if conn != nil {
+			all.Go(func() { errs[i] = echo(conn, "connection "+strconv.Itoa(i)) })
+		}
+	}
+	all.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return "", err
+	}
+	return strconv.Itoa(n), nil
+}
+
+func echo(conn net.Conn, text string) error {
+	defer func() { _ = conn.Close() }()
+	if _, err := io.WriteString(conn, text); err != nil {
+		return err
+	}
+	got := make([]byte, len(text))
+	if _, err := io.ReadFull(conn, got); err != nil {
+		return err
+	}
+	if string(got) != text {
+		return fmt.Errorf("sent %q, got %q", text, got)
+	}
+	return nil
+}

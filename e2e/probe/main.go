@@ -1,0 +1,58 @@
+// Command probe is what end-to-end tests run inside a guest to use its network:
+// it is copied in, and prints one line for each thing that it did. It is no part
+// of the product.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"time"
+)
+
+// verbs are the probe's commands. Each returns what to print.
+func verbs() map[string]func(ctx context.Context, args []string) (string, error) {
+	return map[string]func(ctx context.Context, args []string) (string, error){
+		"get":      get,      // get URL [ADDR] [HOST]: an HTTP request, over a connection to ADDR, with that Host
+		"tls":      tlsHello, // tls ADDR SNI: a handshake, unverified; prints the certificate's name
+		"tcp":      tcp,      // tcp ADDR [TEXT]: sends the text, prints what comes
+		"udp":      udp,      // udp ADDR TEXT: sends a datagram, prints the answer
+		"lookup":   lookup,   // lookup udp|tcp SERVER NAME A|AAAA|TXT
+		"upload":   upload,   // upload ADDR BYTES: sends, half-closes, compares the hash that comes back
+		"download": download, // download ADDR BYTES: receives, compares with the hash at the end
+		"many":     many,     // many ADDR N: N connections at once, each echoed
+		"serve":    serve,    // serve tcp|udp|unix ADDR [TEXT]: echoes; with TEXT, an HTTP server
+		"churn":    churn,    // churn ADDR N: opens and closes a listener N times, then leaves it open
+		"fragment": fragment, // fragment ADDR TEXT: one UDP datagram larger than any packet
+		"ping":     ping,     // ping ADDR: ICMP echo
+	}
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if len(os.Args) < 2 || verbs()[os.Args[1]] == nil {
+		fmt.Fprintln(os.Stderr, "usage: probe VERB ARGS...")
+		os.Exit(2) //nolint:revive // main's own exit
+	}
+	if os.Args[1] != "serve" && os.Args[1] != "churn" {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, 30*time.Second)
+		defer cancel()
+	}
+	text, err := verbs()[os.Args[1]](ctx, os.Args[2:])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "probe:", err)
+		os.Exit(1) //nolint:revive,gocritic // main's own exit
+	}
+	fmt.Println(text) //nolint:forbidigo // it is what the test reads
+}
+
+// arg returns the argument at i, or an empty one.
+func arg(args []string, i int) string {
+	if i < len(args) {
+		return args[i]
+	}
+	return ""
+}
