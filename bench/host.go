@@ -12,10 +12,14 @@ import (
 )
 
 func (b *bench) environ() []string {
-	return []string{
+	env := []string{
 		"HOME=" + filepath.Join(b.dir, "home"), "XDG_RUNTIME_DIR=" + filepath.Join(b.dir, "run"),
 		"PATH=" + filepath.Join(b.repo, "bin") + ":" + os.Getenv("PATH") + ":/usr/sbin:/sbin", "LANG=C.UTF-8", "NO_COLOR=1",
 	}
+	if b.qemu != "" {
+		env = append(env, "BANGER_QEMU="+b.qemu)
+	}
+	return env
 }
 
 func (b *bench) command(ctx context.Context, program string, args ...string) *exec.Cmd {

@@ -30,6 +30,7 @@ type bench struct {
 	repo  string
 	pairs int
 	cache *fixture.Cache
+	qemu  string // another QEMU than the one on PATH, or empty
 }
 
 func main() {
@@ -45,7 +46,7 @@ func main() {
 func run(ctx context.Context, out io.Writer, args []string) (err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	pairs := flags.Int("pairs", 7, "pairs of boots")
-	only := flags.String("only", "boot,exec,attach,list,memory", "what to measure; workspace, which takes many minutes, is measured when it is named")
+	only := flags.String("only", "boot,exec,attach,list,memory,network", "what to measure; workspace, which takes many minutes, is measured when it is named")
 	fixtureName := flags.String("fixture", "", "only print the path of this fixture, made if need be")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -75,7 +76,7 @@ func run(ctx context.Context, out io.Writer, args []string) (err error) {
 	measures := []struct {
 		name string
 		run  func(context.Context) error
-	}{{"boot", b.boot}, {"exec", b.exec}, {"attach", b.attach}, {"list", b.list}, {"memory", b.memory}, {"workspace", b.workspace}}
+	}{{"boot", b.boot}, {"exec", b.exec}, {"attach", b.attach}, {"list", b.list}, {"memory", b.memory}, {"network", b.network}, {"workspace", b.workspace}}
 	for _, m := range measures {
 		if !slices.Contains(strings.Split(*only, ","), m.name) {
 			continue

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"time"
 )
 
@@ -26,6 +27,13 @@ func verbs() map[string]func(ctx context.Context, args []string) (string, error)
 		"churn":    churn,    // churn ADDR N: opens and closes a listener N times, then leaves it open
 		"fragment": fragment, // fragment ADDR TEXT: one UDP datagram larger than any packet
 		"ping":     ping,     // ping ADDR: ICMP echo
+
+		// For benchmarks; all print a number.
+		"send":     send,     // send ADDR BYTES
+		"receive":  receive,  // receive ADDR BYTES
+		"connects": connects, // connects ADDR N
+		"sink":     sink,     // sink ADDR
+		"hold":     hold,     // hold ADDR N
 	}
 }
 
@@ -36,9 +44,9 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: probe VERB ARGS...")
 		os.Exit(2) //nolint:revive // main's own exit
 	}
-	if os.Args[1] != "serve" && os.Args[1] != "churn" {
+	if !slices.Contains([]string{"serve", "churn", "sink", "hold"}, os.Args[1]) {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, 30*time.Second)
+		ctx, cancel = context.WithTimeout(ctx, time.Minute)
 		defer cancel()
 	}
 	text, err := verbs()[os.Args[1]](ctx, os.Args[2:])
