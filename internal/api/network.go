@@ -5,7 +5,7 @@ import "time"
 // Publish leads from a port of the host to one of the guest.
 type Publish struct {
 	Proto       string `json:"proto,omitempty" enum:"tcp,udp" doc:"default tcp"`
-	HostAddress string `json:"host_address,omitempty" doc:"default: the VM's own loopback address"`
+	HostAddress string `json:"host_address,omitempty" doc:"default: 127.0.0.1"`
 	HostPort    int    `json:"host_port" minimum:"0" maximum:"65535"`
 	GuestPort   int    `json:"guest_port" minimum:"1" maximum:"65535"`
 }

@@ -73,7 +73,7 @@ func (d *fakeDaemon) networkRoutes(mux *http.ServeMux) {
 	}))
 	mux.HandleFunc("GET /v1/vms/{name}/forwards", running(func(w http.ResponseWriter, _ *http.Request, _ api.VM) {
 		answer(w, api.List[api.Forward]{Items: []api.Forward{
-			{Proto: "tcp", Host: "127.128.1.7:8080", Guest: "80"},
+			{Proto: "tcp", Host: "127.0.0.1:8080", Guest: "80"},
 			{Proto: "unix", Host: "/tmp/d.sock", Guest: "/run/docker.sock"},
 			{Proto: "udp", Host: "[::1]:53", Guest: "127.0.0.1:53"},
 		}})

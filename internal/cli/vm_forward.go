@@ -14,6 +14,9 @@ import (
 	"github.com/bangervm/banger/internal/fault"
 )
 
+// defaultHost is where a port goes that names no address of the host.
+const defaultHost = "127.0.0.1"
+
 const forwardForm = "[HOSTADDR:]HOSTPORT:[GUESTADDR:]GUESTPORT[/udp], with the absolute path of a unix socket instead of either side"
 
 func (a *App) vmForwardCommand() *cobra.Command {
@@ -23,9 +26,9 @@ func (a *App) vmForwardCommand() *cobra.Command {
 		Use: "forward NAME [FORWARD]", Short: "Lead a port or unix socket of this host into a running VM",
 		Long: "Lead a port or a unix socket of this host into a running VM, until the VM stops. Without FORWARD, list those there are.\n\n" +
 			"FORWARD is " + forwardForm + ".\n" +
-			"HOSTADDR is the VM's own loopback address if it is left out, GUESTADDR the guest's loopback; a HOSTPORT of 0 is any free one.",
+			"HOSTADDR is 127.0.0.1 if it is left out, GUESTADDR the guest's loopback; a HOSTPORT of 0 is any free one.",
 		Example: `  banger vm forward box 8080:80
-  banger vm forward box 127.0.0.1:5432:/run/postgresql/.s.PGSQL.5432
+  banger vm forward box 5432:/run/postgresql/.s.PGSQL.5432
   banger vm forward box /tmp/docker.sock:/run/docker.sock
   banger vm forward box --remove 8080:80`,
 		Args: args(1, 2, "the NAME of a VM and a FORWARD"), ValidArgsFunction: a.vmNames(1, vmRunning),
@@ -92,10 +95,7 @@ func (a *App) vmForward(ctx context.Context, name, spec string, f format, do fun
 		return err
 	}
 	if strings.HasPrefix(w.Host, ":") {
-		if v.Address == "" {
-			return fault.New(fault.Conflict, "%s has no address on this host", v.Name).WithHint("banger vm forward %s 127.0.0.1%s:%s", v.Name, w.Host, w.Guest)
-		}
-		w.Host = v.Address + w.Host
+		w.Host = defaultHost + w.Host
 	}
 	return do(ctx, c, v, w, f)
 }

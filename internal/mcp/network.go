@@ -20,7 +20,7 @@ import (
 // VM. Other addresses of the host are the user's to give.
 type publish struct {
 	Proto     string `json:"proto,omitempty" jsonschema:"tcp or udp"`
-	HostPort  int    `json:"host_port,omitempty" jsonschema:"on the VM's own loopback address of the host; 0: any that is free"`
+	HostPort  int    `json:"host_port,omitempty" jsonschema:"on 127.0.0.1 of the host; 0: any that is free"`
 	GuestPort int    `json:"guest_port" jsonschema:"in the VM"`
 }
 

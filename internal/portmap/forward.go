@@ -24,10 +24,7 @@ func (m *Map) Publish(ports []vm.Publish) {
 		if k.proto == "" {
 			k.proto = "tcp"
 		}
-		host := m.cfg.Loopback
-		if p.HostAddress != "" {
-			host, _ = netip.ParseAddr(p.HostAddress) // not valid: bind says so
-		}
+		host, _ := netip.ParseAddr(p.HostAddress) // not valid: bind says so
 		e := newEntry(monitorrpc.SourcePublished, k.proto, target{key: k})
 		e.want = netip.AddrPortFrom(host.Unmap(), uint16(p.HostPort))
 		m.published = append(m.published, e)
@@ -140,9 +137,6 @@ func (m *Map) parse(f monitorrpc.Forward) (*entry, error) {
 			return nil, refuse("the path of a socket has at most %d bytes; %q has %d", maxPath, f.Host, len(f.Host))
 		}
 	default:
-		if port, ok := strings.CutPrefix(f.Host, ":"); ok && m.cfg.Loopback.IsValid() {
-			f.Host = netip.AddrPortFrom(m.cfg.Loopback, 0).Addr().String() + ":" + port
-		}
 		e.want, err = netip.ParseAddrPort(f.Host)
 		if err != nil || e.want.Addr().Zone() != "" {
 			return nil, refuse("%q is no ADDRESS:PORT or path on the host", f.Host)

@@ -89,7 +89,7 @@ func TestForwardIsThereUntilItIsRemoved(t *testing.T) {
 
 func TestForwardToTheVMsOwnAddress(t *testing.T) {
 	g := newGuest(t, nil)
-	made, err := g.m.Forward(monitorrpc.Forward{Proto: "tcp", Host: ":0", Guest: "10.1.2.3:80"})
+	made, err := g.m.Forward(monitorrpc.Forward{Proto: "tcp", Host: loopback.String() + ":0", Guest: "10.1.2.3:80"})
 	if err != nil || !strings.HasPrefix(made.Host, loopback.String()+":") || made.Guest != "10.1.2.3:80" {
 		t.Errorf("it was made as %+v, %v", made, err)
 	}

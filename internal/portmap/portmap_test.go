@@ -231,7 +231,7 @@ func TestPublishedPorts(t *testing.T) {
 		t.Fatal(err)
 	}
 	g.serve(fmt.Sprintf("0.0.0.0:%d", port), echo)
-	g.m.Publish([]vm.Publish{{Proto: "tcp", HostPort: int(host), GuestPort: int(port)}})
+	g.m.Publish([]vm.Publish{{Proto: "tcp", HostAddress: loopback.String(), HostPort: int(host), GuestPort: int(port)}})
 	if p := g.only(); p.Problem == "" || p.HostAddress != "" || p.Listening || p.Source != monitorrpc.SourcePublished {
 		t.Errorf("a taken port is %+v", p)
 	}
@@ -257,7 +257,7 @@ func TestTakenPortIsTriedAgainByItself(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.m.Publish([]vm.Publish{{Proto: "tcp", HostPort: int(host), GuestPort: 1}})
+	g.m.Publish([]vm.Publish{{Proto: "tcp", HostAddress: loopback.String(), HostPort: int(host), GuestPort: 1}})
 	_ = blocker.Close()
 	until(t, "the port", func() bool { return g.only().Problem == "" })
 }

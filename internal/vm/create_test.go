@@ -45,7 +45,7 @@ func TestCreateGivesTheMachineWhatImageKernelAndUserSay(t *testing.T) {
 			WorkingDir: "/srv", User: "app", Init: vm.InitAgent,
 		},
 		Loopback: vm.Loopback(1000, v.Index).String(),
-		Publish:  []vm.Publish{{Proto: "tcp", HostPort: 8080, GuestPort: 80}},
+		Publish:  []vm.Publish{{Proto: "tcp", HostAddress: "127.0.0.1", HostPort: 8080, GuestPort: 80}},
 	}
 	want.Network = h.machines.lastSpec(t).Network // TestTheNetworkOfASpec says what is in it
 	if diff := cmp.Diff(want, h.machines.lastSpec(t)); diff != "" {

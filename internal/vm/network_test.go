@@ -126,13 +126,19 @@ func TestNetworksThatAreRefused(t *testing.T) {
 
 func TestPublishedPortsAreChanged(t *testing.T) {
 	h := newHarness(t)
-	v := h.create("web", false)
-	want := []vm.Publish{{Proto: "tcp", HostPort: 80, GuestPort: 1}, {Proto: "udp", HostPort: 80, GuestPort: 1}, {Proto: "tcp", GuestPort: 2}, {Proto: "tcp", GuestPort: 3}}
-	got, err := h.svc.Set(t.Context(), "web", vm.Change{Publish: &want})
+	h.create("web", false)
+	const local = "127.0.0.1" // where nothing else is said
+	want := []vm.Publish{
+		{Proto: "tcp", HostPort: 80, GuestPort: 1}, {Proto: "udp", HostPort: 80, GuestPort: 1},
+		{Proto: "tcp", HostAddress: "::1", GuestPort: 2}, {Proto: "tcp", GuestPort: 3},
+	}
+	asked := slices.Clone(want)
+	got, err := h.svc.Set(t.Context(), "web", vm.Change{Publish: &asked})
+	want[0].HostAddress, want[1].HostAddress, want[3].HostAddress = local, local, local
 	if err != nil || cmp.Diff(want, got.Publish) != "" || cmp.Diff(want, h.get("web").Publish) != "" {
 		t.Fatalf("Set gave %+v, %v", got.Publish, err)
 	}
-	h.taken.taken[netip.AddrPortFrom(vm.Loopback(1000, v.Index), 81)] = true
+	h.taken.taken[netip.MustParseAddrPort(local+":81")] = true
 	_, err = h.svc.Set(t.Context(), "web", vm.Change{Publish: &[]vm.Publish{{HostPort: 81, GuestPort: 1}}})
 	wantFault(t, err, fault.Conflict, ":81")
 	if diff := cmp.Diff(want, h.get("web").Publish); diff != "" {

@@ -3,12 +3,17 @@ package vm
 import (
 	"context"
 	"errors"
+	"net"
 	"net/netip"
 	"strconv"
 
 	"github.com/bangervm/banger/internal/egress"
 	"github.com/bangervm/banger/internal/fault"
 )
+
+// defaultHostAddress is where a port is published that names no address: where
+// everybody looks. The VM's own address has it by itself.
+const defaultHostAddress = "127.0.0.1"
 
 // maxPublish bounds how many ports a VM publishes.
 const maxPublish = 256
@@ -59,12 +64,13 @@ func completePublish(ports []Publish) ([]Publish, error) {
 		if p.Proto == "" {
 			p.Proto = "tcp"
 		}
+		if p.HostAddress == "" {
+			p.HostAddress = defaultHostAddress
+		}
 		if err := p.validate(); err != nil {
 			return nil, err
 		}
-		if addr, err := netip.ParseAddr(p.HostAddress); err == nil {
-			p.HostAddress = addr.Unmap().String()
-		}
+		p.HostAddress = netip.MustParseAddr(p.HostAddress).Unmap().String()
 		place := Publish{Proto: p.Proto, HostAddress: p.HostAddress, HostPort: p.HostPort}
 		if seen[place] && p.HostPort != 0 {
 			return nil, fault.New(fault.Invalid, "host port %s is published twice", p.host()).WithHint("each can lead to one port of the guest")
@@ -84,8 +90,6 @@ func (p Publish) validate() error {
 		return fault.New(fault.Invalid, "host port %d is not between 0 and 65535", p.HostPort).WithHint(hint)
 	case p.GuestPort < 1 || p.GuestPort > 65535:
 		return fault.New(fault.Invalid, "guest port %d is not between 1 and 65535", p.GuestPort).WithHint(hint)
-	case p.HostAddress == "":
-		return nil
 	}
 	addr, err := netip.ParseAddr(p.HostAddress)
 	if err != nil || addr.Zone() != "" || addr.IsMulticast() {
@@ -96,10 +100,7 @@ func (p Publish) validate() error {
 
 // host is the place on the host, for people.
 func (p Publish) host() string {
-	if p.HostAddress == "" {
-		return strconv.Itoa(p.HostPort) + "/" + p.Proto
-	}
-	return p.HostAddress + ":" + strconv.Itoa(p.HostPort) + "/" + p.Proto
+	return net.JoinHostPort(p.HostAddress, strconv.Itoa(p.HostPort)) + "/" + p.Proto
 }
 
 // checkHostPorts refuses what cannot be listened on now. It may be otherwise
@@ -110,11 +111,8 @@ func (s *Service) checkHostPorts(ctx context.Context, v VM) error {
 	}
 	var all []error
 	for _, p := range v.Publish {
-		addr := Loopback(s.deps.UID, v.Index)
-		if p.HostAddress != "" {
-			addr = netip.MustParseAddr(p.HostAddress) // validated when it was stored
-		}
 		if p.HostPort != 0 {
+			addr := netip.MustParseAddr(p.HostAddress) // validated when it was stored
 			all = append(all, s.deps.HostPorts.Free(ctx, p.Proto, netip.AddrPortFrom(addr, uint16(p.HostPort))))
 		}
 	}

@@ -82,8 +82,8 @@ type Network struct {
 
 // Publish leads from a port of the host to one of the guest.
 type Publish struct {
-	Proto       string `json:"proto"`        // "tcp" or "udp"
-	HostAddress string `json:"host_address"` // empty: the VM's loopback address
+	Proto       string `json:"proto"` // "tcp" or "udp"
+	HostAddress string `json:"host_address"`
 	HostPort    int    `json:"host_port"`
 	GuestPort   int    `json:"guest_port"`
 }
