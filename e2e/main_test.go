@@ -31,7 +31,7 @@ type suite struct {
 var theSuite *suite
 
 func TestMain(m *testing.M) {
-	if os.Getenv(envScript) != "" { // re-executed as the script's user
+	if os.Getenv(envScript) != "" { // re-executed, for it or its internet, as the script's user
 		os.Exit(m.Run())
 	}
 	code, err := runSuite(m)

@@ -52,9 +52,9 @@ func (n *internet) dns(addr, label string, records map[string][]string) {
 		_ = w.WriteMsg(answer)
 	})
 	packets, err := net.ListenPacket("udp", addr) //nolint:noctx // there is nothing to cancel
-	n.ts.Check(err)
+	n.check(err)
 	for _, server := range []*dns.Server{{PacketConn: packets, Handler: handler}, {Listener: n.listen(addr), Handler: handler}} {
-		n.ts.Defer(func() { _ = server.Shutdown() })
+		n.test.Cleanup(func() { _ = server.Shutdown() })
 		go func() { _ = server.ActivateAndServe() }()
 	}
 }

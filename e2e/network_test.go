@@ -20,56 +20,117 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// The internet of an isolated script: addresses of the loopback interface in a
-// network namespace of its own. See isolate.
+// The internet of an isolated script: addresses in a network namespace of its
+// own. See isolated.
 const (
-	addrAllowed  = "203.0.113.10" // allowed.test, www.allowed.test
-	addrOther    = "203.0.113.11" // other.test
-	addrPrivate  = "10.9.8.7"     // private.test
-	addrMetadata = "169.254.169.254"
-	addrV6       = "2001:db8::10" // allowed.test
-	upstreamDNS  = "127.0.0.1:5353"
+	hostAddress     = "192.0.2.1" // the host's own, on the cable to the internet
+	internetAddress = "192.0.2.2"
+	addrAllowed     = "203.0.113.10" // allowed.test, www.allowed.test
+	addrOther       = "203.0.113.11" // other.test
+	addrPrivate     = "10.9.8.7"     // private.test
+	addrMetadata    = "169.254.169.254"
+	addrV6          = "2001:db8::10" // allowed.test
+	upstreamDNS     = internetAddress + ":5353"
 )
 
-// cmdInternet starts the servers of the isolated internet for the rest of the
-// script: on each address a web server (80, 443), an echo (7, TCP and UDP), a
-// sink that answers with the hash of what it got (9000), a source (9001), and
-// on addrOther a name server that would resolve anything. What any of them is
-// asked stands in the file "hits", one line each.
-func cmdInternet(ts *testscript.TestScript, neg bool, args []string) {
-	want(ts, neg, len(args) == 0, "internet")
-	hits, err := os.OpenFile(ts.MkAbs("hits"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
-	ts.Check(err)
-	net := &internet{ts: ts, hits: log.New(hits, "", 0)}
-	net.cert, err = selfSigned()
-	ts.Check(err)
-	net.dns(upstreamDNS, "upstream", zone())
-	net.dns(addrOther+":53", "foreign", nil)
-	for _, host := range []string{addrAllowed, addrOther, addrPrivate, addrMetadata, addrV6, "127.0.0.1"} {
-		net.host(host)
+const (
+	envInternet   = "BANGER_E2E_INTERNET" // set in the internet's process: the directory for its files
+	internetReady = "internet.ready"
+	internetHits  = "hits" // what any server was asked, one line each
+	internetWWW   = "www"  // what the web servers serve
+)
+
+// TestInternet is the internet of an isolated script, in a process of its own:
+// on each address a web server (80, 443), an echo (7, TCP and UDP), a sink that
+// answers with the hash of what it got (9000), a source (9001); a name server;
+// and on addrOther another one, that would resolve anything. It ends with the
+// script.
+func TestInternet(t *testing.T) {
+	dir := os.Getenv(envInternet)
+	if dir == "" {
+		t.Skip("runs only for a script, in a process of its own")
 	}
-	ts.Setenv("BANGER_DNS", upstreamDNS)
+	n := newInternet(t, dir)
+	n.dns(upstreamDNS, "upstream", zone())
+	n.dns(addrOther+":53", "foreign", nil)
+	for _, host := range []string{addrAllowed, addrOther, addrPrivate, addrMetadata, addrV6} {
+		n.host(host)
+	}
+	if err := os.WriteFile(filepath.Join(dir, internetReady), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	select {} // until the script ends
 }
 
+// cmdInternet waits for the internet, and starts the same servers on the host's
+// own loopback and address for the rest of the script.
+func cmdInternet(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, len(args) == 0, "internet")
+	dir := os.Getenv(envBase)
+	ready := poll(20*time.Second, func() bool {
+		_, err := os.Stat(filepath.Join(dir, internetReady))
+		return err == nil
+	})
+	if !ready {
+		ts.Fatalf("the internet is not there: the script needs \"# network: isolated\"")
+	}
+	n := newInternet(failing{ts}, dir)
+	n.host("127.0.0.1")
+	n.host(hostAddress)
+	ts.Setenv("BANGER_DNS", upstreamDNS)
+	ts.Setenv("WWW", filepath.Join(dir, internetWWW))
+}
+
+// harness is what the internet needs of a test.
+type harness interface {
+	Fatal(args ...any)
+	Cleanup(do func())
+}
+
+// failing makes a script's test a harness.
+type failing struct{ ts *testscript.TestScript }
+
+func (f failing) Fatal(args ...any) { f.ts.Fatalf("%s", fmt.Sprint(args...)) }
+func (f failing) Cleanup(do func()) { f.ts.Defer(do) }
+
 type internet struct {
-	ts   *testscript.TestScript
+	test harness
+	dir  string
 	hits *log.Logger
 	cert tls.Certificate
+}
+
+func newInternet(test harness, dir string) *internet {
+	n := &internet{test: test, dir: dir}
+	hits, err := os.OpenFile(filepath.Join(dir, internetHits), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	n.check(err)
+	n.hits = log.New(hits, "", 0)
+	n.cert, err = selfSigned()
+	n.check(err)
+	return n
+}
+
+func (n *internet) check(err error) {
+	if err != nil {
+		n.test.Fatal(err)
+	}
 }
 
 func (n *internet) hit(format string, args ...any) { n.hits.Printf(format, args...) }
 
 func (n *internet) listen(addr string) net.Listener {
 	l, err := net.Listen("tcp", addr) //nolint:noctx // there is nothing to cancel
-	n.ts.Check(err)
-	n.ts.Defer(func() { _ = l.Close() })
+	n.check(err)
+	n.test.Cleanup(func() { _ = l.Close() })
 	return l
 }
 
@@ -81,10 +142,10 @@ func (n *internet) host(host string) {
 			_, _ = fmt.Fprintf(w, "this is %s\n", host)
 			return
 		}
-		http.FileServer(http.Dir(n.ts.MkAbs("www"))).ServeHTTP(w, r)
+		http.FileServer(http.Dir(filepath.Join(n.dir, internetWWW))).ServeHTTP(w, r)
 	})
 	server := &http.Server{Handler: web, ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0)}
-	n.ts.Defer(func() { _ = server.Close() })
+	n.test.Cleanup(func() { _ = server.Close() })
 	go func() { _ = server.Serve(n.listen(at("80"))) }()
 	secure := tls.NewListener(n.listen(at("443")), &tls.Config{Certificates: []tls.Certificate{n.cert}})
 	go func() { _ = server.Serve(secure) }()
@@ -119,8 +180,8 @@ func (n *internet) each(addr string, serve func(net.Conn)) {
 
 func (n *internet) echoUDP(addr string) {
 	conn, err := net.ListenPacket("udp", addr) //nolint:noctx // there is nothing to cancel
-	n.ts.Check(err)
-	n.ts.Defer(func() { _ = conn.Close() })
+	n.check(err)
+	n.test.Cleanup(func() { _ = conn.Close() })
 	go func() {
 		buf := make([]byte, 64<<10)
 		for {
@@ -178,9 +239,9 @@ func cmdHits(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 1 {
 		ts.Fatalf("usage: [!] hits REGEXP")
 	}
-	found := matches(ts, ts.ReadFile("hits"), args[0])
-	if found == neg {
-		ts.Fatalf("hits: match of %q is %v in:\n%s", args[0], found, ts.ReadFile("hits"))
+	hits := ts.ReadFile(filepath.Join(os.Getenv(envBase), internetHits))
+	if found := matches(ts, hits, args[0]); found == neg {
+		ts.Fatalf("hits: match of %q is %v in:\n%s", args[0], found, hits)
 	}
 }
 

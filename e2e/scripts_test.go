@@ -137,7 +137,8 @@ func spawnScript(t *testing.T, s *suite, path string) {
 	cmd := acct.command(ctx, base, program, "-test.run", "^TestScripts$", "-test.v", "-test.timeout", (scriptTimeout - 30*time.Second).String())
 	cmd.Env = append(cmd.Env, envScript+"="+script, envBase+"="+base, envFixtures+"="+s.fixtures.Dir())
 	if d.isolated {
-		acct.isolated(cmd)
+		cmd.Env = append(cmd.Env, envInternet+"="+base)
+		acct.isolated(cmd, []string{program, "-test.run", "^TestInternet$", "-test.timeout", scriptTimeout.String()})
 	}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = 10 * time.Second
