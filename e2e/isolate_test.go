@@ -22,6 +22,8 @@ func (acct *account) isolated(cmd *exec.Cmd, internet []string) {
 	const drop = "setpriv --ambient-caps=-all --inh-caps=-all"
 	there := "ip link set lo up\n" + addresses +
 		"echo 0 > /proc/sys/net/ipv4/ip_unprivileged_port_start\n" +
+		"tries=0\n" + // for the other end of the cable to be there
+		"until ip addr show dev cable 2>/dev/null | grep -q " + internetAddress + "; do tries=$((tries + 1)); [ $tries -lt 5000 ]; done\n" +
 		"exec " + drop + " --pdeathsig KILL -- \"$@\""
 	cable := strings.NewReplacer("HOST4", hostAddress, "NET4", internetAddress).Replace(`
 		ip link add cable type veth peer name cable netns $internet
