@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -53,7 +54,7 @@ func receive(ctx context.Context, args []string) (string, error) {
 	}
 	data := make([]byte, block)
 	for {
-		if _, err := conn.Read(data); err == io.EOF {
+		if _, err := conn.Read(data); errors.Is(err, io.EOF) {
 			return strconv.FormatInt(time.Since(begun).Milliseconds(), 10), nil
 		} else if err != nil {
 			return "", err
@@ -117,7 +118,7 @@ func hold(ctx context.Context, args []string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		defer func() { _ = conn.Close() }() //nolint:revive // all are held to the end
+		defer func() { _ = conn.Close() }()
 	}
 	fmt.Println("held") //nolint:forbidigo // it is what the bench waits for
 	<-ctx.Done()

@@ -42,7 +42,7 @@ func main() {
 	defer stop()
 	if len(os.Args) < 2 || verbs()[os.Args[1]] == nil {
 		fmt.Fprintln(os.Stderr, "usage: probe VERB ARGS...")
-		os.Exit(2) //nolint:revive // main's own exit
+		os.Exit(2)
 	}
 	if !slices.Contains([]string{"serve", "churn", "sink", "hold"}, os.Args[1]) {
 		var cancel context.CancelFunc
@@ -52,7 +52,7 @@ func main() {
 	text, err := verbs()[os.Args[1]](ctx, os.Args[2:])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "probe:", err)
-		os.Exit(1) //nolint:revive,gocritic // main's own exit
+		os.Exit(1)
 	}
 	fmt.Println(text) //nolint:forbidigo // it is what the test reads
 }

@@ -8,12 +8,12 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
+	"github.com/miekg/dns"
 	"golang.org/x/net/icmp"
 	"golang.org/x/net/ipv4"
-
-	"github.com/miekg/dns"
 )
 
 func serve(ctx context.Context, args []string) (string, error) {
@@ -83,21 +83,21 @@ func lookup(ctx context.Context, args []string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text := dns.RcodeToString[answer.Rcode]
+	words := []string{dns.RcodeToString[answer.Rcode]}
 	if answer.Truncated {
-		text += " truncated"
+		words = append(words, "truncated")
 	}
 	for _, rr := range answer.Answer {
 		switch rr := rr.(type) {
 		case *dns.A:
-			text += " " + rr.A.String()
+			words = append(words, rr.A.String())
 		case *dns.AAAA:
-			text += " " + rr.AAAA.String()
+			words = append(words, rr.AAAA.String())
 		case *dns.CNAME:
-			text += " " + rr.Target
+			words = append(words, rr.Target)
 		}
 	}
-	return text, nil
+	return strings.Join(words, " "), nil
 }
 
 func ping(ctx context.Context, args []string) (string, error) {

@@ -129,8 +129,10 @@ func TestPublishedPortsAreChanged(t *testing.T) {
 	h.create("web", false)
 	const local = "127.0.0.1" // where nothing else is said
 	want := []vm.Publish{
-		{Proto: "tcp", HostPort: 80, GuestPort: 1}, {Proto: "udp", HostPort: 80, GuestPort: 1},
-		{Proto: "tcp", HostAddress: "::1", GuestPort: 2}, {Proto: "tcp", GuestPort: 3},
+		{Proto: "tcp", HostPort: 80, GuestPort: 1},
+		{Proto: "udp", HostPort: 80, GuestPort: 1},
+		{Proto: "tcp", HostAddress: "::1", GuestPort: 2},
+		{Proto: "tcp", GuestPort: 3},
 	}
 	asked := slices.Clone(want)
 	got, err := h.svc.Set(t.Context(), "web", vm.Change{Publish: &asked})
