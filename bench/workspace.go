@@ -23,7 +23,7 @@ const (
 // with git's own transfer and checkout, through the same agent channel, and an
 // export with git diff there. Times are of one run each: they take minutes.
 func (b *bench) workspace(ctx context.Context) error {
-	image, err := b.cache.Path(ctx, "debian-git.tar")
+	image, err := b.cache.Path(ctx, "debian-dev.tar")
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ import (
 // ping. internet is a command too; it ends with cmd.
 func (acct *account) isolated(cmd *exec.Cmd, internet []string) {
 	addresses := ""
-	for _, addr := range []string{addrAllowed, addrOther, addrPrivate, addrMetadata, addrV6} {
+	for _, addr := range []string{addrAllowed, addrOther, addrShort, addrPrivate, addrMetadata, addrV6} {
 		addresses += "ip addr add " + addr + " dev lo\n"
 	}
 	const drop = "setpriv --ambient-caps=-all --inh-caps=-all"

@@ -21,7 +21,7 @@ func zone() map[string][]string {
 		"www.allowed.test.": {"CNAME middle.cdn.test."},
 		"middle.cdn.test.":  {"CNAME edge.cdn.test."},
 		"edge.cdn.test.":    {"A " + addrAllowed},
-		"short.test.":       {"A " + addrAllowed},
+		"short.test.":       {"A " + addrShort},
 		"other.test.":       {"A " + addrOther},
 		"private.test.":     {"A " + addrPrivate},
 		"meta.test.":        {"A " + addrMetadata},

@@ -36,6 +36,7 @@ const (
 	internetAddress = "192.0.2.2"
 	addrAllowed     = "203.0.113.10" // allowed.test, www.allowed.test
 	addrOther       = "203.0.113.11" // other.test
+	addrShort       = "203.0.113.12" // short.test, for a second
 	addrPrivate     = "10.9.8.7"     // private.test
 	addrMetadata    = "169.254.169.254"
 	addrV6          = "2001:db8::10" // allowed.test
@@ -62,7 +63,7 @@ func TestInternet(t *testing.T) {
 	n := newInternet(t, dir)
 	n.dns(upstreamDNS, "upstream", zone())
 	n.dns(addrOther+":53", "foreign", nil)
-	for _, host := range []string{addrAllowed, addrOther, addrPrivate, addrMetadata, addrV6} {
+	for _, host := range []string{addrAllowed, addrOther, addrShort, addrPrivate, addrMetadata, addrV6} {
 		n.host(host)
 	}
 	if err := os.WriteFile(filepath.Join(dir, internetReady), nil, 0o600); err != nil {

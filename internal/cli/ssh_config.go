@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bangervm/banger/internal/config"
 	"github.com/bangervm/banger/internal/sshkeys"
 	"github.com/bangervm/banger/internal/statedir"
 )
@@ -36,13 +38,18 @@ func (a *App) sshConfigCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			cfg, err := config.Load(dirs)
+			if err != nil {
+				return err
+			}
+			key := cmp.Or(cfg.SSHKey, dirs.ClientKey())
 			switch {
 			case install:
-				return a.installSSHConfig(dirs, self)
+				return a.installSSHConfig(dirs, sshConfig(self, key, dirs))
 			case uninstall:
 				return a.removeSSHConfig(dirs)
 			default:
-				return a.print(sshConfig(self, dirs))
+				return a.print(sshConfig(self, key, dirs))
 			}
 		},
 	}
@@ -54,13 +61,13 @@ func (a *App) sshConfigCommand() *cobra.Command {
 // sshConfig is the block for *.vm. In a ProxyCommand ssh runs a shell: the name,
 // which may come from a git submodule, stands in quotes, and one with a quote in it
 // is no VM's.
-func sshConfig(self string, dirs statedir.Dirs) string {
+func sshConfig(self, key string, dirs statedir.Dirs) string {
 	return strings.Join([]string{
 		"# Virtual machines of banger: `banger ssh-config`.",
 		`Host *.vm "!*'*"`,
 		"    ProxyCommand " + shellQuoted(self) + " vm proxy -- '%h'",
 		"    User root",
-		"    IdentityFile " + sshPath(dirs.ClientKey()),
+		"    IdentityFile " + sshPath(key),
 		"    IdentitiesOnly yes",
 		"    PreferredAuthentications publickey",
 		"    UserKnownHostsFile " + sshPath(dirs.KnownHosts()),
@@ -75,12 +82,12 @@ func sshConfig(self string, dirs statedir.Dirs) string {
 	}, "\n")
 }
 
-func (a *App) installSSHConfig(dirs statedir.Dirs, self string) error {
+func (a *App) installSSHConfig(dirs statedir.Dirs, text string) error {
 	file, err := a.userSSHConfig()
 	if err != nil {
 		return err
 	}
-	changed, err := sshkeys.InstallConfig(dirs, file, sshConfig(self, dirs))
+	changed, err := sshkeys.InstallConfig(dirs, file, text)
 	if err != nil {
 		return err
 	}

@@ -33,7 +33,7 @@ func TestOpenSSHReadsTheConfig(t *testing.T) {
 			if err := os.WriteFile(file, []byte("User other\nForwardAgent yes\n"), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := sshkeys.InstallConfig(dirs, file, sshConfig(self, dirs)); err != nil {
+			if _, err := sshkeys.InstallConfig(dirs, file, sshConfig(self, dirs.ClientKey(), dirs)); err != nil {
 				t.Fatal(err)
 			}
 			reads := func(args ...string) []string {

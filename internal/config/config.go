@@ -18,6 +18,9 @@ type Config struct {
 	LogLevel slog.Level `toml:"log_level" json:"log_level"`
 	// DetachKeys leave a session's terminal, as in "ctrl-]" or "ctrl-p,ctrl-q". BANGER_DETACH_KEYS
 	DetachKeys string `toml:"detach_keys" json:"detach_keys"`
+	// SSHKey is a private key of the user's own, absolute or beginning with "~/",
+	// which guests let in and ssh uses; empty: one of banger's own. BANGER_SSH_KEY
+	SSHKey string `toml:"ssh_key" json:"ssh_key"`
 	// VM holds what a VM gets when the request does not say.
 	VM VMDefaults `toml:"vm" json:"vm"`
 	// Network is of guests' networks and VMs' names.

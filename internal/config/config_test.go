@@ -90,13 +90,13 @@ func TestNoFileIsTheDefault(t *testing.T) {
 }
 
 func TestFileThenEnvironment(t *testing.T) {
-	got, err := loadText(t, "driver = 'qemu-tcg'\nlog_level = 'debug'\n[vm]\nimage = 'alpine'\nvcpu = 4\nmemory = '2GiB'\ndisk = '20G'\n[network]\negress = 'default deny; allow example.org'\ndns = ['192.0.2.1']\n",
+	got, err := loadText(t, "driver = 'qemu-tcg'\nssh_key = '/keys/id'\nlog_level = 'debug'\n[vm]\nimage = 'alpine'\nvcpu = 4\nmemory = '2GiB'\ndisk = '20G'\n[network]\negress = 'default deny; allow example.org'\ndns = ['192.0.2.1']\n",
 		map[string]string{"BANGER_VCPU": "2", "BANGER_DISK": "1.5G", "BANGER_QEMU": "/opt/qemu", "BANGER_DETACH_KEYS": "ctrl-p,ctrl-q", "BANGER_DNS": "127.0.0.1:5353, ::1", "BANGER_NAMES_PORT": "0"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := Config{
-		Driver: "qemu-tcg", QEMU: "/opt/qemu", LogLevel: slog.LevelDebug, DetachKeys: "ctrl-p,ctrl-q",
+		Driver: "qemu-tcg", QEMU: "/opt/qemu", LogLevel: slog.LevelDebug, DetachKeys: "ctrl-p,ctrl-q", SSHKey: "/keys/id",
 		VM:      VMDefaults{Image: "alpine", VCPU: 2, Memory: 2 << 30, Disk: 3 << 29},
 		Network: Network{Egress: "default deny; allow example.org", DNS: []string{"127.0.0.1:5353", "[::1]:53"}},
 	}
@@ -125,6 +125,7 @@ func TestRefusals(t *testing.T) {
 		"log level":          {"log_level = 'loud'", nil, []string{"loud"}},
 		"variable":           {"", map[string]string{"BANGER_VCPU": "many"}, []string{"BANGER_VCPU", "many"}},
 		"variable's range":   {"", map[string]string{"BANGER_VCPU": "-3"}, []string{"-3"}},
+		"relative key":       {"ssh_key = 'id_ed25519'", nil, []string{"ssh_key", "id_ed25519"}},
 		"egress":             {"[network]\negress = 'allow'", nil, []string{"network.egress", "allow"}},
 		"resolver":           {"[network]\ndns = ['localhost']", nil, []string{"network.dns", "localhost"}},
 		"resolver's port":    {"[network]\ndns = ['127.0.0.1:0']", nil, []string{"127.0.0.1:0"}},

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -86,6 +87,7 @@ func (c *Config) applyEnv(env func(string) (string, bool)) error {
 		"BANGER_QEMU":        text(&c.QEMU),
 		"BANGER_LOG_LEVEL":   func(v string) error { return unmarshalLevel(&c.LogLevel, v) },
 		"BANGER_DETACH_KEYS": text(&c.DetachKeys),
+		"BANGER_SSH_KEY":     text(&c.SSHKey),
 		"BANGER_IMAGE":       text(&c.VM.Image),
 		"BANGER_KERNEL":      text(&c.VM.Kernel),
 		"BANGER_VCPU":        func(v string) (err error) { c.VM.VCPU, err = strconv.Atoi(v); return err },
@@ -131,6 +133,9 @@ func (c *Config) validate() error {
 	if c.VM.Disk <= 0 {
 		return fault.New(fault.Invalid, "vm.disk %s is not positive", c.VM.Disk)
 	}
+	if err := c.completeSSHKey(); err != nil {
+		return err
+	}
 	if err := c.Network.complete(); err != nil {
 		return err
 	}
@@ -138,6 +143,22 @@ func (c *Config) validate() error {
 		if err := f.validate(); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// completeSSHKey makes the path absolute. Whether a key is there is for those
+// who use it: no configuration is invalid because a disk is not mounted.
+func (c *Config) completeSSHKey() error {
+	if rest, ok := strings.CutPrefix(c.SSHKey, "~/"); ok {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return fault.Wrap(fault.Invalid, err, "ssh_key %q", c.SSHKey)
+		}
+		c.SSHKey = filepath.Join(home, rest)
+	}
+	if c.SSHKey != "" && !filepath.IsAbs(c.SSHKey) {
+		return fault.New(fault.Invalid, "ssh_key %q is neither absolute nor begins with ~/", c.SSHKey)
 	}
 	return nil
 }

@@ -107,10 +107,23 @@ func (u users) names(ctx context.Context, uses func(vm.VM) bool) ([]string, erro
 	return names, nil
 }
 
-// identities is vmdir's, and makes each host key known to SSH clients.
+// identities is vmdir's, and makes each host key known to SSH clients. key is
+// the user's own private key, or empty.
 type identities struct {
 	*vmdir.VMs
 	known *sshkeys.KnownHosts
+	key   string
+}
+
+// AuthorizedKeys implements vm.Identities. banger's own key is let in too:
+// bangerd enters with it.
+func (i identities) AuthorizedKeys(ctx context.Context) ([]string, error) {
+	keys, err := i.VMs.AuthorizedKeys(ctx)
+	if err != nil || i.key == "" {
+		return keys, err
+	}
+	own, err := sshkeys.PublicKey(i.key)
+	return append(keys, own), err
 }
 
 func (i identities) Ensure(ctx context.Context, vmID string) (vm.Identity, error) {

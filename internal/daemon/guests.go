@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"net"
@@ -24,6 +25,7 @@ const agentTimeout = 20 * time.Second
 type guests struct {
 	dirs    statedir.Dirs
 	folders *vmdir.VMs
+	key     string // the user's own private key, or empty
 }
 
 func (g guests) client(vmID string) (guest.Client, error) {
@@ -64,7 +66,7 @@ func (g guests) Dial(ctx context.Context, vmID string, port uint32) (net.Conn, e
 func (g guests) SSH(_ context.Context, vmID string) (api.SSHAccess, error) {
 	id, err := g.folders.Identity(vmID)
 	return api.SSHAccess{
-		User: "root", HostKey: id.HostPublicKey, IdentityFile: g.dirs.ClientKey(),
+		User: "root", HostKey: id.HostPublicKey, IdentityFile: cmp.Or(g.key, g.dirs.ClientKey()),
 		KnownHosts: g.dirs.KnownHosts(), HostAlias: vmID,
 	}, err
 }

@@ -92,7 +92,7 @@ func wire(ctx context.Context, dirs statedir.Dirs, cfg config.Config, build buil
 	agent := agentPath(self)
 	archives := initramfs.New(dirs, agent, log)
 	known := sshkeys.NewKnownHosts(dirs)
-	guests := guests{dirs: dirs, folders: d.folders}
+	guests := guests{dirs: dirs, folders: d.folders, key: cfg.SSHKey}
 	d.sessions = session.New(session.Deps{
 		Store: db.Sessions(), VMs: sessionVMs{d}, Guests: guests, Pipes: guests, Log: log,
 	})
@@ -105,7 +105,7 @@ func wire(ctx context.Context, dirs statedir.Dirs, cfg config.Config, build buil
 		Workspaces: workspaces{d}, Files: placedFiles(cfg),
 		Changed: d.sessions.VMChanged,
 		Store:   store, Machines: launch.New(dirs, []string{self, "monitor"}, log), Disks: d.folders,
-		Identities: identities{VMs: d.folders, known: known}, Names: identities{VMs: d.folders, known: known},
+		Identities: identities{VMs: d.folders, known: known, key: cfg.SSHKey}, Names: identities{VMs: d.folders, known: known, key: cfg.SSHKey},
 		Images:  images{service: d.images, dirs: dirs},
 		Kernels: kernels{service: d.kernels, archives: archives, dirs: dirs},
 		Host:    d.host, Ports: guests, Preflight: d.host.preflight(self, agent),
@@ -143,9 +143,9 @@ func (d *daemon) close() error {
 
 func (d *daemon) services() server.Services {
 	return server.Services{
-		VMs: d.vms, Lifecycle: d.vms, Control: d.vms, Guests: guests{dirs: d.dirs, folders: d.folders},
+		VMs: d.vms, Lifecycle: d.vms, Control: d.vms, Guests: guests{dirs: d.dirs, folders: d.folders, key: d.cfg.SSHKey},
 		Consoles: consoles{dirs: d.dirs}, Images: d.images, Kernels: d.kernels, Operations: d.runner, Daemon: d,
-		Sessions: d.sessions, SessionControl: d.sessions, SessionStreams: guests{dirs: d.dirs, folders: d.folders},
+		Sessions: d.sessions, SessionControl: d.sessions, SessionStreams: guests{dirs: d.dirs, folders: d.folders, key: d.cfg.SSHKey},
 		Workspaces: d.workspaces, WorkspaceState: d.workspaces,
 		Egress: d.vms, Ports: d.vms, Resolver: d.resolver,
 	}
