@@ -240,7 +240,7 @@ func TestNetworkLeavesNothing(t *testing.T) {
 	dir := statedir.VM(t.TempDir())
 	t.Chdir(string(dir))
 	spec := networked()
-	spec.Publish = []vm.Publish{{Proto: "tcp", GuestPort: 80}}
+	spec.Publish = []vm.Publish{{Proto: "tcp", HostAddress: spec.Loopback, GuestPort: 80}}
 	n, err := openNetwork(dir, spec, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
