@@ -207,19 +207,6 @@ func TestTakenPortIsLifted(t *testing.T) {
 	}
 }
 
-func TestForbiddenPortIsLifted(t *testing.T) {
-	l, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: loopback.AsSlice(), Port: 81})
-	if err == nil {
-		_ = l.Close()
-		t.Skip("this host forbids no ports to this user")
-	}
-	g := newGuest(t, nil)
-	g.listening(tcp("0.0.0.0", 81))
-	if p := g.only(); p.HostPort < 1024 || p.Problem != "" {
-		t.Errorf("port is %+v", p)
-	}
-}
-
 func TestPublishedPorts(t *testing.T) {
 	g := newGuest(t, nil)
 	port, host := freePort(t), freePort(t)
