@@ -11,7 +11,6 @@ import (
 	"runtime/debug"
 
 	"github.com/bangervm/banger/internal/egress"
-	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/guest"
 	"github.com/bangervm/banger/internal/netstack"
 	"github.com/bangervm/banger/internal/portmap"
@@ -23,8 +22,6 @@ import (
 // networkMemory is the soft limit on the memory of a monitor that serves a
 // network, in bytes.
 const networkMemory = 256 << 20
-
-const maxPort = 1<<16 - 1
 
 // card is the other end of the guest's network card, over all boots of a start:
 // a netstack.Network.
@@ -156,13 +153,8 @@ func loopbackOf(spec vm.Spec) (netip.Addr, error) {
 
 func checkPublish(ports []vm.Publish) error {
 	for _, p := range ports {
-		var err error
-		if p.HostAddress != "" {
-			_, err = netip.ParseAddr(p.HostAddress)
-		}
-		known := p.Proto == "" || p.Proto == "tcp" || p.Proto == "udp"
-		if err != nil || !known || p.HostPort < 0 || p.HostPort > maxPort || p.GuestPort < 1 || p.GuestPort > maxPort {
-			return fault.New(fault.Invalid, "spec.json: a port cannot be published as %+v", p)
+		if err := p.Validate(); err != nil {
+			return fmt.Errorf("spec.json: %w", err)
 		}
 	}
 	return nil

@@ -294,7 +294,7 @@ func TestNetworkThatMakesNoSense(t *testing.T) {
 		"policy":        func(s *vm.Spec) { s.Network.Egress = "permit" },
 		"resolver":      func(s *vm.Spec) { s.Network.Resolvers = []string{"resolver.example.org"} },
 		"guest address": func(s *vm.Spec) { s.Network.Guest4 = "198.18.1.1" },
-		"published":     func(s *vm.Spec) { s.Publish = []vm.Publish{{HostPort: 80}} },
+		"published":     func(s *vm.Spec) { s.Publish = []vm.Publish{{Proto: "tcp", HostAddress: s.Loopback, HostPort: 80}} },
 		"loopback":      func(s *vm.Spec) { s.Loopback = "10.0.0.1" },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -10,7 +10,6 @@ import (
 
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 
-	"github.com/bangervm/banger/internal/egress"
 	"github.com/bangervm/banger/internal/netstack/dns"
 )
 
@@ -100,8 +99,3 @@ func (n *Network) localName(name string) (addrs []netip.Addr, known bool) {
 }
 
 func localSuffixed(name string) string { return name + suffix }
-
-// nameDenied logs a question for a name that the policy does not allow.
-func (n *Network) nameDenied(name string, verdict egress.Verdict) {
-	n.log.nameDenied(name, verdict)
-}

@@ -73,7 +73,6 @@ type dialer func(ctx context.Context, network, address string) (net.Conn, error)
 type Network struct {
 	config Config
 	plan   plan
-	now    func() time.Time
 	dial   dialer
 	ping   pinger
 	own    func(netip.Addr) bool // whether an address is one of the host's own
@@ -115,7 +114,7 @@ func newNetwork(config Config, dial dialer) (*Network, error) {
 		config.Now = time.Now
 	}
 	n := &Network{
-		config: config, plan: p, now: config.Now, dial: dial, ping: dialPing,
+		config: config, plan: p, dial: dial, ping: dialPing,
 		own:     ownAddresses(),
 		queries: make(chan struct{}, maxQueries), closing: newClosing(),
 		policy: config.Policy, flows: map[*flow]struct{}{}, datagrams: map[datagramKey]*datagramFlow{},
@@ -127,7 +126,7 @@ func newNetwork(config Config, dial dialer) (*Network, error) {
 	}
 	n.dns = dns.New(dns.Config{
 		Policy: n.currentPolicy, Upstreams: config.Resolvers, Local: n.localName, Dial: dial,
-		Denied: n.nameDenied, Now: config.Now,
+		Denied: n.log.nameDenied, Now: config.Now,
 	})
 	n.link = newLink(p)
 	if n.stack, err = newStack(n.link); err != nil {

@@ -127,7 +127,7 @@ func (r *recorder) denied(f *flow, verdict egress.Verdict, reason string) {
 	}
 }
 
-// nameDenied writes that a name was denied.
+// nameDenied writes that a question was for a name that the policy does not allow.
 func (r *recorder) nameDenied(name string, verdict egress.Verdict) {
 	record := monitorrpc.Record{Event: "dns", Protocol: "dns", Name: name, Rule: verdict.Rule}
 	if r.first(record) {

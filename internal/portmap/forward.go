@@ -14,17 +14,14 @@ import (
 	"github.com/bangervm/banger/internal/vm"
 )
 
-// Publish puts the VM's published ports on the host. One that is taken is no
-// error: it is shown as a problem, and tried again every few seconds.
+// Publish puts the VM's published ports, which are valid, on the host. One that
+// is taken is no error: it is shown as a problem, and tried again every few seconds.
 func (m *Map) Publish(ports []vm.Publish) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, p := range ports {
 		k := key{p.Proto, uint16(p.GuestPort)}
-		if k.proto == "" {
-			k.proto = "tcp"
-		}
-		host, _ := netip.ParseAddr(p.HostAddress) // not valid: bind says so
+		host, _ := netip.ParseAddr(p.HostAddress) // it was validated
 		e := newEntry(monitorrpc.SourcePublished, k.proto, target{key: k})
 		e.want = netip.AddrPortFrom(host.Unmap(), uint16(p.HostPort))
 		m.published = append(m.published, e)

@@ -81,7 +81,7 @@ func join(a, b net.Conn, cut func()) {
 	both.Wait()
 }
 
-// largeBuffers are *[largeBuffer]byte.
+// bufferPool keeps the large buffers that no connection has borrowed.
 type bufferPool struct{ pool sync.Pool }
 
 func (p *bufferPool) get() *[largeBuffer]byte {

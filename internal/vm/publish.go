@@ -67,7 +67,7 @@ func completePublish(ports []Publish) ([]Publish, error) {
 		if p.HostAddress == "" {
 			p.HostAddress = defaultHostAddress
 		}
-		if err := p.validate(); err != nil {
+		if err := p.Validate(); err != nil {
 			return nil, err
 		}
 		p.HostAddress = netip.MustParseAddr(p.HostAddress).Unmap().String()
@@ -81,7 +81,9 @@ func completePublish(ports []Publish) ([]Publish, error) {
 	return done, nil
 }
 
-func (p Publish) validate() error {
+// Validate returns the fault Invalid for a Publish that no host and guest could
+// have. All fields have to be given, as they are in a Spec.
+func (p Publish) Validate() error {
 	const hint = "[HOSTADDR:]HOSTPORT:GUESTPORT[/udp]"
 	switch {
 	case p.Proto != "tcp" && p.Proto != "udp":
