@@ -9,8 +9,6 @@ const MaxListening = 1024
 // namespaces than the agent's are not seen.
 type Listening struct {
 	Sockets []Socket `json:"sockets"`
-	// Truncated says that there were more than MaxListening.
-	Truncated bool `json:"truncated,omitempty"`
 }
 
 // Socket is one listening TCP or bound UDP socket.

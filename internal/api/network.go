@@ -57,7 +57,7 @@ type AddEgress struct {
 // (newline-delimited JSON).
 type EgressRecord struct {
 	Time     time.Time `json:"time"`
-	Event    string    `json:"event" enum:"allow,close,deny,dns"`
+	Event    string    `json:"event" enum:"allow,close,deny,dns,lost" doc:"lost: only the reason says how many records are missing here"`
 	Protocol string    `json:"protocol"`
 	Name     string    `json:"name,omitempty"`
 	Address  string    `json:"address,omitempty"`
@@ -84,6 +84,7 @@ type Stats struct {
 	GuestMemoryTotal int64     `json:"guest_memory_total_bytes"`
 	GuestMemoryAvail int64     `json:"guest_memory_available_bytes"`
 	GuestLoad1       float64   `json:"guest_load1"`
+	GuestCPUSeconds  float64   `json:"guest_cpu_seconds" doc:"busy, since the guest booted, summed over its CPUs"`
 	DiskSizeBytes    int64     `json:"guest_disk_size_bytes"`
 	DiskFreeBytes    int64     `json:"guest_disk_free_bytes"`
 	DiskUsageBytes   int64     `json:"disk_usage_bytes" doc:"what the VM's disk takes on the host"`

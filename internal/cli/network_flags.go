@@ -199,13 +199,13 @@ func parseAddress(text string) (netip.Addr, error) {
 	return addr, nil
 }
 
-// parsePort reads a port; any lets it be 0 or empty, for any free one.
-func parsePort(text string, any bool) (int, error) {
-	if text == "" && any {
+// parsePort reads a port; choose lets it be 0 or empty, for any free one.
+func parsePort(text string, choose bool) (int, error) {
+	if text == "" && choose {
 		return 0, nil
 	}
 	n, err := strconv.ParseUint(text, 10, 16)
-	if err != nil || n == 0 && !any {
+	if err != nil || n == 0 && !choose {
 		return 0, errors.New(quote(text) + " is no port")
 	}
 	return int(n), nil

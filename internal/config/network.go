@@ -17,7 +17,7 @@ func (n *Network) complete() error {
 		return fault.Wrap(fault.Invalid, err, "network.egress").WithHint("%s", fault.HintOf(err))
 	}
 	if len(n.DNS) > maxResolvers {
-		return fault.New(fault.Invalid, "network.dns has %d resolvers, more than %d", len(n.DNS), maxResolvers)
+		return fault.New(fault.Invalid, "network.dns has %d resolvers, more than %d", len(n.DNS), maxResolvers).WithHint("give at most %d", maxResolvers)
 	}
 	for i, text := range n.DNS {
 		text = strings.TrimSpace(text)
@@ -31,7 +31,7 @@ func (n *Network) complete() error {
 		n.DNS[i] = addr.String()
 	}
 	if n.NamesPort < 0 || n.NamesPort > 65535 {
-		return fault.New(fault.Invalid, "network.names_port %d is not between 0 and 65535", n.NamesPort)
+		return fault.New(fault.Invalid, "network.names_port %d is not between 0 and 65535", n.NamesPort).WithHint("5300 is the default, 0 is for none")
 	}
 	return nil
 }

@@ -67,7 +67,7 @@ func (k kernels) Resolve(ctx context.Context, name string) (vm.Kernel, error) {
 			WithHint("import a kernel built with CONFIG_PVH=y, as Debian's, Alpine's and Void's are")
 	}
 	dir := k.dirs.Kernel(m.Name)
-	found := vm.Kernel{Name: m.Name, Version: m.Version, Architecture: m.Architecture, Vmlinux: dir.Vmlinux()}
+	found := vm.Kernel{Name: m.Name, Architecture: m.Architecture, Vmlinux: dir.Vmlinux()}
 	if m.ModulesSHA != "" {
 		found.Modules = dir.Modules()
 	}

@@ -86,10 +86,10 @@ func (g guests) WaitPort(ctx context.Context, vmID string, port int) error {
 // consoles implements server.Consoles.
 type consoles struct{ dirs statedir.Dirs }
 
-func (c consoles) Console(ctx context.Context, req server.ConsoleRequest) (io.ReadCloser, error) {
+func (c consoles) Console(ctx context.Context, req server.LogRequest) (io.ReadCloser, error) {
 	return console.Open(ctx, c.dirs.VM(req.VMID), console.Options{Tail: req.Tail, Follow: req.Follow, Alive: req.Alive})
 }
 
-func (c consoles) EgressLog(ctx context.Context, req server.ConsoleRequest) (io.ReadCloser, error) {
+func (c consoles) EgressLog(ctx context.Context, req server.LogRequest) (io.ReadCloser, error) {
 	return console.OpenEgress(ctx, c.dirs.VM(req.VMID), console.Options{Tail: req.Tail, Follow: req.Follow, Alive: req.Alive})
 }

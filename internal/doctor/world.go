@@ -38,8 +38,6 @@ type World struct {
 
 	// Root is the host's file system; names in it have no leading slash.
 	Root fs.FS
-	// Getenv reads the environment.
-	Getenv func(key string) string
 	// LookPath finds a program; it also looks where ordinary users' PATH does not.
 	LookPath func(name string) (string, error)
 	// Output runs a program that only prints, within a deadline of its own.
@@ -89,7 +87,7 @@ func Host(dirs statedir.Dirs, socket string, settings Settings) World {
 	groups, _ := os.Getgroups() // without them, the own one is left
 	return World{
 		Dirs: dirs, Socket: socket, Settings: settings,
-		Root: os.DirFS("/"), Getenv: os.Getenv, LookPath: LookPath, Output: output,
+		Root: os.DirFS("/"), LookPath: LookPath, Output: output,
 		OpenRW: openRW, Space: space, Reach: reach, Resolves: names.NewHost().Resolves,
 		Executable: executable, User: name, UID: os.Getuid(), Groups: append(groups, os.Getegid()), Arch: runtime.GOARCH,
 	}

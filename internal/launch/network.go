@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	// maxPortsAnswer bounds the answer with all ports of a guest, in bytes, and
-	// maxPorts what is taken of it.
-	maxPortsAnswer = 4 << 20
+	// maxLargeAnswer bounds an answer that may have all ports of a guest, in bytes,
+	// and maxPorts what is taken of it.
+	maxLargeAnswer = 4 << 20
 	maxPorts       = 4096
 	// forwardLimit bounds the making of a forward.
 	forwardLimit = 10 * time.Second
@@ -54,7 +54,7 @@ func (m *Machine) Ports(ctx context.Context) (vm.Ports, error) {
 	if err != nil {
 		return vm.Ports{}, err
 	}
-	out := vm.Ports{Known: answer.Known}
+	var out vm.Ports
 	for _, p := range answer.Ports[:min(maxPorts, len(answer.Ports))] {
 		out.Ports = append(out.Ports, vm.Port{
 			Proto: p.Proto, GuestAddress: p.GuestAddress, GuestPort: p.GuestPort, HostAddress: p.HostAddress, HostPort: p.HostPort,
@@ -89,12 +89,12 @@ func ask[T any](ctx context.Context, m *Machine, method, path string, body any, 
 		return answer, err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	data, err := io.ReadAll(io.LimitReader(resp.Body, maxPortsAnswer+1))
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxLargeAnswer+1))
 	if err != nil {
 		return answer, unreachable(err)
 	}
-	if len(data) > maxPortsAnswer {
-		return answer, fault.New(fault.Internal, "the VM's monitor answered more than %d bytes", maxPortsAnswer)
+	if len(data) > maxLargeAnswer {
+		return answer, fault.New(fault.Internal, "the VM's monitor answered more than %d bytes", maxLargeAnswer)
 	}
 	if err := json.Unmarshal(data, &answer); err != nil {
 		return answer, fault.Wrap(fault.Internal, err, "the VM's monitor cannot be understood")

@@ -94,13 +94,13 @@ func TestNetworkQuestions(t *testing.T) {
 		Source: monitorrpc.SourceAuto, Listening: true, Scheme: "http", PID: 7, Process: "nginx", Command: "nginx -g",
 	}
 	m, _, _ := networkMachine(t, map[string]any{
-		monitorrpc.PathPorts: monitorrpc.Ports{Known: true, Ports: []monitorrpc.Port{port}, Forwards: []monitorrpc.Forward{{Proto: "unix", Host: "/h", Guest: "/g"}}},
+		monitorrpc.PathPorts: monitorrpc.Ports{Ports: []monitorrpc.Port{port}, Forwards: []monitorrpc.Forward{{Proto: "unix", Host: "/h", Guest: "/g"}}},
 		monitorrpc.PathStats: monitorrpc.Stats{
 			At: at, CPUNanos: 5, VCPU: 2, HostMemoryBytes: 3, MonitorBytes: 4, DiskReadBytes: 6, DiskWriteBytes: 7,
 			NetInBytes: 8, NetOutBytes: 9, Flows: 10, FlowsDenied: 11,
 		},
 	})
-	wantPorts := vm.Ports{Known: true, Ports: []vm.Port{{
+	wantPorts := vm.Ports{Ports: []vm.Port{{
 		Proto: "tcp", GuestAddress: []string{"::"}, GuestPort: 80, HostAddress: "127.1.2.3", HostPort: 20080, Problem: "p",
 		Source: "auto", Listening: true, Scheme: "http", PID: 7, Process: "nginx", Command: "nginx -g",
 	}}, Forwards: []vm.Forward{{Proto: "unix", Host: "/h", Guest: "/g"}}}
@@ -146,7 +146,7 @@ func TestNetworkAnswersAreBounded(t *testing.T) {
 		t.Errorf("a monitor's own not found gave %v", err)
 	}
 	monitor.mu.Lock()
-	monitor.answers[monitorrpc.PathPorts] = `{"ports":[` + strings.Repeat(" ", maxPortsAnswer) + `]}`
+	monitor.answers[monitorrpc.PathPorts] = `{"ports":[` + strings.Repeat(" ", maxLargeAnswer) + `]}`
 	monitor.mu.Unlock()
 	if _, err := m.Ports(t.Context()); fault.CodeOf(err) != fault.Internal || !strings.Contains(err.Error(), "more than") {
 		t.Errorf("an endless answer gave %v", err)

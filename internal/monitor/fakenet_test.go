@@ -40,7 +40,7 @@ func (f *fakePorts) Close() {}
 func (f *fakePorts) Ports(context.Context) monitorrpc.Ports {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return monitorrpc.Ports{Known: len(f.heard) > 0, Ports: []monitorrpc.Port{}, Forwards: f.forwards}
+	return monitorrpc.Ports{Ports: []monitorrpc.Port{}, Forwards: f.forwards}
 }
 
 func (f *fakePorts) Forward(w monitorrpc.Forward) (monitorrpc.Forward, error) {

@@ -69,7 +69,7 @@ func TestHTTPNetwork(t *testing.T) {
 		{http.MethodPost, monitorrpc.PathNeighbours, `{"neighbours":[` + neighbour + `]}`, http.StatusOK, ""},
 		{http.MethodPost, monitorrpc.PathNeighbours, `{"neighbours":[{"name":"x"}]}`, http.StatusUnprocessableEntity, ""},
 		{http.MethodPost, monitorrpc.PathNeighbours, strings.Replace(`{"neighbours":[`+neighbour+`]}`, "/run", "run", 1), http.StatusUnprocessableEntity, "run/n.sock"},
-		{http.MethodGet, monitorrpc.PathPorts, "", http.StatusOK, `{"known":false,"ports":[]}`},
+		{http.MethodGet, monitorrpc.PathPorts, "", http.StatusOK, `{"ports":[]}`},
 		{http.MethodPost, monitorrpc.PathForwards, `{"proto":"tcp","host":"127.0.0.1:0","guest":"80"}`, http.StatusOK, `"host":"made"`},
 		{http.MethodPost, monitorrpc.PathForwards, `{"proto":"tcp","host":"taken","guest":"80"}`, http.StatusConflict, "taken"},
 		{http.MethodGet, monitorrpc.PathPorts, "", http.StatusOK, `"host":"made"`},

@@ -25,8 +25,6 @@ type Neighbour struct {
 
 // Ports is what of the guest can be reached on the host.
 type Ports struct {
-	// Known says that the guest's agent has told what listens.
-	Known bool   `json:"known"`
 	Ports []Port `json:"ports"`
 	// Forwards are all that were asked for and not removed, those of unix sockets
 	// too, as the answers to their requests had them.
@@ -96,7 +94,7 @@ const EventLost = "lost"
 // Record is one line of the egress log, as JSON in egress.log.
 type Record struct {
 	At       time.Time `json:"time"`
-	Event    string    `json:"event"` // "allow" when a flow begins, "close" when it ends, "deny", "dns" (a name that was denied)
+	Event    string    `json:"event"` // "allow" when a flow begins, "close" when it ends, "deny", "dns" (a name that was denied), EventLost
 	Protocol string    `json:"protocol"`
 	Name     string    `json:"name,omitempty"`
 	Address  string    `json:"address,omitempty"`

@@ -7,6 +7,7 @@ import (
 
 	"github.com/bangervm/banger/internal/egress"
 	"github.com/bangervm/banger/internal/monitorrpc"
+	"github.com/bangervm/banger/internal/vm"
 )
 
 // protocol indexes the counts of open flows.
@@ -111,7 +112,7 @@ func (n *Network) decideLocked(f *flow) egress.Verdict {
 	for i := range n.neighbours {
 		if who := n.neighbours[i]; (addr == who.Address4 || addr == who.Address6) && f.protocol != protocolICMP {
 			f.neighbour = &who
-			return egress.Verdict{Allow: true, Rule: groundNeighbour, Name: localSuffixed(who.Name)}
+			return egress.Verdict{Allow: true, Rule: groundNeighbour, Name: who.Name + vm.NameSuffix}
 		}
 	}
 	return egress.Verdict{Rule: groundVirtual}

@@ -11,13 +11,11 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 
 	"github.com/bangervm/banger/internal/netstack/dns"
+	"github.com/bangervm/banger/internal/vm"
 )
 
-const (
-	// dnsIdle is how long a guest's DNS connection may be silent.
-	dnsIdle = 20 * time.Second
-	suffix  = ".vm"
-)
+// dnsIdle is how long a guest's DNS connection may be silent.
+const dnsIdle = 20 * time.Second
 
 // connectGateway serves a connection to the gateway itself: DNS, or nothing.
 func (n *Network) connectGateway(r *tcp.ForwarderRequest, port uint16) {
@@ -72,20 +70,15 @@ func (n *Network) answerOne(conn io.ReadWriter) error {
 // localName answers for the names of the virtual network; of others below "vm"
 // the server says that they are not there.
 func (n *Network) localName(name string) (addrs []netip.Addr, known bool) {
-	name = strings.ToLower(strings.TrimSuffix(name, "."))
-	if name == strings.ToLower(n.config.Name) {
+	short, suffixed := strings.CutSuffix(strings.ToLower(strings.TrimSuffix(name, ".")), vm.NameSuffix)
+	switch {
+	case short == strings.ToLower(n.config.Name):
 		return []netip.Addr{n.plan.guest4, n.plan.guest6}, true
-	}
-	short, ok := strings.CutSuffix(name, suffix)
-	if !ok {
+	case !suffixed:
 		return nil, false
-	}
-	switch short {
-	case strings.ToLower(n.config.Name):
-		return []netip.Addr{n.plan.guest4, n.plan.guest6}, true
-	case "host":
+	case short == vm.HostName:
 		return []netip.Addr{n.plan.host4, n.plan.host6}, true
-	case "gateway":
+	case short == vm.GatewayName:
 		return []netip.Addr{n.plan.gateway4, n.plan.gateway6}, true
 	}
 	n.mu.Lock()
@@ -97,5 +90,3 @@ func (n *Network) localName(name string) (addrs []netip.Addr, known bool) {
 	}
 	return nil, false
 }
-
-func localSuffixed(name string) string { return name + suffix }

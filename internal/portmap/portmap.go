@@ -65,7 +65,6 @@ type Map struct {
 	closed    bool
 	boot      context.Context // ends with the guest's present boot
 	endBoot   context.CancelFunc
-	known     bool
 	sockets   map[key]socket
 	auto      map[key]*entry
 	published []*entry
@@ -90,7 +89,7 @@ func (m *Map) Listening(l agentrpc.Listening) {
 	if m.closed {
 		return
 	}
-	m.known, m.sockets = true, merge(l)
+	m.sockets = merge(l)
 	m.reconcile()
 }
 
@@ -104,7 +103,7 @@ func (m *Map) Reset() {
 	}
 	m.endBoot()
 	m.boot, m.endBoot = context.WithCancel(m.ctx)
-	m.known, m.sockets = false, nil
+	m.sockets = nil
 	m.reconcile()
 }
 

@@ -14,7 +14,7 @@ func (m *Map) Ports(ctx context.Context) monitorrpc.Ports {
 	m.lookAtWebs(ctx)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	out := monitorrpc.Ports{Known: m.known, Ports: []monitorrpc.Port{}}
+	out := monitorrpc.Ports{Ports: []monitorrpc.Port{}}
 	for _, e := range m.entries() {
 		if e.network != "unix" {
 			out.Ports = append(out.Ports, m.tell(e))

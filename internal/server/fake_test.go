@@ -157,7 +157,7 @@ func (w *world) Health(ctx context.Context, _ string) (agentrpc.Health, error) {
 		<-ctx.Done()
 		return agentrpc.Health{}, ctx.Err()
 	}
-	return agentrpc.Health{Ready: true, Init: "systemd", Uptime: 3.5, MemTotal: 99, DiskFree: 98}, nil
+	return agentrpc.Health{Ready: true, Init: "systemd", Uptime: 3.5, MemTotal: 99, DiskFree: 98, CPUSeconds: 97}, nil
 }
 
 func (w *world) Exec(ctx context.Context, _ string, req agentrpc.ExecRequest) (net.Conn, error) {
@@ -198,7 +198,7 @@ func (w *world) SSH(_ context.Context, id string) (api.SSHAccess, error) {
 	return api.SSHAccess{User: "root", HostAlias: id}, nil
 }
 
-func (w *world) Console(ctx context.Context, req server.ConsoleRequest) (io.ReadCloser, error) {
+func (w *world) Console(ctx context.Context, req server.LogRequest) (io.ReadCloser, error) {
 	if req.Follow {
 		r, pipe := io.Pipe()
 		context.AfterFunc(ctx, func() { _ = pipe.CloseWithError(ctx.Err()) })

@@ -102,7 +102,7 @@ func (s *Server) logs(ctx context.Context, in *logsRequest) (func(http.ResponseW
 
 // streamLog answers with a log of a VM, and with what comes while it is alive.
 func (s *Server) streamLog(ctx context.Context, in *logsRequest, contentType string,
-	open func(context.Context, ConsoleRequest) (io.ReadCloser, error),
+	open func(context.Context, LogRequest) (io.ReadCloser, error),
 ) (func(http.ResponseWriter, *http.Request), error) {
 	v, err := s.VMs.Get(ctx, in.Name)
 	if err != nil {
@@ -113,7 +113,7 @@ func (s *Server) streamLog(ctx context.Context, in *logsRequest, contentType str
 		now, err := s.VMs.Get(ctx, v.ID)
 		return err == nil && now.State.Alive()
 	}
-	stream, err := open(ctx, ConsoleRequest{VMID: v.ID, Tail: in.Tail, Follow: in.Follow && v.State.Alive(), Alive: alive})
+	stream, err := open(ctx, LogRequest{VMID: v.ID, Tail: in.Tail, Follow: in.Follow && v.State.Alive(), Alive: alive})
 	if err != nil {
 		cancel()
 		return nil, err

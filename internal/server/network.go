@@ -16,9 +16,6 @@ import (
 	"github.com/bangervm/banger/internal/vm"
 )
 
-// zone is what names of VMs end in.
-const zone = ".vm"
-
 func (s *Server) networkRoutes(a huma.API) {
 	at := func(id, method, path, summary string) route {
 		return route{id: id, method: method, path: "/vms/{name}" + path, tag: "network", summary: summary}
@@ -68,35 +65,20 @@ func (s *Server) getPorts(ctx context.Context, in *Named) (api.List[api.Port], e
 	}
 	own := vm.Loopback(s.uid, v.Index)
 	host := own.String()
-	if len(ports.Ports) > 0 && s.Resolver.Resolves(ctx, v.Name+zone, own) {
-		host = v.Name + zone
+	if len(ports.Ports) > 0 && s.Resolver.Resolves(ctx, v.Name+vm.NameSuffix, own) {
+		host = v.Name + vm.NameSuffix
 	}
-	list := listOf(merged(ports.Ports), func(p vm.Port) api.Port { return portBody(p, own, host) })
+	list := listOf(sorted(ports.Ports), func(p vm.Port) api.Port { return portBody(p, own, host) })
 	return list, nil
 }
 
-// merged sorts ports, and makes one of those that differ in the guest's address
-// only: a server that listens for IPv4 and for IPv6 is one.
-func merged(ports []vm.Port) []vm.Port {
-	ports = slices.Clone(ports)
-	slices.SortStableFunc(ports, func(a, b vm.Port) int {
+// sorted is by what they are in the guest; the monitor has made one of those that
+// only differ in the address there.
+func sorted(ports []vm.Port) []vm.Port {
+	return slices.SortedStableFunc(slices.Values(ports), func(a, b vm.Port) int {
 		return cmp.Or(cmp.Compare(a.GuestPort, b.GuestPort), cmp.Compare(a.Proto, b.Proto),
 			cmp.Compare(a.HostPort, b.HostPort), cmp.Compare(a.HostAddress, b.HostAddress))
 	})
-	var out []vm.Port
-	for _, p := range ports {
-		if n := len(out); n > 0 && samePlace(out[n-1], p) {
-			out[n-1].GuestAddress = slices.Concat(out[n-1].GuestAddress, p.GuestAddress)
-			continue
-		}
-		out = append(out, p)
-	}
-	return out
-}
-
-func samePlace(a, b vm.Port) bool {
-	return a.GuestPort == b.GuestPort && a.Proto == b.Proto && a.HostPort == b.HostPort && a.HostAddress == b.HostAddress &&
-		a.Source == b.Source && a.PID == b.PID
 }
 
 // portBody is a port; host is how the VM's own address is to be written.

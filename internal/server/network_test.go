@@ -39,7 +39,7 @@ func (w *world) AddEgress(ctx context.Context, name string, rules []string) (vm.
 	return w.SetEgress(ctx, name, "default deny\n"+strings.Join(rules, "\n"))
 }
 
-func (w *world) EgressLog(context.Context, server.ConsoleRequest) (io.ReadCloser, error) {
+func (w *world) EgressLog(context.Context, server.LogRequest) (io.ReadCloser, error) {
 	return io.NopCloser(strings.NewReader(`{"time":"2026-11-25T00:00:00Z","event":"deny","protocol":"tcp","rule":"default deny"}` + "\n")), nil
 }
 
@@ -108,18 +108,19 @@ func TestEgressByTheAPI(t *testing.T) {
 func TestPortsByTheAPI(t *testing.T) {
 	f := start(t)
 	own := vm.Loopback(0, 300).String()
-	f.network.ports = vm.Ports{Known: true, Ports: []vm.Port{
+	f.network.ports = vm.Ports{Ports: []vm.Port{
 		{Proto: "udp", GuestPort: 80, HostAddress: own, HostPort: 20080, Source: "auto", Listening: true},
-		{Proto: "tcp", GuestPort: 80, HostAddress: own, HostPort: 20080, GuestAddress: []string{"0.0.0.0"}, Source: "auto", Listening: true, PID: 3, Scheme: "http"},
-		{Proto: "tcp", GuestPort: 80, HostAddress: own, HostPort: 20080, GuestAddress: []string{"::"}, Source: "auto", Listening: true, PID: 3, Scheme: "http"},
+		{Proto: "tcp", GuestPort: 80, HostAddress: own, HostPort: 20080, GuestAddress: []string{"0.0.0.0", "::"}, Source: "auto", Listening: true, PID: 3, Scheme: "http"},
 		{Proto: "tcp", GuestPort: 443, HostAddress: "127.0.0.1", HostPort: 8443, Source: "published", Scheme: "https"},
 		{Proto: "tcp", GuestPort: 22, Source: "auto", Problem: "the host has no port", Scheme: "gopher"},
+		{Proto: "tcp", GuestPort: 22, Source: "auto", Problem: "nor another one"},
 	}}
 	for resolves, host := range map[bool]string{false: own, true: "web.vm"} {
 		f.network.resolves = resolves
 		got, err := f.client.VMPorts(t.Context(), "web")
 		want := []api.Port{
 			{Proto: "tcp", GuestPort: 22, Source: "auto", Problem: "the host has no port"},
+			{Proto: "tcp", GuestPort: 22, Source: "auto", Problem: "nor another one"},
 			{
 				Proto: "tcp", Address: own, Port: 20080, Endpoint: host + ":20080", URL: "http://" + host + ":20080", GuestPort: 80,
 				GuestAddress: []string{"0.0.0.0", "::"}, Source: "auto", Listening: true, PID: 3,
@@ -159,7 +160,7 @@ func TestStatsByTheAPI(t *testing.T) {
 	f := start(t)
 	got, err := f.client.VMStats(t.Context(), "web")
 	if err != nil || got.Name != "web" || got.CPUNanos != 5 || got.VCPU != 2 || got.Flows != 7 || got.DiskUsageBytes != 8192 ||
-		got.GuestMemoryTotal != 99 || got.DiskFreeBytes != 98 {
+		got.GuestMemoryTotal != 99 || got.DiskFreeBytes != 98 || got.GuestCPUSeconds != 97 {
 		t.Errorf("VMStats gave %+v, %v", got, err)
 	}
 	if all, err := f.client.Stats(t.Context()); err != nil || len(all) != 1 || all[0].Name != "web" {

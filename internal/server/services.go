@@ -52,8 +52,8 @@ type Guests interface {
 	SSH(ctx context.Context, vmID string) (api.SSHAccess, error)
 }
 
-// ConsoleRequest says which part of a console is wanted.
-type ConsoleRequest struct {
+// LogRequest says which part of a log is wanted.
+type LogRequest struct {
 	VMID string
 	Tail int // lines from the end; negative: all
 	// Follow goes on with what is printed until alive says no, or ctx ends.
@@ -61,13 +61,13 @@ type ConsoleRequest struct {
 	Alive  func() bool
 }
 
-// Consoles reads what VMs print.
+// Consoles reads the logs of VMs: what they print, and what they reached.
 type Consoles interface {
 	// Console returns the stream; it ends when the request is met or ctx ends. The
 	// caller closes it. A VM that has printed nothing has an empty console.
-	Console(ctx context.Context, req ConsoleRequest) (io.ReadCloser, error)
+	Console(ctx context.Context, req LogRequest) (io.ReadCloser, error)
 	// EgressLog is the same for what VMs reached and were denied.
-	EgressLog(ctx context.Context, req ConsoleRequest) (io.ReadCloser, error)
+	EgressLog(ctx context.Context, req LogRequest) (io.ReadCloser, error)
 }
 
 // Egress changes what guests may reach.

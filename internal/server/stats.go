@@ -62,7 +62,8 @@ func (s *Server) viewOfGuest(ctx context.Context, id string, body *api.Stats) {
 	if err != nil {
 		return
 	}
-	body.GuestMemoryTotal, body.GuestMemoryAvail, body.GuestLoad1 = h.MemTotal, h.MemAvail, h.Load1
+	body.GuestMemoryTotal, body.GuestMemoryAvail = h.MemTotal, h.MemAvail
+	body.GuestLoad1, body.GuestCPUSeconds = h.Load1, h.CPUSeconds
 	body.DiskSizeBytes, body.DiskFreeBytes = h.DiskSize, h.DiskFree
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/statedir"
+	"github.com/bangervm/banger/internal/vm"
 )
 
 // maxFile bounds each file that is read, in bytes.
@@ -80,9 +81,6 @@ func (k *KnownHosts) Put(alias, key string) error {
 	})
 }
 
-// nameSuffix ends the names of VMs, which no id has.
-const nameSuffix = ".vm"
-
 // Name makes the key of the VM with this id that of NAME.vm, and of no other
 // name; without a name, of none. The line by id stays.
 func (k *KnownHosts) Name(id, name string) error {
@@ -99,11 +97,11 @@ func rename(lines []string, id, name string) []string {
 	if key == "" {
 		return lines
 	}
-	alias := name + nameSuffix
+	alias := name + vm.NameSuffix
 	line := alias + " " + key
 	lines = slices.DeleteFunc(lines, func(l string) bool {
 		had, rest, _ := strings.Cut(l, " ")
-		return strings.HasSuffix(had, nameSuffix) && (rest == key || had == alias) && (name == "" || l != line)
+		return strings.HasSuffix(had, vm.NameSuffix) && (rest == key || had == alias) && (name == "" || l != line)
 	})
 	if name != "" && !slices.Contains(lines, line) {
 		lines = append(lines, line)
@@ -120,7 +118,7 @@ func (k *KnownHosts) Keep(names map[string]string) error {
 			alias, key, _ := strings.Cut(l, " ")
 			if name, kept := names[alias]; kept {
 				byID = append(byID, l)
-				byName = append(byName, name+nameSuffix+" "+key)
+				byName = append(byName, name+vm.NameSuffix+" "+key)
 			}
 		}
 		return append(byID, byName...)

@@ -46,7 +46,7 @@ func (m *fakeMachine) Stats(context.Context) (vm.Stats, error) {
 func (m *fakeMachine) Ports(context.Context) (vm.Ports, error) {
 	m.network.mu.Lock()
 	defer m.network.mu.Unlock()
-	return vm.Ports{Known: true, Forwards: m.network.forwards}, m.network.refuse
+	return vm.Ports{Forwards: m.network.forwards}, m.network.refuse
 }
 
 func (m *fakeMachine) AddForward(_ context.Context, f vm.Forward) (vm.Forward, error) {

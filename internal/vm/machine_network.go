@@ -38,7 +38,6 @@ type Neighbour struct {
 
 // Ports is what of a guest can be reached on the host.
 type Ports struct {
-	Known    bool // the agent has told what listens
 	Ports    []Port
 	Forwards []Forward // all that were asked for and not removed
 }

@@ -94,7 +94,6 @@ type Status struct {
 	Agent      string // its build
 	Boots      int
 	Warning    string // why the VMM stopped by itself
-	StartedAt  time.Time
 	ReadyAt    time.Time
 	Exit       Exit // in PhaseExited only
 }
@@ -162,7 +161,6 @@ type Images interface {
 // Kernel is what a VM needs of its kernel.
 type Kernel struct {
 	Name         string
-	Version      string
 	Architecture string // as in GOARCH; empty: not known
 	Vmlinux      string // path of the uncompressed ELF
 	Modules      string // path of the read-only ext4 with its modules; empty: none

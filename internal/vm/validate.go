@@ -42,15 +42,21 @@ func ValidateName(name string) error {
 		return fault.New(fault.Invalid, "VM name %q is not valid: it reads like an id", name).
 			WithHint("choose another name")
 	}
-	// Names under .vm that stand for something else: see internal/netstack and NamesAddress.
-	if name == HostName || name == "gateway" || name == "localhost" {
-		return fault.New(fault.Invalid, "VM name %q is not valid: %s.vm is not a VM", name, name).WithHint("choose another name")
+	if name == HostName || name == GatewayName || name == "localhost" {
+		return fault.New(fault.Invalid, "VM name %q is not valid: %s is not a VM", name, name+NameSuffix).WithHint("choose another name")
 	}
 	return nil
 }
 
-// HostName is the name under .vm of the host itself.
-const HostName = "host"
+// NameSuffix makes the DNS name of a VM of its name, on the host and in guests.
+const NameSuffix = ".vm"
+
+// The names under NameSuffix that are no VM's: the host's own, and that of a
+// guest's gateway.
+const (
+	HostName    = "host"
+	GatewayName = "gateway"
+)
 
 func validateVCPU(n int, host HostFacts) error {
 	switch {

@@ -158,7 +158,6 @@ func (r *Reporter) report() agentrpc.Listening {
 			continue
 		}
 		if len(report.Sockets) == agentrpc.MaxListening {
-			report.Truncated = true
 			break
 		}
 		report.Sockets = append(report.Sockets, agentrpc.Socket{
