@@ -18,18 +18,6 @@ const (
 	termGrace = 3 * time.Second
 	// failGrace is how long a guest whose agent failed may take to power off.
 	failGrace = 10 * time.Second
-	// helloLimit is how long a boot may take to the agent's Hello, before the
-	// machine is reset: under emulation, on a busy host, a kernel rarely hangs on
-	// its way there. It is done maxHung times a start; the ready timeout bounds
-	// them together.
-	helloLimit = 45 * time.Second
-	maxHung    = 2
-	// A VMM that had less than hungCPU of the CPU may only be slow, on a host as
-	// busy: it is looked at again each helloAgain, for as long as it takes
-	// stillCPU in between.
-	helloAgain = 15 * time.Second
-	hungCPU    = 20 * time.Second
-	stillCPU   = 100 * time.Millisecond
 	// ownEndGrace is how long the guest may take when the monitor is told to end.
 	ownEndGrace = 20 * time.Second
 	// maxResets in resetWindow: more of them and the guest only loops.
@@ -250,33 +238,6 @@ func (s *supervisor) onReadyTimeout() {
 		}
 		s.endHard()
 	}
-}
-
-// onNoHello resets a boot that hangs before its agent came up. Nothing of the
-// guest's runs yet, so no disk is mounted.
-func (s *supervisor) onNoHello() {
-	switch {
-	case s.wasReady || s.stopping || s.forced || s.status.Phase != monitorrpc.PhaseBooting || s.hungBoots == maxHung:
-	case s.status.Paused: // it cannot say hello
-		s.hello.Reset(helloLimit)
-	case s.onlySlow():
-		s.hello.Reset(helloAgain)
-	default:
-		s.hungBoots++
-		s.hung = true
-		s.log.Warn("the guest hangs on its way up; it is reset",
-			"after", helloLimit.String(), "boot", s.status.Boots, "console", s.console(consoleLines))
-		s.signal(killSignal)
-	}
-}
-
-// onlySlow reports whether the VMM was given too little of the CPU to be judged,
-// and makes use of what it gets.
-func (s *supervisor) onlySlow() bool {
-	used := s.cpu(s.status.VMMPID)
-	progress := used - s.looked
-	s.looked = used
-	return used < hungCPU && progress >= stillCPU
 }
 
 // pauseNow and resumeNow run in the caller's goroutine, since the VMM may take

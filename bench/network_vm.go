@@ -1,0 +1,145 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// netBench is the VM with both networks, and the host's servers.
+type netBench struct {
+	*bench
+	server  net.Listener // on the host's loopback
+	hostfwd int          // QEMU's user network leads from here to the guest's sink
+	loop    string       // banger's loopback address of the VM
+}
+
+func (n *netBench) close() error {
+	if n.server == nil {
+		return nil
+	}
+	return n.server.Close()
+}
+
+func (n *netBench) start(ctx context.Context) error {
+	qemu, err := exec.LookPath("qemu-system-x86_64")
+	if err != nil {
+		return err
+	}
+	free, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	n.hostfwd = free.Addr().(*net.TCPAddr).Port
+	if err := free.Close(); err != nil {
+		return err
+	}
+	n.qemu = filepath.Join(n.dir, "qemu-with-user-network")
+	script := fmt.Sprintf("#!/bin/sh\ncase \"$*\" in *-kernel*) set -- \"$@\" -netdev user,id=bench,hostfwd=tcp:127.0.0.1:%d-:%d -device virtio-net-device,netdev=bench,mac=52:55:00:00:00:01;; esac\nexec %s \"$@\"\n",
+		n.hostfwd, sinkPort, qemu)
+	if err := os.WriteFile(n.qemu, []byte(script), 0o755); err != nil {
+		return err
+	}
+	if n.server, err = (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0"); err != nil {
+		return err
+	}
+	go serveLoad(n.server)
+	probe := filepath.Join(n.dir, "probe")
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", probe, "./e2e/probe")
+	build.Dir, build.Env = n.repo, append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("build the probe: %w: %s", err, out)
+	}
+	for _, args := range [][]string{
+		{"vm", "create", "--name", "net", "--image", "busybox", "--egress", "default allow; allow host"},
+		{"vm", "cp", probe, "net:/bin/probe"},
+		{"vm", "exec", "net", "--", "sh", "-ec", "nic=$(grep -l 52:55:00:00:00:01 /sys/class/net/*/address | cut -d/ -f5); ip link set $nic up; ip addr add 10.0.2.15/24 dev $nic"},
+		{"vm", "session", "start", "net", "--name", "sink", "--", "probe", "sink", ":" + strconv.Itoa(sinkPort)},
+	} {
+		if _, err := n.banger(ctx, args...); err != nil {
+			return err
+		}
+	}
+	show, err := n.banger(ctx, "vm", "show", "net", "-o", "json")
+	if err != nil {
+		return err
+	}
+	_, rest, _ := strings.Cut(show, `"address": "`)
+	n.loop, _, _ = strings.Cut(rest, `"`)
+	return n.awaitPort(ctx)
+}
+
+// awaitPort waits until the guest's port is on the host.
+func (n *netBench) awaitPort(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", n.ourPort())
+		if err == nil {
+			return conn.Close()
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("the guest's port did not appear at %s: %w", n.ourPort(), err)
+		}
+	}
+}
+
+func (n *netBench) ourPort() string { return net.JoinHostPort(n.loop, strconv.Itoa(sinkPort)) }
+
+// serveLoad sends as many bytes as a first line asks for; what begins with
+// anything else it reads to the end.
+func serveLoad(l net.Listener) {
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			defer func() { _ = conn.Close() }()
+			in := bufio.NewReaderSize(conn, 256<<10)
+			first, err := in.Peek(1)
+			if err != nil || first[0] < '0' || first[0] > '9' {
+				_, _ = io.Copy(io.Discard, in)
+				return
+			}
+			line, err := in.ReadString('\n')
+			size, parseErr := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
+			if err != nil || parseErr != nil {
+				return
+			}
+			data := make([]byte, 256<<10)
+			for ; size > 0; size -= int64(len(data)) {
+				if _, err := conn.Write(data[:min(size, int64(len(data)))]); err != nil {
+					return
+				}
+			}
+		}()
+	}
+}
+
+// guest runs the probe in the guest and returns the number that it prints.
+func (n *netBench) guest(ctx context.Context, unit time.Duration, args ...string) (time.Duration, error) {
+	out, err := n.banger(ctx, append([]string{"vm", "exec", "net", "--", "probe"}, args...)...)
+	if err != nil {
+		return 0, err
+	}
+	count, err := strconv.ParseInt(strings.TrimSpace(out), 10, 64)
+	return time.Duration(count) * unit, err
+}
+
+// at is the host's server, as the guest sees it by one of the networks.
+func (n *netBench) at(host string) string {
+	return net.JoinHostPort(host, strconv.Itoa(n.server.Addr().(*net.TCPAddr).Port))
+}

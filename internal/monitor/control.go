@@ -1,0 +1,166 @@
+package monitor
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/bangervm/banger/internal/agentrpc"
+)
+
+const (
+	// maxAgents bounds the control streams open at once; a guest needs one.
+	maxAgents = 4
+	// maxWord and maxText bound what of a guest's words is kept, in bytes.
+	maxWord = 128
+	maxText = 4 << 10
+	maxName = 256 // of a name in the DNS
+	// sendQueue is how many messages wait for a guest that does not read.
+	sendQueue = 16
+	// listeningPause keeps a guest from having its ports opened and closed as
+	// fast as it can talk.
+	listeningPause = 50 * time.Millisecond
+)
+
+// agentConn is one control stream of the guest's agent.
+type agentConn struct {
+	conn net.Conn
+	out  chan agentrpc.HostMessage
+}
+
+// agentInput is what came in on a control stream; a nil message is its end.
+type agentInput struct {
+	from    *agentConn
+	message *agentrpc.GuestMessage
+}
+
+// serveAgents accepts the guest's control streams until the listener is
+// closed, and passes on what they say until ctx ends. All comes from the guest:
+// nothing of it is trusted.
+func serveAgents(ctx context.Context, listener net.Listener, to chan<- agentInput, log *slog.Logger) {
+	var streams sync.WaitGroup
+	defer streams.Wait()
+	slots := make(chan struct{}, maxAgents)
+	for {
+		conn, err := listener.Accept()
+		if err != nil {
+			if !errors.Is(err, net.ErrClosed) {
+				log.Error("the agent's control port is gone", "err", err)
+			}
+			return
+		}
+		select {
+		case slots <- struct{}{}:
+			streams.Go(func() {
+				defer func() { <-slots }()
+				serveAgent(ctx, conn, to, log)
+			})
+		default:
+			_ = conn.Close() // the guest has enough of them
+		}
+	}
+}
+
+func serveAgent(ctx context.Context, conn net.Conn, to chan<- agentInput, log *slog.Logger) {
+	a := &agentConn{conn: conn, out: make(chan agentrpc.HostMessage, sendQueue)}
+	ctx, cancel := context.WithCancel(ctx)
+	var writer sync.WaitGroup
+	writer.Go(func() { a.write(ctx) })
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer func() {
+		cancel()
+		stop()
+		_ = conn.Close()
+		writer.Wait()
+	}()
+	pass := func(m *agentrpc.GuestMessage) bool {
+		select {
+		case to <- agentInput{a, m}:
+			return true
+		case <-ctx.Done():
+			return false
+		}
+	}
+	lines := bufio.NewScanner(conn)
+	lines.Buffer(make([]byte, 0, 4096), agentrpc.MaxLine)
+	for lines.Scan() {
+		var m agentrpc.GuestMessage
+		if err := json.Unmarshal(lines.Bytes(), &m); err != nil {
+			log.Debug("the agent sent what is no message", "err", err)
+			break
+		}
+		trim(&m)
+		if !pass(&m) || m.Listening != nil && !rest(ctx, listeningPause) {
+			return
+		}
+	}
+	pass(nil)
+}
+
+// rest waits d, and reports whether ctx went on that long.
+func rest(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (a *agentConn) write(ctx context.Context) {
+	enc := json.NewEncoder(a.conn)
+	for {
+		select {
+		case m := <-a.out:
+			if enc.Encode(m) != nil {
+				_ = a.conn.Close()
+				return
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// trim bounds a guest's words, and makes them printable.
+func trim(m *agentrpc.GuestMessage) {
+	for _, s := range words(m) {
+		*s = clip(printable(*s), maxWord)
+	}
+	if m.Failed != nil {
+		m.Failed.Message = clip(printable(m.Failed.Message), maxText)
+	}
+}
+
+func words(m *agentrpc.GuestMessage) []*string {
+	switch {
+	case m.Hello != nil:
+		return []*string{&m.Hello.Build, &m.Hello.Kernel, &m.Hello.BootID}
+	case m.Stage != nil:
+		return []*string{&m.Stage.Name}
+	case m.Ready != nil:
+		return []*string{&m.Ready.Init}
+	case m.Failed != nil:
+		return []*string{&m.Failed.Stage}
+	default:
+		return nil
+	}
+}
+
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}

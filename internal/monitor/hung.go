@@ -1,0 +1,49 @@
+package monitor
+
+import (
+	"time"
+
+	"github.com/bangervm/banger/internal/monitorrpc"
+)
+
+const (
+	// helloLimit is how long a boot may take to the agent's Hello, before the
+	// machine is reset: under emulation, on a busy host, a kernel rarely hangs on
+	// its way there. It is done maxHung times a start; the ready timeout bounds
+	// them together.
+	helloLimit = 45 * time.Second
+	maxHung    = 2
+	// A VMM that had less than hungCPU of the CPU may only be slow, on a host as
+	// busy: it is looked at again each helloAgain, for as long as it takes
+	// stillCPU in between.
+	helloAgain = 15 * time.Second
+	hungCPU    = 20 * time.Second
+	stillCPU   = 100 * time.Millisecond
+)
+
+// onNoHello resets a boot that hangs before its agent came up. Nothing of the
+// guest's runs yet, so no disk is mounted.
+func (s *supervisor) onNoHello() {
+	switch {
+	case s.wasReady || s.stopping || s.forced || s.status.Phase != monitorrpc.PhaseBooting || s.hungBoots == maxHung:
+	case s.status.Paused: // it cannot say hello
+		s.hello.Reset(helloLimit)
+	case s.onlySlow():
+		s.hello.Reset(helloAgain)
+	default:
+		s.hungBoots++
+		s.hung = true
+		s.log.Warn("the guest hangs on its way up; it is reset",
+			"after", helloLimit.String(), "boot", s.status.Boots, "console", s.console(consoleLines))
+		s.signal(killSignal)
+	}
+}
+
+// onlySlow reports whether the VMM was given too little of the CPU to be judged,
+// and makes use of what it gets.
+func (s *supervisor) onlySlow() bool {
+	used := s.cpu(s.status.VMMPID)
+	progress := used - s.looked
+	s.looked = used
+	return used < hungCPU && progress >= stillCPU
+}
