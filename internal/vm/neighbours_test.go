@@ -1,0 +1,97 @@
+package vm_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/operation"
+	"github.com/bangervm/banger/internal/vm"
+)
+
+func TestNeighboursAreThoseOfAGroupThatLive(t *testing.T) {
+	h := newHarness(t)
+	for _, c := range []struct {
+		name, group string
+		network     vm.NetworkMode
+		start       bool
+	}{
+		{"a", "red", vm.NetworkUser, true},
+		{"b", "red", vm.NetworkUser, true},
+		{"c", "red", vm.NetworkUser, false},
+		{"d", "blue", vm.NetworkUser, true},
+		{"e", "", vm.NetworkUser, true},
+		{"f", "red", vm.NetworkNone, true},
+	} {
+		req := vm.CreateRequest{Name: &c.name, Network: c.network, Start: c.start}
+		if c.group != "" {
+			req.Labels = map[string]string{vm.GroupLabel: c.group}
+		}
+		if _, err := h.svc.Create(t.Context(), req, operation.Discard{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.settled("a", "all", "b")
+	h.settled("b", "all", "a")
+	h.settled("d", "all")
+	h.settled("e", "all")
+
+	if _, err := h.svc.Start(t.Context(), "c", vm.WaitReady(), quiet); err != nil {
+		t.Fatal(err)
+	}
+	h.settled("a", "all", "b", "c")
+	h.settled("c", "all", "a", "b")
+
+	relabel := func(name, group string) {
+		if _, err := h.svc.Set(t.Context(), name, vm.Change{Labels: map[string]string{vm.GroupLabel: group}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	relabel("b", "blue") // while it runs
+	h.settled("a", "all", "c")
+	h.settled("b", "all", "d")
+	h.settled("d", "all", "b")
+	relabel("b", "")
+	h.settled("b", "all")
+	h.settled("d", "all")
+
+	if err := h.svc.Delete(t.Context(), "c", true, quiet); err != nil {
+		t.Fatal(err)
+	}
+	h.settled("a", "all")
+}
+
+func TestOnlyLabelsOfARunningVMAreChanged(t *testing.T) {
+	h := newHarness(t)
+	h.create("web", true)
+	_, err := h.svc.Set(t.Context(), "web", vm.Change{Labels: map[string]string{"a": "b"}, Publish: &[]vm.Publish{}})
+	wantFault(t, err, fault.Conflict, "only the labels")
+	if v, err := h.svc.Set(t.Context(), "web", vm.Change{Labels: map[string]string{"a": "b"}}); err != nil || v.Labels["a"] != "b" {
+		t.Errorf("Set gave %v, %v", v.Labels, err)
+	}
+}
+
+// settled waits until the machine of a VM has this policy and these neighbours.
+func (h *harness) settled(name, policy string, neighbours ...string) {
+	h.t.Helper()
+	m := h.machines.get(h.get(name).ID)
+	if m == nil {
+		h.t.Fatalf("VM %s has no machine", name)
+	}
+	deadline := time.After(10 * time.Second)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for {
+		gotPolicy, got := m.seen()
+		slices.Sort(got)
+		if gotPolicy == policy && slices.Equal(got, neighbours) {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			h.t.Fatalf("VM %s stays with %q and %v; want %q and %v", name, gotPolicy, got, policy, neighbours)
+		}
+	}
+}
