@@ -11,6 +11,7 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 
 	"github.com/bangervm/banger/internal/monitorrpc"
+	"github.com/bangervm/banger/internal/netstack/sniff"
 )
 
 // hello has a TLS client say which host it is for.
@@ -23,6 +24,13 @@ func hello(name string) func(conn net.Conn) {
 
 func says(text string) func(conn net.Conn) {
 	return func(conn net.Conn) { _, _ = io.WriteString(conn, text) }
+}
+
+func saysAndEnds(text string) func(conn net.Conn) {
+	return func(conn net.Conn) {
+		_, _ = io.WriteString(conn, text)
+		_ = conn.(interface{ CloseWrite() error }).CloseWrite()
+	}
 }
 
 // inPieces writes a byte at a time, each a segment.
@@ -58,6 +66,12 @@ func TestWhatAConnectionSaysOfItsDestination(t *testing.T) {
 		"no Host":                   {byName, says("GET / HTTP/1.0\r\n\r\n"), false},
 		"Host that is denied":       {allButOne, says("GET / HTTP/1.1\r\nHost: denied.example\r\n\r\n"), false},
 		"another protocol":          {byName, says("SSH-2.0-OpenSSH_10.0\r\n"), true},
+		"a word, and the end":       {byName, saysAndEnds("hello"), true},
+		"half a request":            {byName, saysAndEnds("GET / HTTP/1.0"), false},
+		"half a ClientHello":        {byName, saysAndEnds("\x16\x03\x01\x02\x00\x01"), false},
+		"a long target":             {byName, says("GET /" + strings.Repeat("x", sniff.MaxPrefix) + " HTTP/1.1\r\nHost: other.example\r\n\r\n"), false},
+		"a long method":             {byName, says(strings.Repeat("X", 99) + " / HTTP/1.1\r\nHost: other.example\r\n\r\n"), false},
+		"a warning, then the hello": {byName, func(conn net.Conn) { says("\x15\x03\x01\x00\x02\x01\x5a")(conn); hello("other.example")(conn) }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, asks := withUpstream(t, map[string][]string{"allowed.example": {"203.0.113.7"}})

@@ -120,6 +120,9 @@ func (f *flow) gate(guest *guestConn, host io.Writer) error {
 		prefix = prefix[:len(prefix)+read]
 		ended := errors.Is(err, io.EOF)
 		destination, more := sniff.Host(prefix)
+		if more && ended {
+			destination, more = sniff.HostAtEnd(prefix), false
+		}
 		switch {
 		case err != nil && !ended && !errors.Is(err, os.ErrDeadlineExceeded) && !isTimeout(err):
 			return err
@@ -134,7 +137,7 @@ func (f *flow) gate(guest *guestConn, host io.Writer) error {
 				return err
 			}
 			return guest.SetReadDeadline(time.Time{})
-		case ended || err != nil || len(prefix) == sniff.MaxPrefix:
+		case err != nil || len(prefix) == sniff.MaxPrefix:
 			return f.refuse(egress.Verdict{Rule: f.verdict.Rule}, "the destination was not told in the first bytes")
 		case len(prefix) == read:
 			if err := guest.SetReadDeadline(time.Now().Add(lookTime)); err != nil {

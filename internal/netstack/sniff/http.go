@@ -6,9 +6,6 @@ import (
 	"strings"
 )
 
-// maxMethod is the length of the longest word that could be a method.
-const maxMethod = 64
-
 // httpHost is the host of a request, if the bytes begin with one.
 func httpHost(b []byte) (h Destination, more bool) {
 	b = bytes.TrimLeft(b, "\r\n") // as servers do
@@ -41,14 +38,15 @@ func httpHost(b []byte) (h Destination, more bool) {
 }
 
 // startsRequest says whether a line, or the beginning of one, could be that of a
-// request. Control characters are in no line of another protocol that could be
+// request: there are servers that take any word for a method, however long, and
+// some that skip spaces before it. Control characters are in no line of another protocol that could be
 // taken for one, and in none of HTTP that a sound client sends.
 func startsRequest(line []byte) bool {
-	method := line
-	if i := bytes.IndexAny(line, spaces); i >= 0 {
-		method = line[:i]
+	method := bytes.TrimLeft(line, spaces)
+	if i := bytes.IndexAny(method, spaces); i >= 0 {
+		method = method[:i]
 	}
-	if len(method) > maxMethod || len(method) > 0 && !isToken(string(method)) || len(method) == 0 && len(line) > 0 {
+	if len(method) > 0 && !isToken(string(method)) {
 		return false
 	}
 	return !bytes.ContainsFunc(line, isControl) || isMethod(string(method))

@@ -47,6 +47,9 @@ func TestHostOfHTTP(t *testing.T) {
 		"GET / HTTP/1.0\r\n\r\n":                                              "",
 		"GET /\r\n":                                                           "",
 		"GET http://b.example/\r\n":                                           "",
+		strings.Repeat("X", 65) + " / HTTP/1.1\r\nHost: a.example\r\n\r\n":    "a.example",
+		strings.Repeat("X", 9000) + " / HTTP/1.0\r\n\r\n":                     "",
+		" GET / HTTP/1.1\r\nHost: a.example\r\n\r\n":                          "",
 		"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n":                                    "",
 		"GET  / HTTP/1.1\r\nHost: a.example\r\n\r\n":                          "",
 		"GET\t/ HTTP/1.1\r\nHost: a.example\r\n\r\n":                          "",
@@ -67,11 +70,37 @@ func TestHostOfOtherProtocols(t *testing.T) {
 	for _, first := range []string{
 		"SSH-2.0-OpenSSH_9.2p1\r\n", "EHLO a.example\r\n", "*1\r\n$4\r\nPING\r\n", "0045git-upload-pack /x\x00host=a.example\x00",
 		"\x00\x00\x00\x08\x04\xd2\x16\x2f", "OPTIONS rtsp://a.example/ RTSP/1.0\r\n", "INVITE sip:a@a.example SIP/2.0\r\n",
-		"\x16\x01", "\xff\xfb\x01", "NICK a\r\n", " GET / HTTP/1.1\r\n", strings.Repeat("x", 65), "get key\r\n", "\x80\x2e\x02",
+		"\x16\x01", "\xff\xfb\x01", "NICK a\r\n", " x\r\n", "get key\r\n", "\x80\x2e\x02",
 	} {
 		if got, more := sniff.Host([]byte(first)); more || got != (sniff.Destination{Kind: sniff.Other}) {
 			t.Errorf("%q: %+v, more: %v", first, got, more)
 		}
+	}
+}
+
+// What a client said that says no more is looked at as a server would that takes
+// it for whole.
+func TestHostAtEnd(t *testing.T) {
+	for all, want := range map[string]sniff.Destination{
+		"":                                   {Kind: sniff.Other},
+		"hello":                              {Kind: sniff.Other},
+		"hello world":                        {Kind: sniff.Other},
+		"\x16":                               {Kind: sniff.Other},
+		"\x80\x2e":                           {Kind: sniff.Other},
+		"\x16\x03\x01\x02":                   {Kind: sniff.TLS},
+		"\x80\x2e\x01\x03":                   {Kind: sniff.TLS},
+		"GET /":                              {Kind: sniff.HTTP},
+		"GET / HTTP/1.0":                     {Kind: sniff.HTTP},
+		"GET / HTTP/1.1\r\nHost: a.example":  {Kind: sniff.HTTP, Name: "a.example"},
+		"GET / HTTP/1.1\r\nHost: a.exa\r\nX": {Kind: sniff.HTTP},
+	} {
+		if got := sniff.HostAtEnd([]byte(all)); got != want {
+			t.Errorf("%q: %+v, want %+v", all, got, want)
+		}
+	}
+	long := []byte("GET /" + strings.Repeat("x", sniff.MaxPrefix-6))
+	if got := sniff.HostAtEnd(long); got != (sniff.Destination{Kind: sniff.HTTP}) {
+		t.Errorf("a long request line: %+v", got)
 	}
 }
 

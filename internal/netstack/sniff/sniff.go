@@ -38,7 +38,8 @@ type Destination struct {
 
 // Host looks at the first bytes of a client. more says that they are too few to
 // tell: call again with these and those that follow; it is never true of MaxPrefix
-// bytes. A client that sends no more must not be let through.
+// bytes. A client that sends no more for now must not be let through; see HostAtEnd
+// for one that has ended.
 func Host(prefix []byte) (h Destination, more bool) {
 	full := len(prefix) >= MaxPrefix
 	prefix = prefix[:min(len(prefix), MaxPrefix)]
@@ -53,7 +54,18 @@ func Host(prefix []byte) (h Destination, more bool) {
 		return Destination{Kind: TLS}, more
 	}
 	h, more = httpHost(prefix)
+	if more && full {
+		h.Kind = HTTP // it may still become a request
+	}
 	return h, more && !full
+}
+
+// HostAtEnd looks at all that a client sent which sends no more: a request whose
+// end is missing is taken for one, as some servers do. A ClientHello that is not
+// whole has no name.
+func HostAtEnd(all []byte) Destination {
+	h, _ := Host(append(all[:len(all):len(all)], "\r\n\r\n"...))
+	return h
 }
 
 // canonical is a host as Destination.Name has it; empty, if it is none.

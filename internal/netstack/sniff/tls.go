@@ -4,23 +4,26 @@ import "encoding/binary"
 
 const (
 	recordHeader    = 5
+	recordFirst     = 20 // the types of records: change of ciphers,
 	recordHandshake = 22
+	recordLast      = 24 // … heartbeat
 	maxRecord       = 1 << 14
 	clientHello     = 1
 	handshakeHeader = 4
 	serverName      = 0 // the extension, and its one type of name
 )
 
-// startsTLS says whether the bytes begin with a handshake record, as far as there
-// are any.
+// startsTLS says whether the bytes begin with a record, as far as there are any.
+// Servers take a warning before the ClientHello, and skip it: what is not a
+// handshake is TLS without a name.
 func startsTLS(b []byte) bool {
-	return b[0] == recordHandshake && (len(b) < 2 || b[1] == 3)
+	return b[0] >= recordFirst && b[0] <= recordLast && (len(b) < 2 || b[1] == 3)
 }
 
 // startsOldTLS says whether it is a ClientHello in SSL 2's form (RFC 5246, E.2),
 // which has no SNI; more: the bytes could be the beginning of one.
 func startsOldTLS(b []byte) (is, more bool) {
-	if b[0] != 0x80 && b[0] != 0x81 || len(b) > 2 && b[2] != clientHello || len(b) > 3 && b[3] != 3 {
+	if b[0]&0xc0 != 0x80 || len(b) > 2 && b[2] != clientHello || len(b) > 3 && b[3] != 3 {
 		return false, false
 	}
 	return len(b) > 3, len(b) <= 3

@@ -116,9 +116,12 @@ func TestHostOfTLS(t *testing.T) {
 		"bytes behind the extensions": {inRecords(append([]byte{1}, prefixed(3, append(append([]byte{3, 3}, make([]byte, 32)...), 0, 0, 2, 0x13, 1, 1, 0, 0, 0, 7))...), record), ""},
 		"another message":             {inRecords([]byte{2, 0, 0, 1, 0}, record), ""},
 		"an alert between":            {append(hello(8, sni("a.example"))[:13:13], 21, 3, 1, 0, 2, 1, 0), ""},
+		"a warning before the hello":  {append([]byte{21, 3, 1, 0, 2, 1, 90}, hello(record, sni("a.example"))...), ""},
+		"ciphers before the hello":    {append([]byte{20, 3, 3, 0, 1, 1}, hello(record, sni("a.example"))...), ""},
 		"an empty record":             {[]byte{22, 3, 1, 0, 0}, ""},
 		"too long a message":          {[]byte{22, 3, 1, 0, 4, 1, 1, 0, 0}, ""},
 		"too long a record":           {[]byte{22, 3, 1, 0x40, 1}, ""},
+		"SSL 2's form, long":          {[]byte{0x8f, 0x2e, 1, 3, 1, 0, 3, 0, 0, 0, 0x10}, ""},
 		"SSL 2's form":                {[]byte{0x80, 0x2e, 1, 3, 1, 0, 3, 0, 0, 0, 0x10}, ""},
 	} {
 		got, more := sniff.Host(c.bytes)
@@ -148,7 +151,7 @@ func TestHostGivesUpAfterMaxPrefix(t *testing.T) {
 	for _, c := range []struct {
 		bytes []byte
 		kind  sniff.Kind
-	}{{slow, sniff.TLS}, {[]byte(head), sniff.HTTP}, {[]byte("GET /" + strings.Repeat("x", sniff.MaxPrefix)), sniff.Other}} {
+	}{{slow, sniff.TLS}, {[]byte(head), sniff.HTTP}, {[]byte("GET /" + strings.Repeat("x", sniff.MaxPrefix)), sniff.HTTP}, {[]byte(strings.Repeat("\r\n", sniff.MaxPrefix)), sniff.HTTP}} {
 		if _, more := sniff.Host(c.bytes[:sniff.MaxPrefix-1]); !more {
 			t.Errorf("%.20q: it gave up before the bound", c.bytes)
 		}
