@@ -47,6 +47,13 @@ func (c *closing) close(ep tcpip.Endpoint) {
 	}
 }
 
+// count is how many have not ended yet.
+func (c *closing) count() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.endpoints)
+}
+
 // watch aborts what takes too long until ctx ends.
 func (c *closing) watch(ctx context.Context) {
 	tick := time.NewTicker(closingCheck)

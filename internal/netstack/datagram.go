@@ -70,6 +70,9 @@ func (n *Network) datagram(id stack.TransportEndpointID, pkt *stack.PacketBuffer
 func (n *Network) forward(key datagramKey, payload []byte) bool {
 	n.mu.Lock()
 	d := n.datagrams[key]
+	if d != nil {
+		d.wait(payload)
+	}
 	n.mu.Unlock()
 	if d == nil {
 		f := n.begin(key.protocol, key.guestPort, key.to)
@@ -84,17 +87,17 @@ func (n *Network) forward(key datagramKey, payload []byte) bool {
 		}
 		n.mu.Lock()
 		n.datagrams[key] = d
+		d.wait(payload)
 		n.mu.Unlock()
 		if !n.spawn(func(context.Context) { d.run(key) }) { //nolint:contextcheck // the flow has its own
 			d.leave(key, "")
-			return true
 		}
 	}
-	d.wait(payload)
 	return true
 }
 
-// wait queues a payload, or loses it.
+// wait queues a payload, or loses it. n.mu is held: one that comes as the flow
+// leaves would count as waiting for ever.
 func (d *datagramFlow) wait(payload []byte) {
 	if d.n.waiting.Add(int64(len(payload))) <= maxWaitingBytes {
 		select {

@@ -118,16 +118,22 @@ func (n *Network) decideLocked(f *flow) egress.Verdict {
 	return egress.Verdict{Rule: groundVirtual}
 }
 
-// stillAllowed says whether policy allows the flow as it is; n.mu is held.
+// stillAllowed says whether policy allows the flow as it is; n.mu is held. One
+// whose first bytes were let pass unseen cannot be shown to be allowed by a policy
+// that asks for them.
 func (f *flow) stillAllowed(policy egress.Policy) bool {
 	if f.neighbour != nil {
 		return true
 	}
 	verdict := policy.Decide(f.flow)
-	if verdict.Allow && f.said {
-		verdict = policy.CheckHost(f.flow, verdict, f.host)
+	switch {
+	case verdict.Allow && f.said:
+		return policy.CheckHost(f.flow, verdict, f.host).Allow
+	case verdict.Allow && f.protocol == protocolTCP && !f.needsHost:
+		return !policy.NeedsHost(verdict)
+	default:
+		return verdict.Allow
 	}
-	return verdict.Allow
 }
 
 // says notes what the flow says of its destination, and is the verdict on it.
@@ -135,7 +141,8 @@ func (f *flow) says(host string) egress.Verdict {
 	f.n.mu.Lock()
 	defer f.n.mu.Unlock()
 	f.host, f.said = host, true
-	return f.n.policy.CheckHost(f.flow, f.verdict, host)
+	policy := f.n.policy // may be another than when the flow began
+	return policy.CheckHost(f.flow, policy.Decide(f.flow), host)
 }
 
 // onCut has end called when the flow is cut; at once if it was already.

@@ -1,6 +1,7 @@
 package netstack
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -124,5 +125,61 @@ func TestAServerThatSpeaksFirst(t *testing.T) {
 		if !c.passes && errors.Is(err, io.EOF) {
 			t.Error("the connection ended in good order")
 		}
+	}
+}
+
+// A flow that began when nobody had to know its host is cut when that changes; one
+// that was looked at, or that will be, goes on.
+func TestAPolicyThatAsksForTheHostCutsWhatWasNotLookedAt(t *testing.T) {
+	for name, c := range map[string]struct {
+		before, after, first string
+		passes               bool
+	}{
+		"not looked at, now by name":     {"all", "default deny\nallow allowed.example", "", false},
+		"not looked at, now a denied":    {"all", "default allow\ndeny denied.example", "", false},
+		"not looked at, nobody asks":     {"all", "default deny\nallow 203.0.113.7", "", true},
+		"looked at, another protocol":    {"default allow\ndeny denied.example", "default deny\nallow allowed.example", "EHLO me\r\n", true},
+		"looked at, the name":            {"default allow\ndeny denied.example", "default deny\nallow allowed.example", request("allowed.example"), true},
+		"looked at, a name denied now":   {"default allow\ndeny denied.example", "default allow\ndeny allowed.example", request("allowed.example"), false},
+		"looked at, of another rule now": {"default allow\ndeny denied.example", "default deny\nallow allowed.example\nallow other.example", request("other.example"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, asks := withUpstream(t, map[string][]string{"allowed.example": {"203.0.113.7"}})
+			m := boot(t, c.before, asks)
+			m.atOutside(t, echoAll)
+			m.ask(t, "allowed.example", dnsmessage.TypeA)
+			conn := m.mustDial(t, outside4)
+			passesBack(t, conn, cmp.Or(c.first, "x"))
+			m.net.SetPolicy(parsed(t, c.after))
+			_, _ = io.WriteString(conn, "y")
+			if read, _ := conn.Read(make([]byte, 1)); (read == 1) != c.passes {
+				t.Errorf("it goes on: %v", read == 1)
+			}
+		})
+	}
+}
+
+// What comes first after the policy was changed is looked at by the new one.
+func TestAPolicyThatChangesBeforeTheFirstBytes(t *testing.T) {
+	_, asks := withUpstream(t, map[string][]string{"allowed.example": {"203.0.113.7"}})
+	m := boot(t, "default allow\ndeny denied.example", asks)
+	m.atOutside(t, echoAll)
+	m.ask(t, "allowed.example", dnsmessage.TypeA)
+	conn := m.mustDial(t, outside4)
+	m.net.SetPolicy(parsed(t, "default deny\nallow allowed.example\nallow other.example"))
+	_, _ = io.WriteString(conn, request("other.example"))
+	if read, _ := conn.Read(make([]byte, 1)); read > 0 {
+		t.Error("it reached another name's server")
+	}
+}
+
+func request(host string) string { return "GET / HTTP/1.1\r\nHost: " + host + "\r\n\r\n" }
+
+func passesBack(t *testing.T, conn net.Conn, text string) {
+	t.Helper()
+	back := make([]byte, len(text))
+	_, _ = io.WriteString(conn, text)
+	if _, err := io.ReadFull(conn, back); err != nil || string(back) != text {
+		t.Fatalf("got %q, %v", back, err)
 	}
 }

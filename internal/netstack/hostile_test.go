@@ -13,6 +13,7 @@ import (
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/waiter"
 
 	"github.com/bangervm/banger/internal/egress"
 	"github.com/bangervm/banger/internal/monitorrpc"
@@ -78,6 +79,35 @@ func TestHandshakesThatAreNeverCompleted(t *testing.T) {
 	<-arrived
 	if flows := m.net.Counters().Flows; flows > maxSetup {
 		t.Errorf("%d flows are open", flows)
+	}
+}
+
+// What a guest does not let end holds up to a buffer each: it counts for the size
+// of those that come.
+func TestConnectionsThatDoNotEndCountAsOpen(t *testing.T) {
+	m := boot(t, "all")
+	endpoint := func() tcpip.Endpoint {
+		ep, err := m.net.stack.NewEndpoint(header.TCPProtocolNumber, header.IPv4ProtocolNumber, &waiter.Queue{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(ep.Close)
+		return ep
+	}
+	for _, c := range []struct {
+		ending int
+		want   int64
+	}{{64, tcpBuffer}, {1, 256 << 10}, {500, 64 << 10}} {
+		for range c.ending {
+			m.net.closing.mu.Lock()
+			m.net.closing.endpoints[endpoint()] = time.Now().Add(patience)
+			m.net.closing.mu.Unlock()
+		}
+		ep := endpoint()
+		m.net.crowded(ep)
+		if got := ep.SocketOptions().GetSendBufferSize(); got != c.want {
+			t.Errorf("%d more that are ending: the buffer has %d bytes, not %d", c.ending, got, c.want)
+		}
 	}
 }
 

@@ -191,7 +191,8 @@ func (n *Network) forget(reason string) {
 	}
 }
 
-// SetPolicy replaces the policy and cuts the flows that it does not allow.
+// SetPolicy replaces the policy and cuts the flows that it does not allow, and
+// TCP ones of which it would have to know the host, if that was not looked at.
 func (n *Network) SetPolicy(policy egress.Policy) {
 	n.mu.Lock()
 	n.policy = policy

@@ -2,6 +2,7 @@ package netstack
 
 import (
 	"net"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -81,4 +82,19 @@ func isUnreachable(frame []byte) bool {
 		return body[6] == 58 && body[40] == 1 && body[41] == 4
 	}
 	return false
+}
+
+// What comes as its flow leaves does not count as waiting for ever.
+func TestDatagramsThatComeAsTheirFlowLeaves(t *testing.T) {
+	m := boot(t, "all") // nobody is there: each flow ends at once
+	key := datagramKey{protocolUDP, 7, netip.MustParseAddrPort(outside4)}
+	for range 100_000 {
+		m.net.forward(key, []byte("x"))
+	}
+	if err := m.net.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if waiting := m.net.waiting.Load(); waiting != 0 {
+		t.Errorf("%d bytes are waiting", waiting)
+	}
 }
