@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 	"sync"
+	"unicode"
 )
 
 // tailBytes is how much of the console is kept for messages.
@@ -53,7 +54,8 @@ func (c *consoleLog) lastLines(n int) string {
 
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == '\uFFFD' {
+		// Not what turns the writing round or begins a terminal's commands (C1) either.
+		if !unicode.IsPrint(r) || r == '\uFFFD' {
 			return -1
 		}
 		return r

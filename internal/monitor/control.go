@@ -48,7 +48,7 @@ func serveAgents(ctx context.Context, listener net.Listener, to chan<- agentInpu
 	defer streams.Wait()
 	slots := make(chan struct{}, maxAgents)
 	for {
-		conn, err := listener.Accept()
+		conn, err := acceptNext(ctx, listener, log)
 		if err != nil {
 			if !errors.Is(err, net.ErrClosed) {
 				log.Error("the agent's control port is gone", "err", err)

@@ -45,14 +45,14 @@ func listenNeighbours(to neighbourServer, log *slog.Logger) (*neighbourSocket, e
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &neighbourSocket{listener: listener, cancel: cancel}
-	s.conns.Go(func() { s.accept(ctx, ownListener{listener, os.Getuid(), log}, to) })
+	s.conns.Go(func() { s.accept(ctx, ownListener{listener, os.Getuid(), log}, to, log) })
 	return s, nil
 }
 
-func (s *neighbourSocket) accept(ctx context.Context, from net.Listener, to neighbourServer) {
+func (s *neighbourSocket) accept(ctx context.Context, from net.Listener, to neighbourServer, log *slog.Logger) {
 	slots := make(chan struct{}, maxNeighbourConns)
 	for {
-		conn, err := from.Accept()
+		conn, err := acceptNext(ctx, from, log)
 		if err != nil {
 			return
 		}

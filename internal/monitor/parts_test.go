@@ -165,8 +165,8 @@ func TestLastLinesArePrintable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, _ = c.Write([]byte("first\nsecond\r\n\x1b[31mred\x1b[0m \xff\xfe\x00bytes\n\n"))
-	if got, want := c.lastLines(2), "second\n[31mred[0m bytes"; got != want {
+	_, _ = c.Write([]byte("first\nsecond\r\n\x1b[31mred\x1b[0m \xff\xfe\x00by\u009b2J\u202etes\u200b\n\n"))
+	if got, want := c.lastLines(2), "second\n[31mred[0m by2Jtes"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	_ = c.Close()

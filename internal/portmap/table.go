@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/bangervm/banger/internal/agentrpc"
@@ -99,7 +100,8 @@ func at(addr netip.Addr, v6only bool) netip.Addr {
 // clean makes a guest's words printable, and at most n bytes.
 func clean(s string, n int) string {
 	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == utf8.RuneError {
+		// Not what turns the writing round either: a name must not look like another.
+		if !unicode.IsPrint(r) || r == utf8.RuneError {
 			return -1
 		}
 		return r
