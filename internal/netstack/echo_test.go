@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/checksum"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 
@@ -60,6 +61,54 @@ func TestEchoesGoOutUnderThePolicy(t *testing.T) {
 	}
 	m.net.cutAll("the test is over")
 	<-done
+}
+
+func TestEchoesGoOutByIPv6(t *testing.T) {
+	const guest, to = "fd62:616e:6765:7200::100", "2001:db8::7"
+	m := boot(t, "default deny\nallow 2001:db8::7 icmp")
+	done := make(chan struct{})
+	m.net.ping = func(addr netip.Addr) (net.Conn, error) {
+		if addr != netip.MustParseAddr(to) {
+			t.Errorf("%s was pinged", addr)
+		}
+		ours, theirs := net.Pipe()
+		go func() {
+			defer close(done)
+			answersEchoes(theirs)
+		}()
+		return ours, nil
+	}
+	answer := m.expect(t, func(frame []byte) bool { return frame[12] == 0x86 && frame[20] == 58 && frame[54] == 129 })
+	for _, address := range []string{"2001:db8::8", to} { // the first is denied
+		m.send(append(fromGuest(m.net.link, etherIPv6), packet6(guest, address, 58, echoRequest6(guest, address))...))
+	}
+	ip := header.IPv6(answer()[14:])
+	message := header.ICMPv6(ip.Payload())
+	source, target := ip.SourceAddress(), ip.DestinationAddress()
+	if source.String() != to || target.String() != guest || message.Ident() != 33 || message.Sequence() != 1 || string(message.Payload()) != "data" {
+		t.Errorf("the answer is from %s for %s: %x", source, target, []byte(message))
+	}
+	if sum := header.ICMPv6Checksum(header.ICMPv6ChecksumParams{
+		Header: message[:header.ICMPv6EchoMinimumSize], Src: source, Dst: target, PayloadCsum: checksum.Checksum(message.Payload(), 0), PayloadLen: 4,
+	}); sum != message.Checksum() {
+		t.Errorf("its checksum is %x, not %x", message.Checksum(), sum)
+	}
+	m.denial(t, "icmp", "2001:db8::8")
+	m.net.cutAll("the test is over")
+	<-done
+}
+
+// echoRequest6 is an ICMPv6 one, with some data.
+func echoRequest6(from, to string) []byte {
+	message := header.ICMPv6(append(make([]byte, header.ICMPv6EchoMinimumSize), "data"...))
+	message.SetType(header.ICMPv6EchoRequest)
+	message.SetIdent(33)
+	message.SetSequence(1)
+	message.SetChecksum(header.ICMPv6Checksum(header.ICMPv6ChecksumParams{
+		Header: message[:header.ICMPv6EchoMinimumSize], PayloadCsum: checksum.Checksum([]byte("data"), 0), PayloadLen: 4,
+		Src: tcpip.AddrFromSlice(netip.MustParseAddr(from).AsSlice()), Dst: tcpip.AddrFromSlice(netip.MustParseAddr(to).AsSlice()),
+	}))
+	return message
 }
 
 func TestTheGatewayAnswersEchoes(t *testing.T) {

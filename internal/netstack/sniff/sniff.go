@@ -10,6 +10,7 @@ package sniff
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/bangervm/banger/internal/egress"
 )
@@ -64,7 +65,7 @@ func Host(prefix []byte) (h Destination, more bool) {
 // end is missing is taken for one, as some servers do. A ClientHello that is not
 // whole has no name.
 func HostAtEnd(all []byte) Destination {
-	h, _ := Host(append(all[:len(all):len(all)], "\r\n\r\n"...))
+	h, _ := Host(append(slices.Clip(all), "\r\n\r\n"...))
 	return h
 }
 
