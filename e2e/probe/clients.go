@@ -115,15 +115,19 @@ func fragment(ctx context.Context, args []string) (string, error) {
 	return strconv.Itoa(len(got)), nil
 }
 
-func size(text string) (int64, error) { return strconv.ParseInt(text, 10, 64) }
+// dialFor reads the arguments ADDR BYTES, and connects.
+func dialFor(ctx context.Context, args []string) (net.Conn, int64, error) {
+	n, err := strconv.ParseInt(arg(args, 1), 10, 64)
+	if err != nil {
+		return nil, 0, err
+	}
+	conn, err := dial(ctx, "tcp", arg(args, 0))
+	return conn, n, err
+}
 
 // upload's peer answers with the hex of what it got, after the end of it.
 func upload(ctx context.Context, args []string) (string, error) {
-	n, err := size(arg(args, 1))
-	if err != nil {
-		return "", err
-	}
-	conn, err := dial(ctx, "tcp", arg(args, 0))
+	conn, n, err := dialFor(ctx, args)
 	if err != nil {
 		return "", err
 	}
@@ -144,11 +148,7 @@ func upload(ctx context.Context, args []string) (string, error) {
 
 // download's peer sends as many bytes as the first line says, then their hash.
 func download(ctx context.Context, args []string) (string, error) {
-	n, err := size(arg(args, 1))
-	if err != nil {
-		return "", err
-	}
-	conn, err := dial(ctx, "tcp", arg(args, 0))
+	conn, n, err := dialFor(ctx, args)
 	if err != nil {
 		return "", err
 	}

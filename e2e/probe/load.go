@@ -17,11 +17,7 @@ const block = 256 << 10
 // send writes as many bytes, waits until the peer has them all, and prints the
 // milliseconds.
 func send(ctx context.Context, args []string) (string, error) {
-	n, err := size(arg(args, 1))
-	if err != nil {
-		return "", err
-	}
-	conn, err := dial(ctx, "tcp", arg(args, 0))
+	conn, n, err := dialFor(ctx, args)
 	if err != nil {
 		return "", err
 	}

@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -65,26 +63,19 @@ func (a *App) egressLog(ctx context.Context, name string, opts client.LogOptions
 	}
 }
 
-// maxLogLine bounds one line of the log, in bytes.
-const maxLogLine = 64 << 10
-
 // egressLines prints records as they come. What has arrived together is aligned
 // together, and columns only ever widen.
 func (a *App) egressLines(log io.Reader) error {
-	in := bufio.NewReaderSize(log, maxLogLine)
+	records := client.NewEgressRecords(log)
 	lines := egressLines{widths: []int{20, 5, 30, 20, 8, 8, 0}}
 	lines.add([]string{"TIME", "EVENT", "DESTINATION", "RULE", "SENT", "RECEIVED", "PROCESS"})
 	for {
-		line, err := in.ReadSlice('\n')
-		if text := strings.TrimSpace(string(line)); text != "" {
-			var r api.EgressRecord
-			if json.Unmarshal([]byte(text), &r) != nil {
-				return fault.New(fault.Internal, "a line of the egress log is no record: %.80q", text)
-			}
+		r, err := records.Next()
+		if err == nil {
 			lines.add(egressCells(r))
 		}
 		// A flush for each line would be slow, one at the end too late.
-		if err != nil || in.Buffered() == 0 {
+		if err != nil || !records.Waiting() {
 			if printErr := a.print(lines.flush()); printErr != nil {
 				return printErr
 			}

@@ -26,7 +26,7 @@ func (c *Client) AddVMEgress(ctx context.Context, name string, req api.AddEgress
 
 // VMEgressLog returns what the guest reached and was denied, an
 // api.EgressRecord as JSON on each line. The caller closes it; with Follow it
-// reads to end-of-file when the VM is not alive any more.
+// reads to end-of-file when the VM is not alive any more. See EgressRecords.
 func (c *Client) VMEgressLog(ctx context.Context, name string, opts LogOptions) (io.ReadCloser, error) {
 	return c.stream(ctx, path("vms", name, "egress", "log")+opts.query())
 }

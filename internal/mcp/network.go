@@ -1,23 +1,19 @@
 package mcp
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
-	"strings"
 
 	"github.com/google/jsonschema-go/jsonschema"
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
-	"github.com/bangervm/banger/internal/fault"
 )
 
-// publish leads from a port of the VM's own address on the host to one in the
-// VM. Other addresses of the host are the user's to give.
+// publish leads from a port of the host's 127.0.0.1 to one in the VM. Other
+// addresses of the host are the user's to give.
 type publish struct {
 	Proto     string `json:"proto,omitempty" jsonschema:"tcp or udp"`
 	HostPort  int    `json:"host_port,omitempty" jsonschema:"on 127.0.0.1 of the host; 0: any that is free"`
@@ -118,11 +114,8 @@ func (s *Server) vmEgress(ctx context.Context, _ *sdk.CallToolRequest, args vmEg
 	return vmEgressResult{Preset: e.Preset, Default: e.Default, Rules: append([]string{}, e.Rules...)}, err
 }
 
-const (
-	// maxRecords bounds the records of an answer, maxRecord one of them, in bytes.
-	maxRecords = 500
-	maxRecord  = 64 << 10
-)
+// maxRecords bounds the records of an answer.
+const maxRecords = 500
 
 func (s *Server) vmEgressLog(ctx context.Context, _ *sdk.CallToolRequest, args vmEgressLogArgs) (vmEgressLogResult, error) {
 	tail := args.Limit
@@ -135,24 +128,18 @@ func (s *Server) vmEgressLog(ctx context.Context, _ *sdk.CallToolRequest, args v
 	}
 	defer func() { _ = log.Close() }()
 	out := vmEgressLogResult{Records: []api.EgressRecord{}}
-	in := bufio.NewReaderSize(log, maxRecord)
+	records := client.NewEgressRecords(log)
 	for {
-		line, err := in.ReadSlice('\n')
-		if text := strings.TrimSpace(string(line)); text != "" {
-			var r api.EgressRecord
-			if json.Unmarshal([]byte(text), &r) != nil {
-				return out, fault.New(fault.Internal, "a line of the egress log is no record: %.80q", text)
-			}
-			if !args.Denied || r.Event == "deny" || r.Event == "dns" {
-				out.Records = append(out.Records, r)
-				out.Records = out.Records[max(0, len(out.Records)-args.Limit):]
-			}
-		}
+		r, err := records.Next()
 		if errors.Is(err, io.EOF) {
 			return out, nil
 		}
 		if err != nil {
 			return out, err
+		}
+		if !args.Denied || r.Event == "deny" || r.Event == "dns" {
+			out.Records = append(out.Records, r)
+			out.Records = out.Records[max(0, len(out.Records)-args.Limit):]
 		}
 	}
 }

@@ -305,25 +305,8 @@ func (m *machine) serveTCP(t *testing.T, at string, serve func(net.Conn)) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var tasks sync.WaitGroup
-	tasks.Go(func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			_ = conn.SetDeadline(time.Now().Add(patience))
-			tasks.Go(func() {
-				defer func() { _ = conn.Close() }()
-				serve(conn)
-			})
-		}
-	})
-	t.Cleanup(func() {
-		l.Shutdown()
-		_ = l.Close()
-		tasks.Wait()
-	})
+	serveAll(t, l, serve)
+	t.Cleanup(l.Shutdown) // before it is closed
 }
 
 // listenUDP binds a port in the guest.

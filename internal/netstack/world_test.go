@@ -106,6 +106,13 @@ func listenTCP(t *testing.T, address string, serve func(net.Conn)) netip.AddrPor
 	if err != nil {
 		t.Fatal(err)
 	}
+	serveAll(t, l, serve)
+	return l.Addr().(*net.TCPAddr).AddrPort()
+}
+
+// serveAll serves each connection in a goroutine, until the test's end.
+func serveAll(t *testing.T, l net.Listener, serve func(net.Conn)) {
+	t.Helper()
 	var tasks sync.WaitGroup
 	tasks.Go(func() {
 		for {
@@ -124,7 +131,6 @@ func listenTCP(t *testing.T, address string, serve func(net.Conn)) netip.AddrPor
 		_ = l.Close()
 		tasks.Wait()
 	})
-	return l.Addr().(*net.TCPAddr).AddrPort()
 }
 
 // echoAll sends back what comes, and then its end.
