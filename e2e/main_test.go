@@ -31,7 +31,10 @@ type suite struct {
 var theSuite *suite
 
 func TestMain(m *testing.M) {
-	if os.Getenv(envScript) != "" { // re-executed, for it or its internet, as the script's user
+	if dir := os.Getenv(envInternet); dir != "" {
+		serveInternet(dir)
+	}
+	if os.Getenv(envScript) != "" { // re-executed as the script's user
 		os.Exit(m.Run())
 	}
 	code, err := runSuite(m)

@@ -23,7 +23,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -50,26 +49,21 @@ const (
 	internetWWW   = "www"  // what the web servers serve
 )
 
-// TestInternet is the internet of an isolated script, in a process of its own:
-// on each address a web server (80, 443), an echo (7, TCP and UDP), a sink that
+// serveInternet is the internet of an isolated script, in a process of its own
+// that is ended with the script: on each address a web server (80, 443), an echo (7, TCP and UDP), a sink that
 // answers with the hash of what it got (9000), a source (9001); a name server;
-// and on addrOther another one, that would resolve anything. It ends with the
-// script.
-func TestInternet(t *testing.T) {
-	dir := os.Getenv(envInternet)
-	if dir == "" {
-		t.Skip("runs only for a script, in a process of its own")
-	}
-	n := newInternet(t, dir)
+// and on addrOther another one, that would resolve anything.
+func serveInternet(dir string) {
+	n := newInternet(dying{}, dir)
 	n.dns(upstreamDNS, "upstream", zone())
 	n.dns(addrOther+":53", "foreign", nil)
 	for _, host := range []string{addrAllowed, addrOther, addrShort, addrPrivate, addrMetadata, addrV6} {
 		n.host(host)
 	}
 	if err := os.WriteFile(filepath.Join(dir, internetReady), nil, 0o600); err != nil {
-		t.Fatal(err)
+		n.test.Fatal(err)
 	}
-	select {} // until the script ends
+	select {}
 }
 
 // cmdInternet waits for the internet, and starts the same servers on the host's
@@ -96,6 +90,12 @@ type harness interface {
 	Fatal(args ...any)
 	Cleanup(do func())
 }
+
+// dying is the harness of a process of its own.
+type dying struct{}
+
+func (dying) Fatal(args ...any) { log.Fatal(args...) }
+func (dying) Cleanup(func())    {}
 
 // failing makes a script's test a harness.
 type failing struct{ ts *testscript.TestScript }

@@ -137,8 +137,7 @@ func spawnScript(t *testing.T, s *suite, path string) {
 	cmd := acct.command(ctx, base, program, "-test.run", "^TestScripts$", "-test.v", "-test.timeout", (scriptTimeout - 30*time.Second).String())
 	cmd.Env = append(cmd.Env, envScript+"="+script, envBase+"="+base, envFixtures+"="+s.fixtures.Dir())
 	if d.isolated {
-		cmd.Env = append(cmd.Env, envInternet+"="+base)
-		acct.isolated(cmd, []string{program, "-test.run", "^TestInternet$", "-test.timeout", scriptTimeout.String()})
+		acct.isolated(cmd, []string{"env", envInternet + "=" + base, program})
 	}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = 10 * time.Second
