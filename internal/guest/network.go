@@ -2,17 +2,13 @@ package guest
 
 import (
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
 	"unicode"
 
 	"github.com/bangervm/banger/internal/agentrpc"
@@ -43,7 +39,7 @@ func (c Client) DialGuest(ctx context.Context, req agentrpc.DialRequest) (net.Co
 	}
 	conn = after(conn, resp)
 	if req.Network == "udp" {
-		return &datagrams{Conn: conn}, nil
+		return agentrpc.NewDatagrams(conn, conn), nil
 	}
 	return conn, nil
 }
@@ -71,47 +67,4 @@ func printable(s string) string {
 		}
 		return r
 	}, s)
-}
-
-// datagrams is a stream of datagrams, each behind its length in two bytes.
-type datagrams struct {
-	net.Conn
-	reading, writing sync.Mutex
-}
-
-// Read reads one datagram; what does not fit is dropped, as by recv(2). A
-// deadline that passes within one closes the connection.
-func (d *datagrams) Read(p []byte) (int, error) {
-	d.reading.Lock()
-	defer d.reading.Unlock()
-	var head [2]byte
-	if n, err := io.ReadFull(d.Conn, head[:]); err != nil {
-		if n > 0 {
-			_ = d.Close()
-		}
-		return 0, err
-	}
-	size := int(binary.BigEndian.Uint16(head[:]))
-	n, err := io.ReadFull(d.Conn, p[:min(size, len(p))])
-	if err == nil && n < size {
-		_, err = io.CopyN(io.Discard, d.Conn, int64(size-n))
-	}
-	if err != nil {
-		_ = d.Close()
-	}
-	return n, err
-}
-
-// Write sends one datagram.
-func (d *datagrams) Write(p []byte) (int, error) {
-	if len(p) > 1<<16-1 {
-		return 0, fmt.Errorf("a datagram of %d bytes", len(p))
-	}
-	d.writing.Lock()
-	defer d.writing.Unlock()
-	frame := append(binary.BigEndian.AppendUint16(make([]byte, 0, 2+len(p)), uint16(len(p))), p...)
-	if _, err := d.Conn.Write(frame); err != nil {
-		return 0, err
-	}
-	return len(p), nil
 }

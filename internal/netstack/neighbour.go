@@ -3,16 +3,15 @@ package netstack
 import (
 	"bufio"
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"io"
-	"math"
 	"net"
 	"net/netip"
 	"slices"
 	"time"
 
+	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/statedir"
 )
@@ -80,7 +79,7 @@ func (n *Network) dialNeighbour(ctx context.Context, f *flow) (net.Conn, error) 
 		return nil, err
 	}
 	if f.protocol == protocolUDP {
-		return &packetStream{Conn: conn, r: bufio.NewReader(conn)}, nil
+		return agentrpc.NewDatagrams(conn, bufio.NewReader(conn)), nil
 	}
 	return conn, nil
 }
@@ -106,7 +105,7 @@ func (n *Network) ServeNeighbour(ctx context.Context, conn net.Conn) {
 		return
 	}
 	if request.Proto == "udp" {
-		joinDatagrams(guest, &packetStream{Conn: conn, r: r})
+		joinDatagrams(guest, agentrpc.NewDatagrams(conn, r))
 		return
 	}
 	joinStreams(guest, &bufferedConn{Conn: conn, r: r})
@@ -168,36 +167,4 @@ func (c *bufferedConn) CloseWrite() error {
 		return half.CloseWrite()
 	}
 	return nil
-}
-
-// packetStream carries datagrams over a stream: each Read and Write is one.
-type packetStream struct {
-	net.Conn
-	r *bufio.Reader
-}
-
-// Read reads one datagram; what of it does not fit into p is lost.
-func (s *packetStream) Read(p []byte) (int, error) {
-	var length [2]byte
-	if _, err := io.ReadFull(s.r, length[:]); err != nil {
-		return 0, err
-	}
-	size := int(binary.BigEndian.Uint16(length[:]))
-	read, err := io.ReadFull(s.r, p[:min(size, len(p))])
-	if err == nil && read < size {
-		_, err = s.r.Discard(size - read)
-	}
-	return read, err
-}
-
-// Write sends one datagram.
-func (s *packetStream) Write(p []byte) (int, error) {
-	if len(p) > math.MaxUint16 {
-		return 0, io.ErrShortWrite
-	}
-	framed := append(binary.BigEndian.AppendUint16(make([]byte, 0, len(p)+2), uint16(len(p))), p...)
-	if _, err := s.Conn.Write(framed); err != nil {
-		return 0, err
-	}
-	return len(p), nil
 }
