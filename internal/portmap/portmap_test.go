@@ -165,6 +165,9 @@ func TestTakenPortIsTriedAgainByItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	g.m.Publish([]vm.Publish{{Proto: "tcp", HostAddress: loopback.String(), HostPort: int(host), GuestPort: 1}})
+	if g.only().Problem == "" {
+		t.Error("a taken port has no problem")
+	}
 	_ = blocker.Close()
 	until(t, "the port", func() bool { return g.only().Problem == "" })
 }
