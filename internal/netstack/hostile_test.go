@@ -185,3 +185,43 @@ func echoRequest() []byte {
 	message.SetChecksum(header.ICMPv4Checksum(message, 0))
 	return message
 }
+
+// behindOptions puts an empty header of one kind (0: hop by hop, 60: for the
+// destination) before an IPv6 packet's body, where the link does not look.
+func behindOptions(kind uint8, packet []byte) []byte {
+	options := []byte{packet[6], 0, 1, 4, 0, 0, 0, 0} // PadN
+	out := append(append(append([]byte(nil), packet[:header.IPv6MinimumSize]...), options...), packet[header.IPv6MinimumSize:]...)
+	out[6] = kind
+	header.IPv6(out).SetPayloadLength(uint16(len(out) - header.IPv6MinimumSize))
+	return out
+}
+
+// Neighbour discovery that gets to the stack changes nothing and ends nothing.
+func TestNeighbourDiscoveryBehindAnExtensionHeader(t *testing.T) {
+	const guest, gateway = "fd62:616e:6765:7200::100", "fd62:616e:6765:7200::1"
+	m := boot(t, "all")
+	m.atOutside(t, echoAll)
+	source, target := tcpip.AddrFromSlice(netip.MustParseAddr(guest).AsSlice()), tcpip.AddrFromSlice(netip.MustParseAddr(gateway).AsSlice())
+	for _, kind := range []header.ICMPv6Type{
+		header.ICMPv6RouterSolicit, header.ICMPv6RouterAdvert, header.ICMPv6NeighborSolicit, header.ICMPv6NeighborAdvert,
+		header.ICMPv6RedirectMsg, header.ICMPv6MulticastListenerQuery, header.ICMPv6MulticastListenerReport,
+	} {
+		for _, about := range []string{guest, gateway, "2001:db8::7"} {
+			message := header.ICMPv6(make([]byte, 64))
+			message.SetType(kind)
+			copy(message[8:], netip.MustParseAddr(about).AsSlice())
+			copy(message[24:], append([]byte{1, 1}, m.net.plan.mac[:]...))
+			copy(message[32:], append([]byte{2, 1}, m.net.plan.mac[:]...))
+			copy(message[40:], []byte{3, 4, 64, 0xc0, 0xff, 0xff, 0xff, 0xff})
+			message.SetChecksum(header.ICMPv6Checksum(header.ICMPv6ChecksumParams{Header: message, Src: source, Dst: target}))
+			for _, options := range []uint8{0, 60} {
+				m.send(append(fromGuest(m.net.link, etherIPv6), behindOptions(options, packet6(guest, gateway, 58, message))...))
+			}
+		}
+	}
+	for _, to := range []string{outside4, outside6} {
+		if err := echoed(m, to, "still here\n"); err != nil {
+			t.Error(err)
+		}
+	}
+}
