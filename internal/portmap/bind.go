@@ -74,8 +74,12 @@ func (m *Map) bind(e *entry) {
 }
 
 func (m *Map) tryBind(e *entry) error {
-	if m.live >= maxListeners {
-		return fmt.Errorf("%d ports of this VM are on the host already", maxListeners)
+	most := maxListeners
+	if e.source == monitorrpc.SourceAuto {
+		most = maxAuto
+	}
+	if m.live >= most {
+		return fmt.Errorf("%d ports of this VM are on the host already", m.live)
 	}
 	if e.network == "unix" {
 		return m.bindUnix(e)

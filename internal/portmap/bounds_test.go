@@ -4,10 +4,14 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/monitorrpc"
+	"github.com/bangervm/banger/internal/vm"
 )
 
 func TestConnectionsAreBounded(t *testing.T) {
@@ -36,13 +40,36 @@ func TestListenersAreBounded(t *testing.T) {
 			live++
 		}
 	}
-	if live != maxListeners {
+	if live != maxAuto {
 		t.Errorf("%d ports are on the host", live)
+	}
+	f, err := g.m.Forward(monitorrpc.Forward{Proto: "tcp", Host: "127.0.0.1:0", Guest: "1"})
+	if err != nil {
+		t.Fatalf("the guest leaves none for the user: %v", err)
+	}
+	if err := g.m.Remove(f); err != nil {
+		t.Error(err)
 	}
 	g.listening(sockets[:1]...)
 	if g.m.live != 1 {
 		t.Errorf("%d ports count as on the host", g.m.live)
 	}
+}
+
+func TestAGuestThatChangesItsPortsPutsNothingOff(t *testing.T) {
+	g := newGuest(t, nil)
+	g.m.again = 200 * time.Millisecond
+	host := freePort(t)
+	blocker, err := net.ListenTCP("tcp4", net.TCPAddrFromAddrPort(netip.AddrPortFrom(loopback, host)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.m.Publish([]vm.Publish{{Proto: "tcp", HostAddress: loopback.String(), HostPort: int(host), GuestPort: 1}})
+	_ = blocker.Close()
+	until(t, "the port", func() bool {
+		g.listening()
+		return g.only().Problem == ""
+	})
 }
 
 func TestManyConnectionsAtOnce(t *testing.T) {

@@ -31,11 +31,13 @@ func (m *Map) Publish(ports []vm.Publish) {
 }
 
 // arm sees to it that what is not on the host is tried again; the caller holds mu.
+// A guest that changes its ports all the time puts nothing off.
 func (m *Map) arm() {
 	missing := slices.ContainsFunc(m.entries(), func(e *entry) bool { return !e.live && e.want.Addr().IsValid() })
-	if !missing || m.closed {
+	if !missing || m.closed || m.armed {
 		return
 	}
+	m.armed = true
 	if m.retry == nil {
 		m.retry = time.AfterFunc(m.again, m.tryAgain)
 		return
@@ -49,6 +51,7 @@ func (m *Map) tryAgain() {
 	if m.closed {
 		return
 	}
+	m.armed = false
 	for _, e := range m.entries() {
 		if !e.live {
 			m.bind(e)

@@ -24,6 +24,7 @@ import (
 // Limits of one VM.
 const (
 	maxListeners = 512
+	maxAuto      = 448  // the rest is left to what the user asks for
 	maxConns     = 4096 // connections and UDP sessions at once
 	// dialLimit bounds reaching the guest.
 	dialLimit = 10 * time.Second
@@ -71,6 +72,7 @@ type Map struct {
 	forwards  []*entry
 	live      int // entries that are on the host
 	retry     *time.Timer
+	armed     bool // retry is under way
 }
 
 // New returns a Map without ports. The caller closes it.
