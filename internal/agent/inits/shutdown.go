@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/bangervm/banger/internal/agentrpc"
 )
@@ -26,9 +28,9 @@ func Shutdown(ctx context.Context, flavour Flavour, kind agentrpc.DownKind) erro
 	reboot := kind == agentrpc.DownReboot
 	switch flavour {
 	case Systemd:
-		return syscall.Kill(1, pick(reboot, systemdReboot, systemdPoweroff))
+		return signalInit(ctx, pick(reboot, systemdReboot, systemdPoweroff))
 	case Busybox:
-		return syscall.Kill(1, pick(reboot, syscall.SIGTERM, syscall.SIGUSR2))
+		return signalInit(ctx, pick(reboot, syscall.SIGTERM, syscall.SIGUSR2))
 	case Sysvinit:
 		if requestRunlevel(pick(reboot, byte('6'), byte('0'))) == nil {
 			return nil
@@ -41,6 +43,43 @@ func Shutdown(ctx context.Context, flavour Flavour, kind agentrpc.DownKind) erro
 	case Agent, Unknown:
 	}
 	return run(ctx, pick(reboot, "reboot", "poweroff"))
+}
+
+// listenWait is how often it is looked whether PID 1 hears a signal.
+const listenWait = 50 * time.Millisecond
+
+// signalInit sends sig to PID 1 once that hears it: the kernel drops what PID 1
+// neither catches nor blocks, so one that has only begun would not go down.
+func signalInit(ctx context.Context, sig syscall.Signal) error {
+	tick := time.NewTicker(listenWait)
+	defer tick.Stop()
+	for {
+		status, err := os.ReadFile("/proc/1/status")
+		if err != nil || hears(string(status), sig) {
+			return syscall.Kill(1, sig)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("PID 1 does not listen to signal %d: %w", sig, ctx.Err())
+		}
+	}
+}
+
+// hears reads from a process's status (proc(5)) whether it catches sig, or blocks
+// it to read it from a signalfd.
+func hears(status string, sig syscall.Signal) bool {
+	for line := range strings.Lines(status) {
+		key, value, _ := strings.Cut(line, ":")
+		if key != "SigCgt" && key != "SigBlk" {
+			continue
+		}
+		mask, err := strconv.ParseUint(strings.TrimSpace(value), 16, 64)
+		if err == nil && mask&(1<<(sig-1)) != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func pick[T any](first bool, a, b T) T {
