@@ -30,6 +30,9 @@ func (p Policy) Decide(f Flow) Verdict {
 	what, isReserved := reserved(addr)
 	if f.Host {
 		what, isReserved = "the host's loopback", true
+		if !addr.IsLoopback() {
+			what = "the host's own address"
+		}
 	}
 	var out Verdict
 	p.each(func(r *Rule) bool {

@@ -9,7 +9,7 @@ import (
 )
 
 // flow reads "tcp 203.0.113.5:443 name,name"; "host" as the address is that of
-// the host.
+// the host, "own" a public one that the host has.
 func flow(t *testing.T, text string) egress.Flow {
 	t.Helper()
 	words := strings.Fields(text)
@@ -17,6 +17,9 @@ func flow(t *testing.T, text string) egress.Flow {
 	address := words[1]
 	if port, ok := strings.CutPrefix(address, "host:"); ok {
 		address, f.Host = "127.0.0.1:"+port, true
+	}
+	if port, ok := strings.CutPrefix(address, "own:"); ok {
+		address, f.Host = "203.0.113.7:"+port, true
 	}
 	if f.Protocol == egress.ICMP {
 		f.Addr = netip.AddrPortFrom(netip.MustParseAddr(address), 0)
@@ -67,6 +70,9 @@ func TestDecide(t *testing.T) {
 		// The host, and what is private, by rules that name it.
 		{"default deny; allow host tcp/8080", "tcp host:8080", true, "allow host tcp/8080", ""},
 		{"default deny; allow host tcp/8080", "tcp host:8081", false, "reserved: the host's loopback", ""},
+		{"all", "tcp own:22", false, "reserved: the host's own address", ""},
+		{"default deny; allow host tcp/22", "tcp own:22", true, "allow host tcp/22", ""},
+		{"default deny; allow good.example", "tcp own:22 good.example", false, "reserved: the host's own address", ""},
 		{"default deny; allow 127.0.0.1", "tcp host:8081", true, "allow 127.0.0.1", ""},
 		{"default allow; deny host; allow 127.0.0.0/8", "tcp host:8081", false, "deny host", ""},
 		{"default deny; allow 10.1.0.0/16 tcp/443", "tcp 10.1.2.3:443", true, "allow 10.1.0.0/16 tcp/443", ""},

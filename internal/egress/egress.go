@@ -15,13 +15,13 @@
 //
 // A rule is ACTION TARGET [PROTOCOL[/PORTS]]. The targets are a domain name, a
 // name below a domain (*.example.org, which is not example.org itself), an
-// address or a CIDR prefix, "host" (the host's loopback), and "any". A rule that
+// address or a CIDR prefix, "host" (the host itself), and "any". A rule that
 // allows a name without a protocol is for TCP, where the name can be seen; any
 // other rule without one is for all protocols. "preset NAME" stands for the rules
 // of that preset, and for its default where no other is given. A preset alone
 // ("all", "none", "packages", "ai") is a policy too.
 //
-// Addresses of the host's loopback, of private networks and of cloud metadata
+// Addresses of the host itself, of private networks and of cloud metadata
 // services are denied, whatever the default, unless a rule names them by
 // address or as "host": a rule for "any", for a prefix that reaches beyond them,
 // or by name does not.
@@ -55,8 +55,9 @@ type Flow struct {
 	// Names are those by whose answers the guest knows the address, still within
 	// their time: lower case, without the last dot.
 	Names []string
-	// Host says that the guest asked for the host's loopback by the address that
-	// stands for it; Addr is then that of the loopback.
+	// Host says that it leads to the host itself: to its loopback, by the address
+	// that stands for it (Addr is then that of the loopback), or to an address that
+	// one of its interfaces has.
 	Host bool
 }
 
