@@ -28,6 +28,9 @@ func (p Policy) Decide(f Flow) Verdict {
 		return Verdict{Rule: GroundInvalid}
 	}
 	what, isReserved := reserved(addr)
+	if f.Local.IsValid() && !isReserved {
+		what, isReserved = "the host's own network "+f.Local.String(), true
+	}
 	if f.Host {
 		what, isReserved = "the host's loopback", true
 		if !addr.IsLoopback() {
@@ -40,7 +43,7 @@ func (p Policy) Decide(f Flow) Verdict {
 			return true
 		}
 		name, ok := r.matchesFlow(f, addr)
-		if !ok || isReserved && r.action == Allow && !r.opens() {
+		if !ok || isReserved && r.action == Allow && !r.opens(f) {
 			return true
 		}
 		out = Verdict{Allow: r.action == Allow, Rule: r.String(), Name: name, ByName: r.byName()}
@@ -57,8 +60,11 @@ func (p Policy) Decide(f Flow) Verdict {
 }
 
 // opens says whether the rule names reserved addresses as such.
-func (r Rule) opens() bool {
-	return r.target.kind == hostTarget || r.target.kind == prefixTarget && opensReserved(r.target.prefix)
+func (r Rule) opens(f Flow) bool {
+	if r.target.kind != prefixTarget {
+		return r.target.kind == hostTarget
+	}
+	return opensReserved(r.target.prefix) || f.Local.IsValid() && r.target.prefix.Bits() >= f.Local.Bits()
 }
 
 // matchesFlow says whether the flow's destination is the rule's target, and by

@@ -21,10 +21,10 @@
 // of that preset, and for its default where no other is given. A preset alone
 // ("all", "none", "packages", "ai") is a policy too.
 //
-// Addresses of the host itself, of private networks and of cloud metadata
-// services are denied, whatever the default, unless a rule names them by
-// address or as "host": a rule for "any", for a prefix that reaches beyond them,
-// or by name does not.
+// Addresses of the host itself, of private networks, of the IPv6 networks that the
+// host is in and of cloud metadata services are denied, whatever the default,
+// unless a rule names them by address or as "host": a rule for "any",
+// for a prefix that reaches beyond them, or by name does not.
 package egress
 
 import "net/netip"
@@ -59,6 +59,9 @@ type Flow struct {
 	// that stands for it (Addr is then that of the loopback), or to an address that
 	// one of its interfaces has.
 	Host bool
+	// Local is the network that the host itself is in, if the address is in one that
+	// counts as private though its addresses are public; else the zero Prefix.
+	Local netip.Prefix
 }
 
 // Verdict is a decision and its grounds.

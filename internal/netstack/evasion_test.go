@@ -176,7 +176,9 @@ func anotherName(t *testing.T, m *machine) {
 
 // refusedOwn goes to an address of the host's own that an allowed name has.
 func refusedOwn(t *testing.T, m *machine) {
-	m.net.own = func(addr netip.Addr) bool { return addr == netip.MustParseAddr("203.0.113.7") }
+	m.net.own = func(addr netip.Addr) (bool, netip.Prefix) {
+		return addr == netip.MustParseAddr("203.0.113.7"), netip.Prefix{}
+	}
 	refusedTCP("203.0.113.7:22")(t, m)
 }
 

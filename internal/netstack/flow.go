@@ -75,7 +75,8 @@ func (n *Network) begin(p protocol, guestPort uint16, asked netip.AddrPort) *flo
 	case !n.plan.virtual(addr):
 		// By an address of the host's own the guest would reach what the host's
 		// firewall keeps from everybody else.
-		f.flow.Names, f.flow.Host = n.dns.Names(addr), n.own(addr)
+		f.flow.Names = n.dns.Names(addr)
+		f.flow.Host, f.flow.Local = n.own(addr)
 	}
 	n.mu.Lock()
 	if n.closed {

@@ -75,7 +75,7 @@ type Network struct {
 	plan   plan
 	dial   dialer
 	ping   pinger
-	own    func(netip.Addr) bool // whether an address is one of the host's own
+	own    func(netip.Addr) (own bool, local netip.Prefix) // see place.find
 
 	link    *link
 	stack   *stack.Stack
@@ -115,7 +115,7 @@ func newNetwork(config Config, dial dialer) (*Network, error) {
 	}
 	n := &Network{
 		config: config, plan: p, dial: dial, ping: dialPing,
-		own:     ownAddresses(),
+		own:     ownPlace(),
 		queries: make(chan struct{}, maxQueries), closing: newClosing(),
 		policy: config.Policy, flows: map[*flow]struct{}{}, datagrams: map[datagramKey]*datagramFlow{},
 	}

@@ -3,8 +3,6 @@ package netstack
 import (
 	"net"
 	"net/netip"
-	"sync"
-	"time"
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/vm"
@@ -76,32 +74,6 @@ func addressOf(text string, prefix *netip.Prefix) (netip.Addr, error) {
 
 func invalid(what, value string) error {
 	return fault.New(fault.Invalid, "the network's %s %q cannot be used", what, value)
-}
-
-// ownTime is how long the host's addresses are taken as known.
-const ownTime = 2 * time.Second
-
-// ownAddresses tells whether an address is one of the host's.
-func ownAddresses() func(netip.Addr) bool {
-	var mu sync.Mutex
-	var until time.Time
-	own := map[netip.Addr]bool{}
-	return func(addr netip.Addr) bool {
-		mu.Lock()
-		defer mu.Unlock()
-		if now := time.Now(); now.After(until) {
-			if addrs, err := net.InterfaceAddrs(); err == nil {
-				clear(own)
-				for _, a := range addrs {
-					if prefix, err := netip.ParsePrefix(a.String()); err == nil {
-						own[prefix.Addr()] = true
-					}
-				}
-			}
-			until = now.Add(ownTime)
-		}
-		return own[addr]
-	}
 }
 
 // virtual reports whether addr is of the virtual network.
