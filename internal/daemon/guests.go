@@ -28,6 +28,10 @@ type guests struct {
 	key     string // the user's own private key, or empty
 }
 
+func (d *daemon) guests() guests {
+	return guests{dirs: d.dirs, folders: d.folders, key: d.cfg.SSHKey}
+}
+
 func (g guests) client(vmID string) (guest.Client, error) {
 	id, err := g.folders.Identity(vmID)
 	return guest.Client{Socket: g.dirs.VM(vmID).VsockSocket(), Token: id.Token}, err

@@ -92,7 +92,7 @@ func wire(ctx context.Context, dirs statedir.Dirs, cfg config.Config, build buil
 	agent := agentPath(self)
 	archives := initramfs.New(dirs, agent, log)
 	known := sshkeys.NewKnownHosts(dirs)
-	guests := guests{dirs: dirs, folders: d.folders, key: cfg.SSHKey}
+	guests := d.guests()
 	d.sessions = session.New(session.Deps{
 		Store: db.Sessions(), VMs: sessionVMs{d}, Guests: guests, Pipes: guests, Log: log,
 	})
@@ -143,9 +143,9 @@ func (d *daemon) close() error {
 
 func (d *daemon) services() server.Services {
 	return server.Services{
-		VMs: d.vms, Lifecycle: d.vms, Control: d.vms, Guests: guests{dirs: d.dirs, folders: d.folders, key: d.cfg.SSHKey},
+		VMs: d.vms, Lifecycle: d.vms, Control: d.vms, Guests: d.guests(),
 		Consoles: consoles{dirs: d.dirs}, Images: d.images, Kernels: d.kernels, Operations: d.runner, Daemon: d,
-		Sessions: d.sessions, SessionControl: d.sessions, SessionStreams: guests{dirs: d.dirs, folders: d.folders, key: d.cfg.SSHKey},
+		Sessions: d.sessions, SessionControl: d.sessions, SessionStreams: d.guests(),
 		Workspaces: d.workspaces, WorkspaceState: d.workspaces,
 		Egress: d.vms, Ports: d.vms, Resolver: d.resolver,
 	}

@@ -50,9 +50,7 @@ func (s *Server) serveDial(w http.ResponseWriter, r *http.Request) {
 	if _, ok := s.authorised(w, r); !ok {
 		return
 	}
-	if !strings.EqualFold(r.Header.Get("Upgrade"), agentrpc.DialProtocol) {
-		w.Header().Set("Upgrade", agentrpc.DialProtocol)
-		replyError(w, http.StatusUpgradeRequired, "invalid", "dial needs Upgrade: "+agentrpc.DialProtocol)
+	if !wants(w, r, "dial", agentrpc.DialProtocol) {
 		return
 	}
 	req, ok := decodeBody[agentrpc.DialRequest](w, r)
@@ -70,17 +68,12 @@ func (s *Server) serveDial(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer func() { _ = target.Close() }()
-	conn, buf, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		s.log.Error("hijack the dial connection", "err", err)
+	conn, in, ok := s.upgrade(w, agentrpc.DialProtocol, nil)
+	if !ok {
 		return
 	}
 	defer func() { _ = conn.Close() }()
-	const switching = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " + agentrpc.DialProtocol + "\r\n\r\n"
-	if _, err := conn.Write([]byte(switching)); err != nil {
-		return
-	}
-	early, _ := buf.Peek(buf.Reader.Buffered()) // it has them: no error
+	early, _ := in.Peek(in.Buffered()) // it has them: no error
 	join(conn, io.MultiReader(bytes.NewReader(early), conn), target, req.Network == "udp")
 }
 

@@ -19,9 +19,7 @@ func (s *Server) serveExec(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	if !strings.EqualFold(r.Header.Get("Upgrade"), agentrpc.ExecProtocol) {
-		w.Header().Set("Upgrade", agentrpc.ExecProtocol)
-		replyError(w, http.StatusUpgradeRequired, "invalid", "exec needs Upgrade: "+agentrpc.ExecProtocol)
+	if !wants(w, r, "exec", agentrpc.ExecProtocol) {
 		return
 	}
 	var req agentrpc.ExecRequest
@@ -29,17 +27,12 @@ func (s *Server) serveExec(w http.ResponseWriter, r *http.Request) {
 		replyError(w, http.StatusBadRequest, "invalid", fmt.Sprintf("malformed exec request: %v", err))
 		return
 	}
-	conn, buf, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		s.log.Error("hijack the exec connection", "err", err)
+	conn, in, ok := s.upgrade(w, agentrpc.ExecProtocol, nil)
+	if !ok {
 		return
 	}
 	defer func() { _ = conn.Close() }()
-	const switching = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " + agentrpc.ExecProtocol + "\r\n\r\n"
-	if _, err := conn.Write([]byte(switching)); err != nil {
-		return
-	}
-	sess := &execSession{conn: conn, in: buf.Reader}
+	sess := &execSession{conn: conn, in: in}
 	if err := sess.run(id, req); err != nil && !errors.Is(err, net.ErrClosed) {
 		s.log.Info("the exec connection ended", "err", err)
 	}

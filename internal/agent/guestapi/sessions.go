@@ -191,9 +191,7 @@ func (s *Server) signalSession(w http.ResponseWriter, r *http.Request, sess *ses
 }
 
 func (s *Server) attachSession(w http.ResponseWriter, r *http.Request, sess *session.Session) {
-	if !strings.EqualFold(r.Header.Get("Upgrade"), agentrpc.AttachProtocol) {
-		w.Header().Set("Upgrade", agentrpc.AttachProtocol)
-		replyError(w, http.StatusUpgradeRequired, "invalid", "attach needs Upgrade: "+agentrpc.AttachProtocol)
+	if !wants(w, r, "attach", agentrpc.AttachProtocol) {
 		return
 	}
 	req, ok := decodeBody[agentrpc.SessionAttach](w, r)
@@ -206,21 +204,17 @@ func (s *Server) attachSession(w http.ResponseWriter, r *http.Request, sess *ses
 		return
 	}
 	defer a.Close()
-	conn, buf, err := http.NewResponseController(w).Hijack()
+	hello, err := json.Marshal(greeting)
 	if err != nil {
-		s.log.Error("hijack the attach connection", "err", err)
+		s.refuse(w, err)
+		return
+	}
+	conn, in, ok := s.upgrade(w, agentrpc.AttachProtocol, agentrpc.AppendFrame(nil, agentrpc.AttachHello, hello))
+	if !ok {
 		return
 	}
 	defer func() { _ = conn.Close() }()
-	hello, err := json.Marshal(greeting)
-	if err != nil {
-		return
-	}
-	const switching = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " + agentrpc.AttachProtocol + "\r\n\r\n"
-	if _, err := conn.Write(agentrpc.AppendFrame([]byte(switching), agentrpc.AttachHello, hello)); err != nil {
-		return
-	}
-	go receiveFrames(conn, buf.Reader, a)
+	go receiveFrames(conn, in, a)
 	sendFrames(conn, a)
 }
 

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/bangervm/banger/internal/agent/workspace"
 	"github.com/bangervm/banger/internal/agentrpc"
@@ -15,9 +14,7 @@ func (s *Server) serveWorkspace(w http.ResponseWriter, r *http.Request) {
 	if _, ok := s.authorised(w, r); !ok {
 		return
 	}
-	if !strings.EqualFold(r.Header.Get("Upgrade"), agentrpc.WorkspaceProtocol) {
-		w.Header().Set("Upgrade", agentrpc.WorkspaceProtocol)
-		replyError(w, http.StatusUpgradeRequired, "invalid", "a workspace needs Upgrade: "+agentrpc.WorkspaceProtocol)
+	if !wants(w, r, "a workspace", agentrpc.WorkspaceProtocol) {
 		return
 	}
 	var req agentrpc.WorkspaceRequest
@@ -25,17 +22,12 @@ func (s *Server) serveWorkspace(w http.ResponseWriter, r *http.Request) {
 		replyError(w, http.StatusBadRequest, "invalid", fmt.Sprintf("malformed workspace request: %v", err))
 		return
 	}
-	conn, buf, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		s.log.Error("hijack the workspace connection", "err", err)
+	conn, in, ok := s.upgrade(w, agentrpc.WorkspaceProtocol, nil)
+	if !ok {
 		return
 	}
 	defer func() { _ = conn.Close() }()
-	const switching = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " + agentrpc.WorkspaceProtocol + "\r\n\r\n"
-	if _, err := conn.Write([]byte(switching)); err != nil {
-		return
-	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
 	defer cancel()
-	workspace.Server{Log: s.log}.Serve(ctx, req, buf.Reader, conn)
+	workspace.Server{Log: s.log}.Serve(ctx, req, in, conn)
 }
