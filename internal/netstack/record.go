@@ -17,7 +17,10 @@ const (
 	// many destinations must not fill the log. The rest is counted.
 	maxDenials = 100
 	maxFlows   = 400
-	// The guest is asked who has a port by a few at a time, each a moment at most.
+	// The guest is asked who has a port a few times in a window, by a few at a
+	// time, each a moment at most: a question costs an emulated CPU milliseconds,
+	// which a guest that opens many connections would feel in each of them.
+	maxAsked  = 8
 	maxAsking = 4
 	askTime   = 300 * time.Millisecond
 )
@@ -36,6 +39,7 @@ type recorder struct {
 	beyond  int // denials of the window that have no entry
 	flows   int // records of flows in the window
 	unsaid  int // flows that have no record
+	asked   int // questions to the guest in the window
 }
 
 func newRecorder(ctx context.Context, config Config) *recorder {
@@ -81,7 +85,7 @@ func (r *recorder) flush() {
 		out = append(out, monitorrpc.Record{Event: "allow", Reason: fmt.Sprintf("%d more flows, not told one by one", r.unsaid)})
 	}
 	clear(r.repeats)
-	r.beyond, r.flows, r.unsaid, r.timer = 0, 0, 0, nil
+	r.beyond, r.flows, r.unsaid, r.asked, r.timer = 0, 0, 0, 0, nil
 	r.mu.Unlock()
 	for _, record := range out {
 		r.write(record)
@@ -169,26 +173,36 @@ func (r *recorder) ended(f *flow, reason string) {
 	r.write(record)
 }
 
+// ask takes a place among those that ask the guest, which gives it back with its
+// task. There is none when they are too many, or the recorder is closed.
+func (r *recorder) ask() bool {
+	if r.config.Owner == nil {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed || r.asked >= maxAsked {
+		return false
+	}
+	select {
+	case r.asking <- struct{}{}:
+	default:
+		return false
+	}
+	r.open()
+	r.asked++
+	r.tasks.Add(1)
+	return true
+}
+
 // withOwner writes a record with the process that has the flow's port, off the
 // path of the flow's data. Then it calls done with it.
 func (r *recorder) withOwner(f *flow, record monitorrpc.Record, done func(owner string)) {
-	var free bool
-	if r.config.Owner != nil && f.protocol != protocolICMP {
-		select {
-		case r.asking <- struct{}{}:
-			free = true
-		default:
-		}
-	}
-	r.mu.Lock()
-	if !free || r.closed {
-		r.mu.Unlock()
+	if f.protocol == protocolICMP || !r.ask() {
 		r.write(record)
 		done("")
 		return
 	}
-	r.tasks.Add(1)
-	r.mu.Unlock()
 	go func() {
 		defer r.tasks.Done()
 		defer func() { <-r.asking }()
