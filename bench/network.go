@@ -21,9 +21,8 @@ const (
 	sinkPort    = 5001 // in the guest
 )
 
-// network compares banger's virtual network with QEMU's own user network, both
-// in one VM: a second NIC on `-netdev user` stands beside banger's, put there
-// by a wrapper around QEMU. Then a long policy with none, and what a monitor
+// network compares banger's virtual network with QEMU's own user network, each
+// in a VM of its own. Then a long policy with none, and what a monitor
 // takes idle and with many flows.
 func (b *bench) network(ctx context.Context) (err error) {
 	if _, err := b.banger(ctx, "daemon", "stop"); err != nil {
@@ -39,7 +38,7 @@ func (b *bench) network(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if _, err := b.banger(ctx, "vm", "delete", "--force", "net"); err != nil {
+	if _, err := b.banger(ctx, "vm", "delete", "--force", ourVM, theirVM); err != nil {
 		return err
 	}
 	b.qemu = ""
@@ -47,18 +46,13 @@ func (b *bench) network(ctx context.Context) (err error) {
 	return err
 }
 
-const (
-	ourHost   = "198.18.0.2"
-	theirHost = "10.0.2.2"
-)
-
 // throughput prints times of as many bytes: 1.3 times the throughput is 0.77
 // times the time.
 func (n *netBench) throughput(ctx context.Context) error {
 	const limit = 1 / 1.3
-	transfer := func(verb, host string) func() (time.Duration, error) {
+	transfer := func(verb string, from side) func() (time.Duration, error) {
 		return func() (time.Duration, error) {
-			return n.guest(ctx, time.Millisecond, verb, n.at(host), strconv.Itoa(netBytes))
+			return n.guest(ctx, from, time.Millisecond, verb, strconv.Itoa(netBytes))
 		}
 	}
 	push := func(addr string) func() (time.Duration, error) {
@@ -68,8 +62,8 @@ func (n *netBench) throughput(ctx context.Context) error {
 		name            string
 		ours, yardstick func() (time.Duration, error)
 	}{
-		{"guest to host, 128 MiB", transfer("send", ourHost), transfer("send", theirHost)},
-		{"host to guest, 128 MiB", transfer("receive", ourHost), transfer("receive", theirHost)},
+		{"guest to host, 128 MiB", transfer("send", ourSide()), transfer("send", theirSide())},
+		{"host to guest, 128 MiB", transfer("receive", ourSide()), transfer("receive", theirSide())},
 		{"into a guest's port", push(n.ourPort()), push(net.JoinHostPort("127.0.0.1", strconv.Itoa(n.hostfwd)))},
 	} {
 		pairs, err := interleaved(max(5, n.pairs), m.ours, m.yardstick)
@@ -106,12 +100,12 @@ func pushTo(ctx context.Context, addr string) (time.Duration, error) {
 }
 
 func (n *netBench) latency(ctx context.Context) error {
-	connect := func(host string) func() (time.Duration, error) {
+	connect := func(from side) func() (time.Duration, error) {
 		return func() (time.Duration, error) {
-			return n.guest(ctx, time.Microsecond, "connects", n.at(host), strconv.Itoa(netConnects))
+			return n.guest(ctx, from, time.Microsecond, "connects", strconv.Itoa(netConnects))
 		}
 	}
-	pairs, err := interleaved(max(5, n.pairs), connect(ourHost), connect(theirHost))
+	pairs, err := interleaved(max(5, n.pairs), connect(ourSide()), connect(theirSide()))
 	if err != nil {
 		return err
 	}
@@ -132,10 +126,10 @@ func (n *netBench) policy(ctx context.Context) error {
 	}
 	under := func(policy string) func() (time.Duration, error) {
 		return func() (time.Duration, error) {
-			if _, err := n.banger(ctx, "vm", "egress", "set", "net", policy); err != nil {
+			if _, err := n.banger(ctx, "vm", "egress", "set", ourVM, policy); err != nil {
 				return 0, err
 			}
-			return n.guest(ctx, time.Millisecond, "send", n.at(ourHost), strconv.Itoa(netBytes))
+			return n.guest(ctx, ourSide(), time.Millisecond, "send", strconv.Itoa(netBytes))
 		}
 	}
 	pairs, err := interleaved(max(5, n.pairs), under("@"+file), under("default allow; allow host"))
@@ -147,7 +141,7 @@ func (n *netBench) policy(ctx context.Context) error {
 
 // flows prints a monitor's memory, idle and with many flows.
 func (n *netBench) flows(ctx context.Context) error {
-	monitor, err := n.runtimePID(ctx, "net", "monitor_pid")
+	monitor, err := n.runtimePID(ctx, ourVM, "monitor_pid")
 	if err != nil {
 		return err
 	}
@@ -162,7 +156,7 @@ func (n *netBench) flows(ctx context.Context) error {
 	if err := show("monitor, no flows"); err != nil {
 		return err
 	}
-	cmd := n.command(ctx, filepath.Join(n.repo, "bin", "banger"), "vm", "exec", "net", "--", "probe", "hold", n.at(ourHost), strconv.Itoa(netFlows))
+	cmd := n.command(ctx, filepath.Join(n.repo, "bin", "banger"), "vm", "exec", ourVM, "--", "probe", "hold", n.at(ourSide()), strconv.Itoa(netFlows))
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return err

@@ -14,7 +14,20 @@ import (
 	"time"
 )
 
-// netBench is the VM with both networks, and the host's servers.
+// The VMs: one with banger's network, and one with QEMU's alone, put there by a
+// wrapper around QEMU. Side by side in one VM they would slow each other.
+const (
+	ourVM   = "net"
+	theirVM = "user"
+)
+
+// side is one of the networks: its VM, and the host as seen from there.
+type side struct{ vm, host string }
+
+func ourSide() side   { return side{ourVM, "198.18.0.2"} }
+func theirSide() side { return side{theirVM, "10.0.2.2"} }
+
+// netBench is both VMs, and the host's servers.
 type netBench struct {
 	*bench
 	server  net.Listener // on the host's loopback
@@ -43,7 +56,7 @@ func (n *netBench) start(ctx context.Context) error {
 		return err
 	}
 	n.qemu = filepath.Join(n.dir, "qemu-with-user-network")
-	script := fmt.Sprintf("#!/bin/sh\ncase \"$*\" in *-kernel*) set -- \"$@\" -netdev user,id=bench,hostfwd=tcp:127.0.0.1:%d-:%d -device virtio-net-device,netdev=bench,mac=52:55:00:00:00:01;; esac\nexec %s \"$@\"\n",
+	script := fmt.Sprintf("#!/bin/sh\ncase \"$*\" in '-name "+theirVM+" '*) set -- \"$@\" -netdev user,id=bench,hostfwd=tcp:127.0.0.1:%d-:%d -device virtio-net-device,netdev=bench,mac=52:55:00:00:00:01;; esac\nexec %s \"$@\"\n",
 		n.hostfwd, sinkPort, qemu)
 	if err := os.WriteFile(n.qemu, []byte(script), 0o755); err != nil {
 		return err
@@ -59,16 +72,19 @@ func (n *netBench) start(ctx context.Context) error {
 		return fmt.Errorf("build the probe: %w: %s", err, out)
 	}
 	for _, args := range [][]string{
-		{"vm", "create", "--name", "net", "--image", "busybox", "--egress", "default allow; allow host"},
-		{"vm", "cp", probe, "net:/bin/probe"},
-		{"vm", "exec", "net", "--", "sh", "-ec", "nic=$(grep -l 52:55:00:00:00:01 /sys/class/net/*/address | cut -d/ -f5); ip link set $nic up; ip addr add 10.0.2.15/24 dev $nic"},
-		{"vm", "session", "start", "net", "--name", "sink", "--", "probe", "sink", ":" + strconv.Itoa(sinkPort)},
+		{"vm", "create", "--name", ourVM, "--image", "busybox", "--egress", "default allow; allow host"},
+		{"vm", "create", "--name", theirVM, "--image", "busybox", "--network", "none"},
+		{"vm", "cp", probe, ourVM + ":/bin/probe"},
+		{"vm", "cp", probe, theirVM + ":/bin/probe"},
+		{"vm", "exec", theirVM, "--", "sh", "-ec", "modprobe virtio_net || true; ip link set eth0 up; ip addr add 10.0.2.15/24 dev eth0"},
+		{"vm", "session", "start", ourVM, "--name", "sink", "--", "probe", "sink", ":" + strconv.Itoa(sinkPort)},
+		{"vm", "session", "start", theirVM, "--name", "sink", "--", "probe", "sink", ":" + strconv.Itoa(sinkPort)},
 	} {
 		if _, err := n.banger(ctx, args...); err != nil {
 			return err
 		}
 	}
-	show, err := n.banger(ctx, "vm", "show", "net", "-o", "json")
+	show, err := n.banger(ctx, "vm", "show", ourVM, "-o", "json")
 	if err != nil {
 		return err
 	}
@@ -130,16 +146,16 @@ func serveLoad(l net.Listener) {
 }
 
 // guest runs the probe in the guest and returns the number that it prints.
-func (n *netBench) guest(ctx context.Context, unit time.Duration, args ...string) (time.Duration, error) {
-	out, err := n.banger(ctx, append([]string{"vm", "exec", "net", "--", "probe"}, args...)...)
+func (n *netBench) guest(ctx context.Context, from side, unit time.Duration, verb, count string) (time.Duration, error) {
+	out, err := n.banger(ctx, "vm", "exec", from.vm, "--", "probe", verb, n.at(from), count)
 	if err != nil {
 		return 0, err
 	}
-	count, err := strconv.ParseInt(strings.TrimSpace(out), 10, 64)
-	return time.Duration(count) * unit, err
+	number, err := strconv.ParseInt(strings.TrimSpace(out), 10, 64)
+	return time.Duration(number) * unit, err
 }
 
 // at is the host's server, as the guest sees it by one of the networks.
-func (n *netBench) at(host string) string {
-	return net.JoinHostPort(host, strconv.Itoa(n.server.Addr().(*net.TCPAddr).Port))
+func (n *netBench) at(from side) string {
+	return net.JoinHostPort(from.host, strconv.Itoa(n.server.Addr().(*net.TCPAddr).Port))
 }
