@@ -17,6 +17,9 @@ const (
 	// bytes are written at once.
 	maxRecords  = 1024
 	recordBatch = 32 << 10
+	// recordWait is how long a record waits for others: written one by one, those
+	// of many short connections would slow each of these.
+	recordWait = 50 * time.Millisecond
 )
 
 // recordLog writes egress records to a log, one JSON object a line. Whoever
@@ -54,6 +57,10 @@ func (l *recordLog) write() {
 		case <-l.end:
 			l.batch(&out)
 			return
+		}
+		select {
+		case <-time.After(recordWait):
+		case <-l.end: // the next round ends
 		}
 		l.batch(&out)
 	}
