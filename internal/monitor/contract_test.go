@@ -27,7 +27,7 @@ func TestQEMUKeepsTheContract(t *testing.T) {
 		}
 		driver := &qemu.Driver{Run: t.TempDir(), Console: io.Discard, TSC: tsc, Log: slog.New(slog.DiscardHandler)}
 		m, err := driver.Start(t.Context(), vm.Spec{
-			Name: "contract", Driver: vm.DriverQEMUTCG, VMM: files.VMM, VCPU: 1, MemoryBytes: 64 << 20,
+			Name: "contract", Driver: vm.DriverQEMUTCG, VMM: files.VMM, VCPU: 1, MemoryBytes: 256 << 20,
 			Kernel: files.Kernel, Initramfs: files.Initramfs,
 		})
 		if err != nil {
