@@ -17,10 +17,12 @@ const (
 	// many destinations must not fill the log. The rest is counted.
 	maxDenials = 100
 	maxFlows   = 400
-	// The guest is asked who has a port a few times in a window, by a few at a
-	// time, each a moment at most: a question costs an emulated CPU milliseconds,
-	// which a guest that opens many connections would feel in each of them.
+	// The guest is asked who has a port a few times at once and then once in
+	// askEvery, by a few at a time, each a moment at most: a question costs an
+	// emulated CPU tens of milliseconds, which a guest that opens many connections
+	// would feel in each of them.
 	maxAsked  = 8
+	askEvery  = time.Second
 	maxAsking = 4
 	askTime   = 300 * time.Millisecond
 )
@@ -36,17 +38,18 @@ type recorder struct {
 	closed  bool
 	timer   *time.Timer // runs while a window is open
 	repeats map[monitorrpc.Record]int
-	beyond  int // denials of the window that have no entry
-	flows   int // records of flows in the window
-	unsaid  int // flows that have no record
-	asked   int // questions to the guest in the window
+	beyond  int       // denials of the window that have no entry
+	flows   int       // records of flows in the window
+	unsaid  int       // flows that have no record
+	left    int       // questions to the guest
+	earned  time.Time // when one was last added to them
 }
 
 func newRecorder(ctx context.Context, config Config) *recorder {
 	if config.Log == nil {
 		config.Log = func(monitorrpc.Record) {}
 	}
-	return &recorder{ctx: ctx, config: config, asking: make(chan struct{}, maxAsking), repeats: map[monitorrpc.Record]int{}}
+	return &recorder{ctx: ctx, config: config, asking: make(chan struct{}, maxAsking), repeats: map[monitorrpc.Record]int{}, left: maxAsked, earned: config.Now()}
 }
 
 // wait writes what was held back and returns once nothing is under way.
@@ -85,7 +88,7 @@ func (r *recorder) flush() {
 		out = append(out, monitorrpc.Record{Event: "allow", Reason: fmt.Sprintf("%d more flows, not told one by one", r.unsaid)})
 	}
 	clear(r.repeats)
-	r.beyond, r.flows, r.unsaid, r.asked, r.timer = 0, 0, 0, 0, nil
+	r.beyond, r.flows, r.unsaid, r.timer = 0, 0, 0, nil
 	r.mu.Unlock()
 	for _, record := range out {
 		r.write(record)
@@ -181,7 +184,11 @@ func (r *recorder) ask() bool {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.closed || r.asked >= maxAsked {
+	if earned := r.config.Now().Sub(r.earned) / askEvery; earned > 0 {
+		r.left = min(maxAsked, r.left+int(earned))
+		r.earned = r.earned.Add(earned * askEvery)
+	}
+	if r.closed || r.left == 0 {
 		return false
 	}
 	select {
@@ -189,8 +196,7 @@ func (r *recorder) ask() bool {
 	default:
 		return false
 	}
-	r.open()
-	r.asked++
+	r.left--
 	r.tasks.Add(1)
 	return true
 }
