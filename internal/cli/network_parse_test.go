@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -79,6 +80,13 @@ func TestRuleText(t *testing.T) {
 		if got, err := ruleText("allow", words); err != nil || got != c.want {
 			t.Errorf("%s %s: %q, %v", c.target, c.proto, got, err)
 		}
+	}
+}
+
+func TestARuleIsForNoURL(t *testing.T) {
+	_, err := ruleText("deny", []string{"http://evil.example/x"})
+	if fault.CodeOf(err) != fault.Invalid || !strings.Contains(err.Error(), "http://evil.example/x") || fault.HintOf(err) != "name the host: evil.example" {
+		t.Errorf("%v, %q", err, fault.HintOf(err))
 	}
 }
 

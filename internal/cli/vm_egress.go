@@ -135,6 +135,10 @@ func ruleText(action string, words []string) (string, error) {
 	if len(words) == 2 {
 		proto = words[1]
 	}
+	if _, rest, ok := strings.Cut(target, "://"); ok {
+		name, _, _ := strings.Cut(rest, "/")
+		return "", fault.New(fault.Invalid, "%q is a URL, and a rule is for a host", target).WithHint("name the host: %s", name)
+	}
 	if host, port, ok := targetPort(target); ok {
 		switch {
 		case strings.Contains(proto, "/"):

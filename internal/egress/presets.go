@@ -42,8 +42,8 @@ const (
 *.archlinux.org *.opensuse.org *.voidlinux.org *.gentoo.org
 *.nixos.org nixos.org
 *.kernel.org *.gnu.org
-apt.llvm.org packages.microsoft.com deb.nodesource.com rpm.nodesource.com
-packages.cloud.google.com dl.google.com
+apt.llvm.org packages.microsoft.com *.nodesource.com
+dl.google.com
 formulae.brew.sh
 `
 	languagePackages = `
