@@ -40,7 +40,7 @@ quickstart: ## Everything from a fresh Debian 12 to a command run in a VM
 build: ## Build banger, bangerd and banger-vsock-agent into bin/
 	$(BUILD) -ldflags '$(STAMP)' -o $(BIN)/banger ./cmd/banger
 	$(BUILD) -ldflags '$(STAMP)' -o $(BIN)/bangerd ./cmd/bangerd
-	$(BUILD) -ldflags '-s -w $(STAMP)' -o $(BIN)/banger-vsock-agent ./cmd/banger-vsock-agent
+	$(BUILD) -tags nethttpomithttp2 -ldflags '-s -w $(STAMP)' -o $(BIN)/banger-vsock-agent ./cmd/banger-vsock-agent
 
 .PHONY: install
 install: build ## Install to PREFIX (~/.local), with a systemd user unit

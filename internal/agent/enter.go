@@ -25,15 +25,13 @@ func (a *agent) configure(ctx context.Context, cfg *agentrpc.Configure) {
 	if p == nil {
 		return // an orphan is configured, or the machine is lost
 	}
-	stage := "configure"
-	begin := func(name string) {
-		stage = name
-		a.ctl.send(agentrpc.GuestMessage{Stage: &agentrpc.Stage{Name: name}})
-	}
-	flavour, err := a.become(ctx, p, cfg, begin)
+	stages := newStages(a.ctl.send)
+	result, err := a.become(ctx, p, cfg, stages.begin)
+	stage := stages.end()
 	if err == nil {
 		a.sendReady()
-		a.log.Info("ready", "hostname", cfg.Hostname, "init", string(flavour))
+		a.log.Info("ready", "hostname", cfg.Hostname, "init", string(result.Init.Flavour))
+		go a.afterReady(result)
 		return
 	}
 	a.log.Error("configure", "stage", stage, "err", err)
@@ -43,10 +41,10 @@ func (a *agent) configure(ctx context.Context, cfg *agentrpc.Configure) {
 	}
 }
 
-func (a *agent) become(ctx context.Context, p *parent, cfg *agentrpc.Configure, begin func(string)) (inits.Flavour, error) {
+func (a *agent) become(ctx context.Context, p *parent, cfg *agentrpc.Configure, begin func(string)) (configure.Result, error) {
 	result, err := configure.Run(ctx, cfg, begin)
 	if err != nil {
-		return "", err
+		return result, err
 	}
 	if result.Without6 {
 		a.log.Warn("this kernel has no IPv6: the network has IPv4 alone")
@@ -58,32 +56,38 @@ func (a *agent) become(ctx context.Context, p *parent, cfg *agentrpc.Configure, 
 		}
 	}
 	if err := switchRoot(p); err != nil {
-		return "", err
+		return result, err
 	}
 	s := savedFrom(cfg, result.Init)
 	if err := save(a.state, s); err != nil {
-		return "", err
+		return result, err
 	}
 	if result.Init.Flavour != inits.Agent {
 		if err := a.startWatcher(); err != nil {
-			return "", err
+			return result, err
 		}
 		if err := p.ask(pid1.Request{Exec: result.Init.Path}); err != nil {
-			return "", err
+			return result, err
 		}
 		a.parent.Store(nil)
 	}
 	if err := a.adopt(s); err != nil {
-		return "", err
+		return result, err
 	}
-	if result.Sweep != nil {
-		go func() {
-			if err := result.Sweep(); err != nil {
-				a.log.Warn("remove what the reset left", "err", err)
-			}
-		}()
+	return result, nil
+}
+
+// afterReady does what no boot waits for.
+func (a *agent) afterReady(result configure.Result) {
+	if err := result.LoadLate(); err != nil {
+		a.log.Warn("load the late kernel modules", "err", err)
 	}
-	return s.Init.Flavour, nil
+	if result.Sweep == nil {
+		return
+	}
+	if err := result.Sweep(); err != nil {
+		a.log.Warn("remove what the reset left", "err", err)
+	}
 }
 
 // switchRoot makes the configured tree the root of PID 1 and of this process.

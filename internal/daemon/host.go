@@ -2,6 +2,10 @@ package daemon
 
 import (
 	"context"
+	"os"
+	"slices"
+	"sync"
+	"time"
 
 	"github.com/bangervm/banger/internal/config"
 	"github.com/bangervm/banger/internal/doctor"
@@ -47,5 +51,40 @@ func (h host) preflight(self, agent string) func(context.Context) error {
 		Driver: h.cfg.Driver, QEMU: h.cfg.QEMU, Agent: agent, MemoryBytes: int64(h.cfg.VM.Memory),
 	})
 	world.Executable = self
+	world.Output = rememberVersions(world.Output)
 	return func(ctx context.Context) error { return doctor.Preflight(ctx, world) }
 }
+
+// rememberVersions keeps what a program answers to --version for as long as it
+// is the same file: QEMU loads a hundred libraries to say it, which every start
+// of a VM would wait for.
+func rememberVersions(output programOutput) programOutput {
+	type program struct {
+		path    string
+		size    int64
+		changed time.Time
+	}
+	var mu sync.Mutex
+	var last program
+	var answer string
+	return func(ctx context.Context, name string, args ...string) (string, error) {
+		info, err := os.Stat(name)
+		if err != nil || !slices.Equal(args, []string{"--version"}) {
+			return output(ctx, name, args...)
+		}
+		asked := program{path: name, size: info.Size(), changed: info.ModTime()}
+		mu.Lock()
+		defer mu.Unlock()
+		if asked == last {
+			return answer, nil
+		}
+		out, err := output(ctx, name, args...)
+		if err == nil {
+			last, answer = asked, out
+		}
+		return out, err
+	}
+}
+
+// programOutput runs a program that only prints.
+type programOutput = func(ctx context.Context, name string, args ...string) (string, error)

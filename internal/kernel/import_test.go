@@ -112,9 +112,9 @@ func (*stages) Count(int64, int64, string) {}
 
 func TestImportEachLayout(t *testing.T) {
 	needDepmod(t)
-	boot := []string{"virtio_ring.ko", "virtio.ko", "virtio_mmio.ko", "virtio_console.ko", "virtio-rng.ko"}
-	late := []string{"virtio_blk.ko", "overlay.ko", "failover.ko", "net_failover.ko", "virtio_net.ko"}
-	ext4 := []string{"virtio_blk.ko", "crc32c_generic.ko", "mbcache.ko", "jbd2.ko", "ext4.ko", "overlay.ko", "failover.ko", "net_failover.ko", "virtio_net.ko"}
+	boot := []string{"virtio_ring.ko", "virtio.ko", "virtio_mmio.ko", "virtio_console.ko"}
+	late := []string{"virtio_blk.ko", "overlay.ko", "virtio-rng.ko", "failover.ko", "net_failover.ko", "virtio_net.ko"}
+	ext4 := []string{"virtio_blk.ko", "crc32c_generic.ko", "mbcache.ko", "jbd2.ko", "ext4.ko", "overlay.ko", "virtio-rng.ko", "failover.ko", "net_failover.ko", "virtio_net.ko"}
 	for name, c := range map[string]struct {
 		tree    fstest.MapFS
 		version string

@@ -28,7 +28,6 @@ func bootWants() []want {
 	return []want{
 		{name: "virtio_mmio", required: true},
 		{name: "virtio_console", required: true, device: deviceConsole},
-		{name: "virtio_rng", device: deviceEntropy},
 		{name: "vmw_vsock_virtio_transport", device: deviceVsock},
 	}
 }
@@ -40,6 +39,7 @@ func lateWants() []want {
 		{name: "virtio_blk", required: true, device: deviceBlock},
 		{name: "ext4", required: true},
 		{name: "overlay", required: true},
+		{name: "virtio_rng", device: deviceEntropy}, // the agent loads it last of all
 		{name: "virtio_net", device: deviceNet},
 		{name: "ipv6", device: deviceNet},
 	}

@@ -27,6 +27,9 @@ type Result struct {
 	// Sweep removes what a reset put aside. It may take long, needs no path, and
 	// may run at any time. It is nil when there is nothing.
 	Sweep func() error
+	// LoadLate loads the kernel modules that no boot waits for. It needs no path,
+	// and may run at any time.
+	LoadLate func() error
 	// Without6 says that the kernel has no IPv6, which Configure's network has.
 	Without6 bool
 }
@@ -99,7 +102,11 @@ func (c *configuring) modules(context.Context) error {
 	if c.kernel, err = kernelVersion(); err != nil {
 		return err
 	}
-	return device.LoadModules(list.Late, list)
+	if err := device.LoadModules(list.Late, list); err != nil {
+		return err
+	}
+	c.result.LoadLate, err = device.OpenLate(list)
+	return err
 }
 
 func (c *configuring) chooseInit(context.Context) (err error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -31,14 +32,21 @@ func Modules() (agentrpc.InitramfsModules, error) {
 	return list, nil
 }
 
+// deviceEntropy is the virtio device ID of the source of randomness (virtio 1.2,
+// section 5). No boot waits for it: Configure brings randomness of the host's.
+const deviceEntropy = 4
+
 // LoadModules loads the modules called names in order, but for those that list
-// says are for a virtio device alone which is not there: under software
-// emulation each takes milliseconds. One that is loaded already, or that finds
-// no hardware, is no error.
+// says are for a virtio device alone which is not there, or which LoadLate
+// loads: under software emulation each takes milliseconds. One that is loaded
+// already, or that finds no hardware, is no error.
 func LoadModules(names []string, list agentrpc.InitramfsModules) error {
 	var present map[uint32]bool // as of the first module that asks
 	for _, name := range names {
 		if id, ok := list.Devices[name]; ok {
+			if id == deviceEntropy {
+				continue
+			}
 			if present == nil {
 				present = virtioDevices()
 			}
@@ -72,13 +80,43 @@ func virtioDevices() map[uint32]bool {
 	return present
 }
 
+// OpenLate opens the modules that a boot need not wait for. The returned function
+// loads and closes them; it needs no path, and may run at any time.
+func OpenLate(list agentrpc.InitramfsModules) (load func() error, err error) {
+	var files []*os.File
+	for _, name := range slices.Concat(list.Boot, list.Late) {
+		if list.Devices[name] != deviceEntropy {
+			continue
+		}
+		f, err := os.Open(filepath.Join(agentrpc.InitramfsModulesDir, name))
+		if err != nil {
+			return nil, err // what is open ends with the machine, which this error ends
+		}
+		files = append(files, f)
+	}
+	return func() error {
+		var errs []error
+		for _, f := range files {
+			if err := insert(f); err != nil {
+				errs = append(errs, fmt.Errorf("load the kernel module %s: %w", filepath.Base(f.Name()), err))
+			}
+			_ = f.Close()
+		}
+		return errors.Join(errs...)
+	}, nil
+}
+
 func loadModule(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = f.Close() }()
-	err = unix.FinitModule(int(f.Fd()), "", 0)
+	return insert(f)
+}
+
+func insert(f *os.File) error {
+	err := unix.FinitModule(int(f.Fd()), "", 0)
 	if errors.Is(err, unix.EEXIST) || errors.Is(err, unix.ENODEV) {
 		return nil
 	}
