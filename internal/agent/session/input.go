@@ -1,10 +1,13 @@
 package session
 
 import (
+	"bytes"
 	"os"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/bangervm/banger/internal/agentrpc"
 )
 
 // maxPending is how much input may wait for the command before more is refused
@@ -133,3 +136,72 @@ func (in *input) writeNow(p []byte) (n int) {
 	})
 	return max(n, 0)
 }
+
+// accept takes input from a source, which is nil for who is not attached. The
+// caller holds mu.
+func (s *Session) accept(p []byte, from *source) {
+	n := s.in.writeNow(p)
+	s.count(n, from)
+	if n < len(p) {
+		s.in.push(item{data: bytes.Clone(p[n:]), from: from})
+	}
+}
+
+// consumed counts input that the command has read.
+func (s *Session) consumed(it item) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.count(len(it.data), it.from)
+}
+
+// count is consumed for who holds mu.
+func (s *Session) count(n int, from *source) {
+	s.stdin += int64(n)
+	if from == nil || n == 0 {
+		return
+	}
+	from.consumed += int64(n)
+	if w := s.writer; w != nil && w.source == from && w.ackDue() {
+		s.broadcast()
+	}
+}
+
+// Send writes p to the command's stdin, in one piece among what others write,
+// and then ends the input if eof is set.
+func (s *Session) Send(p []byte, eof bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case len(p) > agentrpc.MaxSend:
+		return fail(Invalid, "%d bytes at once; at most %d go in one piece", len(p), agentrpc.MaxSend)
+	case s.over:
+		return fail(Conflict, "the session has ended")
+	case s.eof && len(p) > 0:
+		return fail(Conflict, "the session's stdin is closed")
+	case s.in.pending() > maxPending:
+		return fail(Busy, "the command does not read its stdin: %d bytes wait already", s.in.pending())
+	}
+	if len(p) > 0 {
+		s.accept(p, nil)
+	}
+	if eof {
+		s.endInput()
+	}
+	return nil
+}
+
+// endInput closes the command's stdin after what is queued; on a terminal it
+// is ^D. The caller holds mu.
+func (s *Session) endInput() {
+	switch {
+	case s.eof:
+	case s.tty:
+		s.in.push(item{data: []byte{eot}})
+	default:
+		s.eof = true
+		s.in.finish()
+	}
+}
+
+// eot is ^D, a terminal's end of file.
+const eot = 4
