@@ -11,15 +11,16 @@ import (
 )
 
 const (
-	// Interval is the time between two looks at what listens.
+	// Interval is the time between two looks at what listens: with what follows, a
+	// port is on the host within a second.
 	Interval = 400 * time.Millisecond
 	// maxInterval bounds it where looks take long: each costs the guest a share of
 	// its time, no more than 1 in costShare.
-	maxInterval = time.Second
+	maxInterval = 700 * time.Millisecond
 	costShare   = 10
 	// maxSkips is how many looks the kernel's counters may spare in a row. They
-	// miss a socket that another one replaces.
-	maxSkips = 4
+	// miss a socket that another one replaces, which is then seen by the next look.
+	maxSkips = 1
 )
 
 // maxReport bounds a report as JSON, in bytes: half of a line on the control
