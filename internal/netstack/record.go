@@ -13,10 +13,8 @@ import (
 const (
 	// recordWindow is the time in which repeated records become one.
 	recordWindow = time.Second
-	// maxDenials and maxFlows bound the records of a window: a guest that hammers
-	// many destinations must not fill the log. The rest is counted.
-	maxDenials = 100
-	maxFlows   = 400
+	// restWindow is how often the number of those that have no record is told.
+	restWindow = time.Minute
 	// The guest is asked who has a port a few times at once and then once in
 	// askEvery, by a few at a time, each a moment at most: a question costs an
 	// emulated CPU tens of milliseconds, which a guest that opens many connections
@@ -37,19 +35,23 @@ type recorder struct {
 	mu      sync.Mutex
 	closed  bool
 	timer   *time.Timer // runs while a window is open
-	repeats map[monitorrpc.Record]int
-	beyond  int       // denials of the window that have no entry
-	flows   int       // records of flows in the window
-	unsaid  int       // flows that have no record
-	left    int       // questions to the guest
-	earned  time.Time // when one was last added to them
+	budget  budget
+	repeats map[monitorrpc.Record]int // denials of the window, and how often each came again
+	beyond  int                       // denials that have no record
+	unsaid  int                       // flows that have none
+	told    time.Time                 // when the last two were
+	asks    allowance                 // of questions to the guest
 }
 
 func newRecorder(ctx context.Context, config Config) *recorder {
 	if config.Log == nil {
 		config.Log = func(monitorrpc.Record) {}
 	}
-	return &recorder{ctx: ctx, config: config, asking: make(chan struct{}, maxAsking), repeats: map[monitorrpc.Record]int{}, left: maxAsked, earned: config.Now()}
+	now := config.Now()
+	return &recorder{
+		ctx: ctx, config: config, asking: make(chan struct{}, maxAsking), repeats: map[monitorrpc.Record]int{},
+		budget: newBudget(now), told: now.Add(-restWindow), asks: newAllowance(maxAsked, askEvery, now),
+	}
 }
 
 // wait writes what was held back and returns once nothing is under way.
@@ -65,34 +67,55 @@ func (r *recorder) wait() {
 }
 
 // open begins a window if there is none; r.mu is held.
-func (r *recorder) open() {
+func (r *recorder) open(window time.Duration) {
 	if r.timer == nil && !r.closed {
-		r.timer = time.AfterFunc(recordWindow, r.flush)
+		r.timer = time.AfterFunc(window, r.flush)
 	}
 }
 
-// flush ends the window: what was counted in it is written.
+// flush ends the window: what was counted in it is written, and now and then what
+// has no record.
 func (r *recorder) flush() {
 	r.mu.Lock()
+	now := r.config.Now()
 	var out []monitorrpc.Record
 	for record, count := range r.repeats {
-		if count > 0 {
-			record.Reason = joined(record.Reason, fmt.Sprintf("%d more times", count))
-			out = append(out, record)
+		if count == 0 {
+			continue
 		}
-	}
-	if r.beyond > 0 {
-		out = append(out, monitorrpc.Record{Event: "deny", Reason: fmt.Sprintf("%d more, to other destinations", r.beyond)})
-	}
-	if r.unsaid > 0 {
-		out = append(out, monitorrpc.Record{Event: "allow", Reason: fmt.Sprintf("%d more flows, not told one by one", r.unsaid)})
+		if !r.budget.affords(record, now) {
+			r.beyond += count
+			continue
+		}
+		record.Reason = joined(record.Reason, fmt.Sprintf("%d more times", count))
+		out = append(out, record)
 	}
 	clear(r.repeats)
-	r.beyond, r.flows, r.unsaid, r.timer = 0, 0, 0, nil
+	r.timer = nil
+	switch rest := r.told.Add(restWindow).Sub(now); {
+	case r.beyond+r.unsaid == 0:
+	case rest > 0 && !r.closed:
+		r.open(rest)
+	default:
+		out = append(out, r.rest()...)
+		r.told = now
+	}
 	r.mu.Unlock()
 	for _, record := range out {
 		r.write(record)
 	}
+}
+
+// rest tells the numbers of those that have no record; r.mu is held.
+func (r *recorder) rest() (out []monitorrpc.Record) {
+	if r.beyond > 0 {
+		out = append(out, monitorrpc.Record{Event: "deny", Reason: fmt.Sprintf("%d more, not told one by one", r.beyond)})
+	}
+	if r.unsaid > 0 {
+		out = append(out, monitorrpc.Record{Event: "allow", Reason: fmt.Sprintf("%d more flows, not told one by one", r.unsaid)})
+	}
+	r.beyond, r.unsaid = 0, 0
+	return out
 }
 
 func (r *recorder) write(record monitorrpc.Record) {
@@ -111,18 +134,18 @@ func joined(a, b string) string {
 func (r *recorder) first(record monitorrpc.Record) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.open()
 	count, seen := r.repeats[record]
 	switch {
 	case seen:
 		r.repeats[record] = count + 1
-	case len(r.repeats) >= maxDenials:
-		r.beyond++
-	default:
+	case r.budget.affords(record, r.config.Now()):
 		r.repeats[record] = 0
-		return true
+	default:
+		r.beyond++
 	}
-	return false
+	r.open(recordWindow)
+	_, now := r.repeats[record]
+	return now && !seen
 }
 
 // denied writes that a flow was denied.
@@ -145,12 +168,12 @@ func (r *recorder) nameDenied(name string, verdict egress.Verdict) {
 // begun writes that a flow was allowed, once its owner is known or the time for
 // that is over.
 func (r *recorder) begun(f *flow) {
+	record := f.record("allow", f.verdict)
 	r.mu.Lock()
-	r.open()
-	r.flows++
-	told := r.flows <= maxFlows
+	told := r.budget.affords(record, r.config.Now())
 	if !told {
 		r.unsaid++
+		r.open(recordWindow)
 	}
 	r.mu.Unlock()
 	if !told {
@@ -158,7 +181,7 @@ func (r *recorder) begun(f *flow) {
 		close(f.logged)
 		return
 	}
-	r.withOwner(f, f.record("allow", f.verdict), func(owner string) {
+	r.withOwner(f, record, func(owner string) {
 		f.owner = owner
 		close(f.logged)
 	})
@@ -184,11 +207,7 @@ func (r *recorder) ask() bool {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if earned := r.config.Now().Sub(r.earned) / askEvery; earned > 0 {
-		r.left = min(maxAsked, r.left+int(earned))
-		r.earned = r.earned.Add(earned * askEvery)
-	}
-	if r.closed || r.left == 0 {
+	if r.closed || !r.asks.any(r.config.Now()) {
 		return false
 	}
 	select {
@@ -196,7 +215,7 @@ func (r *recorder) ask() bool {
 	default:
 		return false
 	}
-	r.left--
+	r.asks.left--
 	r.tasks.Add(1)
 	return true
 }

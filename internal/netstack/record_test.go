@@ -80,7 +80,7 @@ func TestDenialsToManyDestinationsAreCounted(t *testing.T) {
 		}
 		time.Sleep(2 * recordWindow) //nolint:forbidigo // the bubble's clock
 		got := s.written()
-		if last := got[len(got)-1]; len(got) != maxDenials+1 || last.Reason != "9900 more, to other destinations" {
+		if last := got[len(got)-1]; len(got) != maxFresh+1 || last.Reason != "9000 more, not told one by one" {
 			t.Errorf("%d records, the last %+v", len(got), last)
 		}
 		s.cancel()
@@ -139,16 +139,71 @@ func TestAFlowsRecordsAreInOrderAndHaveItsProcess(t *testing.T) {
 func TestTooManyFlowsAreCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScribe(nil)
-		for range maxFlows + 50 {
+		for range 1 + maxAgain + 50 {
 			f := flowTo("203.0.113.1", 80)
 			s.begun(f)
 			s.ended(f, "")
 		}
+		other := flowTo("203.0.113.2", 80)
+		s.begun(other)
+		s.ended(other, "")
 		s.cancel()
 		s.wait()
 		got := s.written()
-		if last := got[len(got)-1]; len(got) != 2*maxFlows+1 || !strings.HasPrefix(last.Reason, "50 more flows") {
+		if last := got[len(got)-1]; len(got) != 2*(1+maxAgain+1)+1 || !strings.HasPrefix(last.Reason, "50 more flows") {
 			t.Errorf("%d records, the last %+v", len(got), last)
+		}
+		if r := got[len(got)-2]; r.Event != "close" || r.Address != "203.0.113.2" {
+			t.Errorf("a flow to another destination is hidden behind those: %+v", r)
+		}
+	})
+}
+
+// An hour of a guest that does its worst must leave most of the log as it was.
+func TestAFloodNeedsHoursToFillTheLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScribe(nil)
+		const seconds = 3600
+		for second := range uint16(seconds) {
+			for n := range uint16(20) {
+				s.denied(flowTo(fmt.Sprintf("203.0.%d.%d", n, second%256), 1+second), egress.Verdict{Rule: "default deny"}, "")
+				s.denied(flowTo("203.0.113.1", 1+n%3), egress.Verdict{Rule: "default deny"}, "")
+				f := flowTo("203.0.114.1", 80)
+				s.begun(f)
+				s.ended(f, "")
+			}
+			time.Sleep(time.Second) //nolint:forbidigo // the bubble's clock
+		}
+		s.cancel()
+		s.wait()
+		limit := 2*(maxFresh+maxAgain+2*seconds) + 2*(seconds/60+2)
+		if got := len(s.written()); got > limit || got < maxFresh+maxAgain+seconds {
+			t.Errorf("%d records in an hour, want at most %d", got, limit)
+		}
+	})
+}
+
+func TestWhatIsNotToldIsCountedOnceAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScribe(nil)
+		for port := range uint16(maxFresh) {
+			s.denied(flowTo("203.0.113.1", port+1), egress.Verdict{}, "")
+		}
+		for range 3 * 60 {
+			s.denied(flowTo("203.0.113.2", 1), egress.Verdict{}, "")
+			s.denied(flowTo("203.0.113.2", 2), egress.Verdict{}, "")
+			time.Sleep(time.Second) //nolint:forbidigo // the bubble's clock
+		}
+		s.cancel()
+		s.wait()
+		counts := 0
+		for _, r := range s.written() {
+			if strings.Contains(r.Reason, "not told one by one") {
+				counts++
+			}
+		}
+		if counts < 2 || counts > 5 {
+			t.Errorf("%d records of what has none in three minutes", counts)
 		}
 	})
 }
