@@ -49,12 +49,6 @@ func statusView(now time.Time) view[daemonStatus] {
 			field("vms", func(s daemonStatus) string {
 				return strconv.Itoa(s.Daemon.VMs) + " (" + strconv.Itoa(s.Daemon.Running) + " running)"
 			}),
-			field("names", func(s daemonStatus) string {
-				if s.Daemon.Names == "" {
-					return s.Daemon.NamesProblem
-				}
-				return ".vm is answered for at " + s.Daemon.Names
-			}),
 			field("operations", func(s daemonStatus) string { return strconv.Itoa(s.Daemon.Busy) }),
 			field("memory", func(s daemonStatus) string { return bytesText(s.Daemon.RSSBytes) }),
 		},

@@ -34,11 +34,19 @@ func checkNames(ctx context.Context, w World) verdict {
 	}
 }
 
+// resolvedDropIn is where a host's systemd-resolved is told of bangerd
+// (resolved.conf(5)).
+const resolvedDropIn = "/etc/systemd/resolved.conf.d/banger.conf"
+
 // forwarding says how the resolver that this host has can be made to ask at server.
 func (w World) forwarding(server string) string {
 	if _, err := w.stat("/run/systemd/resolve"); err == nil {
+		if have, err := w.readHead(resolvedDropIn, 4096); err == nil && slices.Contains(strings.Fields(string(have)), "DNS="+server) {
+			return "sudo systemctl restart systemd-resolved; " + resolvedDropIn + " is right, but systemd-resolved forwards nothing while " +
+				"no network is up, nor with DNSSEC=yes (docs/network.md)"
+		}
 		return "sudo mkdir -p /etc/systemd/resolved.conf.d && " +
-			`printf '[Resolve]\nDNS=` + server + `\nDomains=~vm\n' | sudo tee /etc/systemd/resolved.conf.d/banger.conf && ` +
+			`printf '[Resolve]\nDNS=` + server + `\nDomains=~vm\n' | sudo tee ` + resolvedDropIn + ` && ` +
 			"sudo systemctl restart systemd-resolved"
 	}
 	if host, port, err := net.SplitHostPort(server); err == nil {

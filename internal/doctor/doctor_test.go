@@ -185,6 +185,14 @@ func TestEachOutcome(t *testing.T) {
 		}, "daemon", Fail, "may not be opened", "BANGER_SOCKET"},
 		{"no linger", func(_ *World, f fstest.MapFS) { delete(f, "var/lib/systemd/linger/ann") }, "linger", Warn, "logs out", "enable-linger"},
 		{"names not forwarded", unresolved, "names", Warn, "does not forward .vm to bangerd (127.128.0.1:5300)", `printf '[Resolve]\nDNS=127.128.0.1:5300\nDomains=~vm\n' | sudo tee /etc/systemd/resolved.conf.d/banger.conf && sudo systemctl restart systemd-resolved`},
+		{"names not forwarded in spite of the drop-in", func(w *World, f fstest.MapFS) {
+			unresolved(w, f)
+			f["etc/systemd/resolved.conf.d/banger.conf"] = file("[Resolve]\nDNS=127.128.0.1:5300\nDomains=~vm\n")
+		}, "names", Warn, "127.128.0.1:5300", "no network is up, nor with DNSSEC=yes"},
+		{"names not forwarded where they now are", func(w *World, f fstest.MapFS) {
+			unresolved(w, f)
+			f["etc/systemd/resolved.conf.d/banger.conf"] = file("[Resolve]\nDNS=127.128.0.1:53001\nDomains=~vm\n")
+		}, "names", Warn, "127.128.0.1:5300", `printf '[Resolve]\nDNS=127.128.0.1:5300\n`},
 		{"names not forwarded by dnsmasq", func(w *World, f fstest.MapFS) {
 			unresolved(w, f)
 			delete(f, "run/systemd/resolve")

@@ -13,8 +13,6 @@ const (
 	// maxQuery bounds a query that is looked at, in bytes. None that asks for one
 	// name is bigger; EDNS options may be.
 	maxQuery = 4096
-	// maxRecords bounds the records of a query that are looked at.
-	maxRecords = 16
 	// ttl is how many seconds an answer may be kept: names move when VMs are
 	// renamed.
 	ttl = 5
@@ -22,7 +20,10 @@ const (
 	zone = "vm."
 )
 
-// answer is the reply to a query, at most 512 bytes; nil: it deserves none.
+// answer is the reply to a query, at most 512 bytes; nil: it deserves none. It
+// never has EDNS (RFC 6891): a resolver that validates where it can
+// (systemd-resolved's DNSSEC=allow-downgrade) would take that for DNSSEC, and
+// refuse what is not signed.
 func answer(ctx context.Context, query []byte, find Find) []byte {
 	var p dnsmessage.Parser
 	head, err := p.Start(query)
@@ -32,19 +33,18 @@ func answer(ctx context.Context, query []byte, find Find) []byte {
 	reply := dnsmessage.Header{ID: head.ID, Response: true, OpCode: head.OpCode, RecursionDesired: head.RecursionDesired}
 	if head.OpCode != 0 {
 		reply.RCode = dnsmessage.RCodeNotImplemented
-		return build(reply, nil, netip.Addr{}, false)
+		return build(reply, nil, netip.Addr{})
 	}
 	question, err := p.Question()
 	_, more := p.Question()
 	if err != nil || !errors.Is(more, dnsmessage.ErrSectionDone) {
 		reply.RCode = dnsmessage.RCodeFormatError
-		return build(reply, nil, netip.Addr{}, false)
+		return build(reply, nil, netip.Addr{})
 	}
-	edns := hasEDNS(&p)
 	var addr netip.Addr
 	reply.RCode, addr = resolve(ctx, question, find)
 	reply.Authoritative = reply.RCode == dnsmessage.RCodeSuccess || reply.RCode == dnsmessage.RCodeNameError
-	return build(reply, &question, addr, edns)
+	return build(reply, &question, addr)
 }
 
 // resolve decides. The address is valid only if there is one to be told.
@@ -74,27 +74,7 @@ func resolve(ctx context.Context, q dnsmessage.Question, find Find) (dnsmessage.
 	return dnsmessage.RCodeSuccess, addr
 }
 
-// hasEDNS looks for the OPT record of a query (RFC 6891), whose reply has one too.
-func hasEDNS(p *dnsmessage.Parser) bool {
-	if p.SkipAllAnswers() != nil || p.SkipAllAuthorities() != nil {
-		return false
-	}
-	for range maxRecords {
-		h, err := p.AdditionalHeader()
-		if err != nil {
-			return false
-		}
-		if h.Type == dnsmessage.TypeOPT {
-			return true
-		}
-		if p.SkipAdditional() != nil {
-			return false
-		}
-	}
-	return false
-}
-
-func build(head dnsmessage.Header, q *dnsmessage.Question, addr netip.Addr, edns bool) []byte {
+func build(head dnsmessage.Header, q *dnsmessage.Question, addr netip.Addr) []byte {
 	b := dnsmessage.NewBuilder(nil, head)
 	b.EnableCompression()
 	ok := true
@@ -106,12 +86,6 @@ func build(head dnsmessage.Header, q *dnsmessage.Question, addr netip.Addr, edns
 	if addr.Is4() {
 		note(b.StartAnswers())
 		note(b.AResource(dnsmessage.ResourceHeader{Name: q.Name, Class: dnsmessage.ClassINET, TTL: ttl}, dnsmessage.AResource{A: addr.As4()}))
-	}
-	if edns {
-		note(b.StartAdditionals())
-		var h dnsmessage.ResourceHeader
-		note(h.SetEDNS0(maxQuery, dnsmessage.RCodeSuccess, false))
-		note(b.OPTResource(h, dnsmessage.OPTResource{}))
 	}
 	reply, err := b.Finish()
 	if err != nil || !ok {

@@ -113,8 +113,8 @@ func TestOddQueries(t *testing.T) {
 		}
 		m.Additionals = append(m.Additionals, r)
 	})
-	if m := unpack(t, answer(t.Context(), withEDNS, find)); len(m.Additionals) != 1 || m.Additionals[0].Header.Type != dnsmessage.TypeOPT || len(m.Answers) != 1 {
-		t.Errorf("EDNS was answered with %+v", m)
+	if m := unpack(t, answer(t.Context(), withEDNS, find)); len(m.Additionals) != 0 || len(m.Answers) != 1 {
+		t.Errorf("a query with EDNS was answered with %+v", m)
 	}
 }
 
