@@ -166,6 +166,18 @@ func (x *Index) Mark(i int, clean bool) {
 	}
 }
 
+// Unmark lets git look at the file of entry i: it is neither assumed to be
+// unchanged, nor left out of the work tree.
+func (x *Index) Unmark(i int) {
+	e := &x.Entries[i]
+	at := e.offset + statSize + len(e.OID)
+	x.raw[at] &^= flagAssumed >> 8
+	if e.SkipWorktree {
+		x.raw[at+2] &^= flagSkipWorktree >> 8
+	}
+	e.Assumed, e.SkipWorktree = false, false
+}
+
 // Marked reports whether the entry was marked clean.
 func (x *Index) Marked(i int) bool {
 	stat := x.stat(i)

@@ -56,6 +56,9 @@ func (p *parcel) make(ctx context.Context) (err error) {
 	if errors.Is(err, gittree.ErrNoRepo) || errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ENOTDIR) {
 		return fault.New(fault.Invalid, "%s is in no git work tree", p.req.Path).WithHint("git init makes one; banger vm cp copies any directory")
 	}
+	if errors.Is(err, gittree.ErrPath) {
+		return fault.Wrap(fault.Invalid, err, "read %s", p.req.Path).WithHint("rename the directory")
+	}
 	if err != nil {
 		return asFault(err, "read %s", p.req.Path)
 	}
@@ -76,10 +79,16 @@ func (p *parcel) make(ctx context.Context) (err error) {
 
 // asFault makes what git says a fault that the user can act on.
 func asFault(err error, format string, args ...any) error {
-	if failure, ok := errors.AsType[*gittree.Error](err); ok {
+	failure, ok := errors.AsType[*gittree.Error](err)
+	switch {
+	case !ok:
+		return err
+	case strings.Contains(failure.Stderr, "Permission denied"):
+		return fault.Wrap(fault.PermissionDenied, failure, format, args...).
+			WithHint("make it readable, or leave it out: a line in .git/info/exclude")
+	default:
 		return fault.Wrap(fault.Invalid, failure, format, args...)
 	}
-	return err
 }
 
 func (p *parcel) checkBranch(ctx context.Context, repo gittree.Repo) error {
@@ -118,6 +127,9 @@ func (p *parcel) add(ctx context.Context, repo gittree.Repo, below string) error
 	p.units = append(p.units, u)
 	if err := p.fill(ctx, u); err != nil {
 		return err
+	}
+	for _, complaint := range snap.Unread {
+		p.contents.Notes = append(p.contents.Notes, "not all is sent: "+complaint)
 	}
 	for _, nested := range snap.Nested {
 		where := path.Join(below, nested)
@@ -162,7 +174,11 @@ func (p *parcel) fill(ctx context.Context, u *unit) error {
 	} else { // there are conflicts
 		u.staged.ForgetTrees()
 	}
-	if err := u.listFiles(ctx, p.user, full); err != nil {
+	modes, err := p.setting(ctx, u, "core.fileMode", "--type=bool")
+	if err != nil {
+		return err
+	}
+	if err := u.listFiles(ctx, p.user, full, modes != "false"); err != nil {
 		return err
 	}
 	if u.meta, err = p.readMeta(ctx, u); err != nil {

@@ -3,6 +3,8 @@ package gitrepo
 import (
 	"context"
 	"encoding/hex"
+	"errors"
+	"io/fs"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -18,6 +20,7 @@ type unit struct {
 	snap   gittree.Snapshot
 	staged *gitindex.Index
 	files  []file
+	links  []string // gitlinks whose directories are there
 	pack   string // name of its pack in the vault, without suffix; empty: no objects
 	meta   meta
 }
@@ -47,16 +50,26 @@ func (u *unit) markClean(full *gitindex.Index) (extra []string) {
 }
 
 // listFiles looks at all files of the work tree, and makes sure that they are
-// those which git has just read.
-func (u *unit) listFiles(ctx context.Context, git gittree.Git, full *gitindex.Index) error {
+// those which git has just read. Without modes git's are taken for theirs.
+func (u *unit) listFiles(ctx context.Context, git gittree.Git, full *gitindex.Index, modes bool) error {
 	var doubtful []gitindex.Entry
 	for i, e := range full.Entries {
-		if e.SkipWorktree || e.Mode == gitindex.ModeGitlink {
+		if e.SkipWorktree {
 			continue
 		}
 		f := file{path: e.Path}
-		if err := syscall.Lstat(filepath.Join(u.snap.Top, e.Path), &f.stat); err != nil {
-			return u.changed(e.Path)
+		err := syscall.Lstat(filepath.Join(u.snap.Top, e.Path), &f.stat)
+		if e.Mode == gitindex.ModeGitlink {
+			if err == nil && f.stat.Mode&syscall.S_IFMT == syscall.S_IFDIR {
+				u.links = append(u.links, e.Path)
+			}
+			continue
+		}
+		if err != nil {
+			return u.unreadable(e.Path, err)
+		}
+		if !modes {
+			f.asGit(e.Mode)
 		}
 		if !full.UpToDate(i, &f.stat) {
 			doubtful = append(doubtful, e)
@@ -64,6 +77,27 @@ func (u *unit) listFiles(ctx context.Context, git gittree.Git, full *gitindex.In
 		u.files = append(u.files, f)
 	}
 	return u.verify(ctx, git, doubtful)
+}
+
+// asGit gives a file the mode that git has of it, where git was told not to
+// believe the filesystem's.
+func (f *file) asGit(mode uint32) {
+	if f.stat.Mode&syscall.S_IFMT != syscall.S_IFREG {
+		return
+	}
+	f.stat.Mode &^= 0o111
+	if mode == gitindex.ModeExecutable {
+		f.stat.Mode |= f.stat.Mode & 0o444 >> 2
+	}
+}
+
+// unreadable says why a file cannot be read that git knows.
+func (u *unit) unreadable(path string, err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fault.New(fault.PermissionDenied, "%s cannot be read: %v", filepath.Join(u.snap.Top, path), err).
+			WithHint("make it readable: git tracks it")
+	}
+	return u.changed(path)
 }
 
 func (u *unit) changed(path string) error {

@@ -104,6 +104,11 @@ func (p *parcel) writeUnit(s *sender, u *unit) error {
 			return err
 		}
 	}
+	for _, link := range u.links {
+		if err := s.dirs(u, link, dirs); err != nil {
+			return err
+		}
+	}
 	git := path.Join(u.below, ".git")
 	for _, dir := range []string{"refs/heads", "refs/tags", "objects/info"} {
 		if err := s.tree.Entry(agentrpc.TreeEntry{Kind: agentrpc.TreeDir, Path: path.Join(git, dir), Mode: 0o755}, nil); err != nil {

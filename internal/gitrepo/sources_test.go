@@ -2,6 +2,7 @@ package gitrepo_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -300,5 +301,94 @@ func TestNoGitOnTheHost(t *testing.T) {
 	_, err := gitrepo.New(gitrepo.DefaultLimits(), t.TempDir()).Pack(t.Context(), workspace.PackRequest{Path: "/", Vault: filepath.Join(t.TempDir(), "v")})
 	if !errors.Is(err, fault.Unavailable) {
 		t.Errorf("Pack = %v; want Unavailable", err)
+	}
+}
+
+// With these marks git looks at a file no more, and still it is part of the
+// work tree that is sent, and of the work that comes back.
+func TestFilesThatGitDoesNotLookAtGoInAndComeBack(t *testing.T) {
+	for _, mark := range []string{"--assume-unchanged", "--skip-worktree"} {
+		for _, noGit := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, guest without git: %v", mark, noGit), func(t *testing.T) {
+				requireGit(t)
+				l := newLoop(t, t.TempDir())
+				l.noGit = noGit
+				put(l.host, "a", "one\n")
+				put(l.host, "b", "one\n")
+				put(l.host, "gone", "sparse\n")
+				git(t, l.host, "add", ".")
+				git(t, l.host, "commit", "-qm", "first")
+				git(t, l.host, "update-index", mark, "a")
+				git(t, l.host, "update-index", "--skip-worktree", "gone")
+				put(l.host, "a", "mine\n")
+				if err := os.Remove(filepath.Join(l.host, "gone")); err != nil {
+					t.Fatal(err)
+				}
+				if err := l.prepare(workspace.Shallow, false); err != nil {
+					t.Fatal(err)
+				}
+				same(t, "in the guest", files(t, l.host), files(t, l.guest))
+				if here, there := status(t, l.host), status(t, l.guest); here != there {
+					t.Errorf("git status: %q on the host, %q in the guest", here, there)
+				}
+				git(t, l.guest, "update-index", mark, "b")
+				put(l.guest, "a", "theirs\n")
+				put(l.guest, "b", "two\n")
+				l.applied(t)
+				same(t, "back on the host", files(t, l.guest), files(t, l.host))
+			})
+		}
+	}
+}
+
+func TestModesThatTheUsersGitDoesNotBelieve(t *testing.T) {
+	requireGit(t)
+	l := newLoop(t, t.TempDir())
+	put(l.host, "plain", "p\n")
+	put(l.host, "tool", "t\n")
+	git(t, l.host, "add", ".")
+	git(t, l.host, "update-index", "--chmod=+x", "tool")
+	git(t, l.host, "commit", "-qm", "first")
+	git(t, l.host, "config", "core.fileMode", "false")
+	put(l.host, "new", "n\n")
+	for _, name := range []string{"plain", "new"} {
+		if err := os.Chmod(filepath.Join(l.host, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.prepare(workspace.Shallow, false); err != nil {
+		t.Fatal(err)
+	}
+	if here, there := status(t, l.host), status(t, l.guest); here != there {
+		t.Errorf("git status: %q on the host, %q in the guest", here, there)
+	}
+	got, err := l.collect(false)
+	if err != nil || got.Tree != l.sent.BaseTree {
+		t.Errorf("collected %+v, %v; want the tree that was sent, %s", got, err, l.sent.BaseTree)
+	}
+}
+
+func TestASubmoduleThatIsNotCheckedOut(t *testing.T) {
+	l := withSubmodule(t)
+	git(t, l.host, "submodule", "--quiet", "deinit", "-f", "sub")
+	if err := l.prepare(workspace.FullCopy, false); err != nil {
+		t.Fatal(err)
+	}
+	if here, there := status(t, l.host), status(t, l.guest); here != there {
+		t.Errorf("git status: %q on the host, %q in the guest", here, there)
+	}
+	put(l.guest, "o", "changed\n")
+	l.applied(t)
+	if files(t, l.host)["o"] != "false changed\n" {
+		t.Error("not applied")
+	}
+}
+
+func TestAPathWithALineBreak(t *testing.T) {
+	requireGit(t)
+	l := newLoop(t, filepath.Join(t.TempDir(), "a\nb"))
+	put(l.host, "a", "one\n")
+	if err := l.prepare(workspace.Shallow, false); !errors.Is(err, fault.Invalid) {
+		t.Errorf("prepare: %v; want Invalid", err)
 	}
 }

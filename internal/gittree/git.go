@@ -35,6 +35,7 @@ type Cmd struct {
 	Env    []string // after Git's own
 	Stdin  io.Reader
 	Stdout io.Writer // nil: discarded
+	Stderr io.Writer // gets what an Error has, too; may be nil
 	Args   []string
 }
 
@@ -70,6 +71,9 @@ func (g Git) Run(ctx context.Context, c Cmd) error {
 	cmd.Stdin, cmd.Stdout = c.Stdin, c.Stdout
 	var complaint bounded
 	cmd.Stderr = &complaint
+	if c.Stderr != nil {
+		cmd.Stderr = io.MultiWriter(&complaint, c.Stderr)
+	}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = stopGrace
 	err := cmd.Run()

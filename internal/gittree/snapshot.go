@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -28,7 +26,11 @@ type Repo struct {
 // ErrNoRepo says that a directory is in no git work tree.
 var ErrNoRepo = errors.New("not a git work tree")
 
-// Open finds the repository that dir is in. ErrNoRepo when git finds none.
+// ErrPath says that a repository's path cannot be worked with.
+var ErrPath = errors.New("a path with a line break")
+
+// Open finds the repository that dir is in. ErrNoRepo when git finds none,
+// ErrPath when its path has a line break.
 func Open(ctx context.Context, g Git, dir string) (Repo, error) {
 	out, err := g.Output(ctx, Cmd{Dir: dir, Args: []string{
 		"rev-parse", "--path-format=absolute", "--show-toplevel", "--git-path", "index",
@@ -43,7 +45,7 @@ func Open(ctx context.Context, g Git, dir string) (Repo, error) {
 	}
 	lines := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
 	if len(lines) != 6 && len(lines) != 7 {
-		return Repo{}, fmt.Errorf("the path of the repository at %q has a line break", dir)
+		return Repo{}, fmt.Errorf("the repository at %q: %w", dir, ErrPath)
 	}
 	r := Repo{Top: lines[0], Index: lines[1], Objects: lines[2], CommonDir: lines[3], GitDir: lines[4], Format: lines[5]}
 	if len(lines) == 7 {
@@ -67,6 +69,8 @@ type Snapshot struct {
 	Staged, Full string
 	NewObjects   string   // an object directory with what the repository did not have
 	Nested       []string // repositories below Top, slash-separated: submodules, and others
+	// Unread is what git says of directories that it could not look into.
+	Unread []string
 }
 
 // Read reads the work tree of r. What it makes goes to scratch, an existing
@@ -119,49 +123,18 @@ func (s *Snapshot) with(index string, args ...string) Cmd {
 // directory Top.
 func (s *Snapshot) Environ() []string { return []string{"GIT_OBJECT_DIRECTORY=" + s.NewObjects} }
 
-// prepare makes the object directory and the two copies of the index.
-func (s *Snapshot) prepare(ctx context.Context, g Git) error {
-	if strings.ContainsAny(s.Objects, "\n") {
-		return fmt.Errorf("the path %q has a line break", s.Objects)
-	}
-	if err := os.MkdirAll(filepath.Join(s.NewObjects, "info"), 0o700); err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(s.NewObjects, "info", "alternates"), []byte(s.Objects+"\n"), 0o600); err != nil {
-		return err
-	}
-	err := copyFile(s.Index, s.Staged)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // nothing was ever staged
-	}
-	if err != nil {
-		return err
-	}
-	if !readable(s.Staged, s.Format) {
-		err := g.Run(ctx, s.with(s.Staged, "update-index", "--force-write-index", "--index-version", "2", "--no-split-index"))
-		if err != nil {
-			return err
-		}
-	}
-	return copyFile(s.Staged, s.Full)
-}
-
-// readable reports whether gitindex understands the index as it is.
-func readable(path, format string) bool {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return false
-	}
-	_, err = gitindex.Parse(data, gitindex.HashSize(format))
-	return err == nil
-}
-
 // addUntracked adds what git neither tracks nor ignores, and notes repositories
 // inside this one, which git names with a slash at the end.
 func (s *Snapshot) addUntracked(ctx context.Context, g Git) error {
-	paths, err := g.Lines(ctx, s.full("ls-files", "-o", "--exclude-standard", "-z"))
+	var warnings bounded
+	c := s.full("ls-files", "-o", "--exclude-standard", "-z")
+	c.Stderr = &warnings
+	paths, err := g.Lines(ctx, c)
 	if err != nil {
 		return err
+	}
+	for line := range strings.Lines(warnings.String()) {
+		s.Unread = append(s.Unread, strings.TrimSpace(strings.TrimPrefix(line, "warning: ")))
 	}
 	var list strings.Builder
 	for _, path := range paths {
@@ -243,38 +216,4 @@ func (s *Snapshot) gitlinks(ctx context.Context, g Git) ([]string, error) {
 		}
 	}
 	return links, err
-}
-
-// ReadIndex parses the index at path. One that is not there is empty.
-func ReadIndex(path, format string) (*gitindex.Index, error) {
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return gitindex.Empty(gitindex.HashSize(format)), nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return gitindex.Parse(data, gitindex.HashSize(format))
-}
-
-func copyFile(from, to string) (err error) {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = in.Close() }()
-	info, err := in.Stat()
-	if err != nil {
-		return err
-	}
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(out, in)
-	if err = errors.Join(err, out.Close()); err != nil {
-		return err
-	}
-	// Git believes an entry only if the file is older than the index.
-	return os.Chtimes(to, info.ModTime(), info.ModTime())
 }
