@@ -159,7 +159,11 @@ func (c *change) do() error {
 		}
 		c.step()
 		temps[p] = path.Join(c.nearest(p), c.temp(n))
-		if err := copyNode(c.after, p, c.tree, temps[p]); err != nil {
+		err := copyNode(c.after, p, c.tree, temps[p])
+		if err == nil {
+			err = c.permit(p, temps[p])
+		}
+		if err != nil {
 			return c.diskFault(err, p)
 		}
 	}
@@ -203,7 +207,7 @@ func (c *change) put(p, temp string) error {
 		return err
 	}
 	c.step()
-	if err := c.tree.MkdirAll(path.Dir(p), 0o777); err != nil {
+	if err := makeDirs(c.tree, path.Dir(p)); err != nil {
 		return c.diskFault(err, p)
 	}
 	if err := removeEmpty(c.tree, p); err != nil {

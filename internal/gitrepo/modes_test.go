@@ -1,0 +1,34 @@
+package gitrepo_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+)
+
+// Bangerd's umask is not the user's.
+func TestAppliedFilesHaveThePermissionsOfTheirPlace(t *testing.T) {
+	before := syscall.Umask(0o077)
+	t.Cleanup(func() { syscall.Umask(before) })
+	l := prepared(t)
+	for name, mode := range map[string]fs.FileMode{".": 0o775, "a": 0o664} {
+		if err := os.Chmod(filepath.Join(l.host, name), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(l.guest, "a", "two\n")
+	put(l.guest, "dir/deep/new", "new\n")
+	put(l.guest, "tool", "tool\n")
+	if err := os.Chmod(filepath.Join(l.guest, "tool"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	l.applied(t)
+	for name, want := range map[string]fs.FileMode{"a": 0o664, "dir": 0o775, "dir/deep": 0o775, "dir/deep/new": 0o664, "tool": 0o775} {
+		info, err := os.Stat(filepath.Join(l.host, name))
+		if err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s: %v, %v; want %v", name, info.Mode().Perm(), err, want)
+		}
+	}
+}
