@@ -48,4 +48,6 @@ func (w workspaces) Unsaved(ctx context.Context, v vm.VM, keep []string) (string
 	return w.d.workspaces.Unsaved(ctx, v, keep)
 }
 
-func (w workspaces) Stopping(ctx context.Context, v vm.VM) { w.d.workspaces.Stopping(ctx, v) }
+func (w workspaces) Stopping(ctx context.Context, v vm.VM, gently bool) {
+	w.d.workspaces.Stopping(ctx, v, gently)
+}

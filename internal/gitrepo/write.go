@@ -25,24 +25,19 @@ func (g *Git) Diff(ctx context.Context, vault, from, to string) ([]workspace.Fil
 	if err != nil {
 		return nil, err
 	}
-	how, err := renames(ctx, git, "", from, to)
+	base, err := resolve(ctx, git, from)
+	if err != nil {
+		return nil, err
+	}
+	how, err := renames(ctx, git, "", base, to)
 	if err != nil {
 		return nil, unknownBase(err, from)
 	}
-	out, err := git.Output(ctx, gittree.Cmd{Args: append(diffArgs(how), "-z", "--raw", "--numstat", from, to)})
+	out, err := git.Output(ctx, gittree.Cmd{Args: append(diffArgs(how), "-z", "--raw", "--numstat", base, to)})
 	if err != nil {
 		return nil, err
 	}
 	return parseDiff(gittree.Split(out))
-}
-
-func unknownBase(err error, base string) error {
-	if failure, ok := asGitError(err); ok && (strings.Contains(failure.Stderr, "bad object") || strings.Contains(failure.Stderr, "unknown revision") ||
-		strings.Contains(failure.Stderr, "ambiguous argument")) {
-		return fault.New(fault.NotFound, "the base %q is neither in what was sent nor in what came back", base).
-			WithHint("the head_commit or base_tree of the workspace, or a commit made in the guest")
-	}
-	return err
 }
 
 // parseDiff reads the output of diff-tree -z --raw --numstat: first all files
@@ -120,6 +115,10 @@ func (g *Git) Write(ctx context.Context, req workspace.WriteRequest) (res worksp
 	if err != nil {
 		return res, err
 	}
+	named := req.Base
+	if req.Base, err = resolve(ctx, git, named); err != nil {
+		return res, err
+	}
 	w := &writer{git: git, req: req, res: workspace.WriteResult{Base: req.Base}}
 	out, err := os.OpenFile(req.File, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -137,7 +136,7 @@ func (g *Git) Write(ctx context.Context, req workspace.WriteRequest) (res worksp
 		w.res.Bytes, err = out.Seek(0, io.SeekEnd)
 	}
 	if err = errors.Join(err, out.Close()); err != nil {
-		return res, errors.Join(unknownBase(err, req.Base), os.Remove(req.File))
+		return res, errors.Join(unknownBase(err, named), os.Remove(req.File))
 	}
 	return w.res, nil
 }
@@ -233,7 +232,7 @@ func (w *writer) mbox(ctx context.Context, out io.Writer) error {
 	}})
 }
 
-func (w *writer) bundle(ctx context.Context, out *os.File) error {
+func (w *writer) bundle(ctx context.Context, out *os.File) (err error) {
 	tip, err := w.tip(ctx)
 	if err != nil {
 		return err
@@ -248,5 +247,8 @@ func (w *writer) bundle(ctx context.Context, out *os.File) error {
 	if err := w.git.Run(ctx, gittree.Cmd{Args: []string{"update-ref", ref, tip}}); err != nil {
 		return err
 	}
+	defer func() { // a guest's name must not stand for anything in the vault
+		err = errors.Join(err, w.git.Run(context.WithoutCancel(ctx), gittree.Cmd{Args: []string{"update-ref", "-d", ref}}))
+	}()
 	return w.git.Run(ctx, gittree.Cmd{Stdout: out, Args: []string{"bundle", "create", "-q", "-", ref, "^" + w.req.Base}})
 }

@@ -139,6 +139,7 @@ type work struct {
 	// unsavedStopped is told of a VM that does not run.
 	unsavedStopped string
 	stopping       []vm.State
+	ending         int // stops without asking the guest
 }
 
 func (w *work) Unsaved(_ context.Context, v vm.VM, keep []string) (string, error) {
@@ -149,7 +150,13 @@ func (w *work) Unsaved(_ context.Context, v vm.VM, keep []string) (string, error
 	return w.unsaved, nil
 }
 
-func (w *work) Stopping(_ context.Context, v vm.VM) { w.stopping = append(w.stopping, v.State) }
+func (w *work) Stopping(_ context.Context, v vm.VM, gently bool) {
+	if gently {
+		w.stopping = append(w.stopping, v.State)
+	} else {
+		w.ending++
+	}
+}
 
 func TestDeleteKeepsWorkThatNoExportHas(t *testing.T) {
 	h := newHarness(t)
@@ -239,6 +246,9 @@ func TestAStopLooksAtTheWorkFirst(t *testing.T) {
 	}
 	if diff := cmp.Diff([]vm.State{vm.Running, vm.Running}, w.stopping); diff != "" {
 		t.Errorf("looks (-want +got):\n%s", diff)
+	}
+	if w.ending != 1 {
+		t.Errorf("told %d times of an end without a look, want once", w.ending)
 	}
 }
 

@@ -203,8 +203,9 @@ type Workspaces interface {
 	// Unsaved says what would be lost with all of a VM's disk but the
 	// directories keep of the guest; empty: nothing. A running guest is looked at.
 	Unsaved(ctx context.Context, v VM, keep []string) (string, error)
-	// Stopping is told before the guest of a living VM is asked to go down.
-	Stopping(ctx context.Context, v VM)
+	// Stopping is told before the guest of a living VM is asked to go down, or,
+	// without gently, before the machine is ended.
+	Stopping(ctx context.Context, v VM, gently bool)
 }
 
 // PortWaiter waits for a TCP port of a guest.

@@ -62,8 +62,8 @@ func (s *Service) requestStop(ctx context.Context, name string, timeout time.Dur
 			v.State = Running
 		}
 	}
-	if s.deps.Workspaces != nil && timeout > 0 {
-		s.deps.Workspaces.Stopping(ctx, v)
+	if s.deps.Workspaces != nil {
+		s.deps.Workspaces.Stopping(ctx, v, timeout > 0)
 	}
 	if err := w.current().Stop(ctx, timeout); err != nil && !w.over() {
 		return VM{}, nil, err

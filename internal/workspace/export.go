@@ -142,11 +142,23 @@ func (s *Service) write(ctx context.Context, e *exporting) error {
 	if !e.found {
 		return s.tidy(ctx, e.w.VMID)
 	}
+	offer := Offer{ID: id, Tree: e.got.Tree}
+	if !e.w.covers(res.Base) {
+		offer = Offer{}
+		e.out.Notes = append(e.out.Notes, "this export has only what came after its base, so the work counts as not exported still")
+	}
 	e.w, err = s.deps.Store.Update(ctx, e.w.VMID, func(w *Workspace) error {
-		w.Offered = Offer{ID: id, Tree: e.got.Tree}
+		w.Offered = offer
 		return nil
 	})
 	return err
+}
+
+// covers reports whether an export against base has, with the exports before
+// it, all that was done: it is what was sent or what was exported already, and
+// not something that was made in the guest since.
+func (w Workspace) covers(base string) bool {
+	return base == w.BaseTree || base == w.HeadCommit || base == w.ExportedTree
 }
 
 // tidy removes the vaults of a VM but the one that its record names.

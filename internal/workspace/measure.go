@@ -90,21 +90,23 @@ func (s *Service) look(ctx context.Context, v vm.VM, limit time.Duration, final 
 }
 
 // Stopping looks at the workspace of a VM that is about to be stopped, so that
-// afterwards it is known whether there is work on its disk.
-func (s *Service) Stopping(ctx context.Context, v vm.VM) {
-	if v.State != vm.Running {
-		return
+// afterwards it is known whether there is work on its disk. What was found at
+// an earlier stop, which did not come off, counts no more: without a look,
+// because the stop is not to be gentle or the guest does not answer, nothing is
+// known afterwards.
+func (s *Service) Stopping(ctx context.Context, v vm.VM, gently bool) {
+	if gently && v.State == vm.Running {
+		err := s.look(ctx, v, settleLimit, true)
+		if err == nil {
+			return
+		}
+		s.deps.Log.Warn("workspace not looked at before the stop", "vm", v.ID, "error", err)
 	}
-	err := s.look(ctx, v, settleLimit, true)
-	if err == nil {
-		return
-	}
-	s.deps.Log.Warn("workspace not looked at before the stop", "vm", v.ID, "error", err)
-	_, err = s.deps.Store.Update(context.WithoutCancel(ctx), v.ID, func(w *Workspace) error {
-		w.Work.Final = false // by a stop that did not come off
+	_, err := s.deps.Store.Update(context.WithoutCancel(ctx), v.ID, func(w *Workspace) error {
+		w.Work.Final = false
 		return nil
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, fault.NotFound) {
 		s.deps.Log.Warn("an earlier look at the workspace still counts", "vm", v.ID, "error", err)
 	}
 }

@@ -229,7 +229,7 @@ func TestWhatIsKnownOfWork(t *testing.T) {
 		t.Errorf("stopped by itself: %q; want unknown", what)
 	}
 	w.vm.State = vm.Running
-	s.Stopping(t.Context(), w.vm)
+	s.Stopping(t.Context(), w.vm, true)
 	w.vm.State, w.vm.ExitReason = vm.Stopped, vm.ReasonStopped
 	if what := unsaved(); what != "" {
 		t.Errorf("clean when it was stopped: %q", what)
@@ -241,14 +241,26 @@ func TestWhatIsKnownOfWork(t *testing.T) {
 		}
 	}
 	w.vm.State, w.readErr = vm.Running, fault.New(fault.Unavailable, "no answer")
-	s.Stopping(t.Context(), w.vm)
+	s.Stopping(t.Context(), w.vm, true)
 	w.vm.State, w.vm.ExitReason, w.readErr = vm.Stopped, vm.ReasonForced, nil
 	if what := unsaved(); !strings.Contains(what, "not looked at") {
 		t.Errorf("clean before one stop, not looked at before the next: %q; want unknown", what)
 	}
+	for why, again := range map[string]func(){
+		"ended at once":                      func() { s.Stopping(t.Context(), w.vm, false) },
+		"paused, and could not be looked at": func() { w.vm.State = vm.Paused; s.Stopping(t.Context(), w.vm, true) },
+	} {
+		w.vm.State = vm.Running
+		s.Stopping(t.Context(), w.vm, true) // does not come off
+		again()
+		w.vm.State, w.vm.ExitReason = vm.Stopped, vm.ReasonForced
+		if what := unsaved(); !strings.Contains(what, "not looked at") {
+			t.Errorf("clean before one stop, then %s: %q; want unknown", why, what)
+		}
+	}
 	w.vm.State, w.vm.StartID = vm.Running, "s2"
 	w.tree = "t-a"
-	s.Stopping(t.Context(), w.vm)
+	s.Stopping(t.Context(), w.vm, true)
 	w.vm.State = vm.Stopped
 	if what := unsaved(); what != "changes in 1 file in the workspace /root/repo" {
 		t.Errorf("with work when it was stopped: %q", what)
@@ -258,7 +270,7 @@ func TestWhatIsKnownOfWork(t *testing.T) {
 		t.Errorf("started again since: %q; want unknown", what)
 	}
 	w.vm.State, w.readErr = vm.Running, fault.New(fault.Unavailable, "no answer")
-	s.Stopping(t.Context(), w.vm)
+	s.Stopping(t.Context(), w.vm, true)
 	w.vm.State = vm.Stopped
 	if what := unsaved(); !strings.Contains(what, "not looked at") {
 		t.Errorf("could not be looked at: %q; want unknown", what)
@@ -347,6 +359,24 @@ func TestBases(t *testing.T) {
 	}
 	if base := export(workspace.ExportRequest{Format: workspace.Patch, Path: "/srv/other"}); base != "guest-head" {
 		t.Errorf("another work tree: base %q", base)
+	}
+}
+
+// An export against what was made in the guest has not all that was done there.
+func TestWhatCountsAsExported(t *testing.T) {
+	for base, counts := range map[string]bool{"": true, "t-": true, "head": true, "guest-commit": false} {
+		w, s := newWorld(t)
+		if err := prepare(t, s, false); err != nil {
+			t.Fatal(err)
+		}
+		w.tree = "t-a"
+		e, err := s.Export(t.Context(), workspace.ExportRequest{VM: "box", Format: workspace.Patch, BaseCommit: base}, operation.Discard{})
+		if err == nil {
+			err = s.Accept(t.Context(), "box", e.ID)
+		}
+		if err != nil || w.record["v1"].Work.Any() == counts || (len(e.Notes) == 0) != counts {
+			t.Errorf("against %q: %v, notes %q, work %+v; want it to count: %v", base, err, e.Notes, w.record["v1"].Work, counts)
+		}
 	}
 }
 
