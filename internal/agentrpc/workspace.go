@@ -48,7 +48,9 @@ type WorkspaceRequest struct {
 // WorkspaceAnswer is the agent's answer. Code is empty for success, else one of
 // banger's codes of errors.
 type WorkspaceAnswer struct {
-	Code    string `json:"code,omitempty"`
+	Code string `json:"code,omitempty"`
+	// Message says what went wrong; in collect's answer without a code, why
+	// the files are sent though the guest has git.
 	Message string `json:"message,omitempty"`
 	// Snapshot is collect's, from a guest with git.
 	Snapshot *WorkspaceSnapshot `json:"snapshot,omitempty"`

@@ -74,6 +74,20 @@ func (o *exportOptions) check(cmd *cobra.Command) error {
 	if only == 1 && o.file != "" {
 		return usagef(cmd, "--output cannot be given with --stat, --check or --apply: they write no patch")
 	}
+	return checkOutput(o.file)
+}
+
+// checkOutput finds before the work that a file could not be made after it.
+func checkOutput(file string) error {
+	if file == "" || file == "-" {
+		return nil
+	}
+	if info, err := os.Stat(file); err == nil && info.IsDir() {
+		return fault.New(fault.Invalid, "--output %s is a directory", file).WithHint("name a file in it")
+	}
+	if info, err := os.Stat(filepath.Dir(file)); err != nil || !info.IsDir() {
+		return fault.New(fault.Invalid, "--output %s: %s is no directory", file, filepath.Dir(file))
+	}
 	return nil
 }
 

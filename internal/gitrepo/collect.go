@@ -34,7 +34,13 @@ func (g *Git) Collect(ctx context.Context, guest io.ReadWriter, req workspace.Co
 	if answer.Snapshot == nil {
 		l := &listing{limits: g.limits, git: git, req: req, in: in, out: guest}
 		tree, err := l.collect(ctx)
-		return workspace.Collected{Tree: tree}, err
+		got := workspace.Collected{Tree: tree}
+		if answer.Message != "" {
+			got.Notes = []string{"git in the guest does not read the repository, so its files were compared, and no commits of it are seen: " +
+				printable(answer.Message)}
+			got.Elsewhere = []string{unseen}
+		}
+		return got, err
 	}
 	c := &collector{g: g, git: git, req: req, repos: answer.Snapshot.Repos}
 	if err := c.check(); err != nil {
@@ -50,6 +56,10 @@ func (g *Git) Collect(ctx context.Context, guest io.ReadWriter, req workspace.Co
 	}
 	return c.result(ctx)
 }
+
+// unseen stands for the branches of a repository that the guest's git does not
+// read: nobody can say that an export has what is on them.
+const unseen = "branches that git in the guest does not read"
 
 // hostile is an answer that a guest's agent should not give.
 func hostile(ctx context.Context, err error) error {

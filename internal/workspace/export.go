@@ -2,6 +2,7 @@ package workspace
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	"github.com/bangervm/banger/internal/fault"
@@ -44,7 +45,7 @@ func (s *Service) Export(ctx context.Context, req ExportRequest, p operation.Pro
 	p.Stage("collect")
 	history := req.BaseCommit != "" || req.Format != Patch
 	if e.got, err = s.collect(ctx, e.w, v, history); err != nil {
-		return Export{}, err
+		return Export{}, hintMoved(err, e.w.Path, v)
 	}
 	if e.found {
 		if e.w, err = s.record(ctx, e.w, v, e.got, false); err != nil {
@@ -60,6 +61,13 @@ func (s *Service) Export(ctx context.Context, req ExportRequest, p operation.Pro
 		err = s.apply(ctx, e)
 	}
 	return e.out, err
+}
+
+func hintMoved(err error, dir string, v vm.VM) error {
+	if f, ok := errors.AsType[*fault.Error](err); ok && f.Code == fault.NotFound && f.Hint == "" {
+		return f.WithHint("if it was moved: banger vm exec %s -- mv DIR %s", v.Name, dir)
+	}
+	return err
 }
 
 // exporting is one export under way.
@@ -136,9 +144,7 @@ func (s *Service) write(ctx context.Context, e *exporting) error {
 		ID: id, BaseCommit: res.Base, Tree: e.got.Tree, Format: e.req.Format, Files: files, Changes: sum(files), Bytes: res.Bytes,
 		Notes: append(res.Notes, e.got.Notes...),
 	}
-	for _, branch := range e.got.Elsewhere {
-		e.out.Notes = append(e.out.Notes, branch+" in the guest has commits that are not in this export: check it out there to export them")
-	}
+	e.out.Notes = append(e.out.Notes, elsewhereNotes(e.got)...)
 	if !e.found {
 		return s.tidy(ctx, e.w.VMID)
 	}
@@ -152,6 +158,20 @@ func (s *Service) write(ctx context.Context, e *exporting) error {
 		return nil
 	})
 	return err
+}
+
+// elsewhereNotes says how the commits are exported that are not on HEAD.
+func elsewhereNotes(got Collected) []string {
+	var notes []string
+	for _, branch := range got.Elsewhere {
+		switch {
+		case branch == "stash":
+			notes = append(notes, "the guest has stashed changes that are not in this export: git stash pop there, to export them")
+		case got.Head != "":
+			notes = append(notes, branch+" in the guest has commits that are not in this export: check it out there to export them")
+		}
+	}
+	return notes
 }
 
 // covers reports whether an export against base has, with the exports before

@@ -125,7 +125,7 @@ func (s *Service) Unsaved(ctx context.Context, v vm.VM, keep []string) (string, 
 	}
 	if v.State == vm.Running {
 		if err := s.look(ctx, v, measureLimit, false); errors.Is(err, fault.NotFound) {
-			return "", nil // it was removed in the guest
+			return "a workspace, " + w.Path + ", that was moved or removed in the guest", nil
 		} else if err != nil {
 			return "", err
 		}

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/gitindex"
 	"github.com/bangervm/banger/internal/gittree"
 )
 
@@ -35,18 +36,28 @@ func (s Server) collect(ctx context.Context, req agentrpc.WorkspaceRequest, in *
 	}
 	git := s.findGit()
 	if git == "" || req.NoGit {
-		return list(ctx, req, in, out)
+		return list(ctx, req, "", in, out)
 	}
 	c := &collection{git: guestGit(git)}
 	defer c.remove()
 	err = c.read(ctx, req.Path, "", req.Base)
 	if errors.Is(err, gittree.ErrNoRepo) {
-		return list(ctx, req, in, out)
+		return list(ctx, req, "", in, out)
+	}
+	if unreadable(err) && req.Base != "" {
+		return list(ctx, req, err.Error(), in, out)
 	}
 	if err != nil {
 		return err
 	}
 	return c.serve(ctx, in, out)
+}
+
+// unreadable reports whether a repository is in a state, or the guest's git of
+// an age, that git does not read it. Its files are there nevertheless.
+func unreadable(err error) bool {
+	_, failed := errors.AsType[*gittree.Error](err)
+	return failed || isFull(err) || errors.Is(err, gittree.ErrPath) || errors.Is(err, gitindex.ErrFormat)
 }
 
 // guestGit runs the guest's git. Nothing is compressed: the channel to the host

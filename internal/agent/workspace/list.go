@@ -21,8 +21,9 @@ import (
 const inMemory = 4 << 20
 
 // list serves collect without git: all files, and then those the host asks for.
-func list(ctx context.Context, req agentrpc.WorkspaceRequest, in *bufio.Reader, out io.Writer) error {
-	if err := agentrpc.WriteLine(out, agentrpc.WorkspaceAnswer{}); err != nil {
+// why is what the guest's git said, if it has one that failed.
+func list(ctx context.Context, req agentrpc.WorkspaceRequest, why string, in *bufio.Reader, out io.Writer) error {
+	if err := agentrpc.WriteLine(out, agentrpc.WorkspaceAnswer{Message: why}); err != nil {
 		return &midStream{err}
 	}
 	tree := agentrpc.NewTreeWriter(out)

@@ -1,0 +1,45 @@
+package gitrepo_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/bangervm/banger/internal/workspace"
+)
+
+// The guest's git may fail; the files are there, and so is the base.
+func TestWorkInARepositoryThatGitDoesNotRead(t *testing.T) {
+	for name, ruin := range map[string]func(t *testing.T, gitDir string){
+		"index":   func(_ *testing.T, dir string) { put(dir, "index", "garbage") },
+		"config":  func(_ *testing.T, dir string) { put(dir, "config", "[bad") },
+		"objects": func(t *testing.T, dir string) { remove(t, filepath.Join(dir, "objects", "pack")) },
+		"format": func(_ *testing.T, dir string) {
+			put(dir, "config", "[core]\n\trepositoryformatversion = 9\n")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := prepared(t)
+			put(l.guest, "a", "two\n")
+			put(l.guest, "new", "new\n")
+			ruin(t, filepath.Join(l.guest, ".git"))
+			_, got, err := l.export(workspace.Patch, l.sent.BaseTree)
+			if err != nil || len(got.Notes) != 1 || !strings.Contains(got.Notes[0], "git in the guest does not read the repository") {
+				t.Fatalf("%+v, %v; want a note", got, err)
+			}
+			if len(got.Elsewhere) != 1 {
+				t.Errorf("elsewhere %q; nobody knows that there are no other branches", got.Elsewhere)
+			}
+			l.applied(t)
+			same(t, "on the host", files(t, l.guest), files(t, l.host))
+		})
+	}
+}
+
+func remove(t *testing.T, path string) {
+	t.Helper()
+	if err := os.RemoveAll(path); err != nil {
+		t.Fatal(err)
+	}
+}
