@@ -21,7 +21,7 @@ type unit struct {
 	staged *gitindex.Index
 	files  []file
 	links  []string // gitlinks whose directories are there
-	pack   string // name of its pack in the vault, without suffix; empty: no objects
+	pack   string   // name of its pack in the vault, without suffix; empty: no objects
 	meta   meta
 }
 
