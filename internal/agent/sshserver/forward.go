@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"strconv"
-	"sync"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -13,44 +12,72 @@ import (
 
 const dialTimeout = 15 * time.Second
 
-// directTCPIP is the extra data of a direct-tcpip channel, RFC 4254 section 7.2.
-type directTCPIP struct {
-	Host       string
-	Port       uint32
-	OriginHost string
-	OriginPort uint32
-}
-
-// forward connects a channel to an address as the guest sees it.
-func forward(ctx context.Context, nc ssh.NewChannel) {
-	var req directTCPIP
+// connectTCP connects a channel to an address as the guest sees it, RFC 4254
+// section 7.2.
+func connectTCP(ctx context.Context, nc ssh.NewChannel) {
+	var req struct {
+		Host       string
+		Port       uint32
+		OriginHost string
+		OriginPort uint32
+	}
 	if err := ssh.Unmarshal(nc.ExtraData(), &req); err != nil || req.Port == 0 || req.Port > 65535 {
 		_ = nc.Reject(ssh.ConnectionFailed, "malformed address")
 		return
 	}
+	connect(ctx, nc, "tcp", net.JoinHostPort(req.Host, strconv.Itoa(int(req.Port))))
+}
+
+// connectUnix connects a channel to a socket in the guest, section 2.4 of
+// OpenSSH's PROTOCOL.
+func connectUnix(ctx context.Context, nc ssh.NewChannel) {
+	var req struct {
+		Path         string
+		Reserved     string
+		ReservedPort uint32
+	}
+	if err := ssh.Unmarshal(nc.ExtraData(), &req); err != nil || req.Path == "" {
+		_ = nc.Reject(ssh.ConnectionFailed, "malformed address")
+		return
+	}
+	connect(ctx, nc, "unix", req.Path)
+}
+
+func connect(ctx context.Context, nc ssh.NewChannel, network, addr string) {
 	d := net.Dialer{Timeout: dialTimeout}
-	conn, err := d.DialContext(ctx, "tcp", net.JoinHostPort(req.Host, strconv.Itoa(int(req.Port))))
+	conn, err := d.DialContext(ctx, network, addr)
 	if err != nil {
 		_ = nc.Reject(ssh.ConnectionFailed, err.Error())
 		return
 	}
-	defer func() { _ = conn.Close() }()
 	ch, requests, err := nc.Accept()
 	if err != nil {
+		_ = conn.Close()
 		return
 	}
-	defer func() { _ = ch.Close() }()
 	go ssh.DiscardRequests(requests)
+	join(ctx, ch, conn)
+}
+
+// join copies both ways, each until its own end, and closes both.
+func join(ctx context.Context, ch ssh.Channel, conn net.Conn) {
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
-	var wg sync.WaitGroup
-	wg.Go(func() {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
 		_, _ = io.Copy(conn, ch)
-		if tcp, ok := conn.(*net.TCPConn); ok {
-			_ = tcp.CloseWrite()
+		if half, ok := conn.(interface{ CloseWrite() error }); ok {
+			_ = half.CloseWrite()
 		}
-	})
-	_, _ = io.Copy(ch, conn)
-	_ = ch.CloseWrite()
-	wg.Wait()
+	}()
+	// Of a connection that broke there is nothing to wait for.
+	if _, err := io.Copy(ch, conn); err != nil {
+		_ = ch.Close()
+	} else {
+		_ = ch.CloseWrite()
+	}
+	<-done
+	_ = ch.Close()
+	_ = conn.Close()
 }

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -18,11 +17,7 @@ import (
 	"github.com/bangervm/banger/internal/agent/account"
 )
 
-const (
-	handshakeTimeout = 30 * time.Second
-	// maxChannels bounds one connection's sessions and forwarded connections.
-	maxChannels = 256
-)
+const handshakeTimeout = 30 * time.Second
 
 // Identity is who may enter, and how the guest proves what it is.
 type Identity struct {
@@ -101,58 +96,14 @@ func (s *Server) ServeConn(ctx context.Context, conn net.Conn) {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	stop := context.AfterFunc(ctx, func() { _ = sc.Close() })
-	var wg sync.WaitGroup
-	defer wg.Wait()
+	c := newClient(s, st.env, user, sc)
+	defer c.end()
 	defer cancel()
 	defer stop()
-	wg.Go(func() { answerGlobal(requests) })
-	c := &client{server: s, env: st.env, user: user}
-	slots := make(chan struct{}, maxChannels)
+	c.tasks.Go(func() { c.answerGlobal(ctx, requests) })
 	for nc := range channels {
-		select {
-		case slots <- struct{}{}:
-			wg.Go(func() {
-				defer func() { <-slots }()
-				c.serveChannel(ctx, nc)
-			})
-		default:
+		if !c.spawn(func() { c.serveChannel(ctx, nc) }) {
 			_ = nc.Reject(ssh.ResourceShortage, "too many channels")
 		}
-	}
-}
-
-// answerGlobal answers keep-alives: any reply does, as OpenSSH's own is a failure.
-func answerGlobal(requests <-chan *ssh.Request) {
-	for req := range requests {
-		if req.WantReply {
-			_ = req.Reply(req.Type == "keepalive@openssh.com", nil)
-		}
-	}
-}
-
-// client is one authenticated connection.
-type client struct {
-	server *Server
-	env    []string
-	user   account.Account
-}
-
-func (c *client) serveChannel(ctx context.Context, nc ssh.NewChannel) {
-	defer func() {
-		if p := recover(); p != nil {
-			c.server.log.Error("an SSH channel panicked", "panic", p)
-		}
-	}()
-	switch nc.ChannelType() {
-	case "session":
-		ch, requests, err := nc.Accept()
-		if err != nil {
-			return
-		}
-		newSession(c, ch).serve(requests)
-	case "direct-tcpip":
-		forward(ctx, nc)
-	default:
-		_ = nc.Reject(ssh.UnknownChannelType, "unknown channel type")
 	}
 }

@@ -1,6 +1,7 @@
 package sshserver
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -27,6 +28,7 @@ type session struct {
 	client *client
 	ch     ssh.Channel
 	env    []string
+	agent  string // the socket that leads to the client's SSH agent; empty: not asked for
 	pty    *ptyRequest
 	proc   *command.Process
 	master *os.File
@@ -46,10 +48,10 @@ func newSession(c *client, ch ssh.Channel) *session { return &session{client: c,
 
 // serve obeys the channel's requests until it is closed; a command still
 // running then hangs up.
-func (s *session) serve(requests <-chan *ssh.Request) {
+func (s *session) serve(ctx context.Context, requests <-chan *ssh.Request) {
 	defer func() { _ = s.ch.Close() }()
 	for req := range requests {
-		ok, then := s.request(req)
+		ok, then := s.request(ctx, req)
 		if req.WantReply {
 			_ = req.Reply(ok, nil)
 		}
@@ -64,7 +66,7 @@ func (s *session) serve(requests <-chan *ssh.Request) {
 }
 
 // request returns whether it is granted, and what to do after saying so.
-func (s *session) request(req *ssh.Request) (ok bool, then func()) {
+func (s *session) request(ctx context.Context, req *ssh.Request) (ok bool, then func()) {
 	switch req.Type {
 	case "env":
 		var kv struct{ Name, Value string }
@@ -80,6 +82,9 @@ func (s *session) request(req *ssh.Request) (ok bool, then func()) {
 		}
 		s.pty = &p
 		return true, nil
+	case "auth-agent-req@openssh.com":
+		s.agent = s.client.agentSocket(ctx)
+		return s.agent != "", nil
 	case "window-change":
 		return s.resize(req.Payload), nil
 	case "signal":
@@ -151,7 +156,11 @@ func (s *session) spec(args, argv []string) command.Spec {
 	}
 	// The account's own home, name and shell win over the image's environment.
 	own := []string{"HOME=" + user.Home, "USER=" + user.Name, "LOGNAME=" + user.Name, "SHELL=" + user.Shell}
-	spec.Env = command.Environ(user, s.client.env, own, term, s.env)
+	var agent []string
+	if s.agent != "" {
+		agent = []string{"SSH_AUTH_SOCK=" + s.agent}
+	}
+	spec.Env = command.Environ(user, s.client.env, own, term, s.env, agent)
 	if len(argv) == 0 {
 		spec.Argv = append([]string{user.Shell}, args...)
 		if len(args) == 0 {

@@ -279,41 +279,6 @@ func TestSFTP(t *testing.T) {
 	}
 }
 
-func TestForwardedConnection(t *testing.T) {
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	go func() {
-		c, err := l.Accept()
-		if err != nil {
-			return
-		}
-		data, _ := io.ReadAll(c)
-		_, _ = c.Write(bytes.ToUpper(data))
-		_ = c.Close()
-	}()
-	c := client(t)
-	conn, err := c.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.WriteString(conn, "shout"); err != nil {
-		t.Fatal(err)
-	}
-	if err := conn.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := io.ReadAll(conn); err != nil || string(got) != "SHOUT" {
-		t.Errorf("read %q, %v", got, err)
-	}
-	if conn, err := c.Dial("tcp", "127.0.0.1:1"); err == nil {
-		_ = conn.Close()
-		t.Error("a closed port was reached")
-	}
-}
-
 // The real client: exec, a shell on stdin, scp.
 func TestOpenSSH(t *testing.T) {
 	for _, tool := range []string{"ssh", "scp", "python3"} {
