@@ -11,10 +11,13 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/crypto/ssh/agent"
 )
 
 func get(ctx context.Context, args []string) (string, error) {
@@ -222,4 +225,22 @@ func echo(conn net.Conn, text string) error {
 		return fmt.Errorf("sent %q, got %q", text, got)
 	}
 	return nil
+}
+
+// keys prints the comments of the keys that the SSH agent has.
+func keys(ctx context.Context, _ []string) (string, error) {
+	conn, err := dial(ctx, "unix", os.Getenv("SSH_AUTH_SOCK"))
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = conn.Close() }()
+	all, err := agent.NewClient(conn).List()
+	if err != nil {
+		return "", err
+	}
+	var comments []string
+	for _, key := range all {
+		comments = append(comments, key.Comment)
+	}
+	return strings.Join(comments, " "), nil
 }

@@ -27,6 +27,7 @@ func verbs() map[string]func(ctx context.Context, args []string) (string, error)
 		"churn":    churn,    // churn ADDR N: opens and closes a listener N times, then leaves it open
 		"fragment": fragment, // fragment ADDR TEXT: one UDP datagram larger than any packet
 		"ping":     ping,     // ping ADDR: ICMP echo
+		"keys":     keys,     // keys: what the SSH agent has, by comment
 
 		// For benchmarks; all print a number.
 		"send":     send,     // send ADDR BYTES
