@@ -97,7 +97,7 @@ func TestConnectionsThatDoNotEndCountAsOpen(t *testing.T) {
 	for _, c := range []struct {
 		ending int
 		want   int64
-	}{{64, tcpBuffer}, {1, 256 << 10}, {500, 64 << 10}} {
+	}{{32, tcpBuffer}, {1, 256 << 10}, {224, 64 << 10}, {768, 32 << 10}} {
 		for range c.ending {
 			m.net.closing.mu.Lock()
 			m.net.closing.endpoints[endpoint()] = time.Now().Add(patience)

@@ -123,8 +123,8 @@ func (n *Network) accept(ctx context.Context, r *tcp.ForwarderRequest) (*guestCo
 }
 
 // crowded gives an endpoint less to buffer the more flows there are, those that
-// the guest does not let end too, so that all of them together are bounded: the
-// first few hundred have what is fast.
+// the guest does not let end too, so that all of them together are bounded, to half
+// a gigabyte: the first few hundred have what is fast.
 func (n *Network) crowded(ep tcpip.Endpoint) {
 	n.mu.Lock()
 	open := n.counts[protocolTCP]
@@ -132,9 +132,11 @@ func (n *Network) crowded(ep tcpip.Endpoint) {
 	open += n.closing.count()
 	var size int64
 	switch {
-	case open > 512:
+	case open > 1024:
+		size = 32 << 10
+	case open > 256:
 		size = 64 << 10
-	case open > 64:
+	case open > 32:
 		size = 256 << 10
 	default:
 		return
