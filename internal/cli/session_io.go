@@ -2,8 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
-	"io"
 	"os"
 	"strconv"
 
@@ -88,88 +86,4 @@ func streamName(stream agentrpc.Stream) string {
 // sayLost tells of output that is kept no more.
 func (a *App) sayLost(stream agentrpc.Stream, n int64) {
 	a.say("banger: " + strconv.FormatInt(n, 10) + " bytes of " + streamName(stream) + " are missing here: they are kept no more")
-}
-
-type sessionSendFlags struct {
-	file    string
-	newline bool
-	eof     bool
-}
-
-func (a *App) sessionSendCommand() *cobra.Command {
-	var flags sessionSendFlags
-	cmd := &cobra.Command{
-		Use:   "send NAME SESSION [--file FILE | TEXT] [--newline] [--eof]",
-		Short: "Write to a session's stdin, whoever is attached",
-		Long: "Write to a session's stdin, whoever is attached. Up to 64 KiB arrive in one piece among what others write;\n" +
-			"more is sent in pieces of that size.",
-		DisableFlagsInUseLine: true,
-		Args:                  args(2, 3, whichSession+", and a TEXT"), ValidArgsFunction: a.sessionNames(sessionRunning),
-		RunE: func(cmd *cobra.Command, given []string) error {
-			if len(given) != 3 && flags.file == "" && !flags.eof && !flags.newline {
-				return usagef(cmd, "%s needs a TEXT or a --file", cmd.CommandPath())
-			}
-			if len(given) == 3 && flags.file != "" {
-				return usagef(cmd, "TEXT and --file exclude each other")
-			}
-			text := ""
-			if len(given) == 3 {
-				text = given[2]
-			}
-			return a.sessionSend(cmd.Context(), given[0], given[1], text, flags)
-		},
-	}
-	cmd.Flags().StringVar(&flags.file, "file", "", "send what `FILE` holds; - is stdin")
-	cmd.Flags().BoolVar(&flags.newline, "newline", false, "and a newline after it")
-	cmd.Flags().BoolVar(&flags.eof, "eof", false, "and then end the input; on a terminal, ^D")
-	return cmd
-}
-
-func (a *App) sessionSend(ctx context.Context, vm, name, text string, flags sessionSendFlags) error {
-	c, err := a.fastDaemon()
-	if err != nil {
-		return err
-	}
-	send := func(p []byte, eof bool) error { return c.SendSession(ctx, vm, name, p, eof) }
-	if flags.file == "" {
-		return sendAll([]byte(text), flags, send)
-	}
-	in := a.In
-	if flags.file != "-" {
-		if in, err = os.Open(flags.file); err != nil {
-			return fault.Wrap(fault.Invalid, err, "read what to send")
-		}
-		defer func() { _ = in.Close() }()
-	}
-	piece := make([]byte, client.MaxSend)
-	for {
-		n, err := io.ReadFull(in, piece)
-		switch {
-		case err == nil:
-			if err := send(piece[:n], false); err != nil {
-				return err
-			}
-		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-			return sendAll(piece[:n], flags, send)
-		default:
-			return fault.Wrap(fault.Invalid, err, "read what to send")
-		}
-	}
-}
-
-// sendAll sends the last bytes with what the flags add.
-func sendAll(p []byte, flags sessionSendFlags, send func([]byte, bool) error) error {
-	if flags.newline {
-		p = append(p, '\n')
-	}
-	for len(p) > client.MaxSend {
-		if err := send(p[:client.MaxSend], false); err != nil {
-			return err
-		}
-		p = p[client.MaxSend:]
-	}
-	if len(p) == 0 && !flags.eof {
-		return nil
-	}
-	return send(p, flags.eof)
 }

@@ -1,0 +1,129 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/fault"
+)
+
+const (
+	// sendPatience is how long a command may take nothing before the rest of a
+	// long input is not sent to it.
+	sendPatience = 10 * time.Second
+	// sendPause is between two tries.
+	sendPause = 50 * time.Millisecond
+)
+
+type sessionSendFlags struct {
+	file    string
+	newline bool
+	eof     bool
+}
+
+func (a *App) sessionSendCommand() *cobra.Command {
+	var flags sessionSendFlags
+	cmd := &cobra.Command{
+		Use:   "send NAME SESSION [--file FILE | TEXT] [--newline] [--eof]",
+		Short: "Write to a session's stdin, whoever is attached",
+		Long: "Write to a session's stdin, whoever is attached. Up to 64 KiB arrive in one piece among what others write;\n" +
+			"more is sent in pieces of that size, as fast as the command reads them.",
+		DisableFlagsInUseLine: true,
+		Args:                  args(2, 3, whichSession+", and a TEXT"), ValidArgsFunction: a.sessionNames(sessionRunning),
+		RunE: func(cmd *cobra.Command, given []string) error {
+			if len(given) != 3 && flags.file == "" && !flags.eof && !flags.newline {
+				return usagef(cmd, "%s needs a TEXT or a --file", cmd.CommandPath())
+			}
+			if len(given) == 3 && flags.file != "" {
+				return usagef(cmd, "TEXT and --file exclude each other")
+			}
+			text := ""
+			if len(given) == 3 {
+				text = given[2]
+			}
+			return a.sessionSend(cmd.Context(), given[0], given[1], text, flags)
+		},
+	}
+	cmd.Flags().StringVar(&flags.file, "file", "", "send what `FILE` holds; - is stdin")
+	cmd.Flags().BoolVar(&flags.newline, "newline", false, "and a newline after it")
+	cmd.Flags().BoolVar(&flags.eof, "eof", false, "and then end the input; on a terminal, ^D")
+	return cmd
+}
+
+func (a *App) sessionSend(ctx context.Context, vm, name, text string, flags sessionSendFlags) error {
+	c, err := a.fastDaemon()
+	if err != nil {
+		return err
+	}
+	send := patient(ctx, func(p []byte, eof bool) error { return c.SendSession(ctx, vm, name, p, eof) })
+	if flags.file == "" {
+		return sendAll([]byte(text), flags, send)
+	}
+	in := a.In
+	if flags.file != "-" {
+		if in, err = os.Open(flags.file); err != nil {
+			return fault.Wrap(fault.Invalid, err, "read what to send")
+		}
+		defer func() { _ = in.Close() }()
+	}
+	piece := make([]byte, client.MaxSend)
+	for {
+		n, err := io.ReadFull(in, piece)
+		switch {
+		case err == nil:
+			if err := send(piece[:n], false); err != nil {
+				return err
+			}
+		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+			return sendAll(piece[:n], flags, send)
+		default:
+			return fault.Wrap(fault.Invalid, err, "read what to send")
+		}
+	}
+}
+
+// sendAll sends the last bytes with what the flags add.
+func sendAll(p []byte, flags sessionSendFlags, send func([]byte, bool) error) error {
+	if flags.newline {
+		p = append(p, '\n')
+	}
+	for len(p) > client.MaxSend {
+		if err := send(p[:client.MaxSend], false); err != nil {
+			return err
+		}
+		p = p[client.MaxSend:]
+	}
+	if len(p) == 0 && !flags.eof {
+		return nil
+	}
+	return send(p, flags.eof)
+}
+
+// patient sends what comes after the first piece as fast as the command takes
+// it. Who is given up on in the middle is told how far it got.
+func patient(ctx context.Context, send func([]byte, bool) error) func([]byte, bool) error {
+	sent := 0
+	return func(p []byte, eof bool) error {
+		limit := time.Now().Add(sendPatience)
+		err := send(p, eof)
+		for sent > 0 && errors.Is(err, fault.Busy) && time.Now().Before(limit) {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(sendPause):
+			}
+			err = send(p, eof)
+		}
+		if err != nil && sent > 0 {
+			return fault.Wrap(fault.CodeOf(err), err, "after %d bytes", sent).WithHint("what was sent before stays sent")
+		}
+		sent += len(p)
+		return err
+	}
+}
