@@ -63,9 +63,10 @@ func (a *App) sessionAttach(ctx context.Context, vm, name string, flags sessionA
 	}
 	at := &attached{app: a, sess: sess, keys: detacher{keys: keys}, terminal: sess.Mode == "tty" && isTerminal(a.In)}
 	if at.terminal {
-		if isTerminal(a.Err) && !flags.readOnly {
-			a.say("attached to " + sess.Name + "; " + keysText + " detaches")
+		if at.welcome = "attached to " + sess.Name; flags.readOnly {
+			at.welcome = "watching " + sess.Name
 		}
+		at.welcome += "; " + keysText + " detaches"
 		before, err := term.MakeRaw(int(a.In.Fd()))
 		if err != nil {
 			return err
@@ -96,6 +97,7 @@ type attached struct {
 	terminal bool
 	keys     detacher
 	modes    agentrpc.TerminalModes // of this terminal, as the session has set them
+	welcome  string                 // what is yet to be said when it is attached
 }
 
 func (at *attached) run(ctx context.Context, c *client.Client, flags sessionAttachFlags, cancel context.CancelCauseFunc) (agentrpc.AttachEnding, error) {
@@ -191,6 +193,10 @@ func (at *attached) output(stream agentrpc.Stream, p []byte) error {
 }
 
 func (at *attached) greeted(hello agentrpc.AttachGreeting) {
+	if at.welcome != "" && isTerminal(at.app.Err) {
+		at.app.say(at.welcome + "\r")
+	}
+	at.welcome = ""
 	if len(hello.Modes) > 0 && isTerminal(at.app.Out) {
 		_ = at.output(agentrpc.Stdout, hello.Modes) // a terminal that is gone shows in what follows
 	}

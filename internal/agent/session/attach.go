@@ -82,7 +82,7 @@ func (s *Session) takeOver(a *Attachment, token string) error {
 	}
 	if w := s.writer; w != nil {
 		if w.source.token != token {
-			return fail(Conflict, "another client is attached to write; only one can be")
+			return fail(Conflict, "another client is attached to write; only one can be, any number can only read (--read-only)")
 		}
 		w.ending = &agentrpc.AttachEnding{Reason: agentrpc.EndReplaced}
 		s.broadcast()
