@@ -98,6 +98,9 @@ type agent struct {
 	startErr error
 	// vanishes makes a start succeed in the guest though its answer is lost.
 	vanishes bool
+	// underway is called between the making of a snapshot and its arrival, and
+	// heard after that.
+	underway, heard func()
 	sent     []string
 	removed  []string
 	signals  []string
@@ -127,9 +130,16 @@ func (a *agent) FollowSessions(ctx context.Context, _ string, tell func(session.
 	cut := a.cut
 	reports := slices.Clone(a.reports)
 	a.followed = append(a.followed, tell)
+	underway, heard := a.underway, a.heard
 	a.mu.Unlock()
+	if underway != nil {
+		underway()
+	}
 	if err := tell(session.Event{Snapshot: true, Reports: reports}); err != nil {
 		return err
+	}
+	if heard != nil {
+		heard()
 	}
 	select {
 	case <-ctx.Done():

@@ -130,10 +130,13 @@ func (s *Service) follow(ctx context.Context, vmID string, f *follower) {
 			case <-ended:
 			}
 		}()
-		err := s.deps.Guests.FollowSessions(one, vmID, func(ev Event) error {
-			retry = firstRetry
-			return s.hear(one, vmID, f.startID, ev)
-		})
+		begun, err := s.begunSessions(one, vmID)
+		if err == nil {
+			err = s.deps.Guests.FollowSessions(one, vmID, func(ev Event) error {
+				retry = firstRetry
+				return s.hear(one, vmID, f.startID, ev, begun)
+			})
+		}
 		close(ended)
 		stop()
 		if ctx.Err() != nil {
@@ -170,8 +173,21 @@ func (s *Service) refollow(vmID string) {
 	}
 }
 
-// hear records what an event says.
-func (s *Service) hear(ctx context.Context, vmID, startID string, ev Event) error {
+// begunSessions are the ids of a VM's sessions that its agent, asked from now
+// on, must know. What is started later may be missing in an answer that is
+// older, though it arrives last.
+func (s *Service) begunSessions(ctx context.Context, vmID string) (map[string]bool, error) {
+	all, err := s.deps.Store.List(ctx, vmID)
+	begun := make(map[string]bool, len(all))
+	for _, sess := range all {
+		begun[sess.ID] = !s.isStarting(sess.ID)
+	}
+	return begun, err
+}
+
+// hear records what an event says. Only a session that had begun before the
+// agent was asked is gone when the agent does not know it.
+func (s *Service) hear(ctx context.Context, vmID, startID string, ev Event, begun map[string]bool) error {
 	all, err := s.deps.Store.List(ctx, vmID)
 	if err != nil {
 		return err
@@ -185,7 +201,7 @@ func (s *Service) hear(ctx context.Context, vmID, startID string, ev Event) erro
 			continue
 		}
 		report, known := reports[sess.ID]
-		if !known && !ev.Snapshot {
+		if !known && (!ev.Snapshot || !begun[sess.ID]) {
 			continue
 		}
 		if err := s.record(ctx, sess.ID, report, known); err != nil {
@@ -203,8 +219,6 @@ func (s *Service) record(ctx context.Context, id string, report Report, known bo
 			return errUnchanged
 		case known:
 			sess.apply(report, s.now())
-		case s.isStarting(id):
-			return errUnchanged
 		case sess.State == Starting:
 			sess.State, sess.LastError, sess.EndedAt = Failed, "the guest did not start it", s.now()
 		default:

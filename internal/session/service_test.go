@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -80,6 +81,23 @@ func TestAStartWhoseAnswerIsLost(t *testing.T) {
 			h.recorded(all[0].ID, func(s session.Session) bool { return s.State == want })
 		})
 	}
+}
+
+// What the agent says of all its sessions may be older than the last of them.
+func TestASessionThatStartsWhileTheAgentAnswers(t *testing.T) {
+	h := newHarness(t)
+	h.svc.Close()
+	asked, answer, heard := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	h.agent.underway = func() { once.Do(func() { close(asked); <-answer }) }
+	h.agent.heard = sync.OnceFunc(func() { close(heard) })
+	h.serve()
+	<-asked
+	s := h.start("s")
+	close(answer)
+	<-heard
+	h.agent.change(s.ID, func(r *session.Report) { r.Exited, r.ExitCode = true, 3 })
+	h.recorded(s.ID, func(s session.Session) bool { return s.State == session.Exited && s.ExitCode == 3 })
 }
 
 func TestASessionIsLostWithItsAgent(t *testing.T) {
