@@ -36,12 +36,14 @@ func (c Client) Sessions(ctx context.Context) (agentrpc.SessionEvent, error) {
 
 // StopSession ends a session, and returns when it has ended.
 func (c Client) StopSession(ctx context.Context, id string, req agentrpc.SessionStop) (agentrpc.SessionInfo, error) {
-	return ask[agentrpc.SessionInfo](ctx, c, http.MethodPost, sessionPath(id, "stop"), req, maxBody)
+	info, err := ask[agentrpc.SessionInfo](ctx, c, http.MethodPost, sessionPath(id, "stop"), req, maxBody)
+	return info, gone(err)
 }
 
 // SignalSession sends a signal to a session.
 func (c Client) SignalSession(ctx context.Context, id string, req agentrpc.SessionSignal) (agentrpc.SessionInfo, error) {
-	return ask[agentrpc.SessionInfo](ctx, c, http.MethodPost, sessionPath(id, "signal"), req, maxBody)
+	info, err := ask[agentrpc.SessionInfo](ctx, c, http.MethodPost, sessionPath(id, "signal"), req, maxBody)
+	return info, gone(err)
 }
 
 // RemoveSession makes the agent forget a session that has ended.
@@ -57,7 +59,7 @@ func (c Client) SendSession(ctx context.Context, id string, p []byte, eof bool) 
 		target += "?eof=true"
 	}
 	_, err := ask[struct{}](ctx, c, http.MethodPost, target, json.RawMessage(p), maxBody)
-	return err
+	return gone(err)
 }
 
 // OutputQuery says which output is wanted.
@@ -80,7 +82,8 @@ func (c Client) SessionOutput(ctx context.Context, id string, q OutputQuery) (ag
 	if q.Wait > 0 {
 		query.Set("wait_ms", strconv.FormatInt(q.Wait.Milliseconds(), 10))
 	}
-	return ask[agentrpc.SessionOutput](ctx, c, http.MethodGet, sessionPath(id, "output")+"?"+query.Encode(), nil, maxOutput)
+	out, err := ask[agentrpc.SessionOutput](ctx, c, http.MethodGet, sessionPath(id, "output")+"?"+query.Encode(), nil, maxOutput)
+	return out, gone(err)
 }
 
 // AttachSession attaches to a session and returns the connection, upgraded to
@@ -96,9 +99,17 @@ func (c Client) AttachSession(ctx context.Context, id string, req agentrpc.Sessi
 		return nil, err
 	}
 	if resp.status != http.StatusSwitchingProtocols || resp.upgrade != agentrpc.AttachProtocol {
-		return nil, errors.Join(plainRefusal(resp), conn.Close())
+		return nil, errors.Join(gone(plainRefusal(resp)), conn.Close())
 	}
 	return after(conn, resp), nil
+}
+
+// gone is the error for a session that banger knows and this agent does not.
+func gone(err error) error {
+	if !errors.Is(err, fault.NotFound) {
+		return err
+	}
+	return fault.New(fault.Conflict, "the guest was booted anew, or its agent replaced: the session ended with it, and its output is gone")
 }
 
 // FollowSessions calls tell for each event, until ctx ends, tell returns an

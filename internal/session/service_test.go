@@ -59,6 +59,13 @@ func TestAFailedStartIsRememberedWithItsDiagnosis(t *testing.T) {
 	if _, err := h.svc.Reach(t.Context(), "box", "s"); !errors.Is(err, fault.Conflict) {
 		t.Errorf("Reach = %v", err)
 	}
+	h.agent.startErr = nil // the directory was made
+	if again := h.start("s"); again.ID == s.ID || again.State != session.Running {
+		t.Errorf("started again under its name: %+v", again)
+	}
+	if _, err := h.svc.Start(t.Context(), "box", session.StartRequest{Name: "s", Command: []string{"sh"}}); !errors.Is(err, fault.Conflict) {
+		t.Errorf("the name of one that runs: %v; want Conflict", err)
+	}
 }
 
 // When the answer to a start is lost, the agent's word decides.

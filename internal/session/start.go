@@ -54,6 +54,9 @@ func (s *Service) Start(ctx context.Context, vmName string, req StartRequest) (S
 	if recordErr != nil {
 		return Session{}, recordErr
 	}
+	if errors.Is(err, fault.Busy) {
+		return Session{}, withHint(err, "banger vm session list %s, and banger vm session stop %s SESSION", v.Name, v.Name)
+	}
 	return Session{}, withHint(err, "banger vm session show %s %s", v.Name, sess.Name)
 }
 
@@ -97,9 +100,27 @@ func (s *Service) insert(ctx context.Context, v vm.VM, req StartRequest) (Sessio
 		if req.Name == "" && errors.Is(err, fault.Conflict) && ctx.Err() == nil {
 			continue // somebody took it just now
 		}
+		if errors.Is(err, fault.Conflict) && s.forgetFailed(ctx, v.ID, req.Name) {
+			continue
+		}
 		s.begun(sess.ID)
 		return Session{}, withHint(err, "banger vm session rm %s %s, if it has ended, or choose another name", v.Name, req.Name)
 	}
+}
+
+// forgetFailed forgets a session that was never started, for another to have
+// its name: whoever has read the diagnosis tries again.
+func (s *Service) forgetFailed(ctx context.Context, vmID, name string) bool {
+	all, err := s.deps.Store.List(ctx, vmID)
+	if err != nil {
+		return false
+	}
+	for _, sess := range all {
+		if sess.Name == name && sess.State == Failed {
+			return s.deps.Store.Delete(ctx, sess.ID) == nil
+		}
+	}
+	return false
 }
 
 // freeName makes a name from a command: its program, and a number from 2 on.
