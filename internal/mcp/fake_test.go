@@ -35,6 +35,7 @@ type fake struct {
 	starts   []api.StartSession
 	prepared []api.PrepareWorkspace
 	exports  []api.ExportWorkspace
+	inWay    []string
 	stops    []api.StopSession
 
 	vms    []api.VM
@@ -136,7 +137,8 @@ func (f *fake) Wait(ctx context.Context, id string, onUpdate func(api.Operation)
 	case id == "workspace.export":
 		return operation(id, api.Export{
 			ID: "e1", BaseCommit: "7ee", Bytes: int64(len(f.patch)), FileCount: 1,
-			Files: []api.ExportedFile{{Path: "a", Status: "modified"}},
+			Files:   []api.ExportedFile{{Path: "a", Status: "modified"}},
+			Checked: f.exports[len(f.exports)-1].Check, Conflicts: f.inWay,
 		}), nil
 	default:
 		return operation(id, f.vms[0]), nil

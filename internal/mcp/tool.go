@@ -134,6 +134,8 @@ const (
 	maxMapKeys = 256
 )
 
-func vmName() []limit      { return []limit{length(1, maxName)} }
-func guestPath() []limit   { return []limit{length(1, maxPath), matching("^/")} }
-func environment() []limit { return []limit{entries(maxMapKeys, 256, 32<<10)} }
+func vmName() []limit    { return []limit{length(1, maxName)} }
+func guestPath() []limit { return []limit{length(1, maxPath), matching("^/")} }
+func environment() []limit {
+	return []limit{entries(maxMapKeys, 256, 32<<10), func(s *jsonschema.Schema) { s.PropertyNames.Pattern = "^[^=]+$" }}
+}

@@ -255,6 +255,16 @@ func TestWorkspaceLoop(t *testing.T) {
 	if got.Content != string(f.patch) || got.Encoding != "text" || got.BaseCommit != "7ee" || got.Files[0].Path != "a" || len(f.accepted) != 1 {
 		t.Errorf("%+v, accepted %v", got, f.accepted)
 	}
+	if got.Applies != nil {
+		t.Error("says whether it applies, which nobody checked")
+	}
+	for _, inWay := range [][]string{nil, {"a"}} {
+		f.inWay = inWay
+		got := get[exportResult](t, s, "workspace_export", object{"vm": "box", "check": true})
+		if got.Applies == nil || *got.Applies != (inWay == nil) || len(got.Conflicts) != len(inWay) {
+			t.Errorf("%v in the way: %+v", inWay, got)
+		}
+	}
 }
 
 // A patch that is too large for an answer is left out whole, and does not count

@@ -59,6 +59,7 @@ type exportResult struct {
 	Content    string         `json:"content,omitempty" jsonschema:"the whole export, as for git apply"`
 	Omitted    bool           `json:"content_omitted,omitempty" jsonschema:"true when it is larger than the limit: ask again with output_path; the work does not count as exported"`
 	Output     string         `json:"output_path,omitempty"`
+	Applies    *bool          `json:"applies,omitempty" jsonschema:"with check: whether it applies to the host's work tree"`
 	Conflicts  []string       `json:"conflicts,omitempty" jsonschema:"files of the host's work tree that are in the way, with check"`
 	Notes      []string       `json:"notes,omitempty"`
 }
@@ -85,7 +86,7 @@ func (s *Server) addWorkspaceTools() {
 		description: "Collect all work done in a VM's work tree, committed or not, as one patch. It can be repeated; nothing in the guest changes, and nothing is applied on the host.",
 		effect:      effect{idempotent: true},
 		bounds: bounds{
-			"vm": vmName(), "base_commit": {length(1, 255)}, "path": {length(1, 1024), matching("^/")},
+			"vm": vmName(), "base_commit": {length(4, 64), matching("^[0-9a-fA-F]+$")}, "path": {length(1, 1024), matching("^/")},
 			"format": {oneOf("patch", "mbox", "bundle"), fallback(`"patch"`)}, "output_path": guestPath(),
 			"content_limit_bytes": {between(0, maxPatch), fallback("65536")},
 		},
@@ -152,6 +153,10 @@ func exportView(made api.Export) exportResult {
 		BaseCommit: made.BaseCommit, Files: []exportedFile{}, FileCount: made.FileCount,
 		Insertions: made.Insertions, Deletions: made.Deletions, Bytes: made.Bytes,
 		Conflicts: made.Conflicts, Notes: made.Notes,
+	}
+	if made.Checked {
+		applies := len(made.Conflicts) == 0
+		out.Applies = &applies
 	}
 	for _, f := range made.Files[:min(len(made.Files), maxFiles)] {
 		out.Files = append(out.Files, exportedFile{Path: f.Path, From: f.From, Status: f.Status, Binary: f.Binary})
