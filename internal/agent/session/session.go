@@ -44,6 +44,7 @@ type Session struct {
 	modes   agentrpc.TerminalModes
 	size    [2]uint16
 	over    bool
+	asked   bool // somebody has stopped it, or sent a signal
 	status  int
 	signal  string
 	reason  string
@@ -125,7 +126,7 @@ func (s *Session) attend(f *files) {
 	switch {
 	case err != nil:
 		s.status, s.reason = command.StatusCannotRun, err.Error()
-	case status != 0 && s.endedAt.Sub(s.started) < launchWindow:
+	case status != 0 && !s.asked && s.endedAt.Sub(s.started) < launchWindow:
 		s.reason = s.lastWords()
 	}
 	s.broadcast()

@@ -515,3 +515,12 @@ func TestWatchersHearOfEachChange(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatAStoppedSessionSaidIsNotWhyItEnded(t *testing.T) {
+	s := start(t, request(t, "sh", "-c", "echo busy; exec sleep 1000"))
+	attach(t, s, agentrpc.SessionAttach{ReadOnly: true}).listen(func(h *heard) bool { return h.has("busy") })
+	s.Stop(nil, limit)
+	if info := ended(t, s); info.Signal != "TERM" || info.Error != "" {
+		t.Errorf("%+v; want ended by TERM, for no reason of its own", info)
+	}
+}

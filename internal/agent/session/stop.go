@@ -9,6 +9,7 @@ import (
 // left of it after timeout. It returns when the session has ended, or done is
 // closed; the session then still gets what was promised.
 func (s *Session) Stop(done <-chan struct{}, timeout time.Duration) {
+	s.ask()
 	if s.proc.Signal(syscall.SIGTERM) == nil {
 		_ = s.proc.Signal(syscall.SIGCONT) // a stopped one takes no SIGTERM
 	}
@@ -53,8 +54,17 @@ func (s *Session) groupLives() bool { return syscall.Kill(-s.pid, 0) == nil }
 
 // Signal sends sig to the session's process group.
 func (s *Session) Signal(sig syscall.Signal) error {
+	s.ask()
 	if err := s.proc.Signal(sig); err != nil {
 		return fail(Conflict, "the session has ended")
 	}
 	return nil
+}
+
+// ask notes that somebody wanted the session to end: what it said before is not
+// why it did.
+func (s *Session) ask() {
+	s.mu.Lock()
+	s.asked = true
+	s.mu.Unlock()
 }
