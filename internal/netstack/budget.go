@@ -8,12 +8,13 @@ import (
 
 // The log is bounded on disk, and a guest must not be able to push out of it what
 // it did before. Records to destinations that are new have an allowance of their
-// own, so that a guest that hammers one does not hide another. At these rates a
+// own, so that a guest that hammers one does not hide another; and what was let
+// out has a budget of its own, as denials cost a guest nothing. At these rates a
 // flood needs hours to fill the log.
 const (
 	maxFresh   = 1000
 	maxAgain   = 500
-	allowEvery = time.Second
+	allowEvery = 2 * time.Second
 	// maxMet bounds the destinations that are remembered, metFor the time: what is
 	// old news may be told as if new.
 	maxMet = 4096
@@ -51,7 +52,7 @@ func (a *allowance) take(now time.Time) bool {
 	return true
 }
 
-// budget decides which records are written. It is used under its owner's lock.
+// budget decides which records of one kind are written. It is used under its owner's lock.
 type budget struct {
 	fresh, again allowance
 	met          map[monitorrpc.Record]bool

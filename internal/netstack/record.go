@@ -34,8 +34,9 @@ type recorder struct {
 
 	mu      sync.Mutex
 	closed  bool
-	timer   *time.Timer // runs while a window is open
-	budget  budget
+	timer   *time.Timer               // runs while a window is open
+	allowed budget                    // of flows
+	refused budget                    // of denials
 	repeats map[monitorrpc.Record]int // denials of the window, and how often each came again
 	beyond  int                       // denials that have no record
 	unsaid  int                       // flows that have none
@@ -50,7 +51,7 @@ func newRecorder(ctx context.Context, config Config) *recorder {
 	now := config.Now()
 	return &recorder{
 		ctx: ctx, config: config, asking: make(chan struct{}, maxAsking), repeats: map[monitorrpc.Record]int{},
-		budget: newBudget(now), told: now.Add(-restWindow), asks: newAllowance(maxAsked, askEvery, now),
+		allowed: newBudget(now), refused: newBudget(now), told: now.Add(-restWindow), asks: newAllowance(maxAsked, askEvery, now),
 	}
 }
 
@@ -83,7 +84,7 @@ func (r *recorder) flush() {
 		if count == 0 {
 			continue
 		}
-		if !r.budget.affords(record, now) {
+		if !r.refused.affords(record, now) {
 			r.beyond += count
 			continue
 		}
@@ -138,7 +139,7 @@ func (r *recorder) first(record monitorrpc.Record) bool {
 	switch {
 	case seen:
 		r.repeats[record] = count + 1
-	case r.budget.affords(record, r.config.Now()):
+	case r.refused.affords(record, r.config.Now()):
 		r.repeats[record] = 0
 	default:
 		r.beyond++
@@ -170,7 +171,7 @@ func (r *recorder) nameDenied(name string, verdict egress.Verdict) {
 func (r *recorder) begun(f *flow) {
 	record := f.record("allow", f.verdict)
 	r.mu.Lock()
-	told := r.budget.affords(record, r.config.Now())
+	told := r.allowed.affords(record, r.config.Now())
 	if !told {
 		r.unsaid++
 		r.open(recordWindow)

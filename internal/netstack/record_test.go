@@ -176,8 +176,9 @@ func TestAFloodNeedsHoursToFillTheLog(t *testing.T) {
 		}
 		s.cancel()
 		s.wait()
-		limit := 2*(maxFresh+maxAgain+2*seconds) + 2*(seconds/60+2)
-		if got := len(s.written()); got > limit || got < maxFresh+maxAgain+seconds {
+		each := seconds / int(allowEvery/time.Second)
+		limit := 3*(maxFresh+maxAgain+2*each) + 2*(seconds/60+2) // of a flow there are two
+		if got := len(s.written()); got > limit || got < maxFresh+maxAgain+each {
 			t.Errorf("%d records in an hour, want at most %d", got, limit)
 		}
 	})
@@ -205,6 +206,31 @@ func TestWhatIsNotToldIsCountedOnceAMinute(t *testing.T) {
 		}
 		if counts < 3 || counts > 5 {
 			t.Errorf("%d records of what has none in three minutes", counts)
+		}
+	})
+}
+
+// What is denied never left, and costs a guest nothing: it must not hide what did.
+func TestDenialsHideNoFlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScribe(nil)
+		for port := range uint16(2 * maxFresh) {
+			s.denied(flowTo("203.0.113.1", port+1), egress.Verdict{Rule: "default deny"}, "")
+			s.nameDenied(fmt.Sprintf("%d.example.org", port), egress.Verdict{Rule: "default deny"})
+		}
+		f := flowTo("203.0.113.2", 443)
+		s.begun(f)
+		s.ended(f, "")
+		s.cancel()
+		s.wait()
+		var events []string
+		for _, r := range s.written() {
+			if r.Address == "203.0.113.2" {
+				events = append(events, r.Event)
+			}
+		}
+		if strings.Join(events, " ") != "allow close" {
+			t.Errorf("a flow behind many denials has the records %q", events)
 		}
 	})
 }
