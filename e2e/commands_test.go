@@ -40,6 +40,7 @@ func commands() map[string]func(ts *testscript.TestScript, neg bool, args []stri
 		"internet":  cmdInternet,
 		"hits":      cmdHits,
 		"dial":      cmdDial,
+		"appears":   cmdAppears,
 	}
 }
 

@@ -171,6 +171,11 @@ func spawnScript(t *testing.T, s *suite, path string) {
 // verdict fails the test if the script failed, and reports whether it skipped.
 func verdict(t *testing.T, out []byte, err error) (skipped bool) {
 	t.Helper()
+	for line := range strings.Lines(string(out)) {
+		if _, text, ok := strings.Cut(line, figure); ok {
+			t.Log(strings.TrimSpace(text))
+		}
+	}
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}

@@ -25,6 +25,7 @@ func verbs() map[string]func(ctx context.Context, args []string) (string, error)
 		"many":     many,     // many ADDR N: N connections at once, each echoed
 		"serve":    serve,    // serve tcp|udp|unix ADDR [TEXT]: echoes; with TEXT, an HTTP server
 		"churn":    churn,    // churn ADDR N: opens and closes a listener N times, then leaves it open
+		"opener":   opener,   // opener ADDR: listens where it is told to, see there
 		"fragment": fragment, // fragment ADDR TEXT: one UDP datagram larger than any packet
 		"ping":     ping,     // ping ADDR: ICMP echo
 		"keys":     keys,     // keys: what the SSH agent has, by comment
@@ -45,7 +46,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: probe VERB ARGS...")
 		os.Exit(2)
 	}
-	if !slices.Contains([]string{"serve", "churn", "sink", "hold"}, os.Args[1]) {
+	if !slices.Contains([]string{"serve", "churn", "opener", "sink", "hold"}, os.Args[1]) {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, time.Minute)
 		defer cancel()
