@@ -50,30 +50,37 @@ func (g *Git) Apply(ctx context.Context, req workspace.ApplyRequest) (conflicts 
 	return nil, c.run() // from here on it is finished or undone, whoever is still waiting
 }
 
-// conflictsIn reads the files in a patch's way from what git apply says.
-func conflictsIn(stderr string) []string {
+// conflictsIn finds the files in a patch's way in what git apply says. It looks
+// for paths that it knows, as a name may have line ends in it.
+func conflictsIn(stderr string, paths []string) []string {
 	var out []string
-	for line := range strings.Lines(stderr) {
-		text, ok := strings.CutPrefix(strings.TrimSpace(line), "error: ")
-		if !ok {
-			continue
-		}
-		text = strings.TrimPrefix(text, "patch failed: ")
-		for _, end := range []string{
-			": patch does not apply", ": already exists in index", ": does not exist in index", ": wrong type",
+	for _, p := range paths {
+		said := asGitSays(p)
+		for _, complaint := range []string{
+			"error: " + said + ": patch does not apply\n", "error: " + said + ": already exists in index\n",
+			"error: " + said + ": does not exist in index\n", "error: " + said + ": wrong type\n",
+			"error: patch failed: " + said + ":", "the patch applies to '" + said + "' (",
 		} {
-			if name, ok := strings.CutSuffix(text, end); ok && !slices.Contains(out, name) {
-				out = append(out, name)
-			}
-		}
-		if _, rest, ok := strings.Cut(text, "the patch applies to '"); ok {
-			if name, _, ok := strings.Cut(rest, "' ("); ok && !slices.Contains(out, name) {
-				out = append(out, name)
+			if strings.Contains(stderr+"\n", complaint) {
+				out = append(out, p)
+				break
 			}
 		}
 	}
 	slices.Sort(out)
-	return out
+	return slices.Compact(out)
+}
+
+// asGitSays is how git prints a path in an error: byte by byte, but for what
+// could steer a terminal.
+func asGitSays(p string) string {
+	out := []byte(p)
+	for i, c := range out {
+		if (c < ' ' || c == 0x7f) && c != '\t' && c != '\n' {
+			out[i] = '?'
+		}
+	}
+	return string(out)
 }
 
 // patchPaths are the files that a patch may touch.

@@ -53,6 +53,19 @@ func TestApplyFindsAFileWhereItNeedsADirectory(t *testing.T) {
 	same(t, "a patch that does not apply", before, files(t, l.host))
 }
 
+// Git prints such names as they are, or with marks in their place.
+func TestApplyNamesWhatIsInTheWayWhateverItsName(t *testing.T) {
+	for _, name := range []string{"new\nline", "a bell\a", "caf\xe9", "tab\there", "with: colon", "error: a"} {
+		l := prepared(t)
+		put(l.guest, name, "theirs\n")
+		put(l.host, name, "mine\n")
+		conflicts, err := l.git.Apply(t.Context(), l.applyRequest(t))
+		if err != nil || len(conflicts) != 1 || conflicts[0] != name {
+			t.Errorf("conflicts = %q, %v; want %q", conflicts, err, name)
+		}
+	}
+}
+
 // What is saved in an editor while a patch is applied is not written over.
 func TestApplyStopsAtWhatChangesMeanwhile(t *testing.T) {
 	for _, at := range []int{1, 5, 9} {

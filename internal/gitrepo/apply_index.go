@@ -47,7 +47,7 @@ func (a *applying) stage(ctx context.Context) (conflicts []string, err error) {
 	}
 	err = a.git.Run(ctx, a.snap.OnStaged("apply", "--cached", "--whitespace=nowarn", "--binary", a.req.Patch))
 	if failure, ok := asGitError(err); ok {
-		if conflicts = conflictsIn(failure.Stderr); len(conflicts) > 0 {
+		if conflicts = conflictsIn(failure.Stderr, paths); len(conflicts) > 0 {
 			return conflicts, nil
 		}
 	}
