@@ -26,7 +26,7 @@ func TestALongInputWaitsForItsReader(t *testing.T) {
 		if err := send([]byte("a"), false); !errors.Is(err, fault.Busy) || calls != 1 {
 			t.Errorf("the first piece: %v after %d tries; want Busy at once", err, calls)
 		}
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		if err := send([]byte("bc"), false); err != nil {
 			t.Fatal(err)
 		}

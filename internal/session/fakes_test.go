@@ -101,9 +101,9 @@ type agent struct {
 	// underway is called between the making of a snapshot and its arrival, and
 	// heard after that.
 	underway, heard func()
-	sent     []string
-	removed  []string
-	signals  []string
+	sent            []string
+	removed         []string
+	signals         []string
 }
 
 func newAgent() *agent { return &agent{cut: make(chan struct{})} }
