@@ -2,6 +2,7 @@ package cli
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -51,8 +52,26 @@ func configView() view[config.Config] {
 			{head: "vm.vcpu", cell: func(c config.Config) string { return strconv.Itoa(c.VM.VCPU) }},
 			{head: "vm.memory", cell: func(c config.Config) string { return size(c.VM.Memory) }},
 			{head: "vm.disk", cell: func(c config.Config) string { return size(c.VM.Disk) }},
+			{head: "network.egress", cell: func(c config.Config) string { return quote(c.Network.Egress) }},
+			{head: "network.dns", cell: func(c config.Config) string { return quote(strings.Join(c.Network.DNS, ",")) }},
+			{head: "network.names_port", cell: func(c config.Config) string { return strconv.Itoa(c.Network.NamesPort) }},
+			{head: "ssh_key", cell: func(c config.Config) string { return quote(c.SSHKey) }},
+			{head: "detach_keys", cell: func(c config.Config) string { return quote(c.DetachKeys) }},
+			{head: "files", cell: placedText},
 		},
 	}
+}
+
+// placedText says what is copied into guests.
+func placedText(c config.Config) string {
+	var all []string
+	for _, f := range c.Placed() {
+		all = append(all, f.Host+" -> "+f.Guest)
+	}
+	if len(all) == 0 {
+		return "none"
+	}
+	return strings.Join(all, ", ")
 }
 
 func (a *App) configPathCommand() *cobra.Command {
