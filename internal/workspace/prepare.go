@@ -89,7 +89,10 @@ func (s *Service) deliver(ctx context.Context, v vm.VM, req PrepareRequest, name
 	if err := s.send(ctx, v, req.To, replace, parcel, p); err != nil {
 		return Prepared{}, hintForce(err, v)
 	}
-	now := s.now()
+	now, notes := s.now(), c.Notes
+	if former, found, err := s.Find(ctx, v.ID); err == nil && found && former.Path != req.To {
+		notes = append(notes, former.Path+" is not the workspace any more: what is done there is not looked after")
+	}
 	w := Workspace{
 		VMID: v.ID, Vault: name, Source: c.Source, Path: req.To, Mode: req.Mode, Format: c.Format, Branch: c.Branch,
 		HeadCommit: c.HeadCommit, BaseTree: c.BaseTree, PreparedAt: now,
@@ -99,7 +102,7 @@ func (s *Service) deliver(ctx context.Context, v vm.VM, req PrepareRequest, name
 	if err := s.deps.Store.Put(context.WithoutCancel(ctx), w); err != nil {
 		return Prepared{}, err
 	}
-	return Prepared{Workspace: w, VM: v, Files: c.Files, Bytes: c.Bytes, Notes: c.Notes}, nil
+	return Prepared{Workspace: w, VM: v, Files: c.Files, Bytes: c.Bytes, Notes: notes}, nil
 }
 
 func (s *Service) send(ctx context.Context, v vm.VM, to string, replace bool, parcel Parcel, p operation.Progress) (err error) {

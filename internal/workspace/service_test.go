@@ -193,6 +193,20 @@ func TestWorkIsNotReplacedUnlessExported(t *testing.T) {
 	}
 }
 
+// A VM has one workspace.
+func TestTheFormerWorkspaceIsNamed(t *testing.T) {
+	_, s := newWorld(t)
+	for to, notes := range map[string]int{"/root/repo": 0, "/root/other": 1} {
+		if err := prepare(t, s, true); err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.Prepare(t.Context(), workspace.PrepareRequest{VM: "box", Path: "/src", To: to}, operation.Discard{})
+		if err != nil || len(got.Notes) != notes || notes > 0 && !strings.HasPrefix(got.Notes[0], "/root/repo is not the workspace any more") {
+			t.Errorf("to %s: notes %q, %v", to, got.Notes, err)
+		}
+	}
+}
+
 func TestWhatFailsLeavesTheRecord(t *testing.T) {
 	w, s := newWorld(t)
 	if err := prepare(t, s, false); err != nil {

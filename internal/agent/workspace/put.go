@@ -99,7 +99,7 @@ func replaceable(path string, replace bool) error {
 	case err != nil:
 		return err
 	case !info.IsDir():
-		return refuse(codeConflict, "%s exists and is no directory", path)
+		return refuse(codeInvalid, "%s exists and is no directory", path)
 	case replace:
 		return nil
 	}
