@@ -19,7 +19,7 @@ type listener struct {
 
 // look returns the TCP sockets that listen and the UDP sockets that look like a
 // server's, by protocol, port and address.
-func look(proc string, ephemeral portRange) ([]listener, error) {
+func look(scan func(table string, each func(entry) (more bool)) error, ephemeral portRange) ([]listener, error) {
 	var found []listener
 	add := func(proto string, e entry) {
 		local := netip.AddrPortFrom(e.local.Addr().Unmap(), e.local.Port())
@@ -28,7 +28,7 @@ func look(proc string, ephemeral portRange) ([]listener, error) {
 	for _, table := range tables("tcp") {
 		// The kernel lists those that listen first, so that many connections cost
 		// nothing.
-		err := scan(proc, table, func(e entry) bool {
+		err := scan(table, func(e entry) bool {
 			if e.state == stateListen {
 				add("tcp", e)
 			}
@@ -39,7 +39,7 @@ func look(proc string, ephemeral portRange) ([]listener, error) {
 		}
 	}
 	for _, table := range tables("udp") {
-		err := scan(proc, table, func(e entry) bool {
+		err := scan(table, func(e entry) bool {
 			if e.state == stateClose && serves(e.local.Port(), ephemeral) {
 				add("udp", e)
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/netip"
+	"os"
 	"slices"
 	"time"
 
@@ -11,13 +12,9 @@ import (
 )
 
 const (
-	// Interval is the time between two looks at what listens: with what follows, a
-	// port is on the host within a second.
+	// Interval is the time between two looks at what listens. With what follows, a
+	// port is on the host within a second, also one that is seen by the second.
 	Interval = 400 * time.Millisecond
-	// maxInterval bounds it where looks take long: each costs the guest a share of
-	// its time, no more than 1 in costShare.
-	maxInterval = 700 * time.Millisecond
-	costShare   = 10
 	// maxSkips is how many looks the kernel's counters may spare in a row. They
 	// miss a socket that another one replaces, which is then seen by the next look.
 	maxSkips = 1
@@ -31,6 +28,7 @@ const maxReport = agentrpc.MaxLine / 2
 // goroutine.
 type Reporter struct {
 	owners    *Owners
+	tables    kept
 	ephemeral portRange
 	seen      []listener
 	known     map[uint64]identity // by inode
@@ -44,13 +42,15 @@ type Reporter struct {
 // NewReporter returns a Reporter that has told nothing yet. The caller closes it.
 func NewReporter(owners *Owners) *Reporter {
 	return &Reporter{
-		owners: owners, ephemeral: ephemeralPorts(owners.proc), known: map[uint64]identity{},
+		owners: owners, tables: kept{proc: owners.proc, files: map[string]*os.File{}},
+		ephemeral: ephemeralPorts(owners.proc), known: map[uint64]identity{},
 		counters: openCounters(owners.proc),
 	}
 }
 
 // Close releases the reporter's files.
 func (r *Reporter) Close() {
+	r.tables.close()
 	if r.counters != nil {
 		r.counters.close()
 	}
@@ -68,13 +68,12 @@ func (r *Reporter) Run(ctx context.Context, ready func() bool, tell func(agentrp
 			return
 		case <-timer.C:
 		}
-		began := time.Now()
 		if ready() {
 			if report, changed := r.Look(); changed {
 				tell(report)
 			}
 		}
-		timer.Reset(min(max(Interval, costShare*time.Since(began)), maxInterval))
+		timer.Reset(Interval)
 	}
 }
 
@@ -84,7 +83,7 @@ func (r *Reporter) Look() (report agentrpc.Listening, changed bool) {
 	if r.spared() {
 		return report, false
 	}
-	seen, err := look(r.owners.proc, r.ephemeral)
+	seen, err := look(r.tables.scan, r.ephemeral)
 	if err != nil || r.began && slices.Equal(seen, r.seen) {
 		return report, false
 	}

@@ -305,7 +305,12 @@ func TestByPort(t *testing.T) {
 func TestRealSockets(t *testing.T) {
 	var config net.ListenConfig
 	own := map[string]bool{}
-	for network, address := range map[string]string{"tcp4": "127.0.0.1:0", "tcp6": "[::]:0", "tcp": "[::]:0"} { // "tcp6" is IPv6 alone
+	asked := [][2]string{{"tcp6", "[::]:0"}, {"tcp", "[::]:0"}} // "tcp6" is IPv6 alone
+	for range 100 {                                             // more than one page of the kernel's table
+		asked = append(asked, [2]string{"tcp4", "127.0.0.1:0"})
+	}
+	for _, ask := range asked {
+		network, address := ask[0], ask[1]
 		l, err := config.Listen(t.Context(), network, address)
 		if err != nil {
 			t.Logf("%s: %v", network, err)
@@ -351,7 +356,7 @@ func FuzzTable(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		_ = scanLines(strings.NewReader(text), func(e entry) bool {
+		_ = scanLines(strings.NewReader(text), nil, func(e entry) bool {
 			if !e.local.IsValid() {
 				t.Errorf("a socket without an address: %+v", e)
 			}

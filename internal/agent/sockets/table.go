@@ -13,6 +13,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+
+	"golang.org/x/sys/unix"
 )
 
 // maxTable bounds what is read of one table, in bytes: of UDP and of connections
@@ -47,12 +49,67 @@ func scan(proc, table string, each func(entry) (more bool)) error {
 		return err
 	}
 	defer func() { _ = f.Close() }()
-	return scanLines(io.LimitReader(f, maxTable), each)
+	return scanLines(io.LimitReader(f, maxTable), nil, each)
+}
+
+// kept are tables that stay open: to open one costs more than to read it, and to
+// ask for what is behind the end goes through all of the kernel's connections
+// again. It is used by one goroutine.
+type kept struct {
+	proc  string
+	files map[string]*os.File
+	buf   [16 << 10]byte
+}
+
+func (k *kept) close() {
+	for _, f := range k.files {
+		_ = f.Close()
+	}
+}
+
+func (k *kept) scan(table string, each func(entry) (more bool)) error {
+	f := k.files[table]
+	if f == nil {
+		var err error
+		f, err = os.Open(filepath.Join(k.proc, "net", table))
+		if errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		k.files[table] = f
+	}
+	return scanLines(io.LimitReader(&tableReader{file: f}, maxTable), k.buf[:], each)
+}
+
+// tableReader reads a table from its beginning. The kernel gives as many whole
+// lines as fit in what was asked for and in a page, so that where there was room
+// for one more, that was all.
+type tableReader struct {
+	file *os.File
+	at   int64
+	done bool
+}
+
+func (r *tableReader) Read(p []byte) (int, error) {
+	const page, line = 4 << 10, 512 // the least and the most they can be
+	if r.done {
+		return 0, io.EOF
+	}
+	n, err := unix.Pread(int(r.file.Fd()), p, r.at)
+	if err != nil {
+		return 0, err
+	}
+	r.at += int64(n)
+	r.done = n+line <= min(len(p), page)
+	return n, nil
 }
 
 // scanLines passes over lines that are none of a socket, as the first is.
-func scanLines(r io.Reader, each func(entry) (more bool)) error {
+func scanLines(r io.Reader, buf []byte, each func(entry) (more bool)) error {
 	lines := bufio.NewScanner(r)
+	lines.Buffer(buf, bufio.MaxScanTokenSize)
 	for lines.Scan() {
 		if e, ok := parse(lines.Bytes()); ok && !each(e) {
 			return nil
