@@ -38,10 +38,16 @@ type recorder struct {
 	allowed budget                    // of flows
 	refused budget                    // of denials
 	repeats map[monitorrpc.Record]int // denials of the window, and how often each came again
-	beyond  int                       // denials that have no record
-	unsaid  int                       // flows that have none
-	told    time.Time                 // when the last two were
-	asks    allowance                 // of questions to the guest
+	untold  untold
+	told    time.Time // when the last of untold was
+	asks    allowance // of questions to the guest
+}
+
+// untold is what has no record of its own.
+type untold struct {
+	denials        int
+	begun, ended   int // flows
+	sent, received int64
 }
 
 func newRecorder(ctx context.Context, config Config) *recorder {
@@ -85,7 +91,7 @@ func (r *recorder) flush() {
 			continue
 		}
 		if !r.refused.affords(record, now) {
-			r.beyond += count
+			r.untold.denials += count
 			continue
 		}
 		record.Reason = joined(record.Reason, fmt.Sprintf("%d more times", count))
@@ -94,7 +100,7 @@ func (r *recorder) flush() {
 	clear(r.repeats)
 	r.timer = nil
 	switch rest := r.told.Add(restWindow).Sub(now); {
-	case r.beyond+r.unsaid == 0:
+	case r.untold == untold{}:
 	case rest > 0 && !r.closed:
 		r.open(rest)
 	default:
@@ -107,15 +113,21 @@ func (r *recorder) flush() {
 	}
 }
 
-// rest tells the numbers of those that have no record; r.mu is held.
+// rest tells of what has no record; r.mu is held.
 func (r *recorder) rest() (out []monitorrpc.Record) {
-	if r.beyond > 0 {
-		out = append(out, monitorrpc.Record{Event: "deny", Reason: fmt.Sprintf("%d more, not told one by one", r.beyond)})
+	more := func(event string, n int) {
+		if n > 0 {
+			out = append(out, monitorrpc.Record{Event: event, Reason: fmt.Sprintf("%d more, not told one by one", n)})
+		}
 	}
-	if r.unsaid > 0 {
-		out = append(out, monitorrpc.Record{Event: "allow", Reason: fmt.Sprintf("%d more flows, not told one by one", r.unsaid)})
+	u := r.untold
+	more("deny", u.denials)
+	more("allow", u.begun)
+	more("close", u.ended)
+	if u.ended > 0 {
+		out[len(out)-1].Sent, out[len(out)-1].Received = u.sent, u.received
 	}
-	r.beyond, r.unsaid = 0, 0
+	r.untold = untold{}
 	return out
 }
 
@@ -142,7 +154,7 @@ func (r *recorder) first(record monitorrpc.Record) bool {
 	case r.refused.affords(record, r.config.Now()):
 		r.repeats[record] = 0
 	default:
-		r.beyond++
+		r.untold.denials++
 	}
 	r.open(recordWindow)
 	_, now := r.repeats[record]
@@ -173,7 +185,7 @@ func (r *recorder) begun(f *flow) {
 	r.mu.Lock()
 	told := r.allowed.affords(record, r.config.Now())
 	if !told {
-		r.unsaid++
+		r.untold.begun++
 		r.open(recordWindow)
 	}
 	r.mu.Unlock()
@@ -192,6 +204,12 @@ func (r *recorder) begun(f *flow) {
 func (r *recorder) ended(f *flow, reason string) {
 	<-f.logged
 	if f.untold {
+		r.mu.Lock()
+		r.untold.ended++
+		r.untold.sent += f.sent.Load()
+		r.untold.received += f.received.Load()
+		r.open(recordWindow)
+		r.mu.Unlock()
 		return
 	}
 	record := f.record("close", f.verdict)

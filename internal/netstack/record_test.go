@@ -142,6 +142,8 @@ func TestTooManyFlowsAreCounted(t *testing.T) {
 		for range 1 + maxAgain + 50 {
 			f := flowTo("203.0.113.1", 80)
 			s.begun(f)
+			f.sent.Add(1000)
+			f.received.Add(10)
 			s.ended(f, "")
 		}
 		other := flowTo("203.0.113.2", 80)
@@ -150,11 +152,17 @@ func TestTooManyFlowsAreCounted(t *testing.T) {
 		s.cancel()
 		s.wait()
 		got := s.written()
-		if last := got[len(got)-1]; len(got) != 2*(1+maxAgain+1)+1 || !strings.HasPrefix(last.Reason, "50 more flows") {
-			t.Errorf("%d records, the last %+v", len(got), last)
+		if len(got) != 2*(1+maxAgain+1)+2 {
+			t.Fatalf("%d records", len(got))
 		}
-		if r := got[len(got)-2]; r.Event != "close" || r.Address != "203.0.113.2" {
+		if r := got[len(got)-3]; r.Event != "close" || r.Address != "203.0.113.2" {
 			t.Errorf("a flow to another destination is hidden behind those: %+v", r)
+		}
+		if r := got[len(got)-2]; r.Event != "allow" || r.Reason != "50 more, not told one by one" {
+			t.Errorf("begun without a record: %+v", r)
+		}
+		if r := got[len(got)-1]; r.Event != "close" || r.Reason != "50 more, not told one by one" || r.Sent != 50_000 || r.Received != 500 {
+			t.Errorf("ended without a record: %+v", r)
 		}
 	})
 }
