@@ -86,6 +86,13 @@ func (s *Service) look(ctx context.Context, v vm.VM, limit time.Duration, final 
 		return err
 	}
 	_, err = s.measure(ctx, w, v, final)
+	if errors.Is(err, fault.NotFound) { // it was moved or removed in the guest: what was seen there says nothing
+		_, updateErr := s.deps.Store.Update(context.WithoutCancel(ctx), v.ID, func(w *Workspace) error {
+			w.Work.MeasuredAt = time.Time{}
+			return nil
+		})
+		err = errors.Join(err, updateErr)
+	}
 	return err
 }
 

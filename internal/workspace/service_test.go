@@ -314,8 +314,8 @@ func TestWhatAResetWouldLose(t *testing.T) {
 		t.Errorf("a guest that does not tell: %v; want Unavailable", err)
 	}
 	w.readErr = fault.New(fault.NotFound, "there is no /srv/repo in the guest")
-	if what, err := unsaved("/srv/repo"); err != nil || !strings.Contains(what, "moved or removed") {
-		t.Errorf("moved in the guest: %q, %v", what, err)
+	if what, err := unsaved("/srv/repo"); err != nil || !strings.Contains(what, "moved or removed") || workspace.Know(w.record["v1"], w.vm) != workspace.Unknown {
+		t.Errorf("moved in the guest: %q, %v, %+v", what, err, w.record["v1"].Work)
 	}
 	w.vm.State = vm.Stopped
 	if what, err := unsaved("/srv/repo"); err != nil || !strings.Contains(what, "not looked at") {
