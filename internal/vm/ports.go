@@ -81,21 +81,21 @@ func olderMonitor(v VM, err error) error {
 	return err
 }
 
-// complete validates a forward, and writes it in one way.
+// complete validates a forward, and writes it in one way. One of the protocol unix
+// has a socket's path on either side, or on both.
 func (f Forward) complete() (Forward, error) {
-	switch f.Proto {
-	case "unix":
-		if !absolute(f.Host) {
-			return f, fault.New(fault.Invalid, "%q is not the absolute path of a socket on the host", clip(f.Host)).WithHint("/run/user/1000/docker.sock:/var/run/docker.sock")
-		}
-	case "tcp", "udp":
+	switch {
+	case f.Proto != "unix" && f.Proto != "tcp" && f.Proto != "udp":
+		return f, fault.New(fault.Invalid, "protocol %q cannot be forwarded", clip(f.Proto)).WithHint("tcp, udp or unix")
+	case f.Proto == "unix" && absolute(f.Host):
+	case f.Proto == "unix" && !absolute(f.Guest):
+		return f, fault.New(fault.Invalid, "neither %q nor %q is the absolute path of a socket", clip(f.Host), clip(f.Guest)).WithHint("/run/user/1000/docker.sock:/var/run/docker.sock")
+	default:
 		host, err := netip.ParseAddrPort(f.Host)
 		if err != nil || host.Addr().Zone() != "" || host.Addr().IsMulticast() {
 			return f, fault.New(fault.Invalid, "%q is not an address and port of the host", clip(f.Host)).WithHint("127.0.0.1:8080, or port 0 for any that is free")
 		}
 		f.Host = netip.AddrPortFrom(host.Addr().Unmap(), host.Port()).String()
-	default:
-		return f, fault.New(fault.Invalid, "protocol %q cannot be forwarded", clip(f.Proto)).WithHint("tcp, udp or unix")
 	}
 	if absolute(f.Guest) && f.Proto != "udp" {
 		return f, nil

@@ -50,9 +50,12 @@ func TestForwards(t *testing.T) {
 		{vm.Forward{Proto: "tcp", Host: "127.0.0.1:82", Guest: "/run/x.sock"}, "127.0.0.1:82"},
 		{vm.Forward{Proto: "unix", Host: "/tmp/x.sock", Guest: "/run/x.sock"}, "/tmp/x.sock"},
 		{vm.Forward{Proto: "unix", Host: "/tmp/y.sock", Guest: "80"}, "/tmp/y.sock"},
+		{vm.Forward{Proto: "unix", Host: "127.0.0.1:83", Guest: "/run/x.sock"}, "127.0.0.1:83"},
 		{vm.Forward{Proto: "udp", Host: "0.0.0.0:53", Guest: "53"}, "0.0.0.0:53"},
 		{vm.Forward{Proto: "udp", Host: "127.0.0.1:54", Guest: "/run/x.sock"}, ""},
 		{vm.Forward{Proto: "unix", Host: "x.sock", Guest: "80"}, ""},
+		{vm.Forward{Proto: "unix", Host: "x.sock", Guest: "/run/x.sock"}, ""},
+		{vm.Forward{Proto: "unix", Host: "127.0.0.1:84", Guest: "80"}, ""},
 		{vm.Forward{Proto: "unix", Host: "/tmp/../x.sock", Guest: "80"}, ""},
 		{vm.Forward{Proto: "tcp", Host: "localhost:80", Guest: "80"}, ""},
 		{vm.Forward{Proto: "tcp", Host: "127.0.0.1", Guest: "80"}, ""},
@@ -70,7 +73,7 @@ func TestForwards(t *testing.T) {
 		}
 	}
 	_, ports, err := h.svc.Ports(t.Context(), "web")
-	if err != nil || len(ports.Forwards) != 6 {
+	if err != nil || len(ports.Forwards) != 7 {
 		t.Errorf("Ports gave %+v, %v", ports, err)
 	}
 	if err := h.svc.RemoveForward(t.Context(), "web", vm.Forward{Proto: "unix", Host: "/tmp/x.sock"}); err != nil {
@@ -88,6 +91,7 @@ func TestForwards(t *testing.T) {
 func FuzzForward(f *testing.F) {
 	f.Add("tcp", "127.0.0.1:80", "80")
 	f.Add("unix", "/a", "/b")
+	f.Add("unix", "127.0.0.1:80", "/b")
 	f.Fuzz(func(t *testing.T, proto, host, guest string) {
 		done, err := vm.CompleteForward(vm.Forward{Proto: proto, Host: host, Guest: guest})
 		if err != nil {

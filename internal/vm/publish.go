@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 
 	"github.com/bangervm/banger/internal/egress"
@@ -59,7 +60,6 @@ func completePublish(ports []Publish) ([]Publish, error) {
 		return nil, fault.New(fault.Invalid, "%d published ports are too many", len(ports)).WithHint("give at most %d", maxPublish)
 	}
 	var done []Publish
-	seen := map[Publish]bool{}
 	for _, p := range ports {
 		if p.Proto == "" {
 			p.Proto = "tcp"
@@ -71,11 +71,9 @@ func completePublish(ports []Publish) ([]Publish, error) {
 			return nil, err
 		}
 		p.HostAddress = netip.MustParseAddr(p.HostAddress).Unmap().String()
-		place := Publish{Proto: p.Proto, HostAddress: p.HostAddress, HostPort: p.HostPort}
-		if seen[place] && p.HostPort != 0 {
+		if slices.ContainsFunc(done, p.meets) {
 			return nil, fault.New(fault.Invalid, "host port %s is published twice", p.host()).WithHint("each can lead to one port of the guest")
 		}
-		seen[place] = true
 		done = append(done, p)
 	}
 	return done, nil
@@ -98,6 +96,16 @@ func (p Publish) Validate() error {
 		return fault.New(fault.Invalid, "%q is not an address of this host", clip(p.HostAddress)).WithHint("for example 127.0.0.1, or 0.0.0.0 for all")
 	}
 	return nil
+}
+
+// meets says that the host has one place for both, which are complete: 0.0.0.0 is
+// at all its IPv4 addresses, :: at all others.
+func (p Publish) meets(other Publish) bool {
+	if p.Proto != other.Proto || p.HostPort != other.HostPort || p.HostPort == 0 {
+		return false
+	}
+	a, b := netip.MustParseAddr(p.HostAddress), netip.MustParseAddr(other.HostAddress)
+	return a == b || a.Is4() == b.Is4() && (a.IsUnspecified() || b.IsUnspecified())
 }
 
 // host is the place on the host, for people.
