@@ -88,7 +88,7 @@ type Stats struct {
 	DiskSizeBytes    int64     `json:"guest_disk_size_bytes"`
 	DiskFreeBytes    int64     `json:"guest_disk_free_bytes"`
 	DiskUsageBytes   int64     `json:"disk_usage_bytes" doc:"what the VM's disk takes on the host"`
-	DiskReadBytes    int64     `json:"disk_read_bytes"`
+	DiskReadBytes    int64     `json:"disk_read_bytes" doc:"from the host's disks, not from its memory"`
 	DiskWriteBytes   int64     `json:"disk_write_bytes"`
 	NetInBytes       int64     `json:"net_in_bytes" doc:"to the guest"`
 	NetOutBytes      int64     `json:"net_out_bytes"`

@@ -239,7 +239,7 @@ func withVM(serve func(http.ResponseWriter, *http.Request, api.VM)) http.Handler
 			return
 		}
 		all := append(fakeVMs(nil), fakeVM("00000000000000cc", "brave-otter", "running"),
-			fakeVM("00000000000000e1", "brief", "running"), fakeVM("00000000000000e2", "brief2", "running"))
+			fakeVM("00000000000000e1", "brief", "running"), fakeVM("00000000000000e2", "brief2", "running"), fakePublisher())
 		for _, v := range all {
 			if v.Name == name || v.ID == name {
 				serve(w, r, v)

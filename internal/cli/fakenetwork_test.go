@@ -69,6 +69,10 @@ func (d *fakeDaemon) networkRoutes(mux *http.ServeMux) {
 		_, _ = io.WriteString(w, "nonsense\n")
 	}))
 	mux.HandleFunc("GET /v1/vms/{name}/ports", running(func(w http.ResponseWriter, _ *http.Request, v api.VM) {
+		if v.Name == "publisher" {
+			answer(w, api.List[api.Port]{Items: []api.Port{{Proto: "tcp", GuestPort: 80, Source: "published", Problem: "address \x1b already in use"}}})
+			return
+		}
 		answer(w, api.List[api.Port]{Items: fakePorts})
 	}))
 	mux.HandleFunc("GET /v1/vms/{name}/forwards", running(func(w http.ResponseWriter, _ *http.Request, _ api.VM) {

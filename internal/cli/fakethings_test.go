@@ -27,6 +27,13 @@ func fakeVM(id, name, state string) api.VM {
 	return v
 }
 
+// fakePublisher is a VM whose published port something else has.
+func fakePublisher() api.VM {
+	v := fakeVM("00000000000000e3", "publisher", "running")
+	v.Publish = []api.Publish{{Proto: "tcp", HostAddress: "127.0.0.1", HostPort: 8080, GuestPort: 80}}
+	return v
+}
+
 // fakeVMs are the VMs that exist. The failed one was told to say something nasty.
 func fakeVMs(labels []string) []api.VM {
 	broken := fakeVM("00000000000000ff", "broken", "failed")

@@ -76,7 +76,9 @@ func (a *App) group(use, short, long string, subcommands ...*cobra.Command) *cob
 				message: "unknown command " + quote(cmd.CommandPath()+" "+args[0]),
 				hint:    cmd.CommandPath() + " --help",
 			}
-			if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
+			if verb, _, _ := cmd.Root().Find([]string{"vm", args[0]}); !cmd.HasParent() && verb.Name() != "vm" {
+				err.hint = verb.CommandPath()
+			} else if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
 				err.hint = cmd.CommandPath() + " " + similar[0]
 			}
 			return err

@@ -75,9 +75,11 @@ func (a *App) vmStartCommand() *cobra.Command {
 		Args:              args(1, -1, "the NAME of a VM"),
 		ValidArgsFunction: a.vmNames(-1, vmStopped, vmFailed),
 		RunE: func(cmd *cobra.Command, names []string) error {
-			return a.eachVM(cmd.Context(), names, "started", func(ctx context.Context, c *client.Client, name string) (api.Operation, error) {
+			err := a.eachVM(cmd.Context(), names, "started", func(ctx context.Context, c *client.Client, name string) (api.Operation, error) {
 				return c.StartVM(ctx, name, api.StartVM{Wait: wait.or("")})
 			})
+			a.sayUnpublished(cmd.Context(), names)
+			return err
 		},
 	}
 	wait = waitFlag(cmd)
@@ -110,9 +112,11 @@ func (a *App) vmRestartCommand() *cobra.Command {
 		Args:              args(1, -1, "the NAME of a VM"),
 		ValidArgsFunction: a.vmNames(-1),
 		RunE: func(cmd *cobra.Command, names []string) error {
-			return a.eachVM(cmd.Context(), names, "restarted", func(ctx context.Context, c *client.Client, name string) (api.Operation, error) {
+			err := a.eachVM(cmd.Context(), names, "restarted", func(ctx context.Context, c *client.Client, name string) (api.Operation, error) {
 				return c.RestartVM(ctx, name, api.RestartVM{TimeoutSeconds: timeout.value, Wait: wait.or("")})
 			})
+			a.sayUnpublished(cmd.Context(), names)
+			return err
 		},
 	}
 	wait = waitFlag(cmd)

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"strconv"
 	"strings"
 
@@ -72,4 +73,25 @@ func portNote(p api.Port) string {
 		notes = append(notes, "nothing listens in the guest")
 	}
 	return strings.Join(notes, ", ")
+}
+
+// sayUnpublished tells which published ports of VMs that were started are not on the
+// host; that is no error, for they come when whoever has them lets go.
+func (a *App) sayUnpublished(ctx context.Context, names []string) {
+	c, err := a.daemon(ctx)
+	if err != nil {
+		return
+	}
+	for _, name := range names {
+		v, err := c.GetVM(ctx, name)
+		if err != nil || len(v.Publish) == 0 {
+			continue
+		}
+		ports, _ := c.VMPorts(ctx, v.ID) // there are none of a VM that did not start
+		for _, p := range ports {
+			if p.Source == "published" && p.Problem != "" {
+				a.say("note: published port " + strconv.Itoa(p.GuestPort) + " of " + v.Name + " is not here yet: " + printable(p.Problem, " "))
+			}
+		}
+	}
 }

@@ -11,13 +11,15 @@ import (
 
 func (a *App) vmTopCommand() *cobra.Command {
 	var interval *optional[time.Duration]
+	var f *format
 	cmd := &cobra.Command{
 		Use: "top [NAME...]", Short: "Watch what VMs take, the busiest first",
-		Long: "Watch what VMs take, the busiest first, on the whole terminal, until q or Ctrl-C. Without a terminal it prints one table.",
+		Long: "Watch what VMs take, the busiest first, on the whole terminal, until q or Ctrl-C. Without a terminal, or with -o, it\n" +
+			"prints once.",
 		Args: args(0, -1, ""), ValidArgsFunction: a.vmNames(-1, vmRunning, vmPaused),
 		RunE: func(cmd *cobra.Command, names []string) error {
-			opts := statsOptions{names: names, interval: interval.or(2 * time.Second), byCPU: true, format: formatTable}
-			if !a.canRedraw() || !isTerminal(a.In) {
+			opts := statsOptions{names: names, interval: interval.or(2 * time.Second), byCPU: true, format: *f}
+			if cmd.Flags().Changed("output") || !a.canRedraw() || !isTerminal(a.In) {
 				opts.interval = interval.or(firstGap)
 				return a.statsOnce(cmd.Context(), opts)
 			}
@@ -25,6 +27,7 @@ func (a *App) vmTopCommand() *cobra.Command {
 		},
 	}
 	interval = intervalFlag(cmd)
+	f = formatFlag(cmd)
 	return cmd
 }
 

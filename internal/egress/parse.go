@@ -225,7 +225,11 @@ func parseTarget(word string) (target, error) {
 func addressTarget(prefix netip.Prefix, word string) (target, error) {
 	addr := prefix.Addr()
 	if addr.Is4In6() {
-		return target{}, fault.New(fault.Invalid, "%q is an IPv4 address in IPv6 form", word).WithHint("%s", addr.Unmap())
+		hint := addr.Unmap().String()
+		if bits := prefix.Bits() - 96; bits >= 0 && !prefix.IsSingleIP() {
+			hint = netip.PrefixFrom(addr.Unmap(), bits).Masked().String()
+		}
+		return target{}, fault.New(fault.Invalid, "%q is an IPv4 address in IPv6 form", word).WithHint("%s", hint)
 	}
 	if prefix != prefix.Masked() {
 		return target{}, fault.New(fault.Invalid, "%q has bits beyond its length", word).WithHint("%s", prefix.Masked())

@@ -121,6 +121,21 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
+// What a hint says to write instead must be right, and the same traffic.
+func TestParseHintsTheRightPrefix(t *testing.T) {
+	for text, want := range map[string]string{
+		"::ffff:10.0.0.1":     "10.0.0.1",
+		"::ffff:10.0.0.1/128": "10.0.0.1",
+		"::ffff:10.0.0.0/104": "10.0.0.0/8",
+		"::ffff:0:0/96":       "0.0.0.0/0",
+		"10.1.2.3/8":          "10.0.0.0/8",
+	} {
+		if _, err := egress.Parse("default deny; allow " + text); fault.HintOf(err) != want {
+			t.Errorf("%s: the hint is %q, not %q", text, fault.HintOf(err), want)
+		}
+	}
+}
+
 func long(n int) string { return strings.Repeat("a", n) }
 
 // labels is a name of n bytes in labels of one.
