@@ -187,11 +187,17 @@ func parseRule(words []string) (Rule, error) {
 	return rule, nil
 }
 
+// hostVM is the name by which the guest knows the host. No rule by name could be
+// about it: it is answered whatever the policy, and what it leads to is reserved.
+const hostVM = "host.vm"
+
 func parseTarget(word string) (target, error) {
 	lower := strings.ToLower(word)
 	switch lower {
 	case string(anyTarget), string(hostTarget):
 		return target{kind: kind(lower)}, nil
+	case hostVM, hostVM + ".":
+		return target{kind: hostTarget}, nil
 	case "tcp", "udp", "icmp", string(Allow), string(Deny), "default", "preset", "*":
 		return target{}, fault.New(fault.Invalid, "%q is not a target", word).WithHint("write any for all targets: allow any tcp/443")
 	}

@@ -35,6 +35,16 @@ func TestEgressOfAStoppedVM(t *testing.T) {
 	}
 }
 
+// The guest knows the host by a name that no rule by name is about.
+func TestARuleCanNameTheHostAsTheGuestDoes(t *testing.T) {
+	h := newHarness(t)
+	h.create("web", false)
+	v, err := h.svc.SetEgress(t.Context(), "web", "default deny; allow "+vm.HostName+vm.NameSuffix+" tcp/8080; deny Host.VM. udp")
+	if err != nil || v.Egress != "default deny\nallow host tcp/8080\ndeny host udp" {
+		t.Errorf("SetEgress gave %q, %v", v.Egress, err)
+	}
+}
+
 func TestEgressOfARunningVMHoldsAtOnce(t *testing.T) {
 	h := newHarness(t)
 	h.create("web", true)
