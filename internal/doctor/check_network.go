@@ -30,24 +30,14 @@ func checkNames(ctx context.Context, w World) verdict {
 	case w.Resolves(ctx, hostName, netip.AddrFrom4([4]byte{127, 0, 0, 1})):
 		return ok("NAME.vm is the VM's address here, for every program")
 	default:
-		return warn(w.forwarding(d.Names), "this host's resolver does not forward .vm to bangerd (%s): VMs are shown by their addresses", d.Names)
+		return warn(w.forwarding(ctx, d.Names), "this host's resolver does not forward .vm to bangerd (%s): VMs are shown by their addresses", d.Names)
 	}
 }
 
-// resolvedDropIn is where a host's systemd-resolved is told of bangerd
-// (resolved.conf(5)).
-const resolvedDropIn = "/etc/systemd/resolved.conf.d/banger.conf"
-
 // forwarding says how the resolver that this host has can be made to ask at server.
-func (w World) forwarding(server string) string {
+func (w World) forwarding(ctx context.Context, server string) string {
 	if _, err := w.stat("/run/systemd/resolve"); err == nil {
-		if have, err := w.readHead(resolvedDropIn, 4096); err == nil && slices.Contains(strings.Fields(string(have)), "DNS="+server) {
-			return "sudo systemctl restart systemd-resolved; " + resolvedDropIn + " is right, but systemd-resolved forwards nothing while " +
-				"no network is up, nor with DNSSEC=yes (docs/network.md)"
-		}
-		return "sudo mkdir -p /etc/systemd/resolved.conf.d && " +
-			`printf '[Resolve]\nDNS=` + server + `\nDomains=~vm\n' | sudo tee ` + resolvedDropIn + ` && ` +
-			"sudo systemctl restart systemd-resolved"
+		return w.resolvedForwarding(ctx, server)
 	}
 	if host, port, err := net.SplitHostPort(server); err == nil {
 		if info, err := w.stat("/etc/dnsmasq.d"); err == nil && info.IsDir() {

@@ -188,7 +188,7 @@ func TestEachOutcome(t *testing.T) {
 		{"names not forwarded in spite of the drop-in", func(w *World, f fstest.MapFS) {
 			unresolved(w, f)
 			f["etc/systemd/resolved.conf.d/banger.conf"] = file("[Resolve]\nDNS=127.128.0.1:5300\nDomains=~vm\n")
-		}, "names", Warn, "127.128.0.1:5300", "no network is up, nor with DNSSEC=yes"},
+		}, "names", Warn, "127.128.0.1:5300", "is right, but systemd-resolved forwards nothing while no network is up"},
 		{"names not forwarded where they now are", func(w *World, f fstest.MapFS) {
 			unresolved(w, f)
 			f["etc/systemd/resolved.conf.d/banger.conf"] = file("[Resolve]\nDNS=127.128.0.1:53001\nDomains=~vm\n")
