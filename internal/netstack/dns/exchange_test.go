@@ -57,17 +57,33 @@ func TestAnswerIsNoLongerThanTheGuestTakes(t *testing.T) {
 	}{{0, dns.Datagram, true}, {512, dns.Datagram, true}, {1232, dns.Datagram, false}, {1232, 600, true}, {65535, 512, false}, {0, dns.Stream, false}} {
 		q := query("a.example.org.", dnsmessage.TypeTXT)
 		if c.edns > 0 {
-			opt := dnsmessage.Resource{Body: &dnsmessage.OPTResource{}}
-			if err := opt.Header.SetEDNS0(c.edns, 0, false); err != nil {
-				t.Fatal(err)
-			}
-			q.Additionals = []dnsmessage.Resource{opt}
+			q.Additionals = edns(t, c.edns, false)
 		}
 		reply := f.send(t, q, c.limit)
 		if reply.Truncated != c.cut || (len(reply.Answers) == 0) != c.cut || len(reply.Additionals) != min(c.edns, 1) {
 			t.Errorf("%+v: cut: %v, %d records, %d options", c, reply.Truncated, len(reply.Answers), len(reply.Additionals))
 		}
 	}
+}
+
+func TestAnswerHasNoEDNSForWhoWantsSignatures(t *testing.T) {
+	f := serve(t, strict, zone(long("a.example.org.")[:5]...))
+	for limit, cut := range map[int]bool{dns.Datagram: true, dns.Stream: false} {
+		q := query("a.example.org.", dnsmessage.TypeTXT)
+		q.Additionals = edns(t, 4096, true)
+		if reply := f.send(t, q, limit); reply.RCode != 0 || reply.Truncated != cut || len(reply.Additionals) != 0 {
+			t.Errorf("at most %d bytes: cut: %v, %+v", limit, reply.Truncated, reply.Additionals)
+		}
+	}
+}
+
+func edns(t *testing.T, size int, signatures bool) []dnsmessage.Resource {
+	t.Helper()
+	opt := dnsmessage.Resource{Body: &dnsmessage.OPTResource{}}
+	if err := opt.Header.SetEDNS0(size, 0, signatures); err != nil {
+		t.Fatal(err)
+	}
+	return []dnsmessage.Resource{opt}
 }
 
 func TestAnswerTakesNoPacketButTheResponse(t *testing.T) {

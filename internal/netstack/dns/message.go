@@ -56,7 +56,11 @@ func parseQuery(packet []byte, limit int) (*query, dnsmessage.RCode) {
 	return q, dnsmessage.RCodeSuccess
 }
 
-// options looks for EDNS behind the question: the bytes that the guest takes.
+// options looks for EDNS behind the question: the bytes that the guest takes. EDNS
+// that asks for signatures (RFC 3225) is answered as by a server that knows no EDNS:
+// there are none here, and a resolver that validates where it can
+// (systemd-resolved's DNSSEC=allow-downgrade) would take any EDNS for them, and
+// refuse what is not signed.
 func (q *query) options(p *dnsmessage.Parser) (payload int, err error) {
 	if err := p.SkipAllAnswers(); err != nil {
 		return 0, err
@@ -69,7 +73,7 @@ func (q *query) options(p *dnsmessage.Parser) (payload int, err error) {
 		return 0, err
 	}
 	for _, r := range extras {
-		if r.Header.Type == dnsmessage.TypeOPT {
+		if r.Header.Type == dnsmessage.TypeOPT && !r.Header.DNSSECAllowed() {
 			q.edns, payload = true, int(r.Header.Class)
 		}
 	}
