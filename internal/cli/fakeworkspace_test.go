@@ -34,6 +34,9 @@ func (d *fakeDaemon) workspaceRoutes(mux *http.ServeMux) {
 			return
 		}
 		out := d.fakeWorkspace(v)
+		if req.To != "" {
+			out.Path = req.To
+		}
 		out.FilesSent, out.BytesSent, out.Notes = 3, 2<<20, []string{"the repository inner inside this one is not sent"}
 		answer(w, d.begin("workspace.prepare", v.Name, out))
 	}))

@@ -139,7 +139,7 @@ func nextSteps(v api.VM) string {
 	}
 	dir, export := "", ""
 	if v.Workspace != nil {
-		dir = " -w " + v.Workspace.Path
+		dir = " -w " + shellWord(v.Workspace.Path)
 		export = "\ntake out   banger vm workspace export " + v.Name + " | git apply"
 	}
 	return text + "\nlog in     banger ssh " + v.Name +

@@ -34,7 +34,12 @@ func (a *App) vmRunCommand() *cobra.Command {
   banger run --name box --memory 2GiB
   banger run ~/src/project -- make test`,
 		DisableFlagsInUseLine: true,
-		ValidArgsFunction:     cobra.NoFileCompletions,
+		ValidArgsFunction: func(_ *cobra.Command, given []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			if len(given) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return nil, cobra.ShellCompDirectiveFilterDirs
+		},
 		RunE: func(cmd *cobra.Command, given []string) error {
 			if err := opts.take(cmd, given); err != nil {
 				return err
@@ -179,11 +184,28 @@ func (o *runOptions) source() (string, error) {
 		return "", nil
 	}
 	if o.path != "" {
-		return absolutePath(o.path)
+		return repository(o.path)
 	}
 	dir, err := os.Getwd()
 	if err != nil {
 		return "", nil //nolint:nilerr // a directory that was removed is no repository
 	}
 	return gitRoot(dir), nil
+}
+
+// repository refuses before a VM is made what can be no workspace. That git can
+// read what looks like a repository is not known yet.
+func repository(path string) (string, error) {
+	abs, err := absolutePath(path)
+	if err != nil {
+		return "", err
+	}
+	if info, err := os.Stat(abs); err != nil || !info.IsDir() {
+		return "", fault.New(fault.Invalid, "%s is no directory on this host", path).WithHint("a command stands behind --: banger run -- CMD")
+	}
+	if gitRoot(abs) == "" {
+		return "", fault.New(fault.Invalid, "%s is in no git work tree", path).
+			WithHint("git init makes one; --no-workspace makes a VM without")
+	}
+	return abs, nil
 }

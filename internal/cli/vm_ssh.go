@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -130,8 +131,19 @@ func proxyCommand(self, id string) string {
 
 // shellQuoted is a word of a ProxyCommand.
 func shellQuoted(word string) string {
-	quoted := "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-	return strings.ReplaceAll(quoted, "%", "%%")
+	return strings.ReplaceAll(inQuotes(word), "%", "%%")
+}
+
+func inQuotes(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'" }
+
+// shellWord is a word of a command that the user may copy.
+func shellWord(word string) string {
+	for _, r := range word {
+		if !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("/._-+,:@%=", r) {
+			return inQuotes(word)
+		}
+	}
+	return word
 }
 
 // sshPath writes a file name as ssh's configuration reads it.

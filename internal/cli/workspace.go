@@ -92,7 +92,7 @@ func (a *App) workspacePrepare(ctx context.Context, name string, req api.Prepare
 		return workspaceView().show(a, f, w)
 	}
 	return a.print(renderFields(w, preparedFields(), false) +
-		"\nwork in it   banger exec " + w.VM + " -w " + w.Path + " -- COMMAND" +
+		"\nwork in it   banger exec " + w.VM + " -w " + shellWord(w.Path) + " -- COMMAND" +
 		"\ntake it out  banger vm workspace export " + w.VM + " | git apply\n")
 }
 

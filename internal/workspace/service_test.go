@@ -414,7 +414,7 @@ func TestApplyCountsAsAnExport(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	w, s := newWorld(t)
-	for _, to := range []string{"relative", "/", "/a/../b", "/a/"} {
+	for _, to := range []string{"relative", "/", "/a/../b", "/a/", "/a\nb"} {
 		_, err := s.Prepare(t.Context(), workspace.PrepareRequest{VM: "box", Path: "/src", To: to}, operation.Discard{})
 		if !errors.Is(err, fault.Invalid) {
 			t.Errorf("to %q = %v; want Invalid", to, err)

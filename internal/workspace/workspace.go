@@ -36,7 +36,8 @@ func ParseMode(text string) (Mode, error) {
 
 // checkGuestPath accepts where in a guest a workspace may be.
 func checkGuestPath(p string) error {
-	if !path.IsAbs(p) || path.Clean(p) != p || p == "/" || strings.ContainsRune(p, 0) || len(p) > 1024 {
+	// With a line break in it no git can say where its repository is.
+	if !path.IsAbs(p) || path.Clean(p) != p || p == "/" || strings.ContainsAny(p, "\x00\n") || len(p) > 1024 {
 		return fault.New(fault.Invalid, "%q cannot be the workspace's directory", p).
 			WithHint("an absolute path in the guest, such as %s", DefaultPath)
 	}

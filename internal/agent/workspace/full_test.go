@@ -167,6 +167,41 @@ func TestAWorkspaceThatDoesNotFitIsNotBegun(t *testing.T) {
 	}
 }
 
+// The caller is told what is wrong with a place, and nothing is left there.
+func TestPlacesWhereNothingCanBePut(t *testing.T) {
+	if !mounting(t) {
+		return
+	}
+	mounted, readOnly := disk(t, ""), disk(t, ",ro")
+	outside := t.TempDir()
+	if err := os.WriteFile(filepath.Join(outside, "file"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		mounted:                                               "is a mount point",
+		filepath.Join(readOnly, "repo"):                       "cannot be written to",
+		filepath.Join(outside, "file"):                        "is no directory",
+		filepath.Join(outside, "file", "repo"):                "leads through something that is no directory",
+		filepath.Join(outside, "file", "deep", "repo"):        "leads through something that is no directory",
+		filepath.Join(outside, strings.Repeat("a", 250)):      "too long",
+		filepath.Join(outside, strings.Repeat("a", 300), "x"): "too long",
+		"/run/repo": "lost when the VM stops",
+	} {
+		req := agentrpc.WorkspaceRequest{Verb: agentrpc.WorkspacePut, Path: path, Format: "sha1", Files: 1, Replace: true}
+		if answer := send(t, req, 1, 1); answer.Code != "invalid" || !strings.Contains(answer.Message, want) {
+			t.Errorf("to %.60s: %+v; want invalid, with %q", path, answer, want)
+		}
+	}
+	if left := below(t, outside); left != "file" {
+		t.Errorf("left behind: %q", left)
+	}
+	if left := below(t, filepath.Dir(mounted)); strings.Contains(left, stagingMark) {
+		t.Errorf("left behind: %q", left)
+	}
+}
+
+const stagingMark = "banger-staging"
+
 // below lists what is in a directory.
 func below(t *testing.T, dir string) string {
 	t.Helper()

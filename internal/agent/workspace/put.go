@@ -28,27 +28,51 @@ const (
 
 // put writes the tree that in carries, and lets it appear at req.Path at once.
 func put(ctx context.Context, req agentrpc.WorkspaceRequest, in *bufio.Reader) error {
-	parent, name := filepath.Split(req.Path)
-	if err := os.MkdirAll(parent, 0o755); err != nil {
-		return err
+	if req.Path == "/run" || strings.HasPrefix(req.Path, "/run/") {
+		return refuse(codeInvalid, "%s is in memory only: it would be lost when the VM stops", req.Path)
 	}
-	if err := replaceable(req.Path, req.Replace); err != nil {
-		return err
-	}
-	sweep(parent, name)
-	if err := checkSpace(parent, req); err != nil {
-		return err
-	}
-	staging, err := os.MkdirTemp(parent, "."+name+stagingMark)
+	parent, _ := filepath.Split(req.Path)
+	staging, err := stage(req)
 	if err != nil {
-		return err
+		return describePlace(err, req.Path)
 	}
 	err = fill(ctx, staging, req, in)
 	if err == nil {
-		err = place(staging, req.Path, req.Replace)
+		err = describePlace(place(staging, req.Path, req.Replace), req.Path)
 	}
 	// After a success this is what was replaced, if anything.
 	return describeFull(errors.Join(err, os.RemoveAll(staging)), parent, req)
+}
+
+// stage makes the directory beside req.Path that is filled.
+func stage(req agentrpc.WorkspaceRequest) (string, error) {
+	parent, name := filepath.Split(req.Path)
+	if err := os.MkdirAll(parent, 0o755); err != nil {
+		return "", err
+	}
+	if err := replaceable(req.Path, req.Replace); err != nil {
+		return "", err
+	}
+	sweep(parent, name)
+	if err := checkSpace(parent, req); err != nil {
+		return "", err
+	}
+	return os.MkdirTemp(parent, "."+name+stagingMark)
+}
+
+// describePlace says what is wrong with a place where nothing can be put.
+func describePlace(err error, path string) error {
+	switch {
+	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.EEXIST), errors.Is(err, syscall.ELOOP):
+		return refuse(codeInvalid, "%s leads through something that is no directory", path)
+	case errors.Is(err, syscall.ENAMETOOLONG):
+		return refuse(codeInvalid, "%.40s… is too long for a path", path)
+	case errors.Is(err, syscall.EBUSY):
+		return refuse(codeInvalid, "%s is a mount point, which cannot be replaced", path)
+	case errors.Is(err, syscall.EROFS):
+		return refuse(codeInvalid, "%s is on a filesystem that cannot be written to", path)
+	}
+	return err
 }
 
 // describeFull gives an error that a full disk made the figures of dir's
