@@ -66,7 +66,11 @@ func (s *Server) sessionRoutes(a huma.API) {
 	handleEmpty(s, a, at("remove-session", http.MethodDelete, "/{session}", "Forget a session that has ended, with its output"), s.removeSession)
 	handle(s, a, at("wait-session", http.MethodGet, "/{session}/wait", "Answer when the session has ended"), s.waitSession)
 	handle(s, a, at("read-session", http.MethodGet, "/{session}/output", "Read what the session wrote"), s.readSession)
-	handleEmpty(s, a, at("send-session", http.MethodPost, "/{session}/stdin", "Write to the session's stdin, in one piece"), s.sendSession)
+	var input huma.RequestBody
+	send := at("send-session", http.MethodPost, "/{session}/stdin", "Write to the session's stdin, in one piece")
+	send.describe = func(op *huma.Operation) { op.RequestBody = &input }
+	handleEmpty(s, a, send, s.sendSession)
+	input.Required = false // which huma has set: the end of the input needs no bytes
 	handle(s, a, at("stop-session", http.MethodPost, "/{session}/stop", "End a session: SIGTERM, and SIGKILL after a timeout"), s.stopSession)
 	handle(s, a, at("kill-session", http.MethodPost, "/{session}/kill", "Send a signal to a session's process group"), s.killSession)
 	attach := at("attach-session", http.MethodPost, "/{session}/attach", "Attach to a session (Upgrade: "+api.AttachProtocol+")")

@@ -422,6 +422,10 @@ func TestStartDiagnoses(t *testing.T) {
 	if err := os.WriteFile(script, []byte("#!/no/interpreter -x\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
+	bare := filepath.Join(t.TempDir(), "bare")
+	if err := os.WriteFile(bare, []byte("echo hello\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	for name, tc := range map[string]struct {
 		change func(*session.Request)
 		want   []string
@@ -431,6 +435,7 @@ func TestStartDiagnoses(t *testing.T) {
 		"command missing":     {func(r *session.Request) { r.Spec.Argv = []string{"no-such"} }, []string{"no-such", "looked in", "/usr/bin"}},
 		"requirement missing": {func(r *session.Request) { r.Require = []string{"sh", "a-b", "c-d"} }, []string{"a-b", "c-d", "looked in"}},
 		"interpreter missing": {func(r *session.Request) { r.Spec.Argv = []string{script} }, []string{"/no/interpreter"}},
+		"no first line":       {func(r *session.Request) { r.Spec.Argv = []string{bare} }, []string{"names no interpreter", "sh " + bare}},
 		"no command":          {func(r *session.Request) { r.Spec.Argv = nil }, []string{"no command"}},
 		"no id":               {func(r *session.Request) { r.ID = "../x" }, []string{"no id"}},
 	} {

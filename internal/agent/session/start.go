@@ -1,12 +1,14 @@
 package session
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/bangervm/banger/internal/agent/command"
@@ -69,7 +71,7 @@ func launch(req Request, changed func()) (*Session, error) {
 	f.closeTheirs()
 	if err != nil {
 		f.closeOurs()
-		return nil, fail(Invalid, "the command did not start: %v%s", err, interpreter(req.Spec))
+		return nil, fail(Invalid, "the command did not start: %v%s", err, interpreter(req.Spec, err))
 	}
 	limit := int(min(max(req.KeepBytes, agentrpc.MinKeep), agentrpc.MaxKeep))
 	s := &Session{
@@ -83,9 +85,9 @@ func launch(req Request, changed func()) (*Session, error) {
 	return s, nil
 }
 
-// interpreter names what a script's first line asks for, since the kernel does
-// not say that it is this that is missing.
-func interpreter(spec command.Spec) string {
+// interpreter says of a script what its first line asks for, or that it asks for
+// nothing, since the kernel does not say that it is this that is missing.
+func interpreter(spec command.Spec, cause error) string {
 	path, err := command.LookPath(spec, spec.Argv[0])
 	if err != nil {
 		return ""
@@ -101,6 +103,9 @@ func interpreter(spec command.Spec) string {
 	line, ok := strings.CutPrefix(line, "#!")
 	if fields := strings.Fields(line); ok && len(fields) > 0 {
 		return fmt.Sprintf(" (%s asks for the interpreter %q)", filepath.Base(path), fields[0])
+	}
+	if errors.Is(cause, syscall.ENOEXEC) && !bytes.HasPrefix(head, []byte("\x7fELF")) {
+		return fmt.Sprintf(" (the first line of %s names no interpreter; sh %[1]s runs it as a script of the shell)", path)
 	}
 	return ""
 }
