@@ -98,6 +98,9 @@ func (a *applying) open(ctx context.Context, paths []string) error {
 	gone := a.obsolete(paths, known)
 	var there, assumed, sparse []string
 	for _, p := range paths {
+		if known[p].Mode == gitindex.ModeGitlink {
+			continue // a patch may make a directory with files of a submodule's
+		}
 		if !look(a.change.tree, p).there() {
 			gone = append(gone, p)
 			continue
@@ -181,7 +184,8 @@ func (a *applying) compare(paths []string, before, after map[string]gitindex.Ent
 	changed := map[string]bool{}
 	for _, side := range []map[string]gitindex.Entry{before, after} {
 		for p := range side {
-			if was, now := before[p], after[p]; was.OID != now.OID || was.Mode != now.Mode {
+			was, now := before[p], after[p]
+			if (isBlob(was) || isBlob(now)) && (was.OID != now.OID || was.Mode != now.Mode) {
 				changed[p] = true
 			}
 		}
@@ -191,12 +195,15 @@ func (a *applying) compare(paths []string, before, after map[string]gitindex.Ent
 		if !said[p] {
 			return fault.New(fault.Internal, "the patch changes %s, and its list of files does not have it", p)
 		}
-		if _, tracked := before[p]; tracked != look(a.change.tree, p).there() {
+		if isBlob(before[p]) != look(a.change.tree, p).there() {
 			return fault.New(fault.Conflict, "%s changed while it was read", filepath.Join(a.req.Top, p)).WithHint("try again")
 		}
 	}
 	return nil
 }
+
+// isBlob reports whether an entry of an index is there and is no submodule's.
+func isBlob(e gitindex.Entry) bool { return e.Mode != 0 && e.Mode != gitindex.ModeGitlink }
 
 // takeOut writes the new files, as git would check them out in the work tree.
 func (a *applying) takeOut(ctx context.Context) error {
@@ -206,7 +213,7 @@ func (a *applying) takeOut(ctx context.Context) error {
 	}
 	var list strings.Builder
 	for _, p := range a.change.paths {
-		if _, there := after[p]; there {
+		if isBlob(after[p]) {
 			list.WriteString(p + "\x00")
 		}
 	}

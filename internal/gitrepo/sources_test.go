@@ -80,6 +80,51 @@ func TestSubmodules(t *testing.T) {
 	}
 }
 
+// Git does not look into the directory of a submodule that is not checked out.
+func TestFilesInTheDirectoryOfASubmoduleAreNotLost(t *testing.T) {
+	for name, change := range map[string]func(l *loop){
+		"not checked out": func(l *loop) { git(t, l.host, "submodule", "--quiet", "deinit", "-f", "sub") },
+		"its repository is removed in the guest": func(l *loop) {
+			put(l.host, "sub/i", "i\ndirty\n")
+		},
+	} {
+		for _, noGit := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, guest without git %v", name, noGit), func(t *testing.T) {
+				l := withSubmodule(t)
+				l.noGit = noGit
+				change(l)
+				if err := l.prepare(workspace.FullCopy, false); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.RemoveAll(filepath.Join(l.guest, "sub", ".git")); err != nil {
+					t.Fatal(err)
+				}
+				put(l.guest, "sub/i", "changed\n")
+				put(l.guest, "sub/deep/new", "new\n")
+				l.applied(t)
+				same(t, "after git apply", files(t, l.guest), files(t, l.host))
+			})
+		}
+	}
+}
+
+func TestAFileTakesThePlaceOfASubmodule(t *testing.T) {
+	for _, noGit := range []bool{false, true} {
+		l := withSubmodule(t)
+		l.noGit = noGit
+		git(t, l.host, "submodule", "--quiet", "deinit", "-f", "sub")
+		if err := l.prepare(workspace.FullCopy, false); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.RemoveAll(filepath.Join(l.guest, "sub")); err != nil {
+			t.Fatal(err)
+		}
+		put(l.guest, "sub", "a file\n")
+		l.applied(t)
+		same(t, "after git apply", files(t, l.guest), files(t, l.host))
+	}
+}
+
 func TestARepositoryThatWasClonedInTheGuestIsNotLost(t *testing.T) {
 	l := prepared(t)
 	git(t, l.guest, "init", "-q", "vendor")
