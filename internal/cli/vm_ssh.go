@@ -115,12 +115,11 @@ func sshArgs(self string, access api.SSHAccess, v api.VM, options, command []str
 		"-o", "IdentityFile=" + sshPath(access.IdentityFile),
 		"-o", "IdentitiesOnly=yes",
 		"-o", "PreferredAuthentications=publickey",
-		"-o", "User=" + access.User,
 	}
 	list = append(list, options...)
 	// Another host, or a VM before this one, may have had the name: its connection
 	// must not be shared, and what the user's configuration says of it is not meant.
-	list = append(list, "-o", "ForwardAgent=no", "-o", "ForwardX11=no", "-o", "ControlPath=none", "--", v.Name+".vm")
+	list = append(list, "-o", "User="+access.User, "-o", "ForwardAgent=no", "-o", "ForwardX11=no", "-o", "ControlPath=none", "--", v.Name+".vm")
 	return append(list, command...)
 }
 
