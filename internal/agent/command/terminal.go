@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
 
 	"github.com/bangervm/banger/internal/agent/account"
 )
@@ -33,7 +34,16 @@ func OpenTerminal(a account.Account, rows, cols uint16) (master, slave *os.File,
 	return master, slave, nil
 }
 
-// Resize sets a terminal's size.
+// Resize sets a terminal's size. It may be closed meanwhile: its descriptor is
+// held, as the number may be another file's by then.
 func Resize(master *os.File, rows, cols uint16) error {
-	return pty.Setsize(master, &pty.Winsize{Rows: rows, Cols: cols})
+	raw, err := master.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var set error
+	err = raw.Control(func(fd uintptr) {
+		set = unix.IoctlSetWinsize(int(fd), unix.TIOCSWINSZ, &unix.Winsize{Row: rows, Col: cols})
+	})
+	return errors.Join(err, set)
 }

@@ -241,6 +241,11 @@ func TestTerminal(t *testing.T) {
 	if err := s.WindowChange(40, 100); err != nil {
 		t.Fatal(err)
 	}
+	// Input goes another way than requests, which are obeyed in order: the answer
+	// to one says that the size is set.
+	if _, err := s.SendRequest("keepalive@openssh.com", true, nil); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := io.WriteString(in, "go\n"); err != nil {
 		t.Fatal(err)
 	}
