@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -243,22 +244,25 @@ func TestRunLooksAtIntervals(t *testing.T) {
 	p := newProc(t)
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		isReady := false
-		var told []int
-		go p.reporter().Run(ctx, func() bool { return isReady }, func(l agentrpc.Listening) {
-			told = append(told, len(l.Sockets))
-		})
+		var isReady atomic.Bool
+		reports := make(chan int, 10)
+		go p.reporter().Run(ctx, isReady.Load, func(l agentrpc.Listening) { reports <- len(l.Sockets) })
 		synctest.Wait()
-		if len(told) != 0 {
+		if len(reports) != 0 {
 			t.Error("told before it is ready")
 		}
-		isReady = true
+		isReady.Store(true)
 		<-time.After(Interval + time.Millisecond)
 		synctest.Wait()
 		p.write("net/udp", "")
 		<-time.After(10 * Interval)
 		cancel()
 		synctest.Wait()
+		close(reports)
+		var told []int
+		for n := range reports {
+			told = append(told, n)
+		}
 		if len(told) != 2 || told[0] != told[1]+2 {
 			t.Errorf("told of %v sockets", told)
 		}
