@@ -14,7 +14,7 @@ import (
 const (
 	// Interval is the time between two looks at what listens. With what follows, a
 	// port is on the host within a second, also one that is seen by the second.
-	Interval = 400 * time.Millisecond
+	Interval = 350 * time.Millisecond
 	// maxSkips is how many looks the kernel's counters may spare in a row. They
 	// miss a socket that another one replaces, which is then seen by the next look.
 	maxSkips = 1
