@@ -72,9 +72,9 @@ func (o *Owners) ByPort(proto string, port uint16) agentrpc.Owner {
 	if len(found) == 0 && o.mayLook() {
 		found = o.search(wanted)
 	}
-	for _, pid := range found {
-		o.remember(pid)
-		return o.describe(pid)
+	for _, h := range found {
+		o.remember(h.pid)
+		return o.describe(h.pid)
 	}
 	return agentrpc.Owner{}
 }
@@ -97,9 +97,16 @@ func (o *Owners) remember(pid int) {
 	o.recent = o.recent[:min(len(o.recent), maxRecent)]
 }
 
+// holder is who has a socket: of a server with workers, the server; and where it
+// was found.
+type holder struct {
+	pid    int
+	at, fd int // a process that has it, and its descriptor there
+}
+
 // search looks for sockets by inode among all processes, and returns those that
 // it finds.
-func (o *Owners) search(wanted map[uint64]bool) map[uint64]int {
+func (o *Owners) search(wanted map[uint64]bool) map[uint64]holder {
 	dir, err := os.Open(o.proc)
 	if err != nil {
 		return nil
@@ -116,19 +123,20 @@ func (o *Owners) search(wanted map[uint64]bool) map[uint64]int {
 	slices.SortFunc(pids, func(a, b int) int { return b - a })
 	budget := maxLinks
 	found := o.among(pids, wanted, &budget)
-	for inode, pid := range found {
-		found[inode] = o.eldest(pid, inode, &budget)
+	for inode, h := range found {
+		h.pid = o.eldest(h.pid, inode, &budget)
+		found[inode] = h
 	}
 	return found
 }
 
 // among looks for sockets among the given processes.
-func (o *Owners) among(pids []int, wanted map[uint64]bool, budget *int) map[uint64]int {
-	found := map[uint64]int{}
+func (o *Owners) among(pids []int, wanted map[uint64]bool, budget *int) map[uint64]holder {
+	found := map[uint64]holder{}
 	for _, pid := range pids {
-		o.sockets(pid, budget, func(_ int, inode uint64) {
+		o.sockets(pid, budget, func(fd int, inode uint64) {
 			if _, known := found[inode]; wanted[inode] && !known {
-				found[inode] = pid
+				found[inode] = holder{pid: pid, at: pid, fd: fd}
 			}
 		})
 		if len(found) == len(wanted) || *budget <= 0 {
@@ -163,19 +171,8 @@ func (o *Owners) sockets(pid int, budget *int, each func(fd int, inode uint64)) 
 	}
 }
 
-// v6only reports whether a process's socket is for IPv6 alone, which proc(5)
-// does not tell.
-func (o *Owners) v6only(pid int, inode uint64) (only bool) {
-	budget := maxLinks
-	o.sockets(pid, &budget, func(fd int, n uint64) {
-		if n == inode && !only {
-			only = o.only6(pid, fd)
-		}
-	})
-	return only
-}
-
-// only6 asks the socket itself, by a copy of the process's descriptor.
+// only6 asks a socket itself, by a copy of the process's descriptor, whether it is
+// for IPv6 alone: proc(5) does not tell.
 func only6(pid, fd int) bool {
 	process, err := unix.PidfdOpen(pid, 0)
 	if err != nil {

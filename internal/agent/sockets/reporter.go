@@ -132,16 +132,19 @@ func (r *Reporter) identify() {
 		}
 	}
 	if len(wanted) > 0 {
-		found := r.owners.search(wanted)
+		found, described := r.owners.search(wanted), map[int]agentrpc.Owner{}
 		for _, l := range r.seen {
-			pid, ok := found[l.inode]
+			h, ok := found[l.inode]
 			if _, done := known[l.inode]; done {
 				continue
 			}
 			var id identity // of the kernel's own sockets nothing
 			if ok {
-				id.owner = r.owners.describe(pid)
-				id.v6only = l.local.Addr() == netip.IPv6Unspecified() && r.owners.v6only(pid, l.inode)
+				if _, done := described[h.pid]; !done {
+					described[h.pid] = r.owners.describe(h.pid)
+				}
+				id.owner = described[h.pid]
+				id.v6only = l.local.Addr() == netip.IPv6Unspecified() && r.owners.only6(h.at, h.fd)
 			}
 			known[l.inode] = id
 		}

@@ -213,6 +213,42 @@ func TestReportIsBounded(t *testing.T) {
 	}
 }
 
+// A server with very many ports: its descriptors are gone through once, and not
+// again for each port.
+func TestManyPortsOfAProcessAreOneSearch(t *testing.T) {
+	const ports = 100
+	p := newProc(t)
+	var lines strings.Builder
+	lines.WriteString(tcpHead)
+	var inodes []int
+	for i := range ports {
+		fmt.Fprintf(&lines, "%4d: %032d:%04X %032d:0000 0A 00000000:00000000 00:00000000 00000000 0 0 %d 1\n", i, 0, 1000+i, 0, 5000+i)
+		inodes = append(inodes, 5000+i)
+	}
+	p.write("net/tcp", tcpHead)
+	p.write("net/udp", "")
+	p.write("net/tcp6", lines.String())
+	p.process(50, 1, "many", "many\x00", inodes...)
+	owners := p.owners()
+	asked := map[int]bool{}
+	owners.only6 = func(pid, fd int) bool {
+		asked[fd] = pid == 50
+		if err := os.RemoveAll(filepath.Join(p.path, "50")); err != nil {
+			t.Error(err)
+		}
+		return true
+	}
+	report, _ := newReporter(t, owners).Look()
+	if len(report.Sockets) != ports || len(asked) != ports {
+		t.Fatalf("%d sockets, %d asked", len(report.Sockets), len(asked))
+	}
+	for i, s := range report.Sockets {
+		if !s.V6Only || s.PID != 50 || s.Command != "many" || !asked[3+i] {
+			t.Errorf("%+v, asked: %v", s, asked[3+i])
+		}
+	}
+}
+
 func TestLooksAreSparedWhileTheCountersStand(t *testing.T) {
 	p := newProc(t)
 	stat := func(n, mem int) {
