@@ -214,7 +214,7 @@ func timeoutFlag(cmd *cobra.Command) *optional[float64] {
 			n, err := strconv.ParseFloat(strings.TrimSuffix(text, "s"), 64)
 			if err != nil || !(n >= 0 && n <= 86400) {
 				return 0, fault.New(fault.Invalid, "--timeout %q is no number of seconds", text).
-					WithHint("--timeout 30; 0 ends the machine at once")
+					WithHint("--timeout 30; 0 does not wait")
 			}
 			return n, nil
 		})
