@@ -49,8 +49,8 @@ type WorkspaceRequest struct {
 // banger's codes of errors.
 type WorkspaceAnswer struct {
 	Code string `json:"code,omitempty"`
-	// Message says what went wrong; in collect's answer without a code, why
-	// the files are sent though the guest has git.
+	// Message says what went wrong; in collect's answer without a code, what the
+	// snapshot lacks, or why files are sent though the guest has git.
 	Message string `json:"message,omitempty"`
 	// Snapshot is collect's, from a guest with git.
 	Snapshot *WorkspaceSnapshot `json:"snapshot,omitempty"`

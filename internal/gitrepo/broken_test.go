@@ -43,3 +43,21 @@ func remove(t *testing.T, path string) {
 		t.Fatal(err)
 	}
 }
+
+// Git takes none of these names, and says so in passing.
+func TestNamesThatGitTakesForAGitDirectoryAreNotLeftOutSilently(t *testing.T) {
+	l := prepared(t)
+	put(l.guest, ".GIT/config", "x\n")
+	put(l.guest, "new", "new\n")
+	_, got, err := l.export(workspace.Patch, l.sent.BaseTree)
+	if err != nil || len(got.Notes) != 1 || !strings.Contains(got.Notes[0], ".GIT/config") {
+		t.Errorf("from the guest: %+v, %v; want a note", got, err)
+	}
+	put(l.host, "sub/.Git/config", "x\n")
+	if err := l.prepare(workspace.Shallow, true); err != nil {
+		t.Fatal(err)
+	}
+	if notes := l.sent.Notes; len(notes) != 1 || !strings.Contains(notes[0], "sub/.Git/config") {
+		t.Errorf("from the host: notes %q", notes)
+	}
+}

@@ -54,7 +54,11 @@ func (g *Git) Collect(ctx context.Context, guest io.ReadWriter, req workspace.Co
 	if err := c.fetch(ctx, in, guest); err != nil {
 		return workspace.Collected{}, err
 	}
-	return c.result(ctx)
+	got, err := c.result(ctx)
+	if answer.Message != "" {
+		got.Notes = append(got.Notes, "git in the guest left something out: "+printable(answer.Message))
+	}
+	return got, err
 }
 
 // unseen stands for the branches of a repository that the guest's git does not

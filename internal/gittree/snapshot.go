@@ -70,7 +70,8 @@ type Snapshot struct {
 	Staged, Full string
 	NewObjects   string   // an object directory with what the repository did not have
 	Nested       []string // repositories below Top, slash-separated: submodules, and others
-	// Unread is what git says of directories that it could not look into.
+	// Unread is what git says of what it left out: directories that it could not
+	// look into, and names that it takes for a .git.
 	Unread []string
 }
 
@@ -134,9 +135,7 @@ func (s *Snapshot) addUntracked(ctx context.Context, g Git) error {
 	if err != nil {
 		return err
 	}
-	for line := range strings.Lines(warnings.String()) {
-		s.Unread = append(s.Unread, strings.TrimSpace(strings.TrimPrefix(line, "warning: ")))
-	}
+	s.leftOut(warnings.String())
 	var list strings.Builder
 	for _, path := range paths {
 		if nested, ok := strings.CutSuffix(path, "/"); ok {
@@ -155,7 +154,22 @@ func (s *Snapshot) add(ctx context.Context, g Git, list string) error {
 	}
 	c := s.full("update-index", "--add", "--remove", "-z", "--stdin")
 	c.Stdin = strings.NewReader(list)
-	return g.Run(ctx, c)
+	var warnings bounded
+	c.Stderr = &warnings
+	err := g.Run(ctx, c)
+	s.leftOut(warnings.String())
+	return err
+}
+
+// leftOut keeps those of git's complaints that tell of something left out. A
+// filter may say anything beside them.
+func (s *Snapshot) leftOut(complaints string) {
+	for line := range strings.Lines(complaints) {
+		text := strings.TrimSpace(strings.TrimPrefix(line, "warning: "))
+		if strings.HasPrefix(text, "could not open directory ") || strings.HasPrefix(text, "Ignoring path ") {
+			s.Unread = append(s.Unread, text)
+		}
+	}
 }
 
 // keepBase adds the files of base that are there and nobody tracks any more.

@@ -151,9 +151,20 @@ func (c *collection) elsewhere(ctx context.Context, repo gittree.Repo) ([]string
 	return names[:min(len(names), maxElsewhere)], nil
 }
 
+// leftOut is what the guest's git says that it left out.
+func (c *collection) leftOut() string {
+	const most = 1000
+	var all []string
+	for _, snap := range c.snapshots {
+		all = append(all, snap.Unread...)
+	}
+	text := strings.Join(all, "; ")
+	return text[:min(len(text), most)]
+}
+
 // serve tells the host of the snapshot and sends what it wants.
 func (c *collection) serve(ctx context.Context, in *bufio.Reader, out io.Writer) error {
-	answer := agentrpc.WorkspaceAnswer{Snapshot: &agentrpc.WorkspaceSnapshot{Repos: c.repos}}
+	answer := agentrpc.WorkspaceAnswer{Message: c.leftOut(), Snapshot: &agentrpc.WorkspaceSnapshot{Repos: c.repos}}
 	if err := agentrpc.WriteLine(out, answer); err != nil {
 		return &midStream{err}
 	}
