@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"net"
 	"net/netip"
 	"os"
@@ -217,7 +218,11 @@ func (a *App) policyFile(text string) (string, error) {
 	if path, isFile := strings.CutPrefix(text, "@"); isFile {
 		file, err := os.Open(path)
 		if err != nil {
-			return "", fault.Wrap(fault.NotFound, err, "the policy in %q cannot be read", path)
+			code := fault.NotFound
+			if errors.Is(err, fs.ErrPermission) {
+				code = fault.PermissionDenied
+			}
+			return "", fault.Wrap(code, err, "the policy in %q cannot be read", path)
 		}
 		defer func() { _ = file.Close() }()
 		return readPolicy(file, path)

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -159,6 +160,9 @@ func replace(path string, data []byte) error { return replaceMode(path, data, 0o
 func replaceMode(path string, data []byte, mode os.FileMode) error {
 	staged := path + statedir.StagingSuffix
 	file, err := os.OpenFile(staged, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if errors.Is(err, os.ErrPermission) {
+		return fault.Wrap(fault.PermissionDenied, err, "%s cannot be written", path).WithHint("ls -ld %s", filepath.Dir(path))
+	}
 	if err != nil {
 		return err
 	}

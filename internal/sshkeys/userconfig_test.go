@@ -1,11 +1,13 @@
 package sshkeys_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/sshkeys"
 	"github.com/bangervm/banger/internal/statedir"
 )
@@ -98,4 +100,13 @@ func textOf(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	return string(data)
+}
+
+func TestAUserConfigThatCannotBeWrittenIsToldSo(t *testing.T) {
+	const nobodyWrites = "/sys/kernel" // not even root
+	dirs := statedir.Dirs{State: filepath.Join(t.TempDir(), "state")}
+	_, err := sshkeys.InstallConfig(dirs, filepath.Join(nobodyWrites, "ssh_config"), "Host *.vm\n")
+	if !errors.Is(err, fault.PermissionDenied) || fault.HintOf(err) == "" {
+		t.Errorf("got %v (hint %q)", err, fault.HintOf(err))
+	}
 }
