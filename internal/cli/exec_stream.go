@@ -22,9 +22,12 @@ import (
 // command in the guest does not end.
 const interruptsToLeave = 3
 
+// namedVM is a VM as it is asked for, and as it is called in messages.
+type namedVM struct{ id, name string }
+
 // execIn runs a command in a guest with this process's stdio. The error is a
 // statusError with the command's status, or with 125 when banger failed.
-func (a *App) execIn(ctx context.Context, c *client.Client, name string, req api.Exec) error {
+func (a *App) execIn(ctx context.Context, c *client.Client, vm namedVM, req api.Exec) error {
 	if req.TTY {
 		if cols, rows, err := term.GetSize(int(a.In.Fd())); err == nil {
 			req.Rows, req.Cols = uint16(rows), uint16(cols)
@@ -33,7 +36,7 @@ func (a *App) execIn(ctx context.Context, c *client.Client, name string, req api
 			req.Env = append([]string{"TERM=" + t}, req.Env...)
 		}
 	}
-	stream, err := c.ExecVM(ctx, name, req)
+	stream, err := c.ExecVM(ctx, vm.id, req)
 	if err != nil {
 		return ownFailure(err)
 	}
@@ -55,8 +58,10 @@ func (a *App) execIn(ctx context.Context, c *client.Client, name string, req api
 	switch {
 	case err != nil && stop():
 		return &statusError{status: statusCanceled}
+	case errors.Is(err, syscall.EPIPE) && isOutput(err):
+		return &statusError{status: 128 + int(syscall.SIGPIPE)} // as a program that does not ignore it
 	case err != nil:
-		return ownFailure(interpret(err, name))
+		return ownFailure(interpret(err, vm.name))
 	case status != 0:
 		return &statusError{status: status}
 	default:
@@ -64,12 +69,17 @@ func (a *App) execIn(ctx context.Context, c *client.Client, name string, req api
 	}
 }
 
+func isOutput(err error) bool {
+	_, ok := errors.AsType[*outputError](err)
+	return ok
+}
+
 // interpret says in banger's words how a stream ended before the command did.
 func interpret(err error, name string) error {
 	if started, ok := errors.AsType[*notStartedError](err); ok {
 		return &statusError{status: started.status, cause: errors.New(started.message)}
 	}
-	if _, ok := errors.AsType[*outputError](err); ok {
+	if isOutput(err) {
 		return err
 	}
 	return fault.Wrap(fault.Unavailable, err, "the connection to %s broke while the command ran", name).
@@ -159,7 +169,7 @@ func (f *frameWriter) resize(terminal *os.File) {
 
 func (f *frameWriter) signal(sig os.Signal) {
 	names := map[os.Signal]string{
-		syscall.SIGINT: "INT", syscall.SIGTERM: "TERM", syscall.SIGQUIT: "QUIT",
+		syscall.SIGINT: "INT", syscall.SIGTERM: "TERM", syscall.SIGQUIT: "QUIT", syscall.SIGHUP: "HUP",
 		syscall.SIGUSR1: "USR1", syscall.SIGUSR2: "USR2",
 	}
 	if name := names[sig]; name != "" {

@@ -16,8 +16,17 @@ const sameInterrupt = 100 * time.Millisecond
 // interrupts sends SIGINT and SIGTERM where they belong at the moment: to a
 // command in a guest, or to banger's own work.
 type interrupts struct {
-	mu   sync.Mutex
-	sink func(os.Signal) // nil: banger's own
+	mu       sync.Mutex
+	sink     func(os.Signal) // nil: banger's own
+	incoming chan os.Signal
+}
+
+// outlive is for what must be tidied up also when the terminal is closed or
+// nobody reads the output any more: the one is an interrupt then, the other an
+// error of the write.
+func (i *interrupts) outlive() {
+	signal.Notify(i.incoming, syscall.SIGHUP)
+	signal.Ignore(syscall.SIGPIPE)
 }
 
 // watch returns a context that the first interrupt cancels. The second calls
@@ -26,6 +35,7 @@ func (i *interrupts) watch(parent context.Context, exit func(int)) (ctx context.
 	ctx, cancel := context.WithCancel(parent)
 	var first time.Time
 	incoming := make(chan os.Signal, 4)
+	i.incoming = incoming
 	signal.Notify(incoming, syscall.SIGINT, syscall.SIGTERM)
 	done := make(chan struct{})
 	go func() {

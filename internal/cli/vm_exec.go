@@ -87,5 +87,5 @@ func (a *App) vmExec(ctx context.Context, name string, req api.Exec) error {
 	if err != nil {
 		return ownFailure(err)
 	}
-	return a.execIn(ctx, c, name, req)
+	return a.execIn(ctx, c, namedVM{name, name}, req)
 }

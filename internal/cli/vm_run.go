@@ -95,6 +95,9 @@ func (a *App) vmRun(ctx context.Context, req api.CreateVM, opts runOptions) erro
 	if err != nil {
 		return err
 	}
+	if opts.remove {
+		a.signals.outlive()
+	}
 	start := true
 	req.Start, req.Wait = &start, "ready"
 	v, err := a.createVM(ctx, c, req)
@@ -115,7 +118,7 @@ func (a *App) vmRun(ctx context.Context, req api.CreateVM, opts runOptions) erro
 	err = ctx.Err()
 	if err == nil {
 		tty := isTerminal(a.In) && isTerminal(a.Out) && isTerminal(a.Err)
-		err = a.execIn(ctx, c, v.ID, api.Exec{Command: opts.command, Dir: dir, TTY: tty, Stdin: true})
+		err = a.execIn(ctx, c, namedVM{v.ID, v.Name}, api.Exec{Command: opts.command, Dir: dir, TTY: tty, Stdin: true})
 	}
 	if opts.remove {
 		err = both(err, a.removeAfter(context.WithoutCancel(ctx), c, v))
