@@ -46,6 +46,10 @@ func request(ctx context.Context, method, target string, in any) (*http.Request,
 		if err != nil {
 			return nil, fmt.Errorf("encode the request: %w", err)
 		}
+		if text, ok := altered(data); ok {
+			return nil, fault.New(fault.Invalid, "%q is not UTF-8, and would not arrive as it is", text).
+				WithHint("put it together in the guest: sh -c 'cat \"$(printf \"caf\\351\")\"'")
+		}
 		body = bytes.NewReader(data)
 	}
 	req, err := http.NewRequestWithContext(ctx, method, base+target, body)
