@@ -184,15 +184,10 @@ func (p *parcel) fill(ctx context.Context, u *unit) error {
 	if u.meta, err = p.readMeta(ctx, u); err != nil {
 		return err
 	}
-	return p.packObjects(ctx, u, extra)
-}
-
-func someOf(names []string) string {
-	const some = 5
-	if len(names) > some {
-		return strings.Join(names[:some], ", ") + ", …"
+	if err := p.noteFilters(ctx, u); err != nil {
+		return err
 	}
-	return strings.Join(names, ", ")
+	return p.packObjects(ctx, u, extra)
 }
 
 // packObjects puts all objects of a unit into the vault, as one pack.

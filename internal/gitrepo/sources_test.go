@@ -108,6 +108,30 @@ func TestFilesInTheDirectoryOfASubmoduleAreNotLost(t *testing.T) {
 	}
 }
 
+func TestFiltersThatTheGuestLacksAreNamed(t *testing.T) {
+	requireGit(t)
+	t.Setenv("HOME", t.TempDir())
+	l := newLoop(t, t.TempDir())
+	git(t, l.host, "config", "filter.upper.clean", "tr a-z A-Z")
+	git(t, l.host, "config", "filter.upper.process", "")
+	git(t, l.host, "config", "filter.unused.clean", "cat")
+	put(l.host, ".gitattributes", "*.up filter=upper\n*.other filter=not-here\nplain.up -filter\n")
+	for _, name := range []string{"a.up", "plain.up", "b.other"} {
+		put(l.host, name, "text\n")
+	}
+	git(t, l.host, "add", "-A")
+	git(t, l.host, "commit", "-q", "-m", "first")
+	if err := l.prepare(workspace.Shallow, false); err != nil {
+		t.Fatal(err)
+	}
+	if n := l.sent.Notes; len(n) != 1 || !strings.Contains(n[0], "no filter upper: a.up are") {
+		t.Errorf("notes %q; want one, on a.up", n)
+	}
+	if want, got := status(t, l.host), status(t, l.guest); want != got {
+		t.Errorf("status\n%q\nwant\n%q", got, want)
+	}
+}
+
 func TestAFileTakesThePlaceOfASubmodule(t *testing.T) {
 	for _, noGit := range []bool{false, true} {
 		l := withSubmodule(t)
