@@ -72,9 +72,13 @@ type WorkspaceRepo struct {
 	Head   string `json:"head,omitempty"`
 	Branch string `json:"branch,omitempty"` // refs/heads/…
 	// Elsewhere names branches with commits that HEAD does not contain and the
-	// host did not send.
+	// host did not send, each "REF COMMIT", and linked work trees with changes
+	// that are not committed, each LinkedWorkTree and a name.
 	Elsewhere []string `json:"elsewhere,omitempty"`
 }
+
+// LinkedWorkTree begins the names of linked work trees.
+const LinkedWorkTree = "worktrees/"
 
 // WorkspaceWant says what the host lacks of a snapshot.
 type WorkspaceWant struct {

@@ -27,7 +27,7 @@ type Workspace struct {
 	Files      int        `json:"files" doc:"changed since the last export, or since it was sent"`
 	Insertions int64      `json:"insertions"`
 	Deletions  int64      `json:"deletions"`
-	Elsewhere  []string   `json:"elsewhere" doc:"branches with commits that HEAD does not have"`
+	Elsewhere  []string   `json:"elsewhere" doc:"branches with commits that HEAD does not have, stash, and linked work trees with uncommitted changes"`
 	MeasuredAt *time.Time `json:"measured_at"`
 	// FilesSent, BytesSent and Notes are in the answer to a prepare only.
 	FilesSent int64    `json:"files_sent,omitempty"`

@@ -18,7 +18,7 @@ func (d *fakeDaemon) fakeWorkspace(v api.VM) api.Workspace {
 		BaseTree: strings.Repeat("b", 40), PreparedAt: fakeTime, State: "clean", Elsewhere: []string{}, MeasuredAt: &fakeTime,
 	}
 	if strings.Contains(d.requests(), "/dirty\"") {
-		w.State, w.Files, w.Insertions, w.Deletions, w.Elsewhere = "changed", 2, 10, 1, []string{"feature"}
+		w.State, w.Files, w.Insertions, w.Deletions, w.Elsewhere = "changed", 2, 10, 1, []string{"feature", "uncommitted changes in the work tree wt"}
 	}
 	return w
 }

@@ -175,8 +175,16 @@ func workText(w *api.Workspace) string {
 	if w.Files > 0 {
 		parts = append(parts, plural(w.Files, "file")+" +"+strconv.FormatInt(w.Insertions, 10)+" -"+strconv.FormatInt(w.Deletions, 10))
 	}
-	if len(w.Elsewhere) > 0 {
-		parts = append(parts, "commits on "+strings.Join(w.Elsewhere, ", "))
+	branches := make([]string, 0, len(w.Elsewhere))
+	for _, name := range w.Elsewhere {
+		if strings.HasPrefix(name, "uncommitted ") { // of a linked work tree
+			parts = append(parts, name)
+		} else {
+			branches = append(branches, name)
+		}
+	}
+	if len(branches) > 0 {
+		parts = append(parts, "commits on "+strings.Join(branches, ", "))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -6,13 +6,18 @@ import (
 	"strings"
 
 	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/workspace"
 )
 
 // elsewhere names the branches that the guest has commits on, but for those
-// that it was sent.
+// that it was sent, and the linked work trees with changes.
 func (c *collector) elsewhere(ctx context.Context, r agentrpc.WorkspaceRepo) ([]string, error) {
-	var names, ids []string
+	var names, ids, linked []string
 	for _, line := range r.Elsewhere {
+		if tree, ok := strings.CutPrefix(line, agentrpc.LinkedWorkTree); ok && len(linked) < maxElsewhere {
+			linked = append(linked, workspace.Uncommitted+printable(tree))
+			continue
+		}
 		ref, id, _ := strings.Cut(line, " ")
 		if ref != "refs/stash" && !safeRef(ref) || !objectName(id) || len(ids) == maxElsewhere {
 			continue
@@ -20,7 +25,7 @@ func (c *collector) elsewhere(ctx context.Context, r agentrpc.WorkspaceRepo) ([]
 		names, ids = append(names, strings.TrimPrefix(strings.TrimPrefix(ref, "refs/heads/"), "refs/")), append(ids, id)
 	}
 	if len(ids) == 0 {
-		return nil, nil
+		return linked, nil
 	}
 	sent, err := c.present(ctx, ids)
 	if err != nil {
@@ -36,7 +41,7 @@ func (c *collector) elsewhere(ctx context.Context, r agentrpc.WorkspaceRepo) ([]
 			out = append(out, name)
 		}
 	}
-	return out, nil
+	return append(out, linked...), nil
 }
 
 // maxElsewhere bounds the branches that are named.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -241,6 +242,31 @@ func TestCommitsElsewhereAreNamed(t *testing.T) {
 	got, err := l.collect(false)
 	if err != nil || strings.Join(got.Elsewhere, " ") != "side stash" {
 		t.Errorf("Elsewhere = %q, %v; want side and stash", got.Elsewhere, err)
+	}
+}
+
+func TestUncommittedChangesInLinkedWorkTreesAreNamed(t *testing.T) {
+	l := prepared(t)
+	outside := filepath.Join(filepath.Dir(l.guest), "out side")
+	put(l.guest, ".gitignore", "ignored\n")
+	for _, dir := range []string{outside, "inside", "ignored/tree", "ignored/clean", "ignored/removed"} {
+		git(t, l.guest, "worktree", "add", "-q", "--detach", dir)
+	}
+	put(outside, "a", "edited\n")
+	put(l.guest, "inside/new", "new\n")
+	put(l.guest, "ignored/tree/new", "new\n")
+	put(l.guest, "ignored/removed/new", "new\n")
+	if err := os.RemoveAll(filepath.Join(l.guest, "ignored", "removed")); err != nil {
+		t.Fatal(err)
+	}
+	got, err := l.collect(false)
+	want := []string{workspace.Uncommitted + "out-side", workspace.Uncommitted + "tree"}
+	if err != nil || !slices.Equal(got.Elsewhere, want) {
+		t.Errorf("Elsewhere = %q, %v; want %q", got.Elsewhere, err, want)
+	}
+	l.applied(t) // what is inside and not ignored comes back
+	if got := files(t, l.host)["inside/new"]; got != "false new\n" {
+		t.Errorf("inside/new = %q", got)
 	}
 }
 

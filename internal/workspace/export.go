@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/operation"
@@ -165,6 +166,8 @@ func elsewhereNotes(got Collected) []string {
 	var notes []string
 	for _, branch := range got.Elsewhere {
 		switch {
+		case strings.HasPrefix(branch, Uncommitted):
+			notes = append(notes, "the guest has "+branch+", which are not in this export: commit them there, or export it with --path")
 		case branch == "stash":
 			notes = append(notes, "the guest has stashed changes that are not in this export: git stash pop there, to export them")
 		case got.Head != "":

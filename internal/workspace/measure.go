@@ -158,8 +158,16 @@ func (w Work) describe() string {
 	} else if n > 1 {
 		parts = append(parts, fmt.Sprintf("changes in %d files", n))
 	}
-	if len(w.Elsewhere) > 0 {
-		parts = append(parts, "commits on "+strings.Join(w.Elsewhere, ", "))
+	branches := make([]string, 0, len(w.Elsewhere))
+	for _, name := range w.Elsewhere {
+		if strings.HasPrefix(name, Uncommitted) {
+			parts = append(parts, name)
+		} else {
+			branches = append(branches, name)
+		}
+	}
+	if len(branches) > 0 {
+		parts = append(parts, "commits on "+strings.Join(branches, ", "))
 	}
 	return strings.Join(parts, " and ")
 }

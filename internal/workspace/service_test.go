@@ -188,6 +188,11 @@ func TestWorkIsNotReplacedUnlessExported(t *testing.T) {
 	if err := prepare(t, s, false); !errors.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "commits on side") {
 		t.Errorf("over commits on another branch = %v; want Conflict", err)
 	}
+	w.other = []string{"side", workspace.Uncommitted + "wt"}
+	const both = "has uncommitted changes in the work tree wt and commits on side that no export has"
+	if err := prepare(t, s, false); !errors.Is(err, fault.Conflict) || !strings.Contains(err.Error(), both) {
+		t.Errorf("over a linked work tree with changes = %v; want Conflict", err)
+	}
 	if err := prepare(t, s, true); err != nil {
 		t.Errorf("with force: %v", err)
 	}

@@ -82,7 +82,8 @@ func (w Workspace) since() string {
 type Work struct {
 	Changes Changes
 	// Tree is the work tree's; Elsewhere are the branches, and the stash, with
-	// commits that its HEAD does not have and that no export has carried.
+	// commits that its HEAD does not have and that no export has carried, and,
+	// after Uncommitted, linked work trees.
 	Tree      string
 	Elsewhere []string
 	// MeasuredAt is when; StartID says in which start of the VM. Final is set
@@ -91,6 +92,9 @@ type Work struct {
 	StartID    string
 	Final      bool
 }
+
+// Uncommitted begins what Elsewhere says of a linked work tree.
+const Uncommitted = "uncommitted changes in the work tree "
 
 // Changes are how much is in a diff.
 type Changes struct {

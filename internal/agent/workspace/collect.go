@@ -117,6 +117,7 @@ func (c *collection) read(ctx context.Context, dir, below, base string) error {
 	if err != nil {
 		return err
 	}
+	elsewhere = append(elsewhere, c.linked(ctx, snap)...)
 	c.snapshots = append(c.snapshots, snap)
 	c.repos = append(c.repos, agentrpc.WorkspaceRepo{
 		Path: []byte(below), Format: snap.Format, Tree: snap.Tree, Head: snap.Head, Branch: snap.Branch, Elsewhere: elsewhere,
