@@ -35,12 +35,12 @@ func (d *daemon) closeNames() error {
 	return d.names.Close()
 }
 
-// addressOf is where on this host the VM with exactly this name is. The host
-// itself is known here too, as it is in guests: by that name the doctor sees who
-// answers.
+// addressOf is where on this host the VM with exactly this name is. The name of
+// guests' gateway is known here too, as the address that answers, which differs
+// from user to user: by it the doctor sees who answers.
 func (d *daemon) addressOf(ctx context.Context, name string) (netip.Addr, bool, error) {
-	if name == vm.HostName {
-		return netip.AddrFrom4([4]byte{127, 0, 0, 1}), true, nil
+	if name == vm.GatewayName {
+		return vm.NamesAddress(os.Getuid()), true, nil
 	}
 	all, err := d.vms.List(ctx, vm.Filter{})
 	for _, v := range all {

@@ -44,6 +44,9 @@ func TestTheDaemonAnswersForVMs(t *testing.T) {
 	r := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, network, addr)
 	}}
+	if mine, err := r.LookupHost(t.Context(), "gateway.vm."); err != nil || len(mine) != 1 || mine[0] != vm.NamesAddress(os.Getuid()).String() {
+		t.Errorf("gateway.vm is %v, %v", mine, err)
+	}
 	_, err = r.LookupHost(t.Context(), "nobody.vm.")
 	if missing, ok := errors.AsType[*net.DNSError](err); !ok || !missing.IsNotFound {
 		t.Errorf("nobody.vm gave %v", err)

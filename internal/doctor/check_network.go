@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// hostName is the name under .vm that bangerd always answers for, with this
-// host's loopback address.
-const hostName = "host.vm"
+// namesName is the name under .vm that bangerd always answers for, with the
+// address at which it answers: another user's bangerd says another.
+const namesName = "gateway.vm"
 
 // checkNames sees whether every program of this host finds NAME.vm. Without it
 // VMs are reached by their addresses.
@@ -27,11 +27,17 @@ func checkNames(ctx context.Context, w World) verdict {
 		return warn("set names_port under [network] in "+w.Dirs.ConfigFile()+" to a port that is free", "the daemon does not answer for names of VMs: %s", d.NamesProblem)
 	case d.Names == "":
 		return ok("the daemon is told not to answer for names of VMs")
-	case w.Resolves(ctx, hostName, netip.AddrFrom4([4]byte{127, 0, 0, 1})):
+	case w.answersFor(ctx, d.Names):
 		return ok("NAME.vm is the VM's address here, for every program")
 	default:
 		return warn(w.forwarding(ctx, d.Names), "this host's resolver does not forward .vm to bangerd (%s): VMs are shown by their addresses", d.Names)
 	}
+}
+
+// answersFor reports whether the host's resolver asks at server, ADDRESS:PORT.
+func (w World) answersFor(ctx context.Context, server string) bool {
+	at, err := netip.ParseAddrPort(server)
+	return err == nil && w.Resolves(ctx, namesName, at.Addr())
 }
 
 // forwarding says how the resolver that this host has can be made to ask at server.

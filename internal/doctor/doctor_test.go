@@ -52,7 +52,7 @@ func healthy() (World, fstest.MapFS) {
 		Reach:  func(context.Context, string) error { return errors.New("no route to host") },
 		Daemon: func(context.Context) (Daemon, error) { return Daemon{Version: "v1", Names: "127.128.0.1:5300"}, nil },
 		Resolves: func(_ context.Context, name string, addr netip.Addr) bool {
-			return name == "host.vm" && addr.String() == "127.0.0.1"
+			return name == "gateway.vm" && addr.String() == "127.128.0.1"
 		},
 		Executable: "/opt/bin/banger", User: "ann", UID: 1000, Groups: []int{27, 1000}, Arch: "amd64",
 	}, files
@@ -193,6 +193,10 @@ func TestEachOutcome(t *testing.T) {
 			unresolved(w, f)
 			f["etc/systemd/resolved.conf.d/banger.conf"] = file("[Resolve]\nDNS=127.128.0.1:53001\nDomains=~vm\n")
 		}, "names", Warn, "127.128.0.1:5300", `printf '[Resolve]\nDNS=127.128.0.1:5300\n`},
+		{"names forwarded to another user's daemon", func(w *World, f fstest.MapFS) {
+			w.Daemon = func(context.Context) (Daemon, error) { return Daemon{Names: "127.130.0.1:5300"}, nil }
+			f["etc/systemd/resolved.conf.d/banger.conf"] = file("[Resolve]\nDNS=127.128.0.1:5300\nDomains=~vm\n")
+		}, "names", Warn, "127.130.0.1:5300", "another user's VMs lose their names"},
 		{"names not forwarded by dnsmasq", func(w *World, f fstest.MapFS) {
 			unresolved(w, f)
 			delete(f, "run/systemd/resolve")
