@@ -20,9 +20,32 @@ const (
 	// lookTime is how long a guest may take from its first byte until its
 	// destination is told.
 	lookTime = 10 * time.Second
+	// maxLarge bounds the large buffers of streams: one that its reader does not
+	// empty keeps its own, full.
+	maxLarge = 512
 )
 
-var buffers = sync.Pool{New: func() any { return new([copyBuffer]byte) }} //nolint:gochecknoglobals // a cache of memory
+//nolint:gochecknoglobals // caches of memory
+var (
+	buffers = sync.Pool{New: func() any { return new([copyBuffer]byte) }}
+	larges  atomic.Int64 // large buffers that streams have now
+)
+
+// takeLarge gives a stream a large buffer, or nil if there are too many.
+func takeLarge() *[copyBuffer]byte {
+	if larges.Add(1) > maxLarge {
+		larges.Add(-1)
+		return nil
+	}
+	return buffers.Get().(*[copyBuffer]byte)
+}
+
+func putLarge(large *[copyBuffer]byte) {
+	if large != nil {
+		buffers.Put(large)
+		larges.Add(-1)
+	}
+}
 
 // relay passes bytes both ways until both have ended, each by itself, or one
 // fails; then both ends are reset. It returns why it ended, or "" for the usual.
@@ -71,11 +94,7 @@ func reasonOf(err error) string {
 func pass(dst io.Writer, src io.Reader, count *atomic.Int64) error {
 	small := make([]byte, idleBuffer)
 	var large *[copyBuffer]byte
-	defer func() {
-		if large != nil {
-			buffers.Put(large)
-		}
-	}()
+	defer func() { putLarge(large) }()
 	for {
 		buf := small
 		if large != nil {
@@ -97,9 +116,9 @@ func pass(dst io.Writer, src io.Reader, count *atomic.Int64) error {
 		case err != nil:
 			return err
 		case large == nil && read == len(small):
-			large = buffers.Get().(*[copyBuffer]byte)
+			large = takeLarge()
 		case large != nil && read < len(small):
-			buffers.Put(large)
+			putLarge(large)
 			large = nil
 		}
 	}
