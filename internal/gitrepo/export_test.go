@@ -6,3 +6,6 @@ func (g *Git) SetStep(f func()) { g.step = f }
 // SetUnsafe leaves out what only a machine that crashes needs: a process that
 // is killed takes nothing with it that was written.
 func (g *Git) SetUnsafe() { g.flush = func(string) error { return nil } }
+
+// AsFault is asFault.
+var AsFault = asFault

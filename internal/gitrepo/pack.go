@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"os"
 	"path"
 	"path/filepath"
@@ -83,6 +84,10 @@ func asFault(err error, format string, args ...any) error {
 	switch {
 	case !ok:
 		return err
+	case strings.Contains(failure.Stderr, "dubious ownership"):
+		_, remedy, _ := strings.Cut(failure.Stderr, "call:")
+		return fault.New(fault.PermissionDenied, "%s: it belongs to another user, so git does not trust it", fmt.Sprintf(format, args...)).
+			WithHint("%s", strings.TrimSpace(remedy))
 	case strings.Contains(failure.Stderr, "Permission denied"):
 		return fault.Wrap(fault.PermissionDenied, failure, format, args...).
 			WithHint("make it readable, or leave it out: a line in .git/info/exclude")
