@@ -62,8 +62,11 @@ func New(daemon Daemon, version string) *Server {
 // has been cancelled and has cleaned up.
 func (s *Server) Serve(ctx context.Context, in io.ReadCloser, out io.WriteCloser) error {
 	err := s.run(ctx, &sdk.IOTransport{Reader: in, Writer: out, MaxLineLength: maxMessage})
-	if errors.Is(err, io.EOF) {
+	switch {
+	case errors.Is(err, io.EOF):
 		return nil
+	case err != nil && ctx.Err() == nil:
+		return fault.Wrap(fault.Invalid, err, "read the client's messages").WithHint("one JSON-RPC message a line, of at most %d MiB", maxMessage>>20)
 	}
 	return err
 }

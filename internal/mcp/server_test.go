@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/fault"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -266,5 +267,23 @@ func TestHints(t *testing.T) {
 		if got := hintFor(hint); got != want {
 			t.Errorf("%q: %q, want %q", hint, got, want)
 		}
+	}
+}
+
+type discarded struct{ io.Writer }
+
+func (discarded) Close() error { return nil }
+
+func TestWhatIsNoMessageEndsTheServerWithAReason(t *testing.T) {
+	for name, in := range map[string]string{
+		"broken": "{broken\n", "too long": `{"jsonrpc":"2.0","method":"` + strings.Repeat("x", maxMessage) + "\"}\n",
+	} {
+		err := New(newFake(t).daemon(), "test").Serve(t.Context(), io.NopCloser(strings.NewReader(in)), discarded{io.Discard})
+		if !errors.Is(err, fault.Invalid) || !strings.HasPrefix(err.Error(), "read the client's messages: ") || fault.HintOf(err) == "" {
+			t.Errorf("%s: %v, hint %q", name, err, fault.HintOf(err))
+		}
+	}
+	if err := New(newFake(t).daemon(), "test").Serve(t.Context(), io.NopCloser(strings.NewReader("")), discarded{io.Discard}); err != nil {
+		t.Errorf("a client that goes: %v", err)
 	}
 }
