@@ -34,6 +34,7 @@ func (d *fakeDaemon) workspaceRoutes(mux *http.ServeMux) {
 			return
 		}
 		out := d.fakeWorkspace(v)
+		out.Source = req.Path
 		if req.To != "" {
 			out.Path = req.To
 		}

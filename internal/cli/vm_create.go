@@ -140,7 +140,7 @@ func nextSteps(v api.VM) string {
 	dir, export := "", ""
 	if v.Workspace != nil {
 		dir = " -w " + shellWord(v.Workspace.Path)
-		export = "\ntake out   banger vm workspace export " + v.Name + " | git apply"
+		export = "\ntake out   banger vm workspace export " + v.Name + " | " + gitApply(v.Workspace.Source)
 	}
 	return text + "\nlog in     banger ssh " + v.Name +
 		"\nrun in it  banger exec " + v.Name + dir + " -- COMMAND" +

@@ -160,7 +160,7 @@ func (a *App) hasWork(ctx context.Context, c *client.Client, v api.VM) bool {
 	default:
 		a.say("note: " + v.Name + " is kept, for it is not known whether its workspace has work that no export has")
 	}
-	a.say("  take it out  banger vm workspace export " + v.Name + " | git apply")
+	a.say("  take it out  banger vm workspace export " + v.Name + " | " + gitApply(w.Source))
 	a.say("  remove it    banger rm --force " + v.Name)
 	return true
 }

@@ -93,7 +93,7 @@ func (a *App) workspacePrepare(ctx context.Context, name string, req api.Prepare
 	}
 	return a.print(renderFields(w, preparedFields(), false) +
 		"\nwork in it   banger exec " + w.VM + " -w " + shellWord(w.Path) + " -- COMMAND" +
-		"\ntake it out  banger vm workspace export " + w.VM + " | git apply\n")
+		"\ntake it out  banger vm workspace export " + w.VM + " | " + gitApply(w.Source) + "\n")
 }
 
 // prepareWorkspace shows the stages, and says what was left out.

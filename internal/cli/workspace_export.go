@@ -158,6 +158,7 @@ func (a *App) deliver(ctx context.Context, c *client.Client, name string, opts e
 		err = a.exportSummary(opts, *answer)
 	case opts.format == formatTable:
 		a.echo(answer.Export)
+		a.warnBelow(answer.Export)
 		err = exactly(a.Out, data, answer.Bytes)
 	default:
 		var text bytes.Buffer
