@@ -33,7 +33,7 @@ func (a *App) workspaceExportCommand() *cobra.Command {
 		Long: "Write everything done in a VM's workspace since it was prepared, committed there or not, to stdout or a file. The base and\n" +
 			"the changed files are said on stderr. The workspace stays as it is, so an export can be repeated at any time.\n\n" +
 			"A patch is against the work tree that was sent, uncommitted changes included, so that it applies to yours. For a fresh\n" +
-			"clone, name the commit: --base-commit HEAD_COMMIT. A mailbox (for git am) and a bundle are against that commit anyway.",
+			"clone, name the commit: --base-commit HEAD_COMMIT. A mailbox (for git am --keep-cr) and a bundle are against that commit anyway.",
 		Example: `  banger vm workspace export box | git apply
   banger vm workspace export box --stat
   banger vm workspace export box --check && banger vm workspace export box --apply

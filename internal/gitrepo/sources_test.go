@@ -5,13 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/gitrepo"
-	"github.com/bangervm/banger/internal/gittree"
 	"github.com/bangervm/banger/internal/workspace"
 )
 
@@ -30,170 +28,6 @@ func (l *loop) applied(t *testing.T) {
 	if err != nil || conflicts != nil {
 		t.Fatalf("apply: %v, conflicts %v\n%s", err, conflicts, read(t, file))
 	}
-}
-
-func withSubmodule(t *testing.T) *loop {
-	t.Helper()
-	requireGit(t)
-	t.Setenv("HOME", t.TempDir())
-	dir := t.TempDir()
-	inner := filepath.Join(dir, "inner")
-	if err := os.Mkdir(inner, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	git(t, inner, "init", "-q")
-	put(inner, "i", "i\n")
-	git(t, inner, "add", "-A")
-	git(t, inner, "commit", "-q", "-m", "inner")
-	l := newLoop(t, dir)
-	put(l.host, "o", "o\n")
-	git(t, l.host, "add", "-A")
-	git(t, l.host, "submodule", "--quiet", "add", inner, "sub")
-	git(t, l.host, "commit", "-q", "-m", "outer")
-	put(l.host, "sub/i", "i\ndirty\n")
-	return l
-}
-
-func TestSubmodules(t *testing.T) {
-	for _, noGit := range []bool{false, true} {
-		l := withSubmodule(t)
-		l.noGit = noGit
-		err := l.prepare(workspace.Shallow, false)
-		if !errors.Is(err, fault.Invalid) || !strings.Contains(err.Error(), "shallow") || !strings.Contains(err.Error(), "sub") {
-			t.Errorf("shallow = %v; want Invalid, naming the mode and the submodule", err)
-		}
-		if _, err := os.Lstat(l.guest); !os.IsNotExist(err) {
-			t.Errorf("something is in the guest: %v", err)
-		}
-		if err := l.prepare(workspace.FullCopy, false); err != nil {
-			t.Fatal(err)
-		}
-		if want, got := status(t, l.host), status(t, l.guest); want != got {
-			t.Errorf("status\n%q\nwant\n%q", got, want)
-		}
-		put(l.guest, "sub/i", "i\ndirty\nmore\n")
-		if !noGit {
-			git(t, filepath.Join(l.guest, "sub"), "commit", "-q", "-a", "-m", "in the submodule")
-		}
-		put(l.guest, "sub/new", "new\n")
-		put(l.guest, "o", "changed\n")
-		l.applied(t)
-		same(t, "after git apply", files(t, l.guest), files(t, l.host))
-	}
-}
-
-// Git does not look into the directory of a submodule that is not checked out.
-func TestFilesInTheDirectoryOfASubmoduleAreNotLost(t *testing.T) {
-	for name, change := range map[string]func(l *loop){
-		"not checked out": func(l *loop) { git(t, l.host, "submodule", "--quiet", "deinit", "-f", "sub") },
-		"its repository is removed in the guest": func(l *loop) {
-			put(l.host, "sub/i", "i\ndirty\n")
-		},
-	} {
-		for _, noGit := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, guest without git %v", name, noGit), func(t *testing.T) {
-				l := withSubmodule(t)
-				l.noGit = noGit
-				change(l)
-				if err := l.prepare(workspace.FullCopy, false); err != nil {
-					t.Fatal(err)
-				}
-				if err := os.RemoveAll(filepath.Join(l.guest, "sub", ".git")); err != nil {
-					t.Fatal(err)
-				}
-				put(l.guest, "sub/i", "changed\n")
-				put(l.guest, "sub/deep/new", "new\n")
-				l.applied(t)
-				same(t, "after git apply", files(t, l.guest), files(t, l.host))
-			})
-		}
-	}
-}
-
-func TestFiltersThatTheGuestLacksAreNamed(t *testing.T) {
-	requireGit(t)
-	t.Setenv("HOME", t.TempDir())
-	l := newLoop(t, t.TempDir())
-	git(t, l.host, "config", "filter.upper.clean", "tr a-z A-Z")
-	git(t, l.host, "config", "filter.upper.process", "")
-	git(t, l.host, "config", "filter.unused.clean", "cat")
-	put(l.host, ".gitattributes", "*.up filter=upper\n*.other filter=not-here\nplain.up -filter\n")
-	for _, name := range []string{"a.up", "plain.up", "b.other"} {
-		put(l.host, name, "text\n")
-	}
-	git(t, l.host, "add", "-A")
-	git(t, l.host, "commit", "-q", "-m", "first")
-	if err := l.prepare(workspace.Shallow, false); err != nil {
-		t.Fatal(err)
-	}
-	if n := l.sent.Notes; len(n) != 1 || !strings.Contains(n[0], "no filter upper: a.up are") {
-		t.Errorf("notes %q; want one, on a.up", n)
-	}
-	if want, got := status(t, l.host), status(t, l.guest); want != got {
-		t.Errorf("status\n%q\nwant\n%q", got, want)
-	}
-}
-
-func TestARepositoryOfAnotherUser(t *testing.T) {
-	said := "fatal: detected dubious ownership in repository at '/src'\nTo add an exception for this directory, call:\n\n" +
-		"\tgit config --global --add safe.directory /src\n"
-	err := gitrepo.AsFault(&gittree.Error{Verb: "rev-parse", Status: 128, Stderr: said}, "read %s", "/src")
-	if !errors.Is(err, fault.PermissionDenied) || err.Error() != "read /src: it belongs to another user, so git does not trust it" ||
-		fault.HintOf(err) != "git config --global --add safe.directory /src" {
-		t.Errorf("got %v (%s), hint %q", err, fault.CodeOf(err), fault.HintOf(err))
-	}
-}
-
-func TestAFileTakesThePlaceOfASubmodule(t *testing.T) {
-	for _, noGit := range []bool{false, true} {
-		l := withSubmodule(t)
-		l.noGit = noGit
-		git(t, l.host, "submodule", "--quiet", "deinit", "-f", "sub")
-		if err := l.prepare(workspace.FullCopy, false); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.RemoveAll(filepath.Join(l.guest, "sub")); err != nil {
-			t.Fatal(err)
-		}
-		put(l.guest, "sub", "a file\n")
-		l.applied(t)
-		same(t, "after git apply", files(t, l.guest), files(t, l.host))
-	}
-}
-
-func TestARepositoryThatWasClonedInTheGuestIsNotLost(t *testing.T) {
-	l := prepared(t)
-	git(t, l.guest, "init", "-q", "vendor")
-	put(l.guest, "vendor/v", "v\n")
-	git(t, filepath.Join(l.guest, "vendor"), "add", "-A")
-	git(t, filepath.Join(l.guest, "vendor"), "commit", "-q", "-m", "v")
-	git(t, l.guest, "init", "-q", "unborn")
-	put(l.guest, "unborn/u", "u\n")
-	l.applied(t)
-	same(t, "after git apply", files(t, l.guest), files(t, l.host))
-}
-
-func TestLinkedWorkTree(t *testing.T) {
-	l := prepared(t)
-	main := l.host
-	l.host = filepath.Join(filepath.Dir(main), "linked")
-	git(t, main, "worktree", "add", "-q", l.host, "-b", "linked")
-	put(l.host, "a", "edited\n")
-	l.guest += "2"
-	if err := l.prepare(workspace.Shallow, false); err != nil {
-		t.Fatal(err)
-	}
-	if want, got := status(t, l.host), status(t, l.guest); want != got {
-		t.Errorf("status\n%q\nwant\n%q", got, want)
-	}
-	if got := git(t, l.guest, "symbolic-ref", "HEAD"); got != "refs/heads/linked\n" {
-		t.Errorf("HEAD = %q", got)
-	}
-	put(l.guest, "b", "b\n")
-	git(t, l.guest, "add", "-A")
-	git(t, l.guest, "commit", "-q", "-m", "all")
-	l.applied(t)
-	same(t, "after git apply", files(t, l.guest), files(t, l.host))
 }
 
 func TestWhatIsThereIsNotReplacedUnasked(t *testing.T) {
@@ -254,66 +88,6 @@ func TestCommitsElsewhereAreNamed(t *testing.T) {
 	if err != nil || strings.Join(got.Elsewhere, " ") != "side stash" {
 		t.Errorf("Elsewhere = %q, %v; want side and stash", got.Elsewhere, err)
 	}
-}
-
-func TestUncommittedChangesInLinkedWorkTreesAreNamed(t *testing.T) {
-	l := prepared(t)
-	outside := filepath.Join(filepath.Dir(l.guest), "out side")
-	put(l.guest, ".gitignore", "ignored\n")
-	for _, dir := range []string{outside, "inside", "ignored/tree", "ignored/clean", "ignored/removed"} {
-		git(t, l.guest, "worktree", "add", "-q", "--detach", dir)
-	}
-	put(outside, "a", "edited\n")
-	put(l.guest, "inside/new", "new\n")
-	put(l.guest, "ignored/tree/new", "new\n")
-	put(l.guest, "ignored/removed/new", "new\n")
-	if err := os.RemoveAll(filepath.Join(l.guest, "ignored", "removed")); err != nil {
-		t.Fatal(err)
-	}
-	got, err := l.collect(false)
-	want := []string{workspace.Uncommitted + "out-side", workspace.Uncommitted + "tree"}
-	if err != nil || !slices.Equal(got.Elsewhere, want) {
-		t.Errorf("Elsewhere = %q, %v; want %q", got.Elsewhere, err, want)
-	}
-	l.applied(t) // what is inside and not ignored comes back
-	if got := files(t, l.host)["inside/new"]; got != "false new\n" {
-		t.Errorf("inside/new = %q", got)
-	}
-}
-
-func TestMailboxAndBundle(t *testing.T) {
-	l := prepared(t)
-	put(l.guest, "a", "two\n")
-	git(t, l.guest, "commit", "-q", "-a", "-m", "two")
-	put(l.guest, "c", "not committed\n")
-	clone := filepath.Join(filepath.Dir(l.host), "clone")
-	git(t, filepath.Dir(l.host), "clone", "-q", l.host, clone)
-	mbox, _, err := l.export(workspace.Mbox, l.sent.HeadCommit)
-	if err != nil {
-		t.Fatal(err)
-	}
-	git(t, clone, "am", "-q", mbox)
-	same(t, "after git am", files(t, l.guest), files(t, clone))
-	if log := git(t, clone, "log", "--format=%s"); log != "Uncommitted changes in the workspace\ntwo\nfirst\n" {
-		t.Errorf("the log is %q", log)
-	}
-	bundle, _, err := l.export(workspace.Bundle, l.sent.HeadCommit)
-	if err != nil {
-		t.Fatal(err)
-	}
-	git(t, clone, "fetch", "-q", bundle, "main")
-	git(t, clone, "checkout", "-q", "FETCH_HEAD")
-	same(t, "from the bundle", files(t, l.guest), files(t, clone))
-
-	git(t, l.guest, "commit", "-q", "--amend", "-a", "-m", "first, rewritten")
-	git(t, l.guest, "reset", "-q", "--soft", l.sent.HeadCommit)
-	git(t, l.guest, "commit", "-q", "--amend", "-m", "first, amended")
-	git(t, clone, "checkout", "-q", "--detach", l.sent.HeadCommit)
-	if mbox, _, err = l.export(workspace.Mbox, l.sent.HeadCommit); err != nil {
-		t.Fatal(err)
-	}
-	git(t, clone, "am", "-q", mbox)
-	same(t, "after history was rewritten", files(t, l.guest), files(t, clone))
 }
 
 func TestAWorkTreeThatNobodySent(t *testing.T) {

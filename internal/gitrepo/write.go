@@ -202,36 +202,6 @@ func (w *writer) line(ctx context.Context, env []string, args ...string) (string
 	return strings.TrimSpace(string(out)), err
 }
 
-func (w *writer) mbox(ctx context.Context, out io.Writer) error {
-	tip, err := w.tip(ctx)
-	if err != nil {
-		return err
-	}
-	merges, err := w.line(ctx, nil, "rev-list", "--count", "--merges", w.req.Base+".."+tip)
-	if err != nil {
-		return err
-	}
-	if merges != "0" { // a mailbox cannot hold them
-		w.note("there are merges: all changes are one commit")
-		w.req.Head = ""
-		if tip, err = w.tip(ctx); err != nil {
-			return err
-		}
-	}
-	commits, err := w.line(ctx, nil, "rev-list", w.req.Base+".."+tip)
-	if err != nil || commits == "" {
-		return err
-	}
-	how, err := renames(ctx, w.git, commits+"\n", "--stdin")
-	if err != nil {
-		return err
-	}
-	return w.git.Run(ctx, gittree.Cmd{Stdout: out, Args: []string{
-		"format-patch", "--stdout", "--binary", "--full-index", how, "--no-ext-diff", "--no-textconv", "--no-color", "--no-signature",
-		"--src-prefix=a/", "--dst-prefix=b/", w.req.Base + ".." + tip,
-	}})
-}
-
 func (w *writer) bundle(ctx context.Context, out *os.File) (err error) {
 	tip, err := w.tip(ctx)
 	if err != nil {
