@@ -23,8 +23,12 @@ const (
 // limits bound the flows of one VM.
 var limits = [protocols]int{protocolTCP: 4096, protocolUDP: 1024, protocolICMP: 64} //nolint:gochecknoglobals // constants
 
-// maxSetup bounds the TCP connections that are being set up.
-const maxSetup = 2048
+const (
+	// maxPending bounds the TCP connections that are being set up, and maxSetup
+	// those and what is about to give way to newer ones.
+	maxPending = 1536
+	maxSetup   = 2048
+)
 
 func (p protocol) word() egress.Protocol {
 	return [protocols]egress.Protocol{egress.TCP, egress.UDP, egress.ICMP}[p]

@@ -82,6 +82,34 @@ func TestHandshakesThatAreNeverCompleted(t *testing.T) {
 	}
 }
 
+// Connections to where nobody answers do not keep others from being made, however
+// many they are.
+func TestConnectionsThatLeadNowhereGiveWay(t *testing.T) {
+	m := boot(t, "all")
+	m.atOutside(t, echoAll)
+	arrived := make(chan struct{}, 2*maxSetup)
+	m.world.holes = func(address string) bool {
+		hole := address == "203.0.113.99:8080"
+		if hole {
+			arrived <- struct{}{}
+		}
+		return hole
+	}
+	for port := range uint16(maxSetup) {
+		m.send(append(fromGuest(m.net.link, etherIPv4), syn("198.18.1.0", "203.0.113.99", port+1, 8080)...))
+		<-arrived
+	}
+	if err := echoed(m, outside4, "through"); err != nil {
+		t.Error(err)
+	}
+	m.world.record(t, func(r monitorrpc.Record) bool {
+		return r.Event == "close" && r.Address == "203.0.113.99" && r.Reason == "it gave way to newer connections"
+	})
+	if flows := m.net.Counters().Flows; flows < 1024 || flows > maxPending+1 {
+		t.Errorf("%d flows are open", flows)
+	}
+}
+
 // What a guest does not let end holds up to a buffer each: it counts for the size
 // of those that come.
 func TestConnectionsThatDoNotEndCountAsOpen(t *testing.T) {

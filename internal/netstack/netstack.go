@@ -14,6 +14,7 @@
 package netstack
 
 import (
+	"container/list"
 	"context"
 	"net"
 	"net/netip"
@@ -98,6 +99,7 @@ type Network struct {
 	flows      map[*flow]struct{}
 	datagrams  map[datagramKey]*datagramFlow
 	counts     [protocols]int
+	pending    *list.List // of *flow, TCP ones that are being set up, the oldest first
 }
 
 // New makes the network. Nothing is attached to it yet; Close ends it.
@@ -117,7 +119,7 @@ func newNetwork(config Config, dial dialer) (*Network, error) {
 		config: config, plan: p, dial: dial, ping: dialPing,
 		own:     ownPlace(),
 		queries: make(chan struct{}, maxQueries), closing: newClosing(),
-		policy: config.Policy, flows: map[*flow]struct{}{}, datagrams: map[datagramKey]*datagramFlow{},
+		policy: config.Policy, flows: map[*flow]struct{}{}, datagrams: map[datagramKey]*datagramFlow{}, pending: list.New(),
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.log = newRecorder(n.ctx, config)

@@ -43,20 +43,50 @@ func (n *Network) connection(r *tcp.ForwarderRequest) {
 		r.Complete(true)
 		return
 	}
+	if guest, host := f.setUp(r); guest != nil {
+		f.end(f.relay(guest, host))
+	}
+}
+
+// setUp opens both sides of the flow, the host's first. If that fails the flow is
+// at its end, and guest is nil.
+func (f *flow) setUp(r *tcp.ForwarderRequest) (guest *guestConn, host net.Conn) {
+	defer f.n.settingUp(f)()
 	host, err := f.open()
 	if err != nil {
 		timedOut := errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, syscall.ETIMEDOUT)
 		r.Complete(!timedOut)
 		f.end(plainReason(err))
-		return
+		return nil, nil
 	}
-	guest, err := n.accept(f.ctx, r)
+	guest, err = f.n.accept(f.ctx, r)
 	if err != nil {
 		_ = reset(host)
 		f.end("the guest did not complete the connection")
-		return
+		return nil, nil
 	}
-	f.end(f.relay(guest, host))
+	return guest, host
+}
+
+// settingUp notes that the flow is being set up, until done is called. Those that
+// lead nowhere take long, also when the guest has given them up, which nobody is
+// told: beyond maxPending the oldest gives way.
+func (n *Network) settingUp(f *flow) (done func()) {
+	var oldest *flow
+	n.mu.Lock()
+	pending := n.pending.PushBack(f)
+	if n.pending.Len() > maxPending {
+		oldest = n.pending.Remove(n.pending.Front()).(*flow)
+	}
+	n.mu.Unlock()
+	if oldest != nil {
+		oldest.cut("it gave way to newer connections")
+	}
+	return func() {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		n.pending.Remove(pending)
+	}
 }
 
 // open opens the host's side of the flow.

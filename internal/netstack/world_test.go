@@ -33,7 +33,8 @@ func networkOfVM(index uint32) vm.Network {
 // addresses to servers on the loopback, and notes all that reaches it.
 type world struct {
 	mu      sync.Mutex
-	leads   map[string]string // "network address" → address on the loopback
+	leads   map[string]string         // "network address" → address on the loopback
+	holes   func(address string) bool // nobody answers there; set before anything is dialled
 	reached []string
 	records []monitorrpc.Record
 	changed chan struct{}
@@ -52,6 +53,10 @@ func (w *world) dial(ctx context.Context, network, address string) (net.Conn, er
 	w.reached = append(w.reached, network+" "+address)
 	to, ok := w.leads[network+" "+address]
 	w.mu.Unlock()
+	if w.holes != nil && w.holes(address) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
 	if host, _, err := net.SplitHostPort(address); !ok && err == nil && netip.MustParseAddr(host).IsLoopback() {
 		to, ok = address, true
 	}
