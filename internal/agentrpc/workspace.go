@@ -73,11 +73,11 @@ type WorkspaceRepo struct {
 	Branch string `json:"branch,omitempty"` // refs/heads/…
 	// Elsewhere names branches with commits that HEAD does not contain and the
 	// host did not send, each "REF COMMIT", and linked work trees with changes
-	// that are not committed, each LinkedWorkTree and a name.
+	// that are not committed, each LinkedWorkTree and its path.
 	Elsewhere []string `json:"elsewhere,omitempty"`
 }
 
-// LinkedWorkTree begins the names of linked work trees.
+// LinkedWorkTree begins what is said of a linked work tree.
 const LinkedWorkTree = "worktrees/"
 
 // WorkspaceWant says what the host lacks of a snapshot.

@@ -1,9 +1,11 @@
 package gitrepo_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"testing"
 
 	"github.com/bangervm/banger/internal/workspace"
@@ -23,8 +25,12 @@ func TestUncommittedChangesInLinkedWorkTreesAreNamed(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(l.guest, "ignored", "removed")); err != nil {
 		t.Fatal(err)
 	}
+	odd := filepath.Join(l.guest, ".git", "worktrees", "odd")
+	if err := errors.Join(os.Mkdir(odd, 0o755), syscall.Mkfifo(filepath.Join(odd, "gitdir"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
 	got, err := l.collect(false)
-	want := []string{workspace.Uncommitted + "out-side", workspace.Uncommitted + "tree"}
+	want := []string{workspace.Uncommitted + outside, workspace.Uncommitted + filepath.Join(l.guest, "ignored", "tree")}
 	if err != nil || !slices.Equal(got.Elsewhere, want) {
 		t.Errorf("Elsewhere = %q, %v; want %q", got.Elsewhere, err, want)
 	}

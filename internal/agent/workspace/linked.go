@@ -12,8 +12,12 @@ import (
 	"github.com/bangervm/banger/internal/gittree"
 )
 
-// maxLinked bounds the linked work trees that are looked at.
-const maxLinked = 20
+const (
+	// maxLinked bounds the linked work trees that are looked at.
+	maxLinked = 20
+	// maxPointer bounds the file that says where one is, in bytes.
+	maxPointer = 8 << 10
+)
 
 // linked names the work trees that git worktree add made of a repository, and
 // that have changes which are neither committed nor, because they are below the
@@ -29,7 +33,11 @@ func (c *collection) linked(ctx context.Context, snap gittree.Snapshot) []string
 	var changed []string
 	for _, entry := range entries[:min(len(entries), maxLinked)] {
 		own := filepath.Join(snap.CommonDir, "worktrees", entry.Name())
-		gitFile, err := os.ReadFile(filepath.Join(own, "gitdir"))
+		pointer := filepath.Join(own, "gitdir")
+		if info, err := os.Lstat(pointer); err != nil || !info.Mode().IsRegular() || info.Size() > maxPointer {
+			continue
+		}
+		gitFile, err := os.ReadFile(pointer)
 		if err != nil {
 			continue
 		}
@@ -46,7 +54,7 @@ func (c *collection) linked(ctx context.Context, snap gittree.Snapshot) []string
 		status := &anything{}
 		err = c.git.Run(ctx, gittree.Cmd{Dir: top, Stdout: status, Args: []string{"status", "--porcelain", "-z"}})
 		if err != nil || status.any { // what cannot be seen may have some
-			changed = append(changed, agentrpc.LinkedWorkTree+entry.Name())
+			changed = append(changed, agentrpc.LinkedWorkTree+top)
 		}
 	}
 	return changed
