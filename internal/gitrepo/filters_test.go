@@ -2,6 +2,9 @@ package gitrepo_test
 
 import (
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -32,6 +35,33 @@ func TestFiltersThatTheGuestLacksAreNamed(t *testing.T) {
 	}
 	if want, got := status(t, l.host), status(t, l.guest); want != got {
 		t.Errorf("status\n%q\nwant\n%q", got, want)
+	}
+}
+
+// The filter of one file changes another one that has been read.
+func TestAWorkTreeThatChangesIsReadAgain(t *testing.T) {
+	requireGit(t)
+	t.Setenv("HOME", t.TempDir())
+	for times, want := range map[int]fault.Code{1: "", 100: fault.Conflict} {
+		l := newLoop(t, t.TempDir())
+		put(l.host, "a", "text\n")
+		put(l.host, ".gitattributes", "z filter=busy\n")
+		git(t, l.host, "add", "-A")
+		git(t, l.host, "commit", "-q", "-m", "first")
+		put(l.host, "z", "z\n")
+		script := filepath.Join(t.TempDir(), "busy")
+		text := fmt.Sprintf("cat; n=$(wc -l < %[1]s.n); [ $n -ge %[2]d ] || echo >> %[1]s.n; [ $n -ge %[2]d ] || echo more >> %[3]s/a\n", script, times, l.host)
+		if err := errors.Join(os.WriteFile(script, []byte(text), 0o600), os.WriteFile(script+".n", nil, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		git(t, l.host, "config", "filter.busy.clean", "sh "+script)
+		err := l.prepare(workspace.Shallow, false)
+		if want == "" && err != nil || want != "" && (!errors.Is(err, want) || !strings.Contains(fault.HintOf(err), ".git/info/exclude")) {
+			t.Errorf("changed %d times: %v, hint %q; want %q", times, err, fault.HintOf(err), want)
+		}
+		if want == "" {
+			same(t, "in the guest", files(t, l.host), files(t, l.guest))
+		}
 	}
 }
 

@@ -18,14 +18,22 @@ import (
 	"github.com/bangervm/banger/internal/workspace"
 )
 
+// packTries is how often a work tree is read that changes while it is read.
+const packTries = 3
+
 // Pack implements workspace.Git.
 func (g *Git) Pack(ctx context.Context, req workspace.PackRequest) (workspace.Parcel, error) {
-	p := &parcel{git: g, req: req}
-	err := p.make(ctx)
-	if err != nil {
-		return nil, errors.Join(err, p.Close(), os.RemoveAll(req.Vault))
+	for try := 1; ; try++ {
+		p := &parcel{git: g, req: req}
+		err := p.make(ctx)
+		if err == nil {
+			return p, nil
+		}
+		err = errors.Join(err, p.Close(), os.RemoveAll(req.Vault))
+		if _, changing := errors.AsType[*changedError](err); !changing || try == packTries {
+			return nil, err
+		}
 	}
-	return p, nil
 }
 
 // parcel implements workspace.Parcel.

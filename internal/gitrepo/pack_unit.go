@@ -101,8 +101,15 @@ func (u *unit) unreadable(path string, err error) error {
 }
 
 func (u *unit) changed(path string) error {
-	return fault.New(fault.Conflict, "%s changed while it was read", filepath.Join(u.snap.Top, path)).WithHint("try again")
+	return &changedError{fault.New(fault.Conflict, "%s changed while it was read", filepath.Join(u.snap.Top, path)).
+		WithHint("try again; what is written all the time should be ignored: a line in .git/info/exclude")}
 }
+
+// changedError says that a work tree did not stay as it was while it was read.
+type changedError struct{ fault *fault.Error }
+
+func (e *changedError) Error() string { return e.fault.Error() }
+func (e *changedError) Unwrap() error { return e.fault }
 
 // verify hashes the files whose index entries another program wrote in its own way.
 func (u *unit) verify(ctx context.Context, git gittree.Git, entries []gitindex.Entry) error {
