@@ -37,9 +37,9 @@ func Modules() (agentrpc.InitramfsModules, error) {
 const deviceEntropy = 4
 
 // LoadModules loads the modules called names in order, but for those that list
-// says are for a virtio device alone which is not there, or which LoadLate
-// loads: under software emulation each takes milliseconds. One that is loaded
-// already, or that finds no hardware, is no error.
+// says are for a virtio device alone which is not there, and for those that
+// OpenLate is for: under software emulation each takes milliseconds. One that is
+// loaded already, or that finds no hardware, is no error.
 func LoadModules(names []string, list agentrpc.InitramfsModules) error {
 	var present map[uint32]bool // as of the first module that asks
 	for _, name := range names {
