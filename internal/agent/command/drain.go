@@ -22,7 +22,7 @@ type Output struct {
 	f *os.File
 }
 
-// NewOutput makes an Output that reads f. The caller closes f.
+// NewOutput makes an Output that reads f, which stays the caller's.
 func NewOutput(f *os.File) *Output { return &Output{f: f} }
 
 // Finish says that the command has ended.
@@ -59,7 +59,7 @@ func (o *Output) rest(buf []byte, f func(n int) error) error {
 	for left := maxLeft; left > 0; {
 		var n int
 		var readErr error
-		if err := raw.Control(func(fd uintptr) { n, readErr = syscall.Read(int(fd), buf) }); err != nil {
+		if err := raw.Control(func(fd uintptr) { n, readErr = readOnce(int(fd), buf) }); err != nil {
 			return nil //nolint:nilerr // closed: nobody wants the rest
 		}
 		if readErr != nil || n <= 0 {
@@ -71,4 +71,17 @@ func (o *Output) rest(buf []byte, f func(n int) error) error {
 		left -= n
 	}
 	return nil
+}
+
+// errNothingYet says that a pipe is empty, and that somebody may still write.
+const errNothingYet = syscall.EAGAIN
+
+// readOnce reads without waiting, whatever signal comes.
+func readOnce(fd int, buf []byte) (n int, err error) {
+	for {
+		n, err = syscall.Read(fd, buf)
+		if !errors.Is(err, syscall.EINTR) {
+			return n, err
+		}
+	}
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 
 	"github.com/bangervm/banger/internal/agent/account"
@@ -66,53 +65,10 @@ func specFor(id Identity, req agentrpc.ExecRequest) (command.Spec, error) {
 	return spec, nil
 }
 
-// files are a command's ends of its pipes or its terminal, and ours.
-type files struct {
-	stdin, stdout, stderr *os.File // the command's; closed once it has started
-	in                    *os.File // where stdin frames go; nil: nowhere
-	out, err              *os.File // err is nil with a terminal
-	master                *os.File // the terminal, or nil
-}
-
-func openFiles(spec command.Spec, req agentrpc.ExecRequest) (f files, err error) {
-	if req.TTY {
-		f.master, f.stdin, err = command.OpenTerminal(spec.User, req.Rows, req.Cols)
-		f.stdout, f.stderr, f.out = f.stdin, f.stdin, f.master
-		if req.Stdin {
-			f.in = f.master
-		}
-		return f, err
+// terminalOf is the terminal that a request asks for, or nil.
+func terminalOf(req agentrpc.ExecRequest) *command.Size {
+	if !req.TTY {
+		return nil
 	}
-	defer func() {
-		if err != nil {
-			f.closeTheirs()
-			f.closeOurs()
-		}
-	}()
-	if req.Stdin {
-		f.stdin, f.in, err = os.Pipe()
-	} else {
-		f.stdin, err = os.Open(os.DevNull)
-	}
-	if err != nil {
-		return f, err
-	}
-	if f.out, f.stdout, err = os.Pipe(); err != nil {
-		return f, err
-	}
-	f.err, f.stderr, err = os.Pipe()
-	return f, err
-}
-
-func (f *files) closeTheirs() { closeAll(f.stdin, f.stdout, f.stderr) }
-func (f *files) closeOurs()   { closeAll(f.in, f.out, f.err) }
-
-// closeAll closes each file; a terminal occurs more than once, and its second
-// close does nothing.
-func closeAll(fs ...*os.File) {
-	for _, f := range fs {
-		if f != nil {
-			_ = f.Close()
-		}
-	}
+	return &command.Size{Rows: req.Rows, Cols: req.Cols}
 }

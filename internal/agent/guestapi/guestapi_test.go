@@ -21,6 +21,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/bangervm/banger/internal/agent/command/commandtest"
 	"github.com/bangervm/banger/internal/agent/guestapi"
 	"github.com/bangervm/banger/internal/agentrpc"
 )
@@ -153,17 +154,16 @@ func TestExecExits(t *testing.T) {
 			agentrpc.ExecRequest{Command: []string{"sh", "-c", "echo $FROM_IMAGE $MINE"}, Env: []string{"MINE=too"}},
 			"yes too\n", "", agentrpc.FrameExit, 0,
 		},
-		"directory":        {agentrpc.ExecRequest{Command: []string{"pwd"}, Dir: "/usr"}, "/usr\n", "", agentrpc.FrameExit, 0},
-		"empty stdin":      {agentrpc.ExecRequest{Command: []string{"cat"}}, "", "", agentrpc.FrameExit, 0},
-		"missing":          {agentrpc.ExecRequest{Command: []string{"no-such-program"}}, "", "", agentrpc.FrameError, 127},
-		"missing path":     {agentrpc.ExecRequest{Command: []string{"/no/such"}}, "", "", agentrpc.FrameError, 127},
-		"not executable":   {agentrpc.ExecRequest{Command: []string{"/etc/passwd"}}, "", "", agentrpc.FrameError, 126},
-		"a directory":      {agentrpc.ExecRequest{Command: []string{"/etc"}}, "", "", agentrpc.FrameError, 126},
-		"no directory":     {agentrpc.ExecRequest{Command: []string{"true"}, Dir: "/no/such"}, "", "", agentrpc.FrameError, 126},
-		"relative":         {agentrpc.ExecRequest{Command: []string{"true"}, Dir: "usr"}, "", "", agentrpc.FrameError, 126},
-		"no command":       {agentrpc.ExecRequest{}, "", "", agentrpc.FrameError, 127},
-		"unknown user":     {agentrpc.ExecRequest{Command: []string{"true"}, User: "no-such-user"}, "", "", agentrpc.FrameError, 126},
-		"left in the back": {agentrpc.ExecRequest{Command: []string{"sh", "-c", "sleep 30 & echo done"}}, "done\n", "", agentrpc.FrameExit, 0},
+		"directory":      {agentrpc.ExecRequest{Command: []string{"pwd"}, Dir: "/usr"}, "/usr\n", "", agentrpc.FrameExit, 0},
+		"empty stdin":    {agentrpc.ExecRequest{Command: []string{"cat"}}, "", "", agentrpc.FrameExit, 0},
+		"missing":        {agentrpc.ExecRequest{Command: []string{"no-such-program"}}, "", "", agentrpc.FrameError, 127},
+		"missing path":   {agentrpc.ExecRequest{Command: []string{"/no/such"}}, "", "", agentrpc.FrameError, 127},
+		"not executable": {agentrpc.ExecRequest{Command: []string{"/etc/passwd"}}, "", "", agentrpc.FrameError, 126},
+		"a directory":    {agentrpc.ExecRequest{Command: []string{"/etc"}}, "", "", agentrpc.FrameError, 126},
+		"no directory":   {agentrpc.ExecRequest{Command: []string{"true"}, Dir: "/no/such"}, "", "", agentrpc.FrameError, 126},
+		"relative":       {agentrpc.ExecRequest{Command: []string{"true"}, Dir: "usr"}, "", "", agentrpc.FrameError, 126},
+		"no command":     {agentrpc.ExecRequest{}, "", "", agentrpc.FrameError, 127},
+		"unknown user":   {agentrpc.ExecRequest{Command: []string{"true"}, User: "no-such-user"}, "", "", agentrpc.FrameError, 126},
 	} {
 		t.Run(name, func(t *testing.T) {
 			begun := time.Now()
@@ -178,6 +178,17 @@ func TestExecExits(t *testing.T) {
 				t.Errorf("took %s", took)
 			}
 		})
+	}
+}
+
+func TestExecLetsWhatACommandLeftRunningGoOn(t *testing.T) {
+	left := commandtest.NewLeftover(t)
+	stdout, _, _, status, _ := start(t, agentrpc.ExecRequest{Command: []string{"sh", "-c", left.Script("", "")}}).until()
+	if stdout != "started\n" || status != 0 {
+		t.Errorf("stdout %q, status %d", stdout, status)
+	}
+	if !left.Survives() {
+		t.Error("it died at its first output")
 	}
 }
 

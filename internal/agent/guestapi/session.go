@@ -43,34 +43,28 @@ func (s *execSession) run(id Identity, req agentrpc.ExecRequest) error {
 	if err != nil {
 		return s.sendStartError(err)
 	}
-	f, err := openFiles(spec, req)
+	f, err := command.OpenFiles(spec.User, req.Stdin, terminalOf(req))
 	if err != nil {
 		return s.sendStartError(&command.StartError{Status: command.StatusCannotRun, Err: err})
 	}
-	proc, err := command.Start(spec, f.stdin, f.stdout, f.stderr)
-	f.closeTheirs()
+	proc, err := f.Start(spec)
 	if err != nil {
-		f.closeOurs()
 		return s.sendStartError(err)
 	}
 	s.killGroup = req.KillGroup
-	return s.attend(proc, &f)
+	return s.attend(proc, f)
 }
 
-func (s *execSession) attend(proc *command.Process, f *files) error {
+func (s *execSession) attend(proc *command.Process, f *command.Files) error {
 	var copies sync.WaitGroup
-	out := command.NewOutput(f.out)
-	outputs := []*command.Output{out}
-	copies.Go(func() { s.copyOut(out, agentrpc.FrameStdout, proc) })
-	if f.err != nil {
-		errs := command.NewOutput(f.err)
-		outputs = append(outputs, errs)
-		copies.Go(func() { s.copyOut(errs, agentrpc.FrameStderr, proc) })
+	outputs := f.Outputs()
+	for i, o := range outputs {
+		copies.Go(func() { s.copyOut(o, agentrpc.FrameStdout+agentrpc.FrameType(i), proc) })
 	}
 	var in *stdin
-	if f.in != nil {
-		in = newStdin(f.in)
-		copies.Go(func() { in.run(f.master == nil) })
+	if f.In != nil {
+		in = newStdin(f.In)
+		copies.Go(func() { in.run(f.Terminal == nil) })
 	}
 	go s.copyIn(proc, f, in)
 
@@ -83,10 +77,10 @@ func (s *execSession) attend(proc *command.Process, f *files) error {
 	}
 	if in != nil {
 		in.abandon()
-		_ = f.in.SetWriteDeadline(time.Unix(1, 0))
+		_ = f.In.SetWriteDeadline(time.Unix(1, 0))
 	}
 	copies.Wait()
-	f.closeOurs()
+	f.Release()
 	if err != nil {
 		return err
 	}
@@ -129,7 +123,7 @@ func (s *execSession) copyOut(o *command.Output, t agentrpc.FrameType, proc *com
 
 // copyIn obeys the client's frames until the command has ended. Without a
 // client the command hangs up.
-func (s *execSession) copyIn(proc *command.Process, f *files, in *stdin) {
+func (s *execSession) copyIn(proc *command.Process, f *command.Files, in *stdin) {
 	var buf []byte
 	for {
 		t, payload, err := agentrpc.ReadFrame(s.in, buf)
@@ -145,7 +139,7 @@ func (s *execSession) copyIn(proc *command.Process, f *files, in *stdin) {
 	}
 }
 
-func (s *execSession) obey(t agentrpc.FrameType, payload []byte, proc *command.Process, f *files, in *stdin) error {
+func (s *execSession) obey(t agentrpc.FrameType, payload []byte, proc *command.Process, f *command.Files, in *stdin) error {
 	switch t {
 	case agentrpc.FrameStdin:
 		if in != nil {
@@ -153,14 +147,14 @@ func (s *execSession) obey(t agentrpc.FrameType, payload []byte, proc *command.P
 		}
 	case agentrpc.FrameStdinEOF:
 		if in != nil {
-			if f.master != nil {
+			if f.Terminal != nil {
 				in.push([]byte{eot})
 			}
 			in.finish()
 		}
 	case agentrpc.FrameResize:
-		if f.master != nil && len(payload) == 4 {
-			_ = command.Resize(f.master, binary.BigEndian.Uint16(payload), binary.BigEndian.Uint16(payload[2:]))
+		if f.Terminal != nil && len(payload) == 4 {
+			_ = command.Resize(f.Terminal, binary.BigEndian.Uint16(payload), binary.BigEndian.Uint16(payload[2:]))
 		}
 	case agentrpc.FrameSignal:
 		if sig := command.SignalByName(string(payload)); sig != 0 {

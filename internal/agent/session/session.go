@@ -100,15 +100,10 @@ func (s *Session) broadcast() {
 }
 
 // attend keeps what the command writes until it ends.
-func (s *Session) attend(f *files) {
+func (s *Session) attend(f *command.Files) {
 	var copies sync.WaitGroup
-	var outputs []*command.Output
-	for i, file := range []*os.File{f.out, f.err} {
-		if file == nil {
-			continue
-		}
-		o := command.NewOutput(file)
-		outputs = append(outputs, o)
+	outputs := f.Outputs()
+	for i, o := range outputs {
 		copies.Go(func() { s.keep(agentrpc.Stream(i), o) })
 	}
 	copies.Go(s.in.run)
@@ -118,7 +113,7 @@ func (s *Session) attend(f *files) {
 	}
 	s.in.abandon()
 	copies.Wait()
-	f.closeOurs()
+	f.Release()
 
 	s.mu.Lock()
 	s.over, s.status, s.endedAt = true, status, time.Now().UTC()

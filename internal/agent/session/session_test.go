@@ -12,6 +12,7 @@ import (
 
 	"github.com/bangervm/banger/internal/agent/account"
 	"github.com/bangervm/banger/internal/agent/command"
+	"github.com/bangervm/banger/internal/agent/command/commandtest"
 	"github.com/bangervm/banger/internal/agent/session"
 	"github.com/bangervm/banger/internal/agentrpc"
 )
@@ -188,6 +189,17 @@ func TestSessionKeepsItsOutputByStream(t *testing.T) {
 	}
 	if out := output(s, agentrpc.Stderr, agentrpc.FromOldest); string(out.Data) != "err" {
 		t.Errorf("stderr: %+v", out)
+	}
+}
+
+func TestWhatASessionLeftRunningGoesOn(t *testing.T) {
+	left := commandtest.NewLeftover(t)
+	s := start(t, request(t, "sh", "-c", left.Script("", "")))
+	if info := ended(t, s); info.ExitCode != 0 {
+		t.Errorf("status %d", info.ExitCode)
+	}
+	if !left.Survives() {
+		t.Error("it died at its first output")
 	}
 }
 

@@ -63,24 +63,26 @@ func launch(req Request, changed func()) (*Session, error) {
 	if err := diagnose(req); err != nil {
 		return nil, err
 	}
-	f, err := openFiles(req)
+	var terminal *command.Size
+	if req.Spec.TTY {
+		terminal = &command.Size{Rows: req.Rows, Cols: req.Cols}
+	}
+	f, err := command.OpenFiles(req.Spec.User, true, terminal)
 	if err != nil {
 		return nil, err
 	}
-	proc, err := command.Start(req.Spec, f.stdin, f.stdout, f.stderr)
-	f.closeTheirs()
+	proc, err := f.Start(req.Spec)
 	if err != nil {
-		f.closeOurs()
 		return nil, fail(Invalid, "the command did not start: %v%s", err, interpreter(req.Spec, err))
 	}
 	limit := int(min(max(req.KeepBytes, agentrpc.MinKeep), agentrpc.MaxKeep))
 	s := &Session{
 		id: req.ID, dir: req.Spec.Dir, tty: req.Spec.TTY, started: time.Now().UTC(), proc: proc, pid: proc.PID(),
-		changed: changed, ended: make(chan struct{}), master: f.master, wake: make(chan struct{}),
+		changed: changed, ended: make(chan struct{}), master: f.Terminal, wake: make(chan struct{}),
 		out: [2]ring{{limit: limit}, {limit: limit}}, size: [2]uint16{req.Rows, req.Cols},
 		attached: map[*Attachment]struct{}{},
 	}
-	s.in = newInput(f.in, f.master == nil, s.consumed)
+	s.in = newInput(f.In, f.Terminal == nil, s.consumed)
 	go s.attend(f)
 	return s, nil
 }
@@ -108,44 +110,4 @@ func interpreter(spec command.Spec, cause error) string {
 		return fmt.Sprintf(" (the first line of %s names no interpreter; sh %[1]s runs it as a script of the shell)", path)
 	}
 	return ""
-}
-
-// files are a command's ends of its pipes or its terminal, and ours.
-type files struct {
-	stdin, stdout, stderr *os.File // the command's; closed once it has started
-	in                    *os.File
-	out, err              *os.File // err is nil with a terminal
-	master                *os.File // the terminal, or nil
-}
-
-func openFiles(req Request) (f *files, err error) {
-	f = &files{}
-	if req.Spec.TTY {
-		f.master, f.stdin, err = command.OpenTerminal(req.Spec.User, req.Rows, req.Cols)
-		f.stdout, f.stderr, f.in, f.out = f.stdin, f.stdin, f.master, f.master
-		return f, err
-	}
-	if f.stdin, f.in, err = os.Pipe(); err == nil {
-		if f.out, f.stdout, err = os.Pipe(); err == nil {
-			f.err, f.stderr, err = os.Pipe()
-		}
-	}
-	if err != nil {
-		f.closeTheirs()
-		f.closeOurs()
-	}
-	return f, err
-}
-
-func (f *files) closeTheirs() { closeAll(f.stdin, f.stdout, f.stderr) }
-func (f *files) closeOurs()   { closeAll(f.in, f.out, f.err) }
-
-// closeAll closes each file; a terminal occurs more than once, and its second
-// close does nothing.
-func closeAll(fs ...*os.File) {
-	for _, f := range fs {
-		if f != nil {
-			_ = f.Close()
-		}
-	}
 }

@@ -117,6 +117,14 @@ func (s *session) resize(payload []byte) bool {
 
 func size(n uint32) uint16 { return uint16(min(n, 65535)) }
 
+// size is that of the terminal that was asked for, or nil.
+func (s *session) size() *command.Size {
+	if s.pty == nil {
+		return nil
+	}
+	return &command.Size{Rows: size(s.pty.Rows), Cols: size(s.pty.Cols)}
+}
+
 func (s *session) signal(payload []byte) bool {
 	var name struct{ Name string }
 	if ssh.Unmarshal(payload, &name) != nil || s.proc == nil {
@@ -132,16 +140,15 @@ func (s *session) start(args []string, argv ...string) (bool, func()) {
 		return false, nil
 	}
 	spec := s.spec(args, argv)
-	io, err := s.open(&spec)
+	files, err := command.OpenFiles(spec.User, true, s.size())
 	if err == nil {
-		s.proc, err = command.Start(spec, io.stdin, io.stdout, io.stderr)
-		io.closeTheirs()
+		s.proc, err = files.Start(spec)
 	}
 	if err != nil {
 		return true, func() { s.fail(err) }
 	}
-	s.master = io.master
-	return true, func() { s.attend(io) }
+	s.master = files.Terminal
+	return true, func() { s.attend(files) }
 }
 
 func (s *session) spec(args, argv []string) command.Spec {
@@ -194,16 +201,12 @@ func (s *session) sendExit(status int, signal syscall.Signal) {
 }
 
 // attend copies in both directions until the command has ended, then says how.
-func (s *session) attend(f *files) {
+func (s *session) attend(f *command.Files) {
 	s.ended.Go(func() {
 		var copies sync.WaitGroup
-		out := command.NewOutput(f.out)
-		outputs := []*command.Output{out}
-		copies.Go(func() { copyOut(s.ch, out) })
-		if f.err != nil {
-			errs := command.NewOutput(f.err)
-			outputs = append(outputs, errs)
-			copies.Go(func() { copyOut(s.ch.Stderr(), errs) })
+		outputs := f.Outputs()
+		for i, o := range outputs {
+			copies.Go(func() { copyOut([]io.Writer{s.ch, s.ch.Stderr()}[i], o) })
 		}
 		go s.copyIn(f)
 		status, signal, err := s.proc.Wait()
@@ -216,7 +219,7 @@ func (s *session) attend(f *files) {
 			status = command.StatusCannotRun
 		}
 		s.sendExit(status, signal)
-		f.closeOurs()
+		f.Release()
 	})
 }
 
@@ -228,12 +231,12 @@ func copyOut(w io.Writer, o *command.Output) {
 	})
 }
 
-func (s *session) copyIn(f *files) {
-	_, _ = io.Copy(f.in, s.ch)
-	if f.master == nil {
-		_ = f.in.Close()
+func (s *session) copyIn(f *command.Files) {
+	_, _ = io.Copy(f.In, s.ch)
+	if f.Terminal == nil {
+		_ = f.In.Close()
 	} else {
-		_, _ = f.master.Write([]byte{eot})
+		_, _ = f.Terminal.Write([]byte{eot})
 	}
 }
 

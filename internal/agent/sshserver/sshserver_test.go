@@ -22,6 +22,7 @@ import (
 	"go.uber.org/goleak"
 	"golang.org/x/crypto/ssh"
 
+	"github.com/bangervm/banger/internal/agent/command/commandtest"
 	"github.com/bangervm/banger/internal/agent/sshserver"
 )
 
@@ -181,6 +182,17 @@ func TestExec(t *testing.T) {
 	}
 	if stdout.String() != "from stdinyes set\n" || stderr.String() != "err\n" {
 		t.Errorf("stdout %q, stderr %q", stdout.String(), stderr.String())
+	}
+}
+
+func TestExecLetsWhatACommandLeftRunningGoOn(t *testing.T) {
+	left := commandtest.NewLeftover(t)
+	out, err := session(t, client(t)).Output(left.Script("", "2>&1"))
+	if err != nil || string(out) != "started\n" {
+		t.Errorf("%q, %v", out, err)
+	}
+	if !left.Survives() {
+		t.Error("it died at its first output")
 	}
 }
 
