@@ -114,6 +114,12 @@ type StartVM struct {
 	Wait string `json:"wait,omitempty" doc:"ready (default), started, none or port:N"`
 }
 
+// DeleteVM says what may be deleted with a VM. It goes in the query.
+type DeleteVM struct {
+	Force       bool // a VM that is alive; it is ended hard
+	DiscardWork bool // work that no export has
+}
+
 // StopVM bounds a graceful stop.
 type StopVM struct {
 	TimeoutSeconds *float64 `json:"timeout_seconds,omitempty" doc:"then the machine is ended hard; default 20, 0 is hard at once"`

@@ -125,39 +125,44 @@ func (a *App) vmRestartCommand() *cobra.Command {
 }
 
 func (a *App) vmDeleteCommand() *cobra.Command {
-	var force bool
+	var req api.DeleteVM
 	cmd := &cobra.Command{
-		Use:               "delete NAME...",
-		Aliases:           []string{"rm"},
-		Short:             "Delete VMs and their disks",
-		Long:              "Delete VMs and their disks. A VM that is alive is refused without --force.",
+		Use:     "delete NAME...",
+		Aliases: []string{"rm"},
+		Short:   "Delete VMs and their disks",
+		Long: "Delete VMs and their disks. A running VM needs --force. A VM whose workspace has unexported changes,\n" +
+			"or may have, needs --discard-work, running or not.",
+		Example: `  banger rm box
+  banger rm --force box
+  banger rm --force --discard-work box`,
 		Args:              args(1, -1, "the NAME of a VM"),
 		ValidArgsFunction: a.vmNames(-1),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			return a.eachVM(cmd.Context(), names, "deleted", func(ctx context.Context, c *client.Client, name string) (api.Operation, error) {
-				return c.DeleteVM(ctx, name, force)
+				return c.DeleteVM(ctx, name, req)
 			})
 		},
 	}
-	cmd.Flags().BoolVarP(&force, "force", "f", false, "also those that run")
+	cmd.Flags().BoolVarP(&req.Force, "force", "f", false, "delete running VMs too")
+	cmd.Flags().BoolVar(&req.DiscardWork, "discard-work", false, "delete VMs with unexported changes too, and lose the changes")
 	return cmd
 }
 
 func (a *App) vmResetCommand() *cobra.Command {
-	var force bool
+	var discard bool
 	cmd := &cobra.Command{
 		Use:   "reset NAME",
 		Short: "Put a VM's system back to its image, keeping /root and /home",
-		Long: "Put a VM's system back to its image, keeping /root and /home. A workspace elsewhere, with work\n" +
-			"that no export has, is refused without --force.",
+		Long: "Put a VM's system back to its image, keeping /root and /home. A workspace elsewhere with unexported\n" +
+			"changes needs --discard-work.",
 		Args:              args(1, 1, "the NAME of a VM"),
 		ValidArgsFunction: a.vmNames(1),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			return a.eachVM(cmd.Context(), names, "reset", func(ctx context.Context, c *client.Client, name string) (api.Operation, error) {
-				return c.ResetVM(ctx, name, force)
+				return c.ResetVM(ctx, name, discard)
 			})
 		},
 	}
-	cmd.Flags().BoolVarP(&force, "force", "f", false, "also with work that no export has")
+	cmd.Flags().BoolVar(&discard, "discard-work", false, "reset a VM with unexported changes too, and lose the changes")
 	return cmd
 }

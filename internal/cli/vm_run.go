@@ -146,8 +146,8 @@ func (a *App) withoutWorkspace(ctx context.Context, c *client.Client, v api.VM, 
 	return err
 }
 
-// hasWork reports whether there is work in a VM that no export has, or may be,
-// and says how to get it.
+// hasWork reports whether there is unexported work in a VM, or may be, and says
+// how to get it.
 func (a *App) hasWork(ctx context.Context, c *client.Client, v api.VM) bool {
 	w, err := c.GetWorkspace(ctx, v.ID)
 	switch {
@@ -156,12 +156,12 @@ func (a *App) hasWork(ctx context.Context, c *client.Client, v api.VM) bool {
 	case err == nil && w.State == workspaceClean:
 		return false
 	case err == nil && w.State == workspaceChanged:
-		a.say("note: " + v.Name + " is kept, for its workspace has work that no export has: " + workText(&w))
+		a.say("note: " + v.Name + " is kept, because its workspace has unexported changes: " + workText(&w))
 	default:
-		a.say("note: " + v.Name + " is kept, for it is not known whether its workspace has work that no export has")
+		a.say("note: " + v.Name + " is kept, because it is unknown whether its workspace has unexported changes")
 	}
-	a.say("  take it out  banger vm workspace export " + v.Name + " | " + gitApply(w.Source))
-	a.say("  remove it    banger rm --force " + v.Name)
+	a.say("  export changes  banger vm workspace export " + v.Name + " | " + gitApply(w.Source))
+	a.say("  remove it       banger rm --force --discard-work " + v.Name)
 	return true
 }
 
@@ -171,11 +171,17 @@ func (a *App) removeAfter(ctx context.Context, c *client.Client, v api.VM) error
 	if v.Workspace != nil && a.hasWork(ctx, c, v) {
 		return nil
 	}
-	_, err := follow(ctx, c, noStages{}, func(ctx context.Context) (api.Operation, error) { return c.DeleteVM(ctx, v.ID, true) })
+	_, err := follow(ctx, c, noStages{}, func(ctx context.Context) (api.Operation, error) {
+		return c.DeleteVM(ctx, v.ID, api.DeleteVM{Force: true})
+	})
 	if err == nil || errors.Is(err, fault.NotFound) {
 		return nil
 	}
-	return fault.Wrap(fault.CodeOf(err), err, "%s was not deleted", v.Name).WithHint("banger rm --force %s", v.Name)
+	hint := fault.HintOf(err)
+	if hint == "" {
+		hint = "banger rm --force " + v.Name
+	}
+	return fault.Wrap(fault.CodeOf(err), err, "%s was not deleted", v.Name).WithHint("%s", hint)
 }
 
 // source is the work tree that becomes the VM's workspace; empty: none.

@@ -65,20 +65,26 @@ func (c *Client) RestartVM(ctx context.Context, name string, req api.RestartVM) 
 
 // ResetVM begins the operation; its result is the api.VM. Without force work
 // that would be lost, and that no export has, is Conflict.
-func (c *Client) ResetVM(ctx context.Context, name string, force bool) (api.Operation, error) {
+func (c *Client) ResetVM(ctx context.Context, name string, discardWork bool) (api.Operation, error) {
 	target := path("vms", name, "reset")
-	if force {
-		target += "?force=true"
+	if discardWork {
+		target += "?discard_work=true"
 	}
 	return call[api.Operation](ctx, c, http.MethodPost, target, nil)
 }
 
-// DeleteVM begins the operation. Without force a VM that is alive is refused
-// with Conflict.
-func (c *Client) DeleteVM(ctx context.Context, name string, force bool) (api.Operation, error) {
+// DeleteVM begins the operation, which fails with Conflict for what req does not allow.
+func (c *Client) DeleteVM(ctx context.Context, name string, req api.DeleteVM) (api.Operation, error) {
+	query := url.Values{}
+	if req.Force {
+		query.Set("force", "true")
+	}
+	if req.DiscardWork {
+		query.Set("discard_work", "true")
+	}
 	target := path("vms", name)
-	if force {
-		target += "?force=true"
+	if len(query) > 0 {
+		target += "?" + query.Encode()
 	}
 	return call[api.Operation](ctx, c, http.MethodDelete, target, nil)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"regexp"
+	"slices"
 	"strings"
 
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
@@ -46,18 +47,27 @@ func plain(message string) string {
 // Those that have none are for the user.
 func hintFor(hint string) string {
 	command := regexp.MustCompile("`?banger (?:vm )?(list|ls|show|start|stop|delete|rm|exec|ports|egress show|egress log|workspace prepare|workspace export|" +
-		"session (?:list|start)|session (?:show|stop|logs|send) [^ ,]+)((?: --?[a-z]+)?)(?: [A-Za-z0-9._-]+)?((?: --force)?)`?(,| |$)")
+		"session (?:list|start)|session (?:show|stop|logs|send) [^ ,]+)((?: --?[a-z-]+)*)(?: [A-Za-z0-9._-]+)?((?: --force| --discard-work)*)`?(,| |$)")
 	hint = command.ReplaceAllStringFunc(hint, func(found string) string {
 		part := command.FindStringSubmatch(found)
-		if strings.Contains(part[2]+part[3], "--force") {
-			return "call " + toolFor(part[1]) + " with force" + part[4]
+		var with []string
+		for flag, argument := range map[string]string{"--force": "force", "--discard-work": "discard_work"} {
+			if strings.Contains(part[2]+part[3], flag) {
+				with = append(with, argument)
+			}
 		}
-		return "call " + toolFor(part[1]) + part[4]
+		slices.Sort(with)
+		slices.Reverse(with) // force first, as the command line has it
+		call := "call " + toolFor(part[1])
+		if len(with) > 0 {
+			call += " with " + strings.Join(with, " and ")
+		}
+		return call + part[4]
 	})
 	if strings.HasPrefix(hint, "banger ") {
 		return "the user can run: " + hint
 	}
-	return strings.NewReplacer("--force", "force", " && ", ", then ").Replace(hint)
+	return strings.NewReplacer("--force", "force", "--discard-work", "discard_work", " && ", ", then ").Replace(hint)
 }
 
 // toolFor is the tool that does what a verb of the command line does.

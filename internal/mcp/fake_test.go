@@ -26,8 +26,8 @@ type fake struct {
 	mu       sync.Mutex
 	created  []api.CreateVM
 	stopped  []api.StopVM
-	forced   []bool
-	unsaved  string // why a delete without force fails
+	deletes  []api.DeleteVM
+	unsaved  string // why a delete without discard_work fails
 	canceled []string
 	accepted []string
 	sent     []byte
@@ -99,12 +99,12 @@ func (f *fake) StopVM(_ context.Context, name string, req api.StopVM) (api.Opera
 	return api.Operation{ID: "vm.stop"}, f.find(name)
 }
 
-func (f *fake) DeleteVM(_ context.Context, name string, force bool) (api.Operation, error) {
+func (f *fake) DeleteVM(_ context.Context, name string, req api.DeleteVM) (api.Operation, error) {
 	if err := f.find(name); err != nil {
 		return api.Operation{}, err
 	}
-	f.forced = append(f.forced, force)
-	if !force && f.unsaved == "" {
+	f.deletes = append(f.deletes, req)
+	if !req.Force && f.unsaved == "" {
 		return api.Operation{}, fault.New(fault.Conflict, "VM box is running").WithHint("banger vm delete --force box")
 	}
 	return api.Operation{ID: "vm.delete"}, nil
@@ -129,9 +129,9 @@ func (f *fake) Wait(ctx context.Context, id string, onUpdate func(api.Operation)
 		return api.Operation{ID: id, State: "running"}, fault.Wrap(fault.Canceled, ctx.Err(), "gave up")
 	}
 	switch {
-	case id == "vm.delete" && f.unsaved != "" && !f.forced[len(f.forced)-1]:
-		return api.Operation{ID: id, State: "failed"}, fault.New(fault.Conflict, "VM box has %s, which no export has", f.unsaved).
-			WithHint("banger vm start box && banger vm workspace export box, or banger vm rm --force box to lose it")
+	case id == "vm.delete" && f.unsaved != "" && !f.deletes[len(f.deletes)-1].DiscardWork:
+		return api.Operation{ID: id, State: "failed"}, fault.New(fault.Conflict, "VM box has unexported work in /root/repo: %s", f.unsaved).
+			WithHint("banger vm start box && banger vm workspace export box, or banger vm rm --force --discard-work box to discard it")
 	case id == "workspace.prepare":
 		return operation(id, api.Workspace{Path: "/root/repo", Mode: "shallow", HeadCommit: "c0ffee", BaseTree: "7ee"}), nil
 	case id == "workspace.export":

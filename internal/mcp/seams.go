@@ -16,7 +16,7 @@ type VMs interface {
 	CreateVM(ctx context.Context, req api.CreateVM) (api.Operation, error)
 	StartVM(ctx context.Context, name string, req api.StartVM) (api.Operation, error)
 	StopVM(ctx context.Context, name string, req api.StopVM) (api.Operation, error)
-	DeleteVM(ctx context.Context, name string, force bool) (api.Operation, error)
+	DeleteVM(ctx context.Context, name string, req api.DeleteVM) (api.Operation, error)
 }
 
 // Operations follows what the daemon does. *client.Client is one.

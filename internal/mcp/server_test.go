@@ -218,7 +218,7 @@ func TestBadArguments(t *testing.T) {
 			t.Errorf("%s %.80v: %+v; want it to name %q", c.tool, c.args, p, c.about)
 		}
 	}
-	if len(f.created)+len(f.forced)+len(f.starts)+len(f.files)+len(f.sent)+len(f.exports)+len(f.prepared) > 0 {
+	if len(f.created)+len(f.deletes)+len(f.starts)+len(f.files)+len(f.sent)+len(f.exports)+len(f.prepared) > 0 {
 		t.Error("a refused call did something")
 	}
 }
@@ -260,9 +260,10 @@ func TestHints(t *testing.T) {
 		"banger vm egress log box":       "call vm_egress_log",
 		"banger vm egress allow box a.b": "the user can run: banger vm egress allow box a.b",
 		"banger daemon start":            "the user can run: banger daemon start",
-		"banger vm start b && banger vm workspace export b, or banger vm rm --force b to lose it": "call vm_start, then call workspace_export, or call vm_delete with force to lose it",
-		"banger vm stop box, or delete it with --force":                                           "call vm_stop, or delete it with force",
-		"banger vm stop box, or banger vm delete --force box":                                     "call vm_stop, or call vm_delete with force",
+		"banger vm start b && banger vm workspace export b, or banger vm rm --discard-work b to discard it": "call vm_start, then call workspace_export, or call vm_delete with discard_work to discard it",
+		"banger vm workspace export b, or banger vm rm --force --discard-work b to discard it":              "call workspace_export, or call vm_delete with force and discard_work to discard it",
+		"banger vm stop box, or delete it with --force":                                                     "call vm_stop, or delete it with force",
+		"banger vm stop box, or banger vm delete --force box":                                               "call vm_stop, or call vm_delete with force",
 	} {
 		if got := hintFor(hint); got != want {
 			t.Errorf("%q: %q, want %q", hint, got, want)

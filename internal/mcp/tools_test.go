@@ -123,7 +123,7 @@ func TestVMStartStopDelete(t *testing.T) {
 	if *f.stopped[0].TimeoutSeconds != 20 || *f.stopped[1].TimeoutSeconds != 0 {
 		t.Errorf("%v, %v", *f.stopped[0].TimeoutSeconds, *f.stopped[1].TimeoutSeconds)
 	}
-	if got := get[vmDeleteResult](t, s, "vm_delete", object{"vm": "box", "force": true}); got.Deleted != "box" || !f.forced[0] {
+	if got := get[vmDeleteResult](t, s, "vm_delete", object{"vm": "box", "force": true}); got.Deleted != "box" || f.deletes[0] != (api.DeleteVM{Force: true}) {
 		t.Errorf("%+v", got)
 	}
 }
@@ -131,15 +131,17 @@ func TestVMStartStopDelete(t *testing.T) {
 // Work that no export has: the agent hears what it would lose, and how to get it.
 func TestVMDeleteKeepsWork(t *testing.T) {
 	f := newFake(t)
-	f.unsaved = "changes in 2 files in the workspace /root/repo"
+	f.unsaved = "changes in 2 files"
 	s := connect(t, f, nil)
-	p := refused(t, s, "vm_delete", object{"vm": "box"})
-	if p.Code != "conflict" || !strings.Contains(p.Message, "changes in 2 files in the workspace /root/repo, which no export has") ||
-		p.Hint != "call vm_start, then call workspace_export, or call vm_delete with force to lose it" {
-		t.Errorf("%+v", p)
+	for _, args := range []object{{"vm": "box"}, {"vm": "box", "force": true}} {
+		p := refused(t, s, "vm_delete", args)
+		if p.Code != "conflict" || !strings.Contains(p.Message, "has unexported work in /root/repo: changes in 2 files") ||
+			p.Hint != "call vm_start, then call workspace_export, or call vm_delete with force and discard_work to discard it" {
+			t.Errorf("%v: %+v", args, p)
+		}
 	}
-	if got := get[vmDeleteResult](t, s, "vm_delete", object{"vm": "box", "force": true}); got.Deleted != "box" || f.forced[0] || !f.forced[1] {
-		t.Errorf("%+v, forced %v", got, f.forced)
+	if got := get[vmDeleteResult](t, s, "vm_delete", object{"vm": "box", "discard_work": true}); got.Deleted != "box" || f.deletes[2] != (api.DeleteVM{DiscardWork: true}) {
+		t.Errorf("%+v, %+v", got, f.deletes)
 	}
 }
 

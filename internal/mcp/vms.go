@@ -120,8 +120,9 @@ type vmListResult struct {
 }
 
 type vmDeleteArgs struct {
-	VM    string `json:"vm" jsonschema:"name, or unique prefix of an id"`
-	Force bool   `json:"force,omitempty" jsonschema:"delete it though it runs or has work that was not exported; that is lost"`
+	VM          string `json:"vm" jsonschema:"name, or unique prefix of an id"`
+	Force       bool   `json:"force,omitempty" jsonschema:"delete it though it runs"`
+	DiscardWork bool   `json:"discard_work,omitempty" jsonschema:"delete it though it has work that was not exported, which is lost"`
 }
 
 type vmDeleteResult struct {
@@ -160,7 +161,7 @@ func (s *Server) addVMTools() {
 	}, s.vmList)
 	addTool(s, spec{
 		name: "vm_delete", title: "Delete a VM",
-		description: "Delete a VM and its disk. Without force, a VM that runs or has work that workspace_export has not fetched is refused (conflict).",
+		description: "Delete a VM and its disk. A VM that runs is refused (conflict) without force, and one with work that workspace_export has not fetched without discard_work.",
 		effect:      effect{destructive: true, idempotent: true},
 		bounds:      bounds{"vm": vmName()},
 	}, s.vmDelete)
@@ -208,7 +209,7 @@ func (s *Server) vmList(ctx context.Context, _ *sdk.CallToolRequest, args vmList
 
 func (s *Server) vmDelete(ctx context.Context, req *sdk.CallToolRequest, args vmDeleteArgs) (vmDeleteResult, error) {
 	op, err := follow(ctx, s.daemon.Operations, req, func(ctx context.Context) (api.Operation, error) {
-		return s.daemon.VMs.DeleteVM(ctx, args.VM, args.Force)
+		return s.daemon.VMs.DeleteVM(ctx, args.VM, api.DeleteVM{Force: args.Force, DiscardWork: args.DiscardWork})
 	})
 	return vmDeleteResult{Deleted: op.Subject}, err
 }

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -117,9 +118,9 @@ func (w *world) Restart(ctx context.Context, name string, timeout time.Duration,
 	return w.Get(ctx, name)
 }
 
-func (w *world) Delete(_ context.Context, name string, force bool, _ operation.Progress) error {
-	w.note("delete " + name)
-	if !force {
+func (w *world) Delete(_ context.Context, name string, how vm.Removal, _ operation.Progress) error {
+	w.note(fmt.Sprintf("delete %s %+v", name, how))
+	if !how.Force {
 		return fault.New(fault.Conflict, "VM %s is running", name).WithHint("--force")
 	}
 	return nil

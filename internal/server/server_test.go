@@ -170,7 +170,10 @@ func TestVerbsBecomeOperations(t *testing.T) {
 		func() (api.Operation, error) { return f.client.StopVM(ctx, "web", api.StopVM{TimeoutSeconds: &none}) },
 		func() (api.Operation, error) { return f.client.ResetVM(ctx, "web", false) },
 		func() (api.Operation, error) { return f.client.ResetVM(ctx, "web", true) },
-		func() (api.Operation, error) { return f.client.DeleteVM(ctx, "web", true) },
+		func() (api.Operation, error) { return f.client.DeleteVM(ctx, "web", api.DeleteVM{Force: true}) },
+		func() (api.Operation, error) {
+			return f.client.DeleteVM(ctx, "web", api.DeleteVM{Force: true, DiscardWork: true})
+		},
 	} {
 		op, err := begin()
 		if err != nil {
@@ -182,12 +185,13 @@ func TestVerbsBecomeOperations(t *testing.T) {
 	}
 	want := []string{
 		"start 00000000000000bb port:80", "stop 00000000000000aa 20s", "stop 00000000000000aa 0s",
-		"reset 00000000000000aa false", "reset 00000000000000aa true", "delete 00000000000000aa",
+		"reset 00000000000000aa false", "reset 00000000000000aa true", "delete 00000000000000aa {Force:true DiscardWork:false}",
+		"delete 00000000000000aa {Force:true DiscardWork:true}",
 	}
 	if diff := cmp.Diff(want, f.calls()); diff != "" {
 		t.Error(diff)
 	}
-	op, err := f.client.DeleteVM(ctx, "web", false)
+	op, err := f.client.DeleteVM(ctx, "web", api.DeleteVM{DiscardWork: true})
 	if err != nil {
 		t.Fatal(err)
 	}

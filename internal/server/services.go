@@ -30,7 +30,7 @@ type Lifecycle interface {
 	Start(ctx context.Context, name string, wait vm.Wait, p operation.Progress) (vm.VM, error)
 	Stop(ctx context.Context, name string, timeout time.Duration, p operation.Progress) (vm.VM, error)
 	Restart(ctx context.Context, name string, timeout time.Duration, wait vm.Wait, p operation.Progress) (vm.VM, error)
-	Delete(ctx context.Context, name string, force bool, p operation.Progress) error
+	Delete(ctx context.Context, name string, how vm.Removal, p operation.Progress) error
 	Reset(ctx context.Context, name string, force bool, p operation.Progress) (vm.VM, error)
 }
 

@@ -194,7 +194,7 @@ func stopTimeout(seconds *float64) (time.Duration, error) {
 
 func (s *Server) resetVM(ctx context.Context, in *struct {
 	Named
-	Force bool `query:"force" doc:"also with work outside /root and /home that no export has"`
+	DiscardWork bool `query:"discard_work" doc:"also with work outside /root and /home that no export has"`
 },
 ) (api.Operation, error) {
 	v, err := s.known(ctx, in.Name)
@@ -202,13 +202,14 @@ func (s *Server) resetVM(ctx context.Context, in *struct {
 		return api.Operation{}, err
 	}
 	return s.begin("vm.reset", v.Name, func(ctx context.Context, p operation.Progress) (vm.VM, error) {
-		return s.Lifecycle.Reset(ctx, v.ID, in.Force, p)
+		return s.Lifecycle.Reset(ctx, v.ID, in.DiscardWork, p)
 	})
 }
 
 func (s *Server) deleteVM(ctx context.Context, in *struct {
 	Named
-	Force bool `query:"force" doc:"end the VM hard if it is alive"`
+	Force       bool `query:"force" doc:"end the VM hard if it is alive"`
+	DiscardWork bool `query:"discard_work" doc:"delete work that no export has, too"`
 },
 ) (api.Operation, error) {
 	v, err := s.known(ctx, in.Name)
@@ -216,7 +217,7 @@ func (s *Server) deleteVM(ctx context.Context, in *struct {
 		return api.Operation{}, err
 	}
 	op, err := s.Operations.Start("vm.delete", v.Name, func(ctx context.Context, p operation.Progress) (any, error) {
-		return nil, s.Lifecycle.Delete(ctx, v.ID, in.Force, p)
+		return nil, s.Lifecycle.Delete(ctx, v.ID, vm.Removal{Force: in.Force, DiscardWork: in.DiscardWork}, p)
 	})
 	return operationBody(op), err
 }

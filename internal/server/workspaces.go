@@ -20,10 +20,10 @@ import (
 )
 
 // listTime bounds how long a listing waits for a look at the workspaces of
-// running VMs; showTime how long showing one VM does. What comes later is seen
-// by the next who asks.
+// running VMs; showTime how long showing one VM does. After that the workspace
+// is unknown.
 const (
-	listTime = 1500 * time.Millisecond
+	listTime = 3 * time.Second
 	showTime = 15 * time.Second
 )
 
@@ -40,8 +40,8 @@ type Workspaces interface {
 
 // WorkspaceState knows whether VMs have work that no export has.
 type WorkspaceState interface {
-	// Look looks at a running VM's workspace, if it has one; Refresh is content
-	// with what was so a moment ago.
+	// Look looks at a running VM's workspace, if it has one; Refresh shares the
+	// look with others who ask.
 	Look(ctx context.Context, v vm.VM) error
 	Refresh(ctx context.Context, v vm.VM) error
 	All(ctx context.Context) (map[string]workspace.Workspace, error)

@@ -161,16 +161,16 @@ func keptByReset() []string { return []string{"/root", "/home"} }
 
 // Reset takes the system of a VM back to its image, keeping /root, /home and
 // the volumes. It happens at the next start; a living VM is restarted for it.
-// Without force a workspace elsewhere, with work that no export has, is
+// Without discardWork a workspace elsewhere, with work that no export has, is
 // Conflict. If that comes up only when the VM is stopped, it stays so.
-func (s *Service) Reset(ctx context.Context, name string, force bool, p operation.Progress) (VM, error) {
+func (s *Service) Reset(ctx context.Context, name string, discardWork bool, p operation.Progress) (VM, error) {
 	v, err := s.Get(ctx, name)
 	if err != nil {
 		return VM{}, err
 	}
 	restart := v.State.Alive()
 	if restart {
-		if !force {
+		if !discardWork {
 			if err := s.refuseToLose(ctx, v, keptByReset(), "reset"); err != nil {
 				return VM{}, err
 			}
@@ -180,20 +180,20 @@ func (s *Service) Reset(ctx context.Context, name string, force bool, p operatio
 		}
 	}
 	p.Stage("reset")
-	v, err = s.markReset(ctx, v.ID, force)
+	v, err = s.markReset(ctx, v.ID, discardWork)
 	if err != nil || !restart {
 		return v, err
 	}
 	return s.Start(ctx, v.ID, WaitReady(), p)
 }
 
-func (s *Service) markReset(ctx context.Context, id string, force bool) (VM, error) {
+func (s *Service) markReset(ctx context.Context, id string, discardWork bool) (VM, error) {
 	v, release, err := s.claimed(ctx, id, "reset")
 	if err != nil {
 		return VM{}, err
 	}
 	defer release()
-	if !force {
+	if !discardWork {
 		if err := s.refuseToLose(ctx, v, keptByReset(), "reset"); err != nil {
 			return VM{}, err
 		}

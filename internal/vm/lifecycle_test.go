@@ -90,7 +90,7 @@ func TestVerbsRefuseTheWrongState(t *testing.T) {
 		"pause a stopped VM":  func() error { _, err := h.svc.Pause(t.Context(), "off"); return err },
 		"resume a stopped VM": func() error { _, err := h.svc.Resume(t.Context(), "off"); return err },
 		"kill a stopped VM":   func() error { _, err := h.svc.Kill(t.Context(), "off", ""); return err },
-		"delete a running VM": func() error { return h.svc.Delete(t.Context(), "on", false, quiet) },
+		"delete a running VM": func() error { return h.svc.Delete(t.Context(), "on", vm.Removal{}, quiet) },
 		"set a running VM":    func() error { _, err := h.svc.Set(t.Context(), "on", vm.Change{VCPU: new(1)}); return err },
 	}
 	for name, verb := range verbs {
@@ -122,81 +122,25 @@ func TestDeleteWithForceEndsTheMachine(t *testing.T) {
 	h := newHarness(t)
 	h.create("web", true)
 	m := h.machine()
-	if err := h.svc.Delete(t.Context(), "web", true, quiet); err != nil {
+	if err := h.svc.Delete(t.Context(), "web", vm.Removal{Force: true}, quiet); err != nil {
 		t.Fatal(err)
 	}
 	h.nothingLeft()
 	if diff := cmp.Diff([]time.Duration{0}, m.stopAfter); diff != "" {
 		t.Errorf("stops (-want +got):\n%s", diff)
 	}
-	wantFault(t, h.svc.Delete(t.Context(), "web", true, quiet), fault.NotFound, "web")
-}
-
-// work is a vm.Workspaces that tells the same of every VM.
-type work struct {
-	unsaved string
-	kept    []string
-	// unsavedStopped is told of a VM that does not run.
-	unsavedStopped string
-	stopping       []vm.State
-	ending         int // stops without asking the guest
-}
-
-func (w *work) Unsaved(_ context.Context, v vm.VM, keep []string) (string, error) {
-	w.kept = keep
-	if w.unsavedStopped != "" && !v.State.Alive() {
-		return w.unsavedStopped, nil
-	}
-	return w.unsaved, nil
-}
-
-func (w *work) Stopping(_ context.Context, v vm.VM, gently bool) {
-	if gently {
-		w.stopping = append(w.stopping, v.State)
-	} else {
-		w.ending++
-	}
-}
-
-func TestDeleteKeepsWorkThatNoExportHas(t *testing.T) {
-	h := newHarness(t)
-	w := &work{unsaved: "changes in 3 files"}
-	h.deps.Workspaces = w
-	h.restartDaemon(func() {})
-	h.create("web", true)
-	if _, err := h.svc.Stop(t.Context(), "web", time.Second, quiet); err != nil {
-		t.Fatal(err)
-	}
-	err := h.svc.Delete(t.Context(), "web", false, quiet)
-	wantFault(t, err, fault.Conflict, "changes in 3 files, which no export has")
-	if hint := fault.HintOf(err); !strings.Contains(hint, "workspace export web") || !strings.Contains(hint, "--force") {
-		t.Errorf("hint %q", hint)
-	}
-	if h.disks.count() != 1 || h.get("web").Provisional {
-		t.Error("something was deleted nevertheless")
-	}
-	w.unsaved = ""
-	if err := h.svc.Delete(t.Context(), "web", false, quiet); err != nil {
-		t.Errorf("with nothing to lose: %v", err)
-	}
-	h.nothingLeft()
-	w.unsaved = "changes in 3 files"
-	h.create("web", true)
-	if err := h.svc.Delete(t.Context(), "web", true, quiet); err != nil {
-		t.Errorf("with force: %v", err)
-	}
-	h.nothingLeft()
+	wantFault(t, h.svc.Delete(t.Context(), "web", vm.Removal{Force: true}, quiet), fault.NotFound, "web")
 }
 
 func TestResetKeepsWorkThatNoExportHas(t *testing.T) {
 	h := newHarness(t)
-	w := &work{unsaved: "changes in 3 files"}
+	w := &work{unsaved: "has unexported work in /srv/repo"}
 	h.deps.Workspaces = w
 	h.restartDaemon(func() {})
 	h.create("web", true)
 	_, err := h.svc.Reset(t.Context(), "web", false, quiet)
-	wantFault(t, err, fault.Conflict, "changes in 3 files, which no export has")
-	if hint := fault.HintOf(err); hint != "banger vm workspace export web, or banger vm reset --force web to lose it" {
+	wantFault(t, err, fault.Conflict, "VM web has unexported work in /srv/repo")
+	if hint := fault.HintOf(err); hint != "banger vm workspace export web, or banger vm reset --discard-work web to discard it" {
 		t.Errorf("hint %q", hint)
 	}
 	if v := h.get("web"); v.State != vm.Running || v.ResetPending {
@@ -206,7 +150,7 @@ func TestResetKeepsWorkThatNoExportHas(t *testing.T) {
 		t.Errorf("kept (-want +got):\n%s", diff)
 	}
 
-	w.unsaved, w.unsavedStopped = "", "changes in 1 file" // done between the look and the stop
+	w.unsaved, w.unsavedStopped = "", "has changes in 1 file" // done between the look and the stop
 	_, err = h.svc.Reset(t.Context(), "web", false, quiet)
 	wantFault(t, err, fault.Conflict, "changes in 1 file")
 	if hint := fault.HintOf(err); !strings.HasPrefix(hint, "banger vm start web && ") {
@@ -216,7 +160,7 @@ func TestResetKeepsWorkThatNoExportHas(t *testing.T) {
 		t.Errorf("it is %s, reset pending %v; want stopped, and not reset", v.State, v.ResetPending)
 	}
 	if v, err := h.svc.Reset(t.Context(), "web", true, quiet); err != nil || !v.ResetPending {
-		t.Errorf("with force: %+v, %v", v, err)
+		t.Errorf("with discardWork: %+v, %v", v, err)
 	}
 }
 
@@ -260,7 +204,7 @@ func TestDeleteKeepsAVMWhoseMonitorDoesNotAnswer(t *testing.T) {
 	h.machines.deaf[id] = struct{}{}
 	h.svc = vm.New(h.deps)
 	h.reconcile()
-	if err := h.svc.Delete(t.Context(), "web", true, quiet); !errors.Is(err, fault.Unavailable) {
+	if err := h.svc.Delete(t.Context(), "web", vm.Removal{Force: true}, quiet); !errors.Is(err, fault.Unavailable) {
 		t.Errorf("Delete = %v", err)
 	}
 	if v := h.get("web"); v.Provisional || h.disks.count() != 1 {
@@ -443,7 +387,7 @@ func TestOneVerbAtATime(t *testing.T) {
 		started <- err
 	}()
 	<-inside
-	wantFault(t, h.svc.Delete(t.Context(), "web", true, quiet), fault.Busy, "web", "start")
+	wantFault(t, h.svc.Delete(t.Context(), "web", vm.Removal{Force: true}, quiet), fault.Busy, "web", "start")
 	_, err := h.svc.Stop(t.Context(), "web", 0, quiet)
 	wantFault(t, err, fault.Busy, "start")
 	close(release)

@@ -56,7 +56,7 @@ func TestNeighboursAreThoseOfAGroupThatLive(t *testing.T) {
 	h.settled("b", "all")
 	h.settled("d", "all")
 
-	if err := h.svc.Delete(t.Context(), "c", true, quiet); err != nil {
+	if err := h.svc.Delete(t.Context(), "c", vm.Removal{Force: true}, quiet); err != nil {
 		t.Fatal(err)
 	}
 	h.settled("a", "all")

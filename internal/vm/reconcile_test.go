@@ -57,7 +57,7 @@ func TestReconcile(t *testing.T) {
 					t.Errorf("Stop of the adopted VM = %+v, %v", stopped, err)
 				}
 			}
-			if err := h.svc.Delete(t.Context(), "web", false, quiet); err != nil {
+			if err := h.svc.Delete(t.Context(), "web", vm.Removal{}, quiet); err != nil {
 				t.Errorf("Delete: %v", err)
 			}
 			h.nothingLeft()

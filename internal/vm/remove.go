@@ -9,23 +9,31 @@ import (
 	"github.com/bangervm/banger/internal/operation"
 )
 
-// Delete removes a VM with its disk. A living one is refused without force, and
-// so is one with work that was never exported.
+// Removal says what a Delete may take with it.
+type Removal struct {
+	Force       bool // a living VM, which is ended hard
+	DiscardWork bool // work that no export has
+}
+
+// Delete removes a VM with its disk. A living VM, and unexported work, are a
+// Conflict unless how allows them; each by itself. A running guest is looked at
+// for work now.
 // Once begun it goes on, though ctx ends.
-func (s *Service) Delete(ctx context.Context, name string, force bool, p operation.Progress) error {
+func (s *Service) Delete(ctx context.Context, name string, how Removal, p operation.Progress) error {
 	v, release, err := s.claimed(ctx, name, "delete")
 	if err != nil {
 		return err
 	}
 	defer release()
-	if v.State.Alive() && !force {
-		return fault.New(fault.Conflict, "VM %s is %s", v.Name, v.State).
-			WithHint("banger vm stop %s, or banger vm rm --force %s", v.Name, v.Name)
-	}
-	if !force {
+	if !how.DiscardWork {
+		p.Stage("check")
 		if err := s.refuseToLose(ctx, v, nil, "rm"); err != nil {
 			return err
 		}
+	}
+	if v.State.Alive() && !how.Force {
+		return fault.New(fault.Conflict, "VM %s is %s", v.Name, v.State).
+			WithHint("banger vm stop %s, or banger vm rm --force %s", v.Name, v.Name)
 	}
 	if v.State.Alive() {
 		p.Stage("end")
@@ -37,22 +45,34 @@ func (s *Service) Delete(ctx context.Context, name string, force bool, p operati
 	return s.erase(context.WithoutCancel(ctx), v.ID)
 }
 
-// refuseToLose refuses a verb that would take work with it that no export has,
-// with all of the disk but the directories keep.
+// refuseToLose refuses a verb that would discard unexported work, or work of
+// which nothing is known, with all of the disk but the directories keep.
 func (s *Service) refuseToLose(ctx context.Context, v VM, keep []string, verb string) error {
 	if s.deps.Workspaces == nil {
 		return nil
 	}
 	what, err := s.deps.Workspaces.Unsaved(ctx, v, keep)
-	if err != nil || what == "" {
-		return err
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err == nil && what == "":
+		return nil
 	}
-	first := ""
-	if !v.State.Alive() {
+	first, force := "", ""
+	switch {
+	case v.State == Paused:
+		first = "banger vm resume " + v.Name + " && "
+	case !v.State.Alive():
 		first = "banger vm start " + v.Name + " && "
 	}
-	return fault.New(fault.Conflict, "VM %s has %s, which no export has", v.Name, what).
-		WithHint("%sbanger vm workspace export %s, or banger vm %s --force %s to lose it", first, v.Name, verb, v.Name)
+	if v.State.Alive() && verb == "rm" {
+		force = "--force "
+	}
+	refusal := fault.New(fault.Conflict, "VM %s %s", v.Name, what)
+	if err != nil {
+		refusal = fault.Wrap(fault.Conflict, err, "VM %s may have unexported work: its workspace cannot be checked", v.Name)
+	}
+	return refusal.WithHint("%sbanger vm workspace export %s, or banger vm %s %s--discard-work %s to discard it", first, v.Name, verb, force, v.Name)
 }
 
 // endHard ends the machine of a VM at once, if it has one, and waits for its end.

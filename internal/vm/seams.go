@@ -201,7 +201,9 @@ type Host interface {
 // Workspaces knows of work on the disks of VMs that is nowhere else.
 type Workspaces interface {
 	// Unsaved says what would be lost with all of a VM's disk but the
-	// directories keep of the guest; empty: nothing. A running guest is looked at.
+	// directories keep of the guest, as a predicate of the VM ("has unexported
+	// work in …"); empty: nothing. A running guest is looked at now; a guest that
+	// cannot be is an error.
 	Unsaved(ctx context.Context, v VM, keep []string) (string, error)
 	// Stopping is told before the guest of a living VM is asked to go down, or,
 	// without gently, before the machine is ended.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/bangervm/banger/internal/fault"
@@ -16,11 +17,9 @@ const (
 	measureLimit = 2 * time.Minute
 	// settleLimit bounds the last look, which a stop waits for.
 	settleLimit = 15 * time.Second
-	// fresh is how old a measurement may be that is not made again.
-	fresh = 2 * time.Second
 )
 
-// flight is a measurement under way.
+// flight is a measurement that several wait for.
 type flight struct {
 	done chan struct{}
 	err  error
@@ -32,17 +31,16 @@ func (s *Service) Look(ctx context.Context, v vm.VM) error {
 	if v.State != vm.Running {
 		return nil
 	}
-	return s.look(ctx, v, measureLimit, false)
+	return s.look(ctx, v, measureLimit, false, nil)
 }
 
-// Refresh is Look for those who are content with what was so two seconds ago,
-// or with a look that is under way. It waits until ctx ends; the look goes on.
+// Refresh is Look for many who ask at once: they share one look, which begins
+// after each of them has asked. It waits until ctx ends; the look goes on.
 func (s *Service) Refresh(ctx context.Context, v vm.VM) error {
 	if v.State != vm.Running {
 		return nil
 	}
-	w, found, err := s.Find(ctx, v.ID)
-	if err != nil || !found || w.Work.StartID == v.StartID && s.now().Sub(w.Work.MeasuredAt) < fresh {
+	if _, found, err := s.Find(ctx, v.ID); err != nil || !found {
 		return err
 	}
 	f := s.launch(v)
@@ -54,7 +52,8 @@ func (s *Service) Refresh(ctx context.Context, v vm.VM) error {
 	}
 }
 
-// launch begins a measurement, or finds the one under way.
+// launch begins a measurement, or finds one that has not begun to read: what
+// one under way has read already may have changed since.
 func (s *Service) launch(v vm.VM) *flight {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -64,16 +63,20 @@ func (s *Service) launch(v vm.VM) *flight {
 	f := &flight{done: make(chan struct{})}
 	s.flights[v.ID] = f
 	s.flying.Go(func() {
-		f.err = s.look(s.ctx, v, measureLimit, false)
-		s.mu.Lock()
-		delete(s.flights, v.ID)
-		s.mu.Unlock()
+		depart := sync.OnceFunc(func() {
+			s.mu.Lock()
+			delete(s.flights, v.ID)
+			s.mu.Unlock()
+		})
+		f.err = s.look(s.ctx, v, measureLimit, false, depart)
+		depart()
 		close(f.done)
 	})
 	return f
 }
 
-func (s *Service) look(ctx context.Context, v vm.VM, limit time.Duration, final bool) error {
+// look waits for its turn, calls begin if that is set, and measures.
+func (s *Service) look(ctx context.Context, v vm.VM, limit time.Duration, final bool, begin func()) error {
 	ctx, cancel := limited(ctx, limit)
 	defer cancel()
 	release, err := s.turn(ctx, v.ID)
@@ -81,6 +84,9 @@ func (s *Service) look(ctx context.Context, v vm.VM, limit time.Duration, final 
 		return err
 	}
 	defer release()
+	if begin != nil {
+		begin()
+	}
 	w, found, err := s.Find(ctx, v.ID)
 	if err != nil || !found {
 		return err
@@ -103,7 +109,7 @@ func (s *Service) look(ctx context.Context, v vm.VM, limit time.Duration, final 
 // known afterwards.
 func (s *Service) Stopping(ctx context.Context, v vm.VM, gently bool) {
 	if gently && v.State == vm.Running {
-		err := s.look(ctx, v, settleLimit, true)
+		err := s.look(ctx, v, settleLimit, true, nil)
 		if err == nil {
 			return
 		}
@@ -118,8 +124,11 @@ func (s *Service) Stopping(ctx context.Context, v vm.VM, gently bool) {
 	}
 }
 
+const mayHave = "may have unexported work in "
+
 // Unsaved says what would be lost with all of a VM's disk but the directories
-// keep of the guest; empty: nothing. A running guest is looked at.
+// keep of the guest, as a predicate of the VM; empty: nothing. A running guest is
+// looked at now.
 func (s *Service) Unsaved(ctx context.Context, v vm.VM, keep []string) (string, error) {
 	w, found, err := s.Find(ctx, v.ID)
 	if err != nil || !found {
@@ -131,8 +140,8 @@ func (s *Service) Unsaved(ctx context.Context, v vm.VM, keep []string) (string, 
 		}
 	}
 	if v.State == vm.Running {
-		if err := s.look(ctx, v, measureLimit, false); errors.Is(err, fault.NotFound) {
-			return "a workspace, " + w.Path + ", that was moved or removed in the guest", nil
+		if err := s.look(ctx, v, measureLimit, false, nil); errors.Is(err, fault.NotFound) {
+			return mayHave + w.Path + ": it was moved or removed in the guest", nil
 		} else if err != nil {
 			return "", err
 		}
@@ -144,9 +153,23 @@ func (s *Service) Unsaved(ctx context.Context, v vm.VM, keep []string) (string, 
 	case Clean:
 		return "", nil
 	case Changed:
-		return w.Work.describe() + " in the workspace " + w.Path, nil
+		return "has unexported work in " + w.Path + ": " + w.Work.describe(), nil
 	default:
-		return "a workspace, " + w.Path + ", that was not looked at before it stopped", nil
+		return mayHave + w.Path + ": it was not checked before the VM " + past(v.State), nil
+	}
+}
+
+// past says since when nothing is known.
+func past(state vm.State) string {
+	switch state {
+	case vm.Paused:
+		return "was paused"
+	case vm.Starting:
+		return "was started"
+	case vm.Stopping:
+		return "began to stop"
+	default:
+		return "stopped"
 	}
 }
 

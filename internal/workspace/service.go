@@ -35,7 +35,7 @@ type Service struct {
 
 	mu      sync.Mutex
 	turns   map[string]chan struct{} // by VM id
-	flights map[string]*flight       // measurements under way, by VM id
+	flights map[string]*flight       // measurements that have not begun, by VM id
 }
 
 // New returns a Service. Call Sweep before anything else, and Close at the end.
@@ -107,18 +107,22 @@ func (s *Service) All(ctx context.Context) (map[string]Workspace, error) {
 	return all, err
 }
 
-// Know says what is known of a VM's workspace: of a VM that is not running,
-// only what was found while it was being stopped.
+// Know says what is known of a VM's workspace. Of a running VM that is what the
+// last look found, which the caller has just had made; of one that was stopped,
+// what was found while it was being stopped. Others went on after the last look.
 func Know(w Workspace, v vm.VM) Knowledge {
+	last := w.Work.Final && (v.State == vm.Stopping || v.ExitReason == vm.ReasonStopped || v.ExitReason == vm.ReasonForced)
 	switch {
 	case w.Work.StartID != v.StartID || w.Work.MeasuredAt.IsZero():
 		return Unknown
-	case !v.State.Alive() && (!w.Work.Final || v.ExitReason != vm.ReasonStopped && v.ExitReason != vm.ReasonForced):
-		return Unknown // it went on after the look
+	case !v.State.Alive() && !last:
+		return Unknown
 	case w.Work.Any():
 		return Changed
-	default:
+	case v.State == vm.Running || last:
 		return Clean
+	default:
+		return Unknown
 	}
 }
 

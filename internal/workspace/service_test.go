@@ -28,6 +28,8 @@ type world struct {
 	other   []string
 	sendErr error
 	readErr error
+	reading chan string   // if set, told of each tree that was read
+	goOn    chan struct{} // then, for each, awaited
 	asked   []workspace.GuestRequest
 	kept    string
 	applied bool
@@ -85,7 +87,12 @@ func (w *world) Pack(_ context.Context, req workspace.PackRequest) (workspace.Pa
 }
 
 func (w *world) Collect(context.Context, io.ReadWriter, workspace.CollectRequest) (workspace.Collected, error) {
-	return workspace.Collected{Tree: w.tree, Head: "guest-head", Elsewhere: w.other}, w.readErr
+	got := workspace.Collected{Tree: w.tree, Head: "guest-head", Elsewhere: w.other}
+	if w.reading != nil {
+		w.reading <- got.Tree
+		<-w.goOn
+	}
+	return got, w.readErr
 }
 
 func (w *world) Diff(_ context.Context, _, from, to string) ([]workspace.File, error) {
@@ -243,9 +250,11 @@ func TestWhatIsKnownOfWork(t *testing.T) {
 	if err := prepare(t, s, false); err != nil {
 		t.Fatal(err)
 	}
-	w.vm.State = vm.Stopped
-	if what := unsaved(); !strings.Contains(what, "not looked at") {
-		t.Errorf("stopped by itself: %q; want unknown", what)
+	for _, state := range []vm.State{vm.Stopped, vm.Failed, vm.Paused, vm.Starting, vm.Stopping} {
+		w.vm.State = state
+		if what := unsaved(); !strings.Contains(what, "was not checked") {
+			t.Errorf("%s since it was looked at: %q; want unknown", state, what)
+		}
 	}
 	w.vm.State = vm.Running
 	s.Stopping(t.Context(), w.vm, true)
@@ -255,14 +264,14 @@ func TestWhatIsKnownOfWork(t *testing.T) {
 	}
 	for _, reason := range []string{vm.ReasonPoweroff, vm.ReasonKilled, vm.ReasonMonitorDied} { // of a stop that did not come off
 		w.vm.ExitReason = reason
-		if what := unsaved(); !strings.Contains(what, "not looked at") {
+		if what := unsaved(); !strings.Contains(what, "was not checked") {
 			t.Errorf("clean before a stop, then %s: %q; want unknown", reason, what)
 		}
 	}
 	w.vm.State, w.readErr = vm.Running, fault.New(fault.Unavailable, "no answer")
 	s.Stopping(t.Context(), w.vm, true)
 	w.vm.State, w.vm.ExitReason, w.readErr = vm.Stopped, vm.ReasonForced, nil
-	if what := unsaved(); !strings.Contains(what, "not looked at") {
+	if what := unsaved(); !strings.Contains(what, "was not checked") {
 		t.Errorf("clean before one stop, not looked at before the next: %q; want unknown", what)
 	}
 	for why, again := range map[string]func(){
@@ -273,7 +282,7 @@ func TestWhatIsKnownOfWork(t *testing.T) {
 		s.Stopping(t.Context(), w.vm, true) // does not come off
 		again()
 		w.vm.State, w.vm.ExitReason = vm.Stopped, vm.ReasonForced
-		if what := unsaved(); !strings.Contains(what, "not looked at") {
+		if what := unsaved(); !strings.Contains(what, "was not checked") {
 			t.Errorf("clean before one stop, then %s: %q; want unknown", why, what)
 		}
 	}
@@ -281,17 +290,17 @@ func TestWhatIsKnownOfWork(t *testing.T) {
 	w.tree = "t-a"
 	s.Stopping(t.Context(), w.vm, true)
 	w.vm.State = vm.Stopped
-	if what := unsaved(); what != "changes in 1 file in the workspace /root/repo" {
+	if what := unsaved(); what != "has unexported work in /root/repo: changes in 1 file" {
 		t.Errorf("with work when it was stopped: %q", what)
 	}
 	w.vm.StartID = "s3"
-	if what := unsaved(); !strings.Contains(what, "not looked at") {
+	if what := unsaved(); !strings.Contains(what, "was not checked") {
 		t.Errorf("started again since: %q; want unknown", what)
 	}
 	w.vm.State, w.readErr = vm.Running, fault.New(fault.Unavailable, "no answer")
 	s.Stopping(t.Context(), w.vm, true)
 	w.vm.State = vm.Stopped
-	if what := unsaved(); !strings.Contains(what, "not looked at") {
+	if what := unsaved(); !strings.Contains(what, "was not checked") {
 		t.Errorf("could not be looked at: %q; want unknown", what)
 	}
 }
@@ -323,27 +332,40 @@ func TestWhatAResetWouldLose(t *testing.T) {
 		t.Errorf("moved in the guest: %q, %v, %+v", what, err, w.record["v1"].Work)
 	}
 	w.vm.State = vm.Stopped
-	if what, err := unsaved("/srv/repo"); err != nil || !strings.Contains(what, "not looked at") {
+	if what, err := unsaved("/srv/repo"); err != nil || !strings.Contains(what, "was not checked") {
 		t.Errorf("stopped by itself: %q, %v", what, err)
 	}
 }
 
-func TestLookSeesWhatRefreshMayNot(t *testing.T) {
+// A listing tells what is so since it was asked: not what an earlier look found, nor
+// one that has begun to read before.
+func TestRefreshIsNoOlderThanItsAsking(t *testing.T) {
 	w, s := newWorld(t)
 	if err := prepare(t, s, false); err != nil {
 		t.Fatal(err)
 	}
-	w.tree = "t-a"
-	if err := s.Refresh(t.Context(), w.vm); err != nil || w.record["v1"].Work.Any() {
-		t.Errorf("Refresh within an instant of a look: %v, %+v", err, w.record["v1"].Work)
+	w.tree = "t-a" // in the same instant
+	if err := s.Refresh(t.Context(), w.vm); err != nil || w.record["v1"].Work.Changes.Files != 1 {
+		t.Errorf("in the instant of the look before: %v, %+v", err, w.record["v1"].Work)
 	}
-	if err := s.Look(t.Context(), w.vm); err != nil || w.record["v1"].Work.Changes.Files != 1 {
-		t.Errorf("Look: %v, %+v", err, w.record["v1"].Work)
+	w.reading, w.goOn = make(chan string), make(chan struct{})
+	refresh := func() <-chan error {
+		done := make(chan error, 1)
+		go func() { done <- s.Refresh(t.Context(), w.vm) }()
+		return done
 	}
+	first := refresh()
+	<-w.reading // it has read the tree, and has not answered yet
 	w.tree = "t-ab"
-	w.now = w.now.Add(time.Minute)
-	if err := s.Refresh(t.Context(), w.vm); err != nil || w.record["v1"].Work.Changes.Files != 2 {
-		t.Errorf("Refresh a minute later: %v, %+v", err, w.record["v1"].Work)
+	second := refresh()
+	w.goOn <- struct{}{}
+	if err := <-first; err != nil {
+		t.Fatal(err)
+	}
+	<-w.reading
+	w.goOn <- struct{}{}
+	if err := <-second; err != nil || w.record["v1"].Work.Changes.Files != 2 {
+		t.Errorf("asked after the work was done: %v, %+v", err, w.record["v1"].Work)
 	}
 }
 

@@ -1,0 +1,105 @@
+package vm_test
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/vm"
+)
+
+// work is a vm.Workspaces that tells the same of every VM.
+type work struct {
+	unsaved string
+	cannot  error
+	kept    []string
+	// unsavedStopped is told of a VM that does not run.
+	unsavedStopped string
+	stopping       []vm.State
+	ending         int // stops without asking the guest
+}
+
+func (w *work) Unsaved(_ context.Context, v vm.VM, keep []string) (string, error) {
+	w.kept = keep
+	if w.unsavedStopped != "" && !v.State.Alive() {
+		return w.unsavedStopped, nil
+	}
+	return w.unsaved, w.cannot
+}
+
+func (w *work) Stopping(_ context.Context, v vm.VM, gently bool) {
+	if gently {
+		w.stopping = append(w.stopping, v.State)
+	} else {
+		w.ending++
+	}
+}
+
+// What a delete needs, by the state of the VM and what is known of its work: each
+// flag allows one thing, and never the other.
+func TestDeleteNeedsEachPermission(t *testing.T) {
+	const discard = "--discard-work web to discard it"
+	states := map[string]struct {
+		bring        func(h *harness)
+		alive        bool
+		first, force string // in the hint
+	}{
+		"running": {func(*harness) {}, true, "", "--force "},
+		"paused": {func(h *harness) {
+			if _, err := h.svc.Pause(t.Context(), "web"); err != nil {
+				t.Fatal(err)
+			}
+		}, true, "banger vm resume web && ", "--force "},
+		"stopped": {func(h *harness) {
+			if _, err := h.svc.Stop(t.Context(), "web", time.Second, quiet); err != nil {
+				t.Fatal(err)
+			}
+		}, false, "banger vm start web && ", ""},
+		"failed": {func(h *harness) {
+			h.machine().exit(vm.ReasonGuestFailed, true)
+			h.eventually("web", func(v vm.VM) bool { return v.State == vm.Failed })
+		}, false, "banger vm start web && ", ""},
+	}
+	works := map[string]*work{
+		"no work":       {},
+		"work":          {unsaved: "has unexported work in /root/repo: changes in 3 files"},
+		"unknown":       {unsaved: "may have unexported work in /root/repo: it was not checked"},
+		"cannot answer": {cannot: fault.New(fault.Unavailable, "the guest does not answer")},
+	}
+	for state, st := range states {
+		for kind, w := range works {
+			for _, how := range []vm.Removal{{}, {Force: true}, {DiscardWork: true}, {Force: true, DiscardWork: true}} {
+				t.Run(fmt.Sprintf("%s %s %+v", state, kind, how), func(t *testing.T) {
+					h := newHarness(t)
+					h.deps.Workspaces = w
+					h.restartDaemon(func() {})
+					h.create("web", true)
+					st.bring(h)
+					err := h.svc.Delete(t.Context(), "web", how, quiet)
+					lost := (w.unsaved != "" || w.cannot != nil) && !how.DiscardWork
+					switch {
+					case lost:
+						wantFault(t, err, fault.Conflict, "web "+cmp.Or(w.unsaved, "may have unexported work"))
+						want := st.first + "banger vm workspace export web, or banger vm rm " + st.force + discard
+						if hint := fault.HintOf(err); hint != want {
+							t.Errorf("hint %q, want %q", hint, want)
+						}
+					case st.alive && !how.Force:
+						wantFault(t, err, fault.Conflict, "web is "+state)
+					case err != nil:
+						t.Fatal(err)
+					default:
+						h.nothingLeft()
+						return
+					}
+					if h.disks.count() != 1 || h.get("web").Provisional || h.get("web").State.Alive() != st.alive {
+						t.Error("something was done nevertheless")
+					}
+				})
+			}
+		}
+	}
+}
