@@ -9,9 +9,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/bangervm/banger/internal/agent/regular"
 )
 
 // Account is a user as whom a command can run. Groups holds the supplementary
@@ -26,8 +27,10 @@ type Account struct {
 }
 
 const (
-	maxFile   = 4 << 20
-	maxLine   = 64 << 10
+	// maxFile bounds what is read of one file, maxLine a line that counts: of a
+	// group with many members, too. Both in bytes.
+	maxFile   = 16 << 20
+	maxLine   = 1 << 20
 	maxGroups = 4096
 )
 
@@ -36,56 +39,59 @@ var ErrUnknown = errors.New("unknown user")
 
 // Lookup finds spec, which is "name", "uid", "name:group", "uid:gid" or empty for
 // root, in the files below root ("/" in a guest). A numeric id needs no entry,
-// and root none at all.
+// and root none at all: whatever the files are, both are found. A group that is
+// left out behind the colon is the user's own.
 func Lookup(root, spec string) (Account, error) {
-	user, group, hasGroup := strings.Cut(spec, ":")
-	if user == "" {
-		user = "root"
-	}
+	user, group, _ := strings.Cut(spec, ":")
 	a, err := lookupUser(root, user)
 	if err != nil {
 		return Account{}, err
 	}
-	if hasGroup {
+	if group != "" {
 		err := setGroup(root, group, &a)
 		return a, err
 	}
 	a.Groups = []uint32{a.GID}
-	err = eachLine(filepath.Join(root, "etc/group"), func(f []string) bool {
+	// A file that cannot be read gives no groups, which nobody needs to come in.
+	_ = eachLine(root, "etc/group", func(f []string) bool {
 		gid, ok := id(f, 2)
-		if ok && len(f) > 3 && gid != a.GID && slices.Contains(strings.Split(f[3], ","), a.Name) {
+		if ok && len(f) > 3 && gid != a.GID && isMember(f[3], a.Name) {
 			a.Groups = append(a.Groups, gid)
 		}
 		return len(a.Groups) < maxGroups
 	})
-	return a, err
+	return a, nil
 }
 
 func lookupUser(root, user string) (Account, error) {
 	number, numErr := strconv.ParseUint(user, 10, 32)
+	isRoot := user == "" || user == "root" || numErr == nil && number == 0
+	if isRoot {
+		user, number, numErr = "root", 0, nil
+	}
 	var a Account
 	found := false
-	err := eachLine(filepath.Join(root, "etc/passwd"), func(f []string) bool {
+	err := eachLine(root, "etc/passwd", func(f []string) bool {
 		uid, okUID := id(f, 2)
 		gid, okGID := id(f, 3)
-		if !okUID || !okGID || len(f) < 7 {
+		if !okUID || !okGID || isRoot && uid != 0 {
 			return true
 		}
 		if f[0] != user && (numErr != nil || uint32(number) != uid) {
 			return true
 		}
-		a = Account{Name: f[0], UID: uid, GID: gid, Home: f[5], Shell: f[6]}
+		a = Account{Name: f[0], UID: uid, GID: gid, Home: field(f, 5), Shell: field(f, 6)}
 		found = true
 		return a.Name != user // a name wins over a number
 	})
 	switch {
-	case err != nil:
-		return a, err
 	case found:
-	case user == "root":
+	case isRoot:
 		a = Account{Name: "root", Home: "/root"}
 	case numErr == nil:
 		a = Account{Name: user, UID: uint32(number), GID: 0}
+	case err != nil:
+		return a, fmt.Errorf("cannot look up the user %q: %w", user, err)
 	default:
 		return a, fmt.Errorf("%w %q", ErrUnknown, user)
 	}
@@ -105,14 +111,14 @@ func setGroup(root, group string, a *Account) error {
 		return nil
 	}
 	found := false
-	err := eachLine(filepath.Join(root, "etc/group"), func(f []string) bool {
+	err := eachLine(root, "etc/group", func(f []string) bool {
 		if gid, ok := id(f, 2); ok && f[0] == group {
 			a.GID, found = gid, true
 		}
 		return !found
 	})
-	if err != nil {
-		return err
+	if err != nil && !found {
+		return fmt.Errorf("cannot look up the group %q: %w", group, err)
 	}
 	if !found {
 		return fmt.Errorf("%w: no group %q", ErrUnknown, group)
@@ -121,18 +127,32 @@ func setGroup(root, group string, a *Account) error {
 	return nil
 }
 
-func id(fields []string, i int) (uint32, bool) {
-	if len(fields) <= i {
-		return 0, false
+func isMember(members, name string) bool {
+	for member := range strings.SplitSeq(members, ",") {
+		if member == name {
+			return true
+		}
 	}
-	n, err := strconv.ParseUint(fields[i], 10, 32)
+	return false
+}
+
+// field is empty where a line is shorter, as that of a user without a shell may be.
+func field(fields []string, i int) string {
+	if len(fields) <= i {
+		return ""
+	}
+	return fields[i]
+}
+
+func id(fields []string, i int) (uint32, bool) {
+	n, err := strconv.ParseUint(field(fields, i), 10, 32)
 	return uint32(n), err == nil
 }
 
-// eachLine calls f with the colon-separated fields of each line until f returns
-// false. A missing file has no lines; overlong lines end it.
-func eachLine(path string, f func(fields []string) bool) error {
-	file, err := os.Open(path)
+// eachLine calls f with the colon-separated fields of each line of a file until f
+// returns false. A missing file has no lines; lines over maxLine are left out.
+func eachLine(root, path string, f func(fields []string) bool) error {
+	file, err := regular.Open(filepath.Join(root, path))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
@@ -140,15 +160,34 @@ func eachLine(path string, f func(fields []string) bool) error {
 		return err
 	}
 	defer func() { _ = file.Close() }()
-	scan := bufio.NewScanner(io.LimitReader(file, maxFile))
-	scan.Buffer(nil, maxLine)
-	for scan.Scan() {
-		if line := scan.Text(); line != "" && line[0] != '#' && !f(strings.Split(line, ":")) {
+	in := bufio.NewReaderSize(io.LimitReader(file, maxFile), 64<<10)
+	for {
+		line, err := nextLine(in)
+		if line != "" && line[0] != '#' && !f(strings.SplitN(line, ":", 8)) {
 			return nil
 		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read /%s: %w", path, err)
+		}
 	}
-	if err := scan.Err(); err != nil {
-		return fmt.Errorf("read %s: %w", path, err)
+}
+
+// nextLine reads a line without its end. One over maxLine is empty.
+func nextLine(in *bufio.Reader) (string, error) {
+	var line []byte
+	tooLong := false
+	for {
+		part, err := in.ReadSlice('\n')
+		if tooLong = tooLong || len(line)+len(part) > maxLine; tooLong {
+			line = nil
+		} else {
+			line = append(line, part...)
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return strings.TrimSuffix(string(line), "\n"), err
+		}
 	}
-	return nil
 }

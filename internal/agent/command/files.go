@@ -42,7 +42,7 @@ func OpenFiles(a account.Account, input bool, terminal *Size) (*Files, error) {
 	if input {
 		f.stdin, f.In, err = os.Pipe()
 	} else {
-		f.stdin, err = os.Open(os.DevNull)
+		f.stdin, err = Nothing()
 	}
 	if err == nil {
 		f.out, f.stdout, err = os.Pipe()

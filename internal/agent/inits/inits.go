@@ -14,6 +14,7 @@ import (
 
 	securejoin "github.com/cyphar/filepath-securejoin"
 
+	"github.com/bangervm/banger/internal/agent/regular"
 	"github.com/bangervm/banger/internal/agentrpc"
 )
 
@@ -49,10 +50,7 @@ func Choose(root string, mode agentrpc.InitMode) (Found, error) {
 	if mode == agentrpc.InitAgent {
 		return self, nil
 	}
-	found, err := detect(root)
-	if err != nil {
-		return Found{}, err
-	}
+	found := detect(root)
 	switch {
 	case mode == agentrpc.InitImage && found.Path == "":
 		return Found{}, fmt.Errorf("%w: neither /sbin/init nor /init", ErrNoInit)
@@ -63,17 +61,17 @@ func Choose(root string, mode agentrpc.InitMode) (Found, error) {
 }
 
 // detect looks at what /sbin/init is, and whether what it needs is there.
-func detect(root string) (Found, error) {
+func detect(root string) Found {
 	t := tree(root)
 	for _, path := range []string{"/sbin/init", "/usr/sbin/init", "/bin/init", "/etc/init", "/init"} {
 		target, ok := t.program(path)
 		if !ok {
 			continue
 		}
-		flavour, shutdown, err := t.identify(target)
-		return Found{Flavour: flavour, Path: path, Shutdown: shutdown}, err
+		flavour, shutdown := t.identify(target)
+		return Found{Flavour: flavour, Path: path, Shutdown: shutdown}
 	}
-	return Found{}, nil
+	return Found{}
 }
 
 // tree is a root directory; its paths are resolved inside it.
@@ -92,77 +90,74 @@ func (t tree) program(path string) (string, bool) {
 	return target, true
 }
 
-func (t tree) identify(target string) (flavour, shutdown Flavour, err error) {
+// identify takes an init whose files cannot be read for an unknown one.
+func (t tree) identify(target string) (flavour, shutdown Flavour) {
 	switch filepath.Base(target) {
 	case "systemd":
-		return Systemd, Systemd, nil
+		return Systemd, Systemd
 	case "openrc-init":
 		if _, ok := t.program("/sbin/openrc"); ok {
-			return OpenRC, OpenRC, nil
+			return OpenRC, OpenRC
 		}
-		return Unknown, Unknown, nil
+		return Unknown, Unknown
 	case "runit-init", "runit":
 		for _, stage := range []string{"/etc/runit/1", "/etc/runit/2"} {
 			if _, ok := t.program(stage); !ok {
-				return Unknown, Unknown, nil
+				return Unknown, Unknown
 			}
 		}
-		return Runit, Runit, nil
+		return Runit, Runit
 	}
-	kind, err := pid1Kind(target)
-	if err != nil || kind == Unknown {
-		return Unknown, Unknown, err
+	kind := pid1Kind(target)
+	if kind == Unknown {
+		return Unknown, Unknown
 	}
-	complete, openrc, err := t.inittab(kind)
+	complete, openrc := t.inittab(kind)
 	switch {
-	case err != nil || !complete:
-		return Unknown, Unknown, err
+	case !complete:
+		return Unknown, Unknown
 	case openrc:
-		return OpenRC, kind, nil
+		return OpenRC, kind
 	}
-	return kind, kind, nil
+	return kind, kind
 }
 
 // maxInit bounds how much of an init is read to tell what it is.
 const maxInit = 16 << 20
 
 // pid1Kind tells busybox from sysvinit by texts that only they hold.
-func pid1Kind(target string) (Flavour, error) {
+func pid1Kind(target string) Flavour {
 	if filepath.Base(target) == "busybox" {
-		return Busybox, nil
+		return Busybox
 	}
-	f, err := os.Open(target)
+	f, err := regular.Open(target)
 	if err != nil {
-		return Unknown, err
+		return Unknown
 	}
 	defer func() { _ = f.Close() }()
 	data, err := io.ReadAll(io.LimitReader(f, maxInit))
 	switch {
 	case err != nil:
-		return Unknown, err
+		return Unknown
 	case bytes.Contains(data, []byte("BusyBox v")):
-		return Busybox, nil
+		return Busybox
 	case bytes.Contains(data, []byte("INIT_VERSION")):
-		return Sysvinit, nil
+		return Sysvinit
 	}
-	return Unknown, nil
+	return Unknown
 }
 
 // inittab reports whether the programs that must run for the system to come up
 // are there, and whether OpenRC is what they run.
-func (t tree) inittab(kind Flavour) (complete, openrc bool, err error) {
-	path, err := securejoin.SecureJoin(string(t), "/etc/inittab")
-	if err != nil {
-		return false, false, err
-	}
-	f, err := os.Open(path)
+func (t tree) inittab(kind Flavour) (complete, openrc bool) {
+	f, err := regular.OpenIn(string(t), "/etc/inittab")
 	if errors.Is(err, os.ErrNotExist) {
 		// busybox then runs /etc/init.d/rcS.
 		_, ok := t.program("/etc/init.d/rcS")
-		return kind == Busybox && ok, false, nil
+		return kind == Busybox && ok, false
 	}
 	if err != nil {
-		return false, false, err
+		return false, false
 	}
 	defer func() { _ = f.Close() }()
 	boots := 0
@@ -173,12 +168,12 @@ func (t tree) inittab(kind Flavour) (complete, openrc bool, err error) {
 			continue
 		}
 		if !t.hasProgram(program) {
-			return false, false, nil
+			return false, false
 		}
 		boots++
 		openrc = openrc || filepath.Base(program) == "openrc"
 	}
-	return boots > 0, openrc, scan.Err()
+	return boots > 0 && scan.Err() == nil, openrc
 }
 
 // bootProgram returns the program of an inittab line (id:runlevels:action:process)

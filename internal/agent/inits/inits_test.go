@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/bangervm/banger/internal/agent/inits"
+	"github.com/bangervm/banger/internal/agent/regular/regulartest"
 	"github.com/bangervm/banger/internal/agentrpc"
 )
 
@@ -133,4 +134,29 @@ func FuzzInittab(f *testing.F) {
 			t.Errorf("OpenRC in a tree without it: %+v", got)
 		}
 	})
+}
+
+// An init whose files are odd is no init to start, and is not waited for.
+func TestChooseWithOddFiles(t *testing.T) {
+	for kind, odd := range regulartest.Odd() {
+		for _, path := range []string{"etc/inittab", "sbin/init", "etc/runit/1"} {
+			t.Run(kind+" for "+path, func(t *testing.T) {
+				entries := map[string]string{"bin/busybox": busybox, "sbin/init": "->/bin/busybox", "etc/inittab": alpineInittab, "sbin/openrc": "!x"}
+				if path == "etc/runit/1" {
+					entries = map[string]string{"sbin/init": "->/sbin/runit-init", "sbin/runit-init": "!x", "etc/runit/1": "!x", "etc/runit/2": "!x"}
+				}
+				root := build(t, entries)
+				if found, err := inits.Choose(root, agentrpc.InitAuto); err != nil || found.Flavour == inits.Agent {
+					t.Fatalf("before: %+v, %v", found, err)
+				}
+				if err := os.Remove(filepath.Join(root, path)); err != nil {
+					t.Fatal(err)
+				}
+				odd(t, filepath.Join(root, path))
+				if found, err := inits.Choose(root, agentrpc.InitAuto); err != nil || found.Flavour != inits.Agent {
+					t.Errorf("Choose = %+v, %v", found, err)
+				}
+			})
+		}
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/bangervm/banger/internal/agent/command"
+	"github.com/bangervm/banger/internal/agent/regular"
 	"github.com/bangervm/banger/internal/agentrpc"
 )
 
@@ -94,7 +95,7 @@ func interpreter(spec command.Spec, cause error) string {
 	if err != nil {
 		return ""
 	}
-	file, err := os.Open(path)
+	file, err := regular.Open(path)
 	if err != nil {
 		return ""
 	}

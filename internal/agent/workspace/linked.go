@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bangervm/banger/internal/agent/regular"
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/gittree"
 )
@@ -34,10 +35,7 @@ func (c *collection) linked(ctx context.Context, snap gittree.Snapshot) []string
 	for _, entry := range entries[:min(len(entries), maxLinked)] {
 		own := filepath.Join(snap.CommonDir, "worktrees", entry.Name())
 		pointer := filepath.Join(own, "gitdir")
-		if info, err := os.Lstat(pointer); err != nil || !info.Mode().IsRegular() || info.Size() > maxPointer {
-			continue
-		}
-		gitFile, err := os.ReadFile(pointer)
+		gitFile, err := regular.Read(pointer, maxPointer)
 		if err != nil {
 			continue
 		}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/bangervm/banger/internal/agent/regular"
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/gitindex"
 )
@@ -143,10 +144,10 @@ func (l *lister) absent(x *gitindex.Index, base string) error {
 func (l *lister) load(dir string) *known {
 	file := filepath.Join(dir, gitIndex)
 	info, err := os.Stat(file)
-	if err != nil || info.Size() > gitindex.MaxSize {
+	if err != nil {
 		return nil
 	}
-	data, err := os.ReadFile(file)
+	data, err := regular.Read(file, gitindex.MaxSize)
 	if err != nil {
 		return nil
 	}
