@@ -95,6 +95,10 @@ fuzz: ## Each fuzz test for FUZZTIME (10s)
 openapi: ## Generate api/openapi.yaml from the wire types
 	$(GO) test ./internal/server -run TestContractIsCurrent -update
 
+.PHONY: config-docs
+config-docs: ## Generate the tables of docs/config.md from the configuration's keys
+	$(GO) test ./internal/config -run TestReferenceIsCurrent -update
+
 .PHONY: tools
 tools: $(TOOLS)/.stamp ## Build the pinned tools into bin/tools/
 

@@ -14,6 +14,11 @@ const BuildHeader = "Banger-Build"
 // shared by two homes of one user.
 const StateHeader = "Banger-State"
 
+// SettingsHeader may be on any request: the configuration of the client's own
+// command (config.Encode), which holds for what the request asks for. Without it
+// bangerd's own holds.
+const SettingsHeader = "Banger-Settings"
+
 // Upgrade tokens of POST /v1/vms/{name}/exec and GET /v1/vms/{name}/stream/{port}.
 const (
 	ExecProtocol = "banger-exec-v1"

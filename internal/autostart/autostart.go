@@ -26,6 +26,9 @@ type Options struct {
 	// Socket, when set, is another daemon's: it is only dialled, never started
 	// or replaced. Empty means Dirs.Socket().
 	Socket string
+	// Settings, if set, makes the client's configuration for each request: see
+	// client.Client.
+	Settings func() (string, error)
 	// Bangerd is the path of the executable; empty: see Find.
 	Bangerd string
 	// Warn gets a line when an older daemon has to be used as it is. Nil: nobody does.
@@ -54,6 +57,7 @@ func (o Options) Client() *client.Client {
 	if o.Socket == "" {
 		c.StateDir = o.Dirs.State
 	}
+	c.Settings = o.Settings
 	return c
 }
 

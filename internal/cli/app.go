@@ -12,6 +12,7 @@ import (
 	"github.com/bangervm/banger/internal/buildinfo"
 	"github.com/bangervm/banger/internal/client"
 	"github.com/bangervm/banger/internal/config"
+	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/statedir"
 )
 
@@ -71,7 +72,7 @@ func (a *App) autostart() (autostart.Options, error) {
 // daemon returns a client of a daemon that answers and is not of an older
 // build than this. It starts or replaces one where it must.
 func (a *App) daemon(ctx context.Context) (*client.Client, error) {
-	opts, err := a.autostart()
+	opts, err := a.configured()
 	if err != nil {
 		return nil, err
 	}
@@ -94,10 +95,42 @@ func socket(opts autostart.Options) string {
 	return opts.Dirs.Socket()
 }
 
-func loadConfig() (config.Config, error) {
+// configured is autostart for commands for which the configuration holds.
+func (a *App) configured() (autostart.Options, error) {
+	opts, err := a.autostart()
+	opts.Settings = a.settings
+	return opts, err
+}
+
+// settings is the configuration as it is sent to the daemon.
+func (a *App) settings() (string, error) {
+	cfg, _, err := loadConfig()
+	if err != nil {
+		return "", err
+	}
+	agent := a.getenv("BANGER_AGENT")
+	if agent != "" {
+		if agent, err = absolutePath(agent); err != nil {
+			return "", err
+		}
+	}
+	return cfg.Encode(agent)
+}
+
+func loadConfig() (config.Config, config.Sources, error) {
 	dirs, err := statedir.FromEnv()
 	if err != nil {
-		return config.Config{}, err
+		return config.Config{}, nil, err
 	}
-	return config.Load(dirs)
+	cfg, from, err := config.Load(dirs)
+	if err != nil {
+		return cfg, nil, err
+	}
+	if err := cfg.CheckHost(from, hostCPUs(), hostMemory()); err != nil {
+		return cfg, nil, err
+	}
+	if _, err := parseKeys(cfg.DetachKeys); err != nil {
+		return cfg, nil, fault.Wrap(fault.Invalid, err, "detach_keys (%s)", from["detach_keys"]).WithHint("%s", fault.HintOf(err))
+	}
+	return cfg, from, nil
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 
@@ -12,54 +13,63 @@ import (
 
 func (a *App) configCommand() *cobra.Command {
 	return a.group("config", "Show the configuration",
-		"The configuration is config.toml, and BANGER_* variables over it. Neither need exist.",
+		"Show the configuration: config.toml, overridden by BANGER_ variables. Both are optional.",
 		a.configShowCommand(), a.configPathCommand())
 }
 
 func (a *App) configShowCommand() *cobra.Command {
 	var f *format
 	cmd := &cobra.Command{
-		Use: "show", Short: "Print the configuration as it is in force here",
+		Use: "show", Short: "Print the configuration in effect, and where each value comes from",
+		Long: "Print the configuration that holds for commands run here, and where each value comes from: the default,\n" +
+			"config.toml, or a BANGER_ variable. It holds whatever daemon runs.",
 		Args: args(0, 0, ""), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(_ *cobra.Command, _ []string) error {
-			cfg, err := loadConfig()
+			cfg, from, err := loadConfig()
 			if err != nil {
 				return err
 			}
-			return configView().show(a, *f, cfg)
+			return a.showConfig(*f, cfg, from)
 		},
 	}
 	f = formatFlag(cmd)
 	return cmd
 }
 
-func configView() view[config.Config] {
-	size := func(s config.Size) string {
-		text, err := s.MarshalText()
-		if err != nil {
-			return s.String()
+// configAnswer is what -o json shows.
+type configAnswer struct {
+	config.Config
+	Sources config.Sources `json:"sources"`
+}
+
+// setting is a row of the table.
+type setting struct{ name, value, env, source string }
+
+func (a *App) showConfig(f format, cfg config.Config, from config.Sources) error {
+	if f == formatJSON || f == formatYAML {
+		return a.printValue(f, configAnswer{Config: cfg, Sources: from})
+	}
+	var rows []setting
+	for _, key := range config.Keys() {
+		rows = append(rows, setting{key.Name, key.TOML(cfg), key.Env, from[key.Name]})
+	}
+	rows = append(rows, setting{"files", placedText(cfg), "", from["files"]})
+	for _, v := range config.Variables() {
+		value, source := a.getenv(v.Name), config.FromDefault
+		if value != "" {
+			source = v.Name
 		}
-		return quote(string(text))
+		rows = append(rows, setting{"-", strconv.Quote(value), v.Name, source})
 	}
-	return view[config.Config]{
-		name: func(config.Config) string { return "config" },
-		fields: []column[config.Config]{
-			{head: "driver", cell: func(c config.Config) string { return quote(c.Driver) }},
-			{head: "qemu", cell: func(c config.Config) string { return quote(c.QEMU) }},
-			{head: "log_level", cell: func(c config.Config) string { return quote(c.LogLevel.String()) }},
-			{head: "vm.image", cell: func(c config.Config) string { return quote(c.VM.Image) }},
-			{head: "vm.kernel", cell: func(c config.Config) string { return quote(c.VM.Kernel) }},
-			{head: "vm.vcpu", cell: func(c config.Config) string { return strconv.Itoa(c.VM.VCPU) }},
-			{head: "vm.memory", cell: func(c config.Config) string { return size(c.VM.Memory) }},
-			{head: "vm.disk", cell: func(c config.Config) string { return size(c.VM.Disk) }},
-			{head: "network.egress", cell: func(c config.Config) string { return quote(c.Network.Egress) }},
-			{head: "network.dns", cell: func(c config.Config) string { return quote(strings.Join(c.Network.DNS, ",")) }},
-			{head: "network.names_port", cell: func(c config.Config) string { return strconv.Itoa(c.Network.NamesPort) }},
-			{head: "ssh_key", cell: func(c config.Config) string { return quote(c.SSHKey) }},
-			{head: "detach_keys", cell: func(c config.Config) string { return quote(c.DetachKeys) }},
-			{head: "files", cell: placedText},
+	return view[setting]{
+		name: func(s setting) string { return cmp.Or(strings.TrimPrefix(s.name, "-"), s.env) },
+		columns: []column[setting]{
+			{head: "KEY", cell: func(s setting) string { return s.name }},
+			{head: "VALUE", cell: func(s setting) string { return s.value }},
+			{head: "VARIABLE", cell: func(s setting) string { return s.env }},
+			{head: "SOURCE", cell: func(s setting) string { return s.source }},
 		},
-	}
+	}.list(a, f, rows)
 }
 
 // placedText says what is copied into guests.
@@ -68,15 +78,12 @@ func placedText(c config.Config) string {
 	for _, f := range c.Placed() {
 		all = append(all, f.Host+" -> "+f.Guest)
 	}
-	if len(all) == 0 {
-		return "none"
-	}
-	return strings.Join(all, ", ")
+	return cmp.Or(strings.Join(all, ", "), "none")
 }
 
 func (a *App) configPathCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "path", Short: "Print the path of config.toml, which need not exist",
+		Use: "path", Short: "Print the path of config.toml, whether or not it exists",
 		Args: args(0, 0, ""), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(_ *cobra.Command, _ []string) error {
 			dirs, err := statedir.FromEnv()

@@ -29,7 +29,7 @@ func parseKeys(text string) ([]byte, error) {
 // given, or the configured ones.
 func detachKeys(given string) ([]byte, string, error) {
 	if given == "" {
-		cfg, err := loadConfig()
+		cfg, _, err := loadConfig()
 		if err != nil {
 			return nil, "", err
 		}

@@ -1,7 +1,11 @@
 package cli
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"io/fs"
+	"os"
 	"strings"
 	"time"
 
@@ -9,6 +13,7 @@ import (
 
 	"github.com/bangervm/banger/internal/config"
 	"github.com/bangervm/banger/internal/doctor"
+	"github.com/bangervm/banger/internal/fault"
 )
 
 func (a *App) doctorCommand() *cobra.Command {
@@ -29,7 +34,7 @@ func (a *App) doctor(ctx context.Context, f format) error {
 	if err != nil {
 		return err
 	}
-	cfg, configErr := config.Load(opts.Dirs)
+	cfg, _, configErr := loadConfig()
 	if configErr != nil {
 		cfg = config.Default()
 	}
@@ -51,7 +56,7 @@ func (a *App) doctor(ctx context.Context, f format) error {
 		return doctor.Daemon{Version: ping.Version, Names: ping.Names, NamesProblem: ping.NamesProblem}, err
 	}
 	report := doctor.Run(ctx, world)
-	report.Add(configFinding(opts.Dirs.ConfigFile(), configErr))
+	report.Add(configFinding(opts.Dirs.ConfigFile(), cfg.SSHKey, configErr))
 	if err := a.printReport(f, report); err != nil {
 		return err
 	}
@@ -61,9 +66,21 @@ func (a *App) doctor(ctx context.Context, f format) error {
 	return nil
 }
 
-func configFinding(file string, err error) doctor.Finding {
+func configFinding(file, sshKey string, err error) doctor.Finding {
 	if err != nil {
-		return doctor.Finding{Name: "config", Status: doctor.Fail, Reason: err.Error(), Remedy: "mend " + file + ", or the BANGER_ variable named here"}
+		remedy := cmp.Or(fault.HintOf(err), "fix "+file+", or the BANGER_ variable named here")
+		return doctor.Finding{Name: "config", Status: doctor.Fail, Reason: err.Error(), Remedy: remedy}
+	}
+	if sshKey != "" {
+		if _, err := os.Stat(sshKey); err != nil {
+			return doctor.Finding{
+				Name: "config", Status: doctor.Fail, Reason: "cannot use ssh_key: " + err.Error(),
+				Remedy: "set ssh_key in " + file + " (or BANGER_SSH_KEY) to a private key that exists, or remove it",
+			}
+		}
+	}
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		return doctor.Finding{Name: "config", Status: doctor.OK, Reason: "the defaults: " + file + " does not exist"}
 	}
 	return doctor.Finding{Name: "config", Status: doctor.OK, Reason: file}
 }

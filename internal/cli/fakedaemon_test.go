@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -99,6 +100,13 @@ func (d *fakeDaemon) record(next http.Handler) http.Handler {
 			r.Body = io.NopCloser(strings.NewReader(string(body)))
 		}
 		d.note(line)
+		if sent := r.Header.Get(api.SettingsHeader); sent != "" {
+			settings, err := base64.RawStdEncoding.DecodeString(sent)
+			if err != nil {
+				return
+			}
+			d.note("settings of " + r.Method + " " + r.URL.Path + ": " + string(settings))
+		}
 		w.Header().Set(api.BuildHeader, "v1.2.3 0123456789abcdef 1764000000")
 		next.ServeHTTP(w, r)
 	})

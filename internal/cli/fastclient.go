@@ -15,7 +15,7 @@ import (
 // daemon only when none listens, and does not look at the build of one that
 // does. It saves a round trip where each counts, as in vm exec.
 func (a *App) fastDaemon() (*client.Client, error) {
-	opts, err := a.autostart()
+	opts, err := a.configured()
 	if err != nil {
 		return nil, err
 	}

@@ -42,7 +42,7 @@ func (a *App) serveMCP(ctx context.Context) error {
 // a daemon that is not older than this program, and each later one starts a
 // daemon where none listens.
 func (a *App) lastingDaemon() (*client.Client, error) {
-	opts, err := a.autostart()
+	opts, err := a.configured()
 	if err != nil {
 		return nil, err
 	}

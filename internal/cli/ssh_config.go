@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/bangervm/banger/internal/config"
 	"github.com/bangervm/banger/internal/sshkeys"
 	"github.com/bangervm/banger/internal/statedir"
 )
@@ -38,7 +37,7 @@ func (a *App) sshConfigCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			cfg, err := config.Load(dirs)
+			cfg, _, err := loadConfig()
 			if err != nil {
 				return err
 			}

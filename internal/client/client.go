@@ -24,6 +24,10 @@ type Client struct {
 	// that serves another answers Conflict. It may be set before the first use.
 	StateDir string
 
+	// Settings, if set, makes the value of api.SettingsHeader for each request: the
+	// configuration that is to hold for it. It may be set before the first use.
+	Settings func() (string, error)
+
 	where string
 	http  *http.Client
 

@@ -62,17 +62,27 @@ func request(ctx context.Context, method, target string, in any) (*http.Request,
 	return req, nil
 }
 
-// mark says in the request which daemon is meant.
-func (c *Client) mark(req *http.Request) {
+// mark says in the request which daemon is meant, and by which configuration.
+func (c *Client) mark(req *http.Request) error {
 	if c.StateDir != "" {
 		req.Header.Set(api.StateHeader, c.StateDir)
 	}
+	if c.Settings == nil {
+		return nil
+	}
+	settings, err := c.Settings()
+	if err == nil {
+		req.Header.Set(api.SettingsHeader, settings)
+	}
+	return err
 }
 
 // send does a request and returns the answer when its status is 2xx. The
 // caller closes the body.
 func (c *Client) send(req *http.Request) (*http.Response, error) {
-	c.mark(req)
+	if err := c.mark(req); err != nil {
+		return nil, err
+	}
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return nil, c.transportError(req.Context(), err)

@@ -78,7 +78,9 @@ func (c *Client) upgrade(r *http.Request, protocol string) (*Stream, error) {
 }
 
 func (c *Client) handshake(conn net.Conn, r *http.Request, protocol string) (*Stream, error) {
-	c.mark(r)
+	if err := c.mark(r); err != nil {
+		return nil, err
+	}
 	r.Header.Set("Connection", "Upgrade")
 	r.Header.Set("Upgrade", protocol)
 	if err := r.Write(conn); err != nil {

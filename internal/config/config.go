@@ -1,52 +1,43 @@
 // Package config is what the user may set: config.toml and BANGER_* variables
-// over built-in defaults, as one validated value.
+// over built-in defaults, as one validated value. Keys is the table of them.
 package config
 
 import (
 	"log/slog"
+	"os"
 
 	"github.com/bangervm/banger/internal/statedir"
 )
 
-// Config is the whole configuration. Load returns it valid.
+// Config is the whole configuration. Load returns it valid. What a field means
+// is in Keys.
 type Config struct {
-	// Driver is "auto", "qemu-tcg" or "qemu-kvm". BANGER_DRIVER
-	Driver string `toml:"driver" json:"driver"`
-	// QEMU is the path or name of the qemu-system executable; empty: looked up. BANGER_QEMU
-	QEMU string `toml:"qemu" json:"qemu"`
-	// LogLevel is the daemon's: debug, info, warn or error. BANGER_LOG_LEVEL
-	LogLevel slog.Level `toml:"log_level" json:"log_level"`
-	// DetachKeys leave a session's terminal, as in "ctrl-]" or "ctrl-p,ctrl-q". BANGER_DETACH_KEYS
-	DetachKeys string `toml:"detach_keys" json:"detach_keys"`
-	// SSHKey is a private key of the user's own, absolute or beginning with "~/",
-	// which guests let in and ssh uses; empty: one of banger's own. BANGER_SSH_KEY
-	SSHKey string `toml:"ssh_key" json:"ssh_key"`
-	// VM holds what a VM gets when the request does not say.
-	VM VMDefaults `toml:"vm" json:"vm"`
-	// Network is of guests' networks and VMs' names.
-	Network Network `toml:"network" json:"network"`
+	Driver     string     `json:"driver"`
+	QEMU       string     `json:"qemu"`
+	LogLevel   slog.Level `json:"log_level"`
+	DetachKeys string     `json:"detach_keys"`
+	SSHKey     string     `json:"ssh_key"`
+	VM         VMDefaults `json:"vm"`
+	Network    Network    `json:"network"`
 	// Files are copied into guests when they start.
-	Files []File `toml:"files" json:"files"`
+	Files []File `json:"files"`
 }
 
 // VMDefaults are the defaults of a new VM.
 type VMDefaults struct {
-	Image  string `toml:"image" json:"image"`   // BANGER_IMAGE
-	Kernel string `toml:"kernel" json:"kernel"` // empty: the image's, or else the newest. BANGER_KERNEL
-	VCPU   int    `toml:"vcpu" json:"vcpu"`     // BANGER_VCPU
-	Memory Size   `toml:"memory" json:"memory"` // BANGER_MEMORY
-	Disk   Size   `toml:"disk" json:"disk"`     // BANGER_DISK
+	Image  string `json:"image"`
+	Kernel string `json:"kernel"`
+	VCPU   int    `json:"vcpu"`
+	Memory Size   `json:"memory"`
+	Disk   Size   `json:"disk"`
 }
 
 // Network is the [network] table.
 type Network struct {
-	// Egress is the policy of a new VM: a preset, or the text of a policy. BANGER_EGRESS
-	Egress string `toml:"egress" json:"egress"`
-	// DNS are the upstream resolvers of guests, "ADDRESS:PORT" (the port may be
-	// left out). Empty: those of the host. BANGER_DNS, with commas between them.
-	DNS []string `toml:"dns" json:"dns"`
-	// NamesPort is where bangerd answers DNS for .vm on this host; 0: nowhere. BANGER_NAMES_PORT
-	NamesPort int `toml:"names_port" json:"names_port"`
+	Egress string `json:"egress"`
+	// DNS are "ADDRESS:PORT".
+	DNS       []string `json:"dns"`
+	NamesPort int      `json:"names_port"`
 }
 
 // Default is the configuration without a file or variables.
@@ -59,8 +50,19 @@ func Default() Config {
 	}
 }
 
-// Load reads config.toml (which need not exist) and the environment. A key it
-// does not know, or a value out of range, is Invalid and names both.
-func Load(dirs statedir.Dirs) (Config, error) {
-	return load(dirs.ConfigFile(), lookupEnv)
+// Sources tells where each key's value is from, by the key's name: "default",
+// "config.toml", or the name of a variable. "files" is a key here too.
+type Sources map[string]string
+
+// The sources that are no variable.
+const (
+	FromDefault = "default"
+	FromFile    = "config.toml"
+)
+
+// Load reads config.toml (which need not exist) and the environment. A key or a
+// BANGER_ variable that it does not know is Invalid, and the hint names the
+// nearest; so is a value out of range.
+func Load(dirs statedir.Dirs) (Config, Sources, error) {
+	return load(dirs.ConfigFile(), os.Environ())
 }

@@ -76,16 +76,30 @@ func loadText(t *testing.T, file string, env map[string]string) (Config, error) 
 	if err := os.WriteFile(path, []byte(file), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return load(path, func(key string) (string, bool) { v, ok := env[key]; return v, ok })
+	cfg, _, err := load(path, environ(env))
+	return cfg, err
+}
+
+func environ(env map[string]string) []string {
+	var all []string
+	for key, value := range env {
+		all = append(all, key+"="+value)
+	}
+	return all
 }
 
 func TestNoFileIsTheDefault(t *testing.T) {
-	got, err := load(filepath.Join(t.TempDir(), "none.toml"), func(string) (string, bool) { return "", false })
+	got, from, err := load(filepath.Join(t.TempDir(), "none.toml"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(Default(), got); diff != "" {
 		t.Error(diff)
+	}
+	for _, name := range keyNames() {
+		if from[name] != FromDefault {
+			t.Errorf("%s is from %q", name, from[name])
+		}
 	}
 }
 
@@ -111,13 +125,28 @@ func TestRefusals(t *testing.T) {
 		env  map[string]string
 		says []string
 	}{
-		"unknown key":        {"colour = 'red'", nil, []string{"colour", "line 1"}},
+		"unknown key":        {"colour = 'red'", nil, []string{`"colour"`, "line 1"}},
 		"unknown nested key": {"[vm]\nram = '1G'", nil, []string{"vm.ram", "line 2"}},
 		"unknown table":      {"[network]\nx = 1", nil, []string{"network"}},
 		"syntax":             {"vcpu = ", nil, []string{"line 1"}},
 		"wrong type":         {"[vm]\nvcpu = 'two'", nil, []string{"vcpu"}},
 		"bad size":           {"[vm]\nmemory = 'much'", nil, []string{"much"}},
-		"boolean for a size": {"[vm]\nmemory = true", nil, []string{"true"}},
+		"boolean for a size": {"[vm]\nmemory = true", nil, []string{"true", "line 2", "is not a size"}},
+		"fraction of a byte": {"[vm]\nmemory = 1.5", nil, []string{"1.5", "is not a size"}},
+		"one byte":           {"[vm]\nmemory = 1", nil, []string{"vm.memory 1B is too small"}},
+		"string for a list":  {"[network]\ndns = '1.1.1.1'", nil, []string{"line 2: network.dns", `"1.1.1.1" is not a list of strings`}},
+		"numbers in a list":  {"[network]\ndns = [1]", nil, []string{"network.dns", "is not a list of strings"}},
+		"list for a string":  {"driver = ['a']", nil, []string{"line 1: driver", "a list is not a string"}},
+		"number for a level": {"log_level = 3", nil, []string{"log_level", "3 is not a string"}},
+		"value for a table":  {"vm = 3", nil, []string{`unknown key "vm"`, "line 1"}},
+		"inline table":       {"vm = {vcpu = 'x'}", nil, []string{"line 1: vm.vcpu", `"x" is not a whole number`}},
+		"number too big":     {"[vm]\nvcpu = 99999999999999999999", nil, []string{"line 2"}},
+		"twice":              {"driver = 'auto'\ndriver = 'auto'", nil, []string{"line 2", "driver"}},
+		"files' key":         {"[[files]]\nhots = '/x'", nil, []string{"line 2", "files.hots"}},
+		"files' value":       {"[[files]]\nhost = 3", nil, []string{"line 2", "files.host"}},
+		"files as a value":   {"files = 3", nil, []string{"line 1", "files", "[[files]] tables"}},
+		"no image":           {"[vm]\nimage = ''", nil, []string{"vm.image"}},
+		"unknown variable":   {"", map[string]string{"BANGER_VM_MEMORY": "1G"}, []string{"BANGER_VM_MEMORY"}},
 		"driver":             {"driver = 'xen'", nil, []string{"xen", "qemu-tcg"}},
 		"zero CPUs":          {"[vm]\nvcpu = 0", nil, []string{"vcpu", "0"}},
 		"negative memory":    {"[vm]\nmemory = '-1G'", nil, []string{"memory", "-1GiB"}},
@@ -132,12 +161,15 @@ func TestRefusals(t *testing.T) {
 		"any resolver":       {"", map[string]string{"BANGER_DNS": "0.0.0.0"}, []string{"0.0.0.0"}},
 		"many resolvers":     {"", map[string]string{"BANGER_DNS": "1.1.1.1,,,,,,,,"}, []string{"9 resolvers"}},
 		"names' port":        {"[network]\nnames_port = 65536", nil, []string{"names_port", "65536"}},
-		"big file":           {"# " + strings.Repeat("x", maxFile), nil, []string{"bigger"}},
+		"big file":           {"# " + strings.Repeat("x", maxFile), nil, []string{"larger"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := loadText(t, c.file, c.env)
 			if !errors.Is(err, fault.Invalid) {
 				t.Fatalf("got %v", err)
+			}
+			if strings.Contains(err.Error(), "TOML") || strings.Contains(err.Error(), "struct") {
+				t.Errorf("%q speaks of Go", err)
 			}
 			for _, want := range c.says {
 				if !strings.Contains(err.Error(), want) {
@@ -154,7 +186,7 @@ func FuzzConfig(f *testing.F) {
 	f.Add([]byte("vm = {vcpu = 1e400}"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		cfg := Default()
-		if err := decode(&cfg, data); err != nil && err.Error() == "" {
+		if err := cfg.applyFile(data, Sources{}); err != nil && err.Error() == "" {
 			t.Fatal("an error that says nothing")
 		}
 	})

@@ -1,44 +1,44 @@
 package config
 
 import (
-	"bytes"
 	"errors"
 	"io"
-	"log/slog"
+	"maps"
 	"os"
-	"path/filepath"
-	"strconv"
+	"slices"
 	"strings"
-
-	"github.com/pelletier/go-toml/v2"
 
 	"github.com/bangervm/banger/internal/fault"
 )
 
-// maxFile bounds config.toml, in bytes.
-const maxFile = 1 << 20
+// maxFile bounds config.toml, in bytes. What is sent to bangerd must fit in a
+// request's header.
+const maxFile = 32 << 10
 
-func lookupEnv(key string) (string, bool) {
-	value, ok := os.LookupEnv(key)
-	return value, ok && value != ""
-}
-
-func load(path string, env func(string) (string, bool)) (Config, error) {
+func load(path string, environ []string) (Config, Sources, error) {
 	cfg := Default()
+	from := Sources{"files": FromDefault}
+	for _, key := range Keys() {
+		from[key.Name] = FromDefault
+	}
 	data, err := readBounded(path)
 	if err != nil {
-		return Config{}, err
+		return Config{}, nil, err
 	}
-	if err := decode(&cfg, data); err != nil {
-		return Config{}, fault.Wrap(fault.Invalid, err, "%s", path).WithHint("mend or remove that file")
+	if err := cfg.applyFile(data, from); err != nil {
+		hint := fault.HintOf(err)
+		if hint == "" {
+			hint = "fix or remove the file"
+		}
+		return Config{}, nil, fault.Wrap(fault.Invalid, err, "%s", path).WithHint("%s", hint)
 	}
-	if err := cfg.applyEnv(env); err != nil {
-		return Config{}, err
+	if err := cfg.applyEnv(environ, from); err != nil {
+		return Config{}, nil, err
 	}
 	if err := cfg.validate(); err != nil {
-		return Config{}, err
+		return Config{}, nil, err
 	}
-	return cfg, nil
+	return cfg, from, nil
 }
 
 func readBounded(path string) ([]byte, error) {
@@ -55,110 +55,96 @@ func readBounded(path string) ([]byte, error) {
 		return nil, fault.Wrap(fault.Invalid, err, "read the configuration")
 	}
 	if len(data) > maxFile {
-		return nil, fault.New(fault.Invalid, "%s is bigger than %s", path, Size(maxFile))
+		return nil, fault.New(fault.Invalid, "%s is larger than %s", path, Size(maxFile))
 	}
 	return data, nil
 }
 
-// decode lays the file's values over cfg.
-func decode(cfg *Config, data []byte) error {
-	err := toml.NewDecoder(bytes.NewReader(data)).DisallowUnknownFields().Decode(cfg)
-	if strict, ok := errors.AsType[*toml.StrictMissingError](err); ok && len(strict.Errors) > 0 {
-		row, _ := strict.Errors[0].Position()
-		return fault.New(fault.Invalid, "line %d: unknown key %q", row, strings.Join(strict.Errors[0].Key(), "."))
+// applyEnv lays the environment's values over c. An empty variable is as one
+// that is not set.
+func (c *Config) applyEnv(environ []string, from Sources) error {
+	set := map[string]string{}
+	for _, pair := range environ {
+		name, value, _ := strings.Cut(pair, "=")
+		if strings.HasPrefix(name, "BANGER_") && value != "" && !ours(name) {
+			set[name] = value
+		}
 	}
-	if bad, ok := errors.AsType[*toml.DecodeError](err); ok {
-		row, column := bad.Position()
-		return fault.New(fault.Invalid, "line %d, column %d: %s%s", row, column, keyText(bad.Key()), strings.TrimPrefix(bad.Error(), "toml: "))
-	}
-	return err
-}
-
-func keyText(key toml.Key) string {
-	if len(key) == 0 {
-		return ""
-	}
-	return strings.Join(key, ".") + ": "
-}
-
-func (c *Config) applyEnv(env func(string) (string, bool)) error {
-	for key, set := range map[string]func(string) error{
-		"BANGER_DRIVER":      text(&c.Driver),
-		"BANGER_QEMU":        text(&c.QEMU),
-		"BANGER_LOG_LEVEL":   func(v string) error { return unmarshalLevel(&c.LogLevel, v) },
-		"BANGER_DETACH_KEYS": text(&c.DetachKeys),
-		"BANGER_SSH_KEY":     text(&c.SSHKey),
-		"BANGER_IMAGE":       text(&c.VM.Image),
-		"BANGER_KERNEL":      text(&c.VM.Kernel),
-		"BANGER_VCPU":        func(v string) (err error) { c.VM.VCPU, err = strconv.Atoi(v); return err },
-		"BANGER_MEMORY":      func(v string) error { return c.VM.Memory.UnmarshalText([]byte(v)) },
-		"BANGER_DISK":        func(v string) error { return c.VM.Disk.UnmarshalText([]byte(v)) },
-		"BANGER_EGRESS":      text(&c.Network.Egress),
-		"BANGER_DNS":         func(v string) error { c.Network.DNS = strings.Split(v, ","); return nil },
-		"BANGER_NAMES_PORT":  func(v string) (err error) { c.Network.NamesPort, err = strconv.Atoi(v); return err },
-	} {
-		value, ok := env(key)
+	for _, key := range Keys() {
+		value, ok := set[key.Env]
 		if !ok {
 			continue
 		}
-		if err := set(value); err != nil {
-			return fault.Wrap(fault.Invalid, err, "%s=%q", key, value)
+		if err := key.set(c, value); err != nil {
+			return fault.Wrap(fault.Invalid, err, "%s=%q", key.Env, value).WithHint("%s", fault.HintOf(err))
 		}
+		from[key.Name] = key.Env
+		delete(set, key.Env)
+	}
+	for _, v := range Variables() {
+		delete(set, v.Name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(set)) {
+		return unknown("variable", name, variableNames())
 	}
 	return nil
 }
 
-func text(to *string) func(string) error {
-	return func(value string) error {
-		*to = value
-		return nil
+func variableNames() []string {
+	var all []string
+	for _, key := range Keys() {
+		all = append(all, key.Env)
 	}
+	for _, v := range Variables() {
+		all = append(all, v.Name)
+	}
+	return all
 }
 
-func unmarshalLevel(level *slog.Level, value string) error { return level.UnmarshalText([]byte(value)) }
-
-// validate checks what needs no look at the host; vm.Service checks the rest.
-func (c *Config) validate() error {
-	switch c.Driver {
-	case "auto", "qemu-tcg", "qemu-kvm":
-	default:
-		return fault.New(fault.Invalid, "driver %q is none of auto, qemu-tcg, qemu-kvm", c.Driver)
+func keyNames() []string {
+	all := []string{"files"}
+	for _, key := range Keys() {
+		all = append(all, key.Name)
 	}
-	if c.VM.VCPU < 1 {
-		return fault.New(fault.Invalid, "vm.vcpu %d is not positive", c.VM.VCPU)
-	}
-	if c.VM.Memory <= 0 {
-		return fault.New(fault.Invalid, "vm.memory %s is not positive", c.VM.Memory)
-	}
-	if c.VM.Disk <= 0 {
-		return fault.New(fault.Invalid, "vm.disk %s is not positive", c.VM.Disk)
-	}
-	if err := c.completeSSHKey(); err != nil {
-		return err
-	}
-	if err := c.Network.complete(); err != nil {
-		return err
-	}
-	for _, f := range c.Files {
-		if err := f.validate(); err != nil {
-			return err
-		}
-	}
-	return nil
+	return all
 }
 
-// completeSSHKey makes the path absolute. Whether a key is there is for those
-// who use it: no configuration is invalid because a disk is not mounted.
-func (c *Config) completeSSHKey() error {
-	if rest, ok := strings.CutPrefix(c.SSHKey, "~/"); ok {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return fault.Wrap(fault.Invalid, err, "ssh_key %q", c.SSHKey)
+// unknown names what is meant, probably.
+func unknown(what, name string, all []string) error {
+	return fault.New(fault.Invalid, "unknown %s %q", what, name).WithHint("did you mean %s? `banger config show` lists all", nearest(name, all))
+}
+
+// nearest is the one of all that has the same last part as name, or else the
+// one with the least edit distance.
+func nearest(name string, all []string) string {
+	best, least := "", -1
+	for _, candidate := range all {
+		if strings.HasSuffix(candidate, "."+name) {
+			return candidate
 		}
-		c.SSHKey = filepath.Join(home, rest)
+		if d := distance(name, candidate); least < 0 || d < least {
+			best, least = candidate, d
+		}
 	}
-	if c.SSHKey != "" && !filepath.IsAbs(c.SSHKey) {
-		return fault.New(fault.Invalid, "ssh_key %q is neither absolute nor begins with ~/", c.SSHKey)
+	return best
+}
+
+// distance is the Levenshtein distance, in bytes.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
 	}
-	return nil
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
+		}
+	}
+	return row[len(b)]
 }

@@ -107,22 +107,23 @@ func (u users) names(ctx context.Context, uses func(vm.VM) bool) ([]string, erro
 	return names, nil
 }
 
-// identities is vmdir's, and makes each host key known to SSH clients. key is
+// identities is vmdir's, and makes each host key known to SSH clients. key tells
 // the user's own private key, or empty.
 type identities struct {
 	*vmdir.VMs
 	known *sshkeys.KnownHosts
-	key   string
+	key   func(context.Context) string
 }
 
 // AuthorizedKeys implements vm.Identities. banger's own key is let in too:
 // bangerd enters with it.
 func (i identities) AuthorizedKeys(ctx context.Context) ([]string, error) {
 	keys, err := i.VMs.AuthorizedKeys(ctx)
-	if err != nil || i.key == "" {
+	key := i.key(ctx)
+	if err != nil || key == "" {
 		return keys, err
 	}
-	own, err := sshkeys.PublicKey(i.key)
+	own, err := sshkeys.PublicKey(key)
 	return append(keys, own), err
 }
 

@@ -64,7 +64,7 @@ func run(ctx context.Context, log *slog.Logger, level *slog.LevelVar, ready func
 	if err := dirs.Ensure(); err != nil {
 		return fmt.Errorf("make banger's directories: %w", err)
 	}
-	cfg, err := config.Load(dirs)
+	cfg, _, err := config.Load(dirs)
 	if err != nil {
 		return err
 	}
@@ -80,17 +80,17 @@ func run(ctx context.Context, log *slog.Logger, level *slog.LevelVar, ready func
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	return serve(ctx, stop, dirs, cfg, log, ready)
+	return serve(ctx, stop, &settings{dirs: dirs, level: level, latest: cfg}, log, ready)
 }
 
-func serve(ctx context.Context, stop func(), dirs statedir.Dirs, cfg config.Config, log *slog.Logger, ready func()) error {
-	build := buildinfo.Current()
-	d, err := wire(ctx, dirs, cfg, build, log)
+func serve(ctx context.Context, stop func(), set *settings, log *slog.Logger, ready func()) error {
+	build, dirs := buildinfo.Current(), set.dirs
+	d, err := wire(ctx, set, build, log)
 	if err != nil {
 		return err
 	}
 	d.stop = stop
-	srv := server.New(ctx, server.Options{Services: d.services(), Build: build, Log: log, UID: os.Getuid(), StateDir: dirs.State})
+	srv := server.New(ctx, server.Options{Services: d.services(), Build: build, Log: log, UID: os.Getuid(), StateDir: dirs.State, Scope: set.scope})
 	listener, err := listen(ctx, dirs)
 	if err != nil {
 		return errors.Join(fmt.Errorf("listen on %s: %w", dirs.Socket(), err), d.close())

@@ -19,6 +19,7 @@ import (
 	"github.com/bangervm/banger/internal/autostart"
 	"github.com/bangervm/banger/internal/buildinfo"
 	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/config"
 	"github.com/bangervm/banger/internal/daemon"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/server"
@@ -359,5 +360,30 @@ func TestWorkEndsWithTheDaemon(t *testing.T) {
 	entries, err := os.ReadDir(opts.Dirs.Images())
 	if err != nil || len(entries) != 0 {
 		t.Errorf("left in the images' directory: %v, %v", entries, err)
+	}
+}
+
+// TestTheRunningDaemonTakesOverTheConfiguration: the real daemon, with another
+// configuration than it started with.
+func TestTheRunningDaemonTakesOverTheConfiguration(t *testing.T) {
+	opts := home(t)
+	cfg := config.Default()
+	opts.Settings = func() (string, error) { return cfg.Encode("") }
+	c, err := autostart.Ensure(t.Context(), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	cfg.Network.NamesPort = 0
+	if ping, err := c.Ping(t.Context()); err != nil || ping.Names != "" {
+		t.Errorf("names at %q, %v", ping.Names, err)
+	}
+	cfg.Network.NamesPort = 5353
+	if ping, err := c.Ping(t.Context()); err != nil || !strings.HasSuffix(ping.Names, ":5353") && ping.NamesProblem == "" {
+		t.Errorf("names at %q, %q, %v", ping.Names, ping.NamesProblem, err)
+	}
+	cfg.VM.VCPU = 0
+	if _, err := c.CreateVM(t.Context(), api.CreateVM{}); !errors.Is(err, fault.Invalid) || !strings.Contains(err.Error(), "vm.vcpu") {
+		t.Errorf("an invalid configuration: %v", err)
 	}
 }

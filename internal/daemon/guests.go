@@ -25,11 +25,11 @@ const agentTimeout = 20 * time.Second
 type guests struct {
 	dirs    statedir.Dirs
 	folders *vmdir.VMs
-	key     string // the user's own private key, or empty
+	key     func(context.Context) string // the user's own private key, or empty
 }
 
 func (d *daemon) guests() guests {
-	return guests{dirs: d.dirs, folders: d.folders, key: d.cfg.SSHKey}
+	return guests{dirs: d.dirs, folders: d.folders, key: d.set.sshKey}
 }
 
 func (g guests) client(vmID string) (guest.Client, error) {
@@ -67,10 +67,10 @@ func (g guests) Dial(ctx context.Context, vmID string, port uint32) (net.Conn, e
 }
 
 // SSH implements server.Guests.
-func (g guests) SSH(_ context.Context, vmID string) (api.SSHAccess, error) {
+func (g guests) SSH(ctx context.Context, vmID string) (api.SSHAccess, error) {
 	id, err := g.folders.Identity(vmID)
 	return api.SSHAccess{
-		User: "root", HostKey: id.HostPublicKey, IdentityFile: cmp.Or(g.key, g.dirs.ClientKey()),
+		User: "root", HostKey: id.HostPublicKey, IdentityFile: cmp.Or(g.key(ctx), g.dirs.ClientKey()),
 		KnownHosts: g.dirs.KnownHosts(), HostAlias: vmID,
 	}, err
 }

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/bangervm/banger/internal/config"
 	"github.com/bangervm/banger/internal/doctor"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/hostinfo"
@@ -19,7 +18,7 @@ import (
 // host implements vm.Host.
 type host struct {
 	dirs statedir.Dirs
-	cfg  config.Config
+	set  *settings
 }
 
 func (h host) Facts(ctx context.Context) (vm.HostFacts, error) {
@@ -27,16 +26,17 @@ func (h host) Facts(ctx context.Context) (vm.HostFacts, error) {
 }
 
 // Driver chooses by the configuration, or else hardware before software.
-func (h host) Driver(context.Context) (vm.Driver, error) {
-	vmm, err := qemu.Find(h.cfg.QEMU)
+func (h host) Driver(ctx context.Context) (vm.Driver, error) {
+	cfg := h.set.of(ctx)
+	vmm, err := qemu.Find(cfg.QEMU)
 	if err != nil {
 		return vm.Driver{}, err
 	}
-	name := h.cfg.Driver
+	name := cfg.Driver
 	switch kvm := qemu.KVM(); {
 	case name == vm.DriverQEMUKVM && kvm != nil:
 		return vm.Driver{}, fault.Wrap(fault.Unavailable, kvm, "driver %s is configured but cannot be used", name).
-			WithHint("set driver to auto or qemu-tcg in config.toml")
+			WithHint("set driver to auto or qemu-tcg in config.toml, or BANGER_DRIVER")
 	case name == "auto" && kvm == nil:
 		name = vm.DriverQEMUKVM
 	case name == "auto":
@@ -47,12 +47,14 @@ func (h host) Driver(context.Context) (vm.Driver, error) {
 
 // preflight is the doctor's checks that matter before a VM is created or started.
 func (h host) preflight(self, agent string) func(context.Context) error {
-	world := doctor.Host(h.dirs, h.dirs.Socket(), doctor.Settings{
-		Driver: h.cfg.Driver, QEMU: h.cfg.QEMU, Agent: agent, MemoryBytes: int64(h.cfg.VM.Memory),
-	})
+	world := doctor.Host(h.dirs, h.dirs.Socket(), doctor.Settings{})
 	world.Executable = self
 	world.Output = rememberVersions(world.Output)
-	return func(ctx context.Context) error { return doctor.Preflight(ctx, world) }
+	return func(ctx context.Context) error {
+		cfg, world := h.set.of(ctx), world
+		world.Settings = doctor.Settings{Driver: cfg.Driver, QEMU: cfg.QEMU, Agent: agent, MemoryBytes: int64(cfg.VM.Memory)}
+		return doctor.Preflight(ctx, world)
+	}
 }
 
 // rememberVersions keeps what a program answers to --version for as long as it

@@ -10,29 +10,58 @@ import (
 	"github.com/bangervm/banger/internal/vm"
 )
 
-// serveNames begins to answer for .vm. That it cannot ends nothing: it is
-// logged, and shown.
+// serveNames begins to answer for .vm.
 func (d *daemon) serveNames(ctx context.Context) error {
-	port := d.cfg.Network.NamesPort
+	d.renames(ctx, d.set.of(ctx).Network.NamesPort)
+	return nil
+}
+
+// renames answers at another port from now on, or nowhere (0).
+func (d *daemon) renames(ctx context.Context, port int) {
+	d.namesMu.Lock()
+	defer d.namesMu.Unlock()
+	if d.names != nil {
+		if err := d.names.Close(); err != nil {
+			d.log.Warn("close the DNS port for names of VMs", "error", err)
+		}
+	}
+	d.names, d.namesProblem = nil, ""
+	d.listenForNames(ctx, port)
+}
+
+// listenForNames is called with namesMu held. That it cannot listen ends
+// nothing: it is logged, and shown.
+func (d *daemon) listenForNames(ctx context.Context, port int) {
 	if port == 0 {
-		return nil
+		return
 	}
 	addr := netip.AddrPortFrom(vm.NamesAddress(os.Getuid()), uint16(port)) // config has checked the port
 	server, err := names.Listen(ctx, addr, d.addressOf, d.log)
 	if err != nil {
 		d.namesProblem = err.Error()
 		d.log.Warn("names of VMs are not answered", "address", addr, "error", err)
-		return nil
+		return
 	}
 	d.names = server
-	return nil
 }
 
 func (d *daemon) closeNames() error {
+	d.namesMu.Lock()
+	defer d.namesMu.Unlock()
 	if d.names == nil {
 		return nil
 	}
 	return d.names.Close()
+}
+
+// namesState is where names are answered, or why they are not.
+func (d *daemon) namesState() (at, problem string) {
+	d.namesMu.Lock()
+	defer d.namesMu.Unlock()
+	if d.names != nil {
+		at = d.names.Addr().String()
+	}
+	return at, d.namesProblem
 }
 
 // addressOf is where on this host the VM with exactly this name is. The name of

@@ -15,10 +15,7 @@ func (d *daemon) Ping(ctx context.Context) api.Ping {
 		Protocol: api.Protocol, Version: d.build.Version, Commit: d.build.Commit, BuiltAt: d.build.BuiltAt,
 		PID: os.Getpid(), StartedAt: d.started, StateDir: d.dirs.State, Busy: d.runner.Active(), RSSBytes: hostinfo.RSS(),
 	}
-	if d.names != nil {
-		ping.Names = d.names.Addr().String()
-	}
-	ping.NamesProblem = d.namesProblem
+	ping.Names, ping.NamesProblem = d.namesState()
 	if driver, err := d.host.Driver(ctx); err == nil {
 		ping.Driver = driver.Name
 	}

@@ -9,10 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/bangervm/banger/internal/buildinfo"
-	"github.com/bangervm/banger/internal/config"
 	"github.com/bangervm/banger/internal/gitrepo"
 	"github.com/bangervm/banger/internal/hostinfo"
 	"github.com/bangervm/banger/internal/image"
@@ -40,7 +40,7 @@ import (
 // daemon is everything, wired.
 type daemon struct {
 	dirs    statedir.Dirs
-	cfg     config.Config
+	set     *settings
 	build   buildinfo.Info
 	log     *slog.Logger
 	started time.Time
@@ -56,6 +56,7 @@ type daemon struct {
 	folders    *vmdir.VMs
 	host       host
 
+	namesMu      sync.Mutex
 	names        *names.Server // nil: it does not answer
 	namesProblem string        // why not, though it should
 	resolver     *names.Host
@@ -63,7 +64,8 @@ type daemon struct {
 
 // wire makes the daemon from what is on disk: it opens the database, sweeps
 // what an earlier daemon left half-made, and finds the VMs that live.
-func wire(ctx context.Context, dirs statedir.Dirs, cfg config.Config, build buildinfo.Info, log *slog.Logger) (*daemon, error) {
+func wire(ctx context.Context, set *settings, build buildinfo.Info, log *slog.Logger) (*daemon, error) {
+	dirs := set.dirs
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find bangerd's own executable: %w", err)
@@ -76,8 +78,8 @@ func wire(ctx context.Context, dirs statedir.Dirs, cfg config.Config, build buil
 		return nil, err
 	}
 	d := &daemon{
-		dirs: dirs, cfg: cfg, build: build, log: log, started: time.Now().UTC(), db: db,
-		host: host{dirs: dirs, cfg: cfg}, resolver: names.NewHost(),
+		dirs: dirs, set: set, build: build, log: log, started: time.Now().UTC(), db: db,
+		host: host{dirs: dirs, set: set}, resolver: names.NewHost(),
 	}
 	disks := rootfs.NewDisks(dirs.DiskTemplates())
 	d.folders = vmdir.New(dirs, disks)
@@ -89,8 +91,8 @@ func wire(ctx context.Context, dirs statedir.Dirs, cfg config.Config, build buil
 		Store: kernelstore.New(dirs, log), Executables: vmlinux.Executables{}, Modules: kmod.New(packModules),
 		Users: users, Open: kernelstore.OpenSource, Now: time.Now, Architecture: runtime.GOARCH,
 	})
-	agent := agentPath(self)
-	archives := initramfs.New(dirs, agent, log)
+	set.agent, set.renames = agentPath(self), d.renames
+	archives := initramfs.New(dirs, set.agent, log)
 	known := sshkeys.NewKnownHosts(dirs)
 	guests := d.guests()
 	d.sessions = session.New(session.Deps{
@@ -102,19 +104,15 @@ func wire(ctx context.Context, dirs statedir.Dirs, cfg config.Config, build buil
 		Vaults: vmdir.NewVaults(dirs), Log: log,
 	})
 	d.vms = vm.New(vm.Deps{
-		Workspaces: workspaces{d}, Files: placedFiles(cfg),
+		Workspaces: workspaces{d}, Files: set.placedFiles,
 		Changed: d.sessions.VMChanged,
 		Store:   store, Machines: launch.New(dirs, []string{self, "monitor"}, log), Disks: d.folders,
-		Identities: identities{VMs: d.folders, known: known, key: cfg.SSHKey}, Names: identities{VMs: d.folders, known: known, key: cfg.SSHKey},
+		Identities: identities{VMs: d.folders, known: known, key: set.sshKey}, Names: identities{VMs: d.folders, known: known, key: set.sshKey},
 		Images:  images{service: d.images, dirs: dirs},
 		Kernels: kernels{service: d.kernels, archives: archives, dirs: dirs},
-		Host:    d.host, Ports: guests, Preflight: d.host.preflight(self, agent),
-		HostPorts: hostinfo.Ports{}, UID: os.Getuid(), Resolvers: cfg.Network.DNS,
-		Defaults: vm.Defaults{
-			Image: cfg.VM.Image, Kernel: cfg.VM.Kernel, VCPU: cfg.VM.VCPU,
-			MemoryBytes: int64(cfg.VM.Memory), DiskBytes: int64(cfg.VM.Disk), Egress: cfg.Network.Egress,
-		},
-		Log: log,
+		Host:    d.host, Ports: guests, Preflight: d.host.preflight(self, set.agent),
+		HostPorts: hostinfo.Ports{}, UID: os.Getuid(), Resolvers: set.resolvers,
+		Defaults: set.defaults, Log: log,
 	})
 	d.runner = operation.NewRunner(db.Operations(), time.Now, log)
 	sweeps := []func(context.Context) error{

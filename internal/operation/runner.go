@@ -40,8 +40,9 @@ const (
 // that a later daemon can take over may leave things as they are.
 var ErrShutdown = errors.New("the daemon is shutting down")
 
-// Work is what an operation does. The context is the operation's own: it ends
-// when the operation is cancelled, with whoever asked for it long gone or not.
+// Work is what an operation does. The context is the operation's own: it has the
+// values of the one that Start got, and ends when the operation is cancelled, with
+// whoever asked for it long gone or not.
 // The result is stored as JSON.
 type Work func(ctx context.Context, p Progress) (any, error)
 
@@ -72,10 +73,11 @@ func NewRunner(store Store, now func() time.Time, log *slog.Logger) *Runner {
 }
 
 // Start begins work in a goroutine of its own. Kind is like "vm.create",
-// subject the name of what it works on. Unavailable after Shutdown.
-func (r *Runner) Start(kind, subject string, work Work) (Operation, error) {
+// subject the name of what it works on. The work has ctx's values, but does not
+// end with it. Unavailable after Shutdown.
+func (r *Runner) Start(ctx context.Context, kind, subject string, work Work) (Operation, error) {
 	op := Operation{ID: newID(), Kind: kind, Subject: subject, State: Running, CreatedAt: r.now()}
-	ctx, cancel := context.WithCancelCause(context.Background())
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	t := newTask(op, cancel, r.now)
 
 	r.mu.Lock()

@@ -38,7 +38,7 @@ func last(t *testing.T, r *operation.Runner, id string) operation.Operation {
 
 func begin(t *testing.T, r *operation.Runner, work operation.Work) operation.Operation {
 	t.Helper()
-	op, err := r.Start("test.work", "subject", work)
+	op, err := r.Start(t.Context(), "test.work", "subject", work)
 	if err != nil {
 		t.Fatalf("Start: %v", err)
 	}
@@ -244,7 +244,7 @@ func TestShutdownCancelsSaysWhyAndRefusesMore(t *testing.T) {
 	if err != nil || stored.State != operation.Failed || stored.Code != string(fault.Unavailable) {
 		t.Errorf("stored = %+v, %v", stored, err)
 	}
-	if _, err := r.Start("k", "s", nil); !errors.Is(err, fault.Unavailable) {
+	if _, err := r.Start(t.Context(), "k", "s", nil); !errors.Is(err, fault.Unavailable) {
 		t.Errorf("Start after Shutdown = %v", err)
 	}
 }
@@ -320,7 +320,7 @@ func TestAnOperationThatCannotBeRecordedIsNotBegun(t *testing.T) {
 	store := newMemoryStore()
 	store.fail = func(operation.Operation) error { return fault.New(fault.Unavailable, "disk full") }
 	r := operation.NewRunner(store, nil, nil)
-	_, err := r.Start("k", "s", func(context.Context, operation.Progress) (any, error) {
+	_, err := r.Start(t.Context(), "k", "s", func(context.Context, operation.Progress) (any, error) {
 		t.Error("the work ran")
 		return nil, nil
 	})

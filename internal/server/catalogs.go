@@ -68,21 +68,21 @@ func (s *Server) getImage(ctx context.Context, in *Named) (api.Image, error) {
 // inputRef is the reference of an image whose bytes the client sends.
 const inputRef = "tar:-"
 
-func (s *Server) pullImage(_ context.Context, in *struct{ Body api.PullImage }) (api.Operation, error) {
+func (s *Server) pullImage(ctx context.Context, in *struct{ Body api.PullImage }) (api.Operation, error) {
 	req := image.PullRequest{Ref: in.Body.Ref, Name: in.Body.Name, Kernel: in.Body.Kernel}
 	subject := req.Name
 	if subject == "" {
 		subject = req.Ref
 	}
 	if req.Ref != inputRef {
-		op, err := s.Operations.Start("image.pull", subject, func(ctx context.Context, p operation.Progress) (any, error) {
+		op, err := s.Operations.Start(ctx, "image.pull", subject, func(ctx context.Context, p operation.Progress) (any, error) {
 			return s.pulled(s.Images.Pull(ctx, req, p))
 		})
 		return operationBody(op), err
 	}
 	input := s.inputs.open()
 	req.Input = input.reader
-	op, err := s.Operations.Start("image.pull", subject, func(ctx context.Context, p operation.Progress) (any, error) {
+	op, err := s.Operations.Start(ctx, "image.pull", subject, func(ctx context.Context, p operation.Progress) (any, error) {
 		defer input.close()
 		stop := context.AfterFunc(ctx, func() { input.fail(context.Cause(ctx)) })
 		defer stop()
@@ -134,7 +134,7 @@ func (s *Server) getKernel(ctx context.Context, in *Named) (api.Kernel, error) {
 	return kernelBody(m, users[m.Name]), err
 }
 
-func (s *Server) importKernel(_ context.Context, in *struct{ Body api.ImportKernel }) (api.Operation, error) {
+func (s *Server) importKernel(ctx context.Context, in *struct{ Body api.ImportKernel }) (api.Operation, error) {
 	name, from := in.Body.Name, in.Body.From
 	if err := kernel.CheckName(name); err != nil {
 		return api.Operation{}, err
@@ -142,7 +142,7 @@ func (s *Server) importKernel(_ context.Context, in *struct{ Body api.ImportKern
 	if !filepath.IsAbs(from) || strings.ContainsRune(from, 0) {
 		return api.Operation{}, fault.New(fault.Invalid, "%q is not an absolute path", from)
 	}
-	op, err := s.Operations.Start("kernel.import", name, func(ctx context.Context, p operation.Progress) (any, error) {
+	op, err := s.Operations.Start(ctx, "kernel.import", name, func(ctx context.Context, p operation.Progress) (any, error) {
 		m, err := s.Kernels.Import(ctx, name, from, p)
 		if err != nil {
 			return nil, err

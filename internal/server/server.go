@@ -22,6 +22,10 @@ type Options struct {
 	Log      *slog.Logger
 	// StateDir, when set, refuses requests that name another (api.StateHeader).
 	StateDir string
+	// Scope, if set, returns ctx with the configuration that holds for a request:
+	// the one sent (api.SettingsHeader), if any. changes says that the request may
+	// change something.
+	Scope func(ctx context.Context, sent string, changes bool) (context.Context, error)
 	// UID is the only user that is served. PeerUID tells whose process is at
 	// the other end; nil means SO_PEERCRED.
 	UID     int

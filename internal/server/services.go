@@ -109,7 +109,7 @@ type Kernels interface {
 
 // Operations runs long work and remembers it.
 type Operations interface {
-	Start(kind, subject string, work operation.Work) (operation.Operation, error)
+	Start(ctx context.Context, kind, subject string, work operation.Work) (operation.Operation, error)
 	Get(ctx context.Context, id string) (operation.Operation, error)
 	List(ctx context.Context) ([]operation.Operation, error)
 	Cancel(ctx context.Context, id string) (operation.Operation, error)

@@ -92,8 +92,8 @@ func (s *Server) liveVM(v vm.VM) api.VM {
 }
 
 // begin starts the operation that does work, whose result is a VM's body.
-func (s *Server) begin(kind, subject string, work func(context.Context, operation.Progress) (vm.VM, error)) (api.Operation, error) {
-	op, err := s.Operations.Start(kind, subject, func(ctx context.Context, p operation.Progress) (any, error) {
+func (s *Server) begin(ctx context.Context, kind, subject string, work func(context.Context, operation.Progress) (vm.VM, error)) (api.Operation, error) {
+	op, err := s.Operations.Start(ctx, kind, subject, func(ctx context.Context, p operation.Progress) (any, error) {
 		v, err := work(ctx, p)
 		if err != nil {
 			return nil, err
@@ -116,7 +116,7 @@ func (s *Server) createVM(ctx context.Context, in *struct{ Body api.CreateVM }) 
 	if req.Name != nil {
 		subject = *req.Name
 	}
-	return s.begin("vm.create", subject, func(ctx context.Context, p operation.Progress) (vm.VM, error) {
+	return s.begin(ctx, "vm.create", subject, func(ctx context.Context, p operation.Progress) (vm.VM, error) {
 		return s.Lifecycle.Create(ctx, req, p)
 	})
 }
@@ -137,7 +137,7 @@ func (s *Server) startVM(ctx context.Context, in *vmRequest[*api.StartVM]) (api.
 	if err != nil {
 		return api.Operation{}, err
 	}
-	return s.begin("vm.start", v.Name, func(ctx context.Context, p operation.Progress) (vm.VM, error) {
+	return s.begin(ctx, "vm.start", v.Name, func(ctx context.Context, p operation.Progress) (vm.VM, error) {
 		return s.Lifecycle.Start(ctx, v.ID, wait, p)
 	})
 }
@@ -155,7 +155,7 @@ func (s *Server) stopVM(ctx context.Context, in *vmRequest[*api.StopVM]) (api.Op
 	if err != nil {
 		return api.Operation{}, err
 	}
-	return s.begin("vm.stop", v.Name, func(ctx context.Context, p operation.Progress) (vm.VM, error) {
+	return s.begin(ctx, "vm.stop", v.Name, func(ctx context.Context, p operation.Progress) (vm.VM, error) {
 		return s.Lifecycle.Stop(ctx, v.ID, timeout, p)
 	})
 }
@@ -177,7 +177,7 @@ func (s *Server) restartVM(ctx context.Context, in *vmRequest[*api.RestartVM]) (
 	if err != nil {
 		return api.Operation{}, err
 	}
-	return s.begin("vm.restart", v.Name, func(ctx context.Context, p operation.Progress) (vm.VM, error) {
+	return s.begin(ctx, "vm.restart", v.Name, func(ctx context.Context, p operation.Progress) (vm.VM, error) {
 		return s.Lifecycle.Restart(ctx, v.ID, timeout, wait, p)
 	})
 }
@@ -201,7 +201,7 @@ func (s *Server) resetVM(ctx context.Context, in *struct {
 	if err != nil {
 		return api.Operation{}, err
 	}
-	return s.begin("vm.reset", v.Name, func(ctx context.Context, p operation.Progress) (vm.VM, error) {
+	return s.begin(ctx, "vm.reset", v.Name, func(ctx context.Context, p operation.Progress) (vm.VM, error) {
 		return s.Lifecycle.Reset(ctx, v.ID, in.DiscardWork, p)
 	})
 }
@@ -216,7 +216,7 @@ func (s *Server) deleteVM(ctx context.Context, in *struct {
 	if err != nil {
 		return api.Operation{}, err
 	}
-	op, err := s.Operations.Start("vm.delete", v.Name, func(ctx context.Context, p operation.Progress) (any, error) {
+	op, err := s.Operations.Start(ctx, "vm.delete", v.Name, func(ctx context.Context, p operation.Progress) (any, error) {
 		return nil, s.Lifecycle.Delete(ctx, v.ID, vm.Removal{Force: in.Force, DiscardWork: in.DiscardWork}, p)
 	})
 	return operationBody(op), err

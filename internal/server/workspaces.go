@@ -83,7 +83,7 @@ func (s *Server) prepareWorkspace(ctx context.Context, in *vmRequest[api.Prepare
 	req := workspace.PrepareRequest{
 		VM: v.ID, Path: in.Body.Path, Mode: mode, To: in.Body.To, Branch: in.Body.Branch, Force: in.Body.Force,
 	}
-	op, err := s.Operations.Start("workspace.prepare", v.Name, func(ctx context.Context, p operation.Progress) (any, error) {
+	op, err := s.Operations.Start(ctx, "workspace.prepare", v.Name, func(ctx context.Context, p operation.Progress) (any, error) {
 		sent, err := s.Workspaces.Prepare(ctx, req, p)
 		if err != nil {
 			return nil, err
@@ -132,7 +132,7 @@ func (s *Server) exportWorkspace(ctx context.Context, in *vmRequest[api.ExportWo
 	req := workspace.ExportRequest{
 		VM: v.ID, BaseCommit: in.Body.BaseCommit, Format: format, Path: in.Body.Path, Check: in.Body.Check, Apply: in.Body.Apply,
 	}
-	op, err := s.Operations.Start("workspace.export", v.Name, func(ctx context.Context, p operation.Progress) (any, error) {
+	op, err := s.Operations.Start(ctx, "workspace.export", v.Name, func(ctx context.Context, p operation.Progress) (any, error) {
 		out, err := s.Workspaces.Export(ctx, req, p)
 		if err != nil {
 			return nil, err

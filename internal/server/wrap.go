@@ -79,6 +79,14 @@ func (s *Server) wrap(mux *http.ServeMux, opts Options) http.Handler {
 			unrouted(mux, w, r)
 			return
 		}
+		if opts.Scope != nil {
+			ctx, err := opts.Scope(r.Context(), r.Header.Get(api.SettingsHeader), r.Method != http.MethodGet)
+			if err != nil {
+				problemOf(s.log, err).write(w)
+				return
+			}
+			r = r.WithContext(ctx)
+		}
 		mux.ServeHTTP(w, r)
 	})
 }

@@ -18,6 +18,7 @@ type boot struct {
 	identity  Identity
 	keys      []string
 	files     []File
+	resolvers []string
 }
 
 // prepare gathers what a start of v needs. The VM's directory exists.
@@ -45,6 +46,9 @@ func (s *Service) prepare(ctx context.Context, v VM) (b boot, err error) {
 	}
 	if err := s.deps.Names.Named(ctx, v.ID, v.Name); err != nil {
 		return b, err
+	}
+	if s.deps.Resolvers != nil {
+		b.resolvers = s.deps.Resolvers(ctx)
 	}
 	if s.deps.Files != nil {
 		var notes []string
@@ -93,7 +97,7 @@ func (b boot) spec(s *Service, v VM) Spec {
 	}
 	if v.Network != NetworkNone {
 		network := guestNetwork(v.Index)
-		network.Resolvers, network.Egress = s.deps.Resolvers, v.Egress
+		network.Resolvers, network.Egress = b.resolvers, v.Egress
 		spec.Network = &network
 	}
 	return spec

@@ -61,6 +61,8 @@ type creation struct {
 	v    VM
 	w    *watch
 	free func() // of the verb; nil when it is not held
+
+	defaults Defaults
 }
 
 func (c *creation) release() {
@@ -89,8 +91,8 @@ func (c *creation) resolve(ctx context.Context) error {
 		return err
 	}
 	name := img.Kernel
-	if c.s.deps.Defaults.Kernel != "" && name == "" {
-		name = c.s.deps.Defaults.Kernel
+	if name == "" {
+		name = c.defaults.Kernel
 	}
 	k, err := c.s.deps.Kernels.Resolve(ctx, valueOr(c.req.Kernel, name))
 	if err != nil {

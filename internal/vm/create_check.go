@@ -29,7 +29,8 @@ func (c *creation) fill(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d := c.s.deps.Defaults
+	c.defaults = c.s.deps.Defaults(ctx)
+	d := c.defaults
 	c.v = VM{
 		ID:          newID(),
 		Image:       valueOr(c.req.Image, d.Image),

@@ -32,7 +32,7 @@ func (c *creation) checkNetwork() error {
 	if c.v.Network == "" {
 		c.v.Network = NetworkUser
 	}
-	text := c.s.deps.Defaults.Egress
+	text := c.defaults.Egress
 	switch {
 	case c.v.Network != NetworkUser && c.v.Network != NetworkNone:
 		return fault.New(fault.Invalid, "network %q is not known", clip(string(c.v.Network))).WithHint("user or none")

@@ -44,12 +44,13 @@ type Deps struct {
 	Files func(ctx context.Context) (files []File, notes []string)
 	// Preflight runs the checks that matter before a create or a start.
 	Preflight func(ctx context.Context) error
-	Defaults  Defaults
+	// Defaults are those of the request that ctx belongs to.
+	Defaults func(ctx context.Context) Defaults
 	// UID is the user's, of which the addresses of VMs are made.
 	UID int
-	// Resolvers are the upstream DNS servers of guests, "ADDRESS:PORT". Empty:
-	// those of the host.
-	Resolvers []string
+	// Resolvers, if set, are the upstream DNS servers of guests, "ADDRESS:PORT",
+	// for the request that ctx belongs to. None: those of the host.
+	Resolvers func(ctx context.Context) []string
 	// ReadyTimeout bounds the time from a VMM's start to the guest's ready.
 	// Zero means 3 minutes.
 	ReadyTimeout time.Duration

@@ -1,0 +1,202 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+	"github.com/pelletier/go-toml/v2/unstable"
+
+	"github.com/bangervm/banger/internal/fault"
+)
+
+// applyFile lays the file's values over c.
+func (c *Config) applyFile(data []byte, from Sources) error {
+	var tree map[string]any
+	if err := toml.Unmarshal(data, &tree); err != nil {
+		return tomlError(err)
+	}
+	lines := keyLines(data)
+	values := map[string]any{}
+	flatten("", tree, values)
+	known := map[string]Key{}
+	for _, key := range Keys() {
+		known[key.Name] = key
+	}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		key, ok := known[name]
+		switch {
+		case ok:
+			text, err := key.text(values[name])
+			if err == nil {
+				err = key.set(c, text)
+			}
+			if err != nil {
+				return at(lines, name, err).WithHint("for example: %s", key.Example)
+			}
+			from[name] = FromFile
+		case name == "files":
+			from[name] = FromFile
+		default:
+			return at(lines, name, unknown("key", name, keyNames()))
+		}
+	}
+	return c.applyFiles(data, lines)
+}
+
+// applyFiles reads the [[files]] tables.
+func (c *Config) applyFiles(data []byte, lines map[string]int) error {
+	var part struct {
+		Files []File `toml:"files"`
+		Rest  map[string]any
+	}
+	err := toml.NewDecoder(bytes.NewReader(data)).DisallowUnknownFields().Decode(&part)
+	if strict, ok := errors.AsType[*toml.StrictMissingError](err); ok {
+		err = nil
+		for _, missing := range strict.Errors {
+			if key := missing.Key(); key[0] == "files" {
+				row, _ := missing.Position()
+				return fault.New(fault.Invalid, "line %d: unknown key %q", row, strings.Join(key, ".")).
+					WithHint("did you mean files.%s?", nearest(key[len(key)-1], []string{"preset", "host", "guest", "mode"}))
+			}
+		}
+	}
+	if bad, ok := errors.AsType[*toml.DecodeError](err); ok {
+		name := strings.Join(bad.Key(), ".")
+		if name == "files" {
+			return at(lines, name, notForm("this", "[[files]] tables"))
+		}
+		return at(lines, name, notForm("this", formText))
+	}
+	c.Files = part.Files
+	return err
+}
+
+// flatten puts what is in tables under dotted names. Keys keep what is no
+// table, and an array of tables, whole.
+func flatten(prefix string, tree, into map[string]any) {
+	for name, value := range tree {
+		if table, ok := value.(map[string]any); ok && len(table) > 0 {
+			flatten(prefix+name+".", table, into)
+			continue
+		}
+		if table, ok := value.(map[string]any); ok && len(table) == 0 && isTable(prefix+name) {
+			continue
+		}
+		into[prefix+name] = value
+	}
+}
+
+func isTable(name string) bool {
+	return slices.ContainsFunc(Keys(), func(k Key) bool { return strings.HasPrefix(k.Name, name+".") })
+}
+
+// text is a TOML value as the variable would have it, if it is of the key's type.
+func (k Key) text(value any) (string, error) {
+	switch v := value.(type) {
+	case string:
+		if k.form == formText || k.form == formSize {
+			return v, nil
+		}
+	case int64:
+		if k.form == formNumber || k.form == formSize {
+			return strconv.FormatInt(v, 10), nil
+		}
+	case []any:
+		texts := make([]string, 0, len(v))
+		for _, item := range v {
+			text, ok := item.(string)
+			if !ok || k.form != formList {
+				return "", notForm(described(value), k.form)
+			}
+			texts = append(texts, text)
+		}
+		if k.form == formList {
+			return strings.Join(texts, ","), nil
+		}
+	}
+	return "", notForm(described(value), k.form)
+}
+
+// described is a TOML value as a message shows it.
+func described(value any) string {
+	switch v := value.(type) {
+	case string:
+		return strconv.Quote(v)
+	case []any:
+		return "a list"
+	case map[string]any:
+		return "a table"
+	default:
+		return fmt.Sprint(v)
+	}
+}
+
+func notForm(value string, want form) error {
+	return fault.New(fault.Invalid, "%s is not %s", value, want)
+}
+
+func notOneOf(value string, all ...string) error {
+	return fault.New(fault.Invalid, "%q is not one of %s", value, strings.Join(all, ", "))
+}
+
+// at says on which line of the file the key stands.
+func at(lines map[string]int, name string, err error) *fault.Error {
+	for known := name; ; {
+		if line, ok := lines[known]; ok {
+			if strings.Contains(err.Error(), strconv.Quote(name)) {
+				return fault.Wrap(fault.Invalid, err, "line %d", line).WithHint("%s", fault.HintOf(err))
+			}
+			return fault.Wrap(fault.Invalid, err, "line %d: %s", line, name).WithHint("%s", fault.HintOf(err))
+		}
+		cut := strings.LastIndexByte(known, '.')
+		if cut < 0 {
+			return fault.Wrap(fault.Invalid, err, "%s", name).WithHint("%s", fault.HintOf(err))
+		}
+		known = known[:cut]
+	}
+}
+
+func tomlError(err error) error {
+	if bad, ok := errors.AsType[*toml.DecodeError](err); ok {
+		row, column := bad.Position()
+		return fault.New(fault.Invalid, "line %d, column %d: %s", row, column, strings.TrimPrefix(bad.Error(), "toml: "))
+	}
+	return err
+}
+
+// keyLines tells on which line each key stands first. The file is valid.
+func keyLines(data []byte) map[string]int {
+	lines := map[string]int{}
+	var p unstable.Parser
+	p.Reset(data)
+	table := ""
+	for p.NextExpression() {
+		e := p.Expression()
+		name, line := "", 0
+		for it := e.Key(); it.Next(); {
+			if line == 0 {
+				line = p.Shape(it.Node().Raw).Start.Line
+			}
+			name += "." + string(it.Node().Data)
+		}
+		name = strings.TrimPrefix(name, ".")
+		switch e.Kind {
+		case unstable.Table, unstable.ArrayTable:
+			table = name + "."
+		case unstable.KeyValue:
+			name = table + name
+		default:
+			continue
+		}
+		if _, ok := lines[name]; !ok {
+			lines[name] = line
+		}
+	}
+	return lines
+}

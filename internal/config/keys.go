@@ -1,0 +1,170 @@
+package config
+
+import (
+	"log/slog"
+	"strconv"
+	"strings"
+)
+
+// Side says what a key is a setting of.
+type Side string
+
+// The sides. SideVM and SideDaemon go to bangerd with each request, so that a
+// command's own configuration holds whatever daemon runs. SideShared is the
+// same but for the whole daemon: the latest command's value stays.
+const (
+	SideVM     Side = "a new VM"
+	SideDaemon Side = "bangerd, for this command"
+	SideShared Side = "bangerd, for all commands"
+	SideClient Side = "the command line"
+)
+
+// form is the TOML type of a key.
+type form string
+
+const (
+	formText   form = "a string"
+	formNumber form = "a whole number"
+	formSize   form = "a size"
+	formList   form = "a list of strings"
+)
+
+// Key is one setting: its name in config.toml and its variable.
+type Key struct {
+	Name    string // as in "vm.memory"
+	Env     string
+	Side    Side
+	Doc     string // what it is, as a phrase
+	Example string // as in config.toml
+
+	form form
+	get  func(*Config) string
+	set  func(c *Config, text string) error
+}
+
+// Value is the key's value in c as text that the variable takes.
+func (k Key) Value(c Config) string { return k.get(&c) }
+
+// TOML is the key's value in c as config.toml would have it.
+func (k Key) TOML(c Config) string {
+	value := k.get(&c)
+	switch k.form {
+	case formNumber:
+		return value
+	case formList:
+		if value == "" {
+			return "[]"
+		}
+		return `["` + strings.ReplaceAll(value, ",", `", "`) + `"]`
+	default:
+		return strconv.Quote(value)
+	}
+}
+
+// Keys are all settings but [[files]], in the order in which they are shown.
+func Keys() []Key {
+	return []Key{
+		textKey("vm.image", "BANGER_IMAGE", SideVM, "image of a VM that names none", `image = "debian"`,
+			func(c *Config) *string { return &c.VM.Image }),
+		textKey("vm.kernel", "BANGER_KERNEL", SideVM, "kernel of a VM when neither it nor its image names one; empty: the newest", `kernel = "debian-12"`,
+			func(c *Config) *string { return &c.VM.Kernel }),
+		numberKey("vm.vcpu", "BANGER_VCPU", SideVM, "number of vCPUs", "vcpu = 2",
+			func(c *Config) *int { return &c.VM.VCPU }),
+		sizeKey("vm.memory", "BANGER_MEMORY", "memory size", `memory = "2GiB"`,
+			func(c *Config) *Size { return &c.VM.Memory }),
+		sizeKey("vm.disk", "BANGER_DISK", "disk size", `disk = "16GiB"`,
+			func(c *Config) *Size { return &c.VM.Disk }),
+		textKey("network.egress", "BANGER_EGRESS", SideVM, "egress policy: a preset, or the text of a policy (see egress.md)", `egress = "packages"`,
+			func(c *Config) *string { return &c.Network.Egress }),
+		{
+			Name: "network.dns", Env: "BANGER_DNS", Side: SideDaemon, form: formList, Example: `dns = ["192.0.2.53", "[2001:db8::53]:5353"]`,
+			Doc: "upstream DNS servers of guests; empty: the host's. The variable separates them by commas",
+			get: func(c *Config) string { return strings.Join(c.Network.DNS, ",") },
+			set: func(c *Config, text string) error {
+				c.Network.DNS = nil
+				if text != "" {
+					c.Network.DNS = strings.Split(text, ",")
+				}
+				return nil
+			},
+		},
+		numberKey("network.names_port", "BANGER_NAMES_PORT", SideShared, "port where bangerd answers DNS queries for .vm names; 0: nowhere", "names_port = 5300",
+			func(c *Config) *int { return &c.Network.NamesPort }),
+		textKey("driver", "BANGER_DRIVER", SideDaemon, "virtual machine monitor: auto, qemu-kvm or qemu-tcg", `driver = "qemu-tcg"`,
+			func(c *Config) *string { return &c.Driver }),
+		textKey("qemu", "BANGER_QEMU", SideDaemon, "path or name of the QEMU executable; empty: found on PATH", `qemu = "/opt/qemu/bin/qemu-system-x86_64"`,
+			func(c *Config) *string { return &c.QEMU }),
+		textKey("ssh_key", "BANGER_SSH_KEY", SideDaemon, "your own private key for SSH into guests; empty: one that banger makes", `ssh_key = "~/.ssh/id_ed25519"`,
+			func(c *Config) *string { return &c.SSHKey }),
+		{
+			Name: "log_level", Env: "BANGER_LOG_LEVEL", Side: SideShared, form: formText, Example: `log_level = "debug"`,
+			Doc: "what bangerd logs: debug, info, warn or error",
+			get: func(c *Config) string { return strings.ToLower(c.LogLevel.String()) },
+			set: func(c *Config, text string) error { return setLevel(&c.LogLevel, text) },
+		},
+		textKey("detach_keys", "BANGER_DETACH_KEYS", SideClient, "keys that detach from a session's terminal", `detach_keys = "ctrl-p,ctrl-q"`,
+			func(c *Config) *string { return &c.DetachKeys }),
+	}
+}
+
+func setLevel(level *slog.Level, text string) error {
+	if err := level.UnmarshalText([]byte(text)); err != nil {
+		return notOneOf(text, "debug", "info", "warn", "error")
+	}
+	return nil
+}
+
+func textKey(name, env string, side Side, doc, example string, at func(*Config) *string) Key {
+	return Key{
+		Name: name, Env: env, Side: side, Doc: doc, Example: example, form: formText,
+		get: func(c *Config) string { return *at(c) },
+		set: func(c *Config, text string) error {
+			*at(c) = text
+			return nil
+		},
+	}
+}
+
+func numberKey(name, env string, side Side, doc, example string, at func(*Config) *int) Key {
+	return Key{
+		Name: name, Env: env, Side: side, Doc: doc, Example: example, form: formNumber,
+		get: func(c *Config) string { return strconv.Itoa(*at(c)) },
+		set: func(c *Config, text string) error {
+			n, err := strconv.Atoi(text)
+			if err != nil {
+				return notForm(strconv.Quote(text), formNumber)
+			}
+			*at(c) = n
+			return nil
+		},
+	}
+}
+
+func sizeKey(name, env, doc, example string, at func(*Config) *Size) Key {
+	return Key{
+		Name: name, Env: env, Side: SideVM, Doc: doc, Example: example, form: formSize,
+		get: func(c *Config) string {
+			text, _ := at(c).MarshalText() // never fails
+			return string(text)
+		},
+		set: func(c *Config, text string) error { return at(c).UnmarshalText([]byte(text)) },
+	}
+}
+
+// Variable is one that is no key's.
+type Variable struct{ Name, Doc string }
+
+// Variables are those besides the keys'.
+func Variables() []Variable {
+	return []Variable{
+		{"BANGER_SOCKET", "path of the socket of another bangerd; it is used as it is, never started or replaced"},
+		{"BANGER_BANGERD", "path of the bangerd that is started when none runs; default: beside banger, or on PATH"},
+		{"BANGER_AGENT", "path of banger-vsock-agent; default: beside bangerd, or ../lib/banger. A running bangerd that has another refuses the command"},
+	}
+}
+
+// ours reports whether a variable is one that banger's own processes and tests
+// set for each other.
+func ours(name string) bool {
+	return name == "BANGER_READY_FD" || strings.HasPrefix(name, "BANGER_TEST_") || strings.HasPrefix(name, "BANGER_E2E_")
+}

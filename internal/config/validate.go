@@ -1,0 +1,75 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/bangervm/banger/internal/fault"
+)
+
+// The least that a VM can have, as vm has it too.
+const (
+	minMemory = 64 << 20
+	minDisk   = 256 << 20
+)
+
+// validate checks what needs no look at the host, and completes what is short.
+func (c *Config) validate() error {
+	if drivers := []string{"auto", "qemu-tcg", "qemu-kvm"}; !slices.Contains(drivers, c.Driver) {
+		return fault.Wrap(fault.Invalid, notOneOf(c.Driver, drivers...), "driver")
+	}
+	if c.VM.VCPU < 1 {
+		return fault.New(fault.Invalid, "vm.vcpu %d is too small", c.VM.VCPU).WithHint("at least 1")
+	}
+	if c.VM.Memory < minMemory {
+		return fault.New(fault.Invalid, "vm.memory %s is too small", c.VM.Memory).WithHint("at least %s; write the unit, as in 512MiB", Size(minMemory))
+	}
+	if c.VM.Disk < minDisk {
+		return fault.New(fault.Invalid, "vm.disk %s is too small", c.VM.Disk).WithHint("at least %s; write the unit, as in 8GiB", Size(minDisk))
+	}
+	if c.VM.Image == "" {
+		return fault.New(fault.Invalid, "vm.image is empty").WithHint("name an image, or remove the line")
+	}
+	if err := c.completeSSHKey(); err != nil {
+		return err
+	}
+	if err := c.Network.complete(); err != nil {
+		return err
+	}
+	for _, f := range c.Files {
+		if err := f.validate(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// CheckHost refuses numbers that the user set and this host does not have.
+// Those of the defaults are cut to what it has. Zero means: not known.
+func (c *Config) CheckHost(from Sources, cpus int, memory int64) error {
+	if cpus > 0 && c.VM.VCPU > cpus && from["vm.vcpu"] != FromDefault {
+		return fault.New(fault.Invalid, "vm.vcpu %d (%s): this host has %d", c.VM.VCPU, from["vm.vcpu"], cpus).WithHint("at most %d", cpus)
+	}
+	if memory > 0 && int64(c.VM.Memory) > memory && from["vm.memory"] != FromDefault {
+		return fault.New(fault.Invalid, "vm.memory %s (%s): this host has %s", c.VM.Memory, from["vm.memory"], Size(memory)).WithHint("at most %s", Size(memory))
+	}
+	return nil
+}
+
+// completeSSHKey makes the path absolute. Whether a key is there is for those
+// who use it: no configuration is invalid because a disk is not mounted.
+func (c *Config) completeSSHKey() error {
+	if rest, ok := strings.CutPrefix(c.SSHKey, "~/"); ok {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return fault.Wrap(fault.Invalid, err, "ssh_key %q", c.SSHKey)
+		}
+		c.SSHKey = filepath.Join(home, rest)
+	}
+	if c.SSHKey != "" && !filepath.IsAbs(c.SSHKey) {
+		return fault.New(fault.Invalid, "ssh_key %q is not an absolute path and does not start with ~/", c.SSHKey)
+	}
+	return nil
+}
