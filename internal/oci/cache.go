@@ -61,18 +61,22 @@ func (c cache) keep(r io.Reader, digest string) (*keeper, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &keeper{r: r, f: f, path: c.path(digest)}, nil
+	return &keeper{r: r, f: f, path: c.path(digest), room: statedir.NewRoom(c.dir)}, nil
 }
 
 type keeper struct {
 	r    io.Reader
 	f    *os.File
 	path string
+	room *statedir.Room
 }
 
 func (k *keeper) Read(b []byte) (int, error) {
 	n, err := k.r.Read(b)
 	if n > 0 {
+		if err := k.room.Take(int64(n)); err != nil {
+			return n, err
+		}
 		if _, err := k.f.Write(b[:n]); err != nil {
 			return n, statedir.DiskFault(err, k.path)
 		}

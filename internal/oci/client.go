@@ -13,6 +13,7 @@ import (
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/image"
+	"github.com/bangervm/banger/internal/oci/flatten"
 )
 
 // Options of a Client. The zero value is ready to use.
@@ -22,10 +23,8 @@ type Options struct {
 	Keychain authn.Keychain
 	// Transport reaches the registries. Nil means HTTP over the network.
 	Transport http.RoundTripper
-	// MaxBytes bounds the files of one image; 0 means 64 GiB.
-	MaxBytes int64
-	// MaxEntries bounds their number; 0 means 4 million.
-	MaxEntries int64
+	// Limits bound what the files of one image may take of this host.
+	Limits flatten.Limits
 	// Parallel is how many layers are fetched at a time; 0 means 3.
 	Parallel int
 	// IdleTimeout is how long a registry may stay silent; 0 means a minute.
@@ -44,12 +43,6 @@ type Client struct {
 func NewClient(blobs string, opts Options) *Client {
 	if opts.Keychain == nil {
 		opts.Keychain = authn.DefaultKeychain
-	}
-	if opts.MaxBytes == 0 {
-		opts.MaxBytes = 64 << 30
-	}
-	if opts.MaxEntries == 0 {
-		opts.MaxEntries = 4 << 20
 	}
 	if opts.Parallel == 0 {
 		opts.Parallel = 3

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -36,6 +35,9 @@ type content struct {
 	info   image.Info
 	layers []layer
 	source io.Closer // of local layers; may be nil
+	rules  flatten.Rules
+	// check refuses files that are plainly not meant; may be nil.
+	check func(*flatten.Tree) error
 }
 
 func (c *content) Info() image.Info { return c.info }
@@ -50,39 +52,47 @@ func (c *content) Close() error {
 // Unpack reads each layer once, side by side, to learn its headers, and then
 // writes the merged files in final order.
 func (c *content) Unpack(ctx context.Context, p operation.Progress, write func(io.Reader) error) (err error) {
-	spools := make(spools, len(c.layers))
+	spools := c.client.newSpools(len(c.layers))
 	defer func() { err = errors.Join(err, spools.close()) }()
+	budget := flatten.NewBudget(c.client.opts.Limits)
 	p.Stage("fetch")
-	indexes, err := c.fetch(ctx, p, spools)
+	indexes, err := c.fetch(ctx, p, spools, budget)
 	if err != nil {
 		return err
 	}
-	tree := flatten.NewTree()
+	tree := flatten.NewTree(budget, c.rules)
 	for i, index := range indexes {
 		if err := tree.Apply(ctx, i, index); err != nil {
 			return err
 		}
 		indexes[i] = nil
 	}
+	if c.check != nil {
+		if err := c.check(tree); err != nil {
+			return err
+		}
+	}
 	p.Stage("unpack")
 	return emit(ctx, tree, spools, p, write)
 }
 
-func (c *content) fetch(ctx context.Context, p operation.Progress, spools spools) ([]*flatten.Index, error) {
+func (c *content) fetch(ctx context.Context, p operation.Progress, spools *spools, budget *flatten.Budget) ([]*flatten.Index, error) {
 	total := int64(0)
 	for _, l := range c.layers {
 		total += max(0, l.size)
+		if err := budget.Holds(total); err != nil {
+			return nil, err
+		}
 	}
 	var done atomic.Int64
 	count := func(n int64) { p.Count(done.Add(n), total, "bytes") }
 	p.Count(0, total, "bytes")
-	budget := flatten.NewBudget(c.client.opts.MaxBytes, c.client.opts.MaxEntries)
 	indexes := make([]*flatten.Index, len(c.layers))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(c.client.opts.Parallel)
 	for i, l := range c.layers {
 		group.Go(func() (err error) {
-			indexes[i], err = c.client.index(ctx, l, &spools[i], budget, count)
+			indexes[i], err = c.client.index(ctx, l, spools.layer(i), budget, count)
 			return err
 		})
 	}
@@ -109,31 +119,4 @@ func emit(ctx context.Context, tree *flatten.Tree, contents flatten.Contents, p 
 		return write(stream)
 	})
 	return group.Wait()
-}
-
-// spool is where one layer's contents are read from.
-type spool struct {
-	plain io.ReaderAt // the uncompressed tar
-	side  *side
-	files []*os.File // to be closed
-}
-
-type spools []spool
-
-// Open implements flatten.Contents.
-func (s spools) Open(layer int, inSide bool, offset, size int64) io.Reader {
-	if inSide {
-		return io.NewSectionReader(s[layer].side.f, offset, size)
-	}
-	return io.NewSectionReader(s[layer].plain, offset, size)
-}
-
-func (s spools) close() error {
-	var errs []error
-	for _, one := range s {
-		for _, f := range one.files {
-			errs = append(errs, f.Close())
-		}
-	}
-	return errors.Join(errs...)
 }

@@ -29,8 +29,12 @@ func (c *Client) index(ctx context.Context, l layer, s *spool, budget *flatten.B
 			cached.open = func(context.Context) (io.ReadCloser, error) {
 				return io.NopCloser(io.NewSectionReader(f, 0, 1<<62)), nil
 			}
-			s.files = append(s.files, f)
 			index, err := c.read(ctx, cached, s, budget, count, pass)
+			if s.plain == f {
+				s.files = append(s.files, f)
+			} else {
+				err = errors.Join(err, f.Close())
+			}
 			if !isMismatch(err) {
 				return index, err
 			}
@@ -73,7 +77,7 @@ func (c *Client) read(ctx context.Context, l layer, s *spool, budget *flatten.Bu
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", l.what, err)
 	}
-	verified := newVerifier(raw, l.what, l.digest, l.size, count)
+	verified := newVerifier(budget.Bound(raw), l.what, l.digest, l.size, count)
 	first, discard, err := keep(verified)
 	if err != nil {
 		return nil, errors.Join(err, raw.Close())
@@ -117,16 +121,20 @@ func (c *Client) indexPlain(ctx context.Context, l layer, s *spool, raw io.Reade
 	if err := c.prepareSpool(l, s, compressed); err != nil {
 		return nil, err
 	}
-	diff := sha256.New()
+	diff, room := sha256.New(), statedir.NewRoom(c.cache.dir)
 	ahead.tap = func(chunk []byte) error {
 		if l.diffID != "" {
 			_, _ = diff.Write(chunk)
 		}
-		if f, ok := s.plain.(*os.File); ok && f != l.local {
-			_, err := f.Write(chunk)
-			return statedir.DiskFault(err, filepath.Join(c.cache.dir, "a layer"))
+		f, ok := s.plain.(*os.File)
+		if !ok || f == l.local {
+			return nil
 		}
-		return nil
+		if err := room.Take(int64(len(chunk))); err != nil {
+			return err
+		}
+		_, err := f.Write(chunk)
+		return statedir.DiskFault(err, filepath.Join(c.cache.dir, "a layer"))
 	}
 	index, err := flatten.ReadIndex(ctx, ahead, s.side, budget)
 	if err != nil {
@@ -143,7 +151,6 @@ func (c *Client) indexPlain(ctx context.Context, l layer, s *spool, raw io.Reade
 }
 
 func (c *Client) prepareSpool(l layer, s *spool, compressed bool) error {
-	s.side = &side{cache: c.cache, keep: func(f *os.File) { s.files = append(s.files, f) }}
 	if !compressed && l.local != nil {
 		s.plain = l.local
 		return nil
@@ -164,51 +171,4 @@ func decompressFault(l layer, err error) error {
 		return fmt.Errorf("%s: %w", l.what, err)
 	}
 	return fault.Wrap(fault.Invalid, err, "%s cannot be decompressed", l.what)
-}
-
-// side takes the content of sparse files. Its file is made when first needed.
-type side struct {
-	cache cache
-	keep  func(*os.File)
-	f     *os.File
-	end   int64
-}
-
-// Append implements flatten.Side.
-func (s *side) Append(r io.Reader) (int64, error) {
-	if s.f == nil {
-		f, err := s.cache.scratch()
-		if err != nil {
-			return 0, err
-		}
-		s.f = f
-		s.keep(f)
-	}
-	start := s.end
-	buf := make([]byte, 64<<10)
-	for {
-		n, err := io.ReadFull(r, buf)
-		if !allZero(buf[:n]) {
-			if _, err := s.f.WriteAt(buf[:n], s.end); err != nil {
-				return 0, statedir.DiskFault(err, filepath.Join(s.cache.dir, "a sparse file"))
-			}
-		}
-		s.end += int64(n)
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) && n < len(buf) {
-			break
-		}
-		if err != nil {
-			return 0, err
-		}
-	}
-	return start, statedir.DiskFault(s.f.Truncate(s.end), filepath.Join(s.cache.dir, "a sparse file"))
-}
-
-func allZero(b []byte) bool {
-	for _, c := range b {
-		if c != 0 {
-			return false
-		}
-	}
-	return true
 }

@@ -19,7 +19,7 @@ import (
 const (
 	maxManifestBytes = 4 << 20 // as in the distribution specification
 	maxConfigBytes   = 8 << 20
-	maxLayers        = 4096
+	maxLayers        = 512 // four times what docker can stack; each holds an open file
 )
 
 // origin is where manifests and blobs come from.

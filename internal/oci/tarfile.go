@@ -5,14 +5,19 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/image"
+	"github.com/bangervm/banger/internal/oci/flatten"
 )
 
 // openTar makes an image of one layer of a root filesystem's tar.
 func (c *Client) openTar(ref image.Ref, input io.Reader) (image.Content, error) {
-	out := &content{client: c, info: image.Info{Architecture: c.opts.Architecture, OS: "linux"}}
+	out := &content{
+		client: c, info: image.Info{Architecture: c.opts.Architecture, OS: "linux"},
+		rules: flatten.Rules{KeepLinked: true}, check: refuseArchives,
+	}
 	l := layer{what: ref.String(), size: -1, seen: func(digest string) { out.info.Digest = digest }}
 	if ref.Path == image.Stdin {
 		l.open = func(ctx context.Context) (io.ReadCloser, error) { return newInput(ctx, input), nil }
@@ -28,6 +33,23 @@ func (c *Client) openTar(ref image.Ref, input io.Reader) (image.Content, error) 
 	}
 	out.layers = []layer{l}
 	return out, nil
+}
+
+// refuseArchives tells an image's archive, which a root filesystem's tar was
+// meant to be.
+func refuseArchives(tree *flatten.Tree) error {
+	if slices.ContainsFunc([]string{"bin", "etc", "usr", "sbin", "lib"}, tree.Has) {
+		return nil
+	}
+	switch {
+	case tree.Has("manifest.json"):
+		return fault.New(fault.Invalid, "the tar holds an image as docker save writes it, not the files of a root filesystem").
+			WithHint("banger image pull docker-archive:FILE")
+	case tree.Has("oci-layout") && tree.Has("index.json"):
+		return fault.New(fault.Invalid, "the tar holds an OCI image, not the files of a root filesystem").
+			WithHint("banger image pull oci-archive:FILE")
+	}
+	return nil
 }
 
 // input is the bytes that came with the request.

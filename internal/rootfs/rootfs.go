@@ -63,7 +63,7 @@ func FromTar(ctx context.Context, tar io.Reader, path string, opts Options) (inf
 			_ = os.Remove(path)
 		}
 	}()
-	if err := convert(ctx, tar, newSparseWriter(f), opts); err != nil {
+	if err := convert(ctx, tar, newSparseWriter(ctx, f), opts); err != nil {
 		return Info{}, statedir.DiskFault(err, path)
 	}
 	if err := finish(f, opts.UUID); err != nil {

@@ -206,3 +206,31 @@ func TestFromTarLeavesNothingOnErrors(t *testing.T) {
 type errReader struct{ err error }
 
 func (r errReader) Read([]byte) (int, error) { return 0, r.err }
+
+// atEnd calls then when all of r is read.
+type atEnd struct {
+	r    *bytes.Reader
+	then func()
+}
+
+func (a atEnd) Read(b []byte) (int, error) {
+	n, err := a.r.Read(b)
+	if a.r.Len() == 0 {
+		a.then()
+	}
+	return n, err
+}
+
+// TestCancelWhileTheTablesAreWritten: what is left to do after the stream's end
+// is interrupted too.
+func TestCancelWhileTheTablesAreWritten(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	dir := t.TempDir()
+	_, err := rootfs.FromTar(ctx, atEnd{bytes.NewReader(makeTar(t, torture())), cancel}, filepath.Join(dir, "rootfs.ext4"), rootfs.Options{})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want context.Canceled", err)
+	}
+	if left, _ := os.ReadDir(dir); len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}

@@ -2,10 +2,14 @@ package rootfs
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/bangervm/banger/internal/statedir"
 )
 
 const (
@@ -18,7 +22,9 @@ const (
 // sparseWriter writes a file, leaving pages of zeros as holes. It is not safe
 // for concurrent use.
 type sparseWriter struct {
+	ctx     context.Context
 	f       *os.File
+	room    *statedir.Room
 	pos     int64
 	high    int64 // the end of what was ever written or skipped
 	flushed int64
@@ -26,7 +32,11 @@ type sparseWriter struct {
 	err     error // the first error of the file itself
 }
 
-func newSparseWriter(f *os.File) *sparseWriter { return &sparseWriter{f: f} }
+// newSparseWriter returns a writer whose writes fail when ctx ends, or when they
+// would leave too little room to others.
+func newSparseWriter(ctx context.Context, f *os.File) *sparseWriter {
+	return &sparseWriter{ctx: ctx, f: f, room: statedir.NewRoom(filepath.Dir(f.Name()))}
+}
 
 // Read and Seek make it the io.ReadWriteSeeker that the ext4 writer asks for.
 func (w *sparseWriter) Read(b []byte) (int, error) {
@@ -50,6 +60,9 @@ func (w *sparseWriter) Seek(offset int64, whence int) (int64, error) {
 // Write puts b at the present position. Only what lies past the end of the file
 // can be left out: what is there already is always overwritten.
 func (w *sparseWriter) Write(b []byte) (int, error) {
+	if w.err == nil {
+		w.err = w.ctx.Err()
+	}
 	if w.err != nil {
 		return 0, w.err
 	}
@@ -57,6 +70,10 @@ func (w *sparseWriter) Write(b []byte) (int, error) {
 	for written < len(b) {
 		hole, n := w.span(b[written:])
 		if !hole {
+			if err := w.room.Take(int64(n)); err != nil {
+				w.err = err
+				return written, err
+			}
 			if _, err := w.f.WriteAt(b[written:written+n], w.pos); err != nil {
 				w.err = err
 				return written, err

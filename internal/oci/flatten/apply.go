@@ -3,9 +3,8 @@ package flatten
 import (
 	"archive/tar"
 	"context"
+	"errors"
 	"fmt"
-	"maps"
-	"math"
 	"path"
 	"strings"
 
@@ -18,67 +17,75 @@ const (
 	whiteoutOpaque = ".wh..wh..opq"
 )
 
-const xattrRecord = "SCHILY.xattr."
-
 // Apply puts a layer on top of those applied before. The number is given back
 // to WriteTo's open. What an ordinary filesystem would refuse is a fault
-// Invalid; the Tree is of no more use then.
+// Invalid; the Tree is of no more use then. The Index is of no more use either:
+// its entries go as they are applied.
 func (t *Tree) Apply(ctx context.Context, number int, layer *Index) error {
-	t.seen, t.cleared = make(map[string]bool, len(layer.entries)), map[string]bool{}
+	t.seen, t.cleared = make(map[slot]bool, len(layer.entries)), map[*node]bool{}
+	defer func() { t.seen, t.cleared = nil, nil }()
 	for i := range layer.entries {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := t.apply(number, layer.entries[i]); err != nil {
-			return fmt.Errorf("%s: %w", describe(layer.entries[i].hdr), err)
+		if err := t.apply(ctx, number, &layer.entries[i]); err != nil {
+			return fmt.Errorf("%s: %w", describe(layer.entries[i].name), err)
 		}
 	}
 	return nil
 }
 
-func (t *Tree) apply(number int, e entry) error {
-	dirname, base := path.Split(path.Clean(e.hdr.Name))
-	parents, err := t.resolve(dirname)
+func (t *Tree) apply(ctx context.Context, number int, e *entry) error {
+	dirname, base := path.Split(e.name)
+	parents, err := t.resolve(ctx, dirname)
 	if err != nil {
-		return err
+		return unlessWhiteout(base, err)
 	}
 	if base == "" || base == "." || base == ".." {
 		// All of these mean the parent itself, links resolved. Only the root may
 		// be described so.
-		if len(parents) == 0 && e.hdr.Typeflag == tar.TypeDir {
-			return t.root.describe(e.hdr)
+		if len(parents.names) == 0 && e.typ == tar.TypeDir {
+			t.root.describe(e)
 		}
 		return nil
 	}
 	if err := checkName(base); err != nil {
 		return err
 	}
-	full := strings.Join(parents, "/") + "/" + base
-	if len(full) > maxPathLength {
-		return fault.New(fault.Invalid, "its path has %d bytes; at most %d are possible", len(full), maxPathLength)
+	if n := parents.length(base); n > maxPathLength {
+		return fault.New(fault.Invalid, "its path has %d bytes; at most %d are possible", n, maxPathLength)
 	}
-	dir, err := t.mkdirs(parents, e.hdr.ModTime)
+	dir, err := t.mkdirs(parents, e.mtime)
 	if err != nil {
-		return err
+		return unlessWhiteout(base, err)
 	}
 	if strings.HasPrefix(base, whiteoutPrefix) {
-		return t.whiteout(dir, strings.Join(parents, "/"), base)
+		return t.whiteout(ctx, dir, base)
 	}
-	if err := t.place(dir, base, number, e); err != nil {
+	if err := t.place(ctx, dir, base, number, e); err != nil {
 		return err
 	}
-	t.seen[strings.TrimPrefix(full, "/")] = true
+	t.seen[slot{dir, base}] = true
 	return nil
 }
 
-// whiteout removes what base hides in dir.
-func (t *Tree) whiteout(dir *node, dirPath, base string) error {
-	if base == whiteoutOpaque {
-		if !t.cleared[dirPath] {
-			t.clear(dir, dirPath)
-		}
-		t.cleared[dirPath] = true
+// unlessWhiteout forgives a whiteout that its parent is a file: there is nothing
+// below a file to be hidden.
+func unlessWhiteout(base string, err error) error {
+	if _, ok := errors.AsType[notDirectory](err); ok && strings.HasPrefix(base, whiteoutPrefix) {
 		return nil
+	}
+	return err
+}
+
+// whiteout removes what base hides in dir.
+func (t *Tree) whiteout(ctx context.Context, dir *node, base string) error {
+	if base == whiteoutOpaque {
+		if t.cleared[dir] {
+			return nil
+		}
+		t.cleared[dir] = true
+		return t.clear(ctx, dir)
 	}
 	hidden := strings.TrimPrefix(base, whiteoutPrefix)
 	if hidden == "" || hidden == "." || hidden == ".." {
@@ -90,57 +97,62 @@ func (t *Tree) whiteout(dir *node, dirPath, base string) error {
 
 // clear removes what layers below have put into dir, and keeps what this layer
 // has.
-func (t *Tree) clear(dir *node, dirPath string) {
+func (t *Tree) clear(ctx context.Context, dir *node) error {
+	if err := t.budget.step(ctx, len(dir.children)+1); err != nil {
+		return err
+	}
 	for name, child := range dir.children {
-		full := strings.TrimPrefix(dirPath+"/"+name, "/")
 		switch {
-		case !t.seen[full]:
+		case !t.seen[slot{dir, name}]:
 			delete(dir.children, name)
 		case child.isDir():
-			t.clear(child, full)
+			if err := t.clear(ctx, child); err != nil {
+				return err
+			}
 		}
 	}
+	return nil
 }
 
 // place puts the entry into dir as base. Only a directory over a directory
 // keeps what is there; all else replaces it.
-func (t *Tree) place(dir *node, base string, number int, e entry) error {
+func (t *Tree) place(ctx context.Context, dir *node, base string, number int, e *entry) error {
 	existing := dir.children[base]
-	if existing.isDir() && e.hdr.Typeflag == tar.TypeDir {
-		return existing.describe(e.hdr)
-	}
-	delete(dir.children, base)
-	if e.hdr.Typeflag == tar.TypeLink {
-		target, err := t.linkTarget(e.hdr.Linkname)
-		if err != nil {
-			return err
-		}
-		if err := target.describe(e.hdr); err != nil {
-			return err
-		}
-		dir.children[base] = target
+	if existing.isDir() && e.typ == tar.TypeDir {
+		existing.describe(e)
 		return nil
 	}
-	n, err := newNode(number, e)
+	if e.typ != tar.TypeLink {
+		dir.children[base] = newNode(number, e)
+		return nil
+	}
+	target, err := t.linkTarget(ctx, e.link)
 	if err != nil {
 		return err
 	}
-	dir.children[base] = n
+	if !t.rules.KeepLinked {
+		target.describe(e)
+	}
+	dir.children[base] = target
 	return nil
 }
 
 // linkTarget finds the file that a hard link names. Links on the way to it are
 // followed; it may be a link itself.
-func (t *Tree) linkTarget(linkname string) (*node, error) {
+func (t *Tree) linkTarget(ctx context.Context, linkname string) (*node, error) {
 	dirname, base := path.Split(path.Clean(linkname))
-	parents, err := t.resolve(dirname)
+	parents, err := t.resolve(ctx, dirname)
 	if err != nil {
 		return nil, err
 	}
+	target := parents.last()
 	if base != "" && base != "." && base != ".." {
-		parents = append(parents, base)
+		if target.isDir() {
+			target = target.children[base]
+		} else {
+			target = nil
+		}
 	}
-	target := t.at(parents)
 	switch {
 	case target == nil:
 		return nil, fault.New(fault.Invalid, "it is a hard link to %q, which is not there", linkname)
@@ -150,45 +162,28 @@ func (t *Tree) linkTarget(linkname string) (*node, error) {
 	return target, nil
 }
 
-func newNode(number int, e entry) (*node, error) {
-	hdr := e.hdr
-	n := &node{typ: hdr.Typeflag, layer: number, entry: e}
-	switch hdr.Typeflag {
-	case tar.TypeReg, tar.TypeGNUSparse, tar.TypeCont:
-		n.typ, n.size = tar.TypeReg, hdr.Size
-	case tar.TypeDir:
+func newNode(number int, e *entry) *node {
+	n := &node{typ: e.typ, link: e.link, major: e.major, minor: e.minor, layer: number, size: e.size, offset: e.offset, side: e.side}
+	if e.typ == tar.TypeDir {
 		n.children = map[string]*node{}
-	case tar.TypeSymlink:
-		if hdr.Linkname == "" || len(hdr.Linkname) >= maxPathLength {
-			return nil, fault.New(fault.Invalid, "it is a symbolic link of %d bytes", len(hdr.Linkname))
-		}
-		n.link = hdr.Linkname
-	case tar.TypeChar, tar.TypeBlock:
-		n.major, n.minor = hdr.Devmajor, hdr.Devminor
-		if n.major < 0 || n.major >= 1<<12 || n.minor < 0 || n.minor >= 1<<20 {
-			return nil, fault.New(fault.Invalid, "the device number %d:%d is out of range", n.major, n.minor)
-		}
-	case tar.TypeFifo:
-	default:
-		return nil, fault.New(fault.Invalid, "its type %q is not known", hdr.Typeflag)
 	}
-	return n, n.describe(hdr)
+	n.describe(e)
+	return n
 }
 
-// describe gives the node the header's owner, mode, time and attributes.
-// Attributes add to those it has.
-func (n *node) describe(hdr *tar.Header) error {
-	if hdr.Uid < 0 || hdr.Uid >= math.MaxUint32 || hdr.Gid < 0 || hdr.Gid >= math.MaxUint32 {
-		return fault.New(fault.Invalid, "its owner %d:%d is out of range", hdr.Uid, hdr.Gid)
-	}
-	n.uid, n.gid, n.mtime = hdr.Uid, hdr.Gid, hdr.ModTime
-	n.mode = hdr.Mode & 0o7777
+// describe gives the node the entry's owner, mode, time and attributes. A
+// directory has no others afterwards; a file keeps those that only an earlier
+// name of it has: a hard link's header often leaves them out.
+func (n *node) describe(e *entry) {
+	n.uid, n.gid, n.mtime, n.mode = e.uid, e.gid, e.mtime, e.mode
 	if n.typ == tar.TypeSymlink {
 		n.mode = 0o777
 	}
-	for record, value := range hdr.PAXRecords {
-		key, found := strings.CutPrefix(record, xattrRecord)
-		if !found || !n.takesXattr(key) {
+	if n.isDir() {
+		n.xattrs = nil
+	}
+	for key, value := range e.xattrs {
+		if !n.takesXattr(key) {
 			continue
 		}
 		if n.xattrs == nil {
@@ -196,40 +191,9 @@ func (n *node) describe(hdr *tar.Header) error {
 		}
 		n.xattrs[key] = value
 	}
-	return nil
 }
 
-// takesXattr leaves out what Linux would not let an archive set: trusted
-// attributes are the host's (overlayfs keeps its own there), and user ones are
-// for files and directories only.
+// takesXattr: user attributes are for files and directories only.
 func (n *node) takesXattr(key string) bool {
-	namespace, name, _ := strings.Cut(key, ".")
-	if name == "" || len(key) > maxNameLength {
-		return false
-	}
-	switch namespace {
-	case "security":
-		return true
-	case "user":
-		return n.typ == tar.TypeReg || n.typ == tar.TypeDir
-	}
-	return false
-}
-
-// header is the node's header in the merged tar.
-func (n *node) header(name string) *tar.Header {
-	hdr := &tar.Header{
-		Typeflag: n.typ, Name: name, Linkname: n.link, Size: n.size, Mode: n.mode,
-		Uid: n.uid, Gid: n.gid, ModTime: n.mtime, Devmajor: n.major, Devminor: n.minor,
-	}
-	if n.mtime.Nanosecond() != 0 || len(n.xattrs) > 0 {
-		hdr.Format = tar.FormatPAX
-	}
-	if len(n.xattrs) > 0 {
-		hdr.PAXRecords = make(map[string]string, len(n.xattrs))
-		for key, value := range maps.All(n.xattrs) {
-			hdr.PAXRecords[xattrRecord+key] = value
-		}
-	}
-	return hdr
+	return n.typ == tar.TypeReg || n.typ == tar.TypeDir || !strings.HasPrefix(key, "user.")
 }

@@ -65,7 +65,8 @@ func (l layer) tar() ([]byte, error) {
 			return nil, err
 		}
 	}
-	return buf.Bytes(), tw.Close()
+	err := tw.Close()
+	return buf.Bytes(), err
 }
 
 // memory is the contents of layers that are held in memory.
@@ -77,12 +78,13 @@ func (m memory) Open(layer int, _ bool, offset, size int64) io.Reader {
 
 type noSide struct{}
 
-func (noSide) Append(io.Reader) (int64, error) { return 0, errors.New("no side") }
+func (noSide) Append(io.Reader, int64) (int64, error) { return 0, errors.New("no side") }
 
 func merge(ctx context.Context, layers [][]byte, out io.Writer) error {
-	tree := flatten.NewTree()
+	budget := flatten.NewBudget(flatten.Limits{Bytes: 1 << 20, Entries: 1000})
+	tree := flatten.NewTree(budget, flatten.Rules{})
 	for i, raw := range layers {
-		index, err := flatten.ReadIndex(ctx, bytes.NewReader(raw), noSide{}, flatten.NewBudget(1<<20, 1000))
+		index, err := flatten.ReadIndex(ctx, bytes.NewReader(raw), noSide{}, budget)
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,418 @@
+package flatten_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/oci/flatten"
+)
+
+// repeated is a layer of the same bytes many times, held once, and the end of a
+// tar.
+func repeated(once []byte, times int) io.Reader {
+	parts := make([]io.Reader, 0, times+1)
+	for range times {
+		parts = append(parts, bytes.NewReader(once))
+	}
+	return io.MultiReader(append(parts, bytes.NewReader(make([]byte, 1024)))...)
+}
+
+// unended is the layer's tar without its end, to be repeated.
+func (l layer) unended(t *testing.T) []byte {
+	t.Helper()
+	raw, err := l.tar()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw[:len(raw)-1024]
+}
+
+func pax(name string, records map[string]string) file {
+	return file{Header: tar.Header{Name: name, Typeflag: tar.TypeReg, Mode: 0o644, Format: tar.FormatPAX, PAXRecords: records}}
+}
+
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// TestRecordsAreNotKept: nothing of a header that the merge does not use stays
+// in memory, and nothing that it uses keeps the rest.
+func TestRecordsAreNotKept(t *testing.T) {
+	const times, size = 64, 1000 << 10
+	for name, f := range map[string]file{
+		"an unknown record":              pax("a", map[string]string{"X.junk": strings.Repeat("j", size)}),
+		"a name in a record beside junk": pax(strings.Repeat("n", 150), map[string]string{"X.junk": strings.Repeat("j", size)}),
+		"an attribute beside junk": pax("a", map[string]string{
+			"SCHILY.xattr.user.x": "v", "X.junk": strings.Repeat("j", size),
+		}),
+		"an attribute that is not taken": pax("a", map[string]string{"SCHILY.xattr.trusted.x": strings.Repeat("j", size)}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			once := layer{f}.unended(t)
+			before := heap()
+			index, err := flatten.ReadIndex(t.Context(), repeated(once, times), noSide{}, flatten.NewBudget(flatten.Limits{}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if grown := int64(heap()) - int64(before); grown > 8<<20 {
+				t.Errorf("%d headers hold %s", times, fault.Bytes(grown))
+			}
+			runtime.KeepAlive(index)
+		})
+	}
+}
+
+// TestHostileLayers: each kind of layer that would take more than its share is
+// refused by the limit that is meant for it.
+func TestHostileLayers(t *testing.T) {
+	longName := layer{reg(strings.Repeat("n/", 150)+"x", "")}.unended(t)[:1024] // and not the entry that has it
+	deep := strings.Repeat("d/", 500)
+	through := chain(deep, 40)
+	nested, opaque := layer{}, layer{}
+	for i := range 200 {
+		nested = append(nested, dir(strings.TrimSuffix(strings.Repeat("d/", i+1), "/")))
+	}
+	for i := range 200 {
+		nested = append(nested, reg(strings.Repeat("d/", 200)+fmt.Sprint(i), ""))
+		opaque = append(opaque, reg(strings.Repeat("d/", i+1)+".wh..wh..opq", ""))
+	}
+	tests := []struct {
+		name   string
+		limits flatten.Limits
+		layers []io.Reader
+		want   string
+	}{
+		{
+			"records fill the disk",
+			flatten.Limits{Bytes: 10 << 20},
+			[]io.Reader{repeated(layer{pax("a", map[string]string{"X.junk": strings.Repeat("j", 1000<<10)})}.unended(t), 20)},
+			"bigger than 10 MiB",
+		},
+		{
+			"one header without an end",
+			flatten.Limits{},
+			[]io.Reader{repeated(longName, 8<<10)},
+			"header has more than 4 MiB",
+		},
+		{
+			"long names",
+			flatten.Limits{Names: 1 << 20},
+			[]io.Reader{repeated(layer{reg(strings.Repeat(strings.Repeat("n", 200)+"/", 20)+"x", "")}.unended(t), 300)},
+			"take more than 1 MiB",
+		},
+		{
+			"long links",
+			flatten.Limits{Names: 1 << 20},
+			[]io.Reader{repeated(layer{sym("l", strings.Repeat("n", 4000))}.unended(t), 300)},
+			"take more than 1 MiB",
+		},
+		{
+			"attributes",
+			flatten.Limits{Names: 1 << 20},
+			[]io.Reader{repeated(layer{pax("a", map[string]string{"SCHILY.xattr.user.x": strings.Repeat("v", 1000<<10)})}.unended(t), 2)},
+			"take more than 1 MiB",
+		},
+		{
+			"small attributes, whose map takes more than they",
+			flatten.Limits{Names: 1 << 10},
+			[]io.Reader{repeated(layer{pax("a", map[string]string{"SCHILY.xattr.user.x": ""})}.unended(t), 20)},
+			"take more than 1 KiB",
+		},
+		{
+			"entries",
+			flatten.Limits{Entries: 1000},
+			[]io.Reader{repeated(layer{reg("a", "")}.unended(t), 1001)},
+			"more than 1000 entries",
+		},
+		{
+			"entries of several layers",
+			flatten.Limits{Entries: 1000},
+			[]io.Reader{repeated(layer{reg("a", "")}.unended(t), 600), repeated(layer{reg("a", "")}.unended(t), 600)},
+			"more than 1000 entries",
+		},
+		{
+			"padding",
+			flatten.Limits{Padding: 1 << 20},
+			[]io.Reader{io.LimitReader(zeros{}, 600<<10), io.LimitReader(zeros{}, 600<<10)},
+			"more than 1 MiB follow",
+		},
+		{
+			"padding that is spooled counts as content",
+			flatten.Limits{Bytes: 1 << 20},
+			[]io.Reader{io.LimitReader(zeros{}, 600<<10), io.LimitReader(zeros{}, 600<<10)},
+			"bigger than 1 MiB",
+		},
+		{
+			"the holes of a sparse file",
+			flatten.Limits{},
+			[]io.Reader{repeated(sparseHeader(1<<40), 1)},
+			"bigger than 64 GiB",
+		},
+		{
+			"deep paths",
+			flatten.Limits{Steps: 100_000},
+			[]io.Reader{repeated(layer{reg(deep+"x", "")}.unended(t), 300)},
+			"steps",
+		},
+		{
+			"links through deep paths",
+			flatten.Limits{Steps: 10_000},
+			[]io.Reader{repeated(append(through, reg(deep+"k40/y", "")).unended(t), 1)},
+			"steps",
+		},
+		{
+			"opaque directories in each other",
+			flatten.Limits{Steps: 100_000},
+			[]io.Reader{repeated(append(nested, opaque...).unended(t), 1)},
+			"steps",
+		},
+		{
+			"short names for long paths",
+			flatten.Limits{Steps: 100_000},
+			[]io.Reader{repeated(append(layer{sym("l", deep)}, many("l/", 150)...).unended(t), 1)},
+			"steps",
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			err := mergeWithin(t.Context(), test.limits, test.layers)
+			if !errors.Is(err, fault.Invalid) || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error %v, want a fault Invalid with %q", err, test.want)
+			}
+		})
+	}
+}
+
+// chain is links k0, k1… in a deep directory, each to the one before.
+func chain(dir string, n int) layer {
+	l := layer{sym(dir+"k0", "/")}
+	for i := range n {
+		l = append(l, sym(fmt.Sprintf("%sk%d", dir, i+1), fmt.Sprintf("/%sk%d", dir, i)))
+	}
+	return l
+}
+
+// sparseHeader is GNU tar's old header of a file that is one hole.
+func sparseHeader(size int64) []byte {
+	b := make([]byte, 512)
+	copy(b, "s")
+	for at, text := range map[int]string{100: "0000644", 108: "0000000", 116: "0000000", 124: "00000000000", 136: "00000000000", 257: "ustar  "} {
+		copy(b[at:], text)
+	}
+	b[156] = 'S'
+	b[483] = 0x80 // a number in base 256
+	binary.BigEndian.PutUint64(b[487:], uint64(size))
+	sum := 8 * int(' ')
+	for _, c := range b {
+		sum += int(c)
+	}
+	copy(b[148:], fmt.Sprintf("%06o\x00 ", sum))
+	return b
+}
+
+func many(prefix string, n int) layer {
+	var l layer
+	for i := range n {
+		l = append(l, reg(fmt.Sprintf("%s%d", prefix, i), ""))
+	}
+	return l
+}
+
+// TestStormsThatAreCheap: a great many harmless entries stay within the default
+// limits.
+func TestStormsThatAreCheap(t *testing.T) {
+	for name, once := range map[string]layer{
+		"whiteouts":              {reg(".wh.a", "")},
+		"opaque directories":     {reg("d/.wh..wh..opq", "")},
+		"the same file":          {reg("a", "x")},
+		"files over directories": {dir("a"), reg("a", "")},
+		"hard links":             {reg("b", ""), hard("a", "b")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := mergeWithin(t.Context(), flatten.Limits{}, []io.Reader{repeated(once.unended(t), 20_000)}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// countdown is a context that is cancelled when it has been looked at so often.
+type countdown struct {
+	context.Context
+	left int
+}
+
+func (c *countdown) Err() error {
+	if c.left--; c.left < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// TestOneEntryCanBeCancelled: the work for a single entry is interrupted too.
+func TestOneEntryCanBeCancelled(t *testing.T) {
+	deep := strings.Repeat("d/", 1000)
+	lower, err := chain(deep, 200).tar()
+	if err != nil {
+		t.Fatal(err)
+	}
+	upper, err := layer{reg(deep+"k200/.wh.x", "")}.tar()
+	if err != nil {
+		t.Fatal(err)
+	}
+	budget := flatten.NewBudget(flatten.Limits{})
+	tree := flatten.NewTree(budget, flatten.Rules{})
+	for i, raw := range [][]byte{lower, upper} {
+		index, err := flatten.ReadIndex(t.Context(), bytes.NewReader(raw), noSide{}, budget)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx := t.Context()
+		if i == 1 {
+			ctx = &countdown{Context: ctx, left: 3}
+		}
+		err = tree.Apply(ctx, i, index)
+		if i == 1 && !errors.Is(err, context.Canceled) {
+			t.Errorf("the upper layer: %v, want context.Canceled", err)
+		}
+		if i == 0 && err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) {
+	clear(b)
+	return len(b), nil
+}
+
+func mergeWithin(ctx context.Context, limits flatten.Limits, layers []io.Reader) error {
+	budget := flatten.NewBudget(limits)
+	tree := flatten.NewTree(budget, flatten.Rules{})
+	for i, r := range layers {
+		index, err := flatten.ReadIndex(ctx, r, noSide{}, budget)
+		if err != nil {
+			return err
+		}
+		if err := tree.Apply(ctx, i, index); err != nil {
+			return err
+		}
+	}
+	return tree.WriteTo(ctx, io.Discard, sized{}, func(int64, int64) {})
+}
+
+// sized gives each file as many zeros as it has.
+type sized struct{}
+
+func (sized) Open(_ int, _ bool, _, size int64) io.Reader { return io.LimitReader(zeros{}, size) }
+
+// TestLinkedFilesAsTar: in a tar that is no layer, a hard link's header says
+// nothing of the file.
+func TestLinkedFilesAsTar(t *testing.T) {
+	set := reg("a", "x")
+	set.Mode, set.Uid = 0o4755, 7
+	link := hard("b", "a")
+	link.Mode = 0
+	for _, test := range []struct {
+		rules flatten.Rules
+		want  string
+	}{{flatten.Rules{}, "0 0"}, {flatten.Rules{KeepLinked: true}, "4755 7"}} {
+		got := attributes(t, test.rules, layer{set, link})["a"]
+		if want := test.want; !strings.HasPrefix(got, want) {
+			t.Errorf("%+v: %q, want %q", test.rules, got, want)
+		}
+	}
+}
+
+// TestDirectoryDescribedAgain has no attributes of the layer below.
+func TestDirectoryDescribedAgain(t *testing.T) {
+	below, above := dir("d"), dir("d")
+	below.Format, below.PAXRecords = tar.FormatPAX, map[string]string{"SCHILY.xattr.user.x": "1"}
+	above.Mode = 0o700
+	if got := attributes(t, flatten.Rules{}, layer{below}, layer{above})["d/"]; got != "700 0 []" {
+		t.Errorf("the directory came out as %q", got)
+	}
+}
+
+func TestTimesBefore1970(t *testing.T) {
+	var l layer
+	for i, at := range []int64{-1000, -1, 0, 1} {
+		f := reg(fmt.Sprint(i), "")
+		f.ModTime, f.Format = time.Unix(at, 0), tar.FormatPAX
+		l = append(l, f)
+	}
+	var out bytes.Buffer
+	if err := merge(t.Context(), encode(t, []layer{l}), &out); err != nil {
+		t.Fatal(err)
+	}
+	var got []int64
+	for tr := tar.NewReader(&out); ; {
+		hdr, err := tr.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if hdr.Typeflag == tar.TypeReg {
+			got = append(got, hdr.ModTime.Unix())
+		}
+	}
+	if want := []int64{0, 0, 0, 1}; !slices.Equal(got, want) {
+		t.Errorf("times %v, want %v", got, want)
+	}
+}
+
+// attributes returns mode, owner and extended attributes of all.
+func attributes(t *testing.T, rules flatten.Rules, layers ...layer) map[string]string {
+	t.Helper()
+	budget := flatten.NewBudget(flatten.Limits{})
+	tree := flatten.NewTree(budget, rules)
+	raw := encode(t, layers)
+	for i := range raw {
+		index, err := flatten.ReadIndex(t.Context(), bytes.NewReader(raw[i]), noSide{}, budget)
+		if err == nil {
+			err = tree.Apply(t.Context(), i, index)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out bytes.Buffer
+	if err := tree.WriteTo(t.Context(), &out, memory(raw), func(int64, int64) {}); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for tr := tar.NewReader(&out); ; {
+		hdr, err := tr.Next()
+		if errors.Is(err, io.EOF) {
+			return got
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		var keys []string
+		for key := range hdr.PAXRecords {
+			if key, found := strings.CutPrefix(key, "SCHILY.xattr."); found {
+				keys = append(keys, key)
+			}
+		}
+		got[hdr.Name] = fmt.Sprintf("%o %d %v", hdr.Mode, hdr.Uid, keys)
+	}
+}
