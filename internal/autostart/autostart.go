@@ -56,6 +56,7 @@ func (o Options) Client() *client.Client {
 	c := client.New(o.socket())
 	if o.Socket == "" {
 		c.StateDir = o.Dirs.State
+		c.Dial = o.Dirs.DialDaemon
 	}
 	c.Settings = o.Settings
 	return c

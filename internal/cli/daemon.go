@@ -50,7 +50,9 @@ func (a *App) daemonStatus(ctx context.Context, f format) error {
 	status := daemonStatus{Socket: socket(opts)}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	ping, err := client.New(status.Socket).Ping(ctx)
+	c := opts.Client()
+	defer c.Close()
+	ping, err := c.Ping(ctx)
 	switch {
 	case err == nil:
 		status.Running, status.Daemon = true, &ping

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/fault"
 )
 
@@ -38,11 +40,41 @@ func TestSplitSSHArgs(t *testing.T) {
 }
 
 func TestProxyCommandQuotes(t *testing.T) {
-	if got, want := proxyCommand("/a b/it's 100%/banger", "00aa"), `'/a b/it'\''s 100%%/banger' vm proxy 00aa`; got != want {
+	if got, want := proxyCommand("/a b/it's 100%/banger", "00aa"), `'/a b/it'\''s 100%%/banger' vm proxy -- '00aa'`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	if got, want := sshPath(`/a "b"/50%`), `"/a \"b\"/50%%"`; got != want {
 		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// An answer that is not bangerd's gets no word into a shell.
+func TestPlainForSSH(t *testing.T) {
+	const id = "0123456789abcdef"
+	good := api.VM{ID: id, Name: "box-2"}
+	access := api.SSHAccess{User: "root", HostAlias: id}
+	if err := plainForSSH(good, access); err != nil {
+		t.Fatal(err)
+	}
+	for _, word := range []string{"", "$(id>/tmp/x)", "`id`", "a;b", "a'b", "-oProxyCommand=id", "a b", "a\nb", "%h", "ABC", "../x", id[:15] + "\n", id + "0'"} {
+		for what, bad := range map[string]struct {
+			v      api.VM
+			access api.SSHAccess
+		}{
+			"id":    {api.VM{ID: word, Name: "box"}, api.SSHAccess{User: "root", HostAlias: word}},
+			"name":  {api.VM{ID: id, Name: word}, access},
+			"alias": {good, api.SSHAccess{User: "root", HostAlias: word}},
+			"user":  {good, api.SSHAccess{User: word, HostAlias: id}},
+		} {
+			if err := plainForSSH(bad.v, bad.access); !errors.Is(err, fault.Internal) {
+				t.Errorf("%s %q: %v", what, word, err)
+			}
+		}
+		// ssh has the command run by the user's shell, which must see one word.
+		out, err := exec.CommandContext(t.Context(), "sh", "-c", "printf '<%s>' "+strings.ReplaceAll(shellQuoted(word), "%%", "%")).Output()
+		if err != nil || string(out) != "<"+word+">" {
+			t.Errorf("%q: a shell's word is %q, %v", word, out, err)
+		}
 	}
 }
 

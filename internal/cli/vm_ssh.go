@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"time"
 	"unicode"
@@ -60,6 +61,9 @@ func (a *App) vmSSH(ctx context.Context, name string, given []string) error {
 	}
 	access, err := c.VMSSH(ctx, v.ID)
 	if err != nil {
+		return err
+	}
+	if err := plainForSSH(v, access); err != nil {
 		return err
 	}
 	options, command := splitSSHArgs(given)
@@ -125,7 +129,29 @@ func sshArgs(self string, access api.SSHAccess, v api.VM, options, command []str
 
 // proxyCommand is what the shell execs, after ssh has expanded percent signs.
 func proxyCommand(self, id string) string {
-	return shellQuoted(self) + " vm proxy " + id
+	return shellQuoted(self) + " vm proxy -- " + shellQuoted(id)
+}
+
+// What ssh is told of a VM goes through a shell, a configuration's syntax and
+// the user's own `Match exec`: only words that mean nothing there may.
+var (
+	plainID   = regexp.MustCompile(`^[0-9a-f]{16}$`)
+	plainWord = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$`)
+)
+
+// plainForSSH refuses an answer of the daemon's that is not one of bangerd's.
+func plainForSSH(v api.VM, access api.SSHAccess) error {
+	switch {
+	case !plainID.MatchString(v.ID):
+		return fault.New(fault.Internal, "the daemon answered with %q, which is not the id of a VM", v.ID)
+	case !plainWord.MatchString(v.Name):
+		return fault.New(fault.Internal, "the daemon answered with %q, which is not the name of a VM", v.Name)
+	case access.HostAlias != v.ID:
+		return fault.New(fault.Internal, "the daemon answered with the host keys of %q, not of %s", access.HostAlias, v.ID)
+	case !plainWord.MatchString(access.User):
+		return fault.New(fault.Internal, "the daemon answered with %q, which is not the name of a user", access.User)
+	}
+	return nil
 }
 
 // shellQuoted is a word of a ProxyCommand.

@@ -35,11 +35,14 @@ func Problem(p *api.Problem) error {
 // dial connects, and says in banger's words why it could not.
 func (c *Client) dial(ctx context.Context) (net.Conn, error) {
 	conn, err := c.Dial(ctx)
+	var said *fault.Error
 	switch {
 	case err == nil:
 		return conn, nil
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("dial %s: %w", c.where, ctx.Err())
+	case errors.As(err, &said):
+		return nil, said
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return nil, fault.Wrap(fault.Unavailable, ErrNoDaemon, "bangerd does not run (%s)", c.where).
 			WithHint("banger daemon start")

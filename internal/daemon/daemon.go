@@ -112,12 +112,16 @@ func serve(ctx context.Context, stop func(), set *settings, log *slog.Logger, re
 
 // listen takes the socket, unless a daemon of another state directory has it:
 // this one's lock says that it is no other of ours.
-func listen(ctx context.Context, dirs statedir.Dirs) (*net.UnixListener, error) {
+func listen(ctx context.Context, dirs statedir.Dirs) (net.Listener, error) {
 	if conn, err := statedir.DialUnix(ctx, dirs.Socket()); err == nil {
 		return nil, errors.Join(fault.New(fault.Conflict, "a bangerd of another state directory than %s answers there", dirs.State).
 			WithHint("set XDG_RUNTIME_DIR to another directory, or stop that daemon"), conn.Close())
 	}
-	return statedir.ListenUnix(dirs.Socket())
+	l, err := statedir.ListenUnix(dirs.Socket())
+	if err != nil {
+		return nil, err
+	}
+	return l.UnixListener, nil // the server refuses other users, and tells them why
 }
 
 // end ends everything in order: first the work (its watchers see how), then the

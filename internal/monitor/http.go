@@ -6,15 +6,12 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
-	"os"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/monitorrpc"
+	"github.com/bangervm/banger/internal/statedir"
 )
 
 const (
@@ -137,50 +134,15 @@ func answer(w http.ResponseWriter, status int, body any) {
 	_ = json.NewEncoder(w).Encode(body) // the asker has gone
 }
 
-// ownListener lets in only processes of this user.
-type ownListener struct {
-	*net.UnixListener
-	uid int
-	log *slog.Logger
-}
-
-// Accept is net.Listener's.
-func (l ownListener) Accept() (net.Conn, error) {
-	for {
-		conn, err := l.AcceptUnix()
-		if err != nil {
-			return nil, err
-		}
-		uid, err := peerUID(conn)
-		if err == nil && uid == l.uid {
-			return conn, nil
-		}
-		l.log.Warn("a stranger at the monitor's socket", "uid", uid, "err", err)
-		_ = conn.Close()
-	}
-}
-
-func peerUID(conn *net.UnixConn) (int, error) {
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return -1, err
-	}
-	uid := -1
-	var optErr error
-	err = raw.Control(func(fd uintptr) {
-		cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
-		if err != nil {
-			optErr = err
-			return
-		}
-		uid = int(cred.Uid)
-	})
-	return uid, errors.Join(err, optErr)
+// watched has the listener log the first stranger that it does not let in.
+func watched(l *statedir.Listener, log *slog.Logger) *statedir.Listener {
+	l.Stranger = func(uid int) { log.Warn("a stranger at a socket of the monitor", "socket", l.Addr(), "uid", uid) }
+	return l
 }
 
 // serveHTTP serves the API until the returned function is called, which waits
 // for the watchers to take the last event, but not for long.
-func serveHTTP(ctx context.Context, listener *net.UnixListener, s *supervisor, n *hostNet, log *slog.Logger) (stop func()) {
+func serveHTTP(ctx context.Context, listener *statedir.Listener, s *supervisor, n *hostNet, log *slog.Logger) (stop func()) {
 	server := &http.Server{
 		Handler:           handler(s, n),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -190,7 +152,7 @@ func serveHTTP(ctx context.Context, listener *net.UnixListener, s *supervisor, n
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
-		if err := server.Serve(ownListener{listener, os.Getuid(), log}); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(watched(listener, log)); !errors.Is(err, http.ErrServerClosed) {
 			log.Error("the monitor's socket is gone", "err", err)
 		}
 	}()

@@ -31,7 +31,7 @@ type neighbourServer interface {
 
 // neighbourSocket is where the monitors of VMs of the same group connect.
 type neighbourSocket struct {
-	listener *net.UnixListener
+	listener *statedir.Listener
 	cancel   context.CancelFunc
 	conns    sync.WaitGroup
 }
@@ -45,7 +45,7 @@ func listenNeighbours(to neighbourServer, log *slog.Logger) (*neighbourSocket, e
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &neighbourSocket{listener: listener, cancel: cancel}
-	s.conns.Go(func() { s.accept(ctx, ownListener{listener, os.Getuid(), log}, to, log) })
+	s.conns.Go(func() { s.accept(ctx, watched(listener, log), to, log) })
 	return s, nil
 }
 

@@ -38,7 +38,7 @@ const (
 // the guest's connections to port P of the host go to the socket path_P.
 type hybridVsock struct {
 	path     string
-	listener *net.UnixListener
+	listener *statedir.Listener
 	log      *slog.Logger
 	ports    atomic.Uint32
 	clients  chan struct{}

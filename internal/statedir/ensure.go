@@ -2,6 +2,7 @@ package statedir
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"syscall"
 
@@ -23,17 +24,34 @@ func ensurePrivate(dir string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
 	}
-	info, err := os.Lstat(dir)
-	if err != nil {
+	mode, err := ownMode(dir, os.Getuid())
+	if err != nil || mode == 0o700 {
 		return err
 	}
+	return os.Chmod(dir, 0o700) // an older one, or the umask's doing
+}
+
+// checkPrivate refuses, as PermissionDenied, a directory in which another user
+// may have put a socket. One that does not exist is fs.ErrNotExist.
+func checkPrivate(dir string, uid int) error {
+	mode, err := ownMode(dir, uid)
+	if err != nil || mode == 0o700 {
+		return err
+	}
+	return fault.New(fault.PermissionDenied, "other users may enter %s (mode %04o)", dir, mode).
+		WithHint("chmod 700 %s", dir)
+}
+
+// ownMode is the mode of a directory that belongs to the user uid, and is no link.
+func ownMode(dir string, uid int) (fs.FileMode, error) {
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return 0, err
+	}
 	stat, ok := info.Sys().(*syscall.Stat_t)
-	if !info.IsDir() || !ok || int(stat.Uid) != os.Getuid() {
-		return fault.New(fault.PermissionDenied, "%s is not a directory of this user", dir).
-			WithHint("remove it, or set XDG_RUNTIME_DIR")
+	if !info.IsDir() || !ok || int(stat.Uid) != uid {
+		return 0, fault.New(fault.PermissionDenied, "%s is not a directory of this user", dir).
+			WithHint("remove it, or set XDG_RUNTIME_DIR to a directory of your own")
 	}
-	if info.Mode().Perm() != 0o700 {
-		return os.Chmod(dir, 0o700)
-	}
-	return nil
+	return info.Mode().Perm(), nil
 }

@@ -13,24 +13,35 @@ import (
 const maxSocketPath = 107
 
 // DialUnix dials the unix socket at path, whatever the path's length: a long
-// one is reached through an open descriptor of its directory.
+// one is reached through an open descriptor of its directory. What listens there
+// must be a process of this user, or the error is PermissionDenied: a socket can
+// be anybody's, and whoever answers is believed.
 func DialUnix(ctx context.Context, path string) (net.Conn, error) {
-	var d net.Dialer
-	if len(path) <= maxSocketPath {
-		return d.DialContext(ctx, "unix", path)
+	return dialUnix(ctx, path, os.Getuid())
+}
+
+func dialUnix(ctx context.Context, path string, uid int) (net.Conn, error) {
+	name := path
+	if len(path) > maxSocketPath {
+		short, done, err := shortPath(path)
+		if err != nil {
+			return nil, err
+		}
+		defer done()
+		name = short
 	}
-	short, done, err := shortPath(path)
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "unix", name)
 	if err != nil {
 		return nil, err
 	}
-	defer done()
-	return d.DialContext(ctx, "unix", short)
+	return ours(conn, path, uid)
 }
 
 // ListenUnix listens on the unix socket at path (mode 0600), whatever the
-// path's length. A stale socket there is replaced. The caller closes the
-// listener, and removes the file.
-func ListenUnix(path string) (*net.UnixListener, error) {
+// path's length, for processes of this user. A stale socket there is replaced.
+// The caller closes the listener, and removes the file.
+func ListenUnix(path string) (*Listener, error) {
 	if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
 		return nil, err
 	}
@@ -51,7 +62,7 @@ func ListenUnix(path string) (*net.UnixListener, error) {
 	if err := os.Chmod(path, 0o600); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	return l, nil
+	return &Listener{UnixListener: l, uid: os.Getuid()}, nil
 }
 
 func shortPath(path string) (short string, done func(), err error) {

@@ -1,0 +1,262 @@
+package statedir
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/peertest"
+)
+
+// open makes a directory that everybody may use, as /tmp is, however the test's
+// own was made.
+func open(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/tmp", "banger-peers-") //nolint:usetesting // what t.TempDir makes is closed to others
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o777|fs.ModeSticky); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// answering listens at path and sends what it is sent to told.
+func answering(t *testing.T, path string) (told chan string) {
+	t.Helper()
+	l, err := net.Listen("unix", path) //nolint:noctx // at once
+	if err != nil {
+		t.Error(err)
+		return nil
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	if err := os.Chmod(path, 0o777); err != nil {
+		t.Error(err)
+	}
+	told = make(chan string, 1)
+	go func() {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		data, _ := io.ReadAll(conn)
+		told <- string(data)
+	}()
+	return told
+}
+
+// refused sees that the dial was refused, and that nothing was said.
+func refused(t *testing.T, conn net.Conn, err error, told chan string) {
+	t.Helper()
+	if conn != nil {
+		_ = conn.Close()
+		t.Error("connected")
+	}
+	if !errors.Is(err, fault.PermissionDenied) {
+		t.Errorf("error %v", err)
+	}
+	if told != nil {
+		if said := <-told; said != "" {
+			t.Errorf("said %q", said)
+		}
+	}
+}
+
+func TestDialUnixBelievesNobodyElse(t *testing.T) {
+	names := map[string]string{"short": "s", "long": strings.Repeat("d", 60) + "/" + strings.Repeat("e", 60) + "/s"}
+	for name, file := range names {
+		t.Run("another uid is meant/"+name, func(t *testing.T) {
+			path := filepath.Join(open(t), file)
+			if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			l, err := ListenUnix(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = l.Close() })
+			conn, err := dialUnix(t.Context(), path, os.Getuid()+1)
+			refused(t, conn, err, nil)
+			conn, err = DialUnix(t.Context(), path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = conn.Close()
+		})
+	}
+	t.Run("another user listens", func(t *testing.T) {
+		path := filepath.Join(open(t), "s")
+		var told chan string
+		peertest.AsStranger(t, func() { told = answering(t, path) })
+		conn, err := DialUnix(t.Context(), path)
+		refused(t, conn, err, told)
+	})
+}
+
+func TestListenUnixAcceptsNobodyElse(t *testing.T) {
+	path := filepath.Join(open(t), "s")
+	listener, err := ListenUnix(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	strangers := make(chan int, 4)
+	listener.Stranger = func(uid int) { strangers <- uid }
+	accepted := make(chan net.Conn, 4)
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				close(accepted)
+				return
+			}
+			accepted <- conn
+		}
+	}()
+	if err := os.Chmod(path, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	peertest.AsStranger(t, func() {
+		for range 3 {
+			conn, err := net.Dial("unix", path) //nolint:noctx // at once
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if n, err := conn.Read(make([]byte, 1)); n != 0 || err == nil {
+				t.Errorf("a stranger reads %d, %v", n, err)
+			}
+			_ = conn.Close()
+		}
+	})
+	conn, err := DialUnix(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	own := <-accepted
+	_ = own.Close()
+	_ = listener.Close()
+	if _, more := <-accepted; more {
+		t.Error("a stranger was let in")
+	}
+	if uid := <-strangers; uid != peertest.Stranger || len(strangers) != 0 {
+		t.Errorf("told of %d, and of %d more", uid, len(strangers))
+	}
+}
+
+// The directory of the daemon's socket may have been made by anybody, before us.
+func TestSquattedDirectories(t *testing.T) {
+	rows := map[string]struct {
+		squat  func(t *testing.T, dir string)
+		absent bool // else PermissionDenied
+		ensure bool // Ensure makes it right
+	}{
+		"nothing there":        {squat: func(*testing.T, string) {}, absent: true, ensure: true},
+		"our own":              {squat: func(t *testing.T, dir string) { mkdir(t, dir, 0o700) }, absent: true, ensure: true},
+		"others may enter":     {squat: func(t *testing.T, dir string) { mkdir(t, dir, 0o755) }, ensure: true},
+		"others may write":     {squat: func(t *testing.T, dir string) { mkdir(t, dir, 0o777) }, ensure: true},
+		"made with umask 0377": {squat: func(t *testing.T, dir string) { mkdir(t, dir, 0o400) }, ensure: true},
+		"a file":               {squat: func(t *testing.T, dir string) { write(t, dir) }},
+		"a link to ours": {squat: func(t *testing.T, dir string) {
+			mkdir(t, dir+"-real", 0o700)
+			link(t, dir+"-real", dir)
+		}},
+		"a link to nothing": {squat: func(t *testing.T, dir string) { link(t, dir+"-none", dir) }},
+		"another user's": {squat: func(t *testing.T, dir string) {
+			peertest.AsStranger(t, func() { mkdir(t, dir, 0o700) })
+		}},
+		"another user's, open, with an answering socket": {squat: func(t *testing.T, dir string) {
+			peertest.AsStranger(t, func() {
+				mkdir(t, dir, 0o777)
+				answering(t, filepath.Join(dir, "bangerd.sock"))
+			})
+		}},
+		"another user's link to ours": {squat: func(t *testing.T, dir string) {
+			mkdir(t, dir+"-real", 0o700)
+			peertest.AsStranger(t, func() { link(t, dir+"-real", dir) })
+		}},
+		"another user's file": {squat: func(t *testing.T, dir string) { peertest.AsStranger(t, func() { write(t, dir) }) }},
+		"ours and open, with another user's socket": {squat: func(t *testing.T, dir string) {
+			mkdir(t, dir, 0o777)
+			peertest.AsStranger(t, func() { answering(t, filepath.Join(dir, "bangerd.sock")) })
+		}, ensure: true},
+	}
+	for name, row := range rows {
+		t.Run(name, func(t *testing.T) {
+			dirs := Dirs{State: filepath.Join(t.TempDir(), "state"), Cache: t.TempDir(), Runtime: filepath.Join(open(t), "banger-0")}
+			row.squat(t, dirs.Runtime)
+			conn, err := dirs.DialDaemon(t.Context())
+			if conn != nil {
+				_ = conn.Close()
+				t.Error("connected")
+			}
+			if row.absent != errors.Is(err, fs.ErrNotExist) || row.absent == errors.Is(err, fault.PermissionDenied) {
+				t.Errorf("dial: %v", err)
+			}
+			if err := dirs.Ensure(); (err == nil) != row.ensure || !row.ensure && !errors.Is(err, fault.PermissionDenied) {
+				t.Errorf("ensure: %v", err)
+			}
+			if !row.ensure {
+				return
+			}
+			if info, err := os.Lstat(dirs.Runtime); err != nil || info.Mode() != fs.ModeDir|0o700 {
+				t.Errorf("after ensure: %v, %v", info.Mode(), err)
+			}
+		})
+	}
+}
+
+// A socket of another user's may stand in a directory that has been put right.
+func TestSquattedSocket(t *testing.T) {
+	dirs := Dirs{Runtime: filepath.Join(open(t), "banger-0")}
+	mkdir(t, dirs.Runtime, 0o777)
+	var told chan string
+	peertest.AsStranger(t, func() { told = answering(t, dirs.Socket()) })
+	if err := os.Chmod(dirs.Runtime, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := dirs.DialDaemon(t.Context())
+	refused(t, conn, err, told)
+	l, err := ListenUnix(dirs.Socket())
+	if err != nil {
+		t.Fatalf("a daemon cannot replace it: %v", err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	own, err := dirs.DialDaemon(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = own.Close()
+}
+
+// These run on a thread of another user's too: they must not end the test.
+
+func mkdir(t *testing.T, dir string, mode fs.FileMode) {
+	t.Helper()
+	if err := errors.Join(os.Mkdir(dir, 0o700), os.Chmod(dir, mode)); err != nil {
+		t.Error(err)
+	}
+}
+
+func write(t *testing.T, path string) {
+	t.Helper()
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Error(err)
+	}
+}
+
+func link(t *testing.T, to, path string) {
+	t.Helper()
+	if err := os.Symlink(to, path); err != nil {
+		t.Error(err)
+	}
+}
