@@ -24,7 +24,9 @@ type App struct {
 	// Exit ends the process at once. It is called only for a second interrupt.
 	Exit func(status int)
 
-	signals interrupts
+	signals  interrupts
+	progress string // the value of --progress
+	quiet    bool
 }
 
 // Run does what args (without the program's name) say and returns the exit
@@ -38,11 +40,15 @@ func (a *App) Run(args []string) int {
 	root.SetIn(a.In)
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return 0
 	}
-	a.printError(err)
+	if wantsJSON(cmd) {
+		a.printErrorJSON(err)
+	} else {
+		a.printError(err)
+	}
 	return exitStatus(err)
 }
 

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -102,6 +104,43 @@ func (a *App) printError(err error) {
 		}
 	}
 	_, _ = a.Err.WriteString(b.String())
+}
+
+// errorAnswer is an error as -o json shows it, one object a line on stderr.
+type errorAnswer struct {
+	Code       string `json:"code"`
+	Message    string `json:"message"`
+	Hint       string `json:"hint,omitempty"`
+	ExitStatus int    `json:"exit_status"`
+}
+
+// wantsJSON reports whether the command was told to answer in JSON.
+func wantsJSON(cmd *cobra.Command) bool {
+	for _, name := range []string{"output", "output-format"} {
+		if flag := cmd.Flags().Lookup(name); flag != nil && flag.Value.Type() == formatKind {
+			return flag.Value.String() == formatJSON
+		}
+	}
+	return false
+}
+
+func (a *App) printErrorJSON(err error) {
+	if s, ok := errors.AsType[*statusError](err); ok && s.cause == nil {
+		return
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	for _, e := range split(err) {
+		code := string(fault.CodeOf(e))
+		if _, ok := errors.AsType[*usageError](e); ok {
+			code = "usage"
+		}
+		if err := enc.Encode(errorAnswer{Code: code, Message: message(e), Hint: hintOf(e), ExitStatus: exitStatus(err)}); err != nil {
+			return
+		}
+	}
+	_, _ = a.Err.Write(b.Bytes())
 }
 
 // split returns the parts of an errors.Join, which are shown one by one.

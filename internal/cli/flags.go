@@ -53,6 +53,22 @@ func flagError(cmd *cobra.Command, err error) error {
 	return usagef(cmd, "%s", err)
 }
 
+// progressFlag adds --progress to all commands.
+func (a *App) progressFlag(root *cobra.Command) {
+	a.progress = progressAuto
+	root.PersistentFlags().VarP(&optional[string]{text: progressAuto, kind: "MODE", parse: func(text string) (string, error) {
+		mode, err := oneOf("--progress", text, progressAuto, progressPlain, progressNone)
+		a.progress = mode
+		return mode, err
+	}}, "progress", "", "progress `MODE`: auto (on a terminal only), plain (lines) or none")
+	complete(root, "progress", progressAuto, progressPlain, progressNone)
+}
+
+// quietFlag adds -q.
+func (a *App) quietFlag(cmd *cobra.Command) {
+	cmd.Flags().BoolVarP(&a.quiet, "quiet", "q", false, "print only the name, and no progress")
+}
+
 func parseVCPU(text string) (int, error) {
 	n, err := strconv.Atoi(text)
 	if err != nil {

@@ -43,6 +43,7 @@ func (a *App) imagePullCommand() *cobra.Command {
 	cmd.Flags().StringVar(&name, "name", "", "`NAME` of the image (default: made from REF)")
 	cmd.Flags().StringVar(&kernel, "kernel", "", "`KERNEL` that its VMs get unless they name one")
 	completeFlag(cmd, "kernel", a.kernelNames(-1))
+	a.quietFlag(cmd)
 	f = formatFlag(cmd)
 	return cmd
 }
@@ -76,6 +77,9 @@ func (a *App) imagePull(ctx context.Context, req api.PullImage, f format) error 
 	image, err := result[api.Image](op)
 	if err != nil {
 		return err
+	}
+	if a.quiet && f == formatTable {
+		f = formatName
 	}
 	if f != formatTable {
 		return imageView(time.Now()).show(a, f, image)

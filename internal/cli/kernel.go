@@ -108,6 +108,7 @@ func (a *App) kernelImportCommand() *cobra.Command {
 	cmd.Flags().StringVar(&from, "from", "", "`DIR` of the kernel")
 	// The only error is that the flag does not exist.
 	_ = cmd.MarkFlagDirname("from")
+	a.quietFlag(cmd)
 	f = formatFlag(cmd)
 	return cmd
 }
@@ -138,6 +139,9 @@ func (a *App) kernelImport(ctx context.Context, name, from string, f format) err
 	k, err := result[api.Kernel](op)
 	if err != nil {
 		return err
+	}
+	if a.quiet && f == formatTable {
+		f = formatName
 	}
 	if f != formatTable {
 		return kernelView(time.Now()).show(a, f, k)

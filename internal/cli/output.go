@@ -36,7 +36,9 @@ func (f *format) Set(text string) error {
 }
 
 // Type is part of pflag.Value.
-func (f *format) Type() string { return "FORMAT" }
+func (f *format) Type() string { return formatKind }
+
+const formatKind = "FORMAT"
 
 // formatFlag adds -o to cmd.
 func formatFlag(cmd *cobra.Command) *format {

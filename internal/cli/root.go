@@ -21,6 +21,7 @@ func (a *App) rootCommand() *cobra.Command {
 	root.SilenceErrors = true
 	root.SilenceUsage = true
 	root.SetFlagErrorFunc(flagError)
+	a.progressFlag(root)
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	root.AddGroup(
 		&cobra.Group{ID: groupVMs, Title: "Virtual machines:"},
@@ -45,7 +46,7 @@ func (a *App) rootCommand() *cobra.Command {
 	}
 	root.SetHelpCommandGroupID(groupHost)
 	root.SetCompletionCommandGroupID(groupHost)
-	root.Example = `  banger run --rm --image debian -- uname -a    run a command in a new VM
+	root.Example = `  banger run --rm debian uname -a               run a command in a new VM
   banger vm create --name box                   make a VM that stays
   banger ssh box                                log in
   banger doctor                                 see what this host can do`

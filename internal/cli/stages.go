@@ -28,10 +28,23 @@ type stages interface {
 	close()
 }
 
-// stagesTo returns plain lines, or a live display when f is a terminal.
+// The values of --progress. Auto is live on a terminal, plain on a dumb one, and
+// nothing elsewhere.
+const (
+	progressAuto  = "auto"
+	progressPlain = "plain"
+	progressNone  = "none"
+)
+
+// stagesTo returns what shows stages on f, as --progress and --quiet say.
 func (a *App) stagesTo(f *os.File) stages {
-	if !isTerminal(f) || a.getenv("TERM") == "dumb" {
+	switch {
+	case a.quiet || a.progress == progressNone:
+		return noStages{}
+	case a.progress == progressPlain || isTerminal(f) && a.getenv("TERM") == "dumb":
 		return &plainStages{out: f, now: time.Now}
+	case !isTerminal(f):
+		return noStages{}
 	}
 	live := &liveStages{
 		out: f, now: time.Now, colour: a.colour(f), stop: make(chan struct{}),

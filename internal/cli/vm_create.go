@@ -95,6 +95,7 @@ func (a *App) vmCreateCommand() *cobra.Command {
 	spec = a.vmSpecFlags(cmd)
 	wait = waitFlag(cmd)
 	cmd.Flags().BoolVar(&noStart, "no-start", false, "create it only")
+	a.quietFlag(cmd)
 	f = formatFlag(cmd)
 	return cmd
 }
@@ -107,6 +108,14 @@ func (a *App) vmCreate(ctx context.Context, req api.CreateVM, f format) error {
 	v, err := a.createVM(ctx, c, req)
 	if err != nil {
 		return err
+	}
+	return a.printCreated(v, f)
+}
+
+// printCreated tells of a new VM: with -q its name only.
+func (a *App) printCreated(v api.VM, f format) error {
+	if a.quiet && f == formatTable {
+		f = formatName
 	}
 	if f != formatTable {
 		return vmView(time.Now()).show(a, f, v)

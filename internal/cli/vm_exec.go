@@ -6,7 +6,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bangervm/banger/internal/api"
-	"github.com/bangervm/banger/internal/fault"
 )
 
 type execFlags struct {
@@ -20,10 +19,10 @@ type execFlags struct {
 func (a *App) vmExecCommand() *cobra.Command {
 	var flags execFlags
 	cmd := &cobra.Command{
-		Use:   "exec NAME [-t] [-i] [-w DIR] [-e K=V] [--user U] [--] CMD [ARG...]",
+		Use:   "exec NAME [-t] [-i] [-w DIR] [-e K=V] [-u USER] [--] CMD [ARG...]",
 		Short: "Run a command in a VM",
-		Long: "Run a command in a VM and return its status: 128 and the signal's number when a signal ended it,\n" +
-			"127 when it was not found, 126 when it could not be run, 125 when banger itself could not do it.",
+		Long: "Run a command in a VM. The exit status is the command's own: 128 plus the signal number if a signal ended it,\n" +
+			"127 if it was not found, 126 if it cannot be run, and 125 if banger itself fails.",
 		Example: `  banger vm exec box -- ls -la /
   banger vm exec -t box bash
   tar c . | banger vm exec -i box -- tar x -C /srv`,
@@ -42,12 +41,17 @@ func (a *App) vmExecCommand() *cobra.Command {
 	}
 	cmd.Flags().SetInterspersed(false)
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return ownFailure(flagError(cmd, err)) })
-	cmd.Flags().BoolVarP(&flags.tty, "tty", "t", false, "give the command a terminal (with -i)")
-	cmd.Flags().BoolVarP(&flags.stdin, "interactive", "i", false, "pass stdin to the command")
-	cmd.Flags().StringVarP(&flags.dir, "workdir", "w", "", "`DIR` in the guest to run it in")
-	cmd.Flags().StringVar(&flags.user, "user", "", "`USER` to run it as: a name, a uid, or uid:gid (default root)")
+	commandFlags(cmd, &flags)
 	flags.env = a.envFlag(cmd)
 	return cmd
+}
+
+// commandFlags are those of exec and run that say how to run the command.
+func commandFlags(cmd *cobra.Command, flags *execFlags) {
+	cmd.Flags().BoolVarP(&flags.tty, "tty", "t", false, "allocate a terminal (implies -i)")
+	cmd.Flags().BoolVarP(&flags.stdin, "interactive", "i", false, "pass stdin to the command")
+	cmd.Flags().StringVarP(&flags.dir, "workdir", "w", "", "working `DIR` in the guest")
+	cmd.Flags().StringVarP(&flags.user, "user", "u", "", "`USER` to run the command as: a name, a uid, or uid:gid (default root)")
 }
 
 // parse reads NAME and the command. Flags stand before NAME or behind it, and
@@ -80,8 +84,7 @@ func (f *execFlags) request(command []string) api.Exec {
 
 func (a *App) vmExec(ctx context.Context, name string, req api.Exec) error {
 	if req.TTY && !isTerminal(a.In) {
-		return ownFailure(fault.New(fault.Invalid, "-t needs a terminal, and stdin is none").
-			WithHint("leave -t out; -i alone passes stdin"))
+		return ownFailure(errNoTerminal())
 	}
 	c, err := a.fastDaemon()
 	if err != nil {

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -12,82 +11,75 @@ import (
 	"github.com/bangervm/banger/internal/fault"
 )
 
-type runOptions struct {
-	remove      bool
-	noWorkspace bool
-	mode        *optional[string]
-	command     []string
-	path        string
-}
-
 func (a *App) vmRunCommand() *cobra.Command {
 	var spec vmSpecFlags
 	var opts runOptions
 	cmd := &cobra.Command{
-		Use:   "run [PATH] [--image IMAGE] [--rm] [--no-workspace] [-- CMD [ARG...]]",
-		Short: "Create a VM, and run a command in it",
-		Long: "Create a VM and run CMD in it, with stdin, stdout and the terminal passed through. The status is CMD's own,\n" +
-			"or 125 when banger itself could not do it. Without CMD, say how to go on.\n\n" +
-			"The git work tree that PATH (default: the current directory) is in is copied into the VM as its workspace, and CMD runs\n" +
-			"there; `banger vm workspace export` brings the work back. With --rm the VM is kept if there is work to bring back.",
-		Example: `  banger run --rm --image debian -- sh -c 'uname -a'
+		Use:   "run [FLAGS] [IMAGE|PATH] [[--] CMD [ARG...]]",
+		Short: "Create a VM and run a command in it",
+		Long: "Create a VM and run CMD in it, with stdin, stdout and the terminal passed through. Without CMD, print the\n" +
+			"next steps.\n\n" +
+			"The first word is a PATH if a directory of that name exists, else an IMAGE. Flags end at CMD.\n\n" +
+			"The git work tree that contains PATH (default: the current directory) is copied to the VM as its workspace,\n" +
+			"and CMD runs at the same place in it. `banger vm workspace export` prints the changes as a patch. With --rm the\n" +
+			"VM is deleted when CMD ends, unless the workspace has unexported changes.\n\n" +
+			"The exit status is that of CMD, or 125 if banger itself fails.",
+		Example: `  banger run --rm debian uname -a
+  banger run --rm -it debian bash
   banger run --name box --memory 2GiB
-  banger run ~/src/project -- make test`,
+  banger run ~/src/project make test`,
 		DisableFlagsInUseLine: true,
-		ValidArgsFunction: func(_ *cobra.Command, given []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		ValidArgsFunction: func(cmd *cobra.Command, given []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			if len(given) > 0 {
-				return nil, cobra.ShellCompDirectiveNoFileComp
+				return nil, cobra.ShellCompDirectiveDefault
 			}
-			return nil, cobra.ShellCompDirectiveFilterDirs
+			images, _ := a.imageNames(1)(cmd, given, prefix)
+			return images, cobra.ShellCompDirectiveDefault
 		},
 		RunE: func(cmd *cobra.Command, given []string) error {
-			if err := opts.take(cmd, given); err != nil {
-				return err
+			err := opts.take(cmd, given, func() bool { return spec.image.value != nil })
+			if help, helpErr := cmd.Flags().GetBool("help"); helpErr == nil && help {
+				return cmd.Help()
 			}
-			req, err := spec.request()
-			if err != nil {
-				return err
+			if err == nil {
+				err = a.runCreated(cmd.Context(), spec, opts)
 			}
-			err = a.vmRun(cmd.Context(), req, opts)
 			if len(opts.command) > 0 {
 				return ownFailure(err)
 			}
 			return err
 		},
 	}
+	cmd.Flags().SetInterspersed(false)
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return ownFailure(flagError(cmd, err)) })
 	spec = a.vmSpecFlags(cmd)
+	commandFlags(cmd, &opts.exec)
+	opts.exec.env = &pairs{} // -e is for the whole VM
 	cmd.Flags().BoolVar(&opts.remove, "rm", false, "delete the VM when CMD ends")
-	cmd.Flags().BoolVar(&opts.noWorkspace, "no-workspace", false, "do not look for a repository")
+	cmd.Flags().BoolVar(&opts.noWorkspace, "no-workspace", false, "do not copy a git work tree")
 	opts.mode = workspaceModeFlag(cmd)
+	a.quietFlag(cmd)
 	return cmd
 }
 
-// take sorts the arguments: PATH stands before "--", CMD behind it.
-func (o *runOptions) take(cmd *cobra.Command, given []string) error {
-	paths := given
-	if dash := cmd.ArgsLenAtDash(); dash >= 0 {
-		paths, o.command = given[:dash], given[dash:]
-		if len(o.command) == 0 {
-			return usagef(cmd, "no command stands behind --")
+// runCreated completes the request and runs it.
+func (a *App) runCreated(ctx context.Context, spec vmSpecFlags, opts runOptions) error {
+	if opts.image != "" {
+		ref, err := a.absoluteRef(opts.image)
+		if err != nil {
+			return err
 		}
+		spec.image.value = &ref
 	}
-	if len(paths) > 1 {
-		return &usageError{
-			message: "only one PATH can be given, and " + quote(paths[1]) + " is one more",
-			hint:    "put -- before the command: " + cmd.CommandPath() + " -- CMD",
-		}
+	req, err := spec.request()
+	if err != nil {
+		return err
 	}
-	if len(paths) == 1 {
-		o.path = paths[0]
-	}
-	if o.remove && len(o.command) == 0 {
-		return usagef(cmd, "--rm deletes the VM when CMD ends, and there is no CMD")
-	}
-	return nil
+	return a.vmRun(ctx, req, opts)
 }
 
 func (a *App) vmRun(ctx context.Context, req api.CreateVM, opts runOptions) error {
-	source, err := opts.source()
+	source, below, err := opts.source()
 	if err != nil {
 		return err
 	}
@@ -104,21 +96,22 @@ func (a *App) vmRun(ctx context.Context, req api.CreateVM, opts runOptions) erro
 	if err != nil {
 		return err
 	}
-	dir := ""
 	if source != "" {
 		w, err := a.prepareWorkspace(ctx, c, v.ID, api.PrepareWorkspace{Path: source, Mode: opts.mode.or("")})
 		if err != nil {
 			return a.withoutWorkspace(ctx, c, v, opts, err)
 		}
-		v.Workspace, dir = &w, w.Path
+		v.Workspace = &w
 	}
 	if len(opts.command) == 0 {
-		return a.print(nextSteps(v))
+		return a.printCreated(v, formatTable)
 	}
-	err = ctx.Err()
+	command, err := opts.request(a, v.Workspace, below)
 	if err == nil {
-		tty := isTerminal(a.In) && isTerminal(a.Out) && isTerminal(a.Err)
-		err = a.execIn(ctx, c, namedVM{v.ID, v.Name}, api.Exec{Command: opts.command, Dir: dir, TTY: tty, Stdin: true})
+		err = ctx.Err()
+	}
+	if err == nil {
+		err = a.execIn(ctx, c, namedVM{v.ID, v.Name}, command)
 	}
 	if opts.remove {
 		err = both(err, a.removeAfter(context.WithoutCancel(ctx), c, v))
@@ -182,39 +175,4 @@ func (a *App) removeAfter(ctx context.Context, c *client.Client, v api.VM) error
 		hint = "banger rm --force " + v.Name
 	}
 	return fault.Wrap(fault.CodeOf(err), err, "%s was not deleted", v.Name).WithHint("%s", hint)
-}
-
-// source is the work tree that becomes the VM's workspace; empty: none.
-func (o *runOptions) source() (string, error) {
-	if o.noWorkspace {
-		if o.path != "" {
-			return "", &usageError{message: "PATH " + quote(o.path) + " and --no-workspace exclude each other", hint: "leave one of them out"}
-		}
-		return "", nil
-	}
-	if o.path != "" {
-		return repository(o.path)
-	}
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", nil //nolint:nilerr // a directory that was removed is no repository
-	}
-	return gitRoot(dir), nil
-}
-
-// repository refuses before a VM is made what can be no workspace. That git can
-// read what looks like a repository is not known yet.
-func repository(path string) (string, error) {
-	abs, err := absolutePath(path)
-	if err != nil {
-		return "", err
-	}
-	if info, err := os.Stat(abs); err != nil || !info.IsDir() {
-		return "", fault.New(fault.Invalid, "%s is no directory on this host", path).WithHint("a command stands behind --: banger run -- CMD")
-	}
-	if gitRoot(abs) == "" {
-		return "", fault.New(fault.Invalid, "%s is in no git work tree", path).
-			WithHint("git init makes one; --no-workspace makes a VM without")
-	}
-	return abs, nil
 }
