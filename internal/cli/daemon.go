@@ -95,8 +95,9 @@ func (a *App) daemonStopCommand() *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
 		Use: "stop", Short: "Stop the daemon; VMs live on",
-		Long: "Stop the daemon. VMs live on, and the next command starts a daemon that finds them.\n" +
-			"While operations are under way it is refused without --force.",
+		Long: "Stop the daemon. VMs live on, and what runs in them by exec, ssh and session too; the next command starts a daemon\n" +
+			"that finds them. It is refused without --force while operations are under way, or while streams pass through the\n" +
+			"daemon that would be cut (of clients that do not connect to VMs by themselves). What follows logs ends.",
 		Args: args(0, 0, ""), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			opts, err := a.autostart()
@@ -113,6 +114,6 @@ func (a *App) daemonStopCommand() *cobra.Command {
 			return a.print("bangerd stopped\n")
 		},
 	}
-	cmd.Flags().BoolVarP(&force, "force", "f", false, "cancel the operations under way")
+	cmd.Flags().BoolVarP(&force, "force", "f", false, "cancel the operations under way, and cut streams")
 	return cmd
 }

@@ -83,7 +83,7 @@ func (a *App) vmRun(ctx context.Context, req api.CreateVM, opts runOptions) erro
 	if err != nil {
 		return err
 	}
-	c, err := a.daemon(ctx)
+	c, err := a.lastingDaemon()
 	if err != nil {
 		return err
 	}

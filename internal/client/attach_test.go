@@ -73,6 +73,10 @@ func (g *guest) dial() net.Conn {
 // serve passes a request for a session on to the agent.
 func (g *guest) serve(w http.ResponseWriter, r *http.Request) {
 	_, rest, _ := strings.Cut(r.URL.Path, "/sessions/")
+	if strings.HasSuffix(rest, "/channel") {
+		http.NotFound(w, r)
+		return
+	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return
@@ -230,14 +234,11 @@ func TestAHostileAgentIsCaught(t *testing.T) {
 			}
 			var serving sync.WaitGroup
 			serving.Go(func() {
-				conn, err := l.Accept()
-				if err != nil {
+				conn := acceptAttach(t, l)
+				if conn == nil {
 					return
 				}
 				defer func() { _ = conn.Close() }()
-				if _, err := http.ReadRequest(bufio.NewReader(conn)); err != nil {
-					t.Error(err)
-				}
 				_, _ = conn.Write(append([]byte("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: banger-attach-v1\r\n\r\n"), frames...))
 				_, _ = io.Copy(io.Discard, conn)
 			})
@@ -255,6 +256,29 @@ func TestAHostileAgentIsCaught(t *testing.T) {
 				t.Errorf("Run = %v", err)
 			}
 		})
+	}
+}
+
+// acceptAttach returns the connection of the request that attaches, or nil. The
+// question where the agent is, before, has no answer.
+func acceptAttach(t *testing.T, l net.Listener) net.Conn {
+	t.Helper()
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			return nil
+		}
+		r, err := http.ReadRequest(bufio.NewReader(conn))
+		if err != nil {
+			t.Error(err)
+			_ = conn.Close()
+			return nil
+		}
+		if strings.HasSuffix(r.URL.Path, "/attach") {
+			return conn
+		}
+		_, _ = conn.Write([]byte("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"))
+		_ = conn.Close()
 	}
 }
 

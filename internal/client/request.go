@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -88,6 +89,9 @@ func (c *Client) send(req *http.Request) (*http.Response, error) {
 		return nil, c.transportError(req.Context(), err)
 	}
 	c.noteBuild(resp.Header)
+	if resp.StatusCode == http.StatusSwitchingProtocols { // its body has no end
+		return nil, errors.Join(fault.New(fault.Internal, "bangerd answered %s without being asked", resp.Status), resp.Body.Close())
+	}
 	if resp.StatusCode/100 != 2 {
 		defer func() { _ = resp.Body.Close() }()
 		return nil, answerError(resp)

@@ -128,14 +128,3 @@ func (c *Client) StopSession(ctx context.Context, vm, name string, req api.StopS
 func (c *Client) KillSession(ctx context.Context, vm, name string, req api.KillSession) (api.Session, error) {
 	return call[api.Session](ctx, c, http.MethodPost, path("vms", vm, "sessions", name, "kill"), req)
 }
-
-// AttachSession attaches to a session, once: the stream carries the frames of
-// docs/attach.md. The caller closes it; the session goes on. See Attach for an
-// attachment that comes back by itself.
-func (c *Client) AttachSession(ctx context.Context, vm, name string, req api.AttachSession) (*Stream, error) {
-	r, err := request(ctx, http.MethodPost, path("vms", vm, "sessions", name, "attach"), req)
-	if err != nil {
-		return nil, err
-	}
-	return c.upgrade(r, api.AttachProtocol)
-}

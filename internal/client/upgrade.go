@@ -12,16 +12,16 @@ import (
 	"github.com/bangervm/banger/internal/fault"
 )
 
-// Stream is an upgraded connection. Bytes that came together with the
-// daemon's answer are read first.
+// Stream is a connection to a VM's agent, direct or relayed by the daemon. Bytes
+// that came together with the daemon's answer are read first.
 type Stream struct {
 	net.Conn
-	buffered *bufio.Reader
+	buffered *bufio.Reader // nil: there are none
 }
 
 // Read reads what the other end sent.
 func (s *Stream) Read(p []byte) (int, error) {
-	if s.buffered.Buffered() > 0 {
+	if s.buffered != nil && s.buffered.Buffered() > 0 {
 		return s.buffered.Read(p)
 	}
 	return s.Conn.Read(p)
@@ -35,24 +35,22 @@ func (s *Stream) CloseWrite() error {
 	return s.Close()
 }
 
-// ExecVM runs a command in a guest. The stream carries the frames of
-// agentrpc's exec protocol. The caller closes it, which ends the command.
-func (c *Client) ExecVM(ctx context.Context, name string, req api.Exec) (*Stream, error) {
-	r, err := request(ctx, http.MethodPost, path("vms", name, "exec"), req)
-	if err != nil {
-		return nil, err
-	}
-	return c.upgrade(r, api.ExecProtocol)
-}
-
-// DialVM connects to a port of the agent in a guest (agentrpc.SSHPort, …). The
-// caller closes the stream.
-func (c *Client) DialVM(ctx context.Context, name string, port uint32) (*Stream, error) {
+// relayedDial is DialVM by way of the daemon.
+func (c *Client) relayedDial(ctx context.Context, name string, port uint32) (*Stream, error) {
 	r, err := request(ctx, http.MethodGet, path("vms", name, "stream", strconv.FormatUint(uint64(port), 10)), nil)
 	if err != nil {
 		return nil, err
 	}
 	return c.upgrade(r, api.StreamProtocol)
+}
+
+// relayedAttach is AttachSession by way of the daemon.
+func (c *Client) relayedAttach(ctx context.Context, vm, name string, req api.AttachSession) (*Stream, error) {
+	r, err := request(ctx, http.MethodPost, path("vms", vm, "sessions", name, "attach"), req)
+	if err != nil {
+		return nil, err
+	}
+	return c.upgrade(r, api.AttachProtocol)
 }
 
 // upgrade sends r on a connection of its own and hands that out after

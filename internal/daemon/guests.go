@@ -66,6 +66,12 @@ func (g guests) Dial(ctx context.Context, vmID string, port uint32) (net.Conn, e
 	return guest.Dial(ctx, g.dirs.VM(vmID).VsockSocket(), port)
 }
 
+// Channel implements server.Guests.
+func (g guests) Channel(_ context.Context, vmID string) (api.Channel, error) {
+	client, err := g.client(vmID)
+	return api.Channel{Socket: client.Socket, Token: client.Token}, err
+}
+
 // SSH implements server.Guests.
 func (g guests) SSH(ctx context.Context, vmID string) (api.SSHAccess, error) {
 	id, err := g.folders.Identity(vmID)

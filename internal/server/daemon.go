@@ -28,6 +28,10 @@ func (s *Server) stopDaemon(_ context.Context, in *struct{ Body *api.StopDaemon 
 		return fault.New(fault.Busy, "%d operation(s) under way", n).
 			WithHint("wait for them, or `banger daemon stop --force` to cancel them")
 	}
+	if n, names := s.relays.list(); n > 0 && !force {
+		return fault.New(fault.Busy, "%d stream(s) pass through the daemon and would be cut: %s", n, names).
+			WithHint("wait for them, or `banger daemon stop --force` to cut them")
+	}
 	s.Daemon.Stop()
 	return nil
 }

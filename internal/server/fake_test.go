@@ -32,14 +32,15 @@ import (
 // world is every service behind the API, in memory. A test sets the functions
 // it needs; the VMs are "web" (running) and "idle" (stopped).
 type world struct {
-	mu     sync.Mutex
-	vms    map[string]vm.VM
-	create func(ctx context.Context, req vm.CreateRequest, p operation.Progress) (vm.VM, error)
-	pull   func(ctx context.Context, req image.PullRequest, p operation.Progress) (image.Manifest, error)
-	pause  func() error
-	guest  func(net.Conn) // serves one stream of a guest; nil: refuses
-	asked  []string
-	active int
+	mu          sync.Mutex
+	vms         map[string]vm.VM
+	create      func(ctx context.Context, req vm.CreateRequest, p operation.Progress) (vm.VM, error)
+	pull        func(ctx context.Context, req image.PullRequest, p operation.Progress) (image.Manifest, error)
+	pause       func() error
+	guest       func(net.Conn) // serves one stream of a guest; nil: refuses
+	asked       []string
+	active      int
+	agentSocket string // of the agent channel; empty: none in reach
 
 	workspaces *workspaces
 	network    network
@@ -193,6 +194,10 @@ func (w *world) connect(ctx context.Context) (net.Conn, error) {
 	}
 	go w.guest(inside)
 	return conn, nil
+}
+
+func (w *world) Channel(context.Context, string) (api.Channel, error) {
+	return api.Channel{Socket: w.agentSocket, Token: "sesame"}, nil
 }
 
 func (w *world) SSH(_ context.Context, id string) (api.SSHAccess, error) {

@@ -20,6 +20,7 @@ func (s *Server) guestRoutes(a huma.API) {
 	}
 	handle(s, a, at("get-health", http.MethodGet, "/health", "Ask the agent how the guest is"), s.health)
 	handle(s, a, at("get-ssh", http.MethodGet, "/ssh", "Show what an SSH client needs"), s.sshAccess)
+	handle(s, a, at("get-channel", http.MethodGet, "/channel", "Show where the agent answers on this host, past the daemon"), s.channel)
 	logs := at("get-logs", http.MethodGet, "/logs", "Read the console")
 	logs.describe = answersText("text/plain", "")
 	handleStream(s, a, logs, s.logs)
@@ -88,6 +89,16 @@ func (s *Server) sshAccess(ctx context.Context, in *Named) (api.SSHAccess, error
 		return api.SSHAccess{}, err
 	}
 	return s.Guests.SSH(ctx, v.ID)
+}
+
+func (s *Server) channel(ctx context.Context, in *Named) (api.Channel, error) {
+	v, err := s.reachable(ctx, in.Name)
+	if err != nil {
+		return api.Channel{}, err
+	}
+	at, err := s.Guests.Channel(ctx, v.ID)
+	at.VM, at.VMID = v.Name, v.ID
+	return at, err
 }
 
 type logsRequest struct {
@@ -163,7 +174,7 @@ func (s *Server) exec(ctx context.Context, in *execRequest) (func(http.ResponseW
 	if err != nil {
 		return nil, err
 	}
-	return s.splice(guest, api.ExecProtocol), nil
+	return s.splice(guest, api.ExecProtocol, "exec in "+v.Name), nil
 }
 
 type dialRequest struct {
@@ -184,7 +195,15 @@ func (s *Server) dial(ctx context.Context, in *dialRequest) (func(http.ResponseW
 	if err != nil {
 		return nil, err
 	}
-	return s.splice(guest, api.StreamProtocol), nil
+	return s.splice(guest, api.StreamProtocol, streamName(in.Port)+v.Name), nil
+}
+
+// streamName is how users know a stream to a port of the agent.
+func streamName(port uint32) string {
+	if port == agentrpc.SSHPort {
+		return "ssh to "
+	}
+	return "a stream to "
 }
 
 func checkUpgrade(got, want string) error {

@@ -48,6 +48,7 @@ type Server struct {
 	ending  chan struct{}
 	end     sync.Once
 	streams sync.WaitGroup
+	relays  relays
 }
 
 // New returns a server that is not serving yet. Requests have ctx's values, but

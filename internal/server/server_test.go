@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -514,6 +515,50 @@ func TestStopIsRefusedWhileBusy(t *testing.T) {
 		t.Error(err)
 	}
 	<-f.stopped
+}
+
+func TestStopIsRefusedWhileItWouldCutStreams(t *testing.T) {
+	f := start(t)
+	f.guest = echo
+	open := func() *client.Stream {
+		t.Helper()
+		s, err := f.client.ExecVM(t.Context(), "web", api.Exec{Command: []string{"make"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	one, two := open(), open()
+	defer func() { _ = two.Close() }()
+	ssh, err := f.client.DialVM(t.Context(), "web", agentrpc.SSHPort)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = ssh.Close() }()
+	err = f.client.StopDaemon(t.Context(), api.StopDaemon{})
+	if !errors.Is(err, fault.Busy) || !strings.Contains(err.Error(), "exec in web (2 times), ssh to web") || !strings.Contains(fault.HintOf(err), "--force") {
+		t.Fatalf("got %v (%s)", err, fault.HintOf(err))
+	}
+	if err := one.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := f.client.StopDaemon(t.Context(), api.StopDaemon{Force: true}); err != nil {
+		t.Error(err)
+	}
+	<-f.stopped
+}
+
+func TestWhereTheAgentIs(t *testing.T) {
+	f := start(t)
+	f.agentSocket = filepath.Join(t.TempDir(), "vsock.sock")
+	get := func(name string) (api.Channel, error) { return f.client.Channel(t.Context(), name) }
+	want := api.Channel{VM: "web", VMID: "00000000000000aa", Socket: f.agentSocket, Token: "sesame"}
+	if at, err := get("web"); err != nil || at != want {
+		t.Errorf("%+v, %v", at, err)
+	}
+	if _, err := get("idle"); !errors.Is(err, fault.Conflict) {
+		t.Errorf("of a stopped VM: %v", err)
+	}
 }
 
 func TestNoDaemon(t *testing.T) {

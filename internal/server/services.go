@@ -48,6 +48,8 @@ type Guests interface {
 	// Exec returns the upgraded stream of agentrpc.ExecProtocol.
 	Exec(ctx context.Context, vmID string, req agentrpc.ExecRequest) (net.Conn, error)
 	Dial(ctx context.Context, vmID string, port uint32) (net.Conn, error)
+	// Channel tells where the agent answers on this host, and its token.
+	Channel(ctx context.Context, vmID string) (api.Channel, error)
 	// SSH tells how an SSH client gets in. The VM need not be alive.
 	SSH(ctx context.Context, vmID string) (api.SSHAccess, error)
 }

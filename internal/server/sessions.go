@@ -73,6 +73,7 @@ func (s *Server) sessionRoutes(a huma.API) {
 	input.Required = false // which huma has set: the end of the input needs no bytes
 	handle(s, a, at("stop-session", http.MethodPost, "/{session}/stop", "End a session: SIGTERM, and SIGKILL after a timeout"), s.stopSession)
 	handle(s, a, at("kill-session", http.MethodPost, "/{session}/kill", "Send a signal to a session's process group"), s.killSession)
+	handle(s, a, at("get-session-channel", http.MethodGet, "/{session}/channel", "Show where the session's agent answers on this host, past the daemon"), s.sessionChannel)
 	attach := at("attach-session", http.MethodPost, "/{session}/attach", "Attach to a session (Upgrade: "+api.AttachProtocol+")")
 	attach.describe = upgrades("After 101 the stream carries the frames of docs/attach.md.")
 	handleStream(s, a, attach, s.attachSession)
@@ -194,6 +195,16 @@ func (s *Server) killSession(ctx context.Context, in *sessionRequest[*api.KillSe
 	return s.sessionAnswer(ctx, sess, err)
 }
 
+func (s *Server) sessionChannel(ctx context.Context, in *SessionNamed) (api.Channel, error) {
+	sess, err := s.Sessions.Reach(ctx, in.Name, in.Session)
+	if err != nil {
+		return api.Channel{}, err
+	}
+	at, err := s.channel(ctx, &Named{Name: sess.VMID})
+	at.Session = sess.ID
+	return at, err
+}
+
 type attachRequest struct {
 	SessionNamed
 	Upgrade string `header:"Upgrade"`
@@ -212,5 +223,5 @@ func (s *Server) attachSession(ctx context.Context, in *attachRequest) (func(htt
 	if err != nil {
 		return nil, err
 	}
-	return s.splice(guest, api.AttachProtocol), nil
+	return s.splice(guest, api.AttachProtocol, ""), nil
 }

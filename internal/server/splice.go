@@ -13,11 +13,16 @@ import (
 )
 
 // splice returns what answers 101 and then passes bytes between the client and
-// guest, which it closes, until both directions have ended or one has failed.
-func (s *Server) splice(guest net.Conn, protocol string) func(http.ResponseWriter, *http.Request) {
+// guest, which it closes, until both directions have ended or one has failed. What
+// the daemon's end would cut for good is named by what, in a user's words; empty:
+// the client goes on with it by itself.
+func (s *Server) splice(guest net.Conn, protocol, what string) func(http.ResponseWriter, *http.Request) {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		s.streams.Add(1)
 		defer s.streams.Done()
+		if what != "" {
+			defer s.relays.add(what)()
+		}
 		defer func() { _ = guest.Close() }()
 		client, early, err := http.NewResponseController(w).Hijack()
 		if err != nil {
