@@ -2,7 +2,12 @@
 // and the steps by which a reference becomes a root filesystem on disk.
 package image
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/bangervm/banger/internal/fault"
+)
 
 // ManifestFormat numbers manifest.json. An older format is upgraded when read,
 // a newer one refused.
@@ -30,4 +35,18 @@ type Config struct {
 	Cmd        []string `json:"cmd,omitempty"`
 	WorkingDir string   `json:"working_dir,omitempty"`
 	User       string   `json:"user,omitempty"`
+}
+
+// maxConfigBytes bounds a Config as JSON: it is part of what every VM of the
+// image is told at its start, in one message of at most a MiB.
+const maxConfigBytes = 960 << 10
+
+// validate returns a fault Invalid when no VM could be given the Config.
+func (c Config) validate() error {
+	data, err := json.Marshal(c)
+	if err == nil && len(data) > maxConfigBytes {
+		err = fault.New(fault.Invalid, "the environment and commands in the image's configuration take %s; at most %s are possible",
+			fault.Bytes(int64(len(data))), fault.Bytes(maxConfigBytes))
+	}
+	return err
 }

@@ -2,6 +2,7 @@ package image
 
 import (
 	"context"
+	"fmt"
 	"io"
 
 	"github.com/bangervm/banger/internal/fault"
@@ -29,6 +30,9 @@ func (s *Service) Pull(ctx context.Context, req PullRequest, p operation.Progres
 			s.log.Warn("close an image's source", "ref", ref.String(), "error", err)
 		}
 	}()
+	if err := content.Info().Config.validate(); err != nil {
+		return Manifest{}, fmt.Errorf("%s: %w", ref, err)
+	}
 	if m, ok := s.present(ctx, name, ref, req.Kernel, content.Info()); ok {
 		p.Detail("%s is up to date", name)
 		return m, nil

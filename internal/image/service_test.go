@@ -73,6 +73,7 @@ func (st *memoryStaging) Discard() error {
 // fakeSource has one image, whose digest a test may change.
 type fakeSource struct {
 	digest   string
+	config   image.Config
 	unpacked int
 	closed   int
 }
@@ -84,7 +85,7 @@ func (s *fakeSource) Open(context.Context, image.Ref, io.Reader) (image.Content,
 type fakeContent struct{ s *fakeSource }
 
 func (c *fakeContent) Info() image.Info {
-	return image.Info{Digest: c.s.digest, Architecture: "amd64", OS: "linux", Config: image.Config{User: "u"}}
+	return image.Info{Digest: c.s.digest, Architecture: "amd64", OS: "linux", Config: c.s.config}
 }
 
 func (c *fakeContent) Unpack(ctx context.Context, p operation.Progress, write func(io.Reader) error) error {
@@ -121,7 +122,7 @@ type fixture struct {
 func newFixture() *fixture {
 	f := &fixture{
 		store:  &memoryStore{images: map[string]image.Manifest{}},
-		source: &fakeSource{digest: "sha256:1"}, users: fakeUsers{}, clock: time.Unix(1000, 0),
+		source: &fakeSource{digest: "sha256:1", config: image.Config{User: "u"}}, users: fakeUsers{}, clock: time.Unix(1000, 0),
 	}
 	write := func(context.Context, io.Reader, string) (int64, error) { return 42, f.err }
 	now := func() time.Time {
@@ -286,5 +287,15 @@ func TestDelete(t *testing.T) {
 	}
 	if err := f.Delete(t.Context(), "d"); !errors.Is(err, fault.NotFound) {
 		t.Errorf("error %v, want NotFound", err)
+	}
+}
+
+// TestPullRefusesAConfigNoVMCanHave: before anything is fetched or staged.
+func TestPullRefusesAConfigNoVMCanHave(t *testing.T) {
+	f := newFixture()
+	f.source.config.Cmd = []string{strings.Repeat("x", 1<<20)}
+	_, err := f.Pull(t.Context(), image.PullRequest{Ref: "debian:12"}, &stages{})
+	if !errors.Is(err, fault.Invalid) || f.source.unpacked != 0 || f.store.staged != 0 || f.source.closed != 1 {
+		t.Errorf("error %v, unpacked %d, staged %d, closed %d", err, f.source.unpacked, f.store.staged, f.source.closed)
 	}
 }

@@ -18,8 +18,10 @@ import (
 	"github.com/bangervm/banger/internal/statedir"
 )
 
-// maxManifestBytes bounds a manifest.json that is read.
-const maxManifestBytes = 1 << 20
+// maxManifestBytes bounds a manifest.json, when it is written as when it is read.
+// It is far more than the image's rules let it have: what they forbid only now
+// must stay visible, to be removed.
+const maxManifestBytes = 32 << 20
 
 // Store is the images of one state directory. It is safe for concurrent use.
 type Store struct {
@@ -153,6 +155,10 @@ func writeManifest(path string, m image.Manifest) (err error) {
 	data, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return err
+	}
+	if len(data) >= maxManifestBytes {
+		return fault.New(fault.Invalid, "the image's manifest has %s; at most %s can be read again",
+			fault.Bytes(int64(len(data))), fault.Bytes(maxManifestBytes))
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {

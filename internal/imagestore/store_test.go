@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -140,6 +141,40 @@ func TestListOfDamagedAndNewerManifests(t *testing.T) {
 	}
 	if _, err := s.List(t.Context()); !errors.Is(err, fault.Invalid) || !strings.Contains(err.Error(), "format 2") {
 		t.Errorf("with a newer one: %v, want a fault Invalid", err)
+	}
+}
+
+// TestBigManifests: what is written can be read again, and what could not be is
+// not written.
+func TestBigManifests(t *testing.T) {
+	for name, env := range map[string][]string{
+		"a little over a MiB":    {strings.Repeat("e", 1<<20)},
+		"six bytes for each one": {strings.Repeat("\x01", 2<<20)},
+		"many short ones":        make([]string, 1<<18),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, _ := newStore(t)
+			m := manifest("big")
+			m.Config.Env = env
+			add(t, s, m)
+			all, err := s.List(t.Context())
+			if err != nil || len(all) != 1 || !slices.Equal(all[0].Config.Env, env) {
+				t.Errorf("%d images, %v", len(all), err)
+			}
+		})
+	}
+	s, dirs := newStore(t)
+	m := manifest("too big")
+	m.Config.Cmd = []string{strings.Repeat("\x01", 6<<20)}
+	st, err := s.Stage(t.Context(), m.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := st.Commit(m); !errors.Is(err, fault.Invalid) {
+		t.Errorf("a manifest that could not be read again: %v", err)
+	}
+	if err := st.Discard(); err != nil || len(names(t, dirs.Images())) != 0 {
+		t.Errorf("left: %v, %v", names(t, dirs.Images()), err)
 	}
 }
 
