@@ -23,9 +23,11 @@ func (a *App) imagePullCommand() *cobra.Command {
 		Short: "Pull an image from a registry, or take one from a file",
 		Long: "Pull an image. REF is one of\n" +
 			"  debian:bookworm, ghcr.io/owner/image@sha256:…   from a registry\n" +
-			"  oci:DIR[:TAG], oci-archive:FILE                 an OCI layout\n" +
+			"  oci:DIR, oci-archive:FILE                       an OCI layout\n" +
 			"  docker-archive:FILE                             what `docker save` wrote\n" +
-			"  tar:FILE, tar:-                                 a root filesystem, from a file or stdin",
+			"  tar:FILE, tar:-                                 a root filesystem, from a file or stdin\n" +
+			"If a layout or an archive has several images, name one after it: oci:DIR:NAME,\n" +
+			"oci:DIR@DIGEST.",
 		Example: `  banger image pull debian:bookworm
   mmdebstrap --variant=minbase bookworm - | banger image pull tar:- --name debian`,
 		Args: args(1, 1, "a REF"),

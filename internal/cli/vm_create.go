@@ -29,7 +29,7 @@ func asIs(text string) (string, error) { return text, nil }
 func (a *App) vmSpecFlags(cmd *cobra.Command) vmSpecFlags {
 	f := vmSpecFlags{
 		name:   optionalFlag(cmd, "name", "NAME", "name of the VM (default: one is made up)", parseName),
-		image:  optionalFlag(cmd, "image", "IMAGE", "image, by name or reference; pulled when it is not local", a.absoluteRef),
+		image:  optionalFlag(cmd, "image", "IMAGE", "image, by name, or by a reference with a tag, which is pulled when it is not local", a.absoluteRef),
 		kernel: optionalFlag(cmd, "kernel", "KERNEL", "kernel (default: the image's, or the newest)", asIs),
 		vcpu:   optionalFlag(cmd, "vcpu", "N", "virtual processors", parseVCPU),
 		memory: optionalFlag(cmd, "memory", "SIZE", "memory, as in 2GiB", parseMemory),

@@ -2,6 +2,7 @@ package image_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/bangervm/banger/internal/fault"
@@ -9,11 +10,15 @@ import (
 
 func TestObtainPullsOnlyWhatIsClearlyAReference(t *testing.T) {
 	f := newFixture()
-	if _, err := f.Obtain(t.Context(), "debian", &stages{}); !errors.Is(err, fault.NotFound) || f.source.closed != 0 {
-		t.Errorf("a bare word: %v, %d sources opened", err, f.source.closed)
-	}
-	if _, err := f.Obtain(t.Context(), "tar:/x.tar", &stages{}); !errors.Is(err, fault.NotFound) || f.source.closed != 0 {
-		t.Errorf("a path: %v, %d sources opened", err, f.source.closed)
+	for name, hint := range map[string]string{
+		"debian":     "to get it: banger image pull debian",
+		"tar:/x.tar": "to get it: banger image pull tar:/x.tar",
+		"oci:/x":     "to get it: banger image pull oci:/x",
+		"A b":        "banger image list",
+	} {
+		if _, err := f.Obtain(t.Context(), name, &stages{}); !errors.Is(err, fault.NotFound) || f.source.closed != 0 || !strings.Contains(fault.HintOf(err), hint) {
+			t.Errorf("%q: %v (hint %q), %d sources opened", name, err, fault.HintOf(err), f.source.closed)
+		}
 	}
 	first, err := f.Obtain(t.Context(), "debian:12", &stages{})
 	if err != nil || first.Name != "debian-12" {

@@ -31,17 +31,20 @@ type Ref struct {
 	// Repository is the reference without its tag and digest, as it was typed
 	// (Registry only).
 	Repository string
-	// Tag is empty when none was given (Registry, Layout).
+	// Tag is empty when none was given (all but Tar). Of an image's archive or
+	// layout it may be the end of a whole name, whose beginning is in Path:
+	// which part is a path, only the disk knows.
 	Tag string
-	// Digest is sha256:… when one was given (Registry only).
+	// Digest is sha256:… when one was given (Registry, Layout, Archive).
 	Digest string
 	// Path is the directory or file, absolute or Stdin (all but Registry).
 	Path string
 }
 
-// ParseRef parses a reference: debian:bookworm, ghcr.io/o/i@sha256:…,
-// oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE, tar:FILE or tar:-.
-// Paths must be absolute. Anything else is a fault Invalid.
+// ParseRef parses a reference: debian:bookworm, ghcr.io/o/i@sha256:…, the same
+// after docker://, oci:DIR[:NAME|@DIGEST], oci-archive:FILE[:NAME|@DIGEST],
+// docker-archive:FILE[:NAME], tar:FILE or tar:-. Paths must be absolute. Anything
+// else is a fault Invalid.
 func ParseRef(s string) (Ref, error) {
 	if s == "" || len(s) > maxRefLength || strings.ContainsAny(s, "\x00\n\r\t ") && !hasPathKind(s) {
 		return Ref{}, invalidRef(s, "it is empty, too long, or has white space in it")
@@ -49,14 +52,14 @@ func ParseRef(s string) (Ref, error) {
 	prefix, rest, found := strings.Cut(s, ":")
 	kind := Kind(prefix)
 	if !found || !isPathKind(kind) {
-		return parseRegistryRef(s)
+		return parseElsewhere(s)
 	}
 	ref := Ref{Kind: kind, Path: rest}
-	if kind == Layout {
-		ref.Path, ref.Tag = splitLayoutTag(rest)
-		if ref.Tag != "" && !validTag(ref.Tag) {
-			return Ref{}, invalidRef(s, "the tag "+quote(ref.Tag)+" is not valid")
-		}
+	if kind != Tar {
+		ref.split()
+	}
+	if kind == Layout && ref.Tag != "" && !validTag(ref.Tag) {
+		return Ref{}, invalidRef(s, "the tag "+quote(ref.Tag)+" is not valid")
 	}
 	if kind == Tar && rest == Stdin {
 		return ref, nil
@@ -132,21 +135,52 @@ func hasPathKind(s string) bool {
 	return isPathKind(Kind(prefix))
 }
 
-// splitLayoutTag cuts DIR:TAG at the last colon, unless a slash follows it.
-func splitLayoutTag(s string) (dir, tag string) {
-	i := strings.LastIndexByte(s, ':')
-	if i < 0 || strings.ContainsRune(s[i:], '/') {
-		return s, ""
+// split cuts what names one of several images off the path: a digest, or what
+// follows the last colon, unless there is a slash in it. An archive's name often
+// has a colon of its own, so that only a tag is taken there.
+func (r *Ref) split() {
+	if at := strings.LastIndexByte(r.Path, '@'); at >= 0 && r.Kind != DockerArchive && ValidDigest(r.Path[at+1:]) {
+		r.Path, r.Digest = r.Path[:at], r.Path[at+1:]
+		return
 	}
-	return s[:i], s[i+1:]
+	i := strings.LastIndexByte(r.Path, ':')
+	if i < 0 || strings.ContainsRune(r.Path[i:], '/') || r.Kind != Layout && !validTag(r.Path[i+1:]) {
+		return
+	}
+	r.Path, r.Tag = r.Path[:i], r.Path[i+1:]
 }
 
-func invalidRef(s, why string) error {
+// parseElsewhere parses what does not begin with a kind of ours.
+func parseElsewhere(s string) (Ref, error) {
+	rest, isDocker := strings.CutPrefix(s, "docker://")
+	ref, err := parseRegistryRef(rest)
+	if err == nil || isDocker {
+		return ref, err
+	}
+	kind, _, _ := strings.Cut(s, ":")
+	switch kind {
+	case "docker-daemon", "docker":
+		return Ref{}, invalidRefHint(s, "banger does not read docker's own images", "docker save -o FILE IMAGE, and then docker-archive:FILE")
+	case "containers-storage":
+		return Ref{}, invalidRefHint(s, "banger does not read podman's own images", "podman save --format oci-archive -o FILE IMAGE, and then oci-archive:FILE")
+	case "dir", "ostree", "sif", "tarball", "docker-dir", "file":
+		return Ref{}, invalidRefHint(s, "banger does not read "+quote(kind+":"), forms)
+	case "http", "https":
+		return Ref{}, invalidRefHint(s, "it is a URL", "leave out "+kind+"://, for an image of a registry")
+	}
+	return Ref{}, err
+}
+
+// forms are the ways to write a reference.
+const forms = "for example debian:bookworm, ghcr.io/owner/image@sha256:…, oci:/dir:tag, oci-archive:/file, docker-archive:/file, tar:/file"
+
+func invalidRef(s, why string) error { return invalidRefHint(s, why, forms) }
+
+func invalidRefHint(s, why, hint string) error {
 	if len(s) > 200 {
 		s = s[:200] + "…"
 	}
-	return fault.New(fault.Invalid, "%q is not an image reference: %s", s, why).
-		WithHint("for example debian:bookworm, ghcr.io/owner/image@sha256:…, oci:/dir:tag, oci-archive:/file, docker-archive:/file, tar:/file")
+	return fault.New(fault.Invalid, "%q is not an image reference: %s", s, why).WithHint("%s", hint)
 }
 
 func quote(s string) string { return "\"" + s + "\"" }

@@ -32,6 +32,18 @@ func TestParseRef(t *testing.T) {
 		{"docker-archive:/x/app.tar", image.Ref{Kind: image.DockerArchive, Path: "/x/app.tar"}, "app"},
 		{"tar:/x/root.tar.zst", image.Ref{Kind: image.Tar, Path: "/x/root.tar.zst"}, "root"},
 		{"tar:/x/./y/../root.tgz", image.Ref{Kind: image.Tar, Path: "/x/root.tgz"}, "root"},
+		{"docker://ghcr.io/o/i:1", image.Ref{Kind: image.Registry, Repository: "ghcr.io/o/i", Tag: "1"}, "i-1"},
+		{"docker://debian", image.Ref{Kind: image.Registry, Repository: "debian"}, "debian"},
+		{"docker:24-dind", image.Ref{Kind: image.Registry, Repository: "docker", Tag: "24-dind"}, "docker-24-dind"},
+		{"dir:latest", image.Ref{Kind: image.Registry, Repository: "dir", Tag: "latest"}, "dir"},
+		{"oci:/a/b@" + digest, image.Ref{Kind: image.Layout, Path: "/a/b", Digest: digest}, "b-0a0a0a0a0a0a"},
+		{"oci:/a:docker.io/library/b:1.0", image.Ref{Kind: image.Layout, Path: "/a:docker.io/library/b", Tag: "1.0"}, "b-1.0"},
+		{"oci-archive:/x/all.oci:b", image.Ref{Kind: image.Archive, Path: "/x/all.oci", Tag: "b"}, "all.oci-b"},
+		{"oci-archive:/x/all.tar:b", image.Ref{Kind: image.Archive, Path: "/x/all.tar", Tag: "b"}, "all-b"},
+		{"oci-archive:/x/a@" + digest, image.Ref{Kind: image.Archive, Path: "/x/a", Digest: digest}, "a-0a0a0a0a0a0a"},
+		{"oci-archive:/x/12:30 o'clock.tar", image.Ref{Kind: image.Archive, Path: "/x/12:30 o'clock.tar"}, "12-30-o-clock"},
+		{"docker-archive:/x/all.tar:docker.io/library/b:1.0", image.Ref{Kind: image.DockerArchive, Path: "/x/all.tar:docker.io/library/b", Tag: "1.0"}, "b-1.0"},
+		{"tar:/x/a:b", image.Ref{Kind: image.Tar, Path: "/x/a:b"}, "a-b"},
 		{"tar:-", image.Ref{Kind: image.Tar, Path: "-"}, ""},
 	}
 	for _, test := range tests {
@@ -63,6 +75,20 @@ func TestParseRefRefuses(t *testing.T) {
 	}
 }
 
+// TestParseRefNamesTheWay: a kind of source that other tools know is answered
+// with what to type instead.
+func TestParseRefNamesTheWay(t *testing.T) {
+	for in, want := range map[string]string{
+		"dir:/x": "oci:/dir", "docker-daemon:alpine:3": "docker save", "containers-storage:alpine:3": "podman save",
+		"containers-storage:[overlay@/x]alpine": "podman save", "docker:/x": "docker save", "file:///x": "tar:/file",
+		"https://ghcr.io/o/i": "leave out https://", "docker://": "debian:bookworm", "docker:///x": "debian:bookworm",
+	} {
+		if ref, err := image.ParseRef(in); !errors.Is(err, fault.Invalid) || !strings.Contains(fault.HintOf(err), want) {
+			t.Errorf("ParseRef(%q) = %+v, %v (hint %q); want a hint with %q", in, ref, err, fault.HintOf(err), want)
+		}
+	}
+}
+
 func TestValidateName(t *testing.T) {
 	for _, name := range []string{"debian", "a", "debian-12.1_x", strings.Repeat("n", 128)} {
 		if err := image.ValidateName(name); err != nil {
@@ -79,7 +105,7 @@ func TestValidateName(t *testing.T) {
 // FuzzParseRef: a reference that is taken is written so that it is read again
 // as the same, and has a default name that is valid.
 func FuzzParseRef(f *testing.F) {
-	for _, s := range []string{"debian:12", "ghcr.io/o/i@sha256:" + strings.Repeat("0", 64), "oci:/a:b", "tar:-", "tar:/x y"} {
+	for _, s := range []string{"debian:12", "ghcr.io/o/i@sha256:" + strings.Repeat("0", 64), "oci:/a:b", "tar:-", "tar:/x y", "docker://a/b:c", "docker-archive:/a:b/c:d", "oci-archive:/a@sha256:" + strings.Repeat("0", 64)} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"fmt"
 	"io"
 	"log/slog"
 	"slices"
@@ -112,8 +113,16 @@ func find(all []Manifest, name string) (Manifest, error) {
 		return Manifest{}, fault.New(fault.Invalid, "%q is the beginning of %d image ids: %s", name, len(byID), strings.Join(ids, ", ")).
 			WithHint("type more of the id, or the name")
 	}
-	return Manifest{}, fault.New(fault.NotFound, "no image named %q", name).
-		WithHint("banger image list shows what is there; banger image pull REF gets another")
+	return Manifest{}, notFound(name)
+}
+
+// notFound says how to get what name may mean.
+func notFound(name string) error {
+	err := fault.New(fault.NotFound, "no image named %q", name)
+	if ref, refErr := ParseRef(name); refErr == nil {
+		return err.WithHint("to get it: banger image pull %s", ref)
+	}
+	return err.WithHint("banger image list shows what is there; banger image pull REF gets another")
 }
 
 // Delete removes the image that Get finds. One that VMs use is a Conflict.
@@ -129,18 +138,23 @@ func (s *Service) Delete(ctx context.Context, name string) error {
 		return err
 	}
 	if len(users) > 0 {
-		return fault.New(fault.Conflict, "image %q is used by %d VMs: %s", name, len(users), summary(users)).
-			WithHint("banger vm delete %s", users[0])
+		return fault.New(fault.Conflict, "image %q is used by %s", name, summary(users)).
+			WithHint("a VM needs its image at each start; banger vm rm NAME removes one that you no longer need")
 	}
 	return s.store.Remove(ctx, m.ID)
 }
 
+// summary names some VMs, for a message.
 func summary(names []string) string {
 	const most = 5
-	if len(names) > most {
-		return strings.Join(names[:most], ", ") + ", …"
+	what := "VM "
+	if len(names) > 1 {
+		what = "the VMs "
 	}
-	return strings.Join(names, ", ")
+	if len(names) > most {
+		return fmt.Sprintf("%s%s and %d more", what, strings.Join(names[:most], ", "), len(names)-most)
+	}
+	return what + strings.Join(names, ", ")
 }
 
 // Sweep removes what a daemon that died left unfinished. It is called once,

@@ -384,8 +384,8 @@ func TestDefaultAndRemove(t *testing.T) {
 	}
 	cat.users["k6.1.0"] = []string{"calm-otter", "x"}
 	err := cat.Remove(t.Context(), "k6.1.0")
-	if !errors.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "calm-otter, x") {
-		t.Errorf("%v, want Conflict naming the VMs", err)
+	if !errors.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "calm-otter, x") || strings.Contains(fault.HintOf(err), "calm-otter") {
+		t.Errorf("%v (hint %q), want Conflict naming the VMs, and no hint to delete them all", err, fault.HintOf(err))
 	}
 	if err := cat.Remove(t.Context(), "k6.9.0"); err != nil {
 		t.Error(err)

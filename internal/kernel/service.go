@@ -151,7 +151,7 @@ func (s *Service) Remove(ctx context.Context, name string) error {
 	}
 	if len(users) > 0 {
 		return fault.New(fault.Conflict, "kernel %s is used by %s", name, strings.Join(users, ", ")).
-			WithHint("banger vm delete %s", strings.Join(users, " "))
+			WithHint("a VM needs its kernel at each start; banger vm rm NAME removes one that you no longer need")
 	}
 	return s.d.Store.Remove(ctx, name)
 }

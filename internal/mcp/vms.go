@@ -58,7 +58,7 @@ func vmView(v api.VM) VM {
 
 type vmCreateArgs struct {
 	Name      string            `json:"name,omitempty" jsonschema:"1 to 63 of a-z, 0-9 and -; made up when left out"`
-	Image     string            `json:"image,omitempty" jsonschema:"local name, or OCI reference such as debian:bookworm, which is pulled when it is not local; default: the host's default image"`
+	Image     string            `json:"image,omitempty" jsonschema:"local name, or OCI reference with a tag, such as debian:bookworm, which is pulled when it is not local; default: the host's default image"`
 	VCPU      int               `json:"vcpu,omitempty" jsonschema:"virtual processors"`
 	MemoryMiB int64             `json:"memory_mib,omitempty" jsonschema:"memory in MiB"`
 	DiskMiB   int64             `json:"disk_mib,omitempty" jsonschema:"disk in MiB; takes only what is written"`

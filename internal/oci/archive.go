@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/image"
@@ -90,11 +91,12 @@ func (a *archive) Close() error { return a.f.Close() }
 
 // openDockerArchive reads what docker save writes.
 func (c *Client) openDockerArchive(ctx context.Context, ref image.Ref) (image.Content, error) {
+	ref = locate(ref, fs.FileMode.IsRegular)
 	a, err := openArchiveFile(ctx, ref.Path)
 	if err != nil {
 		return nil, err
 	}
-	out, err := c.fromDockerArchive(a)
+	out, err := c.fromDockerArchive(a, ref)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", ref, errors.Join(err, a.Close()))
 	}
@@ -102,24 +104,19 @@ func (c *Client) openDockerArchive(ctx context.Context, ref image.Ref) (image.Co
 	return out, nil
 }
 
-func (c *Client) fromDockerArchive(a *archive) (*content, error) {
-	raw, err := readMember(a, "manifest.json", "a docker archive", maxManifestBytes)
+// dockerImage is one image in a docker archive's manifest.json.
+type dockerImage struct {
+	Config   string
+	RepoTags []string
+	Layers   []string
+}
+
+func (c *Client) fromDockerArchive(a *archive, ref image.Ref) (*content, error) {
+	saved, err := readDockerManifest(a, ref)
 	if err != nil {
 		return nil, err
 	}
-	var images []struct {
-		Config   string
-		RepoTags []string
-		Layers   []string
-	}
-	if err := json.Unmarshal(raw, &images); err != nil {
-		return nil, fault.Wrap(fault.Invalid, err, "manifest.json cannot be read")
-	}
-	if len(images) != 1 || len(images[0].Layers) > maxLayers {
-		return nil, fault.New(fault.Invalid, "the archive holds %d images, not one", len(images)).
-			WithHint("save one image: docker save -o FILE IMAGE")
-	}
-	rawConfig, err := readMember(a, images[0].Config, "a docker archive", maxConfigBytes)
+	rawConfig, err := readMember(a, saved.Config, "a docker archive", maxConfigBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -127,17 +124,17 @@ func (c *Client) fromDockerArchive(a *archive) (*content, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := c.newContent(digestOf(rawConfig), config, len(images[0].Layers))
+	out, err := c.newContent(digestOf(rawConfig), config, len(saved.Layers))
 	if err != nil {
 		return nil, err
 	}
-	for i, name := range images[0].Layers {
+	for i, name := range saved.Layers {
 		section, err := a.section(path.Clean("/" + name)[1:])
 		if err != nil {
 			return nil, fault.Wrap(fault.Invalid, err, "layer %d is missing", i+1)
 		}
 		out.layers = append(out.layers, layer{
-			what: fmt.Sprintf("layer %d of %d (%s)", i+1, len(images[0].Layers), name),
+			what: fmt.Sprintf("layer %d of %d (%s)", i+1, len(saved.Layers), name),
 			size: section.Size(), diffID: config.RootFS.DiffIDs[i].String(), local: section,
 			open: func(context.Context) (io.ReadCloser, error) {
 				return io.NopCloser(io.NewSectionReader(section, 0, section.Size())), nil
@@ -145,6 +142,40 @@ func (c *Client) fromDockerArchive(a *archive) (*content, error) {
 		})
 	}
 	return out, nil
+}
+
+// readDockerManifest finds the image that the reference names, or the only one.
+func readDockerManifest(a *archive, ref image.Ref) (dockerImage, error) {
+	raw, err := readMember(a, "manifest.json", "a docker archive", maxManifestBytes)
+	if err != nil {
+		return dockerImage{}, err
+	}
+	var all, fitting []dockerImage
+	if err := json.Unmarshal(raw, &all); err != nil {
+		return dockerImage{}, fault.Wrap(fault.Invalid, err, "cannot read manifest.json")
+	}
+	var names []string
+	for _, saved := range all {
+		names = append(names, saved.RepoTags...)
+		fits := func(tag string) bool {
+			return tag == ref.Tag || matches("docker.io/library/"+tag, ref.Tag) || matches(ref.Tag, tag)
+		}
+		if ref.Tag == "" || slices.ContainsFunc(saved.RepoTags, fits) {
+			fitting = append(fitting, saved)
+		}
+	}
+	switch {
+	case len(fitting) == 0 && ref.Tag != "":
+		return dockerImage{}, fault.New(fault.NotFound, "it has no image %q; it has: %s", ref.Tag, list(names))
+	case len(fitting) > 1 && len(names) > 0:
+		return dockerImage{}, several([]string{list(names)}, string(ref.Kind)+":"+ref.Path+":"+names[0])
+	case len(fitting) != 1:
+		return dockerImage{}, fault.New(fault.Invalid, "the archive holds %d images, not one", len(fitting)).
+			WithHint("save one image: docker save -o FILE IMAGE")
+	case len(fitting[0].Layers) > maxLayers:
+		return dockerImage{}, fault.New(fault.Invalid, "the image has %d layers; at most %d are read", len(fitting[0].Layers), maxLayers)
+	}
+	return fitting[0], nil
 }
 
 func readMember(s store, name, kind string, limit int64) ([]byte, error) {
@@ -160,6 +191,7 @@ func readMember(s store, name, kind string, limit int64) ([]byte, error) {
 
 // openArchive reads an OCI layout in a tar.
 func (c *Client) openArchive(ctx context.Context, ref image.Ref) (image.Content, error) {
+	ref = locate(ref, fs.FileMode.IsRegular)
 	a, err := openArchiveFile(ctx, ref.Path)
 	if err != nil {
 		return nil, err

@@ -31,11 +31,15 @@ type Options struct {
 	IdleTimeout time.Duration
 	// Architecture is the images' architecture; empty means the host's.
 	Architecture string
+	// CPULevel is the highest of the x86-64 levels 1 to 4 that images may need; 0
+	// means what the host's CPU has.
+	CPULevel int
 }
 
 // Client is an image.Source. It is safe for concurrent use.
 type Client struct {
 	cache cache
+	host  host
 	opts  Options
 }
 
@@ -53,7 +57,10 @@ func NewClient(blobs string, opts Options) *Client {
 	if opts.Architecture == "" {
 		opts.Architecture = runtime.GOARCH
 	}
-	return &Client{cache: cache{dir: blobs}, opts: opts}
+	if opts.CPULevel == 0 {
+		opts.CPULevel = cpuLevel()
+	}
+	return &Client{cache: cache{dir: blobs}, host: host{opts.Architecture, opts.CPULevel}, opts: opts}
 }
 
 // Open implements image.Source. When input is an io.Closer it is closed if ctx

@@ -9,8 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"slices"
-	"strings"
 	"sync"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -18,9 +16,6 @@ import (
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/image"
 )
-
-// refName is the annotation that holds a tag: OCI image layout specification.
-const refName = "org.opencontainers.image.ref.name"
 
 // directory is a store. Names cannot lead out of it.
 type directory struct {
@@ -60,20 +55,21 @@ func (d *directory) Close() error {
 }
 
 func (c *Client) openLayout(ctx context.Context, ref image.Ref) (image.Content, error) {
+	ref = locate(ref, func(mode fs.FileMode) bool { return mode.IsDir() })
 	root, err := os.OpenRoot(ref.Path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fault.New(fault.NotFound, "no directory %s", ref.Path)
 	case errors.Is(err, fs.ErrPermission):
-		return nil, fault.New(fault.PermissionDenied, "%s may not be read", ref.Path)
+		return nil, fault.New(fault.PermissionDenied, "cannot read %s: permission denied", ref.Path)
 	case err != nil:
-		return nil, fault.Wrap(fault.Invalid, err, "%s cannot be opened", ref.Path)
+		return nil, fault.Wrap(fault.Invalid, err, "cannot open %s", ref.Path)
 	}
 	return c.fromLayout(ctx, ref, &directory{root: root})
 }
 
-// fromLayout finds the image that the tag, or else the index, names. It closes
-// the store, or leaves that to the content.
+// fromLayout finds the image that the reference names. It closes the store, or
+// leaves that to the content.
 func (c *Client) fromLayout(ctx context.Context, ref image.Ref, s store) (image.Content, error) {
 	out, err := c.readLayout(ctx, ref, s)
 	if err != nil {
@@ -90,51 +86,18 @@ func (c *Client) readLayout(ctx context.Context, ref image.Ref, s store) (*conte
 	}
 	index, err := v1.ParseIndexManifest(bytes.NewReader(raw))
 	if err != nil {
-		return nil, fault.Wrap(fault.Invalid, err, "index.json cannot be read")
+		return nil, fault.Wrap(fault.Invalid, err, "cannot read index.json")
 	}
-	d, err := c.chooseTag(index.Manifests, ref.Tag)
+	manifests, err := named(index.Manifests, ref)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkDescriptor(d, "manifest"); err != nil {
-		return nil, err
-	}
-	o := &layout{store: s}
-	unverified, err := o.manifest(ctx, d)
+	look := &search{client: c, origin: &layout{store: s}}
+	found, err := look.choose(ctx, manifests, 0)
 	if err != nil {
 		return nil, err
 	}
-	what := "manifest " + short(d.Digest.String())
-	manifest, err := readAll(bytes.NewReader(unverified), what, d.Digest.String(), d.Size, maxManifestBytes)
-	if err != nil {
-		return nil, err
-	}
-	return c.fromManifest(ctx, manifest, d.MediaType, o)
-}
-
-func (c *Client) chooseTag(manifests []v1.Descriptor, tag string) (v1.Descriptor, error) {
-	var tags []string
-	for _, d := range manifests {
-		name := d.Annotations[refName]
-		// Some tools put the whole reference there.
-		if tag != "" && (name == tag || strings.HasSuffix(name, ":"+tag)) {
-			return d, nil
-		}
-		if name != "" {
-			tags = append(tags, name)
-		}
-	}
-	slices.Sort(tags)
-	switch {
-	case tag != "":
-		return v1.Descriptor{}, fault.New(fault.NotFound, "it has no tag %q; it has: %s", tag, strings.Join(tags, ", "))
-	case len(manifests) == 1:
-		return manifests[0], nil
-	case len(tags) > 1:
-		return v1.Descriptor{}, fault.New(fault.Invalid, "it has several images: %s", strings.Join(tags, ", ")).
-			WithHint("name one: oci:DIR:TAG")
-	}
-	return c.choose(manifests)
+	return one(found, string(ref.Kind)+":"+ref.Path)
 }
 
 // layout is an origin.
@@ -158,7 +121,7 @@ func (l *layout) blob(_ context.Context, d v1.Descriptor) (io.ReadCloser, error)
 		return nil, fault.New(fault.Invalid, "the blob %s is missing", d.Digest)
 	}
 	if err != nil {
-		return nil, fault.Wrap(fault.Invalid, err, "the blob %s cannot be read", d.Digest)
+		return nil, fault.Wrap(fault.Invalid, err, "cannot read the blob %s", d.Digest)
 	}
 	return io.NopCloser(section), nil
 }

@@ -112,7 +112,8 @@ func TestLocalSourceFaults(t *testing.T) {
 	one := makeTar(t, "a", noise(100_000))
 	img := makeImage(t, "amd64", makeLayer(t, one, one))
 	dir := writeLayout(t, map[string]v1.Image{"v1": img})
-	two := writeLayout(t, map[string]v1.Image{"v1": img, "v2": img})
+	second := makeTar(t, "a", "two")
+	two := writeLayout(t, map[string]v1.Image{"v1": img, "v2": makeImage(t, "amd64", makeLayer(t, second, second))})
 	damaged := writeLayout(t, map[string]v1.Image{"v1": img})
 	l, err := img.Layers()
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -35,35 +34,10 @@ type origin interface {
 }
 
 // fromManifest reads down from a manifest or index, whose bytes are verified, to
-// the image for the client's architecture.
+// the image for the client's host.
 func (c *Client) fromManifest(ctx context.Context, raw []byte, mediaType types.MediaType, o origin) (*content, error) {
-	const maxDepth = 4
-	for range maxDepth {
-		if !isIndex(raw, mediaType) {
-			return c.fromImageManifest(ctx, raw, mediaType, o)
-		}
-		index, err := v1.ParseIndexManifest(bytes.NewReader(raw))
-		if err != nil {
-			return nil, fault.Wrap(fault.Invalid, err, "the image's index cannot be read")
-		}
-		d, err := c.choose(index.Manifests)
-		if err != nil {
-			return nil, err
-		}
-		if err := checkDescriptor(d, "manifest"); err != nil {
-			return nil, err
-		}
-		next, err := o.manifest(ctx, d)
-		if err != nil {
-			return nil, err
-		}
-		what := "manifest " + short(d.Digest.String())
-		if raw, err = readAll(bytes.NewReader(next), what, d.Digest.String(), d.Size, maxManifestBytes); err != nil {
-			return nil, err
-		}
-		mediaType = d.MediaType
-	}
-	return nil, fault.New(fault.Invalid, "the image's indexes are nested more than %d deep", maxDepth)
+	s := &search{client: c, origin: o}
+	return s.document(ctx, raw, mediaType, 0)
 }
 
 // isIndex goes by the document where the media type is missing.
@@ -75,36 +49,6 @@ func isIndex(raw []byte, mediaType types.MediaType) bool {
 		Manifests json.RawMessage `json:"manifests"`
 	}
 	return json.Unmarshal(raw, &probe) == nil && len(probe.Manifests) > 0
-}
-
-// choose picks the manifest for the client's architecture.
-func (c *Client) choose(manifests []v1.Descriptor) (v1.Descriptor, error) {
-	var others []string
-	for _, d := range manifests {
-		p := d.Platform
-		if p == nil {
-			if len(manifests) == 1 {
-				return d, nil
-			}
-			continue
-		}
-		if p.OS == "linux" && p.Architecture == c.opts.Architecture {
-			return d, nil
-		}
-		if p.OS != "unknown" { // attestations
-			others = append(others, p.OS+"/"+p.Architecture)
-		}
-	}
-	slices.Sort(others)
-	return v1.Descriptor{}, c.foreign(strings.Join(slices.Compact(others), ", "))
-}
-
-func (c *Client) foreign(has string) error {
-	if has == "" {
-		has = "no platform that it names"
-	}
-	return fault.New(fault.Invalid, "the image is for %s, and this host is linux/%s", has, c.opts.Architecture).
-		WithHint("use an image that is built for linux/%s", c.opts.Architecture)
 }
 
 func (c *Client) fromImageManifest(ctx context.Context, raw []byte, mediaType types.MediaType, o origin) (*content, error) {
@@ -120,7 +64,7 @@ func (c *Client) fromImageManifest(ctx context.Context, raw []byte, mediaType ty
 		return nil, fault.New(fault.Invalid, "the image's manifest has schema version %d and %d layers", m.SchemaVersion, len(m.Layers))
 	}
 	if !m.Config.MediaType.IsConfig() {
-		return nil, fault.New(fault.Invalid, "it is no image: its configuration has the media type %q", m.Config.MediaType)
+		return nil, &unsuitable{fault: fault.New(fault.Invalid, "it is no image: its configuration has the media type %q", m.Config.MediaType)}
 	}
 	if err := checkDescriptor(m.Config, "configuration"); err != nil {
 		return nil, err
@@ -189,14 +133,15 @@ func parseConfig(raw []byte) (*v1.ConfigFile, error) {
 
 // newContent checks what the configuration says of the image.
 func (c *Client) newContent(digest string, config *v1.ConfigFile, layers int) (*content, error) {
-	if config.Architecture != c.opts.Architecture || config.OS != "linux" {
-		return nil, c.foreign(config.OS + "/" + config.Architecture)
+	platform := v1.Platform{OS: config.OS, Architecture: config.Architecture, Variant: config.Variant}
+	if _, ok := c.host.runs(platform); !ok {
+		return nil, c.host.foreign(platformText(platform))
 	}
 	if len(config.RootFS.DiffIDs) != layers {
 		return nil, fault.New(fault.Invalid, "the image has %d layers, its configuration knows of %d", layers, len(config.RootFS.DiffIDs))
 	}
 	return &content{client: c, info: image.Info{
-		Digest: digest, Architecture: config.Architecture, OS: config.OS,
+		Digest: digest, Architecture: c.host.arch, OS: "linux",
 		Config: image.Config{
 			Env: config.Config.Env, Entrypoint: config.Config.Entrypoint, Cmd: config.Config.Cmd,
 			WorkingDir: config.Config.WorkingDir, User: config.Config.User,

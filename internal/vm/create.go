@@ -74,7 +74,7 @@ func (c *creation) release() {
 
 func (c *creation) steps() []operation.Step {
 	steps := []operation.Step{
-		{Name: "preflight", Do: c.check},
+		{Name: "check", Do: c.check},
 		{Name: "image", Do: c.resolve},
 		{Name: "disk", Do: c.reserve, Undo: c.unreserve},
 		{Do: c.makeDisk, Undo: c.removeDisk},

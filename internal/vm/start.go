@@ -56,7 +56,7 @@ func (s *Service) start(ctx context.Context, name string, p operation.Progress) 
 			return v, w, nil
 		}
 	}
-	p.Stage("preflight")
+	p.Stage("check")
 	if err := s.deps.Preflight(ctx); err != nil {
 		return VM{}, nil, err
 	}
