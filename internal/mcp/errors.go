@@ -46,8 +46,8 @@ func plain(message string) string {
 // hintFor turns the commands that a user would type into the tools to call.
 // Those that have none are for the user.
 func hintFor(hint string) string {
-	command := regexp.MustCompile("`?banger (?:vm )?(list|ls|show|start|stop|delete|rm|exec|ports|egress show|egress log|workspace prepare|workspace export|" +
-		"session (?:list|start)|session (?:show|stop|logs|send) [^ ,]+)((?: --?[a-z-]+)*)(?: [A-Za-z0-9._-]+)?((?: --force| --discard-work)*)`?(,| |$)")
+	command := regexp.MustCompile("`?banger (?:vm )?(image list|list|ls|show|logs|start|stop|delete|rm|exec|ports|egress show|egress log|workspace prepare|workspace export|" +
+		"session (?:list|start)|session (?:show|stop|logs|send|wait) [^ ,]+)((?: --?[a-z-]+)*)(?: [A-Za-z0-9._-]+)?((?: --force| --discard-work)*)`?(,| |$)")
 	hint = command.ReplaceAllStringFunc(hint, func(found string) string {
 		part := command.FindStringSubmatch(found)
 		var with []string
@@ -76,8 +76,10 @@ func toolFor(verb string) string {
 		verb = words[0] + " " + words[1]
 	}
 	switch verb {
-	case "list", "ls", "show":
+	case "list", "ls":
 		return "vm_list"
+	case "show", "logs":
+		return "vm_" + verb
 	case "delete", "rm":
 		return "vm_delete"
 	case "exec":

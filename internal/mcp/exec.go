@@ -25,7 +25,7 @@ const (
 
 type execArgs struct {
 	VM      string            `json:"vm" jsonschema:"name, or unique prefix of an id"`
-	Command []string          `json:"command" jsonschema:"program and arguments, not a shell line; for one: [\"sh\",\"-c\",\"LINE\"]"`
+	Command []string          `json:"command" jsonschema:"program and arguments; a text instead of a list is run by sh -c"`
 	Dir     string            `json:"dir,omitempty" jsonschema:"absolute working directory in the guest; default: the image's"`
 	Env     map[string]string `json:"env,omitempty" jsonschema:"added to the VM's environment"`
 	User    string            `json:"user,omitempty" jsonschema:"name, uid, or uid:gid; default root"`

@@ -63,7 +63,7 @@ func newFake(t *testing.T) *fake {
 }
 
 func (f *fake) daemon() Daemon {
-	return Daemon{VMs: f, Operations: f, Commands: f, Sessions: f, Workspaces: f, Network: f, Files: f}
+	return Daemon{VMs: f, Operations: f, Commands: f, Sessions: f, Workspaces: f, Network: f, Files: f, Look: f}
 }
 
 func (f *fake) find(name string) error {
@@ -171,6 +171,32 @@ func (f *fake) StartSession(_ context.Context, vm string, req api.StartSession) 
 
 func (f *fake) ListSessions(_ context.Context, vm string) ([]api.Session, error) {
 	return []api.Session{{Name: "s", State: "running"}}, f.find(vm)
+}
+
+func (f *fake) GetVM(_ context.Context, name string) (api.VM, error) {
+	return f.vms[0], f.find(name)
+}
+
+func (f *fake) VMLogs(_ context.Context, name string, opts client.LogOptions) (io.ReadCloser, error) {
+	lines := bytes.SplitAfter(f.output, []byte("\n"))
+	return io.NopCloser(bytes.NewReader(bytes.Join(lines[max(0, len(lines)-1-opts.Tail):], nil))), f.find(name)
+}
+
+func (f *fake) ListImages(context.Context) ([]api.Image, error) {
+	return []api.Image{{Name: "debian", ID: "1"}}, nil
+}
+
+func (f *fake) GetSession(_ context.Context, _, name string) (api.Session, error) {
+	return api.Session{Name: name, State: "running"}, f.session(name)
+}
+
+func (f *fake) WaitSession(ctx context.Context, _, name string) (api.Session, error) {
+	if err := f.session(name); err != nil || f.ended {
+		code := 3
+		return api.Session{Name: name, State: "exited", ExitCode: &code}, err
+	}
+	<-ctx.Done()
+	return api.Session{}, fault.Wrap(fault.Unavailable, ctx.Err(), "gave up")
 }
 
 func (f *fake) session(name string) error {

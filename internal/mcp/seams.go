@@ -95,6 +95,7 @@ type Daemon struct {
 	Workspaces Workspaces
 	Network    Network
 	Files      Files
+	Look       Look
 }
 
 // commands is the client's exec.
@@ -111,5 +112,5 @@ func (x commands) Exec(ctx context.Context, vm string, req api.Exec) (io.ReadWri
 
 // Through returns what the tools need, as the daemon behind c gives it.
 func Through(c *client.Client, files Files) Daemon {
-	return Daemon{VMs: c, Operations: c, Commands: commands{c}, Sessions: c, Workspaces: c, Network: c, Files: files}
+	return Daemon{VMs: c, Operations: c, Commands: commands{c}, Sessions: c, Workspaces: c, Network: c, Files: files, Look: c}
 }

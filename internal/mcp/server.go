@@ -9,6 +9,7 @@ import (
 	"io"
 	"sync"
 
+	"github.com/google/jsonschema-go/jsonschema"
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/bangervm/banger/internal/fault"
@@ -33,6 +34,8 @@ type Server struct {
 	daemon Daemon
 	server *sdk.Server
 	slots  chan struct{}
+	// inputs are the tools' schemas of arguments, by name.
+	inputs map[string]*jsonschema.Schema
 
 	mu   sync.Mutex
 	stop <-chan struct{} // closed when all calls are to end
@@ -40,7 +43,7 @@ type Server struct {
 
 // New returns a server of all tools. version is banger's.
 func New(daemon Daemon, version string) *Server {
-	s := &Server{daemon: daemon, slots: make(chan struct{}, maxCalls)}
+	s := &Server{daemon: daemon, slots: make(chan struct{}, maxCalls), inputs: map[string]*jsonschema.Schema{}}
 	s.server = sdk.NewServer(
 		&sdk.Implementation{Name: "banger", Title: "banger virtual machines", Version: version},
 		&sdk.ServerOptions{
@@ -51,6 +54,8 @@ func New(daemon Daemon, version string) *Server {
 	s.addVMTools()
 	s.addExecTool()
 	s.addFileTools()
+	s.addEditTool()
+	s.addLookTools()
 	s.addSessionTools()
 	s.addWorkspaceTools()
 	s.addNetworkTools()
@@ -58,15 +63,17 @@ func New(daemon Daemon, version string) *Server {
 }
 
 // Serve speaks to a client that writes newline-delimited JSON to in and reads
-// it from out, until in ends or ctx does. It returns when every call under way
-// has been cancelled and has cleaned up.
+// it from out, until in ends or ctx does. A line that is no message is answered
+// by an error. It returns when every call under way has been cancelled and has
+// cleaned up.
 func (s *Server) Serve(ctx context.Context, in io.ReadCloser, out io.WriteCloser) error {
-	err := s.run(ctx, &sdk.IOTransport{Reader: in, Writer: out, MaxLineLength: maxMessage})
+	shared := &oneAtATime{WriteCloser: out}
+	err := s.run(ctx, &sdk.IOTransport{Reader: newMessages(in, shared), Writer: shared, MaxLineLength: maxMessage + 1})
 	switch {
 	case errors.Is(err, io.EOF):
 		return nil
 	case err != nil && ctx.Err() == nil:
-		return fault.Wrap(fault.Invalid, err, "read the client's messages").WithHint("one JSON-RPC message a line, of at most %d MiB", maxMessage>>20)
+		return fault.Wrap(fault.Invalid, err, "read the client's messages")
 	}
 	return err
 }
@@ -82,8 +89,16 @@ func (s *Server) run(ctx context.Context, transport sdk.Transport) error {
 // errors their form.
 func (s *Server) guard(next sdk.MethodHandler) sdk.MethodHandler {
 	return func(ctx context.Context, method string, req sdk.Request) (sdk.Result, error) {
-		if _, ok := req.(*sdk.CallToolRequest); !ok {
+		called, ok := req.(*sdk.CallToolRequest)
+		if !ok {
 			return next(ctx, method, req)
+		}
+		if schema := s.inputs[called.Params.Name]; schema != nil {
+			arguments, err := lenient(schema, called.Params.Arguments)
+			if err != nil {
+				return toolError(err), nil
+			}
+			called.Params.Arguments = arguments
 		}
 		select {
 		case s.slots <- struct{}{}:

@@ -41,7 +41,7 @@ func sessionView(s api.Session) Session {
 
 type sessionStartArgs struct {
 	VM      string            `json:"vm" jsonschema:"name, or unique prefix of an id"`
-	Command []string          `json:"command" jsonschema:"program and arguments, not a shell line; for one: [\"sh\",\"-c\",\"LINE\"]"`
+	Command []string          `json:"command" jsonschema:"program and arguments; a text instead of a list is run by sh -c"`
 	Name    string            `json:"name,omitempty" jsonschema:"unique in the VM; made from the command when left out"`
 	TTY     bool              `json:"tty,omitempty" jsonschema:"give it a terminal instead of three pipes"`
 	Dir     string            `json:"dir,omitempty" jsonschema:"absolute working directory in the guest; default: the image's"`

@@ -40,6 +40,7 @@ func addTool[In, Out any](s *Server, t spec, do func(context.Context, *sdk.CallT
 		Name: t.name, Title: t.title, Description: t.description,
 		Annotations: t.effect.annotations(t.title), InputSchema: in, OutputSchema: out,
 	}
+	s.inputs[t.name] = in
 	sdk.AddTool(s.server, tool, func(ctx context.Context, req *sdk.CallToolRequest, args In) (*sdk.CallToolResult, Out, error) {
 		result, err := do(ctx, req, args)
 		if err != nil {

@@ -1,0 +1,136 @@
+package mcp
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/fault"
+)
+
+// Look reads what one VM, its console and the catalog of images say.
+// *client.Client is one.
+type Look interface {
+	GetVM(ctx context.Context, name string) (api.VM, error)
+	VMLogs(ctx context.Context, name string, opts client.LogOptions) (io.ReadCloser, error)
+	ListImages(ctx context.Context) ([]api.Image, error)
+	GetSession(ctx context.Context, vm, name string) (api.Session, error)
+	WaitSession(ctx context.Context, vm, name string) (api.Session, error)
+}
+
+type vmShowArgs struct {
+	VM string `json:"vm" jsonschema:"name, or unique prefix of an id"`
+}
+
+type vmLogsArgs struct {
+	VM    string `json:"vm" jsonschema:"name, or unique prefix of an id"`
+	Limit int    `json:"limit,omitempty" jsonschema:"lines from the end"`
+}
+
+type vmLogsResult struct {
+	Console Text `json:"console"`
+}
+
+type imageListArgs struct{}
+
+type image struct {
+	Name       string   `json:"name" jsonschema:"empty when a newer pull took it"`
+	ID         string   `json:"id"`
+	Ref        string   `json:"ref" jsonschema:"where it came from"`
+	Bytes      int64    `json:"disk_usage_bytes"`
+	Entrypoint []string `json:"entrypoint"`
+	Cmd        []string `json:"cmd"`
+	User       string   `json:"user,omitempty"`
+	WorkingDir string   `json:"working_dir,omitempty"`
+}
+
+type imageListResult struct {
+	Images []image `json:"images"`
+}
+
+type sessionWaitArgs struct {
+	VM      string  `json:"vm" jsonschema:"name, or unique prefix of an id"`
+	Session string  `json:"session" jsonschema:"name, or unique prefix of an id"`
+	Timeout float64 `json:"timeout_seconds,omitempty" jsonschema:"how long to wait at most"`
+}
+
+type sessionWaitResult struct {
+	Session
+	TimedOut bool `json:"timed_out,omitempty" jsonschema:"true when it still runs"`
+}
+
+// maxConsole bounds what vm_logs returns of the console, in bytes.
+const maxConsole = 64 << 10
+
+func (s *Server) addLookTools() {
+	addTool(s, spec{
+		name: "vm_show", title: "Show a VM", description: "Show one VM: its state, why it ended last, and its workspace.",
+		effect: effect{readOnly: true}, bounds: bounds{"vm": vmName()},
+	}, s.vmShow)
+	addTool(s, spec{
+		name: "vm_logs", title: "Read a VM's console",
+		description: "Read the end of a VM's console log, where the kernel and the init write: the place to look when a VM fails to start.",
+		effect:      effect{readOnly: true}, bounds: bounds{"vm": vmName(), "limit": {between(1, 2000), fallback("100")}},
+	}, s.vmLogs)
+	addTool(s, spec{
+		name: "image_list", title: "List images", description: "List the images that vm_create need not pull.",
+		effect: effect{readOnly: true},
+	}, s.imageList)
+	addTool(s, spec{
+		name: "session_wait", title: "Wait for a session",
+		description: "Wait until a session's command has ended, and return its exit code.",
+		effect:      effect{readOnly: true},
+		bounds: bounds{
+			"vm": vmName(), "session": {length(1, maxSession)}, "timeout_seconds": {between(0, 3600), fallback("120")},
+		},
+	}, s.sessionWait)
+}
+
+func (s *Server) vmShow(ctx context.Context, _ *sdk.CallToolRequest, args vmShowArgs) (VM, error) {
+	v, err := s.daemon.Look.GetVM(ctx, args.VM)
+	return vmView(v), err
+}
+
+func (s *Server) vmLogs(ctx context.Context, _ *sdk.CallToolRequest, args vmLogsArgs) (vmLogsResult, error) {
+	log, err := s.daemon.Look.VMLogs(ctx, args.VM, client.LogOptions{Tail: args.Limit})
+	if err != nil {
+		return vmLogsResult{}, err
+	}
+	defer func() { _ = log.Close() }()
+	kept := &headTail{limit: maxConsole}
+	if _, err := io.Copy(kept, log); err != nil {
+		return vmLogsResult{}, fault.Wrap(fault.Unavailable, err, "read the console of %s", args.VM)
+	}
+	return vmLogsResult{Console: kept.text()}, nil
+}
+
+func (s *Server) imageList(ctx context.Context, _ *sdk.CallToolRequest, _ imageListArgs) (imageListResult, error) {
+	all, err := s.daemon.Look.ListImages(ctx)
+	out := imageListResult{Images: []image{}}
+	for _, i := range all {
+		out.Images = append(out.Images, image{
+			Name: i.Name, ID: i.ID, Ref: i.Ref, Bytes: i.DiskUsage, User: i.User, WorkingDir: i.WorkingDir,
+			Entrypoint: append([]string{}, i.Entrypoint...), Cmd: append([]string{}, i.Cmd...),
+		})
+	}
+	return out, err
+}
+
+func (s *Server) sessionWait(ctx context.Context, _ *sdk.CallToolRequest, args sessionWaitArgs) (sessionWaitResult, error) {
+	waiting, cancel := context.WithTimeout(ctx, time.Duration(args.Timeout*float64(time.Second)))
+	defer cancel()
+	ended, err := s.daemon.Look.WaitSession(waiting, args.VM, args.Session)
+	if err == nil {
+		return sessionWaitResult{Session: sessionView(ended)}, nil
+	}
+	if ctx.Err() != nil || !errors.Is(waiting.Err(), context.DeadlineExceeded) {
+		return sessionWaitResult{}, err
+	}
+	present, err := s.daemon.Look.GetSession(ctx, args.VM, args.Session)
+	return sessionWaitResult{Session: sessionView(present), TimedOut: err == nil}, err
+}
