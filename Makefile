@@ -43,20 +43,26 @@ build: ## Build banger, bangerd and banger-vsock-agent into bin/
 	$(BUILD) -tags nethttpomithttp2 -ldflags '-s -w $(STAMP)' -o $(BIN)/banger-vsock-agent ./cmd/banger-vsock-agent
 
 .PHONY: install
-install: build ## Install to PREFIX (~/.local), with a systemd user unit
+install: build ## Install to PREFIX (~/.local), with a systemd user unit, manual pages and completions
 	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/bin $(BIN)/banger $(BIN)/bangerd
 	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/lib/banger $(BIN)/banger-vsock-agent
 	install -d $(DESTDIR)$(PREFIX)/share/systemd/user
 	sed 's|@BINDIR@|$(PREFIX)/bin|' packaging/bangerd.service.in > $(DESTDIR)$(PREFIX)/share/systemd/user/bangerd.service
-	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	install -d $(DESTDIR)$(PREFIX)/share/{bash-completion/completions,zsh/site-functions,fish/vendor_completions.d,man/man1}
 	$(BIN)/banger completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/banger
+	$(BIN)/banger completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_banger
+	$(BIN)/banger completion fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/banger.fish
+	$(BIN)/banger man $(DESTDIR)$(PREFIX)/share/man/man1
 
 .PHONY: uninstall
 uninstall: ## Remove what install put there (state and VMs stay)
 	rm -f $(DESTDIR)$(PREFIX)/bin/banger $(DESTDIR)$(PREFIX)/bin/bangerd \
 		$(DESTDIR)$(PREFIX)/lib/banger/banger-vsock-agent \
 		$(DESTDIR)$(PREFIX)/share/systemd/user/bangerd.service \
-		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/banger
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/banger \
+		$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_banger \
+		$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/banger.fish \
+		$(DESTDIR)$(PREFIX)/share/man/man1/banger.1 $(DESTDIR)$(PREFIX)/share/man/man1/banger-*.1
 
 .PHONY: test
 test: lint unit e2e ## All tests: lint, unit, contract, scripts, end to end

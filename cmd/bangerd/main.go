@@ -10,6 +10,16 @@ import (
 	"github.com/bangervm/banger/internal/monitor"
 )
 
+const usage = `bangerd is banger's daemon. banger starts it when it needs it; so can systemd.
+
+Usage:
+  bangerd                serve until SIGTERM; log to stderr
+  bangerd monitor DIR    run the VM in DIR (bangerd starts this itself)
+  bangerd version        print the version
+
+The configuration is that of banger: see banger config show, and banger daemon --help.
+`
+
 func main() { os.Exit(run(os.Args[1:])) }
 
 func run(args []string) int {
@@ -23,8 +33,11 @@ func run(args []string) int {
 		build := buildinfo.Current()
 		_, _ = fmt.Fprintf(os.Stdout, "bangerd %s %s\n", build.Version, build.Commit)
 		return 0
+	case "--help", "-h", "help":
+		_, _ = fmt.Fprint(os.Stdout, usage)
+		return 0
 	default:
-		_, _ = fmt.Fprintln(os.Stderr, "usage: bangerd [monitor DIR | version]")
+		_, _ = fmt.Fprint(os.Stderr, usage)
 		return 2
 	}
 }

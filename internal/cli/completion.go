@@ -1,12 +1,16 @@
 package cli
 
 import (
+	"cmp"
 	"context"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/bangervm/banger/internal/client"
 )
@@ -88,4 +92,65 @@ func completeFlag(cmd *cobra.Command, flag string, names completer) {
 	_ = cmd.RegisterFlagCompletionFunc(flag, func(cmd *cobra.Command, _ []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		return names(cmd, nil, prefix)
 	})
+}
+
+// completeExec completes NAME, and flags behind it up to the command.
+func (a *App) completeExec(cmd *cobra.Command, given []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(given) == 0 {
+		return a.vmNames(1, vmRunning)(cmd, given, prefix)
+	}
+	if !strings.HasPrefix(prefix, "-") || len(given) > 1 && !strings.HasPrefix(given[len(given)-1], "-") || slices.Contains(given, "--") {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var flags []cobra.Completion
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if name := "--" + f.Name; strings.HasPrefix(name, prefix) {
+			flags = append(flags, cobra.CompletionWithDesc(name, f.Usage))
+		}
+	})
+	return flags, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeRef completes what is a path on this host.
+func completeRef(_ *cobra.Command, given []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	transport, path, found := strings.Cut(prefix, ":")
+	transports := []string{"oci", "oci-archive", "docker-archive", "tar"}
+	switch {
+	case len(given) > 0:
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	case found && slices.Contains(transports, transport):
+		return pathsAfter(transport+":", path)
+	}
+	var starts []cobra.Completion
+	for _, t := range transports {
+		if strings.HasPrefix(t, prefix) {
+			starts = append(starts, t+":")
+		}
+	}
+	return starts, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+}
+
+// pathsAfter completes a path that stands behind a prefix of its word.
+func pathsAfter(before, path string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	dir, base := filepath.Split(path)
+	entries, err := os.ReadDir(cmp.Or(dir, "."))
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var all []cobra.Completion
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), base) || base == "" && strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		name := before + dir + e.Name()
+		if isDirectory(filepath.Join(cmp.Or(dir, "."), e.Name())) {
+			name += "/"
+		}
+		all = append(all, name)
+	}
+	directive := cobra.ShellCompDirectiveNoFileComp
+	if len(all) != 1 || strings.HasSuffix(all[0], "/") {
+		directive |= cobra.ShellCompDirectiveNoSpace
+	}
+	return all, directive
 }

@@ -72,7 +72,7 @@ func (a *App) quietFlag(cmd *cobra.Command) {
 func parseVCPU(text string) (int, error) {
 	n, err := strconv.Atoi(text)
 	if err != nil {
-		return 0, fault.New(fault.Invalid, "--vcpu %q is no whole number", text).WithHint("--vcpu 2")
+		return 0, fault.New(fault.Invalid, "--vcpu %q is not a whole number", text).WithHint("--vcpu 2")
 	}
 	if n < 1 {
 		return 0, fault.New(fault.Invalid, "--vcpu %d: a VM has at least 1", n).WithHint("leave --vcpu out for the default")
@@ -103,7 +103,7 @@ func positiveSize(flag, text string) (int64, error) {
 		return 0, fault.New(fault.Invalid, "%s %q is not a size", flag, text).WithHint("%s 512MiB, or %s 8G", flag, flag)
 	}
 	if n <= 0 {
-		return 0, fault.New(fault.Invalid, "%s %s is not more than nothing", flag, text).
+		return 0, fault.New(fault.Invalid, "%s %s is not positive", flag, text).
 			WithHint("leave %s out for the default", flag)
 	}
 	return int64(n), nil
@@ -116,7 +116,7 @@ func parseName(text string) (string, error) {
 		ok = ok && (r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-')
 	}
 	if !ok {
-		return "", fault.New(fault.Invalid, "%q is no name for a VM", text).
+		return "", fault.New(fault.Invalid, "%q is not a valid VM name", text).
 			WithHint("use 1 to 63 of a-z, 0-9 and -, with no - at either end")
 	}
 	return text, nil
@@ -137,7 +137,7 @@ func oneOf(flag, text string, values ...string) (string, error) {
 func parseWait(text string) (string, error) {
 	if port, found := strings.CutPrefix(text, "port:"); found {
 		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
-			return "", fault.New(fault.Invalid, "--wait %s: %q is no port", text, port).WithHint("--wait port:8080")
+			return "", fault.New(fault.Invalid, "--wait %s: %q is not a port", text, port).WithHint("--wait port:8080")
 		}
 		return text, nil
 	}
@@ -153,7 +153,7 @@ func parseSignal(text string) (string, error) {
 	case err != nil && name != "" && strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-") == "":
 		return name, nil
 	default:
-		return "", fault.New(fault.Invalid, "--signal %q is no signal", text).WithHint("--signal TERM, or --signal 15")
+		return "", fault.New(fault.Invalid, "--signal %q is not a signal", text).WithHint("--signal TERM, or --signal 15")
 	}
 }
 
@@ -195,7 +195,7 @@ func (a *App) envFlag(cmd *cobra.Command) *pairs {
 		}
 		return text, nil
 	}}
-	cmd.Flags().VarP(p, "env", "e", "set a variable in the guest (`K=V`; K alone: with its value here); repeatable")
+	cmd.Flags().VarP(p, "env", "e", "set a variable in the guest (`K=V`, or K to pass its value here); repeatable")
 	return p
 }
 
@@ -225,11 +225,11 @@ func (p *pairs) asMap() map[string]string {
 
 // timeoutFlag adds --timeout, whose value is in seconds.
 func timeoutFlag(cmd *cobra.Command) *optional[float64] {
-	return optionalFlag(cmd, "timeout", "SECONDS", "how long the guest may take to go down before the machine is ended hard (default 20)",
+	return optionalFlag(cmd, "timeout", "SECONDS", "seconds to wait before powering off (default 20)",
 		func(text string) (float64, error) {
 			n, err := strconv.ParseFloat(strings.TrimSuffix(text, "s"), 64)
 			if err != nil || !(n >= 0 && n <= 86400) {
-				return 0, fault.New(fault.Invalid, "--timeout %q is no number of seconds", text).
+				return 0, fault.New(fault.Invalid, "--timeout %q is not a number of seconds", text).
 					WithHint("--timeout 30; 0 does not wait")
 			}
 			return n, nil

@@ -30,7 +30,8 @@ func (a *App) imagePullCommand() *cobra.Command {
 			"oci:DIR@DIGEST.",
 		Example: `  banger image pull debian:bookworm
   mmdebstrap --variant=minbase bookworm - | banger image pull tar:- --name debian`,
-		Args: args(1, 1, "a REF"),
+		Args:              args(1, 1, "a REF"),
+		ValidArgsFunction: completeRef,
 		RunE: func(cmd *cobra.Command, given []string) error {
 			ref, err := a.absoluteRef(given[0])
 			if err != nil {

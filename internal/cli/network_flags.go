@@ -40,12 +40,12 @@ type networkFlags struct {
 
 func (a *App) networkFlags(cmd *cobra.Command) networkFlags {
 	f := networkFlags{
-		network: optionalFlag(cmd, "network", "MODE", "user (default): a network of its own; none: no network device", func(text string) (string, error) {
+		network: optionalFlag(cmd, "network", "MODE", "user (default), a network of its own, or none, no network device", func(text string) (string, error) {
 			return oneOf("--network", text, networkUser, networkNone)
 		}),
-		egress: optionalFlag(cmd, "egress", "POLICY", "what the VM may reach: a preset (all, none, packages, ai), rules with ; between them, or @FILE", a.policyFile),
+		egress: optionalFlag(cmd, "egress", "POLICY", "what the VM may reach: a preset (all, none, packages, ai), rules separated by ;, or @FILE (default all, or network.egress)", a.policyFile),
 		publish: publishFlag(cmd,
-			"lead `[HOSTADDR:]HOSTPORT:GUESTPORT[/udp]` of this host to the VM, also before anything listens; repeatable"),
+			"publish a guest port on the host, as [ADDR:]`HOST:GUEST`[/udp]; repeatable"),
 	}
 	complete(cmd, "network", networkUser, networkNone)
 	complete(cmd, "egress", egress.Presets()...)
@@ -207,7 +207,7 @@ func parsePort(text string, choose bool) (int, error) {
 	}
 	n, err := strconv.ParseUint(text, 10, 16)
 	if err != nil || n == 0 && !choose {
-		return 0, errors.New(quote(text) + " is no port")
+		return 0, errors.New(quote(text) + " is not a port")
 	}
 	return int(n), nil
 }

@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/bangervm/banger/internal/buildinfo"
 )
 
 const (
@@ -16,7 +18,7 @@ func (a *App) rootCommand() *cobra.Command {
 	root := a.group("banger", "Virtual machines on your own host, as easily as containers",
 		"banger runs any OCI image as a virtual machine of its own, without root.",
 		a.vmCommand(), a.imageCommand(), a.kernelCommand(), a.daemonCommand(), a.configCommand(),
-		a.doctorCommand(), a.versionCommand(), a.mcpCommand(), a.sshConfigCommand(),
+		a.doctorCommand(), a.versionCommand(), a.mcpCommand(), a.sshConfigCommand(), a.manCommand(),
 	)
 	root.SilenceErrors = true
 	root.SilenceUsage = true
@@ -44,12 +46,15 @@ func (a *App) rootCommand() *cobra.Command {
 			c.GroupID = groupHost
 		}
 	}
+	root.Version = buildinfo.Current().Version
+	root.SetVersionTemplate("banger {{.Version}}\n")
 	root.SetHelpCommandGroupID(groupHost)
 	root.SetCompletionCommandGroupID(groupHost)
 	root.Example = `  banger run --rm debian uname -a               run a command in a new VM
   banger vm create --name box                   make a VM that stays
   banger ssh box                                log in
   banger doctor                                 see what this host can do`
+	a.completeRoot(root)
 	return root
 }
 
@@ -68,21 +73,11 @@ func (a *App) addShortForm(root, c *cobra.Command) {
 func (a *App) group(use, short, long string, subcommands ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: use, Short: short, Long: long, Args: cobra.ArbitraryArgs,
-		SuggestionsMinimumDistance: 2,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return cmd.Help()
 			}
-			err := &usageError{
-				message: "unknown command " + quote(cmd.CommandPath()+" "+args[0]),
-				hint:    cmd.CommandPath() + " --help",
-			}
-			if verb, _, _ := cmd.Root().Find([]string{"vm", args[0]}); !cmd.HasParent() && verb.Name() != "vm" {
-				err.hint = verb.CommandPath()
-			} else if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
-				err.hint = cmd.CommandPath() + " " + similar[0]
-			}
-			return err
+			return unknownCommand(cmd, args[0])
 		},
 	}
 	cmd.AddCommand(subcommands...)

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,15 +29,15 @@ func asIs(text string) (string, error) { return text, nil }
 
 func (a *App) vmSpecFlags(cmd *cobra.Command) vmSpecFlags {
 	f := vmSpecFlags{
-		name:   optionalFlag(cmd, "name", "NAME", "name of the VM (default: one is made up)", parseName),
-		image:  optionalFlag(cmd, "image", "IMAGE", "image, by name, or by a reference with a tag, which is pulled when it is not local", a.absoluteRef),
-		kernel: optionalFlag(cmd, "kernel", "KERNEL", "kernel (default: the image's, or the newest)", asIs),
-		vcpu:   optionalFlag(cmd, "vcpu", "N", "virtual processors", parseVCPU),
-		memory: optionalFlag(cmd, "memory", "SIZE", "memory, as in 2GiB", parseMemory),
-		disk:   optionalFlag(cmd, "disk", "SIZE", "disk, as in 8GiB; it takes only what is written", parseDisk),
-		init:   optionalFlag(cmd, "init", "MODE", "what PID 1 becomes: auto, image or agent", parseInit),
+		name:   optionalFlag(cmd, "name", "NAME", "name of the VM (default: generated)", parseName),
+		image:  optionalFlag(cmd, "image", "IMAGE", "image: a name, or a reference with a tag, which is pulled if not local (default \"debian\", or vm.image)", a.absoluteRef),
+		kernel: optionalFlag(cmd, "kernel", "KERNEL", "kernel (default: the image's, vm.kernel, or the newest)", asIs),
+		vcpu:   optionalFlag(cmd, "vcpu", "N", "number of vCPUs (default 1, or vm.vcpu)", parseVCPU),
+		memory: optionalFlag(cmd, "memory", "SIZE", "memory size, such as 2GiB (default 512MiB, or vm.memory)", parseMemory),
+		disk:   optionalFlag(cmd, "disk", "SIZE", "disk size, such as 16GiB, thin-provisioned (default 8GiB, or vm.disk)", parseDisk),
+		init:   optionalFlag(cmd, "init", "MODE", "PID 1: the image's init (image), banger's agent (agent), or the image's if it has one (auto, the default)", parseInit),
 		env:    a.envFlag(cmd),
-		labels: labelFlag(cmd, "put a label (`k=v`) on the VM; repeatable"),
+		labels: labelFlag(cmd, "set a label (`k=v`); repeatable"),
 
 		networkFlags: a.networkFlags(cmd),
 	}
@@ -57,7 +58,7 @@ func (f vmSpecFlags) request() (api.CreateVM, error) {
 }
 
 func waitFlag(cmd *cobra.Command) *optional[string] {
-	f := optionalFlag(cmd, "wait", "WHAT", "wait until the guest is ready (default) or started, for none, or for port:N", parseWait)
+	f := optionalFlag(cmd, "wait", "WHAT", "wait until: ready (default), started, port:N, or none", parseWait)
 	complete(cmd, "wait", "ready", "started", "none", "port:")
 	return f
 }
@@ -76,7 +77,9 @@ func (a *App) vmCreateCommand() *cobra.Command {
 	var f *format
 	cmd := &cobra.Command{
 		Use:   "create",
-		Short: "Create a VM, and start it",
+		Short: "Create a VM and start it",
+		Long: "Create a VM and start it. The defaults in parentheses are banger's own; a key such as vm.memory is one of config.toml,\n" +
+			"and `banger config show` prints its value.",
 		Example: `  banger vm create --name box --image debian --memory 2GiB
   banger vm create --image ghcr.io/owner/image:tag --no-start -o json
   banger vm create --egress packages --publish 8080:80`,
@@ -94,7 +97,7 @@ func (a *App) vmCreateCommand() *cobra.Command {
 	}
 	spec = a.vmSpecFlags(cmd)
 	wait = waitFlag(cmd)
-	cmd.Flags().BoolVar(&noStart, "no-start", false, "create it only")
+	cmd.Flags().BoolVar(&noStart, "no-start", false, "create without starting")
 	a.quietFlag(cmd)
 	f = formatFlag(cmd)
 	return cmd
@@ -143,20 +146,20 @@ func nextSteps(v api.VM) string {
 		{head: "address", cell: func(v api.VM) string { return v.Address }},
 		{head: "workspace", cell: workspacePath},
 	}, false)
+	step := func(what, command string) string { return fmt.Sprintf("%-14s  %s\n", what, command) }
 	if v.State == vmStopped {
-		return text + "\nstart it   banger vm start " + v.Name + "\nremove it  banger rm " + v.Name + "\n"
+		return text + "\n" + step("start it", "banger vm start "+v.Name) + step("remove it", "banger rm "+v.Name)
 	}
 	dir, export := "", ""
 	if v.Workspace != nil {
 		dir = " -w " + shellWord(v.Workspace.Path)
-		export = "\ntake out   banger vm workspace export " + v.Name + " | " + gitApply(v.Workspace.Source)
+		export = step("export changes", "banger vm workspace export "+v.Name+" | "+gitApply(v.Workspace.Source))
 	}
-	return text + "\nlog in     banger ssh " + v.Name +
-		"\nrun in it  banger exec " + v.Name + dir + " -- COMMAND" +
-		"\nits ports  banger ports " + v.Name +
-		export +
-		"\nstop it    banger vm stop " + v.Name +
-		"\nremove it  banger rm --force " + v.Name + "\n"
+	return text + "\n" + step("log in", "banger ssh "+v.Name) +
+		step("run a command", "banger exec "+v.Name+dir+" -- COMMAND") +
+		step("list ports", "banger ports "+v.Name) + export +
+		step("stop it", "banger vm stop "+v.Name) +
+		step("remove it", "banger rm --force "+v.Name)
 }
 
 func workspacePath(v api.VM) string {

@@ -27,7 +27,7 @@ func (a *App) vmExecCommand() *cobra.Command {
   banger vm exec -t box bash
   tar c . | banger vm exec -i box -- tar x -C /srv`,
 		DisableFlagsInUseLine: true,
-		ValidArgsFunction:     a.vmNames(1, vmRunning),
+		ValidArgsFunction:     a.completeExec,
 		RunE: func(cmd *cobra.Command, given []string) error {
 			name, command, err := flags.parse(cmd, given)
 			if err != nil {

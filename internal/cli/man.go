@@ -1,0 +1,112 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/bangervm/banger/internal/buildinfo"
+)
+
+// manCommand is for `make install`.
+func (a *App) manCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "man DIR", Short: "Write the manual pages to a directory", Hidden: true, Args: args(1, 1, "a DIR"),
+		RunE: func(cmd *cobra.Command, given []string) error {
+			return writeManual(cmd.Root(), given[0])
+		},
+	}
+}
+
+func writeManual(cmd *cobra.Command, dir string) error {
+	cmd.InitDefaultHelpFlag()
+	name := strings.ReplaceAll(cmd.CommandPath(), " ", "-")
+	if err := os.WriteFile(filepath.Join(dir, name+".1"), []byte(manPage(cmd)), 0o644); err != nil {
+		return err
+	}
+	for _, c := range cmd.Commands() {
+		if !c.IsAvailableCommand() {
+			continue
+		}
+		if err := writeManual(c, dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// manPage is a command's page in man(7).
+func manPage(cmd *cobra.Command) string {
+	var b strings.Builder
+	title := strings.ReplaceAll(cmd.CommandPath(), " ", "-")
+	b.WriteString(".TH " + roffWord(strings.ToUpper(title)) + ` 1 "" ` + roffWord("banger "+buildinfo.Current().Version) + "\n")
+	b.WriteString(".SH NAME\n" + roff(title) + ` \- ` + roff(cmd.Short) + "\n")
+	b.WriteString(".SH SYNOPSIS\n.B " + roff(cmd.UseLine()) + "\n")
+	if cmd.Long != "" {
+		b.WriteString(".SH DESCRIPTION\n" + roffBlock(cmd.Long))
+	}
+	manFlags(&b, "OPTIONS", cmd.NonInheritedFlags())
+	manFlags(&b, "GLOBAL OPTIONS", cmd.InheritedFlags())
+	if cmd.Example != "" {
+		b.WriteString(".SH EXAMPLES\n.EX\n" + roff(cmd.Example) + "\n.EE\n")
+	}
+	var also []string
+	if cmd.HasParent() {
+		also = append(also, cmd.Parent().CommandPath())
+	}
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			also = append(also, c.CommandPath())
+		}
+	}
+	for i, path := range also {
+		also[i] = `\fB` + roff(strings.ReplaceAll(path, " ", "-")) + `\fP(1)`
+	}
+	if len(also) > 0 {
+		b.WriteString(".SH SEE ALSO\n" + strings.Join(also, ",\n") + "\n")
+	}
+	return b.String()
+}
+
+func manFlags(b *strings.Builder, head string, flags *pflag.FlagSet) {
+	if !flags.HasAvailableFlags() {
+		return
+	}
+	b.WriteString(".SH " + head + "\n")
+	flags.VisitAll(func(f *pflag.Flag) {
+		if f.Hidden {
+			return
+		}
+		value, usage := pflag.UnquoteUsage(f)
+		names := `\fB` + roff("--"+f.Name) + `\fP`
+		if f.Shorthand != "" {
+			names = `\fB` + roff("-"+f.Shorthand) + `\fP, ` + names
+		}
+		if value != "" {
+			names += ` \fI` + roff(value) + `\fP`
+		}
+		b.WriteString(".TP\n" + names + "\n" + roff(usage) + "\n")
+	})
+}
+
+// roff makes text literal: backslashes, hyphens, and what would be a request at
+// the beginning of a line.
+func roff(text string) string {
+	lines := strings.Split(strings.NewReplacer(`\`, `\e`, "-", `\-`).Replace(text), "\n")
+	for i, line := range lines {
+		if strings.HasPrefix(line, ".") || strings.HasPrefix(line, "'") {
+			lines[i] = `\&` + line
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+func roffWord(text string) string { return `"` + strings.ReplaceAll(roff(text), `"`, `\(dq`) + `"` }
+
+// roffBlock keeps paragraphs apart.
+func roffBlock(text string) string {
+	return strings.ReplaceAll(roff(text), "\n\n", "\n.PP\n") + "\n"
+}
