@@ -8,24 +8,56 @@ import (
 
 // TerminalModes follows which of a terminal's modes its output changes, so that
 // another terminal can be put into the same ones, and taken out of them: the
-// alternate screen, the cursor, mouse reports, bracketed paste. Source: xterm's
-// ctlseqs, "DEC Private Mode Set". The zero value is a terminal after a reset.
+// alternate screen, the cursor, mouse reports, bracketed paste, keyboard
+// protocols, colours. Sources: xterm's ctlseqs, and for "CSI … u" the Kitty
+// keyboard protocol. The zero value is a terminal after a reset.
 type TerminalModes struct {
-	changed map[int]bool // by mode: whether it is set; without those as after a reset
-	seq     []byte       // an unfinished escape sequence
+	private map[int]bool // DEC modes by number: whether set; without those as after a reset
+	ansi    map[int]bool // ANSI modes that are set
+	keys    [2]keyStack  // Kitty's, of the main and the alternate screen
+	style   style
+	seq     []byte // an unfinished escape sequence
 }
 
-// maxSequence bounds an escape sequence that is followed, in bytes.
-const maxSequence = 64
+// style is what else a program leaves behind, beside modes with a number.
+type style struct {
+	keypad    bool // DECKPAM
+	otherKeys int  // xterm's modifyOtherKeys
+	sgr       bool // colours and the like of the next character
+	cursor    int  // its shape, DECSCUSR
+	margins   bool // a scrolling region
+	charset   bool // another G0 than ASCII
+	shifted   bool // G1 in use
+	link      bool // an OSC 8 that is open
+	colours   [4]bool
+}
 
-const escape = 0x1b
+// paletteOSC are the OSC numbers that set colours, in the order of style.colours.
+// What resets them is the number plus 100.
+func paletteOSC() [4]int { return [4]int{4, 10, 11, 12} }
+
+const (
+	// maxSequence bounds an escape sequence that is followed, in bytes. The rest
+	// of a longer string, such as a title, is skipped.
+	maxSequence = 64
+	// maxKeyStack bounds the flags that a program pushes; a terminal forgets the
+	// oldest too.
+	maxKeyStack = 16
+)
+
+const (
+	bell     = 0x07
+	shiftOut = 0x0e
+	shiftIn  = 0x0f
+	escape   = 0x1b
+)
 
 // tracked reports whether a mode outlives what set it, and its state after a reset.
 func tracked(mode int) (initially, ok bool) {
 	switch mode {
 	case 7, 25:
 		return true, true
-	case 1, 9, 47, 66, 1000, 1002, 1003, 1004, 1005, 1006, 1007, 1015, 1047, 1049, 2004:
+	case 1, 5, 6, 9, 12, 47, 66, 69, 1000, 1002, 1003, 1004, 1005, 1006, 1007, 1015, 1016, 1047, 1049, 2004, 2026, 2031, 2048, 9001:
 		return false, true
 	}
 	return false, false
@@ -35,86 +67,190 @@ func tracked(mode int) (initially, ok bool) {
 func (m *TerminalModes) Write(p []byte) (int, error) {
 	n := len(p)
 	for len(p) > 0 {
-		if len(m.seq) == 0 {
-			at := bytes.IndexByte(p, escape)
-			if at < 0 {
-				return n, nil
-			}
-			m.seq = append(m.seq, escape)
-			p = p[at+1:]
+		if len(m.seq) > 0 {
+			m.step(p[0])
+			p = p[1:]
 			continue
 		}
-		m.seq = append(m.seq, p[0])
-		p = p[1:]
-		m.step()
+		at := bytes.IndexAny(p, "\x0e\x0f\x1b")
+		if at < 0 {
+			return n, nil
+		}
+		m.start(p[at])
+		p = p[at+1:]
 	}
 	return n, nil
 }
 
-// step looks at the sequence after one more byte of it.
-func (m *TerminalModes) step() {
-	last := m.seq[len(m.seq)-1]
-	switch {
-	case last == escape:
+func (m *TerminalModes) start(b byte) {
+	if b == escape {
 		m.seq = append(m.seq[:0], escape)
-	case len(m.seq) == 2 && last == 'c': // RIS
-		m.changed, m.seq = nil, m.seq[:0]
-	case len(m.seq) == 2 && last != '[', len(m.seq) > maxSequence:
+		return
+	}
+	m.style.shifted = b == shiftOut
+}
+
+// step takes one more byte of a sequence.
+func (m *TerminalModes) step(b byte) {
+	switch {
+	case b == escape && !m.inString():
+		m.seq = append(m.seq[:0], escape)
+		return
+	case len(m.seq) < maxSequence:
+		m.seq = append(m.seq, b)
+	case !m.inString():
 		m.seq = m.seq[:0]
-	case len(m.seq) > 2 && last >= 0x40 && last <= 0x7e:
-		if body, ok := bytes.CutPrefix(m.seq, []byte("\x1b[?")); ok && (last == 'h' || last == 'l') {
-			m.set(body[:len(body)-1], last == 'h')
+		return
+	}
+	switch kind := m.seq[1]; {
+	case kind == ']':
+		m.stepString(b)
+	case kind == '[':
+		if len(m.seq) > 2 && b >= 0x40 && b <= 0x7e {
+			m.control(m.seq[2:len(m.seq)-1], b)
+			m.seq = m.seq[:0]
 		}
+	case kind >= ' ' && kind <= '/':
+		if len(m.seq) == 3 {
+			if kind == '(' {
+				m.style.charset = b != 'B'
+			}
+			m.seq = m.seq[:0]
+		}
+	default:
+		m.short(kind)
 		m.seq = m.seq[:0]
 	}
 }
 
-func (m *TerminalModes) set(numbers []byte, on bool) {
-	for text := range bytes.SplitSeq(numbers, []byte(";")) {
-		mode, err := strconv.Atoi(string(text))
-		if err != nil {
-			continue
+// inString reports whether an OSC is under way, which ends with BEL or ESC \.
+func (m *TerminalModes) inString() bool { return len(m.seq) > 1 && m.seq[1] == ']' }
+
+// stepString ends an OSC where b does. An escape ends it too; what follows that
+// is a sequence of its own, of which "ESC \" does nothing.
+func (m *TerminalModes) stepString(b byte) {
+	const cancel, substitute = 0x18, 0x1a
+	switch b {
+	case bell:
+		m.command(bytes.TrimSuffix(m.seq[2:], []byte{bell}))
+		m.seq = m.seq[:0]
+	case escape:
+		m.command(bytes.TrimSuffix(m.seq[2:], []byte{escape}))
+		m.seq = append(m.seq[:0], escape)
+	case cancel, substitute:
+		m.seq = m.seq[:0]
+	}
+}
+
+// short is a sequence of two bytes.
+func (m *TerminalModes) short(b byte) {
+	switch b {
+	case 'c': // RIS
+		*m = TerminalModes{seq: m.seq}
+	case '=':
+		m.style.keypad = true
+	case '>':
+		m.style.keypad = false
+	}
+}
+
+// control is a sequence "CSI body final".
+func (m *TerminalModes) control(body []byte, final byte) {
+	mark := byte(0)
+	if len(body) > 0 && body[0] >= '<' && body[0] <= '?' {
+		mark, body = body[0], body[1:]
+	}
+	switch {
+	case mark == '?' && (final == 'h' || final == 'l'):
+		m.setPrivate(body, final == 'h')
+	case mark == 0 && (final == 'h' || final == 'l'):
+		m.setANSI(body, final == 'h')
+	case final == 'u':
+		m.keyboard(mark, body)
+	case final == 'm' && mark == '>':
+		if resource, value, _ := bytes.Cut(body, []byte(";")); number(resource, 0) == 4 {
+			m.style.otherKeys = number(value, 0)
 		}
+	case final == 'm' && mark == 0:
+		m.style.sgr = len(bytes.Trim(body, "0;")) > 0
+	case final == 'r' && mark == 0:
+		m.style.margins = len(body) > 0
+	case final == 'q' && mark == 0 && bytes.HasSuffix(body, []byte(" ")):
+		m.style.cursor = number(body[:len(body)-1], 0)
+	case final == 'p' && string(body) == "!": // DECSTR
+		m.soften()
+	}
+}
+
+// soften is a soft reset: of what DECSTR resets in every terminal.
+func (m *TerminalModes) soften() {
+	for _, mode := range []int{1, 6, 25, 66, 69} {
+		delete(m.private, mode)
+	}
+	m.ansi = nil
+	link, colours, otherKeys := m.style.link, m.style.colours, m.style.otherKeys
+	m.style = style{link: link, colours: colours, otherKeys: otherKeys}
+}
+
+// command is an OSC.
+func (m *TerminalModes) command(body []byte) {
+	name, rest, _ := bytes.Cut(body, []byte(";"))
+	code := number(name, -1)
+	if code == 8 {
+		_, target, _ := bytes.Cut(rest, []byte(";"))
+		m.style.link = len(target) > 0
+		return
+	}
+	for i, set := range paletteOSC() {
+		switch {
+		case code == set && !bytes.HasSuffix(rest, []byte("?")): // which only asks
+			m.style.colours[i] = true
+		case code == set+100:
+			m.style.colours[i] = false
+		}
+	}
+}
+
+func (m *TerminalModes) setPrivate(numbers []byte, on bool) {
+	for text := range bytes.SplitSeq(numbers, []byte(";")) {
+		mode := number(text, -1)
 		initially, ok := tracked(mode)
 		switch {
 		case !ok:
 		case on == initially:
-			delete(m.changed, mode)
+			delete(m.private, mode)
 		default:
-			if m.changed == nil {
-				m.changed = map[int]bool{}
+			if m.private == nil {
+				m.private = map[int]bool{}
 			}
-			m.changed[mode] = on
+			m.private[mode] = on
+		}
+	}
+}
+
+func (m *TerminalModes) setANSI(numbers []byte, on bool) {
+	for text := range bytes.SplitSeq(numbers, []byte(";")) {
+		mode := number(text, -1)
+		if !slices.Contains([]int{4, 20}, mode) { // insert, new line
+			continue
+		}
+		if m.ansi == nil {
+			m.ansi = map[int]bool{}
+		}
+		if delete(m.ansi, mode); on {
+			m.ansi[mode] = true
 		}
 	}
 }
 
 // Alternate reports whether the alternate screen is shown.
 func (m *TerminalModes) Alternate() bool {
-	return m.changed[47] || m.changed[1047] || m.changed[1049]
+	return m.private[47] || m.private[1047] || m.private[1049]
 }
 
-// Restore is what puts a terminal after a reset into these modes.
-func (m *TerminalModes) Restore() []byte { return m.sequences(true) }
-
-// Leave is what takes a terminal out of these modes.
-func (m *TerminalModes) Leave() []byte { return m.sequences(false) }
-
-func (m *TerminalModes) sequences(same bool) []byte {
-	modes := make([]int, 0, len(m.changed))
-	for mode := range m.changed {
-		modes = append(modes, mode)
+func number(text []byte, otherwise int) int {
+	if n, err := strconv.Atoi(string(text)); err == nil {
+		return n
 	}
-	slices.Sort(modes)
-	var out []byte
-	for _, mode := range modes {
-		out = append(out, "\x1b[?"...)
-		out = strconv.AppendInt(out, int64(mode), 10)
-		if m.changed[mode] == same {
-			out = append(out, 'h')
-		} else {
-			out = append(out, 'l')
-		}
-	}
-	return out
+	return otherwise
 }
