@@ -74,8 +74,8 @@ func cmdJSONRPC(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Logf("%d messages in %s, by %d connections", messages, time.Since(began).Round(time.Millisecond), connections)
 	at.CloseWrite()
 	ts.Check(<-ended)
-	if connections != kills+1 {
-		ts.Fatalf("%d connections for %d kills", connections, kills)
+	if connections != 1 { // which go past the daemon
+		ts.Fatalf("%d kills of the daemon broke an attachment: %d connections", kills, connections)
 	}
 }
 

@@ -36,11 +36,16 @@ func (a *App) execIn(ctx context.Context, c *client.Client, vm namedVM, req api.
 			req.Env = append([]string{"TERM=" + t}, req.Env...)
 		}
 	}
+	shown := a.screen()
+	if shown.terminal != nil {
+		a.signals.outlive()
+	}
 	stream, err := c.ExecVM(ctx, vm.id, req)
 	if err != nil {
 		return ownFailure(err)
 	}
 	defer func() { _ = stream.Close() }()
+	defer context.AfterFunc(ctx, func() { _ = stream.Close() })() // a signal that came before they are relayed
 	if req.TTY {
 		before, err := term.MakeRaw(int(a.In.Fd()))
 		if err != nil {
@@ -54,9 +59,10 @@ func (a *App) execIn(ctx context.Context, c *client.Client, vm namedVM, req api.
 	if req.Stdin {
 		go frames.sendInput(a.In)
 	}
-	status, err := receive(stream, a.Out, a.Err)
+	defer shown.leave()
+	status, err := receive(stream, shown.through(a.Out), shown.through(a.Err))
 	switch {
-	case err != nil && stop():
+	case err != nil && (stop() || ctx.Err() != nil):
 		return &statusError{status: statusCanceled}
 	case errors.Is(err, syscall.EPIPE) && isOutput(err):
 		return &statusError{status: 128 + int(syscall.SIGPIPE)} // as a program that does not ignore it
@@ -110,12 +116,12 @@ func (a *App) relaySignals(stream io.Closer, frames *frameWriter, tty bool) (sto
 					frames.resize(a.In)
 					continue
 				}
-				if interrupted++; interrupted >= interruptsToLeave {
+				frames.signal(sig)
+				if interrupted++; interrupted >= interruptsToLeave || sig == syscall.SIGHUP {
 					gaveUp = true
 					_ = stream.Close()
 					return
 				}
-				frames.signal(sig)
 			}
 		}
 	})

@@ -13,7 +13,9 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
@@ -77,6 +79,19 @@ func (d *fakeDaemon) exec(w http.ResponseWriter, r *http.Request, v api.VM) {
 		_ = agentrpc.WriteFrame(conn, agentrpc.FrameError, append(binary.BigEndian.AppendUint32(nil, 127), "no-such: not \x1b[1mfound"...))
 	case "nonsense":
 		_, _ = conn.Write([]byte{99, 0, 0, 0, 0})
+	case "modes":
+		out("\x1b[?1049h\x1b[>1u\x1b[?25l\x1b=\x1b[31mshown")
+		switch req.Command[1] {
+		case "killed":
+			status(137)
+		case "hangup":
+			if pid, err := strconv.Atoi(req.Command[2]); err == nil {
+				_ = syscall.Kill(pid, syscall.SIGHUP)
+			}
+			for err == nil {
+				_, _, err = agentrpc.ReadFrame(rw, nil)
+			}
+		}
 	case "break":
 	}
 }

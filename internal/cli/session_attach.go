@@ -61,12 +61,13 @@ func (a *App) sessionAttach(ctx context.Context, vm, name string, flags sessionA
 	if err != nil {
 		return err
 	}
-	at := &attached{app: a, sess: sess, keys: detacher{keys: keys}, terminal: sess.Mode == "tty" && isTerminal(a.In)}
+	at := &attached{app: a, sess: sess, shown: a.screen(), keys: detacher{keys: keys}, terminal: sess.Mode == "tty" && isTerminal(a.In)}
 	if at.terminal {
 		if at.welcome = "attached to " + sess.Name; flags.readOnly {
 			at.welcome = "watching " + sess.Name
 		}
 		at.welcome += "; " + keysText + " detaches"
+		a.signals.outlive()
 		before, err := term.MakeRaw(int(a.In.Fd()))
 		if err != nil {
 			return err
@@ -76,7 +77,7 @@ func (a *App) sessionAttach(ctx context.Context, vm, name string, flags sessionA
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	end, err := at.run(ctx, c, flags, cancel)
-	at.leave()
+	at.shown.leave()
 	switch {
 	case err == nil && end.ExitCode != 0:
 		return &statusError{status: end.ExitCode & 0xff}
@@ -96,8 +97,8 @@ type attached struct {
 	sess     api.Session
 	terminal bool
 	keys     detacher
-	modes    agentrpc.TerminalModes // of this terminal, as the session has set them
-	welcome  string                 // what is yet to be said when it is attached
+	shown    *screen
+	welcome  string // what is yet to be said when it is attached
 }
 
 func (at *attached) run(ctx context.Context, c *client.Client, flags sessionAttachFlags, cancel context.CancelCauseFunc) (agentrpc.AttachEnding, error) {
@@ -185,10 +186,7 @@ func (at *attached) output(stream agentrpc.Stream, p []byte) error {
 	if stream == agentrpc.Stderr {
 		f = at.app.Err
 	}
-	if at.sess.Mode == "tty" {
-		_, _ = at.modes.Write(p)
-	}
-	_, err := f.Write(p)
+	_, err := at.shown.through(f).Write(p)
 	return err
 }
 
@@ -211,13 +209,6 @@ func (at *attached) lost(stream agentrpc.Stream, n int64) {
 func (at *attached) broken(error) {
 	if isTerminal(at.app.Err) {
 		at.say("[banger: the connection broke; attaching again]")
-	}
-}
-
-// leave puts this terminal back into the modes that it had.
-func (at *attached) leave() {
-	if isTerminal(at.app.Out) {
-		_, _ = at.app.Out.Write(at.modes.Leave())
 	}
 }
 

@@ -67,7 +67,7 @@ func (a *App) vmSSH(ctx context.Context, name string, given []string) error {
 		return err
 	}
 	options, command := splitSSHArgs(given)
-	status, err := a.runSSH(ctx, ssh, sshArgs(self, access, v, options, command))
+	status, err := a.runSSH(ctx, ssh, sshArgs(self, access, v, options, command), goesToBackground(options))
 	if err != nil {
 		return err
 	}
@@ -87,10 +87,19 @@ func toRunning(v api.VM) string {
 	return "banger vm start " + v.Name
 }
 
+// sshGrace is how long what an ended ssh printed may still come, when something
+// that it left running holds its stdout.
+const sshGrace = time.Second
+
 // runSSH runs ssh with this process's stdio. Interrupts are ssh's to handle.
-func (a *App) runSSH(ctx context.Context, ssh string, sshArgs []string) (status int, err error) {
+func (a *App) runSSH(ctx context.Context, ssh string, sshArgs []string, background bool) (status int, err error) {
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), ssh, sshArgs...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = a.In, a.Out, a.Err
+	if shown := a.screen(); isTerminal(a.Out) && !background {
+		a.signals.outlive()
+		cmd.Stdout, cmd.WaitDelay = shown.through(a.Out), sshGrace
+		defer shown.leave()
+	}
 	release := a.signals.divert(func(sig os.Signal) {
 		// The terminal sends SIGINT to ssh itself; SIGTERM comes to banger only.
 		if cmd.Process != nil && sig != os.Interrupt {
@@ -102,8 +111,32 @@ func (a *App) runSSH(ctx context.Context, ssh string, sshArgs []string) (status 
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return max(exit.ExitCode(), 1), nil
 	}
+	if errors.Is(err, exec.ErrWaitDelay) {
+		err = nil
+	}
 	return 0, err
 }
+
+// goesToBackground reports whether ssh's options have -f.
+func goesToBackground(options []string) bool {
+	for i := 0; i < len(options); i++ {
+		letters := strings.TrimPrefix(options[i], "-")
+		at := strings.IndexAny(letters, sshWithValue)
+		if at >= 0 {
+			if at == len(letters)-1 {
+				i++ // the value is the next word
+			}
+			letters = letters[:at]
+		}
+		if strings.Contains(letters, "f") {
+			return true
+		}
+	}
+	return false
+}
+
+// sshWithValue are ssh's options that take a value.
+const sshWithValue = "BbcDEeFIiJLlmOoPpQRSWw"
 
 // sshArgs is ssh's command line. Its first value of an option wins, so what
 // identifies the VM goes before the user's options, and mere defaults behind.
@@ -180,7 +213,6 @@ func sshPath(path string) string {
 // splitSSHArgs tells ssh's options from the command, which begins behind "--"
 // or, as with ssh itself, with the first word that is no option.
 func splitSSHArgs(given []string) (options, command []string) {
-	const withValue = "BbcDEeFIiJLlmOoPpQRSWw"
 	for i := 0; i < len(given); i++ {
 		arg := given[i]
 		if arg == "--" {
@@ -190,7 +222,7 @@ func splitSSHArgs(given []string) (options, command []string) {
 			return given[:i], given[i:]
 		}
 		// In a cluster such as -vL 80:x:80, the first letter with a value ends it.
-		if at := strings.IndexAny(arg[1:], withValue); at == len(arg)-2 {
+		if at := strings.IndexAny(arg[1:], sshWithValue); at == len(arg)-2 {
 			i++
 		}
 	}
