@@ -39,23 +39,81 @@ func detachKeys(given string) ([]byte, string, error) {
 	return keys, strings.ReplaceAll(given, ",", " "), err
 }
 
-// detacher finds the keys in what is typed. What may be their beginning is
-// held back until it is clear.
+// detacher finds the keys in what is typed, whichever keyboard protocol the
+// program in the guest has asked for. What may be their beginning is held back
+// until it is clear.
 type detacher struct {
-	keys    []byte
-	matched int
+	keys []byte // as a terminal without such a protocol sends them
+	in   keyReader
+	held []typedKey // the beginning of the keys, perhaps
 }
 
 // feed returns what to pass on of p, and whether the keys were typed.
 func (d *detacher) feed(p []byte) (pass []byte, detached bool) {
-	typed := append(bytes.Clone(d.keys[:d.matched]), p...)
-	if at := bytes.Index(typed, d.keys); at >= 0 {
-		d.matched = 0
-		return typed[:at], true
+	for _, b := range p {
+		if pass, detached = d.weigh(pass, d.in.take(b)); detached {
+			return pass, true
+		}
 	}
-	d.matched = min(len(d.keys)-1, len(typed))
-	for d.matched > 0 && !bytes.HasPrefix(d.keys, typed[len(typed)-d.matched:]) {
-		d.matched--
+	if d.in.paste {
+		pass = d.giveUp(pass)
 	}
-	return typed[:len(typed)-d.matched], false
+	return pass, false
+}
+
+// unclear reports whether an escape sequence is held back, whose rest must come
+// soon: by itself, it is the escape key.
+func (d *detacher) unclear() bool { return len(d.in.unpassed()) > 0 }
+
+// expire returns what was unclear, after its rest has not come.
+func (d *detacher) expire() (pass []byte, detached bool) {
+	if string(d.in.seq) == "\x1b" && bytes.IndexByte(d.keys, esc) >= 0 {
+		return d.weigh(nil, []typedKey{d.in.finish()})
+	}
+	return d.giveUp(nil), false
+}
+
+// giveUp passes on an unfinished sequence, and what is held before it.
+func (d *detacher) giveUp(pass []byte) []byte {
+	for _, k := range d.held {
+		pass = append(pass, k.raw...)
+	}
+	d.held = nil
+	pass = append(pass, d.in.unpassed()...)
+	d.in.pass()
+	return pass
+}
+
+// weigh adds keys to those held back, and passes on what cannot be the beginning.
+func (d *detacher) weigh(pass []byte, keys []typedKey) (_ []byte, detached bool) {
+	for _, k := range keys {
+		d.held = append(d.held, k)
+		for len(d.held) > 0 {
+			matched, ok := d.matched()
+			if ok && matched == len(d.keys) {
+				d.held = nil
+				return pass, true
+			}
+			if ok {
+				break
+			}
+			pass = append(pass, d.held[0].raw...)
+			d.held = d.held[1:]
+		}
+	}
+	return pass, false
+}
+
+// matched reports whether what is held back begins the keys, and how many it has.
+func (d *detacher) matched() (n int, ok bool) {
+	for i, k := range d.held {
+		switch {
+		case k.silent && i > 0:
+		case n < len(d.keys) && k.legacy == int(d.keys[n]):
+			n++
+		default:
+			return n, false
+		}
+	}
+	return n, true
 }

@@ -148,22 +148,23 @@ func (at *attached) followSize(to *client.Attachment) (stop func()) {
 
 // pump passes on what is typed, until the detach keys or the end.
 func (at *attached) pump(to *client.Attachment, flags sessionAttachFlags, cancel context.CancelCauseFunc) {
+	typing := &typing{keys: &at.keys, write: to.Write, leave: func() { cancel(errDetached) }}
+	if flags.readOnly {
+		typing.write = func(p []byte) (int, error) { return len(p), nil }
+	}
+	defer typing.end()
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := at.app.In.Read(buf)
-		p := buf[:n]
-		left := false
-		if at.terminal {
-			p, left = at.keys.feed(p)
-		}
-		if len(p) > 0 && !flags.readOnly {
-			if _, err := to.Write(p); err != nil {
+		switch {
+		case at.terminal:
+			if !typing.typed(buf[:n]) {
 				return
 			}
-		}
-		if left {
-			cancel(errDetached)
-			return
+		case n > 0:
+			if _, err := typing.write(buf[:n]); err != nil {
+				return
+			}
 		}
 		if err != nil {
 			if !flags.readOnly && !flags.keepStdin && hasEnd(at.app.In) {
