@@ -15,6 +15,9 @@ const (
 	// GroundOtherName is followed by the rule: a connection that was allowed by
 	// name says another one.
 	GroundOtherName = "other name in the connection"
+	// GroundUnclear: a connection whose name matters says it so that servers could
+	// differ about it, or in a protocol that is not known.
+	GroundUnclear = "unclear destination"
 	// GroundInvalid: what was asked is no address or name.
 	GroundInvalid = "invalid"
 )
@@ -27,16 +30,7 @@ func (p Policy) Decide(f Flow) Verdict {
 	if !addr.IsValid() || f.Protocol != TCP && f.Protocol != UDP && f.Protocol != ICMP {
 		return Verdict{Rule: GroundInvalid}
 	}
-	what, isReserved := reserved(addr)
-	if f.Local.IsValid() && !isReserved {
-		what, isReserved = "the host's own network "+f.Local.String(), true
-	}
-	if f.Host {
-		what, isReserved = "the host's loopback", true
-		if !addr.IsLoopback() {
-			what = "the host's own address"
-		}
-	}
+	what, isReserved := f.reserved(addr)
 	var out Verdict
 	p.each(func(r *Rule) bool {
 		if !r.matchesService(f.Protocol, f.Addr.Port()) {
@@ -57,6 +51,20 @@ func (p Policy) Decide(f Flow) Verdict {
 	default:
 		return Verdict{Allow: p.allow, Rule: p.defaultText()}
 	}
+}
+
+// reserved says what the flow's address is if only a rule that names it opens it.
+func (f Flow) reserved(addr netip.Addr) (what string, ok bool) {
+	switch {
+	case f.Host && addr.IsLoopback():
+		return "the host's loopback", true
+	case f.Host:
+		return "the host's own address", true
+	}
+	if what, ok = reserved(addr); !ok && f.Local.IsValid() {
+		return "the host's own network " + f.Local.String(), true
+	}
+	return what, ok
 }
 
 // opens says whether the rule names reserved addresses as such.
@@ -118,62 +126,4 @@ func (p Policy) Resolves(name string) Verdict {
 // if it allows; for all of them, if it denies.
 func (r Rule) all() bool {
 	return r.target.kind == anyTarget || r.action == Allow && r.target.kind == prefixTarget && r.target.prefix.Bits() == 0
-}
-
-// NeedsHost says whether what a TCP flow with this verdict says of its
-// destination can change the verdict: whether to call CheckHost.
-func (p Policy) NeedsHost(v Verdict) bool {
-	if !v.Allow || v.ByName {
-		return v.Allow
-	}
-	found := false
-	p.each(func(r *Rule) bool {
-		found = r.byName() && r.action == Deny
-		return !found
-	})
-	return found
-}
-
-// CheckHost is the verdict on a TCP flow, allowed by v, once the flow said for
-// which host it is (TLS SNI, HTTP Host; empty if it is TLS or HTTP and says
-// none). A flow that only a rule by name allows must be for a name that the same
-// rule allows, or for one of the flow's own that another does; no flow must be for
-// a name that is denied.
-func (p Policy) CheckHost(f Flow, v Verdict, host string) Verdict {
-	if !v.Allow {
-		return v
-	}
-	said := f
-	said.Names = nil
-	if host != "" {
-		name, ok := hostName(host)
-		if !ok {
-			return Verdict{Rule: GroundInvalid}
-		}
-		said.Names = []string{name}
-	}
-	decided := p.Decide(said)
-	switch {
-	case !v.ByName && decided.Allow:
-		return v
-	case decided.Allow && !decided.ByName: // whatever its name
-		return decided
-	case !v.ByName || decided.ByName && !decided.Allow:
-		return decided
-	case host == "":
-		return Verdict{Rule: GroundNoName}
-	case decided.Allow && (decided.Rule == v.Rule || slices.Contains(f.Names, decided.Name)):
-		return decided
-	default:
-		return Verdict{Rule: GroundOtherName + ": " + v.Rule, Name: said.Names[0]}
-	}
-}
-
-// hostName is what a connection says of its host as rules have it. An IPv6
-// address is one for which there are none.
-func hostName(host string) (string, bool) {
-	if addr, err := netip.ParseAddr(host); err == nil {
-		return addr.String(), true
-	}
-	return CanonicalName(host)
 }

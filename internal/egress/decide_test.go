@@ -243,8 +243,8 @@ func FuzzDecide(f *testing.F) {
 		if v.Rule == "" || resolves.Rule == "" {
 			t.Fatalf("no ground: %+v, %+v", v, resolves)
 		}
-		if v.Allow && open.CheckHost(fl, v, name).Allow != resolves.Allow && name != "" && !isAddress(name) {
-			t.Fatalf("%q resolves: %+v; as a host: %+v", name, resolves, open.CheckHost(fl, v, name))
+		if v.Allow && open.CheckHost(fl, v, egress.Said{Speech: egress.Sound, Hosts: []string{name}}).Allow != resolves.Allow && name != "" && !isAddress(name) {
+			t.Fatalf("%q resolves: %+v; as a host: %+v", name, resolves, open.CheckHost(fl, v, egress.Said{Speech: egress.Sound, Hosts: []string{name}}))
 		}
 	})
 }

@@ -79,7 +79,7 @@ func rawFrames(denied string, packets ...[]byte) func(*testing.T, *machine) {
 			m.denial(t, "tcp", denied)
 		}
 		// What was sent before this was dealt with before this.
-		if err := echoed(m, outside4, "still here\n"); err != nil {
+		if err := echoed(m, outside4, request("allowed.example")); err != nil {
 			t.Error(err)
 		}
 	}
@@ -153,7 +153,7 @@ func TestEvasion(t *testing.T) {
 			}
 			m.atOutside(t, echoAll)
 			m.ask(t, "allowed.example", dnsmessage.TypeA)
-			if err := echoed(m, outside4, "allowed\n"); err != nil {
+			if err := echoed(m, outside4, request("allowed.example")); err != nil {
 				t.Fatalf("what is allowed fails: %v", err)
 			}
 			attempt(t, m)

@@ -54,22 +54,22 @@ type flow struct {
 
 	sent, received atomic.Int64
 
-	ctx    context.Context // ends when the flow is cut
-	cancel context.CancelCauseFunc
-	logged chan struct{} // closed once its first record is written
-	owner  string        // the guest's process; set before logged is closed
-	untold bool          // the log is too busy for it; likewise
+	ctx     context.Context // ends when the flow is cut
+	cancel  context.CancelCauseFunc
+	logged  chan struct{} // closed once its first record is written
+	owner   string        // the guest's process; set before logged is closed
+	untold  bool          // the log is too busy for it; likewise
+	greeted chan struct{} // closed once the server spoke, other than in TLS and HTTP
 
 	// Guarded by n.mu.
 	verdict egress.Verdict
-	host    string // what it said of its destination
-	said    bool   // host is known
-	ended   func() // what cutting it does beside ending ctx
+	said    egress.Said // what it said of its destination; no Speech: nothing yet
+	ended   func()      // what cutting it does beside ending ctx
 }
 
 // begin decides on a flow and enters it. A denied one is logged, and nil.
 func (n *Network) begin(p protocol, guestPort uint16, asked netip.AddrPort) *flow {
-	f := &flow{n: n, protocol: p, guestPort: guestPort, asked: asked, logged: make(chan struct{})}
+	f := &flow{n: n, protocol: p, guestPort: guestPort, asked: asked, logged: make(chan struct{}), greeted: make(chan struct{})}
 	f.flow = egress.Flow{Protocol: p.word(), Addr: asked}
 	switch addr := asked.Addr(); {
 	case addr == n.plan.host4:
@@ -93,7 +93,7 @@ func (n *Network) begin(p protocol, guestPort uint16, asked netip.AddrPort) *flo
 	}
 	allowed := f.verdict.Allow
 	if allowed {
-		f.needsHost = p == protocolTCP && f.neighbour == nil && n.policy.NeedsHost(f.verdict)
+		f.needsHost = p == protocolTCP && f.neighbour == nil && n.policy.NeedsHost(f.flow, f.verdict)
 		f.ctx, f.cancel = context.WithCancelCause(n.ctx)
 		n.flows[f] = struct{}{}
 		n.counts[p]++
@@ -132,22 +132,33 @@ func (f *flow) stillAllowed(policy egress.Policy) bool {
 	}
 	verdict := policy.Decide(f.flow)
 	switch {
-	case verdict.Allow && f.said:
-		return policy.CheckHost(f.flow, verdict, f.host).Allow
-	case verdict.Allow && f.protocol == protocolTCP && !f.needsHost:
-		return !policy.NeedsHost(verdict)
-	default:
+	case !verdict.Allow || f.protocol != protocolTCP || !policy.NeedsHost(f.flow, verdict):
 		return verdict.Allow
+	case f.said.Speech != "":
+		return policy.CheckHost(f.flow, verdict, f.said).Allow
+	default:
+		return f.needsHost // it will be looked at
 	}
 }
 
 // says notes what the flow says of its destination, and is the verdict on it.
-func (f *flow) says(host string) egress.Verdict {
+func (f *flow) says(said egress.Said) egress.Verdict {
+	f.n.mu.Lock()
+	f.said = said
+	f.n.mu.Unlock()
+	return f.would(said)
+}
+
+// would is the verdict if the flow said so.
+func (f *flow) would(said egress.Said) egress.Verdict {
 	f.n.mu.Lock()
 	defer f.n.mu.Unlock()
-	f.host, f.said = host, true
 	policy := f.n.policy // may be another than when the flow began
-	return policy.CheckHost(f.flow, policy.Decide(f.flow), host)
+	verdict := policy.Decide(f.flow)
+	if !policy.NeedsHost(f.flow, verdict) {
+		return verdict
+	}
+	return policy.CheckHost(f.flow, verdict, said)
 }
 
 // onCut has end called when the flow is cut; at once if it was already.

@@ -1,6 +1,7 @@
 package netstack
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/tls"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
 
@@ -34,6 +36,23 @@ func saysAndEnds(text string) func(conn net.Conn) {
 	}
 }
 
+// inVersion2 has the client's first record be one of version 2.
+func inVersion2(client func(net.Conn)) func(net.Conn) {
+	return func(conn net.Conn) { client(&oldRecord{Conn: conn}) }
+}
+
+type oldRecord struct {
+	net.Conn
+	begun bool
+}
+
+func (c *oldRecord) Write(p []byte) (int, error) {
+	if p = bytes.Clone(p); !c.begun && len(p) > 1 {
+		p[1], c.begun = 2, true
+	}
+	return c.Conn.Write(p)
+}
+
 // inPieces writes a byte at a time, each a segment.
 func inPieces(text string) func(conn net.Conn) {
 	return func(conn net.Conn) {
@@ -52,31 +71,38 @@ func TestWhatAConnectionSaysOfItsDestination(t *testing.T) {
 		client func(net.Conn)
 		passes bool
 	}{
-		"SNI of the name":           {byName, hello("allowed.example"), true},
-		"SNI of another":            {byName, hello("other.example"), false},
-		"no SNI":                    {byName, hello(""), false},
-		"SNI that is denied":        {allButOne, hello("denied.example"), false},
-		"SNI that is not denied":    {allButOne, hello("other.example"), true},
-		"no SNI, by the default":    {allButOne, hello(""), true},
-		"Host of the name":          {byName, says("GET / HTTP/1.1\r\nHost: allowed.example\r\n\r\n"), true},
-		"Host in pieces":            {byName, inPieces("GET / HTTP/1.1\r\nHost: allowed.example\r\n\r\n"), true},
-		"Host of another":           {byName, says("GET / HTTP/1.1\r\nHost: other.example\r\n\r\n"), false},
-		"Host of another in pieces": {byName, inPieces("GET / HTTP/1.1\r\nHost: other.example\r\n\r\n"), false},
-		"two Hosts":                 {byName, says("GET / HTTP/1.1\r\nHost: allowed.example\r\nHost: other.example\r\n\r\n"), false},
-		"a target that is another":  {byName, says("GET http://other.example/ HTTP/1.1\r\nHost: allowed.example\r\n\r\n"), false},
-		"no Host":                   {byName, says("GET / HTTP/1.0\r\n\r\n"), false},
-		"Host that is denied":       {allButOne, says("GET / HTTP/1.1\r\nHost: denied.example\r\n\r\n"), false},
-		"another protocol":          {byName, says("SSH-2.0-OpenSSH_10.0\r\n"), true},
-		"a word, and the end":       {byName, saysAndEnds("hello"), true},
-		"half a request":            {byName, saysAndEnds("GET / HTTP/1.0"), false},
-		"half a ClientHello":        {byName, saysAndEnds("\x16\x03\x01\x02\x00\x01"), false},
-		"a long target":             {byName, says("GET /" + strings.Repeat("x", sniff.MaxPrefix) + " HTTP/1.1\r\nHost: other.example\r\n\r\n"), false},
-		"a long method":             {byName, says(strings.Repeat("X", 99) + " / HTTP/1.1\r\nHost: other.example\r\n\r\n"), false},
-		"a warning, then the hello": {byName, func(conn net.Conn) { says("\x15\x03\x01\x00\x02\x01\x5a")(conn); hello("other.example")(conn) }, false},
+		"SNI of the name":                        {byName, hello("allowed.example"), true},
+		"SNI of another":                         {byName, hello("other.example"), false},
+		"no SNI":                                 {byName, hello(""), false},
+		"SNI that is denied":                     {allButOne, hello("denied.example"), false},
+		"SNI that is not denied":                 {allButOne, hello("other.example"), true},
+		"no SNI, by the default":                 {allButOne, hello(""), true},
+		"an unsound request":                     {allButOne, says("POST / RTSP/1.0\r\nHost: denied.example\r\n\r\n"), false},
+		"a target that is denied":                {allButOne, says("GET http://denied.example/ HTTP/1.1\r\nHost: good.example\r\n\r\n"), false},
+		"a Host that is denied, behind a target": {allButOne, says("GET http://good.example/ HTTP/1.1\r\nHost: denied.example\r\n\r\n"), false},
+		"a hello in an old version":              {byName, inVersion2(hello("allowed.example")), false},
+		"Host of the name":                       {byName, says("GET / HTTP/1.1\r\nHost: allowed.example\r\n\r\n"), true},
+		"Host in pieces":                         {byName, inPieces("GET / HTTP/1.1\r\nHost: allowed.example\r\n\r\n"), true},
+		"Host of another":                        {byName, says("GET / HTTP/1.1\r\nHost: other.example\r\n\r\n"), false},
+		"Host of another in pieces":              {byName, inPieces("GET / HTTP/1.1\r\nHost: other.example\r\n\r\n"), false},
+		"two Hosts":                              {byName, says("GET / HTTP/1.1\r\nHost: allowed.example\r\nHost: other.example\r\n\r\n"), false},
+		"a target that is another":               {byName, says("GET http://other.example/ HTTP/1.1\r\nHost: allowed.example\r\n\r\n"), false},
+		"no Host":                                {byName, says("GET / HTTP/1.0\r\n\r\n"), false},
+		"Host that is denied":                    {allButOne, says("GET / HTTP/1.1\r\nHost: denied.example\r\n\r\n"), false},
+		"another protocol":                       {byName, says("SSH-2.0-OpenSSH_10.0\r\n"), true},
+		"an unknown one":                         {byName, says("PING\r\n"), false},
+		"an unknown one, by default":             {allButOne, says("PING\r\n"), true},
+		"a word, and the end":                    {byName, saysAndEnds("hello"), false},
+		"half a request":                         {byName, saysAndEnds("GET / HTTP/1.0"), false},
+		"half a ClientHello":                     {byName, saysAndEnds("\x16\x03\x01\x02\x00\x01"), false},
+		"a long target":                          {byName, says("GET /" + strings.Repeat("x", sniff.MaxPrefix) + " HTTP/1.1\r\nHost: other.example\r\n\r\n"), false},
+		"a long method":                          {byName, says(strings.Repeat("X", 99) + " / HTTP/1.1\r\nHost: other.example\r\n\r\n"), false},
+		"a warning, then the hello":              {byName, func(conn net.Conn) { says("\x15\x03\x01\x00\x02\x01\x5a")(conn); hello("other.example")(conn) }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, asks := withUpstream(t, map[string][]string{"allowed.example": {"203.0.113.7"}})
 			m := boot(t, c.policy, asks)
+			m.net.lookTime = time.Second // no server here speaks first
 			got := make(chan int, 1)
 			m.atOutside(t, func(conn net.Conn) {
 				read, _ := conn.Read(make([]byte, 1))
@@ -138,7 +164,8 @@ func TestAPolicyThatAsksForTheHostCutsWhatWasNotLookedAt(t *testing.T) {
 		"not looked at, now by name":     {"all", "default deny\nallow allowed.example", "", false},
 		"not looked at, now a denied":    {"all", "default allow\ndeny denied.example", "", false},
 		"not looked at, nobody asks":     {"all", "default deny\nallow 203.0.113.7", "", true},
-		"looked at, another protocol":    {"default allow\ndeny denied.example", "default deny\nallow allowed.example", "EHLO me\r\n", true},
+		"looked at, another protocol":    {"default allow\ndeny denied.example", "default deny\nallow allowed.example", "SSH-2.0-x\r\n", true},
+		"looked at, an unknown protocol": {"default allow\ndeny denied.example", "default deny\nallow allowed.example", "PING\r\n", false},
 		"looked at, the name":            {"default allow\ndeny denied.example", "default deny\nallow allowed.example", request("allowed.example"), true},
 		"looked at, a name denied now":   {"default allow\ndeny denied.example", "default allow\ndeny allowed.example", request("allowed.example"), false},
 		"looked at, of another rule now": {"default allow\ndeny denied.example", "default deny\nallow allowed.example\nallow other.example", request("other.example"), false},
@@ -146,6 +173,7 @@ func TestAPolicyThatAsksForTheHostCutsWhatWasNotLookedAt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, asks := withUpstream(t, map[string][]string{"allowed.example": {"203.0.113.7"}})
 			m := boot(t, c.before, asks)
+			m.net.lookTime = time.Second
 			m.atOutside(t, echoAll)
 			m.ask(t, "allowed.example", dnsmessage.TypeA)
 			conn := m.mustDial(t, outside4)

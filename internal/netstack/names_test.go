@@ -229,7 +229,7 @@ func TestANamesAddressIsAllowedForTheTimeOfItsAnswer(t *testing.T) {
 	if code, addrs := m.ask(t, "allowed.example", dnsmessage.TypeA); code != 0 || !slices.Equal(addrs, []string{"203.0.113.7"}) {
 		t.Fatalf("%s, %v", code, addrs)
 	}
-	if err := echoed(m, outside4, "hello\n"); err != nil {
+	if err := echoed(m, outside4, request("allowed.example")); err != nil {
 		t.Error(err)
 	}
 	r := m.world.record(t, func(r monitorrpc.Record) bool { return r.Event == "allow" })

@@ -77,6 +77,8 @@ type Network struct {
 	dial   dialer
 	ping   pinger
 	own    func(netip.Addr) (own bool, local netip.Prefix) // see place.find
+	// lookTime is how long is waited for what the guest or its server says first.
+	lookTime time.Duration
 
 	link    *link
 	stack   *stack.Stack
@@ -91,6 +93,7 @@ type Network struct {
 
 	denied  atomic.Int64
 	waiting atomic.Int64 // bytes of datagrams from the guest
+	held    atomic.Int64 // bytes of its connections that wait to be looked at
 
 	mu         sync.Mutex
 	closed     bool
@@ -117,7 +120,7 @@ func newNetwork(config Config, dial dialer) (*Network, error) {
 	}
 	n := &Network{
 		config: config, plan: p, dial: dial, ping: dialPing,
-		own:     ownPlace(),
+		own: ownPlace(), lookTime: lookTime,
 		queries: make(chan struct{}, maxQueries), closing: newClosing(),
 		policy: config.Policy, flows: map[*flow]struct{}{}, datagrams: map[datagramKey]*datagramFlow{}, pending: list.New(),
 	}

@@ -4,22 +4,13 @@ import (
 	"errors"
 	"io"
 	"net"
-	"os"
-	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
-
-	"github.com/bangervm/banger/internal/egress"
-	"github.com/bangervm/banger/internal/netstack/sniff"
 )
 
 const (
 	copyBuffer = 64 << 10
 	idleBuffer = 4 << 10
-	// lookTime is how long a guest may take from its first byte until its
-	// destination is told.
-	lookTime = 10 * time.Second
 	// maxLarge bounds the large buffers of streams: one that its reader does not
 	// empty keeps its own, full.
 	maxLarge = 512
@@ -62,7 +53,7 @@ func (f *flow) relay(guest *guestConn, host net.Conn) string {
 	f.onCut(func() { abort("") })
 	var back sync.WaitGroup
 	back.Go(func() {
-		if err := pass(guest, host, &f.received); err != nil {
+		if err := pass(guest, &greeter{Reader: host, f: f}, &f.received); err != nil {
 			abort("reset")
 		}
 	})
@@ -122,76 +113,4 @@ func pass(dst io.Writer, src io.Reader, count *atomic.Int64) error {
 			large = nil
 		}
 	}
-}
-
-// gate reads what the guest says first, where the verdict depends on it, and
-// passes it on once that names nothing that is denied. What the server says
-// meanwhile goes to the guest: it may be the server who speaks first.
-func (f *flow) gate(guest *guestConn, host io.Writer) error {
-	if !f.needsHost {
-		return nil
-	}
-	prefix := make([]byte, 0, idleBuffer)
-	for {
-		prefix = slices.Grow(prefix, 1)
-		prefix = prefix[:len(prefix):min(cap(prefix), sniff.MaxPrefix)]
-		read, err := guest.Read(prefix[len(prefix):cap(prefix)])
-		prefix = prefix[:len(prefix)+read]
-		ended := errors.Is(err, io.EOF)
-		destination, more := sniff.Host(prefix)
-		if more && ended {
-			destination, more = sniff.HostAtEnd(prefix), false
-		}
-		switch {
-		case err != nil && !ended && !errors.Is(err, os.ErrDeadlineExceeded) && !isTimeout(err):
-			return err
-		case ended && len(prefix) == 0:
-			return nil // pass meets the end again
-		case !more:
-			if err := f.check(destination); err != nil {
-				return err
-			}
-			f.sent.Add(int64(len(prefix)))
-			if _, err := host.Write(prefix); err != nil {
-				return err
-			}
-			return guest.SetReadDeadline(time.Time{})
-		case err != nil || len(prefix) == sniff.MaxPrefix:
-			return f.refuse(egress.Verdict{Rule: f.verdict.Rule}, "the destination was not told in the first bytes")
-		case len(prefix) == read:
-			if err := guest.SetReadDeadline(time.Now().Add(lookTime)); err != nil {
-				return err
-			}
-		}
-	}
-}
-
-func isTimeout(err error) bool {
-	timeout, ok := errors.AsType[net.Error](err)
-	return ok && timeout.Timeout()
-}
-
-// check decides on what the flow says of its destination.
-func (f *flow) check(destination sniff.Destination) error {
-	if destination.Kind == sniff.Other {
-		return nil
-	}
-	verdict := f.says(destination.Name)
-	if verdict.Allow {
-		return nil
-	}
-	return f.refuse(verdict, "the connection is for "+quoted(destination.Name))
-}
-
-// refuse logs a verdict on a flow that was let begin, and is the error that ends it.
-func (f *flow) refuse(verdict egress.Verdict, reason string) error {
-	f.n.deny(f, verdict, reason)
-	return cutReason("denied: " + reason)
-}
-
-func quoted(name string) string {
-	if name == "" {
-		return "no name"
-	}
-	return name
 }

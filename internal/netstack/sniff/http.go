@@ -4,146 +4,181 @@ import (
 	"bytes"
 	"slices"
 	"strings"
+
+	"github.com/bangervm/banger/internal/egress"
 )
 
-// httpHost is the host of a request, if the bytes begin with one.
-func httpHost(b []byte) (h Destination, more bool) {
-	b = bytes.TrimLeft(b, "\r\n") // as servers do
-	end := bytes.IndexByte(b, '\n')
-	line := b
-	if end >= 0 {
-		line = bytes.TrimSuffix(b[:end], []byte("\r"))
+// blank says whether one server or another takes the byte for a space: Python's
+// splits at all that is space in Latin-1.
+func blank(c byte) bool {
+	return '\t' <= c && c <= '\r' || 0x1c <= c && c <= ' ' || c == 0x85 || c == 0xa0
+}
+
+// startsLine says whether the bytes begin with a word and a blank, as a request
+// does; blanks before it count for nothing, as servers skip them. Behind a server
+// that spoke first, which is none of these, bytes are as they look. more: they
+// could begin with one.
+func startsLine(b []byte, greeted bool) (is, more bool) {
+	word, isBlank := b, blank
+	if greeted {
+		isBlank = func(c byte) bool { return c == ' ' || c == '\t' }
+	} else {
+		for len(word) > 0 && blank(word[0]) {
+			word = word[1:]
+		}
 	}
+	end := slices.IndexFunc(word, func(c byte) bool { return !isTokenByte(c) })
 	switch {
-	case !startsRequest(line):
-		return Destination{Kind: Other}, false
-	case bytes.ContainsFunc(line, isControl):
-		return Destination{Kind: HTTP}, false
 	case end < 0:
-		return Destination{Kind: Other}, true
-	case !isRequest(string(line)):
-		return Destination{Kind: Other}, false
-	}
-	h.Kind = HTTP
-	method, target, ok := parseRequest(string(line))
-	if !ok {
-		return h, false
-	}
-	head, complete := headOf(b[end:])
-	if !complete {
-		return h, true
-	}
-	h.Name = requestHost(method, target, head)
-	return h, false
-}
-
-// startsRequest says whether a line, or the beginning of one, could be that of a
-// request: there are servers that take any word for a method, however long, and
-// some that skip spaces before it. Control characters are in no line of another protocol that could be
-// taken for one, and in none of HTTP that a sound client sends.
-func startsRequest(line []byte) bool {
-	method := bytes.TrimLeft(line, spaces)
-	if i := bytes.IndexAny(method, spaces); i >= 0 {
-		method = method[:i]
-	}
-	if len(method) > 0 && !isToken(string(method)) {
-		return false
-	}
-	return !bytes.ContainsFunc(line, isControl) || isMethod(string(method))
-}
-
-// spaces are what one server or another takes for the space in a request line.
-const spaces = " \t\v\f\r"
-
-func isControl(r rune) bool { return (r < ' ' || r == 0x7f) && !strings.ContainsRune(spaces, r) }
-
-// isMethod says whether the word is a method of RFC 9110 or 5789.
-func isMethod(word string) bool {
-	switch word {
-	case "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH":
-		return true
+		return false, true
+	case end > 0 && word[end] == '\r':
+		return end+1 < len(word) && word[end+1] != '\n' && !greeted, end+1 == len(word)
 	default:
-		return false
+		return end > 0 && word[end] != '\n' && isBlank(word[end]), false
 	}
 }
 
-// isRequest says whether a server could take the line for the first of an HTTP
-// request, be it a bad one, or one of HTTP before it had versions.
-func isRequest(line string) bool {
-	words := strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune(spaces, r) })
-	if len(words) < 2 {
-		return false
+// firstLine judges bytes that begin with a line of words: a sound request, another
+// protocol's line, or what only some servers would take for a request.
+func firstLine(b []byte, greeted bool) (said egress.Said, more bool) {
+	end := bytes.IndexByte(b, '\n')
+	switch {
+	case blank(b[0]):
+		return unsound("there are blanks before the first word"), false
+	case end < 0 && slices.ContainsFunc(b, isControl):
+		return unsound("the first line has control characters"), false
+	case end < 0:
+		return egress.Said{Speech: egress.Unknown}, true
 	}
-	if slices.ContainsFunc(words[1:], func(word string) bool { return strings.HasPrefix(strings.ToUpper(word), "HTTP/") }) {
-		return true
+	line := b[:end]
+	method, target, sound := requestLine(line)
+	switch {
+	case sound:
+		return request(b[end+1:], method, target, bytes.HasSuffix(line, []byte(" HTTP/1.1\r")))
+	case blatant(line):
+		return unsound("the request line is malformed"), false
+	case greeted:
+		return egress.Said{Speech: egress.Greeted}, false
+	default:
+		return egress.Said{Speech: egress.Words}, false
 	}
-	return isMethod(words[0]) && len(words) == 2 && (strings.HasPrefix(words[1], "/") || strings.Contains(words[1], "://"))
 }
 
-// parseRequest takes a request line of HTTP/1 apart.
-func parseRequest(line string) (method, target string, ok bool) {
-	words := strings.Split(line, " ")
-	if len(words) != 3 || words[2] != "HTTP/1.1" && words[2] != "HTTP/1.0" || !isToken(words[0]) || words[1] == "" {
+// requestLine reads METHOD SP TARGET SP HTTP/1.x CR.
+func requestLine(line []byte) (method, target string, sound bool) {
+	text, ok := strings.CutSuffix(string(line), "\r")
+	words := strings.Split(text, " ")
+	if !ok || len(words) != 3 || words[2] != "HTTP/1.1" && words[2] != "HTTP/1.0" || !isToken(words[0]) || words[1] == "" {
 		return "", "", false
 	}
-	if strings.ContainsFunc(line, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+	if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) {
 		return "", "", false
 	}
 	return words[0], words[1], true
 }
 
-// headOf gives the lines of a head up to the empty one. It begins with the end of
-// the line before.
-func headOf(b []byte) (lines []string, complete bool) {
-	if !bytes.Contains(b, []byte("\n\n")) && !bytes.Contains(b, []byte("\n\r\n")) {
-		return nil, false
+// blatant says whether a line could only be a request, sound or not: it begins with
+// one of HTTP's methods, or has a version (also those of RTSP, ICE and SIP, which
+// HTTP servers take), or the control characters that no line of another protocol has.
+func blatant(line []byte) bool {
+	line, _, _ = bytes.Cut(line, []byte("\n"))
+	if slices.ContainsFunc(bytes.TrimSuffix(line, []byte("\r")), isControl) {
+		return true
 	}
-	for line := range bytes.Lines(b[1:]) {
-		line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
-		if len(line) == 0 {
-			return lines, true
-		}
-		lines = append(lines, string(line))
+	words := bytes.FieldsFunc(line, func(r rune) bool { return r <= ' ' || r == 0x7f })
+	if len(words) > 0 && isMethod(strings.ToUpper(string(words[0]))) {
+		return true
 	}
-	return nil, false
+	return slices.ContainsFunc(words, isVersion)
 }
 
-// requestHost is the host that a request names: in its one Host field and, if
-// there too, in its target.
-func requestHost(method, target string, head []string) string {
+// isVersion says whether a word is like HTTP/1.1.
+func isVersion(word []byte) bool {
+	name, number, ok := bytes.Cut(word, []byte("/"))
+	letters := slices.ContainsFunc(name, func(c byte) bool { return c|0x20 < 'a' || c|0x20 > 'z' })
+	return ok && len(name) > 0 && !letters && len(number) > 0 && '0' <= number[0] && number[0] <= '9'
+}
+
+// isControl is of characters other than those of space and line ends.
+func isControl(c byte) bool { return c < ' ' && c != '\t' && c != '\r' && c != '\n' || c == 0x7f }
+
+// isMethod says whether the word is a method of RFC 9110 or 5789, or the first of
+// HTTP/2.
+func isMethod(word string) bool {
+	switch word {
+	case "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "PRI":
+		return true
+	default:
+		return false
+	}
+}
+
+// request reads the fields of a request up to the empty line, and says which hosts
+// it names.
+func request(fields []byte, method, target string, needsHost bool) (said egress.Said, more bool) {
 	host, found := "", false
-	for _, line := range head {
-		name, value, ok := strings.Cut(line, ":")
-		if !ok || !isToken(name) || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
-			return "" // folded lines too
+	for {
+		end := bytes.IndexByte(fields, '\n')
+		if end < 0 {
+			return egress.Said{Speech: egress.Unknown}, true
+		}
+		line, ok := strings.CutSuffix(string(fields[:end]), "\r")
+		fields = fields[end+1:]
+		if ok && line == "" {
+			break
+		}
+		name, value, isField := strings.Cut(line, ":")
+		if !ok || !isField || !isToken(name) || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
+			return unsound("a field of the request is malformed"), false // folded ones too
 		}
 		if !strings.EqualFold(name, "Host") {
 			continue
 		}
 		if found {
-			return ""
+			return unsound("the request has two Host fields"), false
 		}
-		host, found = authorityHost(strings.Trim(value, " \t")), true
-	}
-	switch {
-	case method == "CONNECT":
-		if authorityHost(target) != host {
-			return ""
-		}
-	case strings.HasPrefix(target, "/"), method == "OPTIONS" && target == "*":
-	default:
-		scheme, rest, ok := strings.Cut(target, "://")
-		if i := strings.IndexAny(rest, "/?#"); i >= 0 {
-			rest = rest[:i]
-		}
-		if !ok || !isToken(scheme) || authorityHost(rest) != host {
-			return ""
+		if host, found = authorityHost(strings.Trim(value, " \t")), true; host == "" {
+			return unsound("the request has a malformed Host"), false
 		}
 	}
-	return host
+	if !found && needsHost {
+		return unsound("the request has no Host"), false
+	}
+	return named(host, method, target), false
 }
 
-// authorityHost is the host of "host:port".
+// named is what a request with this Host, if it has one, says by its target too.
+func named(host, method, target string) egress.Said {
+	said := egress.Said{Speech: egress.Sound}
+	if host != "" {
+		said.Hosts = []string{host}
+	}
+	authority := target
+	switch {
+	case method == "CONNECT":
+	case strings.HasPrefix(target, "/"), method == "OPTIONS" && target == "*":
+		return said
+	default:
+		scheme, rest, ok := strings.Cut(target, "://")
+		if lower := strings.ToLower(scheme); !ok || lower != "http" && lower != "https" {
+			return unsound("the request has a malformed target")
+		}
+		authority = rest
+		if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+			authority = rest[:i]
+		}
+	}
+	other := authorityHost(authority)
+	if other == "" {
+		return unsound("the request has a malformed target")
+	}
+	if other != host {
+		said.Hosts = append(said.Hosts, other)
+	}
+	return said
+}
+
+// authorityHost is the host of "host:port"; empty, if it is none.
 func authorityHost(authority string) string {
 	host, port := authority, ""
 	if strings.HasPrefix(authority, "[") {
@@ -163,12 +198,14 @@ func authorityHost(authority string) string {
 
 // isToken says whether the text is a token (RFC 9110, 5.6.2).
 func isToken(text string) bool {
-	for _, c := range []byte(text) {
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0:
-		default:
-			return false
-		}
+	return text != "" && !slices.ContainsFunc([]byte(text), func(c byte) bool { return !isTokenByte(c) })
+}
+
+func isTokenByte(c byte) bool {
+	switch {
+	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		return true
+	default:
+		return strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
 	}
-	return text != ""
 }

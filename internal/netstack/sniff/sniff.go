@@ -1,11 +1,12 @@
-// Package sniff reads, from the first bytes that a TCP client sends, for which host
-// they are: the SNI of a TLS ClientHello (RFC 8446, 6066) or the Host of an HTTP/1
-// request (RFC 9112). It is strict where servers differ: what two of them could
-// take for two hosts has no name.
+// Package sniff reads, from the first bytes that a TCP client sends, for which
+// hosts they are: the SNI of a TLS ClientHello (RFC 8446, 6066) or the Host and
+// the target of an HTTP/1 request (RFC 9112). It knows what is sound, and not what
+// is bad: what one server or another could take for TLS or HTTP, and is not said as
+// the RFCs want it, is unsound, whatever it names.
 //
 // Only the first bytes say so, however late they come: a caller that stops looking
-// after some time is led around. A server may speak first; its bytes are no
-// concern of this package and can be passed on meanwhile.
+// after some time is led around. A server may speak first; its bytes can be passed
+// on meanwhile (see Greets).
 package sniff
 
 import (
@@ -16,62 +17,82 @@ import (
 )
 
 // MaxPrefix is how many bytes are looked at; a ClientHello or the head of a request
-// that is longer has no name.
+// that is longer is unsound.
 const MaxPrefix = 64 << 10
 
-// Kind is what the client speaks.
-type Kind string
-
-// The kinds.
-const (
-	Other Kind = "other" // or cannot be told yet
-	TLS   Kind = "tls"
-	HTTP  Kind = "http"
-)
-
-// Destination is the host that the client names.
-type Destination struct {
-	Kind Kind
-	// Name is a domain name in lower case without its last dot, or an address.
-	// Empty: it names none, or not one that is certain.
-	Name string
-}
-
-// Host looks at the first bytes of a client. more says that they are too few to
-// tell: call again with these and those that follow; it is never true of MaxPrefix
-// bytes. A client that sends no more for now must not be let through; see HostAtEnd
-// for one that has ended.
-func Host(prefix []byte) (h Destination, more bool) {
+// First looks at the first bytes of a client. greeted says that the server spoke
+// before them. more says that they are too few to tell: call again with these and
+// those that follow; it is never true of MaxPrefix bytes. A client that sends no
+// more for now must not be let through; see FirstAtEnd for one that has ended.
+func First(prefix []byte, greeted bool) (said egress.Said, more bool) {
 	full := len(prefix) >= MaxPrefix
-	prefix = prefix[:min(len(prefix), MaxPrefix)]
-	if len(prefix) == 0 {
-		return Destination{Kind: Other}, true
-	}
-	if startsTLS(prefix) {
-		name, more := tlsName(prefix)
-		return Destination{Kind: TLS, Name: name}, more && !full
-	}
-	if is, more := startsOldTLS(prefix); is || more {
-		return Destination{Kind: TLS}, more
-	}
-	h, more = httpHost(prefix)
+	said, more = first(prefix[:min(len(prefix), MaxPrefix)], greeted)
 	if more && full {
-		h.Kind = HTTP // it may still become a request
+		return unsound("the destination is not told in the first 64 KiB"), false
 	}
-	return h, more && !full
+	return said, more
 }
 
-// HostAtEnd looks at all that a client sent which sends no more: a request whose
-// end is missing is taken for one, as some servers do. A ClientHello that is not
-// whole has no name.
-func HostAtEnd(all []byte) Destination {
-	h, _ := Host(append(slices.Clip(all), "\r\n\r\n"...))
-	return h
+// FirstAtEnd looks at all that a client sent which sends no more. What is not
+// whole is unsound if it could be the beginning of what names a host.
+func FirstAtEnd(all []byte, greeted bool) egress.Said {
+	said, more := First(all, greeted)
+	if len(all) == 0 || !more {
+		return said
+	}
+	said, more = First(append(slices.Clip(all), "\n\n\n\n\n\n\n\n"...), greeted)
+	if more || tlsLike(all) {
+		return unsound("it ends before the destination is told")
+	}
+	return said
 }
 
-// canonical is a host as Destination.Name has it; empty, if it is none.
+func first(b []byte, greeted bool) (said egress.Said, more bool) {
+	if len(b) == 0 {
+		return egress.Said{Speech: egress.Unknown}, true
+	}
+	is, more := startsTLS(b, greeted)
+	var h hello
+	if is {
+		h, more = readHello(b)
+	}
+	if more {
+		return egress.Said{Speech: egress.Unknown}, true
+	}
+	if is {
+		return h.said, false
+	}
+	if said, is, more := preface(b); is || more {
+		return said, more
+	}
+	switch is, more := startsLine(b, greeted); {
+	case more:
+		return egress.Said{Speech: egress.Unknown}, true
+	case is:
+		return firstLine(b, greeted)
+	case greeted:
+		return egress.Said{Speech: egress.Greeted}, false
+	default:
+		return egress.Said{Speech: egress.Unknown}, false
+	}
+}
+
+func unsound(why string) egress.Said { return egress.Said{Speech: egress.Unsound, Why: why} }
+
+// Greets says whether the first bytes of a server are those of one that speaks
+// first: of TLS and HTTP they are not.
+func Greets(b []byte) bool {
+	const http = "HTTP/"
+	n := min(len(b), len(http))
+	return n > 0 && !tlsLike(b) && string(b[:n]) != http[:n]
+}
+
+// canonical is a host as egress.Said has it; empty, if it is none.
 func canonical(host string) string {
 	if addr, err := netip.ParseAddr(host); err == nil {
+		if addr.Zone() != "" {
+			return ""
+		}
 		return addr.String()
 	}
 	name, _ := egress.CanonicalName(host)

@@ -1,60 +1,105 @@
 package sniff
 
-import "encoding/binary"
+import (
+	"encoding/binary"
 
-const (
-	recordHeader    = 5
-	recordFirst     = 20 // the types of records: change of ciphers,
-	recordHandshake = 22
-	recordLast      = 24 // … heartbeat
-	maxRecord       = 1 << 14
-	clientHello     = 1
-	handshakeHeader = 4
-	serverName      = 0 // the extension, and its one type of name
+	"github.com/bangervm/banger/internal/egress"
 )
 
-// startsTLS says whether the bytes begin with a record, as far as there are any.
-// Servers take a warning before the ClientHello, and skip it: what is not a
-// handshake is TLS without a name.
-func startsTLS(b []byte) bool {
-	return b[0] >= recordFirst && b[0] <= recordLast && (len(b) < 2 || b[1] == 3)
-}
+const (
+	recordHeader      = 5
+	recordFirst       = 20 // the types of records: change of ciphers,
+	recordAlert       = 21
+	recordHandshake   = 22
+	recordApplication = 23
+	recordLast        = 24 // … heartbeat
+	maxRecord         = 1 << 14
+	tlsMajor          = 3
+	clientHello       = 1
+	handshakeHeader   = 4
+	serverName        = 0 // the extension, and its one type of name
+	earlyData         = 42
+)
 
-// startsOldTLS says whether it is a ClientHello in SSL 2's form (RFC 5246, E.2),
-// which has no SNI; more: the bytes could be the beginning of one.
-func startsOldTLS(b []byte) (is, more bool) {
-	if b[0]&0xc0 != 0x80 || len(b) > 2 && b[2] != clientHello || len(b) > 3 && b[3] != 3 {
+// startsTLS says whether a server of TLS could take the bytes for its own: any
+// record, whatever its version (RFC 5246, E.1), as they take a warning before the
+// ClientHello and skip it; or a ClientHello in SSL 2's form (E.2). Behind a server
+// that spoke first, and so speaks something else, only what looks like TLS is.
+func startsTLS(b []byte, greeted bool) (is, more bool) {
+	record := b[0] >= recordFirst && b[0] <= recordLast
+	switch {
+	case record && greeted:
+		return len(b) > 1 && b[1] == tlsMajor, len(b) == 1
+	case record:
+		return true, false
+	case b[0]&0x80 == 0 || greeted:
 		return false, false
+	default:
+		return len(b) > 2 && b[2] == clientHello, len(b) <= 2
 	}
-	return len(b) > 3, len(b) <= 3
 }
 
-// tlsName is the SNI of the ClientHello with which the records begin.
-func tlsName(records []byte) (name string, more bool) {
-	var hello []byte
+// tlsLike is startsTLS for what begins a record in a version that there is, or
+// could in SSL 2's form.
+func tlsLike(b []byte) bool {
+	if len(b) == 0 {
+		return false
+	}
+	if b[0] >= recordFirst && b[0] <= recordLast {
+		return len(b) < 2 || b[1] == tlsMajor
+	}
+	return b[0]&0x80 != 0 && (len(b) < 3 || b[2] == clientHello)
+}
+
+// hello is a ClientHello.
+type hello struct {
+	said  egress.Said
+	end   int  // bytes up to its end, which is that of a record
+	early bool // data of the client's may follow it at once
+}
+
+func badHello(why string) (hello, bool) { return hello{said: unsound(why)}, false }
+
+// readHello reads the ClientHello with which the records begin.
+func readHello(records []byte) (h hello, more bool) {
+	var message []byte
+	rest := records
 	for {
-		if len(records) < recordHeader {
-			return "", true
+		if len(rest) > 0 && rest[0] != recordHandshake {
+			return badHello("it is no TLS ClientHello")
 		}
-		length := int(binary.BigEndian.Uint16(records[3:]))
-		if records[0] != recordHandshake || records[1] != 3 || length == 0 || length > maxRecord {
-			return "", false
+		if len(rest) > 1 && rest[1] != tlsMajor {
+			return badHello("the TLS record has a version that there is not")
 		}
-		records = records[recordHeader:]
-		hello = append(hello, records[:min(length, len(records))]...)
-		if len(hello) >= handshakeHeader {
-			size := handshakeHeader + int(hello[1])<<16 + int(hello[2])<<8 + int(hello[3])
-			if hello[0] != clientHello || size > MaxPrefix {
-				return "", false
+		if len(rest) < recordHeader {
+			return h, true
+		}
+		length := int(binary.BigEndian.Uint16(rest[3:]))
+		if length == 0 || length > maxRecord {
+			return badHello("the TLS record has a length that it may not have")
+		}
+		rest = rest[recordHeader:]
+		message = append(message, rest[:min(length, len(rest))]...)
+		if len(message) > 0 && message[0] != clientHello {
+			return badHello("it is no TLS ClientHello")
+		}
+		if len(message) >= handshakeHeader {
+			size := handshakeHeader + int(message[1])<<16 + int(message[2])<<8 + int(message[3])
+			switch {
+			case size > MaxPrefix:
+				return badHello("the TLS ClientHello is longer than 64 KiB")
+			case len(message) > size:
+				return badHello("the TLS ClientHello has something behind it in its record")
+			case len(message) == size && len(rest) >= length:
+				h = parseHello(message[handshakeHeader:])
+				h.end = len(records) - len(rest) + length
+				return h, false
 			}
-			if len(hello) >= size {
-				return helloName(hello[handshakeHeader:size]), false
-			}
 		}
-		if len(records) < length {
-			return "", true
+		if len(rest) < length {
+			return h, true
 		}
-		records = records[length:]
+		rest = rest[length:]
 	}
 }
 
@@ -89,32 +134,47 @@ func (r *reader) vector(bytes int) *reader {
 	return &reader{rest: rest, bad: r.bad}
 }
 
-// helloName is the one name in the ClientHello's extensions.
-func helloName(hello []byte) string {
-	r := &reader{rest: hello}
-	r.take(2 + 32) // version, random
-	r.vector(1)    // session
-	r.vector(2)    // ciphers
-	r.vector(1)    // compression
+// parseHello reads the one name in a ClientHello's extensions.
+func parseHello(message []byte) hello {
+	h := hello{said: egress.Said{Speech: egress.Sound}}
+	malformed := hello{said: unsound("the TLS ClientHello is malformed")}
+	r := &reader{rest: message}
+	if version := r.take(2); len(version) == 2 && version[0] != tlsMajor {
+		return malformed
+	}
+	r.take(32)  // random
+	r.vector(1) // session
+	r.vector(2) // ciphers
+	r.vector(1) // compression
+	if !r.bad && len(r.rest) == 0 {
+		return h
+	}
 	extensions := r.vector(2)
 	if r.bad || len(r.rest) > 0 {
-		return ""
+		return malformed
 	}
-	name, found := "", false
+	seen := map[int]bool{}
 	for len(extensions.rest) > 0 && !extensions.bad {
 		kind, data := extensions.number(2), extensions.vector(2)
-		if kind != serverName {
-			continue
+		if seen[kind] {
+			return hello{said: unsound("the TLS ClientHello has an extension twice")}
 		}
-		if found {
-			return ""
+		seen[kind] = true
+		switch kind {
+		case earlyData:
+			h.early = true
+		case serverName:
+			name := listedName(data)
+			if name == "" {
+				return hello{said: unsound("the TLS ClientHello has a malformed name")}
+			}
+			h.said.Hosts = []string{name}
 		}
-		name, found = listedName(data), true
 	}
 	if extensions.bad {
-		return ""
+		return malformed
 	}
-	return name
+	return h
 }
 
 // listedName is the one name of a server_name extension.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bangervm/banger/internal/egress"
 	"github.com/bangervm/banger/internal/netstack/sniff"
 )
 
@@ -89,74 +90,98 @@ func TestHostOfTLS(t *testing.T) {
 	}{
 		"Go's client":                 {clientHello(t, &tls.Config{ServerName: "a.example.org"}), "a.example.org"},
 		"Go's client of TLS 1.2":      {clientHello(t, &tls.Config{ServerName: "a.example.org", MaxVersion: tls.VersionTLS12}), "a.example.org"},
-		"Go's client to an address":   {clientHello(t, &tls.Config{ServerName: "203.0.113.5"}), ""},
+		"Go's client to an address":   {clientHello(t, &tls.Config{ServerName: "203.0.113.5"}), "absent"},
 		"Go's, and data behind":       {append(clientHello(t, &tls.Config{ServerName: "a.example.org"}), "\x17\x03\x03"...), "a.example.org"},
-		"GREASE and padding":          {hello(record, grease(), sni("a.example"), grease()), "a.example"},
+		"GREASE and padding":          {hello(record, grease(), sni("a.example"), extension(0x1a1a)), "a.example"},
 		"records of one byte":         {hello(1, sni("a.example")), "a.example"},
 		"records of three bytes":      {hello(3, grease(), sni("a.example")), "a.example"},
 		"40,000 bytes":                {hello(record, huge, sni("a.example")), "a.example"},
-		"70,000 bytes":                {hello(record, huge, huge[:20_000], sni("a.example")), ""},
+		"70,000 bytes":                {hello(record, huge, huge[:20_000], sni("a.example")), "unsound"},
 		"upper case and a dot":        {hello(record, sni("A.EXAMPLE.")), "a.example"},
 		"an address":                  {hello(record, sni("203.0.113.5")), "203.0.113.5"},
 		"an IPv6 address":             {hello(record, sni("2001:DB8::5")), "2001:db8::5"},
-		"no SNI":                      {hello(record, grease()), ""},
-		"an empty SNI":                {hello(record, sni("")), ""},
-		"an SNI with no list":         {hello(record, extension(0)), ""},
-		"an SNI with an empty list":   {hello(record, sni()), ""},
-		"two names":                   {hello(record, sni("a.example", "b.example")), ""},
-		"two SNIs":                    {hello(record, sni("a.example"), sni("b.example")), ""},
-		"a name of another type":      {hello(record, extension(0, prefixed(2, []byte{1}, prefixed(2, []byte("a.example"))))), ""},
-		"bytes behind the list":       {hello(record, extension(0, prefixed(2, []byte{0}, prefixed(2, []byte("a.example"))), []byte{0})), ""},
-		"a NUL":                       {hello(record, sni("a.example\x00.b.example")), ""},
-		"a space":                     {hello(record, sni("a.example ")), ""},
-		"two dots":                    {hello(record, sni("a.example..")), ""},
-		"a name of 254 bytes":         {hello(record, sni(strings.Repeat("a.", 126)+"aa")), ""},
-		"no extensions":               {inRecords(append([]byte{1}, prefixed(3, append(append([]byte{3, 3}, make([]byte, 32)...), 0, 0, 2, 0x13, 1, 1, 0))...), record), ""},
-		"an extension cut":            {hello(record, sni("a.example"), []byte{0, 9, 0, 9}), ""},
-		"bytes behind the extensions": {inRecords(append([]byte{1}, prefixed(3, append(append([]byte{3, 3}, make([]byte, 32)...), 0, 0, 2, 0x13, 1, 1, 0, 0, 0, 7))...), record), ""},
-		"another message":             {inRecords([]byte{2, 0, 0, 1, 0}, record), ""},
-		"an alert between":            {append(hello(8, sni("a.example"))[:13:13], 21, 3, 1, 0, 2, 1, 0), ""},
-		"a warning before the hello":  {append([]byte{21, 3, 1, 0, 2, 1, 90}, hello(record, sni("a.example"))...), ""},
-		"ciphers before the hello":    {append([]byte{20, 3, 3, 0, 1, 1}, hello(record, sni("a.example"))...), ""},
-		"an empty record":             {[]byte{22, 3, 1, 0, 0}, ""},
-		"too long a message":          {[]byte{22, 3, 1, 0, 4, 1, 1, 0, 0}, ""},
-		"too long a record":           {[]byte{22, 3, 1, 0x40, 1}, ""},
-		"SSL 2's form, long":          {[]byte{0x8f, 0x2e, 1, 3, 1, 0, 3, 0, 0, 0, 0x10}, ""},
-		"SSL 2's form":                {[]byte{0x80, 0x2e, 1, 3, 1, 0, 3, 0, 0, 0, 0x10}, ""},
+		"no SNI":                      {hello(record, grease()), "absent"},
+		"an empty SNI":                {hello(record, sni("")), "unsound"},
+		"an SNI with no list":         {hello(record, extension(0)), "unsound"},
+		"an SNI with an empty list":   {hello(record, sni()), "unsound"},
+		"two names":                   {hello(record, sni("a.example", "b.example")), "unsound"},
+		"two SNIs":                    {hello(record, sni("a.example"), sni("b.example")), "unsound"},
+		"a name of another type":      {hello(record, extension(0, prefixed(2, []byte{1}, prefixed(2, []byte("a.example"))))), "unsound"},
+		"bytes behind the list":       {hello(record, extension(0, prefixed(2, []byte{0}, prefixed(2, []byte("a.example"))), []byte{0})), "unsound"},
+		"a NUL":                       {hello(record, sni("a.example\x00.b.example")), "unsound"},
+		"a space":                     {hello(record, sni("a.example ")), "unsound"},
+		"two dots":                    {hello(record, sni("a.example..")), "unsound"},
+		"a name of 254 bytes":         {hello(record, sni(strings.Repeat("a.", 126)+"aa")), "unsound"},
+		"no extensions":               {inRecords(append([]byte{1}, prefixed(3, append(append([]byte{3, 3}, make([]byte, 32)...), 0, 0, 2, 0x13, 1, 1, 0))...), record), "absent"},
+		"an extension cut":            {hello(record, sni("a.example"), []byte{0, 9, 0, 9}), "unsound"},
+		"bytes behind the extensions": {inRecords(append([]byte{1}, prefixed(3, append(append([]byte{3, 3}, make([]byte, 32)...), 0, 0, 2, 0x13, 1, 1, 0, 0, 0, 7))...), record), "unsound"},
+		"another message":             {inRecords([]byte{2, 0, 0, 1, 0}, record), "unsound"},
+		"an alert between":            {append(hello(8, sni("a.example"))[:13:13], 21, 3, 1, 0, 2, 1, 0), "unsound"},
+		"a warning before the hello":  {append([]byte{21, 3, 1, 0, 2, 1, 90}, hello(record, sni("a.example"))...), "unsound"},
+		"ciphers before the hello":    {append([]byte{20, 3, 3, 0, 1, 1}, hello(record, sni("a.example"))...), "unsound"},
+		"an empty record":             {[]byte{22, 3, 1, 0, 0}, "unsound"},
+		"too long a message":          {[]byte{22, 3, 1, 0, 4, 1, 1, 0, 0}, "unsound"},
+		"too long a record":           {[]byte{22, 3, 1, 0x40, 1}, "unsound"},
+		"SSL 2's form, long":          {[]byte{0x8f, 0x2e, 1, 3, 1, 0, 3, 0, 0, 0, 0x10}, "unsound"},
+		"SSL 2's form":                {[]byte{0x80, 0x2e, 1, 3, 1, 0, 3, 0, 0, 0, 0x10}, "unsound"},
 	} {
-		got, more := sniff.Host(c.bytes)
-		if more || got.Kind != sniff.TLS || got.Name != c.want {
+		got, more := sniff.First(c.bytes, false)
+		if more || summary(got) != c.want {
 			t.Errorf("%s: %+v, more: %v, want %q", what, got, more, c.want)
 		}
 	}
 }
 
-func TestHostWaitsForTheWholeClientHello(t *testing.T) {
+func TestItWaitsForTheWholeClientHello(t *testing.T) {
 	for _, whole := range [][]byte{clientHello(t, &tls.Config{ServerName: "a.example.org"}), hello(7, sni("a.example.org"), grease())} {
 		for n := range whole {
-			if got, more := sniff.Host(whole[:n]); !more || got.Name != "" {
-				t.Fatalf("after %d of %d bytes: %+v, more: %v", n, len(whole), got, more)
+			if got, more := sniff.First(whole[:n], false); !more {
+				t.Fatalf("after %d of %d bytes: %+v", n, len(whole), got)
+			}
+			if got := sniff.FirstAtEnd(whole[:n], false); n > 0 && got.Speech != egress.Unsound {
+				t.Fatalf("after %d of %d bytes, and the end: %+v", n, len(whole), got)
 			}
 		}
-		if got, more := sniff.Host(whole); more || got.Name != "a.example.org" {
+		if got, more := sniff.First(whole, false); more || summary(got) != "a.example.org" {
 			t.Errorf("at the end: %+v, more: %v", got, more)
 		}
 	}
 }
 
-func TestHostGivesUpAfterMaxPrefix(t *testing.T) {
-	slow := bytes.Repeat([]byte{22, 3, 1, 0, 1, 1}, sniff.MaxPrefix/6+2)
-	slow[11], slow[17], slow[23] = 0, 0xf0, 0 // a message of 61,440 bytes, one in each record
-	head := "GET / HTTP/1.1\r\nHost: a.example\r\nX: " + strings.Repeat("x", sniff.MaxPrefix)
-	for _, c := range []struct {
-		bytes []byte
-		kind  sniff.Kind
-	}{{slow, sniff.TLS}, {[]byte(head), sniff.HTTP}, {[]byte("GET /" + strings.Repeat("x", sniff.MaxPrefix)), sniff.HTTP}, {[]byte(strings.Repeat("\r\n", sniff.MaxPrefix)), sniff.HTTP}} {
-		if _, more := sniff.Host(c.bytes[:sniff.MaxPrefix-1]); !more {
-			t.Errorf("%.20q: it gave up before the bound", c.bytes)
+// Servers need not look at the version of a record (RFC 5246, E.1), and some do not.
+func TestARecordOfAnyVersionIsTLS(t *testing.T) {
+	for kind := byte(20); kind <= 24; kind++ {
+		for major := range 256 {
+			b := hello(1<<14, sni("a.example"))
+			b[0], b[1] = kind, byte(major)
+			got, more := sniff.First(b, false)
+			if want := kind == 22 && major == 3; more || (got.Speech == egress.Sound) != want || got.Speech != egress.Sound && got.Speech != egress.Unsound {
+				t.Errorf("type %d, major %d: %+v, more: %v", kind, major, got, more)
+			}
 		}
-		if got, more := sniff.Host(c.bytes); more || got.Kind != c.kind || got.Name != "" {
-			t.Errorf("%.20q: %+v, more: %v", c.bytes, got, more)
+	}
+	for major := range 256 {
+		for _, first := range []byte{0x80, 0x8f, 0xc0, 0xff} {
+			if got, more := sniff.First([]byte{first, 0x2e, 1, byte(major), 1}, false); more || got.Speech != egress.Unsound {
+				t.Errorf("SSL 2's form, %#x, major %d: %+v, more: %v", first, major, got, more)
+			}
+		}
+	}
+}
+
+func TestItGivesUpAfterMaxPrefix(t *testing.T) {
+	slow := bytes.Repeat([]byte{22, 3, 1, 0, 1, 0}, sniff.MaxPrefix/6+2)
+	slow[5], slow[11], slow[17], slow[23] = 1, 0, 0xf0, 0 // a message of 61,440 bytes, one in each record
+	head := "GET / HTTP/1.1\r\nHost: a.example\r\nX: " + strings.Repeat("x", sniff.MaxPrefix)
+	for _, b := range [][]byte{
+		slow, []byte(head), []byte("GET /" + strings.Repeat("x", sniff.MaxPrefix)), []byte(strings.Repeat("\r\n", sniff.MaxPrefix)),
+		[]byte(strings.Repeat("X", sniff.MaxPrefix)),
+	} {
+		if _, more := sniff.First(b[:sniff.MaxPrefix-1], false); !more {
+			t.Errorf("%.20q: it gave up before the bound", b)
+		}
+		if got, more := sniff.First(b, false); more || got.Speech != egress.Unsound {
+			t.Errorf("%.20q: %+v, more: %v", b, got, more)
 		}
 	}
 }

@@ -1,0 +1,272 @@
+package netstack
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/bangervm/banger/internal/egress"
+	"github.com/bangervm/banger/internal/netstack/sniff"
+)
+
+const (
+	// lookTime is how long a guest may take from its first byte until its
+	// destination is told, and a server to speak first where that matters.
+	lookTime = 10 * time.Second
+	// maxLooks is in how many pieces it may be told, as each is looked at with all
+	// before it.
+	maxLooks = 2048
+	// maxHeld bounds, in bytes, what all of a guest's connections hold back to be
+	// looked at, beyond a small buffer each.
+	maxHeld = 32 << 20
+)
+
+// hearing holds back what a guest says until its destination is told.
+type hearing struct {
+	f     *flow
+	guest interface {
+		io.Reader
+		SetReadDeadline(at time.Time) error
+	}
+	prefix []byte
+	counts int64 // of f.n.held
+}
+
+// gate reads what the guest says first, where the verdict depends on it, and
+// passes it on once that names nothing that is denied. What the server says
+// meanwhile goes to the guest: it may be the server who speaks first.
+func (f *flow) gate(guest *guestConn, host io.Writer) error {
+	if !f.needsHost {
+		return nil
+	}
+	h := &hearing{f: f, guest: guest, prefix: make([]byte, 0, idleBuffer)}
+	defer h.drop()
+	said, err := h.first()
+	if err != nil || len(h.prefix) == 0 {
+		return err // an end without a word: pass meets it again
+	}
+	if err := f.check(said); err != nil {
+		return err
+	}
+	if err := h.rest(host); err != nil {
+		return err
+	}
+	return guest.SetReadDeadline(time.Time{})
+}
+
+// first reads until the destination is told.
+func (h *hearing) first() (egress.Said, error) {
+	for range maxLooks {
+		if len(h.prefix) == cap(h.prefix) && !h.grow() {
+			return egress.Said{}, h.f.refuse(egress.Verdict{Rule: egress.GroundUnclear}, "too many connections do not say their destination")
+		}
+		read, err := h.guest.Read(h.prefix[len(h.prefix):cap(h.prefix)])
+		h.prefix = h.prefix[:len(h.prefix)+read]
+		ended := errors.Is(err, io.EOF)
+		if err != nil && !ended && !isTimeout(err) {
+			return egress.Said{}, err
+		}
+		said, more := sniff.First(h.prefix, h.f.wasGreeted())
+		switch {
+		case ended:
+			return sniff.FirstAtEnd(h.prefix, h.f.wasGreeted()), nil
+		case !more:
+			return said, nil
+		case err != nil:
+			return egress.Said{}, h.late()
+		case len(h.prefix) == read:
+			if err := h.guest.SetReadDeadline(time.Now().Add(h.f.n.lookTime)); err != nil {
+				return egress.Said{}, err
+			}
+		}
+	}
+	return egress.Said{}, h.late()
+}
+
+func (h *hearing) late() error {
+	return h.f.refuse(egress.Verdict{Rule: egress.GroundUnclear}, "the destination was not told in the first bytes")
+}
+
+// grow makes room for more to look at, if all of the guest's connections leave some.
+func (h *hearing) grow() bool {
+	size := min(2*cap(h.prefix), sniff.MaxPrefix)
+	if !h.hold(int64(size)) {
+		return false
+	}
+	h.prefix = append(make([]byte, 0, size), h.prefix...)
+	return true
+}
+
+// hold counts that so many bytes are held back.
+func (h *hearing) hold(bytes int64) bool {
+	more := max(bytes-idleBuffer, 0) - h.counts
+	if h.f.n.held.Add(more) > maxHeld && more > 0 {
+		h.f.n.held.Add(-more)
+		return false
+	}
+	h.counts += more
+	return true
+}
+
+func (h *hearing) drop() {
+	h.prefix = nil
+	_ = h.hold(0)
+}
+
+// rest passes on what was looked at, and of TLS what follows until no second
+// ClientHello can.
+func (h *hearing) rest(host io.Writer) error {
+	retry, first := sniff.NewRetry(h.prefix)
+	if retry == nil {
+		return h.pass(host, h.prefix)
+	}
+	if err := h.pass(host, h.prefix[:first]); err != nil {
+		return err
+	}
+	more, buf := h.prefix[first:], make([]byte, idleBuffer)
+	waits := false
+	for {
+		pass, said := retry.Next(more)
+		if said != nil {
+			if err := h.f.check(*said); err != nil {
+				return err
+			}
+		}
+		if err := h.pass(host, pass); err != nil {
+			return err
+		}
+		if retry.Over() {
+			return nil
+		}
+		if !h.hold(int64(retry.Held())) {
+			return h.late()
+		}
+		if now := retry.Held() > 0; now != waits {
+			waits = now
+			deadline := time.Time{}
+			if waits {
+				deadline = time.Now().Add(h.f.n.lookTime)
+			}
+			if err := h.guest.SetReadDeadline(deadline); err != nil {
+				return err
+			}
+		}
+		read, err := h.guest.Read(buf)
+		if more = buf[:read]; err != nil && read == 0 {
+			return h.end(err)
+		}
+	}
+}
+
+// end is what becomes of the connection when the guest says no more behind its
+// first ClientHello.
+func (h *hearing) end(err error) error {
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil // pass meets it again
+	case isTimeout(err):
+		return h.late()
+	default:
+		return err
+	}
+}
+
+func (h *hearing) pass(host io.Writer, bytes []byte) error {
+	if len(bytes) == 0 {
+		return nil
+	}
+	h.f.sent.Add(int64(len(bytes)))
+	_, err := host.Write(bytes)
+	return err
+}
+
+func isTimeout(err error) bool {
+	timeout, ok := errors.AsType[net.Error](err)
+	return errors.Is(err, os.ErrDeadlineExceeded) || ok && timeout.Timeout()
+}
+
+// check decides on what the flow says of its destination.
+func (f *flow) check(said egress.Said) error {
+	verdict := f.says(said)
+	if !verdict.Allow && f.couldGreet(said) && f.awaitGreeting() {
+		said.Speech = egress.Greeted
+		verdict = f.says(said)
+	}
+	if verdict.Allow {
+		return nil
+	}
+	return f.refuse(verdict, reasonOfDenial(verdict, said))
+}
+
+func reasonOfDenial(verdict egress.Verdict, said egress.Said) string {
+	switch {
+	case said.Why != "":
+		return said.Why
+	case verdict.Rule == egress.GroundUnclear:
+		return "the connection is neither TLS nor HTTP, nor of another protocol that is allowed here"
+	case len(said.Hosts) == 0:
+		return "the connection names no host"
+	default:
+		return "the connection is for " + strings.Join(said.Hosts, " and ")
+	}
+}
+
+// refuse logs a verdict on a flow that was let begin, and is the error that ends it.
+func (f *flow) refuse(verdict egress.Verdict, reason string) error {
+	f.n.deny(f, verdict, reason)
+	return cutReason("denied: " + reason)
+}
+
+// greeter notes what a server says first.
+type greeter struct {
+	io.Reader
+	f    *flow
+	told bool
+}
+
+func (g *greeter) Read(p []byte) (int, error) {
+	read, err := g.Reader.Read(p)
+	if read > 0 && !g.told {
+		g.told = true
+		if sniff.Greets(p[:read]) {
+			close(g.f.greeted)
+		}
+	}
+	return read, err
+}
+
+// wasGreeted says whether the server spoke, which it did first if it was before the
+// guest's first byte; TLS and HTTP do not begin so in any case.
+func (f *flow) wasGreeted() bool {
+	select {
+	case <-f.greeted:
+		return true
+	default:
+		return false
+	}
+}
+
+// couldGreet says whether it would be allowed if its server spoke first.
+func (f *flow) couldGreet(said egress.Said) bool {
+	if said.Speech != egress.Words && said.Speech != egress.Unknown {
+		return false
+	}
+	said.Speech = egress.Greeted
+	return f.would(said).Allow
+}
+
+// awaitGreeting waits a while for the server to speak first.
+func (f *flow) awaitGreeting() bool {
+	timer := time.NewTimer(f.n.lookTime)
+	defer timer.Stop()
+	select {
+	case <-f.greeted:
+		return true
+	case <-f.ctx.Done():
+	case <-timer.C:
+	}
+	return false
+}
