@@ -56,6 +56,7 @@ type VM struct {
 	GuestIP     string            `json:"guest_ip" doc:"in its virtual network; empty without one"`
 	Egress      string            `json:"egress" doc:"the policy, as text; a preset's name when it is one"`
 	Publish     []Publish         `json:"publish"`
+	Ports       string            `json:"ports" doc:"which listeners of the guest appear on the host by themselves: all, shared (those that are not bound to its loopback) or none"`
 	ExitReason  string            `json:"exit_reason"`
 	ExitMessage string            `json:"exit_message"`
 	CreatedAt   time.Time         `json:"created_at"`
@@ -94,6 +95,7 @@ type CreateVM struct {
 	Network     *string           `json:"network,omitempty" doc:"user (default) or none"`
 	Egress      *string           `json:"egress,omitempty" doc:"a preset or the text of a policy"`
 	Publish     []Publish         `json:"publish,omitempty"`
+	Ports       *string           `json:"ports,omitempty" doc:"all, shared or none"`
 	Start       *bool             `json:"start,omitempty" doc:"default true"`
 	Wait        string            `json:"wait,omitempty" doc:"ready (default), started, none or port:N"`
 }

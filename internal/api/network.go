@@ -21,6 +21,7 @@ type Port struct {
 	GuestAddress []string `json:"guest_address" doc:"what it is bound to in the guest"`
 	Source       string   `json:"source" enum:"auto,published,forward"`
 	Listening    bool     `json:"listening" doc:"something in the guest listens there"`
+	Loopback     bool     `json:"loopback" doc:"it is bound to the guest's loopback only"`
 	Problem      string   `json:"problem" doc:"why it is not on the host; else empty"`
 	PID          int      `json:"pid"`
 	Process      string   `json:"process"`

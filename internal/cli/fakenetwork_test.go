@@ -12,7 +12,7 @@ import (
 
 // fakePorts are what listens in the VM "web".
 var fakePorts = []api.Port{
-	{Proto: "tcp", Address: "127.128.1.7", Port: 5432, Endpoint: "web.vm:5432", GuestPort: 5432, GuestAddress: []string{"127.0.0.1"}, Source: "auto", Listening: true, PID: 9, Process: "postgres", Command: "postgres -D /data"},
+	{Proto: "tcp", Address: "127.128.1.7", Port: 5432, Endpoint: "web.vm:5432", GuestPort: 5432, GuestAddress: []string{"127.0.0.1"}, Source: "auto", Listening: true, Loopback: true, PID: 9, Process: "postgres", Command: "postgres -D /data"},
 	{Proto: "tcp", Address: "127.128.1.7", Port: 8080, Endpoint: "web.vm:8080", URL: "http://web.vm:8080", GuestPort: 8080, GuestAddress: []string{"::"}, Source: "auto", Listening: true, Process: "node", Command: "node \x1b[2Jserver.js"},
 	{Proto: "tcp", Address: "127.128.1.7", Port: 20443, Endpoint: "web.vm:20443", URL: "https://web.vm:20443", GuestPort: 443, Source: "auto", Listening: true, Process: "nginx", Command: "nginx: master process"},
 	{Proto: "tcp", GuestPort: 9, Source: "auto", Listening: true, Process: "discard", Problem: "too many ports"},

@@ -31,11 +31,19 @@ const (
 	networkNone = "none"
 )
 
+// Which ports appear by themselves, as in api.VM.Ports.
+const (
+	portsAll    = "all"
+	portsShared = "shared"
+	portsNone   = "none"
+)
+
 // networkFlags are the flags by which create and run describe a VM's network.
 type networkFlags struct {
 	network *optional[string]
 	egress  *optional[string]
 	publish *publishes
+	ports   *optional[string]
 }
 
 func (a *App) networkFlags(cmd *cobra.Command) networkFlags {
@@ -47,6 +55,10 @@ func (a *App) networkFlags(cmd *cobra.Command) networkFlags {
 		publish: publishFlag(cmd,
 			"publish a guest port on the host, as [ADDR:]`HOST:GUEST`[/udp]; repeatable"),
 	}
+	f.ports = optionalFlag(cmd, "ports", "WHICH", "listeners that appear on this host by themselves: all (default), shared (not those on the VM's loopback), none", func(text string) (string, error) {
+		return oneOf("--ports", text, portsAll, portsShared, portsNone)
+	})
+	complete(cmd, "ports", portsAll, portsShared, portsNone)
 	complete(cmd, "network", networkUser, networkNone)
 	complete(cmd, "egress", egress.Presets()...)
 	return f
@@ -61,6 +73,7 @@ func (f networkFlags) apply(req *api.CreateVM) error {
 		}
 	}
 	req.Network, req.Egress, req.Publish = f.network.value, f.egress.value, f.publish.list
+	req.Ports = f.ports.value
 	return nil
 }
 

@@ -66,6 +66,9 @@ func portNote(p api.Port) string {
 	case p.Port != p.GuestPort:
 		notes = append(notes, guest)
 	}
+	if p.Loopback && p.Listening {
+		notes = append(notes, "loopback")
+	}
 	if p.Source != "auto" && p.Source != "" {
 		notes = append(notes, p.Source)
 	}

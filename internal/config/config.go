@@ -35,6 +35,8 @@ type VMDefaults struct {
 // Network is the [network] table.
 type Network struct {
 	Egress string `json:"egress"`
+	// Ports is "all", "shared" or "none".
+	Ports string `json:"ports"`
 	// DNS are "ADDRESS:PORT".
 	DNS       []string `json:"dns"`
 	NamesPort int      `json:"names_port"`
@@ -46,7 +48,7 @@ func Default() Config {
 		Driver:   "auto",
 		LogLevel: slog.LevelInfo, DetachKeys: "ctrl-]",
 		VM:      VMDefaults{Image: "debian", VCPU: 1, Memory: 512 << 20, Disk: 8 << 30},
-		Network: Network{Egress: "all", NamesPort: 5300},
+		Network: Network{Egress: "all", Ports: "all", NamesPort: 5300},
 	}
 }
 

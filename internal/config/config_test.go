@@ -105,14 +105,14 @@ func TestNoFileIsTheDefault(t *testing.T) {
 
 func TestFileThenEnvironment(t *testing.T) {
 	got, err := loadText(t, "driver = 'qemu-tcg'\nssh_key = '/keys/id'\nlog_level = 'debug'\n[vm]\nimage = 'alpine'\nvcpu = 4\nmemory = '2GiB'\ndisk = '20G'\n[network]\negress = 'default deny; allow example.org'\ndns = ['192.0.2.1']\n",
-		map[string]string{"BANGER_VCPU": "2", "BANGER_DISK": "1.5G", "BANGER_QEMU": "/opt/qemu", "BANGER_DETACH_KEYS": "ctrl-p,ctrl-q", "BANGER_DNS": "127.0.0.1:5353, ::1", "BANGER_NAMES_PORT": "0"})
+		map[string]string{"BANGER_VCPU": "2", "BANGER_DISK": "1.5G", "BANGER_QEMU": "/opt/qemu", "BANGER_DETACH_KEYS": "ctrl-p,ctrl-q", "BANGER_DNS": "127.0.0.1:5353, ::1", "BANGER_NAMES_PORT": "0", "BANGER_PORTS": "shared"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := Config{
 		Driver: "qemu-tcg", QEMU: "/opt/qemu", LogLevel: slog.LevelDebug, DetachKeys: "ctrl-p,ctrl-q", SSHKey: "/keys/id",
 		VM:      VMDefaults{Image: "alpine", VCPU: 2, Memory: 2 << 30, Disk: 3 << 29},
-		Network: Network{Egress: "default deny; allow example.org", DNS: []string{"127.0.0.1:5353", "[::1]:53"}},
+		Network: Network{Egress: "default deny; allow example.org", Ports: "shared", DNS: []string{"127.0.0.1:5353", "[::1]:53"}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -156,6 +156,7 @@ func TestRefusals(t *testing.T) {
 		"variable's range":   {"", map[string]string{"BANGER_VCPU": "-3"}, []string{"-3"}},
 		"relative key":       {"ssh_key = 'id_ed25519'", nil, []string{"ssh_key", "id_ed25519"}},
 		"egress":             {"[network]\negress = 'allow'", nil, []string{"network.egress", "allow"}},
+		"ports":              {"[network]\nports = 'some'", nil, []string{"network.ports", "some"}},
 		"resolver":           {"[network]\ndns = ['localhost']", nil, []string{"network.dns", "localhost"}},
 		"resolver's port":    {"[network]\ndns = ['127.0.0.1:0']", nil, []string{"127.0.0.1:0"}},
 		"any resolver":       {"", map[string]string{"BANGER_DNS": "0.0.0.0"}, []string{"0.0.0.0"}},

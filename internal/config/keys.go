@@ -76,6 +76,8 @@ func Keys() []Key {
 			func(c *Config) *Size { return &c.VM.Disk }),
 		textKey("network.egress", "BANGER_EGRESS", SideVM, "egress policy: a preset, or the text of a policy (see egress.md)", `egress = "packages"`,
 			func(c *Config) *string { return &c.Network.Egress }),
+		textKey("network.ports", "BANGER_PORTS", SideVM, "listeners in the VM that appear on the host by themselves: all, shared (not those on its loopback) or none (see network.md)", `ports = "shared"`,
+			func(c *Config) *string { return &c.Network.Ports }),
 		{
 			Name: "network.dns", Env: "BANGER_DNS", Side: SideDaemon, form: formList, Example: `dns = ["192.0.2.53", "[2001:db8::53]:5353"]`,
 			Doc: "upstream DNS servers of guests; empty: the host's. The variable separates them by commas",

@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/bangervm/banger/internal/egress"
@@ -29,6 +30,9 @@ func (n *Network) complete() error {
 			return fault.New(fault.Invalid, "network.dns %q is not the address of a resolver", text).WithHint("for example 127.0.0.1:5353 or [::1]:53")
 		}
 		n.DNS[i] = addr.String()
+	}
+	if modes := []string{"all", "shared", "none"}; !slices.Contains(modes, n.Ports) {
+		return fault.Wrap(fault.Invalid, notOneOf(n.Ports, modes...), "network.ports")
 	}
 	if n.NamesPort < 0 || n.NamesPort > 65535 {
 		return fault.New(fault.Invalid, "network.names_port %d is not between 0 and 65535", n.NamesPort).WithHint("5300 is the default, 0 is for none")

@@ -78,7 +78,7 @@ func (s *settings) defaults(ctx context.Context) vm.Defaults {
 	cfg := s.of(ctx)
 	return vm.Defaults{
 		Image: cfg.VM.Image, Kernel: cfg.VM.Kernel, VCPU: cfg.VM.VCPU,
-		MemoryBytes: int64(cfg.VM.Memory), DiskBytes: int64(cfg.VM.Disk), Egress: cfg.Network.Egress,
+		MemoryBytes: int64(cfg.VM.Memory), DiskBytes: int64(cfg.VM.Disk), Egress: cfg.Network.Egress, Ports: vm.PortsMode(cfg.Network.Ports),
 	}
 }
 

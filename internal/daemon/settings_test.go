@@ -54,7 +54,7 @@ func TestACommandsConfigurationHolds(t *testing.T) {
 				c.VM = config.VMDefaults{Image: "alpine", Kernel: "k", VCPU: 3, Memory: 1 << 30, Disk: 2 << 30}
 			},
 			func(s *settings, ctx context.Context) any { return s.defaults(ctx) },
-			vm.Defaults{Image: "alpine", Kernel: "k", VCPU: 3, MemoryBytes: 1 << 30, DiskBytes: 2 << 30, Egress: "all"},
+			vm.Defaults{Image: "alpine", Kernel: "k", VCPU: 3, MemoryBytes: 1 << 30, DiskBytes: 2 << 30, Egress: "all", Ports: vm.PortsAll},
 		},
 		"resolvers": {
 			func(c *config.Config) { c.Network.DNS = []string{"192.0.2.1:53"} },

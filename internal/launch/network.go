@@ -58,7 +58,7 @@ func (m *Machine) Ports(ctx context.Context) (vm.Ports, error) {
 	for _, p := range answer.Ports[:min(maxPorts, len(answer.Ports))] {
 		out.Ports = append(out.Ports, vm.Port{
 			Proto: p.Proto, GuestAddress: p.GuestAddress, GuestPort: p.GuestPort, HostAddress: p.HostAddress, HostPort: p.HostPort,
-			Problem: p.Problem, Source: string(p.Source), Listening: p.Listening, Scheme: p.Scheme,
+			Problem: p.Problem, Source: string(p.Source), Listening: p.Listening, Loopback: p.Loopback, Scheme: p.Scheme,
 			PID: p.PID, Process: p.Process, Command: p.Command,
 		})
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"runtime/debug"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/bangervm/banger/internal/guest"
 	"github.com/bangervm/banger/internal/netstack"
 	"github.com/bangervm/banger/internal/portmap"
+	"github.com/bangervm/banger/internal/sockdiag"
 	"github.com/bangervm/banger/internal/statedir"
 	"github.com/bangervm/banger/internal/vm"
 	"github.com/bangervm/banger/internal/webprobe"
@@ -70,7 +72,10 @@ func openNetwork(dir statedir.VM, spec vm.Spec, log *slog.Logger) (*hostNet, err
 	if err := checkPublish(spec.Publish); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
-	m := portmap.New(portmap.Config{Loopback: loopback, Dial: way.dial, Probe: webprobe.Probe, Log: log})
+	m := portmap.New(portmap.Config{
+		Loopback: loopback, Name: spec.Name, Card: way.own, Ports: spec.Ports, Own: ownClient,
+		Dial: way.dial, Probe: webprobe.Probe, Log: log,
+	})
 	m.Publish(spec.Publish)
 	n.ports = m
 	return n, nil
@@ -135,6 +140,11 @@ func (n *hostNet) Close() error {
 		errs = append(errs, n.records.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// ownClient is portmap.OwnClient: the kernel knows whose a client is.
+func ownClient(proto string, client, server netip.AddrPort) (bool, error) {
+	return sockdiag.Owned(os.Getuid(), proto, client, server)
 }
 
 func loopbackOf(spec vm.Spec) (netip.Addr, error) {

@@ -42,11 +42,13 @@ type Port struct {
 	HostPort    uint16 `json:"host_port,omitempty"`
 	Problem     string `json:"problem,omitempty"`
 	Source      Source `json:"source"`
-	Listening   bool   `json:"listening"`        // something in the guest listens there
-	Scheme      string `json:"scheme,omitempty"` // "https" or "http", of a web server
-	PID         int    `json:"pid,omitempty"`
-	Process     string `json:"process,omitempty"`
-	Command     string `json:"command,omitempty"`
+	Listening   bool   `json:"listening"` // something in the guest listens there
+	// Loopback says that it is bound to the guest's loopback only.
+	Loopback bool   `json:"loopback,omitempty"`
+	Scheme   string `json:"scheme,omitempty"` // "https" or "http", of a web server
+	PID      int    `json:"pid,omitempty"`
+	Process  string `json:"process,omitempty"`
+	Command  string `json:"command,omitempty"`
 }
 
 // Source is why a port is on the host.

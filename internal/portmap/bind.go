@@ -35,14 +35,16 @@ func newEntry(source monitorrpc.Source, network string, to target) *entry {
 // reconcile makes the auto listeners those of the sockets; the caller holds mu.
 func (m *Map) reconcile() {
 	for k, e := range m.auto {
-		if _, ok := m.sockets[k]; !ok {
+		if s, ok := m.sockets[k]; !ok || !m.shown(s) {
 			e.unbind()
 			delete(m.auto, k)
 		}
 	}
 	keys := make([]key, 0, len(m.sockets))
-	for k := range m.sockets {
-		keys = append(keys, k)
+	for k, s := range m.sockets {
+		if m.shown(s) {
+			keys = append(keys, k)
+		}
 	}
 	slices.SortFunc(keys, compareKeys)
 	for _, k := range keys {
@@ -106,14 +108,14 @@ func (m *Map) bindPort(e *entry, at netip.AddrPort) error {
 		if err != nil {
 			return err
 		}
-		m.bound(e, conn.LocalAddr(), m.serveUDP(conn, e.to))
+		m.bound(e, conn.LocalAddr(), m.serveUDP(conn, e))
 		return nil
 	}
 	l, err := net.ListenTCP(family("tcp", at), net.TCPAddrFromAddrPort(at))
 	if err != nil {
 		return err
 	}
-	m.work.Go(func() { m.accept(l, e.to) })
+	m.work.Go(func() { m.accept(l, e) })
 	m.bound(e, l.Addr(), func() { _ = l.Close() })
 	return nil
 }

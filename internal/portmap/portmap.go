@@ -6,7 +6,7 @@
 // A listener accepts before the guest is reached: where that then fails, the
 // connection is reset, so that nobody takes it for an empty answer. What the
 // guest tells of itself is bounded and made printable here; its ports can only
-// ever appear on the VM's own loopback address.
+// ever appear on the VM's own loopback address, and are for its user alone.
 package portmap
 
 import (
@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/vm"
 )
 
 // Limits of one VM.
@@ -43,7 +44,15 @@ type Config struct {
 	// Loopback is the VM's address on the host; the zero Addr: it has none, and
 	// ports do not appear by themselves.
 	Loopback netip.Addr
-	Dial     Dial
+	// Name is the VM's; Card its network card's addresses in the guest, if it has one.
+	Name string
+	Card []netip.Addr
+	// Ports says which ports appear by themselves; empty: vm.PortsAll.
+	Ports vm.PortsMode
+	// Own tells the user's own clients from others, which no port that appears by
+	// itself lets in; nil: all are let in.
+	Own  OwnClient
+	Dial Dial
 	// Probe finds out about web servers; nil: nobody asks.
 	Probe Probe
 	Log   *slog.Logger
@@ -52,7 +61,7 @@ type Config struct {
 // Map is the ports of one VM. It is safe for concurrent use.
 type Map struct {
 	cfg   Config
-	idle  time.Duration // of a UDP session
+	idle  udpLimits
 	again time.Duration // retryAfter
 	most  int64         // maxConns
 	ctx   context.Context
@@ -61,6 +70,8 @@ type Map struct {
 	conns atomic.Int64
 	queue atomic.Int64 // bytes of datagrams that wait for the guest
 	webs  webs
+	// strange is done when it was logged that clients cannot be told apart.
+	strange sync.Once
 
 	mu        sync.Mutex
 	closed    bool
@@ -77,7 +88,7 @@ type Map struct {
 
 // New returns a Map without ports. The caller closes it.
 func New(cfg Config) *Map {
-	m := &Map{cfg: cfg, idle: udpIdle, again: retryAfter, most: maxConns, auto: map[key]*entry{}, webs: newWebs(cfg.Probe)}
+	m := &Map{cfg: cfg, idle: udpLimits{oneWay: udpOneWay, bothWays: udpBothWays}, again: retryAfter, most: maxConns, auto: map[key]*entry{}, webs: newWebs(cfg.Probe)}
 	m.ctx, m.stop = context.WithCancel(context.Background())
 	m.boot, m.endBoot = context.WithCancel(m.ctx)
 	return m

@@ -31,13 +31,13 @@ func TestPortAppearsAndGoes(t *testing.T) {
 		p := g.only()
 		want := monitorrpc.Port{
 			Proto: "tcp", GuestAddress: []string{"127.0.0.1"}, GuestPort: port,
-			HostAddress: loopback.String(), HostPort: port, Source: monitorrpc.SourceAuto, Listening: true,
+			HostAddress: loopback.String(), HostPort: port, Source: monitorrpc.SourceAuto, Listening: true, Loopback: true,
 		}
 		if diff := cmp.Diff(want, p); diff != "" {
 			t.Fatal(diff)
 		}
 		conn := g.mustConnect("tcp", p)
-		exchange(t, conn, "hello")
+		exchange(t, conn, "hello\n")
 		g.listening()
 		if left := g.ports(); len(left) != 0 {
 			t.Fatalf("round %d: %+v is left", i, left)

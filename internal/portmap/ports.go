@@ -48,7 +48,7 @@ func (m *Map) tell(e *entry) monitorrpc.Port {
 		p.Listening = true
 		p.PID, p.Process, p.Command = s.owner.PID, s.owner.Process, s.owner.Command
 		if e.to.address == "" {
-			p.GuestAddress = s.bound
+			p.GuestAddress, p.Loopback = s.bound, loopbackOnly(s)
 			p.Scheme = m.webs.scheme(e.to.key)
 		}
 	}

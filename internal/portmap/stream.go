@@ -18,7 +18,7 @@ const (
 )
 
 // accept serves a listener until it is closed.
-func (m *Map) accept(l net.Listener, to target) {
+func (m *Map) accept(l net.Listener, e *entry) {
 	for {
 		conn, err := l.Accept()
 		switch {
@@ -36,23 +36,23 @@ func (m *Map) accept(l net.Listener, to target) {
 				return
 			}
 		}
-		if !m.take() {
+		if !m.admits(e, e.network, conn.RemoteAddr(), conn.LocalAddr()) || !m.take() {
 			reset(conn)
 			continue
 		}
 		boot := m.present()
 		m.work.Go(func() {
 			defer m.done()
-			m.serve(boot, conn, to)
+			m.serve(boot, conn, e)
 		})
 	}
 }
 
 // serve carries one connection of the host to the guest. The end of ctx cuts it.
-func (m *Map) serve(ctx context.Context, host net.Conn, to target) {
-	guest, err := m.dial(ctx, to)
+func (m *Map) serve(ctx context.Context, host net.Conn, e *entry) {
+	guest, err := m.dial(ctx, e.to)
 	if err != nil {
-		m.cfg.Log.Debug("reach the guest", "port", to.key.port, "err", err)
+		m.cfg.Log.Debug("reach the guest", "port", e.to.key.port, "err", err)
 		reset(host)
 		return
 	}
@@ -62,23 +62,25 @@ func (m *Map) serve(ctx context.Context, host net.Conn, to target) {
 	}
 	stop := context.AfterFunc(ctx, cut)
 	defer stop()
-	join(host, guest, cut)
-	_ = host.Close()
-	_ = guest.Close()
-}
-
-// join carries bytes both ways until both have ended; each direction ends by
-// itself. An error in one is the end of both.
-func join(a, b net.Conn, cut func()) {
+	// Each direction ends by itself; an error in one is the end of both.
 	var both sync.WaitGroup
-	way := func(to, from net.Conn) {
-		if carry(to, from) != nil {
+	both.Go(func() {
+		if carry(host, guest) != nil {
 			cut()
 		}
-	}
-	both.Go(func() { way(a, b) })
-	both.Go(func() { way(b, a) })
+	})
+	both.Go(func() {
+		err := carry(guest, m.screened(e, host))
+		if refused, ok := errors.AsType[*misdirectedError](err); ok {
+			misdirected(ctx, host, refused.host)
+		}
+		if err != nil {
+			cut()
+		}
+	})
 	both.Wait()
+	_ = host.Close()
+	_ = guest.Close()
 }
 
 // bufferPool keeps the large buffers that no connection has borrowed.
@@ -95,7 +97,7 @@ var buffers bufferPool //nolint:gochecknoglobals // a pool is of the process
 
 // carry copies until from's end, which it passes on. Its own loop, since
 // io.Copy would hold a large buffer for each idle connection.
-func carry(to, from net.Conn) error {
+func carry(to net.Conn, from io.Reader) error {
 	small := make([]byte, smallBuffer)
 	buf := small
 	var large *[largeBuffer]byte

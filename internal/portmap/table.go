@@ -30,6 +30,7 @@ func compareKeys(a, b key) int {
 // dual-stack ones for example, are one.
 type socket struct {
 	bound []string // addresses, sorted
+	addrs []netip.Addr
 	dial  netip.AddrPort
 	rank  int
 	owner agentrpc.Owner
@@ -48,7 +49,7 @@ func merge(l agentrpc.Listening) map[key]socket {
 		k := key{s.Proto, s.Port}
 		one := all[k]
 		if text := addr.String(); !slices.Contains(one.bound, text) {
-			one.bound = append(one.bound, text)
+			one.bound, one.addrs = append(one.bound, text), append(one.addrs, addr)
 		}
 		if r := rank(addr, s.V6Only); one.rank == 0 || r < one.rank {
 			one.rank, one.dial = r, netip.AddrPortFrom(at(addr, s.V6Only), s.Port)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/monitorrpc"
 )
 
 // udpServer answers each datagram with where it came from and what it said.
@@ -83,7 +84,7 @@ func TestUDPClientsHaveSessionsOfTheirOwn(t *testing.T) {
 
 func TestIdleUDPSessionEnds(t *testing.T) {
 	g := newGuest(t, nil)
-	g.m.idle = time.Millisecond
+	g.m.idle = udpLimits{time.Millisecond, time.Millisecond}
 	port := freePort(t)
 	g.udpServer(fmt.Sprintf("0.0.0.0:%d", port))
 	g.listening(agentrpc.Socket{Proto: "udp", Address: "0.0.0.0", Port: port})
@@ -99,6 +100,19 @@ func TestIdleUDPSessionEnds(t *testing.T) {
 	until(t, "the session's end", func() bool { return g.m.conns.Load() == 0 })
 }
 
+// RFC 4787 asks for two minutes at least.
+func TestHowLongUDPSessionsAreKept(t *testing.T) {
+	var s udpSession
+	limits := newGuest(t, nil).m.idle
+	if got := limits.of(&s); got != 2*time.Minute {
+		t.Errorf("a session that was not answered: %v", got)
+	}
+	s.answered.Store(true)
+	if got := limits.of(&s); got != 5*time.Minute {
+		t.Errorf("one that went both ways: %v", got)
+	}
+}
+
 func TestUDPAfterAReboot(t *testing.T) {
 	g, port := newUDP(t)
 	conn := g.mustConnect("udp", g.only())
@@ -111,9 +125,20 @@ func TestUDPAfterAReboot(t *testing.T) {
 	}
 }
 
+// unbound is a socket that nobody sends to.
+func unbound(t *testing.T) *net.UDPConn {
+	t.Helper()
+	conn, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(guestSide, 0)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
 func TestUDPFloodIsBounded(t *testing.T) {
 	g := newGuest(t, nil)
-	l := &udpListener{m: g.m, to: target{}, sessions: map[netip.AddrPort]*udpSession{}}
+	l := &udpListener{m: g.m, conn: unbound(t), e: newEntry(monitorrpc.SourceAuto, "udp", target{}), sessions: map[netip.AddrPort]*udpSession{}}
 	boot := g.m.present()
 	for i := range 2 * maxSessions {
 		from := netip.AddrPortFrom(loopback, uint16(i+1))

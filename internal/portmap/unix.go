@@ -38,7 +38,7 @@ func (m *Map) bindUnix(e *entry) error {
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
-	m.work.Go(func() { m.accept(l, e.to) })
+	m.work.Go(func() { m.accept(l, e) })
 	m.bound(e, l.Addr(), func() {
 		_ = l.Close()
 		if now, err := os.Lstat(e.path); err == nil && os.SameFile(made, now) {

@@ -45,7 +45,7 @@ func (s *Server) vmBody(v vm.VM) api.VM {
 		VCPU: v.VCPU, MemoryBytes: v.MemoryBytes, DiskBytes: v.DiskBytes, Driver: v.Driver, Init: string(v.Init),
 		Env: texts(v.Env), Labels: labels, ExitReason: v.ExitReason, ExitMessage: v.ExitMessage,
 		CreatedAt: v.CreatedAt.UTC(), StartedAt: when(v.StartedAt), StoppedAt: when(v.StoppedAt),
-		Address: vm.Loopback(s.uid, v.Index).String(), Network: string(v.Network), Egress: v.Egress,
+		Address: vm.Loopback(s.uid, v.Index).String(), Network: string(v.Network), Egress: v.Egress, Ports: string(v.Ports),
 		Publish: make([]api.Publish, 0, len(v.Publish)),
 	}
 	if v.Network != vm.NetworkNone {
@@ -110,7 +110,7 @@ func createRequest(body api.CreateVM, wait vm.Wait) vm.CreateRequest {
 	req := vm.CreateRequest{
 		Name: body.Name, Image: body.Image, Kernel: body.Kernel,
 		VCPU: body.VCPU, MemoryBytes: body.MemoryBytes, DiskBytes: body.DiskBytes,
-		Env: body.Env, Labels: body.Labels, Wait: wait, Egress: body.Egress, Publish: published(body.Publish),
+		Env: body.Env, Labels: body.Labels, Wait: wait, Egress: body.Egress, Publish: published(body.Publish), Ports: (*vm.PortsMode)(body.Ports),
 		Start: body.Start == nil || *body.Start,
 	}
 	if body.Network != nil {

@@ -81,11 +81,24 @@ func sorted(ports []vm.Port) []vm.Port {
 	})
 }
 
+// reachable is where a program of this host connects to what listens on host:
+// all addresses are none to connect to.
+func reachable(host string) string {
+	switch addr, err := netip.ParseAddr(host); {
+	case err != nil || !addr.IsUnspecified():
+		return host
+	case addr.Is4():
+		return "127.0.0.1"
+	default:
+		return "::1"
+	}
+}
+
 // portBody is a port; host is how the VM's own address is to be written.
 func portBody(p vm.Port, own netip.Addr, host string) api.Port {
 	body := api.Port{
 		Proto: p.Proto, Address: p.HostAddress, Port: int(p.HostPort), GuestPort: int(p.GuestPort),
-		GuestAddress: texts(p.GuestAddress), Source: p.Source, Listening: p.Listening, Problem: p.Problem,
+		GuestAddress: texts(p.GuestAddress), Source: p.Source, Listening: p.Listening, Loopback: p.Loopback, Problem: p.Problem,
 		PID: p.PID, Process: p.Process, Command: p.Command,
 	}
 	if p.HostAddress == "" {
@@ -94,9 +107,10 @@ func portBody(p vm.Port, own netip.Addr, host string) api.Port {
 	if p.HostAddress != own.String() {
 		host = p.HostAddress
 	}
-	body.Endpoint = net.JoinHostPort(host, strconv.Itoa(int(p.HostPort)))
+	port := strconv.Itoa(int(p.HostPort))
+	body.Endpoint = net.JoinHostPort(host, port)
 	if p.Scheme == "http" || p.Scheme == "https" {
-		body.URL = p.Scheme + "://" + body.Endpoint
+		body.URL = p.Scheme + "://" + net.JoinHostPort(reachable(host), port)
 	}
 	return body
 }

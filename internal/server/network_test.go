@@ -112,6 +112,8 @@ func TestPortsByTheAPI(t *testing.T) {
 		{Proto: "udp", GuestPort: 80, HostAddress: own, HostPort: 20080, Source: "auto", Listening: true},
 		{Proto: "tcp", GuestPort: 80, HostAddress: own, HostPort: 20080, GuestAddress: []string{"0.0.0.0", "::"}, Source: "auto", Listening: true, PID: 3, Scheme: "http"},
 		{Proto: "tcp", GuestPort: 443, HostAddress: "127.0.0.1", HostPort: 8443, Source: "published", Scheme: "https"},
+		{Proto: "tcp", GuestPort: 8001, HostAddress: "0.0.0.0", HostPort: 8001, Source: "published", Scheme: "http"},
+		{Proto: "tcp", GuestPort: 8002, HostAddress: "::", HostPort: 8002, Source: "published", Scheme: "http", Loopback: true},
 		{Proto: "tcp", GuestPort: 22, Source: "auto", Problem: "the host has no port", Scheme: "gopher"},
 		{Proto: "tcp", GuestPort: 22, Source: "auto", Problem: "nor another one"},
 	}}
@@ -130,6 +132,9 @@ func TestPortsByTheAPI(t *testing.T) {
 				Proto: "tcp", Address: "127.0.0.1", Port: 8443, Endpoint: "127.0.0.1:8443", URL: "https://127.0.0.1:8443", GuestPort: 443,
 				Source: "published",
 			},
+			// Nobody connects to all addresses.
+			{Proto: "tcp", Address: "0.0.0.0", Port: 8001, Endpoint: "0.0.0.0:8001", URL: "http://127.0.0.1:8001", GuestPort: 8001, Source: "published"},
+			{Proto: "tcp", Address: "::", Port: 8002, Endpoint: "[::]:8002", URL: "http://[::1]:8002", GuestPort: 8002, Source: "published", Loopback: true},
 		}
 		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); err != nil || diff != "" {
 			t.Errorf("VMPorts: %v (-want +got):\n%s", err, diff)

@@ -42,6 +42,7 @@ func sampleVM(n int) vm.VM {
 		StartID: "feedfacefeedface", HostBootID: "boot", Provisional: true,
 		Network: vm.NetworkNone, Index: 256 + n, Egress: "default deny\nallow example.org",
 		Publish:   []vm.Publish{{Proto: "udp", HostAddress: "127.0.0.1", HostPort: 5300, GuestPort: 53}},
+		Ports:     vm.PortsShared,
 		CreatedAt: at, StartedAt: at.Add(time.Second), StoppedAt: at.Add(time.Minute),
 	}
 }
@@ -138,7 +139,7 @@ func TestUpgrade(t *testing.T) {
 				VCPU: 2, MemoryBytes: 1 << 30, DiskBytes: 8 << 30, Init: vm.InitAuto, Env: []string{"A=1"},
 				Labels: map[string]string{"team": "red"}, State: vm.Stopped, Driver: "qemu-tcg",
 				ExitReason: "guest-poweroff", ResetPending: true, StartID: "feedfacefeedface", HostBootID: "boot",
-				Network: vm.NetworkUser, Index: 257, Egress: "all",
+				Network: vm.NetworkUser, Index: 257, Egress: "all", Ports: vm.PortsAll,
 				CreatedAt: time.Unix(1795435200, 1).UTC(), StartedAt: time.Unix(1795435201, 0).UTC(),
 			}
 			if diff := cmp.Diff([]vm.VM{want}, got); diff != "" {

@@ -93,7 +93,7 @@ func (b boot) spec(s *Service, v VM) Spec {
 			WorkingDir: b.image.Config.WorkingDir, User: b.image.Config.User,
 			Init: v.Init, Reset: v.ResetPending, Files: b.files,
 		},
-		Loopback: Loopback(s.deps.UID, v.Index).String(), Publish: v.Publish,
+		Loopback: Loopback(s.deps.UID, v.Index).String(), Publish: v.Publish, Ports: v.Ports,
 	}
 	if v.Network != NetworkNone {
 		network := guestNetwork(v.Index)

@@ -27,6 +27,7 @@ type CreateRequest struct {
 	Network     NetworkMode
 	Egress      *string // a preset or the text of a policy
 	Publish     []Publish
+	Ports       *PortsMode
 	Start       bool
 	Wait        Wait
 }

@@ -22,7 +22,7 @@ func TestCreateGivesTheMachineWhatImageKernelAndUserSay(t *testing.T) {
 	v, err := h.svc.Create(t.Context(), vm.CreateRequest{
 		Name: new("web"), VCPU: new(3), MemoryBytes: new(512*mib + 1), DiskBytes: new(gib),
 		Init: vm.InitAgent, Env: []string{"A=user"}, Labels: map[string]string{"team": "red"}, Start: true,
-		Publish: []vm.Publish{{HostPort: 8080, GuestPort: 80}},
+		Publish: []vm.Publish{{HostPort: 8080, GuestPort: 80}}, Ports: new(vm.PortsShared),
 	}, operation.Discard{})
 	if err != nil {
 		t.Fatal(err)
@@ -45,7 +45,7 @@ func TestCreateGivesTheMachineWhatImageKernelAndUserSay(t *testing.T) {
 			WorkingDir: "/srv", User: "app", Init: vm.InitAgent,
 		},
 		Loopback: vm.Loopback(1000, v.Index).String(),
-		Publish:  []vm.Publish{{Proto: "tcp", HostAddress: "127.0.0.1", HostPort: 8080, GuestPort: 80}},
+		Publish:  []vm.Publish{{Proto: "tcp", HostAddress: "127.0.0.1", HostPort: 8080, GuestPort: 80}}, Ports: vm.PortsShared,
 	}
 	want.Network = h.machines.lastSpec(t).Network // TestTheNetworkOfASpec says what is in it
 	if diff := cmp.Diff(want, h.machines.lastSpec(t)); diff != "" {

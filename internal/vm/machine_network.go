@@ -52,6 +52,7 @@ type Port struct {
 	Problem      string
 	Source       string // "auto", "published" or "forward"
 	Listening    bool   // something in the guest listens there
+	Loopback     bool   // it is bound to the guest's loopback only
 	Scheme       string // "https" or "http", of a web server
 	PID          int
 	Process      string

@@ -112,6 +112,7 @@ func TestNetworksThatAreRefused(t *testing.T) {
 		"twice, as mixed": {publish(vm.Publish{HostAddress: "127.0.0.1", HostPort: 80, GuestPort: 1}, vm.Publish{HostAddress: "::ffff:127.0.0.1", HostPort: 80, GuestPort: 2}), fault.Invalid, "127.0.0.1:80/tcp"},
 		"all and one":     {publish(vm.Publish{HostPort: 80, GuestPort: 1}, vm.Publish{HostAddress: "0.0.0.0", HostPort: 80, GuestPort: 2}), fault.Invalid, "0.0.0.0:80/tcp is published twice"},
 		"one and all":     {publish(vm.Publish{HostAddress: "::", HostPort: 80, GuestPort: 1}, vm.Publish{HostAddress: "::1", HostPort: 80, GuestPort: 2}), fault.Invalid, "[::1]:80/tcp is published twice"},
+		"ports":           {vm.CreateRequest{Ports: new(vm.PortsMode("some"))}, fault.Invalid, "some"},
 		"too many":        {publish(make([]vm.Publish, 257)...), fault.Invalid, "257"},
 		"taken":           {publish(vm.Publish{HostAddress: "127.0.0.1", HostPort: 8080, GuestPort: 1}), fault.Conflict, "127.0.0.1:8080"},
 	} {

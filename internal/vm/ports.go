@@ -11,6 +11,26 @@ import (
 	"github.com/bangervm/banger/internal/fault"
 )
 
+// PortsMode says which of a guest's listeners appear on the host by themselves.
+type PortsMode string
+
+// The modes: all of them; those that the guest offers to others than itself,
+// bound to all addresses or to its network card's; none.
+const (
+	PortsAll    PortsMode = "all"
+	PortsShared PortsMode = "shared"
+	PortsNone   PortsMode = "none"
+)
+
+// Validate refuses what is none of the modes: Invalid.
+func (m PortsMode) Validate() error {
+	switch m {
+	case PortsAll, PortsShared, PortsNone:
+		return nil
+	}
+	return fault.New(fault.Invalid, "ports is %q, not all, shared or none", string(m)).WithHint("--ports all, --ports shared or --ports none")
+}
+
 // Ports returns what of a living VM can be reached on the host.
 func (s *Service) Ports(ctx context.Context, name string) (VM, Ports, error) {
 	v, m, err := s.machineOf(ctx, name)

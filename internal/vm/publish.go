@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -50,8 +51,14 @@ func (c *creation) checkNetwork() error {
 		return err
 	}
 	c.v.Egress = policy.String()
-	c.v.Publish, err = completePublish(c.req.Publish)
-	return err
+	if c.v.Publish, err = completePublish(c.req.Publish); err != nil {
+		return err
+	}
+	c.v.Ports = cmp.Or(c.defaults.Ports, PortsAll)
+	if c.req.Ports != nil {
+		c.v.Ports = *c.req.Ports
+	}
+	return c.v.Ports.Validate()
 }
 
 // completePublish validates and completes the ports of one VM.

@@ -22,7 +22,8 @@ type Defaults struct {
 	VCPU        int
 	MemoryBytes int64
 	DiskBytes   int64
-	Egress      string // the policy, as text; empty: all
+	Egress      string    // the policy, as text; empty: all
+	Ports       PortsMode // empty: all
 }
 
 // Deps is all that a Service needs. Ports may be nil (then wait values port:N

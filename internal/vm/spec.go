@@ -36,6 +36,8 @@ type Spec struct {
 	// Empty: they do not.
 	Loopback string    `json:"loopback,omitempty"`
 	Publish  []Publish `json:"publish,omitempty"`
+	// Ports says which of the guest's listeners appear there; empty: all.
+	Ports PortsMode `json:"ports,omitempty"`
 
 	// ReadyTimeoutMillis bounds the time from the VMM's start to the guest's Ready.
 	ReadyTimeoutMillis int64 `json:"ready_timeout_millis"`

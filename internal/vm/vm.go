@@ -68,6 +68,7 @@ type VM struct {
 	Index       int
 	Egress      string // the policy, as text
 	Publish     []Publish
+	Ports       PortsMode // which of its listeners appear on the host by themselves
 	State       State
 	Driver      string // of the last start
 	ExitReason  string

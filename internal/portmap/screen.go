@@ -1,0 +1,173 @@
+package portmap
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	// maxHead bounds the head of a client's first request, in bytes.
+	maxHead = 64 << 10
+	// undecided is how long a client's first bytes are kept back that could be
+	// the beginning of a request. A browser sends all of a request's first line at
+	// once; another protocol may wait for an answer to less than a line.
+	undecided = 100 * time.Millisecond
+	// headLimit bounds the time that the rest of a head takes to come.
+	headLimit = 10 * time.Second
+	// farewell bounds the time for the answer to a request that is refused.
+	farewell = time.Second
+)
+
+// misdirectedError ends a connection whose first request is for another host.
+type misdirectedError struct{ host string }
+
+func (e *misdirectedError) Error() string { return "a request for the host " + e.host }
+
+// screen lets through what a client sends, except when that begins with an HTTP
+// request for a host that is not allowed: then Read returns a *misdirectedError.
+// One look is enough: a browser keeps a connection to one host.
+type screen struct {
+	net.Conn
+	allowed  func(host string) bool
+	patience time.Duration // undecided
+
+	done bool
+	held []byte // was read, and is to be let through
+	err  error  // behind held
+}
+
+// Read is net.Conn's.
+func (s *screen) Read(p []byte) (int, error) {
+	if !s.done {
+		s.done = true
+		if s.err = s.look(); s.err != nil && !errors.Is(s.err, io.EOF) {
+			return 0, s.err
+		}
+	}
+	if len(s.held) > 0 {
+		n := copy(p, s.held)
+		s.held = s.held[n:]
+		return n, nil
+	}
+	if s.err != nil {
+		return 0, s.err
+	}
+	return s.Conn.Read(p)
+}
+
+// look reads until it is known what the client begins with.
+func (s *screen) look() (err error) {
+	var began time.Time
+	var h head
+	defer func() { s.held = h.data }()
+	for {
+		kind := h.judge()
+		switch {
+		case kind == wholeHead:
+			return errors.Join(s.judgeHosts(h.hosts), s.SetReadDeadline(time.Time{}))
+		case kind == notHTTP, errors.Is(err, os.ErrDeadlineExceeded) && kind == maybeHTTP:
+			return s.SetReadDeadline(time.Time{})
+		case err != nil:
+			return err
+		case len(h.data) >= maxHead:
+			return &misdirectedError{}
+		}
+		if began.IsZero() && len(h.data) > 0 { // before that it may be silent for as long as it likes
+			began = time.Now()
+		}
+		if err := s.limit(began, kind); err != nil {
+			return err
+		}
+		h.data = slices.Grow(h.data, smallBuffer)
+		var n int
+		n, err = s.Conn.Read(h.data[len(h.data):min(cap(h.data), maxHead)])
+		h.data = h.data[:len(h.data)+n]
+	}
+}
+
+func (s *screen) limit(began time.Time, kind beginning) error {
+	switch {
+	case began.IsZero():
+		return nil
+	case kind == partOfHead:
+		return s.SetReadDeadline(began.Add(headLimit))
+	default:
+		return s.SetReadDeadline(began.Add(s.patience))
+	}
+}
+
+func (s *screen) judgeHosts(hosts []string) error {
+	for _, host := range hosts {
+		if !s.allowed(host) || len(hosts) > 1 {
+			return &misdirectedError{host}
+		}
+	}
+	return nil
+}
+
+// What a client's first bytes are.
+type beginning int
+
+const (
+	maybeHTTP  beginning = iota // it is too early to say
+	notHTTP                     // certainly none
+	partOfHead                  // a request, whose head goes on
+	wholeHead                   // a request with all of its head
+)
+
+// head is a client's first bytes, and what is known of them. It looks at each
+// once, in however many pieces they come.
+type head struct {
+	data  []byte
+	hosts []string // that the lines so far name
+
+	kind beginning
+	seen int  // bytes that were looked at
+	line int  // where the line begins in which the rest is
+	word bool // the method has ended
+}
+
+// judge says what data begins with, after more of it has come.
+func (h *head) judge() beginning {
+	for ; h.seen < len(h.data) && h.kind != notHTTP && h.kind != wholeHead; h.seen++ {
+		switch c := h.data[h.seen]; {
+		case c == '\n':
+			h.endLine(bytes.TrimSuffix(h.data[h.line:h.seen], []byte("\r")))
+			h.line = h.seen + 1
+		case h.word:
+		case c == ' ' && h.seen > 0:
+			h.word = true
+		case !inToken(c):
+			h.kind = notHTTP
+		}
+	}
+	return h.kind
+}
+
+// endLine takes one line: METHOD TARGET HTTP/1.x, NAME:VALUE, or the empty one.
+func (h *head) endLine(line []byte) {
+	switch {
+	case h.kind == partOfHead && len(line) == 0:
+		h.kind = wholeHead
+	case h.kind == partOfHead:
+		if name, value, ok := bytes.Cut(line, []byte(":")); ok && bytes.EqualFold(bytes.TrimSpace(name), []byte("host")) {
+			h.hosts = append(h.hosts, string(bytes.TrimSpace(value)))
+		}
+	case bytes.HasSuffix(line, []byte(" HTTP/1.1")), bytes.HasSuffix(line, []byte(" HTTP/1.0")):
+		h.kind = partOfHead
+	default:
+		h.kind = notHTTP
+	}
+}
+
+// inToken reports whether c may be in a method (RFC 9110, 5.6.2).
+func inToken(c byte) bool {
+	letter := c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z'
+	return letter || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
+}

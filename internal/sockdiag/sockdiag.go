@@ -1,0 +1,60 @@
+// Package sockdiag tells whose a client on this host is, by the kernel's tables
+// of sockets: TCP and UDP have no SO_PEERCRED.
+package sockdiag
+
+import (
+	"errors"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+)
+
+// Protocols.
+const (
+	TCP = "tcp"
+	UDP = "udp"
+)
+
+// owner is what a table says of one socket.
+type owner struct {
+	uid   int
+	inode uint64 // 0: no process has it any more
+}
+
+// errAbsent says that a table has no such socket.
+var errAbsent = errors.New("no such socket")
+
+// Owned reports whether the client's end of what arrives from client at server,
+// an address of this host's, is a socket of the user uid. It is not when no
+// process has that socket any more: then nobody's user is known. The error says
+// that the kernel's tables cannot be read.
+func Owned(uid int, proto string, client, server netip.AddrPort) (bool, error) {
+	client = netip.AddrPortFrom(client.Addr().Unmap(), client.Port())
+	server = netip.AddrPortFrom(server.Addr().Unmap(), server.Port())
+	found, err := byNetlink(proto, client, server)
+	if errors.Is(err, errAbsent) && proto == TCP {
+		// So says also a kernel that cannot load the module that answers. Of our own
+		// end of the connection such a kernel says the same.
+		if _, ownErr := byNetlink(proto, server, client); ownErr == nil {
+			return false, nil
+		}
+	}
+	if err != nil {
+		found, err = byTable(proto, client, server)
+	}
+	switch {
+	case errors.Is(err, errAbsent):
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	// What no process has any more is root's in these tables, whoever had it.
+	return found.uid == uid && (uid != 0 || found.inode != 0), nil
+}
+
+func protocol(proto string) uint8 {
+	if proto == UDP {
+		return unix.IPPROTO_UDP
+	}
+	return unix.IPPROTO_TCP
+}

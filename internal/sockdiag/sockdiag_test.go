@@ -1,0 +1,183 @@
+package sockdiag
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/bangervm/banger/internal/peertest"
+)
+
+func at(a net.Addr) netip.AddrPort {
+	switch a := a.(type) {
+	case *net.TCPAddr:
+		return a.AddrPort()
+	case *net.UDPAddr:
+		return a.AddrPort()
+	}
+	return netip.AddrPort{}
+}
+
+// clients are the ways in which a client of this host can be connected, whoever
+// it is. They leave it open.
+var clients = map[string]struct {
+	proto, listen, network, from string
+}{
+	"tcp":                            {TCP, "127.77.5.1:0", "tcp", ""},
+	"tcp from an address of its own": {TCP, "127.77.5.1:0", "tcp", "127.77.5.2:0"},
+	"tcp of IPv6":                    {TCP, "[::1]:0", "tcp", ""},
+	"tcp by a socket of IPv6":        {TCP, "127.77.5.1:0", "tcp6", ""},
+	"udp":                            {UDP, "127.77.5.1:0", "udp", ""},
+	"udp that is not connected":      {UDP, "127.77.5.1:0", "udp", "0.0.0.0:0"},
+	"udp of IPv6":                    {UDP, "[::1]:0", "udp", ""},
+}
+
+// dialed is one client's end, and where it is seen to come from.
+func dialed(t *testing.T, name string) (client, server netip.AddrPort, closeClient func()) {
+	t.Helper()
+	c := clients[name]
+	var listenAt, from netip.AddrPort
+	keep := func(closer io.Closer) { t.Cleanup(func() { _ = closer.Close() }) }
+	if c.proto == UDP {
+		l, err := net.ListenPacket("udp", c.listen) //nolint:noctx // at once
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		keep(l)
+		listenAt = at(l.LocalAddr())
+		var conn net.Conn
+		if c.from != "" {
+			u, err := net.ListenPacket("udp4", c.from) //nolint:noctx // at once
+			if err == nil {
+				_, err = u.WriteTo([]byte("x"), l.LocalAddr())
+			}
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			conn = u.(*net.UDPConn)
+		} else if conn, err = net.Dial("udp", listenAt.String()); err == nil { //nolint:noctx // at once
+			_, err = conn.Write([]byte("x"))
+		}
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		keep(conn)
+		_, sender, err := l.ReadFrom(make([]byte, 1))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		return at(sender), listenAt, func() { _ = conn.Close() }
+	}
+	l, err := net.Listen("tcp", c.listen) //nolint:noctx // at once
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	keep(l)
+	listenAt = at(l.Addr())
+	d := net.Dialer{}
+	if c.from != "" {
+		d.LocalAddr = net.TCPAddrFromAddrPort(netip.MustParseAddrPort(c.from))
+	}
+	to := listenAt.String()
+	if c.network == "tcp6" {
+		to = netip.AddrPortFrom(netip.AddrFrom16(listenAt.Addr().As16()), listenAt.Port()).String()
+		c.network = "tcp"
+	}
+	conn, err := d.DialContext(t.Context(), c.network, to)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	keep(conn)
+	got, err := l.Accept()
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	keep(got)
+	from = at(got.RemoteAddr())
+	return from, at(got.LocalAddr()), func() { _ = conn.Close() }
+}
+
+func TestOwned(t *testing.T) {
+	for name, c := range clients {
+		t.Run(name, func(t *testing.T) {
+			client, server, closeClient := dialed(t, name)
+			for what, row := range map[string]struct {
+				uid  int
+				want bool
+			}{"ours": {os.Getuid(), true}, "another user's": {os.Getuid() + 1, false}} {
+				if got, err := Owned(row.uid, c.proto, client, server); err != nil || got != row.want {
+					t.Errorf("%s: %v, %v", what, got, err)
+				}
+			}
+			for what, ask := range map[string]func(string, netip.AddrPort, netip.AddrPort) (owner, error){"netlink": byNetlink, "table": byTable} {
+				if got, err := ask(c.proto, client, server); err != nil || got.uid != os.Getuid() || got.inode == 0 {
+					t.Errorf("%s: %+v, %v", what, got, err)
+				}
+			}
+			closeClient()
+			if got, err := Owned(os.Getuid(), c.proto, client, server); err != nil || got {
+				t.Errorf("a closed one: %v, %v", got, err)
+			}
+		})
+	}
+}
+
+func TestStrangersAreNotOurs(t *testing.T) {
+	for name, c := range clients {
+		t.Run(name, func(t *testing.T) {
+			var client, server netip.AddrPort
+			peertest.AsStranger(t, func() { client, server, _ = dialed(t, name) })
+			for uid, want := range map[int]bool{os.Getuid(): false, peertest.Stranger: true} {
+				if got, err := Owned(uid, c.proto, client, server); err != nil || got != want {
+					t.Errorf("of user %d: %v, %v", uid, got, err)
+				}
+			}
+			for what, ask := range map[string]func(string, netip.AddrPort, netip.AddrPort) (owner, error){"netlink": byNetlink, "table": byTable} {
+				if got, err := ask(c.proto, client, server); err != nil || got.uid != peertest.Stranger {
+					t.Errorf("%s: %+v, %v", what, got, err)
+				}
+			}
+		})
+	}
+}
+
+// What a stranger leaves behind when it closes at once must not pass as root's.
+func TestClosedStrangerIsNotRoot(t *testing.T) {
+	var client, server netip.AddrPort
+	peertest.AsStranger(t, func() {
+		var closeClient func()
+		if client, server, closeClient = dialed(t, "tcp"); closeClient != nil {
+			closeClient()
+		}
+	})
+	if got, err := Owned(0, TCP, client, server); err != nil || got {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
+func TestAnswersThatAreNone(t *testing.T) {
+	for _, data := range []string{"", "short", strings.Repeat("\x00", headerSize+4), strings.Repeat("\xff", 200)} {
+		if _, err := answer([]byte(data)); err == nil || errors.Is(err, errAbsent) {
+			t.Errorf("%q: %v", data, err)
+		}
+	}
+}
+
+func FuzzSearch(f *testing.F) {
+	f.Add("  sl  local_address rem_address   st\n   0: 0100007F:1F90 0200007F:0016 01 00000000:00000000 00:00000000 00000000  1000        0 12345 1 0 20 4 30 10 -1\n")
+	f.Fuzz(func(_ *testing.T, text string) {
+		one := netip.MustParseAddrPort("127.0.0.1:8080")
+		_, _ = search(strings.NewReader(text), one, one)
+	})
+}
