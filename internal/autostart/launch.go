@@ -142,5 +142,12 @@ func openLog(dirs statedir.Dirs) (*os.File, error) {
 			return nil, err
 		}
 	}
-	return os.OpenFile(dirs.Log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	f, err := os.OpenFile(dirs.Log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.Chmod(0o600); err != nil { // the umask may have taken from it
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
 }

@@ -91,7 +91,7 @@ func serve(ctx context.Context, stop func(), set *settings, log *slog.Logger, re
 	}
 	d.stop = stop
 	srv := server.New(ctx, server.Options{Services: d.services(), Build: build, Log: log, UID: os.Getuid(), StateDir: dirs.State, Scope: set.scope})
-	listener, err := listen(ctx, dirs)
+	listener, err := listen(dirs)
 	if err != nil {
 		return errors.Join(fmt.Errorf("listen on %s: %w", dirs.Socket(), err), d.close())
 	}
@@ -101,6 +101,9 @@ func serve(ctx context.Context, stop func(), set *settings, log *slog.Logger, re
 		served = srv.Serve(listener)
 		stop()
 	})
+	if err := dirs.LinkSocket(ctx); err != nil {
+		log.Warn("the API's socket has no link in the runtime directory", "error", err)
+	}
 	log.Info("bangerd serves", "version", build.Version, "commit", build.Commit, "pid", os.Getpid(), "socket", dirs.Socket())
 	ready()
 	<-ctx.Done()
@@ -110,13 +113,8 @@ func serve(ctx context.Context, stop func(), set *settings, log *slog.Logger, re
 	return errors.Join(served, err)
 }
 
-// listen takes the socket, unless a daemon of another state directory has it:
-// this one's lock says that it is no other of ours.
-func listen(ctx context.Context, dirs statedir.Dirs) (net.Listener, error) {
-	if conn, err := statedir.DialUnix(ctx, dirs.Socket()); err == nil {
-		return nil, errors.Join(fault.New(fault.Conflict, "a bangerd of another state directory than %s answers there", dirs.State).
-			WithHint("set XDG_RUNTIME_DIR to another directory, or stop that daemon"), conn.Close())
-	}
+// listen takes the socket: this daemon's lock says that no other has it.
+func listen(dirs statedir.Dirs) (net.Listener, error) {
 	l, err := statedir.ListenUnix(dirs.Socket())
 	if err != nil {
 		return nil, err
@@ -135,8 +133,6 @@ func (d *daemon) end(ctx context.Context, srv *server.Server, dirs statedir.Dirs
 	if shutErr := srv.Shutdown(requests); shutErr != nil && !errors.Is(shutErr, context.DeadlineExceeded) {
 		err = errors.Join(err, shutErr)
 	}
-	if rmErr := os.Remove(dirs.Socket()); rmErr != nil && !errors.Is(rmErr, os.ErrNotExist) {
-		err = errors.Join(err, rmErr)
-	}
+	err = errors.Join(err, dirs.UnlinkSocket())
 	return errors.Join(err, d.close())
 }

@@ -24,8 +24,9 @@ func takeLock(ctx context.Context, dirs statedir.Dirs) (unlock func(), err error
 	if _, err := lock.TryLockContext(ctx, 10*time.Millisecond); err != nil {
 		if errors.Is(err, context.DeadlineExceeded) {
 			pid, _ := os.ReadFile(dirs.Lock())
-			return nil, fault.New(fault.Conflict, "another bangerd runs (process %s)", strings.TrimSpace(string(pid))).
-				WithHint("banger daemon status")
+			id := strings.TrimSpace(string(pid))
+			return nil, fault.New(fault.Conflict, "another bangerd runs (process %s)", id).
+				WithHint("if `banger daemon status` does not see it, end it: kill %s. VMs live on", id)
 		}
 		return nil, fmt.Errorf("lock %s: %w", dirs.Lock(), err)
 	}

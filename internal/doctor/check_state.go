@@ -17,6 +17,9 @@ func checkState(_ context.Context, w World) verdict {
 	info, err := w.stat(w.Dirs.State)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		if above := w.existing(w.Dirs.State); w.CanWrite(above) != nil {
+			return w.cannotWrite(above, w.Dirs.State+" does not exist and cannot be made")
+		}
 		return ok("%s does not exist yet; the daemon makes it", w.Dirs.State)
 	case err != nil:
 		return fail("make "+w.Dirs.State+" readable for "+w.User, "%v", err)
@@ -26,7 +29,18 @@ func checkState(_ context.Context, w World) verdict {
 	if stat, known := info.Sys().(*syscall.Stat_t); known && int(stat.Uid) != w.UID {
 		return fail("sudo chown -R "+w.User+" "+w.Dirs.State, "%s belongs to uid %d, not to %s", w.Dirs.State, stat.Uid, w.User)
 	}
+	if info.Mode().Perm()&0o022 != 0 {
+		return fail("chmod 700 "+w.Dirs.State, "other users may write in %s (mode %04o)", w.Dirs.State, info.Mode().Perm())
+	}
+	if w.CanWrite(w.Dirs.State) != nil {
+		return w.cannotWrite(w.Dirs.State, w.Dirs.State+" cannot be written")
+	}
 	return w.database()
+}
+
+// cannotWrite is of a directory that no file can be made in.
+func (w World) cannotWrite(dir, what string) verdict {
+	return fail("make "+dir+" writable for "+w.User+", or set XDG_STATE_HOME to a directory that is", "%s: %v", what, w.CanWrite(dir))
 }
 
 func (w World) database() verdict {
@@ -66,15 +80,15 @@ func checkSocket(_ context.Context, w World) verdict {
 	case errors.Is(err, fs.ErrNotExist):
 		return ok("%s does not exist yet; the daemon makes it", dir)
 	case err != nil:
-		return fail("make "+dir+" a directory of yours, or set XDG_RUNTIME_DIR", "%v", err)
+		return fail("make "+dir+" a directory of yours", "%v", err)
 	case !info.IsDir():
 		return fail("remove it", "%s is no directory", dir)
 	}
 	if stat, known := info.Sys().(*syscall.Stat_t); known && int(stat.Uid) != w.UID {
-		return fail("remove it, or set XDG_RUNTIME_DIR", "%s belongs to uid %d, not to %s", dir, stat.Uid, w.User)
+		return fail("remove it", "%s belongs to uid %d, not to %s", dir, stat.Uid, w.User)
 	}
 	if perm := info.Mode().Perm(); perm&0o077 != 0 {
-		return warn("chmod 700 "+dir, "%s can be entered by other users (mode %04o)", dir, perm)
+		return fail("chmod 700 "+dir, "%s can be entered by other users (mode %04o)", dir, perm)
 	}
 	return ok("%s", w.Socket)
 }

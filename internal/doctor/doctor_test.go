@@ -47,10 +47,11 @@ func healthy() (World, fstest.MapFS) {
 		Output: func(context.Context, string, ...string) (string, error) {
 			return "QEMU emulator version 7.2.22 (Debian 1:7.2)\nCopyright", nil
 		},
-		OpenRW: func(string) error { return nil },
-		Space:  func(string) (int64, error) { return 100 * gib, nil },
-		Reach:  func(context.Context, string) error { return errors.New("no route to host") },
-		Daemon: func(context.Context) (Daemon, error) { return Daemon{Version: "v1", Names: "127.128.0.1:5300"}, nil },
+		OpenRW:   func(string) error { return nil },
+		CanWrite: func(string) error { return nil },
+		Space:    func(string) (int64, error) { return 100 * gib, nil },
+		Reach:    func(context.Context, string) error { return errors.New("no route to host") },
+		Daemon:   func(context.Context) (Daemon, error) { return Daemon{Version: "v1", Names: "127.128.0.1:5300"}, nil },
 		Resolves: func(_ context.Context, name string, addr netip.Addr) bool {
 			return name == "gateway.vm" && addr.String() == "127.128.0.1"
 		},
@@ -163,6 +164,18 @@ func TestEachOutcome(t *testing.T) {
 				}
 			}
 		}, "state", OK, "does not exist yet", ""},
+		{"read-only home", func(w *World, f fstest.MapFS) {
+			for name := range f {
+				if strings.HasPrefix(name, "state") {
+					delete(f, name)
+				}
+			}
+			w.CanWrite = func(dir string) error { return &fs.PathError{Op: "access", Path: dir, Err: syscall.EROFS} }
+		}, "state", Fail, "does not exist and cannot be made", "make / writable for ann, or set XDG_STATE_HOME"},
+		{"read-only state", func(w *World, _ fstest.MapFS) {
+			w.CanWrite = func(string) error { return syscall.EACCES }
+		}, "state", Fail, "/state cannot be written: permission denied", "XDG_STATE_HOME"},
+		{"open state", func(_ *World, f fstest.MapFS) { f["state"] = &fstest.MapFile{Mode: fs.ModeDir | 0o777} }, "state", Fail, "other users may write in /state (mode 0777)", "chmod 700 /state"},
 		{"not a database", func(_ *World, f fstest.MapFS) { f["state/state.db"] = file(strings.Repeat("x", 4096)) }, "state", Fail, "no SQLite database", "backup"},
 		{"truncated database", func(_ *World, f fstest.MapFS) { f["state/state.db"] = file(database(4096, 2)[:5000]) }, "state", Fail, "truncated: 5000 bytes", "backup"},
 		{"state is a file", func(_ *World, f fstest.MapFS) {
@@ -173,7 +186,7 @@ func TestEachOutcome(t *testing.T) {
 			}
 			f["state"] = file("")
 		}, "state", Fail, "no directory", "move"},
-		{"open socket directory", func(_ *World, f fstest.MapFS) { f["run"] = &fstest.MapFile{Mode: fs.ModeDir | 0o755} }, "socket", Warn, "mode 0755", "chmod 700"},
+		{"open socket directory", func(_ *World, f fstest.MapFS) { f["run"] = &fstest.MapFile{Mode: fs.ModeDir | 0o755} }, "socket", Fail, "mode 0755", "chmod 700"},
 		{"daemon down", func(w *World, _ fstest.MapFS) {
 			w.Daemon = func(context.Context) (Daemon, error) { return Daemon{}, syscall.ECONNREFUSED }
 		}, "daemon", OK, "no daemon runs", ""},

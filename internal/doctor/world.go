@@ -44,6 +44,8 @@ type World struct {
 	Output func(ctx context.Context, name string, args ...string) (string, error)
 	// OpenRW reports whether a file opens for reading and writing.
 	OpenRW func(path string) error
+	// CanWrite returns nil if files can be made in a directory.
+	CanWrite func(dir string) error
 	// Space returns the bytes of the file system at path that this user may still
 	// write. The path exists.
 	Space func(path string) (free int64, err error)
@@ -88,7 +90,7 @@ func Host(dirs statedir.Dirs, socket string, settings Settings) World {
 	return World{
 		Dirs: dirs, Socket: socket, Settings: settings,
 		Root: os.DirFS("/"), LookPath: LookPath, Output: output,
-		OpenRW: openRW, Space: space, Reach: reach, Resolves: names.NewHost().Resolves,
+		OpenRW: openRW, CanWrite: canWrite, Space: space, Reach: reach, Resolves: names.NewHost().Resolves,
 		Executable: executable, User: name, UID: os.Getuid(), Groups: append(groups, os.Getegid()), Arch: runtime.GOARCH,
 	}
 }
@@ -123,6 +125,8 @@ func openRW(path string) error {
 	return f.Close()
 }
 
+func canWrite(dir string) error { return unix.Access(dir, unix.W_OK|unix.X_OK) }
+
 func space(path string) (int64, error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(path, &st); err != nil {
@@ -143,7 +147,11 @@ func reach(ctx context.Context, host string) error {
 
 // stat is fs.Stat for an absolute path.
 func (w World) stat(path string) (fs.FileInfo, error) {
-	return fs.Stat(w.Root, rooted(path))
+	info, err := fs.Stat(w.Root, rooted(path))
+	if bad, ok := errors.AsType[*fs.PathError](err); ok {
+		err = &fs.PathError{Op: bad.Op, Path: path, Err: bad.Err} // Root's names have no slash
+	}
+	return info, err
 }
 
 // readHead reads at most limit bytes of a file at an absolute path.

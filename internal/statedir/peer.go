@@ -44,7 +44,7 @@ func ours(conn net.Conn, path string, uid int) (net.Conn, error) {
 	if peer != uid {
 		_ = conn.Close()
 		return nil, fault.New(fault.PermissionDenied, "user %d listens on %s, not you (user %d)", peer, path, uid).
-			WithHint("remove it, or set XDG_RUNTIME_DIR to a directory of your own")
+			WithHint("remove it, or have that user end what listens there")
 	}
 	return conn, nil
 }

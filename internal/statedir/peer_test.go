@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/bangervm/banger/internal/fault"
@@ -192,8 +193,12 @@ func TestSquattedDirectories(t *testing.T) {
 	}
 	for name, row := range rows {
 		t.Run(name, func(t *testing.T) {
-			dirs := Dirs{State: filepath.Join(t.TempDir(), "state"), Cache: t.TempDir(), Runtime: filepath.Join(open(t), "banger-0")}
-			row.squat(t, dirs.Runtime)
+			dirs := Dirs{State: filepath.Join(open(t), "state"), Cache: t.TempDir()}
+			mkdir(t, dirs.State, 0o777)
+			row.squat(t, dirs.Run())
+			if err := os.Chmod(dirs.State, 0o700); err != nil {
+				t.Fatal(err)
+			}
 			conn, err := dirs.DialDaemon(t.Context())
 			if conn != nil {
 				_ = conn.Close()
@@ -208,8 +213,34 @@ func TestSquattedDirectories(t *testing.T) {
 			if !row.ensure {
 				return
 			}
-			if info, err := os.Lstat(dirs.Runtime); err != nil || info.Mode() != fs.ModeDir|0o700 {
+			if info, err := os.Lstat(dirs.Run()); err != nil || info.Mode() != fs.ModeDir|0o700 {
 				t.Errorf("after ensure: %v, %v", info.Mode(), err)
+			}
+		})
+		t.Run("of the link/"+name, func(t *testing.T) {
+			dirs := Dirs{State: filepath.Join(t.TempDir(), "state"), Cache: t.TempDir(), Runtime: filepath.Join(open(t), "banger-0")}
+			row.squat(t, dirs.Runtime)
+			if err := dirs.Ensure(); err != nil {
+				t.Fatal(err)
+			}
+			if conn, err := dirs.DialDaemon(t.Context()); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("dial: %v, %v", conn, err)
+			}
+			l, err := ListenUnix(dirs.Socket())
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = l.Close() })
+			if err := dirs.LinkSocket(t.Context()); (err == nil) != row.ensure {
+				t.Errorf("link: %v", err)
+			}
+			own, err := dirs.DialDaemon(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = own.Close()
+			if to, err := os.Readlink(dirs.SocketLink()); row.ensure && (err != nil || to != dirs.Socket()) {
+				t.Errorf("the link leads to %q, %v", to, err)
 			}
 		})
 	}
@@ -217,11 +248,11 @@ func TestSquattedDirectories(t *testing.T) {
 
 // A socket of another user's may stand in a directory that has been put right.
 func TestSquattedSocket(t *testing.T) {
-	dirs := Dirs{Runtime: filepath.Join(open(t), "banger-0")}
-	mkdir(t, dirs.Runtime, 0o777)
+	dirs := Dirs{State: open(t)}
+	mkdir(t, dirs.Run(), 0o777)
 	var told chan string
 	peertest.AsStranger(t, func() { told = answering(t, dirs.Socket()) })
-	if err := os.Chmod(dirs.Runtime, 0o700); err != nil {
+	if err := os.Chmod(dirs.Run(), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	conn, err := dirs.DialDaemon(t.Context())
@@ -236,6 +267,124 @@ func TestSquattedSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = own.Close()
+}
+
+// Whatever the environment says of runtime directories, it is one daemon.
+func TestOneSocketInEveryEnvironment(t *testing.T) {
+	t.Setenv("HOME", t.TempDir())
+	mine, others := t.TempDir(), open(t)
+	peertest.AsStranger(t, func() { mkdir(t, filepath.Join(others, "run"), 0o755) })
+	want := ""
+	for name, runtime := range map[string]string{
+		"ours": mine, "unset": "", "relative": "run", "missing": filepath.Join(mine, "none"), "another user's": filepath.Join(others, "run"),
+	} {
+		t.Setenv("XDG_RUNTIME_DIR", runtime)
+		dirs, err := FromEnv()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want == "" {
+			want = dirs.Socket()
+		}
+		if dirs.Socket() != want || (dirs.Runtime == filepath.Join(runtime, "banger")) != (name == "ours") {
+			t.Errorf("%s: socket %s, runtime %q", name, dirs.Socket(), dirs.Runtime)
+		}
+	}
+}
+
+func TestALinkToAnotherDaemonStays(t *testing.T) {
+	runtime := filepath.Join(t.TempDir(), "banger")
+	first, second := Dirs{State: t.TempDir(), Cache: t.TempDir(), Runtime: runtime}, Dirs{State: t.TempDir(), Cache: t.TempDir(), Runtime: runtime}
+	for _, dirs := range []Dirs{first, second} {
+		if err := dirs.Ensure(); err != nil {
+			t.Fatal(err)
+		}
+		l, err := ListenUnix(dirs.Socket())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = l.Close() })
+	}
+	if err := first.LinkSocket(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := second.LinkSocket(t.Context()); !errors.Is(err, fault.Conflict) {
+		t.Errorf("the second link: %v", err)
+	}
+	if err := second.UnlinkSocket(); err != nil {
+		t.Fatal(err)
+	}
+	if to, err := os.Readlink(first.SocketLink()); err != nil || to != first.Socket() {
+		t.Errorf("the link leads to %q, %v", to, err)
+	}
+	// What a daemon left behind that was killed is replaced.
+	if err := os.Remove(first.Socket()); err != nil {
+		t.Fatal(err)
+	}
+	if err := second.LinkSocket(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if to, err := os.Readlink(first.SocketLink()); err != nil || to != second.Socket() {
+		t.Errorf("the link leads to %q, %v", to, err)
+	}
+}
+
+// The builds before had no socket in the state directory.
+func TestAnOlderDaemonIsFound(t *testing.T) {
+	dirs := Dirs{State: t.TempDir(), Cache: t.TempDir(), Runtime: filepath.Join(t.TempDir(), "banger")}
+	mkdir(t, dirs.Runtime, 0o700)
+	l, err := ListenUnix(dirs.SocketLink())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	if err := dirs.Ensure(); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := dirs.DialDaemon(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = conn.Close()
+}
+
+func TestEnsureInEveryUmask(t *testing.T) {
+	for _, umask := range []int{0, 0o022, 0o077, 0o377, 0o777} {
+		home := t.TempDir()
+		dirs := Dirs{State: filepath.Join(home, ".local/state/banger"), Cache: filepath.Join(home, ".cache/banger")}
+		before := syscall.Umask(umask)
+		err := errors.Join(dirs.Ensure(), dirs.Ensure())
+		syscall.Umask(before)
+		if err != nil {
+			t.Errorf("umask %o: %v", umask, err)
+		}
+		for _, dir := range []string{filepath.Join(home, ".local"), dirs.State, dirs.Cache, dirs.VMs(), dirs.Run()} {
+			if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
+				t.Errorf("umask %o: %s has %v, %v", umask, dir, info.Mode(), err)
+			}
+		}
+	}
+}
+
+func TestEnsureRefusesWhatOthersMayWrite(t *testing.T) {
+	for name, spoil := range map[string]func(dirs Dirs) error{
+		"others may write": func(d Dirs) error { return os.Chmod(d.State, 0o777) },
+		"a group may":      func(d Dirs) error { return os.Chmod(d.Cache, 0o770) },
+		"another user's":   func(d Dirs) error { return os.Chown(d.State, peertest.Stranger, -1) },
+		"a file": func(d Dirs) error {
+			return errors.Join(os.Remove(d.State), os.WriteFile(d.State, nil, 0o600))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dirs := Dirs{State: t.TempDir(), Cache: t.TempDir()}
+			if err := spoil(dirs); err != nil {
+				t.Skip(err)
+			}
+			if err := dirs.Ensure(); err == nil || name != "a file" && !errors.Is(err, fault.PermissionDenied) {
+				t.Errorf("%v", err)
+			}
+		})
+	}
 }
 
 // These run on a thread of another user's too: they must not end the test.

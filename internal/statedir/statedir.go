@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"syscall"
 )
 
 // Dirs are banger's four directories, all absolute. A Dirs value is only
@@ -15,12 +16,13 @@ type Dirs struct {
 	Config  string // config.toml
 	State   string // what must survive: database, kernels, images, VMs, keys
 	Cache   string // what can be made again: blobs, initramfs, disk templates
-	Runtime string // bangerd's socket
+	Runtime string // a link to bangerd's socket; empty: there is no place for one
 }
 
 // FromEnv returns the directories by the XDG base directory specification:
 // XDG_{CONFIG,STATE,CACHE}_HOME with their defaults under HOME, and
-// XDG_RUNTIME_DIR, or /tmp/banger-<uid> where that is unset or unusable.
+// XDG_RUNTIME_DIR, by default systemd's /run/user/UID. A runtime directory of
+// another user, as su leaves it in the environment, counts for nothing.
 func FromEnv() (Dirs, error) {
 	home, err := os.UserHomeDir()
 	if err != nil {
@@ -41,12 +43,20 @@ func FromEnv() (Dirs, error) {
 }
 
 func runtimeDir() string {
-	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
-		if info, err := os.Stat(dir); err == nil && info.IsDir() {
+	uid := os.Getuid()
+	for _, dir := range []string{os.Getenv("XDG_RUNTIME_DIR"), "/run/user/" + strconv.Itoa(uid)} {
+		if !filepath.IsAbs(dir) {
+			continue
+		}
+		info, err := os.Stat(dir)
+		if err != nil || !info.IsDir() {
+			continue
+		}
+		if stat, ok := info.Sys().(*syscall.Stat_t); ok && int(stat.Uid) == uid {
 			return filepath.Join(dir, "banger")
 		}
 	}
-	return filepath.Join(os.TempDir(), "banger-"+strconv.Itoa(os.Getuid()))
+	return ""
 }
 
 // ConfigFile is the user's configuration; banger never writes it.
@@ -61,8 +71,14 @@ func (d Dirs) Lock() string { return filepath.Join(d.State, "bangerd.lock") }
 // Log is what bangerd prints when a CLI started it.
 func (d Dirs) Log() string { return filepath.Join(d.State, "bangerd.log") }
 
-// Socket is where bangerd serves its API.
-func (d Dirs) Socket() string { return filepath.Join(d.Runtime, "bangerd.sock") }
+// Run holds the daemon's socket.
+func (d Dirs) Run() string { return filepath.Join(d.State, "run") }
+
+// Socket is where bangerd serves its API. It is found whatever the environment
+// says of runtime directories, stays when a logout empties those, and no other
+// user can stand in its place. It may be longer than a socket's path: dial it
+// with DialDaemon.
+func (d Dirs) Socket() string { return filepath.Join(d.Run(), "bangerd.sock") }
 
 // SSH is the directory of banger's own keys and known hosts.
 func (d Dirs) SSH() string { return filepath.Join(d.State, "ssh") }
