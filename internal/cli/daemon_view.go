@@ -38,6 +38,8 @@ func statusView(now time.Time) view[daemonStatus] {
 			field("driver", func(s daemonStatus) string { return s.Daemon.Driver }),
 			field("names", func(s daemonStatus) string {
 				switch {
+				case s.Daemon.NamesProblem != "" && s.Daemon.Names != "":
+					return ".vm at " + s.Daemon.Names + ": " + s.Daemon.NamesProblem
 				case s.Daemon.NamesProblem != "":
 					return "not answered: " + s.Daemon.NamesProblem
 				case s.Daemon.Names == "":

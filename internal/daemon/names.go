@@ -2,10 +2,14 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"os"
+	"strconv"
 
+	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/names"
+	"github.com/bangervm/banger/internal/sockdiag"
 	"github.com/bangervm/banger/internal/sshkeys"
 	"github.com/bangervm/banger/internal/vm"
 )
@@ -29,20 +33,49 @@ func (d *daemon) renames(ctx context.Context, port int) {
 	d.listenForNames(ctx, port)
 }
 
+// namesTries is how many ports are tried, from the configured one on: another
+// daemon of this user, or another user's program, may have that.
+const namesTries = 8
+
 // listenForNames is called with namesMu held. That it cannot listen ends
 // nothing: it is logged, and shown.
 func (d *daemon) listenForNames(ctx context.Context, port int) {
 	if port == 0 {
 		return
 	}
-	addr := netip.AddrPortFrom(vm.NamesAddress(os.Getuid()), uint16(port)) // config has checked the port
-	server, err := names.Listen(ctx, addr, d.addressOf, d.log)
-	if err != nil {
-		d.namesProblem = err.Error()
-		d.log.Warn("names of VMs are not answered", "address", addr, "error", err)
-		return
+	own := vm.NamesAddress(os.Getuid())
+	for try := port; try < min(port+namesTries, 1<<16); try++ { // config has checked the port
+		server, err := names.Listen(ctx, netip.AddrPortFrom(own, uint16(try)), d.addressOf, d.log)
+		if err == nil {
+			d.names = server
+			break
+		}
+		if try == port {
+			d.namesProblem = takenBy(netip.AddrPortFrom(own, uint16(port)), err)
+		}
+		if !errors.Is(err, fault.Conflict) {
+			break
+		}
 	}
-	d.names = server
+	if d.namesProblem != "" {
+		d.log.Warn("names of VMs are not answered at the configured port", "problem", d.namesProblem)
+	}
+}
+
+// takenBy says who has a port. Whoever has it can answer for every name that a
+// resolver asks there.
+func takenBy(at netip.AddrPort, err error) string {
+	for _, proto := range []string{sockdiag.TCP, sockdiag.UDP} {
+		uid, found, lookErr := sockdiag.Holder(proto, at)
+		switch {
+		case lookErr != nil || !found:
+		case uid == os.Getuid():
+			return at.String() + " is taken by another program of yours"
+		default:
+			return at.String() + " is taken by a program of user " + strconv.Itoa(uid)
+		}
+	}
+	return err.Error()
 }
 
 func (d *daemon) closeNames() error {

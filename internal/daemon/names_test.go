@@ -7,10 +7,10 @@ import (
 	"net/netip"
 	"os"
 	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/bangervm/banger/internal/autostart"
+	"github.com/bangervm/banger/internal/peertest"
 	"github.com/bangervm/banger/internal/vm"
 )
 
@@ -53,7 +53,8 @@ func TestTheDaemonAnswersForVMs(t *testing.T) {
 	}
 }
 
-func TestADaemonThatCannotAnswerForVMsServesAllTheSame(t *testing.T) {
+// Another program has the port, another daemon of this user's for example.
+func TestTheNextPortAnswersForVMs(t *testing.T) {
 	opts := home(t)
 	addr, l := namesPort(t)
 	defer func() { _ = l.Close() }()
@@ -62,7 +63,37 @@ func TestADaemonThatCannotAnswerForVMsServesAllTheSame(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if ping, err := c.Ping(t.Context()); err != nil || ping.Names != "" || !strings.Contains(ping.NamesProblem, addr) {
+	ping, err := c.Ping(t.Context())
+	if err != nil || ping.Names == addr || ping.NamesProblem != addr+" is taken by another program of yours" {
+		t.Errorf("Ping says %q, %q, %v", ping.Names, ping.NamesProblem, err)
+	}
+	taken := netip.MustParseAddrPort(addr)
+	if at, err := netip.ParseAddrPort(ping.Names); err != nil || at.Addr() != taken.Addr() || at.Port() <= taken.Port() {
+		t.Errorf("it answers at %q, %v", ping.Names, err)
+	}
+}
+
+func TestASquatterAtThePortForNamesIsNamed(t *testing.T) {
+	opts := home(t)
+	addr, l := namesPort(t)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	peertest.AsStranger(t, func() {
+		squat, err := net.Listen("tcp4", addr) //nolint:noctx // at once
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		t.Cleanup(func() { _ = squat.Close() })
+	})
+	c, err := autostart.Ensure(t.Context(), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	want := addr + " is taken by a program of user " + strconv.Itoa(peertest.Stranger)
+	if ping, err := c.Ping(t.Context()); err != nil || ping.NamesProblem != want || ping.Names == addr {
 		t.Errorf("Ping says %q, %q, %v", ping.Names, ping.NamesProblem, err)
 	}
 }

@@ -23,6 +23,10 @@ func checkNames(ctx context.Context, w World) verdict {
 	switch {
 	case err != nil:
 		return ok("not known while the daemon does not answer")
+	case d.NamesProblem != "" && d.Names != "":
+		return warn("end the program that has the port and `banger daemon stop`, or set names_port under [network] in "+w.Dirs.ConfigFile()+
+			" and have the resolver ask there: whoever has the port can answer for all names that the resolver asks it for",
+			"the daemon answers for names of VMs at %s instead: %s", d.Names, d.NamesProblem)
 	case d.NamesProblem != "":
 		return warn("set names_port under [network] in "+w.Dirs.ConfigFile()+" to a port that is free", "the daemon does not answer for names of VMs: %s", d.NamesProblem)
 	case d.Names == "":

@@ -197,6 +197,11 @@ func TestEachOutcome(t *testing.T) {
 			w.Daemon = func(context.Context) (Daemon, error) { return Daemon{}, fs.ErrPermission }
 		}, "daemon", Fail, "may not be opened", "BANGER_SOCKET"},
 		{"no linger", func(_ *World, f fstest.MapFS) { delete(f, "var/lib/systemd/linger/ann") }, "linger", Warn, "logs out", "enable-linger"},
+		{"another program at the port for names", func(w *World, _ fstest.MapFS) {
+			w.Daemon = func(context.Context) (Daemon, error) {
+				return Daemon{Version: "v1", Names: "127.128.0.1:5301", NamesProblem: "127.128.0.1:5300 is taken by a program of user 7"}, nil
+			}
+		}, "names", Warn, "at 127.128.0.1:5301 instead: 127.128.0.1:5300 is taken by a program of user 7", "can answer for all names"},
 		{"names not forwarded", unresolved, "names", Warn, "does not forward .vm to bangerd (127.128.0.1:5300)", `printf '[Resolve]\nDNS=127.128.0.1:5300\nDomains=~vm\n' | sudo tee /etc/systemd/resolved.conf.d/banger.conf && sudo systemctl restart systemd-resolved`},
 		{"names not forwarded in spite of the drop-in", func(w *World, f fstest.MapFS) {
 			unresolved(w, f)

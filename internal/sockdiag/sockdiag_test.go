@@ -166,6 +166,45 @@ func TestClosedStrangerIsNotRoot(t *testing.T) {
 	}
 }
 
+func TestHolder(t *testing.T) {
+	for _, c := range []struct{ proto, at string }{
+		{TCP, "127.77.5.9:0"}, {UDP, "127.77.5.9:0"}, {TCP, "[::1]:0"}, {UDP, "[::1]:0"},
+	} {
+		t.Run(c.proto+" "+c.at, func(t *testing.T) {
+			listen := func() (at netip.AddrPort, l io.Closer) {
+				if c.proto == TCP {
+					l, err := net.Listen("tcp", c.at) //nolint:noctx // at once
+					if err != nil {
+						t.Error(err)
+						return netip.AddrPort{}, io.NopCloser(nil)
+					}
+					return l.Addr().(*net.TCPAddr).AddrPort(), l
+				}
+				u, err := net.ListenPacket("udp", c.at) //nolint:noctx // at once
+				if err != nil {
+					t.Error(err)
+					return netip.AddrPort{}, io.NopCloser(nil)
+				}
+				return u.LocalAddr().(*net.UDPAddr).AddrPort(), u
+			}
+			mine, l := listen()
+			if uid, found, err := Holder(c.proto, mine); err != nil || !found || uid != os.Getuid() {
+				t.Errorf("ours: %d, %v, %v", uid, found, err)
+			}
+			_ = l.Close()
+			if uid, found, err := Holder(c.proto, mine); err != nil || found {
+				t.Errorf("nobody's: %d, %v, %v", uid, found, err)
+			}
+			var theirs netip.AddrPort
+			peertest.AsStranger(t, func() { theirs, l = listen() })
+			defer func() { _ = l.Close() }()
+			if uid, found, err := Holder(c.proto, theirs); err != nil || !found || uid != peertest.Stranger {
+				t.Errorf("a stranger's: %d, %v, %v", uid, found, err)
+			}
+		})
+	}
+}
+
 func TestAnswersThatAreNone(t *testing.T) {
 	for _, data := range []string{"", "short", strings.Repeat("\x00", headerSize+4), strings.Repeat("\xff", 200)} {
 		if _, err := answer([]byte(data)); err == nil || errors.Is(err, errAbsent) {

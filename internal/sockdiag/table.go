@@ -33,6 +33,20 @@ func byTable(proto string, local, remote netip.AddrPort) (owner, error) {
 	return owner{}, errAbsent
 }
 
+// Holder returns whose program listens at an address of this host; false when
+// none does.
+func Holder(proto string, at netip.AddrPort) (uid int, found bool, err error) {
+	nobody := netip.AddrPortFrom(netip.IPv4Unspecified(), 0)
+	if at.Addr().Is6() {
+		nobody = netip.AddrPortFrom(netip.IPv6Unspecified(), 0)
+	}
+	has, err := byTable(proto, at, nobody)
+	if isAbsent(err) {
+		return 0, false, nil
+	}
+	return has.uid, err == nil, err
+}
+
 func isAbsent(err error) bool { return err == errAbsent } //nolint:errorlint // it is never wrapped here
 
 // search finds a connection, or else a socket that receives from everybody at
