@@ -85,7 +85,11 @@ func checkImage(ctx context.Context, w World) verdict {
 		return ok("the default image %s is local", want)
 	}
 	registry := registryOf(want)
-	if err := w.Reach(ctx, registry); err != nil {
+	err := w.Reach(ctx, registry)
+	if registry == dockerHub {
+		registry = "docker.io" // the name by which users know it
+	}
+	if err != nil {
 		also := ""
 		if len(local) > 0 {
 			also = " (local: " + strings.Join(local, ", ") + ")"
@@ -96,13 +100,16 @@ func checkImage(ctx context.Context, w World) verdict {
 	return ok("the default image %s is not local; %s answers, so it can be pulled", want, registry)
 }
 
+// dockerHub is the host that serves docker.io.
+const dockerHub = "registry-1.docker.io:443"
+
 // registryOf returns HOST:PORT of the registry that serves ref. As elsewhere,
 // the part before the first slash is a registry only when it has a dot or a
 // colon or is localhost; all else is Docker Hub.
 func registryOf(ref string) string {
 	first, _, slash := strings.Cut(ref, "/")
 	if !slash || !strings.ContainsAny(first, ".:") && first != "localhost" {
-		return "registry-1.docker.io:443"
+		return dockerHub
 	}
 	if strings.Contains(first, ":") {
 		return first
