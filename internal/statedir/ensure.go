@@ -16,7 +16,8 @@ import (
 func (d Dirs) Ensure() error {
 	for _, dir := range []string{d.State, d.Cache, d.SSH(), d.Kernels(), d.Images(), d.VMs()} {
 		if err := makeAll(dir); err != nil {
-			return DiskFault(err, dir)
+			return fault.Wrap(fault.CodeOf(DiskFault(err, dir)), err, "cannot make %s", dir).
+				WithHint("set XDG_STATE_HOME and XDG_CACHE_HOME to directories that you may write")
 		}
 	}
 	for _, dir := range []string{d.State, d.Cache} {
