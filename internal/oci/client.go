@@ -6,6 +6,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/netip"
 	"runtime"
 	"time"
 
@@ -41,12 +42,19 @@ type Client struct {
 	cache cache
 	host  host
 	opts  Options
+	seams seams
+}
+
+// seams are what tests replace of the world.
+type seams struct {
+	reserved func(netip.Addr) bool
+	wait     func(context.Context, time.Duration) error
 }
 
 // NewClient returns a Client that keeps blobs in the directory blobs.
 func NewClient(blobs string, opts Options) *Client {
 	if opts.Keychain == nil {
-		opts.Keychain = authn.DefaultKeychain
+		opts.Keychain = dockerKeychain{}
 	}
 	if opts.Parallel == 0 {
 		opts.Parallel = 3
@@ -60,7 +68,10 @@ func NewClient(blobs string, opts Options) *Client {
 	if opts.CPULevel == 0 {
 		opts.CPULevel = cpuLevel()
 	}
-	return &Client{cache: cache{dir: blobs}, host: host{opts.Architecture, opts.CPULevel}, opts: opts}
+	return &Client{
+		cache: cache{dir: blobs}, host: host{opts.Architecture, opts.CPULevel}, opts: opts,
+		seams: seams{reserved: isReserved, wait: pause},
+	}
 }
 
 // Open implements image.Source. When input is an io.Closer it is closed if ctx

@@ -2,25 +2,43 @@ package oci
 
 import (
 	"context"
+	"sync"
 
 	"github.com/google/go-containerregistry/pkg/authn"
-
-	"github.com/bangervm/banger/internal/fault"
 )
 
-// credentials is a keychain whose errors say that they are not the registry's.
-type credentials struct{ authn.Keychain }
+// credentials is a keychain for one pull. When it cannot find out what is known
+// of the registry, the pull goes on without a login, for most images need none;
+// the problem is told if the registry wants one after all.
+type credentials struct {
+	authn.Keychain
 
-func (c credentials) Resolve(target authn.Resource) (authn.Authenticator, error) {
+	mu      sync.Mutex
+	problem error
+}
+
+// Resolve implements authn.Keychain.
+func (c *credentials) Resolve(target authn.Resource) (authn.Authenticator, error) {
 	return c.ResolveContext(context.Background(), target)
 }
 
 // ResolveContext implements authn.ContextKeychain.
-func (c credentials) ResolveContext(ctx context.Context, target authn.Resource) (authn.Authenticator, error) {
+func (c *credentials) ResolveContext(ctx context.Context, target authn.Resource) (authn.Authenticator, error) {
 	got, err := authn.Resolve(ctx, c.Keychain, target)
-	if err != nil {
-		return nil, fault.Wrap(fault.Unavailable, err, "the credentials for %s cannot be had", target.RegistryStr()).
-			WithHint("a docker-credential helper must be on bangerd's PATH: after a change of it, banger daemon stop; or docker logout %s", target.RegistryStr())
+	if err == nil {
+		return got, nil
 	}
-	return got, nil
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.problem = err
+	return authn.Anonymous, nil
+}
+
+func (c *credentials) failure() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.problem
 }

@@ -1,42 +1,150 @@
 package oci_test
 
 import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/bangervm/banger/internal/fault"
 )
 
-// TestCredentialHelpers: the registry's name goes to the helper, and a helper
-// that cannot be run is not the registry's fault.
-func TestCredentialHelpers(t *testing.T) {
-	s, c := newServer(t), newSetup(t)
+// login is a registry that wants one, or does not, and what docker's
+// configuration says of it.
+type login struct {
+	*server
+	home, bin string
+	wanted    bool
+}
+
+func newLogin(t *testing.T) *login {
+	t.Helper()
+	l := &login{server: newServer(t), home: t.TempDir(), bin: t.TempDir()}
+	t.Setenv("DOCKER_CONFIG", l.home)
+	t.Setenv("HOME", l.home)
+	t.Setenv("PATH", l.bin+":/bin:/usr/bin")
+	l.setTamper(func(w http.ResponseWriter, r *http.Request, _ http.Handler) bool {
+		user, password, _ := r.BasicAuth()
+		if !l.wanted || user == "u" && password == "s" {
+			return false
+		}
+		w.Header().Set("WWW-Authenticate", `Basic realm="x"`)
+		w.WriteHeader(http.StatusUnauthorized)
+		return true
+	})
+	return l
+}
+
+func (l *login) configure(t *testing.T, config, helper string) {
+	t.Helper()
+	config = strings.ReplaceAll(config, "HOST", l.host)
+	if err := os.WriteFile(filepath.Join(l.home, "config.json"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	program := filepath.Join(l.bin, "docker-credential-banger-test")
+	if helper == "" {
+		if err := os.Remove(program); err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
+		return
+	}
+	if err := os.WriteFile(program, []byte("#!/bin/sh\n"+helper+"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestCredentials: an image that needs no login is pulled whatever docker's
+// configuration is; one that needs it is, when it is there, and else what is
+// wrong is told.
+func TestCredentials(t *testing.T) {
+	l, c := newLogin(t), newSetup(t)
 	raw := makeTar(t, "a", "one")
-	ref := s.push(t, "app:1", makeImage(t, "amd64", makeLayer(t, raw, raw)))
-	home, bin := t.TempDir(), t.TempDir()
-	t.Setenv("DOCKER_CONFIG", home)
-	t.Setenv("PATH", bin+":/bin:/usr/bin")
-	config := `{"credHelpers": {"` + s.host + `": "banger-test"}}`
-	if err := os.WriteFile(filepath.Join(home, "config.json"), []byte(config), 0o600); err != nil {
+	ref := l.push(t, "app:1", makeImage(t, "amd64", makeLayer(t, raw, raw)))
+	auth := base64.StdEncoding.EncodeToString([]byte("u:s"))
+	const helped, store = `{"credHelpers": {"HOST": "banger-test"}}`, `{"credsStore": "banger-test"}`
+	const answers = `read host; [ "$host" = HOST ] && echo '{"Username": "u", "Secret": "s"}'`
+	tests := []struct {
+		name, config, helper string
+		problem              string // of an image that needs a login; empty: it is pulled
+	}{
+		{"a helper", helped, answers, ""},
+		{"a store", store, answers, ""},
+		{"a store, and a helper for another registry", `{"credsStore": "banger-test", "credHelpers": {"other.example": "none"}}`, answers, ""},
+		{"in the file", `{"auths": {"HOST": {"auth": "` + auth + `"}}}`, "", ""},
+		{"in the file, by URL", `{"auths": {"https://HOST/v1/": {"auth": "` + auth + `"}}}`, "", ""},
+		{"in the file, for the repository", `{"auths": {"HOST/app": {"auth": "` + auth + `"}}}`, "", ""},
+		{"in the file, for a store that has none", `{"credsStore": "banger-test", "auths": {"HOST": {"auth": "` + auth + `"}}}`, "echo credentials not found in native keychain; exit 1", ""},
+		{"nothing", `{}`, "", "does not show"},
+		{"an empty login", `{"auths": {"HOST": {}}}`, "", "does not show"},
+		{"a helper that is not there", helped, "", "not on the PATH"},
+		{"a store that is not there", store, "", "not on the PATH"},
+		{"a helper that fails", helped, "echo keychain is locked >&2; exit 2", "keychain is locked"},
+		{"a helper that fails on stdout", helped, "echo keychain is locked; exit 2", "keychain is locked"},
+		{"a helper that writes junk", helped, "echo junk", "wrote no login"},
+		{"a helper that writes without end", helped, "yes", "docker-credential-banger-test"},
+		{"a helper that knows nothing", helped, "echo '{}'", "does not show"},
+		{"a helper's name that is a path", `{"credHelpers": {"HOST": "/../../bin/sh"}}`, "", "not the name"},
+		{"a file that is broken", `{"auths": `, "", "config.json"},
+		{"a login that is broken", `{"auths": {"HOST": {"auth": "%%%"}}}`, "", "login for"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			l.configure(t, test.config, strings.ReplaceAll(test.helper, "HOST", l.host))
+			l.wanted = false
+			if _, _, err := c.pull(t.Context(), ref, nil); err != nil {
+				t.Errorf("without a login wanted: %v", err)
+			}
+			l.wanted = true
+			_, _, err := c.pull(t.Context(), ref, nil)
+			if test.problem == "" && err != nil {
+				t.Errorf("with a login wanted: %v", err)
+			}
+			if test.problem != "" && (!errors.Is(err, fault.PermissionDenied) || !strings.Contains(err.Error(), test.problem) || fault.HintOf(err) == "") {
+				t.Errorf("with a login wanted: %v (hint %q), want PermissionDenied with %q", err, fault.HintOf(err), test.problem)
+			}
+		})
+	}
+}
+
+// TestCancelEndsTheCredentialHelper, and all that it has started.
+func TestCancelEndsTheCredentialHelper(t *testing.T) {
+	l, c := newLogin(t), newSetup(t)
+	raw := makeTar(t, "a", "one")
+	ref := l.push(t, "app:1", makeImage(t, "amd64", makeLayer(t, raw, raw)))
+	started := filepath.Join(l.home, "started")
+	if err := syscall.Mkfifo(started, 0o600); err != nil {
 		t.Fatal(err)
 	}
-
-	_, _, err := c.pull(t.Context(), ref, nil)
-	if fault.CodeOf(err) != fault.Unavailable || !strings.Contains(err.Error(), "credentials for "+s.host) || !strings.Contains(fault.HintOf(err), "PATH") {
-		t.Errorf("without the helper: %s %v, hint %q", fault.CodeOf(err), err, fault.HintOf(err))
+	l.configure(t, `{"credsStore": "banger-test"}`, "sleep 1000 & echo $! >"+started+"; wait")
+	ctx, cancel := context.WithCancel(t.Context())
+	var child string
+	go func() {
+		data, _ := os.ReadFile(started)
+		child = strings.TrimSpace(string(data))
+		cancel()
+	}()
+	if _, _, err := c.pull(ctx, ref, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want context.Canceled", err)
 	}
-
-	asked := filepath.Join(home, "asked")
-	helper := "#!/bin/sh\ncat >" + asked + "\necho '{\"Username\": \"u\", \"Secret\": \"s\"}'\n"
-	if err := os.WriteFile(filepath.Join(bin, "docker-credential-banger-test"), []byte(helper), 0o700); err != nil {
+	pid, err := strconv.Atoi(child)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := c.pull(t.Context(), ref, nil); err != nil {
-		t.Errorf("with the helper: %v", err)
+	// What is left of it is nobody's child: only /proc can tell that it ended.
+	for !ended(pid) {
+		if t.Context().Err() != nil {
+			t.Fatal("the helper's child goes on")
+		}
 	}
-	if host, err := os.ReadFile(asked); err != nil || strings.TrimSpace(string(host)) != s.host {
-		t.Errorf("the helper was asked for %q, %v; want %q", host, err, s.host)
-	}
+}
+
+func ended(pid int) bool {
+	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	return err != nil || strings.Contains(string(stat), ") Z ")
 }

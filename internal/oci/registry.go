@@ -26,6 +26,8 @@ type registry struct {
 	ref    name.Reference
 	puller *remote.Puller
 	idle   time.Duration
+	creds  *credentials
+	guard  *guard
 }
 
 func (c *Client) openRegistry(ctx context.Context, ref image.Ref) (image.Content, error) {
@@ -41,30 +43,44 @@ func (c *Client) openRegistry(ctx context.Context, ref image.Ref) (image.Content
 	if err != nil {
 		return nil, fault.Wrap(fault.Invalid, err, "%q is not an image reference", ref.String())
 	}
-	opts := []remote.Option{
-		remote.WithAuthFromKeychain(credentials{c.opts.Keychain}),
+	r := &registry{
+		ref: parsed, idle: c.opts.IdleTimeout, creds: &credentials{Keychain: c.opts.Keychain},
+		guard: c.newGuard(parsed.Context().RegistryStr()),
+	}
+	r.puller, err = remote.NewPuller(
+		remote.WithAuthFromKeychain(r.creds), remote.WithTransport(r.guard),
 		remote.WithRetryBackoff(remote.Backoff{Duration: 100 * time.Millisecond, Factor: 3, Jitter: 0.1, Steps: 3}),
-	}
-	if c.opts.Transport != nil {
-		opts = append(opts, remote.WithTransport(c.opts.Transport))
-	}
-	puller, err := remote.NewPuller(opts...)
+	)
 	if err != nil {
 		return nil, err
 	}
-	r := &registry{ref: parsed, puller: puller, idle: c.opts.IdleTimeout}
-	d, err := puller.Get(ctx, parsed)
+	d, err := r.puller.Get(ctx, parsed)
 	if err != nil {
-		return nil, r.explain(ctx, err)
+		return nil, errors.Join(r.explain(ctx, err), r.Close())
 	}
+	out, err := c.fromRegistry(ctx, ref, d, r)
+	if err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	out.source = r
+	return out, nil
+}
+
+func (c *Client) fromRegistry(ctx context.Context, ref image.Ref, d *remote.Descriptor, r *registry) (*content, error) {
 	if ref.Digest != "" && digestOf(d.Manifest) != ref.Digest {
 		return nil, mismatch("manifest %s has the wrong digest: got %s", ref, digestOf(d.Manifest))
 	}
 	out, err := c.fromManifest(ctx, d.Manifest, d.MediaType, r)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", parsed, err)
+		return nil, fmt.Errorf("%s: %w", r.ref, err)
 	}
 	return out, nil
+}
+
+// Close ends the connections that are kept for more requests.
+func (r *registry) Close() error {
+	r.guard.close()
+	return nil
 }
 
 func (r *registry) remote() bool                      { return true }
@@ -89,9 +105,13 @@ func (r *registry) blob(ctx context.Context, d v1.Descriptor) (io.ReadCloser, er
 	return b, nil
 }
 
-const maxReconnects = 3
+const (
+	maxReconnects = 3
+	// minChunk is what a registry must send in the time that it may be silent.
+	minChunk = 16 << 10
+)
 
-var errIdle = errors.New("the registry sends nothing")
+var errIdle = errors.New("the registry sends next to nothing")
 
 type blobReader struct {
 	*registry
@@ -103,6 +123,8 @@ type blobReader struct {
 	body    io.ReadCloser
 	n       int64 // bytes given out
 	retries int
+	slow    time.Duration // how long the last few bytes took
+	few     int           // how many they are
 }
 
 func (b *blobReader) connect() error {
@@ -124,9 +146,7 @@ func (b *blobReader) connect() error {
 
 func (b *blobReader) Read(p []byte) (int, error) {
 	for {
-		watch := time.AfterFunc(b.idle, func() { b.cancel(errIdle) })
-		n, err := b.body.Read(p)
-		watch.Stop()
+		n, err := b.watched(p)
 		b.n += int64(n)
 		if err == nil || errors.Is(err, io.EOF) {
 			return n, err
@@ -144,6 +164,20 @@ func (b *blobReader) Read(p []byte) (int, error) {
 			return 0, err
 		}
 	}
+}
+
+// watched reads, and gives up a registry that sends too little for too long. The
+// time in which nobody reads does not count.
+func (b *blobReader) watched(p []byte) (int, error) {
+	start := time.Now()
+	watch := time.AfterFunc(b.idle-b.slow, func() { b.cancel(errIdle) })
+	n, err := b.body.Read(p)
+	watch.Stop()
+	b.slow, b.few = b.slow+time.Since(start), b.few+n
+	if b.few >= minChunk {
+		b.slow, b.few = 0, 0
+	}
+	return n, err
 }
 
 // isVerification recognises the client library's own check, whose error has no
@@ -171,9 +205,9 @@ func (b *blobReader) Close() error {
 
 // explain turns what went wrong with a registry into a fault.
 func (r *registry) explain(ctx context.Context, err error) error {
-	host := r.ref.Context().RegistryStr()
+	host := r.host()
 	if cause := context.Cause(ctx); errors.Is(cause, errIdle) {
-		return fault.New(fault.Unavailable, "the registry %s has sent nothing for %s", host, r.idle).
+		return fault.New(fault.Unavailable, "the registry %s has sent next to nothing for %s", host, r.idle).
 			WithHint("try again: the layers that are complete are kept")
 	}
 	if ctx.Err() != nil {
@@ -189,20 +223,35 @@ func (r *registry) explain(ctx context.Context, err error) error {
 		return fault.Wrap(fault.Unavailable, err, "the registry %s does not answer", host).
 			WithHint("check the network and the name; what is complete of the image is kept")
 	}
-	return fault.Wrap(fault.Invalid, err, "the registry %s answered about %s what cannot be used", host, r.ref)
+	return fault.Wrap(fault.Invalid, err, "cannot use what the registry %s answered about %s", host, r.ref)
+}
+
+// host is the registry as people know it.
+func (r *registry) host() string {
+	if host := r.ref.Context().RegistryStr(); host != name.DefaultRegistry {
+		return host
+	}
+	return "docker.io"
 }
 
 func (r *registry) explainAnswer(err *transport.Error) error {
-	host := r.ref.Context().RegistryStr()
+	host := r.host()
 	switch err.StatusCode {
 	case http.StatusNotFound:
 		return fault.Wrap(fault.NotFound, err, "no image %s", r.ref).WithHint("check the name and the tag")
 	case http.StatusUnauthorized, http.StatusForbidden:
+		if problem := r.creds.failure(); problem != nil {
+			return fault.Wrap(fault.PermissionDenied, err, "the registry %s does not show %s without a login, and banger cannot read yours: %v", host, r.ref, problem).
+				WithHint("docker login %s shows whether your login works; after a change of PATH, banger daemon stop", host)
+		}
 		return fault.Wrap(fault.PermissionDenied, err, "the registry %s does not show %s to you", host, r.ref).
 			WithHint("check the name, or log in: docker login %s", host)
 	case http.StatusTooManyRequests:
-		return fault.Wrap(fault.Unavailable, err, "the registry %s limits how much you may fetch", host).
-			WithHint("wait, or log in: docker login %s", host)
+		limited := fault.Wrap(fault.Unavailable, err, "the registry %s limits how much you may fetch", host)
+		if asked := time.Duration(r.guard.asked.Load()); asked > 0 {
+			return limited.WithHint("try again in %s, or log in: docker login %s", asked, host)
+		}
+		return limited.WithHint("wait, or log in: docker login %s", host)
 	}
 	if err.StatusCode >= http.StatusInternalServerError {
 		return fault.Wrap(fault.Unavailable, err, "the registry %s is in trouble", host).WithHint("try again later")

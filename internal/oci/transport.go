@@ -1,0 +1,194 @@
+package oci
+
+import (
+	"cmp"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/bangervm/banger/internal/fault"
+)
+
+const (
+	maxResponseHeader = 256 << 10
+	dialTimeout       = 30 * time.Second
+	maxRedirects      = 10 // the client library has no bound of its own
+)
+
+// guard is the transport of one pull. It holds the registry, and whoever that
+// sends us to, to some rules: no plain HTTP but on this host; from a registry on
+// the Internet no way to addresses that are not; documents come in time. It is
+// patient when it is asked to be.
+type guard struct {
+	host      string // the registry's
+	idle      time.Duration
+	direct    http.RoundTripper // to the registry
+	elsewhere http.RoundTripper
+	public    atomic.Bool  // the registry was reached at a public address
+	asked     atomic.Int64 // the longest wait that was asked for, and not done
+	reserved  func(netip.Addr) bool
+	wait      func(context.Context, time.Duration) error
+}
+
+func (c *Client) newGuard(host string) *guard {
+	g := &guard{host: host, idle: c.opts.IdleTimeout, reserved: c.seams.reserved, wait: c.seams.wait}
+	if c.opts.Transport != nil {
+		g.direct, g.elsewhere = c.opts.Transport, c.opts.Transport
+		return g
+	}
+	g.direct = newTransport(func(a netip.Addr) error {
+		g.public.Store(!g.reserved(a))
+		return nil
+	})
+	g.elsewhere = newTransport(func(a netip.Addr) error {
+		if g.public.Load() && g.reserved(a) {
+			return fault.New(fault.Invalid, "the registry %s, which is on the Internet, leads to the local address %s", g.host, a)
+		}
+		return nil
+	})
+	return g
+}
+
+// close ends the idle connections of its own transports.
+func (g *guard) close() {
+	for _, rt := range []http.RoundTripper{g.direct, g.elsewhere} {
+		if own, ok := rt.(*http.Transport); ok {
+			own.CloseIdleConnections()
+		}
+	}
+}
+
+// newTransport returns a transport that asks about each address that it is about
+// to reach.
+func newTransport(check func(netip.Addr) error) *http.Transport {
+	dialer := &net.Dialer{Timeout: dialTimeout, Control: func(_, address string, _ syscall.RawConn) error {
+		at, err := netip.ParseAddrPort(address)
+		if err != nil {
+			return err
+		}
+		return check(at.Addr().Unmap())
+	}}
+	return &http.Transport{
+		Proxy: http.ProxyFromEnvironment, DialContext: dialer.DialContext, ForceAttemptHTTP2: true,
+		MaxIdleConns: 16, IdleConnTimeout: time.Minute, TLSHandshakeTimeout: dialTimeout,
+		ExpectContinueTimeout: time.Second, MaxResponseHeaderBytes: maxResponseHeader,
+	}
+}
+
+// isReserved tells addresses that the Internet has none of.
+func isReserved(a netip.Addr) bool {
+	return !a.IsGlobalUnicast() || a.IsPrivate() || netip.MustParsePrefix("100.64.0.0/10").Contains(a) ||
+		netip.MustParsePrefix("192.0.0.0/24").Contains(a) || netip.MustParsePrefix("198.18.0.0/15").Contains(a) ||
+		netip.MustParsePrefix("240.0.0.0/4").Contains(a) || netip.MustParsePrefix("64:ff9b::/96").Contains(a)
+}
+
+func isLoopback(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	a, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return host == "localhost" || err == nil && a.Unmap().IsLoopback()
+}
+
+// RoundTrip implements http.RoundTripper.
+func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.URL.Scheme != "https" && !isLoopback(req.URL.Host) {
+		return nil, fault.New(fault.Invalid, "%s does not speak HTTPS, and anybody on the way could change what it sends", req.URL.Host).
+			WithHint("copy the image first: skopeo copy --src-tls-verify=false docker://REF oci:DIR, and then pull oci:DIR")
+	}
+	_, hops := firstRequest(req)
+	if hops > maxRedirects {
+		return nil, fault.New(fault.Invalid, "the registry %s redirects more than %d times", g.host, maxRedirects)
+	}
+	via := g.direct
+	if req.URL.Host != g.host {
+		via = g.elsewhere
+	}
+	for waited := time.Duration(0); ; {
+		resp, err := g.once(via, req)
+		pause := g.askedToWait(req, resp)
+		if err != nil || pause <= 0 {
+			return resp, err
+		}
+		if waited += pause; waited > g.idle/2 {
+			g.asked.Store(int64(pause))
+			return resp, nil
+		}
+		_ = resp.Body.Close()
+		if err := g.wait(req.Context(), pause); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// once bounds the time of all but blobs, whose reader watches them itself.
+func (g *guard) once(via http.RoundTripper, req *http.Request) (*http.Response, error) {
+	if isBlob(req) {
+		return via.RoundTrip(req)
+	}
+	ctx, cancel := context.WithTimeout(req.Context(), g.idle)
+	resp, err := via.RoundTrip(req.WithContext(ctx))
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	resp.Body = cancelOnClose{resp.Body, cancel}
+	return resp, nil
+}
+
+type cancelOnClose struct {
+	io.ReadCloser
+	cancel context.CancelFunc
+}
+
+func (c cancelOnClose) Close() error {
+	defer c.cancel()
+	return c.ReadCloser.Close()
+}
+
+// firstRequest is what was asked for before redirects, and how many these are.
+func firstRequest(req *http.Request) (first *http.Request, hops int) {
+	for ; req.Response != nil && req.Response.Request != nil; hops++ {
+		req = req.Response.Request
+	}
+	return req, hops
+}
+
+func isBlob(req *http.Request) bool {
+	first, _ := firstRequest(req)
+	return strings.Contains(first.URL.Path, "/blobs/")
+}
+
+// askedToWait is what Retry-After says (RFC 9110, section 10.2.3), or 0.
+func (g *guard) askedToWait(req *http.Request, resp *http.Response) time.Duration {
+	if resp == nil || resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode != http.StatusServiceUnavailable ||
+		req.Body != nil && req.Body != http.NoBody {
+		return 0
+	}
+	after := resp.Header.Get("Retry-After")
+	if seconds, err := time.ParseDuration(cmp.Or(after, "0") + "s"); err == nil {
+		return max(0, min(seconds, 24*time.Hour))
+	}
+	if at, err := http.ParseTime(after); err == nil {
+		return max(0, min(time.Until(at), 24*time.Hour))
+	}
+	return 0
+}
+
+// pause waits, unless ctx ends first.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
