@@ -18,6 +18,11 @@ import (
 // depmodTimeout bounds one run of depmod, which takes seconds at most.
 const depmodTimeout = 5 * time.Minute
 
+// depmodLimits are of one run: seconds of CPU, KiB of memory, 512-byte blocks of
+// a file, open files, and no core. A distribution's biggest package takes a
+// tenth.
+const depmodLimits = "ulimit -t 240; ulimit -v 2097152; ulimit -f 2097152; ulimit -n 256; ulimit -c 0; "
+
 // FindDepmod returns the path of depmod, which ordinary users often lack in
 // their PATH: it is also looked for in the system's own directories.
 func FindDepmod() (string, error) {
@@ -45,19 +50,20 @@ func (t tree) depmod(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, depmodTimeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, path, "-C", conf, "-b", t.root, t.version)
+	// The modules may be hostile, and depmod is C: it gets no more than it needs.
+	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", depmodLimits+`exec "$@"`, "depmod", path, "-C", conf, "-b", t.root, t.version)
 	cmd.Env = []string{"LC_ALL=C"}
 	cmd.WaitDelay = time.Second
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
+	stderr := &head{limit: 64 << 10}
+	cmd.Stderr = stderr
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if strings.Contains(stderr.String(), "No space left on device") {
+		if strings.Contains(stderr.buf.String(), "No space left on device") {
 			return fmt.Errorf("depmod: %w", syscall.ENOSPC)
 		}
-		return fault.Wrap(fault.Invalid, err, "depmod: %s", firstLine(stderr.String()))
+		return fault.Wrap(fault.Invalid, err, "depmod: %s", firstLine(stderr.buf.String()))
 	}
 	for _, name := range []string{"modules.dep", "modules.dep.bin", "modules.alias.bin"} {
 		if _, err := os.Stat(filepath.Join(t.dir, name)); errors.Is(err, os.ErrNotExist) {
@@ -67,6 +73,18 @@ func (t tree) depmod(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// head keeps the beginning of what is written to it.
+type head struct {
+	buf   bytes.Buffer // not embedded: its ReadFrom knows no limit
+	limit int
+}
+
+// Write implements io.Writer.
+func (h *head) Write(p []byte) (int, error) {
+	_, _ = h.buf.Write(p[:min(len(p), max(0, h.limit-h.buf.Len()))])
+	return len(p), nil
 }
 
 func firstLine(s string) string {

@@ -136,3 +136,34 @@ func TestDepmodMissing(t *testing.T) {
 		t.Errorf("%v, want Unavailable with a hint", err)
 	}
 }
+
+// TestDepmodIsConfined: what it may take is bounded, and it knows nothing of the
+// daemon's environment.
+func TestDepmodIsConfined(t *testing.T) {
+	bin, said := t.TempDir(), filepath.Join(t.TempDir(), "said")
+	script := "#!/bin/sh\n{ env; for l in t v f n c; do echo limit $l $(ulimit -$l); done; } >" + said + "\nyes >&2 & yes | head -c 300000 >&2; kill $!; exit 1\n"
+	if err := os.WriteFile(filepath.Join(bin, "depmod"), []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin+":/usr/bin:/bin")
+	t.Setenv("ANTHROPIC_API_KEY", "secret")
+	tr, err := makeTree(t.TempDir(), "6.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tr.depmod(t.Context()); !errors.Is(err, fault.Invalid) || len(err.Error()) > 1000 {
+		t.Errorf("error %v, want a short fault Invalid", err)
+	}
+	got, err := os.ReadFile(said)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, limit := range []string{"t 240", "v 2097152", "f 2097152", "n 256", "c 0"} {
+		if !strings.Contains(string(got), "limit "+limit+"\n") {
+			t.Errorf("no limit %q in %s", limit, got)
+		}
+	}
+	if strings.Contains(string(got), "secret") {
+		t.Errorf("depmod got the daemon's environment: %s", got)
+	}
+}
