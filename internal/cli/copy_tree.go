@@ -78,7 +78,7 @@ func landing(src, dst string, stat func() (fs.FileInfo, error)) (string, error) 
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return "", err
 	case strings.HasSuffix(dst, "/") && err == nil:
-		return "", fault.New(fault.Invalid, "%s is no directory", dst)
+		return "", fault.New(fault.Invalid, "%s is not a directory", dst)
 	case strings.HasSuffix(dst, "/"):
 		return "", fault.New(fault.NotFound, "the directory %s does not exist", dst)
 	default:
@@ -107,7 +107,7 @@ func (c *copier) entry(src, name string, info fs.FileInfo, depth int) error {
 	case mode&fs.ModeSymlink != 0:
 		return c.link(src, name)
 	default:
-		return fault.New(fault.Invalid, "%s is no file, directory or symbolic link (%s)", src, mode.Type())
+		return fault.New(fault.Invalid, "%s is not a file, directory or symbolic link (%s)", src, mode.Type())
 	}
 }
 
@@ -118,7 +118,7 @@ func (c *copier) directory(src, name string, info fs.FileInfo, depth int) error 
 	before, err := c.to.Lstat(name)
 	switch {
 	case err == nil && !before.IsDir():
-		return fault.New(fault.Conflict, "%s exists and is no directory", name)
+		return fault.New(fault.Conflict, "%s exists and is not a directory", name)
 	case errors.Is(err, fs.ErrNotExist):
 		if err := c.to.Mkdir(name); err != nil {
 			return err

@@ -15,8 +15,8 @@ import (
 )
 
 func (a *App) daemonCommand() *cobra.Command {
-	return a.group("daemon", "Look at bangerd, start it or stop it",
-		"bangerd owns all state. Commands start it when they need it; VMs live on when it ends.",
+	return a.group("daemon", "Manage the daemon",
+		"Manage bangerd. Commands start it when they need it; VMs keep running when it stops.",
 		a.daemonStatusCommand(), a.daemonStartCommand(), a.daemonStopCommand(), a.daemonLogsCommand())
 }
 
@@ -33,8 +33,8 @@ type daemonStatus struct {
 func (a *App) daemonStatusCommand() *cobra.Command {
 	var f *format
 	cmd := &cobra.Command{
-		Use: "status", Short: "Say whether the daemon runs, and what it does",
-		Long: "Say whether the daemon runs, and what it does. The status is 6 when none runs. It starts none.",
+		Use: "status", Short: "Show daemon status",
+		Long: "Show daemon status. The exit status is 6 if the daemon is not running. This does not start it.",
 		Args: args(0, 0, ""), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.daemonStatus(cmd.Context(), *f) },
 	}
@@ -65,14 +65,14 @@ func (a *App) daemonStatus(ctx context.Context, f format) error {
 		return err
 	}
 	if f == formatTable {
-		return fault.New(fault.Unavailable, "bangerd does not run").WithHint("banger daemon start")
+		return fault.New(fault.Unavailable, "bangerd is not running").WithHint("banger daemon start")
 	}
 	return &statusError{status: statusUnavailable}
 }
 
 func (a *App) daemonStartCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "start", Short: "Start the daemon, if none runs",
+		Use: "start", Short: "Start the daemon",
 		Args: args(0, 0, ""), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			opts, err := a.autostart()
@@ -84,7 +84,7 @@ func (a *App) daemonStartCommand() *cobra.Command {
 				return err
 			}
 			if !started {
-				return a.print("bangerd runs already\n")
+				return a.print("bangerd is already running\n")
 			}
 			return a.print("bangerd started\n")
 		},
@@ -94,10 +94,10 @@ func (a *App) daemonStartCommand() *cobra.Command {
 func (a *App) daemonStopCommand() *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
-		Use: "stop", Short: "Stop the daemon; VMs live on",
-		Long: "Stop the daemon. VMs live on, and what runs in them by exec, ssh and session too; the next command starts a daemon\n" +
-			"that finds them. It is refused without --force while operations are under way, or while streams pass through the\n" +
-			"daemon that would be cut (of clients that do not connect to VMs by themselves). What follows logs ends.",
+		Use: "stop", Short: "Stop the daemon; VMs keep running",
+		Long: "Stop the daemon. VMs keep running, and so do exec, ssh and sessions; the next command that needs a daemon starts one.\n" +
+			"While operations are under way, or streams pass through the daemon that would be cut (of clients that do not\n" +
+			"connect to VMs directly), it needs --force. Commands that follow logs end.",
 		Args: args(0, 0, ""), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			opts, err := a.autostart()
@@ -109,11 +109,11 @@ func (a *App) daemonStopCommand() *cobra.Command {
 				return err
 			}
 			if !stopped {
-				return a.print("bangerd does not run\n")
+				return a.print("bangerd is not running\n")
 			}
 			return a.print("bangerd stopped\n")
 		},
 	}
-	cmd.Flags().BoolVarP(&force, "force", "f", false, "cancel the operations under way, and cut streams")
+	cmd.Flags().BoolVarP(&force, "force", "f", false, "cancel operations under way and cut streams")
 	return cmd
 }

@@ -18,13 +18,13 @@ func (a *App) daemonLogsCommand() *cobra.Command {
 	var tail *optional[int]
 	var follow bool
 	cmd := &cobra.Command{
-		Use: "logs", Short: "Print the daemon's log, also when it does not run",
+		Use: "logs", Short: "Print the daemon's log, running or not",
 		Args: args(0, 0, ""), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.daemonLogs(cmd.Context(), tail.or(-1), follow)
 		},
 	}
-	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until Ctrl-C")
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "follow output")
 	tail = tailFlag(cmd)
 	return cmd
 }

@@ -33,7 +33,7 @@ func statusView(now time.Time) view[daemonStatus] {
 			field("commit", func(s daemonStatus) string { return s.Daemon.Commit }),
 			field("built", func(s daemonStatus) string { return timeText(&s.Daemon.BuiltAt) }),
 			field("pid", func(s daemonStatus) string { return strconv.Itoa(s.Daemon.PID) }),
-			field("up", func(s daemonStatus) string { return ageText(now, s.Daemon.StartedAt) }),
+			field("uptime", func(s daemonStatus) string { return ageText(now, s.Daemon.StartedAt) }),
 			field("state", func(s daemonStatus) string { return s.Daemon.StateDir }),
 			field("driver", func(s daemonStatus) string { return s.Daemon.Driver }),
 			field("names", func(s daemonStatus) string {

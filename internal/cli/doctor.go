@@ -19,9 +19,9 @@ import (
 func (a *App) doctorCommand() *cobra.Command {
 	var f *format
 	cmd := &cobra.Command{
-		Use: "doctor", Short: "Check what banger needs of this host",
-		Long: "Check what banger needs of this host, with the daemon up or down, and say how to mend what is missing.\n" +
-			"It changes nothing. The status is 1 when a check fails.",
+		Use: "doctor", Short: "Check that this host has what banger needs",
+		Long: "Check that this host has what banger needs, with the daemon running or not, and print how to fix what is missing.\n" +
+			"This changes nothing. The exit status is 1 if a check fails.",
 		Args: args(0, 0, ""), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.doctor(cmd.Context(), *f) },
 	}

@@ -79,7 +79,7 @@ func (a *App) imageListCommand() *cobra.Command {
 func (a *App) imageShowCommand() *cobra.Command {
 	var f *format
 	cmd := &cobra.Command{
-		Use: "show NAME", Short: "Show all that is known of an image",
+		Use: "show NAME", Short: "Show image details",
 		Args: args(1, 1, "the NAME of an image"), ValidArgsFunction: a.imageNames(1),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			return showOne(cmd.Context(), a, *f, imageView(time.Now()), (*client.Client).GetImage, given[0])
@@ -91,7 +91,7 @@ func (a *App) imageShowCommand() *cobra.Command {
 
 func (a *App) imageDeleteCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "delete NAME...", Aliases: []string{"rm"}, Short: "Delete images that no VM uses",
+		Use: "delete NAME...", Aliases: []string{"rm"}, Short: "Delete unused images",
 		Args: args(1, -1, "the NAME of an image"), ValidArgsFunction: a.imageNames(-1),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			return a.deleteEach(cmd.Context(), names, (*client.Client).DeleteImage)
@@ -148,7 +148,7 @@ func (a *App) absoluteRef(ref string) (string, error) {
 		return ref, nil
 	}
 	if path == "" {
-		return "", fault.New(fault.Invalid, "%q names no path", ref).WithHint("%s:PATH", scheme)
+		return "", fault.New(fault.Invalid, "%q has no path", ref).WithHint("%s:PATH", scheme)
 	}
 	if scheme == "tar" && path == "-" || filepath.IsAbs(path) {
 		return ref, nil

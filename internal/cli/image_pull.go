@@ -20,11 +20,11 @@ func (a *App) imagePullCommand() *cobra.Command {
 	var f *format
 	cmd := &cobra.Command{
 		Use:   "pull REF",
-		Short: "Pull an image from a registry, or take one from a file",
+		Short: "Pull an image from a registry, or import one from a file",
 		Long: "Pull an image. REF is one of\n" +
 			"  debian:bookworm, ghcr.io/owner/image@sha256:…   from a registry\n" +
 			"  oci:DIR, oci-archive:FILE                       an OCI layout\n" +
-			"  docker-archive:FILE                             what `docker save` wrote\n" +
+			"  docker-archive:FILE                             an archive of `docker save`\n" +
 			"  tar:FILE, tar:-                                 a root filesystem, from a file or stdin\n" +
 			"If a layout or an archive has several images, name one after it: oci:DIR:NAME,\n" +
 			"oci:DIR@DIGEST.",
@@ -43,8 +43,8 @@ func (a *App) imagePullCommand() *cobra.Command {
 			return a.imagePull(cmd.Context(), api.PullImage{Ref: ref, Name: name, Kernel: kernel}, *f)
 		},
 	}
-	cmd.Flags().StringVar(&name, "name", "", "`NAME` of the image (default: made from REF)")
-	cmd.Flags().StringVar(&kernel, "kernel", "", "`KERNEL` that its VMs get unless they name one")
+	cmd.Flags().StringVar(&name, "name", "", "`NAME` of the image (default: derived from REF)")
+	cmd.Flags().StringVar(&kernel, "kernel", "", "default `KERNEL` of its VMs")
 	completeFlag(cmd, "kernel", a.kernelNames(-1))
 	a.quietFlag(cmd)
 	f = formatFlag(cmd)

@@ -67,7 +67,7 @@ func (a *App) kernelListCommand() *cobra.Command {
 func (a *App) kernelShowCommand() *cobra.Command {
 	var f *format
 	cmd := &cobra.Command{
-		Use: "show NAME", Short: "Show all that is known of a kernel",
+		Use: "show NAME", Short: "Show kernel details",
 		Args: args(1, 1, "the NAME of a kernel"), ValidArgsFunction: a.kernelNames(1),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			return showOne(cmd.Context(), a, *f, kernelView(time.Now()), (*client.Client).GetKernel, given[0])
@@ -79,7 +79,7 @@ func (a *App) kernelShowCommand() *cobra.Command {
 
 func (a *App) kernelDeleteCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "rm NAME...", Aliases: []string{"delete"}, Short: "Delete kernels that no VM uses",
+		Use: "rm NAME...", Aliases: []string{"delete"}, Short: "Delete unused kernels",
 		Args: args(1, -1, "the NAME of a kernel"), ValidArgsFunction: a.kernelNames(-1),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			return a.deleteEach(cmd.Context(), names, (*client.Client).DeleteKernel)
@@ -99,7 +99,7 @@ func (a *App) kernelImportCommand() *cobra.Command {
 		Args:    args(1, 1, "a NAME"),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			if from == "" {
-				return usagef(cmd, "--from DIR says where the kernel is, and is missing")
+				return usagef(cmd, "--from DIR is required: the directory of the kernel")
 			}
 			return a.kernelImport(cmd.Context(), given[0], from, *f)
 		},
@@ -119,9 +119,9 @@ func (a *App) kernelImport(ctx context.Context, name, from string, f format) err
 		return err
 	}
 	if info, err := os.Stat(dir); err != nil {
-		return fault.New(fault.NotFound, "--from %s: there is no such directory", from)
+		return fault.New(fault.NotFound, "--from %s: no such directory", from)
 	} else if !info.IsDir() {
-		return fault.New(fault.Invalid, "--from %s is no directory", from).WithHint("unpack the package first, as with dpkg-deb -x")
+		return fault.New(fault.Invalid, "--from %s is not a directory", from).WithHint("unpack the package first, for example with dpkg-deb -x")
 	}
 	c, err := a.daemon(ctx)
 	if err != nil {

@@ -19,9 +19,9 @@ import (
 func (a *App) mcpCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "mcp",
-		Short: "Give agents VMs, over the Model Context Protocol",
-		Long: "Serve the Model Context Protocol on stdin and stdout, until stdin ends. An agent's program starts it;\n" +
-			"the tools make VMs, run commands and sessions in them, and move files and git work trees in and out.",
+		Short: "Run an MCP server that gives agents VMs",
+		Long: "Run a server of the Model Context Protocol on stdin and stdout, until stdin ends. The agent's program starts it.\n" +
+			"Its tools create VMs, run commands and sessions in them, and copy files and git work trees in and out.",
 		Example:           `  claude mcp add banger -- banger mcp`,
 		Args:              args(0, 0, ""),
 		ValidArgsFunction: cobra.NoFileCompletions,

@@ -208,7 +208,7 @@ func parseAddress(text string) (netip.Addr, error) {
 	}
 	addr, err := netip.ParseAddr(bare)
 	if err != nil || addr.Is6() != bracketed {
-		return netip.Addr{}, errors.New(quote(text) + " is no IP address")
+		return netip.Addr{}, errors.New(quote(text) + " is not an IP address")
 	}
 	return addr, nil
 }

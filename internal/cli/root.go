@@ -92,9 +92,9 @@ func args(least, most int, what string) cobra.PositionalArgs {
 		case len(given) < least:
 			return usagef(cmd, "%s needs %s", cmd.CommandPath(), what)
 		case most == 0 && len(given) > 0:
-			return usagef(cmd, "%s takes no arguments, and was given %q", cmd.CommandPath(), given[0])
+			return usagef(cmd, "%s takes no arguments, but got %q", cmd.CommandPath(), given[0])
 		case most >= 0 && len(given) > most:
-			return usagef(cmd, "%s takes only %s, and was given %q too", cmd.CommandPath(), what, given[most])
+			return usagef(cmd, "%s takes only %s, but also got %q", cmd.CommandPath(), what, given[most])
 		default:
 			return nil
 		}

@@ -16,8 +16,8 @@ import (
 const whichSession = "the NAME of a VM and a SESSION"
 
 func (a *App) sessionCommand() *cobra.Command {
-	return a.group("session", "Run commands in VMs that go on whoever is connected",
-		"A session is a command that belongs to the VM and not to a connection: it runs on when you detach, when the\n"+
+	return a.group("session", "Manage persistent (detachable) sessions",
+		"A session is a command that belongs to the VM and not to a connection: it keeps running when you detach, when the\n"+
 			"daemon is replaced, and when this program dies. What it writes is kept in the VM (4 MiB of each stream, or --keep).\n"+
 			"It ends with its VM. SESSION is its name, or a unique prefix of its id.",
 		a.sessionStartCommand(), a.sessionListCommand(), a.sessionShowCommand(), a.sessionLogsCommand(), a.sessionAttachCommand(),
@@ -190,7 +190,7 @@ func (a *App) did(did string) func(format, api.Session) error {
 }
 
 func (a *App) sessionShowCommand() *cobra.Command {
-	return a.sessionVerb("show NAME SESSION", "Show all that is known of a session", nil,
+	return a.sessionVerb("show NAME SESSION", "Show session details", nil,
 		func(f format, s api.Session) error { return sessionView(time.Now()).show(a, f, s) },
 		func(ctx context.Context, c *client.Client, vm, name string) (api.Session, error) {
 			return c.GetSession(ctx, vm, name)
@@ -199,13 +199,13 @@ func (a *App) sessionShowCommand() *cobra.Command {
 
 func (a *App) sessionStopCommand() *cobra.Command {
 	var timeout *optional[float64]
-	cmd := a.sessionVerb("stop NAME SESSION", "End a session: SIGTERM to its process group, and SIGKILL after a while", []string{sessionRunning},
+	cmd := a.sessionVerb("stop NAME SESSION", "Stop a session: send SIGTERM to its process group, and SIGKILL after a timeout", []string{sessionRunning},
 		a.did("stopped"),
 		func(ctx context.Context, c *client.Client, vm, name string) (api.Session, error) {
 			return c.StopSession(ctx, vm, name, api.StopSession{TimeoutSeconds: timeout.value})
 		})
 	timeout = timeoutFlag(cmd)
-	cmd.Flags().Lookup("timeout").Usage = "how long it may take to end before it is killed (default 10)"
+	cmd.Flags().Lookup("timeout").Usage = "seconds to wait before SIGKILL (default 10)"
 	return cmd
 }
 
@@ -221,7 +221,7 @@ func (a *App) sessionKillCommand() *cobra.Command {
 		func(ctx context.Context, c *client.Client, vm, name string) (api.Session, error) {
 			return c.KillSession(ctx, vm, name, api.KillSession{Signal: signal.or("")})
 		})
-	signal = optionalFlag(cmd, "signal", "SIG", "which signal, by name or number (default KILL)", parseSignal)
+	signal = optionalFlag(cmd, "signal", "SIG", "signal, a name or number (default KILL)", parseSignal)
 	return cmd
 }
 
@@ -239,14 +239,14 @@ func (a *App) sessionWaitCommand() *cobra.Command {
 		func(ctx context.Context, c *client.Client, vm, name string) (api.Session, error) {
 			return c.WaitSession(ctx, vm, name)
 		})
-	cmd.Long = "Wait until a session ends, and print its exit code: 128 and the signal's number when a signal ended it.\n" +
-		"The status is 0 whatever the code is, and 4 when the session was lost."
+	cmd.Long = "Wait until a session ends, and print its exit code: 128 plus the signal number if a signal ended it.\n" +
+		"The exit status is 0 whatever the code is, and 4 if the session was lost."
 	return cmd
 }
 
 func (a *App) sessionRemoveCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "rm NAME SESSION...", Aliases: []string{"delete"}, Short: "Forget sessions that have ended, with their output",
+		Use: "rm NAME SESSION...", Aliases: []string{"delete"}, Short: "Remove ended sessions and their output",
 		Args: args(2, -1, whichSession), ValidArgsFunction: a.sessionNames(),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			c, err := a.daemon(cmd.Context())

@@ -26,21 +26,21 @@ func (a *App) sessionAttachCommand() *cobra.Command {
 	var flags sessionAttachFlags
 	cmd := &cobra.Command{
 		Use:   "attach NAME SESSION",
-		Short: "Go into a session: its stdin, stdout and stderr, or its terminal",
-		Long: "Go into a session: its stdin, stdout and stderr, or its terminal. Output that is kept comes first.\n" +
-			"The session goes on when you leave: with the detach key (ctrl-]; --detach-keys, or detach_keys in the\n" +
-			"configuration) from a terminal, with Ctrl-C from pipes. When the connection or the daemon breaks, banger\n" +
-			"attaches again by itself, and nothing is lost or repeated. One can write at a time; any number can read.\n\n" +
-			"When stdin is a pipe or a file, its end ends the session's input, unless --keep-stdin-open is given.\n" +
-			"The status is the command's own when it ends.",
+		Short: "Attach to a session",
+		Long: "Attach to a session: to its stdin, stdout and stderr, or to its terminal. Earlier output is printed first.\n" +
+			"To detach, press the detach key (ctrl-] by default; see --detach-keys, and detach_keys in config.toml) in a\n" +
+			"terminal, or Ctrl-C with pipes. The session keeps running. If the connection breaks, banger attaches again\n" +
+			"without losing or repeating output. One client can write at a time; any number can read.\n\n" +
+			"If stdin is a pipe or a file, its end ends the session's input, unless --keep-stdin-open is given.\n" +
+			"The exit status is that of the command.",
 		Args: args(2, 2, whichSession), ValidArgsFunction: a.sessionNames(sessionRunning),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			return a.sessionAttach(cmd.Context(), given[0], given[1], flags)
 		},
 	}
-	cmd.Flags().BoolVar(&flags.readOnly, "read-only", false, "only watch")
-	cmd.Flags().BoolVar(&flags.keepStdin, "keep-stdin-open", false, "do not pass on the end of stdin")
-	cmd.Flags().StringVar(&flags.keys, "detach-keys", "", "`KEYS` that leave a terminal, as in ctrl-] or ctrl-p,ctrl-q")
+	cmd.Flags().BoolVar(&flags.readOnly, "read-only", false, "do not write to the session")
+	cmd.Flags().BoolVar(&flags.keepStdin, "keep-stdin-open", false, "keep the session's input open when stdin ends")
+	cmd.Flags().StringVar(&flags.keys, "detach-keys", "", "`KEYS` that detach, such as ctrl-] or ctrl-p,ctrl-q (default ctrl-], or detach_keys)")
 	flags.since = optionalFlag(cmd, "since-offset", "N", "begin at byte N of stdout (default: the oldest that is kept)", parseOffset)
 	return cmd
 }
@@ -82,10 +82,10 @@ func (a *App) sessionAttach(ctx context.Context, vm, name string, flags sessionA
 	case err == nil && end.ExitCode != 0:
 		return &statusError{status: end.ExitCode & 0xff}
 	case errors.Is(context.Cause(ctx), errDetached):
-		at.say("detached from " + sess.Name + "; it goes on")
+		at.say("detached; session " + sess.Name + " is still running")
 		return nil
 	case ctx.Err() != nil:
-		at.say("detached from " + sess.Name + "; it goes on")
+		at.say("detached; session " + sess.Name + " is still running")
 		return &statusError{status: statusCanceled}
 	}
 	return err

@@ -21,13 +21,13 @@ type sessionLogsFlags struct {
 func (a *App) sessionLogsCommand() *cobra.Command {
 	var flags sessionLogsFlags
 	cmd := &cobra.Command{
-		Use: "logs NAME SESSION", Short: "Print what a session wrote, on stdout and stderr as it did",
+		Use: "logs NAME SESSION", Short: "Print the output of a session, on stdout and stderr",
 		Args: args(2, 2, whichSession), ValidArgsFunction: a.sessionNames(),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			return a.sessionLogs(cmd.Context(), given[0], given[1], flags)
 		},
 	}
-	cmd.Flags().BoolVarP(&flags.follow, "follow", "f", false, "go on until the session ends, or Ctrl-C")
+	cmd.Flags().BoolVarP(&flags.follow, "follow", "f", false, "follow output")
 	cmd.Flags().BoolVar(&flags.stdout, "stdout", false, "only its stdout")
 	cmd.Flags().BoolVar(&flags.stderr, "stderr", false, "only its stderr")
 	flags.since = optionalFlag(cmd, "since-offset", "N", "begin at byte N of the stream (default: the oldest that is kept)", parseOffset)
@@ -37,7 +37,7 @@ func (a *App) sessionLogsCommand() *cobra.Command {
 func parseOffset(text string) (int64, error) {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < 0 {
-		return 0, fault.New(fault.Invalid, "--since-offset %q is no offset", text).WithHint("--since-offset 0")
+		return 0, fault.New(fault.Invalid, "--since-offset %q is not an offset", text).WithHint("--since-offset 0")
 	}
 	return n, nil
 }
@@ -85,5 +85,5 @@ func streamName(stream agentrpc.Stream) string {
 
 // sayLost tells of output that is kept no more.
 func (a *App) sayLost(stream agentrpc.Stream, n int64) {
-	a.say("banger: " + strconv.FormatInt(n, 10) + " bytes of " + streamName(stream) + " are missing here: they are kept no more")
+	a.say("banger: " + strconv.FormatInt(n, 10) + " bytes of " + streamName(stream) + " are missing here: they were discarded")
 }

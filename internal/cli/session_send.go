@@ -31,9 +31,9 @@ func (a *App) sessionSendCommand() *cobra.Command {
 	var flags sessionSendFlags
 	cmd := &cobra.Command{
 		Use:   "send NAME SESSION [--file FILE | TEXT] [--newline] [--eof]",
-		Short: "Write to a session's stdin, whoever is attached",
-		Long: "Write to a session's stdin, whoever is attached. Up to 64 KiB arrive in one piece among what others write;\n" +
-			"more is sent in pieces of that size, as fast as the command reads them.",
+		Short: "Write to a session's stdin",
+		Long: "Write to a session's stdin, attached or not. Up to 64 KiB arrive in one piece; more is sent in pieces of that\n" +
+			"size, as fast as the command reads them.",
 		DisableFlagsInUseLine: true,
 		Args:                  args(2, 3, whichSession+", and a TEXT"), ValidArgsFunction: a.sessionNames(sessionRunning),
 		RunE: func(cmd *cobra.Command, given []string) error {
@@ -50,9 +50,9 @@ func (a *App) sessionSendCommand() *cobra.Command {
 			return a.sessionSend(cmd.Context(), given[0], given[1], text, flags)
 		},
 	}
-	cmd.Flags().StringVar(&flags.file, "file", "", "send what `FILE` holds; - is stdin")
-	cmd.Flags().BoolVar(&flags.newline, "newline", false, "and a newline after it")
-	cmd.Flags().BoolVar(&flags.eof, "eof", false, "and then end the input; on a terminal, ^D")
+	cmd.Flags().StringVar(&flags.file, "file", "", "send the contents of `FILE`; - is stdin")
+	cmd.Flags().BoolVar(&flags.newline, "newline", false, "append a newline")
+	cmd.Flags().BoolVar(&flags.eof, "eof", false, "then close the input (on a terminal: send ^D)")
 	return cmd
 }
 

@@ -26,9 +26,9 @@ func (a *App) sessionStartCommand() *cobra.Command {
 	var flags sessionStartFlags
 	cmd := &cobra.Command{
 		Use:   "start NAME [--name SESSION] [--pipe|--tty] [-w DIR] [-e K=V] [--require CMD,...] [--] CMD [ARG...]",
-		Short: "Start a command in a VM that runs on by itself",
-		Long: "Start a command in a VM that runs on by itself. Before it is started, the directory must be there, and the command\n" +
-			"and those that --require names must be found; if not, the session is kept as failed, with the diagnosis.",
+		Short: "Start a command in the background",
+		Long: "Start a command in a VM. It keeps running when you disconnect. The working directory, the command and the\n" +
+			"commands of --require must exist; otherwise the session is kept as failed, with the reason.",
 		Example: `  banger vm session start box --name agent --tty -w /root/repo -- claude
   banger vm session start box --name rpc --require node -- node server.js
   banger vm session attach box agent`,
@@ -62,7 +62,7 @@ func (a *App) sessionStartCommand() *cobra.Command {
 func parseKeep(text string) (int64, error) {
 	n, err := config.ParseSize(text)
 	if err != nil || n < 64<<10 || n > 64<<20 {
-		return 0, fault.New(fault.Invalid, "--keep %q is no size from 64KiB to 64MiB", text).WithHint("--keep 16MiB")
+		return 0, fault.New(fault.Invalid, "--keep %q is not a size from 64KiB to 64MiB", text).WithHint("--keep 16MiB")
 	}
 	return int64(n), nil
 }
@@ -76,7 +76,7 @@ func (f *sessionStartFlags) parse(cmd *cobra.Command, given []string) (name stri
 		return "", nil, usagef(cmd, "--pipe and --tty exclude each other")
 	}
 	if cmd.Flags().Changed("name") && f.name == "" {
-		return "", nil, fault.New(fault.Invalid, "--name %q is no name for a session", "").WithHint("leave --name out for one made from the command")
+		return "", nil, fault.New(fault.Invalid, "--name %q is not a valid session name", "").WithHint("leave --name out for one made from the command")
 	}
 	if f.dir != "" && !strings.HasPrefix(f.dir, "/") {
 		return "", nil, fault.New(fault.Invalid, "-w %q is not an absolute path in the guest", f.dir).WithHint("-w /root")
@@ -115,7 +115,7 @@ func (a *App) sessionStart(ctx context.Context, vm string, req api.StartSession,
 		return sessionView(time.Now()).show(a, f, sess)
 	}
 	if isTerminal(a.Err) {
-		a.say("banger vm session attach " + sess.VM + " " + sess.Name + "  goes in; it runs on when you leave")
+		a.say("banger vm session attach " + sess.VM + " " + sess.Name + "  attaches to it")
 	}
 	return a.print("started " + sess.Name + "\n")
 }

@@ -17,9 +17,9 @@ import (
 func (a *App) sshConfigCommand() *cobra.Command {
 	var install, uninstall bool
 	cmd := &cobra.Command{
-		Use: "ssh-config", Short: "Make ssh, scp, rsync, git and editors reach VMs as NAME.vm",
-		Long: "Print an SSH configuration by which NAME.vm is the VM of that name, through the agent channel: the VM needs no network\n" +
-			"and no SSH server. With --install it is kept by banger, and ~/.ssh/config begins with a line that includes it.",
+		Use: "ssh-config", Short: "Print an SSH configuration to reach VMs as NAME.vm",
+		Long: "Print an SSH configuration with which ssh, scp, rsync, git and editors reach VMs as NAME.vm. The VM needs no network\n" +
+			"and no SSH server. --install adds a line to ~/.ssh/config that includes it.",
 		Example: `  banger ssh-config --install
   ssh box.vm
   rsync -a src/ box.vm:src/
@@ -52,8 +52,8 @@ func (a *App) sshConfigCommand() *cobra.Command {
 			}
 		},
 	}
-	cmd.Flags().BoolVar(&install, "install", false, "put it into effect; doing it again changes nothing")
-	cmd.Flags().BoolVar(&uninstall, "uninstall", false, "take it out again")
+	cmd.Flags().BoolVar(&install, "install", false, "include it from ~/.ssh/config")
+	cmd.Flags().BoolVar(&uninstall, "uninstall", false, "remove it from ~/.ssh/config")
 	return cmd
 }
 
@@ -118,7 +118,7 @@ func (a *App) userSSHConfig() (string, error) {
 		return "", err
 	}
 	if u, err := user.LookupId(strconv.Itoa(os.Getuid())); err == nil && filepath.Clean(u.HomeDir) != filepath.Clean(home) {
-		a.say("note: ssh reads " + filepath.Join(u.HomeDir, ".ssh/config") + ", for that is " + u.Username + "'s home, and not HOME; there, use ssh -F")
+		a.say("note: ssh reads " + filepath.Join(u.HomeDir, ".ssh/config") + ", the home directory of " + u.Username + ", and not HOME; use ssh -F")
 	}
 	return filepath.Join(home, ".ssh", "config"), nil
 }

@@ -20,7 +20,7 @@ type versions struct {
 func (a *App) versionCommand() *cobra.Command {
 	var f *format
 	cmd := &cobra.Command{
-		Use: "version", Short: "Print the versions of banger and of the daemon, if one runs",
+		Use: "version", Short: "Print the versions of banger and of the running daemon",
 		Args: args(0, 0, ""), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.version(cmd.Context(), *f) },
 	}
@@ -41,7 +41,7 @@ func (a *App) version(ctx context.Context, f format) error {
 	case err == nil:
 		v.Daemon = &buildinfo.Info{Version: ping.Version, Commit: ping.Commit, BuiltAt: ping.BuiltAt}
 	case !errors.Is(err, client.ErrNoDaemon):
-		a.say("note: the daemon does not say its version: " + printable(err.Error(), " "))
+		a.say("note: cannot get the daemon's version: " + printable(err.Error(), " "))
 	}
 	return versionView().show(a, f, v)
 }
@@ -53,7 +53,7 @@ func versionView() view[versions] {
 			{head: "banger", cell: func(v versions) string { return buildText(v.Client) }},
 			{head: "bangerd", cell: func(v versions) string {
 				if v.Daemon == nil {
-					return "does not run"
+					return "not running"
 				}
 				return buildText(*v.Daemon)
 			}},

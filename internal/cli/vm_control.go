@@ -28,7 +28,7 @@ func (a *App) eachVMAtOnce(ctx context.Context, names []string, did string, call
 func (a *App) vmPauseCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:               "pause NAME...",
-		Short:             "Stop the processors of VMs; their memory stays",
+		Short:             "Pause VMs (suspend vCPUs, keep memory)",
 		Args:              args(1, -1, "the NAME of a VM"),
 		ValidArgsFunction: a.vmNames(-1, vmRunning),
 		RunE: func(cmd *cobra.Command, names []string) error {
@@ -42,7 +42,7 @@ func (a *App) vmPauseCommand() *cobra.Command {
 func (a *App) vmResumeCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:               "resume NAME...",
-		Short:             "Let paused VMs run on",
+		Short:             "Resume paused VMs",
 		Args:              args(1, -1, "the NAME of a VM"),
 		ValidArgsFunction: a.vmNames(-1, vmPaused),
 		RunE: func(cmd *cobra.Command, names []string) error {
@@ -58,7 +58,7 @@ func (a *App) vmKillCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "kill NAME...",
 		Short:             "Send a signal to the VMM process of VMs",
-		Long:              "Send a signal (default KILL) to the VMM process of VMs. The guest is not asked.",
+		Long:              "Send a signal (default KILL) to the VMM process of VMs. The guest gets no notice.",
 		Args:              args(1, -1, "the NAME of a VM"),
 		ValidArgsFunction: a.vmNames(-1, vmRunning, vmPaused, vmStarting, vmStopping),
 		RunE: func(cmd *cobra.Command, names []string) error {
@@ -82,7 +82,7 @@ func (a *App) vmSetCommand() *cobra.Command {
 	var f *format
 	cmd := &cobra.Command{
 		Use:               "set NAME",
-		Short:             "Change a stopped VM; its disk only grows",
+		Short:             "Update VM settings (disks can only grow)",
 		Example:           "  banger vm set box --memory 4GiB --label team=",
 		Args:              args(1, 1, "the NAME of a VM"),
 		ValidArgsFunction: a.vmNames(1, vmStopped, vmFailed),
@@ -106,7 +106,7 @@ func (a *App) vmSetCommand() *cobra.Command {
 
 func (a *App) vmSet(cmd *cobra.Command, name string, req api.UpdateVM, f format) error {
 	if req.Name == nil && req.VCPU == nil && req.MemoryBytes == nil && req.DiskBytes == nil && req.Labels == nil && req.Publish == nil {
-		return usagef(cmd, "%s %s changes nothing: no flag was given", cmd.CommandPath(), name)
+		return usagef(cmd, "%s %s: no flag was given, so there is nothing to change", cmd.CommandPath(), name)
 	}
 	ctx := cmd.Context()
 	c, err := a.daemon(ctx)
@@ -123,7 +123,7 @@ func (a *App) vmSet(cmd *cobra.Command, name string, req api.UpdateVM, f format)
 func (a *App) vmPingCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:               "ping NAME",
-		Short:             "Ask the guest whether it answers, and how fast",
+		Short:             "Check that the guest agent responds",
 		Args:              args(1, 1, "the NAME of a VM"),
 		ValidArgsFunction: a.vmNames(1, vmRunning),
 		RunE: func(cmd *cobra.Command, given []string) error {

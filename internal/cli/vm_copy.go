@@ -35,9 +35,9 @@ func (a *App) vmCopyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cp SRC DST",
 		Short: "Copy files and directories to or from a VM",
-		Long: "Copy files and directories, with their modes, times and symbolic links, to or from a VM. One of SRC and DST is NAME:path;\n" +
-			"the other is a path here, or - for stdin or stdout. Into a directory that exists, SRC goes by its own name.\n" +
-			"A file is replaced only when all of the new one has arrived.",
+		Long: "Copy files and directories, with modes, times and symbolic links, to or from a VM. One of SRC and DST is NAME:PATH;\n" +
+			"the other is a local path, or - for stdin or stdout. If DST is an existing directory, SRC is copied into it.\n" +
+			"Files are replaced atomically.",
 		Example: `  banger vm cp ./src box:/root/
   banger vm cp box:/var/log/syslog .
   tar c . | banger vm cp - box:/tmp/src.tar`,

@@ -23,10 +23,10 @@ func (a *App) vmForwardCommand() *cobra.Command {
 	var remove string
 	var f *format
 	cmd := &cobra.Command{
-		Use: "forward NAME [FORWARD]", Short: "Lead a port or unix socket of this host into a running VM",
-		Long: "Lead a port or a unix socket of this host into a running VM, until the VM stops. Without FORWARD, list those there are.\n\n" +
+		Use: "forward NAME [FORWARD]", Short: "Forward a host port or Unix socket to a running VM",
+		Long: "Forward a host port or Unix socket to a running VM, until the VM stops. Without FORWARD, list the forwards.\n\n" +
 			"FORWARD is " + forwardForm + ".\n" +
-			"HOSTADDR is 127.0.0.1 if it is left out, GUESTADDR the guest's loopback; a HOSTPORT of 0 is any free one.",
+			"HOSTADDR defaults to 127.0.0.1, and GUESTADDR to the guest's loopback address. HOSTPORT 0 is any free port.",
 		Example: `  banger vm forward box 8080:80
   banger vm forward box 5432:/run/postgresql/.s.PGSQL.5432
   banger vm forward box /tmp/docker.sock:/run/docker.sock
@@ -45,7 +45,7 @@ func (a *App) vmForwardCommand() *cobra.Command {
 			}
 		},
 	}
-	cmd.Flags().StringVar(&remove, "remove", "", "end this `FORWARD`, as it was given or as it is listed")
+	cmd.Flags().StringVar(&remove, "remove", "", "remove this `FORWARD`, written as it was given or as it is listed")
 	f = formatFlag(cmd)
 	return cmd
 }
@@ -193,7 +193,7 @@ func forwardSide(words []string, host bool) (side string, rest []string, err err
 			first, err = absolutePath(first)
 		}
 		if err == nil && !filepath.IsAbs(first) {
-			err = errors.New(quote(first) + " is no absolute path")
+			err = errors.New(quote(first) + " is not an absolute path")
 		}
 		return first, words[1:], err
 	}
@@ -212,7 +212,7 @@ func forwardSide(words []string, host bool) (side string, rest []string, err err
 		return "", nil, addrErr
 	}
 	if len(words) < 2 {
-		return "", nil, errors.New("no port stands behind " + quote(first))
+		return "", nil, errors.New("there is no port after " + quote(first))
 	}
 	if _, err := parsePort(words[1], host); err != nil {
 		return "", nil, err

@@ -15,8 +15,8 @@ func (a *App) vmHealthCommand() *cobra.Command {
 	var f *format
 	cmd := &cobra.Command{
 		Use:               "health NAME",
-		Short:             "Show what the agent in the guest says of it",
-		Long:              "Show what the agent in the guest says of it. A guest that is not ready ends with status 6.",
+		Short:             "Show guest agent status",
+		Long:              "Show guest agent status. The exit status is 6 if the guest is not ready.",
 		Args:              args(1, 1, "the NAME of a VM"),
 		ValidArgsFunction: a.vmNames(1, vmRunning),
 		RunE: func(cmd *cobra.Command, given []string) error {

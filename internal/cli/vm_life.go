@@ -90,7 +90,7 @@ func (a *App) vmStopCommand() *cobra.Command {
 	var timeout *optional[float64]
 	cmd := &cobra.Command{
 		Use:               "stop NAME...",
-		Short:             "Stop VMs: ask the guest to go down, and end the machine if it does not",
+		Short:             "Stop VMs gracefully; power off after a timeout",
 		Args:              args(1, -1, "the NAME of a VM"),
 		ValidArgsFunction: a.vmNames(-1, vmRunning, vmPaused, vmStarting),
 		RunE: func(cmd *cobra.Command, names []string) error {
@@ -108,7 +108,7 @@ func (a *App) vmRestartCommand() *cobra.Command {
 	var timeout *optional[float64]
 	cmd := &cobra.Command{
 		Use:               "restart NAME...",
-		Short:             "Stop VMs and start them again",
+		Short:             "Restart VMs",
 		Args:              args(1, -1, "the NAME of a VM"),
 		ValidArgsFunction: a.vmNames(-1),
 		RunE: func(cmd *cobra.Command, names []string) error {

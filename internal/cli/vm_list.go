@@ -18,18 +18,17 @@ type vmListOptions struct {
 func (a *App) vmListCommand() *cobra.Command {
 	var opts vmListOptions
 	cmd := &cobra.Command{
-		Use:     "list",
-		Aliases: []string{"ls"},
-		Short:   "List VMs",
-		Long: "List the VMs that are alive, and those that failed.\n" +
-			"Stopped ones are listed too with --all.",
+		Use:               "list",
+		Aliases:           []string{"ls"},
+		Short:             "List VMs",
+		Long:              "List running and failed VMs; with --all, stopped ones too.",
 		Args:              args(0, 0, ""),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.vmList(cmd.Context(), opts)
 		},
 	}
-	cmd.Flags().BoolVarP(&opts.all, "all", "a", false, "stopped VMs too")
+	cmd.Flags().BoolVarP(&opts.all, "all", "a", false, "include stopped VMs")
 	opts.labels = labelFlag(cmd, "only VMs with this label (`k=v`); repeatable")
 	opts.format = formatFlag(cmd)
 	return cmd
@@ -63,7 +62,7 @@ func (a *App) vmShowCommand() *cobra.Command {
 	var f *format
 	cmd := &cobra.Command{
 		Use:               "show NAME",
-		Short:             "Show all that is known of a VM",
+		Short:             "Show VM details",
 		Args:              args(1, 1, "the NAME of a VM"),
 		ValidArgsFunction: a.vmNames(1),
 		RunE: func(cmd *cobra.Command, given []string) error {

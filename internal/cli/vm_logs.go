@@ -19,7 +19,7 @@ func tailFlag(cmd *cobra.Command) *optional[int] {
 		}
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 0 {
-			return 0, fault.New(fault.Invalid, "--tail %q is no number of lines", text).WithHint("--tail 100")
+			return 0, fault.New(fault.Invalid, "--tail %q is not a number of lines", text).WithHint("--tail 100")
 		}
 		return n, nil
 	})
@@ -30,14 +30,14 @@ func (a *App) vmLogsCommand() *cobra.Command {
 	var follow bool
 	cmd := &cobra.Command{
 		Use:               "logs NAME",
-		Short:             "Print what a VM wrote to its console",
+		Short:             "Print a VM's console log",
 		Args:              args(1, 1, "the NAME of a VM"),
 		ValidArgsFunction: a.vmNames(1),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			return a.vmLogs(cmd.Context(), given[0], client.LogOptions{Tail: tail.or(-1), Follow: follow})
 		},
 	}
-	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the VM ends, or Ctrl-C")
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "follow output")
 	tail = tailFlag(cmd)
 	return cmd
 }

@@ -13,9 +13,9 @@ import (
 func (a *App) vmPortsCommand() *cobra.Command {
 	var f *format
 	cmd := &cobra.Command{
-		Use: "ports NAME", Short: "List what listens in a VM, and where it is on this host",
-		Long: "List what listens in a VM, and where it is on this host: at the VM's own loopback address and the same port, or at\n" +
-			"another port where that one may not be had. Nothing has to be published.",
+		Use: "ports NAME", Short: "List listening ports and their host addresses",
+		Long: "List the ports that listen in a VM, and their addresses on the host: the VM's own loopback address and the same port,\n" +
+			"or another port if that one is unavailable. Nothing has to be published.",
 		Args: args(1, 1, "the NAME of a VM"), ValidArgsFunction: a.vmNames(1, vmRunning),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			ctx := cmd.Context()
@@ -93,7 +93,7 @@ func (a *App) sayUnpublished(ctx context.Context, names []string) {
 		ports, _ := c.VMPorts(ctx, v.ID) // there are none of a VM that did not start
 		for _, p := range ports {
 			if p.Source == "published" && p.Problem != "" {
-				a.say("note: published port " + strconv.Itoa(p.GuestPort) + " of " + v.Name + " is not here yet: " + printable(p.Problem, " "))
+				a.say("note: published port " + strconv.Itoa(p.GuestPort) + " of " + v.Name + " is not available yet: " + printable(p.Problem, " "))
 			}
 		}
 	}

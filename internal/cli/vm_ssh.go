@@ -20,9 +20,9 @@ import (
 func (a *App) vmSSHCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ssh NAME [SSH ARGS] [-- CMD [ARG...]]",
-		Short: "Log in to a VM with ssh, or run a command with it",
+		Short: "Log in to a VM with ssh, or run a command over it",
 		Long: "Log in to a VM with the ssh of this host, through the agent channel: the VM needs no network and no SSH server.\n" +
-			"What stands behind NAME goes to ssh. Your own SSH agent is forwarded only with -A.",
+			"Arguments after NAME are passed to ssh. Your own SSH agent is forwarded only with -A.",
 		Example: `  banger ssh box
   banger ssh box -L 8080:localhost:80
   banger ssh box -- uname -a`,
@@ -236,5 +236,5 @@ func (a *App) remind(ctx context.Context, c *client.Client, v api.VM) {
 	if _, err := c.VMHealth(ctx, v.ID); err != nil {
 		return
 	}
-	a.say(v.Name + " still runs; stop it with: banger vm stop " + v.Name)
+	a.say(v.Name + " is still running; to stop it: banger vm stop " + v.Name)
 }

@@ -30,9 +30,9 @@ func (a *App) vmStatsCommand() *cobra.Command {
 	var interval *optional[time.Duration]
 	var f *format
 	cmd := &cobra.Command{
-		Use: "stats [NAME...]", Short: "Show what VMs take: processor, memory, disk, network",
-		Long: "Show what VMs take of this host (default: all that are alive). CPU is in per cent of one processor; HOST MEM is what the\n" +
-			"VM and its monitor take, GUEST MEM what is used in it. With --watch and -o json, each line is an array.",
+		Use: "stats [NAME...]", Short: "Show resource usage of VMs",
+		Long: "Show resource usage of VMs (default: all running ones). CPU is in percent of one CPU; HOST MEM is the memory of the\n" +
+			"VM and its monitor on the host, GUEST MEM the memory used in the guest. With --watch and -o json, each line is an array.",
 		Args: args(0, -1, ""), ValidArgsFunction: a.vmNames(-1, vmRunning, vmPaused),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			opts := statsOptions{names: names, interval: interval.or(2 * time.Second), format: *f}
@@ -43,17 +43,17 @@ func (a *App) vmStatsCommand() *cobra.Command {
 			return a.statsOnce(cmd.Context(), opts)
 		},
 	}
-	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "go on until Ctrl-C, in place on a terminal")
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "refresh until Ctrl-C")
 	interval = intervalFlag(cmd)
 	f = formatFlag(cmd)
 	return cmd
 }
 
 func intervalFlag(cmd *cobra.Command) *optional[time.Duration] {
-	return optionalFlag(cmd, "interval", "SECONDS", "time between two looks (default 2)", func(text string) (time.Duration, error) {
+	return optionalFlag(cmd, "interval", "SECONDS", "refresh interval (default 2)", func(text string) (time.Duration, error) {
 		seconds, err := strconv.ParseFloat(text, 64)
 		if err != nil || !(seconds >= 0.05 && seconds <= 3600) {
-			return 0, fault.New(fault.Invalid, "--interval %q is no number of seconds from 0.05 to 3600", text).WithHint("--interval 2")
+			return 0, fault.New(fault.Invalid, "--interval %q is not a number of seconds from 0.05 to 3600", text).WithHint("--interval 2")
 		}
 		return time.Duration(seconds * float64(time.Second)), nil
 	})

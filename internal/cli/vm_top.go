@@ -13,9 +13,8 @@ func (a *App) vmTopCommand() *cobra.Command {
 	var interval *optional[time.Duration]
 	var f *format
 	cmd := &cobra.Command{
-		Use: "top [NAME...]", Short: "Watch what VMs take, the busiest first",
-		Long: "Watch what VMs take, the busiest first, on the whole terminal, until q or Ctrl-C. Without a terminal, or with -o, it\n" +
-			"prints once.",
+		Use: "top [NAME...]", Short: "Live view of VM resource usage",
+		Long: "Live view of VM resource usage, the busiest first, until q or Ctrl-C. Without a terminal, or with -o, print it once.",
 		Args: args(0, -1, ""), ValidArgsFunction: a.vmNames(-1, vmRunning, vmPaused),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			opts := statsOptions{names: names, interval: interval.or(2 * time.Second), byCPU: true, format: *f}

@@ -21,7 +21,7 @@ const (
 )
 
 func (a *App) vmWorkspaceCommand() *cobra.Command {
-	return a.group("workspace", "Put a git work tree into a VM, and take the work out",
+	return a.group("workspace", "Copy a git working tree to a VM and export changes",
 		"A workspace is a copy of a git work tree in a VM, uncommitted changes included. Your own repository is not mounted, and\n"+
 			"not changed; what was done in the VM comes back as one patch, committed there or not.",
 		a.workspacePrepareCommand(), a.workspaceExportCommand(), a.workspaceShowCommand(),
@@ -34,7 +34,7 @@ func (a *App) workspacePrepareCommand() *cobra.Command {
 	var f *format
 	cmd := &cobra.Command{
 		Use:   "prepare NAME [PATH]",
-		Short: "Put a git work tree into a running VM",
+		Short: "Copy a git working tree to a running VM",
 		Long: "Put the git work tree that PATH (default: the current directory) is in into a running VM: HEAD, the index, and all files\n" +
 			"that git does not ignore, as they are. The VM's image needs no git for it. What is there already is replaced only if an\n" +
 			"export has all work done in it (files that git ignores are not kept), or with --force.",
@@ -58,7 +58,7 @@ func (a *App) workspacePrepareCommand() *cobra.Command {
 	mode = workspaceModeFlag(cmd)
 	cmd.Flags().StringVar(&req.To, "to", "", "`DIR` in the VM (default /root/repo)")
 	cmd.Flags().StringVar(&req.Branch, "branch", "", "the `BRANCH` that HEAD is on in the VM (default: as here)")
-	cmd.Flags().BoolVarP(&req.Force, "force", "f", false, "replace what is there, with all work that no export has")
+	cmd.Flags().BoolVarP(&req.Force, "force", "f", false, "replace what is there, and discard unexported changes")
 	f = formatFlag(cmd)
 	return cmd
 }
@@ -92,8 +92,8 @@ func (a *App) workspacePrepare(ctx context.Context, name string, req api.Prepare
 		return workspaceView().show(a, f, w)
 	}
 	return a.print(renderFields(w, preparedFields(), false) +
-		"\nwork in it   banger exec " + w.VM + " -w " + shellWord(w.Path) + " -- COMMAND" +
-		"\ntake it out  banger vm workspace export " + w.VM + " | " + gitApply(w.Source) + "\n")
+		"\nrun a command   banger exec " + w.VM + " -w " + shellWord(w.Path) + " -- COMMAND" +
+		"\nexport changes  banger vm workspace export " + w.VM + " | " + gitApply(w.Source) + "\n")
 }
 
 // prepareWorkspace shows the stages, and says what was left out.
@@ -115,7 +115,7 @@ func (a *App) workspaceShowCommand() *cobra.Command {
 	var f *format
 	cmd := &cobra.Command{
 		Use:               "show NAME",
-		Short:             "Show a VM's workspace, and whether there is work that no export has",
+		Short:             "Show a VM's workspace, and whether it has unexported changes",
 		Args:              args(1, 1, "the NAME of a VM"),
 		ValidArgsFunction: a.vmNames(1),
 		RunE: func(cmd *cobra.Command, given []string) error {
@@ -139,7 +139,7 @@ func workspaceView() view[api.Workspace] {
 		name: func(w api.Workspace) string { return w.Path },
 		fields: append(preparedFields(),
 			column[api.Workspace]{head: "work", cell: func(w api.Workspace) string { return workText(&w) }},
-			column[api.Workspace]{head: "looked at", cell: func(w api.Workspace) string { return timeText(w.MeasuredAt) }},
+			column[api.Workspace]{head: "checked at", cell: func(w api.Workspace) string { return timeText(w.MeasuredAt) }},
 			column[api.Workspace]{head: "prepared", cell: func(w api.Workspace) string { return timeText(&w.PreparedAt) }},
 			column[api.Workspace]{head: "exported", cell: func(w api.Workspace) string { return timeText(w.ExportedAt) }},
 		),

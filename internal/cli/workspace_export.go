@@ -29,9 +29,9 @@ func (a *App) workspaceExportCommand() *cobra.Command {
 	opts := exportOptions{format: formatTable}
 	cmd := &cobra.Command{
 		Use:   "export NAME",
-		Short: "Write all work done in a VM's workspace as a patch",
+		Short: "Print all changes in a VM's workspace as a patch",
 		Long: "Write everything done in a VM's workspace since it was prepared, committed there or not, to stdout or a file. The base and\n" +
-			"the changed files are said on stderr. The workspace stays as it is, so an export can be repeated at any time.\n\n" +
+			"the changed files are printed to stderr. The workspace stays as it is, so an export can be repeated at any time.\n\n" +
 			"A patch is against the work tree that was sent, uncommitted changes included, so that it applies to yours. For a fresh\n" +
 			"clone, name the commit: --base-commit HEAD_COMMIT. A mailbox (for git am --keep-cr) and a bundle are against that commit anyway.",
 		Example: `  banger vm workspace export box | git apply
@@ -50,9 +50,9 @@ func (a *App) workspaceExportCommand() *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&opts.req.BaseCommit, "base-commit", "", "the `COMMIT` (or tree) to compare with")
 	flags.StringVar(&opts.file, "output", "", "write to `FILE`, which appears when it is complete")
-	flags.BoolVar(&opts.stat, "stat", false, "only say what has changed")
+	flags.BoolVar(&opts.stat, "stat", false, "print only what has changed")
 	flags.StringVar(&opts.req.Format, "format", "", "`FORMAT`: patch (default), mbox or bundle")
-	flags.BoolVar(&opts.req.Check, "check", false, "only see whether the patch applies to the work tree it came from")
+	flags.BoolVar(&opts.req.Check, "check", false, "only check whether the patch applies to the work tree it came from")
 	flags.BoolVar(&opts.req.Apply, "apply", false, "apply it to the work tree it came from, as one step or not at all")
 	flags.StringVar(&opts.req.Path, "path", "", "a work tree at `DIR` in the VM (default: the workspace)")
 	flags.VarP(&opts.format, "output-format", "o", "`FORMAT` of the answer: table, json, yaml or name")
@@ -86,7 +86,7 @@ func checkOutput(file string) error {
 		return fault.New(fault.Invalid, "--output %s is a directory", file).WithHint("name a file in it")
 	}
 	if info, err := os.Stat(filepath.Dir(file)); err != nil || !info.IsDir() {
-		return fault.New(fault.Invalid, "--output %s: %s is no directory", file, filepath.Dir(file))
+		return fault.New(fault.Invalid, "--output %s: %s is not a directory", file, filepath.Dir(file))
 	}
 	return nil
 }

@@ -44,7 +44,7 @@ func (c *Client) dial(ctx context.Context) (net.Conn, error) {
 	case errors.As(err, &said):
 		return nil, said
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return nil, fault.Wrap(fault.Unavailable, ErrNoDaemon, "bangerd does not run (%s)", c.where).
+		return nil, fault.Wrap(fault.Unavailable, ErrNoDaemon, "bangerd is not running (%s)", c.where).
 			WithHint("banger daemon start")
 	case errors.Is(err, os.ErrPermission):
 		return nil, fault.Wrap(fault.PermissionDenied, err, "the daemon's socket %s is another user's", c.where)
