@@ -117,7 +117,8 @@ func (a *App) relaySignals(stream io.Closer, frames *frameWriter, tty bool) (sto
 					continue
 				}
 				frames.signal(sig)
-				if interrupted++; interrupted >= interruptsToLeave || sig == syscall.SIGHUP {
+				// Without its terminal, closing the stream hangs the command up too.
+				if interrupted++; interrupted >= interruptsToLeave || tty && sig == syscall.SIGHUP {
 					gaveUp = true
 					_ = stream.Close()
 					return
