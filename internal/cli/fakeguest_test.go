@@ -13,12 +13,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 
 	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
+	"golang.org/x/sys/unix"
 
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/api"
@@ -85,6 +87,8 @@ func (d *fakeDaemon) exec(w http.ResponseWriter, r *http.Request, v api.VM) {
 		case "killed":
 			status(137)
 		case "hangup":
+			_, _, err = agentrpc.ReadFrame(rw, nil) // the client listens for signals by now
+			awaitRead(conn)
 			if pid, err := strconv.Atoi(req.Command[2]); err == nil {
 				_ = syscall.Kill(pid, syscall.SIGHUP)
 			}
@@ -93,6 +97,23 @@ func (d *fakeDaemon) exec(w http.ResponseWriter, r *http.Request, v api.VM) {
 			}
 		}
 	case "break":
+	}
+}
+
+// awaitRead returns when the peer has read all that was written.
+func awaitRead(conn net.Conn) {
+	sock, ok := conn.(*net.UnixConn)
+	if !ok {
+		return
+	}
+	raw, err := sock.SyscallConn()
+	if err != nil {
+		return
+	}
+	for left := 1; left > 0; runtime.Gosched() {
+		if err := raw.Control(func(fd uintptr) { left, err = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) }); err != nil {
+			return
+		}
 	}
 }
 
