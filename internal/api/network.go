@@ -58,9 +58,11 @@ type AddEgress struct {
 // (newline-delimited JSON).
 type EgressRecord struct {
 	Time     time.Time `json:"time"`
-	Event    string    `json:"event" enum:"allow,close,deny,dns,lost" doc:"lost: only the reason says how many records are missing here"`
+	Event    string    `json:"event" enum:"allow,close,deny,dns,ask,total,lost" doc:"dns: a name was denied; ask: a name was asked for below a domain (name), for the first time, or how much was since; total: what went where in flows that have no records of their own; lost: only the reason says how many records are missing here"`
 	Protocol string    `json:"protocol"`
-	Name     string    `json:"name,omitempty"`
+	Name     string    `json:"name,omitempty" doc:"that the rule matched"`
+	Asked    string    `json:"asked,omitempty" doc:"names by which the guest asked for the address, the latest first, with blanks between: what it says, and not what is there"`
+	Said     string    `json:"said,omitempty" doc:"hosts that the connection named (TLS SNI, HTTP Host), with blanks between"`
 	Address  string    `json:"address,omitempty"`
 	Port     int       `json:"port,omitempty"`
 	Rule     string    `json:"rule"`

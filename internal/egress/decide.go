@@ -67,6 +67,26 @@ func (f Flow) reserved(addr netip.Addr) (what string, ok bool) {
 	return what, ok
 }
 
+// Tells says whether the guest may learn an address from an answer: a public one,
+// or one that a rule opens by naming it.
+func (p Policy) Tells(addr netip.Addr) Verdict {
+	addr = addr.Unmap().WithZone("")
+	what, isReserved := reserved(addr)
+	if !isReserved {
+		return Verdict{Allow: true, Rule: p.defaultText()}
+	}
+	out := Verdict{Rule: GroundReserved + ": " + what}
+	p.each(func(r *Rule) bool {
+		opens := r.action == Allow && (r.target.kind == prefixTarget && opensReserved(r.target.prefix) && r.target.prefix.Contains(addr) ||
+			r.target.kind == hostTarget && addr.IsLoopback())
+		if opens {
+			out = Verdict{Allow: true, Rule: r.String()}
+		}
+		return !opens
+	})
+	return out
+}
+
 // opens says whether the rule names reserved addresses as such.
 func (r Rule) opens(f Flow) bool {
 	if r.target.kind != prefixTarget {

@@ -31,15 +31,21 @@ func presetPolicy(name string) Policy {
 }
 
 // The names of the presets. A name is here if what one can get there is packages
-// and sources, and the host is not one where anybody may open a store with a name
-// of his own below the same name (which is why S3 and its like are not here).
+// and sources, if it is no place to paste text, and if nobody can open a store with a
+// name of his own below it (which is why S3 and its like are not here). That is
+// hygiene and no containment: to most of these anybody can upload with an account.
 const (
 	systemPackages = `
 *.debian.org
-*.ubuntu.com ppa.launchpadcontent.net
+*.archive.ubuntu.com archive.ubuntu.com security.ubuntu.com ports.ubuntu.com old-releases.ubuntu.com
+esm.ubuntu.com keyserver.ubuntu.com changelogs.ubuntu.com cloud-images.ubuntu.com releases.ubuntu.com ppa.launchpadcontent.net
 *.alpinelinux.org
-*.fedoraproject.org *.centos.org *.almalinux.org *.rockylinux.org
-*.archlinux.org *.opensuse.org *.voidlinux.org *.gentoo.org
+download.fedoraproject.org dl.fedoraproject.org mirrors.fedoraproject.org kojipkgs.fedoraproject.org
+registry.fedoraproject.org codecs.fedoraproject.org download.copr.fedorainfracloud.org
+mirror.centos.org vault.centos.org mirrorlist.centos.org mirrors.centos.org *.stream.centos.org
+*.almalinux.org *.rockylinux.org
+*.archlinux.org *.voidlinux.org *.gentoo.org
+download.opensuse.org downloadcontent.opensuse.org cdn.opensuse.org mirrorcache.opensuse.org registry.opensuse.org
 *.nixos.org nixos.org
 *.kernel.org *.gnu.org
 apt.llvm.org packages.microsoft.com *.nodesource.com
@@ -52,8 +58,8 @@ astral.sh *.astral.sh bootstrap.pypa.io
 *.anaconda.org *.anaconda.com
 *.npmjs.org *.npmjs.com *.yarnpkg.com *.nodejs.org nodejs.org
 jsr.io *.jsr.io deno.land *.deno.land bun.sh
-crates.io *.crates.io *.rust-lang.org rustup.rs *.rustup.rs
-go.dev *.go.dev golang.org *.golang.org gopkg.in go.googlesource.com
+crates.io *.crates.io static.rust-lang.org www.rust-lang.org doc.rust-lang.org rustup.rs *.rustup.rs
+go.dev pkg.go.dev golang.org proxy.golang.org sum.golang.org gopkg.in go.googlesource.com
 repo.maven.apache.org *.maven.org maven.google.com *.gradle.org
 rubygems.org *.rubygems.org *.ruby-lang.org
 packagist.org *.packagist.org getcomposer.org *.php.net
@@ -62,11 +68,13 @@ hex.pm *.hex.pm
 *.haskell.org *.cpan.org *.metacpan.org *.r-project.org *.julialang.org
 `
 	codeHosts = `
-github.com *.github.com *.githubusercontent.com
+github.com api.github.com codeload.github.com ssh.github.com uploads.github.com lfs.github.com
+*.pkg.github.com raw.githubusercontent.com objects.githubusercontent.com release-assets.githubusercontent.com
+media.githubusercontent.com github-cloud.githubusercontent.com pkg-containers.githubusercontent.com
 github-cloud.s3.amazonaws.com
 gitlab.com *.gitlab.com
 bitbucket.org *.bitbucket.org
-codeberg.org sr.ht *.sr.ht
+codeberg.org sr.ht git.sr.ht hg.sr.ht
 gitlab.freedesktop.org gitlab.gnome.org
 `
 	containerRegistries = `
@@ -79,7 +87,7 @@ public.ecr.aws
 `
 	modelProviders = `
 *.anthropic.com claude.ai *.claude.ai claude.com *.claude.com
-*.openai.com chatgpt.com *.chatgpt.com *.openai.azure.com
+*.openai.com chatgpt.com *.chatgpt.com
 generativelanguage.googleapis.com aiplatform.googleapis.com
 cloudcode-pa.googleapis.com oauth2.googleapis.com
 *.mistral.ai

@@ -93,17 +93,27 @@ type Stats struct {
 // were lost before it.
 const EventLost = "lost"
 
+// EventAsk is the event of a record that says that a name was asked for below a
+// domain that was not before (Name is the domain), or how much was since.
+const EventAsk = "ask"
+
+// EventTotal is the event of a record that says how much went to a destination in
+// flows that have no records of their own.
+const EventTotal = "total"
+
 // Record is one line of the egress log, as JSON in egress.log.
 type Record struct {
 	At       time.Time `json:"time"`
-	Event    string    `json:"event"` // "allow" when a flow begins, "close" when it ends, "deny", "dns" (a name that was denied), EventLost
+	Event    string    `json:"event"` // "allow" when a flow begins, "close" when it ends, "deny", "dns" (a name that was denied), EventAsk, EventTotal, EventLost
 	Protocol string    `json:"protocol"`
-	Name     string    `json:"name,omitempty"`
+	Name     string    `json:"name,omitempty"`  // that the rule matched
+	Asked    string    `json:"asked,omitempty"` // names by which the guest asked for the address, the latest first, with blanks between
+	Said     string    `json:"said,omitempty"`  // hosts that the connection named (TLS SNI, HTTP Host), with blanks between
 	Address  string    `json:"address,omitempty"`
 	Port     uint16    `json:"port,omitempty"`
 	Rule     string    `json:"rule"`
 	Reason   string    `json:"reason,omitempty"`
-	Sent     int64     `json:"sent_bytes,omitempty"` // by the guest; in "close" only
+	Sent     int64     `json:"sent_bytes,omitempty"` // by the guest; in "close", "total" and "ask"
 	Received int64     `json:"received_bytes,omitempty"`
 	Process  string    `json:"process,omitempty"` // in the guest, where known
 }

@@ -7,14 +7,17 @@ import (
 )
 
 // The log is bounded on disk, and a guest must not be able to push out of it what
-// it did before. Records to destinations that are new have an allowance of their
-// own, so that a guest that hammers one does not hide another; and what was let
-// out has a budget of its own, as denials cost a guest nothing. At these rates a
-// flood needs hours to fill the log.
+// it did before, nor hide in what it floods it with. So each class of records has a
+// budget of its own: by protocol, by what happened, and by whether data flowed both
+// ways; in each of them records to destinations that are new have an allowance of
+// their own. What costs a guest nothing (datagrams that nobody answers) gets less.
+// At these rates a flood needs hours to fill the log.
 const (
 	maxFresh   = 1000
 	maxAgain   = 500
-	allowEvery = 2 * time.Second
+	allowEvery = 4 * time.Second
+	// cheapShare is what part of that is for what costs nothing.
+	cheapShare = 5
 	// maxMet bounds the destinations that are remembered, metFor the time: what is
 	// old news may be told as if new.
 	maxMet = 4096
@@ -52,16 +55,47 @@ func (a *allowance) take(now time.Time) bool {
 	return true
 }
 
-// budget decides which records of one kind are written. It is used under its owner's lock.
+// class is what a record is of, as far as budgets go.
+type class struct {
+	event    string
+	protocol string
+	flowed   bool // data went both ways
+}
+
+// cheap says whether it costs a guest nothing to have such records written.
+func (c class) cheap() bool {
+	return !c.flowed && (c.protocol == "udp" || c.protocol == "icmp")
+}
+
+// budgets decide which records are written. They are used under their owner's lock.
+type budgets map[class]*budget
+
+// affords reports whether a record is to be written.
+func (all budgets) affords(record monitorrpc.Record, flowed bool, now time.Time) bool {
+	c := class{event: record.Event, protocol: record.Protocol, flowed: flowed}
+	b := all[c]
+	if b == nil {
+		share := 1
+		if c.cheap() {
+			share = cheapShare
+		}
+		b = newBudget(share, now)
+		all[c] = b
+	}
+	return b.affords(record, now)
+}
+
+// budget is that of one class.
 type budget struct {
 	fresh, again allowance
 	met          map[monitorrpc.Record]bool
 	since        time.Time // of the first in met
 }
 
-func newBudget(now time.Time) budget {
-	return budget{
-		fresh: newAllowance(maxFresh, allowEvery, now), again: newAllowance(maxAgain, allowEvery, now),
+func newBudget(share int, now time.Time) *budget {
+	every := allowEvery * time.Duration(share)
+	return &budget{
+		fresh: newAllowance(maxFresh/share, every, now), again: newAllowance(maxAgain/share, every, now),
 		met: map[monitorrpc.Record]bool{}, since: now,
 	}
 }

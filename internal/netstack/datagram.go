@@ -15,8 +15,11 @@ import (
 )
 
 const (
-	udpIdle  = 60 * time.Second
-	echoIdle = 10 * time.Second
+	// What is answered lasts longer: a program that talks through it keeps its port
+	// over a quiet time (RFC 4787, 4.3).
+	udpIdle     = 2 * time.Minute
+	udpBothIdle = 5 * time.Minute
+	echoIdle    = 10 * time.Second
 	// queryIdle is for questions to a foreign resolver: one exchange.
 	queryIdle = 5 * time.Second
 
@@ -37,7 +40,8 @@ type datagramKey struct {
 type datagramFlow struct {
 	*flow
 	waiting chan []byte
-	busy    atomic.Bool // something passed since the last look
+	last    atomic.Int64 // when something passed, in nanoseconds since the flow began
+	began   time.Time
 	// back sends the guest one datagram from its other end.
 	back func(route *stack.Route, payload []byte)
 }
@@ -79,7 +83,7 @@ func (n *Network) forward(key datagramKey, payload []byte) bool {
 		if f == nil {
 			return false
 		}
-		d = &datagramFlow{flow: f, waiting: make(chan []byte, maxWaiting)}
+		d = &datagramFlow{flow: f, waiting: make(chan []byte, maxWaiting), began: time.Now()}
 		if key.protocol == protocolUDP {
 			d.back = d.backUDP
 		} else {
@@ -94,6 +98,29 @@ func (n *Network) forward(key datagramKey, payload []byte) bool {
 		}
 	}
 	return true
+}
+
+// passed notes that something passed now.
+func (d *datagramFlow) passed() { d.last.Store(int64(time.Since(d.began))) }
+
+// left is how long the flow may still be quiet.
+func (d *datagramFlow) left() time.Duration {
+	return d.idleTime() - (time.Since(d.began) - time.Duration(d.last.Load()))
+}
+
+// quietestLocked is the flow of UDP that gives way to a newer one, as most of them
+// wait for nothing any more; nil: there is none, or too many are about to end.
+func (n *Network) quietestLocked(p protocol) (out *datagramFlow) {
+	const ending = 64
+	if p != protocolUDP || n.counts[p] >= limits[p]+ending {
+		return nil
+	}
+	for _, d := range n.datagrams {
+		if d.protocol == p && d.ctx.Err() == nil && (out == nil || d.left() < out.left()) {
+			out = d
+		}
+	}
+	return out
 }
 
 // wait queues a payload, or loses it. n.mu is held: one that comes as the flow
@@ -112,7 +139,9 @@ func (d *datagramFlow) wait(payload []byte) {
 // leave ends the flow.
 func (d *datagramFlow) leave(key datagramKey, reason string) {
 	d.n.mu.Lock()
-	delete(d.n.datagrams, key)
+	if d.n.datagrams[key] == d { // a card that was attached since may have begun another
+		delete(d.n.datagrams, key)
+	}
 	d.n.mu.Unlock()
 	for {
 		select {
@@ -158,6 +187,8 @@ func (d *datagramFlow) idleTime() time.Duration {
 		return echoIdle
 	case d.asked.Port() == dnsPort:
 		return queryIdle
+	case d.received.Load() > 0:
+		return udpBothIdle
 	default:
 		return udpIdle
 	}
@@ -165,22 +196,24 @@ func (d *datagramFlow) idleTime() time.Duration {
 
 // send passes on what the guest sends. It returns why the flow ends.
 func (d *datagramFlow) send(conn net.Conn, read <-chan struct{}) string {
-	idle := time.NewTicker(d.idleTime())
+	idle := time.NewTimer(d.left())
 	defer idle.Stop()
 	for {
 		select {
 		case payload := <-d.waiting:
 			d.n.waiting.Add(-int64(len(payload)))
-			d.busy.Store(true)
+			d.passed()
 			if sent, err := conn.Write(payload); err == nil {
 				d.sent.Add(int64(sent))
 			} else if !passing(err) {
 				return plainReason(err)
 			}
 		case <-idle.C:
-			if !d.busy.Swap(false) {
+			left := d.left()
+			if left <= 0 {
 				return ""
 			}
+			idle.Reset(left)
 		case <-read:
 			return ""
 		case <-d.ctx.Done():
@@ -201,8 +234,8 @@ func (d *datagramFlow) receive(conn net.Conn) {
 	for {
 		read, err := conn.Read(buf[:])
 		if err == nil {
-			d.busy.Store(true)
 			d.received.Add(int64(read))
+			d.passed()
 			d.back(route, buf[:read])
 		} else if !passing(err) {
 			return

@@ -9,7 +9,10 @@ import (
 	"strings"
 	"sync"
 
+	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+	"gvisor.dev/gvisor/pkg/waiter"
 
 	"github.com/bangervm/banger/internal/fault"
 )
@@ -38,14 +41,14 @@ func (n *Network) dialGuest(ctx context.Context, network string, from, to netip.
 	local, remote := fullAddress(from, 0), fullAddress(to, port)
 	switch network {
 	case "tcp":
-		conn, err := gonet.DialTCPWithBind(ctx, n.stack, local, remote, networkOf(to))
+		conn, err := n.dialInside(ctx, local, remote)
 		if err != nil {
 			if ctx.Err() != nil {
 				err = ctx.Err()
 			}
 			return nil, unreached(err, network, port)
 		}
-		return &insideConn{TCPConn: conn}, nil
+		return conn, nil
 	case "udp":
 		conn, err := gonet.DialUDP(n.stack, &local, &remote, networkOf(to))
 		if err != nil {
@@ -65,17 +68,63 @@ func unreached(err error, network string, port uint16) error {
 	return fault.Wrap(code, err, "the guest's %s port %d cannot be reached", network, port)
 }
 
+// dialInside connects to the guest. Its buffers count among those of all
+// connections: see crowded.
+func (n *Network) dialInside(ctx context.Context, local, remote tcpip.FullAddress) (*insideConn, error) {
+	queue := &waiter.Queue{}
+	ep, failed := n.stack.NewEndpoint(tcp.ProtocolNumber, networkOf(addrOf(remote.Addr)), queue)
+	if failed != nil {
+		return nil, errors.New(failed.String())
+	}
+	n.inside.Add(1)
+	c := &insideConn{TCPConn: gonet.NewTCPConn(queue, ep), ep: ep, n: n}
+	n.crowded(ep)
+	entry, connected := waiter.NewChannelEntry(waiter.WritableEvents)
+	queue.EventRegister(&entry)
+	defer queue.EventUnregister(&entry)
+	if failed = ep.Bind(local); failed == nil {
+		failed = ep.Connect(remote)
+	}
+	if _, started := failed.(*tcpip.ErrConnectStarted); started {
+		select {
+		case <-ctx.Done():
+			c.abort()
+			return nil, ctx.Err()
+		case <-connected:
+			failed = ep.LastError()
+		}
+	}
+	if failed != nil {
+		c.abort()
+		return nil, &net.OpError{Op: "connect", Net: "tcp", Err: errors.New(failed.String())}
+	}
+	return c, nil
+}
+
 // insideConn is a connection that the host opened to the guest.
 type insideConn struct {
 	*gonet.TCPConn
+	ep   tcpip.Endpoint
+	n    *Network
 	once sync.Once
 }
 
-// Close may be called more than once and at any time, as of other connections.
+// Close ends it in good order, in the background; it may be called more than once
+// and at any time, as of other connections.
 func (c *insideConn) Close() error {
-	var err error
-	c.once.Do(func() { err = c.TCPConn.Close() })
-	return err
+	c.once.Do(func() {
+		c.n.inside.Add(-1)
+		c.n.closing.close(c.ep)
+	})
+	return nil
+}
+
+func (c *insideConn) abort() {
+	c.once.Do(func() {
+		c.n.inside.Add(-1)
+		c.ep.Abort()
+		c.ep.Close()
+	})
 }
 
 // Read reads; an end that this side closed is net.ErrClosed no less than io.EOF.

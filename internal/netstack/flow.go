@@ -2,7 +2,10 @@ package netstack
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/bangervm/banger/internal/egress"
@@ -28,6 +31,9 @@ const (
 	// those and what is about to give way to newer ones.
 	maxPending = 1536
 	maxSetup   = 2048
+	// maxAskedNames is how many of the names by which the guest asked for an address
+	// a record has, the latest.
+	maxAskedNames = 3
 )
 
 func (p protocol) word() egress.Protocol {
@@ -53,12 +59,14 @@ type flow struct {
 	needsHost bool           // what it says of its destination must be looked at
 
 	sent, received atomic.Int64
+	heard          atomic.Pointer[[]string] // the hosts that it named
 
 	ctx     context.Context // ends when the flow is cut
 	cancel  context.CancelCauseFunc
 	logged  chan struct{} // closed once its first record is written
 	owner   string        // the guest's process; set before logged is closed
 	untold  bool          // the log is too busy for it; likewise
+	release func()        // of its name; nil: it has none
 	greeted chan struct{} // closed once the server spoke, other than in TLS and HTTP
 
 	// Guarded by n.mu.
@@ -88,8 +96,11 @@ func (n *Network) begin(p protocol, guestPort uint16, asked netip.AddrPort) *flo
 		return nil
 	}
 	f.verdict = n.decideLocked(f)
+	var quietest *datagramFlow
 	if f.verdict.Allow && n.counts[p] >= limits[p] {
-		f.verdict = egress.Verdict{Rule: groundLimit}
+		if quietest = n.quietestLocked(p); quietest == nil {
+			f.verdict = egress.Verdict{Rule: groundLimit}
+		}
 	}
 	allowed := f.verdict.Allow
 	if allowed {
@@ -99,12 +110,35 @@ func (n *Network) begin(p protocol, guestPort uint16, asked netip.AddrPort) *flo
 		n.counts[p]++
 	}
 	n.mu.Unlock()
+	if quietest != nil {
+		quietest.cut("it gave way to newer ones")
+	}
 	if !allowed {
-		n.deny(f, f.verdict, "")
+		n.deny(f, f.verdict, f.lapsed())
 		return nil
+	}
+	if p == protocolTCP && f.verdict.ByName {
+		f.release = n.dns.Hold(asked.Addr(), f.verdict.Name)
 	}
 	n.log.begun(f)
 	return f
+}
+
+// lapsed says of a flow that is denied that it would be allowed, had the answer by
+// which the guest knows its address not expired.
+func (f *flow) lapsed() string {
+	if f.flow.Host || f.n.plan.virtual(f.asked.Addr()) {
+		return ""
+	}
+	policy := f.n.currentPolicy()
+	for _, was := range slices.Backward(f.n.dns.Lapsed(f.asked.Addr())) {
+		then := f.flow
+		then.Names = []string{was.Name}
+		if policy.Decide(then).Allow {
+			return fmt.Sprintf("the answer for %s expired %d s ago", was.Name, int(was.Ago.Seconds()))
+		}
+	}
+	return ""
 }
 
 // decideLocked is the verdict on a new flow; it finds the neighbour too.
@@ -146,6 +180,7 @@ func (f *flow) says(said egress.Said) egress.Verdict {
 	f.n.mu.Lock()
 	f.said = said
 	f.n.mu.Unlock()
+	f.heard.Store(&said.Hosts)
 	return f.would(said)
 }
 
@@ -198,6 +233,9 @@ func (f *flow) end(reason string) {
 		reason = string(cause)
 	}
 	f.cancel(nil)
+	if f.release != nil {
+		f.release()
+	}
 	n.log.ended(f, reason)
 }
 
@@ -226,8 +264,11 @@ func (f *flow) record(event string, verdict egress.Verdict) monitorrpc.Record {
 		Event: event, Protocol: string(f.flow.Protocol), Name: verdict.Name, Rule: verdict.Rule,
 		Address: f.asked.Addr().String(), Port: f.asked.Port(),
 	}
-	if r.Name == "" && len(f.flow.Names) > 0 {
-		r.Name = f.flow.Names[len(f.flow.Names)-1] // the latest
+	latest := slices.Clone(f.flow.Names[max(0, len(f.flow.Names)-maxAskedNames):])
+	slices.Reverse(latest)
+	r.Asked = strings.Join(latest, " ")
+	if said := f.heard.Load(); said != nil {
+		r.Said = strings.Join(*said, " ")
 	}
 	return r
 }

@@ -123,6 +123,29 @@ func TestWhatAConnectionSaysOfItsDestination(t *testing.T) {
 	}
 }
 
+// The log tells as what an address was asked for, and what the connection named,
+// also where no rule needs to know.
+func TestTheLogTellsWhatWasSaidAndAsked(t *testing.T) {
+	for what, c := range map[string]struct{ policy, said string }{
+		"not needed": {"all", "other.example"}, "needed": {"default allow\ndeny denied.example", "other.example"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			_, asks := withUpstream(t, map[string][]string{"a.example": {"203.0.113.7"}, "b.example": {"203.0.113.7"}})
+			m := boot(t, c.policy, asks)
+			m.atOutside(t, echoAll)
+			m.ask(t, "a.example", dnsmessage.TypeA)
+			m.ask(t, "b.example", dnsmessage.TypeA)
+			if err := echoed(m, outside4, request(c.said)); err != nil {
+				t.Fatal(err)
+			}
+			r := m.world.record(t, func(r monitorrpc.Record) bool { return r.Event == "close" })
+			if r.Said != c.said || r.Asked != "b.example a.example" || r.Name != "" {
+				t.Errorf("the record is %+v", r)
+			}
+		})
+	}
+}
+
 // A server that speaks first is heard before the client says anything, and the
 // client's first words are looked at all the same.
 func TestAServerThatSpeaksFirst(t *testing.T) {

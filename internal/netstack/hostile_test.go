@@ -139,6 +139,34 @@ func TestConnectionsThatDoNotEndCountAsOpen(t *testing.T) {
 	}
 }
 
+// Connections into the guest count too: it may send and not let anybody read.
+func TestConnectionsIntoTheGuestShareTheirBuffers(t *testing.T) {
+	m := boot(t, "none")
+	over := make(chan struct{})
+	m.serveTCP(t, "198.18.1.0:80", func(net.Conn) { <-over })
+	t.Cleanup(func() { close(over) })
+	var last *insideConn
+	const count = 300
+	for range count {
+		conn, err := m.net.DialGuest(within(t), "tcp", 80)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		last = conn.(*insideConn)
+	}
+	if got := last.ep.SocketOptions().GetReceiveBufferSize(); got != 64<<10 {
+		t.Errorf("the last of %d has a buffer of %d bytes", count, got)
+	}
+	if open := m.net.inside.Load(); open != count {
+		t.Errorf("%d are counted", open)
+	}
+	_, _ = last.Close(), last.Close()
+	if open := m.net.inside.Load(); open != count-1 {
+		t.Errorf("%d are counted after one was closed", open)
+	}
+}
+
 func TestAFrameThatIsTooLongEndsTheWire(t *testing.T) {
 	m := boot(t, "all")
 	_, _ = m.conn.Write(binary.BigEndian.AppendUint32(nil, maxStreamFrame+1))

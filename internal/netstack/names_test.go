@@ -239,10 +239,30 @@ func TestANamesAddressIsAllowedForTheTimeOfItsAnswer(t *testing.T) {
 	if _, err := m.dialTCP(within(t), outside6); err == nil {
 		t.Error("the IPv6 address was reached, which was not asked for")
 	}
-	u.pass((upstreamTTL + 1) * time.Second)
+	m.world.record(t, func(r monitorrpc.Record) bool { return r.Event == "close" })
+	const linger = 5 * 60
+	u.pass((linger - 1) * time.Second)
+	if err := echoed(m, outside4, request("other.example")); err == nil {
+		t.Error("another host was reached behind a connection by the name")
+	}
+	if err := echoed(m, outside4, request("allowed.example")); err != nil {
+		t.Errorf("minutes after a connection by it: %v", err)
+	}
+	conn := m.mustDial(t, outside4)
+	passesBack(t, conn, request("allowed.example"))
+	u.pass(10 * linger * time.Second)
+	if err := echoed(m, outside4, request("allowed.example")); err != nil {
+		t.Errorf("while there is a connection by it: %v", err)
+	}
+	_ = conn.Close()
+	m.world.closed(t, 5)
+	u.pass((linger + 7) * time.Second)
 	if _, err := m.dialTCP(within(t), outside4); err == nil {
 		t.Error("the address was reached after its time")
 	}
+	m.world.record(t, func(r monitorrpc.Record) bool {
+		return r.Event == "deny" && r.Reason == "the answer for allowed.example expired 7 s ago"
+	})
 	if code, _ := m.ask(t, "other.example", dnsmessage.TypeA); code != dnsmessage.RCodeNameError {
 		t.Errorf("a denied name: %s", code)
 	}
@@ -258,5 +278,52 @@ func TestALongAnswerIsHadByTCP(t *testing.T) {
 	m := boot(t, "all", asks)
 	if code, addrs := m.ask(t, "many.example", dnsmessage.TypeA); code != 0 || len(addrs) != len(many) {
 		t.Errorf("%s, %d addresses", code, len(addrs))
+	}
+}
+
+// The names of the host's own network are not its guests' to ask for, unless a rule
+// names them; nor are addresses in it told.
+func TestNamesOfTheHostsNetwork(t *testing.T) {
+	private := []string{"intranet", "wpad", "printer.local", "_gateway", "host.corp.internal", "nas.home.arpa", "router.lan"}
+	known := map[string][]string{"inside.example": {"10.0.0.1", "203.0.113.7"}}
+	for _, name := range private {
+		known[name] = []string{"203.0.113.7"}
+	}
+	_, asks := withUpstream(t, known)
+	m := boot(t, "all", asks)
+	for _, name := range private {
+		if code, addrs := m.ask(t, name, dnsmessage.TypeA); code != dnsmessage.RCodeNameError {
+			t.Errorf("%s: %s, %v", name, code, addrs)
+		}
+	}
+	if got := m.world.dialled(); len(got) > 0 {
+		t.Errorf("an upstream was asked: %v", got)
+	}
+	if _, addrs := m.ask(t, "inside.example", dnsmessage.TypeA); !slices.Equal(addrs, []string{"203.0.113.7"}) {
+		t.Errorf("a private address is told: %v", addrs)
+	}
+	m.world.record(t, func(r monitorrpc.Record) bool {
+		return r.Event == "dns" && r.Name == "inside.example" && strings.HasPrefix(r.Rule, "reserved: private network")
+	})
+	m.net.SetPolicy(parsed(t, "default deny\nallow printer.local\nallow inside.example\nallow 10.0.0.1 tcp/443"))
+	if code, _ := m.ask(t, "printer.local", dnsmessage.TypeA); code != 0 {
+		t.Errorf("a rule names it: %s", code)
+	}
+	if _, addrs := m.ask(t, "inside.example", dnsmessage.TypeA); len(addrs) != 2 {
+		t.Errorf("a rule opens the address: %v", addrs)
+	}
+}
+
+// Of too many questions the guest is told at once that they fail.
+func TestTooManyQuestionsFailAtOnce(t *testing.T) {
+	m := boot(t, "all")
+	for range maxQueries {
+		m.net.queries <- struct{}{}
+	}
+	if code, _ := m.ask(t, "a.example", dnsmessage.TypeA); code != dnsmessage.RCodeServerFailure {
+		t.Errorf("the answer is %s", code)
+	}
+	for range maxQueries {
+		<-m.net.queries
 	}
 }

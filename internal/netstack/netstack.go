@@ -93,6 +93,7 @@ type Network struct {
 
 	denied  atomic.Int64
 	waiting atomic.Int64 // bytes of datagrams from the guest
+	inside  atomic.Int64 // connections into the guest
 	held    atomic.Int64 // bytes of its connections that wait to be looked at
 
 	mu         sync.Mutex
@@ -131,7 +132,7 @@ func newNetwork(config Config, dial dialer) (*Network, error) {
 	}
 	n.dns = dns.New(dns.Config{
 		Policy: n.currentPolicy, Upstreams: config.Resolvers, Local: n.localName, Dial: dial,
-		Denied: n.log.nameDenied, Now: config.Now,
+		Denied: n.log.nameDenied, Asked: n.log.nameAsked, Now: config.Now,
 	})
 	n.link = newLink(p)
 	if n.stack, err = newStack(n.link); err != nil {

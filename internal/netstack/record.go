@@ -34,20 +34,15 @@ type recorder struct {
 
 	mu      sync.Mutex
 	closed  bool
-	timer   *time.Timer               // runs while a window is open
-	allowed budget                    // of flows
-	refused budget                    // of denials
+	timer   *time.Timer // runs while a window is open
+	budgets budgets
 	repeats map[monitorrpc.Record]int // denials of the window, and how often each came again
 	untold  untold
+	domains domains
 	told    time.Time // when the last of untold was
 	asks    allowance // of questions to the guest
-}
-
-// untold is what has no record of its own.
-type untold struct {
-	denials        int
-	begun, ended   int // flows
-	sent, received int64
+	// talkative says that much was said in names since told.
+	talkative bool
 }
 
 func newRecorder(ctx context.Context, config Config) *recorder {
@@ -57,7 +52,7 @@ func newRecorder(ctx context.Context, config Config) *recorder {
 	now := config.Now()
 	return &recorder{
 		ctx: ctx, config: config, asking: make(chan struct{}, maxAsking), repeats: map[monitorrpc.Record]int{},
-		allowed: newBudget(now), refused: newBudget(now), told: now.Add(-restWindow), asks: newAllowance(maxAsked, askEvery, now),
+		budgets: budgets{}, untold: newUntold(), domains: newDomains(), told: now.Add(-restWindow), asks: newAllowance(maxAsked, askEvery, now),
 	}
 }
 
@@ -90,7 +85,7 @@ func (r *recorder) flush() {
 		if count == 0 {
 			continue
 		}
-		if !r.refused.affords(record, now) {
+		if !r.budgets.affords(record, false, now) {
 			r.untold.denials += count
 			continue
 		}
@@ -100,35 +95,20 @@ func (r *recorder) flush() {
 	clear(r.repeats)
 	r.timer = nil
 	switch rest := r.told.Add(restWindow).Sub(now); {
-	case r.untold == untold{}:
+	case r.untold.nothing() && !r.talkative:
 	case rest > 0 && !r.closed:
 		r.open(rest)
 	default:
-		out = append(out, r.rest()...)
-		r.told = now
+		out = append(append(out, r.untold.tell()...), r.domains.tell()...)
+		r.told, r.talkative = now, false
+		if !r.untold.nothing() {
+			r.open(restWindow)
+		}
 	}
 	r.mu.Unlock()
 	for _, record := range out {
 		r.write(record)
 	}
-}
-
-// rest tells of what has no record; r.mu is held.
-func (r *recorder) rest() (out []monitorrpc.Record) {
-	more := func(event string, n int) {
-		if n > 0 {
-			out = append(out, monitorrpc.Record{Event: event, Reason: fmt.Sprintf("%d more, not told one by one", n)})
-		}
-	}
-	u := r.untold
-	more("deny", u.denials)
-	more("allow", u.begun)
-	more("close", u.ended)
-	if u.ended > 0 {
-		out[len(out)-1].Sent, out[len(out)-1].Received = u.sent, u.received
-	}
-	r.untold = untold{}
-	return out
 }
 
 func (r *recorder) write(record monitorrpc.Record) {
@@ -151,7 +131,7 @@ func (r *recorder) first(record monitorrpc.Record) bool {
 	switch {
 	case seen:
 		r.repeats[record] = count + 1
-	case r.refused.affords(record, r.config.Now()):
+	case r.budgets.affords(record, false, r.config.Now()):
 		r.repeats[record] = 0
 	default:
 		r.untold.denials++
@@ -178,14 +158,34 @@ func (r *recorder) nameDenied(name string, verdict egress.Verdict) {
 	}
 }
 
+// nameAsked writes that a domain was asked for that was not before, and counts what
+// names below it say.
+func (r *recorder) nameAsked(name string, verdict egress.Verdict) {
+	r.mu.Lock()
+	domain, fresh := r.domains.ask(name)
+	record := monitorrpc.Record{Event: monitorrpc.EventAsk, Protocol: "dns", Name: domain, Rule: verdict.Rule}
+	told := fresh && r.budgets.affords(record, false, r.config.Now())
+	if fresh && !told {
+		r.untold.asked++
+	}
+	r.talkative = r.talkative || r.domains.much(domain)
+	if r.talkative || fresh && !told {
+		r.open(recordWindow)
+	}
+	r.mu.Unlock()
+	if told {
+		r.write(record)
+	}
+}
+
 // begun writes that a flow was allowed, once its owner is known or the time for
 // that is over.
 func (r *recorder) begun(f *flow) {
 	record := f.record("allow", f.verdict)
 	r.mu.Lock()
-	told := r.allowed.affords(record, r.config.Now())
+	told := r.budgets.affords(record, false, r.config.Now())
 	if !told {
-		r.untold.begun++
+		r.untold.begin(f)
 		r.open(recordWindow)
 	}
 	r.mu.Unlock()
@@ -200,21 +200,24 @@ func (r *recorder) begun(f *flow) {
 	})
 }
 
-// ended writes that a flow has ended, after what begun wrote. It waits for that.
+// ended writes that a flow has ended, after what begun wrote. It waits for that. Of
+// one of which nothing was told yet it tells if data went both ways: where that went
+// is not to be hidden behind flows that lead nowhere.
 func (r *recorder) ended(f *flow, reason string) {
 	<-f.logged
-	if f.untold {
-		r.mu.Lock()
-		r.untold.ended++
-		r.untold.sent += f.sent.Load()
-		r.untold.received += f.received.Load()
-		r.open(recordWindow)
-		r.mu.Unlock()
-		return
-	}
 	record := f.record("close", f.verdict)
 	record.Reason, record.Process = reason, f.owner
 	record.Sent, record.Received = f.sent.Load(), f.received.Load()
+	if f.untold {
+		r.mu.Lock()
+		told := record.Sent > 0 && record.Received > 0 && r.budgets.affords(record, true, r.config.Now())
+		r.untold.end(f, told)
+		r.open(recordWindow)
+		r.mu.Unlock()
+		if !told {
+			return
+		}
+	}
 	r.write(record)
 }
 

@@ -136,35 +136,162 @@ func TestAFlowsRecordsAreInOrderAndHaveItsProcess(t *testing.T) {
 	})
 }
 
+// flows has a flow begin and end, with what went either way.
+func (s *scribe) flowed(f *flow, sent, received int64) {
+	s.begun(f)
+	f.sent.Add(sent)
+	f.received.Add(received)
+	s.ended(f, "")
+}
+
 func TestTooManyFlowsAreCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScribe(nil)
 		for range 1 + maxAgain + 50 {
-			f := flowTo("203.0.113.1", 80)
-			s.begun(f)
-			f.sent.Add(1000)
-			f.received.Add(10)
-			s.ended(f, "")
+			s.flowed(flowTo("203.0.113.1", 80), 1000, 0)
 		}
-		other := flowTo("203.0.113.2", 80)
-		s.begun(other)
-		s.ended(other, "")
+		s.flowed(flowTo("203.0.113.2", 80), 0, 0)
 		s.cancel()
 		s.wait()
 		got := s.written()
-		if len(got) != 2*(1+maxAgain+1)+2 {
+		if len(got) != 2*(1+maxAgain+1)+3 {
 			t.Fatalf("%d records", len(got))
 		}
-		if r := got[len(got)-3]; r.Event != "close" || r.Address != "203.0.113.2" {
+		rest := got[len(got)-4:]
+		if r := rest[0]; r.Event != "close" || r.Address != "203.0.113.2" {
 			t.Errorf("a flow to another destination is hidden behind those: %+v", r)
 		}
-		if r := got[len(got)-2]; r.Event != "allow" || r.Reason != "50 more, not told one by one" {
+		if r := rest[1]; r.Event != monitorrpc.EventTotal || r.Address != "203.0.113.1" || r.Sent != 50_000 || r.Reason != "of 50 flows that have no records of their own" {
+			t.Errorf("where it went: %+v", r)
+		}
+		if r := rest[2]; r.Event != "allow" || r.Reason != "50 more, not told one by one" {
 			t.Errorf("begun without a record: %+v", r)
 		}
-		if r := got[len(got)-1]; r.Event != "close" || r.Reason != "50 more, not told one by one" || r.Sent != 50_000 || r.Received != 500 {
+		if r := rest[3]; r.Event != "close" || r.Reason != "50 more, not told one by one" || r.Sent != 50_000 || r.Received != 0 {
 			t.Errorf("ended without a record: %+v", r)
 		}
 	})
+}
+
+func ofProtocol(p protocol, f *flow) *flow {
+	f.protocol, f.flow.Protocol = p, p.word()
+	return f
+}
+
+// Whatever a guest floods the log with, where its data goes is told.
+func TestAFloodDoesNotHideWhereDataWent(t *testing.T) {
+	for name, flood := range map[string]func(s *scribe, i int){
+		"datagrams without answer": func(s *scribe, i int) {
+			s.flowed(ofProtocol(protocolUDP, flowTo(fmt.Sprintf("198.51.%d.%d", i/256, i%256), 9)), 10, 0)
+		},
+		"datagrams with answer": func(s *scribe, i int) {
+			s.flowed(ofProtocol(protocolUDP, flowTo(fmt.Sprintf("198.51.%d.%d", i/256, i%256), 9)), 10, 10)
+		},
+		"echoes": func(s *scribe, i int) {
+			s.flowed(ofProtocol(protocolICMP, flowTo(fmt.Sprintf("198.51.%d.%d", i/256, i%256), 0)), 10, 10)
+		},
+		"connections without data": func(s *scribe, i int) {
+			s.flowed(flowTo(fmt.Sprintf("198.51.%d.%d", i/256, i%256), 9), 0, 0)
+		},
+		"connections with data": func(s *scribe, i int) {
+			s.flowed(flowTo(fmt.Sprintf("198.51.%d.%d", i/256, i%256), 9), 10, 10)
+		},
+		"connections with data, to many ports": func(s *scribe, i int) {
+			s.flowed(flowTo("198.51.100.1", uint16(1+i)), 10, 10)
+		},
+		"denials": func(s *scribe, i int) {
+			s.denied(flowTo("198.51.100.1", uint16(1+i)), egress.Verdict{Rule: "default deny"}, "")
+		},
+		"names": func(s *scribe, i int) {
+			s.nameAsked(fmt.Sprintf("www.%d.example", i), egress.Verdict{Rule: "default allow"})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newScribe(nil)
+				for i := range 4 * maxFresh {
+					flood(s, i)
+				}
+				s.flowed(flowTo("203.0.113.9", 443), 1<<20, 100)
+				open := flowTo("203.0.113.10", 443) // and one that has not ended
+				s.begun(open)
+				open.sent.Add(1 << 20)
+				time.Sleep(restWindow + 2*recordWindow) //nolint:forbidigo // the bubble's clock
+				told := map[string]bool{}
+				for _, r := range s.written() {
+					told[r.Address] = told[r.Address] || r.Event == "allow" || r.Sent >= 1<<20
+				}
+				if !told["203.0.113.9"] || !told["203.0.113.10"] {
+					t.Errorf("%d records, and none of where a MiB went", len(s.written()))
+				}
+				s.ended(open, "")
+				s.cancel()
+				s.wait()
+			})
+		})
+	}
+}
+
+// What is summed up of flows without records is bounded, and the largest stay.
+func TestDestinationsWithoutRecordsAreBounded(t *testing.T) {
+	u := newUntold()
+	for i := range 10 * maxMovers {
+		f := flowTo(fmt.Sprintf("198.51.%d.%d", i/256, i%256), 9)
+		u.begin(f)
+		f.sent.Add(int64(1 + i%100))
+		if i == 7 {
+			f.sent.Add(1 << 20)
+		}
+		u.end(f, false)
+	}
+	if len(u.movers) > maxMovers || len(u.open) != 0 {
+		t.Errorf("%d destinations, %d flows", len(u.movers), len(u.open))
+	}
+	out := u.tell()
+	if len(out) != maxTop+2 || out[0].Address != "198.51.0.7" {
+		t.Errorf("%d records, the first %+v", len(out), out[0])
+	}
+}
+
+// Each domain that is asked for is told once, and what names below it say is
+// counted: anything can be said in them.
+func TestDomainsThatAreAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScribe(nil)
+		allowed := egress.Verdict{Allow: true, Rule: "default allow"}
+		for i := range 500 {
+			s.nameAsked("www.example.co.uk", allowed)
+			s.nameAsked(fmt.Sprintf("c2vjcmv0-%03d.x.attacker.example", i), allowed)
+		}
+		time.Sleep(2 * restWindow) //nolint:forbidigo // the bubble's clock
+		got := s.written()
+		if len(got) != 3 {
+			t.Fatalf("%+v", got)
+		}
+		for i, want := range []monitorrpc.Record{
+			{Event: monitorrpc.EventAsk, Protocol: "dns", Name: "example.co.uk", Rule: "default allow"},
+			{Event: monitorrpc.EventAsk, Protocol: "dns", Name: "attacker.example", Rule: "default allow"},
+			{Event: monitorrpc.EventAsk, Protocol: "dns", Name: "attacker.example", Sent: 500 * 15, Reason: "500 names below it, of 7500 bytes"},
+		} {
+			got[i].At = time.Time{}
+			if got[i] != want {
+				t.Errorf("%+v, want %+v", got[i], want)
+			}
+		}
+		s.cancel()
+		s.wait()
+	})
+}
+
+// What is remembered of names is bounded.
+func TestDomainsAreBounded(t *testing.T) {
+	d := newDomains()
+	for i := range 3 * maxSeen {
+		d.ask(fmt.Sprintf("a.%d.example", i))
+	}
+	if len(d.known) > maxDomains || len(d.seen) > maxSeen {
+		t.Errorf("%d domains, %d names", len(d.known), len(d.seen))
+	}
 }
 
 // An hour of a guest that does its worst must leave most of the log as it was.

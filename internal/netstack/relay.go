@@ -59,7 +59,7 @@ func (f *flow) relay(guest *guestConn, host net.Conn) string {
 	})
 	err := f.gate(guest, host)
 	if err == nil {
-		err = pass(host, guest, &f.sent)
+		err = pass(host, f.listened(guest), &f.sent)
 	}
 	if err != nil {
 		abort(reasonOf(err))
@@ -70,6 +70,14 @@ func (f *flow) relay(guest *guestConn, host net.Conn) string {
 		_ = host.Close()
 	})
 	return reason
+}
+
+// listened is the guest's connection, overheard if nobody looked at it.
+func (f *flow) listened(guest io.Reader) io.Reader {
+	if f.needsHost {
+		return guest
+	}
+	return &overhear{Reader: guest, f: f}
 }
 
 // reasonOf tells a connection that the policy ended from one that broke.

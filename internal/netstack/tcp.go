@@ -152,14 +152,14 @@ func (n *Network) accept(ctx context.Context, r *tcp.ForwarderRequest) (*guestCo
 	return &guestConn{TCPConn: gonet.NewTCPConn(queue, ep), ep: ep, closing: n.closing}, nil
 }
 
-// crowded gives an endpoint less to buffer the more flows there are, those that
-// the guest does not let end too, so that all of them together are bounded, to half
+// crowded gives an endpoint less to buffer the more flows there are, into the guest,
+// and those that it does not let end too, so that all of them together are bounded, to half
 // a gigabyte: the first few hundred have what is fast.
 func (n *Network) crowded(ep tcpip.Endpoint) {
 	n.mu.Lock()
 	open := n.counts[protocolTCP]
 	n.mu.Unlock()
-	open += n.closing.count()
+	open += n.closing.count() + int(n.inside.Load())
 	var size int64
 	switch {
 	case open > 1024:

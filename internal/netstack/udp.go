@@ -13,8 +13,9 @@ import (
 )
 
 const (
-	// maxQueries bounds the DNS questions under way; more are lost.
-	maxQueries   = 256
+	// maxQueries bounds the DNS questions under way; of more the guest is told at
+	// once that they fail.
+	maxQueries   = 512
 	queryTimeout = 15 * time.Second
 )
 
@@ -50,24 +51,29 @@ func (n *Network) question(id stack.TransportEndpointID, query []byte) {
 	select {
 	case n.queries <- struct{}{}:
 	default:
+		n.reply(id, dns.Busy(query))
 		return
 	}
 	answer := func(ctx context.Context) {
 		defer func() { <-n.queries }()
 		ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 		defer cancel()
-		reply := n.dns.Answer(ctx, query, dns.Datagram)
-		if reply == nil {
-			return
-		}
-		route, err := n.route(addrOf(id.LocalAddress))
-		if err != nil {
-			return
-		}
-		defer route.Release()
-		writeUDP(route, id.LocalPort, id.RemotePort, reply)
+		n.reply(id, n.dns.Answer(ctx, query, dns.Datagram))
 	}
 	if !n.spawn(answer) {
 		<-n.queries
 	}
+}
+
+// reply sends the guest an answer to its question, if there is one.
+func (n *Network) reply(id stack.TransportEndpointID, answer []byte) {
+	if answer == nil {
+		return
+	}
+	route, err := n.route(addrOf(id.LocalAddress))
+	if err != nil {
+		return
+	}
+	defer route.Release()
+	writeUDP(route, id.LocalPort, id.RemotePort, answer)
 }

@@ -1,10 +1,13 @@
 package netstack
 
 import (
+	"context"
+	"io"
 	"net"
 	"net/netip"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/bangervm/banger/internal/monitorrpc"
@@ -97,4 +100,105 @@ func TestDatagramsThatComeAsTheirFlowLeaves(t *testing.T) {
 	if waiting := m.net.waiting.Load(); waiting != 0 {
 		t.Errorf("%d bytes are waiting", waiting)
 	}
+}
+
+// A flow of datagrams lasts two minutes of quiet, and five once it was answered.
+func TestHowLongDatagramsMayBeQuiet(t *testing.T) {
+	for _, c := range []struct {
+		answered bool
+		quiet    time.Duration
+		lasts    bool
+	}{
+		{false, udpIdle - time.Second, true},
+		{false, udpIdle, false},
+		{true, udpIdle + time.Second, true},
+		{true, udpBothIdle - time.Second, true},
+		{true, udpBothIdle, false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			n := &Network{}
+			d := &datagramFlow{
+				flow:    &flow{n: n, protocol: protocolUDP, asked: netip.MustParseAddrPort(outside4), ctx: ctx},
+				waiting: make(chan []byte, maxWaiting), began: time.Now(),
+			}
+			ours, theirs := net.Pipe()
+			go func() { _, _ = io.Copy(io.Discard, theirs) }()
+			ended := make(chan struct{})
+			go func() {
+				defer close(ended)
+				d.send(ours, nil)
+			}()
+			for range 3 { // at any phase of whatever looks
+				d.waiting <- []byte("x")
+				if c.answered {
+					d.received.Add(1)
+				}
+				synctest.Wait()
+				time.Sleep(c.quiet - 7*time.Second) //nolint:forbidigo // the bubble's clock
+			}
+			time.Sleep(7 * time.Second) //nolint:forbidigo // likewise
+			synctest.Wait()
+			select {
+			case <-ended:
+				if c.lasts {
+					t.Errorf("answered %v: it ended after %s", c.answered, c.quiet)
+				}
+			default:
+				if !c.lasts {
+					t.Errorf("answered %v: it lasts after %s", c.answered, c.quiet)
+				}
+			}
+			cancel()
+			<-ended
+			_, _ = ours.Close(), theirs.Close()
+		})
+	}
+}
+
+// Flows of datagrams beyond the bound take the place of those that are quiet.
+func TestTheQuietestDatagramsGiveWay(t *testing.T) {
+	m := boot(t, "all")
+	m.world.lead("udp", outside4, listenUDP(t, "127.0.0.1:0", ""))
+	first := m.dialUDP(t, outside4)
+	for i := range limits[protocolUDP] + 20 {
+		conn := first
+		if i > 0 {
+			conn = m.dialUDP(t, outside4)
+		}
+		_, _ = conn.Write([]byte("x"))
+		if _, err := conn.Read(make([]byte, 9)); err != nil {
+			t.Fatalf("flow %d: %v", i, err)
+		}
+		if i > 0 {
+			_ = conn.Close()
+		}
+	}
+	if flows := m.net.Counters().Flows; flows > limits[protocolUDP]+64 {
+		t.Errorf("%d flows are open", flows)
+	}
+	m.world.record(t, func(r monitorrpc.Record) bool { return r.Reason == "it gave way to newer ones" })
+}
+
+// A card that is attached anew may begin a flow that the one before has not ended
+// yet: the earlier's end leaves the later one.
+func TestTwoFlowsOfOneKey(t *testing.T) {
+	m := boot(t, "all")
+	key := datagramKey{protocolUDP, 7, netip.MustParseAddrPort(outside4)}
+	flows := make([]*datagramFlow, 2)
+	for i := range flows {
+		flows[i] = &datagramFlow{flow: m.net.begin(protocolUDP, 7, key.to), waiting: make(chan []byte, 1)}
+		m.net.mu.Lock()
+		m.net.datagrams[key] = flows[i]
+		m.net.mu.Unlock()
+	}
+	flows[0].leave(key, "")
+	m.net.mu.Lock()
+	left := m.net.datagrams[key]
+	m.net.mu.Unlock()
+	if left != flows[1] {
+		t.Error("the later flow was forgotten")
+	}
+	flows[1].leave(key, "")
 }

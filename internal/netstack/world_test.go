@@ -104,6 +104,20 @@ func (w *world) record(t *testing.T, want func(monitorrpc.Record) bool) monitorr
 	}
 }
 
+// closed waits for so many records of ends.
+func (w *world) closed(t *testing.T, count int) {
+	t.Helper()
+	w.record(t, func(monitorrpc.Record) bool { // under the lock
+		ends := 0
+		for _, r := range w.records {
+			if r.Event == "close" {
+				ends++
+			}
+		}
+		return ends >= count
+	})
+}
+
 // listenTCP serves connections on a loopback address until the test's end.
 func listenTCP(t *testing.T, address string, serve func(net.Conn)) netip.AddrPort {
 	t.Helper()

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/dns/dnsmessage"
+
+	"github.com/bangervm/banger/internal/egress"
 )
 
 // local answers what no upstream is asked: names that Config.Local knows, other
@@ -29,6 +31,21 @@ func (s *Server) local(q *query) (answer, bool) {
 		}
 	}
 	return answer{}, false
+}
+
+// ofTheLocalNetwork says whether a name is one that only the host's own network
+// answers: single labels, which its resolver completes or asks the network for, and
+// the domains that are kept for private networks (RFC 6762 with its appendix G, RFC
+// 8375, and ICANN's .internal).
+func ofTheLocalNetwork(name string) bool {
+	name, ok := egress.CanonicalName(name)
+	top := name[strings.LastIndexByte(name, '.')+1:]
+	switch top {
+	case name, "local", "internal", "intranet", "private", "corp", "home", "lan", "localdomain", "workgroup":
+		return ok
+	default:
+		return ok && (name == "home.arpa" || strings.HasSuffix(name, ".home.arpa"))
+	}
 }
 
 // addressRecords are those of the addresses that the query is for: none, for other

@@ -10,6 +10,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
@@ -50,9 +51,12 @@ type Config struct {
 	Local func(name string) (addrs []netip.Addr, known bool)
 	// Dial reaches an upstream, by "udp" or "tcp". Nil: net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// Denied is told of each name that was asked and is denied. It must not wait.
-	// Nil: nobody is.
+	// Denied is told of each name that was asked and is denied, or whose addresses
+	// are. It must not wait. Nil: nobody is.
 	Denied func(name string, v egress.Verdict)
+	// Asked is told of each name that an upstream is asked for. It must not wait.
+	// Nil: nobody is.
+	Asked func(name string, v egress.Verdict)
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
 }
@@ -76,6 +80,9 @@ func New(config Config) *Server {
 	if config.Denied == nil {
 		config.Denied = func(string, egress.Verdict) {}
 	}
+	if config.Asked == nil {
+		config.Asked = func(string, egress.Verdict) {}
+	}
 	if config.Now == nil {
 		config.Now = time.Now
 	}
@@ -88,6 +95,29 @@ func New(config Config) *Server {
 // Names are the names by which the guest learned the address, and whose time is
 // not over: lower case, without the last dot, the latest last.
 func (s *Server) Names(addr netip.Addr) []string { return s.names.of(addr.Unmap()) }
+
+// Lapsed are the names by which the guest learned the address, and whose time is
+// over, the latest last.
+func (s *Server) Lapsed(addr netip.Addr) []Lapsed { return s.names.lapsed(addr.Unmap()) }
+
+// Hold keeps an address among those of a name that it has until release is called,
+// and some minutes after: while there is a connection by it, and for the next one.
+func (s *Server) Hold(addr netip.Addr, name string) (release func()) {
+	return s.names.hold(addr.Unmap(), name)
+}
+
+// Busy is the reply to a guest's packet if there are too many: that the server
+// fails, so that the guest need not wait to learn of it. nil means that there is none.
+func Busy(packet []byte) []byte {
+	q, code := parseQuery(packet, 0)
+	if q == nil {
+		return nil
+	}
+	if code == dnsmessage.RCodeSuccess {
+		code = dnsmessage.RCodeServerFailure
+	}
+	return q.reply(answer{code: code})
+}
 
 // Answer is the reply to a guest's packet; nil means that there is none. limit is
 // what the transport carries: Stream, or else a datagram's bytes; in a datagram
@@ -120,10 +150,15 @@ func (s *Server) answer(ctx context.Context, q *query) answer {
 		return out
 	}
 	policy := s.config.Policy()
-	if v := policy.Resolves(q.name); !v.Allow {
+	v := policy.Resolves(q.name)
+	if v.Allow && !v.ByName && ofTheLocalNetwork(q.name) {
+		v = egress.Verdict{Rule: egress.GroundReserved + ": name of the host's network"}
+	}
+	if !v.Allow {
 		s.config.Denied(q.name, v)
 		return answer{code: dnsmessage.RCodeNameError}
 	}
+	s.config.Asked(q.name, v)
 	response, err := s.exchange(ctx, q)
 	if err != nil {
 		return answer{code: dnsmessage.RCodeServerFailure}
@@ -136,8 +171,35 @@ func (s *Server) answer(ctx context.Context, q *query) answer {
 			return answer{code: dnsmessage.RCodeNameError}
 		}
 	}
+	out.records = s.reachable(q, policy, out.records)
 	s.learn(q, out.records)
 	return out
+}
+
+// reachable takes out the addresses that only a rule which names them opens, when
+// there is none: they would tell the guest of the host's network.
+func (s *Server) reachable(q *query, policy egress.Policy, records []dnsmessage.Resource) []dnsmessage.Resource {
+	var denied egress.Verdict
+	kept := slices.DeleteFunc(records, func(r dnsmessage.Resource) bool {
+		var addr netip.Addr
+		switch body := r.Body.(type) {
+		case *dnsmessage.AResource:
+			addr = netip.AddrFrom4(body.A)
+		case *dnsmessage.AAAAResource:
+			addr = netip.AddrFrom16(body.AAAA).Unmap()
+		default:
+			return false
+		}
+		v := policy.Tells(addr)
+		if !v.Allow {
+			denied = v
+		}
+		return !v.Allow
+	})
+	if denied.Rule != "" {
+		s.config.Denied(q.name, denied)
+	}
+	return kept
 }
 
 // answered are the types of records that a guest may ask for.
