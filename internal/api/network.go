@@ -54,6 +54,11 @@ type AddEgress struct {
 	Rules []string `json:"rules" minItems:"1" maxItems:"256" doc:"ACTION TARGET [PROTOCOL[/PORTS]]"`
 }
 
+// RemoveEgress takes rules out.
+type RemoveEgress struct {
+	Rules []string `json:"rules" minItems:"1" maxItems:"256" doc:"each one of the policy's own, not of a preset"`
+}
+
 // EgressRecord is one line of GET /v1/vms/{name}/egress/log
 // (newline-delimited JSON).
 type EgressRecord struct {

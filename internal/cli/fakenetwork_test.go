@@ -61,6 +61,9 @@ func (d *fakeDaemon) networkRoutes(mux *http.ServeMux) {
 		added.Rules = append(req.Rules, fakeEgress.Rules...)
 		answer(w, added)
 	}))
+	mux.HandleFunc("POST /v1/vms/{name}/egress/rules/remove", withVM(func(w http.ResponseWriter, _ *http.Request, _ api.VM) {
+		answer(w, fakeEgress)
+	}))
 	mux.HandleFunc("GET /v1/vms/{name}/egress/log", withVM(func(w http.ResponseWriter, _ *http.Request, v api.VM) {
 		if v.Name == "web" {
 			_, _ = io.WriteString(w, fakeEgressLog)

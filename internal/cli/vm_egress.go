@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"net"
 	"strconv"
 	"strings"
 
@@ -16,13 +15,14 @@ import (
 
 const policyHelp = "POLICY is a preset (all, none, packages, ai), rules with ; between them, @FILE, or - for stdin:\n" +
 	"  default deny; allow *.example.org; allow 203.0.113.0/24 tcp/1024-2048; deny any udp\n" +
-	"The first rule that matches decides."
+	"The first rule that matches decides. The host itself is \"host\" (host.vm in the guest): no policy reaches it, nor\n" +
+	"a private network, without a rule that names it: allow host:8080."
 
 func (a *App) vmEgressCommand() *cobra.Command {
-	return a.group("egress", "See and change what a VM may reach",
+	return a.group("egress", "Manage a VM's egress policy",
 		"Each VM has a policy of what it may reach: rules by name, address, protocol and port. It can be changed while the VM\n"+
 			"runs, and what is then no longer allowed is cut.\n\n"+policyHelp,
-		a.egressShowCommand(), a.egressSetCommand(), a.egressAddCommand("allow"), a.egressAddCommand("deny"), a.egressLogCommand(),
+		a.egressShowCommand(), a.egressSetCommand(), a.egressAddCommand("allow"), a.egressAddCommand("deny"), a.egressRemoveCommand(), a.egressLogCommand(),
 	)
 }
 
@@ -79,7 +79,7 @@ func (a *App) egressShowCommand() *cobra.Command {
 func (a *App) egressSetCommand() *cobra.Command {
 	names := a.vmNames(1)
 	cmd := a.egressVerb(&cobra.Command{
-		Use: "set NAME POLICY", Short: "Replace what a VM may reach",
+		Use: "set NAME POLICY", Short: "Replace the egress policy",
 		Long: "Replace the policy of a VM, also of one that runs.\n\n" + policyHelp,
 		Example: `  banger vm egress set box packages
   banger vm egress set box 'default deny; allow github.com tcp/22,443'`,
@@ -107,10 +107,10 @@ func (a *App) egressSetCommand() *cobra.Command {
 // egressAddCommand is the verb that puts a rule with this action first.
 func (a *App) egressAddCommand(action string) *cobra.Command {
 	cmd := a.egressVerb(&cobra.Command{
-		Use: action + " NAME TARGET [PROTOCOL[/PORTS]]", Short: "Put a rule first that will " + action + " a target",
+		Use: action + " NAME TARGET [PROTOCOL[/PORTS]]", Short: "Add " + article(action) + " rule at the top",
 		Long: "Put a rule before all others. TARGET is a name, *.NAME for those below it, an address or a prefix, host (the host's\n" +
 			"loopback) or any; NAME:PORT is short for NAME tcp/PORT.",
-		Example: "  banger vm egress " + action + " box *.example.org\n" +
+		Example: "  banger vm egress " + action + " box '*.example.org'\n" +
 			"  banger vm egress " + action + " box 203.0.113.0/24 tcp/1024-2048\n" +
 			"  banger vm egress " + action + " box host:8080",
 		Args: args(2, 3, "the NAME of a VM, a TARGET and perhaps a PROTOCOL"), ValidArgsFunction: a.vmNames(1),
@@ -128,36 +128,49 @@ func (a *App) egressAddCommand(action string) *cobra.Command {
 	return cmd
 }
 
-// ruleText is the rule that TARGET [PROTOCOL[/PORTS]] makes, with a port that
-// stands at the target where the language has it.
-func ruleText(action string, words []string) (string, error) {
-	target, proto := words[0], ""
-	if len(words) == 2 {
-		proto = words[1]
+// article is the action with its article.
+func article(action string) string {
+	if action == "allow" {
+		return "an allow"
 	}
-	if _, rest, ok := strings.Cut(target, "://"); ok {
-		name, _, _ := strings.Cut(rest, "/")
-		return "", fault.New(fault.Invalid, "%q is a URL, and a rule is for a host", target).WithHint("name the host: %s", name)
-	}
-	if host, port, ok := targetPort(target); ok {
-		switch {
-		case strings.Contains(proto, "/"):
-			return "", fault.New(fault.Invalid, "%q and %q both name a port", target, proto).WithHint("%s %s", host, proto)
-		case proto == "":
-			proto = protoTCP
-		}
-		target, proto = host, proto+"/"+port
-	}
-	rule := strings.TrimSpace(action + " " + target + " " + proto)
-	_, err := egress.ParseRule(rule)
-	return rule, err
+	return "a " + action
 }
 
-// targetPort splits NAME:PORT; an address of IPv6 with a port stands in brackets.
-func targetPort(target string) (host, port string, ok bool) {
-	if strings.Count(target, ":") != 1 && !strings.HasPrefix(target, "[") {
-		return "", "", false
+// egressRemoveCommand is the verb that takes one rule out.
+func (a *App) egressRemoveCommand() *cobra.Command {
+	return a.egressVerb(&cobra.Command{
+		Use: "rm NAME RULE", Aliases: []string{"remove"}, Short: "Remove a rule",
+		Long: "Remove one rule from a VM's policy. RULE is its number in \"vm egress show\", or its text.",
+		Example: "  banger vm egress rm box 1\n" +
+			"  banger vm egress rm box 'allow *.example.org'",
+		Args: args(2, 5, "the NAME of a VM and a RULE"), ValidArgsFunction: a.vmNames(1),
+	}, func(ctx context.Context, c *client.Client, given []string) (api.Egress, error) {
+		rule := strings.Join(given[1:], " ")
+		if number, err := strconv.Atoi(rule); err == nil {
+			policy, err := c.VMEgress(ctx, given[0])
+			if err != nil {
+				return api.Egress{}, err
+			}
+			if number < 1 || number > len(policy.Rules) {
+				return api.Egress{}, fault.New(fault.NotFound, "the policy has no rule %d", number).WithHint("banger vm egress show %s", given[0])
+			}
+			rule = policy.Rules[number-1]
+		} else if _, err := egress.ParseRule(rule); err != nil {
+			return api.Egress{}, err
+		}
+		return c.RemoveVMEgress(ctx, given[0], api.RemoveEgress{Rules: []string{rule}})
+	})
+}
+
+// ruleText is the rule that TARGET [PROTOCOL[/PORTS]] makes.
+func ruleText(action string, words []string) (string, error) {
+	if _, rest, ok := strings.Cut(words[0], "://"); ok {
+		name, _, _ := strings.Cut(rest, "/")
+		return "", fault.New(fault.Invalid, "%q is a URL, and a rule is for a host", words[0]).WithHint("name the host: %s", name)
 	}
-	host, port, err := net.SplitHostPort(target)
-	return host, port, err == nil && host != "" && port != ""
+	rule, err := egress.ParseRule(strings.Join(append([]string{action}, words...), " "))
+	if err != nil {
+		return "", err
+	}
+	return rule.String(), nil
 }

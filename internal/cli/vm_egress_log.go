@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -23,7 +25,8 @@ func (a *App) egressLogCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "log NAME", Short: "Print what a VM reached, and what it was denied",
 		Long: "Print what a VM reached, and what it was denied: by which rule, where to, how much went either way, and which\n" +
-			"process of the guest it was, where that is known. With -o json each line is an object.",
+			"process of the guest it was, where that is known. The log says what the connection named (said), and by which names\n" +
+			"the guest asked for the address (asked as). With -o json each line is an object.",
 		Args: args(1, 1, "the NAME of a VM"), ValidArgsFunction: a.vmNames(1),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			if *f != formatTable && *f != formatJSON {
@@ -117,25 +120,44 @@ func (l *egressLines) flush() string {
 }
 
 func egressCells(r api.EgressRecord) []string {
-	rule := r.Rule
+	name, notes := egressName(r)
 	if r.Reason != "" {
-		rule += " (" + r.Reason + ")"
+		notes = append(notes, r.Reason)
+	}
+	rule := r.Rule
+	if len(notes) > 0 {
+		rule = strings.TrimSpace(rule + " (" + strings.Join(notes, "; ") + ")")
 	}
 	sent, received := "", ""
-	if r.Event == "close" {
+	switch r.Event {
+	case "close", "total":
 		sent, received = bytesText(r.Sent), bytesText(r.Received)
 	}
-	return []string{timeText(&r.Time), r.Event, reached(r), rule, sent, received, r.Process}
+	return []string{timeText(&r.Time), r.Event, reached(r, name), rule, sent, received, r.Process}
+}
+
+// egressName is the name to show for where a record is about: the one that the rule
+// is for, or that the connection named. For what it was asked as the guest's word
+// stands alone, so that is a note.
+func egressName(r api.EgressRecord) (name string, notes []string) {
+	name = cmp.Or(r.Name, r.Said)
+	if r.Said != "" && r.Said != name {
+		notes = append(notes, "said "+r.Said)
+	}
+	if asked := strings.Fields(r.Asked); len(asked) > 0 && !slices.Contains(asked, name) {
+		notes = append(notes, "asked as "+strings.Join(asked, ", "))
+	}
+	return name, notes
 }
 
 // reached is "tcp NAME/ADDRESS:PORT", as far as it is known.
-func reached(r api.EgressRecord) string {
+func reached(r api.EgressRecord, name string) string {
 	where := r.Address
 	if r.Address != "" && r.Port != 0 {
 		where = net.JoinHostPort(r.Address, strconv.Itoa(r.Port))
 	}
-	if r.Name != "" && where != "" {
+	if name != "" && where != "" {
 		where = "/" + where
 	}
-	return strings.TrimSpace(r.Protocol + " " + r.Name + where)
+	return strings.TrimSpace(r.Protocol + " " + name + where)
 }

@@ -24,6 +24,11 @@ func (c *Client) AddVMEgress(ctx context.Context, name string, req api.AddEgress
 	return call[api.Egress](ctx, c, http.MethodPost, path("vms", name, "egress", "rules"), req)
 }
 
+// RemoveVMEgress takes rules out of the policy, and returns the new policy.
+func (c *Client) RemoveVMEgress(ctx context.Context, name string, req api.RemoveEgress) (api.Egress, error) {
+	return call[api.Egress](ctx, c, http.MethodPost, path("vms", name, "egress", "rules", "remove"), req)
+}
+
 // VMEgressLog returns what the guest reached and was denied, an
 // api.EgressRecord as JSON on each line. The caller closes it; with Follow it
 // reads to end-of-file when the VM is not alive any more. See EgressRecords.

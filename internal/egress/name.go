@@ -74,7 +74,7 @@ func isNumber(label string) bool {
 func nameHint(text string) string {
 	switch {
 	case strings.Contains(text, "://"):
-		return "write the name alone, and the port after it: github.com tcp/443"
+		return "write the host alone, with its port: github.com:443"
 	case strings.Contains(text, "*"):
 		return `a "*" stands only for what is before the first dot: *.example.org`
 	case strings.Contains(text, ":"):

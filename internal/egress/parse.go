@@ -2,6 +2,7 @@ package egress
 
 import (
 	"errors"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -160,7 +161,10 @@ func parseRule(words []string) (Rule, error) {
 	if rule.action != Allow && rule.action != Deny || len(words) < 2 || len(words) > 3 {
 		return Rule{}, fault.New(fault.Invalid, "this is not a rule").WithHint("%s", ruleHint)
 	}
-	var err error
+	words, err := splitPort(words)
+	if err != nil {
+		return Rule{}, err
+	}
 	if rule.target, err = parseTarget(words[1]); err != nil {
 		return Rule{}, err
 	}
@@ -185,6 +189,27 @@ func parseRule(words []string) (Rule, error) {
 		return Rule{}, err
 	}
 	return rule, nil
+}
+
+// splitPort writes the port that stands at a target (github.com:443, host:8080,
+// [2001:db8::1]:53) where the language has it.
+func splitPort(words []string) ([]string, error) {
+	target := words[1]
+	if strings.Count(target, ":") != 1 && !strings.HasPrefix(target, "[") {
+		return words, nil // an address of IPv6 is no target with a port
+	}
+	host, port, err := net.SplitHostPort(target)
+	if err != nil || host == "" || port == "" || strings.Contains(port, "/") {
+		return words, nil //nolint:nilerr // it is judged as a target
+	}
+	protocol := string(TCP)
+	if len(words) == 3 {
+		protocol = words[2]
+	}
+	if strings.Contains(protocol, "/") {
+		return nil, fault.New(fault.Invalid, "%q and %q both name a port", target, protocol).WithHint("%s %s", host, protocol)
+	}
+	return []string{words[0], host, protocol + "/" + port}, nil
 }
 
 // hostVM is the name by which the guest knows the host. No rule by name could be

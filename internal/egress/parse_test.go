@@ -76,7 +76,10 @@ func TestParseRefuses(t *testing.T) {
 		"allow tcp":                    `"tcp" is not a target`,
 		"allow *":                      `"*" is not a target`,
 		"allow https://github.com/":    `"https://github.com/" is not a domain name`,
-		"allow github.com:443":         `"github.com:443" is not a domain name`,
+		"allow github.com:443 tcp/80":  "both name a port",
+		"allow github.com:0":           `"0" is not a port`,
+		"allow github.com:":            "is not a domain name",
+		"allow github.com:443/x":       "is not a prefix",
 		"allow a..b":                   "not a domain name",
 		"allow .b":                     "not a domain name",
 		"allow a.*.b":                  "not a domain name",
@@ -252,4 +255,38 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%q prints %q, which prints %q", text, printed, again)
 		}
 	})
+}
+
+// A port may stand at the target, as people write it.
+func TestParsePortsAtTargets(t *testing.T) {
+	for text, want := range map[string]string{
+		"allow host:7777":             "allow host tcp/7777",
+		"allow host.vm:7777":          "allow host tcp/7777",
+		"deny github.com:443":         "deny github.com tcp/443",
+		"allow *.example.org:22,443":  "allow *.example.org tcp/22,443",
+		"allow 203.0.113.5:80":        "allow 203.0.113.5 tcp/80",
+		"allow [2001:db8::1]:53 udp":  "allow 2001:db8::1 udp/53",
+		"allow any:8000-8010 udp":     "allow any udp/8000-8010",
+		"allow 2001:db8::1":           "allow 2001:db8::1",
+		"allow 2001:db8::/32 tcp/443": "allow 2001:db8::/32 tcp/443",
+	} {
+		if got := mustParse(t, "default deny; "+text).Rules()[0]; got != want {
+			t.Errorf("%s: %s", text, got)
+		}
+	}
+}
+
+func TestWithout(t *testing.T) {
+	policy := mustParse(t, "default deny; allow a.example tcp/443; preset packages; deny any udp")
+	got, err := policy.Without(mustRule(t, "allow A.example tcp/443"))
+	if want := mustParse(t, "default deny; preset packages; deny any udp"); err != nil || got.String() != want.String() {
+		t.Errorf("%q, %v", got, err)
+	}
+	for rule, code := range map[string]fault.Code{
+		"allow a.example": fault.NotFound, "deny a.example tcp/443": fault.NotFound, "allow github.com tcp/80,443": fault.Conflict,
+	} {
+		if got, err := policy.Without(mustRule(t, rule)); !errors.Is(err, code) || got.String() != policy.String() {
+			t.Errorf("%s: %v", rule, err)
+		}
+	}
 }

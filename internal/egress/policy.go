@@ -3,6 +3,8 @@ package egress
 import (
 	"slices"
 	"strings"
+
+	"github.com/bangervm/banger/internal/fault"
 )
 
 // The bounds of a policy. Rules of presets do not count.
@@ -83,6 +85,31 @@ func (p Policy) With(rules ...Rule) Policy {
 		}
 	}
 	return out
+}
+
+// Without is the policy without one of its own rules, as an equal rule is written.
+// The fault is NotFound if it has none such, Conflict if the rule is a preset's.
+func (p Policy) Without(rule Rule) (Policy, error) {
+	out := Policy{allow: p.allow}
+	preset := ""
+	for _, it := range p.items {
+		switch {
+		case it.preset != "" && slices.ContainsFunc(it.rules, rule.equal):
+			preset = it.preset
+		case it.preset == "" && it.rules[0].equal(rule):
+			continue
+		}
+		out.items = append(out.items, it)
+	}
+	switch {
+	case len(out.items) < len(p.items):
+		return out, nil
+	case preset != "":
+		return p, fault.New(fault.Conflict, "the rule %q is part of the preset %s", rule, preset).
+			WithHint("put a rule before it: deny %s", rule.target)
+	default:
+		return p, fault.New(fault.NotFound, "the policy has no rule %q", rule).WithHint("banger vm egress show NAME")
+	}
 }
 
 // has says whether one of the policy's own rules is for the same traffic.

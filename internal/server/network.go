@@ -23,6 +23,7 @@ func (s *Server) networkRoutes(a huma.API) {
 	handle(s, a, at("get-egress", http.MethodGet, "/egress", "Show what the guest may reach"), s.getEgress)
 	handle(s, a, at("set-egress", http.MethodPut, "/egress", "Replace the egress policy, also while the VM runs"), s.setEgress)
 	handle(s, a, at("add-egress-rules", http.MethodPost, "/egress/rules", "Put rules before those of the egress policy"), s.addEgress)
+	handle(s, a, at("remove-egress-rules", http.MethodPost, "/egress/rules/remove", "Take rules out of the egress policy"), s.removeEgress)
 	logs := at("get-egress-log", http.MethodGet, "/egress/log", "Read what the guest reached and was denied")
 	logs.describe = answersText("application/x-ndjson", "Each line is an EgressRecord as JSON.")
 	handleStream(s, a, logs, s.egressLog)
@@ -52,6 +53,10 @@ func (s *Server) setEgress(ctx context.Context, in *vmRequest[api.SetEgress]) (a
 
 func (s *Server) addEgress(ctx context.Context, in *vmRequest[api.AddEgress]) (api.Egress, error) {
 	return egressBody(s.Egress.AddEgress(ctx, in.Name, in.Body.Rules))
+}
+
+func (s *Server) removeEgress(ctx context.Context, in *vmRequest[api.RemoveEgress]) (api.Egress, error) {
+	return egressBody(s.Egress.RemoveEgress(ctx, in.Name, in.Body.Rules))
 }
 
 func (s *Server) egressLog(ctx context.Context, in *logsRequest) (func(http.ResponseWriter, *http.Request), error) {

@@ -39,6 +39,10 @@ func (w *world) AddEgress(ctx context.Context, name string, rules []string) (vm.
 	return w.SetEgress(ctx, name, "default deny\n"+strings.Join(rules, "\n"))
 }
 
+func (w *world) RemoveEgress(ctx context.Context, name string, rules []string) (vm.VM, error) {
+	return w.SetEgress(ctx, name, "default deny\n# without "+strings.Join(rules, ", "))
+}
+
 func (w *world) EgressLog(context.Context, server.LogRequest) (io.ReadCloser, error) {
 	return io.NopCloser(strings.NewReader(`{"time":"2026-11-25T00:00:00Z","event":"deny","protocol":"tcp","rule":"default deny"}` + "\n")), nil
 }
@@ -86,6 +90,9 @@ func TestEgressByTheAPI(t *testing.T) {
 	want = api.Egress{Policy: "default deny\nallow any tcp/22", Default: "deny", Rules: []string{"allow any tcp/22"}}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("AddVMEgress: %v (-want +got):\n%s", err, diff)
+	}
+	if _, err := f.client.RemoveVMEgress(t.Context(), "web", api.RemoveEgress{Rules: []string{"allow any tcp/22"}}); err != nil {
+		t.Error(err)
 	}
 	if _, err := f.client.AddVMEgress(t.Context(), "web", api.AddEgress{Rules: []string{}}); !errors.Is(err, fault.Invalid) {
 		t.Errorf("no rules gave %v", err)

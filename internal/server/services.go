@@ -76,6 +76,7 @@ type Consoles interface {
 type Egress interface {
 	SetEgress(ctx context.Context, name, policy string) (vm.VM, error)
 	AddEgress(ctx context.Context, name string, rules []string) (vm.VM, error)
+	RemoveEgress(ctx context.Context, name string, rules []string) (vm.VM, error)
 }
 
 // Ports are those of guests, on the host.

@@ -21,15 +21,40 @@ func (s *Service) AddEgress(ctx context.Context, name string, rules []string) (V
 	if len(rules) == 0 {
 		return VM{}, fault.New(fault.Invalid, "no rule is given").WithHint("allow github.com tcp/443")
 	}
+	parsed, err := parseRules(rules)
+	if err != nil {
+		return VM{}, err
+	}
+	return s.changeEgress(ctx, name, func(p egress.Policy) (string, error) { return p.With(parsed...).String(), nil })
+}
+
+// RemoveEgress takes rules out of a VM's policy, otherwise as SetEgress. Each must be
+// one of the policy's own: see egress.Policy.Without.
+func (s *Service) RemoveEgress(ctx context.Context, name string, rules []string) (VM, error) {
+	parsed, err := parseRules(rules)
+	if err != nil {
+		return VM{}, err
+	}
+	return s.changeEgress(ctx, name, func(p egress.Policy) (string, error) {
+		for _, rule := range parsed {
+			if p, err = p.Without(rule); err != nil {
+				return "", err
+			}
+		}
+		return p.String(), nil
+	})
+}
+
+func parseRules(rules []string) ([]egress.Rule, error) {
 	parsed := make([]egress.Rule, 0, len(rules))
 	for _, text := range rules {
 		rule, err := egress.ParseRule(text)
 		if err != nil {
-			return VM{}, err
+			return nil, err
 		}
 		parsed = append(parsed, rule)
 	}
-	return s.changeEgress(ctx, name, func(p egress.Policy) (string, error) { return p.With(parsed...).String(), nil })
+	return parsed, nil
 }
 
 func (s *Service) changeEgress(ctx context.Context, name string, change func(egress.Policy) (string, error)) (VM, error) {

@@ -26,6 +26,12 @@ func TestEgressOfAStoppedVM(t *testing.T) {
 		_, err := h.svc.AddEgress(t.Context(), "web", rules)
 		wantFault(t, err, fault.Invalid, rules[len(rules)-1])
 	}
+	if changed, err := h.svc.RemoveEgress(t.Context(), "web", []string{"allow any tcp/22"}); err != nil || strings.Contains(changed.Egress, "any") {
+		t.Errorf("RemoveEgress gave %q, %v", changed.Egress, err)
+	}
+	_, err = h.svc.RemoveEgress(t.Context(), "web", []string{"deny 203.0.113.0/24", "allow any tcp/22"})
+	wantFault(t, err, fault.NotFound, "allow any tcp/22")
+	v = h.get("web")
 	_, err = h.svc.AddEgress(t.Context(), "web", nil)
 	wantFault(t, err, fault.Invalid, "no rule")
 	_, err = h.svc.SetEgress(t.Context(), "web", "maybe")
