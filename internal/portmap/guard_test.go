@@ -22,7 +22,8 @@ import (
 	"github.com/bangervm/banger/internal/vm"
 )
 
-// owned has the user's own clients told from others by what the test says.
+// owned has the user's own clients told from others by what the test says. It
+// goes before the first port.
 func (g *guest) owned(own func(proto string, client, server netip.AddrPort) (bool, error)) {
 	g.m.mu.Lock()
 	defer g.m.mu.Unlock()
@@ -109,10 +110,13 @@ func TestAnotherUsersClient(t *testing.T) {
 
 // A client's UDP port may be another user's by the time of the next datagram.
 func TestUDPSessionEndsWithItsOwner(t *testing.T) {
-	g, _ := newUDP(t)
+	g := newGuest(t, nil)
 	var ours atomic.Bool
 	ours.Store(true)
 	g.owned(func(string, netip.AddrPort, netip.AddrPort) (bool, error) { return ours.Load(), nil })
+	port := freePort(t)
+	g.udpServer(fmt.Sprintf("0.0.0.0:%d", port))
+	g.listening(agentrpc.Socket{Proto: "udp", Address: "0.0.0.0", Port: port})
 	conn := g.mustConnect("udp", g.only())
 	ask(t, conn, "hello")
 	ours.Store(false)
