@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 )
@@ -55,10 +56,20 @@ func (a *App) statsFrame(shown []usage) (text string, lines int) {
 	if err != nil || width < 8 || height < 2 {
 		width, height = 80, 24
 	}
-	table := strings.Split(strings.TrimSuffix(renderTable(shown, usageView().columns, false), "\n"), "\n")
+	table := usageLines(shown, width)
 	table = table[:min(len(table), height-1)]
 	for i, line := range table {
 		table[i] = clip(line, width)
 	}
 	return strings.Join(table, "\n") + "\n", len(table)
+}
+
+// usageLines is the table without the columns that do not fit.
+func usageLines(shown []usage, width int) []string {
+	for columns := usageView().columns; ; columns = columns[:len(columns)-1] {
+		table := strings.Split(strings.TrimSuffix(renderTable(shown, columns, false), "\n"), "\n")
+		if len(columns) <= 2 || utf8.RuneCountInString(table[0]) <= width {
+			return table
+		}
+	}
 }

@@ -14,7 +14,8 @@ func (a *App) vmTopCommand() *cobra.Command {
 	var f *format
 	cmd := &cobra.Command{
 		Use: "top [NAME...]", Short: "Live view of VM resource usage",
-		Long: "Live view of VM resource usage, the busiest first, until q or Ctrl-C. Without a terminal, or with -o, print it once.",
+		Long: "Live view of VM resource usage, the busiest first, until q or Ctrl-C. Columns that do not fit the terminal are\n" +
+			"left out. Without a terminal, or with -o, print all of it once.",
 		Args: args(0, -1, ""), ValidArgsFunction: a.vmNames(-1, vmRunning, vmPaused),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			opts := statsOptions{names: names, interval: interval.or(2 * time.Second), byCPU: true, format: *f}

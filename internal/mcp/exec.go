@@ -80,7 +80,7 @@ func (s *Server) exec(ctx context.Context, _ *sdk.CallToolRequest, args execArgs
 	_ = stream.Close()
 	switch {
 	case why == endCanceled:
-		return execResult{}, fault.New(fault.Canceled, "cancelled; the command's process group was ended")
+		return execResult{}, fault.New(fault.Canceled, "canceled; the command's process group was ended")
 	case err != nil && why == endNatural:
 		return execResult{}, brokenStream(err, args.VM)
 	case err != nil:

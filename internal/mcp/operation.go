@@ -38,7 +38,7 @@ func follow(ctx context.Context, ops Operations, req *sdk.CallToolRequest, begin
 	}
 	last, err = ops.Wait(undo, op.ID, nil)
 	if err == nil {
-		return last, fault.New(fault.Canceled, "cancelled, but %s was done already", op.Kind)
+		return last, fault.New(fault.Canceled, "canceled, but %s was done already", op.Kind)
 	}
 	return last, err
 }

@@ -2,6 +2,7 @@ package vm
 
 import (
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -81,15 +82,27 @@ func validateSize(what string, n, least, most int64, of string) error {
 	switch {
 	case n <= 0:
 		return fault.New(fault.Invalid, "%s size %d is not valid", what, n).
-			WithHint("leave it out for the default, or give at least %d MiB", least/mib)
+			WithHint("leave it out for the default, or give at least %s", sizeText(least))
 	case n < least:
-		return fault.New(fault.Invalid, "%s size %d bytes is too small", what, n).
-			WithHint("give at least %d MiB", least/mib)
+		return fault.New(fault.Invalid, "%s size %s is too small", what, sizeText(n)).
+			WithHint("give at least %s", sizeText(least))
 	case n > most:
-		return fault.New(fault.Invalid, "%s size %d MiB is more than this host's %d MiB of %s", what, n/mib, most/mib, of).
-			WithHint("give at most %d MiB", most/mib)
+		return fault.New(fault.Invalid, "%s size %s is more than this host's %s of %s", what, sizeText(n), sizeText(most), of).
+			WithHint("give at most %dMiB", most/mib)
 	}
 	return nil
+}
+
+// sizeText is a number of bytes in the largest unit of which it is at least one.
+func sizeText(n int64) string {
+	value, unit := float64(n), "B"
+	for _, u := range []string{"KiB", "MiB", "GiB", "TiB"} {
+		if value < 1024 {
+			break
+		}
+		value, unit = value/1024, u
+	}
+	return strings.TrimSuffix(strconv.FormatFloat(value, 'f', 1, 64), ".0") + unit
 }
 
 // roundUp makes a valid size a whole number of MiB.

@@ -1,0 +1,28 @@
+package vm
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/bangervm/banger/internal/fault"
+)
+
+func TestSizesAreToldAsUsersWriteThem(t *testing.T) {
+	for n, want := range map[int64][]string{
+		32 << 20:  {"disk size 32MiB is too small", "at least 256MiB"},
+		1:         {"disk size 1B is too small"},
+		100 << 40: {"disk size 100TiB is more than this host's 1.5GiB of disk", "at most 1536MiB"},
+	} {
+		err := validateSize("disk", n, 256<<20, 3<<29, "disk")
+		text := ""
+		if err != nil {
+			text = err.Error() + " " + fault.HintOf(err)
+		}
+		for _, part := range want {
+			if !errors.Is(err, fault.Invalid) || !strings.Contains(text, part) {
+				t.Errorf("%d: %q does not say %q", n, text, part)
+			}
+		}
+	}
+}
