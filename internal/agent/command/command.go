@@ -88,7 +88,7 @@ func Start(spec Spec, stdin, stdout, stderr *os.File) (*Process, error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			status = StatusNotFound
 		}
-		return nil, &StartError{status, fmt.Errorf("%s: %w", spec.Argv[0], errors.Unwrap(err))}
+		return nil, &StartError{status, explain(path, spec, errors.Unwrap(err))}
 	}
 	shareOOM(proc.Pid)
 	return &Process{proc: proc, done: make(chan struct{}), lock: make(chan struct{}, 1)}, nil

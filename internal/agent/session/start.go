@@ -1,18 +1,14 @@
 package session
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/bangervm/banger/internal/agent/command"
-	"github.com/bangervm/banger/internal/agent/regular"
 	"github.com/bangervm/banger/internal/agentrpc"
 )
 
@@ -74,7 +70,7 @@ func launch(req Request, changed func()) (*Session, error) {
 	}
 	proc, err := f.Start(req.Spec)
 	if err != nil {
-		return nil, fail(Invalid, "the command did not start: %v%s", err, interpreter(req.Spec, err))
+		return nil, fail(Invalid, "the command did not start: %v", err)
 	}
 	limit := int(min(max(req.KeepBytes, agentrpc.MinKeep), agentrpc.MaxKeep))
 	s := &Session{
@@ -86,29 +82,4 @@ func launch(req Request, changed func()) (*Session, error) {
 	s.in = newInput(f.In, f.Terminal == nil, s.consumed)
 	go s.attend(f)
 	return s, nil
-}
-
-// interpreter says of a script what its first line asks for, or that it asks for
-// nothing, since the kernel does not say that it is this that is missing.
-func interpreter(spec command.Spec, cause error) string {
-	path, err := command.LookPath(spec, spec.Argv[0])
-	if err != nil {
-		return ""
-	}
-	file, err := regular.Open(path)
-	if err != nil {
-		return ""
-	}
-	defer func() { _ = file.Close() }()
-	head := make([]byte, 256)
-	n, _ := file.Read(head)
-	line, _, _ := strings.Cut(string(head[:n]), "\n")
-	line, ok := strings.CutPrefix(line, "#!")
-	if fields := strings.Fields(line); ok && len(fields) > 0 {
-		return fmt.Sprintf(" (%s asks for the interpreter %q)", filepath.Base(path), fields[0])
-	}
-	if errors.Is(cause, syscall.ENOEXEC) && !bytes.HasPrefix(head, []byte("\x7fELF")) {
-		return fmt.Sprintf(" (the first line of %s names no interpreter; sh %[1]s runs it as a script of the shell)", path)
-	}
-	return ""
 }

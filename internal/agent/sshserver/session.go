@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
@@ -96,7 +95,7 @@ func (s *session) request(ctx context.Context, req *ssh.Request) (ok bool, then 
 		if ssh.Unmarshal(req.Payload, &cmd) != nil {
 			return false, nil
 		}
-		return s.start([]string{"-c", cmd.Command})
+		return s.start(&cmd.Command)
 	case "subsystem":
 		var sub struct{ Name string }
 		if ssh.Unmarshal(req.Payload, &sub) != nil || sub.Name != "sftp" {
@@ -134,13 +133,22 @@ func (s *session) signal(payload []byte) bool {
 	return sig != 0 && s.proc.Signal(sig) == nil
 }
 
-// start starts the user's shell with args, or argv where that is given.
-func (s *session) start(args []string, argv ...string) (bool, func()) {
+// start starts the user's shell, with a command line or to log in (nil), or argv
+// where that is given.
+func (s *session) start(line *string, argv ...string) (bool, func()) {
 	if s.proc != nil {
 		return false, nil
 	}
-	spec := s.spec(args, argv)
-	files, err := command.OpenFiles(spec.User, true, s.size())
+	spec := s.spec()
+	spec.Argv = argv
+	var err error
+	if len(argv) == 0 {
+		spec.Argv, spec.Arg0, err = shellArgv(spec, spec.User.Shell, line)
+	}
+	var files *command.Files
+	if err == nil {
+		files, err = command.OpenFiles(spec.User, true, s.size())
+	}
 	if err == nil {
 		s.proc, err = files.Start(spec)
 	}
@@ -151,9 +159,11 @@ func (s *session) start(args []string, argv ...string) (bool, func()) {
 	return true, func() { s.attend(files) }
 }
 
-func (s *session) spec(args, argv []string) command.Spec {
+// spec is what a command of this session has in common with others: the
+// environment is as exec's.
+func (s *session) spec() command.Spec {
 	user := s.client.user
-	spec := command.Spec{User: user, Dir: user.Home, TTY: s.pty != nil, Argv: argv}
+	spec := command.Spec{User: user, Dir: user.Home, TTY: s.pty != nil}
 	if info, err := os.Stat(spec.Dir); err != nil || !info.IsDir() {
 		spec.Dir = "/"
 	}
@@ -161,19 +171,11 @@ func (s *session) spec(args, argv []string) command.Spec {
 	if s.pty != nil {
 		term = []string{"TERM=" + s.pty.Term}
 	}
-	// The account's own home, name and shell win over the image's environment.
-	own := []string{"HOME=" + user.Home, "USER=" + user.Name, "LOGNAME=" + user.Name, "SHELL=" + user.Shell}
 	var agent []string
 	if s.agent != "" {
 		agent = []string{"SSH_AUTH_SOCK=" + s.agent}
 	}
-	spec.Env = command.Environ(user, s.client.env, own, term, s.env, agent)
-	if len(argv) == 0 {
-		spec.Argv = append([]string{user.Shell}, args...)
-		if len(args) == 0 {
-			spec.Arg0 = "-" + filepath.Base(user.Shell)
-		}
-	}
+	spec.Env = command.Environ(user, s.client.env, term, s.env, agent)
 	return spec
 }
 

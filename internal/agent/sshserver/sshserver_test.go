@@ -84,7 +84,7 @@ func serve(t *testing.T) fixture {
 	clientPEM, client := newKey(t)
 	srv := sshserver.New(slog.New(slog.DiscardHandler), []string{self, "serve-sftp"})
 	if err := srv.SetIdentity(sshserver.Identity{
-		HostKey: hostPEM, AuthorizedKeys: []string{string(ssh.MarshalAuthorizedKey(client.PublicKey()))}, Env: []string{"FROM_IMAGE=yes"},
+		HostKey: hostPEM, AuthorizedKeys: []string{string(ssh.MarshalAuthorizedKey(client.PublicKey()))}, Env: []string{"FROM_IMAGE=yes", "HOME=/image/home"},
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -175,12 +175,12 @@ func TestExec(t *testing.T) {
 	if err := s.Setenv("LC_TEST", "set"); err != nil {
 		t.Errorf("Setenv: %v", err)
 	}
-	err := s.Run("cat; echo $FROM_IMAGE $LC_TEST; echo err >&2; exit 7")
+	err := s.Run("cat; echo $FROM_IMAGE $LC_TEST $HOME; echo err >&2; exit 7")
 	exit := (*ssh.ExitError)(nil)
 	if !errors.As(err, &exit) || exit.ExitStatus() != 7 {
 		t.Errorf("Run = %v, want status 7", err)
 	}
-	if stdout.String() != "from stdinyes set\n" || stderr.String() != "err\n" {
+	if stdout.String() != "from stdinyes set /image/home\n" || stderr.String() != "err\n" {
 		t.Errorf("stdout %q, stderr %q", stdout.String(), stderr.String())
 	}
 }
