@@ -143,7 +143,11 @@ func (d *fakeDaemon) routes() http.Handler {
 		}
 		answer(w, fakeHealth)
 	}))
-	mux.HandleFunc("GET /v1/vms/{name}/logs", withVM(func(w http.ResponseWriter, _ *http.Request, _ api.VM) {
+	mux.HandleFunc("GET /v1/vms/{name}/logs", withVM(func(w http.ResponseWriter, _ *http.Request, v api.VM) {
+		if v.Name == "idle" {
+			_, _ = io.WriteString(w, "one\x1b]0;title\x07\x1b[2J\n\x1b[31mtwo\r\n")
+			return
+		}
 		_, _ = io.WriteString(w, "one\ntwo\nthree\n")
 	}))
 	mux.HandleFunc("GET /v1/vms/{name}/ssh", withVM(func(w http.ResponseWriter, _ *http.Request, v api.VM) { answer(w, d.keys.access(v)) }))

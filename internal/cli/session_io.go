@@ -2,7 +2,7 @@ package cli
 
 import (
 	"context"
-	"os"
+	"io"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -15,6 +15,7 @@ import (
 type sessionLogsFlags struct {
 	follow         bool
 	stdout, stderr bool
+	raw            bool
 	since          *optional[int64]
 }
 
@@ -30,6 +31,7 @@ func (a *App) sessionLogsCommand() *cobra.Command {
 	cmd.Flags().BoolVarP(&flags.follow, "follow", "f", false, "follow output")
 	cmd.Flags().BoolVar(&flags.stdout, "stdout", false, "only its stdout")
 	cmd.Flags().BoolVar(&flags.stderr, "stderr", false, "only its stderr")
+	rawFlag(cmd, &flags.raw)
 	flags.since = optionalFlag(cmd, "since-offset", "N", "begin at byte N of the stream (default: the oldest that is kept)", parseOffset)
 	return cmd
 }
@@ -54,7 +56,11 @@ func (a *App) sessionLogs(ctx context.Context, vm, name string, flags sessionLog
 			from[stream] = flags.since.or(agentrpc.FromOldest)
 		}
 	}
-	files := [2]*os.File{a.Out, a.Err}
+	stdout, doneOut := a.plain(a.Out, flags.raw)
+	defer doneOut()
+	stderr, doneErr := a.plain(a.Err, flags.raw)
+	defer doneErr()
+	files := [2]io.Writer{stdout, stderr}
 	_, err = c.Attach(vm, name, client.AttachOptions{
 		ReadOnly: true, Stdout: from[0], Stderr: from[1], Once: !flags.follow,
 		Output: func(stream agentrpc.Stream, p []byte) error {

@@ -51,7 +51,7 @@ func (a *App) sessionStartCommand() *cobra.Command {
 	f.BoolVar(&flags.pipe, "pipe", false, "stdin, stdout and stderr are three pipes (the default)")
 	f.BoolVarP(&flags.tty, "tty", "t", false, "give the command a terminal")
 	f.StringVarP(&flags.dir, "workdir", "w", "", "`DIR` in the guest to run it in")
-	f.StringVar(&flags.user, "user", "", "`USER` to run it as: a name, a uid, or uid:gid (default root)")
+	f.StringVarP(&flags.user, "user", "u", "", "`USER` to run it as: a name, a uid, or uid:gid (default root)")
 	f.StringSliceVar(&flags.require, "require", nil, "`COMMANDS` that must be found in the guest first, separated by commas")
 	flags.env = a.envFlag(cmd)
 	flags.keep = optionalFlag(cmd, "keep", "SIZE", "how much of each output stream is kept in the guest (default 4MiB)", parseKeep)

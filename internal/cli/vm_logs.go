@@ -27,22 +27,28 @@ func tailFlag(cmd *cobra.Command) *optional[int] {
 
 func (a *App) vmLogsCommand() *cobra.Command {
 	var tail *optional[int]
-	var follow bool
+	var follow, raw bool
 	cmd := &cobra.Command{
 		Use:               "logs NAME",
 		Short:             "Print a VM's console log",
 		Args:              args(1, 1, "the NAME of a VM"),
 		ValidArgsFunction: a.vmNames(1),
 		RunE: func(cmd *cobra.Command, given []string) error {
-			return a.vmLogs(cmd.Context(), given[0], client.LogOptions{Tail: tail.or(-1), Follow: follow})
+			return a.vmLogs(cmd.Context(), given[0], raw, client.LogOptions{Tail: tail.or(-1), Follow: follow})
 		},
 	}
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "follow output")
+	rawFlag(cmd, &raw)
 	tail = tailFlag(cmd)
 	return cmd
 }
 
-func (a *App) vmLogs(ctx context.Context, name string, opts client.LogOptions) error {
+// rawFlag adds --raw, for what guests wrote.
+func rawFlag(cmd *cobra.Command, raw *bool) {
+	cmd.Flags().BoolVar(raw, "raw", false, "print the bytes as they are; on a terminal, control sequences other than colors are left out without it")
+}
+
+func (a *App) vmLogs(ctx context.Context, name string, raw bool, opts client.LogOptions) error {
 	c, err := a.daemon(ctx)
 	if err != nil {
 		return err
@@ -52,7 +58,9 @@ func (a *App) vmLogs(ctx context.Context, name string, opts client.LogOptions) e
 		return err
 	}
 	defer func() { _ = logs.Close() }()
-	_, err = io.Copy(a.Out, logs)
+	out, done := a.plain(a.Out, raw)
+	defer done()
+	_, err = io.Copy(out, logs)
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()

@@ -68,6 +68,23 @@ func TestAFailedStartIsRememberedWithItsDiagnosis(t *testing.T) {
 	}
 }
 
+// Whatever an agent refuses a start for, the name is free for the next one.
+func TestTheNameOfARefusedStartIsFree(t *testing.T) {
+	for _, code := range []fault.Code{fault.Invalid, fault.Busy, fault.Conflict, fault.NotFound, fault.Internal, fault.PermissionDenied} {
+		t.Run(string(code), func(t *testing.T) {
+			h := newHarness(t)
+			h.agent.startErr = fault.New(code, "no")
+			if _, err := h.svc.Start(t.Context(), "box", session.StartRequest{Name: "s", Command: []string{"sh"}}); !errors.Is(err, code) {
+				t.Fatalf("Start = %v", err)
+			}
+			h.agent.startErr = nil
+			if again := h.start("s"); again.State != session.Running {
+				t.Errorf("started again under its name: %+v", again)
+			}
+		})
+	}
+}
+
 // When the answer to a start is lost, the agent's word decides.
 func TestAStartWhoseAnswerIsLost(t *testing.T) {
 	for name, happened := range map[string]bool{"it happened": true, "it did not": false} {
@@ -226,8 +243,10 @@ func TestVerbsOnEndedSessions(t *testing.T) {
 	if _, err := h.svc.Stop(t.Context(), "box", "s", 0); err != nil {
 		t.Errorf("stopping again: %v", err)
 	}
-	if _, err := h.svc.Kill(t.Context(), "box", "s", ""); !errors.Is(err, fault.Conflict) {
-		t.Errorf("Kill = %v", err)
+	for signal, want := range map[string]error{"": nil, "SIGKILL": nil, "9": nil, "kill": nil, "USR1": fault.Conflict, "TERM": fault.Conflict} {
+		if _, err := h.svc.Kill(t.Context(), "box", "s", signal); !errors.Is(err, want) {
+			t.Errorf("Kill with %q = %v, want %v", signal, err, want)
+		}
 	}
 	if err := h.svc.Send(t.Context(), "box", "s", nil, true); !errors.Is(err, fault.Conflict) {
 		t.Errorf("Send = %v", err)

@@ -39,7 +39,7 @@ func (s *Service) Start(ctx context.Context, vmName string, req StartRequest) (S
 		s.prune(ctx, v.ID)
 		return sess, err
 	}
-	if !errors.Is(err, fault.Invalid) && !errors.Is(err, fault.Busy) && !errors.Is(err, fault.Conflict) {
+	if errors.Is(err, fault.Unavailable) || errors.Is(err, fault.Canceled) || ctx.Err() != nil {
 		// Whether it was started is not known: the agent will say.
 		s.begun(sess.ID)
 		s.refollow(v.ID)
@@ -116,7 +116,7 @@ func (s *Service) forgetFailed(ctx context.Context, vmID, name string) bool {
 		return false
 	}
 	for _, sess := range all {
-		if sess.Name == name && sess.State == Failed {
+		if sess.Name == name && (sess.State == Failed || sess.State == Lost && sess.StartedAt.IsZero()) {
 			return s.deps.Store.Delete(ctx, sess.ID) == nil
 		}
 	}

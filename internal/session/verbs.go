@@ -221,12 +221,20 @@ func (s *Service) Stop(ctx context.Context, vmName, name string, timeout time.Du
 }
 
 // Kill sends a signal (name or number; empty: KILL) to a session's process group.
+// KILL finds a session that has ended as it is to be, as Stop does; any other signal
+// is Conflict then, since nobody gets it.
 func (s *Service) Kill(ctx context.Context, vmName, name, signal string) (Session, error) {
 	if signal == "" {
 		signal = "KILL"
 	}
-	sess, err := s.Reach(ctx, vmName, name)
+	_, sess, err := s.find(ctx, vmName, name)
 	if err != nil {
+		return Session{}, err
+	}
+	if !sess.State.Open() && isKill(signal) {
+		return sess, nil
+	}
+	if sess, err = s.Reach(ctx, vmName, sess.ID); err != nil {
 		return Session{}, err
 	}
 	if !sess.State.Open() {
@@ -236,6 +244,14 @@ func (s *Service) Kill(ctx context.Context, vmName, name, signal string) (Sessio
 		return Session{}, err
 	}
 	return s.Get(ctx, vmName, sess.ID)
+}
+
+func isKill(signal string) bool {
+	switch strings.ToUpper(signal) {
+	case "KILL", "SIGKILL", "9":
+		return true
+	}
+	return false
 }
 
 // Remove forgets a session that has ended, with its output.
