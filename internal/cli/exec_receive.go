@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bufio"
-	"encoding/binary"
 	"fmt"
 	"io"
 
@@ -36,40 +35,37 @@ func receive(stream io.Reader, stdout, stderr io.Writer) (int, error) {
 		buf = payload[:0]
 		switch kind {
 		case agentrpc.FrameStdout:
-			_, err = stdout.Write(payload)
+			err = writeOutput(stdout, payload)
 		case agentrpc.FrameStderr:
-			_, err = stderr.Write(payload)
+			err = writeOutput(stderr, payload)
 		case agentrpc.FrameExit:
-			return exitFrame(payload)
+			return agentrpc.ParseExit(payload)
 		case agentrpc.FrameError:
 			return 0, errorFrame(payload)
 		default:
 			return 0, fmt.Errorf("%w: type %d from the guest", agentrpc.ErrFrame, kind)
 		}
 		if err != nil {
-			return 0, &outputError{cause: err}
+			return 0, err
 		}
 	}
 }
 
-func exitFrame(payload []byte) (int, error) {
-	if len(payload) != 4 {
-		return 0, fmt.Errorf("%w: an exit status of %d bytes", agentrpc.ErrFrame, len(payload))
+func writeOutput(w io.Writer, payload []byte) error {
+	p, err := agentrpc.ParseOutput(payload)
+	if err != nil {
+		return err
 	}
-	status := binary.BigEndian.Uint32(payload)
-	if status > 255 {
-		return 0, fmt.Errorf("%w: exit status %d", agentrpc.ErrFrame, status)
+	if _, err := w.Write(p); err != nil {
+		return &outputError{cause: err}
 	}
-	return int(status), nil
+	return nil
 }
 
 func errorFrame(payload []byte) error {
-	if len(payload) < 4 {
-		return fmt.Errorf("%w: an error of %d bytes", agentrpc.ErrFrame, len(payload))
+	status, message, err := agentrpc.ParseError(payload)
+	if err != nil {
+		return err
 	}
-	status := binary.BigEndian.Uint32(payload)
-	if status < 125 || status > 127 {
-		return fmt.Errorf("%w: error with status %d", agentrpc.ErrFrame, status)
-	}
-	return &notStartedError{status: int(status), message: string(payload[4:])}
+	return &notStartedError{status: status, message: message}
 }

@@ -223,6 +223,9 @@ func (a *Attachment) take(t agentrpc.AttachFrame, payload []byte) error {
 		if err == nil && offset != a.next[stream] {
 			err = fmt.Errorf("%w: output at %d, %d comes next", agentrpc.ErrFrame, offset, a.next[stream])
 		}
+		if err == nil {
+			data, err = agentrpc.ParseOutput(data)
+		}
 		if err != nil {
 			return fault.Wrap(fault.Internal, err, "the agent broke the protocol of attachments")
 		}

@@ -220,6 +220,7 @@ func TestAHostileAgentIsCaught(t *testing.T) {
 		"malformed":         agentrpc.AppendFrame(nil, agentrpc.AttachHello, []byte(`{{{`)),
 		"repeated output":   agentrpc.AppendFrame(hello(), agentrpc.AttachStdout, offset(-1, "x")),
 		"skipped output":    agentrpc.AppendFrame(hello(), agentrpc.AttachStdout, offset(9, "x")),
+		"output of none":    agentrpc.AppendFrame(hello(), agentrpc.AttachStdout, offset(0, "")),
 		"too large":         append(hello(), byte(agentrpc.AttachStdout), 0xff, 0xff, 0xff, 0xff),
 		"unknown frame":     append(hello(), 200, 0, 0, 0, 0),
 		"the client's":      agentrpc.AppendFrame(hello(), agentrpc.AttachStdin, offset(0, "x")),

@@ -2,7 +2,6 @@ package mcp
 
 import (
 	"bufio"
-	"encoding/binary"
 	"fmt"
 	"io"
 
@@ -29,14 +28,11 @@ func receive(stream io.Reader, stdout, stderr io.Writer) (int, error) {
 		buf = payload[:0]
 		switch kind {
 		case agentrpc.FrameStdout:
-			_, err = stdout.Write(payload)
+			err = writeOutput(stdout, payload)
 		case agentrpc.FrameStderr:
-			_, err = stderr.Write(payload)
+			err = writeOutput(stderr, payload)
 		case agentrpc.FrameExit:
-			if len(payload) != 4 || binary.BigEndian.Uint32(payload) > 255 {
-				return 0, fmt.Errorf("%w: exit status % x", agentrpc.ErrFrame, payload[:min(len(payload), 8)])
-			}
-			return int(binary.BigEndian.Uint32(payload)), nil
+			return agentrpc.ParseExit(payload)
 		case agentrpc.FrameError:
 			return 0, notStarted(payload)
 		default:
@@ -48,13 +44,22 @@ func receive(stream io.Reader, stdout, stderr io.Writer) (int, error) {
 	}
 }
 
+func writeOutput(w io.Writer, payload []byte) error {
+	p, err := agentrpc.ParseOutput(payload)
+	if err == nil {
+		_, err = w.Write(p)
+	}
+	return err
+}
+
 // notStarted is the fault of a command that the guest could not start.
 func notStarted(payload []byte) error {
-	if len(payload) < 4 {
-		return fmt.Errorf("%w: an error of %d bytes", agentrpc.ErrFrame, len(payload))
+	status, message, err := agentrpc.ParseError(payload)
+	if err != nil {
+		return err
 	}
-	reason, _ := printable(payload[4:])
-	switch status := binary.BigEndian.Uint32(payload); status {
+	reason, _ := printable([]byte(message))
+	switch status {
 	case statusNotFound:
 		return fault.New(fault.NotFound, "the command did not start: %s", reason).
 			WithHint("command[0] is a program in PATH, or a path; for shell syntax use [\"sh\",\"-c\",\"…\"]")
