@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -101,8 +102,26 @@ func plainSFTP(err error) error {
 	case sftp.ErrSSHFxPermissionDenied:
 		return fs.ErrPermission
 	default:
-		return errors.New(strings.TrimPrefix(status.Error(), "sftp: "))
+		return errors.New(reasonSFTP(status.Error()))
 	}
+}
+
+// reasonSFTP is what a server said of a failure, without the protocol's own name
+// of it, which tells nothing: `sftp: "write f: no space left on device" (SSH_FX_FAILURE)`.
+func reasonSFTP(text string) string {
+	text = strings.TrimPrefix(text, "sftp: ")
+	quoted, err := strconv.QuotedPrefix(text)
+	if err != nil {
+		return text
+	}
+	said, err := strconv.Unquote(quoted)
+	if err != nil || said == "" {
+		return text
+	}
+	if _, cause, ok := strings.Cut(said, ": "); ok && cause != "" {
+		return cause
+	}
+	return said
 }
 
 // Stat follows links.

@@ -158,6 +158,9 @@ func (c *copier) replace(name string, in io.Reader, mode fs.FileMode, modified t
 	staging := stagingName(name)
 	out, err := c.to.Create(staging)
 	if errors.Is(err, fs.ErrNotExist) {
+		if dir, statErr := c.to.Lstat(path.Dir(name)); statErr == nil && dir.IsDir() {
+			return fault.New(fault.Invalid, "no file can be made in %s, which is of a file system without files of its own", path.Dir(name))
+		}
 		return fault.New(fault.NotFound, "the directory %s does not exist", path.Dir(name))
 	}
 	if err != nil {

@@ -266,3 +266,16 @@ func TestNamesAreLabels(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestReasonSFTP(t *testing.T) {
+	for text, want := range map[string]string{
+		`sftp: "write f: no space left on device" (SSH_FX_FAILURE)`: "no space left on device",
+		`sftp: "quota exceeded" (SSH_FX_FAILURE)`:                   "quota exceeded",
+		`sftp: "" (SSH_FX_FAILURE)`:                                 `"" (SSH_FX_FAILURE)`,
+		`sftp: connection lost`:                                     "connection lost",
+	} {
+		if got := reasonSFTP(text); got != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
+}
