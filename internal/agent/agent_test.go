@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"github.com/bangervm/banger/internal/agent/configure"
 	"github.com/bangervm/banger/internal/agent/guestapi"
 	"github.com/bangervm/banger/internal/agent/inits"
 	"github.com/bangervm/banger/internal/agent/pid1"
@@ -150,11 +151,11 @@ func TestStateSurvivesTheAgent(t *testing.T) {
 		t.Errorf("fresh state: %+v, %v", got, err)
 	}
 	cfg := &agentrpc.Configure{Token: "t", HostKey: "k", AuthorizedKeys: []string{"a"}, Env: []string{strings.Repeat("x", 5000)}, WorkingDir: "/w"}
-	if err := save(f, savedFrom(cfg, inits.Found{Flavour: inits.Systemd})); err != nil {
+	if err := save(f, savedFrom(cfg, configure.Result{Init: inits.Found{Flavour: inits.Systemd}})); err != nil {
 		t.Fatal(err)
 	}
 	cfg.Env = []string{"A=b"} // a shorter state must leave nothing of the longer
-	want := savedFrom(cfg, inits.Found{Flavour: inits.Busybox, Path: "/sbin/init"})
+	want := savedFrom(cfg, configure.Result{Init: inits.Found{Flavour: inits.Busybox, Path: "/sbin/init"}})
 	if err := save(f, want); err != nil {
 		t.Fatal(err)
 	}

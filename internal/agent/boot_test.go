@@ -296,7 +296,7 @@ func TestNetworkCard(t *testing.T) {
 		{"cat /sys/class/net/eth0/address", "52:54:00:00:01:02"},
 		{"cat /sys/class/net/eth0/carrier", "1"},
 		{"cat /etc/resolv.conf", "# by banger, at each start\nnameserver 198.18.0.1"},
-		{"grep -c '^127.0.1.1.boot$' /etc/hosts", "1"},
+		{"grep -c '^127.0.1.1.boot.# by banger$' /etc/hosts", "1"},
 		{"grep -c 'eth0.00000000.010012C6' /proc/net/route", "1"},
 		{"grep -c '^fd62616e676572000000000000000102 .* 40 00 82 *eth0' /proc/net/if_inet6", "1"},
 		{"grep -c '^0\\{32\\} 00 .* fd62616e676572000000000000000001 .* eth0' /proc/net/ipv6_route", "1"},

@@ -49,6 +49,9 @@ func (a *agent) become(ctx context.Context, p *parent, cfg *agentrpc.Configure, 
 	if result.Without6 {
 		a.log.Warn("this kernel has no IPv6: the network has IPv4 alone")
 	}
+	for _, note := range result.Notes {
+		a.log.Warn("the guest goes on", "note", note)
+	}
 	begin("enter")
 	if result.Init.Flavour == inits.Agent {
 		if err := configure.MountCgroups(); err != nil {
@@ -58,7 +61,7 @@ func (a *agent) become(ctx context.Context, p *parent, cfg *agentrpc.Configure, 
 	if err := switchRoot(p); err != nil {
 		return result, err
 	}
-	s := savedFrom(cfg, result.Init)
+	s := savedFrom(cfg, result)
 	if err := save(a.state, s); err != nil {
 		return result, err
 	}
@@ -113,9 +116,9 @@ func switchRoot(p *parent) error {
 
 func (a *agent) sendReady() {
 	a.mu.Lock()
-	flavour := a.saved.Init.Flavour
+	ready := agentrpc.Ready{Init: string(a.saved.Init.Flavour), UptimeMillis: uptime().Milliseconds(), Notes: a.saved.Notes}
 	a.mu.Unlock()
-	a.ctl.send(agentrpc.GuestMessage{Ready: &agentrpc.Ready{Init: string(flavour), UptimeMillis: uptime().Milliseconds()}})
+	a.ctl.send(agentrpc.GuestMessage{Ready: &ready})
 	a.told.Store(true)
 }
 

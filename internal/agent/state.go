@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/bangervm/banger/internal/agent/configure"
 	"github.com/bangervm/banger/internal/agent/inits"
 	"github.com/bangervm/banger/internal/agentrpc"
 )
@@ -21,11 +22,12 @@ type saved struct {
 	Keys       []string    `json:"keys"`
 	Env        []string    `json:"env"`
 	WorkingDir string      `json:"working_dir"`
+	Notes      []string    `json:"notes,omitempty"`
 }
 
-func savedFrom(cfg *agentrpc.Configure, init inits.Found) saved {
+func savedFrom(cfg *agentrpc.Configure, result configure.Result) saved {
 	return saved{
-		Configured: true, Init: init,
+		Configured: true, Init: result.Init, Notes: result.Notes,
 		Token: cfg.Token, HostKey: cfg.HostKey, Keys: cfg.AuthorizedKeys, Env: cfg.Env, WorkingDir: cfg.WorkingDir,
 	}
 }

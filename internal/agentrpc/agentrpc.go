@@ -72,7 +72,15 @@ type Ready struct {
 	Init string `json:"init"`
 	// UptimeMillis is the guest's clock since its kernel started.
 	UptimeMillis int64 `json:"uptime_millis"`
+	// Notes say what the guest goes on without, and why: at most MaxNotes.
+	Notes []string `json:"notes,omitempty"`
 }
+
+// MaxNotes bounds the notes of a Ready; MaxNote each of them, in bytes.
+const (
+	MaxNotes = 32
+	MaxNote  = 512
+)
 
 // Failed says that Configure failed at a stage; the guest then powers off.
 type Failed struct {
@@ -162,6 +170,9 @@ type Init struct {
 	// Reset clears the system part of the VM disk before it is mounted
 	// (vm reset), keeping /root, /home and the volumes.
 	Reset bool `json:"reset,omitempty"`
+	// Rescue enters whatever of the guest can be mounted, with the agent as PID 1,
+	// and goes on without what fails.
+	Rescue bool `json:"rescue,omitempty"`
 }
 
 // File is placed in the guest before it is ready.

@@ -78,6 +78,7 @@ type VMRuntime struct {
 	GuestInit  string     `json:"guest_init"`
 	Boots      int        `json:"boots"`
 	Warning    string     `json:"warning"`
+	Notes      []string   `json:"notes" doc:"what the guest goes on without, and why"`
 	ReadyAt    *time.Time `json:"ready_at"`
 }
 

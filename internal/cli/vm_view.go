@@ -119,6 +119,7 @@ func runtimeFields() []column[api.VM] {
 			return "pid " + strconv.Itoa(r.VMMPID)
 		}),
 		field("warning", func(r *api.VMRuntime) string { return r.Warning }),
+		field("notes", func(r *api.VMRuntime) string { return strings.Join(r.Notes, "\n") }),
 	}
 }
 

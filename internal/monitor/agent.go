@@ -112,7 +112,7 @@ func (s *supervisor) configure() {
 }
 
 func (s *supervisor) onReady(r agentrpc.Ready) {
-	s.status.Init = r.Init
+	s.status.Init, s.status.Notes = r.Init, r.Notes
 	if s.wasReady {
 		return
 	}
@@ -123,5 +123,5 @@ func (s *supervisor) onReady(r agentrpc.Ready) {
 	if !s.stopping {
 		s.status.Phase = monitorrpc.PhaseReady
 	}
-	s.log.Info("ready", "init", r.Init, "boot", s.status.Boots, "after", time.Since(s.status.StartedAt).String())
+	s.log.Info("ready", "init", r.Init, "boot", s.status.Boots, "after", time.Since(s.status.StartedAt).String(), "notes", r.Notes)
 }

@@ -135,6 +135,12 @@ func trim(m *agentrpc.GuestMessage) {
 	for _, s := range words(m) {
 		*s = clip(printable(*s), maxWord)
 	}
+	if m.Ready != nil {
+		m.Ready.Notes = m.Ready.Notes[:min(len(m.Ready.Notes), agentrpc.MaxNotes)]
+		for i, note := range m.Ready.Notes {
+			m.Ready.Notes[i] = clip(printable(note), agentrpc.MaxNote)
+		}
+	}
 	if m.Failed != nil {
 		m.Failed.Message = clip(printable(m.Failed.Message), maxText)
 	}

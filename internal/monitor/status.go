@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"reflect"
 	"sync"
 
 	"github.com/bangervm/banger/internal/monitorrpc"
@@ -22,7 +23,7 @@ func newBoard(first monitorrpc.Status) *board {
 func (b *board) show(s monitorrpc.Status) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if s == b.status {
+	if reflect.DeepEqual(s, b.status) {
 		return
 	}
 	b.status = s

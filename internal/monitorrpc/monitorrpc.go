@@ -49,21 +49,23 @@ const (
 
 // Status is the monitor's view of its VM.
 type Status struct {
-	Protocol  int       `json:"protocol"`
-	Build     string    `json:"build"` // of the monitor: version+commit
-	VMID      string    `json:"vm_id"`
-	StartID   string    `json:"start_id"`
-	Driver    string    `json:"driver"`
-	PID       int       `json:"pid"`
-	VMMPID    int       `json:"vmm_pid"`
-	Phase     Phase     `json:"phase"`
-	Paused    bool      `json:"paused"`
-	Stage     string    `json:"stage,omitempty"` // the agent's, while configuring
-	Init      string    `json:"init,omitempty"`  // what PID 1 is, once ready
-	AgentOK   bool      `json:"agent_connected"`
-	Agent     string    `json:"agent_build,omitempty"`
-	Boots     int       `json:"boots"`
-	Warning   string    `json:"warning,omitempty"` // why the VMM stopped by itself (I/O error, host disk full)
+	Protocol int    `json:"protocol"`
+	Build    string `json:"build"` // of the monitor: version+commit
+	VMID     string `json:"vm_id"`
+	StartID  string `json:"start_id"`
+	Driver   string `json:"driver"`
+	PID      int    `json:"pid"`
+	VMMPID   int    `json:"vmm_pid"`
+	Phase    Phase  `json:"phase"`
+	Paused   bool   `json:"paused"`
+	Stage    string `json:"stage,omitempty"` // the agent's, while configuring
+	Init     string `json:"init,omitempty"`  // what PID 1 is, once ready
+	AgentOK  bool   `json:"agent_connected"`
+	Agent    string `json:"agent_build,omitempty"`
+	Boots    int    `json:"boots"`
+	Warning  string `json:"warning,omitempty"` // why the VMM stopped by itself (I/O error, host disk full)
+	// Notes say what the guest goes on without, once ready.
+	Notes     []string  `json:"notes,omitempty"`
 	StartedAt time.Time `json:"started_at"`
 	ReadyAt   time.Time `json:"ready_at,omitzero"`
 	// Set in PhaseExited only; the same as exit.json.

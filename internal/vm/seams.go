@@ -94,8 +94,10 @@ type Status struct {
 	Agent      string // its build
 	Boots      int
 	Warning    string // why the VMM stopped by itself
-	ReadyAt    time.Time
-	Exit       Exit // in PhaseExited only
+	// Notes say what the guest goes on without, and why, once it is ready.
+	Notes   []string
+	ReadyAt time.Time
+	Exit    Exit // in PhaseExited only
 }
 
 // Disks keeps each VM's directory, with its disk and its identity.

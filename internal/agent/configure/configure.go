@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/bangervm/banger/internal/agent/device"
 	"github.com/bangervm/banger/internal/agent/inits"
@@ -15,8 +16,10 @@ import (
 // Where the disks are mounted in the initramfs; none is reachable after the
 // switch of the root.
 const (
-	dirImage = "/banger/image"
-	DirVM    = "/banger/vm"
+	dirImage  = "/banger/image"
+	DirVM     = "/banger/vm"
+	dirCovers = "/banger/covers"
+	dirRescue = "/banger/rescue"
 	// Root is the tree that becomes the guest's root.
 	Root = "/banger/root"
 )
@@ -32,6 +35,8 @@ type Result struct {
 	LoadLate func() error
 	// Without6 says that the kernel has no IPv6, which Configure's network has.
 	Without6 bool
+	// Notes say what the guest goes on without, and why.
+	Notes []string
 }
 
 // StepError says which step failed.
@@ -46,40 +51,71 @@ func (e *StepError) Error() string { return e.Err.Error() }
 // Unwrap returns the cause.
 func (e *StepError) Unwrap() error { return e.Err }
 
+// need says who does without a step that fails.
+type need int
+
+const (
+	always   need = iota // nobody: there is no guest without it
+	normally             // a rescue: somebody wants in, to repair what fails
+	wished               // every guest: few need it
+)
+
 type step struct {
 	name string
+	need need
 	run  func(ctx context.Context) error
 }
 
 // Run carries out cfg. begin is told each step's name when it begins. Nothing is
 // undone on failure: the machine then goes down. The error is a *StepError.
 func Run(ctx context.Context, cfg *agentrpc.Configure, begin func(step string)) (Result, error) {
-	c := &configuring{cfg: cfg}
-	for _, s := range []step{
-		{"entropy", c.entropy},
-		{"clock", c.clock},
-		{"modules", c.modules},
-		{"disks", c.disks},
-		{"root", c.root},
-		{"homes", c.homes},
-		{"volumes", c.volumes},
-		{"kernel-modules", c.kernelModules},
-		{"system", c.system},
-		{"identity", c.identity},
-		{"files", c.files},
-		{"network", c.network},
-		{"init", c.chooseInit},
-	} {
+	c := &configuring{cfg: cfg, tree: tree{root: Root, covers: dirCovers}}
+	return c.carryOut(ctx, []step{
+		{"entropy", wished, c.entropy},
+		{"clock", wished, c.clock},
+		{"modules", always, c.modules},
+		{"disks", always, c.disks},
+		{"root", always, c.root},
+		{"homes", normally, c.homes},
+		{"volumes", wished, c.volumes},
+		{"kernel-modules", wished, c.kernelModules},
+		{"system", normally, c.system},
+		{"identity", wished, c.identity},
+		{"files", wished, c.files},
+		{"network", normally, c.network},
+		{"init", normally, c.chooseInit},
+	}, begin)
+}
+
+func (c *configuring) carryOut(ctx context.Context, steps []step, begin func(step string)) (Result, error) {
+	if c.cfg.Init.Rescue {
+		c.note("this start is a rescue: the agent is PID 1, and no service of the image was started")
+	}
+	for _, s := range steps {
 		begin(s.name)
-		if err := s.run(ctx); err != nil {
+		err := s.run(ctx)
+		switch {
+		case err == nil:
+		case ctx.Err() == nil && (s.need == wished || s.need == normally && c.cfg.Init.Rescue):
+			c.note("%s: %v", s.name, err)
+		default:
 			return Result{}, &StepError{s.name, err}
 		}
 	}
 	return c.result, nil
 }
 
+// note says what the guest goes on without. Those beyond the bound are dropped.
+func (c *configuring) note(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if len(c.result.Notes) < agentrpc.MaxNotes {
+		c.result.Notes = append(c.result.Notes, strings.ToValidUTF8(text[:min(len(text), agentrpc.MaxNote)], ""))
+	}
+}
+
 type configuring struct {
 	cfg    *agentrpc.Configure
+	tree   tree
 	result Result
 	// kernel is the running kernel's version; set by modules.
 	kernel string
@@ -110,7 +146,11 @@ func (c *configuring) modules(context.Context) error {
 }
 
 func (c *configuring) chooseInit(context.Context) (err error) {
-	c.result.Init, err = inits.Choose(Root, c.cfg.Init.Mode)
+	mode := c.cfg.Init.Mode
+	if c.cfg.Init.Rescue {
+		mode = agentrpc.InitAgent
+	}
+	c.result.Init, err = inits.Choose(c.tree.root, mode)
 	return err
 }
 

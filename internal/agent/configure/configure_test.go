@@ -62,10 +62,13 @@ func FuzzWantedBlocks(f *testing.F) {
 func TestHosts(t *testing.T) {
 	const local = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
 	for name, tc := range map[string]struct{ have, want string }{
-		"empty":      {"", local + "127.0.1.1\tdev\n"},
-		"no newline": {"127.0.0.1 localhost", "127.0.0.1 localhost\n127.0.1.1\tdev\n"},
-		"complete":   {"127.0.0.1 localhost dev\n", "127.0.0.1 localhost dev\n"},
-		"a comment":  {"127.0.0.1 localhost # dev\n", "127.0.0.1 localhost # dev\n127.0.1.1\tdev\n"},
+		"empty":               {"", local + "127.0.1.1\tdev\t# by banger\n"},
+		"no newline":          {"127.0.0.1 localhost", "127.0.0.1 localhost\n127.0.1.1\tdev\t# by banger\n"},
+		"complete":            {"127.0.0.1 localhost dev\n", "127.0.0.1 localhost dev\n"},
+		"a comment":           {"127.0.0.1 localhost # dev\n", "127.0.0.1 localhost # dev\n127.0.1.1\tdev\t# by banger\n"},
+		"renamed":             {local + "127.0.1.1\told\t# by banger\n", local + "127.0.1.1\tdev\t# by banger\n"},
+		"the user's own line": {local + "127.0.1.1\told\n127.0.1.1 old x # by banger\n", local + "127.0.1.1\told\n127.0.1.1 old x # by banger\n127.0.1.1\tdev\t# by banger\n"},
+		"as it was":           {local + "127.0.1.1\tdev\t# by banger\n", local + "127.0.1.1\tdev\t# by banger\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := string(hosts([]byte(tc.have), "dev")); got != tc.want {

@@ -24,13 +24,21 @@ func (c *configuring) disks(ctx context.Context) error {
 		return err
 	}
 	disk, err := device.Disk(ctx, c.cfg.Disks.VM)
-	if err != nil {
+	if err == nil {
+		err = mount(disk, DirVM, "ext4", unix.MS_NOATIME, "discard")
+	}
+	switch {
+	case err == nil:
+		if err := grow(disk, DirVM); err != nil {
+			c.note("%v", err) // a full or damaged disk is still as large as it was
+		}
+		return nil
+	case c.cfg.Init.Rescue:
+		c.note("the VM's disk cannot be mounted; what is written is lost: %v", err)
+		return mount("tmpfs", DirVM, "tmpfs", unix.MS_NOATIME, "")
+	default:
 		return err
 	}
-	if err := mount(disk, DirVM, "ext4", unix.MS_NOATIME, "discard"); err != nil {
-		return err
-	}
-	return grow(disk, DirVM)
 }
 
 // mount mounts at target, which it makes.

@@ -4,115 +4,97 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
-	securejoin "github.com/cyphar/filepath-securejoin"
 	"golang.org/x/sys/unix"
 
+	"github.com/bangervm/banger/internal/agent/regular"
 	"github.com/bangervm/banger/internal/agentrpc"
 )
 
 // maxHosts bounds what is read of the image's /etc/hosts, in bytes.
 const maxHosts = 1 << 20
 
+// identity gives the guest its names. What an image keeps it from writing is noted:
+// the guest goes on.
 func (c *configuring) identity(context.Context) error {
-	name := c.cfg.Hostname
-	if name != "" {
+	if name := c.cfg.Hostname; name != "" {
 		if err := unix.Sethostname([]byte(name)); err != nil {
-			return fmt.Errorf("set the hostname %q: %w", name, err)
-		}
-		if err := place(agentrpc.File{Path: "/etc/hostname", Mode: 0o644, Data: []byte(name + "\n")}); err != nil {
-			return err
-		}
-		if err := addHost(name); err != nil {
-			return err
+			c.note("set the hostname %q: %v", name, err)
 		}
 	}
-	if c.cfg.MachineID == "" {
-		return nil
-	}
-	return place(agentrpc.File{Path: "/etc/machine-id", Mode: 0o444, Data: []byte(c.cfg.MachineID + "\n")})
+	c.identityFiles()
+	return nil
 }
 
-// addHost makes name resolve to the guest itself, where /etc/hosts does not.
-func addHost(name string) error {
-	path, err := securejoin.SecureJoin(Root, "/etc/hosts")
-	if err != nil {
-		return err
+func (c *configuring) identityFiles() {
+	if name := c.cfg.Hostname; name != "" {
+		c.put(agentrpc.File{Path: "/etc/hostname", Mode: 0o644, Data: []byte(name + "\n")})
+		if data, ok := c.tree.hosts(name); ok {
+			c.put(agentrpc.File{Path: "/etc/hosts", Mode: 0o644, Data: data})
+		}
 	}
-	data, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
+	if c.cfg.MachineID != "" {
+		c.put(agentrpc.File{Path: "/etc/machine-id", Mode: 0o444, Data: []byte(c.cfg.MachineID + "\n")})
 	}
-	if len(data) > maxHosts {
-		return nil
+}
+
+// put places f, or notes why not.
+func (c *configuring) put(f agentrpc.File) {
+	if err := c.tree.place(f); err != nil {
+		c.note("write %s: %v", f.Path, err)
+	}
+}
+
+// hosts returns what /etc/hosts should be for name to lead to the guest itself.
+// What is no file is taken for an empty one; a file over maxHosts is left alone.
+func (t tree) hosts(name string) (data []byte, ok bool) {
+	data, err := regular.ReadIn(t.root, "/etc/hosts", maxHosts)
+	if errors.Is(err, regular.ErrTooLarge) {
+		return nil, false
 	}
 	next := hosts(data, name)
-	if bytes.Equal(next, data) {
-		return nil
-	}
-	return place(agentrpc.File{Path: "/etc/hosts", Mode: 0o644, Data: next})
+	return next, err != nil || !bytes.Equal(next, data)
 }
+
+// ours marks the line of /etc/hosts that banger adds, so that it goes when the VM
+// is renamed.
+const ours = "# by banger"
 
 func hosts(data []byte, name string) []byte {
 	names := map[string]bool{}
+	var kept []byte
 	for line := range strings.Lines(string(data)) {
-		line, _, _ = strings.Cut(line, "#")
-		if fields := strings.Fields(line); len(fields) > 1 {
-			for _, n := range fields[1:] {
-				names[n] = true
-			}
+		entry, _, _ := strings.Cut(line, "#")
+		fields := strings.Fields(entry)
+		if strings.HasSuffix(strings.TrimSpace(line), ours) && len(fields) == 2 && fields[1] != name {
+			continue
+		}
+		kept = append(kept, line...)
+		for i, n := range fields {
+			names[n] = names[n] || i > 0
 		}
 	}
-	if len(data) > 0 && data[len(data)-1] != '\n' {
-		data = append(slices.Clip(data), '\n')
+	if len(kept) > 0 && kept[len(kept)-1] != '\n' {
+		kept = append(kept, '\n')
 	}
 	if !names["localhost"] {
-		data = append(slices.Clip(data), "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"...)
+		kept = append(kept, "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"...)
 	}
 	if !names[name] {
-		data = append(slices.Clip(data), "127.0.1.1\t"+name+"\n"...)
+		kept = append(kept, "127.0.1.1\t"+name+"\t"+ours+"\n"...)
 	}
-	return data
+	return kept
 }
 
 func (c *configuring) files(context.Context) error {
 	for _, f := range c.cfg.Files {
 		if !filepath.IsAbs(f.Path) {
-			return fmt.Errorf("the path %q of a file to place is not absolute", f.Path)
+			c.note("the path %q of a file to place is not absolute", f.Path)
+			continue
 		}
-		if err := place(f); err != nil {
-			return fmt.Errorf("place %s: %w", f.Path, err)
-		}
-	}
-	return nil
-}
-
-// place writes f into the tree, whole or not at all. Its directory's links are
-// resolved inside the tree; a link at its own name is replaced.
-func place(f agentrpc.File) error {
-	dir, err := inside(filepath.Dir(f.Path))
-	if err != nil {
-		return err
-	}
-	staged, err := os.CreateTemp(dir, ".banger-*")
-	if err != nil {
-		return err
-	}
-	_, err = staged.Write(f.Data)
-	err = errors.Join(err,
-		staged.Chown(f.UID, f.GID),
-		staged.Chmod(os.FileMode(f.Mode).Perm()),
-		staged.Close())
-	if err == nil {
-		err = os.Rename(staged.Name(), filepath.Join(dir, filepath.Base(f.Path)))
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(staged.Name()))
+		c.put(f)
 	}
 	return nil
 }

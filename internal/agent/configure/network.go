@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -39,10 +37,8 @@ func (c *configuring) network(ctx context.Context) error {
 	if c.result.Without6, err = nic.Up(name, cfg); err != nil {
 		return err
 	}
-	for _, f := range networkFiles(n, present) {
-		if err := place(f); err != nil {
-			return fmt.Errorf("place %s: %w", f.Path, err)
-		}
+	for _, f := range networkFiles(n, c.tree.has) {
+		c.put(f)
 	}
 	return nil
 }
@@ -77,12 +73,6 @@ func awaitNIC(ctx context.Context, mac string) (name string, err error) {
 		return "", fmt.Errorf("no network card %s appears: this kernel may lack virtio_net, which --network none does without", mac)
 	}
 	return name, err
-}
-
-// present reports whether the image has this file.
-func present(path string) bool {
-	_, err := os.Lstat(filepath.Join(Root, path))
-	return err == nil
 }
 
 // networkFiles are what says in the guest how its network is: to its resolver,

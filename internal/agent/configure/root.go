@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	securejoin "github.com/cyphar/filepath-securejoin"
 	"golang.org/x/sys/unix"
 )
 
@@ -29,10 +28,18 @@ const (
 )
 
 func (c *configuring) root(context.Context) error {
-	if err := c.reset(); err != nil {
+	err := c.reset()
+	if err == nil {
+		err = overlay(dirImage, filepath.Join(DirVM, nameSystem), Root, systemOptions)
+	}
+	if err == nil || !c.cfg.Init.Rescue {
 		return err
 	}
-	return overlay(dirImage, filepath.Join(DirVM, nameSystem), Root, systemOptions)
+	c.note("the VM's own system cannot be mounted, and this is its image's; what is written to it is lost: %v", err)
+	if err := mount("tmpfs", dirRescue, "tmpfs", unix.MS_NOATIME, ""); err != nil {
+		return err
+	}
+	return overlay(dirImage, filepath.Join(dirRescue, nameSystem), Root, systemOptions)
 }
 
 // reset puts the system part of the VM disk aside, by one rename, and leaves
@@ -135,28 +142,19 @@ func homeMode(name string) os.FileMode {
 func (c *configuring) volumes(context.Context) error {
 	for _, path := range []string{"/var/lib/docker", "/var/lib/containerd"} {
 		source := filepath.Join(DirVM, nameVolumes, filepath.Base(path))
-		if err := os.MkdirAll(source, 0o711); err != nil {
-			return err
+		err := os.MkdirAll(source, 0o711)
+		if err == nil {
+			err = c.bindInside(source, path)
 		}
-		if err := bindInside(source, path); err != nil {
-			return err
+		if err != nil {
+			c.note("%s is not a volume: %v", path, err)
 		}
 	}
 	return nil
 }
 
-// inside returns the directory at path in the tree, links resolved inside it,
-// and makes it where it is missing.
-func inside(path string) (string, error) {
-	target, err := securejoin.SecureJoin(Root, path)
-	if err != nil {
-		return "", err
-	}
-	return target, os.MkdirAll(target, 0o755)
-}
-
-func bindInside(source, path string) error {
-	target, err := inside(path)
+func (c *configuring) bindInside(source, path string) error {
+	target, err := c.tree.inside(path)
 	if err != nil {
 		return err
 	}

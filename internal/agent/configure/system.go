@@ -22,7 +22,7 @@ func (c *configuring) kernelModules(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	target, err := inside(filepath.Join("/lib/modules", c.kernel))
+	target, err := c.tree.inside(filepath.Join("/lib/modules", c.kernel))
 	if err != nil {
 		return err
 	}
