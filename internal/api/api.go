@@ -51,6 +51,7 @@ type VM struct {
 	Init        string            `json:"init" enum:"auto,image,agent"`
 	Env         []string          `json:"env"`
 	Labels      map[string]string `json:"labels"`
+	Protected   bool              `json:"protected" doc:"it is not deleted until that is taken back"`
 	Address     string            `json:"address" doc:"on this host: 127.x.y.z, where its ports appear"`
 	Network     string            `json:"network" enum:"user,none"`
 	GuestIP     string            `json:"guest_ip" doc:"in its virtual network; empty without one"`
@@ -101,8 +102,8 @@ type CreateVM struct {
 	Wait        string            `json:"wait,omitempty" doc:"ready (default), started, none or port:N"`
 }
 
-// UpdateVM changes a stopped VM, or the labels of any. An omitted value stays; a
-// label with an empty value is removed.
+// UpdateVM changes a stopped VM, or the labels and the protection of any. An
+// omitted value stays; a label with an empty value is removed.
 type UpdateVM struct {
 	Name        *string           `json:"name,omitempty"`
 	VCPU        *int              `json:"vcpu,omitempty"`
@@ -110,11 +111,15 @@ type UpdateVM struct {
 	DiskBytes   *int64            `json:"disk_bytes,omitempty"`
 	Labels      map[string]string `json:"labels,omitempty"`
 	Publish     *[]Publish        `json:"publish,omitempty" doc:"replaces all of them"`
+	Env         []string          `json:"env,omitempty" doc:"KEY=VALUE, which adds to the VM's own or replaces one"`
+	UnsetEnv    []string          `json:"unset_env,omitempty" doc:"keys"`
+	Protected   *bool             `json:"protected,omitempty"`
 }
 
-// StartVM says what to wait for.
+// StartVM says how to start, and what to wait for.
 type StartVM struct {
-	Wait string `json:"wait,omitempty" doc:"ready (default), started, none or port:N"`
+	Wait   string `json:"wait,omitempty" doc:"ready (default), started, none or port:N"`
+	Rescue bool   `json:"rescue,omitempty" doc:"go on without what fails of the guest's set-up, with the agent as PID 1"`
 }
 
 // DeleteVM says what may be deleted with a VM. It goes in the query.

@@ -43,6 +43,12 @@ func (c *Client) GetVM(ctx context.Context, name string) (api.VM, error) {
 	return call[api.VM](ctx, c, http.MethodGet, path("vms", name), nil)
 }
 
+// WaitVM waits until a VM is ready, stopped or accepts connections on port:N, as
+// long as ctx lasts.
+func (c *Client) WaitVM(ctx context.Context, name, until string) (api.VM, error) {
+	return call[api.VM](ctx, c, http.MethodGet, path("vms", name, "wait")+"?"+url.Values{"for": {until}}.Encode(), nil)
+}
+
 // CreateVM begins the operation whose result is the new api.VM.
 func (c *Client) CreateVM(ctx context.Context, req api.CreateVM) (api.Operation, error) {
 	return call[api.Operation](ctx, c, http.MethodPost, path("vms"), req)

@@ -62,7 +62,7 @@ func configure(spec vm.Spec, boots int, now int64, entropy []byte) (agentrpc.Con
 		MachineID:      g.MachineID,
 		UnixNano:       now,
 		Entropy:        entropy,
-		Init:           agentrpc.Init{Mode: agentrpc.InitMode(g.Init), Reset: g.Reset && boots == 1},
+		Init:           agentrpc.Init{Mode: agentrpc.InitMode(g.Init), Reset: g.Reset && boots == 1, Rescue: g.Rescue},
 		Token:          g.Token,
 		HostKey:        g.HostKey,
 		AuthorizedKeys: g.AuthorizedKeys,

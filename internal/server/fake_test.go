@@ -93,6 +93,11 @@ func (w *world) Runtime(id string) (vm.Status, bool) {
 	return vm.Status{Phase: vm.PhaseReady, MonitorPID: 42, Boots: 1}, id == w.vms["web"].ID
 }
 
+func (w *world) WaitFor(ctx context.Context, name string, until vm.Until) (vm.VM, error) {
+	w.note(fmt.Sprintf("wait %s %+v", name, until))
+	return w.Get(ctx, name)
+}
+
 func (w *world) CheckCreate(_ context.Context, req vm.CreateRequest) error {
 	if req.VCPU != nil && *req.VCPU <= 0 {
 		return fault.New(fault.Invalid, "vcpu %d is not valid", *req.VCPU)
@@ -106,6 +111,11 @@ func (w *world) Create(ctx context.Context, req vm.CreateRequest, p operation.Pr
 
 func (w *world) Start(ctx context.Context, name string, wait vm.Wait, _ operation.Progress) (vm.VM, error) {
 	w.note("start " + name + " " + wait.String())
+	return w.Get(ctx, name)
+}
+
+func (w *world) Rescue(ctx context.Context, name string, wait vm.Wait, _ operation.Progress) (vm.VM, error) {
+	w.note("rescue " + name + " " + wait.String())
 	return w.Get(ctx, name)
 }
 

@@ -150,6 +150,12 @@ func TestReads(t *testing.T) {
 	if ssh, err := f.client.VMSSH(ctx, "idle"); err != nil || ssh.HostAlias != "00000000000000bb" {
 		t.Errorf("ssh: %+v, %v", ssh, err)
 	}
+	if v, err := f.client.WaitVM(ctx, "web", "stopped"); err != nil || v.Name != "web" {
+		t.Errorf("wait: %+v, %v", v, err)
+	}
+	if _, err := f.client.WaitVM(ctx, "web", "never"); !errors.Is(err, fault.Invalid) {
+		t.Errorf("wait for nothing known: %v", err)
+	}
 	if images, err := f.client.ListImages(ctx); err != nil || images == nil || len(images) != 0 {
 		t.Errorf("images: %v, %v", images, err)
 	}
@@ -167,6 +173,9 @@ func TestVerbsBecomeOperations(t *testing.T) {
 	none := 0.0
 	for _, begin := range []func() (api.Operation, error){
 		func() (api.Operation, error) { return f.client.StartVM(ctx, "idle", api.StartVM{Wait: "port:80"}) },
+		func() (api.Operation, error) {
+			return f.client.StartVM(ctx, "idle", api.StartVM{Wait: "started", Rescue: true})
+		},
 		func() (api.Operation, error) { return f.client.StopVM(ctx, "web", api.StopVM{}) },
 		func() (api.Operation, error) { return f.client.StopVM(ctx, "web", api.StopVM{TimeoutSeconds: &none}) },
 		func() (api.Operation, error) { return f.client.ResetVM(ctx, "web", false) },
@@ -185,7 +194,7 @@ func TestVerbsBecomeOperations(t *testing.T) {
 		}
 	}
 	want := []string{
-		"start 00000000000000bb port:80", "stop 00000000000000aa 20s", "stop 00000000000000aa 0s",
+		"start 00000000000000bb port:80", "rescue 00000000000000bb started", "stop 00000000000000aa 20s", "stop 00000000000000aa 0s",
 		"reset 00000000000000aa false", "reset 00000000000000aa true", "delete 00000000000000aa {Force:true DiscardWork:false}",
 		"delete 00000000000000aa {Force:true DiscardWork:true}",
 	}

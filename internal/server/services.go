@@ -20,6 +20,8 @@ type VMs interface {
 	List(ctx context.Context, f vm.Filter) ([]vm.VM, error)
 	Get(ctx context.Context, name string) (vm.VM, error)
 	Runtime(id string) (vm.Status, bool)
+	// WaitFor waits until a VM is as wanted, or ctx ends.
+	WaitFor(ctx context.Context, name string, until vm.Until) (vm.VM, error)
 }
 
 // Lifecycle are the long verbs of a VM's life: each is an operation.
@@ -28,10 +30,11 @@ type Lifecycle interface {
 	CheckCreate(ctx context.Context, req vm.CreateRequest) error
 	Create(ctx context.Context, req vm.CreateRequest, p operation.Progress) (vm.VM, error)
 	Start(ctx context.Context, name string, wait vm.Wait, p operation.Progress) (vm.VM, error)
+	Rescue(ctx context.Context, name string, wait vm.Wait, p operation.Progress) (vm.VM, error)
 	Stop(ctx context.Context, name string, timeout time.Duration, p operation.Progress) (vm.VM, error)
 	Restart(ctx context.Context, name string, timeout time.Duration, wait vm.Wait, p operation.Progress) (vm.VM, error)
 	Delete(ctx context.Context, name string, how vm.Removal, p operation.Progress) error
-	Reset(ctx context.Context, name string, force bool, p operation.Progress) (vm.VM, error)
+	Reset(ctx context.Context, name string, discardWork bool, p operation.Progress) (vm.VM, error)
 }
 
 // Control are the short verbs of a VM's life.

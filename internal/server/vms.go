@@ -46,7 +46,8 @@ func (s *Server) vmRoutes(a huma.API) {
 	handle(s, a, short("pause-vm", http.MethodPost, "/vms/{name}/pause", "Stop a VM's CPUs"), s.pauseVM)
 	handle(s, a, short("resume-vm", http.MethodPost, "/vms/{name}/resume", "Let a paused VM run on"), s.resumeVM)
 	handle(s, a, short("kill-vm", http.MethodPost, "/vms/{name}/kill", "Send a signal to the VMM process"), s.killVM)
-	handle(s, a, short("update-vm", http.MethodPatch, "/vms/{name}", "Change a stopped VM, or the labels of any"), s.updateVM)
+	handle(s, a, short("update-vm", http.MethodPatch, "/vms/{name}", "Change a stopped VM, or the labels and the protection of any"), s.updateVM)
+	handle(s, a, get("wait-vm", "/vms/{name}/wait", "Wait until a VM is ready or stopped, or has a port"), s.waitVM)
 }
 
 func (s *Server) listVMs(ctx context.Context, in *struct {
@@ -126,11 +127,14 @@ func (s *Server) createVM(ctx context.Context, in *struct{ Body api.CreateVM }) 
 func (s *Server) known(ctx context.Context, name string) (vm.VM, error) { return s.VMs.Get(ctx, name) }
 
 func (s *Server) startVM(ctx context.Context, in *vmRequest[*api.StartVM]) (api.Operation, error) {
-	wait := vm.WaitReady()
+	wait, start := vm.WaitReady(), s.Lifecycle.Start
 	if in.Body != nil {
 		var err error
 		if wait, err = vm.ParseWait(in.Body.Wait); err != nil {
 			return api.Operation{}, err
+		}
+		if in.Body.Rescue {
+			start = s.Lifecycle.Rescue
 		}
 	}
 	v, err := s.known(ctx, in.Name)
@@ -138,7 +142,7 @@ func (s *Server) startVM(ctx context.Context, in *vmRequest[*api.StartVM]) (api.
 		return api.Operation{}, err
 	}
 	return s.begin(ctx, "vm.start", v.Name, func(ctx context.Context, p operation.Progress) (vm.VM, error) {
-		return s.Lifecycle.Start(ctx, v.ID, wait, p)
+		return start(ctx, v.ID, wait, p)
 	})
 }
 
@@ -216,10 +220,25 @@ func (s *Server) deleteVM(ctx context.Context, in *struct {
 	if err != nil {
 		return api.Operation{}, err
 	}
-	op, err := s.Operations.Start(ctx, "vm.delete", v.Name, func(ctx context.Context, p operation.Progress) (any, error) {
-		return nil, s.Lifecycle.Delete(ctx, v.ID, vm.Removal{Force: in.Force, DiscardWork: in.DiscardWork}, p)
+	return s.begin(ctx, "vm.delete", v.Name, func(ctx context.Context, p operation.Progress) (vm.VM, error) {
+		return v, s.Lifecycle.Delete(ctx, v.ID, vm.Removal{Force: in.Force, DiscardWork: in.DiscardWork}, p)
 	})
-	return operationBody(op), err
+}
+
+func (s *Server) waitVM(ctx context.Context, in *struct {
+	Named
+	For string `query:"for" doc:"ready (default), stopped or port:N"`
+},
+) (api.VM, error) {
+	until, err := vm.ParseUntil(in.For)
+	if err != nil {
+		return api.VM{}, err
+	}
+	v, err := s.VMs.WaitFor(ctx, in.Name, until)
+	if err != nil {
+		return api.VM{}, err
+	}
+	return s.liveVM(v), nil
 }
 
 func (s *Server) pauseVM(ctx context.Context, in *Named) (api.VM, error) {
@@ -245,6 +264,7 @@ func (s *Server) updateVM(ctx context.Context, in *vmRequest[api.UpdateVM]) (api
 	change := vm.Change{
 		Name: in.Body.Name, VCPU: in.Body.VCPU, MemoryBytes: in.Body.MemoryBytes,
 		DiskBytes: in.Body.DiskBytes, Labels: in.Body.Labels,
+		Env: in.Body.Env, UnsetEnv: in.Body.UnsetEnv, Protected: in.Body.Protected,
 	}
 	if in.Body.Publish != nil {
 		ports := published(*in.Body.Publish)

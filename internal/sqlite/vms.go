@@ -19,7 +19,7 @@ var _ vm.Store = (*VMs)(nil)
 
 const vmColumns = `id, name, image_id, image, kernel, vcpu, memory_bytes, disk_bytes, init, env, labels,
 	state, driver, exit_reason, exit_message, reset_pending, start_id, host_boot_id, provisional,
-	created_at, started_at, stopped_at, network, net_index, egress, publish, ports`
+	created_at, started_at, stopped_at, network, net_index, egress, publish, ports, protected`
 
 // Insert implements vm.Store.
 func (s *VMs) Insert(ctx context.Context, v vm.VM) error {
@@ -28,7 +28,7 @@ func (s *VMs) Insert(ctx context.Context, v vm.VM) error {
 		return fault.Wrap(fault.Internal, err, "store VM %s", v.Name)
 	}
 	_, err = s.db.ExecContext(ctx, `INSERT INTO vms (`+vmColumns+`)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, values...)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, values...)
 	return named(ctx, err, v.Name)
 }
 
@@ -86,7 +86,7 @@ func (s *VMs) Update(ctx context.Context, id string, change func(*vm.VM) error) 
 		return vm.VM{}, fault.Wrap(fault.Internal, err, "store VM %s", v.Name)
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE vms SET (`+vmColumns+`) =
-		(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ?`, append(values, id)...)
+		(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ?`, append(values, id)...)
 	if err != nil {
 		return vm.VM{}, named(ctx, err, v.Name)
 	}
@@ -128,7 +128,7 @@ func vmValues(v vm.VM) ([]any, error) {
 		v.ID, v.Name, v.ImageID, v.Image, v.Kernel, v.VCPU, v.MemoryBytes, v.DiskBytes, string(v.Init), env, labels,
 		string(v.State), v.Driver, v.ExitReason, v.ExitMessage, v.ResetPending, v.StartID, v.HostBootID, v.Provisional,
 		nanos(v.CreatedAt), nanos(v.StartedAt), nanos(v.StoppedAt),
-		string(v.Network), v.Index, v.Egress, publish, string(v.Ports),
+		string(v.Network), v.Index, v.Egress, publish, string(v.Ports), v.Protected,
 	}, nil
 }
 
@@ -139,7 +139,7 @@ func scanVM(row interface{ Scan(...any) error }) (vm.VM, error) {
 	err := row.Scan(
 		&v.ID, &v.Name, &v.ImageID, &v.Image, &v.Kernel, &v.VCPU, &v.MemoryBytes, &v.DiskBytes, &v.Init, &env, &labels,
 		&v.State, &v.Driver, &v.ExitReason, &v.ExitMessage, &v.ResetPending, &v.StartID, &v.HostBootID, &v.Provisional,
-		&created, &started, &stopped, &v.Network, &v.Index, &v.Egress, &publish, &v.Ports,
+		&created, &started, &stopped, &v.Network, &v.Index, &v.Egress, &publish, &v.Ports, &v.Protected,
 	)
 	if err != nil {
 		return vm.VM{}, err

@@ -106,7 +106,7 @@ func (b boot) spec(s *Service, v VM) Spec {
 // launch starts the machine of a VM that has none, and records it. The caller
 // holds the VM. When it fails nothing runs, and the record says why; when ctx
 // ended, the record is as it was.
-func (s *Service) launch(ctx context.Context, v VM) (*watch, error) {
+func (s *Service) launch(ctx context.Context, v VM, rescue bool) (*watch, error) {
 	b, err := s.prepare(ctx, v)
 	if err != nil {
 		return nil, err
@@ -120,7 +120,9 @@ func (s *Service) launch(ctx context.Context, v VM) (*watch, error) {
 	if err != nil {
 		return nil, err
 	}
-	machine, err := s.deps.Machines.Start(ctx, b.spec(s, v))
+	spec := b.spec(s, v)
+	spec.Guest.Rescue = rescue
+	machine, err := s.deps.Machines.Start(ctx, spec)
 	if err != nil {
 		s.recordNoStart(ctx, before, err)
 		return nil, err

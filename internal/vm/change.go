@@ -3,13 +3,15 @@ package vm
 import (
 	"context"
 	"maps"
+	"strings"
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/operation"
 )
 
 // Change is what Set changes. Nil leaves a value; a label with an empty value
-// is removed.
+// is removed. Env has KEY=VALUE, which adds to the VM's own or replaces one;
+// UnsetEnv has keys.
 type Change struct {
 	Name        *string
 	VCPU        *int
@@ -17,22 +19,26 @@ type Change struct {
 	DiskBytes   *int64
 	Labels      map[string]string
 	Publish     *[]Publish // all of them
+	Env         []string
+	UnsetEnv    []string
+	Protected   *bool
 }
 
-// onlyLabels says that nothing else is changed.
-func (c Change) onlyLabels() bool {
-	return c.Name == nil && c.VCPU == nil && c.MemoryBytes == nil && c.DiskBytes == nil && c.Publish == nil
+// whileAlive says that nothing is changed that a living VM has taken already.
+func (c Change) whileAlive() bool {
+	return c.Name == nil && c.VCPU == nil && c.MemoryBytes == nil && c.DiskBytes == nil && c.Publish == nil &&
+		len(c.Env) == 0 && len(c.UnsetEnv) == 0
 }
 
-// Set changes a stopped VM, or the labels of any. A disk only grows.
+// Set changes a stopped VM, or the labels and the protection of any. A disk only grows.
 func (s *Service) Set(ctx context.Context, name string, change Change) (VM, error) {
 	v, release, err := s.claimed(ctx, name, "set")
 	if err != nil {
 		return VM{}, err
 	}
 	defer release()
-	if v.State.Alive() && !change.onlyLabels() {
-		return VM{}, fault.New(fault.Conflict, "VM %s is %s: only the labels of a VM that is not stopped can be changed", v.Name, v.State).
+	if v.State.Alive() && !change.whileAlive() {
+		return VM{}, fault.New(fault.Conflict, "VM %s is %s: only its labels and its protection can be changed", v.Name, v.State).
 			WithHint("banger vm stop %s", v.Name)
 	}
 	host, err := s.deps.Host.Facts(ctx)
@@ -61,7 +67,7 @@ func (s *Service) Set(ctx context.Context, name string, change Change) (VM, erro
 	}
 	done, err := s.deps.Store.Update(ctx, v.ID, func(v *VM) error {
 		v.Name, v.VCPU, v.MemoryBytes, v.DiskBytes, v.Labels = want.Name, want.VCPU, want.MemoryBytes, want.DiskBytes, want.Labels
-		v.Publish = want.Publish
+		v.Publish, v.Env, v.Protected = want.Publish, want.Env, want.Protected
 		return nil
 	})
 	if err != nil {
@@ -120,7 +126,40 @@ func (c Change) apply(v VM, host HostFacts) (VM, error) {
 			return VM{}, err
 		}
 	}
+	if c.Protected != nil {
+		v.Protected = *c.Protected
+	}
+	var err error
+	if v.Env, err = c.environment(v.Env); err != nil {
+		return VM{}, err
+	}
 	return c.applyLabels(v)
+}
+
+// environment returns have with what is changed of it.
+func (c Change) environment(have []string) ([]string, error) {
+	if len(c.Env) == 0 && len(c.UnsetEnv) == 0 {
+		return have, nil
+	}
+	if err := validateEnv(c.Env); err != nil {
+		return nil, err
+	}
+	gone := map[string]bool{}
+	for _, key := range c.UnsetEnv {
+		gone[key] = true
+	}
+	for _, entry := range c.Env {
+		key, _, _ := strings.Cut(entry, "=")
+		gone[key] = true
+	}
+	kept := make([]string, 0, len(have)+len(c.Env))
+	for _, entry := range have {
+		if key, _, _ := strings.Cut(entry, "="); !gone[key] {
+			kept = append(kept, entry)
+		}
+	}
+	kept = append(kept, c.Env...)
+	return kept, validateEnv(kept)
 }
 
 func (c Change) applyLabels(v VM) (VM, error) {

@@ -169,7 +169,7 @@ func (c *creation) removeDisk(ctx context.Context) error {
 }
 
 func (c *creation) start(ctx context.Context) (err error) {
-	c.w, err = c.s.launch(ctx, c.v)
+	c.w, err = c.s.launch(ctx, c.v, false)
 	return err
 }
 

@@ -111,6 +111,7 @@ type fakeMachine struct {
 	gone      bool
 	changed   chan struct{}
 	signals   []int
+	slow      bool // is asked to stop, and shows nothing yet
 	stubborn  bool // does not end at Stop with a timeout of 0 either, nor at a signal
 	onResume  int
 	stopAfter []time.Duration
@@ -196,8 +197,11 @@ func (m *fakeMachine) Resume(context.Context) error {
 func (m *fakeMachine) Stop(_ context.Context, timeout time.Duration) error {
 	m.mu.Lock()
 	m.stopAfter = append(m.stopAfter, timeout)
-	stubborn := m.stubborn
+	stubborn, slow := m.stubborn, m.slow
 	m.mu.Unlock()
+	if slow {
+		return nil
+	}
 	if stubborn {
 		m.set(func(s *vm.Status) { s.Phase = vm.PhaseStopping })
 		return nil

@@ -66,7 +66,7 @@ func TestOnlyLabelsOfARunningVMAreChanged(t *testing.T) {
 	h := newHarness(t)
 	h.create("web", true)
 	_, err := h.svc.Set(t.Context(), "web", vm.Change{Labels: map[string]string{"a": "b"}, Publish: &[]vm.Publish{}})
-	wantFault(t, err, fault.Conflict, "only the labels")
+	wantFault(t, err, fault.Conflict, "only its labels")
 	if v, err := h.svc.Set(t.Context(), "web", vm.Change{Labels: map[string]string{"a": "b"}}); err != nil || v.Labels["a"] != "b" {
 		t.Errorf("Set gave %v, %v", v.Labels, err)
 	}

@@ -17,7 +17,7 @@ type Removal struct {
 
 // Delete removes a VM with its disk. A living VM, and unexported work, are a
 // Conflict unless how allows them; each by itself. A running guest is looked at
-// for work now.
+// for work now. A protected VM is a Conflict in any case.
 // Once begun it goes on, though ctx ends.
 func (s *Service) Delete(ctx context.Context, name string, how Removal, p operation.Progress) error {
 	v, release, err := s.claimed(ctx, name, "delete")
@@ -25,6 +25,9 @@ func (s *Service) Delete(ctx context.Context, name string, how Removal, p operat
 		return err
 	}
 	defer release()
+	if v.Protected {
+		return fault.New(fault.Conflict, "VM %s is protected", v.Name).WithHint("banger vm unprotect %s", v.Name)
+	}
 	if !how.DiscardWork {
 		p.Stage("check")
 		if err := s.refuseToLose(ctx, v, nil, "rm"); err != nil {

@@ -104,6 +104,8 @@ type Guest struct {
 	// Reset is for the first boot of a start only: a guest that reboots after
 	// it was ready is not reset again.
 	Reset bool `json:"reset,omitempty"`
+	// Rescue has the guest go on without what fails of its set-up.
+	Rescue bool `json:"rescue,omitempty"`
 	// Files are placed before the guest is ready.
 	Files []File `json:"files,omitempty"`
 }

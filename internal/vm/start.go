@@ -15,12 +15,25 @@ const readyMargin = 30 * time.Second
 
 // Start starts a stopped VM and waits. One that runs is only waited for.
 func (s *Service) Start(ctx context.Context, name string, wait Wait, p operation.Progress) (VM, error) {
+	return s.startWith(ctx, name, false, wait, p)
+}
+
+// Rescue starts a stopped VM so that somebody gets in to repair it: the agent is
+// PID 1, and what fails of the set-up is left out. A living VM is Conflict.
+func (s *Service) Rescue(ctx context.Context, name string, wait Wait, p operation.Progress) (VM, error) {
+	return s.startWith(ctx, name, true, wait, p)
+}
+
+func (s *Service) startWith(ctx context.Context, name string, rescue bool, wait Wait, p operation.Progress) (VM, error) {
 	if err := s.checkWait(wait); err != nil {
 		return VM{}, err
 	}
-	v, w, err := s.start(ctx, name, p)
+	v, w, err := s.start(ctx, name, rescue, p)
 	if err != nil {
 		return VM{}, err
+	}
+	if v.State == Running && wait.kind != waitPort {
+		return v, nil
 	}
 	before := 0
 	if v.State.Alive() {
@@ -32,7 +45,8 @@ func (s *Service) Start(ctx context.Context, name string, wait Wait, p operation
 	return s.byID(ctx, v.ID)
 }
 
-func (s *Service) start(ctx context.Context, name string, p operation.Progress) (VM, *watch, error) {
+// start returns a VM that lives already as it is, and any other as it was.
+func (s *Service) start(ctx context.Context, name string, rescue bool, p operation.Progress) (VM, *watch, error) {
 	v, release, err := s.claimed(ctx, name, "start")
 	if err != nil {
 		return VM{}, nil, err
@@ -52,6 +66,9 @@ func (s *Service) start(ctx context.Context, name string, p operation.Progress) 
 			return VM{}, nil, fault.New(fault.Conflict, "VM %s is paused", v.Name).WithHint("banger vm resume %s", v.Name)
 		case v.State == Stopping:
 			return VM{}, nil, fault.New(fault.Conflict, "VM %s is stopping", v.Name).WithHint("try again when it is stopped")
+		case rescue:
+			return VM{}, nil, fault.New(fault.Conflict, "VM %s is %s", v.Name, v.State).
+				WithHint("banger vm stop %s && banger vm start --rescue %s", v.Name, v.Name)
 		default:
 			return v, w, nil
 		}
@@ -61,7 +78,7 @@ func (s *Service) start(ctx context.Context, name string, p operation.Progress) 
 		return VM{}, nil, err
 	}
 	p.Stage("start")
-	w, err := s.launch(ctx, v)
+	w, err := s.launch(ctx, v, rescue)
 	return v, w, err
 }
 
@@ -163,6 +180,9 @@ func (s *Service) endedEarly(v VM, w *watch) error {
 	if exit.Message != "" {
 		message += ": " + exit.Message
 	}
-	return fault.New(fault.Unavailable, "VM %s ended before it was ready: %s", v.Name, message).
-		WithHint("banger vm logs %s", v.Name)
+	failure := fault.New(fault.Unavailable, "VM %s ended before it was ready: %s", v.Name, message)
+	if exit.Reason == ReasonGuestFailed || exit.Reason == ReasonNotReady {
+		return failure.WithHint("banger vm logs %s, or banger vm start --rescue %s to repair it", v.Name, v.Name)
+	}
+	return failure.WithHint("banger vm logs %s", v.Name)
 }

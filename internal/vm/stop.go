@@ -68,6 +68,7 @@ func (s *Service) requestStop(ctx context.Context, name string, timeout time.Dur
 	if err := w.current().Stop(ctx, timeout); err != nil && !w.over() {
 		return VM{}, nil, err
 	}
+	w.leave()
 	return v, w, nil
 }
 
@@ -130,6 +131,9 @@ func (s *Service) setPaused(ctx context.Context, name string, paused bool) (VM, 
 	}
 	if err != nil {
 		return VM{}, err
+	}
+	if w.isLeaving() {
+		return VM{}, fault.New(fault.Conflict, "VM %s is stopping", v.Name).WithHint("banger vm start %s, when it is stopped", v.Name)
 	}
 	if st, _ := w.snapshot(); st.Paused == paused && st.StartID != "" {
 		return v, nil

@@ -73,6 +73,8 @@ type VM struct {
 	Driver      string // of the last start
 	ExitReason  string
 	ExitMessage string
+	// Protected says that it is not to be deleted.
+	Protected bool
 	// ResetPending says that the next start clears the system part of the disk.
 	ResetPending bool
 	StartID      string // of the last start

@@ -33,6 +33,7 @@ type watch struct {
 	status  Status
 	readied int           // how often the guest became ready
 	changed chan struct{} // closed, and made anew, at every change
+	leaving bool          // the monitor was asked to stop it
 	exit    Exit          // valid once ended is closed
 }
 
@@ -183,6 +184,19 @@ func (w *watch) snapshot() (Status, <-chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.status, w.changed
+}
+
+// leave marks a machine that was asked to stop, though it does not say so yet.
+func (w *watch) leave() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.leaving = true
+}
+
+func (w *watch) isLeaving() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.leaving
 }
 
 // readyCount tells a guest that was ready and is so no more from one that
