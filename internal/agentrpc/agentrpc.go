@@ -78,8 +78,8 @@ type Ready struct {
 
 // MaxNotes bounds the notes of a Ready; MaxNote each of them, in bytes.
 const (
-	MaxNotes = 32
-	MaxNote  = 512
+	MaxNotes = 16
+	MaxNote  = 256
 )
 
 // Failed says that Configure failed at a stage; the guest then powers off.

@@ -24,7 +24,7 @@ const (
 	// orderLimit bounds what the VMM has a part in.
 	orderLimit = 30 * time.Second
 	// maxAnswer bounds one answer or event of a monitor, in bytes.
-	maxAnswer = 64 << 10
+	maxAnswer = monitorrpc.MaxAnswer
 )
 
 // Machine is a VM's living monitor. It holds no connection between calls.

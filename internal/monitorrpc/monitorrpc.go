@@ -47,6 +47,9 @@ const (
 	PhaseExited      Phase = "exited"
 )
 
+// MaxAnswer bounds an answer or an event, in bytes: bangerd reads no more.
+const MaxAnswer = 64 << 10
+
 // Status is the monitor's view of its VM.
 type Status struct {
 	Protocol int    `json:"protocol"`
