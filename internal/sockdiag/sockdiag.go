@@ -25,9 +25,10 @@ type owner struct {
 var errAbsent = errors.New("no such socket")
 
 // Owned reports whether the client's end of what arrives from client at server,
-// an address of this host's, is a socket of the user uid. It is not when no
-// process has that socket any more: then nobody's user is known. The error says
-// that the kernel's tables cannot be read.
+// an address of this host's, is a socket of the user uid. Of a socket that no
+// process has any more newer kernels know whose it was; to older ones it is
+// root's, and so never counts as that. The error says that the kernel's tables
+// cannot be read.
 func Owned(uid int, proto string, client, server netip.AddrPort) (bool, error) {
 	client = netip.AddrPortFrom(client.Addr().Unmap(), client.Port())
 	server = netip.AddrPortFrom(server.Addr().Unmap(), server.Port())
@@ -48,7 +49,7 @@ func Owned(uid int, proto string, client, server netip.AddrPort) (bool, error) {
 	case err != nil:
 		return false, err
 	}
-	// What no process has any more is root's in these tables, whoever had it.
+	// What no process has any more may be root's in these tables, whoever had it.
 	return found.uid == uid && (uid != 0 || found.inode != 0), nil
 }
 
