@@ -45,7 +45,7 @@ type execResult struct {
 func (s *Server) addExecTool() {
 	addTool(s, spec{
 		name: "exec", title: "Run a command",
-		description: "Run a command in a VM and wait for its end. An exit code other than 0 is a result, not an error. For commands that run on, use session_start.",
+		description: "Run a command in a VM and wait for its end. An exit code other than 0 is a result, not an error. For commands that keep running, use session_start.",
 		effect:      effect{destructive: true, openWorld: true},
 		bounds: bounds{
 			"vm": vmName(), "command": commandLine(), "dir": guestPath(), "env": environment(),

@@ -26,7 +26,7 @@ const (
 const instructions = `banger runs virtual machines on this host. Each is isolated: the host's files are not mounted.
 A usual loop: vm_create, workspace_prepare (put a git work tree in), exec or session_start (work and test), workspace_export (get the changes as a patch), vm_delete.
 vm_ports says where on the host a server in a VM can be reached; vm_egress_log what the VM was denied.
-exec is for commands that end; session_start is for those that run on, such as servers and interactive programs.
+exec is for commands that end; session_start is for those that keep running, such as servers and interactive programs.
 Errors are JSON with code, message and hint. code is one of not_found, conflict, invalid, busy, unavailable, permission_denied, canceled, internal.`
 
 // Server answers one client.

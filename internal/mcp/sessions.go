@@ -42,7 +42,7 @@ func sessionView(s api.Session) Session {
 type sessionStartArgs struct {
 	VM      string            `json:"vm" jsonschema:"name, or unique prefix of an id"`
 	Command []string          `json:"command" jsonschema:"program and arguments; a text instead of a list is run by sh -c"`
-	Name    string            `json:"name,omitempty" jsonschema:"unique in the VM; made from the command when left out"`
+	Name    string            `json:"name,omitempty" jsonschema:"unique in the VM; default: derived from the command"`
 	TTY     bool              `json:"tty,omitempty" jsonschema:"give it a terminal instead of three pipes"`
 	Dir     string            `json:"dir,omitempty" jsonschema:"absolute working directory in the guest; default: the image's"`
 	Env     map[string]string `json:"env,omitempty" jsonschema:"added to the VM's environment"`
@@ -53,7 +53,7 @@ type sessionStartArgs struct {
 type sessionArgs struct {
 	VM      string  `json:"vm" jsonschema:"name, or unique prefix of an id"`
 	Session string  `json:"session" jsonschema:"name, or unique prefix of an id"`
-	Timeout float64 `json:"timeout_seconds,omitempty" jsonschema:"how long it may take to end by SIGTERM; then SIGKILL"`
+	Timeout float64 `json:"timeout_seconds,omitempty" jsonschema:"seconds to wait before SIGKILL"`
 }
 
 type sessionReadArgs struct {
@@ -70,7 +70,7 @@ type sessionReadResult struct {
 	Content  string `json:"content"`
 	Offset   int64  `json:"offset" jsonschema:"of the first byte of content"`
 	Next     int64  `json:"next_offset" jsonschema:"ask for it next"`
-	Lost     int64  `json:"lost_bytes,omitempty" jsonschema:"bytes before offset that were asked for and are kept no more"`
+	Lost     int64  `json:"lost_bytes,omitempty" jsonschema:"bytes before offset that were asked for and have been discarded"`
 	Written  int64  `json:"written_bytes" jsonschema:"all that was written so far"`
 	Ended    bool   `json:"ended" jsonschema:"true when nothing comes after content"`
 }
@@ -106,7 +106,7 @@ func (s *Server) addSessionTools() {
 	session := []limit{length(1, maxSession)}
 	addTool(s, spec{
 		name: "session_start", title: "Start a session",
-		description: "Start a command that runs on in a VM, whoever is connected. Read its output with session_read, write to it with session_send.",
+		description: "Start a command that keeps running in a VM after this call. Read its output with session_read, write to it with session_send.",
 		effect:      effect{destructive: true, openWorld: true},
 		bounds: bounds{
 			"vm": vmName(), "command": commandLine(), "name": session, "dir": guestPath(), "env": environment(),
@@ -114,12 +114,12 @@ func (s *Server) addSessionTools() {
 		},
 	}, s.sessionStart)
 	addTool(s, spec{
-		name: "session_list", title: "List sessions", description: "List a VM's sessions, also those that have ended.",
+		name: "session_list", title: "List sessions", description: "List a VM's sessions, including ended ones.",
 		effect: effect{readOnly: true}, bounds: bounds{"vm": vmName()},
 	}, s.sessionList)
 	addTool(s, spec{
 		name: "session_read", title: "Read a session's output",
-		description: "Read what a session wrote, from a byte offset on. The oldest bytes are dropped when it writes much; lost_bytes says so.",
+		description: "Read a session's output from a byte offset. Old output is dropped when there is much; lost_bytes says how much.",
 		effect:      effect{readOnly: true},
 		bounds: bounds{
 			"vm": vmName(), "session": session, "stream": {oneOf("stdout", "stderr"), fallback(`"stdout"`)},
@@ -138,7 +138,7 @@ func (s *Server) addSessionTools() {
 	}, s.sessionSend)
 	addTool(s, spec{
 		name: "session_stop", title: "Stop a session",
-		description: "End a session's process group: SIGTERM, then SIGKILL. Its output can still be read.",
+		description: "Stop a session: SIGTERM to its process group, then SIGKILL. Its output can still be read.",
 		effect:      effect{destructive: true, idempotent: true},
 		bounds:      bounds{"vm": vmName(), "session": session, "timeout_seconds": {between(0, 600), fallback("10")}},
 	}, s.sessionStop)

@@ -57,11 +57,11 @@ func vmView(v api.VM) VM {
 }
 
 type vmCreateArgs struct {
-	Name      string            `json:"name,omitempty" jsonschema:"1 to 63 of a-z, 0-9 and -; made up when left out"`
+	Name      string            `json:"name,omitempty" jsonschema:"1 to 63 of a-z, 0-9 and -; default: generated"`
 	Image     string            `json:"image,omitempty" jsonschema:"local name, or OCI reference with a tag, such as debian:bookworm, which is pulled when it is not local; default: the host's default image"`
-	VCPU      int               `json:"vcpu,omitempty" jsonschema:"virtual processors"`
+	VCPU      int               `json:"vcpu,omitempty" jsonschema:"number of vCPUs"`
 	MemoryMiB int64             `json:"memory_mib,omitempty" jsonschema:"memory in MiB"`
-	DiskMiB   int64             `json:"disk_mib,omitempty" jsonschema:"disk in MiB; takes only what is written"`
+	DiskMiB   int64             `json:"disk_mib,omitempty" jsonschema:"disk in MiB, thin-provisioned"`
 	Env       map[string]string `json:"env,omitempty" jsonschema:"environment of every command in the VM"`
 	Labels    map[string]string `json:"labels,omitempty" jsonschema:"labels to find it by"`
 	Network   string            `json:"network,omitempty" jsonschema:"user: a network of its own; none: no network device"`
@@ -121,8 +121,8 @@ type vmListResult struct {
 
 type vmDeleteArgs struct {
 	VM          string `json:"vm" jsonschema:"name, or unique prefix of an id"`
-	Force       bool   `json:"force,omitempty" jsonschema:"delete it though it runs"`
-	DiscardWork bool   `json:"discard_work,omitempty" jsonschema:"delete it though it has work that was not exported, which is lost"`
+	Force       bool   `json:"force,omitempty" jsonschema:"delete a running VM too"`
+	DiscardWork bool   `json:"discard_work,omitempty" jsonschema:"delete it with unexported changes, which are lost"`
 }
 
 type vmDeleteResult struct {
@@ -135,7 +135,7 @@ type vmStartArgs struct {
 
 type vmStopArgs struct {
 	VM      string  `json:"vm" jsonschema:"name, or unique prefix of an id"`
-	Timeout float64 `json:"timeout_seconds,omitempty" jsonschema:"how long the guest may take to go down; then the VM is ended hard"`
+	Timeout float64 `json:"timeout_seconds,omitempty" jsonschema:"seconds to wait for the guest before powering off"`
 }
 
 func (s *Server) addVMTools() {
@@ -161,7 +161,7 @@ func (s *Server) addVMTools() {
 	}, s.vmList)
 	addTool(s, spec{
 		name: "vm_delete", title: "Delete a VM",
-		description: "Delete a VM and its disk. A VM that runs is refused (conflict) without force, and one with work that workspace_export has not fetched without discard_work.",
+		description: "Delete a VM and its disk. A running VM needs force, and one with changes that workspace_export has not fetched needs discard_work (else: conflict).",
 		effect:      effect{destructive: true, idempotent: true},
 		bounds:      bounds{"vm": vmName()},
 	}, s.vmDelete)
