@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -128,7 +129,7 @@ func (s server) takes(v variant) bool {
 		return false
 	}
 	defer func() { _ = conn.Close() }()
-	_ = conn.SetDeadline(time.Now().Add(time.Second))
+	_ = conn.SetDeadline(time.Now().Add(200 * time.Millisecond))
 	if _, err := conn.Write(v.bytes); err != nil {
 		return false
 	}
@@ -140,13 +141,16 @@ func (s server) takes(v variant) bool {
 		if bytes.Contains(bytes.ToLower(got.Bytes()), []byte(evil)) && (bytes.Contains(got.Bytes(), []byte("SERVED:")) || got.Bytes()[0] == 22) {
 			return true
 		}
-		if err != nil {
+		if err == nil {
+			continue
+		}
+		half, ok := conn.(interface{ CloseWrite() error })
+		if !errors.Is(err, os.ErrDeadlineExceeded) || ended || !ok {
 			return false
 		}
-		if half, ok := conn.(interface{ CloseWrite() error }); ok && !ended && got.Len() == 0 {
-			_ = half.CloseWrite()
-			ended = true
-		}
+		_ = half.CloseWrite() // it waits for more: there is none
+		ended = true
+		_ = conn.SetDeadline(time.Now().Add(time.Second))
 	}
 }
 
