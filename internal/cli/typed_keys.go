@@ -117,7 +117,7 @@ func legacyOf(code, shifted, base, modifiers int) int {
 	}
 	switch {
 	case modifiers&shift != 0:
-		code, base = shifted, -1
+		code = shifted
 	case code > ascii && base > 0:
 		code = base
 	}
