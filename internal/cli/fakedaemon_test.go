@@ -126,8 +126,19 @@ func (d *fakeDaemon) routes() http.Handler {
 	})
 	mux.HandleFunc("GET /v1/vms/{name}", withVM(func(w http.ResponseWriter, _ *http.Request, v api.VM) { answer(w, v) }))
 	mux.HandleFunc("POST /v1/vms", d.createVM)
+	mux.HandleFunc("GET /v1/vms/{name}/wait", withVM(func(w http.ResponseWriter, r *http.Request, v api.VM) {
+		if v.State == "running" && r.URL.Query().Get("for") != "ready" {
+			<-r.Context().Done()
+			return
+		}
+		answer(w, v)
+	}))
 	for _, verb := range []string{"start", "stop", "restart", "reset"} {
 		mux.HandleFunc("POST /v1/vms/{name}/"+verb, withVM(func(w http.ResponseWriter, _ *http.Request, v api.VM) {
+			if verb == "start" && v.Name == "web" || verb == "stop" && v.State == "stopped" {
+				answer(w, d.nothing("vm."+verb, v.Name, v))
+				return
+			}
 			answer(w, d.begin("vm."+verb, v.Name, v))
 		}))
 	}
@@ -209,7 +220,7 @@ func (d *fakeDaemon) deleteVM(w http.ResponseWriter, r *http.Request, v api.VM) 
 		problem(w, http.StatusConflict, api.Problem{Code: "conflict", Message: "VM " + v.Name + " is running", Hint: "banger vm rm --force " + v.Name})
 		return
 	}
-	answer(w, d.begin("vm.delete", v.Name, nil))
+	answer(w, d.begin("vm.delete", v.Name, v))
 }
 
 func (d *fakeDaemon) pullImage(w http.ResponseWriter, r *http.Request) {

@@ -35,6 +35,14 @@ func (d *fakeDaemon) begin(kind, subject string, result any) api.Operation {
 	return first
 }
 
+// nothing is an operation that finds nothing to do.
+func (d *fakeDaemon) nothing(kind, subject string, result any) api.Operation {
+	op := runningOperation(kind, subject)
+	op.State, op.Stages, op.EndedAt = "succeeded", nil, &fakeTime
+	op.Result, _ = json.Marshal(result)
+	return d.add(op).snapshot()
+}
+
 // hold is an operation that runs until it is cancelled.
 func (d *fakeDaemon) hold(kind, subject string) api.Operation {
 	return d.add(runningOperation(kind, subject)).snapshot()

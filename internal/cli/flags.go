@@ -210,6 +210,18 @@ func labelFlag(cmd *cobra.Command, usage string) *pairs {
 	return p
 }
 
+// labelFilter is labelFlag for labels that a VM has: KEY is one with any value.
+func labelFilter(cmd *cobra.Command, usage string) *pairs {
+	p := &pairs{set: func(text string) (string, error) {
+		if key, _, _ := strings.Cut(text, "="); key == "" {
+			return "", fault.New(fault.Invalid, "--label %q has no key", text).WithHint("--label team, or --label team=blue")
+		}
+		return text, nil
+	}}
+	cmd.Flags().Var(p, "label", usage)
+	return p
+}
+
 // asMap returns the pairs by key; the last of a key wins. Nil when there are none.
 func (p *pairs) asMap() map[string]string {
 	if len(p.list) == 0 {

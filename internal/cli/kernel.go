@@ -79,7 +79,7 @@ func (a *App) kernelShowCommand() *cobra.Command {
 
 func (a *App) kernelDeleteCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "rm NAME...", Aliases: []string{"delete"}, Short: "Delete unused kernels",
+		Use: "delete NAME...", Aliases: []string{"rm"}, Short: "Delete unused kernels",
 		Args: args(1, -1, "the NAME of a kernel"), ValidArgsFunction: a.kernelNames(-1),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			return a.deleteEach(cmd.Context(), names, (*client.Client).DeleteKernel)

@@ -246,7 +246,7 @@ func (a *App) sessionWaitCommand() *cobra.Command {
 
 func (a *App) sessionRemoveCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "rm NAME SESSION...", Aliases: []string{"delete"}, Short: "Remove ended sessions and their output",
+		Use: "delete NAME SESSION...", Aliases: []string{"rm"}, Short: "Remove ended sessions and their output",
 		Args: args(2, -1, whichSession), ValidArgsFunction: a.sessionNames(),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			c, err := a.daemon(cmd.Context())

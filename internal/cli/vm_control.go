@@ -79,6 +79,8 @@ func (a *App) vmSetCommand() *cobra.Command {
 	var memory, disk *optional[int64]
 	var labels *pairs
 	var publish *publishes
+	var env *pairs
+	var unset []string
 	var f *format
 	cmd := &cobra.Command{
 		Use:               "set NAME",
@@ -89,7 +91,7 @@ func (a *App) vmSetCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, given []string) error {
 			req := api.UpdateVM{
 				Name: name.value, VCPU: vcpu.value, MemoryBytes: memory.value, DiskBytes: disk.value, Labels: labels.asMap(),
-				Publish: publish.all(),
+				Publish: publish.all(), Env: env.list, UnsetEnv: unset,
 			}
 			return a.vmSet(cmd, given[0], req, *f)
 		},
@@ -100,12 +102,15 @@ func (a *App) vmSetCommand() *cobra.Command {
 	disk = optionalFlag(cmd, "disk", "SIZE", "disk, as in 16GiB; not less than it is", parseDisk)
 	labels = labelFlag(cmd, "set a label (`k=v`), or remove one (k=); repeatable")
 	publish = publishFlag(cmd, "replace what is published by `[HOSTADDR:]HOSTPORT:GUESTPORT[/udp]`; repeatable; empty: by nothing")
+	env = a.envFlag(cmd)
+	cmd.Flags().StringArrayVar(&unset, "unset-env", nil, "remove the variable with this `KEY` from the guest's environment; repeatable")
 	f = formatFlag(cmd)
 	return cmd
 }
 
 func (a *App) vmSet(cmd *cobra.Command, name string, req api.UpdateVM, f format) error {
-	if req.Name == nil && req.VCPU == nil && req.MemoryBytes == nil && req.DiskBytes == nil && req.Labels == nil && req.Publish == nil {
+	if req.Name == nil && req.VCPU == nil && req.MemoryBytes == nil && req.DiskBytes == nil && req.Labels == nil && req.Publish == nil &&
+		len(req.Env) == 0 && len(req.UnsetEnv) == 0 {
 		return usagef(cmd, "%s %s: no flag was given, so there is nothing to change", cmd.CommandPath(), name)
 	}
 	ctx := cmd.Context()

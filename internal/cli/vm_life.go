@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -14,47 +15,90 @@ import (
 // atOnce is how many VMs one command works on side by side.
 const atOnce = 4
 
-// vmStep begins an operation on one VM.
-type vmStep func(ctx context.Context, c *client.Client, name string) (api.Operation, error)
+// vmVerb is an operation on each of several VMs.
+type vmVerb struct {
+	begin func(ctx context.Context, c *client.Client, name string) (api.Operation, error)
+	// did is said of a VM that is done ("did NAME"); already of one that was so
+	// before ("NAME already"), whose operation had no stage.
+	did     string
+	already string
+	format  *format
+}
 
-// eachVM does step on every VM, side by side, and prints "did NAME" as each is
-// done. It goes on when one fails; the errors come back joined, in the order of names.
-func (a *App) eachVM(ctx context.Context, names []string, did string, step vmStep) error {
+// eachVM does verb on every VM, side by side, and tells of each as it is done, or
+// with -o json of all at the end. It goes on when one fails; the errors come back
+// joined, in the order of names.
+func (a *App) eachVM(ctx context.Context, names []string, verb vmVerb) error {
 	c, err := a.daemon(ctx)
 	if err != nil {
 		return err
 	}
+	done := make([]*api.VM, len(names))
+	each := func(i int, show stages) (string, error) {
+		op, err := follow(ctx, c, show, func(ctx context.Context) (api.Operation, error) { return verb.begin(ctx, c, names[i]) })
+		show.close()
+		switch {
+		case err != nil:
+			return "", err
+		case *verb.format != formatTable:
+			v, err := result[api.VM](op)
+			done[i] = &v
+			return "", err
+		case len(op.Stages) == 0 && verb.already != "":
+			return names[i] + " " + verb.already + "\n", nil
+		}
+		return verb.did + " " + names[i] + "\n", nil
+	}
 	if len(names) == 1 {
 		show := a.stagesTo(a.Err)
 		defer show.close()
-		_, err := follow(ctx, c, show, func(ctx context.Context) (api.Operation, error) { return step(ctx, c, names[0]) })
-		show.close()
-		if err != nil {
-			return err
+		var text string
+		if text, err = each(0, show); err == nil {
+			err = a.print(text)
 		}
-		return a.print(did + " " + names[0] + "\n")
+	} else {
+		err = a.slots(len(names), func(i int) (string, error) { return each(i, noStages{}) })
 	}
-	return a.sideBySide(names, did, func(name string) error {
-		_, err := follow(ctx, c, noStages{}, func(ctx context.Context) (api.Operation, error) { return step(ctx, c, name) })
+	if *verb.format == formatTable {
 		return err
+	}
+	vms := make([]api.VM, 0, len(done))
+	for _, v := range done {
+		if v != nil {
+			vms = append(vms, *v)
+		}
+	}
+	return errors.Join(vmView(time.Now()).list(a, *verb.format, vms), err)
+}
+
+// sideBySide calls do with each name, and prints "did NAME".
+func (a *App) sideBySide(names []string, did string, do func(name string) error) error {
+	return a.slots(len(names), func(i int) (string, error) {
+		if err := do(names[i]); err != nil {
+			return "", err
+		}
+		return did + " " + names[i] + "\n", nil
 	})
 }
 
-func (a *App) sideBySide(names []string, did string, do func(name string) error) error {
-	errs := make([]error, len(names))
+// slots calls do with each number below n, atOnce of them side by side, and prints
+// what it returns.
+func (a *App) slots(n int, do func(i int) (string, error)) error {
+	errs := make([]error, n)
 	slots := make(chan struct{}, atOnce)
 	var printing sync.Mutex
 	var all sync.WaitGroup
-	for i, name := range names {
+	for i := range n {
 		all.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			if errs[i] = do(name); errs[i] != nil {
+			text, err := do(i)
+			if errs[i] = err; err != nil {
 				return
 			}
 			printing.Lock()
 			defer printing.Unlock()
-			errs[i] = a.print(did + " " + name + "\n")
+			errs[i] = a.print(text)
 		})
 	}
 	all.Wait()
@@ -69,51 +113,72 @@ func (noStages) close()               {}
 
 func (a *App) vmStartCommand() *cobra.Command {
 	var wait *optional[string]
+	var rescue bool
+	var f *format
 	cmd := &cobra.Command{
-		Use:               "start NAME...",
-		Short:             "Start VMs",
+		Use:   "start NAME...",
+		Short: "Start VMs",
+		Long: "Start VMs. With --rescue a guest that cannot be set up starts nevertheless, as far as possible: the agent is\n" +
+			"PID 1, no service of the image runs, and `banger vm show` lists what failed. Repair it with exec, ssh or cp, and\n" +
+			"restart the VM.",
 		Args:              args(1, -1, "the NAME of a VM"),
 		ValidArgsFunction: a.vmNames(-1, vmStopped, vmFailed),
 		RunE: func(cmd *cobra.Command, names []string) error {
-			err := a.eachVM(cmd.Context(), names, "started", func(ctx context.Context, c *client.Client, name string) (api.Operation, error) {
-				return c.StartVM(ctx, name, api.StartVM{Wait: wait.or("")})
+			err := a.eachVM(cmd.Context(), names, vmVerb{
+				did: "started", already: "is already running", format: f,
+				begin: func(ctx context.Context, c *client.Client, name string) (api.Operation, error) {
+					return c.StartVM(ctx, name, api.StartVM{Wait: wait.or(""), Rescue: rescue})
+				},
 			})
 			a.sayUnpublished(cmd.Context(), names)
 			return err
 		},
 	}
 	wait = waitFlag(cmd)
+	cmd.Flags().BoolVar(&rescue, "rescue", false, "start a guest that cannot be set up, to repair it")
+	f = formatFlag(cmd)
 	return cmd
 }
 
 func (a *App) vmStopCommand() *cobra.Command {
 	var timeout *optional[float64]
+	var f *format
 	cmd := &cobra.Command{
-		Use:               "stop NAME...",
-		Short:             "Stop VMs gracefully; power off after a timeout",
+		Use:   "stop NAME...",
+		Short: "Stop VMs gracefully; power off after a timeout",
+		Long: "Ask guests to shut down, and power off those that have not after the timeout. From inside, poweroff and reboot\n" +
+			"do the same. In an image that has neither, use `kill 1`.",
 		Args:              args(1, -1, "the NAME of a VM"),
 		ValidArgsFunction: a.vmNames(-1, vmRunning, vmPaused, vmStarting),
 		RunE: func(cmd *cobra.Command, names []string) error {
-			return a.eachVM(cmd.Context(), names, "stopped", func(ctx context.Context, c *client.Client, name string) (api.Operation, error) {
-				return c.StopVM(ctx, name, api.StopVM{TimeoutSeconds: timeout.value})
+			return a.eachVM(cmd.Context(), names, vmVerb{
+				did: "stopped", already: "is not running", format: f,
+				begin: func(ctx context.Context, c *client.Client, name string) (api.Operation, error) {
+					return c.StopVM(ctx, name, api.StopVM{TimeoutSeconds: timeout.value})
+				},
 			})
 		},
 	}
 	timeout = timeoutFlag(cmd)
+	f = formatFlag(cmd)
 	return cmd
 }
 
 func (a *App) vmRestartCommand() *cobra.Command {
 	var wait *optional[string]
 	var timeout *optional[float64]
+	var f *format
 	cmd := &cobra.Command{
 		Use:               "restart NAME...",
 		Short:             "Restart VMs",
 		Args:              args(1, -1, "the NAME of a VM"),
 		ValidArgsFunction: a.vmNames(-1),
 		RunE: func(cmd *cobra.Command, names []string) error {
-			err := a.eachVM(cmd.Context(), names, "restarted", func(ctx context.Context, c *client.Client, name string) (api.Operation, error) {
-				return c.RestartVM(ctx, name, api.RestartVM{TimeoutSeconds: timeout.value, Wait: wait.or("")})
+			err := a.eachVM(cmd.Context(), names, vmVerb{
+				did: "restarted", format: f,
+				begin: func(ctx context.Context, c *client.Client, name string) (api.Operation, error) {
+					return c.RestartVM(ctx, name, api.RestartVM{TimeoutSeconds: timeout.value, Wait: wait.or("")})
+				},
 			})
 			a.sayUnpublished(cmd.Context(), names)
 			return err
@@ -121,35 +186,42 @@ func (a *App) vmRestartCommand() *cobra.Command {
 	}
 	wait = waitFlag(cmd)
 	timeout = timeoutFlag(cmd)
+	f = formatFlag(cmd)
 	return cmd
 }
 
 func (a *App) vmDeleteCommand() *cobra.Command {
 	var req api.DeleteVM
+	var f *format
 	cmd := &cobra.Command{
 		Use:     "delete NAME...",
 		Aliases: []string{"rm"},
 		Short:   "Delete VMs and their disks",
 		Long: "Delete VMs and their disks. A running VM needs --force. A VM whose workspace has unexported changes,\n" +
-			"or may have, needs --discard-work, running or not.",
+			"or may have, needs --discard-work, running or not. A protected VM is not deleted: see `banger vm protect`.",
 		Example: `  banger rm box
   banger rm --force box
   banger rm --force --discard-work box`,
 		Args:              args(1, -1, "the NAME of a VM"),
 		ValidArgsFunction: a.vmNames(-1),
 		RunE: func(cmd *cobra.Command, names []string) error {
-			return a.eachVM(cmd.Context(), names, "deleted", func(ctx context.Context, c *client.Client, name string) (api.Operation, error) {
-				return c.DeleteVM(ctx, name, req)
+			return a.eachVM(cmd.Context(), names, vmVerb{
+				did: "deleted", format: f,
+				begin: func(ctx context.Context, c *client.Client, name string) (api.Operation, error) {
+					return c.DeleteVM(ctx, name, req)
+				},
 			})
 		},
 	}
 	cmd.Flags().BoolVarP(&req.Force, "force", "f", false, "delete running VMs too")
 	cmd.Flags().BoolVar(&req.DiscardWork, "discard-work", false, "delete VMs with unexported changes too, and lose the changes")
+	f = formatFlag(cmd)
 	return cmd
 }
 
 func (a *App) vmResetCommand() *cobra.Command {
 	var discard bool
+	var f *format
 	cmd := &cobra.Command{
 		Use:   "reset NAME",
 		Short: "Put a VM's system back to its image, keeping /root and /home",
@@ -158,11 +230,15 @@ func (a *App) vmResetCommand() *cobra.Command {
 		Args:              args(1, 1, "the NAME of a VM"),
 		ValidArgsFunction: a.vmNames(1),
 		RunE: func(cmd *cobra.Command, names []string) error {
-			return a.eachVM(cmd.Context(), names, "reset", func(ctx context.Context, c *client.Client, name string) (api.Operation, error) {
-				return c.ResetVM(ctx, name, discard)
+			return a.eachVM(cmd.Context(), names, vmVerb{
+				did: "reset", format: f,
+				begin: func(ctx context.Context, c *client.Client, name string) (api.Operation, error) {
+					return c.ResetVM(ctx, name, discard)
+				},
 			})
 		},
 	}
 	cmd.Flags().BoolVar(&discard, "discard-work", false, "reset a VM with unexported changes too, and lose the changes")
+	f = formatFlag(cmd)
 	return cmd
 }

@@ -88,6 +88,12 @@ func vmFields() []column[api.VM] {
 		{head: "work", cell: func(v api.VM) string { return workText(v.Workspace) }},
 		{head: "environment", cell: func(v api.VM) string { return strings.Join(v.Env, "\n") }},
 		{head: "labels", cell: labelsText},
+		{head: "protected", cell: func(v api.VM) string {
+			if !v.Protected {
+				return ""
+			}
+			return "from deletion"
+		}},
 		{head: "created", cell: func(v api.VM) string { return timeText(&v.CreatedAt) }},
 		{head: "started", cell: func(v api.VM) string { return timeText(v.StartedAt) }},
 		{head: "stopped", cell: func(v api.VM) string { return timeText(v.StoppedAt) }},

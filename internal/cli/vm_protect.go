@@ -1,0 +1,58 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client"
+)
+
+func (a *App) vmProtectCommand() *cobra.Command {
+	return a.protectionCommand("protect", "Protect VMs from deletion",
+		"Protect VMs from deletion: `banger rm` refuses them, also with --force and --discard-work.", "protected", true)
+}
+
+func (a *App) vmUnprotectCommand() *cobra.Command {
+	return a.protectionCommand("unprotect", "Remove the protection of VMs from deletion", "", "unprotected", false)
+}
+
+func (a *App) protectionCommand(verb, short, long, did string, on bool) *cobra.Command {
+	return &cobra.Command{
+		Use:               verb + " NAME...",
+		Short:             short,
+		Long:              long,
+		Args:              args(1, -1, "the NAME of a VM"),
+		ValidArgsFunction: a.vmNames(-1),
+		RunE: func(cmd *cobra.Command, names []string) error {
+			return a.eachVMAtOnce(cmd.Context(), names, did, func(ctx context.Context, c *client.Client, name string) (api.VM, error) {
+				return c.UpdateVM(ctx, name, api.UpdateVM{Protected: &on})
+			})
+		},
+	}
+}
+
+func (a *App) vmRenameCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:               "rename OLD NEW",
+		Short:             "Rename a stopped VM",
+		Args:              args(2, 2, "the OLD name of a VM and a NEW one"),
+		ValidArgsFunction: a.vmNames(1, vmStopped, vmFailed),
+		RunE: func(cmd *cobra.Command, given []string) error {
+			name, err := parseName(given[1])
+			if err != nil {
+				return err
+			}
+			ctx := cmd.Context()
+			c, err := a.daemon(ctx)
+			if err != nil {
+				return err
+			}
+			if _, err := c.UpdateVM(ctx, given[0], api.UpdateVM{Name: &name}); err != nil {
+				return err
+			}
+			return a.print("renamed " + given[0] + " to " + name + "\n")
+		},
+	}
+}

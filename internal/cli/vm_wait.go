@@ -1,0 +1,97 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bangervm/banger/internal/fault"
+)
+
+type vmWaitOptions struct {
+	until   *optional[string]
+	timeout *optional[time.Duration]
+	format  *format
+}
+
+func (a *App) vmWaitCommand() *cobra.Command {
+	var opts vmWaitOptions
+	cmd := &cobra.Command{
+		Use:   "wait NAME",
+		Short: "Wait until a VM is ready or stopped, or a port of it is open",
+		Long: "Wait until a VM is ready or stopped, or a port of it accepts connections. A VM that failed counts as stopped.\n" +
+			"The exit status is 4 if the VM is not running and so cannot become ready, and 6 after the timeout.",
+		Example: `  banger vm wait box --for port:8080 --timeout 1m
+  banger vm wait box --for stopped`,
+		Args:              args(1, 1, "the NAME of a VM"),
+		ValidArgsFunction: a.vmNames(1),
+		RunE: func(cmd *cobra.Command, given []string) error {
+			return a.vmWait(cmd.Context(), given[0], opts)
+		},
+	}
+	opts.until = optionalFlag(cmd, "for", "CONDITION", "ready (default), stopped or port:N", parseUntil)
+	complete(cmd, "for", "ready", "stopped", "port:")
+	opts.timeout = optionalFlag(cmd, "timeout", "DURATION", "give up after this time, as in 30s or 5m (default: never)", parseTimeout)
+	opts.format = formatFlag(cmd)
+	return cmd
+}
+
+func parseUntil(text string) (string, error) {
+	if port, found := strings.CutPrefix(text, "port:"); found {
+		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+			return "", fault.New(fault.Invalid, "--for %s: %q is not a port", text, port).WithHint("--for port:8080")
+		}
+		return text, nil
+	}
+	return oneOf("--for", text, "ready", "stopped", "port:N")
+}
+
+// parseTimeout takes a duration, or a number of seconds.
+func parseTimeout(text string) (time.Duration, error) {
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		d, err = time.ParseDuration(text + "s")
+	}
+	if err != nil || d <= 0 {
+		return 0, fault.New(fault.Invalid, "--timeout %q is not a duration", text).WithHint("--timeout 30s, or --timeout 5m")
+	}
+	return d, nil
+}
+
+func (a *App) vmWait(ctx context.Context, name string, opts vmWaitOptions) error {
+	c, err := a.daemon(ctx)
+	if err != nil {
+		return err
+	}
+	waiting, until := ctx, opts.until.or("ready")
+	if opts.timeout.value != nil {
+		var cancel context.CancelFunc
+		waiting, cancel = context.WithTimeout(ctx, *opts.timeout.value)
+		defer cancel()
+	}
+	v, err := c.WaitVM(waiting, name, until)
+	if err != nil && ctx.Err() == nil && errors.Is(waiting.Err(), context.DeadlineExceeded) {
+		return fault.New(fault.Unavailable, "%s is not %s after %s", name, untilText(until), *opts.timeout.value).WithHint("banger vm show %s", name)
+	}
+	if err != nil {
+		return err
+	}
+	if *opts.format != formatTable {
+		return vmView(time.Now()).show(a, *opts.format, v)
+	}
+	if until == "stopped" {
+		until = v.State
+	}
+	return a.print(name + " is " + untilText(until) + "\n")
+}
+
+func untilText(until string) string {
+	if port, found := strings.CutPrefix(until, "port:"); found {
+		return "open on port " + port
+	}
+	return until
+}
