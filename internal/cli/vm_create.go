@@ -57,6 +57,17 @@ func (f vmSpecFlags) request() (api.CreateVM, error) {
 	return req, err
 }
 
+// named takes the name from the arguments, where --name does not say it.
+func (f vmSpecFlags) named(cmd *cobra.Command, given []string) error {
+	switch {
+	case len(given) == 0:
+		return nil
+	case f.name.value != nil && *f.name.value != given[0]:
+		return usagef(cmd, "the VM has two names: %q, and %q by --name", given[0], *f.name.value)
+	}
+	return f.name.Set(given[0])
+}
+
 func waitFlag(cmd *cobra.Command) *optional[string] {
 	f := optionalFlag(cmd, "wait", "WHAT", "wait until: ready (default), started, port:N, or none", parseWait)
 	complete(cmd, "wait", "ready", "started", "none", "port:")
@@ -76,16 +87,19 @@ func (a *App) vmCreateCommand() *cobra.Command {
 	var noStart bool
 	var f *format
 	cmd := &cobra.Command{
-		Use:   "create",
+		Use:   "create [NAME]",
 		Short: "Create a VM and start it",
 		Long: "Create a VM and start it. The defaults in parentheses are banger's own; a key such as vm.memory is one of config.toml,\n" +
 			"and `banger config show` prints its value.",
-		Example: `  banger vm create --name box --image debian --memory 2GiB
+		Example: `  banger vm create box --image debian --memory 2GiB
   banger vm create --image ghcr.io/owner/image:tag --no-start -o json
   banger vm create --egress packages --publish 8080:80`,
-		Args:              args(0, 0, ""),
+		Args:              args(0, 1, "one NAME"),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, given []string) error {
+			if err := spec.named(cmd, given); err != nil {
+				return err
+			}
 			req, err := spec.request()
 			if err != nil {
 				return err
