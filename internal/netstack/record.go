@@ -2,11 +2,11 @@ package netstack
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
 	"github.com/bangervm/banger/internal/egress"
+	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/monitorrpc"
 )
 
@@ -89,7 +89,7 @@ func (r *recorder) flush() {
 			r.untold.denials += count
 			continue
 		}
-		record.Reason = joined(record.Reason, fmt.Sprintf("%d more times", count))
+		record.Reason = joined(record.Reason, fault.Count(count, "more time"))
 		out = append(out, record)
 	}
 	clear(r.repeats)

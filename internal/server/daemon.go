@@ -25,11 +25,11 @@ func (s *Server) daemonRoutes(a huma.API) {
 func (s *Server) stopDaemon(_ context.Context, in *struct{ Body *api.StopDaemon }) error {
 	force := in.Body != nil && in.Body.Force
 	if n := s.Daemon.Active(); n > 0 && !force {
-		return fault.New(fault.Busy, "%d operation(s) under way", n).
+		return fault.New(fault.Busy, "%s under way", fault.Count(n, "operation")).
 			WithHint("wait for them, or `banger daemon stop --force` to cancel them")
 	}
 	if n, names := s.relays.list(); n > 0 && !force {
-		return fault.New(fault.Busy, "%d stream(s) pass through the daemon and would be cut: %s", n, names).
+		return fault.New(fault.Busy, "%s through the daemon would be cut: %s", fault.Count(n, "stream"), names).
 			WithHint("wait for them, or `banger daemon stop --force` to cut them")
 	}
 	s.Daemon.Stop()

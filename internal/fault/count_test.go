@@ -1,0 +1,15 @@
+package fault_test
+
+import (
+	"testing"
+
+	"github.com/bangervm/banger/internal/fault"
+)
+
+func TestCount(t *testing.T) {
+	for n, want := range map[int]string{0: "0 VMs", 1: "1 VM", 2: "2 VMs", -1: "-1 VMs"} {
+		if got := fault.Count(n, "VM"); got != want {
+			t.Errorf("%d: %q, want %q", n, got, want)
+		}
+	}
+}
