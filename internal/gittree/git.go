@@ -27,6 +27,12 @@ type Git struct {
 	Path   string
 	Env    []string
 	Config []string
+	// Bounds are for what others have made; nil: none.
+	Bounds *Bounds
+	// MaxOutput bounds what Output keeps, in bytes; 0: 256 MiB.
+	MaxOutput int
+	// Gate has a place for each run that may go on at a time; nil: any number.
+	Gate chan struct{}
 }
 
 // Cmd is one run of git.
@@ -59,24 +65,19 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
-// Run runs git and waits. When ctx ends first, git is ended.
+// Run runs git and waits. When ctx ends first, git is ended, with all that it
+// has started.
 func (g Git) Run(ctx context.Context, c Cmd) error {
-	args := make([]string, 0, 2*len(g.Config)+len(c.Args))
-	for _, setting := range g.Config {
-		args = append(args, "-c", setting)
+	if g.Gate != nil {
+		select {
+		case g.Gate <- struct{}{}:
+			defer func() { <-g.Gate }()
+		case <-ctx.Done():
+			return fmt.Errorf("git %s: %w", c.Args[0], context.Cause(ctx))
+		}
 	}
-	cmd := exec.CommandContext(ctx, g.Path, append(args, c.Args...)...)
-	cmd.Dir = c.Dir
-	cmd.Env = append(append([]string{}, g.Env...), c.Env...)
-	cmd.Stdin, cmd.Stdout = c.Stdin, c.Stdout
 	var complaint bounded
-	cmd.Stderr = &complaint
-	if c.Stderr != nil {
-		cmd.Stderr = io.MultiWriter(&complaint, c.Stderr)
-	}
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = stopGrace
-	err := cmd.Run()
+	err := g.run(ctx, c, &complaint)
 	if err == nil {
 		return nil
 	}
@@ -90,12 +91,56 @@ func (g Git) Run(ctx context.Context, c Cmd) error {
 	return &Error{Verb: c.Args[0], Status: status, Stderr: complaint.String(), Cause: err}
 }
 
-// Output runs git and returns what it prints.
+func (g Git) command(ctx context.Context, c Cmd) *exec.Cmd {
+	args := make([]string, 0, 2*len(g.Config)+len(c.Args))
+	for _, setting := range g.Config {
+		args = append(args, "-c", setting)
+	}
+	args = append(args, c.Args...)
+	if g.Bounds != nil {
+		return g.Bounds.command(ctx, g.Path, args)
+	}
+	return exec.CommandContext(ctx, g.Path, args...)
+}
+
+// run runs git in a process group of its own, which ends with ctx.
+func (g Git) run(ctx context.Context, c Cmd, complaint io.Writer) error {
+	cmd := g.command(ctx, c)
+	cmd.Dir = c.Dir
+	cmd.Env = append(append([]string{}, g.Env...), c.Env...)
+	cmd.Stdin, cmd.Stdout = c.Stdin, c.Stdout
+	cmd.Stderr = complaint
+	if c.Stderr != nil {
+		cmd.Stderr = io.MultiWriter(complaint, c.Stderr)
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+	cmd.WaitDelay = stopGrace
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	if g.Bounds != nil {
+		lower(cmd.Process.Pid)
+	}
+	err := cmd.Wait()
+	if ctx.Err() != nil {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what git has started may not listen to SIGTERM
+	}
+	return err
+}
+
+// Output runs git and returns what it prints. An OutputError when that is too much.
 func (g Git) Output(ctx context.Context, c Cmd) ([]byte, error) {
-	var out bytes.Buffer
+	out := output{most: g.MaxOutput}
+	if out.most == 0 {
+		out.most = maxOutput
+	}
 	c.Stdout = &out
 	err := g.Run(ctx, c)
-	return out.Bytes(), err
+	if out.over {
+		return nil, &OutputError{Verb: c.Args[0], Most: out.most}
+	}
+	return out.kept.Bytes(), err
 }
 
 // Lines runs git and returns what it prints, cut at zero bytes.
@@ -123,12 +168,15 @@ func Quiet() []string {
 	}
 }
 
-// bounded keeps the first bytes written to it.
-type bounded struct{ bytes.Buffer }
+// bounded keeps the first bytes written to it. It has no ReadFrom, which would
+// go past Write.
+type bounded struct{ kept bytes.Buffer }
 
 func (b *bounded) Write(p []byte) (int, error) {
-	if room := maxStderr - b.Len(); room > 0 {
-		b.Buffer.Write(p[:min(room, len(p))])
+	if room := maxStderr - b.kept.Len(); room > 0 {
+		b.kept.Write(p[:min(room, len(p))])
 	}
 	return len(p), nil
 }
+
+func (b *bounded) String() string { return b.kept.String() }
