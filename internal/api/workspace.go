@@ -25,8 +25,6 @@ type Workspace struct {
 	ExportedAt *time.Time `json:"exported_at"`
 	State      string     `json:"state" enum:"clean,changed,unknown" doc:"whether there is work that no export has"`
 	Files      int        `json:"files" doc:"changed since the last export, or since it was sent"`
-	Insertions int64      `json:"insertions"`
-	Deletions  int64      `json:"deletions"`
 	Elsewhere  []string   `json:"elsewhere" doc:"branches with commits that HEAD does not have, stash, and linked work trees with uncommitted changes"`
 	MeasuredAt *time.Time `json:"measured_at"`
 	// FilesSent, BytesSent and Notes are in the answer to a prepare only.
@@ -37,7 +35,7 @@ type Workspace struct {
 
 // ExportWorkspace asks for the work done in a VM.
 type ExportWorkspace struct {
-	BaseCommit string `json:"base_commit,omitempty" doc:"a commit or tree; default: what was sent, or the guest's HEAD"`
+	BaseCommit string `json:"base_commit,omitempty" doc:"a revision, or the name of a tree; default: what the host's work tree has, or the guest's HEAD"`
 	Format     string `json:"format,omitempty" doc:"patch (default), mbox or bundle"`
 	Path       string `json:"path,omitempty" doc:"a work tree in the guest; default: the workspace"`
 	Check      bool   `json:"check,omitempty" doc:"see whether the patch applies to the host's work tree"`
@@ -60,6 +58,7 @@ type Export struct {
 	Checked    bool           `json:"checked" doc:"whether conflicts were looked for"`
 	Conflicts  []string       `json:"conflicts" doc:"files of the host's work tree that are in the way"`
 	Applied    bool           `json:"applied"`
+	Already    bool           `json:"already_applied,omitempty" doc:"the host's work tree had it before"`
 }
 
 // ExportedFile is one changed file. A path that is not UTF-8 has path_base64 too.

@@ -18,12 +18,23 @@ func (d *fakeDaemon) fakeWorkspace(v api.VM) api.Workspace {
 		BaseTree: strings.Repeat("b", 40), PreparedAt: fakeTime, State: "clean", Elsewhere: []string{}, MeasuredAt: &fakeTime,
 	}
 	if strings.Contains(d.requests(), "/dirty\"") {
-		w.State, w.Files, w.Insertions, w.Deletions, w.Elsewhere = "changed", 2, 10, 1, []string{"feature", "uncommitted changes in the work tree wt"}
+		w.State, w.Files, w.Elsewhere = "changed", 2, []string{"feature", "uncommitted changes in the work tree wt"}
 	}
 	return w
 }
 
 func (d *fakeDaemon) workspaceRoutes(mux *http.ServeMux) {
+	mux.HandleFunc("POST /v1/workspaces/check", func(w http.ResponseWriter, r *http.Request) {
+		var req api.PrepareWorkspace
+		if err := json.NewDecoder(r.Body).Decode(&req); err != nil {
+			return
+		}
+		if strings.HasSuffix(req.Path, "/with-submodules") && req.Mode != "full_copy" {
+			problem(w, http.StatusBadRequest, api.Problem{Code: "invalid", Message: req.Path + " has submodules", Hint: "--mode full_copy"})
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
+	})
 	mux.HandleFunc("POST /v1/vms/{name}/workspace", withVM(func(w http.ResponseWriter, r *http.Request, v api.VM) {
 		var req api.PrepareWorkspace
 		if err := json.NewDecoder(r.Body).Decode(&req); err != nil {

@@ -87,6 +87,12 @@ func (a *App) vmRun(ctx context.Context, req api.CreateVM, opts runOptions) erro
 	if err != nil {
 		return err
 	}
+	prepare := api.PrepareWorkspace{Path: source, Mode: opts.mode.or("")}
+	if source != "" { // what will be refused is refused before a VM is made
+		if err := c.CheckWorkspace(ctx, prepare); err != nil {
+			return err
+		}
+	}
 	if opts.remove {
 		a.signals.outlive()
 	}
@@ -97,7 +103,7 @@ func (a *App) vmRun(ctx context.Context, req api.CreateVM, opts runOptions) erro
 		return err
 	}
 	if source != "" {
-		w, err := a.prepareWorkspace(ctx, c, v.ID, api.PrepareWorkspace{Path: source, Mode: opts.mode.or("")})
+		w, err := a.prepareWorkspace(ctx, c, v.ID, prepare)
 		if err != nil {
 			return a.withoutWorkspace(ctx, c, v, opts, err)
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -173,7 +172,7 @@ func workText(w *api.Workspace) string {
 	}
 	var parts []string
 	if w.Files > 0 {
-		parts = append(parts, plural(w.Files, "file")+" +"+strconv.FormatInt(w.Insertions, 10)+" -"+strconv.FormatInt(w.Deletions, 10))
+		parts = append(parts, plural(w.Files, "file"))
 	}
 	branches := make([]string, 0, len(w.Elsewhere))
 	for _, name := range w.Elsewhere {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -33,7 +34,7 @@ func (a *App) workspaceExportCommand() *cobra.Command {
 		Long: "Write everything done in a VM's workspace since it was prepared, committed there or not, to stdout or a file. The base and\n" +
 			"the changed files are printed to stderr. The workspace stays as it is, so an export can be repeated at any time.\n\n" +
 			"A patch is against the work tree that was sent, uncommitted changes included, so that it applies to yours. For a fresh\n" +
-			"clone, name the commit: --base-commit HEAD_COMMIT. A mailbox (for git am --keep-cr) and a bundle are against that commit anyway.",
+			"clone, name the commit: --base-commit HEAD. After --apply, the next export has what was done since. A mailbox (for git am --keep-cr) and a bundle are against that commit anyway.",
 		Example: `  banger vm workspace export box | git apply
   banger vm workspace export box --stat
   banger vm workspace export box --check && banger vm workspace export box --apply
@@ -48,7 +49,7 @@ func (a *App) workspaceExportCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&opts.req.BaseCommit, "base-commit", "", "the `COMMIT` (or tree) to compare with")
+	flags.StringVar(&opts.req.BaseCommit, "base-commit", "", "the `REVISION` (or tree) to compare with")
 	flags.StringVar(&opts.file, "output", "", "write to `FILE`, which appears when it is complete")
 	flags.BoolVar(&opts.stat, "stat", false, "print only what has changed")
 	flags.StringVar(&opts.req.Format, "format", "", "`FORMAT`: patch (default), mbox or bundle")
@@ -82,6 +83,10 @@ func checkOutput(file string) error {
 	if file == "" || file == "-" {
 		return nil
 	}
+	if slices.Contains([]string{formatTable, formatJSON, formatYAML, formatName}, file) {
+		return fault.New(fault.Invalid, "--output %s names a file here", file).
+			WithHint("-o %s for the format of the answer; --output ./%s for a file of that name", file, file)
+	}
 	if info, err := os.Stat(file); err == nil && info.IsDir() {
 		return fault.New(fault.Invalid, "--output %s is a directory", file).WithHint("name a file in it")
 	}
@@ -111,7 +116,7 @@ func (a *App) workspaceExport(ctx context.Context, name string, opts exportOptio
 	}
 	if err == nil && len(e.Conflicts) > 0 {
 		return fault.New(fault.Conflict, "the patch does not apply: %s in the way", strings.Join(someNames(e.Conflicts), ", ")).
-			WithHint("commit or move them, or apply with --3way: banger vm workspace export %s | git apply --3way", name)
+			WithHint("commit or move your changes to them, then try again; or merge: banger vm workspace export %s | git apply --3way", name)
 	}
 	return err
 }
@@ -237,6 +242,10 @@ func (a *App) exportSummary(opts exportOptions, answer exportAnswer) error {
 	}
 	a.echo(answer.Export)
 	switch {
+	case answer.Already:
+		a.say("already applied: the work tree has all of it")
+	case answer.Applied && answer.FileCount == 0:
+		a.say("nothing to apply")
 	case answer.Applied:
 		a.say("applied")
 	case opts.req.Check && len(answer.Conflicts) == 0:

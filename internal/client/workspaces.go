@@ -13,6 +13,13 @@ func (c *Client) PrepareWorkspace(ctx context.Context, name string, req api.Prep
 	return call[api.Operation](ctx, c, http.MethodPost, path("vms", name, "workspace"), req)
 }
 
+// CheckWorkspace says beforehand what PrepareWorkspace will refuse of a work
+// tree, whatever the VM.
+func (c *Client) CheckWorkspace(ctx context.Context, req api.PrepareWorkspace) error {
+	_, err := call[struct{}](ctx, c, http.MethodPost, path("workspaces", "check"), req)
+	return err
+}
+
 // GetWorkspace returns a VM's workspace, looked at anew if the VM runs.
 func (c *Client) GetWorkspace(ctx context.Context, name string) (api.Workspace, error) {
 	return call[api.Workspace](ctx, c, http.MethodGet, path("vms", name, "workspace"), nil)

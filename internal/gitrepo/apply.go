@@ -12,42 +12,52 @@ import (
 
 // Apply implements workspace.Git. The new files are made beside the work tree,
 // from a copy of its index, and take their places when all of them are there.
-func (g *Git) Apply(ctx context.Context, req workspace.ApplyRequest) (conflicts []string, err error) {
+func (g *Git) Apply(ctx context.Context, req workspace.ApplyRequest) (res workspace.ApplyResult, err error) {
 	git, err := g.user()
 	if err != nil {
-		return nil, err
+		return res, err
 	}
 	if info, err := os.Stat(req.Patch); err != nil || info.Size() == 0 {
-		return nil, err // nothing to do
+		return res, err // nothing to do
 	}
 	release, err := g.take(ctx)
 	if err != nil {
-		return nil, err
+		return res, err
 	}
 	defer release()
 	if err := g.undoLeft(req.Top); err != nil {
-		return nil, err
-	}
-	replaced := becomeFiles(req)
-	if conflicts, err := occupied(req, replaced); err != nil || len(conflicts) > 0 {
-		return conflicts, err
+		return res, err
 	}
 	c, err := g.newChange(req.Top)
 	if err != nil {
-		return nil, err
+		return res, err
 	}
 	defer func() { err = errors.Join(err, c.discard()) }()
-	a := &applying{git: git, req: req, change: c}
-	if conflicts, err := a.stage(ctx); err != nil || len(conflicts) > 0 || req.CheckOnly {
-		return conflicts, err
+	return g.change(ctx, &applying{git: git, bounds: g.bounds(), patchBytes: g.limits.PatchBytes, req: req, change: c})
+}
+
+// change applies a patch to the work tree, or says why it does not apply.
+func (g *Git) change(ctx context.Context, a *applying) (res workspace.ApplyResult, err error) {
+	replaced := becomeFiles(a.req)
+	if res.Conflicts, err = a.stage(ctx, replaced); err != nil {
+		return res, err
+	}
+	if len(res.Conflicts) > 0 {
+		if res.Already = a.already(ctx); res.Already {
+			res.Conflicts = nil
+		}
+		return res, nil
+	}
+	if a.req.CheckOnly {
+		return res, nil
 	}
 	if err := a.takeOut(ctx); err != nil {
-		return nil, err
+		return res, err
 	}
-	if err := c.note(replaced); err != nil {
-		return nil, err
+	if err := a.change.note(replaced); err != nil {
+		return res, err
 	}
-	return nil, c.run() // from here on it is finished or undone, whoever is still waiting
+	return res, a.change.run() // from here on it is finished or undone, whoever is still waiting
 }
 
 // conflictsIn finds the files in a patch's way in what git apply says. It looks

@@ -19,7 +19,7 @@ func (l *loop) applyRequest(t *testing.T) workspace.ApplyRequest {
 	if err != nil {
 		t.Fatal(err)
 	}
-	changes, err := l.git.Diff(t.Context(), l.vault, l.sent.BaseTree, got.Tree)
+	changes, err := l.git.Diff(t.Context(), l.write(l.sent.BaseTree, got.Tree))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +33,7 @@ func TestApplyReplacesEmptyDirectories(t *testing.T) {
 		t.Fatal(err)
 	}
 	put(l.guest, "d", "a file\n")
-	conflicts, err := l.git.Apply(t.Context(), l.applyRequest(t))
+	conflicts, err := apply(t.Context(), l.git, l.applyRequest(t))
 	if err != nil || len(conflicts) > 0 {
 		t.Fatalf("conflicts = %v, %v", conflicts, err)
 	}
@@ -46,7 +46,7 @@ func TestApplyFindsAFileWhereItNeedsADirectory(t *testing.T) {
 	put(l.guest, "d/inner", "x\n")
 	put(l.guest, "a", "two\n")
 	before := files(t, l.host)
-	conflicts, err := l.git.Apply(t.Context(), l.applyRequest(t))
+	conflicts, err := apply(t.Context(), l.git, l.applyRequest(t))
 	if err != nil || strings.Join(conflicts, " ") != "d" {
 		t.Errorf("conflicts = %v, %v; want d", conflicts, err)
 	}
@@ -59,7 +59,7 @@ func TestApplyNamesWhatIsInTheWayWhateverItsName(t *testing.T) {
 		l := prepared(t)
 		put(l.guest, name, "theirs\n")
 		put(l.host, name, "mine\n")
-		conflicts, err := l.git.Apply(t.Context(), l.applyRequest(t))
+		conflicts, err := apply(t.Context(), l.git, l.applyRequest(t))
 		if err != nil || len(conflicts) != 1 || conflicts[0] != name {
 			t.Errorf("conflicts = %q, %v; want %q", conflicts, err, name)
 		}
@@ -77,7 +77,7 @@ func TestApplyStopsAtWhatChangesMeanwhile(t *testing.T) {
 				put(c.l.host, "untracked", "saved\n")
 			}
 		})
-		conflicts, err := g.Apply(t.Context(), *c.crash.Request)
+		conflicts, err := apply(t.Context(), g, *c.crash.Request)
 		if !errors.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "untracked") {
 			t.Errorf("apply: conflicts %v, %v; want Conflict, with the file", conflicts, err)
 		}
@@ -95,7 +95,7 @@ func TestApplySeesFilesThatGitDoesNotLookAt(t *testing.T) {
 		req := l.applyRequest(t)
 		git(t, l.host, "update-index", mark, "a")
 		put(l.host, "a", "mine\n")
-		conflicts, err := l.git.Apply(t.Context(), req)
+		conflicts, err := apply(t.Context(), l.git, req)
 		if err != nil || strings.Join(conflicts, " ") != "a" || files(t, l.host)["a"] != "false mine\n" {
 			t.Errorf("%s: conflicts = %v, %v; want a", mark, conflicts, err)
 		}

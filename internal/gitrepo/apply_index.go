@@ -3,6 +3,7 @@ package gitrepo
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"path"
 	"path/filepath"
@@ -17,15 +18,18 @@ import (
 
 // applying is one patch on its way into a work tree.
 type applying struct {
-	git    gittree.Git
-	req    workspace.ApplyRequest
-	change *change
-	snap   gittree.Snapshot
+	git        gittree.Git
+	bounds     *gittree.Bounds // for what reads the patch
+	patchBytes int64
+	req        workspace.ApplyRequest
+	change     *change
+	snap       gittree.Snapshot
 }
 
 // stage applies the patch to a copy of the index that has the files as they
-// are. The work tree and the user's index stay as they are.
-func (a *applying) stage(ctx context.Context) (conflicts []string, err error) {
+// are. The work tree and the user's index stay as they are. The directories
+// replaced become files.
+func (a *applying) stage(ctx context.Context, replaced []string) (conflicts []string, err error) {
 	paths := patchPaths(a.req.Files)
 	for _, p := range paths {
 		if now := look(a.change.tree, p); now.kind == isOther {
@@ -41,24 +45,42 @@ func (a *applying) stage(ctx context.Context) (conflicts []string, err error) {
 	if err := a.open(ctx, paths); err != nil {
 		return nil, asFault(err, "read %s", a.req.Top)
 	}
+	if conflicts, err = occupied(a.req, replaced); err != nil || len(conflicts) > 0 {
+		return conflicts, err
+	}
 	before, err := a.entries()
 	if err != nil {
 		return nil, err
 	}
-	err = a.git.Run(ctx, a.snap.OnStaged("apply", "--cached", "--whitespace=nowarn", "--binary", a.req.Patch))
+	err = a.patch(ctx)
 	if failure, ok := asGitError(err); ok {
 		if conflicts = conflictsIn(failure.Stderr, paths); len(conflicts) > 0 {
 			return conflicts, nil
 		}
 	}
 	if err != nil {
-		return nil, asFault(err, "check the patch in %s", a.req.Top)
+		return nil, asFault(excess(err), "check the patch in %s", a.req.Top)
 	}
 	after, err := a.entries()
 	if err != nil {
 		return nil, err
 	}
 	return nil, a.compare(paths, before, after)
+}
+
+// patch lets git apply the patch to the copy of the index.
+func (a *applying) patch(ctx context.Context, flags ...string) error {
+	git := a.git
+	git.Bounds = a.bounds
+	args := append([]string{"apply", "--cached", "--whitespace=nowarn", "--binary"}, flags...)
+	c := a.snap.OnStaged(append(args, a.req.Patch)...)
+	c.Env = append(c.Env, fmt.Sprintf("GIT_ALLOC_LIMIT=%d", max(2*a.patchBytes, minAlloc)))
+	return git.Run(ctx, c)
+}
+
+// already reports whether the work tree has the patch: it can be taken back.
+func (a *applying) already(ctx context.Context) bool {
+	return a.snap.Staged != "" && a.patch(ctx, "--reverse", "--check") == nil
 }
 
 // save copies the files as they are, before git reads them: what changes in
@@ -205,7 +227,9 @@ func (a *applying) compare(paths []string, before, after map[string]gitindex.Ent
 // isBlob reports whether an entry of an index is there and is no submodule's.
 func isBlob(e gitindex.Entry) bool { return e.Mode != 0 && e.Mode != gitindex.ModeGitlink }
 
-// takeOut writes the new files, as git would check them out in the work tree.
+// takeOut writes the new files, as git would check them out in the work tree,
+// but for filters: the patch may say which of the user's programs runs on what,
+// and what is written is what the patch has.
 func (a *applying) takeOut(ctx context.Context) error {
 	after, err := a.entries()
 	if err != nil {
@@ -217,7 +241,12 @@ func (a *applying) takeOut(ctx context.Context) error {
 			list.WriteString(p + "\x00")
 		}
 	}
+	off, err := a.filtersOff(ctx)
+	if err != nil {
+		return err
+	}
 	c := a.snap.OnStaged("checkout-index", "--prefix="+a.change.after.Name()+"/", "-z", "--stdin")
+	c.Env = append(c.Env, off...)
 	c.Stdin = strings.NewReader(list.String())
 	return asFault(a.git.Run(ctx, c), "write the files of the patch")
 }

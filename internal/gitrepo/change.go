@@ -1,8 +1,6 @@
 package gitrepo
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -64,9 +62,7 @@ type dirMode struct {
 
 // newChange makes a change that nobody will undo yet. Close it.
 func (g *Git) newChange(top string) (*change, error) {
-	var b [8]byte
-	_, _ = rand.Read(b[:]) // never fails, by its contract
-	c := &change{id: hex.EncodeToString(b[:]), flush: g.flush, step: g.step}
+	c := &change{id: randomName(), flush: g.flush, step: g.step}
 	c.dir = filepath.Join(g.applies, c.id)
 	for _, dir := range []string{g.applies, c.staging(), filepath.Join(c.staging(), changeBefore), filepath.Join(c.staging(), changeAfter)} {
 		if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {

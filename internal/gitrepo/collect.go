@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/fault"
@@ -43,6 +45,9 @@ func (g *Git) Collect(ctx context.Context, guest io.ReadWriter, req workspace.Co
 		return got, err
 	}
 	c := &collector{g: g, git: git, req: req, repos: answer.Snapshot.Repos}
+	if c.left, err = g.room(req); err != nil {
+		return workspace.Collected{}, err
+	}
 	if err := c.check(); err != nil {
 		return workspace.Collected{}, hostile(ctx, err)
 	}
@@ -91,6 +96,17 @@ type collector struct {
 	git   gittree.Git
 	req   workspace.CollectRequest
 	repos []agentrpc.WorkspaceRepo
+	left  int64 // how many bytes of objects may still come
+}
+
+// room is how many bytes of objects one transfer may bring.
+func (g *Git) room(req workspace.CollectRequest) (int64, error) {
+	most := g.limits.VaultBytes
+	if req.MaxBytes > 0 {
+		most = min(most, req.MaxBytes)
+	}
+	held, err := guestBytes(req.Vault)
+	return max(0, min(most-held, g.limits.PackBytes)), err
 }
 
 func (c *collector) check() error {
@@ -101,7 +117,7 @@ func (c *collector) check() error {
 		if !objectName(r.Tree) || r.Head != "" && !objectName(r.Head) || len(r.Tree) != len(c.repos[0].Tree) {
 			return fmt.Errorf("a snapshot of the tree %.80q, commit %.80q", r.Tree, r.Head)
 		}
-		if r.Branch != "" && !safeRef(r.Branch) {
+		if r.Branch != "" && !validRef(r.Branch) {
 			return fmt.Errorf("a branch called %.80q", r.Branch)
 		}
 		if i == 0 != (len(r.Path) == 0) {
@@ -132,12 +148,21 @@ func (c *collector) begin(ctx context.Context) error {
 
 // safeRef accepts names of branches that can be shown and written anywhere.
 func safeRef(ref string) bool {
+	return validRef(ref) && utf8.ValidString(ref) && !strings.ContainsFunc(ref, func(r rune) bool { return !unicode.IsPrint(r) })
+}
+
+// validRef accepts what git does as the name of a branch, if it is not long.
+func validRef(ref string) bool {
 	name, ok := strings.CutPrefix(ref, "refs/heads/")
-	return ok && name != "" && len(name) < 200 && name[0] != '-' && !strings.Contains(name, "..") && !strings.Contains(name, "//") &&
-		!strings.HasSuffix(name, ".lock") && !strings.HasSuffix(name, "/") && !strings.HasSuffix(name, ".") && !strings.Contains(name, "/.") &&
-		name[0] != '.' && name[0] != '/' && !strings.Contains(name, "@{") && !strings.ContainsFunc(name, func(r rune) bool {
-		return r <= ' ' || r == 0x7f || strings.ContainsRune(`~^:?*[\`, r)
-	})
+	if !ok || len(name) >= 200 || strings.HasPrefix(name, "-") || strings.HasSuffix(name, ".") || strings.Contains(name, "..") || strings.Contains(name, "@{") {
+		return false
+	}
+	for component := range strings.SplitSeq(name, "/") {
+		if component == "" || component[0] == '.' || strings.HasSuffix(component, ".lock") {
+			return false
+		}
+	}
+	return !strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == 0x7f || strings.ContainsRune(`~^:?*[\`, r) })
 }
 
 // fetch asks for what the vault lacks, and takes it in.
@@ -180,6 +205,9 @@ func (c *collector) fetch(ctx context.Context, in *bufio.Reader, out io.Writer) 
 func (c *collector) result(ctx context.Context) (workspace.Collected, error) {
 	top := c.repos[0]
 	out := workspace.Collected{Head: top.Head, Branch: top.Branch}
+	if !safeRef(top.Branch) { // it cannot be shown as it is
+		out.Branch = ""
+	}
 	parts := make([]part, 0, len(c.repos))
 	for _, r := range c.repos {
 		parts = append(parts, part{below: string(r.Path), tree: r.Tree})

@@ -56,7 +56,7 @@ func TestCrashingChild(t *testing.T) {
 		}
 		return
 	}
-	if conflicts, err := g.Apply(t.Context(), *c.Request); err != nil || len(conflicts) > 0 {
+	if conflicts, err := apply(t.Context(), g, *c.Request); err != nil || len(conflicts) > 0 {
 		t.Fatalf("conflicts %v, %v", conflicts, err)
 	}
 }
@@ -300,7 +300,7 @@ func TestTheNextApplyUndoesFirst(t *testing.T) {
 	if err := os.Rename(away, c.l.host); err != nil {
 		t.Fatal(err)
 	}
-	conflicts, err := g.Apply(context.Background(), *c.crash.Request)
+	conflicts, err := apply(context.Background(), g, *c.crash.Request)
 	if err != nil || len(conflicts) > 0 {
 		t.Errorf("apply: conflicts %v, %v", conflicts, err)
 	}

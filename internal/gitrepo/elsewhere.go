@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/workspace"
@@ -19,10 +20,10 @@ func (c *collector) elsewhere(ctx context.Context, r agentrpc.WorkspaceRepo) ([]
 			continue
 		}
 		ref, id, _ := strings.Cut(line, " ")
-		if ref != "refs/stash" && !safeRef(ref) || !objectName(id) || len(ids) == maxElsewhere {
+		if ref != "refs/stash" && !validRef(ref) || !objectName(id) || len(ids) == maxElsewhere {
 			continue
 		}
-		names, ids = append(names, strings.TrimPrefix(strings.TrimPrefix(ref, "refs/heads/"), "refs/")), append(ids, id)
+		names, ids = append(names, showable(strings.TrimPrefix(strings.TrimPrefix(ref, "refs/heads/"), "refs/"))), append(ids, id)
 	}
 	if len(ids) == 0 {
 		return linked, nil
@@ -46,3 +47,14 @@ func (c *collector) elsewhere(ctx context.Context, r agentrpc.WorkspaceRepo) ([]
 
 // maxElsewhere bounds the branches that are named.
 const maxElsewhere = 100
+
+// showable is a name without what could be taken for something else on a
+// screen: a branch with a strange name is still one with work on it.
+func showable(name string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '?'
+	}, strings.ToValidUTF8(name, "?"))
+}

@@ -2,6 +2,7 @@ package gitrepo
 
 import (
 	"context"
+	"fmt"
 	"path"
 	"regexp"
 	"strings"
@@ -56,4 +57,35 @@ func someOf(names []string) string {
 		return strings.Join(names[:some], ", ") + ", …"
 	}
 	return strings.Join(names, ", ")
+}
+
+// filtersOff is an environment in which none of the filters runs that git is
+// configured with for a work tree.
+func (a *applying) filtersOff(ctx context.Context) ([]string, error) {
+	names, err := a.git.Lines(ctx, gittree.Cmd{Dir: a.req.Top, Args: []string{"config", "-z", "--name-only", "--get-regexp", `^filter\.`}})
+	if failure, ok := asGitError(err); ok && failure.Status == 1 {
+		return nil, nil // there is none
+	}
+	if err != nil {
+		return nil, err
+	}
+	var env []string
+	n := 0
+	seen := map[string]bool{}
+	for _, name := range names {
+		driver := name[:strings.LastIndexByte(name, '.')]
+		if seen[driver] || driver == "filter" {
+			continue
+		}
+		seen[driver] = true
+		for _, setting := range []string{"smudge", "process", "required"} {
+			value := ""
+			if setting == "required" {
+				value = "false"
+			}
+			env = append(env, fmt.Sprintf("GIT_CONFIG_KEY_%d=%s.%s", n, driver, setting), fmt.Sprintf("GIT_CONFIG_VALUE_%d=%s", n, value))
+			n++
+		}
+	}
+	return append(env, fmt.Sprintf("GIT_CONFIG_COUNT=%d", n)), nil
 }

@@ -41,7 +41,7 @@ func hostile(t *testing.T, l *loop, limits gitrepo.Limits, guest func(c net.Conn
 	_ = host.Close()
 	<-done
 	if err == nil {
-		_, err = l.git.Diff(t.Context(), l.vault, l.sent.BaseTree, got.Tree)
+		_, err = l.git.Diff(t.Context(), l.write(l.sent.BaseTree, got.Tree))
 	}
 	return err
 }
@@ -63,7 +63,8 @@ func prepared(t *testing.T) *loop {
 
 func TestAnswersOfAHostileGuest(t *testing.T) {
 	l := prepared(t)
-	limits := gitrepo.Limits{PackBytes: 1 << 20, FileBytes: 1 << 20, Files: 1000}
+	limits := gitrepo.DefaultLimits()
+	limits.PackBytes, limits.FileBytes, limits.Files = 1<<20, 1<<20, 1000
 	snapshot := func(tree string) agentrpc.WorkspaceAnswer {
 		return agentrpc.WorkspaceAnswer{Snapshot: &agentrpc.WorkspaceSnapshot{Repos: []agentrpc.WorkspaceRepo{{Format: "sha1", Tree: tree}}}}
 	}
@@ -126,19 +127,19 @@ func TestAnswersOfAHostileGuest(t *testing.T) {
 			pack, _ := tryGitIn(l.guest, "HEAD^{tree}\n", "pack-objects", "--revs", "--stdout", "-q")
 			for agentrpc.WriteChunk(c, []byte(pack)) == nil {
 			}
-		}), fault.Unavailable},
+		}), fault.Invalid},
 		"a tree of 3 GiB": {packs(func(c net.Conn) {
 			_ = agentrpc.WriteChunk(c, []byte("PACK\x00\x00\x00\x02\x00\x00\x00\x01\xa0\x80\x80\x80\x60\x78\x01"))
 			for agentrpc.WriteChunk(c, bytes.Repeat([]byte{0}, agentrpc.MaxFrame)) == nil {
 			}
-		}), fault.Unavailable},
+		}), fault.Invalid},
 		"a pack of 2 MiB": {packs(func(c net.Conn) {
 			var noise [2 << 20]byte
 			_, _ = rand.NewChaCha8([32]byte{}).Read(noise[:])
 			id, _ := tryGitIn(l.guest, string(noise[:]), "hash-object", "-w", "--stdin")
 			pack, _ := tryGitIn(l.guest, id, "pack-objects", "--stdout", "-q")
 			_, _ = io.WriteString(agentrpc.ChunkWriter{W: c}, pack)
-		}), fault.Unavailable},
+		}), fault.Invalid},
 		"one file for ever": {lists(func(_ net.Conn, tree *agentrpc.TreeWriter) {
 			for tree.Entry(listed("x"), nil) == nil {
 			}
@@ -188,7 +189,7 @@ func TestAnswersOfAHostileGuest(t *testing.T) {
 			_ = agentrpc.WriteChunk(c, []byte("PACK\x00\x00\x00\x02\x00\x00\xff\xff\xb0\x80\x80\x80\x80\x80\x01\x78\x01"))
 			for agentrpc.WriteChunk(c, bytes.Repeat([]byte{0}, agentrpc.MaxFrame)) == nil {
 			}
-		}), fault.Unavailable},
+		}), fault.Invalid},
 		"endless list": {lists(func(_ net.Conn, tree *agentrpc.TreeWriter) {
 			for i := 0; tree.Entry(listed(strings.Repeat("x", 1+i%200)+"/"+strings.Repeat("y", 1+i/200)), nil) == nil; i++ {
 			}

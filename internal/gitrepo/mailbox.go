@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 
 	"github.com/bangervm/banger/internal/gittree"
@@ -17,18 +18,10 @@ func (w *writer) mbox(ctx context.Context, out *os.File) error {
 	if err != nil {
 		return err
 	}
-	merges, err := w.line(ctx, nil, "rev-list", "--count", "--merges", w.req.Base+".."+tip)
-	if err != nil {
+	if tip, err = w.straight(ctx, tip); err != nil {
 		return err
 	}
-	if merges != "0" { // a mailbox cannot hold them
-		w.note("there are merges: all changes are one commit")
-		w.req.Head = ""
-		if tip, err = w.tip(ctx); err != nil {
-			return err
-		}
-	}
-	if tip, err = w.plainMessages(ctx, tip); err != nil {
+	if tip, err = w.plainCommits(ctx, tip); err != nil {
 		return err
 	}
 	commits, err := w.line(ctx, nil, "rev-list", w.req.Base+".."+tip)
@@ -50,76 +43,150 @@ func (w *writer) mbox(ctx context.Context, out *os.File) error {
 	return err
 }
 
-// plainMessages returns a commit like tip whose messages, and those of the
-// commits from the base on, have no line that git am takes for the beginning
-// of a patch or of another mail: what is applied would be another change than
-// the one that is shown.
-func (w *writer) plainMessages(ctx context.Context, tip string) (string, error) {
-	list, err := w.line(ctx, nil, "rev-list", "--reverse", "--topo-order", w.req.Base+".."+tip)
+// straight returns one commit in the place of those that a mailbox cannot hold:
+// merges, and very many.
+func (w *writer) straight(ctx context.Context, tip string) (string, error) {
+	for _, limit := range []struct {
+		flag, note string
+		most       int
+	}{
+		{"--merges", "there are merges: all changes are one commit", 0},
+		{"--no-merges", fmt.Sprintf("there are more than %d commits: all changes are one commit", w.limits.Commits), w.limits.Commits},
+	} {
+		count, err := w.line(ctx, nil, "rev-list", "--count", limit.flag, fmt.Sprintf("--max-count=%d", limit.most+1), w.req.Base+".."+tip)
+		if err != nil {
+			return "", err
+		}
+		if count != "0" && (limit.most == 0 || count == fmt.Sprint(limit.most+1)) {
+			w.note("%s", limit.note)
+			w.req.Head = ""
+			return w.tip(ctx)
+		}
+	}
+	return tip, nil
+}
+
+// logFormat are the fields of a commit as format-patch will print them: all of
+// it converted to UTF-8.
+const logFormat = "%H%x00%T%x00%e%x00%an%x00%ae%x00%ad%x00%cn%x00%ce%x00%cd%x00%B"
+
+// printed is a commit as git prints it.
+type printed struct {
+	id, tree, encoding string
+	author, committer  person
+	message            string
+}
+
+type person struct{ name, email, date string }
+
+// plainCommits returns a commit like tip, with messages in which, as git prints
+// them, no line is taken by git am for the beginning of a patch or of another
+// mail: what is applied would be another change than the one that is shown.
+func (w *writer) plainCommits(ctx context.Context, tip string) (string, error) {
+	out, err := w.git.Output(ctx, gittree.Cmd{Args: []string{
+		"log", "-z", "--reverse", "--topo-order", "--no-show-signature", "--no-notes", "--encoding=UTF-8", "--date=raw",
+		"--format=" + logFormat, w.req.Base + ".." + tip,
+	}})
 	if err != nil {
 		return "", err
 	}
+	const fields = 10
+	items := strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00")
 	parent, changed := "", 0
-	for id := range strings.FieldsSeq(list) {
-		raw, err := w.git.Output(ctx, gittree.Cmd{Args: []string{"cat-file", "commit", id}})
-		if err != nil {
-			return "", err
+	for ; len(items) >= fields; items = items[fields:] {
+		c := printed{
+			id: items[0], tree: items[1], encoding: items[2],
+			author: person{items[3], items[4], items[5]}, committer: person{items[6], items[7], items[8]}, message: items[9],
 		}
-		header, message, _ := bytes.Cut(raw, []byte("\n\n"))
-		plain := plainMessage(message)
-		if !bytes.Equal(plain, message) {
+		plain := c.plain()
+		if plain != c || c.encoding != "" {
 			changed++
-		}
-		if changed == 0 {
+		} else if changed == 0 {
+			parent = c.id
 			continue
 		}
-		if parent != "" {
-			header = withParent(header, parent)
+		if parent == "" {
+			parent = w.req.Base
 		}
-		out, err := w.git.Output(ctx, gittree.Cmd{
-			Stdin: io.MultiReader(bytes.NewReader(header), strings.NewReader("\n\n"), bytes.NewReader(plain)),
-			Args:  []string{"hash-object", "-t", "commit", "-w", "--stdin"},
-		})
-		if err != nil {
+		if parent, err = w.commit(ctx, plain, parent); err != nil {
 			return "", err
 		}
-		parent = strings.TrimSpace(string(out))
 	}
 	if changed == 0 {
 		return tip, nil
 	}
-	w.note("lines in the messages of %d commits look like a patch to git am: they are indented", changed)
+	commits := "1 commit"
+	if changed > 1 {
+		commits = fmt.Sprintf("%d commits", changed)
+	}
+	w.note("git am could take messages for patches, or not read them: those of %s are changed", commits)
 	return parent, nil
 }
 
-// withParent replaces the only parent of a commit's header.
-func withParent(header []byte, parent string) []byte {
-	lines := bytes.SplitAfter(header, []byte("\n"))
-	for i, line := range lines {
-		if bytes.HasPrefix(line, []byte("parent ")) {
-			lines[i] = fmt.Appendf(nil, "parent %s\n", parent)
-			break
-		}
-	}
-	return bytes.Join(lines, nil)
+// commit writes a commit, without an encoding: it is UTF-8.
+func (w *writer) commit(ctx context.Context, c printed, parent string) (string, error) {
+	raw := fmt.Sprintf("tree %s\nparent %s\nauthor %s\ncommitter %s\n\n%s", c.tree, parent, c.author, c.committer, c.message)
+	out, err := w.git.Output(ctx, gittree.Cmd{Stdin: strings.NewReader(raw), Args: []string{"hash-object", "-t", "commit", "-w", "--stdin"}})
+	return strings.TrimSpace(string(out)), err
 }
 
+// maxMessage bounds a commit's message in a mailbox, in bytes.
+const maxMessage = 64 << 10
+
+// plain is the commit with nothing in it that a mailbox cannot carry.
+func (c printed) plain() printed {
+	c.author, c.committer = c.author.plain(), c.committer.plain()
+	if len(c.message) > maxMessage {
+		c.message = c.message[:maxMessage] + "\n[…]\n"
+	}
+	c.message = plainMessage(strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\n' && r != '\t' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(c.message, "\uFFFD")))
+	return c
+}
+
+// rawDate is how git writes a time: seconds, and the time zone.
+var rawDate = regexp.MustCompile(`^[0-9]{1,12} [+-][0-9]{4}$`)
+
+func (p person) plain() person {
+	const longest = 200
+	clean := func(text string) string {
+		return strings.TrimSpace(strings.Map(func(r rune) rune {
+			if r < ' ' || r == 0x7f || r == '<' || r == '>' {
+				return -1
+			}
+			return r
+		}, strings.ToValidUTF8(text[:min(len(text), longest)], "")))
+	}
+	p.name, p.email = clean(p.name), clean(p.email)
+	if !rawDate.MatchString(p.date) {
+		p.date = "0 +0000"
+	}
+	return p
+}
+
+// String is the person in a commit's header.
+func (p person) String() string { return p.name + " <" + p.email + "> " + p.date }
+
 // plainMessage indents the lines that git mailinfo and mailsplit stop at.
-func plainMessage(message []byte) []byte {
-	var out []byte
-	for line := range bytes.Lines(message) {
-		dashes, ok := bytes.CutPrefix(line, []byte("---"))
+func plainMessage(message string) string {
+	var out strings.Builder
+	for line := range strings.Lines(message) {
+		dashes, ok := strings.CutPrefix(line, "---")
 		if ok = ok && (len(dashes) == 0 || dashes[0] <= ' '); !ok {
 			for _, mark := range []string{"diff -", "Index: ", "From "} {
-				ok = ok || bytes.HasPrefix(line, []byte(mark))
+				ok = ok || strings.HasPrefix(line, mark)
 			}
 		}
 		if ok {
-			out = append(out, ' ')
+			out.WriteByte(' ')
 		}
-		out = append(out, line...)
+		out.WriteString(line)
 	}
-	return out
+	return out.String()
 }
 
 // crlf sees whether lines end in CR LF.

@@ -61,17 +61,8 @@ func (p *parcel) make(ctx context.Context) (err error) {
 	if p.user, err = p.git.user(); err != nil {
 		return err
 	}
-	repo, err := gittree.Open(ctx, p.user, p.req.Path)
-	if errors.Is(err, gittree.ErrNoRepo) || errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ENOTDIR) {
-		return fault.New(fault.Invalid, "%s is in no git work tree", p.req.Path).WithHint("git init makes one; banger vm cp copies any directory")
-	}
-	if errors.Is(err, gittree.ErrPath) {
-		return fault.Wrap(fault.Invalid, err, "read %s", p.req.Path).WithHint("rename the directory")
-	}
+	repo, err := p.open(ctx)
 	if err != nil {
-		return asFault(err, "read %s", p.req.Path)
-	}
-	if err := p.checkBranch(ctx, repo); err != nil {
 		return err
 	}
 	if err := p.git.makeVault(ctx, p.req.Vault, repo.Format); err != nil {
@@ -86,6 +77,52 @@ func (p *parcel) make(ctx context.Context) (err error) {
 	return p.sum(ctx)
 }
 
+// open finds the repository, and whether it may be sent at all.
+func (p *parcel) open(ctx context.Context) (gittree.Repo, error) {
+	repo, err := gittree.Open(ctx, p.user, p.req.Path)
+	if errors.Is(err, gittree.ErrNoRepo) || errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ENOTDIR) {
+		return repo, fault.New(fault.Invalid, "%s is in no git work tree", p.req.Path).WithHint("git init makes one; banger vm cp copies any directory")
+	}
+	if errors.Is(err, gittree.ErrPath) {
+		return repo, fault.Wrap(fault.Invalid, err, "read %s", p.req.Path).WithHint("rename the directory")
+	}
+	if err != nil {
+		return repo, asFault(err, "read %s", p.req.Path)
+	}
+	return repo, p.checkBranch(ctx, repo)
+}
+
+// Check implements workspace.Git.
+func (g *Git) Check(ctx context.Context, req workspace.PackRequest) (err error) {
+	p := &parcel{git: g, req: req}
+	if p.user, err = g.user(); err != nil {
+		return err
+	}
+	repo, err := p.open(ctx)
+	if err != nil || req.Mode != workspace.Shallow {
+		return err
+	}
+	lines, err := p.user.Lines(ctx, gittree.Cmd{Dir: repo.Top, Args: []string{"ls-files", "-s", "-z"}})
+	if err != nil {
+		return asFault(err, "read %s", repo.Top)
+	}
+	var links []string
+	for _, line := range lines {
+		if meta, path, _ := strings.Cut(line, "\t"); strings.HasPrefix(meta, "160000 ") {
+			links = append(links, path)
+		}
+	}
+	return refuseSubmodules(repo.Top, links)
+}
+
+// refuseSubmodules is for mode shallow, which has no place for them.
+func refuseSubmodules(top string, links []string) error {
+	if len(links) == 0 {
+		return nil
+	}
+	return fault.New(fault.Invalid, "%s has submodules (%s), which mode shallow does not send", top, someOf(links)).WithHint("--mode full_copy")
+}
+
 // asFault makes what git says a fault that the user can act on.
 func asFault(err error, format string, args ...any) error {
 	failure, ok := errors.AsType[*gittree.Error](err)
@@ -96,6 +133,9 @@ func asFault(err error, format string, args ...any) error {
 		_, remedy, _ := strings.Cut(failure.Stderr, "call:")
 		return fault.New(fault.PermissionDenied, "%s: it belongs to another user, so git does not trust it", fmt.Sprintf(format, args...)).
 			WithHint("%s", strings.TrimSpace(remedy))
+	case strings.Contains(failure.Stderr, "promisor remote") || strings.Contains(failure.Stderr, "lazy fetching disabled"):
+		return fault.New(fault.Invalid, "%s: it is a partial clone, some of its objects are not here, and banger fetches nothing",
+			fmt.Sprintf(format, args...)).WithHint("fetch them first: git fetch --refetch --no-filter; or --mode shallow, which needs those of HEAD only")
 	case strings.Contains(failure.Stderr, "Permission denied"):
 		return fault.Wrap(fault.PermissionDenied, failure, format, args...).
 			WithHint("make it readable, or leave it out: a line in .git/info/exclude")
@@ -173,9 +213,10 @@ func (p *parcel) fill(ctx context.Context, u *unit) error {
 	if err != nil {
 		return err
 	}
-	if links := full.Gitlinks(); len(links) > 0 && p.req.Mode == workspace.Shallow {
-		return fault.New(fault.Invalid, "%s has submodules (%s), which mode shallow does not send", u.snap.Top, someOf(links)).
-			WithHint("--mode full_copy")
+	if p.req.Mode == workspace.Shallow {
+		if err := refuseSubmodules(u.snap.Top, full.Gitlinks()); err != nil {
+			return err
+		}
 	}
 	staged, writeErr := p.user.Output(ctx, u.snap.OnStaged("write-tree"))
 	if u.staged, err = gittree.ReadIndex(u.snap.Staged, u.snap.Format); err != nil {

@@ -4,11 +4,10 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/bangervm/banger/internal/agentrpc"
@@ -18,95 +17,90 @@ import (
 
 // take reads one pack into quarantine, checks it, and moves it into the vault.
 func (c *collector) take(ctx context.Context, r agentrpc.WorkspaceRepo, in *bufio.Reader) (err error) {
-	quarantine, err := scratch(c.req.Vault)
+	q, err := newQuarantine(c.git, c.req.Vault)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(quarantine)) }()
-	packs := filepath.Join(quarantine, "pack")
-	for _, dir := range []string{packs, filepath.Join(quarantine, "info")} {
-		if err := os.Mkdir(dir, 0o700); err != nil {
-			return err
-		}
-	}
-	objects := filepath.Join(c.req.Vault, "objects")
-	if err := os.WriteFile(filepath.Join(quarantine, "info", "alternates"), []byte(objects+"\n"), 0o600); err != nil {
-		return err
-	}
-	env := []string{"GIT_OBJECT_DIRECTORY=" + quarantine}
-	if err := c.index(ctx, env, in); err != nil {
-		return err
-	}
-	if err := c.connected(ctx, env, r); err != nil {
-		return err
-	}
-	files, err := os.ReadDir(packs)
+	defer func() { err = errors.Join(err, q.remove()) }()
+	pack, err := c.spool(ctx, q, in)
 	if err != nil {
+		return err
+	}
+	if err := c.index(ctx, q, pack); err != nil {
+		return err
+	}
+	if err := c.connected(ctx, q, r); err != nil {
 		return err
 	}
 	// A pack without an index is not there for git, so the index comes last.
-	slices.SortFunc(files, func(a, b os.DirEntry) int { return strings.Compare(filepath.Ext(b.Name()), filepath.Ext(a.Name())) })
-	for _, f := range files {
-		if err := os.Rename(filepath.Join(packs, f.Name()), filepath.Join(objects, "pack", f.Name())); err != nil {
+	into := filepath.Join(c.req.Vault, "objects", "pack")
+	for _, ext := range []string{".rev", ".pack", ".idx"} {
+		from := strings.TrimSuffix(pack, ".pack") + ext
+		err := os.Rename(from, filepath.Join(into, filepath.Base(from)))
+		if err != nil && (ext != ".rev" || !errors.Is(err, fs.ErrNotExist)) {
 			return err
 		}
 	}
 	return nil
 }
 
-// index lets git read a pack, bounded, and check each object in it.
-func (c *collector) index(ctx context.Context, env []string, in *bufio.Reader) error {
-	chunks := &agentrpc.ChunkReader{R: in}
-	source := &observed{Reader: chunks}
-	err := c.git.Run(ctx, gittree.Cmd{
-		Env: env, Stdin: source,
-		Args: []string{"index-pack", "--strict", "--stdin", fmt.Sprintf("--max-input-size=%d", c.g.limits.PackBytes)},
-	})
-	if source.err != nil && !errors.Is(source.err, io.EOF) {
-		return hostile(ctx, source.err)
+// spool writes a pack that a guest sends to a file, so that no git waits for a
+// guest.
+func (c *collector) spool(ctx context.Context, q *quarantine, in *bufio.Reader) (path string, err error) {
+	path = filepath.Join(q.objects, "pack", guestPack+"-"+randomName()+".pack")
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	n, err := io.Copy(file, io.LimitReader(&agentrpc.ChunkReader{R: in}, c.left+1))
+	if err != nil {
+		return "", hostile(ctx, err)
+	}
+	if n > c.left {
+		return "", fault.New(fault.Invalid, "the guest sends more than %d MiB of new objects", c.left>>20).
+			WithHint("in the guest, list large or generated files in .git/info/exclude, or export the work")
+	}
+	c.left -= n
+	return path, nil
+}
+
+// tolerated are complaints about how an object is written, which git's own
+// history is full of, and not about what it makes of a work tree.
+const tolerated = "badDate=ignore,badDateOverflow=ignore,badEmail=ignore,badFilemode=ignore,badName=ignore,badTimezone=ignore," +
+	"emptyName=ignore,missingEmail=ignore,missingNameBeforeEmail=ignore,missingSpaceBeforeDate=ignore,missingSpaceBeforeEmail=ignore," +
+	"multipleAuthors=ignore,zeroPaddedDate=ignore,zeroPaddedFilemode=ignore"
+
+// index lets git read a pack and check each object in it.
+func (c *collector) index(ctx context.Context, q *quarantine, pack string) error {
+	err := q.git.Run(ctx, gittree.Cmd{Env: q.env, Args: []string{"index-pack", "--strict=" + tolerated, pack}})
+	if err = excess(err); err == nil {
+		return nil
 	}
 	if failure, ok := asGitError(err); ok {
 		return fault.New(fault.Unavailable, "what the guest sent is refused: %s", printable(failure.Error()))
 	}
-	if err != nil {
-		return err
-	}
-	// The pack has ended for git; the sequence of chunks must too.
-	if n, err := io.Copy(io.Discard, io.LimitReader(chunks, 1)); err != nil || n > 0 {
-		return hostile(ctx, errors.Join(err, errors.New("something follows the pack")))
-	}
-	return nil
-}
-
-// observed keeps the error with which its reader ended.
-type observed struct {
-	io.Reader
-	err error
-}
-
-func (o *observed) Read(p []byte) (int, error) {
-	n, err := o.Reader.Read(p)
-	if err != nil {
-		o.err = err
-	}
-	return n, err
+	return err
 }
 
 // connected makes sure that nothing is missing from what arrived.
-func (c *collector) connected(ctx context.Context, env []string, r agentrpc.WorkspaceRepo) error {
+func (c *collector) connected(ctx context.Context, q *quarantine, r agentrpc.WorkspaceRepo) error {
 	var revs strings.Builder
 	revs.WriteString(r.Tree + "\n")
 	if (c.req.History || c.req.Base == "") && r.Head != "" {
 		revs.WriteString(r.Head + "\n")
 	}
-	known, err := presentIn(ctx, c.git, env, append([]string{strings.Repeat("0", len(r.Tree))}, c.req.Known...))
+	known, err := presentIn(ctx, c.git, q.env, append([]string{strings.Repeat("0", len(r.Tree))}, c.req.Known...))
 	if err != nil {
 		return err
 	}
 	for _, id := range known {
 		revs.WriteString("^" + id + "\n")
 	}
-	err = c.git.Run(ctx, gittree.Cmd{Env: env, Stdin: strings.NewReader(revs.String()), Args: []string{"rev-list", "--objects", "--quiet", "--stdin"}})
+	err = c.git.Run(ctx, gittree.Cmd{Env: q.env, Stdin: strings.NewReader(revs.String()), Args: []string{"rev-list", "--objects", "--quiet", "--stdin"}})
+	if err = excess(err); err == nil {
+		return nil
+	}
 	if failure, ok := asGitError(err); ok {
 		return fault.New(fault.Unavailable, "what the guest sent is not complete: %s", printable(failure.Error()))
 	}
@@ -129,4 +123,41 @@ func presentIn(ctx context.Context, git gittree.Git, env, ids []string) ([]strin
 		}
 	}
 	return have, err
+}
+
+// quarantine is a directory of objects that a vault does not have, and sees
+// those that it has.
+type quarantine struct {
+	git     gittree.Git
+	dir     string
+	objects string
+	env     []string
+}
+
+// newQuarantine makes an empty one beside the vault. Remove it.
+func newQuarantine(git gittree.Git, vault string) (*quarantine, error) {
+	dir, err := scratch(vault)
+	if err != nil {
+		return nil, err
+	}
+	q := &quarantine{git: git, dir: dir, objects: filepath.Join(dir, "objects")}
+	q.env = []string{"GIT_OBJECT_DIRECTORY=" + q.objects, "GIT_INDEX_FILE=" + filepath.Join(dir, "index")}
+	for _, below := range []string{"pack", "info"} {
+		if err := os.MkdirAll(filepath.Join(q.objects, below), 0o700); err != nil {
+			return nil, errors.Join(err, q.remove())
+		}
+	}
+	alternates := filepath.Join(q.objects, "info", "alternates")
+	if err := os.WriteFile(alternates, []byte(filepath.Join(vault, "objects")+"\n"), 0o600); err != nil {
+		return nil, errors.Join(err, q.remove())
+	}
+	return q, nil
+}
+
+func (q *quarantine) remove() error { return os.RemoveAll(q.dir) }
+
+// line is what git prints on one line.
+func (q *quarantine) line(ctx context.Context, args ...string) (string, error) {
+	out, err := q.git.Output(ctx, gittree.Cmd{Env: q.env, Args: args})
+	return strings.TrimSpace(string(out)), err
 }

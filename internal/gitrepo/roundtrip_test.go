@@ -134,19 +134,30 @@ func (l *loop) collect(history bool) (workspace.Collected, error) {
 	})
 }
 
+// write is an export of tree against base, but for its file.
+func (l *loop) write(base, tree string) workspace.WriteRequest {
+	return workspace.WriteRequest{Vault: l.vault, Base: base, Tree: tree, Sent: l.sent.BaseTree}
+}
+
+// apply returns the conflicts of an apply.
+func apply(ctx context.Context, g *gitrepo.Git, req workspace.ApplyRequest) ([]string, error) {
+	res, err := g.Apply(ctx, req)
+	return res.Conflicts, err
+}
+
 // export writes the work since base and returns the file.
 func (l *loop) export(format workspace.Format, base string) (string, workspace.Collected, error) {
 	got, err := l.collect(format != workspace.Patch)
 	if err != nil {
 		return "", got, err
 	}
-	if _, err := l.git.Diff(context.Background(), l.vault, base, got.Tree); err != nil {
+	if _, err := l.git.Diff(context.Background(), l.write(base, got.Tree)); err != nil {
 		return "", got, err
 	}
 	l.n++
 	file := filepath.Join(filepath.Dir(l.guest), fmt.Sprintf("export%d", l.n))
 	_, err = l.git.Write(context.Background(), workspace.WriteRequest{
-		Vault: l.vault, Base: base, Tree: got.Tree, Head: got.Head, Branch: got.Branch, Format: format, File: file,
+		Vault: l.vault, Base: base, Tree: got.Tree, Sent: l.sent.BaseTree, Head: got.Head, Branch: got.Branch, Format: format, File: file,
 	})
 	return file, got, err
 }
@@ -269,12 +280,12 @@ func TestRoundTrip(t *testing.T) {
 		if err != nil || read(t, again) != read(t, file) {
 			t.Fatalf("a second export differs: %v", err)
 		}
-		changes, err := l.git.Diff(context.Background(), l.vault, l.sent.BaseTree, got.Tree)
+		changes, err := l.git.Diff(context.Background(), l.write(l.sent.BaseTree, got.Tree))
 		if err != nil {
 			t.Fatalf("diff: %v", err)
 		}
 		copied := copyTree(t, l.host)
-		conflicts, err := l.git.Apply(context.Background(), workspace.ApplyRequest{Top: l.host, Patch: file, Files: changes})
+		conflicts, err := apply(context.Background(), l.git, workspace.ApplyRequest{Top: l.host, Patch: file, Files: changes})
 		ignored := strings.Split(git(t, l.host, "ls-files", "-o", "-i", "--exclude-standard", "-z"), "\x00")
 		for _, path := range conflicts { // what was not sent may be in the way, or in a directory that is
 			if !slices.ContainsFunc(ignored, func(i string) bool { return i == path || strings.HasPrefix(i, path+"/") }) {

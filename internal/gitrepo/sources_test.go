@@ -20,11 +20,11 @@ func (l *loop) applied(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	changes, err := l.git.Diff(t.Context(), l.vault, l.sent.BaseTree, got.Tree)
+	changes, err := l.git.Diff(t.Context(), l.write(l.sent.BaseTree, got.Tree))
 	if err != nil {
 		t.Fatal(err)
 	}
-	conflicts, err := l.git.Apply(t.Context(), workspace.ApplyRequest{Top: l.host, Patch: file, Files: changes})
+	conflicts, err := apply(t.Context(), l.git, workspace.ApplyRequest{Top: l.host, Patch: file, Files: changes})
 	if err != nil || conflicts != nil {
 		t.Fatalf("apply: %v, conflicts %v\n%s", err, conflicts, read(t, file))
 	}
@@ -100,7 +100,7 @@ func TestAWorkTreeThatNobodySent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	changes, err := l.git.Diff(t.Context(), l.vault, got.Head, got.Tree)
+	changes, err := l.git.Diff(t.Context(), l.write(got.Head, got.Tree))
 	if err != nil || len(changes) != 1 || changes[0].Path != "b" {
 		t.Errorf("against the guest's HEAD: %+v, %v", changes, err)
 	}
@@ -120,11 +120,11 @@ func TestApplyIsAllOrNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	changes, err := l.git.Diff(t.Context(), l.vault, l.sent.BaseTree, got.Tree)
+	changes, err := l.git.Diff(t.Context(), l.write(l.sent.BaseTree, got.Tree))
 	if err != nil {
 		t.Fatal(err)
 	}
-	conflicts, err := l.git.Apply(t.Context(), workspace.ApplyRequest{Top: l.host, Patch: file, Files: changes})
+	conflicts, err := apply(t.Context(), l.git, workspace.ApplyRequest{Top: l.host, Patch: file, Files: changes})
 	if err != nil || strings.Join(conflicts, " ") != "a" {
 		t.Errorf("conflicts = %v, %v; want a", conflicts, err)
 	}
@@ -152,18 +152,18 @@ func TestApplyDoesNotStartWhatItCannotFinish(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	changes, err := l.git.Diff(t.Context(), l.vault, l.sent.BaseTree, got.Tree)
+	changes, err := l.git.Diff(t.Context(), l.write(l.sent.BaseTree, got.Tree))
 	if err != nil {
 		t.Fatal(err)
 	}
 	req := workspace.ApplyRequest{Top: l.host, Patch: file, Files: changes}
-	conflicts, err := l.git.Apply(t.Context(), req)
+	conflicts, err := apply(t.Context(), l.git, req)
 	if err != nil || strings.Join(conflicts, " ") != "d" {
 		t.Errorf("conflicts = %v, %v; want d", conflicts, err)
 	}
 	same(t, "a patch that does not apply", before, files(t, l.host))
 	// git alone would begin, and what it did is undone.
-	if _, err := l.git.Apply(t.Context(), workspace.ApplyRequest{Top: l.host, Patch: file, Files: []workspace.File{
+	if _, err := apply(t.Context(), l.git, workspace.ApplyRequest{Top: l.host, Patch: file, Files: []workspace.File{
 		{Path: "a", Status: "modified"}, {Path: "d/x", Status: "deleted"},
 	}}); err == nil {
 		t.Error("git has written over a directory")

@@ -6,108 +6,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 	"strings"
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/gittree"
 	"github.com/bangervm/banger/internal/workspace"
 )
-
-// diffArgs make one diff of all that git keeps, for `git apply`.
-func diffArgs(renames string) []string {
-	return []string{"diff-tree", "-r", renames, "--full-index", "--no-ext-diff", "--no-textconv", "--no-color", "--src-prefix=a/", "--dst-prefix=b/"}
-}
-
-// Diff implements workspace.Git. A path that no patch may have is a fault.
-func (g *Git) Diff(ctx context.Context, vault, from, to string) ([]workspace.File, error) {
-	git, err := g.alone(vault)
-	if err != nil {
-		return nil, err
-	}
-	base, err := resolve(ctx, git, from)
-	if err != nil {
-		return nil, err
-	}
-	how, err := renames(ctx, git, "", base, to)
-	if err != nil {
-		return nil, unknownBase(err, from)
-	}
-	out, err := git.Output(ctx, gittree.Cmd{Args: append(diffArgs(how), "-z", "--raw", "--numstat", base, to)})
-	if err != nil {
-		return nil, err
-	}
-	return parseDiff(gittree.Split(out))
-}
-
-// parseDiff reads the output of diff-tree -z --raw --numstat: first all files
-// with their status, then all with their numbers, in the same order.
-func parseDiff(items []string) ([]workspace.File, error) {
-	var files []workspace.File
-	i := 0
-	next := func() (string, error) {
-		if i == len(items) {
-			return "", errors.New("git diff-tree: the output ends early")
-		}
-		i++
-		return items[i-1], nil
-	}
-	for i < len(items) && strings.HasPrefix(items[i], ":") {
-		meta := strings.Fields(items[i])
-		i++
-		path, err := next()
-		if err != nil {
-			return nil, err
-		}
-		f := workspace.File{Path: path, Status: statusName(meta[len(meta)-1])}
-		if f.Status == "renamed" || f.Status == "copied" {
-			f.From = path
-			if f.Path, err = next(); err != nil {
-				return nil, err
-			}
-		}
-		for _, p := range []string{f.Path, f.From} {
-			if err := checkTreePath(p); p != "" && err != nil {
-				return nil, err
-			}
-		}
-		files = append(files, f)
-	}
-	for n := range files {
-		numbers, err := next()
-		if err != nil {
-			return nil, err
-		}
-		parts := strings.SplitN(numbers, "\t", 3)
-		if len(parts) != 3 {
-			return nil, fmt.Errorf("git diff-tree: %q are no numbers", numbers)
-		}
-		if parts[2] == "" { // a rename: both paths follow
-			i += 2
-		}
-		files[n].Binary = parts[0] == "-"
-		files[n].Insertions, _ = strconv.ParseInt(parts[0], 10, 64)
-		files[n].Deletions, _ = strconv.ParseInt(parts[1], 10, 64)
-	}
-	return files, nil
-}
-
-func statusName(letter string) string {
-	switch letter[:1] {
-	case "A":
-		return "added"
-	case "D":
-		return "deleted"
-	case "R":
-		return "renamed"
-	case "C":
-		return "copied"
-	case "T":
-		return "type_changed"
-	default:
-		return "modified"
-	}
-}
 
 // Write implements workspace.Git.
 func (g *Git) Write(ctx context.Context, req workspace.WriteRequest) (res workspace.WriteResult, err error) {
@@ -119,7 +23,10 @@ func (g *Git) Write(ctx context.Context, req workspace.WriteRequest) (res worksp
 	if req.Base, err = resolve(ctx, git, named); err != nil {
 		return res, err
 	}
-	w := &writer{git: git, req: req, res: workspace.WriteResult{Base: req.Base}}
+	w := &writer{git: git, limits: g.limits, req: req, res: workspace.WriteResult{Base: req.Base}}
+	if w.req.Tree, err = relink(ctx, git, req); err != nil {
+		return res, excess(err)
+	}
 	out, err := os.OpenFile(req.File, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return res, err
@@ -135,17 +42,21 @@ func (g *Git) Write(ctx context.Context, req workspace.WriteRequest) (res worksp
 	if err == nil {
 		w.res.Bytes, err = out.Seek(0, io.SeekEnd)
 	}
-	if err = errors.Join(err, out.Close()); err != nil {
-		return res, errors.Join(unknownBase(err, named), os.Remove(req.File))
+	if err = errors.Join(err, out.Close()); err == nil {
+		err = errors.Join(w.verify(ctx, req.File), w.attention(ctx))
+	}
+	if err != nil {
+		return res, errors.Join(unknownBase(excess(err), named), os.Remove(req.File))
 	}
 	return w.res, nil
 }
 
 // writer writes one export.
 type writer struct {
-	git gittree.Git
-	req workspace.WriteRequest
-	res workspace.WriteResult
+	git    gittree.Git
+	limits Limits
+	req    workspace.WriteRequest
+	res    workspace.WriteResult
 }
 
 func (w *writer) diff(ctx context.Context, out io.Writer, from, to string) error {
@@ -153,7 +64,10 @@ func (w *writer) diff(ctx context.Context, out io.Writer, from, to string) error
 	if err != nil {
 		return err
 	}
-	return w.git.Run(ctx, gittree.Cmd{Stdout: out, Args: append(diffArgs(how), "--binary", "-p", from, to)})
+	git, bounds := w.git, *w.git.Bounds
+	bounds.File = w.limits.PatchBytes
+	git.Bounds = &bounds
+	return git.Run(ctx, gittree.Cmd{Stdout: out, Args: append(diffArgs(how), "--binary", "-p", from, to)})
 }
 
 func (w *writer) note(format string, args ...any) {

@@ -37,11 +37,9 @@ type VM struct {
 }
 
 type workspaceState struct {
-	Path       string `json:"path"`
-	State      string `json:"state" jsonschema:"clean, changed or unknown: whether there is work that was not exported"`
-	Files      int    `json:"files"`
-	Insertions int64  `json:"insertions"`
-	Deletions  int64  `json:"deletions"`
+	Path  string `json:"path"`
+	State string `json:"state" jsonschema:"clean, changed or unknown: whether there is work that was not exported"`
+	Files int    `json:"files"`
 }
 
 func vmView(v api.VM) VM {
@@ -51,7 +49,7 @@ func vmView(v api.VM) VM {
 		ExitReason: v.ExitReason, ExitMessage: v.ExitMessage, Labels: v.Labels, CreatedAt: v.CreatedAt,
 	}
 	if w := v.Workspace; w != nil {
-		view.Workspace = &workspaceState{Path: w.Path, State: w.State, Files: w.Files, Insertions: w.Insertions, Deletions: w.Deletions}
+		view.Workspace = &workspaceState{Path: w.Path, State: w.State, Files: w.Files}
 	}
 	return view
 }

@@ -32,6 +32,7 @@ const maxExported = 10_000
 
 // Workspaces moves git work trees into VMs and work out of them.
 type Workspaces interface {
+	Check(ctx context.Context, req workspace.PrepareRequest) error
 	Prepare(ctx context.Context, req workspace.PrepareRequest, p operation.Progress) (workspace.Prepared, error)
 	Export(ctx context.Context, req workspace.ExportRequest, p operation.Progress) (workspace.Export, error)
 	OpenExport(ctx context.Context, name, id string) (io.ReadCloser, int64, error)
@@ -62,6 +63,11 @@ func (s *Server) workspaceRoutes(a huma.API) {
 		}}
 	}
 	handleStream(s, a, bytes, s.readExport)
+	check := route{
+		id: "check-workspace", method: http.MethodPost, path: "/workspaces/check", tag: "workspaces",
+		summary: "See whether a git work tree can be put into a VM",
+	}
+	handleEmpty(s, a, check, s.checkWorkspace)
 	accept := at("accept-export", http.MethodPost, "/exports/{id}/accept", "Say that the export is in safe hands", 0)
 	handleEmpty(s, a, accept, func(ctx context.Context, in *exportID) error { return s.Workspaces.Accept(ctx, in.Name, in.ID) })
 }
@@ -93,6 +99,16 @@ func (s *Server) prepareWorkspace(ctx context.Context, in *vmRequest[api.Prepare
 		return body, nil
 	})
 	return operationBody(op), err
+}
+
+type checkRequest struct{ Body api.PrepareWorkspace }
+
+func (s *Server) checkWorkspace(ctx context.Context, in *checkRequest) error {
+	mode, err := workspace.ParseMode(in.Body.Mode)
+	if err != nil {
+		return err
+	}
+	return s.Workspaces.Check(ctx, workspace.PrepareRequest{Path: in.Body.Path, Mode: mode, To: in.Body.To, Branch: in.Body.Branch})
 }
 
 func (s *Server) getWorkspace(ctx context.Context, in *Named) (api.Workspace, error) {
@@ -189,8 +205,7 @@ func workspaceBody(w workspace.Workspace, v vm.VM) api.Workspace {
 	return api.Workspace{
 		VM: v.Name, Path: w.Path, Source: w.Source, Mode: string(w.Mode), Branch: strings.TrimPrefix(w.Branch, "refs/heads/"),
 		HeadCommit: w.HeadCommit, BaseTree: w.BaseTree, PreparedAt: w.PreparedAt.UTC(), ExportedAt: when(w.ExportedAt),
-		State: string(workspace.Know(w, v)), Files: w.Work.Changes.Files, Insertions: w.Work.Changes.Insertions,
-		Deletions: w.Work.Changes.Deletions, Elsewhere: texts(w.Work.Elsewhere), MeasuredAt: when(w.Work.MeasuredAt),
+		State: string(workspace.Know(w, v)), Files: w.Work.Files, Elsewhere: texts(w.Work.Elsewhere), MeasuredAt: when(w.Work.MeasuredAt),
 	}
 }
 
@@ -198,7 +213,7 @@ func exportBody(e workspace.Export) api.Export {
 	body := api.Export{
 		ID: e.ID, BaseCommit: e.BaseCommit, Tree: e.Tree, Format: string(e.Format), Bytes: e.Bytes,
 		Files: make([]api.ExportedFile, 0, min(len(e.Files), maxExported)), FileCount: len(e.Files), Insertions: e.Changes.Insertions, Deletions: e.Changes.Deletions,
-		Notes: texts(e.Notes), Checked: e.Checked, Conflicts: texts(e.Conflicts), Applied: e.Applied,
+		Notes: texts(e.Notes), Checked: e.Checked, Conflicts: texts(e.Conflicts), Applied: e.Applied, Already: e.Already,
 	}
 	for _, f := range e.Files[:min(len(e.Files), maxExported)] {
 		out := api.ExportedFile{

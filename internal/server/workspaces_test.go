@@ -36,6 +36,13 @@ func (w *workspaces) Prepare(_ context.Context, req workspace.PrepareRequest, _ 
 	return workspace.Prepared{Workspace: w.all[req.VM], Files: 3, Bytes: 9, Notes: []string{"n"}}, nil
 }
 
+func (w *workspaces) Check(_ context.Context, req workspace.PrepareRequest) error {
+	if req.Mode == workspace.Shallow && strings.Contains(req.Path, "submodules") {
+		return fault.New(fault.Invalid, "%s has submodules", req.Path).WithHint("--mode full_copy")
+	}
+	return nil
+}
+
 func (w *workspaces) Export(_ context.Context, req workspace.ExportRequest, _ operation.Progress) (workspace.Export, error) {
 	return workspace.Export{ID: "e", BaseCommit: "t", Format: req.Format, Files: []workspace.File{{Path: "caf\xe9", Status: "added"}}, Bytes: 5}, nil
 }

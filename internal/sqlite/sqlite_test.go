@@ -145,6 +145,11 @@ func TestUpgrade(t *testing.T) {
 			if diff := cmp.Diff([]vm.VM{want}, got); diff != "" {
 				t.Errorf("VM after the upgrade (-want +got):\n%s", diff)
 			}
+			if version == 7 { // the first with a workspace in its data
+				if w, err := db.Workspaces().Get(t.Context(), want.ID); err != nil || w.Work.Files != 3 || w.Work.Tree != "t3" || w.Offered.Tree != "t2" {
+					t.Errorf("workspace after the upgrade: %+v, %v", w, err)
+				}
+			}
 			if err := db.Operations().Save(t.Context(), operation.Operation{ID: "a", State: operation.Running}); err != nil {
 				t.Errorf("save an operation after the upgrade: %v", err)
 			}

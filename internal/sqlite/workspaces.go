@@ -20,11 +20,11 @@ var _ workspace.Store = (*Workspaces)(nil)
 func (db *DB) Workspaces() *Workspaces { return &Workspaces{db: db.sql} }
 
 const workspaceColumns = `vm_id, vault, source, path, mode, format, branch, head_commit, base_tree, prepared_at,
-	exported_tree, exported_at, offered_id, offered_tree, tree, files, insertions, deletions, elsewhere,
+	exported_tree, exported_at, applied_tree, offered_id, offered_tree, tree, files, elsewhere,
 	measured_at, start_id, final`
 
 const putWorkspace = `INSERT OR REPLACE INTO workspaces (` + workspaceColumns + `)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 // Get implements workspace.Store.
 func (s *Workspaces) Get(ctx context.Context, vmID string) (workspace.Workspace, error) {
@@ -102,8 +102,8 @@ func workspaceValues(w workspace.Workspace) ([]any, error) {
 	elsewhere, err := encode(w.Work.Elsewhere)
 	return []any{
 		w.VMID, w.Vault, w.Source, w.Path, string(w.Mode), w.Format, w.Branch, w.HeadCommit, w.BaseTree, nanos(w.PreparedAt),
-		w.ExportedTree, nanos(w.ExportedAt), w.Offered.ID, w.Offered.Tree,
-		w.Work.Tree, w.Work.Changes.Files, w.Work.Changes.Insertions, w.Work.Changes.Deletions, elsewhere,
+		w.ExportedTree, nanos(w.ExportedAt), w.AppliedTree, w.Offered.ID, w.Offered.Tree,
+		w.Work.Tree, w.Work.Files, elsewhere,
 		nanos(w.Work.MeasuredAt), w.Work.StartID, w.Work.Final,
 	}, err
 }
@@ -114,8 +114,8 @@ func scanWorkspace(row interface{ Scan(...any) error }) (workspace.Workspace, er
 	var prepared, exported, measured int64
 	err := row.Scan(
 		&w.VMID, &w.Vault, &w.Source, &w.Path, &w.Mode, &w.Format, &w.Branch, &w.HeadCommit, &w.BaseTree, &prepared,
-		&w.ExportedTree, &exported, &w.Offered.ID, &w.Offered.Tree,
-		&w.Work.Tree, &w.Work.Changes.Files, &w.Work.Changes.Insertions, &w.Work.Changes.Deletions, &elsewhere,
+		&w.ExportedTree, &exported, &w.AppliedTree, &w.Offered.ID, &w.Offered.Tree,
+		&w.Work.Tree, &w.Work.Files, &elsewhere,
 		&measured, &w.Work.StartID, &w.Work.Final,
 	)
 	if err != nil {

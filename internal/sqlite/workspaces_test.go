@@ -21,10 +21,10 @@ func TestEveryFieldOfAWorkspaceIsStored(t *testing.T) {
 	at := time.Date(2026, 11, 23, 12, 0, 0, 7, time.UTC)
 	want := workspace.Workspace{
 		VMID: v.ID, Vault: "v", Source: "/src", Path: "/root/repo", Mode: workspace.FullCopy, Format: "sha1", Branch: "refs/heads/main",
-		HeadCommit: "c0", BaseTree: "t0", PreparedAt: at, ExportedTree: "t1", ExportedAt: at.Add(time.Second),
+		HeadCommit: "c0", BaseTree: "t0", PreparedAt: at, ExportedTree: "t1", ExportedAt: at.Add(time.Second), AppliedTree: "t4",
 		Offered: workspace.Offer{ID: "e", Tree: "t2"},
 		Work: workspace.Work{
-			Changes: workspace.Changes{Files: 3, Insertions: 10, Deletions: 2}, Tree: "t3", Elsewhere: []string{"feature"},
+			Files: 3, Tree: "t3", Elsewhere: []string{"feature"},
 			MeasuredAt: at.Add(time.Minute), StartID: "s", Final: true,
 		},
 	}

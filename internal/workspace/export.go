@@ -14,9 +14,10 @@ import (
 // ExportRequest asks for the work done in a guest. Empty values are defaults.
 type ExportRequest struct {
 	VM string
-	// BaseCommit is what the export is against: a commit or a tree. Empty: the
-	// tree that was sent (for a mailbox and a bundle: the commit), or the
-	// guest's HEAD when nothing was.
+	// BaseCommit is what the export is against: a revision, or a tree's name.
+	// Empty: what the user's work tree has, as it was sent or applied since (for
+	// a mailbox and a bundle: the commit that was sent), or the guest's HEAD when
+	// nothing was.
 	BaseCommit string
 	Format     Format
 	// Path is the work tree in the guest; empty: the workspace's.
@@ -107,37 +108,52 @@ func (s *Service) open(ctx context.Context, v vm.VM, req ExportRequest) (*export
 // base is what an export is against.
 func (e *exporting) base() string {
 	switch {
-	case e.req.BaseCommit != "":
-		return e.req.BaseCommit
 	case !e.found:
 		return e.got.Head
 	case e.req.Format != Patch && e.w.HeadCommit != "":
 		return e.w.HeadCommit
 	default:
-		return e.w.BaseTree
+		return e.w.applied()
 	}
 }
 
-func (s *Service) write(ctx context.Context, e *exporting) error {
-	base := e.base()
-	if base == "" {
-		return fault.New(fault.Conflict, "%s has no commit yet, and none was sent to it", e.w.Path).WithHint("--base-commit")
+// resolve finds what the user means by the base.
+func (s *Service) resolve(ctx context.Context, e *exporting, vault string) (string, error) {
+	if e.req.BaseCommit == "" {
+		return e.base(), nil
 	}
+	req := ResolveRequest{Revision: e.req.BaseCommit, Vault: vault, Head: e.got.Head, Branch: e.got.Branch}
+	if e.found {
+		req.Top = e.w.Source
+	}
+	return s.deps.Git.Resolve(ctx, req)
+}
+
+func (s *Service) write(ctx context.Context, e *exporting) error {
 	vault, err := s.deps.Vaults.Vault(e.w.VMID, e.w.Vault)
 	if err != nil {
 		return err
 	}
-	files, err := s.deps.Git.Diff(ctx, vault, base, e.got.Tree)
+	base, err := s.resolve(ctx, e, vault)
+	if err != nil {
+		return err
+	}
+	if base == "" {
+		return fault.New(fault.Conflict, "%s has no commit yet, and none was sent to it", e.w.Path).WithHint("--base-commit")
+	}
+	req := WriteRequest{
+		Vault: vault, Base: base, Tree: e.got.Tree, Sent: e.w.BaseTree, Head: e.got.Head, Branch: e.got.Branch, Format: e.req.Format,
+	}
+	files, err := s.deps.Git.Diff(ctx, req)
 	if err != nil {
 		return err
 	}
 	id := newID()
-	if e.file, err = s.deps.Vaults.Export(e.w.VMID, id); err != nil {
+	if req.File, err = s.deps.Vaults.Export(e.w.VMID, id); err != nil {
 		return err
 	}
-	res, err := s.deps.Git.Write(ctx, WriteRequest{
-		Vault: vault, Base: base, Tree: e.got.Tree, Head: e.got.Head, Branch: e.got.Branch, Format: e.req.Format, File: e.file,
-	})
+	e.file = req.File
+	res, err := s.deps.Git.Write(ctx, req)
 	if err != nil {
 		return err
 	}
@@ -181,7 +197,7 @@ func elsewhereNotes(got Collected) []string {
 // it, all that was done: it is what was sent or what was exported already, and
 // not something that was made in the guest since.
 func (w Workspace) covers(base string) bool {
-	return base == w.BaseTree || base == w.HeadCommit || base == w.ExportedTree
+	return base == w.BaseTree || base == w.HeadCommit || base == w.ExportedTree || base == w.AppliedTree
 }
 
 // tidy removes the vaults of a VM but the one that its record names.
@@ -197,18 +213,33 @@ func (s *Service) apply(ctx context.Context, e *exporting) error {
 	if e.req.Format != Patch {
 		return fault.New(fault.Invalid, "format %s cannot be applied to a work tree", e.req.Format).WithHint("leave --format out")
 	}
-	conflicts, err := s.deps.Git.Apply(ctx, ApplyRequest{
+	res, err := s.deps.Git.Apply(ctx, ApplyRequest{
 		Top: e.w.Source, Patch: e.file, Files: e.out.Files, CheckOnly: !e.req.Apply,
 	})
 	if err != nil {
 		return err
 	}
-	e.out.Checked, e.out.Conflicts = true, conflicts
-	if !e.req.Apply || len(conflicts) > 0 {
+	e.out.Checked, e.out.Conflicts, e.out.Already = true, res.Conflicts, res.Already
+	if !e.req.Apply || len(res.Conflicts) > 0 {
 		return nil
 	}
-	e.out.Applied = true
-	return s.accept(context.WithoutCancel(ctx), e.w.VMID, e.out.ID)
+	e.out.Applied = !res.Already
+	return s.applied(context.WithoutCancel(ctx), e)
+}
+
+// applied records that the user's work tree has the export: what is exported
+// next is against that.
+func (s *Service) applied(ctx context.Context, e *exporting) error {
+	_, err := s.deps.Store.Update(ctx, e.w.VMID, func(w *Workspace) error {
+		if w.Vault == e.w.Vault {
+			w.AppliedTree = e.out.Tree
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.accept(ctx, e.w.VMID, e.out.ID)
 }
 
 // OpenExport opens the file of a VM's last export; the caller closes it.
@@ -230,6 +261,11 @@ func (s *Service) Accept(ctx context.Context, name, id string) error {
 	if _, found, err := s.Find(ctx, v.ID); err != nil || !found {
 		return err
 	}
+	release, err := s.turn(ctx, v.ID)
+	if err != nil {
+		return err
+	}
+	defer release()
 	return s.accept(ctx, v.ID, id)
 }
 
@@ -241,20 +277,20 @@ func (s *Service) accept(ctx context.Context, vmID, id string) error {
 		w.ExportedTree, w.ExportedAt = w.Offered.Tree, s.now()
 		w.Offered = Offer{}
 		if w.Work.Tree == w.ExportedTree {
-			w.Work.Changes = Changes{}
+			w.Work.Files = 0
 		}
 		return nil
 	})
 	if err != nil || w.Work.Tree == w.since() {
 		return err
 	}
-	changes, err := s.changes(ctx, w, w.Work.Tree)
+	files, err := s.changed(ctx, w, w.Work.Tree)
 	if err != nil {
 		return err
 	}
 	_, err = s.deps.Store.Update(ctx, vmID, func(now *Workspace) error {
 		if now.Work.Tree == w.Work.Tree {
-			now.Work.Changes = changes
+			now.Work.Files = files
 		}
 		return nil
 	})

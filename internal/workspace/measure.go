@@ -176,7 +176,7 @@ func past(state vm.State) string {
 // describe is a phrase for messages.
 func (w Work) describe() string {
 	var parts []string
-	if n := w.Changes.Files; n == 1 {
+	if n := w.Files; n == 1 {
 		parts = append(parts, "changes in 1 file")
 	} else if n > 1 {
 		parts = append(parts, fmt.Sprintf("changes in %d files", n))
@@ -206,34 +206,47 @@ func (s *Service) measure(ctx context.Context, w Workspace, v vm.VM, final bool)
 }
 
 func (s *Service) record(ctx context.Context, w Workspace, v vm.VM, got Collected, final bool) (Workspace, error) {
-	changes, err := s.changes(ctx, w, got.Tree)
+	files, err := s.changed(ctx, w, got.Tree)
 	if err != nil {
 		return w, err
 	}
 	work := Work{
-		Changes: changes, Tree: got.Tree, Elsewhere: got.Elsewhere, MeasuredAt: s.now(), StartID: v.StartID, Final: final,
+		Files: files, Tree: got.Tree, Elsewhere: got.Elsewhere, MeasuredAt: s.now(), StartID: v.StartID, Final: final,
 	}
-	return s.deps.Store.Update(ctx, v.ID, func(now *Workspace) error {
+	now, err := s.deps.Store.Update(ctx, v.ID, func(now *Workspace) error {
 		if now.Vault == w.Vault {
 			now.Work = work
 		}
 		return nil
 	})
+	if err == nil {
+		s.trim(ctx, now)
+	}
+	return now, err
 }
 
-func (s *Service) changes(ctx context.Context, w Workspace, tree string) (Changes, error) {
+// trim removes what came from the guest and nothing needs any more. It is done
+// again at the next look.
+func (s *Service) trim(ctx context.Context, w Workspace) {
+	vault, err := s.deps.Vaults.Vault(w.VMID, w.Vault)
+	if err == nil {
+		err = s.deps.Git.Trim(ctx, vault, w.needed())
+	}
+	if err != nil {
+		s.deps.Log.Warn("vault not trimmed", "vm", w.VMID, "error", err)
+	}
+}
+
+// changed returns how many files of a tree no export has.
+func (s *Service) changed(ctx context.Context, w Workspace, tree string) (int, error) {
 	if tree == w.since() {
-		return Changes{}, nil
+		return 0, nil
 	}
 	vault, err := s.deps.Vaults.Vault(w.VMID, w.Vault)
 	if err != nil {
-		return Changes{}, err
+		return 0, err
 	}
-	files, err := s.deps.Git.Diff(ctx, vault, w.since(), tree)
-	if errors.Is(err, fault.Invalid) { // a path that no export will carry is a change, too
-		return Changes{Files: 1}, nil
-	}
-	return sum(files), err
+	return s.deps.Git.Count(ctx, vault, w.since(), tree)
 }
 
 func sum(files []File) Changes {
@@ -259,6 +272,7 @@ func (s *Service) collect(ctx context.Context, w Workspace, v vm.VM, history boo
 	}
 	defer closing(stream, &err)
 	return s.deps.Git.Collect(ctx, stream, CollectRequest{
-		Vault: vault, Base: w.BaseTree, History: history, Known: []string{w.BaseTree, w.HeadCommit, w.Work.Tree, w.ExportedTree},
+		Vault: vault, Base: w.BaseTree, History: history, Known: append(w.needed(), w.HeadCommit),
+		MaxBytes: v.DiskBytes,
 	})
 }

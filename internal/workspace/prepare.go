@@ -67,7 +67,7 @@ func (s *Service) Prepare(ctx context.Context, req PrepareRequest, p operation.P
 	if err != nil {
 		return Prepared{}, err
 	}
-	parcel, err := s.deps.Git.Pack(ctx, PackRequest{Path: req.Path, Mode: req.Mode, Branch: req.Branch, Vault: vault})
+	parcel, err := s.pack(ctx, PackRequest{Path: req.Path, Mode: req.Mode, Branch: req.Branch, Vault: vault})
 	if err != nil {
 		return Prepared{}, err
 	}
@@ -79,6 +79,33 @@ func (s *Service) Prepare(ctx context.Context, req PrepareRequest, p operation.P
 		s.deps.Log.Warn("vaults not swept", "vm", v.ID, "error", tidyErr)
 	}
 	return sent, err
+}
+
+// readLimit bounds the reading of the user's work tree: a filter of the user's
+// that never answers must not hold the workspace for ever.
+const readLimit = 10 * time.Minute
+
+// checkLimit bounds a look at it.
+const checkLimit = time.Minute
+
+func (s *Service) pack(ctx context.Context, req PackRequest) (Parcel, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, readLimit, fault.New(fault.Unavailable, "git did not read %s in %s", req.Path, readLimit).
+		WithHint("does git status end there? a filter in its configuration may wait for something"))
+	defer cancel()
+	return s.deps.Git.Pack(ctx, req)
+}
+
+// Check says beforehand what Prepare will refuse of a work tree on the host.
+func (s *Service) Check(ctx context.Context, req PrepareRequest) error {
+	if req.To == "" {
+		req.To = DefaultPath
+	}
+	if err := checkGuestPath(req.To); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, checkLimit, fault.New(fault.Unavailable, "git did not look at %s in %s", req.Path, checkLimit))
+	defer cancel()
+	return s.deps.Git.Check(ctx, PackRequest{Path: req.Path, Mode: req.Mode, Branch: req.Branch})
 }
 
 // deliver sends a parcel and records it.

@@ -33,15 +33,26 @@ type VMs interface {
 type Git interface {
 	// Pack reads the user's work tree, changes nothing in it, and makes the vault.
 	Pack(ctx context.Context, req PackRequest) (Parcel, error)
+	// Check says beforehand what Pack will refuse, as far as that is quickly seen.
+	Check(ctx context.Context, req PackRequest) error
 	// Collect reads the work tree that a guest sends, into the vault.
 	Collect(ctx context.Context, guest io.ReadWriter, req CollectRequest) (Collected, error)
-	// Diff compares two trees (or commits) of the vault.
-	Diff(ctx context.Context, vault, from, to string) ([]File, error)
-	// Write writes an export to a new file.
+	// Count returns how many files differ between two trees of the vault.
+	Count(ctx context.Context, vault, from, to string) (int, error)
+	// Diff returns the files that Write will put into an export.
+	Diff(ctx context.Context, req WriteRequest) ([]File, error)
+	// Write writes an export to a new file. One that does not make of the base
+	// what is in the tree is refused.
 	Write(ctx context.Context, req WriteRequest) (WriteResult, error)
+	// Resolve returns the name of the commit or tree in a vault that the user
+	// means. NotFound when it is not there, Invalid when it cannot be a name.
+	Resolve(ctx context.Context, req ResolveRequest) (string, error)
+	// Trim removes from the vault what came from the guest and is not needed by
+	// the trees roots, when there is enough of it.
+	Trim(ctx context.Context, vault string, roots []string) error
 	// Apply checks whether a patch applies to a work tree of the user, and
-	// applies all of it or nothing. The result are the files in its way.
-	Apply(ctx context.Context, req ApplyRequest) (conflicts []string, err error)
+	// applies all of it or nothing.
+	Apply(ctx context.Context, req ApplyRequest) (ApplyResult, error)
 }
 
 // PackRequest says what to read.
@@ -78,6 +89,8 @@ type CollectRequest struct {
 	Vault string   // made if nothing was sent, and so it does not exist
 	Base  string   // the tree that was sent; empty: none
 	Known []string // trees and commits that need not be sent again
+	// MaxBytes bounds what the vault may hold of the guest; 0: the limit of the host.
+	MaxBytes int64
 	// History asks for commits too.
 	History bool
 }
@@ -96,10 +109,21 @@ type WriteRequest struct {
 	Vault  string
 	Base   string // a tree or a commit
 	Tree   string
+	Sent   string // the tree that was sent; empty: none
 	Head   string // the guest's HEAD; empty: not known
 	Branch string
 	Format Format
 	File   string // path of the file to make
+}
+
+// ResolveRequest is a revision as the user wrote it, and where to look for it:
+// in the vault, in the user's work tree, and from the guest's HEAD.
+type ResolveRequest struct {
+	Revision string
+	Vault    string
+	Top      string // the user's work tree; empty: none
+	Head     string // the guest's HEAD; empty: not known
+	Branch   string // of the guest's HEAD
 }
 
 // WriteResult says what was exported.
@@ -115,6 +139,12 @@ type ApplyRequest struct {
 	Patch     string // path of the file
 	Files     []File // what it changes
 	CheckOnly bool
+}
+
+// ApplyResult says what came of an apply.
+type ApplyResult struct {
+	Conflicts []string // the files in the patch's way; nothing was changed
+	Already   bool     // the work tree has the patch already; nothing was changed
 }
 
 // Guests reaches the agents in guests.

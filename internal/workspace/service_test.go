@@ -34,6 +34,10 @@ type world struct {
 	kept    string
 	applied bool
 	inWay   []string
+	already bool // the host's work tree has the patch
+
+	roots    []string // of the last trim
+	resolved []workspace.ResolveRequest
 }
 
 func newWorld(t *testing.T) (*world, *workspace.Service) {
@@ -95,21 +99,37 @@ func (w *world) Collect(context.Context, io.ReadWriter, workspace.CollectRequest
 	return got, w.readErr
 }
 
-func (w *world) Diff(_ context.Context, _, from, to string) ([]workspace.File, error) {
+func (w *world) Diff(_ context.Context, req workspace.WriteRequest) ([]workspace.File, error) {
 	var files []workspace.File
-	for _, r := range strings.TrimPrefix(to, from) {
+	for _, r := range strings.TrimPrefix(req.Tree, req.Base) {
 		files = append(files, workspace.File{Path: string(r), Status: "added", Insertions: 2})
 	}
 	return files, nil
 }
 
+func (w *world) Count(_ context.Context, _, from, to string) (int, error) {
+	return len(strings.TrimPrefix(to, from)), nil
+}
+
+func (w *world) Trim(_ context.Context, _ string, roots []string) error {
+	w.roots = roots
+	return nil
+}
+
+func (w *world) Resolve(_ context.Context, req workspace.ResolveRequest) (string, error) {
+	w.resolved = append(w.resolved, req)
+	return req.Revision, nil
+}
+
+func (w *world) Check(context.Context, workspace.PackRequest) error { return w.readErr }
+
 func (w *world) Write(_ context.Context, req workspace.WriteRequest) (workspace.WriteResult, error) {
 	return workspace.WriteResult{Base: req.Base, Bytes: 5}, nil
 }
 
-func (w *world) Apply(_ context.Context, req workspace.ApplyRequest) ([]string, error) {
-	w.applied = !req.CheckOnly && len(w.inWay) == 0
-	return w.inWay, nil
+func (w *world) Apply(_ context.Context, req workspace.ApplyRequest) (workspace.ApplyResult, error) {
+	w.applied = !req.CheckOnly && len(w.inWay) == 0 && !w.already
+	return workspace.ApplyResult{Conflicts: w.inWay, Already: w.already}, nil
 }
 
 func (w *world) Workspace(_ context.Context, _ string, req workspace.GuestRequest) (io.ReadWriteCloser, error) {
@@ -345,7 +365,7 @@ func TestRefreshIsNoOlderThanItsAsking(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.tree = "t-a" // in the same instant
-	if err := s.Refresh(t.Context(), w.vm); err != nil || w.record["v1"].Work.Changes.Files != 1 {
+	if err := s.Refresh(t.Context(), w.vm); err != nil || w.record["v1"].Work.Files != 1 {
 		t.Errorf("in the instant of the look before: %v, %+v", err, w.record["v1"].Work)
 	}
 	w.reading, w.goOn = make(chan string), make(chan struct{})
@@ -364,7 +384,7 @@ func TestRefreshIsNoOlderThanItsAsking(t *testing.T) {
 	}
 	<-w.reading
 	w.goOn <- struct{}{}
-	if err := <-second; err != nil || w.record["v1"].Work.Changes.Files != 2 {
+	if err := <-second; err != nil || w.record["v1"].Work.Files != 2 {
 		t.Errorf("asked after the work was done: %v, %+v", err, w.record["v1"].Work)
 	}
 }

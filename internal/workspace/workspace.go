@@ -5,6 +5,7 @@ package workspace
 
 import (
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,6 +63,9 @@ type Workspace struct {
 	// ExportedTree is what was exported last; empty: nothing yet.
 	ExportedTree string
 	ExportedAt   time.Time
+	// AppliedTree is what the user's work tree has of the guest's work since the
+	// last apply; empty: what was sent.
+	AppliedTree string
 	// Offered is the last export, which counts once it is accepted.
 	Offered Offer
 	Work    Work
@@ -78,9 +82,28 @@ func (w Workspace) since() string {
 	return w.BaseTree
 }
 
+// applied is what the user's work tree has.
+func (w Workspace) applied() string {
+	if w.AppliedTree != "" {
+		return w.AppliedTree
+	}
+	return w.BaseTree
+}
+
+// needed are the trees of the vault that are still compared with others.
+func (w Workspace) needed() []string {
+	var trees []string
+	for _, tree := range []string{w.BaseTree, w.Work.Tree, w.ExportedTree, w.AppliedTree, w.Offered.Tree} {
+		if tree != "" && !slices.Contains(trees, tree) {
+			trees = append(trees, tree)
+		}
+	}
+	return trees
+}
+
 // Work is how a workspace was found when it was last looked at.
 type Work struct {
-	Changes Changes
+	Files int // that differ from what was sent or exported
 	// Tree is the work tree's; Elsewhere are the branches, and the stash, with
 	// commits that its HEAD does not have and that no export has carried, and,
 	// after Uncommitted, linked work trees.
@@ -114,7 +137,7 @@ const (
 )
 
 // Any reports whether there is anything that no export has.
-func (w Work) Any() bool { return w.Changes.Files > 0 || len(w.Elsewhere) > 0 }
+func (w Work) Any() bool { return w.Files > 0 || len(w.Elsewhere) > 0 }
 
 // Format is what an export is written as.
 type Format string
@@ -164,4 +187,6 @@ type Export struct {
 	Checked   bool
 	Conflicts []string
 	Applied   bool
+	// Already says that it was in the work tree before.
+	Already bool
 }

@@ -1,0 +1,137 @@
+package gitrepo
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/bangervm/banger/internal/gittree"
+	"github.com/bangervm/banger/internal/workspace"
+)
+
+// diffArgs make one diff of all that git keeps, for `git apply`.
+func diffArgs(renames string) []string {
+	return []string{"diff-tree", "-r", renames, "--full-index", "--no-ext-diff", "--no-textconv", "--no-color", "--src-prefix=a/", "--dst-prefix=b/"}
+}
+
+// Diff implements workspace.Git. A path that no patch may have is a fault.
+func (g *Git) Diff(ctx context.Context, req workspace.WriteRequest) ([]workspace.File, error) {
+	git, err := g.alone(req.Vault)
+	if err != nil {
+		return nil, err
+	}
+	base, err := resolve(ctx, git, req.Base)
+	if err != nil {
+		return nil, err
+	}
+	to, err := relink(ctx, git, req)
+	if err != nil {
+		return nil, unknownBase(excess(err), req.Base)
+	}
+	how, err := renames(ctx, git, "", base, to)
+	if err != nil {
+		return nil, unknownBase(excess(err), req.Base)
+	}
+	out, err := git.Output(ctx, gittree.Cmd{Args: append(diffArgs(how), "-z", "--raw", "--numstat", base, to)})
+	if err != nil {
+		return nil, excess(err)
+	}
+	return parseDiff(gittree.Split(out))
+}
+
+// Count implements workspace.Git. Only trees are compared: no file is read.
+func (g *Git) Count(ctx context.Context, vault, from, to string) (int, error) {
+	git, err := g.alone(vault)
+	if err != nil {
+		return 0, err
+	}
+	count := counter{most: 2 * g.limits.Files} // a name and a path for each
+	err = git.Run(ctx, gittree.Cmd{Stdout: &count, Args: []string{"diff-tree", "-r", "-z", "--no-renames", "--raw", from, to}})
+	if count.items < count.most && err != nil {
+		return 0, excess(err)
+	}
+	return count.items / 2, nil
+}
+
+// counter counts items that end in a zero byte, and fails at the last of most.
+type counter struct{ items, most int }
+
+func (c *counter) Write(p []byte) (int, error) {
+	if c.items += bytes.Count(p, []byte{0}); c.items >= c.most {
+		c.items = c.most
+		return 0, errors.New("enough")
+	}
+	return len(p), nil
+}
+
+// parseDiff reads the output of diff-tree -z --raw --numstat: first all files
+// with their status, then all with their numbers, in the same order.
+func parseDiff(items []string) ([]workspace.File, error) {
+	var files []workspace.File
+	i := 0
+	next := func() (string, error) {
+		if i == len(items) {
+			return "", errors.New("git diff-tree: the output ends early")
+		}
+		i++
+		return items[i-1], nil
+	}
+	for i < len(items) && strings.HasPrefix(items[i], ":") {
+		meta := strings.Fields(items[i])
+		i++
+		path, err := next()
+		if err != nil {
+			return nil, err
+		}
+		f := workspace.File{Path: path, Status: statusName(meta[len(meta)-1])}
+		if f.Status == "renamed" || f.Status == "copied" {
+			f.From = path
+			if f.Path, err = next(); err != nil {
+				return nil, err
+			}
+		}
+		for _, p := range []string{f.Path, f.From} {
+			if err := checkTreePath(p); p != "" && err != nil {
+				return nil, err
+			}
+		}
+		files = append(files, f)
+	}
+	for n := range files {
+		numbers, err := next()
+		if err != nil {
+			return nil, err
+		}
+		parts := strings.SplitN(numbers, "\t", 3)
+		if len(parts) != 3 {
+			return nil, fmt.Errorf("git diff-tree: %q are no numbers", numbers)
+		}
+		if parts[2] == "" { // a rename: both paths follow
+			i += 2
+		}
+		files[n].Binary = parts[0] == "-"
+		files[n].Insertions, _ = strconv.ParseInt(parts[0], 10, 64)
+		files[n].Deletions, _ = strconv.ParseInt(parts[1], 10, 64)
+	}
+	return files, nil
+}
+
+func statusName(letter string) string {
+	switch letter[:1] {
+	case "A":
+		return "added"
+	case "D":
+		return "deleted"
+	case "R":
+		return "renamed"
+	case "C":
+		return "copied"
+	case "T":
+		return "type_changed"
+	default:
+		return "modified"
+	}
+}

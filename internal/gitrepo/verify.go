@@ -1,0 +1,212 @@
+package gitrepo
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/gittree"
+	"github.com/bangervm/banger/internal/workspace"
+)
+
+// verify applies an export away from everything, and compares what comes of it
+// with the tree that is said to be in it. Whatever a guest has made git write,
+// no other change leaves than the one that is shown. No file is checked out, so
+// that its time goes by what has changed.
+func (w *writer) verify(ctx context.Context, file string) (err error) {
+	q, err := newQuarantine(w.git, w.req.Vault)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, q.remove()) }()
+	if w.req.Format == workspace.Bundle {
+		return w.verifyBundle(ctx, q, file)
+	}
+	if _, err := q.line(ctx, "read-tree", w.req.Base); err != nil {
+		return err
+	}
+	patches := []string{file}
+	if w.req.Format == workspace.Mbox {
+		if patches, err = q.unpackMails(ctx, file); err != nil {
+			return w.mismatch(err)
+		}
+	} else if info, err := os.Stat(file); err != nil || info.Size() == 0 { // git takes that for no patch
+		patches = nil
+	}
+	for some := range slices.Chunk(patches, 100) {
+		if err := q.apply(ctx, some, w.limits.PatchBytes); err != nil {
+			return w.mismatch(err)
+		}
+	}
+	tree, err := q.line(ctx, "write-tree")
+	if err != nil {
+		return w.mismatch(err)
+	}
+	return w.compare(ctx, q, tree)
+}
+
+// compare refuses a tree that is not the one that is exported. Trees that are
+// written otherwise, and mean the same, have other names.
+func (w *writer) compare(ctx context.Context, q *quarantine, tree string) error {
+	if tree == w.req.Tree {
+		return nil
+	}
+	err := q.git.Run(ctx, gittree.Cmd{Env: q.env, Args: []string{"diff-tree", "-r", "--quiet", tree, w.req.Tree}})
+	if err != nil {
+		return w.mismatch(err)
+	}
+	return nil
+}
+
+// mismatch is for an export that is not what it is said to be.
+func (w *writer) mismatch(err error) error {
+	failure, ok := asGitError(err)
+	if !ok {
+		return err
+	}
+	if bound, ok := errors.AsType[*fault.Error](excess(err)); ok {
+		return bound
+	}
+	hint := "--format bundle"
+	if w.req.Format == workspace.Bundle {
+		hint = "--format patch"
+	}
+	return fault.New(fault.Invalid, "the %s is refused: applied, it is another change than the one in the guest (%s)", w.req.Format, printable(failure.Error())).
+		WithHint("%s", hint)
+}
+
+// apply applies patches, one after the other, to the index.
+func (q *quarantine) apply(ctx context.Context, patches []string, most int64) error {
+	return q.git.Run(ctx, gittree.Cmd{
+		// A patch is read as a whole.
+		Env:  append([]string{fmt.Sprintf("GIT_ALLOC_LIMIT=%d", max(2*most, minAlloc))}, q.env...),
+		Args: append([]string{"apply", "--cached", "--binary", "--whitespace=nowarn", "--"}, patches...),
+	})
+}
+
+// unpackMails makes of each mail the patch that git am makes of it.
+func (q *quarantine) unpackMails(ctx context.Context, file string) ([]string, error) {
+	if info, err := os.Stat(file); err != nil || info.Size() == 0 {
+		return nil, err
+	}
+	dir := filepath.Join(q.dir, "mails")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return nil, err
+	}
+	if _, err := q.line(ctx, "mailsplit", "--keep-cr", "-d8", "-o"+dir, "--", file); err != nil {
+		return nil, err
+	}
+	mails, err := os.ReadDir(dir) // in order
+	if err != nil {
+		return nil, err
+	}
+	patches := make([]string, 0, len(mails))
+	for _, mail := range mails {
+		path := filepath.Join(dir, mail.Name())
+		if err := q.mailinfo(ctx, path); err != nil {
+			return nil, err
+		}
+		patches = append(patches, path+".patch")
+	}
+	return patches, nil
+}
+
+// mailinfo writes the patch of a mail beside it, and removes the mail.
+func (q *quarantine) mailinfo(ctx context.Context, path string) error {
+	mail, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	err = q.git.Run(ctx, gittree.Cmd{
+		Env: q.env, Stdin: mail, Args: []string{"mailinfo", "--encoding=UTF-8", path + ".message", path + ".patch"},
+	})
+	return errors.Join(err, mail.Close(), os.Remove(path))
+}
+
+// verifyBundle looks for the one branch in a bundle: what it names is its tree.
+func (w *writer) verifyBundle(ctx context.Context, q *quarantine, file string) error {
+	if _, err := q.line(ctx, "bundle", "verify", "-q", file); err != nil {
+		return w.mismatch(err)
+	}
+	heads, err := q.line(ctx, "bundle", "list-heads", file)
+	if err != nil {
+		return w.mismatch(err)
+	}
+	tip, _, _ := strings.Cut(heads, " ")
+	if !objectName(tip) || strings.Contains(heads, "\n") {
+		return fault.New(fault.Internal, "the bundle has other branches than the one: %s", printable(heads))
+	}
+	return w.compare(ctx, q, tip+"^{tree}")
+}
+
+// attention says what a patch does that is easily overlooked: which of the
+// user's programs (filters) run on which files is said by files in the tree.
+func (w *writer) attention(ctx context.Context) error {
+	out, err := w.git.Output(ctx, gittree.Cmd{Args: []string{
+		"diff-tree", "-r", "-z", "--no-renames", "--raw", w.req.Base, w.req.Tree, "--", ":(top,glob)**/.gitattributes",
+	}})
+	if err != nil {
+		return err
+	}
+	items := gittree.Split(out)
+	for i := 0; i+1 < len(items); i += 2 {
+		meta := strings.Fields(items[i])
+		if len(meta) < 5 || meta[4] == "D" {
+			continue
+		}
+		had, err := w.filterLines(ctx, meta[2])
+		if err != nil {
+			return err
+		}
+		has, err := w.filterLines(ctx, meta[3])
+		if err != nil {
+			return err
+		}
+		for _, line := range has {
+			if !slices.Contains(had, line) {
+				w.note("%s makes git run a filter, if you have one of that name: %s", printable(items[i+1]), printable(line))
+			}
+		}
+	}
+	return nil
+}
+
+// maxFilterLines bounds those of one file that are looked at.
+const maxFilterLines = 100
+
+// filterLines are the lines of a file with attributes that assign a filter.
+func (w *writer) filterLines(ctx context.Context, id string) ([]string, error) {
+	if strings.Trim(id, "0") == "" {
+		return nil, nil
+	}
+	var lines []string
+	read, write := io.Pipe()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		scan := bufio.NewScanner(read)
+		for scan.Scan() && len(lines) < maxFilterLines {
+			if line := strings.TrimSpace(scan.Text()); strings.Contains(line, "filter=") && line[0] != '#' {
+				lines = append(lines, line)
+			}
+		}
+		_ = read.CloseWithError(io.ErrClosedPipe)
+	}()
+	err := w.git.Run(ctx, gittree.Cmd{Stdout: write, Args: []string{"cat-file", "blob", id}})
+	_ = write.Close()
+	<-done
+	if failure, ok := asGitError(err); ok && len(lines) == 0 {
+		return nil, failure
+	}
+	if ctx.Err() != nil {
+		return nil, err
+	}
+	return lines, nil
+}
