@@ -33,8 +33,14 @@ func (g *Git) Collect(ctx context.Context, guest io.ReadWriter, req workspace.Co
 	if err != nil {
 		return workspace.Collected{}, err
 	}
+	room, err := g.room(req)
+	if err != nil {
+		return workspace.Collected{}, err
+	}
 	if answer.Snapshot == nil {
-		l := &listing{limits: g.limits, git: git, req: req, in: in, out: guest}
+		limits := g.limits
+		limits.FileBytes = min(limits.FileBytes, room)
+		l := &listing{limits: limits, git: git, req: req, in: in, out: guest}
 		tree, err := l.collect(ctx)
 		got := workspace.Collected{Tree: tree}
 		if answer.Message != "" {
@@ -44,10 +50,7 @@ func (g *Git) Collect(ctx context.Context, guest io.ReadWriter, req workspace.Co
 		}
 		return got, err
 	}
-	c := &collector{g: g, git: git, req: req, repos: answer.Snapshot.Repos}
-	if c.left, err = g.room(req); err != nil {
-		return workspace.Collected{}, err
-	}
+	c := &collector{g: g, git: git, req: req, repos: answer.Snapshot.Repos, left: room}
 	if err := c.check(); err != nil {
 		return workspace.Collected{}, hostile(ctx, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/gittree"
 	"github.com/bangervm/banger/internal/workspace"
 )
@@ -31,15 +32,28 @@ func (g *Git) Diff(ctx context.Context, req workspace.WriteRequest) ([]workspace
 	if err != nil {
 		return nil, unknownBase(excess(err), req.Base)
 	}
+	if err := g.fits(ctx, req.Vault, base, to); err != nil {
+		return nil, unknownBase(err, req.Base)
+	}
 	how, err := renames(ctx, git, "", base, to)
 	if err != nil {
-		return nil, unknownBase(excess(err), req.Base)
+		return nil, excess(err)
 	}
 	out, err := git.Output(ctx, gittree.Cmd{Args: append(diffArgs(how), "-z", "--raw", "--numstat", base, to)})
 	if err != nil {
 		return nil, excess(err)
 	}
 	return parseDiff(gittree.Split(out))
+}
+
+// fits refuses a change of too many files before anything lists them. A tree can
+// have more files than any disk, in a few hundred bytes.
+func (g *Git) fits(ctx context.Context, vault, from, to string) error {
+	n, err := g.Count(ctx, vault, from, to)
+	if err == nil && n >= g.limits.Files {
+		err = fault.New(fault.Invalid, "more than %d files differ", g.limits.Files).WithHint("remove generated files in the guest, or ignore them")
+	}
+	return err
 }
 
 // Count implements workspace.Git. Only trees are compared: no file is read.

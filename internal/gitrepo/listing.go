@@ -98,6 +98,7 @@ func (l *listing) readBase(ctx context.Context) (map[string]entry, error) {
 func (l *listing) readList(ctx context.Context) error {
 	l.listed = map[string]entry{}
 	tree := agentrpc.NewTreeReader(l.in)
+	var paths int64
 	for n := 0; ; n++ {
 		e, err := tree.Next()
 		if errors.Is(err, io.EOF) {
@@ -111,6 +112,9 @@ func (l *listing) readList(ctx context.Context) error {
 		}
 		if n == l.limits.Files {
 			return fault.New(fault.Invalid, "the workspace has more than %d files", l.limits.Files)
+		}
+		if paths += int64(len(e.Path)); paths > l.limits.PathBytes {
+			return fault.New(fault.Invalid, "the names of the workspace's files have more than %d MiB", l.limits.PathBytes>>20)
 		}
 		if err := checkTreePath(e.Path); err != nil {
 			return err

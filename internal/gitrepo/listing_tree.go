@@ -3,6 +3,7 @@ package gitrepo
 import (
 	"context"
 	"fmt"
+	"io"
 	"path"
 	"strings"
 
@@ -68,7 +69,7 @@ func (l *listing) ignored(ctx context.Context, names []string) (map[string]bool,
 		return nil, nil
 	}
 	c := l.here("check-ignore", "--no-index", "-z", "--stdin")
-	c.Stdin = strings.NewReader(strings.Join(names, "\x00") + "\x00")
+	c.Stdin = &nameList{names: names}
 	lines, err := l.git.Lines(ctx, c)
 	if failure, ok := asGitError(err); ok && failure.Status == 1 { // none is
 		err = nil
@@ -129,4 +130,23 @@ func (l *listing) differences() string {
 		}
 	}
 	return gone.String() + known.String()
+}
+
+// nameList reads as names, each with a zero byte at its end. All of them as one
+// text would be in memory once more.
+type nameList struct {
+	names []string
+	rest  string
+}
+
+func (r *nameList) Read(p []byte) (int, error) {
+	if r.rest == "" {
+		if len(r.names) == 0 {
+			return 0, io.EOF
+		}
+		r.rest, r.names = r.names[0]+"\x00", r.names[1:]
+	}
+	n := copy(p, r.rest)
+	r.rest = r.rest[n:]
+	return n, nil
 }

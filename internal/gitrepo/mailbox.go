@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/bangervm/banger/internal/gittree"
@@ -149,7 +150,13 @@ func (c printed) plain() printed {
 }
 
 // rawDate is how git writes a time: seconds, and the time zone.
-var rawDate = regexp.MustCompile(`^[0-9]{1,12} [+-][0-9]{4}$`)
+var rawDate = regexp.MustCompile(`^([0-9]{1,12}) [+-](?:0[0-9]|1[0-4])[0-5][0-9]$`)
+
+// Between these, in seconds, git am reads times as they were written.
+const (
+	earliestDate = 100_000_000   // in 1973
+	latestDate   = 4_000_000_000 // in 2096
+)
 
 func (p person) plain() person {
 	const longest = 200
@@ -162,8 +169,15 @@ func (p person) plain() person {
 		}, strings.ToValidUTF8(text[:min(len(text), longest)], "")))
 	}
 	p.name, p.email = clean(p.name), clean(p.email)
-	if !rawDate.MatchString(p.date) {
-		p.date = "0 +0000"
+	if p.name == "" {
+		p.name = "unknown"
+	}
+	var seconds int64
+	if match := rawDate.FindStringSubmatch(p.date); match != nil {
+		seconds, _ = strconv.ParseInt(match[1], 10, 64) // twelve digits are a number
+	}
+	if seconds < earliestDate || seconds > latestDate {
+		p.date = fmt.Sprintf("%d +0000", earliestDate)
 	}
 	return p
 }

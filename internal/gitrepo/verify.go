@@ -40,10 +40,8 @@ func (w *writer) verify(ctx context.Context, file string) (err error) {
 	} else if info, err := os.Stat(file); err != nil || info.Size() == 0 { // git takes that for no patch
 		patches = nil
 	}
-	for some := range slices.Chunk(patches, 100) {
-		if err := q.apply(ctx, some, w.limits.PatchBytes); err != nil {
-			return w.mismatch(err)
-		}
+	if err := q.applyAll(ctx, patches, w.limits.PatchBytes); err != nil {
+		return w.mismatch(err)
 	}
 	tree, err := q.line(ctx, "write-tree")
 	if err != nil {
@@ -82,7 +80,25 @@ func (w *writer) mismatch(err error) error {
 		WithHint("%s", hint)
 }
 
-// apply applies patches, one after the other, to the index.
+// applyAll applies patches, one after the other, to the index: many by one git,
+// and by one git each where git remembers what an earlier one did to a link.
+func (q *quarantine) applyAll(ctx context.Context, patches []string, most int64) error {
+	for some := range slices.Chunk(patches, 100) {
+		err := q.apply(ctx, some, most)
+		if _, ok := asGitError(err); ok && len(some) > 1 { // all or none
+			for one := range slices.Chunk(some, 1) {
+				if err = q.apply(ctx, one, most); err != nil {
+					break
+				}
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (q *quarantine) apply(ctx context.Context, patches []string, most int64) error {
 	return q.git.Run(ctx, gittree.Cmd{
 		// A patch is read as a whole.

@@ -1,0 +1,390 @@
+package gitrepo_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/gitrepo"
+	"github.com/bangervm/banger/internal/workspace"
+)
+
+// repository is what somebody hostile has made of a repository, and what is to
+// come of it: either every format gives exactly what is in it, or it is refused.
+type repository struct {
+	make    func(r *crafted)
+	refused bool
+	limits  func(*gitrepo.Limits)
+}
+
+// crafted is a repository in a guest that is being made, with git's plumbing.
+type crafted struct {
+	t    *testing.T
+	dir  string
+	sent string // a tree that the agent says is the work tree; empty: it reads that
+}
+
+func (r *crafted) git(input string, args ...string) string {
+	r.t.Helper()
+	out, err := tryGitIn(r.dir, input, args...)
+	if err != nil {
+		r.t.Fatalf("git %q: %v\n%s", args, err, out)
+	}
+	return strings.TrimSpace(out)
+}
+
+// commit moves HEAD to a commit of everything, with a header and a message of
+// any kind.
+func (r *crafted) commit(header, message string) {
+	r.t.Helper()
+	r.git("", "add", "-A", "-f")
+	r.commitTree(r.git("", "write-tree"), header, message)
+}
+
+func (r *crafted) commitTree(tree, header, message string) {
+	r.t.Helper()
+	if header == "" {
+		header = "author A <a@example.org> 1700000000 +0000\ncommitter C <c@example.org> 1700000000 +0000\n"
+	}
+	raw := "tree " + tree + "\nparent " + r.git("", "rev-parse", "HEAD") + "\n" + header + "\n" + message
+	id := r.git(raw, "hash-object", "-t", "commit", "-w", "--literally", "--stdin")
+	r.git("", "update-ref", "HEAD", id)
+}
+
+// tree makes a tree of entries as they are, whatever git thinks of them.
+func (r *crafted) tree(entries ...string) string {
+	r.t.Helper()
+	var raw bytes.Buffer
+	for _, e := range entries { // MODE NAME ID
+		meta, id := e[:strings.LastIndexByte(e, ' ')], e[strings.LastIndexByte(e, ' ')+1:]
+		raw.WriteString(meta + "\x00")
+		for i := 0; i < len(id); i += 2 {
+			raw.WriteByte(unhex(id[i])<<4 | unhex(id[i+1]))
+		}
+	}
+	return r.git(raw.String(), "hash-object", "-t", "tree", "-w", "--literally", "--stdin")
+}
+
+func (r *crafted) blob(content string) string {
+	r.t.Helper()
+	return r.git(content, "hash-object", "-w", "--stdin")
+}
+
+// committed is a tree at HEAD that no work tree could hold, and that the agent
+// says is the work tree.
+func (r *crafted) committed(tree string) {
+	r.commitTree(tree, "", "m\n")
+	r.sent = tree
+}
+
+// serve is an agent that sends a tree as the work tree.
+func (r *crafted) serve() (net.Conn, func()) {
+	host, agent := net.Pipe()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		head := r.git("", "rev-parse", "HEAD")
+		_ = agentrpc.WriteLine(agent, agentrpc.WorkspaceAnswer{Snapshot: &agentrpc.WorkspaceSnapshot{
+			Repos: []agentrpc.WorkspaceRepo{{Format: "sha1", Tree: r.sent, Head: head}},
+		}})
+		var want agentrpc.WorkspaceWant
+		_ = agentrpc.ReadLine(bufio.NewReader(agent), &want)
+		pack, _ := tryGitIn(r.dir, r.sent+"\n"+head+"\n", "pack-objects", "--revs", "--stdout", "-q")
+		w := agentrpc.ChunkWriter{W: agent}
+		_, _ = io.WriteString(w, pack)
+		_ = w.End()
+		_ = agent.Close()
+	}()
+	return host, func() { _ = host.Close(); <-done }
+}
+
+const utf7 = "author A <a@example.org> 1700000000 -0100\ncommitter C <c@example.org> 1700000000 -0100\nencoding %s\n"
+
+const patchInUTF7 = "harmless\n\n+AGQ-iff --git a/a b/a\n+AC0ALQAt- a/a\n+-+-+- b/a\n+AEAAQA- -1 +-1 +AEAAQA-\n-one\n+-evil\n"
+
+func hostileRepositories() map[string]repository {
+	all := map[string]repository{
+		"a patch in UTF-7": {make: func(r *crafted) { put(r.dir, "b", "b\n"); r.commit(fmt.Sprintf(utf7, "UTF-7"), patchInUTF7) }},
+		"a mail in UTF-7": {make: func(r *crafted) {
+			put(r.dir, "b", "b\n")
+			r.commit(fmt.Sprintf(utf7, "UTF-7"), "m\n\n+AEY-rom "+strings.Repeat("0", 40)+" Mon Sep 17 00:00:00 2001\nSubject: x\n\n+AC0ALQAt-\n")
+		}},
+		"an encoding of EBCDIC": {make: func(r *crafted) {
+			put(r.dir, "b", "b\n")
+			r.commit(fmt.Sprintf(utf7, "EBCDIC-US"), "\x84\x89\x86\x86\x40\x60\x60\x87\x89\xa3\x25")
+		}},
+		"an encoding of ISO-2022": {make: func(r *crafted) {
+			put(r.dir, "b", "b\n")
+			r.commit(fmt.Sprintf(utf7, "ISO-2022-JP"), "m\n\n\x1b(Bdiff --git a/a b/a\n")
+		}},
+		"an encoding of UTF-16": {make: func(r *crafted) {
+			put(r.dir, "b", "b\n")
+			r.commit(fmt.Sprintf(utf7, "UTF-16LE"), "m\n\nd\x01i\x01f\x01f\x01\n")
+		}},
+		"an encoding of nothing": {make: func(r *crafted) {
+			put(r.dir, "b", "b\n")
+			r.commit(fmt.Sprintf(utf7, "x-no-such"), "caf\xe9\n\ndiff -\n")
+		}},
+		"no UTF-8": {make: func(r *crafted) { put(r.dir, "b", "b\n"); r.commit("", "caf\xe9\n\n\xff\xfe---\n--- a/a\n") }},
+		"mails in a message": {make: func(r *crafted) {
+			put(r.dir, "b", "b\n")
+			r.commit("", "m\n\nFrom 0123456789012345678901234567890123456789 Mon Sep 17 00:00:00 2001\nSubject: x\n\n---\ndiff --git a/a b/a\n--- a/a\n+++ b/a\n@@ -1 +1 @@\n-one\n+evil\n")
+		}},
+		"a patch after form feeds": {make: func(r *crafted) {
+			put(r.dir, "b", "b\n")
+			r.commit("", "m\n\n\fdiff --git a/a b/a\n\r--- a/a\r\rIndex: a\n\x0b---\n")
+		}},
+		"scissors": {make: func(r *crafted) {
+			put(r.dir, "b", "b\n")
+			r.commit("", "m\n\nbefore\n-- >8 --\nSubject: other\n\nafter\n")
+		}},
+		"headers in a message": {make: func(r *crafted) {
+			put(r.dir, "b", "b\n")
+			r.commit("", "m\nContent-Type: multipart/mixed; boundary=x\n\nContent-Transfer-Encoding: base64\nFrom: evil <e@example.org>\n\n--x\n")
+		}},
+		"a subject that is a header": {make: func(r *crafted) {
+			put(r.dir, "b", "b\n")
+			r.commit("", "=?UTF-7?Q?+AAo-diff?=\n =?utf-8?b?Cgo=?=\n")
+		}},
+		"an author with lines": {make: func(r *crafted) {
+			put(r.dir, "b", "b\n")
+			r.commit("author =?utf-8?b?Cgo=?= \x1b[2J <a@example.org\x0bx> 99999999999 +9999\ncommitter C <> 1 +0000\n", "m\n")
+		}},
+		"an author in UTF-7": {make: func(r *crafted) {
+			put(r.dir, "b", "b\n")
+			r.commit("author +AAoACg-diff <a@example.org> 1 -0000\ncommitter C <c@example.org> 1 -0000\nencoding UTF-7\n", "m\n")
+		}},
+		"a long message":  {make: func(r *crafted) { put(r.dir, "b", "b\n"); r.commit("", strings.Repeat("line\n", 100_000)) }},
+		"an endless line": {make: func(r *crafted) { put(r.dir, "b", "b\n"); r.commit("", "m\n\n"+strings.Repeat("x", 1<<20)) }},
+		"no message":      {make: func(r *crafted) { put(r.dir, "b", "b\n"); r.commit("", "") }},
+		"an empty commit": {make: func(r *crafted) { put(r.dir, "b", "b\n"); r.commit("", "m\n"); r.commit("", "diff -\n") }},
+		"a zero byte":     {make: func(r *crafted) { put(r.dir, "b", "b\n"); r.commit("", "m\x00\n\ndiff --git a/a b/a\n") }, refused: true},
+		"odd time zones": {make: func(r *crafted) {
+			put(r.dir, "b", "b\n")
+			r.commit("author A <a@example.org> 1700000000 +051800\ncommitter C <c@example.org> 1700000000 -7\n", "m\n")
+		}},
+		"a merge": {make: func(r *crafted) {
+			r.git("", "checkout", "-q", "-b", "side")
+			put(r.dir, "b", "b\n")
+			r.commit("", "m\n")
+			r.git("", "checkout", "-q", "main")
+			r.git("", "merge", "-q", "--no-ff", "-m", "merged", "side")
+		}},
+		"many commits": {limits: func(l *gitrepo.Limits) { l.Commits = 3 }, make: func(r *crafted) {
+			for n := range 5 {
+				put(r.dir, "b", fmt.Sprint(n))
+				r.commit("", "m\n")
+			}
+		}},
+
+		"odd names": {make: func(r *crafted) {
+			for _, name := range []string{
+				"new\nline", "tab\t", " ", "trailing ", "a b/x", "b/a", "-p1", "--", "dev/null", "\"q\"", "back\\slash", "\x1b[2J", "\u202egnp", "caf\xe9",
+				"a => b", "{a => b}/c", "a\n+++ b/a", "...", ".gitx", "con", "x:y", strings.Repeat("n", 255),
+			} {
+				put(r.dir, name, "x\n")
+			}
+			r.commit("", "m\n")
+		}},
+		"a deep path": {make: func(r *crafted) { put(r.dir, strings.Repeat("d/", 500)+"f", "x\n") }},
+		"names that collide": {make: func(r *crafted) {
+			put(r.dir, "README", "1\n")
+			put(r.dir, "readme", "2\n")
+			put(r.dir, "ﬁle", "3\n")
+			put(r.dir, "file", "4\n")
+		}},
+		"a name like .git": {make: func(r *crafted) { r.committed(r.tree("100644 .GIT " + r.blob("x"))) }, refused: true},
+		"a nested .git": {make: func(r *crafted) {
+			r.committed(r.tree("40000 sub " + r.tree("40000 .git "+r.tree("100644 config "+r.blob("[core]\n\tfsmonitor = evil\n")))))
+		}, refused: true},
+		"a path that leaves":  {make: func(r *crafted) { r.committed(r.tree("40000 .. " + r.tree("100644 x "+r.blob("x")))) }, refused: true},
+		"a name with a slash": {make: func(r *crafted) { r.committed(r.tree("100644 ../x " + r.blob("x"))) }, refused: true},
+		"a name twice":        {make: func(r *crafted) { r.committed(r.tree("100644 x "+r.blob("1"), "100644 x "+r.blob("2"))) }, refused: true},
+		"a file and a directory of one name": {make: func(r *crafted) {
+			r.committed(r.tree("100644 x "+r.blob("1"), "40000 x "+r.tree("100644 y "+r.blob("2"))))
+		}, refused: true},
+		"names out of order": {make: func(r *crafted) { r.committed(r.tree("100644 z "+r.blob("1"), "100644 a "+r.blob("2"))) }, refused: true},
+		"zeros before modes": {make: func(r *crafted) {
+			r.committed(r.tree("100644 a "+r.blob("two\n"), "040000 d "+r.tree("0100644 x "+r.blob("x\n"))))
+		}},
+		"modes that no git writes": {make: func(r *crafted) { r.committed(r.tree("100664 a "+r.blob("one\n"), "100777 x "+r.blob("x\n"))) }},
+		"a path flood": {limits: func(l *gitrepo.Limits) { l.Files = 1000 }, refused: true, make: func(r *crafted) {
+			tree := r.tree("100644 f " + r.blob("x"))
+			for range 12 {
+				var entries []string
+				for n := range 10 {
+					entries = append(entries, fmt.Sprintf("40000 %d %s", n, tree))
+				}
+				tree = r.tree(entries...)
+			}
+			r.committed(tree)
+		}},
+
+		"newlines": {make: func(r *crafted) { put(r.dir, "lines", strings.Repeat("\n", 9<<20)) }},
+		"a large file": {limits: func(l *gitrepo.Limits) { l.ObjectBytes = 1 << 20 }, refused: true, make: func(r *crafted) {
+			put(r.dir, "zeros", strings.Repeat("\x00", 80<<20))
+			r.git("", "-c", "core.bigFileThreshold=1g", "add", "zeros")
+		}},
+		"a large patch": {limits: func(l *gitrepo.Limits) { l.PatchBytes = 1 << 20 }, refused: true, make: func(r *crafted) { put(r.dir, "b", strings.Repeat("line\n", 1<<20)) }},
+		"one line":      {make: func(r *crafted) { put(r.dir, "line", strings.Repeat("x", 4<<20)) }},
+		"a patch as a file": {make: func(r *crafted) {
+			put(r.dir, "a", "-- \n2.39\n\nFrom 0123456789012345678901234567890123456789 Mon Sep 17 00:00:00 2001\n---\ndiff --git a/x b/x\nGIT binary patch\nliteral 0\n")
+			r.commit("", "m\n")
+		}},
+
+		"links": {make: func(r *crafted) {
+			for name, target := range map[string]string{"out": "../../../etc/passwd", "self": "self", "git": ".git/config", "nl": "a\nb", "up": ".."} {
+				if err := os.Symlink(target, filepath.Join(r.dir, name)); err != nil {
+					r.t.Fatal(err)
+				}
+			}
+			r.commit("", "m\n")
+		}},
+		"a link that becomes a directory": {make: func(r *crafted) {
+			r.committed(r.tree("100644 a "+r.blob("one\n"), "120000 l "+r.blob("/tmp")))
+			r.committed(r.tree("100644 a "+r.blob("one\n"), "40000 l "+r.tree("100644 x "+r.blob("x\n"))))
+		}},
+		"a file below a link": {make: func(r *crafted) {
+			r.committed(r.tree("120000 l "+r.blob("/tmp"), "40000 l "+r.tree("100644 x "+r.blob("x"))))
+		}, refused: true},
+		"a link .gitmodules": {make: func(r *crafted) { r.committed(r.tree("120000 .gitmodules " + r.blob("a"))) }, refused: true},
+		"a module as an option": {make: func(r *crafted) {
+			put(r.dir, ".gitmodules", "[submodule \"s\"]\n\tpath = -u\n\turl = --upload-pack=evil\n")
+			r.commit("", "m\n")
+		}, refused: true},
+		"a module that leaves": {make: func(r *crafted) {
+			put(r.dir, ".gitmodules", "[submodule \"../x\"]\n\tpath = x\n\turl = x\n")
+			r.commit("", "m\n")
+		}, refused: true},
+		"a gitlink to nowhere": {make: func(r *crafted) {
+			r.committed(r.tree("100644 a "+r.blob("one\n"), "160000 s "+strings.Repeat("12", 20)))
+		}},
+		"attributes": {make: func(r *crafted) {
+			put(r.dir, ".gitattributes", "* filter=evil diff=evil merge=evil -text ident\n*.crlf text eol=crlf\n*.enc working-tree-encoding=UTF-16\n*.bin -diff\n* whitespace=cr-at-eol\n[attr]x filter=evil\n")
+			put(r.dir, "f.bin", "$Id$\n")
+			put(r.dir, "f.crlf", "a\nb\r\n")
+			r.commit("", "m\n")
+		}},
+		"broken attributes": {make: func(r *crafted) {
+			put(r.dir, ".gitattributes", strings.Repeat("x", 5000)+" filter=\x1b[2J\n\"\x00")
+			r.commit("", "m\n")
+		}, refused: true},
+		"a branch that cannot be shown": {make: func(r *crafted) {
+			put(r.dir, "b", "b\n")
+			r.commit("", "m\n")
+			r.git("", "branch", "-m", "main\u202egnp\u009b2J")
+		}},
+	}
+	return all
+}
+
+// Nothing was sent to these guests: all of the repository is theirs.
+func TestExportsOfHostileRepositories(t *testing.T) {
+	requireGit(t)
+	t.Setenv("HOME", t.TempDir())
+	for name, repo := range hostileRepositories() {
+		t.Run(name, func(t *testing.T) {
+			limits := gitrepo.DefaultLimits()
+			if repo.limits != nil {
+				repo.limits(&limits)
+			}
+			dir := t.TempDir()
+			l := newLoop(t, dir)
+			l.git = gitrepo.New(limits, filepath.Join(dir, "applies"))
+			put(l.host, "a", "one\n")
+			git(t, l.host, "add", "-A")
+			git(t, l.host, "commit", "-q", "-m", "first")
+			base := strings.TrimSpace(git(t, l.host, "rev-parse", "HEAD"))
+			git(t, dir, "clone", "-q", l.host, l.guest)
+			r := &crafted{t: t, dir: l.guest}
+			repo.make(r)
+			l.vault = filepath.Join(dir, "vault.git")
+			for _, format := range []workspace.Format{workspace.Patch, workspace.Mbox, workspace.Bundle} {
+				l.exportHostile(t, r, format, base, repo.refused)
+			}
+		})
+	}
+}
+
+// exportHostile exports one format. What comes of it, applied by git, is what
+// is in the guest.
+func (l *loop) exportHostile(t *testing.T, r *crafted, format workspace.Format, base string, refused bool) {
+	t.Helper()
+	if err := os.RemoveAll(l.vault); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(filepath.Dir(l.vault), string(format))
+	files, tree, err := l.take(t.Context(), r, workspace.WriteRequest{Vault: l.vault, Base: base, Format: format, File: file})
+	if left, globErr := filepath.Glob(filepath.Join(filepath.Dir(l.vault), "scratch-*")); globErr != nil || len(left) > 0 {
+		t.Errorf("%s: left behind: %v, %v", format, left, globErr)
+	}
+	if err != nil {
+		if !errors.Is(err, fault.Invalid) && !errors.Is(err, fault.Unavailable) || strings.ContainsAny(err.Error(), "\x1b\n") {
+			t.Errorf("%s: %v; want a refusal that can be shown", format, err)
+		}
+		if !refused {
+			t.Errorf("%s: refused: %v", format, err)
+		}
+		return
+	}
+	if refused && format == workspace.Patch {
+		t.Errorf("%s: what no patch may have passed: %v", format, files)
+	}
+	clone := filepath.Join(filepath.Dir(l.vault), "clone-"+string(format))
+	git(t, filepath.Dir(l.vault), "clone", "-q", l.host, clone)
+	switch format {
+	case workspace.Mbox:
+		git(t, clone, "am", "-q", "--keep-cr", file)
+	case workspace.Bundle:
+		git(t, clone, "fetch", "-q", file, strings.Fields(git(t, clone, "bundle", "list-heads", file))[1])
+		git(t, clone, "read-tree", "FETCH_HEAD")
+	default:
+		git(t, clone, "apply", "--cached", "--whitespace=nowarn", file)
+	}
+	if out, err := tryGit(clone, "diff-index", "--cached", "--quiet", tree); err != nil && !strings.Contains(out, "bad object") {
+		git(t, clone, "fetch", "-q", l.vault, "+"+tree+":refs/tree")
+	}
+	if got := strings.TrimSpace(git(t, clone, "write-tree")); got != tree {
+		l.sameTree(t, format, clone, got, tree)
+	}
+}
+
+// sameTree compares trees that are written in different ways.
+func (l *loop) sameTree(t *testing.T, format workspace.Format, clone, got, want string) {
+	t.Helper()
+	cmd := gitCommand(clone, "diff-tree", "-r", "--quiet", got, want)
+	cmd.Env = append(cmd.Env, "GIT_ALTERNATE_OBJECT_DIRECTORIES="+filepath.Join(l.vault, "objects"))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%s: git makes another tree of it than the guest has: %v %s", format, err, out)
+	}
+}
+
+// take collects from a guest that was sent nothing, and writes an export.
+func (l *loop) take(ctx context.Context, r *crafted, req workspace.WriteRequest) ([]workspace.File, string, error) {
+	conn, end := r.serve()
+	if r.sent == "" {
+		end()
+		conn, end = l.serve(agentrpc.WorkspaceRequest{Verb: agentrpc.WorkspaceCollect, Path: l.guest})
+	}
+	defer end()
+	got, err := l.git.Collect(ctx, conn, workspace.CollectRequest{Vault: req.Vault, History: true})
+	if err != nil {
+		return nil, "", err
+	}
+	req.Tree, req.Head, req.Branch = got.Tree, got.Head, got.Branch
+	files, err := l.git.Diff(ctx, req)
+	if err == nil {
+		_, err = l.git.Write(ctx, req)
+	}
+	return files, got.Tree, err
+}
