@@ -54,42 +54,34 @@ func (g *Git) Resolve(ctx context.Context, req workspace.ResolveRequest) (string
 	if !revision.MatchString(req.Revision) || strings.Contains(req.Revision, "..") {
 		return "", fault.New(fault.Invalid, "the base %q is not a revision", req.Revision).WithHint(hintBase)
 	}
-	host, err := g.resolveOnHost(ctx, vault, req)
-	if err == nil && host.sent {
-		return host.id, nil
+	id, err := g.resolveOnHost(ctx, vault, req)
+	if id == "" && err == nil {
+		id, err = resolveInGuest(ctx, vault, req)
 	}
-	if err != nil {
-		return "", err
+	if id == "" && err == nil {
+		err = notThere(req.Revision)
 	}
-	if id, err := resolveInGuest(ctx, vault, req); id != "" || err != nil {
-		return id, err
-	}
-	if host.id != "" {
-		return "", fault.New(fault.NotFound, "the base %q is %.12s in %s, which was not sent to the guest", req.Revision, host.id, req.Top).WithHint(hintBase)
-	}
-	return "", notThere(req.Revision)
+	return id, err
 }
 
-// onHost is what the user's repository says of a revision.
-type onHost struct {
-	id   string // empty: it has none of that name
-	sent bool   // the vault has it
-}
-
-func (g *Git) resolveOnHost(ctx context.Context, vault gittree.Git, req workspace.ResolveRequest) (onHost, error) {
+// resolveOnHost asks the user's repository; empty: it knows no such name.
+func (g *Git) resolveOnHost(ctx context.Context, vault gittree.Git, req workspace.ResolveRequest) (string, error) {
 	if req.Top == "" {
-		return onHost{}, nil
+		return "", nil
 	}
 	user, err := g.user()
 	if err != nil {
-		return onHost{}, err
+		return "", err
 	}
 	id, err := parse(ctx, user, req.Top, req.Revision)
 	if err != nil || id == "" {
-		return onHost{}, err
+		return "", err
 	}
 	have, err := presentIn(ctx, vault, nil, []string{id})
-	return onHost{id: id, sent: len(have) > 0}, err
+	if err == nil && len(have) == 0 { // the guest may mean something else by it
+		return "", fault.New(fault.NotFound, "the base %q is %.12s in %s, which was not sent to the guest", req.Revision, id, req.Top).WithHint(hintBase)
+	}
+	return id, err
 }
 
 // resolveInGuest knows the guest's HEAD, by that name and by its branch's.

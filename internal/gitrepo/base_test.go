@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/bangervm/banger/internal/fault"
@@ -39,5 +40,56 @@ func TestBasesThatAUserMayName(t *testing.T) {
 	}
 	if _, err := os.Lstat(injected); err == nil {
 		t.Error("a base was taken for an option of git's")
+	}
+}
+
+// What people type for a base, in a work tree that was sent and in one that was not.
+func TestRevisionsAreResolvedOnTheHostAndInTheGuest(t *testing.T) {
+	l := prepared(t)
+	first := l.sent.HeadCommit
+	git(t, l.host, "tag", "-a", "-m", "t", "v1", first)
+	git(t, l.host, "commit", "-q", "--allow-empty", "-m", "later")
+	later := strings.TrimSpace(git(t, l.host, "rev-parse", "HEAD"))
+	git(t, l.guest, "checkout", "-q", "-b", "work")
+	for _, name := range []string{"1", "2"} {
+		git(t, l.guest, "commit", "-q", "--allow-empty", "-m", name)
+	}
+	got, err := l.collect(true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	guest := func(rev string) string { return strings.TrimSpace(git(t, l.guest, "rev-parse", rev)) }
+	for _, tc := range []struct {
+		revision, top string
+		want          string
+		code          fault.Code
+	}{
+		{first, l.host, first, ""},
+		{first[:10], l.host, first, ""},
+		{"HEAD~1", l.host, first, ""},
+		{"v1", l.host, first, ""},
+		{"main^", l.host, first, ""},
+		{"main@{0}", l.host, "", fault.NotFound}, // there, and not sent
+		{"main", l.host, "", fault.NotFound},
+		{later, l.host, later, ""}, // whether it is there is found out later
+		{"HEAD", "", got.Head, ""},
+		{"HEAD", l.host, "", fault.NotFound}, // the guest's is not what is meant
+		{"@~2", "", first, ""},
+		{"work^", l.host, guest("work^"), ""},
+		{"work~9", l.host, "", fault.NotFound},
+		{"nothing", l.host, "", fault.NotFound},
+		{"--output=x", l.host, "", fault.Invalid},
+		{":/first", l.host, "", fault.Invalid},
+		{"HEAD:a", l.host, "", fault.Invalid},
+		{"HEAD..main", l.host, "", fault.Invalid},
+		{"HEAD\n--all", l.host, "", fault.Invalid},
+		{"", l.host, "", fault.Invalid},
+	} {
+		id, err := l.git.Resolve(t.Context(), workspace.ResolveRequest{
+			Revision: tc.revision, Vault: l.vault, Top: tc.top, Head: got.Head, Branch: got.Branch,
+		})
+		if id != tc.want || (tc.code == "") != (err == nil) || tc.code != "" && !errors.Is(err, tc.code) {
+			t.Errorf("%q (host %v) = %q, %v; want %q %s", tc.revision, tc.top != "", id, err, tc.want, tc.code)
+		}
 	}
 }

@@ -9,3 +9,6 @@ func (g *Git) SetUnsafe() { g.flush = func(string) error { return nil } }
 
 // AsFault is asFault.
 var AsFault = asFault
+
+// SetTrimAbove says how much that nothing needs may stay in a vault, in bytes.
+func (g *Git) SetTrimAbove(n int64) { g.trimAbove = n }

@@ -324,7 +324,7 @@ func (l *loop) exportHostile(t *testing.T, r *crafted, format workspace.Format, 
 		t.Fatal(err)
 	}
 	file := filepath.Join(filepath.Dir(l.vault), string(format))
-	files, tree, err := l.take(t.Context(), r, workspace.WriteRequest{Vault: l.vault, Base: base, Format: format, File: file})
+	files, tree, err := l.take(r, workspace.WriteRequest{Vault: l.vault, Base: base, Format: format, File: file})
 	if left, globErr := filepath.Glob(filepath.Join(filepath.Dir(l.vault), "scratch-*")); globErr != nil || len(left) > 0 {
 		t.Errorf("%s: left behind: %v, %v", format, left, globErr)
 	}
@@ -370,21 +370,21 @@ func (l *loop) sameTree(t *testing.T, format workspace.Format, clone, got, want 
 }
 
 // take collects from a guest that was sent nothing, and writes an export.
-func (l *loop) take(ctx context.Context, r *crafted, req workspace.WriteRequest) ([]workspace.File, string, error) {
+func (l *loop) take(r *crafted, req workspace.WriteRequest) ([]workspace.File, string, error) {
 	conn, end := r.serve()
 	if r.sent == "" {
 		end()
 		conn, end = l.serve(agentrpc.WorkspaceRequest{Verb: agentrpc.WorkspaceCollect, Path: l.guest})
 	}
 	defer end()
-	got, err := l.git.Collect(ctx, conn, workspace.CollectRequest{Vault: req.Vault, History: true})
+	got, err := l.git.Collect(context.Background(), conn, workspace.CollectRequest{Vault: req.Vault, History: true})
 	if err != nil {
 		return nil, "", err
 	}
 	req.Tree, req.Head, req.Branch = got.Tree, got.Head, got.Branch
-	files, err := l.git.Diff(ctx, req)
+	files, err := l.git.Diff(context.Background(), req)
 	if err == nil {
-		_, err = l.git.Write(ctx, req)
+		_, err = l.git.Write(context.Background(), req)
 	}
 	return files, got.Tree, err
 }
