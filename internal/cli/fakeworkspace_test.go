@@ -68,6 +68,9 @@ func (d *fakeDaemon) workspaceRoutes(mux *http.ServeMux) {
 		if (req.Check || req.Apply) && req.BaseCommit == "conflicting" {
 			e.Conflicts, e.Applied = []string{"hello"}, false
 		}
+		if req.Apply && req.BaseCommit == "applied-before" {
+			e.Already, e.Applied = true, false
+		}
 		if req.BaseCommit == "short" {
 			e.Bytes++
 		}

@@ -64,7 +64,7 @@ func TestApplyRunsNoFilter(t *testing.T) {
 			l := prepared(t)
 			ran := filepath.Join(t.TempDir(), "ran")
 			for _, setting := range settings {
-				value := "touch " + ran + "; tr a-z A-Z"
+				value := "touch " + ran + "; false"
 				if setting == "required" {
 					value = "true"
 				}

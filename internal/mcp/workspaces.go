@@ -60,6 +60,7 @@ type exportResult struct {
 	Omitted    bool           `json:"content_omitted,omitempty" jsonschema:"true when it is larger than the limit: ask again with output_path; the work does not count as exported"`
 	Output     string         `json:"output_path,omitempty"`
 	Applies    *bool          `json:"applies,omitempty" jsonschema:"with check: whether it applies to the host's work tree"`
+	Already    bool           `json:"already_applied,omitempty" jsonschema:"with check: the host's work tree has the patch already"`
 	Conflicts  []string       `json:"conflicts,omitempty" jsonschema:"files of the host's work tree that are in the way, with check"`
 	Notes      []string       `json:"notes,omitempty"`
 }
@@ -152,7 +153,7 @@ func exportView(made api.Export) exportResult {
 	out := exportResult{
 		BaseCommit: made.BaseCommit, Files: []exportedFile{}, FileCount: made.FileCount,
 		Insertions: made.Insertions, Deletions: made.Deletions, Bytes: made.Bytes,
-		Conflicts: made.Conflicts, Notes: made.Notes,
+		Already: made.Already, Conflicts: made.Conflicts, Notes: made.Notes,
 	}
 	if made.Checked {
 		applies := len(made.Conflicts) == 0

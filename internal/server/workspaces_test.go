@@ -20,6 +20,16 @@ import (
 )
 
 // workspaces implements server.Workspaces and server.WorkspaceState.
+func TestCheckWorkspace(t *testing.T) {
+	f := start(t)
+	for mode, want := range map[string]string{"full_copy": "", "shallow": "invalid", "": "invalid", "half": "invalid"} {
+		err := f.client.CheckWorkspace(t.Context(), api.PrepareWorkspace{Path: "/src/submodules", Mode: mode})
+		if (err != nil) != (want != "") || err != nil && !errors.Is(err, fault.Invalid) {
+			t.Errorf("mode %q: %v; want %q", mode, err, want)
+		}
+	}
+}
+
 type workspaces struct {
 	mu       sync.Mutex
 	all      map[string]workspace.Workspace // by VM id

@@ -459,6 +459,66 @@ func TestApplyCountsAsAnExport(t *testing.T) {
 	}
 }
 
+// After an apply the next export is against what the user's work tree has now.
+func TestTheBaseMovesWithAnApply(t *testing.T) {
+	w, s := newWorld(t)
+	if err := prepare(t, s, false); err != nil {
+		t.Fatal(err)
+	}
+	export := func(apply bool) workspace.Export {
+		t.Helper()
+		e, err := s.Export(t.Context(), workspace.ExportRequest{VM: "box", Format: workspace.Patch, Apply: apply}, operation.Discard{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	w.tree = "t-a"
+	if e := export(false); e.BaseCommit != "t-" {
+		t.Errorf("before any apply the base is %q", e.BaseCommit)
+	}
+	w.inWay = []string{"a"}
+	export(true)
+	if e := export(false); e.BaseCommit != "t-" {
+		t.Errorf("after one that did not apply the base is %q", e.BaseCommit)
+	}
+	w.inWay = nil
+	export(true)
+	w.tree = "t-ab"
+	e := export(false)
+	if e.BaseCommit != "t-a" || len(e.Files) != 1 {
+		t.Errorf("after an apply: base %q, files %v", e.BaseCommit, e.Files)
+	}
+	if err := s.Accept(t.Context(), "box", e.ID); err != nil || w.record["v1"].Work.Any() {
+		t.Errorf("an export on top of an apply does not count: %v, %+v", err, w.record["v1"].Work)
+	}
+	w.already = true // it was applied by hand
+	e = export(true)
+	if e.Applied || !e.Already || w.record["v1"].AppliedTree != "t-ab" {
+		t.Errorf("what is there already: %+v, and the record has %q", e, w.record["v1"].AppliedTree)
+	}
+	if got, want := strings.Join(w.roots, " "), "t- t-ab t-a"; got != want {
+		t.Errorf("the vault keeps %q; want %q", got, want)
+	}
+}
+
+// What the user calls the base is looked for where the user works.
+func TestARevisionIsLookedForInTheSource(t *testing.T) {
+	w, s := newWorld(t)
+	if err := prepare(t, s, false); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"", "/elsewhere"} {
+		_, err := s.Export(t.Context(), workspace.ExportRequest{VM: "box", Format: workspace.Patch, BaseCommit: "HEAD", Path: path}, operation.Discard{})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(w.resolved) != 2 || w.resolved[0].Top != "/src" || w.resolved[1].Top != "" || w.resolved[1].Head != "guest-head" {
+		t.Errorf("resolved %+v", w.resolved)
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	w, s := newWorld(t)
 	for _, to := range []string{"relative", "/", "/a/../b", "/a/", "/a\nb"} {
