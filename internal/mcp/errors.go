@@ -48,10 +48,10 @@ func plain(message string) string {
 func hintFor(hint string) string {
 	command := regexp.MustCompile("`?banger (?:vm )?(image list|list|ls|show|logs|start|stop|delete|rm|exec|ports|egress show|egress log|workspace prepare|workspace export|" +
 		"session (?:list|start)|session (?:show|stop|logs|send|wait) [^ ,]+)((?: --?[a-z-]+)*)(?: [A-Za-z0-9._-]+)?((?: --force| --discard-work)*)`?(,| |$)")
-	hint = command.ReplaceAllStringFunc(hint, func(found string) string {
+	worded := command.ReplaceAllStringFunc(hint, func(found string) string {
 		part := command.FindStringSubmatch(found)
 		var with []string
-		for flag, argument := range map[string]string{"--force": "force", "--discard-work": "discard_work"} {
+		for flag, argument := range map[string]string{"--force": "force", "--discard-work": "discard_work", "--rescue": "rescue"} {
 			if strings.Contains(part[2]+part[3], flag) {
 				with = append(with, argument)
 			}
@@ -64,10 +64,10 @@ func hintFor(hint string) string {
 		}
 		return call + part[4]
 	})
-	if strings.HasPrefix(hint, "banger ") {
+	if strings.HasPrefix(worded, "banger ") {
 		return "the user can run: " + hint
 	}
-	return strings.NewReplacer("--force", "force", "--discard-work", "discard_work", " && ", ", then ").Replace(hint)
+	return strings.NewReplacer("--force", "force", "--discard-work", "discard_work", " && ", ", then ").Replace(worded)
 }
 
 // toolFor is the tool that does what a verb of the command line does.

@@ -25,6 +25,7 @@ type fake struct {
 
 	mu       sync.Mutex
 	created  []api.CreateVM
+	started  []api.StartVM
 	stopped  []api.StopVM
 	deletes  []api.DeleteVM
 	unsaved  string // why a delete without discard_work fails
@@ -90,7 +91,8 @@ func (f *fake) CreateVM(_ context.Context, req api.CreateVM) (api.Operation, err
 	return api.Operation{ID: "vm.create", Kind: "vm.create", State: "running"}, nil
 }
 
-func (f *fake) StartVM(_ context.Context, name string, _ api.StartVM) (api.Operation, error) {
+func (f *fake) StartVM(_ context.Context, name string, req api.StartVM) (api.Operation, error) {
+	f.started = append(f.started, req)
 	return api.Operation{ID: "vm.start"}, f.find(name)
 }
 

@@ -261,6 +261,7 @@ func TestHints(t *testing.T) {
 		"banger doctor":                  "the user can run: banger doctor",
 		"banger vm listen":               "the user can run: banger vm listen",
 		"banger vm rm --force box":       "call vm_delete with force",
+		"banger vm unprotect box":        "the user can run: banger vm unprotect box",
 		"banger vm rm box --force":       "call vm_delete with force",
 		"banger vm session logs box s":   "call session_read",
 		"banger vm ports box":            "call vm_ports",
@@ -269,6 +270,9 @@ func TestHints(t *testing.T) {
 		"banger daemon start":            "the user can run: banger daemon start",
 		"banger vm start b && banger vm workspace export b, or banger vm rm --discard-work b to discard it": "call vm_start, then call workspace_export, or call vm_delete with discard_work to discard it",
 		"banger vm workspace export b, or banger vm rm --force --discard-work b to discard it":              "call workspace_export, or call vm_delete with force and discard_work to discard it",
+		"banger vm resume b && banger vm workspace export b":                                                "the user can run: banger vm resume b && banger vm workspace export b",
+		"banger vm logs b, or banger vm start --rescue b to repair it":                                      "call vm_logs, or call vm_start with rescue to repair it",
+		"banger vm stop b && banger vm start --rescue b":                                                    "call vm_stop, then call vm_start with rescue",
 		"banger vm stop box, or delete it with --force":                                                     "call vm_stop, or delete it with force",
 		"banger vm stop box, or banger vm delete --force box":                                               "call vm_stop, or call vm_delete with force",
 	} {

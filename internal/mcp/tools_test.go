@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/bangervm/banger/internal/api"
@@ -117,7 +118,11 @@ func TestVMList(t *testing.T) {
 func TestVMStartStopDelete(t *testing.T) {
 	f := newFake(t)
 	s := connect(t, f, nil)
+	get[VM](t, s, "vm_start", object{"vm": "box", "rescue": true})
 	get[VM](t, s, "vm_start", object{"vm": "box"})
+	if diff := cmp.Diff([]api.StartVM{{Rescue: true}, {}}, f.started); diff != "" {
+		t.Errorf("starts (-want +got):\n%s", diff)
+	}
 	get[VM](t, s, "vm_stop", object{"vm": "box"})
 	get[VM](t, s, "vm_stop", object{"vm": "box", "timeout_seconds": 0})
 	if *f.stopped[0].TimeoutSeconds != 20 || *f.stopped[1].TimeoutSeconds != 0 {

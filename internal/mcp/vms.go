@@ -128,7 +128,8 @@ type vmDeleteResult struct {
 }
 
 type vmStartArgs struct {
-	VM string `json:"vm" jsonschema:"name, or unique prefix of an id"`
+	VM     string `json:"vm" jsonschema:"name, or unique prefix of an id"`
+	Rescue bool   `json:"rescue,omitempty" jsonschema:"start a guest that cannot be set up, without its services, to repair it"`
 }
 
 type vmStopArgs struct {
@@ -214,7 +215,7 @@ func (s *Server) vmDelete(ctx context.Context, req *sdk.CallToolRequest, args vm
 
 func (s *Server) vmStart(ctx context.Context, req *sdk.CallToolRequest, args vmStartArgs) (VM, error) {
 	return s.vmAfter(ctx, req, func(ctx context.Context) (api.Operation, error) {
-		return s.daemon.VMs.StartVM(ctx, args.VM, api.StartVM{})
+		return s.daemon.VMs.StartVM(ctx, args.VM, api.StartVM{Rescue: args.Rescue})
 	})
 }
 
