@@ -13,6 +13,7 @@ import (
 // the daemon holds its lock.
 type cachedVMs struct {
 	vm.Store
+	names *vmNames // learns the names of all that pass
 
 	mu    sync.Mutex
 	known bool
@@ -30,6 +31,7 @@ func (c *cachedVMs) List(ctx context.Context) ([]vm.VM, error) {
 			return nil, err
 		}
 		c.all, c.known = all, true
+		c.names.learn(all...)
 	}
 	return slices.Clone(c.all), nil
 }
@@ -45,17 +47,21 @@ func (c *cachedVMs) forget() {
 // Insert implements vm.Store.
 func (c *cachedVMs) Insert(ctx context.Context, v vm.VM) error {
 	defer c.forget()
+	c.names.learn(v)
 	return c.Store.Insert(ctx, v)
 }
 
 // Update implements vm.Store.
 func (c *cachedVMs) Update(ctx context.Context, id string, change func(*vm.VM) error) (vm.VM, error) {
 	defer c.forget()
-	return c.Store.Update(ctx, id, change)
+	v, err := c.Store.Update(ctx, id, change)
+	c.names.learn(v)
+	return v, err
 }
 
 // Delete implements vm.Store.
 func (c *cachedVMs) Delete(ctx context.Context, id string) error {
 	defer c.forget()
+	defer c.names.forget(id)
 	return c.Store.Delete(ctx, id)
 }

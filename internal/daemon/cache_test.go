@@ -16,7 +16,7 @@ func TestCacheFollowsEachChange(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = db.Close() }()
-	store := &cachedVMs{Store: db.VMs()}
+	store := &cachedVMs{Store: db.VMs(), names: &vmNames{}}
 	names := func() string {
 		t.Helper()
 		all, err := store.List(context.Background())

@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/bangervm/banger/internal/boundlog"
 	"github.com/bangervm/banger/internal/buildinfo"
 	"github.com/bangervm/banger/internal/config"
 	"github.com/bangervm/banger/internal/fault"
@@ -33,6 +34,8 @@ const (
 	requestGrace = 3 * time.Second
 	// gcPercent keeps the heap of a daemon that mostly waits small.
 	gcPercent = 40
+	// maxLog bounds bangerd.log, in bytes; with bangerd.log.1 it is twice that.
+	maxLog = 8 << 20
 )
 
 // Command is `bangerd` without arguments: it serves until SIGTERM, SIGINT or
@@ -44,7 +47,7 @@ func Command(stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	level := new(slog.LevelVar)
-	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
+	log := slog.New(ownLog(stderr, level))
 	parent := openParent()
 	err := run(ctx, log, level, parent.ready)
 	parent.failed(err)
@@ -53,6 +56,15 @@ func Command(stderr io.Writer) int {
 		return 1
 	}
 	return 0
+}
+
+// ownLog is bounded in its rate, since guests cause some of it, and in its size
+// where it is the file in the state directory.
+func ownLog(stderr io.Writer, level slog.Leveler) slog.Handler {
+	if dirs, err := statedir.FromEnv(); err == nil {
+		stderr = boundlog.Stderr(dirs.Log(), maxLog, stderr)
+	}
+	return boundlog.NewHandler(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
 }
 
 // run serves until ctx ends. It calls ready once the API answers.

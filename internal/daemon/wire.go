@@ -66,6 +66,8 @@ type daemon struct {
 // what an earlier daemon left half-made, and finds the VMs that live.
 func wire(ctx context.Context, set *settings, build buildinfo.Info, log *slog.Logger) (*daemon, error) {
 	dirs := set.dirs
+	byID := &vmNames{}
+	log = slog.New(namedLog{log.Handler(), byID})
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find bangerd's own executable: %w", err)
@@ -83,7 +85,7 @@ func wire(ctx context.Context, set *settings, build buildinfo.Info, log *slog.Lo
 	}
 	disks := rootfs.NewDisks(dirs.DiskTemplates())
 	d.folders = vmdir.New(dirs, disks)
-	store := &cachedVMs{Store: db.VMs()}
+	store := &cachedVMs{Store: db.VMs(), names: byID}
 	users := users{vms: store}
 	source := oci.NewClient(dirs.Blobs(), oci.Options{})
 	d.images = image.NewService(imagestore.New(dirs, log), source, writeRootfs, users, time.Now, log)

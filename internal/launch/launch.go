@@ -21,8 +21,6 @@ import (
 )
 
 const (
-	// maxLog is the size in bytes beyond which a start begins monitor.log anew.
-	maxLog = 1 << 20
 	// maxExit and maxWord bound exit.json and a monitor's first word, in bytes.
 	maxExit = 64 << 10
 	maxWord = 64 << 10
@@ -122,12 +120,9 @@ func (l *Launcher) spawn(dir statedir.VM) (cmd *exec.Cmd, word *os.File, err err
 	return cmd, word, nil
 }
 
+// openLog opens the monitor's log, which the monitor itself keeps bounded.
 func openLog(path string) (*os.File, error) {
-	flags := os.O_WRONLY | os.O_CREATE | os.O_APPEND
-	if info, err := os.Stat(path); err == nil && info.Size() > maxLog {
-		flags |= os.O_TRUNC
-	}
-	f, err := os.OpenFile(path, flags, 0o600)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open the monitor's log: %w", err)
 	}

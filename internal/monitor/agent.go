@@ -60,6 +60,11 @@ func (s *supervisor) onAgent(in agentInput) {
 }
 
 func (s *supervisor) onHello(from *agentConn, h agentrpc.Hello) {
+	if !s.hellos.Take() {
+		s.log.Warn("the guest says hello too often; its stream is closed")
+		_ = from.conn.Close()
+		return
+	}
 	if from != s.agent {
 		s.dropAgent()
 		s.agent = from

@@ -12,8 +12,13 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/bangervm/banger/internal/boundlog"
 	"github.com/bangervm/banger/internal/monitorrpc"
+	"github.com/bangervm/banger/internal/statedir"
 )
+
+// maxOwnLog bounds monitor.log, in bytes; with monitor.log.1 it is twice that.
+const maxOwnLog = 1 << 20
 
 // Command is `bangerd monitor DIR`: it runs the monitor of the VM whose
 // directory is args[0] until that VM has ended, and returns the process's exit
@@ -28,7 +33,7 @@ func Command(args []string, stderr io.Writer) int {
 	// One monitor runs for each VM, and does next to nothing.
 	debug.SetGCPercent(40)
 	debug.SetMemoryLimit(64 << 20)
-	log := slog.New(slog.NewTextHandler(stderr, nil)).With("pid", os.Getpid())
+	log := ownLog(args[0], stderr)
 	parent := openParent()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
@@ -42,6 +47,13 @@ func Command(args []string, stderr io.Writer) int {
 		parent.say(append(line, '\n'))
 	}
 	return 1
+}
+
+// ownLog is the monitor's log, which a guest cannot make grow: neither beyond
+// a size, nor quickly.
+func ownLog(dir string, stderr io.Writer) *slog.Logger {
+	to := boundlog.Stderr(statedir.VM(dir).MonitorLog(), maxOwnLog, stderr)
+	return slog.New(boundlog.NewHandler(slog.NewTextHandler(to, nil))).With("pid", os.Getpid())
 }
 
 // parentPipe is the descriptor on which whoever started the monitor waits.

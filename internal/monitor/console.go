@@ -5,6 +5,8 @@ import (
 	"strings"
 	"sync"
 	"unicode"
+
+	"github.com/bangervm/banger/internal/boundlog"
 )
 
 // tailBytes is how much of the console is kept for messages.
@@ -12,7 +14,7 @@ const tailBytes = 2 << 10
 
 // consoleLog is the log of a guest's console, and remembers the last of it.
 type consoleLog struct {
-	*logFile
+	*boundlog.File
 
 	mu   sync.Mutex
 	tail []byte
@@ -20,11 +22,11 @@ type consoleLog struct {
 
 // openConsole begins the log of a new start; what is there becomes path.1.
 func openConsole(path string, limit int64) (*consoleLog, error) {
-	l, err := openLog(path, limit)
+	l, err := boundlog.Begin(path, limit)
 	if err != nil {
 		return nil, err
 	}
-	return &consoleLog{logFile: l}, nil
+	return &consoleLog{File: l}, nil
 }
 
 // Write is io.Writer; it takes all of p always.
@@ -35,7 +37,7 @@ func (c *consoleLog) Write(p []byte) (int, error) {
 		c.tail = append(c.tail[:0], c.tail[over:]...)
 	}
 	c.mu.Unlock()
-	return c.logFile.Write(p)
+	return c.File.Write(p)
 }
 
 // lastLines returns the last n lines that say something, as printable text.

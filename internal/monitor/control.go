@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/pace"
 )
 
 const (
@@ -23,6 +24,10 @@ const (
 	maxName = 256 // of a name in the DNS
 	// sendQueue is how many messages wait for a guest that does not read.
 	sendQueue = 16
+	// messageBurst and messagePause bound what of a guest's messages is read, on
+	// all its streams together: more of them wait in the guest.
+	messageBurst = 64
+	messagePause = 50 * time.Millisecond
 	// listeningPause keeps a guest from having its ports opened and closed as
 	// fast as it can talk.
 	listeningPause = 50 * time.Millisecond
@@ -47,6 +52,7 @@ func serveAgents(ctx context.Context, listener net.Listener, to chan<- agentInpu
 	var streams sync.WaitGroup
 	defer streams.Wait()
 	slots := make(chan struct{}, maxAgents)
+	turns := pace.New(messageBurst, messagePause)
 	for {
 		conn, err := acceptNext(ctx, listener, log)
 		if err != nil {
@@ -59,7 +65,7 @@ func serveAgents(ctx context.Context, listener net.Listener, to chan<- agentInpu
 		case slots <- struct{}{}:
 			streams.Go(func() {
 				defer func() { <-slots }()
-				serveAgent(ctx, conn, to, log)
+				serveAgent(ctx, conn, turns, to, log)
 			})
 		default:
 			_ = conn.Close() // the guest has enough of them
@@ -67,7 +73,7 @@ func serveAgents(ctx context.Context, listener net.Listener, to chan<- agentInpu
 	}
 }
 
-func serveAgent(ctx context.Context, conn net.Conn, to chan<- agentInput, log *slog.Logger) {
+func serveAgent(ctx context.Context, conn net.Conn, turns *pace.Pace, to chan<- agentInput, log *slog.Logger) {
 	a := &agentConn{conn: conn, out: make(chan agentrpc.HostMessage, sendQueue)}
 	ctx, cancel := context.WithCancel(ctx)
 	var writer sync.WaitGroup
@@ -89,7 +95,7 @@ func serveAgent(ctx context.Context, conn net.Conn, to chan<- agentInput, log *s
 	}
 	lines := bufio.NewScanner(conn)
 	lines.Buffer(make([]byte, 0, 4096), agentrpc.MaxLine)
-	for lines.Scan() {
+	for turns.Wait(ctx) && lines.Scan() {
 		var m agentrpc.GuestMessage
 		if err := json.Unmarshal(lines.Bytes(), &m); err != nil {
 			log.Debug("the agent sent what is no message", "err", err)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/monitorrpc"
+	"github.com/bangervm/banger/internal/pace"
 	"github.com/bangervm/banger/internal/statedir"
 )
 
@@ -21,6 +22,10 @@ const (
 	eventWrite = 10 * time.Second
 	// maxSignal is the highest signal number of Linux.
 	maxSignal = 64
+	// eventBurst and eventPause bound the events of one watcher: a guest can change
+	// the status as fast as it can talk. The last change is never lost.
+	eventBurst = 64
+	eventPause = 500 * time.Millisecond
 	// maxStop bounds how long a guest may be given to go down.
 	maxStop = 24 * time.Hour
 )
@@ -74,7 +79,8 @@ func watch(w http.ResponseWriter, r *http.Request, b *board) {
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	out := http.NewResponseController(w)
 	enc := json.NewEncoder(w)
-	for {
+	turns := pace.New(eventBurst, eventPause)
+	for turns.Wait(r.Context()) {
 		status, changed := b.now()
 		if out.SetWriteDeadline(time.Now().Add(eventWrite)) != nil || enc.Encode(status) != nil || out.Flush() != nil {
 			return // the watcher has gone

@@ -22,6 +22,10 @@ import (
 	"github.com/bangervm/banger/internal/vm"
 )
 
+// maxLog bounds console.log and egress.log, in bytes; with the one before it,
+// console.log.1, a log takes at most twice that.
+const maxLog = 8 << 20
+
 // entropyBytes is how much each boot gets.
 const entropyBytes = 64
 
@@ -55,6 +59,7 @@ func Main(ctx context.Context, dir string, up func(), log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	log = log.With("vm", spec.VMID, "name", spec.Name)
 	console, err := openConsole(v.Console(), maxLog)
 	if err != nil {
 		return err

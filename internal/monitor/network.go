@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 
+	"github.com/bangervm/banger/internal/boundlog"
 	"github.com/bangervm/banger/internal/egress"
 	"github.com/bangervm/banger/internal/guest"
 	"github.com/bangervm/banger/internal/netstack"
@@ -91,7 +92,7 @@ func (n *hostNet) openCard(dir statedir.VM, spec vm.Spec, agent guest.Client, lo
 	if err != nil {
 		return err
 	}
-	file, err := openLog(dir.EgressLog(), maxLog)
+	file, err := boundlog.Begin(dir.EgressLog(), maxLog)
 	if err != nil {
 		return err
 	}

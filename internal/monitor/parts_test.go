@@ -17,8 +17,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/boundlog"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/monitorrpc"
+	"github.com/bangervm/banger/internal/pace"
 	"github.com/bangervm/banger/internal/statedir"
 	"github.com/bangervm/banger/internal/vm"
 )
@@ -142,15 +144,15 @@ func TestConsoleIsBounded(t *testing.T) {
 }
 
 func TestConsoleOutlivesAFullDisk(t *testing.T) {
-	c, err := openConsole(filepath.Join(t.TempDir(), "console.log"), 1000)
+	path := filepath.Join(t.TempDir(), "console.log")
+	if err := os.Symlink("/dev/full", path); err != nil {
+		t.Fatal(err)
+	}
+	full, err := boundlog.Append(path, 1000, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = c.file.Close()
-	c.file, err = os.OpenFile("/dev/full", os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := &consoleLog{File: full}
 	if n, err := c.Write([]byte("lost\n")); n != 5 || err != nil {
 		t.Errorf("write: %d, %v", n, err)
 	}
@@ -226,7 +228,7 @@ func feed(t *testing.T, data []byte) []agentInput {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		serveAgent(context.Background(), ours, to, slog.New(slog.DiscardHandler))
+		serveAgent(context.Background(), ours, pace.New(1<<20, time.Millisecond), to, slog.New(slog.DiscardHandler))
 	}()
 	go func() {
 		_, _ = theirs.Write(data)

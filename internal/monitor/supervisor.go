@@ -9,6 +9,7 @@ import (
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/monitorrpc"
+	"github.com/bangervm/banger/internal/pace"
 	"github.com/bangervm/banger/internal/vm"
 	"github.com/bangervm/banger/internal/vmm"
 )
@@ -23,6 +24,10 @@ const (
 	// maxResets in resetWindow: more of them and the guest only loops.
 	maxResets   = 8
 	resetWindow = 2 * time.Minute
+	// maxHellos in a burst, then one each helloPause: a guest's agent says it once
+	// for each of its streams.
+	maxHellos  = 20
+	helloPause = 3 * time.Second
 	// consoleLines is how much of the console a failure quotes.
 	consoleLines = 5
 )
@@ -57,6 +62,7 @@ type supervisor struct {
 	status  monitorrpc.Status
 	machine Machine
 	agent   *agentConn
+	hellos  *pace.Pace
 	resets  []time.Time
 	// configured is the number of the first boot that was given Configure.
 	configured int
@@ -86,6 +92,7 @@ type supervisor struct {
 func (s *supervisor) run(ctx context.Context, up func()) vm.Exit {
 	defer close(s.done)
 	s.makeTimers()
+	s.hellos = pace.New(maxHellos, helloPause)
 	defer s.stopTimers(s.ready, s.hello, s.deadline, s.last)
 	for {
 		wasHung := s.hung

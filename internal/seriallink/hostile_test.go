@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bangervm/banger/internal/pace"
 	"github.com/bangervm/banger/internal/seriallink"
 )
 
@@ -132,4 +133,40 @@ func FuzzGuestParsing(f *testing.F) {
 			_ = l.Close()
 		}
 	})
+}
+
+// A guest that opens and closes streams without end has only so many of them
+// served as it has turns.
+func TestStreamsOfTheGuestAreRationed(t *testing.T) {
+	const turns = 10
+	hostEnd, guestEnd := pair(t)
+	var flood []byte
+	for id := uint32(2); id < 400; id += 2 {
+		flood = append(flood, frame(0, 1, 1, id, 0)...)                     // SYN
+		flood = append(append(flood, frame(0, 0, 0, id, 4)...), 0, 0, 4, 0) // port 1024
+		flood = append(flood, frame(0, 1, 4, id, 0)...)                     // FIN
+	}
+	go hostileGuest(t, guestEnd, flood)
+	l, err := seriallink.Host(within(t), hostEnd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seriallink.SetTurns(l, pace.New(turns, time.Hour))
+	served := make(chan struct{}, 400)
+	ended := make(chan error, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		ended <- l.Serve(ctx, func(context.Context, uint32) func(net.Conn) {
+			served <- struct{}{}
+			return nil
+		})
+	}()
+	for range turns {
+		<-served
+	}
+	cancel()
+	_ = <-ended // that it ended is enough
+	if more := len(served); more != 0 {
+		t.Errorf("%d streams were served beyond their turns", more)
+	}
 }

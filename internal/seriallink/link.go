@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/yamux"
+
+	"github.com/bangervm/banger/internal/pace"
 )
 
 const (
@@ -28,7 +30,11 @@ const (
 
 	// maxStreams bounds the streams of one link, both ways; each may hold one
 	// window of unread bytes.
-	maxStreams  = 512
+	maxStreams = 512
+	// openBurst and openPause bound how fast the guest may open streams: its agent
+	// needs one, and each costs the host some work.
+	openBurst   = 64
+	openPause   = 50 * time.Millisecond
 	readBuffer  = 64 << 10
 	headerLimit = 10 * time.Second
 	// forever is yamux's limit on a write: it has no value for none.
@@ -50,6 +56,7 @@ type Link struct {
 	session *yamux.Session
 	dials   chan struct{}
 	done    chan struct{}
+	opens   *pace.Pace // of the other side's streams; nil: it may
 }
 
 // Host makes a link over rw, which reaches the guest's port, and owns rw from
@@ -65,7 +72,11 @@ func Host(ctx context.Context, rw io.ReadWriteCloser) (*Link, error) {
 	if err != nil {
 		return nil, errors.Join(err, ignoreClosed(rw.Close()))
 	}
-	return newLink(&line{Reader: &guard{r: r}, Writer: &joiner{w: rw}, close: rw.Close}, yamux.Client)
+	l, err := newLink(&line{Reader: &guard{r: r}, Writer: &joiner{w: rw}, close: rw.Close}, yamux.Client)
+	if err == nil {
+		l.opens = pace.New(openBurst, openPause)
+	}
+	return l, err
 }
 
 // Guest waits for a host on port and makes a link with it. When that has ended
@@ -216,6 +227,11 @@ func (l *Link) Serve(ctx context.Context, handler Handler) error {
 		stream, err := l.session.AcceptStream()
 		if err != nil {
 			<-l.done
+			return ErrClosed
+		}
+		if l.opens != nil && !l.opens.Wait(ctx) {
+			_ = stream.Close()
+			_ = l.Close()
 			return ErrClosed
 		}
 		if l.session.NumStreams() > maxStreams {

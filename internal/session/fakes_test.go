@@ -16,8 +16,9 @@ const limit = 10 * time.Second
 
 // memory is a session.Store.
 type memory struct {
-	mu  sync.Mutex
-	all []session.Session
+	mu     sync.Mutex
+	all    []session.Session
+	writes int // commits
 }
 
 func (m *memory) Insert(_ context.Context, s session.Session) error {
@@ -61,6 +62,7 @@ func (m *memory) Update(_ context.Context, id string, change func(*session.Sessi
 				return session.Session{}, err
 			}
 			m.all[i] = s
+			m.writes++
 			return s, nil
 		}
 	}
@@ -272,4 +274,10 @@ func (h *harness) recorded(id string, enough func(session.Session) bool) session
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
+}
+
+func (m *memory) written() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.writes
 }

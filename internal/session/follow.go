@@ -3,9 +3,11 @@ package session
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/pace"
 	"github.com/bangervm/banger/internal/vm"
 )
 
@@ -120,25 +122,35 @@ func (s *Service) Reconcile(ctx context.Context) error {
 // follow hears the agent until ctx ends.
 func (s *Service) follow(ctx context.Context, vmID string, f *follower) {
 	defer close(f.idle)
+	turns := pace.New(eventBurst, eventPause)
 	for retry := firstRetry; ctx.Err() == nil; retry = min(2*retry, lastRetry) {
 		one, stop := context.WithCancel(ctx)
 		ended := make(chan struct{})
-		go func() {
+		began, asked := time.Now(), false
+		var asking sync.WaitGroup
+		asking.Go(func() {
 			select {
 			case <-f.again:
+				asked = true
 				stop()
 			case <-ended:
 			}
-		}()
+		})
 		begun, err := s.begunSessions(one, vmID)
 		if err == nil {
+			in := s.inbox(one, func(ev Event) error { return s.hear(one, vmID, f.startID, ev, begun) })
 			err = s.deps.Guests.FollowSessions(one, vmID, func(ev Event) error {
-				retry = firstRetry
-				return s.hear(one, vmID, f.startID, ev, begun)
+				turns.Wait(one)
+				return in.put(ev)
 			})
+			err = errors.Join(err, in.close())
 		}
 		close(ended)
+		asking.Wait()
 		stop()
+		if asked || time.Since(began) > lastRetry { // not of an agent that only comes and goes
+			retry = firstRetry
+		}
 		if ctx.Err() != nil {
 			return
 		}
@@ -218,7 +230,11 @@ func (s *Service) record(ctx context.Context, id string, report Report, known bo
 		case !sess.State.Open():
 			return errUnchanged
 		case known:
+			before := *sess
 			sess.apply(report, s.now())
+			if sess.storedAs(before) {
+				return errUnchanged
+			}
 		case sess.State == Starting:
 			sess.State, sess.LastError, sess.EndedAt = Failed, "the guest did not start it", s.now()
 		default:

@@ -4,6 +4,7 @@
 package session
 
 import (
+	"reflect"
 	"strings"
 	"time"
 	"unicode"
@@ -116,6 +117,14 @@ func (s *Session) apply(r Report, now time.Time) {
 		s.LastError = clean(r.Error)
 		s.EndedAt = between(s.StartedAt, r.EndedAt, now)
 	}
+}
+
+// storedAs reports whether nothing differs that an agent's report changes and
+// that is stored.
+func (s *Session) storedAs(o Session) bool {
+	o.Writer, o.Readers = s.Writer, s.Readers
+	o.Command = s.Command // no report changes it
+	return reflect.DeepEqual(*s, o)
 }
 
 // lose records that a session has ended unseen.
