@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/bangervm/banger/internal/buildinfo"
+	"github.com/bangervm/banger/internal/confine"
 	"github.com/bangervm/banger/internal/daemon"
 	"github.com/bangervm/banger/internal/monitor"
 )
@@ -29,6 +30,8 @@ func run(args []string) int {
 	switch args[0] {
 	case "monitor":
 		return monitor.Command(args[1:], os.Stderr)
+	case "confine":
+		return confine.Command(args[1:], os.Stderr)
 	case "version", "--version":
 		build := buildinfo.Current()
 		_, _ = fmt.Fprintf(os.Stdout, "bangerd %s %s\n", build.Version, build.Commit)

@@ -81,6 +81,10 @@ type VMRuntime struct {
 	Warning    string     `json:"warning"`
 	Notes      []string   `json:"notes" doc:"what the guest goes on without, and why"`
 	ReadyAt    *time.Time `json:"ready_at"`
+	// Confinement is empty where nothing holds, or a monitor of an older build does
+	// not say.
+	Confinement        string `json:"confinement" doc:"what the VMM gave up of the host, as words"`
+	MonitorConfinement string `json:"monitor_confinement" doc:"what the monitor gave up of the host, as words"`
 }
 
 // CreateVM asks for a VM. An omitted value means the default.

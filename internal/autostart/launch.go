@@ -89,7 +89,7 @@ func launch(ctx context.Context, c *client.Client, opts Options) error {
 	cmd := exec.Command(path) //nolint:noctx // the daemon outlives this context
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.ExtraFiles = []*os.File{told}
-	cmd.Env = append(os.Environ(), api.ReadyEnv+"=3")
+	cmd.Env = environment()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	err = cmd.Start()
 	_ = told.Close()

@@ -124,9 +124,19 @@ func runtimeFields() []column[api.VM] {
 			}
 			return "pid " + strconv.Itoa(r.VMMPID)
 		}),
+		field("vmm has", func(r *api.VMRuntime) string { return confinedText(r.Confinement) }),
+		field("monitor has", func(r *api.VMRuntime) string { return confinedText(r.MonitorConfinement) }),
 		field("warning", func(r *api.VMRuntime) string { return r.Warning }),
 		field("notes", func(r *api.VMRuntime) string { return strings.Join(r.Notes, "\n") }),
 	}
+}
+
+// confinedText is one line for each thing that holds.
+func confinedText(words string) string {
+	if words == "" {
+		return "no confinement that is known of"
+	}
+	return strings.ReplaceAll(words, ", ", "\n")
 }
 
 func labelsText(v api.VM) string {

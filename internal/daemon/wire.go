@@ -105,10 +105,11 @@ func wire(ctx context.Context, set *settings, build buildinfo.Info, log *slog.Lo
 		Store: db.Workspaces(), VMs: workspaces{d}, Git: git, Guests: guests,
 		Vaults: vmdir.NewVaults(dirs), Log: log,
 	})
+	launcher := launch.New(dirs, []string{self, "monitor"}, log).Confine([]string{self, "confine"})
 	d.vms = vm.New(vm.Deps{
 		Workspaces: workspaces{d}, Files: set.placedFiles,
 		Changed: d.sessions.VMChanged,
-		Store:   store, Machines: launch.New(dirs, []string{self, "monitor"}, log), Disks: d.folders,
+		Store:   store, Machines: launcher, Disks: d.folders,
 		Identities: identities{VMs: d.folders, known: known, key: set.sshKey}, Names: identities{VMs: d.folders, known: known, key: set.sshKey},
 		Images:  images{service: d.images, dirs: dirs},
 		Kernels: kernels{service: d.kernels, archives: archives, dirs: dirs},

@@ -9,6 +9,9 @@ const (
 	driverKVM  = "qemu-kvm"
 )
 
+// emulationNote is QEMU's own policy: docs/system/security.rst there.
+const emulationNote = "QEMU does not call its emulation a security boundary: see docs/security.md"
+
 func checkDriver(_ context.Context, w World) verdict {
 	usable, why, remedy := w.kvm()
 	switch w.Settings.Driver {
@@ -16,9 +19,9 @@ func checkDriver(_ context.Context, w World) verdict {
 		if usable {
 			return ok("%s, chosen because %s", driverKVM, why)
 		}
-		return ok("%s, chosen because %s", driverTCG, why)
+		return ok("%s, chosen because %s; %s", driverTCG, why, emulationNote)
 	case driverTCG:
-		return ok("%s, as configured", driverTCG)
+		return ok("%s, as configured; %s", driverTCG, emulationNote)
 	case driverKVM:
 		if !usable {
 			return fail(remedy+", or set driver = \"auto\"", "the configured driver %s cannot be used: %s", driverKVM, why)

@@ -72,6 +72,7 @@ func Checks() []Check {
 		{Name: "vmm", Gate: true, run: checkVMM},
 		{Name: "kvm", run: checkKVM},
 		{Name: "driver", Gate: true, run: checkDriver},
+		{Name: "confinement", run: checkConfinement},
 		{Name: "agent", Gate: true, run: checkAgent},
 		{Name: "helpers", Gate: true, run: checkHelpers},
 		{Name: "tools", run: checkTools},

@@ -47,11 +47,12 @@ func healthy() (World, fstest.MapFS) {
 		Output: func(context.Context, string, ...string) (string, error) {
 			return "QEMU emulator version 7.2.22 (Debian 1:7.2)\nCopyright", nil
 		},
-		OpenRW:   func(string) error { return nil },
-		CanWrite: func(string) error { return nil },
-		Space:    func(string) (int64, error) { return 100 * gib, nil },
-		Reach:    func(context.Context, string) error { return errors.New("no route to host") },
-		Daemon:   func(context.Context) (Daemon, error) { return Daemon{Version: "v1", Names: "127.128.0.1:5300"}, nil },
+		Confinement: func(context.Context) Confinement { return Confinement{LandlockABI: 7, Namespaces: true} },
+		OpenRW:      func(string) error { return nil },
+		CanWrite:    func(string) error { return nil },
+		Space:       func(string) (int64, error) { return 100 * gib, nil },
+		Reach:       func(context.Context, string) error { return errors.New("no route to host") },
+		Daemon:      func(context.Context) (Daemon, error) { return Daemon{Version: "v1", Names: "127.128.0.1:5300"}, nil },
 		Resolves: func(_ context.Context, name string, addr netip.Addr) bool {
 			return name == "gateway.vm" && addr.String() == "127.128.0.1"
 		},
@@ -66,6 +67,12 @@ func database(page uint16, pages int) string {
 	copy(data, sqliteMagic)
 	binary.BigEndian.PutUint16(data[16:], page)
 	return string(data)
+}
+
+func confined(abi int, namespaces bool) func(*World, fstest.MapFS) {
+	return func(w *World, _ fstest.MapFS) {
+		w.Confinement = func(context.Context) Confinement { return Confinement{LandlockABI: abi, Namespaces: namespaces} }
+	}
 }
 
 func TestHealthyHost(t *testing.T) {
@@ -125,6 +132,12 @@ func TestEachOutcome(t *testing.T) {
 		{"kvm configured, unusable", func(w *World, _ fstest.MapFS) {
 			w.Settings.Driver, w.OpenRW = "qemu-kvm", func(string) error { return denied }
 		}, "driver", Fail, "qemu-kvm cannot be used", "usermod"},
+		{"emulation", func(w *World, _ fstest.MapFS) { w.Settings.Driver = "qemu-tcg" }, "driver", OK, "does not call its emulation a security boundary", ""},
+		{"all confinement", func(*World, fstest.MapFS) {}, "confinement", OK, "only its own files by Landlock ABI 7, user and network namespaces", ""},
+		{"no landlock", confined(0, true), "confinement", Warn, "may open all files that you may open", "lsm="},
+		{"old landlock", confined(1, true), "confinement", Warn, "ABI 1 does not know TCP ports", "newer kernel"},
+		{"landlock without scopes", confined(5, true), "confinement", Warn, "ABI 5 does not know signals", "newer kernel"},
+		{"no namespaces", confined(7, false), "confinement", Warn, "no user and network namespaces", "unprivileged"},
 		{"unknown driver", func(w *World, _ fstest.MapFS) { w.Settings.Driver = "xen" }, "driver", Fail, `"xen"`, "qemu-tcg"},
 		{"no agent", func(_ *World, f fstest.MapFS) { delete(f, "opt/bin/banger-vsock-agent") }, "agent", Fail, "/opt/bin/banger-vsock-agent", "BANGER_AGENT"},
 		{"agent in lib", func(_ *World, f fstest.MapFS) {

@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/bangervm/banger/internal/confine"
 	"github.com/bangervm/banger/internal/names"
 	"github.com/bangervm/banger/internal/statedir"
 )
@@ -46,6 +47,8 @@ type World struct {
 	OpenRW func(path string) error
 	// CanWrite returns nil if files can be made in a directory.
 	CanWrite func(dir string) error
+	// Confinement asks the kernel what it offers, and starts a program for an instant.
+	Confinement func(ctx context.Context) Confinement
 	// Space returns the bytes of the file system at path that this user may still
 	// write. The path exists.
 	Space func(path string) (free int64, err error)
@@ -90,9 +93,13 @@ func Host(dirs statedir.Dirs, socket string, settings Settings) World {
 	return World{
 		Dirs: dirs, Socket: socket, Settings: settings,
 		Root: os.DirFS("/"), LookPath: LookPath, Output: output,
-		OpenRW: openRW, CanWrite: canWrite, Space: space, Reach: reach, Resolves: names.NewHost().Resolves,
+		Confinement: confinement, OpenRW: openRW, CanWrite: canWrite, Space: space, Reach: reach, Resolves: names.NewHost().Resolves,
 		Executable: executable, User: name, UID: os.Getuid(), Groups: append(groups, os.Getegid()), Arch: runtime.GOARCH,
 	}
+}
+
+func confinement(ctx context.Context) Confinement {
+	return Confinement{LandlockABI: confine.LandlockABI(), Namespaces: confine.HasNamespaces(ctx)}
 }
 
 // LookPath finds an executable as exec.LookPath does, and then in the

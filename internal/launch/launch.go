@@ -31,6 +31,7 @@ const (
 type Launcher struct {
 	dirs    statedir.Dirs
 	command []string
+	confine []string // empty: monitors are not confined
 	log     *slog.Logger
 }
 
@@ -48,7 +49,7 @@ func (l *Launcher) Start(ctx context.Context, spec vm.Spec) (vm.Machine, error) 
 	if err := prepare(dir, spec); err != nil {
 		return nil, err
 	}
-	cmd, word, err := l.spawn(dir)
+	cmd, word, err := l.spawn(dir, spec)
 	if err != nil {
 		return nil, err
 	}
@@ -60,6 +61,8 @@ func (l *Launcher) Start(ctx context.Context, spec vm.Spec) (vm.Machine, error) 
 	}()
 	m := &Machine{dir: dir, startID: spec.StartID}
 	err = await(ctx, word)
+	// Whoever could use the secrets has them in memory now, or has ended.
+	l.forgetSecrets(dir, spec)
 	if err == nil {
 		_, err = m.status(ctx) // also sees whether we understand each other
 	}
@@ -74,15 +77,19 @@ func (l *Launcher) Start(ctx context.Context, spec vm.Spec) (vm.Machine, error) 
 
 // prepare writes the spec and removes how the start before ended.
 func prepare(dir statedir.VM, spec vm.Spec) error {
-	data, err := json.MarshalIndent(spec, "", "  ")
-	if err != nil {
-		return err
-	}
 	if err := os.Mkdir(dir.Run(), 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return fmt.Errorf("make the VM's run directory: %w", err)
 	}
 	if err := os.Remove(dir.Exit()); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("forget how the VM ended: %w", err)
+	}
+	return writeSpec(dir, spec)
+}
+
+func writeSpec(dir statedir.VM, spec vm.Spec) error {
+	data, err := json.MarshalIndent(spec, "", "  ")
+	if err != nil {
+		return err
 	}
 	staging := dir.Spec() + statedir.StagingSuffix
 	err = os.WriteFile(staging, append(data, '\n'), 0o600)
@@ -95,9 +102,30 @@ func prepare(dir statedir.VM, spec vm.Spec) error {
 	return nil
 }
 
+// forgetSecrets takes what is for the guest alone out of spec.json.
+func (l *Launcher) forgetSecrets(dir statedir.VM, spec vm.Spec) {
+	spec.Guest = spec.Guest.Public()
+	if err := writeSpec(dir, spec); err != nil {
+		l.log.Warn("secrets stay in spec.json", "vm", spec.VMID, "err", err)
+	}
+}
+
+// sweepSecrets does that for a bangerd that ended before it could.
+func (l *Launcher) sweepSecrets(dir statedir.VM) {
+	data, err := os.ReadFile(dir.Spec())
+	if err != nil {
+		return // no start was so far
+	}
+	var spec vm.Spec
+	if json.Unmarshal(data, &spec) != nil || spec.Format != vm.SpecFormat || spec.Guest.Token == "" {
+		return
+	}
+	l.forgetSecrets(dir, spec)
+}
+
 // spawn starts the monitor in a session of its own, with nothing of ours but
 // the pipe on which it says how its start went.
-func (l *Launcher) spawn(dir statedir.VM) (cmd *exec.Cmd, word *os.File, err error) {
+func (l *Launcher) spawn(dir statedir.VM, spec vm.Spec) (cmd *exec.Cmd, word *os.File, err error) {
 	logFile, err := openLog(dir.MonitorLog())
 	if err != nil {
 		return nil, nil, err
@@ -108,8 +136,10 @@ func (l *Launcher) spawn(dir statedir.VM) (cmd *exec.Cmd, word *os.File, err err
 		return nil, nil, err
 	}
 	defer func() { _ = child.Close() }()
-	args := append(append([]string(nil), l.command[1:]...), string(dir))
-	cmd = exec.Command(l.command[0], args...) //nolint:noctx // it outlives this process
+	cmd, err = l.monitorCommand(dir, spec)
+	if err != nil {
+		return nil, nil, errors.Join(err, word.Close())
+	}
 	cmd.Dir = "/"
 	cmd.Stdout, cmd.Stderr = logFile, logFile
 	cmd.ExtraFiles = []*os.File{child} // becomes monitorrpc.ReadyFD
@@ -160,11 +190,13 @@ func (l *Launcher) Adopt(ctx context.Context, vmID string) (vm.Machine, error) {
 	status, err := m.status(ctx)
 	if err != nil {
 		if absent, lockErr := noMonitor(dir); absent && lockErr == nil {
+			l.sweepSecrets(dir)
 			return nil, fault.New(fault.NotFound, "VM %s has no monitor", vmID)
 		}
 		return nil, err
 	}
 	m.startID = status.StartID
+	l.sweepSecrets(dir)
 	return m, nil
 }
 

@@ -76,7 +76,9 @@ func TestStartPreparesTheDirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	fakeMonitor(t, dir, sayStatus(monitorrpc.Status{Protocol: monitorrpc.Version, StartID: "s1", Phase: monitorrpc.PhaseBooting}))
-	spec := vm.Spec{Format: vm.SpecFormat, VMID: testID, StartID: "s1", Name: "n", Guest: vm.Guest{Token: "secret"}}
+	spec := vm.Spec{Format: vm.SpecFormat, VMID: testID, StartID: "s1", Name: "n", Guest: vm.Guest{
+		Hostname: "n", Token: "secret", HostKey: "secret", Env: []string{"KEY=secret"}, Files: []vm.File{{Path: "/k", Data: []byte("secret")}},
+	}}
 	if _, err := l.Start(t.Context(), spec); err != nil {
 		t.Fatal(err)
 	}
@@ -87,6 +89,14 @@ func TestStartPreparesTheDirectory(t *testing.T) {
 	if info, err := os.Stat(dir.Spec()); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("spec.json: %v, %v", info, err)
 	}
+	noSecrets(t, dir)
+	if err := writeSpec(dir, spec); err != nil { // as a bangerd that was killed leaves it
+		t.Fatal(err)
+	}
+	if _, err := l.Adopt(t.Context(), testID); err != nil {
+		t.Fatal(err)
+	}
+	noSecrets(t, dir)
 	if _, err := os.Stat(dir.Exit()); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the old exit.json: %v", err)
 	}
@@ -107,6 +117,22 @@ func TestStartPreparesTheDirectory(t *testing.T) {
 		t.Error(err)
 	} else {
 		_ = f.Close()
+	}
+}
+
+// noSecrets checks that spec.json has no more of a guest than it may.
+func noSecrets(t *testing.T, dir statedir.VM) {
+	t.Helper()
+	data, err := os.ReadFile(dir.Spec())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var spec vm.Spec
+	if err := json.Unmarshal(data, &spec); err != nil || spec.Guest.Hostname != "n" {
+		t.Errorf("spec.json is %s: %v", data, err)
+	}
+	if g := spec.Guest; g.Token != "" || g.HostKey != "" || g.Env != nil || g.Files != nil {
+		t.Errorf("secrets stay in spec.json: %s", data)
 	}
 }
 

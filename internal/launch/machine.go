@@ -123,7 +123,7 @@ func domainStatus(s monitorrpc.Status) vm.Status {
 		StartID: s.StartID, Driver: s.Driver, Build: s.Build, MonitorPID: s.PID, VMMPID: s.VMMPID,
 		Phase: vm.Phase(s.Phase), Paused: s.Paused, Stage: s.Stage, Init: s.Init,
 		AgentOK: s.AgentOK, Agent: s.Agent, Boots: s.Boots, Warning: s.Warning,
-		ReadyAt: s.ReadyAt, Notes: s.Notes,
+		ReadyAt: s.ReadyAt, Notes: s.Notes, Confinement: s.Confinement, MonitorConfinement: s.MonitorConfinement,
 	}
 	if s.Phase == monitorrpc.PhaseExited {
 		out.Exit = vm.Exit{

@@ -20,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
+	"github.com/bangervm/banger/internal/confine"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/launch"
 	"github.com/bangervm/banger/internal/monitor"
@@ -33,6 +34,10 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "monitor" {
 		os.Exit(monitor.Command(os.Args[2:], os.Stderr))
 	}
+	if len(os.Args) > 1 && os.Args[1] == "confine" {
+		os.Exit(confine.Command(os.Args[2:], os.Stderr))
+	}
+	_ = os.Setenv("SECRET_OF_THE_SHELL", "hunter2") // as of what starts bangerd
 	goleak.VerifyTestMain(m)
 }
 
@@ -67,7 +72,7 @@ func newGuest(t *testing.T, disk string, words ...string) *guest {
 	g := &guest{
 		t:        t,
 		dir:      dirs.VM("0123456789abcdef"),
-		launcher: launch.New(dirs, []string{self, "monitor"}, slog.New(slog.NewTextHandler(io.Discard, nil))),
+		launcher: launch.New(dirs, []string{self, "monitor"}, slog.New(slog.NewTextHandler(io.Discard, nil))).Confine([]string{self, "confine"}),
 		spec: vm.Spec{
 			Format: vm.SpecFormat, VMID: "0123456789abcdef", Name: "guest", StartID: t.Name(),
 			Driver: vm.DriverQEMUTCG, VMM: files.VMM, VCPU: 1, MemoryBytes: 192 << 20,
@@ -485,4 +490,56 @@ func memory(t *testing.T, pid int) string {
 	}
 	t.Helper()
 	return strings.Join(found, ", ")
+}
+
+// What the VMM and the monitor have of the host, as /proc shows it.
+func TestTheVMMIsConfined(t *testing.T) {
+	disk := filepath.Join(t.TempDir(), "disk")
+	if err := os.WriteFile(disk, make([]byte, 8<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	g := newGuest(t, disk).start().ready()
+	s := g.seen
+	for what, words := range map[string][]string{
+		s.Confinement:        {"no new privileges", "resource limits", "an environment of its own"},
+		s.MonitorConfinement: {"no new privileges", "an environment of its own"},
+	} {
+		for _, want := range words {
+			if !strings.Contains(what, want) {
+				t.Errorf("%q lacks %q", what, want)
+			}
+		}
+	}
+	t.Logf("the VMM has: %s; the monitor: %s", s.Confinement, s.MonitorConfinement)
+	proc := func(pid int, name string) string {
+		data, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), name))
+		if err != nil {
+			t.Error(err)
+		}
+		return string(data)
+	}
+	for _, pid := range []int{s.VMMPID, s.MonitorPID} {
+		if env := proc(pid, "environ"); strings.Contains(env, "hunter2") || strings.Contains(env, "HOME=") {
+			t.Errorf("process %d has the environment %q", pid, env)
+		}
+		if status := proc(pid, "status"); !strings.Contains(status, "NoNewPrivs:\t1") {
+			t.Errorf("process %d may gain privileges", pid)
+		}
+		if limits := proc(pid, "limits"); !strings.Contains(limits, "Max core file size        0                    0") {
+			t.Errorf("process %d may dump its core: %s", pid, limits)
+		}
+	}
+	if line := proc(s.VMMPID, "cmdline"); strings.Contains(line, disk) {
+		t.Error("QEMU is told where the disk is")
+	}
+	if confine.HasNamespaces(t.Context()) {
+		ours, err := os.Readlink("/proc/self/ns/net")
+		theirs, err2 := os.Readlink(fmt.Sprintf("/proc/%d/ns/net", s.VMMPID))
+		if err != nil || err2 != nil || ours == theirs {
+			t.Errorf("the network namespaces are %s and %s: %v, %v", ours, theirs, err, err2)
+		}
+	}
+	if strings.Contains(s.Confinement, "seccomp") && !strings.Contains(proc(s.VMMPID, "status"), "Seccomp:\t2") {
+		t.Error("QEMU has no seccomp filter")
+	}
 }

@@ -33,6 +33,7 @@ func newFakeMachine(ignores ...syscall.Signal) *fakeMachine {
 }
 
 func (f *fakeMachine) PID() int                 { return 4711 }
+func (f *fakeMachine) Confinement() string      { return "" }
 func (f *fakeMachine) Events() <-chan vmm.Event { return f.events }
 
 func (f *fakeMachine) Pause(context.Context) error  { return f.setPaused(true, vmm.Paused) }

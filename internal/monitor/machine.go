@@ -13,6 +13,8 @@ import (
 type Machine interface {
 	// PID is the VMM's process id.
 	PID() int
+	// Confinement says what the VMM gave up of the host, as words for people.
+	Confinement() string
 	// Events are what happens to the machine, in order. The last one is
 	// Exited, then the channel is closed; the receiver drains it. An event that
 	// a method causes is in the channel before that method returns.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/buildinfo"
+	"github.com/bangervm/banger/internal/confine"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/monitorrpc"
 	"github.com/bangervm/banger/internal/qemu"
@@ -69,7 +70,7 @@ func Main(ctx context.Context, dir string, up func(), log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	driver := &qemu.Driver{Run: ".", Console: console, TSC: tsc, NIC: network.attach, Log: log}
+	driver := &qemu.Driver{Run: ".", Console: console, TSC: tsc, NIC: network.attach, Log: log, Confine: confineStep()}
 	m := &monitor{
 		dir: v, spec: spec, console: console, network: network, log: log,
 		start: func(ctx context.Context, spec vm.Spec) (Machine, error) {
@@ -83,6 +84,9 @@ func Main(ctx context.Context, dir string, up func(), log *slog.Logger) error {
 	}
 	return m.run(ctx, up)
 }
+
+// confineStep is how this executable confines a program that it starts.
+func confineStep() []string { return []string{"/proc/self/exe", "confine"} }
 
 // enter makes the run directory the working directory, so that the paths of
 // the sockets in it are short, and sweeps what an earlier monitor left there.
@@ -182,6 +186,8 @@ func (m *monitor) supervisor() *supervisor {
 		PID:       os.Getpid(),
 		Phase:     monitorrpc.PhaseBooting,
 		StartedAt: now,
+
+		MonitorConfinement: confine.OwnReport().String(),
 	}
 	return &supervisor{
 		spec: m.spec, start: m.start, entropy: entropy, cpu: cpuOf, console: m.console.lastLines, ports: m.network.ports,

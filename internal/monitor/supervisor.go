@@ -102,7 +102,7 @@ func (s *supervisor) run(ctx context.Context, up func()) vm.Exit {
 			return s.exit(vm.ReasonStartFailed, err.Error(), true)
 		}
 		s.machine = m
-		s.status.VMMPID = m.PID()
+		s.status.VMMPID, s.status.Confinement = m.PID(), m.Confinement()
 		s.publish()
 		if !wasHung { // else it has the rest of the time of the boot before
 			s.ready.Reset(s.readyTimeout())

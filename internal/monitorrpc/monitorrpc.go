@@ -68,9 +68,13 @@ type Status struct {
 	Boots    int    `json:"boots"`
 	Warning  string `json:"warning,omitempty"` // why the VMM stopped by itself (I/O error, host disk full)
 	// Notes say what the guest goes on without, once ready.
-	Notes     []string  `json:"notes,omitempty"`
-	StartedAt time.Time `json:"started_at"`
-	ReadyAt   time.Time `json:"ready_at,omitzero"`
+	Notes []string `json:"notes,omitempty"`
+	// Confinement is what the VMM, and MonitorConfinement what the monitor gave up of
+	// the host, as words for people; empty: it is not known.
+	Confinement        string    `json:"confinement,omitempty"`
+	MonitorConfinement string    `json:"monitor_confinement,omitempty"`
+	StartedAt          time.Time `json:"started_at"`
+	ReadyAt            time.Time `json:"ready_at,omitzero"`
 	// Set in PhaseExited only; the same as exit.json.
 	ExitReason  string    `json:"exit_reason,omitempty"`
 	ExitMessage string    `json:"exit_message,omitempty"`

@@ -12,13 +12,21 @@ import (
 // AgentPortName is the virtio-serial port that the guest's agent opens.
 const AgentPortName = "banger.agent"
 
-// The descriptors that QEMU inherits.
+// The descriptors that QEMU inherits. The disks' come after them.
 const (
 	fdQMP = 3 + iota
 	fdAgent
 	fdConsole
 	fdNIC // only with a network
 )
+
+// fdDisks is the descriptor of the first disk.
+func fdDisks(spec vm.Spec) int {
+	if spec.Network != nil {
+		return fdNIC + 1
+	}
+	return fdNIC
+}
 
 // arguments returns QEMU's command line, without the program's name. tscKHz is
 // the rate of the time-stamp counter, 0 where the guest need not be told.
@@ -50,8 +58,8 @@ func arguments(spec vm.Spec, arch string, tscKHz int64) ([]string, error) {
 	if arch == "amd64" {
 		args = append(args, "-device", "i8042") // carries ctrl-alt-del
 	}
-	for _, disk := range spec.Disks {
-		more, err := diskArguments(disk)
+	for i, disk := range spec.Disks {
+		more, err := diskArguments(disk, fdDisks(spec)+i)
 		if err != nil {
 			return nil, err
 		}
@@ -117,11 +125,12 @@ type blockdev struct {
 }
 
 // diskArguments makes one virtio-blk device. A disk that fails or a full host
-// stops the machine, and resuming it tries again; the guest sees no error.
-func diskArguments(disk vm.Disk) ([]string, error) {
+// stops the machine, and resuming it tries again; the guest sees no error. QEMU
+// gets the disk as an open descriptor, and needs no path.
+func diskArguments(disk vm.Disk, fd int) ([]string, error) {
 	node, err := json.Marshal(blockdev{
 		Driver: "raw", NodeName: disk.Serial, ReadOnly: disk.ReadOnly, Discard: "unmap",
-		File: &blockdev{Driver: "file", Filename: disk.Path, ReadOnly: disk.ReadOnly, Discard: "unmap"},
+		File: &blockdev{Driver: "file", Filename: fmt.Sprintf("/dev/fdset/%d", fd), ReadOnly: disk.ReadOnly, Discard: "unmap"},
 	})
 	if err != nil {
 		return nil, err
@@ -133,7 +142,7 @@ func diskArguments(disk vm.Disk) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []string{"-blockdev", string(node), "-device", string(device)}, nil
+	return []string{"-add-fd", fmt.Sprintf("fd=%d,set=%d", fd, fd), "-blockdev", string(node), "-device", string(device)}, nil
 }
 
 // nicArguments makes the virtio-net device and the stream of its frames, each

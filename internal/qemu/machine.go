@@ -34,7 +34,10 @@ type Driver struct {
 	// the NIC. A machine that does not start or ends closes the other end; a paused
 	// one reads nothing.
 	NIC func(net.Conn)
-	Log *slog.Logger
+	// Confine starts `bangerd confine`, by which QEMU gives up what it does not need.
+	// Empty: it gives up nothing.
+	Confine []string
+	Log     *slog.Logger
 }
 
 // startLimit bounds the time from starting QEMU to its answering.
@@ -70,15 +73,20 @@ func (d *Driver) Start(ctx context.Context, spec vm.Spec) (*Machine, error) {
 	m := &Machine{events: make(chan vmm.Event, 16)}
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
-	if err := m.launch(ctx, d, spec.VMM, args, spec.Network != nil); err != nil {
+	if err := m.launch(ctx, d, spec, args); err != nil {
 		return nil, err
 	}
 	go m.watch()
 	return m, nil
 }
 
-func (m *Machine) launch(ctx context.Context, d *Driver, path string, args []string, nic bool) error {
-	ends, err := openEnds(filepath.Join(d.Run, "agent.sock"), nic)
+func (m *Machine) launch(ctx context.Context, d *Driver, spec vm.Spec, args []string) error {
+	disks, err := openDisks(spec.Disks)
+	if err != nil {
+		return fault.Wrap(fault.Unavailable, err, "QEMU did not start")
+	}
+	defer func() { _ = closeFiles(disks) }()
+	ends, err := openEnds(filepath.Join(d.Run, "agent.sock"), spec.Network != nil)
 	if err != nil {
 		return err
 	}
@@ -86,7 +94,7 @@ func (m *Machine) launch(ctx context.Context, d *Driver, path string, args []str
 	if ends.nic != nil {
 		d.attach(ends.nic)
 	}
-	m.process, err = startProcess(path, args, d.Run, ends.theirs)
+	m.process, err = d.startConfined(spec, args, ends.theirs, disks)
 	if err != nil {
 		ends.closeOurs()
 		return fault.Wrap(fault.Unavailable, err, "QEMU did not start")
@@ -169,6 +177,9 @@ func (m *Machine) watch() {
 
 // PID is QEMU's process id.
 func (m *Machine) PID() int { return m.process.cmd.Process.Pid }
+
+// Confinement is what holds of QEMU, as words for people.
+func (m *Machine) Confinement() string { return m.process.confinement.String() }
 
 // Events are what happens to the machine, in order; the last one is Exited,
 // after which the channel is closed, the process reaped and its sockets gone.

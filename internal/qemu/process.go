@@ -1,14 +1,21 @@
 package qemu
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
+	"time"
+
+	"github.com/bangervm/banger/internal/confine"
+	"github.com/bangervm/banger/internal/vm"
 )
 
 // maxSaid bounds what is kept of the last that QEMU said on stderr, in bytes.
@@ -20,18 +27,69 @@ type process struct {
 	said   *tail
 	exited chan struct{} // closed when status is set
 	status error         // of Wait
+
+	confinement confine.Report
+}
+
+// reportLimit bounds the wait for what the step before QEMU says.
+const reportLimit = 20 * time.Second
+
+// startConfined starts QEMU with as little of the host as it needs, in
+// namespaces where this host gives them.
+func (d *Driver) startConfined(spec vm.Spec, args []string, ends, disks []*os.File) (*process, error) {
+	files := append(slices.Clone(ends), disks...)
+	if len(d.Confine) == 0 {
+		return startProcess(spec.VMM, args, d.Run, files, &syscall.SysProcAttr{})
+	}
+	plan, err := plan(spec, disks)
+	if err != nil {
+		return nil, err
+	}
+	plan.Namespaces, plan.ReportFD = true, 3+len(files)
+	p, err := d.startPlan(plan, spec.VMM, args, files)
+	if err != nil && confine.NoNamespaces(err) {
+		plan.Namespaces = false
+		p, err = d.startPlan(plan, spec.VMM, args, files)
+	}
+	return p, err
+}
+
+func (d *Driver) startPlan(plan confine.Plan, program string, args []string, files []*os.File) (*process, error) {
+	args, err := plan.Arguments(program, args)
+	if err != nil {
+		return nil, err
+	}
+	report, told, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = report.Close() }()
+	attr := &syscall.SysProcAttr{}
+	if plan.Namespaces {
+		confine.Namespaces(attr, os.Getuid())
+	}
+	p, err := startProcess(d.Confine[0], append(slices.Clone(d.Confine[1:]), args...), d.Run, append(slices.Clone(files), told), attr)
+	_ = told.Close()
+	if err != nil {
+		return nil, err
+	}
+	_ = report.SetReadDeadline(time.Now().Add(reportLimit))
+	line, _ := bufio.NewReader(io.LimitReader(report, maxSaid)).ReadString('\n') // what failed QEMU's end tells
+	p.confinement = confine.ParseReport(strings.TrimSpace(line))
+	return p, nil
 }
 
 // startProcess starts QEMU so that it dies with this process: the
 // parent-death signal goes by the thread that forked, so that thread waits here
 // for QEMU's end and does nothing else.
-func startProcess(path string, args []string, dir string, files []*os.File) (*process, error) {
+func startProcess(path string, args []string, dir string, files []*os.File, attr *syscall.SysProcAttr) (*process, error) {
 	p := &process{said: &tail{}, exited: make(chan struct{})}
 	p.cmd = exec.Command(path, args...) //nolint:noctx // it lives until the guest or Signal ends it
 	p.cmd.Dir = dir
 	p.cmd.Stderr = p.said
 	p.cmd.ExtraFiles = files
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	attr.Pdeathsig = syscall.SIGKILL
+	p.cmd.SysProcAttr = attr
 	started := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread()

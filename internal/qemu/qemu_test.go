@@ -145,8 +145,14 @@ func TestArguments(t *testing.T) {
 		}
 		nodes = append(nodes, b)
 	}
-	if len(nodes) != 2 || !nodes[0].ReadOnly || !nodes[0].File.ReadOnly || nodes[0].File.Filename != "/a,b=\"c\"" || nodes[1].ReadOnly {
+	if len(nodes) != 2 || !nodes[0].ReadOnly || !nodes[0].File.ReadOnly || nodes[0].File.Filename != "/dev/fdset/6" || nodes[1].ReadOnly || nodes[1].File.Filename != "/dev/fdset/7" {
 		t.Errorf("the disks are %+v", nodes)
+	}
+	if got := flag(args, "-add-fd"); !slices.Equal(got, []string{"fd=6,set=6", "fd=7,set=7"}) {
+		t.Errorf("-add-fd %v", got)
+	}
+	if all := strings.Join(args, " "); strings.Contains(all, "/vm/disk.ext4") {
+		t.Error("QEMU is told where a disk is")
 	}
 }
 
@@ -249,7 +255,7 @@ func TestProcessSaysHowItEnded(t *testing.T) {
 		{"echo 'qemu-system-x86_64: -m: no memory' >&2; exit 1", "QEMU: exit status 1: -m: no memory"},
 		{"kill -KILL $$", "QEMU: killed by SIGKILL"},
 	} {
-		p, err := startProcess("/bin/sh", []string{"-c", tt.script}, t.TempDir(), nil)
+		p, err := startProcess("/bin/sh", []string{"-c", tt.script}, t.TempDir(), nil, &syscall.SysProcAttr{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -70,7 +70,8 @@ func runtimeBody(s vm.Status) *api.VMRuntime {
 	return &api.VMRuntime{
 		MonitorPID: s.MonitorPID, VMMPID: s.VMMPID, Monitor: s.Build, Agent: s.Agent, Phase: string(s.Phase),
 		GuestInit: s.Init, Boots: s.Boots, Warning: s.Warning, ReadyAt: when(s.ReadyAt),
-		Notes: texts(s.Notes),
+		Notes:       texts(s.Notes),
+		Confinement: s.Confinement, MonitorConfinement: s.MonitorConfinement,
 	}
 }
 

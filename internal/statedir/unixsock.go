@@ -65,8 +65,12 @@ func ListenUnix(path string) (*Listener, error) {
 	return &Listener{UnixListener: l, uid: os.Getuid()}, nil
 }
 
+// openPath is O_PATH, which package syscall lacks.
+const openPath = 0o10000000
+
 func shortPath(path string) (short string, done func(), err error) {
-	dir, err := os.Open(filepath.Dir(path))
+	// Only the way through the directory is needed; a confined process has no more.
+	dir, err := os.OpenFile(filepath.Dir(path), openPath, 0)
 	if err != nil {
 		return "", nil, err
 	}

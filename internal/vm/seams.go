@@ -97,7 +97,12 @@ type Status struct {
 	// Notes say what the guest goes on without, and why, once it is ready.
 	Notes   []string
 	ReadyAt time.Time
-	Exit    Exit // in PhaseExited only
+	// Confinement is what the VMM, and MonitorConfinement what the monitor gave up of
+	// the host, as words for people; empty: nothing, or it is not known.
+	Confinement        string
+	MonitorConfinement string
+
+	Exit Exit // in PhaseExited only
 }
 
 // Disks keeps each VM's directory, with its disk and its identity.

@@ -110,6 +110,12 @@ type Guest struct {
 	Files []File `json:"files,omitempty"`
 }
 
+// Public is what of it is no secret.
+func (g Guest) Public() Guest {
+	g.Token, g.HostKey, g.Env, g.Files = "", "", nil, nil
+	return g
+}
+
 // File is one file of the user's, for a guest. It may hold a secret.
 type File struct {
 	Path string `json:"path"` // absolute, in the guest

@@ -1,0 +1,132 @@
+package confine
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Command is `bangerd confine PLAN PROGRAM ARGUMENT...`: it confines this
+// process and becomes the program. It returns only when that fails, with the
+// process's exit status; stderr gets the reason.
+func Command(args []string, stderr io.Writer) int {
+	err := become(args)
+	_, _ = fmt.Fprintf(stderr, "bangerd confine: %v\n", err)
+	return 1
+}
+
+func become(args []string) error {
+	if len(args) < 2 {
+		return errors.New("usage: bangerd confine PLAN PROGRAM ARGUMENT...")
+	}
+	var plan Plan
+	if err := json.Unmarshal([]byte(args[0]), &plan); err != nil {
+		return fmt.Errorf("read the plan: %w", err)
+	}
+	// What is given up belongs to a thread; the program takes over this one.
+	runtime.LockOSThread()
+	report, err := plan.enter()
+	if err != nil {
+		return err
+	}
+	env := plan.Env
+	if plan.ReportFD > 0 {
+		if err := plan.tell(report); err != nil {
+			return err
+		}
+	} else {
+		env = append(env, ReportEnv+"="+report.String())
+	}
+	return fmt.Errorf("run %s: %w", args[1], syscall.Exec(args[1], args[1:], env))
+}
+
+func (p Plan) tell(report Report) error {
+	out := os.NewFile(uintptr(p.ReportFD), "report")
+	_, err := out.WriteString(report.String() + "\n")
+	if err := errors.Join(err, out.Close()); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	return nil
+}
+
+// enter confines this thread, and says what holds.
+func (p Plan) enter() (Report, error) {
+	report := Report{"an environment of its own"}
+	if err := p.limit(); err != nil {
+		return nil, err
+	}
+	report = append(report, "resource limits")
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return nil, fmt.Errorf("give up new privileges: %w", err)
+	}
+	report = append(report, "no new privileges")
+	if p.Namespaces {
+		if err := p.dropCapabilities(); err != nil {
+			return nil, err
+		}
+		report = append(report, "user and network namespaces")
+	}
+	if abi := LandlockABI(); abi > 0 {
+		if err := landlock(p, abi); err != nil {
+			return nil, err
+		}
+		report = append(report, fmt.Sprintf("files by Landlock ABI %d", abi))
+	}
+	if p.NoSockets {
+		done, err := seccomp()
+		if err != nil {
+			return nil, err
+		}
+		if done {
+			report = append(report, "no sockets of its own by seccomp")
+		}
+	}
+	return report, nil
+}
+
+func (p Plan) limit() error {
+	limits := map[int]int64{unix.RLIMIT_CORE: 0}
+	if p.FileBytes > 0 {
+		limits[unix.RLIMIT_FSIZE] = p.FileBytes
+	}
+	if p.Files > 0 {
+		limits[unix.RLIMIT_NOFILE] = p.Files
+	}
+	if p.Processes > 0 && p.Namespaces {
+		limits[unix.RLIMIT_NPROC] = p.Processes
+	}
+	for which, most := range limits {
+		var now syscall.Rlimit
+		if err := syscall.Getrlimit(which, &now); err != nil {
+			return fmt.Errorf("look at a resource limit: %w", err)
+		}
+		to := min(uint64(most), now.Max)
+		if err := syscall.Setrlimit(which, &syscall.Rlimit{Cur: to, Max: to}); err != nil {
+			return fmt.Errorf("set a resource limit: %w", err)
+		}
+	}
+	return nil
+}
+
+// dropCapabilities gives up those that a process has in a namespace of its own;
+// exec would, except root's.
+func (p Plan) dropCapabilities() error {
+	if err := unix.Prctl(unix.PR_SET_SECUREBITS, secureNoRoot, 0, 0, 0); err != nil && !errors.Is(err, unix.EPERM) {
+		return fmt.Errorf("give up root's capabilities: %w", err)
+	}
+	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var none [2]unix.CapUserData
+	if err := unix.Capset(&head, &none[0]); err != nil {
+		return fmt.Errorf("give up capabilities: %w", err)
+	}
+	return nil
+}
+
+// secureNoRoot is SECBIT_NOROOT and its lock.
+const secureNoRoot = 1<<0 | 1<<1

@@ -1,0 +1,78 @@
+// Package confine starts a program so that it reaches only what it needs:
+// a step between fork and exec, in a process of its own, gives up everything
+// else by Landlock, seccomp, namespaces and resource limits. None of it needs
+// root. What the kernel does not offer is left out, and the report says so.
+package confine
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+)
+
+// Plan says what a program may do. Paths that do not exist are passed over;
+// those of directories hold for all below them.
+type Plan struct {
+	// Read may be read and executed, Write read, written, made and removed in.
+	Read  []string `json:"read,omitempty"`
+	Write []string `json:"write,omitempty"`
+	// Devices may be read, written and controlled.
+	Devices []string `json:"devices,omitempty"`
+	// SocketsIn are directories in which unix sockets may be made and removed.
+	SocketsIn []string `json:"sockets_in,omitempty"`
+	// NoSockets: it may use the sockets that it inherits, and make no other; nor
+	// may it look into other processes.
+	NoSockets bool `json:"no_sockets,omitempty"`
+	// FileBytes bounds the files that it writes, Files its descriptors, Processes
+	// its processes and threads; 0: as they are.
+	FileBytes int64 `json:"file_bytes,omitempty"`
+	Files     int64 `json:"files,omitempty"`
+	// Processes counts only in namespaces of its own.
+	Processes int64 `json:"processes,omitempty"`
+	// Namespaces: it was started in user and network namespaces of its own.
+	Namespaces bool `json:"namespaces,omitempty"`
+	// Env is its whole environment.
+	Env []string `json:"env,omitempty"`
+	// ReportFD is a descriptor that gets the Report; 0: the program finds it in
+	// ReportEnv instead.
+	ReportFD int `json:"report_fd,omitempty"`
+}
+
+// ReportEnv is the variable in which a program finds its Report as text.
+const ReportEnv = "BANGER_CONFINED"
+
+// Report is what holds of a confined program, as words for people, in order.
+type Report []string
+
+// String is the report on one line; ParseReport reads it.
+func (r Report) String() string { return strings.Join(r, ", ") }
+
+// ParseReport reads what String gave.
+func ParseReport(text string) Report {
+	if text == "" {
+		return nil
+	}
+	return strings.Split(text, ", ")
+}
+
+// OwnReport is what holds of this process, if it was confined.
+func OwnReport() Report { return ParseReport(os.Getenv(ReportEnv)) }
+
+// Arguments are those of Command that confine the program with these arguments.
+func (p Plan) Arguments(program string, args []string) ([]string, error) {
+	data, err := json.Marshal(p)
+	if err != nil {
+		return nil, fmt.Errorf("write down the confinement: %w", err)
+	}
+	return append([]string{string(data), program}, args...), nil
+}
+
+// Namespaces makes a process start in user and network namespaces of its own,
+// in which it is the same user. Whether that is allowed shows at the start: see
+// NoNamespaces.
+func Namespaces(attr *syscall.SysProcAttr, uid int) {
+	attr.Cloneflags |= syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC
+	attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: uid, HostID: uid, Size: 1}}
+}

@@ -1,0 +1,51 @@
+package confine
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+)
+
+// NoNamespaces reports whether a start failed because this host gives ordinary
+// users no user or network namespace.
+func NoNamespaces(err error) bool {
+	for _, errno := range []syscall.Errno{syscall.EPERM, syscall.EACCES, syscall.EINVAL, syscall.ENOSPC, syscall.ENOSYS, syscall.EUSERS} {
+		if errors.Is(err, errno) {
+			return true
+		}
+	}
+	return false
+}
+
+// HasNamespaces reports whether this host gives this user namespaces: it runs a
+// program, which does nothing, in them.
+func HasNamespaces(ctx context.Context) bool {
+	path, err := exec.LookPath("true")
+	if err != nil {
+		return false
+	}
+	cmd := exec.CommandContext(ctx, path)
+	cmd.SysProcAttr = &syscall.SysProcAttr{}
+	Namespaces(cmd.SysProcAttr, os.Getuid())
+	return cmd.Run() == nil
+}
+
+// Environment is what of environ a program gets that is given only variables
+// with these names; a name that ends in * stands for all that begin so.
+func Environment(environ []string, names ...string) []string {
+	kept := []string{}
+	for _, pair := range environ {
+		name, _, _ := strings.Cut(pair, "=")
+		for _, want := range names {
+			prefix, open := strings.CutSuffix(want, "*")
+			if name == want || open && strings.HasPrefix(name, prefix) {
+				kept = append(kept, pair)
+				break
+			}
+		}
+	}
+	return kept
+}

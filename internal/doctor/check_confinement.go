@@ -1,0 +1,52 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// What Landlock can from which ABI on.
+const (
+	landlockTCP    = 4
+	landlockScopes = 6
+)
+
+// Confinement is what this host's kernel offers an ordinary user for shutting
+// in a program.
+type Confinement struct {
+	LandlockABI int // 0: none
+	Namespaces  bool
+}
+
+func checkConfinement(ctx context.Context, w World) verdict {
+	c := w.Confinement(ctx)
+	holds := []string{"an environment, resource limits, no new privileges and no sockets of its own"}
+	var lacks, remedies []string
+	switch {
+	case c.LandlockABI == 0:
+		lacks = append(lacks, "this kernel has no Landlock: QEMU may open all files that you may open")
+		remedies = append(remedies, "boot a kernel with Landlock (5.13 or newer, and landlock among the lsm= of its command line)")
+	case c.LandlockABI < landlockTCP:
+		lacks = append(lacks, fmt.Sprintf("Landlock ABI %d does not know TCP ports and signals", c.LandlockABI))
+	case c.LandlockABI < landlockScopes:
+		lacks = append(lacks, fmt.Sprintf("Landlock ABI %d does not know signals", c.LandlockABI))
+	}
+	if c.LandlockABI > 0 {
+		holds = append(holds, fmt.Sprintf("only its own files by Landlock ABI %d", c.LandlockABI))
+	}
+	if c.Namespaces {
+		holds = append(holds, "user and network namespaces of its own")
+	} else {
+		lacks = append(lacks, "this host gives you no user and network namespaces")
+		remedies = append(remedies, "allow unprivileged user namespaces if that suits this host")
+	}
+	text := "QEMU gets " + strings.Join(holds, ", ")
+	if len(lacks) == 0 {
+		return ok("%s", text)
+	}
+	if len(remedies) == 0 {
+		remedies = append(remedies, "boot a newer kernel")
+	}
+	return warn(strings.Join(remedies, "; "), "%s; %s", text, strings.Join(lacks, "; "))
+}

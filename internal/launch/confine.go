@@ -1,0 +1,70 @@
+package launch
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+
+	"github.com/bangervm/banger/internal/confine"
+	"github.com/bangervm/banger/internal/statedir"
+	"github.com/bangervm/banger/internal/vm"
+)
+
+// Confine makes monitors give up what they do not need of the host, by a step
+// that this command begins: bangerd's own executable and "confine".
+func (l *Launcher) Confine(step []string) *Launcher {
+	l.confine = step
+	return l
+}
+
+// monitorCommand is what starts the monitor of the VM in dir.
+func (l *Launcher) monitorCommand(dir statedir.VM, spec vm.Spec) (*exec.Cmd, error) {
+	args := append(slices.Clone(l.command), string(dir))
+	plan := plan(l.command[0], dir, spec)
+	if len(l.confine) > 0 {
+		more, err := plan.Arguments(args[0], args[1:])
+		if err != nil {
+			return nil, err
+		}
+		args = append(slices.Clone(l.confine), more...)
+	}
+	cmd := exec.Command(args[0], args[1:]...) //nolint:noctx // it outlives this process
+	cmd.Env = plan.Env
+	return cmd, nil
+}
+
+// plan is what a monitor needs: its VM's directory and what its VMM needs, the
+// host's resolvers, and the network, which is the guest's.
+func plan(self string, dir statedir.VM, spec vm.Spec) confine.Plan {
+	p := confine.Plan{
+		Read: append(
+			append(confine.ProgramFiles(spec.VMM), self, spec.Kernel, spec.Initramfs, "/sys"),
+			resolverFiles()...,
+		),
+		Write: []string{string(dir)},
+		// In /proc are the maps of a namespace's users, which it writes for the VMM.
+		Devices: []string{"/dev/null", "/dev/zero", "/dev/random", "/dev/urandom", "/dev/kvm", "/proc"},
+		// The user may have any unix socket forwarded, at any time.
+		SocketsIn: []string{"/"},
+		Env:       confine.Environment(os.Environ(), "PATH", "LANG", "LC_*", "TZ", "GODEBUG", "GOTRACEBACK", "GOCOVERDIR", "BANGER_TEST_*"),
+	}
+	for _, disk := range spec.Disks {
+		if disk.ReadOnly {
+			p.Read = append(p.Read, disk.Path)
+		} else {
+			p.Write = append(p.Write, disk.Path)
+		}
+	}
+	return p
+}
+
+// resolverFiles are where resolv.conf is and may come to be: who writes it
+// replaces the file, so that only its directory can be named.
+func resolverFiles() []string {
+	paths := []string{"/etc", "/run/systemd/resolve", "/run/NetworkManager", "/run/resolvconf", "/run/connman"}
+	if real, err := filepath.EvalSymlinks("/etc/resolv.conf"); err == nil {
+		paths = append(paths, real)
+	}
+	return paths
+}

@@ -1,0 +1,73 @@
+package qemu
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+
+	"github.com/bangervm/banger/internal/confine"
+	"github.com/bangervm/banger/internal/vm"
+)
+
+const (
+	// maxFiles bounds QEMU's descriptors, and maxThreads its threads beside those of
+	// the virtual CPUs: those that read and write disks.
+	maxFiles   = 256
+	maxThreads = 192
+	// leastFile is what a file may have, in bytes, where there is no disk to write.
+	leastFile = 1 << 20
+)
+
+// plan is what QEMU needs of the host. All else it inherits as open descriptors.
+func plan(spec vm.Spec, disks []*os.File) (confine.Plan, error) {
+	p := confine.Plan{
+		Read:    append(confine.ProgramFiles(spec.VMM), spec.Kernel, spec.Initramfs),
+		Devices: []string{"/dev/null", "/dev/zero", "/dev/random", "/dev/urandom"},
+		Files:   maxFiles, Processes: int64(spec.VCPU) + maxThreads, FileBytes: leastFile,
+		NoSockets: true, Env: []string{"PATH=/usr/bin:/bin"},
+	}
+	if spec.Driver == vm.DriverQEMUKVM {
+		p.Devices = append(p.Devices, "/dev/kvm")
+	}
+	for i, disk := range disks {
+		if spec.Disks[i].ReadOnly {
+			continue
+		}
+		info, err := disk.Stat()
+		if err != nil {
+			return p, fmt.Errorf("look at a disk: %w", err)
+		}
+		size := info.Size()
+		if !info.Mode().IsRegular() {
+			size = math.MaxInt64
+		}
+		p.FileBytes = max(p.FileBytes, size)
+	}
+	return p, nil
+}
+
+// openDisks opens the disks in their order. The caller closes them.
+func openDisks(disks []vm.Disk) ([]*os.File, error) {
+	var files []*os.File
+	for _, disk := range disks {
+		flag := os.O_RDWR
+		if disk.ReadOnly {
+			flag = os.O_RDONLY
+		}
+		f, err := os.OpenFile(disk.Path, flag, 0)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("open the disk %s: %w", disk.Serial, err), closeFiles(files))
+		}
+		files = append(files, f)
+	}
+	return files, nil
+}
+
+func closeFiles(files []*os.File) error {
+	var errs []error
+	for _, f := range files {
+		errs = append(errs, f.Close())
+	}
+	return errors.Join(errs...)
+}
