@@ -12,6 +12,7 @@ import (
 	"github.com/bangervm/banger/internal/console"
 	"github.com/bangervm/banger/internal/guest"
 	"github.com/bangervm/banger/internal/guestport"
+	"github.com/bangervm/banger/internal/launch"
 	"github.com/bangervm/banger/internal/server"
 	"github.com/bangervm/banger/internal/statedir"
 	"github.com/bangervm/banger/internal/vmdir"
@@ -23,13 +24,14 @@ const agentTimeout = 20 * time.Second
 
 // guests implements server.Guests and vm.PortWaiter.
 type guests struct {
-	dirs    statedir.Dirs
-	folders *vmdir.VMs
-	key     func(context.Context) string // the user's own private key, or empty
+	dirs     statedir.Dirs
+	folders  *vmdir.VMs
+	monitors *launch.Launcher
+	key      func(context.Context) string // the user's own private key, or empty
 }
 
 func (d *daemon) guests() guests {
-	return guests{dirs: d.dirs, folders: d.folders, key: d.set.sshKey}
+	return guests{dirs: d.dirs, folders: d.folders, monitors: d.launcher, key: d.set.sshKey}
 }
 
 func (g guests) client(vmID string) (guest.Client, error) {
@@ -71,6 +73,9 @@ func (g guests) Channel(_ context.Context, vmID string) (api.Channel, error) {
 	client, err := g.client(vmID)
 	return api.Channel{Socket: client.Socket, Token: client.Token}, err
 }
+
+// Answers implements server.Guests.
+func (g guests) Answers(ctx context.Context, vmID string) error { return g.monitors.Answers(ctx, vmID) }
 
 // SSH implements server.Guests.
 func (g guests) SSH(ctx context.Context, vmID string) (api.SSHAccess, error) {

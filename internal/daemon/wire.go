@@ -54,6 +54,7 @@ type daemon struct {
 	kernels    *kernel.Service
 	runner     *operation.Runner
 	folders    *vmdir.VMs
+	launcher   *launch.Launcher
 	host       host
 
 	namesMu      sync.Mutex
@@ -96,6 +97,7 @@ func wire(ctx context.Context, set *settings, build buildinfo.Info, log *slog.Lo
 	set.agent, set.renames = agentPath(self), d.renames
 	archives := initramfs.New(dirs, set.agent, log)
 	known := sshkeys.NewKnownHosts(dirs)
+	d.launcher = launch.New(dirs, []string{self, "monitor"}, log).Confine([]string{self, "confine"})
 	guests := d.guests()
 	d.sessions = session.New(session.Deps{
 		Store: db.Sessions(), VMs: sessionVMs{d}, Guests: guests, Pipes: guests, Log: log,
@@ -105,11 +107,10 @@ func wire(ctx context.Context, set *settings, build buildinfo.Info, log *slog.Lo
 		Store: db.Workspaces(), VMs: workspaces{d}, Git: git, Guests: guests,
 		Vaults: vmdir.NewVaults(dirs), Log: log,
 	})
-	launcher := launch.New(dirs, []string{self, "monitor"}, log).Confine([]string{self, "confine"})
 	d.vms = vm.New(vm.Deps{
 		Workspaces: workspaces{d}, Files: set.placedFiles,
 		Changed: d.sessions.VMChanged,
-		Store:   store, Machines: launcher, Disks: d.folders,
+		Store:   store, Machines: d.launcher, Disks: d.folders,
 		Identities: identities{VMs: d.folders, known: known, key: set.sshKey}, Names: identities{VMs: d.folders, known: known, key: set.sshKey},
 		Images:  images{service: d.images, dirs: dirs},
 		Kernels: kernels{service: d.kernels, archives: archives, dirs: dirs},

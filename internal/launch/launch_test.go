@@ -27,7 +27,13 @@ import (
 	"github.com/bangervm/banger/internal/vm"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain makes the test binary serve as a monitor that stands still, too.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == "frozen" {
+		freeze(statedir.VM(os.Args[2]))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 const testID = "00112233445566aa"
 

@@ -77,12 +77,12 @@ func (m *Machine) Resume(ctx context.Context) error {
 
 // Stop implements vm.Machine.
 func (m *Machine) Stop(ctx context.Context, timeout time.Duration) error {
-	return m.order(ctx, monitorrpc.PathStop, monitorrpc.StopRequest{TimeoutMillis: timeout.Milliseconds()})
+	return m.orderWithin(ctx, askLimit, monitorrpc.PathStop, monitorrpc.StopRequest{TimeoutMillis: timeout.Milliseconds()})
 }
 
 // Kill implements vm.Machine.
 func (m *Machine) Kill(ctx context.Context, signal int) error {
-	return m.order(ctx, monitorrpc.PathKill, monitorrpc.KillRequest{Signal: signal})
+	return m.orderWithin(ctx, askLimit, monitorrpc.PathKill, monitorrpc.KillRequest{Signal: signal})
 }
 
 func (m *Machine) status(ctx context.Context) (vm.Status, error) {
@@ -135,7 +135,11 @@ func domainStatus(s monitorrpc.Status) vm.Status {
 }
 
 func (m *Machine) order(ctx context.Context, path string, body any) error {
-	ctx, cancel := context.WithTimeout(ctx, orderLimit)
+	return m.orderWithin(ctx, orderLimit, path, body)
+}
+
+func (m *Machine) orderWithin(ctx context.Context, limit time.Duration, path string, body any) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	resp, err := m.request(ctx, http.MethodPost, path, body)
 	if err != nil {
@@ -189,7 +193,8 @@ func unreachable(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return fmt.Errorf("ask the VM's monitor: %w", err)
 	}
-	return fault.Wrap(fault.Unavailable, err, "the VM's monitor does not answer")
+	return fault.Wrap(fault.Unavailable, err, "the VM's monitor does not answer").
+		WithHint("banger rm --force NAME removes the VM without it")
 }
 
 func gone() error { return fault.New(fault.Unavailable, "the VM has ended") }

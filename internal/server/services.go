@@ -53,6 +53,9 @@ type Guests interface {
 	Dial(ctx context.Context, vmID string, port uint32) (net.Conn, error)
 	// Channel tells where the agent answers on this host, and its token.
 	Channel(ctx context.Context, vmID string) (api.Channel, error)
+	// Answers returns nil when the VM's monitor answers, and soon what is wrong when
+	// it does not.
+	Answers(ctx context.Context, vmID string) error
 	// SSH tells how an SSH client gets in. The VM need not be alive.
 	SSH(ctx context.Context, vmID string) (api.SSHAccess, error)
 }

@@ -22,6 +22,8 @@ type fakeMachines struct {
 	beforeStart func()              // in the midst of a start, when there is no machine yet
 	atStart     func(*fakeMachine)  // what a started machine does; nil: it gets ready
 	deaf        map[string]struct{} // monitors that live but do not answer
+	endErr      error               // why they cannot be
+	ends        int                 // how often a monitor was ended by signals
 }
 
 func newFakeMachines(p *points) *fakeMachines {
@@ -112,10 +114,28 @@ type fakeMachine struct {
 	changed   chan struct{}
 	signals   []int
 	slow      bool // is asked to stop, and shows nothing yet
+	frozen    bool // its monitor does not answer
 	stubborn  bool // does not end at Stop with a timeout of 0 either, nor at a signal
 	onResume  int
 	stopAfter []time.Duration
 	network   fakeNetwork
+}
+
+// End kills a machine's monitor, whatever it is about.
+func (f *fakeMachines) End(_ context.Context, vmID string) error {
+	f.mu.Lock()
+	if f.endErr != nil {
+		f.mu.Unlock()
+		return f.endErr
+	}
+	m := f.alive[vmID]
+	f.ends++
+	delete(f.deaf, vmID)
+	f.mu.Unlock()
+	if m != nil {
+		m.vanish()
+	}
+	return nil
 }
 
 func (m *fakeMachine) set(change func(*vm.Status)) {
@@ -197,10 +217,13 @@ func (m *fakeMachine) Resume(context.Context) error {
 func (m *fakeMachine) Stop(_ context.Context, timeout time.Duration) error {
 	m.mu.Lock()
 	m.stopAfter = append(m.stopAfter, timeout)
-	stubborn, slow := m.stubborn, m.slow
+	stubborn, slow, frozen := m.stubborn, m.slow, m.frozen
 	m.mu.Unlock()
 	if slow {
 		return nil
+	}
+	if frozen {
+		return fault.New(fault.Unavailable, "no answer")
 	}
 	if stubborn {
 		m.set(func(s *vm.Status) { s.Phase = vm.PhaseStopping })
@@ -217,8 +240,11 @@ func (m *fakeMachine) Stop(_ context.Context, timeout time.Duration) error {
 func (m *fakeMachine) Kill(_ context.Context, signal int) error {
 	m.mu.Lock()
 	m.signals = append(m.signals, signal)
-	stubborn := m.stubborn
+	stubborn, frozen := m.stubborn, m.frozen
 	m.mu.Unlock()
+	if frozen {
+		return fault.New(fault.Unavailable, "no answer")
+	}
 	if signal == 9 && !stubborn {
 		m.exit(vm.ReasonKilled, false)
 	}

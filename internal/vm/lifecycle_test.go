@@ -196,12 +196,13 @@ func TestAStopLooksAtTheWorkFirst(t *testing.T) {
 	}
 }
 
-func TestDeleteKeepsAVMWhoseMonitorDoesNotAnswer(t *testing.T) {
+func TestDeleteKeepsAVMWhoseMonitorCannotBeEnded(t *testing.T) {
 	h := newHarness(t)
 	h.create("web", true)
 	id := h.get("web").ID
 	h.svc.Close()
 	h.machines.deaf[id] = struct{}{}
+	h.machines.endErr = fault.New(fault.Unavailable, "it does not end")
 	h.svc = vm.New(h.deps)
 	h.reconcile()
 	if err := h.svc.Delete(t.Context(), "web", vm.Removal{Force: true}, quiet); !errors.Is(err, fault.Unavailable) {

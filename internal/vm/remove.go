@@ -3,7 +3,7 @@ package vm
 import (
 	"context"
 	"errors"
-	"syscall"
+	"time"
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/operation"
@@ -14,6 +14,14 @@ type Removal struct {
 	Force       bool // a living VM, which is ended hard
 	DiscardWork bool // work that no export has
 }
+
+const (
+	// answerLimit is how long a monitor may take to answer, and endedLimit how long
+	// to end its machine (a VMM that heeds no SIGTERM is killed after 3 s), before
+	// both are killed.
+	answerLimit = 3 * time.Second
+	endedLimit  = 6 * time.Second
+)
 
 // Delete removes a VM with its disk. A living VM, and unexported work, are a
 // Conflict unless how allows them; each by itself. A running guest is looked at
@@ -84,18 +92,31 @@ func (s *Service) endHard(ctx context.Context, v VM) error {
 	if errors.Is(err, fault.NotFound) {
 		return nil
 	}
-	if err != nil {
+	if err == nil && s.askToEnd(ctx, w) {
+		return nil
+	}
+	if err := s.deps.Machines.End(ctx, v.ID); err != nil {
 		return err
 	}
-	if err := w.current().Stop(ctx, 0); err != nil && !w.over() {
-		if killErr := w.current().Kill(ctx, int(syscall.SIGKILL)); killErr != nil && !w.over() {
-			return errors.Join(err, killErr)
-		}
+	if w == nil {
+		return nil
 	}
 	if err := w.untilEnd(ctx, endLimit); err != nil {
 		return stuck(ctx, v, err)
 	}
 	return nil
+}
+
+// askToEnd has the monitor end the machine at once, and reports whether it did
+// so soon.
+func (s *Service) askToEnd(ctx context.Context, w *watch) bool {
+	limited, cancel := context.WithTimeout(ctx, answerLimit)
+	defer cancel()
+	if err := w.current().Stop(limited, 0); err != nil && !w.over() {
+		s.log.Warn("the monitor does not end its machine; both are killed", "vm", w.vmID, "error", err)
+		return false
+	}
+	return w.untilEnd(ctx, endedLimit) == nil
 }
 
 // erase removes a VM that has no machine: marked first, so that what a crash

@@ -39,6 +39,9 @@ type Machines interface {
 	// Adopt finds the living machine of a VM. The fault is NotFound only when
 	// there is surely none; any other error says nothing about its life.
 	Adopt(ctx context.Context, vmID string) (Machine, error)
+	// End ends the machine of a VM and its monitor at once, by signals, whether or
+	// not it answers. It returns when both are gone; no monitor is no error.
+	End(ctx context.Context, vmID string) error
 	// LastExit reads how the VM's last ended start went (exit.json). NotFound when
 	// no exit is recorded.
 	LastExit(ctx context.Context, vmID string) (Exit, error)

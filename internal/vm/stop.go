@@ -185,8 +185,14 @@ func (s *Service) Kill(ctx context.Context, name, signal string) (VM, error) {
 	if err != nil {
 		return VM{}, err
 	}
-	if err := w.current().Kill(ctx, number); err != nil {
-		return VM{}, err
+	if err := w.current().Kill(ctx, number); err != nil && !w.over() {
+		if number != int(syscall.SIGKILL) {
+			return VM{}, err
+		}
+		// Its monitor does not answer: both end.
+		if endErr := s.deps.Machines.End(ctx, v.ID); endErr != nil {
+			return VM{}, errors.Join(err, endErr)
+		}
 	}
 	if number == int(syscall.SIGKILL) {
 		if err := w.untilEnd(ctx, endLimit); err != nil {
