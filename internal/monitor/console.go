@@ -9,8 +9,9 @@ import (
 	"github.com/bangervm/banger/internal/boundlog"
 )
 
-// tailBytes is how much of the console is kept for messages.
-const tailBytes = 2 << 10
+// tailBytes is how much of the console is kept for messages: as much as a panic
+// takes, whose reason comes before its traces.
+const tailBytes = 16 << 10
 
 // consoleLog is the log of a guest's console, and remembers the last of it.
 type consoleLog struct {

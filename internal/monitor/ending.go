@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -109,7 +110,7 @@ func (s *supervisor) judge(e vmm.Exit) (vm.Exit, bool) {
 	case s.wasKilled(e):
 		return s.exit(vm.ReasonKilled, e.Detail, false), true
 	case s.notReady:
-		return s.exit(vm.ReasonNotReady, s.withConsole(s.failure), true), true
+		return s.exit(vm.ReasonNotReady, s.whyNotUp(s.failure), true), true
 	case s.failure != "":
 		return s.exit(vm.ReasonGuestFailed, s.failure, true), true
 	case s.forced, s.hung && s.stopping:
@@ -123,7 +124,7 @@ func (s *supervisor) judge(e vmm.Exit) (vm.Exit, bool) {
 	case e.Cause == vmm.HostShutdown:
 		return s.exit(vm.ReasonVMMFailed, "the VMM ended in order, though banger had not asked it to", true), true
 	case !s.wasReady:
-		return s.exit(vm.ReasonGuestFailed, s.withConsole(e.Detail+" before it was ready"), true), true
+		return s.exit(vm.ReasonGuestFailed, s.whyNotUp(e.Detail+" before it was ready"), true), true
 	case e.Cause == vmm.GuestOff:
 		return s.exit(vm.ReasonPoweroff, "", false), true
 	}
@@ -165,6 +166,31 @@ func (s *supervisor) withConsole(message string) string {
 		return message + "; the console's last lines:\n" + lines
 	}
 	return message
+}
+
+// whyNotUp is withConsole, or the reason if the console tells one that the user
+// can do something about.
+func (s *supervisor) whyNotUp(message string) string {
+	if ranOutOfMemory(s.console(tailBytes)) {
+		return fmt.Sprintf("the VM's memory of %d MiB is too little for its kernel to boot: give it more with `banger vm set NAME --memory`",
+			s.spec.MemoryBytes>>20)
+	}
+	return s.withConsole(message)
+}
+
+// ranOutOfMemory reports whether a kernel that came to nothing said that it
+// lacked memory.
+func ranOutOfMemory(console string) bool {
+	for _, words := range []string{
+		"System is deadlocked on memory", "Out of memory and no killable processes", "not syncing: Out of memory",
+		"Initramfs unpacking failed: write error", "Failed to execute /init (error -12)", "initrd too large",
+		"extends beyond end of memory", "Out of memory: Killed process 1 ",
+	} {
+		if strings.Contains(console, words) {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *supervisor) exit(reason, message string, failed bool) vm.Exit {

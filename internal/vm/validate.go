@@ -10,9 +10,10 @@ import (
 	"github.com/bangervm/banger/internal/fault"
 )
 
-// MinMemoryBytes and MinDiskBytes are the least a VM can have.
+// MinMemoryBytes and MinDiskBytes are the least a VM can have. With less memory
+// a distribution's kernel cannot unpack its initramfs.
 const (
-	MinMemoryBytes = 64 * mib
+	MinMemoryBytes = 128 * mib
 	MinDiskBytes   = 256 * mib
 )
 
