@@ -62,6 +62,16 @@ func newGuest(t *testing.T, disk string, words ...string) *guest {
 		t.Skip("boots a machine")
 	}
 	t.Parallel()
+	return newSecondGuest(t, append([]string{disk}, words...)...)
+}
+
+// newSecondGuest is newGuest in a test that has one; all may be left out.
+func newSecondGuest(t *testing.T, words ...string) *guest {
+	t.Helper()
+	disk := ""
+	if len(words) > 0 {
+		disk, words = words[0], words[1:]
+	}
 	files := testguest.Make(t)
 	self, err := os.Executable()
 	if err != nil {

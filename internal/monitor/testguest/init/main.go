@@ -100,6 +100,7 @@ type guest struct {
 	env        atomic.Pointer[[]string]
 	reset      atomic.Bool
 	clock      atomic.Int64
+	flooded    atomic.Bool
 }
 
 func (g *guest) is(word string) bool {
@@ -128,6 +129,12 @@ func (g *guest) control(link *seriallink.Link) {
 		switch {
 		case m.Configure != nil:
 			g.configure(*m.Configure, say)
+			if limit := g.floodTime(); limit > 0 {
+				go func() {
+					g.flood(link, limit)
+					g.flooded.Store(true)
+				}()
+			}
 		case m.Shutdown != nil && !g.is("deaf"):
 			say(agentrpc.GuestMessage{GoingDown: &agentrpc.GoingDown{Kind: m.Shutdown.Kind}})
 			_ = unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
@@ -175,6 +182,8 @@ func (g *guest) serve(_ context.Context, port uint32) func(net.Conn) {
 			var ts unix.Timespec
 			_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
 			_, _ = fmt.Fprintln(conn, ts.Nano())
+		case "flooded":
+			_, _ = fmt.Fprintln(conn, g.flooded.Load())
 		case "reset":
 			_, _ = fmt.Fprintln(conn, g.reset.Load())
 		case "clock":
