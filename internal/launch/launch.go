@@ -102,27 +102,6 @@ func writeSpec(dir statedir.VM, spec vm.Spec) error {
 	return nil
 }
 
-// forgetSecrets takes what is for the guest alone out of spec.json.
-func (l *Launcher) forgetSecrets(dir statedir.VM, spec vm.Spec) {
-	spec.Guest = spec.Guest.Public()
-	if err := writeSpec(dir, spec); err != nil {
-		l.log.Warn("secrets stay in spec.json", "vm", spec.VMID, "err", err)
-	}
-}
-
-// sweepSecrets does that for a bangerd that ended before it could.
-func (l *Launcher) sweepSecrets(dir statedir.VM) {
-	data, err := os.ReadFile(dir.Spec())
-	if err != nil {
-		return // no start was so far
-	}
-	var spec vm.Spec
-	if json.Unmarshal(data, &spec) != nil || spec.Format != vm.SpecFormat || spec.Guest.Token == "" {
-		return
-	}
-	l.forgetSecrets(dir, spec)
-}
-
 // spawn starts the monitor in a session of its own, with nothing of ours but
 // the pipe on which it says how its start went.
 func (l *Launcher) spawn(dir statedir.VM, spec vm.Spec) (cmd *exec.Cmd, word *os.File, err error) {
