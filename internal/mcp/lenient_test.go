@@ -137,15 +137,27 @@ func TestLinesThatAreNoMessageAreAnswered(t *testing.T) {
 
 // TestTheServerLivesOnAfterABadLine: the whole server, by its own transport.
 func TestTheServerLivesOnAfterABadLine(t *testing.T) {
-	var out bytes.Buffer
-	in := "{broken\n" +
-		`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}` + "\n" +
-		"broken too\n" + `[{"jsonrpc":"2.0","id":2,"method":"ping"}]` + "\n"
-	if err := New(newFake(t).daemon(), "test").Serve(t.Context(), io.NopCloser(strings.NewReader(in)), discarded{&out}); err != nil {
-		t.Fatal(err)
+	in, client := io.Pipe()
+	answers, out := io.Pipe()
+	served := make(chan error, 1)
+	go func() { served <- New(newFake(t).daemon(), "test").Serve(t.Context(), in, out) }()
+	lines := bufio.NewScanner(answers)
+	for _, step := range []struct{ send, want string }{
+		{"{broken", "-32700"},
+		{`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}`, `"id":1`},
+		{"broken too", "-32700"},
+		{`[{"jsonrpc":"2.0","id":2,"method":"ping"}]`, `"id":2`},
+	} {
+		if _, err := io.WriteString(client, step.send+"\n"); err != nil {
+			t.Fatal(err)
+		}
+		if !lines.Scan() || !strings.Contains(lines.Text(), step.want) {
+			t.Fatalf("%s: %s, %v", step.send, lines.Text(), lines.Err())
+		}
 	}
-	if got := out.String(); strings.Count(got, "-32700") != 2 || !strings.Contains(got, `"id":1`) {
-		t.Error(got)
+	_ = client.Close()
+	if err := <-served; err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -221,6 +221,9 @@ func (r *Registry) Watch(done <-chan struct{}, tell func(agentrpc.SessionEvent) 
 				ev.Sessions = append(ev.Sessions, s.Info())
 			}
 		}
+		if len(ev.Sessions) == 0 { // told already, or gone
+			continue
+		}
 		if err := tell(ev); err != nil {
 			return err
 		}
