@@ -96,21 +96,26 @@ func (t *Tree) whiteout(ctx context.Context, dir *node, base string) error {
 }
 
 // clear removes what layers below have put into dir, and keeps what this layer
-// has.
+// has. The map is made anew, since one that has been large stays so, and is as
+// slow to look through, when what was in it is deleted.
 func (t *Tree) clear(ctx context.Context, dir *node) error {
 	if err := t.budget.step(ctx, len(dir.children)+1); err != nil {
 		return err
 	}
+	kept := map[string]*node{}
 	for name, child := range dir.children {
-		switch {
-		case !t.seen[slot{dir, name}]:
-			delete(dir.children, name)
-		case child.isDir():
-			if err := t.clear(ctx, child); err != nil {
-				return err
-			}
+		if !t.seen[slot{dir, name}] {
+			continue
+		}
+		kept[name] = child
+		if !child.isDir() {
+			continue
+		}
+		if err := t.clear(ctx, child); err != nil {
+			return err
 		}
 	}
+	dir.children = kept
 	return nil
 }
 

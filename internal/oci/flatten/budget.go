@@ -15,16 +15,16 @@ type Limits struct {
 	// Bytes of the uncompressed layers, headers and padding included, and of the
 	// holes in their sparse files; 64 GiB.
 	Bytes int64
-	// Entries in all layers; 2 Mi. With the file system's own tables, each takes
-	// about a KiB of memory.
+	// Entries in all layers, and the directories that only paths of others name;
+	// 2 Mi. With the file system's own tables, each takes about a KiB of memory.
 	Entries int64
 	// Names is bytes of names, link targets and extended attributes, which are
 	// held in memory; 256 MiB.
 	Names int64
 	// Padding is bytes after the ends of the layers' tars; 64 MiB.
 	Padding int64
-	// Steps is parts of paths looked at, which is what the merge spends its time
-	// on; 200 million, some ten seconds.
+	// Steps is parts of paths looked at, and of long headers, which is what the
+	// merge spends its time on; 200 million, some ten seconds.
 	Steps int64
 }
 
@@ -32,6 +32,8 @@ const (
 	maxHeaderBytes = 4 << 20 // of one entry, with the long names and records before it
 	stepsPerLook   = 1 << 12 // between two looks at a context
 	pathPerStep    = 8       // bytes of a path, when it is written, that count as a step
+	plainHeader    = 4 << 10 // of one entry, that takes no time worth counting: most are smaller
+	headerPerStep  = 4       // bytes of what a header has above that, which may be very many records
 )
 
 // Budget is what is left of an image's Limits. It is safe for concurrent use.

@@ -144,8 +144,7 @@ func (n *node) header() *tar.Header {
 func (t *Tree) plan(ctx context.Context) (*plan, error) {
 	p := &plan{dirs: []*node{t.root}}
 	err := t.walk(t.root, 0, 0, func(dir *node, name string, cost int) error {
-		p.place(dir, name)
-		return t.budget.step(ctx, cost)
+		return t.budget.step(ctx, cost+p.place(dir, name, cost))
 	})
 	if err != nil {
 		return nil, err
@@ -179,13 +178,15 @@ func (t *Tree) walk(dir *node, depth, length int, each func(dir *node, name stri
 	return nil
 }
 
-func (p *plan) place(dir *node, name string) {
+// place puts a name where its turn is. It returns what other name is written
+// with it, in steps: that of a hard link's target.
+func (p *plan) place(dir *node, name string, cost int) int {
 	n := dir.children[name]
 	if n.parent != nil { // it has a name already
 		p.links = append(p.links, link{parent: dir, name: name, target: n})
-		return
+		return int(n.cost)
 	}
-	n.parent, n.name = dir, name
+	n.parent, n.name, n.cost = dir, name, int32(cost)
 	switch {
 	case n.isDir():
 		p.dirs = append(p.dirs, n)
@@ -195,4 +196,5 @@ func (p *plan) place(dir *node, name string) {
 	default:
 		p.specials = append(p.specials, n)
 	}
+	return 0
 }

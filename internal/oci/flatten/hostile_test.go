@@ -145,6 +145,18 @@ func TestHostileLayers(t *testing.T) {
 			"more than 1000 entries",
 		},
 		{
+			"directories that nobody names",
+			flatten.Limits{Entries: 1000},
+			[]io.Reader{repeated(layer{reg("a/"+deep+"x", ""), reg("b/"+deep+"x", "")}.unended(t), 1)},
+			"more than 1000 entries",
+		},
+		{
+			"headers about the archive",
+			flatten.Limits{Entries: 1000},
+			[]io.Reader{repeated(layer{{Header: tar.Header{Typeflag: 'V', Name: "label"}}}.unended(t), 1001)},
+			"more than 1000 entries",
+		},
+		{
 			"padding",
 			flatten.Limits{Padding: 1 << 20},
 			[]io.Reader{io.LimitReader(zeros{}, 600<<10), io.LimitReader(zeros{}, 600<<10)},
@@ -175,6 +187,18 @@ func TestHostileLayers(t *testing.T) {
 			"steps",
 		},
 		{
+			"hard links to a short name of a file that has a long one",
+			flatten.Limits{Steps: 250_000},
+			[]io.Reader{repeated(append(layer{reg("z", ""), hard(deep+"x", "z")}, links(300, "z")...).unended(t), 1)},
+			"steps",
+		},
+		{
+			"long headers",
+			flatten.Limits{Steps: 100_000},
+			[]io.Reader{repeated(layer{pax("a", map[string]string{"X.junk": strings.Repeat("j", 500<<10)})}.unended(t), 1)},
+			"steps",
+		},
+		{
 			"opaque directories in each other",
 			flatten.Limits{Steps: 100_000},
 			[]io.Reader{repeated(append(nested, opaque...).unended(t), 1)},
@@ -195,6 +219,39 @@ func TestHostileLayers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestClearedDirectoriesAreSmall: a directory that had very many files is not
+// looked through again as if it had them still.
+func TestClearedDirectoriesAreSmall(t *testing.T) {
+	budget := flatten.NewBudget(flatten.Limits{})
+	tree := flatten.NewTree(budget, flatten.Rules{})
+	before := heap()
+	for i, l := range []layer{many("d/", 100_000), {reg("d/.wh..wh..opq", "")}} {
+		raw, err := l.tar()
+		if err != nil {
+			t.Fatal(err)
+		}
+		index, err := flatten.ReadIndex(t.Context(), bytes.NewReader(raw), noSide{}, budget)
+		if err == nil {
+			err = tree.Apply(t.Context(), i, index)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if grown := int64(heap()) - int64(before); grown > 1<<20 {
+		t.Errorf("the empty directory holds %s", fault.Bytes(grown))
+	}
+	runtime.KeepAlive(tree)
+}
+
+func links(n int, target string) layer {
+	var l layer
+	for i := range n {
+		l = append(l, hard(fmt.Sprintf("z%d", i), target))
+	}
+	return l
 }
 
 // chain is links k0, k1… in a deep directory, each to the one before.

@@ -44,6 +44,9 @@ func ReadIndex(ctx context.Context, r io.Reader, side Side, budget *Budget) (*In
 			return nil, in.explain(err)
 		}
 		if isMeta(hdr.Typeflag) {
+			if err := budget.spendEntry(0); err != nil {
+				return nil, err
+			}
 			continue
 		}
 		e, err := newEntry(hdr)
@@ -102,10 +105,14 @@ func (l *layerReader) next(tr *tar.Reader) (*tar.Header, error) {
 			return nil, err
 		}
 	}
-	l.header = l.n + maxHeaderBytes
+	start := l.n
+	l.header = start + maxHeaderBytes
 	hdr, err := tr.Next()
 	l.header = 0
-	return hdr, err
+	if err != nil {
+		return nil, err
+	}
+	return hdr, l.budget.step(l.ctx, int(max(0, l.n-start-plainHeader)/headerPerStep))
 }
 
 // padding reads what follows the end of the archive: it is part of the digest.

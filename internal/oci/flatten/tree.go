@@ -31,9 +31,10 @@ type node struct {
 	layer        int
 	size, offset int64
 
-	// One of its names, set by the walk that emits it.
+	// One of its names, and what that costs in steps, set by the walk that emits it.
 	parent *node
 	name   string
+	cost   int32
 }
 
 func newDir(mode uint16) *node {
@@ -174,6 +175,9 @@ func (t *Tree) mkdirs(at *trail, mtime time.Time) (*node, error) {
 		child := at.nodes[i+1]
 		if child == nil {
 			if err := checkName(name); err != nil {
+				return nil, err
+			}
+			if err := t.budget.spendEntry(0); err != nil { // nobody named it, but it is there
 				return nil, err
 			}
 			child = newDir(0o755)
