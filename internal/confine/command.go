@@ -23,7 +23,7 @@ func Command(args []string, stderr io.Writer) int {
 
 func become(args []string) error {
 	if len(args) < 2 {
-		return errors.New("usage: bangerd confine PLAN PROGRAM ARGUMENT...")
+		return errors.New("usage: bangerd confine PLAN PROGRAM [ARGUMENT]…")
 	}
 	var plan Plan
 	if err := json.Unmarshal([]byte(args[0]), &plan); err != nil {

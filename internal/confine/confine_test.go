@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -220,10 +221,7 @@ func TestAConfinedProgramReachesOnlyWhatItNeeds(t *testing.T) {
 		})
 	}
 	t.Run("with a network of the host's", func(t *testing.T) { // as the monitor
-		want := map[string]string{}
-		for what, how := range all {
-			want[what] = how
-		}
+		want := maps.Clone(all)
 		want["connect by TCP"], want["connect to a unix socket"], want["set up io_uring"] = "done", "done", "done"
 		got := run(t, prepare(t), confine.Plan{})
 		if diff := cmp.Diff(want, got); diff != "" {

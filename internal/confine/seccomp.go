@@ -36,7 +36,7 @@ func seccomp() (bool, error) {
 	if arch == 0 {
 		return false, nil
 	}
-	deny := uint32(unix.SECCOMP_RET_ERRNO | uint32(unix.EACCES))
+	deny := unix.SECCOMP_RET_ERRNO | uint32(unix.EACCES)
 	program := []unix.SockFilter{
 		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: offsetArch},
 		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: arch, Jt: 1},

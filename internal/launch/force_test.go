@@ -54,7 +54,7 @@ func TestEndKillsAMonitorThatStandsStill(t *testing.T) {
 	if _, err := out.Read(make([]byte, 3)); err != nil {
 		t.Fatal(err)
 	}
-	for !isStopped(cmd.Process.Pid) { //nolint:revive // a moment
+	for !isStopped(cmd.Process.Pid) {
 	}
 	err = l.Answers(t.Context(), testID)
 	if fault.CodeOf(err) != fault.Unavailable || !strings.Contains(err.Error(), "monitor does not answer") || fault.HintOf(err) == "" {
