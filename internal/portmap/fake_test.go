@@ -174,11 +174,19 @@ func (g *guest) wantReset(p monitorrpc.Port) {
 	g.t.Helper()
 	conn, err := g.connect("tcp", p)
 	if err == nil {
-		_, err = conn.Read(make([]byte, 1))
+		err = refusal(conn)
 	}
 	if !errors.Is(err, syscall.ECONNRESET) {
 		g.t.Errorf("the connection's end is %v; want a reset", err)
 	}
+}
+
+// refusal says something on a connection, which an echo would answer at once, and
+// is the error that comes instead of an answer.
+func refusal(conn net.Conn) error {
+	_, _ = io.WriteString(conn, "x") // it may be reset by now: Read says how it ended
+	_, err := conn.Read(make([]byte, 1))
+	return err
 }
 
 // exchange sends text and wants it back.

@@ -78,7 +78,8 @@ func TestAnotherUsersClient(t *testing.T) {
 	peertest.AsStranger(t, func() {
 		conn, err := net.Dial("tcp", at) //nolint:noctx // at once
 		if err == nil {
-			_, err = conn.Read(make([]byte, 1))
+			_ = conn.SetDeadline(time.Now().Add(patience))
+			err = refusal(conn)
 			_ = conn.Close()
 		}
 		if !errors.Is(err, syscall.ECONNRESET) {
