@@ -14,6 +14,7 @@ const (
 	headerSize  = 16 // struct nlmsghdr
 	requestSize = headerSize + 56
 	// Offsets in struct inet_diag_msg.
+	dportAt = 6
 	uidAt   = 64
 	inodeAt = 68
 	msgSize = 72
@@ -41,7 +42,12 @@ func byNetlink(proto string, local, remote netip.AddrPort) (owner, error) {
 	if err != nil {
 		return owner{}, fmt.Errorf("read sock_diag's answer: %w", err)
 	}
-	return answer(buf[:n])
+	found, otherEnd, err := answer(buf[:n])
+	if err == nil && proto == TCP && otherEnd != remote.Port() {
+		// Where there is no such connection the kernel tells of who listens there.
+		return owner{}, errAbsent
+	}
+	return found, err
 }
 
 func request(proto string, local, remote netip.AddrPort) []byte {
@@ -68,9 +74,10 @@ func request(proto string, local, remote netip.AddrPort) []byte {
 	return b
 }
 
-func answer(b []byte) (owner, error) {
+// answer is whose the socket is that the kernel found, and the port of its other end.
+func answer(b []byte) (found owner, otherEnd uint16, err error) {
 	if len(b) < headerSize+4 {
-		return owner{}, errors.New("sock_diag's answer is too short")
+		return owner{}, 0, errors.New("sock_diag's answer is too short")
 	}
 	native := binary.NativeEndian
 	body := b[headerSize:]
@@ -78,11 +85,12 @@ func answer(b []byte) (owner, error) {
 	case kind == unix.NLMSG_ERROR:
 		errno := unix.Errno(-int32(native.Uint32(body)))
 		if errno == unix.ENOENT {
-			return owner{}, errAbsent
+			return owner{}, 0, errAbsent
 		}
-		return owner{}, fmt.Errorf("sock_diag: %w", errno)
+		return owner{}, 0, fmt.Errorf("sock_diag: %w", errno)
 	case kind != unix.SOCK_DIAG_BY_FAMILY || len(body) < msgSize:
-		return owner{}, fmt.Errorf("sock_diag's answer has type %d and %d bytes", kind, len(b))
+		return owner{}, 0, fmt.Errorf("sock_diag's answer has type %d and %d bytes", kind, len(b))
 	}
-	return owner{uid: int(native.Uint32(body[uidAt:])), inode: uint64(native.Uint32(body[inodeAt:]))}, nil
+	found = owner{uid: int(native.Uint32(body[uidAt:])), inode: uint64(native.Uint32(body[inodeAt:]))}
+	return found, binary.BigEndian.Uint16(body[dportAt:]), nil
 }

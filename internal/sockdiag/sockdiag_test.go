@@ -7,7 +7,10 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/bangervm/banger/internal/peertest"
 )
@@ -169,6 +172,68 @@ func TestClosedStrangerIsNotRoot(t *testing.T) {
 	}
 }
 
+// A stranger sends, resets the connection, and is asked for while a program of ours
+// listens where it came from: what listens there did not connect.
+func TestWhoListensIsNoClient(t *testing.T) {
+	l, err := net.Listen("tcp", "127.77.5.3:0") //nolint:noctx // at once
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	server := netip.MustParseAddrPort("127.77.5.1:9")
+	for what, ask := range map[string]func(string, netip.AddrPort, netip.AddrPort) (owner, error){"netlink": byNetlink, "table": byTable} {
+		if got, err := ask(TCP, at(l.Addr()), server); !errors.Is(err, errAbsent) {
+			t.Errorf("%s: %+v, %v", what, got, err)
+		}
+	}
+	if got, err := Owned(os.Getuid(), TCP, at(l.Addr()), server); err != nil || got {
+		t.Errorf("it counts as ours: %v, %v", got, err)
+	}
+}
+
+// Programs of several users may have one UDP port, as those for mDNS do: the kernel
+// knows of one of them, and any may have sent.
+func TestSharedUDPPortsAreNobodys(t *testing.T) {
+	share := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		var err error
+		return errors.Join(c.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1) }), err)
+	}}
+	server, err := net.ListenPacket("udp4", "127.77.5.1:0") //nolint:noctx // at once
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = server.Close() }()
+	ours, err := share.ListenPacket(t.Context(), "udp4", "0.0.0.0:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = ours.Close() }()
+	for _, stays := range []bool{false, true} {
+		peertest.AsStranger(t, func() {
+			theirs, err := share.ListenPacket(t.Context(), "udp4", at(ours.LocalAddr()).String())
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if _, err := theirs.WriteTo([]byte("x"), server.LocalAddr()); err != nil {
+				t.Error(err)
+			}
+			if stays {
+				t.Cleanup(func() { _ = theirs.Close() })
+				return
+			}
+			_ = theirs.Close()
+		})
+		_, from, err := server.ReadFrom(make([]byte, 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := Owned(os.Getuid(), UDP, at(from), at(server.LocalAddr())); err != nil || got {
+			t.Errorf("a stranger's datagram counts as ours: %v, %v (it is still open: %v)", got, err, stays)
+		}
+	}
+}
+
 func TestHolder(t *testing.T) {
 	for _, c := range []struct{ proto, at string }{
 		{TCP, "127.77.5.9:0"}, {UDP, "127.77.5.9:0"}, {TCP, "[::1]:0"}, {UDP, "[::1]:0"},
@@ -210,7 +275,7 @@ func TestHolder(t *testing.T) {
 
 func TestAnswersThatAreNone(t *testing.T) {
 	for _, data := range []string{"", "short", strings.Repeat("\x00", headerSize+4), strings.Repeat("\xff", 200)} {
-		if _, err := answer([]byte(data)); err == nil || errors.Is(err, errAbsent) {
+		if _, _, err := answer([]byte(data)); err == nil || errors.Is(err, errAbsent) {
 			t.Errorf("%q: %v", data, err)
 		}
 	}
@@ -220,6 +285,6 @@ func FuzzSearch(f *testing.F) {
 	f.Add("  sl  local_address rem_address   st\n   0: 0100007F:1F90 0200007F:0016 01 00000000:00000000 00:00000000 00000000  1000        0 12345 1 0 20 4 30 10 -1\n")
 	f.Fuzz(func(_ *testing.T, text string) {
 		one := netip.MustParseAddrPort("127.0.0.1:8080")
-		_, _ = search(strings.NewReader(text), one, one)
+		_, _ = search(strings.NewReader(text), one, one, true)
 	})
 }

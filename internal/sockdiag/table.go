@@ -15,6 +15,11 @@ import (
 // byTable looks in proc_net(5)'s tables for the socket whose own address is
 // local: the way where sock_diag is not to be had, as in some containers.
 func byTable(proto string, local, remote netip.AddrPort) (owner, error) {
+	return inTable(proto, local, remote, proto == UDP)
+}
+
+// inTable looks for one socket; wide: or for one that receives from everybody.
+func inTable(proto string, local, remote netip.AddrPort, wide bool) (owner, error) {
 	// A socket of IPv6 may have a connection of IPv4.
 	for _, name := range []string{proto, proto + "6"} {
 		f, err := os.Open("/proc/net/" + name)
@@ -24,7 +29,7 @@ func byTable(proto string, local, remote netip.AddrPort) (owner, error) {
 			}
 			return owner{}, err
 		}
-		found, err := search(f, local, remote)
+		found, err := search(f, local, remote, wide)
 		_ = f.Close()
 		if err == nil || !isAbsent(err) {
 			return found, err
@@ -40,7 +45,7 @@ func Holder(proto string, at netip.AddrPort) (uid int, found bool, err error) {
 	if at.Addr().Is6() {
 		nobody = netip.AddrPortFrom(netip.IPv6Unspecified(), 0)
 	}
-	has, err := byTable(proto, at, nobody)
+	has, err := inTable(proto, at, nobody, true)
 	if isAbsent(err) {
 		return 0, false, nil
 	}
@@ -49,11 +54,11 @@ func Holder(proto string, at netip.AddrPort) (uid int, found bool, err error) {
 
 func isAbsent(err error) bool { return err == errAbsent } //nolint:errorlint // it is never wrapped here
 
-// search finds a connection, or else a socket that receives from everybody at
-// local, as UDP sockets may.
-func search(r io.Reader, local, remote netip.AddrPort) (owner, error) {
+// search finds a connection, or else, if wide, a socket that receives from everybody
+// at local.
+func search(r io.Reader, local, remote netip.AddrPort, wide bool) (owner, error) {
 	lines := bufio.NewScanner(r)
-	var wide *owner
+	var receiver *owner
 	for lines.Scan() {
 		fields := strings.Fields(lines.Text())
 		if len(fields) < 10 {
@@ -70,15 +75,15 @@ func search(r io.Reader, local, remote netip.AddrPort) (owner, error) {
 		switch {
 		case own == local && other == remote:
 			return one, nil
-		case other.Port() == 0 && (own == local || own.Addr().IsUnspecified()):
-			wide = &one
+		case wide && other.Port() == 0 && (own == local || own.Addr().IsUnspecified()):
+			receiver = &one
 		}
 	}
 	if err := lines.Err(); err != nil {
 		return owner{}, err
 	}
-	if wide != nil {
-		return *wide, nil
+	if receiver != nil {
+		return *receiver, nil
 	}
 	return owner{}, errAbsent
 }
