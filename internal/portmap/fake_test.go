@@ -184,8 +184,10 @@ func (g *guest) wantReset(p monitorrpc.Port) {
 // refusal says something on a connection, which an echo would answer at once, and
 // is the error that comes instead of an answer.
 func refusal(conn net.Conn) error {
-	_, _ = io.WriteString(conn, "x") // it may be reset by now: Read says how it ended
-	_, err := conn.Read(make([]byte, 1))
+	_, err := io.WriteString(conn, "x")
+	if err == nil { // else it is reset by now
+		_, err = conn.Read(make([]byte, 1))
+	}
 	return err
 }
 

@@ -78,7 +78,7 @@ func (m *Map) screened(e *entry, host net.Conn) net.Conn {
 	m.mu.Lock()
 	s, ok := m.sockets[e.to.key]
 	m.mu.Unlock()
-	if !ok || m.shared(s) {
+	if ok && m.shared(s) { // what is not known any more was bound to either
 		return host
 	}
 	return &screen{Conn: host, allowed: m.answersTo, patience: undecided}

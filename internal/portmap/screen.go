@@ -8,7 +8,10 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -68,17 +71,19 @@ func (s *screen) look() (err error) {
 	defer func() { s.held = h.data }()
 	for {
 		kind := h.judge()
+		silent := errors.Is(err, os.ErrDeadlineExceeded) && kind == maybeHTTP
 		switch {
 		case kind == wholeHead:
 			return errors.Join(s.judgeHosts(h.hosts), s.SetReadDeadline(time.Time{}))
-		case kind == notHTTP, errors.Is(err, os.ErrDeadlineExceeded) && kind == maybeHTTP:
+		case kind == notHTTP, silent && !unread(s.Conn):
 			return s.SetReadDeadline(time.Time{})
-		case err != nil:
+		case err != nil && !silent:
 			return err
 		case len(h.data) >= maxHead:
 			return &misdirectedError{}
-		}
-		if began.IsZero() && len(h.data) > 0 { // before that it may be silent for as long as it likes
+		case silent, len(h.data) == 0: // before its first byte it may be silent for as long as it likes
+			began = time.Time{}
+		case began.IsZero():
 			began = time.Now()
 		}
 		if err := s.limit(began, kind); err != nil {
@@ -94,12 +99,26 @@ func (s *screen) look() (err error) {
 func (s *screen) limit(began time.Time, kind beginning) error {
 	switch {
 	case began.IsZero():
-		return nil
+		return s.SetReadDeadline(time.Time{})
 	case kind == partOfHead:
 		return s.SetReadDeadline(began.Add(headLimit))
 	default:
 		return s.SetReadDeadline(began.Add(s.patience))
 	}
+}
+
+// unread reports whether the client has said more than was read: it is not silent
+// then, however long this process has slept. A page can keep the host's CPUs busy.
+func unread(conn net.Conn) bool {
+	raw, ok := conn.(syscall.Conn)
+	if !ok {
+		return false
+	}
+	waits := 0
+	if c, err := raw.SyscallConn(); err == nil {
+		_ = c.Control(func(fd uintptr) { waits, _ = unix.IoctlGetInt(int(fd), unix.TIOCINQ) })
+	}
+	return waits > 0
 }
 
 func (s *screen) judgeHosts(hosts []string) error {
