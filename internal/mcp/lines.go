@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 )
@@ -20,16 +19,17 @@ const (
 
 // messages passes on those lines of the client that are messages, and answers
 // the others, so that one bad line does not end the server. A batch becomes its
-// messages.
+// messages. They end when the client's do and all of them are answered, or closed is.
 type messages struct {
 	in     *bufio.Reader
 	closer io.Closer
-	out    io.Writer
+	calls  *calls
+	closed <-chan struct{}
 	ready  bytes.Buffer // what Read has still to give
 }
 
-func newMessages(in io.ReadCloser, out io.Writer) *messages {
-	return &messages{in: bufio.NewReaderSize(in, 64<<10), closer: in, out: out}
+func newMessages(in io.ReadCloser, calls *calls, closed <-chan struct{}) *messages {
+	return &messages{in: bufio.NewReaderSize(in, 64<<10), closer: in, calls: calls, closed: closed}
 }
 
 // Read is part of io.Reader.
@@ -37,6 +37,10 @@ func (m *messages) Read(p []byte) (int, error) {
 	for m.ready.Len() == 0 {
 		line, err := m.line()
 		if err != nil {
+			select {
+			case <-m.calls.allAnswered():
+			case <-m.closed:
+			}
 			return 0, err
 		}
 		if err := m.take(line); err != nil {
@@ -89,12 +93,14 @@ func (m *messages) take(line []byte) error {
 		}
 	}
 	for _, one := range batch {
-		if _, err := jsonrpc.DecodeMessage(one); err != nil {
+		message, err := jsonrpc.DecodeMessage(one)
+		if err != nil {
 			if err := m.refuse(codeRequest, "not a JSON-RPC 2.0 request: "+err.Error()); err != nil {
 				return err
 			}
 			continue
 		}
+		m.calls.came(message)
 		if err := json.Compact(&m.ready, one); err != nil {
 			return err
 		}
@@ -109,20 +115,7 @@ func (m *messages) refuse(code int, message string) error {
 		"jsonrpc": "2.0", "id": nil, "error": map[string]any{"code": code, "message": message},
 	})
 	if err == nil {
-		_, err = m.out.Write(append(answer, '\n'))
+		_, err = m.calls.Write(append(answer, '\n'))
 	}
 	return err
-}
-
-// oneAtATime keeps two writers of whole lines apart.
-type oneAtATime struct {
-	mu sync.Mutex
-	io.WriteCloser
-}
-
-// Write is part of io.Writer.
-func (o *oneAtATime) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.WriteCloser.Write(p)
 }

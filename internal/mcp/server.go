@@ -63,12 +63,12 @@ func New(daemon Daemon, version string) *Server {
 }
 
 // Serve speaks to a client that writes newline-delimited JSON to in and reads
-// it from out, until in ends or ctx does. A line that is no message is answered
-// by an error. It returns when every call under way has been cancelled and has
-// cleaned up.
+// it from out, until in ends and all that came is answered, or ctx ends: end it when
+// nobody reads out. A line that is no message is answered by an error. It returns when
+// every call under way has been cancelled and has cleaned up.
 func (s *Server) Serve(ctx context.Context, in io.ReadCloser, out io.WriteCloser) error {
-	shared := &oneAtATime{WriteCloser: out}
-	err := s.run(ctx, &sdk.IOTransport{Reader: newMessages(in, shared), Writer: shared, MaxLineLength: maxMessage + 1})
+	calls := newCalls(out)
+	err := s.run(ctx, &sdk.IOTransport{Reader: newMessages(in, calls, ctx.Done()), Writer: calls, MaxLineLength: maxMessage + 1})
 	switch {
 	case errors.Is(err, io.EOF):
 		return nil
