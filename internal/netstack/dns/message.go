@@ -1,6 +1,7 @@
 package dns
 
 import (
+	"sort"
 	"strconv"
 	"strings"
 
@@ -91,7 +92,8 @@ func nameOf(n dnsmessage.Name) string {
 
 func sameName(a, b dnsmessage.Name) bool { return strings.EqualFold(a.String(), b.String()) }
 
-// reply writes the answer to the query.
+// reply writes the answer to the query. One that is too long is cut to the records
+// that fit: C libraries that do not ask again by TCP (musl before 1.2.4) do with those.
 func (q *query) reply(a answer) []byte {
 	m := dnsmessage.Message{
 		Header: dnsmessage.Header{
@@ -111,14 +113,25 @@ func (q *query) reply(a answer) []byte {
 		return out
 	}
 	m.Answers, m.Authorities = nil, nil
-	m.Truncated = err == nil
 	if err != nil {
 		m.RCode = dnsmessage.RCodeServerFailure
+	} else {
+		m.Truncated = true
+		m.Answers = a.records[:q.fitting(m, a.records)]
 	}
 	if out, err = m.Pack(); err != nil {
 		return nil
 	}
 	return out
+}
+
+// fitting is how many of the records have room in the reply m.
+func (q *query) fitting(m dnsmessage.Message, records []dnsmessage.Resource) int {
+	return sort.Search(len(records), func(n int) bool {
+		m.Answers = records[:n+1]
+		out, err := m.Pack()
+		return err != nil || len(out) > q.size
+	})
 }
 
 // ednsOption says how much is taken here in one datagram: what no network
