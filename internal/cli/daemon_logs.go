@@ -43,6 +43,13 @@ func (a *App) daemonLogs(ctx context.Context, tail int, follow bool) error {
 		return err
 	}
 	defer func() { _ = f.Close() }()
+	if follow {
+		stop, err := a.endUnread()
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
 	if tail >= 0 {
 		if err := seekLines(f, tail); err != nil {
 			return err

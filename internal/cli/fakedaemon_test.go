@@ -154,9 +154,13 @@ func (d *fakeDaemon) routes() http.Handler {
 		}
 		answer(w, fakeHealth)
 	}))
-	mux.HandleFunc("GET /v1/vms/{name}/logs", withVM(func(w http.ResponseWriter, _ *http.Request, v api.VM) {
+	mux.HandleFunc("GET /v1/vms/{name}/logs", withVM(func(w http.ResponseWriter, r *http.Request, v api.VM) {
 		if v.Name == "idle" {
 			_, _ = io.WriteString(w, "one\x1b]0;title\x07\x1b[2J\n\x1b[31mtwo\r\n")
+			if r.URL.Query().Get("follow") == "true" { // and nothing more comes
+				_ = http.NewResponseController(w).Flush()
+				<-r.Context().Done()
+			}
 			return
 		}
 		_, _ = io.WriteString(w, "one\ntwo\nthree\n")

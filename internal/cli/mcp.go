@@ -5,12 +5,10 @@ import (
 	"errors"
 	"net"
 	"os"
-	"sync"
 	"sync/atomic"
 	"syscall"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"github.com/bangervm/banger/internal/autostart"
 	"github.com/bangervm/banger/internal/buildinfo"
@@ -38,7 +36,9 @@ func (a *App) serveMCP(ctx context.Context) error {
 		return err
 	}
 	defer c.Close()
-	ctx, stop, err := untilUnread(ctx, a.Out)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop, err := whenUnread(a.Out, func() { cancel(errUnread) })
 	if err != nil {
 		return err
 	}
@@ -52,49 +52,6 @@ func (a *App) serveMCP(ctx context.Context) error {
 
 // errUnread is why a context ended whose output nobody reads any more.
 var errUnread = errors.New("nobody reads the output")
-
-// untilUnread returns a context that ends when the other end of a pipe or socket is
-// closed. stop frees what it takes.
-func untilUnread(ctx context.Context, out *os.File) (watched context.Context, stop func(), err error) {
-	raw, err := out.SyscallConn()
-	if err != nil {
-		return nil, nil, err
-	}
-	woken, wake, err := os.Pipe()
-	if err != nil {
-		return nil, nil, err
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	var done sync.WaitGroup
-	done.Go(func() {
-		_ = raw.Control(func(fd uintptr) {
-			if closedElsewhere(int32(fd), int32(woken.Fd())) {
-				cancel(errUnread)
-			}
-		})
-	})
-	return ctx, func() {
-		_ = wake.Close()
-		done.Wait()
-		_ = woken.Close()
-		cancel(nil)
-	}, nil
-}
-
-// closedElsewhere waits until the other end of fd is closed, or that of stop is.
-func closedElsewhere(fd, stop int32) bool {
-	for {
-		fds := []unix.PollFd{{Fd: fd}, {Fd: stop}}
-		_, err := unix.Poll(fds, -1)
-		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
-		case err != nil || fds[1].Revents != 0:
-			return false
-		}
-		return fds[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0
-	}
-}
 
 // lastingDaemon returns a client for a long time: the first call makes sure of
 // a daemon that is not older than this program, and each later one starts a

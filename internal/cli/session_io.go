@@ -50,6 +50,13 @@ func (a *App) sessionLogs(ctx context.Context, vm, name string, flags sessionLog
 		return err
 	}
 	both := flags.stdout == flags.stderr
+	if flags.follow {
+		stop, err := a.endUnread()
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
 	from := [2]int64{agentrpc.FromNow, agentrpc.FromNow}
 	for stream, wanted := range []bool{flags.stdout || both, flags.stderr || both} {
 		if wanted {

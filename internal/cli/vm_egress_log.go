@@ -51,6 +51,13 @@ func (a *App) egressLog(ctx context.Context, name string, opts client.LogOptions
 		return err
 	}
 	defer func() { _ = log.Close() }()
+	if opts.Follow {
+		stop, err := a.endUnread()
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
 	if f == formatJSON {
 		_, err = io.Copy(a.Out, log)
 	} else {

@@ -58,6 +58,13 @@ func (a *App) vmLogs(ctx context.Context, name string, raw bool, opts client.Log
 		return err
 	}
 	defer func() { _ = logs.Close() }()
+	if opts.Follow {
+		stop, err := a.endUnread()
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
 	out, done := a.plain(a.Out, raw)
 	defer done()
 	_, err = io.Copy(out, logs)
