@@ -11,10 +11,12 @@ import (
 // second one, which a server may ask for (HelloRetryRequest, RFC 8446, 4.1.4) and
 // some take the name from. It is over once the client says anything else.
 type Retry struct {
-	early bool // records of data may come before it
-	held  []byte
-	skip  int // bytes of a record that are left to pass on
-	over  bool
+	early   bool // records of data may come before it
+	ciphers bool // there was a change of ciphers
+	large   bool // what was passed on last is encrypted, or begins a ClientHello that is too long
+	held    []byte
+	skip    int // bytes of a record that are left to pass on
+	over    bool
 }
 
 // NewRetry follows what comes behind the ClientHello with which prefix begins, and
@@ -66,23 +68,23 @@ func (r *Retry) Next(more []byte) (pass []byte, said *egress.Said) {
 // ClientHello says. wait: there are too few to tell.
 func (r *Retry) record(b []byte) (size int, said *egress.Said, wait bool) {
 	switch kind := b[0]; {
+	case r.large && kind != recordAlert:
+		r.over = true
+		if kind == recordApplication {
+			return 0, nil, false // it was encrypted
+		}
+		h, _ := badHello("the TLS ClientHello is longer than 64 KiB")
+		return 0, &h.said, false
 	case kind == recordFirst, kind == recordAlert, kind == recordApplication && r.early:
 		if len(b) < recordHeader {
 			return 0, nil, true
 		}
+		r.ciphers = r.ciphers || kind == recordFirst
 		return recordHeader + int(binary.BigEndian.Uint16(b[3:])), nil, false
 	case kind == recordHandshake && len(b) <= recordHeader:
 		return 0, nil, true
 	case kind == recordHandshake && b[recordHeader] == clientHello:
-		h, more := readHello(b)
-		if more && len(b) < MaxPrefix {
-			return 0, nil, true
-		}
-		if more {
-			h, _ = badHello("the TLS ClientHello is longer than 64 KiB")
-		}
-		r.over = true
-		return h.end, &h.said, false
+		return r.second(b)
 	case kind == recordHandshake && binary.BigEndian.Uint16(b[3:]) > 0, kind == recordApplication:
 		r.over = true
 		return 0, nil, false
@@ -91,4 +93,39 @@ func (r *Retry) record(b []byte) (size int, said *egress.Said, wait bool) {
 		r.over = true
 		return 0, &h.said, false
 	}
+}
+
+// second judges what looks like a second ClientHello.
+func (r *Retry) second(b []byte) (size int, said *egress.Said, wait bool) {
+	switch finished, more := r.couldBeFinished(b); {
+	case more:
+		return 0, nil, true
+	case finished:
+		r.large = true
+		return recordHeader + int(binary.BigEndian.Uint16(b[3:])), nil, false
+	}
+	h, more := readHello(b)
+	if more && len(b) < MaxPrefix {
+		return 0, nil, true
+	}
+	if more {
+		h, _ = badHello("the TLS ClientHello is longer than 64 KiB")
+	}
+	r.over = true
+	return h.end, &h.said, false
+}
+
+// couldBeFinished says whether a record is like the encrypted Finished with which a
+// client resumes a session of TLS 1.2: each 256th looks like a ClientHello, and nearly
+// all of those like one of more than 64 KiB. It can go on: no server acts on a part.
+func (r *Retry) couldBeFinished(b []byte) (is, more bool) {
+	const shortest = 32
+	if !r.ciphers || r.early || binary.BigEndian.Uint16(b[3:]) < shortest {
+		return false, false
+	}
+	if len(b) < recordHeader+handshakeHeader {
+		return false, true
+	}
+	size := int(b[recordHeader+1])<<16 | int(b[recordHeader+2])<<8 | int(b[recordHeader+3])
+	return handshakeHeader+size > MaxPrefix, false
 }

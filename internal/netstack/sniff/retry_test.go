@@ -16,6 +16,9 @@ func TestASecondClientHello(t *testing.T) {
 	second := hello(record, sni("b.example"))
 	ciphers, data := []byte{20, 3, 3, 0, 1, 1}, []byte{23, 3, 3, 0, 3, 7, 7, 7}
 	exchange := []byte{22, 3, 3, 0, 4, 16, 0, 0, 0}
+	// The encrypted end of a handshake of TLS 1.2 that resumes a session; its bytes are any.
+	finished := append([]byte{22, 3, 3, 0, 40, 1, 9}, bytes.Repeat([]byte{0x9a}, 38)...)
+	large := append([]byte{22, 3, 3, 0, 200, 1, 1, 0, 0}, bytes.Repeat([]byte{7}, 196)...)
 	for name, c := range map[string]struct {
 		first []byte
 		then  [][]byte
@@ -33,6 +36,13 @@ func TestASecondClientHello(t *testing.T) {
 		"behind early data":      {early, [][]byte{data, ciphers, data, second}, "b.example", true},
 		"TLS 1.3":                {first, [][]byte{ciphers, data, second}, "", true},
 		"TLS 1.2":                {first, [][]byte{exchange, second}, "", true},
+		"TLS 1.2, resumed":       {first, [][]byte{ciphers, finished, data, second}, "", true},
+		"resumed, with an alert": {first, [][]byte{ciphers, finished, {21, 3, 3, 0, 2, 7, 7}, data}, "", true},
+		"resumed, silent":        {first, [][]byte{ciphers, finished}, "", false},
+		"too long":               {first, [][]byte{ciphers, large, large}, "unsound", true},
+		"too long, with ciphers": {first, [][]byte{ciphers, large, ciphers, large}, "unsound", true},
+		"too long, behind early": {early, [][]byte{data, ciphers, large}, "unsound", true},
+		"too long, no ciphers":   {first, [][]byte{large}, "unsound", true},
 		"early data for ever":    {early, [][]byte{bytes.Repeat(data, 50)}, "", false},
 		"nothing":                {first, nil, "", false},
 		"an empty record before": {first, [][]byte{{22, 3, 3, 0, 0}, second}, "unsound", true},
