@@ -103,15 +103,19 @@ func hostOnly(host string) string {
 	return bare
 }
 
-// misdirected answers a request for a name that is not the VM's, and waits for
-// the client to have read that.
-func misdirected(ctx context.Context, conn net.Conn, host string) {
-	body := fmt.Sprintf("banger: this port of a VM does not answer for the host %.100q\n", host)
+// misdirected answers a request for a name that is not the VM's, or by a page of
+// another, and waits for the client to have read that.
+func misdirected(ctx context.Context, conn net.Conn, request *misdirectedError) {
+	status, what := "421 Misdirected Request", "answer for the host"
+	if request.page {
+		status, what = "403 Forbidden", "answer pages of"
+	}
+	body := fmt.Sprintf("banger: this port of a VM does not %s %.100q\n", what, request.host)
 	_ = conn.SetDeadline(time.Now().Add(farewell))
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	_, err := fmt.Fprintf(conn, "HTTP/1.1 421 Misdirected Request\r\nContent-Type: text/plain; charset=utf-8\r\n"+
-		"Content-Length: %d\r\nConnection: close\r\n\r\n%s", len(body), body)
+	_, err := fmt.Fprintf(conn, "HTTP/1.1 %s\r\nContent-Type: text/plain; charset=utf-8\r\n"+
+		"Content-Length: %d\r\nConnection: close\r\n\r\n%s", status, len(body), body)
 	if err == nil && closeWrite(conn) == nil {
 		buf := make([]byte, smallBuffer)
 		for n, left := 0, maxHead; err == nil && left > 0; left -= n {

@@ -1,14 +1,10 @@
 package portmap
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"net/netip"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -164,60 +160,6 @@ func TestWhichPortsAppear(t *testing.T) {
 				}
 			})
 		}
-	}
-}
-
-// webServer is one in the guest, whose port is on the host.
-func webServer(t *testing.T, bound string) (g *guest, at string) {
-	g = newGuest(t, nil)
-	g.m.cfg.Name = "box"
-	port := freePort(t)
-	g.serve(fmt.Sprintf("%s:%d", bound, port), func(conn *net.TCPConn) {
-		req, err := http.ReadRequest(bufio.NewReader(conn))
-		if err != nil {
-			return
-		}
-		body, _ := io.ReadAll(req.Body)
-		_, _ = fmt.Fprintf(conn, "HTTP/1.0 200 OK\r\n\r\n%s %s %s", req.Method, req.Host, body)
-		_ = conn.CloseWrite()
-	})
-	g.listening(tcp(bound, port))
-	return g, netip.AddrPortFrom(loopback, port).String()
-}
-
-func TestHostOfTheFirstRequest(t *testing.T) {
-	rows := map[string]bool{
-		"box.vm": true, "box.vm:8080": true, "BOX.VM": true, "box.vm.": true, "box": true, "localhost": true, "localhost:3000": true,
-		"127.0.0.1:8080": true, "[::1]:8080": true, "[::1]": true, loopback.String(): true, loopback.String() + ":80": true,
-		"evil.example": false, "evil.example:8080": false, "localhost.evil.example": false, "box.vm.evil.example": false, "other.vm": false,
-		"xbox.vm": false, "192.0.2.1": false, "127.0.0.1.evil.example": false, "": false, "[::1].evil.example": false, "box.vm,evil.example": false,
-	}
-	g, at := webServer(t, "127.0.0.1")
-	for host, want := range rows {
-		conn, err := g.dialHost("tcp", at)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, _ = fmt.Fprintf(conn, "POST /x HTTP/1.1\r\nHost: %s\r\nContent-Length: 5\r\n\r\nhello", host)
-		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-		if err != nil {
-			t.Fatalf("%q: %v", host, err)
-		}
-		body, _ := io.ReadAll(resp.Body)
-		_ = resp.Body.Close()
-		if got := resp.StatusCode == http.StatusOK; got != want || !got && resp.StatusCode != http.StatusMisdirectedRequest {
-			t.Errorf("%q: %s %s", host, resp.Status, body)
-		}
-	}
-	// What the guest offers to others than itself is not looked into.
-	g, at = webServer(t, "0.0.0.0")
-	conn, err := g.dialHost("tcp", at)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: dev.example.org\r\n\r\n")
-	if got, err := io.ReadAll(conn); err != nil || !strings.HasSuffix(string(got), "GET dev.example.org ") {
-		t.Errorf("%q, %v", got, err)
 	}
 }
 

@@ -27,18 +27,29 @@ const (
 	farewell = time.Second
 )
 
-// misdirectedError ends a connection whose first request is for another host.
-type misdirectedError struct{ host string }
+// misdirectedError ends a connection whose first request is for another host, or by
+// a page of another.
+type misdirectedError struct {
+	host string // or the page's origin
+	page bool
+}
 
-func (e *misdirectedError) Error() string { return "a request for the host " + e.host }
+func (e *misdirectedError) Error() string {
+	if e.page {
+		return "a request by a page of " + e.host
+	}
+	return "a request for the host " + e.host
+}
 
 // screen lets through what a client sends, except when that begins with an HTTP
-// request for a host that is not allowed: then Read returns a *misdirectedError.
-// One look is enough: a browser keeps a connection to one host.
+// request for a host that is not allowed, or by a page of one: then Read returns a
+// *misdirectedError. One look is enough: a browser keeps a connection to one host,
+// and has one of its own for each WebSocket, which alone tells a foreign page what
+// comes back.
 type screen struct {
 	net.Conn
-	allowed  func(host string) bool
-	patience time.Duration // undecided
+	allowed  func(host string) bool // may also be that of an origin
+	patience time.Duration          // undecided
 
 	done bool
 	held []byte // was read, and is to be let through
@@ -74,7 +85,7 @@ func (s *screen) look() (err error) {
 		silent := errors.Is(err, os.ErrDeadlineExceeded) && kind == maybeHTTP
 		switch {
 		case kind == wholeHead:
-			return errors.Join(s.judgeHosts(h.hosts), s.SetReadDeadline(time.Time{}))
+			return errors.Join(s.judgeRequest(h), s.SetReadDeadline(time.Time{}))
 		case kind == notHTTP, silent && !unread(s.Conn):
 			return s.SetReadDeadline(time.Time{})
 		case err != nil && !silent:
@@ -121,10 +132,15 @@ func unread(conn net.Conn) bool {
 	return waits > 0
 }
 
-func (s *screen) judgeHosts(hosts []string) error {
-	for _, host := range hosts {
-		if !s.allowed(host) || len(hosts) > 1 {
-			return &misdirectedError{host}
+func (s *screen) judgeRequest(h head) error {
+	for _, host := range h.hosts {
+		if !s.allowed(host) || len(h.hosts) > 1 {
+			return &misdirectedError{host: host}
+		}
+	}
+	for _, origin := range h.origins {
+		if _, host, ok := strings.Cut(origin, "://"); !ok || !s.allowed(host) {
+			return &misdirectedError{host: origin, page: true}
 		}
 	}
 	return nil
@@ -143,8 +159,9 @@ const (
 // head is a client's first bytes, and what is known of them. It looks at each
 // once, in however many pieces they come.
 type head struct {
-	data  []byte
-	hosts []string // that the lines so far name
+	data    []byte
+	hosts   []string // that the lines so far name
+	origins []string // likewise (RFC 6454)
 
 	kind beginning
 	seen int  // bytes that were looked at
@@ -175,8 +192,12 @@ func (h *head) endLine(line []byte) {
 	case h.kind == partOfHead && len(line) == 0:
 		h.kind = wholeHead
 	case h.kind == partOfHead:
-		if name, value, ok := bytes.Cut(line, []byte(":")); ok && bytes.EqualFold(bytes.TrimSpace(name), []byte("host")) {
-			h.hosts = append(h.hosts, string(bytes.TrimSpace(value)))
+		name, value, _ := strings.Cut(string(line), ":")
+		switch strings.ToLower(strings.TrimSpace(name)) {
+		case "host":
+			h.hosts = append(h.hosts, strings.TrimSpace(value))
+		case "origin":
+			h.origins = append(h.origins, strings.TrimSpace(value))
 		}
 	case bytes.HasSuffix(line, []byte(" HTTP/1.1")), bytes.HasSuffix(line, []byte(" HTTP/1.0")):
 		h.kind = partOfHead

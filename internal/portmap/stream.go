@@ -72,7 +72,7 @@ func (m *Map) serve(ctx context.Context, host net.Conn, e *entry) {
 	both.Go(func() {
 		err := carry(guest, m.screened(e, host))
 		if refused, ok := errors.AsType[*misdirectedError](err); ok {
-			misdirected(ctx, host, refused.host)
+			misdirected(ctx, host, refused)
 		}
 		if err != nil {
 			cut()
