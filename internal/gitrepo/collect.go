@@ -40,7 +40,7 @@ func (g *Git) Collect(ctx context.Context, guest io.ReadWriter, req workspace.Co
 	if answer.Snapshot == nil {
 		limits := g.limits
 		limits.FileBytes = min(limits.FileBytes, room)
-		l := &listing{limits: limits, git: git, req: req, in: in, out: guest}
+		l := &listing{limits: limits, git: git, req: req, in: in, out: guest, made: map[string]bool{}}
 		tree, err := l.collect(ctx)
 		got := workspace.Collected{Tree: tree}
 		if answer.Message != "" {

@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -172,6 +174,27 @@ func TestAnswersOfAHostileGuest(t *testing.T) {
 			}
 			_ = tree.End()
 		}), fault.Invalid},
+		"directories for one file": {lists(func(_ net.Conn, tree *agentrpc.TreeWriter) {
+			deep := strings.Repeat("d/", 300) + "x"
+			_ = tree.Entry(listed(deep), nil)
+			_ = tree.End()
+			_ = tree.Text(agentrpc.TreeEntry{Kind: agentrpc.TreeFile, Path: deep}, "x")
+			_ = tree.End()
+		}), fault.Invalid},
+		"a file of rules in many places": {lists(func(_ net.Conn, tree *agentrpc.TreeWriter) {
+			for i := range 300 {
+				e := listed(fmt.Sprintf("%d/.gitignore", i))
+				e.OID = unhexed(strings.TrimSpace(git(t, l.host, "rev-parse", "HEAD:a")))
+				_ = tree.Entry(e, nil)
+			}
+			_ = tree.End()
+		}), fault.Invalid},
+		"a tree for a file of rules": {lists(func(_ net.Conn, tree *agentrpc.TreeWriter) {
+			e := listed(".gitignore")
+			e.OID = unhexed(l.sent.BaseTree)
+			_ = tree.Entry(e, nil)
+			_ = tree.End()
+		}), fault.Unavailable},
 		"endless reason": {lists(func(c net.Conn, _ *agentrpc.TreeWriter) {
 			_, _ = c.Write(append([]byte{byte(agentrpc.TreeError), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x7f}, make([]byte, 1<<20)...))
 		}), fault.Unavailable},
@@ -358,6 +381,11 @@ func rawTree(t *testing.T, dir, name, blob string) string {
 		t.Fatalf("%v: %s", err, out)
 	}
 	return strings.TrimSpace(out)
+}
+
+func unhexed(id string) string {
+	raw, _ := hex.DecodeString(id) // git's own
+	return string(raw)
 }
 
 func unhex(c byte) byte {

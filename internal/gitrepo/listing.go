@@ -30,7 +30,8 @@ type listing struct {
 
 	base   map[string]entry
 	listed map[string]entry
-	taken  int64 // bytes of files
+	taken  int64 // bytes that were written
+	made   map[string]bool
 	dir    string
 	root   *os.Root
 }
@@ -174,79 +175,4 @@ func (l *listing) missing(ctx context.Context) ([]string, error) {
 func (l *listing) tracked(name string) bool {
 	_, sent := l.base[name]
 	return sent || l.listed[name].tracked
-}
-
-// ask gets files into the private work tree.
-func (l *listing) ask(ctx context.Context, names []string) error {
-	w := bufio.NewWriter(l.out)
-	var fresh int
-	for _, name := range names {
-		if _, err := l.root.Lstat(name); err == nil {
-			continue // it has come already
-		}
-		fresh++
-		if err := agentrpc.WriteChunk(w, []byte(name)); err != nil {
-			return hostile(ctx, err)
-		}
-	}
-	if fresh == 0 {
-		return nil
-	}
-	if err := errors.Join(agentrpc.WriteChunk(w, nil), w.Flush()); err != nil {
-		return hostile(ctx, err)
-	}
-	return l.take(ctx, fresh)
-}
-
-func (l *listing) take(ctx context.Context, most int) error {
-	tree := agentrpc.NewTreeReader(l.in)
-	for {
-		e, err := tree.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return hostile(ctx, err)
-		}
-		if _, asked := l.listed[e.Path]; !asked || most == 0 {
-			return hostile(ctx, fmt.Errorf("%q was not asked for", e.Path))
-		}
-		most--
-		if l.taken += e.Size; l.taken > l.limits.FileBytes || l.taken < 0 {
-			return fault.New(fault.Invalid, "the workspace has more than %d MiB of changed files", l.limits.FileBytes>>20)
-		}
-		if err := l.place(ctx, e, tree); err != nil {
-			return err
-		}
-	}
-}
-
-// place writes one file that the guest sent. The root holds it, whatever links
-// the guest has sent before.
-func (l *listing) place(ctx context.Context, e agentrpc.TreeEntry, data io.Reader) error {
-	if err := l.root.MkdirAll(path.Dir(e.Path), 0o700); err != nil {
-		return hostile(ctx, err)
-	}
-	if e.Kind == agentrpc.TreeLink {
-		target, err := io.ReadAll(data)
-		if err != nil {
-			return hostile(ctx, err)
-		}
-		if err := l.root.Symlink(string(target), e.Path); err != nil {
-			return hostile(ctx, err)
-		}
-		return nil
-	}
-	if e.Kind != agentrpc.TreeFile {
-		return hostile(ctx, fmt.Errorf("%q has no content", e.Path))
-	}
-	file, err := l.root.OpenFile(e.Path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, os.FileMode(0o600|e.Mode&0o100))
-	if err != nil {
-		return hostile(ctx, err)
-	}
-	_, err = io.Copy(file, data)
-	if err = errors.Join(err, file.Close()); err != nil {
-		return hostile(ctx, err)
-	}
-	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"path"
 	"strings"
 
 	"github.com/bangervm/banger/internal/gitindex"
@@ -36,27 +35,6 @@ func (l *listing) forgetUnknown(ctx context.Context) error {
 		}
 	}
 	return err
-}
-
-// checkOut puts the unchanged files of this name into the private work tree,
-// where git looks for its rules.
-func (l *listing) checkOut(ctx context.Context, name string) error {
-	for where, e := range l.listed {
-		if path.Base(where) != name || e.oid == "" || e.mode == gitindex.ModeSymlink {
-			continue
-		}
-		if err := l.root.MkdirAll(path.Dir(where), 0o700); err != nil {
-			return err
-		}
-		content, err := l.git.Output(ctx, gittree.Cmd{Args: []string{"cat-file", "blob", e.oid}})
-		if err != nil {
-			return err
-		}
-		if err := l.root.WriteFile(where, content, 0o600); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // here runs git with the private work tree.
