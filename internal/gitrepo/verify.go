@@ -1,11 +1,9 @@
 package gitrepo
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -160,69 +158,4 @@ func (w *writer) verifyBundle(ctx context.Context, q *quarantine, file string) e
 		return fault.New(fault.Internal, "the bundle has other branches than the one: %s", printable(heads))
 	}
 	return w.compare(ctx, q, tip+"^{tree}")
-}
-
-// attention says what a patch does that is easily overlooked: which of the
-// user's programs (filters) run on which files is said by files in the tree.
-func (w *writer) attention(ctx context.Context) error {
-	out, err := w.git.Output(ctx, gittree.Cmd{Args: []string{
-		"diff-tree", "-r", "-z", "--no-renames", "--raw", w.req.Base, w.req.Tree, "--", ":(top,glob)**/.gitattributes",
-	}})
-	if err != nil {
-		return err
-	}
-	items := gittree.Split(out)
-	for i := 0; i+1 < len(items); i += 2 {
-		meta := strings.Fields(items[i])
-		if len(meta) < 5 || meta[4] == "D" {
-			continue
-		}
-		had, err := w.filterLines(ctx, meta[2])
-		if err != nil {
-			return err
-		}
-		has, err := w.filterLines(ctx, meta[3])
-		if err != nil {
-			return err
-		}
-		for _, line := range has {
-			if !slices.Contains(had, line) {
-				w.note("%s makes git run a filter, if you have one of that name: %s", printable(items[i+1]), printable(line))
-			}
-		}
-	}
-	return nil
-}
-
-// maxFilterLines bounds those of one file that are looked at.
-const maxFilterLines = 100
-
-// filterLines are the lines of a file with attributes that assign a filter.
-func (w *writer) filterLines(ctx context.Context, id string) ([]string, error) {
-	if strings.Trim(id, "0") == "" {
-		return nil, nil
-	}
-	var lines []string
-	read, write := io.Pipe()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		scan := bufio.NewScanner(read)
-		for scan.Scan() && len(lines) < maxFilterLines {
-			if line := strings.TrimSpace(scan.Text()); strings.Contains(line, "filter=") && line[0] != '#' {
-				lines = append(lines, line)
-			}
-		}
-		_ = read.CloseWithError(io.ErrClosedPipe)
-	}()
-	err := w.git.Run(ctx, gittree.Cmd{Stdout: write, Args: []string{"cat-file", "blob", id}})
-	_ = write.Close()
-	<-done
-	if failure, ok := asGitError(err); ok && len(lines) == 0 {
-		return nil, failure
-	}
-	if ctx.Err() != nil {
-		return nil, err
-	}
-	return lines, nil
 }
