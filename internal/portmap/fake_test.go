@@ -41,7 +41,8 @@ type guest struct {
 
 func newGuest(t *testing.T, probe Probe) *guest {
 	g := &guest{t: t, real: map[string]string{}}
-	g.m = New(Config{Loopback: loopback, Dial: g.dial, Probe: probe, Log: slog.New(slog.DiscardHandler)})
+	own := func(string, netip.AddrPort, netip.AddrPort) (bool, error) { return true, nil }
+	g.m = New(Config{Loopback: loopback, Own: own, Dial: g.dial, Probe: probe, Log: slog.New(slog.DiscardHandler)})
 	t.Cleanup(g.m.Close)
 	return g
 }

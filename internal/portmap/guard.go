@@ -24,8 +24,11 @@ const againAfter = 100 * time.Millisecond
 // admits reports whether a client may use e. What the guest opens by itself is
 // for its owner; what the user has published is for whom it was published.
 func (m *Map) admits(e *entry, proto string, client, server net.Addr) bool {
-	if e.source != monitorrpc.SourceAuto || m.cfg.Own == nil {
+	if e.source != monitorrpc.SourceAuto {
 		return true
+	}
+	if m.cfg.Own == nil {
+		return false
 	}
 	ours, err := m.cfg.Own(proto, addrPort(client), addrPort(server))
 	if err != nil {

@@ -28,6 +28,7 @@ func (g *guest) owned(own func(proto string, client, server netip.AddrPort) (boo
 func TestAutomaticPortsAreForTheirOwner(t *testing.T) {
 	for name, own := range map[string]func(string, netip.AddrPort, netip.AddrPort) (bool, error){
 		"another user's client": func(string, netip.AddrPort, netip.AddrPort) (bool, error) { return false, nil },
+		"nobody is asked":       nil,
 		"nobody knows":          func(string, netip.AddrPort, netip.AddrPort) (bool, error) { return true, errors.New("no tables") },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -50,7 +50,7 @@ type Config struct {
 	// Ports says which ports appear by themselves; empty: vm.PortsAll.
 	Ports vm.PortsMode
 	// Own tells the user's own clients from others, which no port that appears by
-	// itself lets in; nil: all are let in.
+	// itself lets in; nil: it lets in nobody.
 	Own  OwnClient
 	Dial Dial
 	// Probe finds out about web servers; nil: nobody asks.
