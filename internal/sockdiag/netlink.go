@@ -25,29 +25,34 @@ const (
 
 // byNetlink asks for the socket of this host whose own address is local.
 func byNetlink(proto string, local, remote netip.AddrPort) (owner, error) {
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
-	if err != nil {
-		return owner{}, fmt.Errorf("open a sock_diag socket: %w", err)
-	}
-	defer func() { _ = unix.Close(fd) }()
-	limit := unix.Timeval{Usec: answerLimit}
-	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit); err != nil {
-		return owner{}, err
-	}
-	if err := unix.Sendto(fd, request(proto, local, remote), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		return owner{}, fmt.Errorf("ask sock_diag: %w", err)
-	}
-	buf := make([]byte, 4<<10)
-	n, _, err := unix.Recvfrom(fd, buf, 0)
-	if err != nil {
-		return owner{}, fmt.Errorf("read sock_diag's answer: %w", err)
-	}
-	found, otherEnd, err := answer(buf[:n])
+	found, otherEnd, err := ask(proto, local, remote)
 	if err == nil && proto == TCP && otherEnd != remote.Port() {
 		// Where there is no such connection the kernel tells of who listens there.
 		return owner{}, errAbsent
 	}
 	return found, err
+}
+
+// ask has the kernel find the socket at local that what remote sends goes to.
+func ask(proto string, local, remote netip.AddrPort) (found owner, otherEnd uint16, err error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
+	if err != nil {
+		return owner{}, 0, fmt.Errorf("open a sock_diag socket: %w", err)
+	}
+	defer func() { _ = unix.Close(fd) }()
+	limit := unix.Timeval{Usec: answerLimit}
+	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit); err != nil {
+		return owner{}, 0, err
+	}
+	if err := unix.Sendto(fd, request(proto, local, remote), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return owner{}, 0, fmt.Errorf("ask sock_diag: %w", err)
+	}
+	buf := make([]byte, 4<<10)
+	n, _, err := unix.Recvfrom(fd, buf, 0)
+	if err != nil {
+		return owner{}, 0, fmt.Errorf("read sock_diag's answer: %w", err)
+	}
+	return answer(buf[:n])
 }
 
 func request(proto string, local, remote netip.AddrPort) []byte {

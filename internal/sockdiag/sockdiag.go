@@ -34,10 +34,11 @@ func Owned(uid int, proto string, client, server netip.AddrPort) (bool, error) {
 	client = netip.AddrPortFrom(client.Addr().Unmap(), client.Port())
 	server = netip.AddrPortFrom(server.Addr().Unmap(), server.Port())
 	found, err := byNetlink(proto, client, server)
-	if errors.Is(err, errAbsent) && proto == TCP {
+	if errors.Is(err, errAbsent) {
 		// So says also a kernel that cannot load the module that answers. Of our own
-		// end of the connection such a kernel says the same.
-		if _, ownErr := byNetlink(proto, server, client); ownErr == nil {
+		// end, or of the socket that listens, such a kernel says the same. The tables
+		// are long where a stranger has many sockets.
+		if _, _, ownErr := ask(proto, server, client); ownErr == nil {
 			return false, nil
 		}
 	}

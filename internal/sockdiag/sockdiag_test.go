@@ -37,6 +37,7 @@ var clients = map[string]struct {
 	"udp":                            {UDP, "127.77.5.1:0", "udp", ""},
 	"udp that is not connected":      {UDP, "127.77.5.1:0", "udp", "0.0.0.0:0"},
 	"udp of IPv6":                    {UDP, "[::1]:0", "udp", ""},
+	"udp by a socket of IPv6":        {UDP, "127.77.5.1:0", "udp", "[::]:0"},
 }
 
 // dialed is one client's end, and where it is seen to come from.
@@ -55,7 +56,7 @@ func dialed(t *testing.T, name string) (client, server netip.AddrPort, closeClie
 		listenAt = at(l.LocalAddr())
 		var conn net.Conn
 		if c.from != "" {
-			u, err := net.ListenPacket("udp4", c.from) //nolint:noctx // at once
+			u, err := net.ListenPacket("udp", c.from) //nolint:noctx // at once
 			if err == nil {
 				_, err = u.WriteTo([]byte("x"), l.LocalAddr())
 			}
@@ -188,6 +189,10 @@ func TestWhoListensIsNoClient(t *testing.T) {
 	}
 	if got, err := Owned(os.Getuid(), TCP, at(l.Addr()), server); err != nil || got {
 		t.Errorf("it counts as ours: %v, %v", got, err)
+	}
+	// By it is seen that the kernel answers, and the long tables need not be read.
+	if got, _, err := ask(TCP, at(l.Addr()), server); err != nil || got.uid != os.Getuid() {
+		t.Errorf("who listens is %+v, %v", got, err)
 	}
 }
 
