@@ -67,6 +67,8 @@ type ExportedFile struct {
 	PathBase64 []byte `json:"path_base64,omitempty" doc:"the bytes, when they are not UTF-8"`
 	From       string `json:"from,omitempty" doc:"what was renamed or copied"`
 	Status     string `json:"status" enum:"added,modified,deleted,renamed,copied,type_changed"`
+	Mode       string `json:"mode,omitempty" doc:"git's: 100644, 100755 (executable), 120000 (a symbolic link), 160000 (a submodule)"`
+	OldMode    string `json:"old_mode,omitempty" doc:"the same, before"`
 	Insertions int64  `json:"insertions"`
 	Deletions  int64  `json:"deletions"`
 	Binary     bool   `json:"binary,omitempty"`

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -216,18 +215,6 @@ func writeWhole(path string, data io.Reader, n int64) (string, error) {
 	return path, nil
 }
 
-// echo says on stderr what a patch on stdout is.
-func (a *App) echo(e api.Export) {
-	a.say("base " + e.BaseCommit)
-	for _, f := range e.Files {
-		a.say(fileLine(f))
-	}
-	a.say(changesText(e))
-	for _, note := range e.Notes {
-		a.say("note: " + printable(note, " "))
-	}
-}
-
 // exportSummary prints what is known of an export without its bytes.
 func (a *App) exportSummary(opts exportOptions, answer exportAnswer) error {
 	switch opts.format {
@@ -254,23 +241,4 @@ func (a *App) exportSummary(opts exportOptions, answer exportAnswer) error {
 		return a.print(answer.Output + "\n")
 	}
 	return nil
-}
-
-func fileLine(f api.ExportedFile) string {
-	letter := strings.ToUpper(f.Status[:1])
-	name := printable(f.Path, " ")
-	if f.From != "" {
-		name = printable(f.From, " ") + " -> " + name
-	}
-	if f.Binary {
-		return letter + " " + name + " (binary)"
-	}
-	return letter + " " + name + " +" + strconv.FormatInt(f.Insertions, 10) + " -" + strconv.FormatInt(f.Deletions, 10)
-}
-
-func changesText(e api.Export) string {
-	if e.FileCount == 0 {
-		return "no changes"
-	}
-	return plural(e.FileCount, "file") + " changed, +" + strconv.FormatInt(e.Insertions, 10) + " -" + strconv.FormatInt(e.Deletions, 10)
 }

@@ -1,7 +1,10 @@
 package gitrepo_test
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -55,6 +58,31 @@ func TestManyFilesOfAttributes(t *testing.T) {
 		put(l.guest, fmt.Sprintf("%d/.gitattributes", i), "x text\n")
 	}
 	checkNotes(t, l, []string{"was not looked at"})
+}
+
+// TestModesAreListed: what a file becomes is in the list, as is that it changes.
+func TestModesAreListed(t *testing.T) {
+	l := prepared(t)
+	put(l.guest, "run", "one\n")
+	err := errors.Join(
+		os.Chmod(filepath.Join(l.guest, "a"), 0o755), os.Chmod(filepath.Join(l.guest, "run"), 0o755), os.Symlink("/etc/passwd", filepath.Join(l.guest, "l")),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := l.collect(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := l.git.Diff(t.Context(), l.write(l.sent.BaseTree, got.Tree))
+	if err != nil {
+		t.Fatal(err)
+	}
+	modes := map[string]string{}
+	for _, f := range files {
+		modes[f.Path] = f.OldMode + ">" + f.Mode
+	}
+	same(t, "modes", map[string]string{"a": "100644>100755", "run": ">100755", "l": ">120000"}, modes)
 }
 
 func checkNotes(t *testing.T, l *loop, want []string) {

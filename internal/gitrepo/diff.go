@@ -100,7 +100,10 @@ func parseDiff(items []string) ([]workspace.File, error) {
 		if err != nil {
 			return nil, err
 		}
-		f := workspace.File{Path: path, Status: statusName(meta[len(meta)-1])}
+		if len(meta) != 5 {
+			return nil, fmt.Errorf("git diff-tree: %q is no change", strings.Join(meta, " "))
+		}
+		f := workspace.File{Path: path, Status: statusName(meta[4]), Mode: modeName(meta[1]), OldMode: modeName(strings.TrimPrefix(meta[0], ":"))}
 		if f.Status == "renamed" || f.Status == "copied" {
 			f.From = path
 			if f.Path, err = next(); err != nil {
@@ -131,6 +134,14 @@ func parseDiff(items []string) ([]workspace.File, error) {
 		files[n].Deletions, _ = strconv.ParseInt(parts[1], 10, 64)
 	}
 	return files, nil
+}
+
+// modeName is empty for what is not there.
+func modeName(mode string) string {
+	if mode == "000000" {
+		return ""
+	}
+	return mode
 }
 
 func statusName(letter string) string {

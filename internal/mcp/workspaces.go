@@ -70,6 +70,7 @@ type exportedFile struct {
 	From   string `json:"from,omitempty" jsonschema:"what was renamed or copied"`
 	Status string `json:"status" jsonschema:"added, modified, deleted, renamed, copied or type_changed"`
 	Binary bool   `json:"binary,omitempty"`
+	Mode   string `json:"mode,omitempty" jsonschema:"git's: 100644, 100755 (executable), 120000 (a symbolic link), 160000 (a submodule)"`
 }
 
 func (s *Server) addWorkspaceTools() {
@@ -160,7 +161,7 @@ func exportView(made api.Export) exportResult {
 		out.Applies = &applies
 	}
 	for _, f := range made.Files[:min(len(made.Files), maxFiles)] {
-		out.Files = append(out.Files, exportedFile{Path: f.Path, From: f.From, Status: f.Status, Binary: f.Binary})
+		out.Files = append(out.Files, exportedFile{Path: f.Path, From: f.From, Status: f.Status, Binary: f.Binary, Mode: f.Mode})
 	}
 	return out
 }

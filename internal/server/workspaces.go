@@ -218,7 +218,7 @@ func exportBody(e workspace.Export) api.Export {
 	for _, f := range e.Files[:min(len(e.Files), maxExported)] {
 		out := api.ExportedFile{
 			Path: strings.ToValidUTF8(f.Path, "\uFFFD"), From: strings.ToValidUTF8(f.From, "\uFFFD"), Status: f.Status,
-			Insertions: f.Insertions, Deletions: f.Deletions, Binary: f.Binary,
+			Mode: f.Mode, OldMode: f.OldMode, Insertions: f.Insertions, Deletions: f.Deletions, Binary: f.Binary,
 		}
 		if !utf8.ValidString(f.Path) {
 			out.PathBase64 = []byte(f.Path)

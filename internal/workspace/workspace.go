@@ -167,6 +167,8 @@ type File struct {
 	Path       string
 	From       string
 	Status     string // added, modified, deleted, renamed, copied, type_changed
+	Mode       string // git's, in octal; empty: it is not there afterwards
+	OldMode    string // empty: it was not there before
 	Insertions int64
 	Deletions  int64
 	Binary     bool
