@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"github.com/bangervm/banger/internal/autostart"
@@ -36,6 +37,9 @@ func (a *App) Run(args []string) int {
 	ctx, stop := a.signals.watch(context.Background(), a.Exit)
 	defer stop()
 	root := a.rootCommand()
+	if len(args) > 0 && args[0] == cobra.ShellCompRequestCmd {
+		plainUsages(root)
+	}
 	root.SetArgs(args)
 	root.SetIn(a.In)
 	root.SetOut(a.Out)

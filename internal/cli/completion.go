@@ -18,6 +18,17 @@ import (
 // completionDeadline bounds what a press of Tab waits for.
 const completionDeadline = 400 * time.Millisecond
 
+// plainUsages takes the marks of values out of the texts of flags, which a shell
+// shows as they are.
+func plainUsages(cmd *cobra.Command) {
+	unquote := func(f *pflag.Flag) { _, f.Usage = pflag.UnquoteUsage(f) }
+	cmd.Flags().VisitAll(unquote)
+	cmd.PersistentFlags().VisitAll(unquote)
+	for _, c := range cmd.Commands() {
+		plainUsages(c)
+	}
+}
+
 type completer = func(cmd *cobra.Command, args []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective)
 
 // names completes at most most arguments (below 0: any number) with what list

@@ -3,6 +3,7 @@ package cli
 import (
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -15,6 +16,47 @@ const (
 	mostWidth    = 120
 )
 
+// filledLine is the length from which a line of a help text goes on in the next
+// one; a shorter one ends where its author ended it.
+const filledLine = 90
+
+// wrap breaks the lines of a help text anew, so that they fit width columns.
+// Indented and aligned lines stay as they are.
+func wrap(text string, width int) string {
+	var out []string
+	goesOn := false
+	for line := range strings.SplitSeq(text, "\n") {
+		apart := line == "" || strings.HasPrefix(line, " ") || strings.Contains(line, "  ")
+		last := len(out) - 1
+		switch {
+		case apart:
+			out = append(out, line)
+		case goesOn:
+			out = append(out[:last], breakLine(out[last]+" "+line, width)...)
+		default:
+			out = append(out, breakLine(line, width)...)
+		}
+		goesOn = !apart && len(line) >= filledLine
+	}
+	return strings.Join(out, "\n")
+}
+
+// breakLine breaks one line at spaces. A longer word has a line of its own.
+func breakLine(line string, width int) []string {
+	var lines []string
+	for utf8.RuneCountInString(line) > width {
+		at := strings.LastIndexByte(line[:min(width+1, len(line))], ' ')
+		if at <= 0 {
+			at = strings.IndexByte(line, ' ')
+		}
+		if at <= 0 {
+			break
+		}
+		lines, line = append(lines, line[:at]), line[at+1:]
+	}
+	return append(lines, line)
+}
+
 // helpWidth is the terminal's, within reason.
 func (a *App) helpWidth() int {
 	width, _, err := term.GetSize(int(a.Out.Fd()))
@@ -26,8 +68,14 @@ func (a *App) helpWidth() int {
 
 // completeRoot makes help, --version and completion banger's own.
 func (a *App) completeRoot(root *cobra.Command) {
-	wrapped := "FlagUsagesWrapped " + strconv.Itoa(a.helpWidth())
+	width := a.helpWidth()
+	wrapped := "FlagUsagesWrapped " + strconv.Itoa(width)
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "FlagUsages ", wrapped+" "))
+	help := root.HelpFunc()
+	root.SetHelpFunc(func(cmd *cobra.Command, words []string) {
+		cmd.Long = wrap(cmd.Long, width)
+		help(cmd, words)
+	})
 	root.SetHelpCommand(helpCommand())
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {

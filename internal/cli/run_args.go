@@ -46,6 +46,7 @@ func (o *runOptions) take(cmd *cobra.Command, given []string, hasImage func() bo
 	case isDirectory(word) && (!o.noWorkspace || looksLikePath(word)):
 		o.path = word
 	case looksLikePath(word):
+		o.command = rest
 		return fault.New(fault.Invalid, "%s: no such directory", word).WithHint("name a git work tree or an image, and then the command")
 	case hasImage():
 		rest = append([]string{word}, rest...)

@@ -49,6 +49,9 @@ func (c *Config) applyFile(data []byte, from Sources) error {
 	return c.applyFiles(data, lines)
 }
 
+// fileKeys are the keys of a [[files]] table.
+var fileKeys = []string{"preset", "host", "guest", "mode"}
+
 // applyFiles reads the [[files]] tables.
 func (c *Config) applyFiles(data []byte, lines map[string]int) error {
 	var part struct {
@@ -61,8 +64,11 @@ func (c *Config) applyFiles(data []byte, lines map[string]int) error {
 		for _, missing := range strict.Errors {
 			if key := missing.Key(); key[0] == "files" {
 				row, _ := missing.Position()
-				return fault.New(fault.Invalid, "line %d: unknown key %q", row, strings.Join(key, ".")).
-					WithHint("did you mean files.%s?", nearest(key[len(key)-1], []string{"preset", "host", "guest", "mode"}))
+				err := fault.New(fault.Invalid, "line %d: unknown key %q", row, strings.Join(key, "."))
+				if near := nearest(key[len(key)-1], fileKeys); near != "" {
+					return err.WithHint("did you mean files.%s?", near)
+				}
+				return err.WithHint("the keys of files are %s", strings.Join(fileKeys, ", "))
 			}
 		}
 	}

@@ -91,6 +91,16 @@ func TestUnknownNamesTheNearest(t *testing.T) {
 			t.Errorf("%s: %v, hint %q", name, err, fault.HintOf(err))
 		}
 	}
+	for _, name := range []string{"foo", "x", "qqqqqq", "vm.zzzzzzzzz"} {
+		if _, err := loadText(t, name+" = 'x'", nil); !errors.Is(err, fault.Invalid) || strings.Contains(fault.HintOf(err), "did you mean") {
+			t.Errorf("%s: %v, hint %q; nothing is near", name, err, fault.HintOf(err))
+		}
+	}
+	for key, want := range map[string]string{"hots": "did you mean files.host?", "zzzz": "the keys of files are preset, host, guest, mode"} {
+		if _, err := loadText(t, "[[files]]\n"+key+" = 'x'\n", nil); !errors.Is(err, fault.Invalid) || fault.HintOf(err) != want {
+			t.Errorf("files.%s: %v, hint %q", key, err, fault.HintOf(err))
+		}
+	}
 	for _, fine := range []string{"BANGER_TEST_X=1", "BANGER_E2E_X=1", "BANGER_READY_FD=3", "BANGER_SOCKET=/x", "BANGER_AGENT=/x", "BANGER_TYPO=", "BANGERS=1"} {
 		if _, _, err := load("/none", []string{fine}); err != nil {
 			t.Errorf("%s: %v", fine, err)

@@ -111,11 +111,15 @@ func keyNames() []string {
 
 // unknown names what is meant, probably.
 func unknown(what, name string, all []string) error {
-	return fault.New(fault.Invalid, "unknown %s %q", what, name).WithHint("did you mean %s? `banger config show` lists all", nearest(name, all))
+	err := fault.New(fault.Invalid, "unknown %s %q", what, name)
+	if near := nearest(name, all); near != "" {
+		return err.WithHint("did you mean %s? `banger config show` lists all", near)
+	}
+	return err.WithHint("`banger config show` lists all")
 }
 
 // nearest is the one of all that has the same last part as name, or else the
-// one with the least edit distance.
+// one with the least edit distance; empty if more than half of name differs.
 func nearest(name string, all []string) string {
 	best, least := "", -1
 	for _, candidate := range all {
@@ -125,6 +129,9 @@ func nearest(name string, all []string) string {
 		if d := distance(name, candidate); least < 0 || d < least {
 			best, least = candidate, d
 		}
+	}
+	if least > len(name)/2 {
+		return ""
 	}
 	return best
 }

@@ -9,10 +9,11 @@ import (
 	"github.com/bangervm/banger/internal/fault"
 )
 
-// The least that a VM can have, as vm has it too.
+// MinMemory and MinDisk are the least that a VM can have, in bytes, as package vm
+// has it too.
 const (
-	minMemory = 64 << 20
-	minDisk   = 256 << 20
+	MinMemory = 128 << 20
+	MinDisk   = 256 << 20
 )
 
 // validate checks what needs no look at the host, and completes what is short.
@@ -23,11 +24,11 @@ func (c *Config) validate() error {
 	if c.VM.VCPU < 1 {
 		return fault.New(fault.Invalid, "vm.vcpu %d is too small", c.VM.VCPU).WithHint("at least 1")
 	}
-	if c.VM.Memory < minMemory {
-		return fault.New(fault.Invalid, "vm.memory %s is too small", c.VM.Memory).WithHint("at least %s; write the unit, as in 512MiB", Size(minMemory))
+	if c.VM.Memory < MinMemory {
+		return fault.New(fault.Invalid, "vm.memory %s is too small", c.VM.Memory).WithHint("at least %s; write the unit, as in 512MiB", Size(MinMemory))
 	}
-	if c.VM.Disk < minDisk {
-		return fault.New(fault.Invalid, "vm.disk %s is too small", c.VM.Disk).WithHint("at least %s; write the unit, as in 8GiB", Size(minDisk))
+	if c.VM.Disk < MinDisk {
+		return fault.New(fault.Invalid, "vm.disk %s is too small", c.VM.Disk).WithHint("at least %s; write the unit, as in 8GiB", Size(MinDisk))
 	}
 	if c.VM.Image == "" {
 		return fault.New(fault.Invalid, "vm.image is empty").WithHint("name an image, or remove the line")

@@ -100,8 +100,8 @@ func checkImage(ctx context.Context, w World) verdict {
 	return ok("the default image %s is not local; %s answers, so it can be pulled", want, registry)
 }
 
-// dockerHub is the host that serves docker.io.
-const dockerHub = "registry-1.docker.io:443"
+// dockerHub is the host of docker.io that a pull asks.
+const dockerHub = "index.docker.io:443"
 
 // registryOf returns HOST:PORT of the registry that serves ref. As elsewhere,
 // the part before the first slash is a registry only when it has a dot or a

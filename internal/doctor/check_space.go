@@ -54,11 +54,11 @@ func checkMemory(_ context.Context, w World) verdict {
 	const remedy = "stop a VM (banger vm stop), close programs, or create smaller VMs (--memory 512MiB)"
 	switch {
 	case available < hostReserve:
-		return fail(remedy, "%s of memory are available, too little for any VM", size(available))
+		return fail(remedy, "%s of memory is available, too little for any VM", size(available))
 	case available < w.Settings.MemoryBytes+hostReserve:
-		return warn(remedy, "%s of memory are available; a VM gets %s by default", size(available), size(w.Settings.MemoryBytes))
+		return warn(remedy, "%s of memory is available; a VM gets %s by default", size(available), size(w.Settings.MemoryBytes))
 	default:
-		return ok("%s of memory are available", size(available))
+		return ok("%s of memory is available", size(available))
 	}
 }
 

@@ -98,7 +98,7 @@ func (p *parser) statement(words []string) error {
 		if len(words) == 1 && slices.Contains(Presets(), word) {
 			return fault.New(fault.Invalid, "a preset among other statements needs its word").WithHint("preset %s", word)
 		}
-		return fault.New(fault.Invalid, "%q begins no statement", words[0]).
+		return fault.New(fault.Invalid, "unknown statement %q", words[0]).
 			WithHint("statements begin with default, preset, allow or deny; a preset alone is one of %s", strings.Join(Presets(), ", "))
 	}
 }

@@ -70,7 +70,7 @@ func TestParseRefuses(t *testing.T) {
 		"preset all; preset packages":  "different defaults",
 		"preset everything":            `no preset "everything"`,
 		"packages; allow a.b":          "needs its word",
-		"permit a.b":                   `"permit" begins no statement`,
+		"permit a.b":                   `unknown statement "permit"`,
 		"allow":                        "not a rule",
 		"allow a.b tcp 80":             "not a rule",
 		"allow tcp":                    `"tcp" is not a target`,

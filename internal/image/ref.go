@@ -2,6 +2,7 @@ package image
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/bangervm/banger/internal/fault"
@@ -152,12 +153,15 @@ func (r *Ref) split() {
 
 // parseElsewhere parses what does not begin with a kind of ours.
 func parseElsewhere(s string) (Ref, error) {
+	if isPath(s) {
+		return Ref{}, invalidRefHint(s, "it is a path", "for a root filesystem tar:"+s+", or docker-archive:, oci-archive: or oci: before it")
+	}
 	rest, isDocker := strings.CutPrefix(s, "docker://")
 	ref, err := parseRegistryRef(rest)
-	if err == nil || isDocker {
+	kind, _, tagged := strings.Cut(s, ":")
+	if isDocker || err == nil && !(tagged && slices.Contains(elsewhere, kind)) {
 		return ref, err
 	}
-	kind, _, _ := strings.Cut(s, ":")
 	switch kind {
 	case "docker-daemon", "docker":
 		return Ref{}, invalidRefHint(s, "banger does not read docker's own images", "docker save -o FILE IMAGE, and then docker-archive:FILE")
@@ -169,6 +173,16 @@ func parseElsewhere(s string) (Ref, error) {
 		return Ref{}, invalidRefHint(s, "it is a URL", "leave out "+kind+"://, for an image of a registry")
 	}
 	return Ref{}, err
+}
+
+// elsewhere are the kinds of other tools that read like a repository with a tag,
+// but are the names of none.
+var elsewhere = []string{"docker-daemon", "containers-storage", "docker-dir", "ostree"}
+
+// isPath reports whether s is written as a path, as no reference is.
+func isPath(s string) bool {
+	first, _, _ := strings.Cut(s, "/")
+	return first == "" || first == "." || first == ".." || first == "~"
 }
 
 // forms are the ways to write a reference.

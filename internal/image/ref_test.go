@@ -35,6 +35,8 @@ func TestParseRef(t *testing.T) {
 		{"docker://ghcr.io/o/i:1", image.Ref{Kind: image.Registry, Repository: "ghcr.io/o/i", Tag: "1"}, "i-1"},
 		{"docker://debian", image.Ref{Kind: image.Registry, Repository: "debian"}, "debian"},
 		{"docker:24-dind", image.Ref{Kind: image.Registry, Repository: "docker", Tag: "24-dind"}, "docker-24-dind"},
+		{"docker://docker-daemon:1", image.Ref{Kind: image.Registry, Repository: "docker-daemon", Tag: "1"}, "docker-daemon-1"},
+		{"ostree", image.Ref{Kind: image.Registry, Repository: "ostree"}, "ostree"},
 		{"dir:latest", image.Ref{Kind: image.Registry, Repository: "dir", Tag: "latest"}, "dir"},
 		{"oci:/a/b@" + digest, image.Ref{Kind: image.Layout, Path: "/a/b", Digest: digest}, "b-0a0a0a0a0a0a"},
 		{"oci:/a:docker.io/library/b:1.0", image.Ref{Kind: image.Layout, Path: "/a:docker.io/library/b", Tag: "1.0"}, "b-1.0"},
@@ -79,7 +81,9 @@ func TestParseRefRefuses(t *testing.T) {
 // with what to type instead.
 func TestParseRefNamesTheWay(t *testing.T) {
 	for in, want := range map[string]string{
-		"dir:/x": "oci:/dir", "docker-daemon:alpine:3": "docker save", "containers-storage:alpine:3": "podman save",
+		"dir:/x": "oci:/dir", "docker-daemon:alpine": "docker save", "containers-storage:alpine": "podman save", "ostree:alpine": "oci:/dir",
+		"./root.tar": "tar:./root.tar", "/x/root.tar": "tar:/x/root.tar", "../x": "oci:", "~/x": "tar:~/x", ".": "tar:.",
+		"docker-daemon:alpine:3": "docker save", "containers-storage:alpine:3": "podman save",
 		"containers-storage:[overlay@/x]alpine": "podman save", "docker:/x": "docker save", "file:///x": "tar:/file",
 		"https://ghcr.io/o/i": "leave out https://", "docker://": "debian:bookworm", "docker:///x": "debian:bookworm",
 	} {

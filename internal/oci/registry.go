@@ -220,7 +220,7 @@ func (r *registry) explain(ctx context.Context, err error) error {
 		return own
 	}
 	if isNetwork(err) {
-		return fault.Wrap(fault.Unavailable, err, "the registry %s does not answer", host).
+		return fault.Wrap(fault.Unavailable, withoutURL(err), "the registry %s does not answer", host).
 			WithHint("check the network and the name; what is complete of the image is kept")
 	}
 	return fault.Wrap(fault.Invalid, err, "cannot use what the registry %s answered about %s", host, r.ref)
@@ -257,6 +257,16 @@ func (r *registry) explainAnswer(err *transport.Error) error {
 		return fault.Wrap(fault.Unavailable, err, "the registry %s is in trouble", host).WithHint("try again later")
 	}
 	return fault.Wrap(fault.Invalid, err, "the registry %s refused %s", host, r.ref)
+}
+
+// withoutURL leaves out the address of a request of ours, which users do not know.
+func withoutURL(err error) error {
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		if request, ok := e.(*url.Error); ok { //nolint:errorlint // one of several failures must not stand for all
+			return request.Err
+		}
+	}
+	return err
 }
 
 func isNetwork(err error) bool {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -285,6 +286,23 @@ func TestReservedAddresses(t *testing.T) {
 	} {
 		if got := isReserved(netip.MustParseAddr(text)); got != want {
 			t.Errorf("%s is reserved: %v, want %v", text, got, want)
+		}
+	}
+}
+
+// TestErrorsLeaveOutAddressesOfRequests: users know docker.io, not what stands
+// behind it.
+func TestErrorsLeaveOutAddressesOfRequests(t *testing.T) {
+	lookup := &net.DNSError{Err: "no such host", Name: "host.example"}
+	request := &url.Error{Op: "Get", URL: "https://host.example/v2/", Err: lookup}
+	for _, test := range []struct{ in, want error }{
+		{request, lookup},
+		{fmt.Errorf("ping: %w", request), lookup},
+		{errors.Join(request, io.EOF), errors.Join(request, io.EOF)},
+		{lookup, lookup},
+	} {
+		if got := withoutURL(test.in); got.Error() != test.want.Error() {
+			t.Errorf("%v became %v, want %v", test.in, got, test.want)
 		}
 	}
 }
