@@ -226,27 +226,3 @@ func (a *applying) compare(paths []string, before, after map[string]gitindex.Ent
 
 // isBlob reports whether an entry of an index is there and is no submodule's.
 func isBlob(e gitindex.Entry) bool { return e.Mode != 0 && e.Mode != gitindex.ModeGitlink }
-
-// takeOut writes the new files, as git would check them out in the work tree,
-// but for filters: the patch may say which of the user's programs runs on what,
-// and what is written is what the patch has.
-func (a *applying) takeOut(ctx context.Context) error {
-	after, err := a.entries()
-	if err != nil {
-		return err
-	}
-	var list strings.Builder
-	for _, p := range a.change.paths {
-		if isBlob(after[p]) {
-			list.WriteString(p + "\x00")
-		}
-	}
-	off, err := a.filtersOff(ctx)
-	if err != nil {
-		return err
-	}
-	c := a.snap.OnStaged("checkout-index", "--prefix="+a.change.after.Name()+"/", "-z", "--stdin")
-	c.Env = append(c.Env, off...)
-	c.Stdin = strings.NewReader(list.String())
-	return asFault(a.git.Run(ctx, c), "write the files of the patch")
-}
