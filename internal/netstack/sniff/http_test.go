@@ -123,6 +123,7 @@ func TestOtherSpeech(t *testing.T) {
 		"\x3f\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\xdd\x09\x00\x00": "unknown",
 		"@RSYNCD: 31.0 sha512 md5\n":                                       "foreign", "@RSYNCD: / HTTP/1.1\r\n": "unknown",
 		"EHLO a.example\r\n": "words", "NICK a\r\n": "words", "get key\r\n": "unsound", " x y\r\n": "unsound", "KEY get\r\n": "words",
+		"\r\n\r\n\x00\r\nQUIT\n": "unsound", "\r\n\r\n\x00\r\nquit\n": "unknown",
 		"PING\r\n": "unknown", "\xff\xfb\x03": "unknown", "\x80\x2e\x02": "unknown", "<stream:stream>": "unknown",
 		"0045git-upload-pack /x\x00host=a.example\x00\n": "unsound",
 	} {

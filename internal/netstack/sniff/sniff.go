@@ -20,6 +20,10 @@ import (
 // that is longer is unsound.
 const MaxPrefix = 64 << 10
 
+// proxied begins the binary header of HAProxy's PROXY protocol, which servers that
+// take it strip from what is TLS or HTTP. Its other form is a line of words.
+const proxied = "\r\n\r\n\x00\r\nQUIT\n"
+
 // First looks at the first bytes of a client. greeted says that the server spoke
 // before them. more says that they are too few to tell: call again with these and
 // those that follow; it is never true of MaxPrefix bytes. A client that sends no
@@ -61,6 +65,12 @@ func first(b []byte, greeted bool) (said egress.Said, more bool) {
 	}
 	if is {
 		return h.said, false
+	}
+	switch is, more := begins(b, proxied); {
+	case is:
+		return unsound("it begins with a header of the PROXY protocol"), false
+	case more:
+		return egress.Said{Speech: egress.Unknown}, true
 	}
 	if said, is, more := preface(b); is || more {
 		return said, more

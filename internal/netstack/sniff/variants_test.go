@@ -201,3 +201,16 @@ func httpVariants() []variant {
 	}
 	return out
 }
+
+// throughProxies are what a client says behind the headers of the PROXY protocol.
+func throughProxies(bytes []byte) []variant {
+	const signature = "\r\n\r\n\x00\r\nQUIT\n"
+	var out []variant
+	for _, head := range []string{
+		"PROXY UNKNOWN\r\n", "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n", "PROXY TCP6 2001:db8::1 2001:db8::2 1 2\r\n",
+		signature + "\x20\x00\x00\x00", signature + "\x21\x11\x00\x0c\xc0\x00\x02\x01\xc0\x00\x02\x02\x00\x01\x00\x02",
+	} {
+		out = append(out, variant{fmt.Sprintf("%.20q", head), append([]byte(head), bytes...)})
+	}
+	return out
+}
