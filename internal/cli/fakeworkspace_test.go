@@ -11,6 +11,9 @@ import (
 
 const fakePatch = "diff --git a/hello b/hello\nnew file mode 100644\n"
 
+// escapes is what a patch may have besides.
+const escapes = "+\x1b]52;c;eA==\x07\x1b[8mhi\n"
+
 // fakeWorkspace has work in it if it was prepared from a place called dirty.
 func (d *fakeDaemon) fakeWorkspace(v api.VM) api.Workspace {
 	w := api.Workspace{
@@ -65,6 +68,9 @@ func (d *fakeDaemon) workspaceRoutes(mux *http.ServeMux) {
 			Files: []api.ExportedFile{{Path: "hello", Status: "added", Insertions: 3}, {Path: "new", From: "old", Status: "renamed", Deletions: 1}},
 			Notes: []string{"feature in the guest has commits that are not in this export"}, Checked: req.Check || req.Apply, Applied: req.Apply,
 		}
+		if req.BaseCommit == "escapes" {
+			e.ID, e.Bytes = "e2", int64(len(fakePatch+escapes))
+		}
 		if (req.Check || req.Apply) && req.BaseCommit == "conflicting" {
 			e.Conflicts, e.Applied = []string{"hello"}, false
 		}
@@ -76,8 +82,11 @@ func (d *fakeDaemon) workspaceRoutes(mux *http.ServeMux) {
 		}
 		answer(w, d.begin("workspace.export", v.Name, e))
 	}))
-	mux.HandleFunc("GET /v1/vms/{name}/workspace/exports/{id}", withVM(func(w http.ResponseWriter, _ *http.Request, _ api.VM) {
+	mux.HandleFunc("GET /v1/vms/{name}/workspace/exports/{id}", withVM(func(w http.ResponseWriter, r *http.Request, _ api.VM) {
 		_, _ = io.WriteString(w, fakePatch)
+		if r.PathValue("id") == "e2" {
+			_, _ = io.WriteString(w, escapes)
+		}
 	}))
 	mux.HandleFunc("POST /v1/vms/{name}/workspace/exports/{id}/accept", withVM(func(w http.ResponseWriter, _ *http.Request, _ api.VM) {
 		w.WriteHeader(http.StatusNoContent)

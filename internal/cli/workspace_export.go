@@ -1,15 +1,11 @@
 package cli
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -31,7 +27,8 @@ func (a *App) workspaceExportCommand() *cobra.Command {
 		Use:   "export NAME",
 		Short: "Print all changes in a VM's workspace as a patch",
 		Long: "Write everything done in a VM's workspace since it was prepared, committed there or not, to stdout or a file. The base and\n" +
-			"the changed files are printed to stderr. The workspace stays as it is, so an export can be repeated at any time.\n\n" +
+			"the changed files are printed to stderr. The workspace stays as it is, so an export can be repeated at any time. A terminal\n" +
+			"gets text to read, without control characters; that does not count as exported.\n\n" +
 			"A patch is against the work tree that was sent, uncommitted changes included, so that it applies to yours. For a fresh\n" +
 			"clone, name the commit: --base-commit HEAD. After --apply, the next export has what was done since. A mailbox (for git am --keep-cr) and a bundle are against that commit anyway.",
 		Example: `  banger vm workspace export box | git apply
@@ -144,75 +141,6 @@ type exportAnswer struct {
 	Patch       *string `json:"patch,omitempty"`
 	PatchBase64 []byte  `json:"patch_base64,omitempty"` // what is not UTF-8
 	Output      string  `json:"output,omitempty"`       // where the patch is instead
-}
-
-// deliver brings the export to where it was asked for, and then says that it
-// is in safe hands.
-func (a *App) deliver(ctx context.Context, c *client.Client, name string, opts exportOptions, answer *exportAnswer) error {
-	data, err := c.ReadExport(ctx, name, answer.ID)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = data.Close() }()
-	switch {
-	case opts.file != "" && opts.file != "-":
-		if answer.Output, err = writeWhole(opts.file, data, answer.Bytes); err != nil {
-			return err
-		}
-		err = a.exportSummary(opts, *answer)
-	case opts.format == formatTable:
-		a.echo(answer.Export)
-		a.warnBelow(answer.Export)
-		err = exactly(a.Out, data, answer.Bytes)
-	default:
-		var text bytes.Buffer
-		if err := exactly(&text, data, answer.Bytes); err != nil {
-			return err
-		}
-		if utf8.Valid(text.Bytes()) {
-			patch := text.String()
-			answer.Patch = &patch
-		} else {
-			answer.PatchBase64 = text.Bytes()
-		}
-		err = a.exportSummary(opts, *answer)
-	}
-	if err != nil {
-		return err
-	}
-	return c.AcceptExport(context.WithoutCancel(ctx), name, answer.ID)
-}
-
-// exactly copies n bytes, no more and no fewer.
-func exactly(to io.Writer, from io.Reader, n int64) error {
-	written, err := io.Copy(to, from)
-	if err == nil && written != n {
-		err = fault.New(fault.Unavailable, "the export broke off after %d of %d bytes", written, n).WithHint("try again")
-	}
-	return err
-}
-
-// writeWhole writes a file that appears when it is complete.
-func writeWhole(path string, data io.Reader, n int64) (string, error) {
-	path, err := absolutePath(path)
-	if err != nil {
-		return "", err
-	}
-	staged, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return "", fault.Wrap(fault.Invalid, err, "write %s", path)
-	}
-	err = exactly(staged, data, n)
-	if err == nil {
-		err = errors.Join(staged.Chmod(0o644), staged.Sync())
-	}
-	if err = errors.Join(err, staged.Close()); err == nil {
-		err = os.Rename(staged.Name(), path)
-	}
-	if err != nil {
-		return "", errors.Join(fault.Wrap(fault.CodeOf(err), err, "write %s", path), os.Remove(staged.Name()))
-	}
-	return path, nil
 }
 
 // exportSummary prints what is known of an export without its bytes.

@@ -1,0 +1,100 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"unicode/utf8"
+
+	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/fault"
+)
+
+// deliver brings the export to where it was asked for, and then says that it
+// is in safe hands.
+func (a *App) deliver(ctx context.Context, c *client.Client, name string, opts exportOptions, answer *exportAnswer) error {
+	data, err := c.ReadExport(ctx, name, answer.ID)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = data.Close() }()
+	switch {
+	case opts.file != "" && opts.file != "-":
+		if answer.Output, err = writeWhole(opts.file, data, answer.Bytes); err != nil {
+			return err
+		}
+		err = a.exportSummary(opts, *answer)
+	case opts.format == formatTable && isTerminal(a.Out):
+		return a.showPatch(data, *answer)
+	case opts.format == formatTable:
+		a.echo(answer.Export)
+		a.warnBelow(answer.Export)
+		err = exactly(a.Out, data, answer.Bytes)
+	default:
+		var text bytes.Buffer
+		if err := exactly(&text, data, answer.Bytes); err != nil {
+			return err
+		}
+		if utf8.Valid(text.Bytes()) {
+			patch := text.String()
+			answer.Patch = &patch
+		} else {
+			answer.PatchBase64 = text.Bytes()
+		}
+		err = a.exportSummary(opts, *answer)
+	}
+	if err != nil {
+		return err
+	}
+	return c.AcceptExport(context.WithoutCancel(ctx), name, answer.ID)
+}
+
+// showPatch is for eyes: the guest's bytes become text that only shows, without
+// colours, which could hide a line. What can be got back from a terminal is not
+// the patch, so the work does not count as exported.
+func (a *App) showPatch(data io.Reader, answer exportAnswer) error {
+	a.echo(answer.Export)
+	text := &plainText{w: a.Out}
+	err := exactly(text, data, answer.Bytes)
+	text.end()
+	if err == nil {
+		_, err = fmt.Fprintln(a.Err, "note: this is for reading, and does not count as exported; to take the patch: --output FILE, or | git apply")
+	}
+	return err
+}
+
+// exactly copies n bytes, no more and no fewer.
+func exactly(to io.Writer, from io.Reader, n int64) error {
+	written, err := io.Copy(to, from)
+	if err == nil && written != n {
+		err = fault.New(fault.Unavailable, "the export broke off after %d of %d bytes", written, n).WithHint("try again")
+	}
+	return err
+}
+
+// writeWhole writes a file that appears when it is complete.
+func writeWhole(path string, data io.Reader, n int64) (string, error) {
+	path, err := absolutePath(path)
+	if err != nil {
+		return "", err
+	}
+	staged, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return "", fault.Wrap(fault.Invalid, err, "write %s", path)
+	}
+	err = exactly(staged, data, n)
+	if err == nil {
+		err = errors.Join(staged.Chmod(0o644), staged.Sync())
+	}
+	if err = errors.Join(err, staged.Close()); err == nil {
+		err = os.Rename(staged.Name(), path)
+	}
+	if err != nil {
+		return "", errors.Join(fault.Wrap(fault.CodeOf(err), err, "write %s", path), os.Remove(staged.Name()))
+	}
+	return path, nil
+}
