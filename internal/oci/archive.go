@@ -8,16 +8,20 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/image"
 )
 
-// maxArchiveFiles bounds the members of an archive.
-const maxArchiveFiles = 100_000
+// maxArchiveFiles bounds the members of an archive, maxArchiveName the bytes of
+// a name; a tar's header could have a MiB.
+const (
+	maxArchiveFiles = 100_000
+	maxArchiveName  = 4096
+)
 
 // store is named files that can be read at any place: a directory, or a tar.
 type store interface {
@@ -28,22 +32,33 @@ type store interface {
 
 // archive is a tar's members, found by one pass over its headers.
 type archive struct {
-	f       *os.File
+	io.Closer
 	members map[string]*io.SectionReader
 	aliases map[string]string
 }
 
-func openArchiveFile(ctx context.Context, file string) (_ *archive, err error) {
+func openArchiveFile(ctx context.Context, file string) (*archive, error) {
 	f, _, err := openRegular(file)
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			_ = f.Close()
-		}
-	}()
-	a := &archive{f: f, members: map[string]*io.SectionReader{}, aliases: map[string]string{}}
+	a, err := readArchive(ctx, f, file)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	a.Closer = f
+	return a, nil
+}
+
+// seekable is a file, or one in memory.
+type seekable interface {
+	io.ReadSeeker
+	io.ReaderAt
+}
+
+// readArchive finds the members of a tar. The name is for messages.
+func readArchive(ctx context.Context, f seekable, name string) (*archive, error) {
+	a := &archive{members: map[string]*io.SectionReader{}, aliases: map[string]string{}}
 	tr := tar.NewReader(f) // seeks over contents
 	for count := 0; ; count++ {
 		if err := ctx.Err(); err != nil {
@@ -54,25 +69,33 @@ func openArchiveFile(ctx context.Context, file string) (_ *archive, err error) {
 			return a, nil
 		}
 		if err != nil {
-			return nil, fault.Wrap(fault.Invalid, err, "%s is not a tar archive", file).
+			return nil, fault.Wrap(fault.Invalid, err, "%s is not a tar archive", name).
 				WithHint("if it is compressed, decompress it first")
 		}
 		if count >= maxArchiveFiles {
-			return nil, fault.New(fault.Invalid, "%s has more than %d members", file, maxArchiveFiles)
+			return nil, fault.New(fault.Invalid, "%s has more than %d members", name, maxArchiveFiles)
 		}
-		name := path.Clean("/" + hdr.Name)[1:]
-		switch hdr.Typeflag {
-		case tar.TypeReg:
-			at, err := f.Seek(0, io.SeekCurrent)
-			if err != nil {
-				return nil, err
-			}
-			a.members[name] = io.NewSectionReader(f, at, hdr.Size)
-		case tar.TypeSymlink: // docker save links layers that occur twice
-			a.aliases[name] = path.Clean("/" + path.Join(path.Dir(name), hdr.Linkname))[1:]
-		case tar.TypeLink:
-			a.aliases[name] = path.Clean("/" + hdr.Linkname)[1:]
+		if len(hdr.Name) > maxArchiveName || len(hdr.Linkname) > maxArchiveName {
+			continue // nothing that an image names
 		}
+		at, err := f.Seek(0, io.SeekCurrent)
+		if err != nil {
+			return nil, err
+		}
+		a.add(f, at, hdr)
+	}
+}
+
+// add keeps of a header what is looked for, and nothing that refers to the rest.
+func (a *archive) add(f io.ReaderAt, at int64, hdr *tar.Header) {
+	name := strings.Clone(path.Clean("/" + hdr.Name)[1:])
+	switch hdr.Typeflag {
+	case tar.TypeReg:
+		a.members[name] = io.NewSectionReader(f, at, hdr.Size)
+	case tar.TypeSymlink: // docker save links layers that occur twice
+		a.aliases[name] = path.Clean("/" + path.Join(path.Dir(name), hdr.Linkname))[1:]
+	case tar.TypeLink:
+		a.aliases[name] = path.Clean("/" + hdr.Linkname)[1:]
 	}
 }
 
@@ -85,9 +108,6 @@ func (a *archive) section(name string) (*io.SectionReader, error) {
 	}
 	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 }
-
-// Close closes the archive's file.
-func (a *archive) Close() error { return a.f.Close() }
 
 // openDockerArchive reads what docker save writes.
 func (c *Client) openDockerArchive(ctx context.Context, ref image.Ref) (image.Content, error) {

@@ -141,13 +141,14 @@ func readManifest(ctx context.Context, d v1.Descriptor, o origin) ([]byte, error
 // distinct leaves out what is there twice, and what is no image: attestations.
 func distinct(manifests []v1.Descriptor) []v1.Descriptor {
 	var out []v1.Descriptor
+	at := map[v1.Hash]int{}
 	for _, d := range manifests {
 		isUnknown := d.Platform != nil && d.Platform.OS == "unknown"
 		if isUnknown || d.Annotations["vnd.docker.reference.type"] != "" {
 			continue
 		}
-		same := func(other v1.Descriptor) bool { return other.Digest == d.Digest }
-		if i := slices.IndexFunc(out, same); i < 0 {
+		if i, there := at[d.Digest]; !there {
+			at[d.Digest] = len(out)
 			out = append(out, d)
 		} else if out[i].Platform == nil {
 			out[i] = d

@@ -6,10 +6,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -120,39 +119,83 @@ func FuzzLayoutIndex(f *testing.F) {
 	})
 }
 
+// FuzzDockerArchive makes the tar itself. As bytes it has some KiB, and the fuzzer
+// would spend its time on making those smaller, by each pair of places in them.
 func FuzzDockerArchive(f *testing.F) {
-	seed := func(manifest string) []byte {
+	const config = `{"architecture":"amd64","rootfs":{"diff_ids":["sha256:` +
+		`0000000000000000000000000000000000000000000000000000000000000000"]}}`
+	f.Add(`[{"Config":"c","RepoTags":["a:1"],"Layers":["l"]}]`, config, "l", "c", "a:1")
+	f.Add(`[{"Config":"c","Layers":["k"]}]`, config, "k", "../c", "")
+	f.Add(`[{"Config":"c"},{"Config":"../../etc/passwd"}]`, config, "./l/../k", "/", "")
+	f.Fuzz(func(t *testing.T, manifest, config, name, target, tag string) {
 		var b bytes.Buffer
 		tw := tar.NewWriter(&b)
-		for name, text := range map[string]string{"manifest.json": manifest, "c.json": `{"architecture":"amd64","os":"linux","rootfs":{"diff_ids":["sha256:` + strings.Repeat("0", 64) + `"]}}`, "l.tar": ""} {
-			if err := errors.Join(tw.WriteHeader(&tar.Header{Name: name, Size: int64(len(text))})); err != nil {
-				f.Fatal(err)
+		for _, m := range []struct {
+			tar.Header
+			text string
+		}{
+			{tar.Header{Typeflag: tar.TypeReg, Name: "manifest.json"}, manifest},
+			{tar.Header{Typeflag: tar.TypeReg, Name: "c"}, config},
+			{tar.Header{Typeflag: tar.TypeReg, Name: name}, "x"},
+			{tar.Header{Typeflag: tar.TypeSymlink, Name: "l", Linkname: target}, ""},
+			{tar.Header{Typeflag: tar.TypeLink, Name: "k", Linkname: name}, ""},
+		} {
+			m.Size = int64(len(m.text))
+			if tw.WriteHeader(&m.Header) != nil {
+				continue // no tar has such a name
 			}
-			if _, err := io.WriteString(tw, text); err != nil {
-				f.Fatal(err)
-			}
-		}
-		if err := tw.Close(); err != nil {
-			f.Fatal(err)
-		}
-		return b.Bytes()
-	}
-	f.Add(seed(`[{"Config":"c.json","RepoTags":["a:1"],"Layers":["l.tar"]}]`), "a:1")
-	f.Add(seed(`[{"Config":"c.json"},{"Config":"../../etc/passwd"}]`), "")
-	f.Fuzz(func(t *testing.T, archive []byte, tag string) {
-		file := filepath.Join(t.TempDir(), "a.tar")
-		if err := os.WriteFile(file, archive, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		c := NewClient("/nonexistent", Options{Architecture: "amd64"})
-		out, err := c.openDockerArchive(t.Context(), image.Ref{Kind: image.DockerArchive, Path: file, Tag: tag})
-		isInvalid(t, err)
-		if err == nil {
-			if err := out.Close(); err != nil {
+			if _, err := io.WriteString(tw, m.text); err != nil {
 				t.Fatal(err)
 			}
 		}
+		if err := tw.Close(); err != nil {
+			t.Fatal(err)
+		}
+		a, err := readArchive(t.Context(), bytes.NewReader(b.Bytes()), "x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := NewClient("/nonexistent", Options{Architecture: "amd64"})
+		out, err := c.fromDockerArchive(a, image.Ref{Kind: image.DockerArchive, Path: "/x", Tag: tag})
+		isInvalid(t, err)
+		if err == nil && len(out.layers) > maxLayers {
+			t.Fatalf("%d layers", len(out.layers))
+		}
 	})
+}
+
+// FuzzArchive has headers of tars, and finds what is read of them.
+func FuzzArchive(f *testing.F) {
+	var b bytes.Buffer
+	if err := tar.NewWriter(&b).WriteHeader(&tar.Header{Typeflag: tar.TypeSymlink, Name: "l", Linkname: "../c"}); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b.Bytes()[:300])
+	f.Fuzz(func(t *testing.T, header []byte) {
+		a, err := readArchive(t.Context(), bytes.NewReader(withChecksum(header)), "x")
+		isInvalid(t, err)
+		if err != nil {
+			return
+		}
+		for name := range a.members {
+			if strings.HasPrefix(name, "/") || strings.Contains("/"+name+"/", "/../") {
+				t.Fatalf("a member %q", name)
+			}
+		}
+	})
+}
+
+// withChecksum is a tar of one header whose checksum is right.
+func withChecksum(header []byte) []byte {
+	block := make([]byte, 512)
+	copy(block, header)
+	copy(block[148:156], "        ")
+	sum := 0
+	for _, c := range block {
+		sum += int(c)
+	}
+	copy(block[148:], fmt.Sprintf("%06o\x00", sum))
+	return block
 }
 
 func FuzzHelperAnswer(f *testing.F) {
@@ -163,4 +206,26 @@ func FuzzHelperAnswer(f *testing.F) {
 			t.Fatalf("a login and the error %v", err)
 		}
 	})
+}
+
+// TestLongNamesInArchivesAreNotKept: each of 100,000 members could have a name of
+// a MiB.
+func TestLongNamesInArchivesAreNotKept(t *testing.T) {
+	long := strings.Repeat("n", 1000<<10)
+	var b bytes.Buffer
+	tw := tar.NewWriter(&b)
+	for _, hdr := range []*tar.Header{
+		{Typeflag: tar.TypeReg, Name: long}, {Typeflag: tar.TypeSymlink, Name: "l", Linkname: long}, {Typeflag: tar.TypeReg, Name: "a"},
+	} {
+		if err := tw.WriteHeader(hdr); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := tw.Close(); err != nil {
+		t.Fatal(err)
+	}
+	a, err := readArchive(t.Context(), bytes.NewReader(b.Bytes()), "x")
+	if err != nil || len(a.members) != 1 || len(a.aliases) != 0 {
+		t.Errorf("%d members and %d links, error %v; want only a", len(a.members), len(a.aliases), err)
+	}
 }

@@ -30,7 +30,7 @@ type guard struct {
 	idle      time.Duration
 	direct    http.RoundTripper // to the registry
 	elsewhere http.RoundTripper
-	public    atomic.Bool  // the registry was reached at a public address
+	public    atomic.Bool  // the registry has a public address
 	asked     atomic.Int64 // the longest wait that was asked for, and not done
 	reserved  func(netip.Addr) bool
 	wait      func(context.Context, time.Duration) error
@@ -43,16 +43,21 @@ func (c *Client) newGuard(host string) *guard {
 		return g
 	}
 	g.direct = newTransport(func(a netip.Addr) error {
-		g.public.Store(!g.reserved(a))
-		return nil
-	})
-	g.elsewhere = newTransport(func(a netip.Addr) error {
-		if g.public.Load() && g.reserved(a) {
-			return fault.New(fault.Invalid, "the registry %s, which is on the Internet, leads to the local address %s", g.host, a)
+		if !g.reserved(a) {
+			g.public.Store(true) // for good, whatever its name leads to next
 		}
-		return nil
+		return g.check(a)
 	})
+	g.elsewhere = newTransport(g.check)
 	return g
+}
+
+// check refuses addresses that are not on the Internet, once the registry is.
+func (g *guard) check(a netip.Addr) error {
+	if g.public.Load() && g.reserved(a) {
+		return fault.New(fault.Invalid, "the registry %s, which is on the Internet, leads to the local address %s", g.host, a)
+	}
+	return nil
 }
 
 // close ends the idle connections of its own transports.

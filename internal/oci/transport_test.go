@@ -242,6 +242,39 @@ func TestNamesThatLeadInside(t *testing.T) {
 	}
 }
 
+// TestANameThatLeadsInsideLater: a registry that was on the Internet once stays
+// there, and does not get around by its own name either.
+func TestANameThatLeadsInsideLater(t *testing.T) {
+	inside := listenReserved(t)
+	outside := httptest.NewServer(http.NotFoundHandler())
+	defer outside.Close()
+	c, _ := hostile(t, http.NotFound)
+	g := c.newGuard("registry.example")
+	defer g.close()
+	get := func(via http.RoundTripper, at string) error {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+at+"/", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := via.RoundTrip(req)
+		if err == nil {
+			_ = resp.Body.Close()
+		}
+		return err
+	}
+	if err := get(g.direct, outside.Listener.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	for _, via := range []http.RoundTripper{g.direct, g.elsewhere, g.direct} {
+		if err := get(via, inside.Addr().String()); err == nil || !strings.Contains(err.Error(), "leads to the local address 127.0.0.2") {
+			t.Errorf("error %v", err)
+		}
+	}
+	if n := inside.connections.Load(); n != 0 {
+		t.Errorf("%d connections to the reserved address", n)
+	}
+}
+
 type answer struct{}
 
 func (answer) RoundTrip(req *http.Request) (*http.Response, error) {
