@@ -26,11 +26,11 @@ func TestWhenUnread(t *testing.T) {
 		return os.NewFile(uintptr(fds[0]), "socket"), func() error { return unix.Close(fds[1]) }
 	}
 	tcp := func(t *testing.T) (out *os.File, end func() error) {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
-		here, err := net.Dial("tcp", l.Addr().String())
+		here, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", l.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}
