@@ -91,12 +91,24 @@ func (pk *Packer) pack(ctx context.Context, dir, image string) error {
 
 var errNotRead = errors.New("not read")
 
+// maxBoot bounds the modules of one list, in bytes: the initramfs holds them, and
+// with that the guest's memory. They say themselves which others they need.
+const maxBoot = 64 << 20
+
 // copyTo copies modules, named as in modules.dep, to dir and returns their
 // file names.
 func (t tree) copyTo(dir string, modules []string) ([]string, error) {
 	names := make([]string, 0, len(modules))
+	var total int64
 	for _, m := range modules {
 		name := filepath.Base(m)
+		info, err := os.Stat(filepath.Join(t.dir, filepath.FromSlash(m)))
+		if err != nil {
+			return nil, err
+		}
+		if total += info.Size(); total > maxBoot {
+			return nil, invalid("the modules that a guest needs to start have more than %s", fault.Bytes(maxBoot))
+		}
 		data, err := os.ReadFile(filepath.Join(t.dir, filepath.FromSlash(m)))
 		if err != nil {
 			return nil, err

@@ -34,7 +34,7 @@ func (r *Runner) run(ctx context.Context, t *task, work Work) {
 	final, _, _ := t.snapshot()
 	conclude(&final, context.Cause(ctx), result, err, r.now())
 	if final.Code == string(fault.Internal) {
-		r.log.Error("operation ended with an internal error", "operation", final.ID, "kind", final.Kind, "error", err)
+		r.log.Error("operation ended with an internal error", "operation", final.ID, "kind", final.Kind, "error", fault.Clip(err.Error()))
 	}
 	saved := r.save(ctx, final)
 	t.update(true, func(op *Operation) { *op = final })
@@ -89,6 +89,7 @@ func conclude(op *Operation, cause error, result json.RawMessage, err error, now
 		op.State, op.Code = Failed, string(fault.CodeOf(err))
 		op.Message, op.Hint = err.Error(), fault.HintOf(err)
 	}
+	op.Message, op.Hint = fault.Clip(op.Message), fault.Clip(op.Hint)
 }
 
 // interrupted marks an operation that a daemon's end cut short.

@@ -81,6 +81,9 @@ func TestHowWorkFails(t *testing.T) {
 		"fault": {func(context.Context, operation.Progress) (any, error) {
 			return nil, fmt.Errorf("outer: %w", fault.New(fault.Conflict, "taken").WithHint("type this"))
 		}, fault.Conflict, "outer: taken"},
+		"text without an end": {func(context.Context, operation.Progress) (any, error) {
+			return nil, fault.New(fault.Invalid, "%s", strings.Repeat("x", 1<<20)).WithHint("%s", strings.Repeat("x", 1<<20))
+		}, fault.Invalid, "x…"},
 		"panic": {func(context.Context, operation.Progress) (any, error) {
 			panic("argh")
 		}, fault.Internal, "argh"},
@@ -97,6 +100,9 @@ func TestHowWorkFails(t *testing.T) {
 			}).ID)
 			if got.State != operation.Failed || got.Code != string(tt.code) || !strings.Contains(got.Message, tt.message) {
 				t.Errorf("operation = %+v", got)
+			}
+			if len(got.Message) > fault.MaxText || len(got.Hint) > fault.MaxText {
+				t.Errorf("a message of %d bytes, a hint of %d", len(got.Message), len(got.Hint))
 			}
 			if name == "fault" && got.Hint != "type this" {
 				t.Errorf("hint = %q", got.Hint)

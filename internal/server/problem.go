@@ -73,18 +73,18 @@ func problemOf(log *slog.Logger, err error) *problem {
 	code := fault.CodeOf(err)
 	p := &problem{
 		status:  statusOf(code),
-		Problem: api.Problem{Code: string(code), Message: err.Error(), Hint: fault.HintOf(err)},
+		Problem: api.Problem{Code: string(code), Message: fault.Clip(err.Error()), Hint: fault.Clip(fault.HintOf(err))},
 	}
 	if code != fault.Internal {
 		if f, ok := errors.AsType[*fault.Error](err); ok && p.Hint == "" {
-			p.Hint = fault.HintOf(f)
+			p.Hint = fault.Clip(fault.HintOf(f))
 		}
 		return p
 	}
-	log.Error("request failed", "error", err)
+	log.Error("request failed", "error", fault.Clip(err.Error()))
 	p.Message = "internal error"
 	if f, ok := errors.AsType[*fault.Error](err); ok {
-		p.Message, p.Hint = f.Message, fault.HintOf(f)
+		p.Message, p.Hint = fault.Clip(f.Message), fault.Clip(fault.HintOf(f))
 	}
 	if p.Hint == "" {
 		p.Hint = "banger daemon logs"

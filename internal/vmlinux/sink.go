@@ -2,8 +2,6 @@ package vmlinux
 
 import (
 	"bytes"
-	"debug/elf"
-	"encoding/binary"
 	"io"
 
 	"github.com/bangervm/banger/internal/fault"
@@ -68,48 +66,3 @@ func (s *sink) scan(p []byte) {
 }
 
 func (s *sink) version() string { return s.found }
-
-// xenNotePhys32Entry is XEN_ELFNOTE_PHYS32_ENTRY of the kernel's
-// include/xen/interface/elfnote.h: the PVH entry point.
-const xenNotePhys32Entry = 18
-
-// maxNotes bounds a PT_NOTE segment, in bytes.
-const maxNotes = 1 << 20
-
-// hasPVHNote reports whether an ELF file has the PVH entry note.
-func hasPVHNote(r io.ReaderAt) bool {
-	f, err := elf.NewFile(r)
-	if err != nil {
-		return false
-	}
-	for _, prog := range f.Progs {
-		if prog.Type != elf.PT_NOTE || prog.Filesz > maxNotes {
-			continue
-		}
-		notes := make([]byte, prog.Filesz)
-		if _, err := prog.ReadAt(notes, 0); err == nil && notesHavePVH(notes, f.ByteOrder) {
-			return true
-		}
-	}
-	return false
-}
-
-func notesHavePVH(notes []byte, order binary.ByteOrder) bool {
-	const noteHeader = 12
-	for len(notes) >= noteHeader {
-		nameSize, descSize := int64(order.Uint32(notes)), int64(order.Uint32(notes[4:]))
-		kind := order.Uint32(notes[8:])
-		notes = notes[noteHeader:]
-		next := align4(nameSize) + align4(descSize)
-		if next > int64(len(notes)) {
-			return false
-		}
-		if kind == xenNotePhys32Entry && nameSize == 4 && string(notes[:4]) == "Xen\x00" {
-			return true
-		}
-		notes = notes[next:]
-	}
-	return false
-}
-
-func align4(n int64) int64 { return (n + 3) &^ 3 }

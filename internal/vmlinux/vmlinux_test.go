@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -235,6 +236,31 @@ func TestExecutablesOnFiles(t *testing.T) {
 	}
 	if _, err := exe.Extract(t.Context(), os.DirFS(dir), "vmlinuz", dst); !errors.Is(err, os.ErrExist) {
 		t.Errorf("onto an existing file: %v, want ErrExist", err)
+	}
+}
+
+// TestSectionsCostNothing: a kernel may say that it has very many.
+func TestSectionsCostNothing(t *testing.T) {
+	const sections = 200_000
+	file := fakeELF(elf.EM_X86_64, true, 100)
+	table := len(file)
+	file = append(file, make([]byte, sections*64)...)
+	binary.LittleEndian.PutUint64(file[40:], uint64(table)) // shoff
+	binary.LittleEndian.PutUint16(file[58:], 64)
+	binary.LittleEndian.PutUint64(file[table+32:], sections) // where shnum is 0
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "vmlinux"), file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	bin, err := vmlinux.Executables{}.Extract(t.Context(), os.DirFS(dir), "vmlinux", filepath.Join(dir, "out"))
+	runtime.ReadMemStats(&after)
+	if err != nil || !bin.PVH {
+		t.Errorf("%+v, %v; want PVH", bin, err)
+	}
+	if used := after.TotalAlloc - before.TotalAlloc; used > 4<<20 {
+		t.Errorf("%s were used", fault.Bytes(int64(used)))
 	}
 }
 
