@@ -72,7 +72,7 @@ type Ready struct {
 	Init string `json:"init"`
 	// UptimeMillis is the guest's clock since its kernel started.
 	UptimeMillis int64 `json:"uptime_millis"`
-	// Notes say what the guest goes on without, and why: at most MaxNotes.
+	// Notes say what the guest does without, and why: at most MaxNotes.
 	Notes []string `json:"notes,omitempty"`
 }
 

@@ -79,7 +79,7 @@ type VMRuntime struct {
 	GuestInit  string     `json:"guest_init"`
 	Boots      int        `json:"boots"`
 	Warning    string     `json:"warning"`
-	Notes      []string   `json:"notes" doc:"what the guest goes on without, and why"`
+	Notes      []string   `json:"notes" doc:"what the guest does without, and why"`
 	ReadyAt    *time.Time `json:"ready_at"`
 	// Confinement is empty where nothing holds, or a monitor of an older build does
 	// not say.
@@ -129,12 +129,12 @@ type StartVM struct {
 // DeleteVM says what may be deleted with a VM. It goes in the query.
 type DeleteVM struct {
 	Force       bool // a VM that is alive; it is ended hard
-	DiscardWork bool // work that no export has
+	DiscardWork bool // unexported work
 }
 
 // StopVM bounds a graceful stop.
 type StopVM struct {
-	TimeoutSeconds *float64 `json:"timeout_seconds,omitempty" doc:"then the machine is ended hard; default 20, 0 is hard at once"`
+	TimeoutSeconds *float64 `json:"timeout_seconds,omitempty" doc:"then the VM is powered off; default 20, 0 powers it off at once"`
 }
 
 // KillVM sends a signal to the VMM process.

@@ -32,7 +32,7 @@ type List[T any] struct {
 // RestartVM is the body of that verb: how long the guest may take to go down,
 // and what to wait for when it comes up again.
 type RestartVM struct {
-	TimeoutSeconds *float64 `json:"timeout_seconds,omitempty" doc:"then the machine is ended hard; default 20, 0 is hard at once"`
+	TimeoutSeconds *float64 `json:"timeout_seconds,omitempty" doc:"then the VM is powered off; default 20, 0 powers it off at once"`
 	Wait           string   `json:"wait,omitempty" doc:"ready (default), started, none or port:N"`
 }
 

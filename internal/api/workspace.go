@@ -8,7 +8,7 @@ type PrepareWorkspace struct {
 	Mode   string `json:"mode,omitempty" doc:"shallow (default): one commit and the work tree; full_copy: all refs, and submodules"`
 	To     string `json:"to,omitempty" doc:"absolute, in the guest; default /root/repo"`
 	Branch string `json:"branch,omitempty" doc:"the branch of the guest's HEAD; default: the work tree's"`
-	Force  bool   `json:"force,omitempty" doc:"replace what is there, with all work that no export has"`
+	Force  bool   `json:"force,omitempty" doc:"replace what is there, with all unexported work"`
 }
 
 // Workspace is a git work tree that was put into a VM, and what is known of the
@@ -23,7 +23,7 @@ type Workspace struct {
 	BaseTree   string     `json:"base_tree" doc:"all that was sent, uncommitted changes included"`
 	PreparedAt time.Time  `json:"prepared_at"`
 	ExportedAt *time.Time `json:"exported_at"`
-	State      string     `json:"state" enum:"clean,changed,unknown" doc:"whether there is work that no export has"`
+	State      string     `json:"state" enum:"clean,changed,unknown" doc:"whether there is unexported work"`
 	Files      int        `json:"files" doc:"changed since the last export, or since it was sent"`
 	Elsewhere  []string   `json:"elsewhere" doc:"branches with commits that HEAD does not have, stash, and linked work trees with uncommitted changes"`
 	MeasuredAt *time.Time `json:"measured_at"`
@@ -56,7 +56,7 @@ type Export struct {
 	Deletions  int64          `json:"deletions"`
 	Notes      []string       `json:"notes"`
 	Checked    bool           `json:"checked" doc:"whether conflicts were looked for"`
-	Conflicts  []string       `json:"conflicts" doc:"files of the host's work tree that are in the way"`
+	Conflicts  []string       `json:"conflicts" doc:"files of the host's work tree that conflict"`
 	Applied    bool           `json:"applied"`
 	Already    bool           `json:"already_applied,omitempty" doc:"the host's work tree had it before"`
 }

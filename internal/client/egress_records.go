@@ -37,7 +37,7 @@ func (r *EgressRecords) Next() (api.EgressRecord, error) {
 			return record, io.EOF
 		case text == "":
 		case json.Unmarshal([]byte(text), &record) != nil:
-			return record, fault.New(fault.Internal, "a line of the egress log is no record: %.80q", text)
+			return record, fault.New(fault.Internal, "a line of the egress log is not a record: %.80q", text)
 		default:
 			return record, nil
 		}

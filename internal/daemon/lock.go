@@ -26,7 +26,7 @@ func takeLock(ctx context.Context, dirs statedir.Dirs) (unlock func(), err error
 			pid, _ := os.ReadFile(dirs.Lock())
 			id := strings.TrimSpace(string(pid))
 			return nil, fault.New(fault.Conflict, "another bangerd runs (process %s)", id).
-				WithHint("if `banger daemon status` does not see it, end it: kill %s. VMs live on", id)
+				WithHint("if `banger daemon status` does not see it, end it: kill %s. VMs keep running", id)
 		}
 		return nil, fmt.Errorf("lock %s: %w", dirs.Lock(), err)
 	}

@@ -69,7 +69,7 @@ func checkLowPorts(_ context.Context, w World) verdict {
 	case len(fields) != 1:
 		return ok("%s is not known", setting)
 	case w.UID == 0 || first <= 1:
-		return ok("each port of a guest may be had at the same port here")
+		return ok("each port of a guest can have the same port here")
 	default:
 		return ok("ports of guests below %d are at other ports here, which `banger ports` shows (%s)", first, setting)
 	}

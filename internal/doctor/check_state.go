@@ -24,7 +24,7 @@ func checkState(_ context.Context, w World) verdict {
 	case err != nil:
 		return fail("make "+w.Dirs.State+" readable for "+w.User, "%v", err)
 	case !info.IsDir():
-		return fail("move the file away", "%s is no directory", w.Dirs.State)
+		return fail("move the file away", "%s is not a directory", w.Dirs.State)
 	}
 	if stat, known := info.Sys().(*syscall.Stat_t); known && int(stat.Uid) != w.UID {
 		return fail("sudo chown -R "+w.User+" "+w.Dirs.State, "%s belongs to uid %d, not to %s", w.Dirs.State, stat.Uid, w.User)
@@ -61,7 +61,7 @@ func (w World) database() verdict {
 		return fail("make it readable for "+w.User, "%v", err)
 	}
 	if len(head) < 100 || !bytes.HasPrefix(head, []byte(sqliteMagic)) {
-		return fail("stop the daemon and restore "+path+" from a backup, or move it away to start afresh", "%s is no SQLite database", path)
+		return fail("stop the daemon and restore "+path+" from a backup, or move it away to start afresh", "%s is not an SQLite database", path)
 	}
 	page := int64(binary.BigEndian.Uint16(head[16:18]))
 	if page == 1 {
@@ -82,7 +82,7 @@ func checkSocket(_ context.Context, w World) verdict {
 	case err != nil:
 		return fail("make "+dir+" a directory of yours", "%v", err)
 	case !info.IsDir():
-		return fail("remove it", "%s is no directory", dir)
+		return fail("remove it", "%s is not a directory", dir)
 	}
 	if stat, known := info.Sys().(*syscall.Stat_t); known && int(stat.Uid) != w.UID {
 		return fail("remove it", "%s belongs to uid %d, not to %s", dir, stat.Uid, w.User)
@@ -104,7 +104,7 @@ func checkDaemon(ctx context.Context, w World) verdict {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return ok("no daemon runs; the next command starts one")
 	case errors.Is(err, fs.ErrPermission):
-		return fail("set BANGER_SOCKET to the socket of your own daemon", "%s may not be opened by %s", w.Socket, w.User)
+		return fail("set BANGER_SOCKET to the socket of your own daemon", "%s cannot be opened by %s", w.Socket, w.User)
 	default:
 		return fail("banger daemon logs", "the daemon at %s does not answer: %v", w.Socket, err)
 	}

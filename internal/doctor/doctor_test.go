@@ -189,7 +189,7 @@ func TestEachOutcome(t *testing.T) {
 			w.CanWrite = func(string) error { return syscall.EACCES }
 		}, "state", Fail, "/state cannot be written: permission denied", "XDG_STATE_HOME"},
 		{"open state", func(_ *World, f fstest.MapFS) { f["state"] = &fstest.MapFile{Mode: fs.ModeDir | 0o777} }, "state", Fail, "other users may write in /state (mode 0777)", "chmod 700 /state"},
-		{"not a database", func(_ *World, f fstest.MapFS) { f["state/state.db"] = file(strings.Repeat("x", 4096)) }, "state", Fail, "no SQLite database", "backup"},
+		{"not a database", func(_ *World, f fstest.MapFS) { f["state/state.db"] = file(strings.Repeat("x", 4096)) }, "state", Fail, "not an SQLite database", "backup"},
 		{"truncated database", func(_ *World, f fstest.MapFS) { f["state/state.db"] = file(database(4096, 2)[:5000]) }, "state", Fail, "truncated: 5000 bytes", "backup"},
 		{"state is a file", func(_ *World, f fstest.MapFS) {
 			for name := range f {
@@ -198,7 +198,7 @@ func TestEachOutcome(t *testing.T) {
 				}
 			}
 			f["state"] = file("")
-		}, "state", Fail, "no directory", "move"},
+		}, "state", Fail, "not a directory", "move"},
 		{"open socket directory", func(_ *World, f fstest.MapFS) { f["run"] = &fstest.MapFile{Mode: fs.ModeDir | 0o755} }, "socket", Fail, "mode 0755", "chmod 700"},
 		{"daemon down", func(w *World, _ fstest.MapFS) {
 			w.Daemon = func(context.Context) (Daemon, error) { return Daemon{}, syscall.ECONNREFUSED }
@@ -208,7 +208,7 @@ func TestEachOutcome(t *testing.T) {
 		}, "daemon", Fail, "does not answer", "daemon logs"},
 		{"another's daemon", func(w *World, _ fstest.MapFS) {
 			w.Daemon = func(context.Context) (Daemon, error) { return Daemon{}, fs.ErrPermission }
-		}, "daemon", Fail, "may not be opened", "BANGER_SOCKET"},
+		}, "daemon", Fail, "cannot be opened", "BANGER_SOCKET"},
 		{"no linger", func(_ *World, f fstest.MapFS) { delete(f, "var/lib/systemd/linger/ann") }, "linger", Warn, "logs out", "enable-linger"},
 		{"another program at the port for names", func(w *World, _ fstest.MapFS) {
 			w.Daemon = func(context.Context) (Daemon, error) {
@@ -244,8 +244,8 @@ func TestEachOutcome(t *testing.T) {
 			w.Daemon = func(context.Context) (Daemon, error) { return Daemon{}, syscall.ECONNREFUSED }
 		}, "names", OK, "not known", ""},
 		{"low ports", func(*World, fstest.MapFS) {}, "low-ports", OK, "below 1024 are at other ports", ""},
-		{"low ports allowed", func(_ *World, f fstest.MapFS) { f["proc/sys/net/ipv4/ip_unprivileged_port_start"] = file("0\n") }, "low-ports", OK, "at the same port", ""},
-		{"low ports as root", func(w *World, _ fstest.MapFS) { w.UID = 0 }, "low-ports", OK, "at the same port", ""},
+		{"low ports allowed", func(_ *World, f fstest.MapFS) { f["proc/sys/net/ipv4/ip_unprivileged_port_start"] = file("0\n") }, "low-ports", OK, "have the same port", ""},
+		{"low ports as root", func(w *World, _ fstest.MapFS) { w.UID = 0 }, "low-ports", OK, "have the same port", ""},
 		{"low ports unknown", func(_ *World, f fstest.MapFS) { delete(f, "proc/sys/net/ipv4/ip_unprivileged_port_start") }, "low-ports", OK, "not known", ""},
 		{"ping", func(*World, fstest.MapFS) {}, "ping", OK, "passed on", ""},
 		{"ping forbidden", func(_ *World, f fstest.MapFS) { f["proc/sys/net/ipv4/ping_group_range"] = file("1\t0\n") }, "ping", OK, "ping_group_range is 1 0", ""},

@@ -105,7 +105,7 @@ func (a *applying) save(paths []string) error {
 func (a *applying) open(ctx context.Context, paths []string) error {
 	repo, err := gittree.Open(ctx, a.git, a.req.Top)
 	if errors.Is(err, gittree.ErrNoRepo) || err == nil && repo.Top != a.req.Top {
-		return fault.New(fault.Conflict, "%s is no git work tree any more", a.req.Top)
+		return fault.New(fault.Conflict, "%s is no longer a git work tree", a.req.Top)
 	}
 	if err != nil {
 		return err

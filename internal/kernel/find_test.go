@@ -124,7 +124,7 @@ func TestFindRefuses(t *testing.T) {
 		"metadata of nothing":           {fstest.MapFS{"metadata.json": file(`{}`)}, "names no kernel"},
 		"metadata with a typing error":  {fstest.MapFS{"metadata.json": file(`{"kernel": "k", "modulez": "m"}`)}, "modulez"},
 		"metadata with a tail":          {fstest.MapFS{"metadata.json": file(`{"kernel": "k"} x`)}, "something follows"},
-		"metadata of a missing file":    {fstest.MapFS{"metadata.json": file(`{"kernel": "k"}`)}, "names k, which is no file here"},
+		"metadata of a missing file":    {fstest.MapFS{"metadata.json": file(`{"kernel": "k"}`)}, "names k, which is not a file here"},
 		"metadata of another version": {
 			fstest.MapFS{"metadata.json": file(`{"kernel": "k", "version": "6.2"}`), "k": {Data: kerneltest.Vmlinuz("6.1")}},
 			"says version 6.2, and k is 6.1",

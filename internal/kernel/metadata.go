@@ -75,12 +75,12 @@ func readMetadata(fsys fs.FS) (Metadata, bool, error) {
 func fromMetadata(ctx context.Context, fsys fs.FS, exe Executables, m Metadata) (Layout, error) {
 	for _, p := range []string{m.Kernel, m.Initrd} {
 		if p != "" && !isFile(fsys, p) {
-			return Layout{}, fault.New(fault.Invalid, "%s names %s, which is no file here", MetadataFile, p)
+			return Layout{}, fault.New(fault.Invalid, "%s names %s, which is not a file here", MetadataFile, p)
 		}
 	}
 	if m.Modules != "" {
 		if info, err := fs.Stat(fsys, m.Modules); err != nil || !info.IsDir() {
-			return Layout{}, fault.New(fault.Invalid, "%s names %s, which is no directory here", MetadataFile, m.Modules)
+			return Layout{}, fault.New(fault.Invalid, "%s names %s, which is not a directory here", MetadataFile, m.Modules)
 		}
 	}
 	bin, err := exe.Probe(ctx, fsys, m.Kernel)

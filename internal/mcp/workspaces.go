@@ -61,7 +61,7 @@ type exportResult struct {
 	Output     string         `json:"output_path,omitempty"`
 	Applies    *bool          `json:"applies,omitempty" jsonschema:"with check: whether it applies to the host's work tree"`
 	Already    bool           `json:"already_applied,omitempty" jsonschema:"with check: the host's work tree has the patch already"`
-	Conflicts  []string       `json:"conflicts,omitempty" jsonschema:"files of the host's work tree that are in the way, with check"`
+	Conflicts  []string       `json:"conflicts,omitempty" jsonschema:"files of the host's work tree that conflict, with check"`
 	Notes      []string       `json:"notes,omitempty"`
 }
 

@@ -154,7 +154,7 @@ func loopbackOf(spec vm.Spec) (netip.Addr, error) {
 	}
 	addr, err := netip.ParseAddr(spec.Loopback)
 	if err == nil && !addr.IsLoopback() {
-		err = fmt.Errorf("%s is no loopback address", addr)
+		err = fmt.Errorf("%s is not a loopback address", addr)
 	}
 	if err != nil {
 		return netip.Addr{}, fmt.Errorf("spec.json: the VM's address on the host: %w", err)

@@ -89,7 +89,7 @@ func (c *Client) Open(ctx context.Context, ref image.Ref, input io.Reader) (imag
 	case image.Tar:
 		return c.openTar(ref, input)
 	}
-	return nil, fault.New(fault.Invalid, "%q is no kind of image reference", ref.Kind)
+	return nil, fault.New(fault.Invalid, "%q is not a kind of image reference", ref.Kind)
 }
 
 // Sweep removes what unfinished pulls left in the cache. It is called before

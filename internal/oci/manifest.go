@@ -64,7 +64,7 @@ func (c *Client) fromImageManifest(ctx context.Context, raw []byte, mediaType ty
 		return nil, fault.New(fault.Invalid, "the image's manifest has schema version %d and %d layers", m.SchemaVersion, len(m.Layers))
 	}
 	if !m.Config.MediaType.IsConfig() {
-		return nil, &unsuitable{fault: fault.New(fault.Invalid, "it is no image: its configuration has the media type %q", m.Config.MediaType)}
+		return nil, &unsuitable{fault: fault.New(fault.Invalid, "it is not an image: its configuration has the media type %q", m.Config.MediaType)}
 	}
 	if err := checkDescriptor(m.Config, "configuration"); err != nil {
 		return nil, err
@@ -82,7 +82,7 @@ func (c *Client) fromImageManifest(ctx context.Context, raw []byte, mediaType ty
 			return nil, err
 		}
 		if !isLayer(d.MediaType) {
-			return nil, fault.New(fault.Invalid, "layer %s has the media type %q, which is no file system", short(d.Digest.String()), d.MediaType)
+			return nil, fault.New(fault.Invalid, "layer %s has the media type %q, which is not a file system", short(d.Digest.String()), d.MediaType)
 		}
 		out.layers = append(out.layers, layer{
 			what:   fmt.Sprintf("layer %d of %d (%s)", i+1, len(m.Layers), short(d.Digest.String())),

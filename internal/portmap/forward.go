@@ -127,7 +127,7 @@ func (m *Map) parse(f monitorrpc.Forward) (*entry, error) {
 	}
 	to, err := parseGuest(network, f.Guest)
 	if err != nil {
-		return nil, refuse("%q is no port, address or path in the guest", f.Guest)
+		return nil, refuse("%q is not a port, address or path in the guest", f.Guest)
 	}
 	e := newEntry(monitorrpc.SourceForward, network, to)
 	switch {
@@ -139,7 +139,7 @@ func (m *Map) parse(f monitorrpc.Forward) (*entry, error) {
 	default:
 		e.want, err = netip.ParseAddrPort(f.Host)
 		if err != nil || e.want.Addr().Zone() != "" {
-			return nil, refuse("%q is no ADDRESS:PORT or path on the host", f.Host)
+			return nil, refuse("%q is not an ADDRESS:PORT or path on the host", f.Host)
 		}
 		e.want = netip.AddrPortFrom(e.want.Addr().Unmap(), e.want.Port())
 	}
@@ -178,6 +178,6 @@ func cannotBind(host string, err error) error {
 	case fault.CodeOf(err) != fault.Internal:
 		return err
 	default:
-		return fault.Wrap(fault.Invalid, err, "%s cannot be had on the host", host)
+		return fault.Wrap(fault.Invalid, err, "cannot listen at %s on the host", host)
 	}
 }

@@ -116,7 +116,7 @@ func kvmUsable(device, cpuinfo, arch string) error {
 		return fault.New(fault.Unavailable, "%s does not exist", device).
 			WithHint("enable virtualisation in the firmware and load kvm_intel or kvm_amd")
 	case errors.Is(err, os.ErrPermission):
-		return fault.New(fault.PermissionDenied, "%s may not be opened by this user", device).
+		return fault.New(fault.PermissionDenied, "%s cannot be opened by this user", device).
 			WithHint("sudo usermod -aG kvm $USER, then log in again")
 	case err != nil:
 		return fault.Wrap(fault.Unavailable, err, "%s cannot be used", device)

@@ -18,7 +18,7 @@ func (s *Server) daemonRoutes(a huma.API) {
 	})
 	handleEmpty(s, a, route{
 		id: "stop-daemon", method: http.MethodPost, path: "/daemon/stop", tag: "daemon",
-		summary: "End the daemon; VMs live on",
+		summary: "End the daemon; VMs keep running",
 	}, s.stopDaemon)
 }
 

@@ -28,9 +28,9 @@ func newAPI(mux *http.ServeMux) huma.API {
 	config.Tags = []*huma.Tag{
 		{Name: "daemon"},
 		{Name: "vms"},
-		{Name: "guests", Description: "what goes on inside a VM"},
+		{Name: "guests", Description: "what happens inside a VM"},
 		{Name: "network", Description: "what a guest may reach, and what of it can be reached"},
-		{Name: "sessions", Description: "commands that run on in a VM, whoever is connected"},
+		{Name: "sessions", Description: "commands that keep running in a VM when clients disconnect"},
 		{Name: "workspaces", Description: "git work trees that go into a VM, and the work that comes back"},
 		{Name: "images"},
 		{Name: "kernels"},

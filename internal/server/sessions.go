@@ -136,7 +136,7 @@ func (s *Server) waitSession(ctx context.Context, in *SessionNamed) (api.Session
 	defer cancel()
 	sess, err := s.Sessions.Wait(ctx, in.Name, in.Session)
 	if err != nil && ctx.Err() != nil {
-		return api.Session{}, fault.Wrap(fault.Unavailable, err, "the daemon is shutting down; the session goes on")
+		return api.Session{}, fault.Wrap(fault.Unavailable, err, "the daemon is shutting down; the session keeps running")
 	}
 	return s.sessionAnswer(ctx, sess, err)
 }
@@ -168,7 +168,7 @@ type sendSessionRequest struct {
 
 func (s *Server) sendSession(ctx context.Context, in *sendSessionRequest) error {
 	if n := len(in.RawBody); n > agentrpc.MaxSend {
-		return fault.New(fault.Invalid, "%d bytes at once do not go in one piece", n).
+		return fault.New(fault.Invalid, "%d bytes are too many for one piece", n).
 			WithHint("send at most %d bytes at a time", agentrpc.MaxSend)
 	}
 	return s.SessionControl.Send(ctx, in.Name, in.Session, in.RawBody, in.EOF)

@@ -44,7 +44,7 @@ func (s *Server) vmRoutes(a huma.API) {
 		return route{id: id, method: method, path: path, tag: "vms", summary: summary}
 	}
 	handle(s, a, short("pause-vm", http.MethodPost, "/vms/{name}/pause", "Stop a VM's CPUs"), s.pauseVM)
-	handle(s, a, short("resume-vm", http.MethodPost, "/vms/{name}/resume", "Let a paused VM run on"), s.resumeVM)
+	handle(s, a, short("resume-vm", http.MethodPost, "/vms/{name}/resume", "Resume a paused VM"), s.resumeVM)
 	handle(s, a, short("kill-vm", http.MethodPost, "/vms/{name}/kill", "Send a signal to the VMM process"), s.killVM)
 	handle(s, a, short("update-vm", http.MethodPatch, "/vms/{name}", "Change a stopped VM, or the labels and the protection of any"), s.updateVM)
 	handle(s, a, get("wait-vm", "/vms/{name}/wait", "Wait until a VM is ready or stopped, or has a port"), s.waitVM)
@@ -198,7 +198,7 @@ func stopTimeout(seconds *float64) (time.Duration, error) {
 
 func (s *Server) resetVM(ctx context.Context, in *struct {
 	Named
-	DiscardWork bool `query:"discard_work" doc:"also with work outside /root and /home that no export has"`
+	DiscardWork bool `query:"discard_work" doc:"also with unexported work outside /root and /home"`
 },
 ) (api.Operation, error) {
 	v, err := s.known(ctx, in.Name)
@@ -212,8 +212,8 @@ func (s *Server) resetVM(ctx context.Context, in *struct {
 
 func (s *Server) deleteVM(ctx context.Context, in *struct {
 	Named
-	Force       bool `query:"force" doc:"end the VM hard if it is alive"`
-	DiscardWork bool `query:"discard_work" doc:"delete work that no export has, too"`
+	Force       bool `query:"force" doc:"power the VM off if it is running"`
+	DiscardWork bool `query:"discard_work" doc:"delete unexported work, too"`
 },
 ) (api.Operation, error) {
 	v, err := s.known(ctx, in.Name)

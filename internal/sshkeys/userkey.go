@@ -23,7 +23,7 @@ func PublicKey(path string) (string, error) {
 	}
 	key, comment, _, _, err := ssh.ParseAuthorizedKey(public)
 	if err != nil {
-		return "", fault.Wrap(fault.Invalid, err, "ssh_key: %s.pub is no public key", path)
+		return "", fault.Wrap(fault.Invalid, err, "ssh_key: %s.pub is not a public key", path)
 	}
 	return strings.TrimSpace(strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))) + " " + comment), nil
 }

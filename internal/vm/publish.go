@@ -79,7 +79,7 @@ func completePublish(ports []Publish) ([]Publish, error) {
 		}
 		p.HostAddress = netip.MustParseAddr(p.HostAddress).Unmap().String()
 		if slices.ContainsFunc(done, p.meets) {
-			return nil, fault.New(fault.Invalid, "host port %s is published twice", p.host()).WithHint("each can lead to one port of the guest")
+			return nil, fault.New(fault.Invalid, "host port %s is published twice", p.host()).WithHint("publish each host port once")
 		}
 		done = append(done, p)
 	}

@@ -97,7 +97,7 @@ type Status struct {
 	Agent      string // its build
 	Boots      int
 	Warning    string // why the VMM stopped by itself
-	// Notes say what the guest goes on without, and why, once it is ready.
+	// Notes say what the guest does without, and why, once it is ready.
 	Notes   []string
 	ReadyAt time.Time
 	// Confinement is what the VMM, and MonitorConfinement what the monitor gave up of

@@ -174,7 +174,7 @@ func (s *Service) endedEarly(v VM, w *watch) error {
 	exit := w.exit
 	w.mu.Unlock()
 	if exit.Reason == "" {
-		return fault.New(fault.Unavailable, "the daemon is shutting down; VM %s goes on", v.Name)
+		return fault.New(fault.Unavailable, "the daemon is shutting down; VM %s keeps running", v.Name)
 	}
 	message := exit.Reason
 	if exit.Message != "" {

@@ -23,7 +23,7 @@ const (
 // the end. A VM that does not run is left alone.
 func (s *Service) Stop(ctx context.Context, name string, timeout time.Duration, p operation.Progress) (VM, error) {
 	if timeout < 0 {
-		return VM{}, fault.New(fault.Invalid, "timeout %s is not valid", timeout).WithHint("0 ends the VM hard at once")
+		return VM{}, fault.New(fault.Invalid, "timeout %s is not valid", timeout).WithHint("0 powers the VM off at once")
 	}
 	v, w, err := s.requestStop(ctx, name, timeout, p)
 	if err != nil {

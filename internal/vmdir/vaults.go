@@ -60,7 +60,7 @@ func (s *Vaults) Export(vmID, id string) (string, error) {
 // OpenExport implements workspace.Vaults.
 func (s *Vaults) OpenExport(vmID, id string) (io.ReadCloser, int64, error) {
 	if filepath.Base(id) != id || id == "." || id == ".." {
-		return nil, 0, fault.New(fault.Invalid, "%q is no export", id)
+		return nil, 0, fault.New(fault.Invalid, "%q is not an export", id)
 	}
 	file, err := os.Open(s.dirs.VM(vmID).Export(id))
 	if errors.Is(err, fs.ErrNotExist) {

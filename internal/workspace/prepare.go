@@ -173,8 +173,8 @@ func (s *Service) mayReplace(ctx context.Context, v vm.VM, req PrepareRequest, p
 		return false, err
 	}
 	if w.Work.Any() {
-		return false, fault.New(fault.Conflict, "the workspace %s in %s has %s that no export has", w.Path, v.Name, w.Work.describe()).
-			WithHint("banger vm workspace export %s, or --force to lose it", v.Name)
+		return false, fault.New(fault.Conflict, "the workspace %s in %s has unexported work: %s", w.Path, v.Name, w.Work.describe()).
+			WithHint("banger vm workspace export %s, or --force to discard it", v.Name)
 	}
 	return w.Path == req.To, nil
 }

@@ -216,7 +216,7 @@ func TestWorkIsNotReplacedUnlessExported(t *testing.T) {
 		t.Errorf("over commits on another branch = %v; want Conflict", err)
 	}
 	w.other = []string{"side", workspace.Uncommitted + "wt"}
-	const both = "has uncommitted changes in the work tree wt and commits on side that no export has"
+	const both = "has unexported work: uncommitted changes in the work tree wt and commits on side"
 	if err := prepare(t, s, false); !errors.Is(err, fault.Conflict) || !strings.Contains(err.Error(), both) {
 		t.Errorf("over a linked work tree with changes = %v; want Conflict", err)
 	}

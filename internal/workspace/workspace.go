@@ -126,7 +126,7 @@ type Changes struct {
 	Deletions  int64
 }
 
-// Knowledge says whether a workspace has work that no export has.
+// Knowledge says whether a workspace has unexported work.
 type Knowledge string
 
 // What can be known of a workspace.

@@ -35,7 +35,7 @@ type Result struct {
 	LoadLate func() error
 	// Without6 says that the kernel has no IPv6, which Configure's network has.
 	Without6 bool
-	// Notes say what the guest goes on without, and why.
+	// Notes say what the guest does without, and why.
 	Notes []string
 }
 

@@ -82,17 +82,17 @@ func checkDial(req agentrpc.DialRequest) error {
 	switch req.Network {
 	case "tcp", "udp":
 		if a, err := netip.ParseAddrPort(req.Address); err != nil || a.Port() == 0 {
-			return fmt.Errorf("%.100q is no address with a port", req.Address)
+			return fmt.Errorf("%.100q is not an address with a port", req.Address)
 		}
 	case "unix":
 		if !strings.HasPrefix(req.Address, "/") || strings.ContainsRune(req.Address, 0) {
-			return fmt.Errorf("%.100q is no absolute path", req.Address)
+			return fmt.Errorf("%.100q is not an absolute path", req.Address)
 		}
 		if len(req.Address) > maxUnixPath {
 			return fmt.Errorf("the path of a socket has at most %d bytes, this one has %d", maxUnixPath, len(req.Address))
 		}
 	default:
-		return fmt.Errorf("%.20q is no network: tcp, udp or unix", req.Network)
+		return fmt.Errorf("%.20q is not a network: tcp, udp or unix", req.Network)
 	}
 	return nil
 }

@@ -42,7 +42,7 @@ func New() *Registry {
 // *Error, or one of this system.
 func (r *Registry) Start(req Request) (agentrpc.SessionInfo, error) {
 	if !r.id.MatchString(req.ID) {
-		return agentrpc.SessionInfo{}, fail(Invalid, "%q is no id of a session", req.ID)
+		return agentrpc.SessionInfo{}, fail(Invalid, "%q is not a session id", req.ID)
 	}
 	present, release, err := r.reserve(req.ID)
 	if err != nil {

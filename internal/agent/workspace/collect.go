@@ -32,7 +32,7 @@ func (s Server) collect(ctx context.Context, req agentrpc.WorkspaceRequest, in *
 	case err != nil:
 		return err
 	case !info.IsDir():
-		return refuse(codeConflict, "%s is no directory", req.Path)
+		return refuse(codeConflict, "%s is not a directory", req.Path)
 	}
 	git := s.findGit()
 	if git == "" || req.NoGit {

@@ -180,9 +180,9 @@ func TestPlacesWhereNothingCanBePut(t *testing.T) {
 	for path, want := range map[string]string{
 		mounted:                                               "is a mount point",
 		filepath.Join(readOnly, "repo"):                       "cannot be written to",
-		filepath.Join(outside, "file"):                        "is no directory",
-		filepath.Join(outside, "file", "repo"):                "leads through something that is no directory",
-		filepath.Join(outside, "file", "deep", "repo"):        "leads through something that is no directory",
+		filepath.Join(outside, "file"):                        "is not a directory",
+		filepath.Join(outside, "file", "repo"):                "leads through something that is not a directory",
+		filepath.Join(outside, "file", "deep", "repo"):        "leads through something that is not a directory",
 		filepath.Join(outside, strings.Repeat("a", 250)):      "too long",
 		filepath.Join(outside, strings.Repeat("a", 300), "x"): "too long",
 		"/run/repo": "lost when the VM stops",

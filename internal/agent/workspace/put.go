@@ -64,7 +64,7 @@ func stage(req agentrpc.WorkspaceRequest) (string, error) {
 func describePlace(err error, path string) error {
 	switch {
 	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.EEXIST), errors.Is(err, syscall.ELOOP):
-		return refuse(codeInvalid, "%s leads through something that is no directory", path)
+		return refuse(codeInvalid, "%s leads through something that is not a directory", path)
 	case errors.Is(err, syscall.ENAMETOOLONG):
 		return refuse(codeInvalid, "%.40s… is too long for a path", path)
 	case errors.Is(err, syscall.EBUSY):
@@ -123,7 +123,7 @@ func replaceable(path string, replace bool) error {
 	case err != nil:
 		return err
 	case !info.IsDir():
-		return refuse(codeInvalid, "%s exists and is no directory", path)
+		return refuse(codeInvalid, "%s exists and is not a directory", path)
 	case replace:
 		return nil
 	}

@@ -93,7 +93,7 @@ func answerOf(err error) agentrpc.WorkspaceAnswer {
 // checkPath accepts where a work tree may be.
 func checkPath(path string) error {
 	if !filepath.IsAbs(path) || filepath.Clean(path) != path || path == "/" || strings.ContainsRune(path, 0) {
-		return refuse(codeInvalid, "%q is no absolute path of a directory", path)
+		return refuse(codeInvalid, "%q is not the absolute path of a directory", path)
 	}
 	for _, system := range []string{"/proc", "/sys", "/dev"} {
 		if path == system || strings.HasPrefix(path, system+"/") {

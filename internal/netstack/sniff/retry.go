@@ -89,7 +89,7 @@ func (r *Retry) record(b []byte) (size int, said *egress.Said, wait bool) {
 		r.over = true
 		return 0, nil, false
 	default:
-		h, _ := badHello("it is no TLS record")
+		h, _ := badHello("it is not a TLS record")
 		r.over = true
 		return 0, &h.said, false
 	}

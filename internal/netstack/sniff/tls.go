@@ -66,7 +66,7 @@ func readHello(records []byte) (h hello, more bool) {
 	rest := records
 	for {
 		if len(rest) > 0 && rest[0] != recordHandshake {
-			return badHello("it is no TLS ClientHello")
+			return badHello("it is not a TLS ClientHello")
 		}
 		if len(rest) > 1 && rest[1] != tlsMajor {
 			return badHello("the TLS record has a version that there is not")
@@ -81,7 +81,7 @@ func readHello(records []byte) (h hello, more bool) {
 		rest = rest[recordHeader:]
 		message = append(message, rest[:min(length, len(rest))]...)
 		if len(message) > 0 && message[0] != clientHello {
-			return badHello("it is no TLS ClientHello")
+			return badHello("it is not a TLS ClientHello")
 		}
 		if len(message) >= handshakeHeader {
 			size := handshakeHeader + int(message[1])<<16 + int(message[2])<<8 + int(message[3])
