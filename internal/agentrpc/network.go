@@ -1,5 +1,11 @@
 package agentrpc
 
+import (
+	"encoding/json"
+
+	"github.com/bangervm/banger/internal/jsonlist"
+)
+
 // MaxListening bounds the sockets of one Listening; a guest with more sends the
 // first of them, by protocol, port and address.
 const MaxListening = 1024
@@ -9,6 +15,18 @@ const MaxListening = 1024
 // namespaces than the agent's are not seen.
 type Listening struct {
 	Sockets []Socket `json:"sockets"`
+}
+
+// UnmarshalJSON refuses more than MaxListening sockets.
+func (l *Listening) UnmarshalJSON(data []byte) error {
+	var raw struct {
+		Sockets json.RawMessage `json:"sockets"`
+	}
+	err := json.Unmarshal(data, &raw)
+	if err == nil {
+		l.Sockets, err = jsonlist.Decode[Socket](raw.Sockets, MaxListening)
+	}
+	return err
 }
 
 // Socket is one listening TCP or bound UDP socket.

@@ -1,6 +1,11 @@
 package agentrpc
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/bangervm/banger/internal/jsonlist"
+)
 
 // Paths of the agent's HTTP API for sessions; {id} is SessionStart.ID.
 //
@@ -33,6 +38,9 @@ const (
 	DefaultKeep = 4 << 20
 	MinKeep     = 64 << 10
 	MaxKeep     = 64 << 20
+	// MaxSessions is the most sessions that one SessionEvent may have: more than
+	// fit into its line.
+	MaxSessions = 4096
 )
 
 // SessionStart asks for a session. Starting one whose ID is known already
@@ -89,6 +97,21 @@ type SessionEvent struct {
 	Agent    string        `json:"agent"`
 	Snapshot bool          `json:"snapshot,omitempty"`
 	Sessions []SessionInfo `json:"sessions"`
+}
+
+// UnmarshalJSON refuses more than MaxSessions sessions.
+func (e *SessionEvent) UnmarshalJSON(data []byte) error {
+	var raw struct {
+		Agent    string          `json:"agent"`
+		Snapshot bool            `json:"snapshot"`
+		Sessions json.RawMessage `json:"sessions"`
+	}
+	err := json.Unmarshal(data, &raw)
+	if err == nil {
+		e.Agent, e.Snapshot = raw.Agent, raw.Snapshot
+		e.Sessions, err = jsonlist.Decode[SessionInfo](raw.Sessions, MaxSessions)
+	}
+	return err
 }
 
 // SessionOutput is a piece of what a session wrote to one stream.

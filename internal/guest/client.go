@@ -29,42 +29,48 @@ type Client struct {
 	Token  string // of the agent's HTTP API
 }
 
-// Health returns how the guest is. The error is Unavailable when it does not
-// answer.
+// Health returns how the guest is, by its own word: what it says is bounded,
+// printable, and could be true. ctx bounds the whole. The error is Unavailable
+// when it does not answer, or says what is none.
 func (c Client) Health(ctx context.Context) (agentrpc.Health, error) {
-	var health agentrpc.Health
-	conn, resp, err := c.do(ctx, http.MethodGet, agentrpc.PathHealth, "", nil)
+	health, err := ask[agentrpc.Health](ctx, c, http.MethodGet, agentrpc.PathHealth, nil, maxBody)
 	if err != nil {
-		return health, err
+		return agentrpc.Health{}, err
 	}
-	defer func() { _ = conn.Close() }()
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
-	defer stop()
-	if resp.status != http.StatusOK {
-		return health, refusal(resp)
-	}
-	if err := json.NewDecoder(io.LimitReader(resp.body, maxBody)).Decode(&health); err != nil {
-		return health, fault.Wrap(fault.Unavailable, err, "the guest's health is malformed")
-	}
-	return health, nil
+	return plausible(health)
 }
 
 // Exec starts a command in the guest and returns the connection, upgraded to
 // agentrpc.ExecProtocol: the caller exchanges frames on it and closes it. ctx
 // bounds the start only.
 func (c Client) Exec(ctx context.Context, req agentrpc.ExecRequest) (net.Conn, error) {
-	body, err := json.Marshal(req)
+	conn, resp, err := c.upgrade(ctx, agentrpc.PathExec, agentrpc.ExecProtocol, req, refusal)
 	if err != nil {
 		return nil, err
-	}
-	conn, resp, err := c.do(ctx, http.MethodPost, agentrpc.PathExec, agentrpc.ExecProtocol, body)
-	if err != nil {
-		return nil, err
-	}
-	if resp.status != http.StatusSwitchingProtocols || resp.upgrade != agentrpc.ExecProtocol {
-		return nil, errors.Join(refusal(resp), conn.Close())
 	}
 	return after(conn, resp), nil
+}
+
+// upgrade asks for a protocol on a connection of its own, which the caller closes.
+// ctx bounds the answer, a refusal's body too; refuse makes the error of that.
+func (c Client) upgrade(ctx context.Context, path, protocol string, req any, refuse func(*answer) error) (net.Conn, *answer, error) {
+	body, err := json.Marshal(req)
+	if err != nil {
+		return nil, nil, err
+	}
+	conn, resp, err := c.do(ctx, http.MethodPost, path, protocol, body)
+	if err != nil {
+		return nil, nil, err
+	}
+	if resp.status == http.StatusSwitchingProtocols && resp.upgrade == protocol {
+		return conn, resp, nil
+	}
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	err = refuse(resp)
+	if !stop() {
+		err = unavailable(ctx, ctx.Err())
+	}
+	return nil, nil, errors.Join(err, conn.Close())
 }
 
 // after is an upgraded connection, from what follows the answer on.
@@ -149,7 +155,7 @@ func (c Client) exchange(ctx context.Context, conn net.Conn, method, path, upgra
 	in := bufio.NewReader(head)
 	resp, err := http.ReadResponse(in, req) //nolint:bodyclose // closing the connection is what ends it
 	if err != nil {
-		return nil, fmt.Errorf("read the agent's answer: %w", err)
+		return nil, fmt.Errorf("read the agent's answer: %w", brief(err))
 	}
 	head.N = 1 << 62 // the head is read; bodies have their own bound
 	return &answer{
@@ -157,7 +163,7 @@ func (c Client) exchange(ctx context.Context, conn net.Conn, method, path, upgra
 	}, nil
 }
 
-// refusal is the agent's error as a fault.
+// refusal is the agent's error as a fault: its message is the guest's word.
 func refusal(resp *answer) error {
 	var body struct {
 		Code    fault.Code `json:"code"`
@@ -165,12 +171,12 @@ func refusal(resp *answer) error {
 	}
 	err := json.NewDecoder(io.LimitReader(resp.body, maxBody)).Decode(&body)
 	if err != nil || body.Message == "" {
-		return fault.New(fault.Internal, "the guest's agent answered %s", resp.text)
+		return fault.New(fault.Internal, "the guest's agent answered %s", words(resp.text, maxName))
 	}
 	switch body.Code {
 	case fault.NotFound, fault.Conflict, fault.Invalid, fault.Busy, fault.Unavailable, fault.PermissionDenied, fault.Canceled:
 	default:
 		body.Code = fault.Internal
 	}
-	return fault.New(body.Code, "the guest's agent: %s", body.Message)
+	return fault.New(body.Code, "the guest's agent: %s", words(body.Message, maxMessage))
 }

@@ -2,14 +2,10 @@ package guest
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"net"
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
-	"unicode"
 
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/fault"
@@ -26,16 +22,9 @@ const (
 // cut to what fits, and each Write sends one. ctx bounds
 // the dial only. What does not answer in the guest is Unavailable.
 func (c Client) DialGuest(ctx context.Context, req agentrpc.DialRequest) (net.Conn, error) {
-	body, err := json.Marshal(req)
+	conn, resp, err := c.upgrade(ctx, agentrpc.PathDial, agentrpc.DialProtocol, req, plainRefusal)
 	if err != nil {
 		return nil, err
-	}
-	conn, resp, err := c.do(ctx, http.MethodPost, agentrpc.PathDial, agentrpc.DialProtocol, body)
-	if err != nil {
-		return nil, err
-	}
-	if resp.status != http.StatusSwitchingProtocols || resp.upgrade != agentrpc.DialProtocol {
-		return nil, errors.Join(plainRefusal(resp), conn.Close())
 	}
 	conn = after(conn, resp)
 	if req.Network == "udp" {
@@ -58,13 +47,4 @@ func (c Client) SocketOwner(ctx context.Context, proto string, port uint16) (age
 	}
 	owner.Process, owner.Command = printable(owner.Process), printable(owner.Command)
 	return owner, nil
-}
-
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, s)
 }

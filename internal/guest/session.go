@@ -83,23 +83,19 @@ func (c Client) SessionOutput(ctx context.Context, id string, q OutputQuery) (ag
 		query.Set("wait_ms", strconv.FormatInt(q.Wait.Milliseconds(), 10))
 	}
 	out, err := ask[agentrpc.SessionOutput](ctx, c, http.MethodGet, sessionPath(id, "output")+"?"+query.Encode(), nil, maxOutput)
-	return out, gone(err)
+	if err != nil {
+		return agentrpc.SessionOutput{}, gone(err)
+	}
+	return coherent(out)
 }
 
 // AttachSession attaches to a session and returns the connection, upgraded to
 // agentrpc.AttachProtocol: the caller exchanges frames on it and closes it. ctx
 // bounds the start only.
 func (c Client) AttachSession(ctx context.Context, id string, req agentrpc.SessionAttach) (net.Conn, error) {
-	body, err := json.Marshal(req)
+	conn, resp, err := c.upgrade(ctx, sessionPath(id, "attach"), agentrpc.AttachProtocol, req, plainRefusal)
 	if err != nil {
-		return nil, err
-	}
-	conn, resp, err := c.do(ctx, http.MethodPost, sessionPath(id, "attach"), agentrpc.AttachProtocol, body)
-	if err != nil {
-		return nil, err
-	}
-	if resp.status != http.StatusSwitchingProtocols || resp.upgrade != agentrpc.AttachProtocol {
-		return nil, errors.Join(gone(plainRefusal(resp)), conn.Close())
+		return nil, gone(err)
 	}
 	return after(conn, resp), nil
 }
@@ -130,7 +126,7 @@ func (c Client) FollowSessions(ctx context.Context, tell func(agentrpc.SessionEv
 	for lines.Scan() {
 		var ev agentrpc.SessionEvent
 		if err := json.Unmarshal(lines.Bytes(), &ev); err != nil {
-			return fault.Wrap(fault.Unavailable, err, "the guest's session events are malformed")
+			return fault.Wrap(fault.Unavailable, brief(err), "the guest's session events are malformed")
 		}
 		if err := tell(ev); err != nil {
 			return err
@@ -180,7 +176,7 @@ func ask[Out any](ctx context.Context, c Client, method, target string, in any, 
 		if ctx.Err() != nil {
 			return out, unavailable(ctx, err)
 		}
-		return out, fault.Wrap(fault.Unavailable, err, "the answer of the guest's agent is malformed")
+		return out, fault.Wrap(fault.Unavailable, brief(err), "the answer of the guest's agent is malformed")
 	}
 	return out, nil
 }

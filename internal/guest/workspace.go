@@ -2,11 +2,8 @@ package guest
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"io"
 	"net"
-	"net/http"
 	"time"
 
 	"github.com/bangervm/banger/internal/agentrpc"
@@ -20,16 +17,9 @@ const workspaceIdle = 15 * time.Minute
 // upgraded to agentrpc.WorkspaceProtocol. It ends when ctx does, or when nothing
 // moves for 15 minutes; the caller closes it.
 func (c Client) Workspace(ctx context.Context, req agentrpc.WorkspaceRequest) (io.ReadWriteCloser, error) {
-	body, err := json.Marshal(req)
+	conn, resp, err := c.upgrade(ctx, agentrpc.PathWorkspace, agentrpc.WorkspaceProtocol, req, refusal)
 	if err != nil {
 		return nil, err
-	}
-	conn, resp, err := c.do(ctx, http.MethodPost, agentrpc.PathWorkspace, agentrpc.WorkspaceProtocol, body)
-	if err != nil {
-		return nil, err
-	}
-	if resp.status != http.StatusSwitchingProtocols || resp.upgrade != agentrpc.WorkspaceProtocol {
-		return nil, errors.Join(refusal(resp), conn.Close())
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	return &transfer{conn: conn, in: resp.in, stop: stop}, nil
