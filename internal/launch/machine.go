@@ -23,8 +23,10 @@ const (
 	askLimit = 5 * time.Second
 	// orderLimit bounds what the VMM has a part in.
 	orderLimit = 30 * time.Second
-	// maxAnswer bounds one answer or event of a monitor, in bytes.
+	// maxAnswer bounds one answer or event of a monitor, in bytes; maxHead the head
+	// of an answer.
 	maxAnswer = monitorrpc.MaxAnswer
+	maxHead   = 16 << 10
 )
 
 // Machine is a VM's living monitor. It holds no connection between calls.
@@ -164,8 +166,9 @@ func (m *Machine) request(ctx context.Context, method, path string, body any) (*
 		return nil, err
 	}
 	transport := &http.Transport{
-		DisableKeepAlives:     true,
-		ResponseHeaderTimeout: orderLimit,
+		DisableKeepAlives:      true,
+		ResponseHeaderTimeout:  orderLimit,
+		MaxResponseHeaderBytes: maxHead,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return statedir.DialUnix(ctx, m.dir.MonitorSocket())
 		},

@@ -13,10 +13,8 @@ import (
 )
 
 const (
-	// maxLargeAnswer bounds an answer that may have all ports of a guest, in bytes,
-	// and maxPorts what is taken of it.
+	// maxLargeAnswer bounds an answer that may have all ports of a guest, in bytes.
 	maxLargeAnswer = 4 << 20
-	maxPorts       = 4096
 	// forwardLimit bounds the making of a forward.
 	forwardLimit = 10 * time.Second
 )
@@ -55,14 +53,14 @@ func (m *Machine) Ports(ctx context.Context) (vm.Ports, error) {
 		return vm.Ports{}, err
 	}
 	var out vm.Ports
-	for _, p := range answer.Ports[:min(maxPorts, len(answer.Ports))] {
+	for _, p := range answer.Ports {
 		out.Ports = append(out.Ports, vm.Port{
 			Proto: p.Proto, GuestAddress: p.GuestAddress, GuestPort: p.GuestPort, HostAddress: p.HostAddress, HostPort: p.HostPort,
 			Problem: p.Problem, Source: string(p.Source), Listening: p.Listening, Loopback: p.Loopback, Scheme: p.Scheme,
 			PID: p.PID, Process: p.Process, Command: p.Command,
 		})
 	}
-	for _, f := range answer.Forwards[:min(maxPorts, len(answer.Forwards))] {
+	for _, f := range answer.Forwards {
 		out.Forwards = append(out.Forwards, vm.Forward(f))
 	}
 	return out, nil

@@ -131,12 +131,12 @@ func TestAMonitorThatDoesNotKnowTheNetwork(t *testing.T) {
 }
 
 func TestNetworkAnswersAreBounded(t *testing.T) {
-	many := monitorrpc.Ports{Ports: make([]monitorrpc.Port, maxPorts+5)}
+	many := monitorrpc.Ports{Ports: make([]monitorrpc.Port, monitorrpc.MaxPorts+1)}
 	m, monitor, _ := networkMachine(t, map[string]any{
 		monitorrpc.PathPorts: many, monitorrpc.PathStats: strings.Repeat("x", 100),
 		monitorrpc.PathForwardRemove: monitorrpc.Problem{Code: string(fault.NotFound), Message: "no such forward", Hint: "h"},
 	})
-	if ports, err := m.Ports(t.Context()); err != nil || len(ports.Ports) != maxPorts {
+	if ports, err := m.Ports(t.Context()); fault.CodeOf(err) != fault.Internal {
 		t.Errorf("%d ports, %v", len(ports.Ports), err)
 	}
 	if _, err := m.Stats(t.Context()); fault.CodeOf(err) != fault.Internal {

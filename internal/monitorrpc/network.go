@@ -1,6 +1,11 @@
 package monitorrpc
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/bangervm/banger/internal/jsonlist"
+)
 
 // EgressRequest replaces the VM's egress policy; flows that the new one does
 // not allow are cut.
@@ -23,12 +28,31 @@ type Neighbour struct {
 	Socket   string `json:"socket"` // absolute path of its monitor's socket for neighbours
 }
 
+// MaxPorts bounds the ports and the forwards of Ports, each.
+const MaxPorts = 4096
+
 // Ports is what of the guest can be reached on the host.
 type Ports struct {
 	Ports []Port `json:"ports"`
 	// Forwards are all that were asked for and not removed, those of unix sockets
 	// too, as the answers to their requests had them.
 	Forwards []Forward `json:"forwards,omitempty"`
+}
+
+// UnmarshalJSON refuses more than MaxPorts ports or forwards.
+func (p *Ports) UnmarshalJSON(data []byte) error {
+	var raw struct {
+		Ports    json.RawMessage `json:"ports"`
+		Forwards json.RawMessage `json:"forwards"`
+	}
+	err := json.Unmarshal(data, &raw)
+	if err == nil {
+		p.Ports, err = jsonlist.Decode[Port](raw.Ports, MaxPorts)
+	}
+	if err == nil {
+		p.Forwards, err = jsonlist.Decode[Forward](raw.Forwards, MaxPorts)
+	}
+	return err
 }
 
 // Port is one listening port of the guest, or one that is forwarded to it.
