@@ -20,17 +20,17 @@ import (
 )
 
 // long is a TXT answer of some 6,000 bytes.
-func long(owner string) []dnsmessage.Resource {
+func long() []dnsmessage.Resource {
 	var out []dnsmessage.Resource
 	for i := range 30 {
-		out = append(out, record(owner, 60, &dnsmessage.TXTResource{TXT: []string{fmt.Sprint(i, strings.Repeat("x", 190))}}))
+		out = append(out, record("a.example.org.", 60, &dnsmessage.TXTResource{TXT: []string{fmt.Sprint(i, strings.Repeat("x", 190))}}))
 	}
 	return out
 }
 
 func TestAnswerAsksAgainByTCPWhatIsCutByUDP(t *testing.T) {
 	u := &upstream{respond: func(network string, q dnsmessage.Message) [][]byte {
-		m := response(q, long("a.example.org.")...)
+		m := response(q, long()...)
 		if network == "udp" {
 			m.Truncated, m.Answers = true, nil
 		}
@@ -50,7 +50,7 @@ func TestAnswerAsksAgainByTCPWhatIsCutByUDP(t *testing.T) {
 }
 
 func TestAnswerIsNoLongerThanTheGuestTakes(t *testing.T) {
-	f := serve(t, strict, zone(long("a.example.org.")[:5]...)) // some 1,000 bytes
+	f := serve(t, strict, zone(long()[:5]...)) // some 1,000 bytes
 	for _, c := range []struct {
 		edns, limit int
 		cut         bool
@@ -87,7 +87,7 @@ func TestACutAnswerHasWhatFits(t *testing.T) {
 		"addresses":               {dnsmessage.TypeA, addresses("a.example.org.", 60), 0, 30},
 		"addresses, EDNS":         {dnsmessage.TypeA, addresses("a.example.org.", 200), 1232, 74},
 		"addresses behind a name": {dnsmessage.TypeA, append([]dnsmessage.Resource{alias}, addresses(target, 60)...), 0, 30},
-		"texts":                   {dnsmessage.TypeTXT, long("a.example.org.")[:5], 0, 2},
+		"texts":                   {dnsmessage.TypeTXT, long()[:5], 0, 2},
 		"one that is too long":    {dnsmessage.TypeTXT, []dnsmessage.Resource{huge}, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -109,7 +109,7 @@ func TestACutAnswerHasWhatFits(t *testing.T) {
 }
 
 func TestAnswerHasNoEDNSForWhoWantsSignatures(t *testing.T) {
-	f := serve(t, strict, zone(long("a.example.org.")[:5]...))
+	f := serve(t, strict, zone(long()[:5]...))
 	for limit, cut := range map[int]bool{dns.Datagram: true, dns.Stream: false} {
 		q := query("a.example.org.", dnsmessage.TypeTXT)
 		q.Additionals = edns(t, 4096, true)
