@@ -73,7 +73,8 @@ func TestWhatServersTakeForAnotherHostIsDenied(t *testing.T) {
 			}
 			run(t, dir, filepath.Join(dir, "nginx.tls"), "nginx", "-p", dir, "-e", "stderr", "-c", filepath.Join(dir, "nginx.conf"))
 			return []server{
-				{"unix", dir + "/nginx.tls", overTLS, leastTLS}, {"unix", dir + "/nginx.http", overHTTP, leastHTTP},
+				{"unix", dir + "/nginx.tls", overTLS, leastTLS},
+				{"unix", dir + "/nginx.http", overHTTP, leastHTTP},
 				{"unix", dir + "/nginx.tls.proxy", throughProxies(plainShape(sni(evil)).encode()), 4},
 				{"unix", dir + "/nginx.http.proxy", throughProxies([]byte("GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n")), 4},
 			}
