@@ -116,64 +116,6 @@ func (h *hearing) drop() {
 	_ = h.hold(0)
 }
 
-// rest passes on what was looked at, and of TLS what follows until no second
-// ClientHello can.
-func (h *hearing) rest(host io.Writer) error {
-	retry, first := sniff.NewRetry(h.prefix)
-	if retry == nil {
-		return h.pass(host, h.prefix)
-	}
-	if err := h.pass(host, h.prefix[:first]); err != nil {
-		return err
-	}
-	more, buf := h.prefix[first:], make([]byte, idleBuffer)
-	waits := false
-	for {
-		pass, said := retry.Next(more)
-		if said != nil {
-			if err := h.f.check(*said); err != nil {
-				return err
-			}
-		}
-		if err := h.pass(host, pass); err != nil {
-			return err
-		}
-		if retry.Over() {
-			return nil
-		}
-		if !h.hold(int64(retry.Held())) {
-			return h.late()
-		}
-		if now := retry.Held() > 0; now != waits {
-			waits = now
-			deadline := time.Time{}
-			if waits {
-				deadline = time.Now().Add(h.f.n.lookTime)
-			}
-			if err := h.guest.SetReadDeadline(deadline); err != nil {
-				return err
-			}
-		}
-		read, err := h.guest.Read(buf)
-		if more = buf[:read]; err != nil && read == 0 {
-			return h.end(err)
-		}
-	}
-}
-
-// end is what becomes of the connection when the guest says no more behind its
-// first ClientHello.
-func (h *hearing) end(err error) error {
-	switch {
-	case errors.Is(err, io.EOF):
-		return nil // pass meets it again
-	case isTimeout(err):
-		return h.late()
-	default:
-		return err
-	}
-}
-
 func (h *hearing) pass(host io.Writer, bytes []byte) error {
 	if len(bytes) == 0 {
 		return nil

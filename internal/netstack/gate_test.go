@@ -189,7 +189,7 @@ func TestAPolicyThatAsksForTheHostCutsWhatWasNotLookedAt(t *testing.T) {
 		"not looked at, nobody asks":     {"all", "default deny\nallow 203.0.113.7", "", true},
 		"looked at, another protocol":    {"default allow\ndeny denied.example", "default deny\nallow allowed.example", "SSH-2.0-x\r\n", true},
 		"looked at, an unknown protocol": {"default allow\ndeny denied.example", "default deny\nallow allowed.example", "PING\r\n", false},
-		"looked at, the name":            {"default allow\ndeny denied.example", "default deny\nallow allowed.example", request("allowed.example"), true},
+		"looked at, the name":            {"default allow\ndeny denied.example", "default deny\nallow allowed.example", "POST / HTTP/1.1\r\nHost: allowed.example\r\nContent-Length: 9\r\n\r\n", true},
 		"looked at, a name denied now":   {"default allow\ndeny denied.example", "default allow\ndeny allowed.example", request("allowed.example"), false},
 		"looked at, of another rule now": {"default allow\ndeny denied.example", "default deny\nallow allowed.example\nallow other.example", request("other.example"), false},
 	} {

@@ -53,10 +53,7 @@ http.client.HTTPConnection("127.0.0.1", PORT).request("PUT", "/", body=b"x", hea
 		"Node over TLS":  {name, command("node", "-e", `require('tls').connect({port: PORT, host: '127.0.0.1', servername: '`+name+`', rejectUnauthorized: false})`)},
 		"Node over HTTP": {name, command("node", "-e", `require('http').get({port: PORT, host: '127.0.0.1', headers: {host: '`+name+`'}})`)},
 		"apt": {"127.0.0.1", func(ctx context.Context, t *testing.T, port string) {
-			need(t, "/usr/lib/apt/methods/http")
-			cmd := exec.CommandContext(ctx, "/usr/lib/apt/methods/http")
-			cmd.Stdin = strings.NewReader("600 URI Acquire\nURI: http://127.0.0.1:" + port + "/x\nFilename: " + t.TempDir() + "/x\n\n")
-			_ = cmd.Run()
+			commandWith("600 URI Acquire\nURI: http://127.0.0.1:PORT/x\nFilename: "+t.TempDir()+"/x\n\n", "/usr/lib/apt/methods/http")(ctx, t, port)
 		}},
 		"SSH":          {"ssh", command("ssh", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-F", "none", "-p", "PORT", "127.0.0.1")},
 		"busybox wget": {"127.0.0.1", command("busybox", "wget", "-O", "-", "http://127.0.0.1:PORT/x")},
@@ -101,6 +98,11 @@ func heard(conn net.Conn) string {
 
 // command runs a program, with PORT in its arguments replaced.
 func command(program string, args ...string) func(context.Context, *testing.T, string) {
+	return commandWith("", program, args...)
+}
+
+// commandWith is command for a program that reads its input.
+func commandWith(input, program string, args ...string) func(context.Context, *testing.T, string) {
 	return func(ctx context.Context, t *testing.T, port string) {
 		need(t, program)
 		if _, err := strconv.Atoi(port); err != nil {
@@ -110,6 +112,8 @@ func command(program string, args ...string) func(context.Context, *testing.T, s
 		for i, arg := range args {
 			filled[i] = strings.ReplaceAll(arg, "PORT", port)
 		}
-		_ = exec.CommandContext(ctx, program, filled...).Run() // what it makes of no answer is no matter
+		cmd := exec.CommandContext(ctx, program, filled...)
+		cmd.Stdin = strings.NewReader(strings.ReplaceAll(input, "PORT", port))
+		_ = cmd.Run() // what it makes of no answer is no matter
 	}
 }

@@ -51,10 +51,12 @@ func firstLine(b []byte, greeted bool) (said egress.Said, more bool) {
 		return egress.Said{Speech: egress.Unknown}, true
 	}
 	line := b[:end]
-	method, target, sound := requestLine(line)
+	r, more := readRequest(b)
 	switch {
-	case sound:
-		return request(b[end+1:], method, target, bytes.HasSuffix(line, []byte(" HTTP/1.1\r")))
+	case more:
+		return egress.Said{Speech: egress.Unknown}, true
+	case r.said.Speech != "":
+		return r.said, false
 	case blatant(line):
 		return unsound("the request line is malformed"), false
 	case greeted:
@@ -111,40 +113,6 @@ func isMethod(word string) bool {
 	default:
 		return false
 	}
-}
-
-// request reads the fields of a request up to the empty line, and says which hosts
-// it names.
-func request(fields []byte, method, target string, needsHost bool) (said egress.Said, more bool) {
-	host, found := "", false
-	for {
-		end := bytes.IndexByte(fields, '\n')
-		if end < 0 {
-			return egress.Said{Speech: egress.Unknown}, true
-		}
-		line, ok := strings.CutSuffix(string(fields[:end]), "\r")
-		fields = fields[end+1:]
-		if ok && line == "" {
-			break
-		}
-		name, value, isField := strings.Cut(line, ":")
-		if !ok || !isField || !isToken(name) || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
-			return unsound("a field of the request is malformed"), false // folded ones too
-		}
-		if !strings.EqualFold(name, "Host") {
-			continue
-		}
-		if found {
-			return unsound("the request has two Host fields"), false
-		}
-		if host, found = authorityHost(strings.Trim(value, " \t")), true; host == "" {
-			return unsound("the request has a malformed Host"), false
-		}
-	}
-	if !found && needsHost {
-		return unsound("the request has no Host"), false
-	}
-	return named(host, method, target), false
 }
 
 // named is what a request with this Host, if it has one, says by its target too.

@@ -4,7 +4,8 @@
 // is bad: what one server or another could take for TLS or HTTP, and is not said as
 // the RFCs want it, is unsound, whatever it names.
 //
-// Only the first bytes say so, however late they come: a caller that stops looking
+// The first bytes say so, however late they come, of TLS a second ClientHello (see
+// Retry), and of HTTP each request (see Requests): a caller that stops looking
 // after some time is led around. A server may speak first; its bytes can be passed
 // on meanwhile (see Greets).
 package sniff
