@@ -22,7 +22,8 @@ func (a *App) vmSSHCommand() *cobra.Command {
 		Use:   "ssh NAME [SSH ARGS] [-- CMD [ARG...]]",
 		Short: "Log in to a VM with ssh, or run a command over it",
 		Long: "Log in to a VM with the ssh of this host, through the agent channel: the VM needs no network and no SSH server.\n" +
-			"Arguments after NAME are passed to ssh. Your own SSH agent is forwarded only with -A.",
+			"Arguments after NAME are passed to ssh. Your own SSH agent is forwarded only with -A.\n" +
+			"As always with ssh, the shell in the VM reads CMD and its arguments as one line; `banger exec` passes each as it is.",
 		Example: `  banger ssh box
   banger ssh box -L 8080:localhost:80
   banger ssh box -- uname -a`,
