@@ -41,6 +41,7 @@ func commands() map[string]func(ts *testscript.TestScript, neg bool, args []stri
 		"hits":      cmdHits,
 		"dial":      cmdDial,
 		"appears":   cmdAppears,
+		"hostile":   cmdHostile,
 	}
 }
 

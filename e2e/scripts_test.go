@@ -90,7 +90,8 @@ func TestScripts(t *testing.T) {
 // spawnScript runs one script as an ordinary user, in a process of its own, and
 // then proves that nothing is left.
 func spawnScript(t *testing.T, s *suite, path string) {
-	ctx, cancel := context.WithTimeout(t.Context(), scriptTimeout)
+	limit := scriptTimeout + hostileTime()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	d, err := readDirectives(path)
 	if err != nil {
@@ -134,8 +135,8 @@ func spawnScript(t *testing.T, s *suite, path string) {
 	if err := copyFile(abs, script, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	cmd := acct.command(ctx, base, program, "-test.run", "^TestScripts$", "-test.v", "-test.timeout", (scriptTimeout - 30*time.Second).String())
-	cmd.Env = append(cmd.Env, envScript+"="+script, envBase+"="+base, envFixtures+"="+s.fixtures.Dir())
+	cmd := acct.command(ctx, base, program, "-test.run", "^TestScripts$", "-test.v", "-test.timeout", (limit - 30*time.Second).String())
+	cmd.Env = append(cmd.Env, envHostile+"="+hostileTime().String(), envScript+"="+script, envBase+"="+base, envFixtures+"="+s.fixtures.Dir())
 	if d.isolated {
 		acct.isolated(cmd, []string{"env", envInternet + "=" + base, program})
 	}

@@ -29,6 +29,8 @@ func verbs() map[string]func(ctx context.Context, args []string) (string, error)
 		"fragment": fragment, // fragment ADDR TEXT: one UDP datagram larger than any packet
 		"ping":     ping,     // ping ADDR: ICMP echo
 		"keys":     keys,     // keys: what the SSH agent has, by comment
+		"burn":     burn,     // burn DURATION: takes all CPUs, and does nothing else
+		"hostile":  hostile,  // hostile ATTACK DURATION: does its worst to the host, see attacks
 
 		// For benchmarks; all print a number.
 		"send":     send,     // send ADDR BYTES
@@ -46,7 +48,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: probe VERB ARGS...")
 		os.Exit(2)
 	}
-	if !slices.Contains([]string{"serve", "churn", "opener", "sink", "hold"}, os.Args[1]) {
+	if !slices.Contains([]string{"serve", "churn", "opener", "sink", "hold", "burn", "hostile"}, os.Args[1]) {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, time.Minute)
 		defer cancel()
