@@ -72,7 +72,7 @@ func (a *App) imageListCommand() *cobra.Command {
 			return listAll(cmd.Context(), a, *f, imageView(time.Now()), (*client.Client).ListImages)
 		},
 	}
-	f = formatFlag(cmd)
+	f = listFormatFlag(cmd)
 	return cmd
 }
 

@@ -60,7 +60,7 @@ func (a *App) kernelListCommand() *cobra.Command {
 			return listAll(cmd.Context(), a, *f, kernelView(time.Now()), (*client.Client).ListKernels)
 		},
 	}
-	f = formatFlag(cmd)
+	f = listFormatFlag(cmd)
 	return cmd
 }
 

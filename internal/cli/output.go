@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -46,6 +47,19 @@ func formatFlag(cmd *cobra.Command) *format {
 	cmd.Flags().VarP(&f, "output", "o", "`FORMAT` of the output: table, json, yaml or name")
 	complete(cmd, "output", formatTable, formatJSON, formatYAML, formatName)
 	return &f
+}
+
+// listFormatFlag adds -o and -q to cmd, which lists. Of several the last holds.
+func listFormatFlag(cmd *cobra.Command) *format {
+	f := formatFlag(cmd)
+	cmd.Flags().BoolFuncP("quiet", "q", "print only names (-o name)", func(value string) error {
+		quiet, err := strconv.ParseBool(value)
+		if quiet {
+			*f = formatName
+		}
+		return err
+	})
+	return f
 }
 
 // complete offers values for a flag.

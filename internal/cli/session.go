@@ -152,7 +152,7 @@ func (a *App) sessionListCommand() *cobra.Command {
 			return sessionView(time.Now()).list(a, *f, all)
 		},
 	}
-	f = formatFlag(cmd)
+	f = listFormatFlag(cmd)
 	return cmd
 }
 

@@ -112,8 +112,8 @@ func (a *App) addForward(ctx context.Context, c *client.Client, v api.VM, w api.
 	if !strings.ContainsAny(guest, ":/") {
 		guest = "port " + guest
 	}
-	return a.print(made.Host + " leads to " + guest + " of " + v.Name + ", until it stops\n" +
-		"end it  banger vm forward " + v.Name + " --remove " + forwardText(made) + "\n")
+	return a.print("forwarding " + made.Host + " to " + guest + " of " + v.Name + " until it stops\n" +
+		"remove it  banger vm forward " + v.Name + " --remove " + forwardText(made) + "\n")
 }
 
 func (a *App) removeForward(ctx context.Context, c *client.Client, v api.VM, w api.Forward, f format) error {

@@ -11,7 +11,6 @@ import (
 
 type vmListOptions struct {
 	all    bool
-	quiet  bool
 	labels *pairs
 	format *format
 }
@@ -26,16 +25,12 @@ func (a *App) vmListCommand() *cobra.Command {
 		Args:              args(0, 0, ""),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if opts.quiet {
-				*opts.format = formatName
-			}
 			return a.vmList(cmd.Context(), opts)
 		},
 	}
 	cmd.Flags().BoolVarP(&opts.all, "all", "a", false, "include stopped VMs")
-	cmd.Flags().BoolVarP(&opts.quiet, "quiet", "q", false, "print only names (-o name)")
 	opts.labels = labelFilter(cmd, "only VMs with this label (`KEY` or KEY=VALUE); repeatable")
-	opts.format = formatFlag(cmd)
+	opts.format = listFormatFlag(cmd)
 	return cmd
 }
 

@@ -111,8 +111,8 @@ func (a *App) workspaceExport(ctx context.Context, name string, opts exportOptio
 		err = a.exportSummary(opts, answer)
 	}
 	if err == nil && len(e.Conflicts) > 0 {
-		return fault.New(fault.Conflict, "the patch does not apply: %s in the way", strings.Join(someNames(e.Conflicts), ", ")).
-			WithHint("commit or move your changes to them, then try again; or merge: banger vm workspace export %s | git apply --3way", name)
+		return fault.New(fault.Conflict, "the patch does not apply: it conflicts with %s", strings.Join(someNames(e.Conflicts), ", ")).
+			WithHint("commit your changes to them, and merge: banger vm workspace export %s | git apply --3way; or move them away, and try again", name)
 	}
 	return err
 }

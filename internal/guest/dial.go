@@ -45,8 +45,11 @@ func unavailable(ctx context.Context, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return fault.Wrap(fault.Canceled, err, "connect to the guest")
 	}
-	return fault.Wrap(fault.Unavailable, err, "the guest does not answer").
-		WithHint("banger vm logs NAME shows its console")
+	const hint = "`banger vm logs` shows its console"
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fault.New(fault.Unavailable, "the guest does not answer in time").WithHint(hint)
+	}
+	return fault.Wrap(fault.Unavailable, err, "the guest does not answer").WithHint(hint)
 }
 
 // connect says CONNECT and reads the answer byte by byte: what follows it

@@ -128,6 +128,16 @@ func TestDialEndsWithItsContext(t *testing.T) {
 	}
 }
 
+// TestDialInTime: users read that the guest is late, and no words of Go's.
+func TestDialInTime(t *testing.T) {
+	ctx, cancel := context.WithDeadline(t.Context(), time.Unix(1, 0))
+	defer cancel()
+	path := driver(t, func(net.Conn, *bufio.Reader) {})
+	if c, err := guest.Dial(ctx, path, 1); !errors.Is(err, fault.Unavailable) || err.Error() != "the guest does not answer in time" {
+		t.Errorf("Dial = %v, %v; want that the guest does not answer in time", c, err)
+	}
+}
+
 func TestDialWithoutAMachine(t *testing.T) {
 	if c, err := guest.Dial(within(t), filepath.Join(t.TempDir(), "none"), 1); !errors.Is(err, fault.Unavailable) {
 		t.Errorf("Dial = %v, %v; want Unavailable", c, err)
