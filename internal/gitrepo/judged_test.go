@@ -74,9 +74,18 @@ func TestAnUntouchedSubmoduleIsNoChange(t *testing.T) {
 		}
 	}
 	compare("nothing done", 0)
+	for _, base := range []string{l.sent.BaseTree, l.sent.HeadCommit} {
+		file, _, err := l.export(workspace.Patch, base)
+		if err != nil {
+			t.Fatalf("a patch of nothing against %.7s: %v", base, err)
+		}
+		if text, err := os.ReadFile(file); err != nil || len(text) > 0 {
+			t.Errorf("a patch of nothing against %.7s: %q, %v", base, text, err)
+		}
+	}
 	put(l.guest, "b", "b\n")
 	compare("a file beside it", 1)
-	for _, format := range []workspace.Format{workspace.Mbox, workspace.Bundle} {
+	for _, format := range []workspace.Format{workspace.Patch, workspace.Mbox, workspace.Bundle} {
 		if _, _, err := l.export(format, l.sent.HeadCommit); err != nil {
 			t.Errorf("%s: %v", format, err)
 		}

@@ -37,7 +37,7 @@ func (g *Git) Write(ctx context.Context, req workspace.WriteRequest) (res worksp
 	case workspace.Bundle:
 		err = w.bundle(ctx, out)
 	default:
-		err = w.diff(ctx, out, req.Base, req.Tree)
+		err = w.diff(ctx, out, w.req.Base, w.req.Tree)
 	}
 	if err == nil {
 		w.res.Bytes, err = out.Seek(0, io.SeekEnd)
