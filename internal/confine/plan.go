@@ -20,7 +20,8 @@ type Plan struct {
 	Write []string `json:"write,omitempty"`
 	// Devices may be read, written and controlled.
 	Devices []string `json:"devices,omitempty"`
-	// SocketsIn are directories in which unix sockets may be made and removed.
+	// SocketsIn are directories in which unix sockets may be made, and files of any
+	// kind removed: Landlock does not tell these apart.
 	SocketsIn []string `json:"sockets_in,omitempty"`
 	// NoSockets: it may use the sockets that it inherits, and make no other; nor
 	// may it look into other processes.
