@@ -21,18 +21,19 @@ func TestTheHostOfALaterRequest(t *testing.T) {
 		first, then string
 		passes      bool
 	}{
-		"the same host":               {good, good, true},
-		"another":                     {good, bad, false},
-		"another, at once":            {good + good, good + bad, false},
-		"another behind a body":       {post, bad, false},
-		"the same behind a body":      {post, post + good, true},
-		"another behind chunks":       {chunks, bad, false},
-		"the same behind chunks":      {chunks, chunks + post, true},
-		"behind an upgrade":           {"GET / HTTP/1.1\r\nHost: allowed.example\r\nUpgrade: websocket\r\n\r\n", bad, false},
-		"a WebSocket":                 {"GET / HTTP/1.1\r\nHost: allowed.example\r\nUpgrade: websocket\r\n\r\n", "\x81\x85\x01\x02\x03\x04hello", true},
-		"what is no request":          {good, "hello there\r\n", false},
-		"TLS, which is none":          {good, "\x16\x03\x01\x00\x05hello", false},
-		"what looks like one is body": {"POST / HTTP/1.1\r\nHost: allowed.example\r\nContent-Length: 100\r\n\r\n", bad, true},
+		"the same host":              {good, good, true},
+		"another":                    {good, bad, false},
+		"another, at once":           {good + good, good + bad, false},
+		"another behind a body":      {post, bad, false},
+		"the same behind a body":     {post, post + good, true},
+		"another behind chunks":      {chunks, bad, false},
+		"the same behind chunks":     {chunks, chunks + post, true},
+		"behind an upgrade":          {"GET / HTTP/1.1\r\nHost: allowed.example\r\nUpgrade: websocket\r\n\r\n", bad, false},
+		"a WebSocket":                {"GET / HTTP/1.1\r\nHost: allowed.example\r\nUpgrade: websocket\r\n\r\n", "\x81\x85\x01\x02\x03\x04hello", true},
+		"what is no request":         {good, "hello there\r\n", false},
+		"TLS, which is none":         {good, "\x16\x03\x01\x00\x05hello", false},
+		"a body that looks like one": {"POST / HTTP/1.1\r\nHost: allowed.example\r\nContent-Length: 100\r\n\r\n", bad, false},
+		"a body":                     {"POST / HTTP/1.1\r\nHost: allowed.example\r\nContent-Length: 100\r\n\r\n", `{"x": "y"}`, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, asks := withUpstream(t, map[string][]string{"allowed.example": {"203.0.113.7"}})

@@ -15,6 +15,7 @@ import (
 type Requests struct {
 	next     part
 	body     int64 // bytes that are left to pass on before that
+	fresh    bool  // none of them was looked at
 	switched bool  // the request before may have ended HTTP
 	held     []byte
 	over     bool
@@ -51,6 +52,7 @@ func (r *Requests) Held() int { return len(r.held) }
 // expect prepares for what follows the head of a request.
 func (r *Requests) expect(one request) {
 	r.next, r.body, r.switched = nextRequest, one.length, one.switches
+	r.fresh = one.length >= int64(len("X / HTTP/1.1\n"))
 	if one.chunked {
 		r.next = nextChunk
 	}
@@ -71,6 +73,17 @@ func (r *Requests) Next(more []byte) (pass []byte, said *egress.Said) {
 			at = len(b)
 			break
 		}
+		if r.fresh {
+			bad, wait := r.looksLikeRequest(b[at:])
+			if wait {
+				break
+			}
+			if r.fresh = false; bad {
+				verdict := unsound("the body of a request is a request itself")
+				said = &verdict
+				break
+			}
+		}
 		if n := min(r.body, int64(len(b)-at)); n > 0 {
 			at, r.body = at+int(n), r.body-n
 			continue
@@ -87,6 +100,28 @@ func (r *Requests) Next(more []byte) (pass []byte, said *egress.Said) {
 	}
 	r.held = bytes.Clone(b[at:]) // more is the caller's
 	return b[:at], said
+}
+
+// looksLikeRequest says whether a body begins as a request does: servers that do not
+// expect one, as with GET, take it for the next. wait: it could.
+func (r *Requests) looksLikeRequest(b []byte) (is, wait bool) {
+	rest := int64(len(b)) < r.body && len(b) < MaxPrefix
+	b = b[:min(int64(len(b)), r.body)]
+	is, more := startsLine(b, false)
+	for len(b) > 0 && blank(b[0]) {
+		b = b[1:]
+	}
+	end := bytes.IndexByte(b, '\n')
+	switch {
+	case more:
+		return false, rest
+	case !is:
+		return false, false
+	case end < 0:
+		return false, rest && !slices.ContainsFunc(b, isControl)
+	default:
+		return slices.ContainsFunc(bytes.Fields(b[:end]), isVersion), false
+	}
 }
 
 // part judges what comes next: how many bytes of it to pass on, and what it says.

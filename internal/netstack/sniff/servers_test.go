@@ -183,7 +183,27 @@ func passes(policy egress.Policy, f egress.Flow, v egress.Verdict, data []byte) 
 	if more {
 		said = sniff.FirstAtEnd(data, false)
 	}
-	return !policy.NeedsHost(f, v) || policy.CheckHost(f, v, said).Allow
+	if !policy.NeedsHost(f, v) {
+		return true
+	}
+	if !policy.CheckHost(f, v, said).Allow {
+		return false
+	}
+	requests, at := sniff.NewRequests(data)
+	if requests == nil {
+		return true
+	}
+	passed := bytes.Clone(data[:at])
+	for more := data[at:]; ; more = nil {
+		pass, said := requests.Next(more)
+		if said != nil && !policy.CheckHost(f, v, *said).Allow {
+			return false
+		}
+		passed = append(passed, pass...)
+		if said == nil {
+			return bytes.Contains(passed, []byte(evil)) // of what is held back nobody learns
+		}
+	}
 }
 
 func goTLS(t *testing.T, dir string, variants []variant) server {

@@ -196,6 +196,18 @@ func httpVariants() []variant {
 			add(first + "\r\n" + fields + "\r\n\r\n")
 		}
 	}
+	const second = "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n"
+	for _, before := range []string{"", "\r\n", "\n", " ", "hello", "0\r\n\r\n", "5\r\nhello\r\n0\r\n\r\n"} {
+		for _, fields := range []string{
+			"", "Content-Length: 0\r\n", "Content-Length: 5\r\n", "Content-Length: 5\r\nExpect: 100-continue\r\n", "Content-Length: 500\r\n", "Content-Length: 500\r\nExpect: 100-continue\r\n",
+			"Content-Length: 45\r\n", "Content-Length: 47\r\n", "Content-Length: 10\r\n", "Content-Length: 20\r\n", "Transfer-Encoding: chunked\r\n", "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", "Transfer-Encoding: identity\r\n", "Content-Length: 1\r\nContent-Length: 5\r\n",
+			"Upgrade: websocket\r\nConnection: Upgrade\r\n", "Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n",
+		} {
+			for _, first := range []string{"GET", "POST", "HEAD", "OPTIONS", "CONNECT"} {
+				add(first + " / HTTP/1.1\r\nHost: allowed.example\r\n" + fields + "\r\n" + before + second)
+			}
+		}
+	}
 	for _, whole := range []string{"GET http://evil.example/\r\n", "GET /\r\nHost: evil.example\r\n\r\n", "GET http://evil.example/ x\r\n\r\n", "POST / HTTP\r\nHost: evil.example\r\n\r\n", "GET / HTTP/1.1\r\nHost: evil.example", "GET / HTTP/1.1\r\nHost: evil.example\r\n"} {
 		add(whole)
 	}

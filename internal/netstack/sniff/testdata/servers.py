@@ -27,7 +27,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-        self.close_connection = True
 
 
 class HTTP(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
