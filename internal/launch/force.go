@@ -100,13 +100,26 @@ func monitorPID(ctx context.Context, dir statedir.VM) (int, error) {
 // Answers returns nil when the VM's monitor answers, and what is wrong with it
 // when not: at once where it was stopped by a signal.
 func (l *Launcher) Answers(ctx context.Context, vmID string) error {
+	ctx, cancel := context.WithTimeout(ctx, askLimit)
+	defer cancel()
 	m := &Machine{dir: l.dirs.VM(vmID)}
-	if pid, err := monitorPID(ctx, m.dir); err == nil && isStopped(pid) {
-		return fault.New(fault.Unavailable, "the VM's monitor does not answer: its process was stopped").
-			WithHint("kill -CONT %d lets it go on; banger rm --force NAME removes the VM without it", pid)
+	if err := m.stopped(ctx); err != nil {
+		return err
 	}
 	_, err := m.status(ctx)
 	return err
+}
+
+// stopped is the fault of a monitor whose process was stopped by a signal, or nil.
+func (m *Machine) stopped(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, askLimit) // a listener that nobody serves may be full
+	defer cancel()
+	pid, err := monitorPID(ctx, m.dir)
+	if err != nil || !isStopped(pid) {
+		return nil //nolint:nilerr // whoever asks it is told what is wrong with it
+	}
+	return fault.New(fault.Unavailable, "the VM's monitor does not answer: its process was stopped").
+		WithHint("kill -CONT %d lets it go on; banger rm --force NAME removes the VM without it", pid)
 }
 
 func isStopped(pid int) bool {

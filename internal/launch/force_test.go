@@ -7,8 +7,10 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/monitorrpc"
 	"github.com/bangervm/banger/internal/statedir"
 )
 
@@ -59,6 +61,11 @@ func TestEndKillsAMonitorThatStandsStill(t *testing.T) {
 	err = l.Answers(t.Context(), testID)
 	if fault.CodeOf(err) != fault.Unavailable || !strings.Contains(err.Error(), "monitor does not answer") || fault.HintOf(err) == "" {
 		t.Errorf("Answers = %v", err)
+	}
+	m := &Machine{dir: dir}
+	err = m.orderWithin(t.Context(), 50*time.Millisecond, monitorrpc.PathStop, monitorrpc.StopRequest{})
+	if fault.CodeOf(err) != fault.Unavailable || !strings.Contains(err.Error(), "was stopped") || strings.Contains(err.Error(), "deadline") {
+		t.Errorf("an order = %v", err)
 	}
 	if err := l.End(t.Context(), testID); err != nil {
 		t.Errorf("End = %v", err)

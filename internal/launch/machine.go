@@ -174,6 +174,11 @@ func (m *Machine) request(ctx context.Context, method, path string, body any) (*
 		},
 	}
 	resp, err := transport.RoundTrip(req)
+	if errors.Is(err, context.DeadlineExceeded) {
+		if stopped := m.stopped(context.WithoutCancel(ctx)); stopped != nil { // more than that it was slow
+			return nil, stopped
+		}
+	}
 	if err != nil {
 		return nil, unreachable(err)
 	}
