@@ -35,7 +35,7 @@ type Options struct {
 	Warn io.Writer
 }
 
-// pingTimeout bounds the question whether a daemon answers; endTimeout how
+// pingTimeout bounds a question that a daemon answers from memory; endTimeout how
 // long one that agreed to end may take.
 const (
 	pingTimeout = 10 * time.Second
@@ -105,7 +105,7 @@ func Start(ctx context.Context, opts Options) (started bool, err error) {
 func Stop(ctx context.Context, opts Options, force bool) (stopped bool, err error) {
 	c := opts.Client()
 	defer c.Close()
-	switch err := c.StopDaemon(ctx, api.StopDaemon{Force: force}); {
+	switch err := askToEnd(ctx, c, force); {
 	case errors.Is(err, client.ErrNoDaemon):
 		return false, nil
 	case err != nil:
@@ -121,12 +121,30 @@ func quickPing(ctx context.Context, c *client.Client) (api.Ping, error) {
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
 	ping, err := c.Ping(ctx)
-	if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, io.EOF) {
-		// A daemon that was dying took the connection. What answers now, if
-		// anything does, is another.
+	if died(err) {
+		// What answers now, if anything does, is another.
 		return c.Ping(ctx)
 	}
 	return ping, err
+}
+
+// askToEnd asks a daemon to end. One that dies instead of an answer has ended,
+// too. One that does not answer is not waited for: the caller may hold the lock
+// that every other command line needs to start a daemon.
+func askToEnd(ctx context.Context, c *client.Client, force bool) error {
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	err := c.StopDaemon(ctx, api.StopDaemon{Force: force})
+	if died(err) {
+		return nil
+	}
+	return err
+}
+
+// died reports whether a daemon that was dying took the connection.
+func died(err error) bool {
+	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // fits refuses a daemon that this client cannot talk to.
@@ -180,7 +198,7 @@ func endOld(ctx context.Context, c *client.Client, ping api.Ping, opts Options) 
 	if runs(ping.PID, path) {
 		return false, fits(ping)
 	}
-	err = c.StopDaemon(ctx, api.StopDaemon{})
+	err = askToEnd(ctx, c, false)
 	switch {
 	case errors.Is(err, fault.Busy):
 		if opts.Warn != nil {
