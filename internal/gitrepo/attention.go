@@ -26,11 +26,15 @@ const (
 // other bytes than those of the patch.
 var assigns = regexp.MustCompile(`(?:^|\s)(filter|diff|merge|working-tree-encoding)=`)
 
-var meanings = map[string]string{
-	"filter":                "makes git run a filter, if you have one of that name",
-	"diff":                  "makes git diff run a program, if you have one of that name",
-	"merge":                 "makes git merge run a program, if you have one of that name",
-	"working-tree-encoding": "makes git write other bytes than the patch has",
+func meaningOf(attribute string) string {
+	switch attribute {
+	case "filter":
+		return "makes git run a filter, if you have one of that name"
+	case "working-tree-encoding":
+		return "makes git write other bytes than the patch has"
+	default:
+		return "makes git " + attribute + " run a program, if you have one of that name"
+	}
 }
 
 // attention says what a patch does that is easily overlooked: which of the
@@ -103,9 +107,9 @@ func (a *attributes) meaning(line string) string {
 	}
 	var means []string
 	for _, match := range assigns.FindAllStringSubmatch(line, -1) {
-		means = append(means, meanings[match[1]])
+		means = append(means, meaningOf(match[1]))
 	}
-	for _, word := range strings.Fields(line) {
+	for word := range strings.FieldsSeq(line) {
 		if meaning := a.macros[word]; meaning != "" {
 			means = append(means, meaning)
 		}
