@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -65,6 +66,9 @@ func portNote(p api.Port) string {
 		notes = append(notes, guest+" is not here: "+p.Problem)
 	case p.Port != p.GuestPort:
 		notes = append(notes, guest)
+	}
+	if addr, err := netip.ParseAddr(p.Address); err == nil && addr.IsUnspecified() {
+		notes = append(notes, "on all addresses of this host")
 	}
 	if p.Loopback && p.Listening {
 		notes = append(notes, "loopback")
