@@ -42,6 +42,14 @@ func otherNames() map[string][]string {
 	}
 }
 
+// orNone makes an empty object of arguments that are null.
+func orNone(raw json.RawMessage) json.RawMessage {
+	if string(bytes.TrimSpace(raw)) == "null" {
+		return json.RawMessage("{}")
+	}
+	return raw
+}
+
 // lenient takes from arguments what means nothing (an optional argument that is
 // null), makes the command line of a command that is a text, and names the right
 // argument for one that does not exist. What is no object is left to the schema.

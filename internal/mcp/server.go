@@ -94,7 +94,7 @@ func (s *Server) guard(next sdk.MethodHandler) sdk.MethodHandler {
 			return next(ctx, method, req)
 		}
 		if schema := s.inputs[called.Params.Name]; schema != nil {
-			arguments, err := lenient(schema, called.Params.Arguments)
+			arguments, err := lenient(schema, orNone(called.Params.Arguments))
 			if err != nil {
 				return toolError(err), nil
 			}
