@@ -50,7 +50,7 @@ func (c *Config) applyFile(data []byte, from Sources) error {
 }
 
 // fileKeys are the keys of a [[files]] table.
-var fileKeys = []string{"preset", "host", "guest", "mode"}
+func fileKeys() []string { return []string{"preset", "host", "guest", "mode"} }
 
 // applyFiles reads the [[files]] tables.
 func (c *Config) applyFiles(data []byte, lines map[string]int) error {
@@ -65,10 +65,10 @@ func (c *Config) applyFiles(data []byte, lines map[string]int) error {
 			if key := missing.Key(); key[0] == "files" {
 				row, _ := missing.Position()
 				err := fault.New(fault.Invalid, "line %d: unknown key %q", row, strings.Join(key, "."))
-				if near := nearest(key[len(key)-1], fileKeys); near != "" {
+				if near := nearest(key[len(key)-1], fileKeys()); near != "" {
 					return err.WithHint("did you mean files.%s?", near)
 				}
-				return err.WithHint("the keys of files are %s", strings.Join(fileKeys, ", "))
+				return err.WithHint("the keys of files are %s", strings.Join(fileKeys(), ", "))
 			}
 		}
 	}

@@ -159,7 +159,7 @@ func parseElsewhere(s string) (Ref, error) {
 	rest, isDocker := strings.CutPrefix(s, "docker://")
 	ref, err := parseRegistryRef(rest)
 	kind, _, tagged := strings.Cut(s, ":")
-	if isDocker || err == nil && !(tagged && slices.Contains(elsewhere, kind)) {
+	if isDocker || err == nil && (!tagged || !isElsewhere(kind)) {
 		return ref, err
 	}
 	switch kind {
@@ -175,9 +175,11 @@ func parseElsewhere(s string) (Ref, error) {
 	return Ref{}, err
 }
 
-// elsewhere are the kinds of other tools that read like a repository with a tag,
-// but are the names of none.
-var elsewhere = []string{"docker-daemon", "containers-storage", "docker-dir", "ostree"}
+// isElsewhere reports the kinds of other tools that read like a repository with a
+// tag, but are the names of none.
+func isElsewhere(kind string) bool {
+	return slices.Contains([]string{"docker-daemon", "containers-storage", "docker-dir", "ostree"}, kind)
+}
 
 // isPath reports whether s is written as a path, as no reference is.
 func isPath(s string) bool {

@@ -116,7 +116,7 @@ func (m *Machine) stopped(ctx context.Context) error {
 	defer cancel()
 	pid, err := monitorPID(ctx, m.dir)
 	if err != nil || !isStopped(pid) {
-		return nil //nolint:nilerr // whoever asks it is told what is wrong with it
+		return nil // whoever asks it is told what is wrong with it
 	}
 	return fault.New(fault.Unavailable, "the VM's monitor does not answer: its process was stopped").
 		WithHint("kill -CONT %d lets it go on; banger rm --force NAME removes the VM without it", pid)
