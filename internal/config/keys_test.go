@@ -96,6 +96,9 @@ func TestUnknownNamesTheNearest(t *testing.T) {
 			t.Errorf("%s: %v, hint %q; nothing is near", name, err, fault.HintOf(err))
 		}
 	}
+	if _, _, err := load("/none", []string{"BANGER_FOO=1"}); !errors.Is(err, fault.Invalid) || strings.Contains(fault.HintOf(err), "did you mean") {
+		t.Errorf("BANGER_FOO: %v, hint %q; nothing is near", err, fault.HintOf(err))
+	}
 	for key, want := range map[string]string{"hots": "did you mean files.host?", "zzzz": "the keys of files are preset, host, guest, mode"} {
 		if _, err := loadText(t, "[[files]]\n"+key+" = 'x'\n", nil); !errors.Is(err, fault.Invalid) || fault.HintOf(err) != want {
 			t.Errorf("files.%s: %v, hint %q", key, err, fault.HintOf(err))

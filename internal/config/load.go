@@ -130,7 +130,7 @@ func nearest(name string, all []string) string {
 			best, least = candidate, d
 		}
 	}
-	if least > len(name)/2 {
+	if least > len(strings.TrimPrefix(name, "BANGER_"))/2 {
 		return ""
 	}
 	return best
