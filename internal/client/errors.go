@@ -61,7 +61,8 @@ func (c *Client) transportError(ctx context.Context, err error) error {
 	}
 	if ctx.Err() != nil {
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			return fault.Wrap(fault.Unavailable, ctx.Err(), "bangerd did not answer in time")
+			return fault.Wrap(fault.Unavailable, ctx.Err(), "bangerd did not answer in time").
+				WithHint("banger daemon logs; if it hangs, kill it: the next command starts another, and VMs live on")
 		}
 		return fault.Wrap(fault.Canceled, ctx.Err(), "gave up on bangerd's answer")
 	}
