@@ -28,7 +28,7 @@ const (
 )
 
 func (c *configuring) root(context.Context) error {
-	err := c.reset()
+	err := errors.Join(c.reset(), giveUpSpare(DirVM))
 	if err == nil {
 		err = overlay(dirImage, filepath.Join(DirVM, nameSystem), Root, systemOptions)
 	}
@@ -103,7 +103,18 @@ func likeLower(lower, upper string) error {
 }
 
 // homes covers /root and /home with overlays of their own, which a reset keeps.
+// After them nothing more is mounted that the VM's disk needs room for.
 func (c *configuring) homes(context.Context) error {
+	if err := c.coverHomes(); err != nil {
+		return err
+	}
+	if err := setSpareAside(DirVM); err != nil {
+		c.note("no room is kept for the next start: %v", err)
+	}
+	return nil
+}
+
+func (c *configuring) coverHomes() error {
 	for _, name := range []string{"root", "home"} {
 		lower := filepath.Join(dirImage, name)
 		info, err := os.Lstat(lower)
