@@ -30,7 +30,7 @@ func connect(t *testing.T, f *fake, opts *sdk.ClientOptions) *sdk.ClientSession 
 	t.Cleanup(func() {
 		_ = session.Close()
 		cancel()
-		if err := <-served; err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, io.EOF) {
+		if err := <-served; err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrClosedPipe) {
 			t.Error(err)
 		}
 	})

@@ -373,7 +373,7 @@ func awaitDeath(t *testing.T, pidfd int) {
 			continue
 		}
 		if n != 1 || err != nil {
-			t.Fatalf("the VMM outlives its monitor: %d, %v", n, err)
+			t.Fatalf("a process outlives its monitor: %d, %v", n, err)
 		}
 		return
 	}
@@ -396,9 +396,15 @@ func TestMonitorKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = unix.Close(vmm) }()
+	monitor, err := unix.PidfdOpen(g.seen.MonitorPID, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Close(monitor) }()
 	if err := syscall.Kill(g.seen.MonitorPID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
+	awaitDeath(t, monitor)
 	awaitDeath(t, vmm)
 	for s := range g.events {
 		if s.Phase == vm.PhaseExited {

@@ -81,6 +81,8 @@ func flood(t *testing.T, pair [2]agentrpc.GuestMessage, reads bool) {
 	n := <-events
 	_ = guests.Close()
 	<-served
+	r.last().end(vmm.Exit{Cause: vmm.GuestOff})
+	<-r.exited
 	t.Logf("%d messages written, %d events, %d bytes of log", written, n, out.Len())
 	if written < 50 && pair[0].Hello == nil {
 		t.Errorf("only %d messages: that is no flood", written)
@@ -97,8 +99,6 @@ func flood(t *testing.T, pair [2]agentrpc.GuestMessage, reads bool) {
 	if heard := len(r.ports.heard); heard > maxFloodRead {
 		t.Errorf("the ports heard %d times", heard)
 	}
-	r.last().end(vmm.Exit{Cause: vmm.GuestOff})
-	<-r.exited
 }
 
 // shout writes messages until ctx ends, and returns how many were taken.

@@ -41,7 +41,8 @@ func (s *Service) VMChanged(v vm.VM) {
 	f := s.followers[v.ID]
 	if f != nil && (f.startID != v.StartID || !v.State.Alive()) {
 		delete(s.followers, v.ID)
-		s.work.Go(func() { s.settle(v, f) })
+		ended := f
+		s.work.Go(func() { s.settle(v, ended) })
 		f = nil
 	} else if f == nil && !v.State.Alive() {
 		s.work.Go(func() { s.settle(v, nil) })
