@@ -9,13 +9,13 @@ import (
 
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/api"
-	"github.com/bangervm/banger/internal/console"
 	"github.com/bangervm/banger/internal/guest"
 	"github.com/bangervm/banger/internal/guestport"
-	"github.com/bangervm/banger/internal/launch"
+	"github.com/bangervm/banger/internal/monitors"
 	"github.com/bangervm/banger/internal/server"
 	"github.com/bangervm/banger/internal/statedir"
 	"github.com/bangervm/banger/internal/vmdir"
+	"github.com/bangervm/banger/internal/vmlog"
 )
 
 // agentTimeout bounds how long an agent may take to answer. A guest under
@@ -26,7 +26,7 @@ const agentTimeout = 20 * time.Second
 type guests struct {
 	dirs     statedir.Dirs
 	folders  *vmdir.VMs
-	monitors *launch.Launcher
+	monitors *monitors.Launcher
 	key      func(context.Context) string // the user's own private key, or empty
 }
 
@@ -102,9 +102,9 @@ func (g guests) WaitPort(ctx context.Context, vmID string, port int) error {
 type consoles struct{ dirs statedir.Dirs }
 
 func (c consoles) Console(ctx context.Context, req server.LogRequest) (io.ReadCloser, error) {
-	return console.Open(ctx, c.dirs.VM(req.VMID), console.Options{Tail: req.Tail, Follow: req.Follow, Alive: req.Alive})
+	return vmlog.Open(ctx, c.dirs.VM(req.VMID), vmlog.Options{Tail: req.Tail, Follow: req.Follow, Alive: req.Alive})
 }
 
 func (c consoles) EgressLog(ctx context.Context, req server.LogRequest) (io.ReadCloser, error) {
-	return console.OpenEgress(ctx, c.dirs.VM(req.VMID), console.Options{Tail: req.Tail, Follow: req.Follow, Alive: req.Alive})
+	return vmlog.OpenEgress(ctx, c.dirs.VM(req.VMID), vmlog.Options{Tail: req.Tail, Follow: req.Follow, Alive: req.Alive})
 }

@@ -8,7 +8,7 @@ import (
 	"strconv"
 
 	"github.com/bangervm/banger/internal/fault"
-	"github.com/bangervm/banger/internal/names"
+	"github.com/bangervm/banger/internal/hostdns"
 	"github.com/bangervm/banger/internal/sockdiag"
 	"github.com/bangervm/banger/internal/sshkeys"
 	"github.com/bangervm/banger/internal/vm"
@@ -45,7 +45,7 @@ func (d *daemon) listenForNames(ctx context.Context, port int) {
 	}
 	own := vm.NamesAddress(os.Getuid())
 	for try := port; try < min(port+namesTries, 1<<16); try++ { // config has checked the port
-		server, err := names.Listen(ctx, netip.AddrPortFrom(own, uint16(try)), d.addressOf, d.log)
+		server, err := hostdns.Listen(ctx, netip.AddrPortFrom(own, uint16(try)), d.addressOf, d.log)
 		if err == nil {
 			d.names = server
 			break

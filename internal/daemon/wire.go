@@ -14,6 +14,7 @@ import (
 
 	"github.com/bangervm/banger/internal/buildinfo"
 	"github.com/bangervm/banger/internal/gitrepo"
+	"github.com/bangervm/banger/internal/hostdns"
 	"github.com/bangervm/banger/internal/hostinfo"
 	"github.com/bangervm/banger/internal/image"
 	"github.com/bangervm/banger/internal/imagestore"
@@ -21,8 +22,7 @@ import (
 	"github.com/bangervm/banger/internal/kernel"
 	"github.com/bangervm/banger/internal/kernelstore"
 	"github.com/bangervm/banger/internal/kmod"
-	"github.com/bangervm/banger/internal/launch"
-	"github.com/bangervm/banger/internal/names"
+	"github.com/bangervm/banger/internal/monitors"
 	"github.com/bangervm/banger/internal/oci"
 	"github.com/bangervm/banger/internal/operation"
 	"github.com/bangervm/banger/internal/rootfs"
@@ -54,13 +54,13 @@ type daemon struct {
 	kernels    *kernel.Service
 	runner     *operation.Runner
 	folders    *vmdir.VMs
-	launcher   *launch.Launcher
+	launcher   *monitors.Launcher
 	host       host
 
 	namesMu      sync.Mutex
-	names        *names.Server // nil: it does not answer
-	namesProblem string        // why not, though it should
-	resolver     *names.Host
+	names        *hostdns.Server // nil: it does not answer
+	namesProblem string          // why not, though it should
+	resolver     *hostdns.Host
 }
 
 // wire makes the daemon from what is on disk: it opens the database, sweeps
@@ -82,7 +82,7 @@ func wire(ctx context.Context, set *settings, build buildinfo.Info, log *slog.Lo
 	}
 	d := &daemon{
 		dirs: dirs, set: set, build: build, log: log, started: time.Now().UTC(), db: db,
-		host: host{dirs: dirs, set: set}, resolver: names.NewHost(),
+		host: host{dirs: dirs, set: set}, resolver: hostdns.NewHost(),
 	}
 	disks := rootfs.NewDisks(dirs.DiskTemplates())
 	d.folders = vmdir.New(dirs, disks)
@@ -97,7 +97,7 @@ func wire(ctx context.Context, set *settings, build buildinfo.Info, log *slog.Lo
 	set.agent, set.renames = agentPath(self), d.renames
 	archives := initramfs.New(dirs, set.agent, log)
 	known := sshkeys.NewKnownHosts(dirs)
-	d.launcher = launch.New(dirs, []string{self, "monitor"}, log).Confine([]string{self, "confine"})
+	d.launcher = monitors.New(dirs, []string{self, "monitor"}, log).Confine([]string{self, "confine"})
 	guests := d.guests()
 	d.sessions = session.New(session.Deps{
 		Store: db.Sessions(), VMs: sessionVMs{d}, Guests: guests, Pipes: guests, Log: log,

@@ -18,7 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/bangervm/banger/internal/confine"
-	"github.com/bangervm/banger/internal/names"
+	"github.com/bangervm/banger/internal/hostdns"
 	"github.com/bangervm/banger/internal/statedir"
 )
 
@@ -93,7 +93,7 @@ func Host(dirs statedir.Dirs, socket string, settings Settings) World {
 	return World{
 		Dirs: dirs, Socket: socket, Settings: settings,
 		Root: os.DirFS("/"), LookPath: LookPath, Output: output,
-		Confinement: confinement, OpenRW: openRW, CanWrite: canWrite, Space: space, Reach: reach, Resolves: names.NewHost().Resolves,
+		Confinement: confinement, OpenRW: openRW, CanWrite: canWrite, Space: space, Reach: reach, Resolves: hostdns.NewHost().Resolves,
 		Executable: executable, User: name, UID: os.Getuid(), Groups: append(groups, os.Getegid()), Arch: runtime.GOARCH,
 	}
 }

@@ -22,9 +22,9 @@ import (
 
 	"github.com/bangervm/banger/internal/confine"
 	"github.com/bangervm/banger/internal/fault"
-	"github.com/bangervm/banger/internal/launch"
 	"github.com/bangervm/banger/internal/monitor"
 	"github.com/bangervm/banger/internal/monitor/testguest"
+	"github.com/bangervm/banger/internal/monitors"
 	"github.com/bangervm/banger/internal/statedir"
 	"github.com/bangervm/banger/internal/vm"
 )
@@ -49,7 +49,7 @@ type guest struct {
 	t        *testing.T
 	dir      statedir.VM
 	spec     vm.Spec
-	launcher *launch.Launcher
+	launcher *monitors.Launcher
 	machine  vm.Machine
 	events   <-chan vm.Status
 	seen     vm.Status
@@ -82,7 +82,7 @@ func newSecondGuest(t *testing.T, words ...string) *guest {
 	g := &guest{
 		t:        t,
 		dir:      dirs.VM("0123456789abcdef"),
-		launcher: launch.New(dirs, []string{self, "monitor"}, slog.New(slog.NewTextHandler(io.Discard, nil))).Confine([]string{self, "confine"}),
+		launcher: monitors.New(dirs, []string{self, "monitor"}, slog.New(slog.NewTextHandler(io.Discard, nil))).Confine([]string{self, "confine"}),
 		spec: vm.Spec{
 			Format: vm.SpecFormat, VMID: "0123456789abcdef", Name: "guest", StartID: t.Name(),
 			Driver: vm.DriverQEMUTCG, VMM: files.VMM, VCPU: 1, MemoryBytes: 192 << 20,

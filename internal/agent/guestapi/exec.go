@@ -31,7 +31,7 @@ func (s *Server) serveExec(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer func() { _ = conn.Close() }()
-	sess := &execSession{conn: conn, in: in}
+	sess := &execConn{conn: conn, in: in}
 	if err := sess.run(id, req); err != nil && !errors.Is(err, net.ErrClosed) {
 		s.log.Info("the exec connection ended", "err", err)
 	}

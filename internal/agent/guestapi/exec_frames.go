@@ -24,8 +24,8 @@ const (
 	eot = 4
 )
 
-// execSession is one command on one connection.
-type execSession struct {
+// execConn is one command on one connection.
+type execConn struct {
 	conn net.Conn
 	in   *bufio.Reader
 
@@ -38,7 +38,7 @@ type execSession struct {
 
 // run returns when the command has ended and its last frame is sent, or when
 // the connection is gone and the command with it.
-func (s *execSession) run(id Identity, req agentrpc.ExecRequest) error {
+func (s *execConn) run(id Identity, req agentrpc.ExecRequest) error {
 	spec, err := specFor(id, req)
 	if err != nil {
 		return s.sendStartError(err)
@@ -55,7 +55,7 @@ func (s *execSession) run(id Identity, req agentrpc.ExecRequest) error {
 	return s.attend(proc, f)
 }
 
-func (s *execSession) attend(proc *command.Process, f *command.Files) error {
+func (s *execConn) attend(proc *command.Process, f *command.Files) error {
 	var copies sync.WaitGroup
 	outputs := f.Outputs()
 	for i, o := range outputs {
@@ -89,13 +89,13 @@ func (s *execSession) attend(proc *command.Process, f *command.Files) error {
 	return s.send(agentrpc.FrameExit, code[:])
 }
 
-func (s *execSession) send(t agentrpc.FrameType, payload []byte) error {
+func (s *execConn) send(t agentrpc.FrameType, payload []byte) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	return agentrpc.WriteFrame(s.conn, t, payload)
 }
 
-func (s *execSession) sendStartError(err error) error {
+func (s *execConn) sendStartError(err error) error {
 	status := command.StatusCannotRun
 	if se := (*command.StartError)(nil); errors.As(err, &se) {
 		status = se.Status
@@ -105,7 +105,7 @@ func (s *execSession) sendStartError(err error) error {
 }
 
 // copyOut sends output as frames, each with one write and without a copy.
-func (s *execSession) copyOut(o *command.Output, t agentrpc.FrameType, proc *command.Process) {
+func (s *execConn) copyOut(o *command.Output, t agentrpc.FrameType, proc *command.Process) {
 	buf := make([]byte, frameHead+chunk)
 	buf[0] = byte(t)
 	err := o.Each(buf[frameHead:], func(n int) error {
@@ -123,7 +123,7 @@ func (s *execSession) copyOut(o *command.Output, t agentrpc.FrameType, proc *com
 
 // copyIn obeys the client's frames until the command has ended. Without a
 // client the command hangs up.
-func (s *execSession) copyIn(proc *command.Process, f *command.Files, in *stdin) {
+func (s *execConn) copyIn(proc *command.Process, f *command.Files, in *stdin) {
 	var buf []byte
 	for {
 		t, payload, err := agentrpc.ReadFrame(s.in, buf)
@@ -139,7 +139,7 @@ func (s *execSession) copyIn(proc *command.Process, f *command.Files, in *stdin)
 	}
 }
 
-func (s *execSession) obey(t agentrpc.FrameType, payload []byte, proc *command.Process, f *command.Files, in *stdin) error {
+func (s *execConn) obey(t agentrpc.FrameType, payload []byte, proc *command.Process, f *command.Files, in *stdin) error {
 	switch t {
 	case agentrpc.FrameStdin:
 		if in != nil {

@@ -1,6 +1,6 @@
-// Package launch is bangerd's side of the monitors: it starts one for a VM,
+// Package monitors is bangerd's side of the monitors: it starts one for a VM,
 // finds those that live, and speaks monitorrpc with them.
-package launch
+package monitors
 
 import (
 	"bufio"

@@ -1,4 +1,4 @@
-// Package names answers DNS on this host for names of VMs: NAME.vm is the
+// Package hostdns answers DNS on this host for names of VMs: NAME.vm is the
 // address of the VM NAME on the host. Whoever wants such names to be found by
 // every program has the host's resolver forward the domain "vm" here.
 //
@@ -7,7 +7,7 @@
 // .vm there is no such name (NXDOMAIN), and all others are REFUSED. There is no
 // SOA record beside what is not there, so that no resolver keeps it: a VM may be
 // made the next moment.
-package names
+package hostdns
 
 import (
 	"context"
