@@ -33,12 +33,12 @@ import (
 	"github.com/bangervm/banger/internal/kernel/kerneltest"
 	"github.com/bangervm/banger/internal/kernelstore"
 	"github.com/bangervm/banger/internal/kmod"
-	"github.com/bangervm/banger/internal/qemu"
 	"github.com/bangervm/banger/internal/rootfs"
 	"github.com/bangervm/banger/internal/statedir"
 	"github.com/bangervm/banger/internal/vm"
 	"github.com/bangervm/banger/internal/vmlinux"
 	"github.com/bangervm/banger/internal/vmm"
+	"github.com/bangervm/banger/internal/vmm/qemu"
 )
 
 // bootLimit bounds the whole life of a machine.

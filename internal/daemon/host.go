@@ -10,9 +10,9 @@ import (
 	"github.com/bangervm/banger/internal/doctor"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/hostinfo"
-	"github.com/bangervm/banger/internal/qemu"
 	"github.com/bangervm/banger/internal/statedir"
 	"github.com/bangervm/banger/internal/vm"
+	"github.com/bangervm/banger/internal/vmm/qemu"
 )
 
 // host implements vm.Host.

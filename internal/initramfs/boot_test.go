@@ -19,10 +19,10 @@ import (
 	"github.com/bangervm/banger/internal/kernel/kerneltest"
 	"github.com/bangervm/banger/internal/kernelstore"
 	"github.com/bangervm/banger/internal/kmod"
-	"github.com/bangervm/banger/internal/qemu"
 	"github.com/bangervm/banger/internal/rootfs"
 	"github.com/bangervm/banger/internal/statedir"
 	"github.com/bangervm/banger/internal/vmlinux"
+	"github.com/bangervm/banger/internal/vmm/qemu"
 )
 
 func skip(t *testing.T, format string, args ...any) {

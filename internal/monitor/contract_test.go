@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"github.com/bangervm/banger/internal/monitor/testguest"
-	"github.com/bangervm/banger/internal/qemu"
 	"github.com/bangervm/banger/internal/vm"
+	"github.com/bangervm/banger/internal/vmm/qemu"
 )
 
 func TestFakeKeepsTheContract(t *testing.T) {

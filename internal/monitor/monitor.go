@@ -18,9 +18,9 @@ import (
 	"github.com/bangervm/banger/internal/confine"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/monitorrpc"
-	"github.com/bangervm/banger/internal/qemu"
 	"github.com/bangervm/banger/internal/statedir"
 	"github.com/bangervm/banger/internal/vm"
+	"github.com/bangervm/banger/internal/vmm/qemu"
 )
 
 // maxLog bounds console.log and egress.log, in bytes; with the one before it,
