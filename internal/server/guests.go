@@ -55,21 +55,14 @@ func (s *Server) reachable(ctx context.Context, name string) (vm.VM, error) {
 	if err != nil {
 		return vm.VM{}, err
 	}
-	switch v.State {
-	case vm.Paused:
-		return vm.VM{}, fault.New(fault.Conflict, "VM %s is paused", v.Name).WithHint("banger vm resume %s", v.Name)
-	case vm.Starting:
-		if err := s.Guests.Answers(ctx, v.ID); err != nil {
-			return vm.VM{}, err
-		}
-		return vm.VM{}, fault.New(fault.Unavailable, "VM %s is still booting", v.Name).
-			WithHint("banger vm wait %s; banger vm logs %s shows its console", v.Name, v.Name)
-	case vm.Running, vm.Stopping:
-		return v, s.Guests.Answers(ctx, v.ID)
-	default:
-		return vm.VM{}, fault.New(fault.Conflict, "VM %s is not running (%s)", v.Name, v.State).
-			WithHint("banger vm start %s", v.Name)
+	if err := v.Reachable(vm.Starting, vm.Running, vm.Stopping); err != nil {
+		return vm.VM{}, err
 	}
+	if err := s.Guests.Answers(ctx, v.ID); err != nil || v.State != vm.Starting {
+		return v, err
+	}
+	return vm.VM{}, fault.New(fault.Unavailable, "VM %s is still booting", v.Name).
+		WithHint("banger vm wait %s; banger vm logs %s shows its console", v.Name, v.Name)
 }
 
 func (s *Server) health(ctx context.Context, in *Named) (api.Health, error) {

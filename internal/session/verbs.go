@@ -16,15 +16,7 @@ func (s *Service) reachable(ctx context.Context, name string) (vm.VM, error) {
 	if err != nil {
 		return vm.VM{}, err
 	}
-	switch v.State {
-	case vm.Paused:
-		return vm.VM{}, fault.New(fault.Conflict, "VM %s is paused", v.Name).WithHint("banger vm resume %s", v.Name)
-	case vm.Starting, vm.Running, vm.Stopping:
-		return v, nil
-	default:
-		return vm.VM{}, fault.New(fault.Conflict, "VM %s is not running (%s)", v.Name, v.State).
-			WithHint("banger vm start %s", v.Name)
-	}
+	return v, v.Reachable(vm.Starting, vm.Running, vm.Stopping)
 }
 
 // List returns a VM's sessions, oldest first, as they are now.

@@ -63,7 +63,7 @@ func (s *Service) start(ctx context.Context, name string, rescue bool, p operati
 		case err != nil:
 			return VM{}, nil, err
 		case v.State == Paused:
-			return VM{}, nil, fault.New(fault.Conflict, "VM %s is paused", v.Name).WithHint("banger vm resume %s", v.Name)
+			return VM{}, nil, v.Reachable(Starting, Running)
 		case v.State == Stopping:
 			return VM{}, nil, fault.New(fault.Conflict, "VM %s is stopping", v.Name).WithHint("try again when it is stopped")
 		case rescue:

@@ -158,12 +158,10 @@ func (s *Service) setPaused(ctx context.Context, name string, paused bool) (VM, 
 }
 
 func notRunning(v VM) error {
-	state := v.State
-	if state == Running || state == Paused {
-		state = Stopped // it has just ended
+	if v.State == Running || v.State == Paused {
+		v.State = Stopped // it has just ended
 	}
-	return fault.New(fault.Conflict, "VM %s is not running: it is %s", v.Name, state).
-		WithHint("banger vm start %s", v.Name)
+	return v.Reachable()
 }
 
 // Kill sends a signal (name with or without SIG, or number; empty: KILL) to

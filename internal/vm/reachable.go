@@ -1,0 +1,22 @@
+package vm
+
+import (
+	"slices"
+
+	"github.com/bangervm/banger/internal/fault"
+)
+
+// Reachable returns nil if the VM is in one of the states in, in which the
+// caller can work with its guest. Otherwise it returns a Conflict that says
+// what the VM is, and what to do about it.
+func (v VM) Reachable(in ...State) error {
+	switch {
+	case slices.Contains(in, v.State):
+		return nil
+	case v.State == Paused:
+		return fault.New(fault.Conflict, "VM %s is paused", v.Name).WithHint("banger vm resume %s", v.Name)
+	default:
+		return fault.New(fault.Conflict, "VM %s is not running: it is %s", v.Name, v.State).
+			WithHint("banger vm start %s", v.Name)
+	}
+}
