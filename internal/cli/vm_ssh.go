@@ -15,6 +15,7 @@ import (
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/ids"
 )
 
 func (a *App) vmSSHCommand() *cobra.Command {
@@ -168,15 +169,12 @@ func proxyCommand(self, id string) string {
 
 // What ssh is told of a VM goes through a shell, a configuration's syntax and
 // the user's own `Match exec`: only words that mean nothing there may.
-var (
-	plainID   = regexp.MustCompile(`^[0-9a-f]{16}$`)
-	plainWord = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$`)
-)
+var plainWord = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$`)
 
 // plainForSSH refuses an answer of the daemon's that is not one of bangerd's.
 func plainForSSH(v api.VM, access api.SSHAccess) error {
 	switch {
-	case !plainID.MatchString(v.ID):
+	case !ids.Like(v.ID):
 		return fault.New(fault.Internal, "the daemon answered with %q, which is not the id of a VM", v.ID)
 	case !plainWord.MatchString(v.Name):
 		return fault.New(fault.Internal, "the daemon answered with %q, which is not the name of a VM", v.Name)

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/ids"
 	"github.com/bangervm/banger/internal/statedir"
 )
 
@@ -62,7 +63,7 @@ type dirMode struct {
 
 // newChange makes a change that nobody will undo yet. Close it.
 func (g *Git) newChange(top string) (*change, error) {
-	c := &change{id: randomName(), flush: g.flush, step: g.step}
+	c := &change{id: ids.New(), flush: g.flush, step: g.step}
 	c.dir = filepath.Join(g.applies, c.id)
 	for _, dir := range []string{g.applies, c.staging(), filepath.Join(c.staging(), changeBefore), filepath.Join(c.staging(), changeAfter)} {
 		if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {

@@ -5,8 +5,6 @@ package gitrepo
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -136,13 +134,6 @@ func (g *Git) makeVault(ctx context.Context, dir, format string) error {
 
 func objectName(text string) bool {
 	return regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`).MatchString(text)
-}
-
-// randomName is a name that nothing else has.
-func randomName() string {
-	var b [8]byte
-	_, _ = rand.Read(b[:]) // never fails, by its contract
-	return hex.EncodeToString(b[:])
 }
 
 // scratch makes a directory beside a vault, on the same filesystem.

@@ -13,6 +13,7 @@ import (
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/gittree"
+	"github.com/bangervm/banger/internal/ids"
 )
 
 // take reads one pack into quarantine, checks it, and moves it into the vault.
@@ -47,7 +48,7 @@ func (c *collector) take(ctx context.Context, r agentrpc.WorkspaceRepo, in *bufi
 // spool writes a pack that a guest sends to a file, so that no git waits for a
 // guest.
 func (c *collector) spool(ctx context.Context, q *quarantine, in *bufio.Reader) (path string, err error) {
-	path = filepath.Join(q.objects, "pack", guestPack+"-"+randomName()+".pack")
+	path = filepath.Join(q.objects, "pack", guestPack+"-"+ids.New()+".pack")
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return "", err

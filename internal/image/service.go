@@ -3,8 +3,6 @@ package image
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"log/slog"
@@ -14,6 +12,7 @@ import (
 	"time"
 
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/ids"
 )
 
 // Service is the catalog of images. It is safe for concurrent use.
@@ -161,8 +160,5 @@ func summary(names []string) string {
 // before any other method.
 func (s *Service) Sweep(ctx context.Context) error { return s.store.Sweep(ctx) }
 
-func newID() string {
-	var b [6]byte
-	_, _ = rand.Read(b[:]) // never fails: see crypto/rand
-	return hex.EncodeToString(b[:])
-}
+// newID makes the id of an image, which is shorter than those of other records.
+func newID() string { return ids.Hex(6) }

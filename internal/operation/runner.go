@@ -2,8 +2,6 @@ package operation
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,6 +9,7 @@ import (
 	"time"
 
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/ids"
 )
 
 // Store keeps the records of operations. Errors are faults: NotFound for an
@@ -76,7 +75,7 @@ func NewRunner(store Store, now func() time.Time, log *slog.Logger) *Runner {
 // subject the name of what it works on. The work has ctx's values, but does not
 // end with it. Unavailable after Shutdown.
 func (r *Runner) Start(ctx context.Context, kind, subject string, work Work) (Operation, error) {
-	op := Operation{ID: newID(), Kind: kind, Subject: subject, State: Running, CreatedAt: r.now()}
+	op := Operation{ID: ids.New(), Kind: kind, Subject: subject, State: Running, CreatedAt: r.now()}
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	t := newTask(op, cancel, r.now)
 
@@ -243,10 +242,4 @@ func (r *Runner) prune(ctx context.Context) {
 	if err := r.store.Prune(ctx, keepEnded); err != nil {
 		r.log.Warn("old operations not removed", "error", err)
 	}
-}
-
-func newID() string {
-	var b [8]byte
-	_, _ = rand.Read(b[:]) // never fails, by its contract
-	return hex.EncodeToString(b[:])
 }

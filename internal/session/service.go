@@ -2,8 +2,6 @@ package session
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"log/slog"
 	"sync"
 	"time"
@@ -114,10 +112,4 @@ func lostWith(v vm.VM) string {
 		why += ": " + v.ExitReason
 	}
 	return why
-}
-
-func newID() string {
-	var b [idLen / 2]byte
-	_, _ = rand.Read(b[:]) // never fails, by its contract
-	return hex.EncodeToString(b[:])
 }

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/ids"
 )
 
 // State is how far a session is.
@@ -165,7 +166,6 @@ const (
 	maxName    = 63
 	maxCommand = 128 << 10
 	maxRequire = 64
-	idLen      = 16
 )
 
 // StartRequest asks for a session. An empty name is made from the command.
@@ -230,7 +230,7 @@ func ValidateName(name string) error {
 		return fault.New(fault.Invalid, "session name %q is not valid", clip(name)).
 			WithHint("1 to %d letters, digits, and . _ - behind the first", maxName)
 	}
-	if len(name) == idLen && strings.Trim(name, "0123456789abcdef") == "" {
+	if ids.Like(name) {
 		return fault.New(fault.Invalid, "session name %q is not valid: it reads like an id", name).WithHint("choose another name")
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/ids"
 	"github.com/bangervm/banger/internal/vm"
 )
 
@@ -77,7 +78,7 @@ func (s *Service) begun(id string) {
 // insert stores a new session. A name that nobody chose is made so that it is free.
 func (s *Service) insert(ctx context.Context, v vm.VM, req StartRequest) (Session, error) {
 	sess := Session{
-		ID: newID(), VMID: v.ID, StartID: v.StartID, Name: req.Name, Command: req.Command, Mode: req.Mode, Dir: req.Dir,
+		ID: ids.New(), VMID: v.ID, StartID: v.StartID, Name: req.Name, Command: req.Command, Mode: req.Mode, Dir: req.Dir,
 		User: req.User, State: Starting, KeepBytes: req.KeepBytes, CreatedAt: s.now(),
 	}
 	s.mu.Lock()

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/ids"
 )
 
 // boot is all that one start needs and that can fail before the start.
@@ -113,7 +114,7 @@ func (s *Service) launch(ctx context.Context, v VM, rescue bool) (*watch, error)
 	}
 	before := v
 	v, err = s.update(ctx, v.ID, func(v *VM) error {
-		v.State, v.StartID, v.HostBootID, v.Driver = Starting, newID(), b.host.BootID, b.driver.Name
+		v.State, v.StartID, v.HostBootID, v.Driver = Starting, ids.New(), b.host.BootID, b.driver.Name
 		v.ExitReason, v.ExitMessage, v.StartedAt, v.StoppedAt = "", "", s.now(), time.Time{}
 		return nil
 	})

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/ids"
 )
 
 // CheckCreate returns what Create would refuse of a request by itself, so that
@@ -32,7 +33,7 @@ func (c *creation) fill(ctx context.Context) error {
 	c.defaults = c.s.deps.Defaults(ctx)
 	d := c.defaults
 	c.v = VM{
-		ID:          newID(),
+		ID:          ids.New(),
 		Image:       valueOr(c.req.Image, d.Image),
 		VCPU:        valueOr(c.req.VCPU, min(d.VCPU, host.CPUs)),
 		MemoryBytes: valueOr(c.req.MemoryBytes, min(d.MemoryBytes, host.MemoryBytes)),

@@ -2,8 +2,6 @@ package vm
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"log/slog"
 	"sync"
 	"time"
@@ -116,10 +114,3 @@ func (s *Service) Close() {
 }
 
 func (s *Service) now() time.Time { return s.deps.Now().UTC() }
-
-// newID makes the id of a VM or of a start: 16 lower-case hex digits.
-func newID() string {
-	var b [8]byte
-	_, _ = rand.Read(b[:]) // never fails, by its contract
-	return hex.EncodeToString(b[:])
-}

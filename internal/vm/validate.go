@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/ids"
 )
 
 // MinMemoryBytes and MinDiskBytes are the least a VM can have. With less memory
@@ -20,7 +21,6 @@ const (
 const (
 	mib = 1 << 20
 
-	idLen         = 16
 	maxNameLen    = 63 // RFC 1123, section 2.1
 	maxEnvBytes   = 128 << 10
 	maxLabels     = 64
@@ -40,7 +40,7 @@ func ValidateName(name string) error {
 		return fault.New(fault.Invalid, "VM name %q is not valid", clip(name)).
 			WithHint("1 to %d lower-case letters, digits and hyphens, with no hyphen at either end", maxNameLen)
 	}
-	if len(name) == idLen && strings.Trim(name, "0123456789abcdef") == "" {
+	if ids.Like(name) {
 		return fault.New(fault.Invalid, "VM name %q is not valid: it reads like an id", name).
 			WithHint("choose another name")
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -17,6 +16,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/ids"
 	"github.com/bangervm/banger/internal/statedir"
 	"github.com/bangervm/banger/internal/vm"
 )
@@ -90,16 +90,10 @@ func newIdentity(vmID string) (vm.Identity, error) {
 		return vm.Identity{}, fmt.Errorf("encode the host key: %w", err)
 	}
 	return vm.Identity{
-		MachineID: randomHex(16), Token: randomHex(32),
+		MachineID: ids.Hex(16), Token: ids.Hex(32),
 		HostKey:       string(pem.EncodeToMemory(block)),
 		HostPublicKey: string(bytes.TrimSpace(ssh.MarshalAuthorizedKey(key))),
 	}, nil
-}
-
-func randomHex(n int) string {
-	b := make([]byte, n)
-	_, _ = rand.Read(b) // never fails, by its contract
-	return hex.EncodeToString(b)
 }
 
 func readIdentity(path string) (vm.Identity, error) {

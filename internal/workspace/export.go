@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/ids"
 	"github.com/bangervm/banger/internal/operation"
 	"github.com/bangervm/banger/internal/vm"
 )
@@ -98,7 +99,7 @@ func (s *Service) open(ctx context.Context, v vm.VM, req ExportRequest) (*export
 		return nil, fault.New(fault.Conflict, "no workspace was prepared in %s, so there is no work tree to apply it to", v.Name).
 			WithHint("banger vm workspace export %s | git apply", v.Name)
 	}
-	e.w = Workspace{VMID: v.ID, Vault: newID(), Path: req.Path}
+	e.w = Workspace{VMID: v.ID, Vault: ids.New(), Path: req.Path}
 	if e.w.Path == "" {
 		e.w.Path = DefaultPath
 	}
@@ -148,7 +149,7 @@ func (s *Service) write(ctx context.Context, e *exporting) error {
 	if err != nil {
 		return err
 	}
-	id := newID()
+	id := ids.New()
 	if req.File, err = s.deps.Vaults.Export(e.w.VMID, id); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/ids"
 	"github.com/bangervm/banger/internal/operation"
 	"github.com/bangervm/banger/internal/vm"
 )
@@ -62,7 +63,7 @@ func (s *Service) Prepare(ctx context.Context, req PrepareRequest, p operation.P
 		return Prepared{}, err
 	}
 	p.Stage("read")
-	name := newID()
+	name := ids.New()
 	vault, err := s.deps.Vaults.Vault(v.ID, name)
 	if err != nil {
 		return Prepared{}, err

@@ -2,8 +2,6 @@ package workspace
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"io"
 	"log/slog"
@@ -132,14 +130,7 @@ func (s *Service) running(ctx context.Context, name string) (vm.VM, error) {
 	if err != nil {
 		return vm.VM{}, err
 	}
-	switch v.State {
-	case vm.Running:
-		return v, nil
-	case vm.Paused:
-		return vm.VM{}, fault.New(fault.Conflict, "VM %s is paused", v.Name).WithHint("banger vm resume %s", v.Name)
-	default:
-		return vm.VM{}, fault.New(fault.Conflict, "VM %s is not running: it is %s", v.Name, v.State).WithHint("banger vm start %s", v.Name)
-	}
+	return v, v.Reachable(vm.Running)
 }
 
 // closing closes a stream and keeps the first error.
@@ -147,10 +138,4 @@ func closing(c io.Closer, err *error) {
 	if closeErr := c.Close(); *err == nil {
 		*err = closeErr
 	}
-}
-
-func newID() string {
-	var b [8]byte
-	_, _ = rand.Read(b[:]) // never fails, by its contract
-	return hex.EncodeToString(b[:])
 }
