@@ -34,7 +34,7 @@ func direct(ctx context.Context, ask func(context.Context) (api.Channel, error),
 	conn, err := open(ctx, at, guest.Client{Socket: at.Socket, Token: at.Token})
 	switch {
 	case err == nil:
-		return &Stream{Conn: conn}, true, nil
+		return &Stream{conn}, true, nil
 	case elsewhere(err):
 		return nil, false, nil
 	default:

@@ -10,29 +10,16 @@ import (
 
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/stream"
 )
 
 // Stream is a connection to a VM's agent, direct or relayed by the daemon. Bytes
 // that came together with the daemon's answer are read first.
-type Stream struct {
-	net.Conn
-	buffered *bufio.Reader // nil: there are none
-}
-
-// Read reads what the other end sent.
-func (s *Stream) Read(p []byte) (int, error) {
-	if s.buffered != nil && s.buffered.Buffered() > 0 {
-		return s.buffered.Read(p)
-	}
-	return s.Conn.Read(p)
-}
+type Stream struct{ net.Conn }
 
 // CloseWrite says that nothing more will be sent; the other end can go on.
 func (s *Stream) CloseWrite() error {
-	if half, ok := s.Conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return s.Close()
+	return stream.CloseWrite(s.Conn)
 }
 
 // relayedDial is DialVM by way of the daemon.
@@ -97,5 +84,5 @@ func (c *Client) handshake(conn net.Conn, r *http.Request, protocol string) (*St
 		}
 		return nil, answerError(resp)
 	}
-	return &Stream{Conn: conn, buffered: reader}, nil
+	return &Stream{stream.Buffered(conn, reader)}, nil
 }

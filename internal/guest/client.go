@@ -14,6 +14,7 @@ import (
 
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/stream"
 )
 
 // maxBody bounds what is read of a guest's answer, in bytes; maxHead its head.
@@ -48,7 +49,7 @@ func (c Client) Exec(ctx context.Context, req agentrpc.ExecRequest) (net.Conn, e
 	if err != nil {
 		return nil, err
 	}
-	return after(conn, resp), nil
+	return stream.Buffered(conn, resp.in), nil
 }
 
 // upgrade asks for a protocol on a connection of its own, which the caller closes.
@@ -71,39 +72,6 @@ func (c Client) upgrade(ctx context.Context, path, protocol string, req any, ref
 		err = unavailable(ctx, ctx.Err())
 	}
 	return nil, nil, errors.Join(err, conn.Close())
-}
-
-// after is an upgraded connection, from what follows the answer on.
-func after(conn net.Conn, resp *answer) net.Conn {
-	if resp.in.Buffered() == 0 {
-		return conn
-	}
-	return &upgraded{Conn: conn, in: resp.in}
-}
-
-// upgraded is a connection whose first bytes were read along with the answer.
-type upgraded struct {
-	net.Conn
-	in *bufio.Reader
-}
-
-func (u *upgraded) Read(p []byte) (int, error) {
-	if u.in == nil {
-		return u.Conn.Read(p)
-	}
-	n, err := u.in.Read(p)
-	if u.in.Buffered() == 0 {
-		u.in = nil
-	}
-	return n, err
-}
-
-// CloseWrite ends this side's half of the connection, where the transport can.
-func (u *upgraded) CloseWrite() error {
-	if c, ok := u.Conn.(interface{ CloseWrite() error }); ok {
-		return c.CloseWrite()
-	}
-	return nil
 }
 
 // answer is the agent's answer to a request; in is what it is read from.

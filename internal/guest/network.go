@@ -9,6 +9,7 @@ import (
 
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/stream"
 )
 
 // maxWord and maxCommand bound what a guest says of a process, in bytes.
@@ -26,7 +27,7 @@ func (c Client) DialGuest(ctx context.Context, req agentrpc.DialRequest) (net.Co
 	if err != nil {
 		return nil, err
 	}
-	conn = after(conn, resp)
+	conn = stream.Buffered(conn, resp.in)
 	if req.Network == "udp" {
 		return agentrpc.NewDatagrams(conn, conn), nil
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/stream"
 )
 
 // maxSessions bounds the description of all sessions, in bytes, and maxOutput
@@ -97,7 +98,7 @@ func (c Client) AttachSession(ctx context.Context, id string, req agentrpc.Sessi
 	if err != nil {
 		return nil, gone(err)
 	}
-	return after(conn, resp), nil
+	return stream.Buffered(conn, resp.in), nil
 }
 
 // gone is the error for a session that banger knows and this agent does not.

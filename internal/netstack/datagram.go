@@ -149,8 +149,8 @@ func (d *datagramFlow) receive(conn net.Conn) {
 		return
 	}
 	defer route.Release()
-	buf := buffers.Get().(*[copyBuffer]byte)
-	defer buffers.Put(buf)
+	buf := datagrams.Get().(*[maxDatagram]byte)
+	defer datagrams.Put(buf)
 	for {
 		read, err := conn.Read(buf[:])
 		if err == nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/bangervm/banger/internal/egress"
 	"github.com/bangervm/banger/internal/netstack/sniff"
+	"github.com/bangervm/banger/internal/stream"
 )
 
 // follower looks at what a guest says behind what told its destination first.
@@ -38,7 +39,7 @@ func (h *hearing) rest(host io.Writer) error {
 	if err := h.pass(host, h.prefix[:first]); err != nil {
 		return err
 	}
-	more, buf := h.prefix[first:], make([]byte, idleBuffer)
+	more, buf := h.prefix[first:], make([]byte, stream.SmallBuffer)
 	waits, looks := false, 0
 	for {
 		passed, err := h.judge(next, more, host)

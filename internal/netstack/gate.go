@@ -10,6 +10,7 @@ import (
 
 	"github.com/bangervm/banger/internal/egress"
 	"github.com/bangervm/banger/internal/netstack/sniff"
+	"github.com/bangervm/banger/internal/stream"
 )
 
 const (
@@ -42,7 +43,7 @@ func (f *flow) gate(guest *guestConn, host io.Writer) error {
 	if !f.needsHost {
 		return nil
 	}
-	h := &hearing{f: f, guest: guest, prefix: make([]byte, 0, idleBuffer)}
+	h := &hearing{f: f, guest: guest, prefix: make([]byte, 0, stream.SmallBuffer)}
 	defer h.drop()
 	said, err := h.first()
 	if err != nil || len(h.prefix) == 0 {
@@ -102,7 +103,7 @@ func (h *hearing) grow() bool {
 
 // hold counts that so many bytes are held back.
 func (h *hearing) hold(bytes int64) bool {
-	more := max(bytes-idleBuffer, 0) - h.counts
+	more := max(bytes-stream.SmallBuffer, 0) - h.counts
 	if h.f.n.held.Add(more) > maxHeld && more > 0 {
 		h.f.n.held.Add(-more)
 		return false

@@ -13,6 +13,7 @@ import (
 
 	"github.com/bangervm/banger/internal/monitorrpc"
 	"github.com/bangervm/banger/internal/netstack/sniff"
+	"github.com/bangervm/banger/internal/stream"
 )
 
 // firstFlight is what Go's client says first for a name.
@@ -94,7 +95,7 @@ func TestWhatIsHeldBackIsBounded(t *testing.T) {
 	full := 0
 	var all []*hearing
 	for {
-		h := &hearing{f: f, prefix: make([]byte, 0, idleBuffer)}
+		h := &hearing{f: f, prefix: make([]byte, 0, stream.SmallBuffer)}
 		all = append(all, h)
 		for cap(h.prefix) < sniff.MaxPrefix && h.grow() {
 			h.prefix = h.prefix[:cap(h.prefix)]
@@ -132,7 +133,7 @@ func TestTooManyPieces(t *testing.T) {
 	m := boot(t, "default deny\nallow 203.0.113.7")
 	guest := &drip{}
 	f := m.net.begin(protocolTCP, 4000, netip.MustParseAddrPort(outside4))
-	h := &hearing{f: f, guest: guest, prefix: make([]byte, 0, idleBuffer)}
+	h := &hearing{f: f, guest: guest, prefix: make([]byte, 0, stream.SmallBuffer)}
 	if _, err := h.first(); err == nil || guest.said != maxLooks {
 		t.Errorf("after %d pieces: %v", guest.said, err)
 	}

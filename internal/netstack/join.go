@@ -1,46 +1,36 @@
 package netstack
 
 import (
+	"context"
 	"net"
 	"sync"
-	"sync/atomic"
+
+	"github.com/bangervm/banger/internal/stream"
 )
 
-// joinStreams passes bytes between two connections, until both directions have
-// ended or one failed. The caller closes both.
-func joinStreams(a, b net.Conn) {
-	var count atomic.Int64
-	var back sync.WaitGroup
-	half := func(dst, src net.Conn) {
-		if err := pass(dst, src, &count); err != nil {
-			_ = a.Close()
-			_ = b.Close()
-		}
-	}
-	back.Go(func() { half(a, b) })
-	half(b, a)
-	back.Wait()
-}
+//nolint:gochecknoglobals // a cache of memory
+var datagrams = sync.Pool{New: func() any { return new([maxDatagram]byte) }}
 
-// joinDatagrams passes datagrams between two connections until one ends, which
-// closes the other. Who opened the flow ends it when it is idle.
-func joinDatagrams(guest, peer net.Conn) {
-	var back sync.WaitGroup
-	half := func(dst, src net.Conn) {
-		defer func() { _, _ = guest.Close(), peer.Close() }()
-		buf := buffers.Get().(*[copyBuffer]byte)
-		defer buffers.Put(buf)
-		for {
-			read, err := src.Read(buf[:])
-			if err == nil {
-				_, err = dst.Write(buf[:read])
-			}
-			if err != nil && !passing(err) {
-				return
+// joinDatagrams passes datagrams between two connections until one ends, or ctx,
+// and closes both. Who opened the flow ends it when it is idle.
+func joinDatagrams(ctx context.Context, guest, peer net.Conn) {
+	half := func(dst, src net.Conn) func() error {
+		return func() error {
+			buf := datagrams.Get().(*[maxDatagram]byte)
+			defer datagrams.Put(buf)
+			for {
+				read, err := src.Read(buf[:])
+				if err == nil {
+					_, err = dst.Write(buf[:read])
+				}
+				if err != nil && !passing(err) {
+					return err
+				}
 			}
 		}
 	}
-	back.Go(func() { half(guest, peer) })
-	half(peer, guest)
-	back.Wait()
+	_ = stream.Both(ctx, half(guest, peer), half(peer, guest), func(error) { // an end is a failure here
+		_ = guest.Close()
+		_ = peer.Close()
+	})
 }

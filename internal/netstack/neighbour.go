@@ -14,6 +14,7 @@ import (
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/statedir"
+	"github.com/bangervm/banger/internal/stream"
 )
 
 // A neighbour's socket takes one request a connection: a line of JSON, which one
@@ -105,10 +106,10 @@ func (n *Network) ServeNeighbour(ctx context.Context, conn net.Conn) {
 		return
 	}
 	if request.Proto == "udp" {
-		joinDatagrams(guest, agentrpc.NewDatagrams(conn, r))
+		joinDatagrams(ctx, guest, agentrpc.NewDatagrams(conn, r))
 		return
 	}
-	joinStreams(guest, &bufferedConn{Conn: conn, r: r})
+	_ = stream.Join(ctx, guest, stream.Buffered(conn, r)) // nobody waits for how it went
 }
 
 // admit reads the request and, if it is a neighbour's, connects to the guest.
@@ -151,20 +152,4 @@ func (n *Network) neighbourAddress(request neighbourRequest) (netip.Addr, bool) 
 		}
 	}
 	return netip.Addr{}, false
-}
-
-// bufferedConn is a connection whose first bytes were read already.
-type bufferedConn struct {
-	net.Conn
-	r *bufio.Reader
-}
-
-func (c *bufferedConn) Read(p []byte) (int, error) { return c.r.Read(p) }
-
-// CloseWrite ends the direction to the peer.
-func (c *bufferedConn) CloseWrite() error {
-	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return nil
 }

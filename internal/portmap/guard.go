@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/bangervm/banger/internal/monitorrpc"
+	"github.com/bangervm/banger/internal/stream"
 	"github.com/bangervm/banger/internal/vm"
 )
 
@@ -119,8 +120,8 @@ func misdirected(ctx context.Context, conn net.Conn, request *misdirectedError) 
 	defer stop()
 	_, err := fmt.Fprintf(conn, "HTTP/1.1 %s\r\nContent-Type: text/plain; charset=utf-8\r\n"+
 		"Content-Length: %d\r\nConnection: close\r\n\r\n%s", status, len(body), body)
-	if err == nil && closeWrite(conn) == nil {
-		buf := make([]byte, smallBuffer)
+	if err == nil && stream.CloseWrite(conn) == nil {
+		buf := make([]byte, stream.SmallBuffer)
 		for n, left := 0, maxHead; err == nil && left > 0; left -= n {
 			n, err = conn.Read(buf)
 		}

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/bangervm/banger/internal/stream"
 )
 
 const (
@@ -100,7 +102,7 @@ func (s *screen) look() (err error) {
 		if err := s.limit(began, kind); err != nil {
 			return err
 		}
-		h.data = slices.Grow(h.data, smallBuffer)
+		h.data = slices.Grow(h.data, stream.SmallBuffer)
 		var n int
 		n, err = s.Conn.Read(h.data[len(h.data):min(cap(h.data), maxHead)])
 		h.data = h.data[:len(h.data)+n]

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/bangervm/banger/internal/stream"
 )
 
 // webServer is one in the guest, whose port is on the host.
@@ -202,15 +204,15 @@ func TestScreenThatSleptReadsOn(t *testing.T) {
 	}
 	defer func() { _ = server.Close() }()
 	for _, text := range []string{
-		"GET /" + strings.Repeat("x", 5*smallBuffer) + " HTTP/1.1\r\nHost: evil.example\r\n\r\n",
-		strings.Repeat("X", 3*smallBuffer) + " / HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+		"GET /" + strings.Repeat("x", 5*stream.SmallBuffer) + " HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+		strings.Repeat("X", 3*stream.SmallBuffer) + " / HTTP/1.1\r\nHost: evil.example\r\n\r\n",
 	} {
 		if _, err := io.WriteString(client, text); err != nil {
 			t.Fatal(err)
 		}
 		until(t, "the whole request", func() bool { return buffered(t, server) == len(text) })
 		s := &screen{Conn: server, allowed: func(string) bool { return false }, patience: -time.Hour}
-		_, err := io.ReadFull(s, make([]byte, smallBuffer))
+		_, err := io.ReadFull(s, make([]byte, stream.SmallBuffer))
 		if _, refused := errors.AsType[*misdirectedError](err); !refused {
 			t.Fatalf("%.10q…: %v", text, err)
 		}

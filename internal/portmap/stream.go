@@ -3,19 +3,14 @@ package portmap
 import (
 	"context"
 	"errors"
-	"io"
 	"net"
-	"sync"
 	"time"
+
+	"github.com/bangervm/banger/internal/stream"
 )
 
-const (
-	// An idle direction holds a small buffer, a busy one borrows a large one.
-	smallBuffer = 4 << 10
-	largeBuffer = 128 << 10
-	// acceptPause is how long a listener rests when the host is out of something.
-	acceptPause = 100 * time.Millisecond
-)
+// acceptPause is how long a listener rests when the host is out of something.
+const acceptPause = 100 * time.Millisecond
 
 // accept serves a listener until it is closed.
 func (m *Map) accept(l net.Listener, e *entry) {
@@ -56,84 +51,20 @@ func (m *Map) serve(ctx context.Context, host net.Conn, e *entry) {
 		reset(host)
 		return
 	}
-	cut := func() {
-		reset(host)
-		_ = guest.Close()
-	}
-	stop := context.AfterFunc(ctx, cut)
-	defer stop()
-	// Each direction ends by itself; an error in one is the end of both.
-	var both sync.WaitGroup
-	both.Go(func() {
-		if carry(host, guest) != nil {
-			cut()
-		}
-	})
-	both.Go(func() {
-		err := carry(guest, m.screened(e, host))
+	toGuest := func() error {
+		err := stream.Copy(guest, m.screened(e, host))
 		if refused, ok := errors.AsType[*misdirectedError](err); ok {
 			misdirected(ctx, host, refused)
 		}
-		if err != nil {
-			cut()
-		}
+		return err
+	}
+	toHost := func() error { return stream.Copy(host, guest) }
+	_ = stream.Both(ctx, toGuest, toHost, func(error) { // whose end both sides see
+		reset(host)
+		_ = guest.Close()
 	})
-	both.Wait()
 	_ = host.Close()
 	_ = guest.Close()
-}
-
-// bufferPool keeps the large buffers that no connection has borrowed.
-type bufferPool struct{ pool sync.Pool }
-
-func (p *bufferPool) get() *[largeBuffer]byte {
-	if b, ok := p.pool.Get().(*[largeBuffer]byte); ok {
-		return b
-	}
-	return new([largeBuffer]byte)
-}
-
-var buffers bufferPool //nolint:gochecknoglobals // a pool is of the process
-
-// carry copies until from's end, which it passes on. Its own loop, since
-// io.Copy would hold a large buffer for each idle connection.
-func carry(to net.Conn, from io.Reader) error {
-	small := make([]byte, smallBuffer)
-	buf := small
-	var large *[largeBuffer]byte
-	giveBack := func() {
-		if large != nil {
-			buffers.pool.Put(large)
-			large, buf = nil, small
-		}
-	}
-	defer giveBack()
-	for {
-		n, err := from.Read(buf)
-		if n > 0 {
-			if _, err := to.Write(buf[:n]); err != nil {
-				return err
-			}
-		}
-		switch {
-		case errors.Is(err, io.EOF):
-			return closeWrite(to)
-		case err != nil:
-			return err
-		case large == nil && n == len(buf):
-			large = buffers.get()
-			buf = large[:]
-		case large != nil && n <= smallBuffer:
-			giveBack()
-		}
-	}
-}
-
-func closeWrite(c net.Conn) error {
-	if half, ok := c.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return c.Close()
 }
 
 // reset closes a connection so that the peer sees that it failed, where the

@@ -2,14 +2,14 @@ package server
 
 import (
 	"bufio"
-	"io"
+	"context"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/stream"
 )
 
 // splice returns what answers 101 and then passes bytes between the client and
@@ -17,7 +17,7 @@ import (
 // the daemon's end would cut for good is named by what, in a user's words; empty:
 // the client goes on with it by itself.
 func (s *Server) splice(guest net.Conn, protocol, what string) func(http.ResponseWriter, *http.Request) {
-	return func(w http.ResponseWriter, _ *http.Request) {
+	return func(w http.ResponseWriter, r *http.Request) {
 		s.streams.Add(1)
 		defer s.streams.Done()
 		if what != "" {
@@ -34,17 +34,16 @@ func (s *Server) splice(guest net.Conn, protocol, what string) func(http.Respons
 		if err := switchProtocols(early.Writer, protocol, w.Header().Get(api.BuildHeader)); err != nil {
 			return
 		}
-		done := make(chan struct{})
-		defer close(done)
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
 		go func() {
 			select {
 			case <-s.ending:
-				_ = client.Close()
-				_ = guest.Close()
-			case <-done:
+				cancel()
+			case <-ctx.Done():
 			}
 		}()
-		passBoth(client, early.Reader, guest)
+		_ = stream.Join(ctx, stream.Buffered(client, early.Reader), guest) // both ends see how it ended
 	}
 }
 
@@ -55,42 +54,4 @@ func switchProtocols(w *bufio.Writer, protocol, build string) error {
 		return err
 	}
 	return w.Flush()
-}
-
-// passBoth copies both ways. The end of one direction is passed on as such,
-// and the other goes on; an error ends both.
-func passBoth(client net.Conn, early *bufio.Reader, guest net.Conn) {
-	var both sync.WaitGroup
-	abort := func() {
-		_ = client.Close()
-		_ = guest.Close()
-	}
-	both.Go(func() {
-		if pass(guest, early, client) != nil {
-			abort()
-		}
-	})
-	both.Go(func() {
-		if pass(client, nil, guest) != nil {
-			abort()
-		}
-	})
-	both.Wait()
-}
-
-// pass copies from src, of which early holds the first bytes (or is nil), to
-// dst, and then closes dst for writing.
-func pass(dst net.Conn, early *bufio.Reader, src net.Conn) error {
-	if early != nil && early.Buffered() > 0 {
-		if _, err := io.CopyN(dst, early, int64(early.Buffered())); err != nil {
-			return err
-		}
-	}
-	if _, err := io.Copy(dst, src); err != nil {
-		return err
-	}
-	if half, ok := dst.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return dst.Close()
 }

@@ -1,7 +1,7 @@
 package guestapi
 
 import (
-	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -11,13 +11,12 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/stream"
 )
 
 const (
@@ -73,8 +72,7 @@ func (s *Server) serveDial(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer func() { _ = conn.Close() }()
-	early, _ := in.Peek(in.Buffered()) // it has them: no error
-	join(conn, io.MultiReader(bytes.NewReader(early), conn), target, req.Network == "udp")
+	join(r.Context(), stream.Buffered(conn, in), target, req.Network == "udp")
 }
 
 // checkDial takes what needs no resolver.
@@ -97,58 +95,24 @@ func checkDial(req agentrpc.DialRequest) error {
 	return nil
 }
 
-// join passes on between the host's connection, which from reads, and the
-// target, until both directions have ended or one has failed.
-func join(host net.Conn, from io.Reader, target net.Conn, datagrams bool) {
-	out, back := forward, forward
+// join passes on between the host's connection and the target, until both
+// directions have ended or one has failed.
+func join(ctx context.Context, host, target net.Conn, datagrams bool) {
+	answering := stream.NewLingering(target, lingerTimeout)
+	out := func() error { return stream.Copy(target, host) }
+	back := func() error { return stream.Copy(host, answering) }
 	if datagrams {
-		out, back = sendDatagrams, receiveDatagrams
+		out = func() error { return sendDatagrams(target, host) }
+		back = func() error { return receiveDatagrams(host, answering) }
 	}
-	closeBoth := func() { _ = host.Close(); _ = target.Close() }
-	answering := &lingering{Conn: target}
-	var work sync.WaitGroup
-	work.Go(func() {
-		if back(host, answering) != nil {
-			closeBoth()
-		}
+	asking := func() error {
+		defer answering.Linger()
+		return out()
+	}
+	_ = stream.Both(ctx, asking, back, func(error) { // each end sees it
+		_ = host.Close()
+		_ = target.Close()
 	})
-	if out(target, from) != nil {
-		closeBoth()
-	}
-	answering.begin()
-	work.Wait()
-}
-
-// lingering is a connection that, from begin on, must say something now and then.
-type lingering struct {
-	net.Conn
-	begun atomic.Bool
-}
-
-func (l *lingering) begin() {
-	l.begun.Store(true)
-	_ = l.SetReadDeadline(time.Now().Add(lingerTimeout)) // closed meanwhile is as well
-}
-
-func (l *lingering) Read(p []byte) (int, error) {
-	if l.begun.Load() {
-		if err := l.SetReadDeadline(time.Now().Add(lingerTimeout)); err != nil {
-			return 0, err
-		}
-	}
-	return l.Conn.Read(p)
-}
-
-// forward copies, and passes on the end.
-func forward(dst net.Conn, src io.Reader) error {
-	if _, err := io.Copy(dst, src); err != nil {
-		return err
-	}
-	half, ok := dst.(interface{ CloseWrite() error })
-	if !ok {
-		return errors.ErrUnsupported
-	}
-	return half.CloseWrite()
 }
 
 // sendDatagrams sends what comes in frames. The host's end is the end of all:

@@ -15,6 +15,7 @@ import (
 
 	"github.com/bangervm/banger/internal/agent/session"
 	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/stream"
 )
 
 const (
@@ -99,12 +100,9 @@ type tracked struct {
 	l *oneConn
 }
 
-// CloseWrite ends this side's half of the connection, where the transport can.
+// CloseWrite ends this side's half of the connection.
 func (t *tracked) CloseWrite() error {
-	if half, ok := t.Conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return nil
+	return stream.CloseWrite(t.Conn)
 }
 
 func (t *tracked) Close() error {

@@ -2,12 +2,13 @@ package sshserver
 
 import (
 	"context"
-	"io"
 	"net"
 	"strconv"
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/bangervm/banger/internal/stream"
 )
 
 const dialTimeout = 15 * time.Second
@@ -56,28 +57,5 @@ func connect(ctx context.Context, nc ssh.NewChannel, network, addr string) {
 		return
 	}
 	go ssh.DiscardRequests(requests)
-	join(ctx, ch, conn)
-}
-
-// join copies both ways, each until its own end, and closes both.
-func join(ctx context.Context, ch ssh.Channel, conn net.Conn) {
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
-	defer stop()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_, _ = io.Copy(conn, ch)
-		if half, ok := conn.(interface{ CloseWrite() error }); ok {
-			_ = half.CloseWrite()
-		}
-	}()
-	// Of a connection that broke there is nothing to wait for.
-	if _, err := io.Copy(ch, conn); err != nil {
-		_ = ch.Close()
-	} else {
-		_ = ch.CloseWrite()
-	}
-	<-done
-	_ = ch.Close()
-	_ = conn.Close()
+	_ = stream.Join(ctx, ch, conn) // its client sees how it ended
 }

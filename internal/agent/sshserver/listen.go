@@ -6,6 +6,8 @@ import (
 	"strconv"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/bangervm/banger/internal/stream"
 )
 
 // firstFree is the first port that is not root's alone.
@@ -105,5 +107,5 @@ func (c *client) hand(ctx context.Context, conn net.Conn, kind string, data []by
 		return
 	}
 	go ssh.DiscardRequests(requests)
-	join(ctx, ch, conn)
+	_ = stream.Join(ctx, ch, conn) // its client sees how it ended
 }

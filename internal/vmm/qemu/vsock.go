@@ -15,6 +15,7 @@ import (
 
 	"github.com/bangervm/banger/internal/seriallink"
 	"github.com/bangervm/banger/internal/statedir"
+	"github.com/bangervm/banger/internal/stream"
 )
 
 const (
@@ -122,13 +123,15 @@ func (v *hybridVsock) oneLink(ctx context.Context, dial func(context.Context) (n
 
 // fromGuest connects a stream of the guest to the host's socket for its port.
 func (v *hybridVsock) fromGuest(ctx context.Context, port uint32) func(net.Conn) {
-	ctx, cancel := context.WithTimeout(ctx, connectLimit)
+	dialing, cancel := context.WithTimeout(ctx, connectLimit)
 	defer cancel()
-	conn, err := statedir.DialUnix(ctx, v.path+"_"+strconv.FormatUint(uint64(port), 10))
+	conn, err := statedir.DialUnix(dialing, v.path+"_"+strconv.FormatUint(uint64(port), 10))
 	if err != nil {
 		return nil
 	}
-	return func(guest net.Conn) { relay(guest, conn) }
+	// The link ends its streams itself, after what came through it is read.
+	ctx = context.WithoutCancel(ctx)
+	return func(guest net.Conn) { _ = stream.Join(ctx, guest, conn) }
 }
 
 func (v *hybridVsock) accept(ctx context.Context) {
@@ -180,7 +183,7 @@ func (v *hybridVsock) fromHost(ctx context.Context, conn *net.UnixConn) {
 		_ = guest.Close()
 		return
 	}
-	relay(guest, conn)
+	_ = stream.Join(ctx, guest, conn) // the failure of either is of no interest here
 }
 
 func (v *hybridVsock) dial(ctx context.Context, port uint32) (net.Conn, error) {
@@ -233,30 +236,4 @@ func readConnect(r io.Reader) (uint32, error) {
 		return 0, fmt.Errorf("unexpected port %q", number)
 	}
 	return uint32(port), nil
-}
-
-// halfCloser is a connection whose two directions end apart.
-type halfCloser interface {
-	net.Conn
-	CloseWrite() error
-}
-
-// relay copies both ways between a and b, passing on each end of file, until
-// both directions have ended or one has failed. It closes both.
-func relay(a, b net.Conn) {
-	defer func() { _ = a.Close() }()
-	defer func() { _ = b.Close() }()
-	var back sync.WaitGroup
-	back.Go(func() { oneWay(a, b) })
-	oneWay(b, a)
-	back.Wait()
-}
-
-func oneWay(dst, src net.Conn) {
-	_, err := io.Copy(dst, src)
-	half, ok := dst.(halfCloser)
-	if err != nil || !ok || half.CloseWrite() != nil {
-		_ = dst.Close()
-		_ = src.Close()
-	}
 }
