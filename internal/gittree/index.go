@@ -100,17 +100,28 @@ func ReadIndex(path, format string) (*gitindex.Index, error) {
 	return gitindex.Parse(data, gitindex.HashSize(format))
 }
 
-func copyFile(from, to string) (err error) {
+func copyFile(from, to string) error {
 	in, err := os.Open(from)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = in.Close() }()
+	root, err := os.OpenRoot(filepath.Dir(to))
+	if err != nil {
+		return err
+	}
+	return errors.Join(CopyFile(in, root, filepath.Base(to)), root.Close())
+}
+
+// CopyFile copies what is in a file, and its time, to a new file that only its
+// owner may read: git believes an entry only if the file is older than the index.
+// An error leaves what was copied by then.
+func CopyFile(in *os.File, to *os.Root, name string) error {
 	info, err := in.Stat()
 	if err != nil {
 		return err
 	}
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	out, err := to.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
@@ -118,6 +129,5 @@ func copyFile(from, to string) (err error) {
 	if err = errors.Join(err, out.Close()); err != nil {
 		return err
 	}
-	// Git believes an entry only if the file is older than the index.
-	return os.Chtimes(to, info.ModTime(), info.ModTime())
+	return to.Chtimes(name, info.ModTime(), info.ModTime())
 }
