@@ -13,8 +13,10 @@ import (
 	"time"
 
 	"github.com/bangervm/banger/internal/buildinfo"
+	"github.com/bangervm/banger/internal/gitapply"
 	"github.com/bangervm/banger/internal/gitrepo"
 	"github.com/bangervm/banger/internal/hostdns"
+	"github.com/bangervm/banger/internal/hostgit"
 	"github.com/bangervm/banger/internal/hostinfo"
 	"github.com/bangervm/banger/internal/image"
 	"github.com/bangervm/banger/internal/imagestore"
@@ -102,9 +104,10 @@ func wire(ctx context.Context, set *settings, build buildinfo.Info, log *slog.Lo
 	d.sessions = session.New(session.Deps{
 		Store: db.Sessions(), VMs: sessionVMs{d}, Guests: guests, Pipes: guests, Log: log,
 	})
-	git := gitrepo.New(gitrepo.DefaultLimits(), dirs.Applies())
+	git := hostgit.New(hostgit.DefaultLimits())
+	applier := gitapply.New(git, dirs.Applies(), gitapply.SyncFilesystem)
 	d.workspaces = workspace.New(workspace.Deps{
-		Store: db.Workspaces(), VMs: workspaces{d}, Git: git, Guests: guests,
+		Store: db.Workspaces(), VMs: workspaces{d}, Git: gitrepo.New(git), Applier: applier, Guests: guests,
 		Vaults: vmdir.NewVaults(dirs), Log: log,
 	})
 	d.vms = vm.New(vm.Deps{
@@ -121,7 +124,7 @@ func wire(ctx context.Context, set *settings, build buildinfo.Info, log *slog.Lo
 	d.runner = operation.NewRunner(db.Operations(), time.Now, log)
 	sweeps := []func(context.Context) error{
 		d.runner.Recover, d.images.Sweep, d.kernels.Sweep, source.Sweep, d.vms.Reconcile, d.sessions.Reconcile, d.workspaces.Sweep,
-		disks.Sweep, d.recoverApplies(git),
+		disks.Sweep, d.recoverApplies(applier),
 		func(ctx context.Context) error { return archives.Sweep(ctx, time.Now()) },
 		func(ctx context.Context) error { return d.keepKnown(ctx, known) },
 		d.serveNames,

@@ -5,7 +5,7 @@ import (
 	"io"
 
 	"github.com/bangervm/banger/internal/agentrpc"
-	"github.com/bangervm/banger/internal/gitrepo"
+	"github.com/bangervm/banger/internal/gitapply"
 	"github.com/bangervm/banger/internal/vm"
 	"github.com/bangervm/banger/internal/workspace"
 )
@@ -27,9 +27,9 @@ func (g guests) Workspace(ctx context.Context, vmID string, req workspace.GuestR
 
 // recoverApplies undoes the patches that were cut off when they were applied to
 // work trees of the user's. What cannot be undone stops no daemon.
-func (d *daemon) recoverApplies(git *gitrepo.Git) func(context.Context) error {
+func (d *daemon) recoverApplies(applier *gitapply.Applier) func(context.Context) error {
 	return func(ctx context.Context) error {
-		if err := git.Recover(ctx); err != nil {
+		if err := applier.Recover(ctx); err != nil {
 			d.log.Warn("a patch was cut off and is not undone in all files", "error", err)
 		}
 		return nil

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/bangervm/banger/internal/gittree"
+	"github.com/bangervm/banger/internal/hostgit"
 )
 
 // Bounds of what is looked at, and of what is said of it. Beyond them there is a
@@ -85,7 +86,7 @@ type attributes struct {
 // file at the top may define them.
 func (w *writer) readMacros(ctx context.Context, news *attributes) error {
 	id, err := w.line(ctx, nil, "rev-parse", "-q", "--verify", w.req.Tree+":.gitattributes")
-	if _, ok := asGitError(err); ok {
+	if _, ok := hostgit.AsError(err); ok {
 		return nil // there is none
 	}
 	if err != nil {
@@ -140,7 +141,7 @@ func (w *writer) compareAttributes(ctx context.Context, news *attributes, path, 
 			news.more = true
 		default:
 			known[line] = true
-			news.notes = append(news.notes, printable(path)+" "+meaning+": "+printable(line))
+			news.notes = append(news.notes, hostgit.Printable(path)+" "+meaning+": "+hostgit.Printable(line))
 		}
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bangervm/banger/internal/gittest"
 	"github.com/bangervm/banger/internal/workspace"
 )
 
@@ -35,17 +36,17 @@ func TestAttributesAreNamed(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			requireGit(t)
+			gittest.Require(t)
 			t.Setenv("HOME", t.TempDir())
 			l := newLoop(t, t.TempDir())
-			put(l.host, ".gitattributes", test.base)
-			git(t, l.host, "add", "-A")
-			git(t, l.host, "commit", "-q", "-m", "first")
+			gittest.Put(l.host, ".gitattributes", test.base)
+			gittest.Git(t, l.host, "add", "-A")
+			gittest.Git(t, l.host, "commit", "-q", "-m", "first")
 			if err := l.prepare(workspace.Shallow, false); err != nil {
 				t.Fatal(err)
 			}
 			l.noGit = true // git itself refuses long lines
-			put(l.guest, ".gitattributes", test.now)
+			gittest.Put(l.guest, ".gitattributes", test.now)
 			checkNotes(t, l, test.want)
 		})
 	}
@@ -55,7 +56,7 @@ func TestAttributesAreNamed(t *testing.T) {
 func TestManyFilesOfAttributes(t *testing.T) {
 	l := prepared(t)
 	for i := range 250 {
-		put(l.guest, fmt.Sprintf("%d/.gitattributes", i), "x text\n")
+		gittest.Put(l.guest, fmt.Sprintf("%d/.gitattributes", i), "x text\n")
 	}
 	checkNotes(t, l, []string{"was not looked at"})
 }
@@ -63,7 +64,7 @@ func TestManyFilesOfAttributes(t *testing.T) {
 // TestModesAreListed: what a file becomes is in the list, as is that it changes.
 func TestModesAreListed(t *testing.T) {
 	l := prepared(t)
-	put(l.guest, "run", "one\n")
+	gittest.Put(l.guest, "run", "one\n")
 	err := errors.Join(
 		os.Chmod(filepath.Join(l.guest, "a"), 0o755), os.Chmod(filepath.Join(l.guest, "run"), 0o755), os.Symlink("/etc/passwd", filepath.Join(l.guest, "l")),
 	)
@@ -82,7 +83,7 @@ func TestModesAreListed(t *testing.T) {
 	for _, f := range files {
 		modes[f.Path] = f.OldMode + ">" + f.Mode
 	}
-	same(t, "modes", map[string]string{"a": "100644>100755", "run": ">100755", "l": ">120000"}, modes)
+	gittest.Same(t, "modes", map[string]string{"a": "100644>100755", "run": ">100755", "l": ">120000"}, modes)
 }
 
 func checkNotes(t *testing.T, l *loop, want []string) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/gittree"
+	"github.com/bangervm/banger/internal/hostgit"
 	"github.com/bangervm/banger/internal/workspace"
 )
 
@@ -27,7 +28,7 @@ func resolve(ctx context.Context, git gittree.Git, base string) (string, error) 
 	}
 	out, err := git.Output(ctx, gittree.Cmd{Args: []string{"rev-parse", "-q", "--verify", base + "^{object}"}})
 	name := strings.TrimSpace(string(out))
-	if _, ok := asGitError(err); ok || err == nil && !objectName(name) {
+	if _, ok := hostgit.AsError(err); ok || err == nil && !objectName(name) {
 		return "", notThere(base)
 	}
 	return name, err
@@ -42,7 +43,7 @@ var (
 
 // Resolve implements workspace.Git.
 func (g *Git) Resolve(ctx context.Context, req workspace.ResolveRequest) (string, error) {
-	vault, err := g.alone(req.Vault)
+	vault, err := g.host.Vault(req.Vault)
 	if err != nil {
 		return "", err
 	}
@@ -69,7 +70,7 @@ func (g *Git) resolveOnHost(ctx context.Context, vault gittree.Git, req workspac
 	if req.Top == "" {
 		return "", nil
 	}
-	user, err := g.user()
+	user, err := g.host.User()
 	if err != nil {
 		return "", err
 	}
@@ -101,7 +102,7 @@ func resolveInGuest(ctx context.Context, vault gittree.Git, req workspace.Resolv
 func parse(ctx context.Context, git gittree.Git, dir, revision string) (string, error) {
 	out, err := git.Output(ctx, gittree.Cmd{Dir: dir, Args: []string{"rev-parse", "-q", "--verify", "--end-of-options", revision + "^{}"}})
 	name := strings.TrimSpace(string(out))
-	if _, ok := asGitError(err); ok || err == nil && !objectName(name) {
+	if _, ok := hostgit.AsError(err); ok || err == nil && !objectName(name) {
 		return "", nil
 	}
 	return name, err
@@ -112,7 +113,7 @@ func notThere(base string) error {
 }
 
 func unknownBase(err error, base string) error {
-	if failure, ok := asGitError(err); ok && (strings.Contains(failure.Stderr, "bad object") || strings.Contains(failure.Stderr, "unknown revision") ||
+	if failure, ok := hostgit.AsError(err); ok && (strings.Contains(failure.Stderr, "bad object") || strings.Contains(failure.Stderr, "unknown revision") ||
 		strings.Contains(failure.Stderr, "ambiguous argument") || strings.Contains(failure.Stderr, "not a tree object")) {
 		return notThere(base)
 	}

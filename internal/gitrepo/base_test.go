@@ -8,14 +8,15 @@ import (
 	"testing"
 
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/gittest"
 	"github.com/bangervm/banger/internal/workspace"
 )
 
 func TestBasesThatAUserMayName(t *testing.T) {
 	l := prepared(t)
-	put(l.guest, "a", "two\n")
-	git(t, l.guest, "checkout", "-q", "-b", l.sent.BaseTree[:12]) // which must not be taken for the tree
-	git(t, l.guest, "commit", "-qam", "theirs")
+	gittest.Put(l.guest, "a", "two\n")
+	gittest.Git(t, l.guest, "checkout", "-q", "-b", l.sent.BaseTree[:12]) // which must not be taken for the tree
+	gittest.Git(t, l.guest, "commit", "-qam", "theirs")
 	if _, _, err := l.export(workspace.Bundle, l.sent.HeadCommit); err != nil {
 		t.Fatal(err)
 	}
@@ -24,7 +25,7 @@ func TestBasesThatAUserMayName(t *testing.T) {
 		t.Fatal(err)
 	}
 	short, _, err := l.export(workspace.Patch, l.sent.BaseTree[:12])
-	if err != nil || read(t, short) != read(t, whole) || read(t, whole) == "" {
+	if err != nil || gittest.Read(t, short) != gittest.Read(t, whole) || gittest.Read(t, whole) == "" {
 		t.Errorf("the beginning of the tree's name: %v; want what its whole name gives", err)
 	}
 	injected := filepath.Join(t.TempDir(), "injected")
@@ -47,18 +48,18 @@ func TestBasesThatAUserMayName(t *testing.T) {
 func TestRevisionsAreResolvedOnTheHostAndInTheGuest(t *testing.T) {
 	l := prepared(t)
 	first := l.sent.HeadCommit
-	git(t, l.host, "tag", "-a", "-m", "t", "v1", first)
-	git(t, l.host, "commit", "-q", "--allow-empty", "-m", "later")
-	later := strings.TrimSpace(git(t, l.host, "rev-parse", "HEAD"))
-	git(t, l.guest, "checkout", "-q", "-b", "work")
+	gittest.Git(t, l.host, "tag", "-a", "-m", "t", "v1", first)
+	gittest.Git(t, l.host, "commit", "-q", "--allow-empty", "-m", "later")
+	later := strings.TrimSpace(gittest.Git(t, l.host, "rev-parse", "HEAD"))
+	gittest.Git(t, l.guest, "checkout", "-q", "-b", "work")
 	for _, name := range []string{"1", "2"} {
-		git(t, l.guest, "commit", "-q", "--allow-empty", "-m", name)
+		gittest.Git(t, l.guest, "commit", "-q", "--allow-empty", "-m", name)
 	}
 	got, err := l.collect(true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	guest := func(rev string) string { return strings.TrimSpace(git(t, l.guest, "rev-parse", rev)) }
+	guest := func(rev string) string { return strings.TrimSpace(gittest.Git(t, l.guest, "rev-parse", rev)) }
 	for _, tc := range []struct {
 		revision, top string
 		want          string

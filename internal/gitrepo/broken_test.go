@@ -6,23 +6,24 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bangervm/banger/internal/gittest"
 	"github.com/bangervm/banger/internal/workspace"
 )
 
 // The guest's git may fail; the files are there, and so is the base.
 func TestWorkInARepositoryThatGitDoesNotRead(t *testing.T) {
 	for name, ruin := range map[string]func(t *testing.T, gitDir string){
-		"index":   func(_ *testing.T, dir string) { put(dir, "index", "garbage") },
-		"config":  func(_ *testing.T, dir string) { put(dir, "config", "[bad") },
+		"index":   func(_ *testing.T, dir string) { gittest.Put(dir, "index", "garbage") },
+		"config":  func(_ *testing.T, dir string) { gittest.Put(dir, "config", "[bad") },
 		"objects": func(t *testing.T, dir string) { remove(t, filepath.Join(dir, "objects", "pack")) },
 		"format": func(_ *testing.T, dir string) {
-			put(dir, "config", "[core]\n\trepositoryformatversion = 9\n")
+			gittest.Put(dir, "config", "[core]\n\trepositoryformatversion = 9\n")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := prepared(t)
-			put(l.guest, "a", "two\n")
-			put(l.guest, "new", "new\n")
+			gittest.Put(l.guest, "a", "two\n")
+			gittest.Put(l.guest, "new", "new\n")
 			ruin(t, filepath.Join(l.guest, ".git"))
 			_, got, err := l.export(workspace.Patch, l.sent.BaseTree)
 			if err != nil || len(got.Notes) != 1 || !strings.Contains(got.Notes[0], "git in the guest does not read the repository") {
@@ -32,7 +33,7 @@ func TestWorkInARepositoryThatGitDoesNotRead(t *testing.T) {
 				t.Errorf("elsewhere %q; nobody knows that there are no other branches", got.Elsewhere)
 			}
 			l.applied(t)
-			same(t, "on the host", files(t, l.guest), files(t, l.host))
+			gittest.Same(t, "on the host", gittest.Files(t, l.guest), gittest.Files(t, l.host))
 		})
 	}
 }
@@ -47,13 +48,13 @@ func remove(t *testing.T, path string) {
 // Git takes none of these names, and says so in passing.
 func TestNamesThatGitTakesForAGitDirectoryAreNotLeftOutSilently(t *testing.T) {
 	l := prepared(t)
-	put(l.guest, ".GIT/config", "x\n")
-	put(l.guest, "new", "new\n")
+	gittest.Put(l.guest, ".GIT/config", "x\n")
+	gittest.Put(l.guest, "new", "new\n")
 	_, got, err := l.export(workspace.Patch, l.sent.BaseTree)
 	if err != nil || len(got.Notes) != 1 || !strings.Contains(got.Notes[0], ".GIT/config") {
 		t.Errorf("from the guest: %+v, %v; want a note", got, err)
 	}
-	put(l.host, "sub/.Git/config", "x\n")
+	gittest.Put(l.host, "sub/.Git/config", "x\n")
 	if err := l.prepare(workspace.Shallow, true); err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/gittree"
+	"github.com/bangervm/banger/internal/hostgit"
 	"github.com/bangervm/banger/internal/workspace"
 )
 
@@ -29,7 +30,7 @@ func (g *Git) Collect(ctx context.Context, guest io.ReadWriter, req workspace.Co
 	if err := refusal(answer); err != nil {
 		return workspace.Collected{}, err
 	}
-	git, err := g.alone(req.Vault)
+	git, err := g.host.Vault(req.Vault)
 	if err != nil {
 		return workspace.Collected{}, err
 	}
@@ -38,14 +39,14 @@ func (g *Git) Collect(ctx context.Context, guest io.ReadWriter, req workspace.Co
 		return workspace.Collected{}, err
 	}
 	if answer.Snapshot == nil {
-		limits := g.limits
+		limits := g.host.Limits
 		limits.FileBytes = min(limits.FileBytes, room)
 		l := &listing{limits: limits, git: git, req: req, in: in, out: guest, made: map[string]bool{}}
 		tree, err := l.collect(ctx)
 		got := workspace.Collected{Tree: tree}
 		if answer.Message != "" {
 			got.Notes = []string{"git in the guest does not read the repository, so its files were compared, and no commits of it are seen: " +
-				printable(answer.Message)}
+				hostgit.Printable(answer.Message)}
 			got.Elsewhere = []string{unseen}
 		}
 		return got, err
@@ -64,7 +65,7 @@ func (g *Git) Collect(ctx context.Context, guest io.ReadWriter, req workspace.Co
 	}
 	got, err := c.result(ctx)
 	if answer.Message != "" {
-		got.Notes = append(got.Notes, "git in the guest left something out: "+printable(answer.Message))
+		got.Notes = append(got.Notes, "git in the guest left something out: "+hostgit.Printable(answer.Message))
 	}
 	return got, err
 }
@@ -79,7 +80,7 @@ func hostile(ctx context.Context, err error) error {
 		return context.Cause(ctx)
 	}
 	if failure, ok := errors.AsType[*agentrpc.TreeFailure](err); ok {
-		return fault.New(fault.Unavailable, "the guest gave up: %s", printable(failure.Message))
+		return fault.New(fault.Unavailable, "the guest gave up: %s", hostgit.Printable(failure.Message))
 	}
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -90,7 +91,7 @@ func hostile(ctx context.Context, err error) error {
 		return fault.Wrap(fault.Unavailable, err, "no space left for what the guest sends")
 	}
 	// The guest has chosen what is in the text.
-	return fault.New(fault.Unavailable, "the guest's answer is not of this protocol: %s", printable(err.Error()))
+	return fault.New(fault.Unavailable, "the guest's answer is not of this protocol: %s", hostgit.Printable(err.Error()))
 }
 
 // collector takes over the repositories that a guest's git has read.
@@ -104,12 +105,12 @@ type collector struct {
 
 // room is how many bytes of objects one transfer may bring.
 func (g *Git) room(req workspace.CollectRequest) (int64, error) {
-	most := g.limits.VaultBytes
+	most := g.host.Limits.VaultBytes
 	if req.MaxBytes > 0 {
 		most = min(most, req.MaxBytes)
 	}
 	held, err := guestBytes(req.Vault)
-	return max(0, min(most-held, g.limits.PackBytes)), err
+	return max(0, min(most-held, g.host.Limits.PackBytes)), err
 }
 
 func (c *collector) check() error {

@@ -19,7 +19,7 @@ func (g *Git) combine(ctx context.Context, vault string, parts []part) (tree str
 	if len(parts) == 1 {
 		return parts[0].tree, nil
 	}
-	git, err := g.alone(vault)
+	git, err := g.host.Vault(vault)
 	if err != nil {
 		return "", err
 	}
@@ -47,5 +47,3 @@ func (g *Git) combine(ctx context.Context, vault string, parts []part) (tree str
 	out, err := git.Output(ctx, gittree.Cmd{Env: index, Args: []string{"write-tree"}})
 	return strings.TrimSpace(string(out)), err
 }
-
-func asGitError(err error) (*gittree.Error, bool) { return errors.AsType[*gittree.Error](err) }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/gittree"
+	"github.com/bangervm/banger/internal/hostgit"
 	"github.com/bangervm/banger/internal/workspace"
 )
 
@@ -20,7 +21,7 @@ func diffArgs(renames string) []string {
 
 // Diff implements workspace.Git. A path that no patch may have is a fault.
 func (g *Git) Diff(ctx context.Context, req workspace.WriteRequest) ([]workspace.File, error) {
-	git, err := g.alone(req.Vault)
+	git, err := g.host.Vault(req.Vault)
 	if err != nil {
 		return nil, err
 	}
@@ -30,18 +31,18 @@ func (g *Git) Diff(ctx context.Context, req workspace.WriteRequest) ([]workspace
 	}
 	to, err := relink(ctx, git, req)
 	if err != nil {
-		return nil, unknownBase(excess(err), req.Base)
+		return nil, unknownBase(hostgit.Excess(err), req.Base)
 	}
 	if err := g.fits(ctx, req.Vault, base, to); err != nil {
 		return nil, unknownBase(err, req.Base)
 	}
 	how, err := renames(ctx, git, "", base, to)
 	if err != nil {
-		return nil, excess(err)
+		return nil, hostgit.Excess(err)
 	}
 	out, err := git.Output(ctx, gittree.Cmd{Args: append(diffArgs(how), "-z", "--raw", "--numstat", base, to)})
 	if err != nil {
-		return nil, excess(err)
+		return nil, hostgit.Excess(err)
 	}
 	return parseDiff(gittree.Split(out))
 }
@@ -50,22 +51,22 @@ func (g *Git) Diff(ctx context.Context, req workspace.WriteRequest) ([]workspace
 // have more files than any disk, in a few hundred bytes.
 func (g *Git) fits(ctx context.Context, vault, from, to string) error {
 	n, err := g.Count(ctx, vault, from, to)
-	if err == nil && n >= g.limits.Files {
-		err = fault.New(fault.Invalid, "more than %d files differ", g.limits.Files).WithHint("remove generated files in the guest, or ignore them")
+	if err == nil && n >= g.host.Limits.Files {
+		err = fault.New(fault.Invalid, "more than %d files differ", g.host.Limits.Files).WithHint("remove generated files in the guest, or ignore them")
 	}
 	return err
 }
 
 // Count implements workspace.Git. Only trees are compared: no file is read.
 func (g *Git) Count(ctx context.Context, vault, from, to string) (int, error) {
-	git, err := g.alone(vault)
+	git, err := g.host.Vault(vault)
 	if err != nil {
 		return 0, err
 	}
-	count := counter{most: 2 * g.limits.Files} // a name and a path for each
+	count := counter{most: 2 * g.host.Limits.Files} // a name and a path for each
 	err = git.Run(ctx, gittree.Cmd{Stdout: &count, Args: []string{"diff-tree", "-r", "-z", "--no-renames", "--raw", from, to}})
 	if count.items < count.most && err != nil {
-		return 0, excess(err)
+		return 0, hostgit.Excess(err)
 	}
 	return count.items / 2, nil
 }

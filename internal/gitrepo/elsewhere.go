@@ -7,6 +7,7 @@ import (
 	"unicode"
 
 	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/hostgit"
 	"github.com/bangervm/banger/internal/workspace"
 )
 
@@ -16,7 +17,7 @@ func (c *collector) elsewhere(ctx context.Context, r agentrpc.WorkspaceRepo) ([]
 	var names, ids, linked []string
 	for _, line := range r.Elsewhere {
 		if tree, ok := strings.CutPrefix(line, agentrpc.LinkedWorkTree); ok && len(linked) < maxElsewhere {
-			linked = append(linked, workspace.Uncommitted+printable(tree))
+			linked = append(linked, workspace.Uncommitted+hostgit.Printable(tree))
 			continue
 		}
 		ref, id, _ := strings.Cut(line, " ")
@@ -37,7 +38,7 @@ func (c *collector) elsewhere(ctx context.Context, r agentrpc.WorkspaceRepo) ([]
 		if !slices.Contains(sent, id) {
 			name := names[i]
 			if len(r.Path) > 0 {
-				name = printable(string(r.Path)) + ":" + name
+				name = hostgit.Printable(string(r.Path)) + ":" + name
 			}
 			out = append(out, name)
 		}

@@ -2,12 +2,11 @@ package gitrepo
 
 import (
 	"context"
-	"fmt"
 	"path"
 	"regexp"
-	"strings"
 
 	"github.com/bangervm/banger/internal/gittree"
+	"github.com/bangervm/banger/internal/hostgit"
 )
 
 // filterSetting is a setting of the user's git that makes a filter of its own
@@ -22,7 +21,7 @@ func (p *parcel) noteFilters(ctx context.Context, u *unit) error {
 	names, err := git.Lines(ctx, gittree.Cmd{
 		Dir: u.snap.Top, Args: []string{"config", "-z", "--name-only", "--get-regexp", `^filter\..*\.(clean|process)$`},
 	})
-	if failure, ok := asGitError(err); ok && failure.Status == 1 {
+	if failure, ok := hostgit.AsError(err); ok && failure.Status == 1 {
 		return nil // there is none
 	}
 	if err != nil {
@@ -43,49 +42,9 @@ func (p *parcel) noteFilters(ctx context.Context, u *unit) error {
 			files[i] = path.Join(u.below, file)
 		}
 		if len(files) > 0 {
-			p.contents.Notes = append(p.contents.Notes, "the guest has no filter "+match[1]+": "+someOf(files)+
+			p.contents.Notes = append(p.contents.Notes, "the guest has no filter "+match[1]+": "+hostgit.SomeOf(files)+
 				" are there as they are in your work tree, and come back so if they are changed")
 		}
 	}
 	return nil
-}
-
-// someOf joins names, but not many.
-func someOf(names []string) string {
-	const some = 5
-	if len(names) > some {
-		return strings.Join(names[:some], ", ") + ", …"
-	}
-	return strings.Join(names, ", ")
-}
-
-// filtersOff is an environment in which none of the filters runs that git is
-// configured with for a work tree.
-func (a *applying) filtersOff(ctx context.Context) ([]string, error) {
-	names, err := a.git.Lines(ctx, gittree.Cmd{Dir: a.req.Top, Args: []string{"config", "-z", "--name-only", "--get-regexp", `^filter\.`}})
-	if failure, ok := asGitError(err); ok && failure.Status == 1 {
-		return nil, nil // there is none
-	}
-	if err != nil {
-		return nil, err
-	}
-	var env []string
-	n := 0
-	seen := map[string]bool{}
-	for _, name := range names {
-		driver := name[:strings.LastIndexByte(name, '.')]
-		if seen[driver] || driver == "filter" {
-			continue
-		}
-		seen[driver] = true
-		for _, setting := range []string{"smudge", "process", "required"} {
-			value := ""
-			if setting == "required" {
-				value = "false"
-			}
-			env = append(env, fmt.Sprintf("GIT_CONFIG_KEY_%d=%s.%s", n, driver, setting), fmt.Sprintf("GIT_CONFIG_VALUE_%d=%s", n, value))
-			n++
-		}
-	}
-	return append(env, fmt.Sprintf("GIT_CONFIG_COUNT=%d", n)), nil
 }

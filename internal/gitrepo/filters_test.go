@@ -9,24 +9,23 @@ import (
 	"testing"
 
 	"github.com/bangervm/banger/internal/fault"
-	"github.com/bangervm/banger/internal/gitrepo"
-	"github.com/bangervm/banger/internal/gittree"
+	"github.com/bangervm/banger/internal/gittest"
 	"github.com/bangervm/banger/internal/workspace"
 )
 
 func TestFiltersThatTheGuestLacksAreNamed(t *testing.T) {
-	requireGit(t)
+	gittest.Require(t)
 	t.Setenv("HOME", t.TempDir())
 	l := newLoop(t, t.TempDir())
-	git(t, l.host, "config", "filter.upper.clean", "tr a-z A-Z")
-	git(t, l.host, "config", "filter.upper.process", "")
-	git(t, l.host, "config", "filter.unused.clean", "cat")
-	put(l.host, ".gitattributes", "*.up filter=upper\n*.other filter=not-here\nplain.up -filter\n")
+	gittest.Git(t, l.host, "config", "filter.upper.clean", "tr a-z A-Z")
+	gittest.Git(t, l.host, "config", "filter.upper.process", "")
+	gittest.Git(t, l.host, "config", "filter.unused.clean", "cat")
+	gittest.Put(l.host, ".gitattributes", "*.up filter=upper\n*.other filter=not-here\nplain.up -filter\n")
 	for _, name := range []string{"a.up", "plain.up", "b.other"} {
-		put(l.host, name, "text\n")
+		gittest.Put(l.host, name, "text\n")
 	}
-	git(t, l.host, "add", "-A")
-	git(t, l.host, "commit", "-q", "-m", "first")
+	gittest.Git(t, l.host, "add", "-A")
+	gittest.Git(t, l.host, "commit", "-q", "-m", "first")
 	if err := l.prepare(workspace.Shallow, false); err != nil {
 		t.Fatal(err)
 	}
@@ -40,37 +39,67 @@ func TestFiltersThatTheGuestLacksAreNamed(t *testing.T) {
 
 // The filter of one file changes another one that has been read.
 func TestAWorkTreeThatChangesIsReadAgain(t *testing.T) {
-	requireGit(t)
+	gittest.Require(t)
 	t.Setenv("HOME", t.TempDir())
 	for times, want := range map[int]fault.Code{1: "", 100: fault.Conflict} {
 		l := newLoop(t, t.TempDir())
-		put(l.host, "a", "text\n")
-		put(l.host, ".gitattributes", "z filter=busy\n")
-		git(t, l.host, "add", "-A")
-		git(t, l.host, "commit", "-q", "-m", "first")
-		put(l.host, "z", "z\n")
+		gittest.Put(l.host, "a", "text\n")
+		gittest.Put(l.host, ".gitattributes", "z filter=busy\n")
+		gittest.Git(t, l.host, "add", "-A")
+		gittest.Git(t, l.host, "commit", "-q", "-m", "first")
+		gittest.Put(l.host, "z", "z\n")
 		script := filepath.Join(t.TempDir(), "busy")
 		text := fmt.Sprintf("cat; n=$(wc -l < %[1]s.n); [ $n -ge %[2]d ] || echo >> %[1]s.n; [ $n -ge %[2]d ] || echo more >> %[3]s/a\n", script, times, l.host)
 		if err := errors.Join(os.WriteFile(script, []byte(text), 0o600), os.WriteFile(script+".n", nil, 0o600)); err != nil {
 			t.Fatal(err)
 		}
-		git(t, l.host, "config", "filter.busy.clean", "sh "+script)
+		gittest.Git(t, l.host, "config", "filter.busy.clean", "sh "+script)
 		err := l.prepare(workspace.Shallow, false)
 		if want == "" && err != nil || want != "" && (!errors.Is(err, want) || !strings.Contains(fault.HintOf(err), ".git/info/exclude")) {
 			t.Errorf("changed %d times: %v, hint %q; want %q", times, err, fault.HintOf(err), want)
 		}
 		if want == "" {
-			same(t, "in the guest", files(t, l.host), files(t, l.guest))
+			gittest.Same(t, "in the guest", gittest.Files(t, l.host), gittest.Files(t, l.guest))
 		}
 	}
 }
 
-func TestARepositoryOfAnotherUser(t *testing.T) {
-	said := "fatal: detected dubious ownership in repository at '/src'\nTo add an exception for this directory, call:\n\n" +
-		"\tgit config --global --add safe.directory /src\n"
-	err := gitrepo.AsFault(&gittree.Error{Verb: "rev-parse", Status: 128, Stderr: said}, "read %s", "/src")
-	if !errors.Is(err, fault.PermissionDenied) || err.Error() != "read /src: it belongs to another user, so git does not trust it" ||
-		fault.HintOf(err) != "git config --global --add safe.directory /src" {
-		t.Errorf("got %v (%s), hint %q", err, fault.CodeOf(err), fault.HintOf(err))
+// What a patch says of filters runs none of the user's programs, and is named.
+func TestApplyRunsNoFilter(t *testing.T) {
+	for driver, settings := range map[string][]string{
+		"one":       {"smudge"},
+		"two":       {"process"},
+		"three":     {"smudge", "process", "required"},
+		"with.dots": {"smudge"},
+	} {
+		t.Run(driver, func(t *testing.T) {
+			l := prepared(t)
+			ran := filepath.Join(t.TempDir(), "ran")
+			for _, setting := range settings {
+				value := "touch " + ran + "; false"
+				if setting == "required" {
+					value = "true"
+				}
+				gittest.Git(t, l.host, "config", "filter."+driver+"."+setting, value)
+			}
+			gittest.Put(l.guest, ".gitattributes", "new.txt filter="+driver+"\n")
+			gittest.Put(l.guest, "new.txt", "as in the patch\n")
+			file, got, err := l.export(workspace.Patch, l.sent.BaseTree)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res, err := l.git.Write(t.Context(), workspace.WriteRequest{
+				Vault: l.vault, Base: l.sent.BaseTree, Tree: got.Tree, Format: workspace.Patch, File: file + ".again",
+			})
+			if want := ".gitattributes makes git run a filter, if you have one of that name: new.txt filter=" + driver; err != nil ||
+				strings.Join(res.Notes, "; ") != want {
+				t.Errorf("notes %q, %v; want %q", res.Notes, err, want)
+			}
+			l.applied(t)
+			if _, err := os.Lstat(ran); err == nil {
+				t.Error("the filter ran")
+			}
+			gittest.Same(t, "after the patch", gittest.Files(t, l.guest), gittest.Files(t, l.host))
+		})
 	}
 }

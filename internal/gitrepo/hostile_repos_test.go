@@ -16,6 +16,8 @@ import (
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/gitrepo"
+	"github.com/bangervm/banger/internal/gittest"
+	"github.com/bangervm/banger/internal/hostgit"
 	"github.com/bangervm/banger/internal/workspace"
 )
 
@@ -24,7 +26,7 @@ import (
 type repository struct {
 	make    func(r *crafted)
 	refused bool
-	limits  func(*gitrepo.Limits)
+	limits  func(*hostgit.Limits)
 }
 
 // crafted is a repository in a guest that is being made, with git's plumbing.
@@ -36,7 +38,7 @@ type crafted struct {
 
 func (r *crafted) git(input string, args ...string) string {
 	r.t.Helper()
-	out, err := tryGitIn(r.dir, input, args...)
+	out, err := gittest.TryIn(r.dir, input, args...)
 	if err != nil {
 		r.t.Fatalf("git %q: %v\n%s", args, err, out)
 	}
@@ -99,7 +101,7 @@ func (r *crafted) serve() (net.Conn, func()) {
 		}})
 		var want agentrpc.WorkspaceWant
 		_ = agentrpc.ReadLine(bufio.NewReader(agent), &want)
-		pack, _ := tryGitIn(r.dir, r.sent+"\n"+head+"\n", "pack-objects", "--revs", "--stdout", "-q")
+		pack, _ := gittest.TryIn(r.dir, r.sent+"\n"+head+"\n", "pack-objects", "--revs", "--stdout", "-q")
 		w := agentrpc.ChunkWriter{W: agent}
 		_, _ = io.WriteString(w, pack)
 		_ = w.End()
@@ -114,75 +116,75 @@ const patchInUTF7 = "harmless\n\n+AGQ-iff --git a/a b/a\n+AC0ALQAt- a/a\n+-+-+- 
 
 func hostileRepositories() map[string]repository {
 	all := map[string]repository{
-		"a patch in UTF-7": {make: func(r *crafted) { put(r.dir, "b", "b\n"); r.commit(fmt.Sprintf(utf7, "UTF-7"), patchInUTF7) }},
+		"a patch in UTF-7": {make: func(r *crafted) { gittest.Put(r.dir, "b", "b\n"); r.commit(fmt.Sprintf(utf7, "UTF-7"), patchInUTF7) }},
 		"a mail in UTF-7": {make: func(r *crafted) {
-			put(r.dir, "b", "b\n")
+			gittest.Put(r.dir, "b", "b\n")
 			r.commit(fmt.Sprintf(utf7, "UTF-7"), "m\n\n+AEY-rom "+strings.Repeat("0", 40)+" Mon Sep 17 00:00:00 2001\nSubject: x\n\n+AC0ALQAt-\n")
 		}},
 		"an encoding of EBCDIC": {make: func(r *crafted) {
-			put(r.dir, "b", "b\n")
+			gittest.Put(r.dir, "b", "b\n")
 			r.commit(fmt.Sprintf(utf7, "EBCDIC-US"), "\x84\x89\x86\x86\x40\x60\x60\x87\x89\xa3\x25")
 		}},
 		"an encoding of ISO-2022": {make: func(r *crafted) {
-			put(r.dir, "b", "b\n")
+			gittest.Put(r.dir, "b", "b\n")
 			r.commit(fmt.Sprintf(utf7, "ISO-2022-JP"), "m\n\n\x1b(Bdiff --git a/a b/a\n")
 		}},
 		"an encoding of UTF-16": {make: func(r *crafted) {
-			put(r.dir, "b", "b\n")
+			gittest.Put(r.dir, "b", "b\n")
 			r.commit(fmt.Sprintf(utf7, "UTF-16LE"), "m\n\nd\x01i\x01f\x01f\x01\n")
 		}},
 		"an encoding of nothing": {make: func(r *crafted) {
-			put(r.dir, "b", "b\n")
+			gittest.Put(r.dir, "b", "b\n")
 			r.commit(fmt.Sprintf(utf7, "x-no-such"), "caf\xe9\n\ndiff -\n")
 		}},
-		"no UTF-8": {make: func(r *crafted) { put(r.dir, "b", "b\n"); r.commit("", "caf\xe9\n\n\xff\xfe---\n--- a/a\n") }},
+		"no UTF-8": {make: func(r *crafted) { gittest.Put(r.dir, "b", "b\n"); r.commit("", "caf\xe9\n\n\xff\xfe---\n--- a/a\n") }},
 		"mails in a message": {make: func(r *crafted) {
-			put(r.dir, "b", "b\n")
+			gittest.Put(r.dir, "b", "b\n")
 			r.commit("", "m\n\nFrom 0123456789012345678901234567890123456789 Mon Sep 17 00:00:00 2001\nSubject: x\n\n---\ndiff --git a/a b/a\n--- a/a\n+++ b/a\n@@ -1 +1 @@\n-one\n+evil\n")
 		}},
 		"a patch after form feeds": {make: func(r *crafted) {
-			put(r.dir, "b", "b\n")
+			gittest.Put(r.dir, "b", "b\n")
 			r.commit("", "m\n\n\fdiff --git a/a b/a\n\r--- a/a\r\rIndex: a\n\x0b---\n")
 		}},
 		"scissors": {make: func(r *crafted) {
-			put(r.dir, "b", "b\n")
+			gittest.Put(r.dir, "b", "b\n")
 			r.commit("", "m\n\nbefore\n-- >8 --\nSubject: other\n\nafter\n")
 		}},
 		"headers in a message": {make: func(r *crafted) {
-			put(r.dir, "b", "b\n")
+			gittest.Put(r.dir, "b", "b\n")
 			r.commit("", "m\nContent-Type: multipart/mixed; boundary=x\n\nContent-Transfer-Encoding: base64\nFrom: evil <e@example.org>\n\n--x\n")
 		}},
 		"a subject that is a header": {make: func(r *crafted) {
-			put(r.dir, "b", "b\n")
+			gittest.Put(r.dir, "b", "b\n")
 			r.commit("", "=?UTF-7?Q?+AAo-diff?=\n =?utf-8?b?Cgo=?=\n")
 		}},
 		"an author with lines": {make: func(r *crafted) {
-			put(r.dir, "b", "b\n")
+			gittest.Put(r.dir, "b", "b\n")
 			r.commit("author =?utf-8?b?Cgo=?= \x1b[2J <a@example.org\x0bx> 99999999999 +9999\ncommitter C <> 1 +0000\n", "m\n")
 		}},
 		"an author in UTF-7": {make: func(r *crafted) {
-			put(r.dir, "b", "b\n")
+			gittest.Put(r.dir, "b", "b\n")
 			r.commit("author +AAoACg-diff <a@example.org> 1 -0000\ncommitter C <c@example.org> 1 -0000\nencoding UTF-7\n", "m\n")
 		}},
-		"a long message":  {make: func(r *crafted) { put(r.dir, "b", "b\n"); r.commit("", strings.Repeat("line\n", 100_000)) }},
-		"an endless line": {make: func(r *crafted) { put(r.dir, "b", "b\n"); r.commit("", "m\n\n"+strings.Repeat("x", 1<<20)) }},
-		"no message":      {make: func(r *crafted) { put(r.dir, "b", "b\n"); r.commit("", "") }},
-		"an empty commit": {make: func(r *crafted) { put(r.dir, "b", "b\n"); r.commit("", "m\n"); r.commit("", "diff -\n") }},
-		"a zero byte":     {make: func(r *crafted) { put(r.dir, "b", "b\n"); r.commit("", "m\x00\n\ndiff --git a/a b/a\n") }, refused: true},
+		"a long message":  {make: func(r *crafted) { gittest.Put(r.dir, "b", "b\n"); r.commit("", strings.Repeat("line\n", 100_000)) }},
+		"an endless line": {make: func(r *crafted) { gittest.Put(r.dir, "b", "b\n"); r.commit("", "m\n\n"+strings.Repeat("x", 1<<20)) }},
+		"no message":      {make: func(r *crafted) { gittest.Put(r.dir, "b", "b\n"); r.commit("", "") }},
+		"an empty commit": {make: func(r *crafted) { gittest.Put(r.dir, "b", "b\n"); r.commit("", "m\n"); r.commit("", "diff -\n") }},
+		"a zero byte":     {make: func(r *crafted) { gittest.Put(r.dir, "b", "b\n"); r.commit("", "m\x00\n\ndiff --git a/a b/a\n") }, refused: true},
 		"odd time zones": {make: func(r *crafted) {
-			put(r.dir, "b", "b\n")
+			gittest.Put(r.dir, "b", "b\n")
 			r.commit("author A <a@example.org> 1700000000 +051800\ncommitter C <c@example.org> 1700000000 -7\n", "m\n")
 		}},
 		"a merge": {make: func(r *crafted) {
 			r.git("", "checkout", "-q", "-b", "side")
-			put(r.dir, "b", "b\n")
+			gittest.Put(r.dir, "b", "b\n")
 			r.commit("", "m\n")
 			r.git("", "checkout", "-q", "main")
 			r.git("", "merge", "-q", "--no-ff", "-m", "merged", "side")
 		}},
-		"many commits": {limits: func(l *gitrepo.Limits) { l.Commits = 3 }, make: func(r *crafted) {
+		"many commits": {limits: func(l *hostgit.Limits) { l.Commits = 3 }, make: func(r *crafted) {
 			for n := range 5 {
-				put(r.dir, "b", fmt.Sprint(n))
+				gittest.Put(r.dir, "b", fmt.Sprint(n))
 				r.commit("", "m\n")
 			}
 		}},
@@ -192,16 +194,16 @@ func hostileRepositories() map[string]repository {
 				"new\nline", "tab\t", " ", "trailing ", "a b/x", "b/a", "-p1", "--", "dev/null", "\"q\"", "back\\slash", "\x1b[2J", "\u202egnp", "caf\xe9",
 				"a => b", "{a => b}/c", "a\n+++ b/a", "...", ".gitx", "con", "x:y", strings.Repeat("n", 255),
 			} {
-				put(r.dir, name, "x\n")
+				gittest.Put(r.dir, name, "x\n")
 			}
 			r.commit("", "m\n")
 		}},
-		"a deep path": {make: func(r *crafted) { put(r.dir, strings.Repeat("d/", 500)+"f", "x\n") }},
+		"a deep path": {make: func(r *crafted) { gittest.Put(r.dir, strings.Repeat("d/", 500)+"f", "x\n") }},
 		"names that collide": {make: func(r *crafted) {
-			put(r.dir, "README", "1\n")
-			put(r.dir, "readme", "2\n")
-			put(r.dir, "ﬁle", "3\n")
-			put(r.dir, "file", "4\n")
+			gittest.Put(r.dir, "README", "1\n")
+			gittest.Put(r.dir, "readme", "2\n")
+			gittest.Put(r.dir, "ﬁle", "3\n")
+			gittest.Put(r.dir, "file", "4\n")
 		}},
 		"a name like .git": {make: func(r *crafted) { r.committed(r.tree("100644 .GIT " + r.blob("x"))) }, refused: true},
 		"a nested .git": {make: func(r *crafted) {
@@ -218,7 +220,7 @@ func hostileRepositories() map[string]repository {
 			r.committed(r.tree("100644 a "+r.blob("two\n"), "040000 d "+r.tree("0100644 x "+r.blob("x\n"))))
 		}},
 		"modes that no git writes": {make: func(r *crafted) { r.committed(r.tree("100664 a "+r.blob("one\n"), "100777 x "+r.blob("x\n"))) }},
-		"a path flood": {limits: func(l *gitrepo.Limits) { l.Files = 1000 }, refused: true, make: func(r *crafted) {
+		"a path flood": {limits: func(l *hostgit.Limits) { l.Files = 1000 }, refused: true, make: func(r *crafted) {
 			tree := r.tree("100644 f " + r.blob("x"))
 			for range 12 {
 				var entries []string
@@ -230,15 +232,15 @@ func hostileRepositories() map[string]repository {
 			r.committed(tree)
 		}},
 
-		"newlines": {make: func(r *crafted) { put(r.dir, "lines", strings.Repeat("\n", 9<<20)) }},
-		"a large file": {limits: func(l *gitrepo.Limits) { l.ObjectBytes = 1 << 20 }, refused: true, make: func(r *crafted) {
-			put(r.dir, "zeros", strings.Repeat("\x00", 80<<20))
+		"newlines": {make: func(r *crafted) { gittest.Put(r.dir, "lines", strings.Repeat("\n", 9<<20)) }},
+		"a large file": {limits: func(l *hostgit.Limits) { l.ObjectBytes = 1 << 20 }, refused: true, make: func(r *crafted) {
+			gittest.Put(r.dir, "zeros", strings.Repeat("\x00", 80<<20))
 			r.git("", "-c", "core.bigFileThreshold=1g", "add", "zeros")
 		}},
-		"a large patch": {limits: func(l *gitrepo.Limits) { l.PatchBytes = 1 << 20 }, refused: true, make: func(r *crafted) { put(r.dir, "b", strings.Repeat("line\n", 1<<20)) }},
-		"one line":      {make: func(r *crafted) { put(r.dir, "line", strings.Repeat("x", 4<<20)) }},
+		"a large patch": {limits: func(l *hostgit.Limits) { l.PatchBytes = 1 << 20 }, refused: true, make: func(r *crafted) { gittest.Put(r.dir, "b", strings.Repeat("line\n", 1<<20)) }},
+		"one line":      {make: func(r *crafted) { gittest.Put(r.dir, "line", strings.Repeat("x", 4<<20)) }},
 		"a patch as a file": {make: func(r *crafted) {
-			put(r.dir, "a", "-- \n2.39\n\nFrom 0123456789012345678901234567890123456789 Mon Sep 17 00:00:00 2001\n---\ndiff --git a/x b/x\nGIT binary patch\nliteral 0\n")
+			gittest.Put(r.dir, "a", "-- \n2.39\n\nFrom 0123456789012345678901234567890123456789 Mon Sep 17 00:00:00 2001\n---\ndiff --git a/x b/x\nGIT binary patch\nliteral 0\n")
 			r.commit("", "m\n")
 		}},
 
@@ -259,28 +261,28 @@ func hostileRepositories() map[string]repository {
 		}, refused: true},
 		"a link .gitmodules": {make: func(r *crafted) { r.committed(r.tree("120000 .gitmodules " + r.blob("a"))) }, refused: true},
 		"a module as an option": {make: func(r *crafted) {
-			put(r.dir, ".gitmodules", "[submodule \"s\"]\n\tpath = -u\n\turl = --upload-pack=evil\n")
+			gittest.Put(r.dir, ".gitmodules", "[submodule \"s\"]\n\tpath = -u\n\turl = --upload-pack=evil\n")
 			r.commit("", "m\n")
 		}, refused: true},
 		"a module that leaves": {make: func(r *crafted) {
-			put(r.dir, ".gitmodules", "[submodule \"../x\"]\n\tpath = x\n\turl = x\n")
+			gittest.Put(r.dir, ".gitmodules", "[submodule \"../x\"]\n\tpath = x\n\turl = x\n")
 			r.commit("", "m\n")
 		}, refused: true},
 		"a gitlink to nowhere": {make: func(r *crafted) {
 			r.committed(r.tree("100644 a "+r.blob("one\n"), "160000 s "+strings.Repeat("12", 20)))
 		}},
 		"attributes": {make: func(r *crafted) {
-			put(r.dir, ".gitattributes", "* filter=evil diff=evil merge=evil -text ident\n*.crlf text eol=crlf\n*.enc working-tree-encoding=UTF-16\n*.bin -diff\n* whitespace=cr-at-eol\n[attr]x filter=evil\n")
-			put(r.dir, "f.bin", "$Id$\n")
-			put(r.dir, "f.crlf", "a\nb\r\n")
+			gittest.Put(r.dir, ".gitattributes", "* filter=evil diff=evil merge=evil -text ident\n*.crlf text eol=crlf\n*.enc working-tree-encoding=UTF-16\n*.bin -diff\n* whitespace=cr-at-eol\n[attr]x filter=evil\n")
+			gittest.Put(r.dir, "f.bin", "$Id$\n")
+			gittest.Put(r.dir, "f.crlf", "a\nb\r\n")
 			r.commit("", "m\n")
 		}},
 		"broken attributes": {make: func(r *crafted) {
-			put(r.dir, ".gitattributes", strings.Repeat("x", 5000)+" filter=\x1b[2J\n\"\x00")
+			gittest.Put(r.dir, ".gitattributes", strings.Repeat("x", 5000)+" filter=\x1b[2J\n\"\x00")
 			r.commit("", "m\n")
 		}, refused: true},
 		"a branch that cannot be shown": {make: func(r *crafted) {
-			put(r.dir, "b", "b\n")
+			gittest.Put(r.dir, "b", "b\n")
 			r.commit("", "m\n")
 			r.git("", "branch", "-m", "main\u202egnp\u009b2J")
 		}},
@@ -290,22 +292,22 @@ func hostileRepositories() map[string]repository {
 
 // Nothing was sent to these guests: all of the repository is theirs.
 func TestExportsOfHostileRepositories(t *testing.T) {
-	requireGit(t)
+	gittest.Require(t)
 	t.Setenv("HOME", t.TempDir())
 	for name, repo := range hostileRepositories() {
 		t.Run(name, func(t *testing.T) {
-			limits := gitrepo.DefaultLimits()
+			limits := hostgit.DefaultLimits()
 			if repo.limits != nil {
 				repo.limits(&limits)
 			}
 			dir := t.TempDir()
 			l := newLoop(t, dir)
-			l.git = gitrepo.New(limits, filepath.Join(dir, "applies"))
-			put(l.host, "a", "one\n")
-			git(t, l.host, "add", "-A")
-			git(t, l.host, "commit", "-q", "-m", "first")
-			base := strings.TrimSpace(git(t, l.host, "rev-parse", "HEAD"))
-			git(t, dir, "clone", "-q", l.host, l.guest)
+			l.git = gitrepo.New(hostgit.New(limits))
+			gittest.Put(l.host, "a", "one\n")
+			gittest.Git(t, l.host, "add", "-A")
+			gittest.Git(t, l.host, "commit", "-q", "-m", "first")
+			base := strings.TrimSpace(gittest.Git(t, l.host, "rev-parse", "HEAD"))
+			gittest.Git(t, dir, "clone", "-q", l.host, l.guest)
 			r := &crafted{t: t, dir: l.guest}
 			repo.make(r)
 			l.vault = filepath.Join(dir, "vault.git")
@@ -315,7 +317,7 @@ func TestExportsOfHostileRepositories(t *testing.T) {
 				return
 			}
 			clone := filepath.Join(dir, "clone")
-			git(t, dir, "clone", "-q", l.host, clone)
+			gittest.Git(t, dir, "clone", "-q", l.host, clone)
 			refused := 0
 			for _, format := range []workspace.Format{workspace.Patch, workspace.Bundle, workspace.Mbox} {
 				req := l.write(base, got.Tree)
@@ -370,17 +372,17 @@ func (l *loop) exported(req workspace.WriteRequest) error {
 // applyAs lets git make of an export what it does: what is in the guest.
 func (l *loop) applyAs(t *testing.T, req workspace.WriteRequest, clone, base string) {
 	t.Helper()
-	git(t, clone, "reset", "-q", "--hard", base)
+	gittest.Git(t, clone, "reset", "-q", "--hard", base)
 	switch req.Format {
 	case workspace.Mbox:
-		git(t, clone, "am", "-q", "--keep-cr", req.File)
+		gittest.Git(t, clone, "am", "-q", "--keep-cr", req.File)
 	case workspace.Bundle:
-		git(t, clone, "fetch", "-q", req.File, strings.Fields(git(t, clone, "bundle", "list-heads", req.File))[1])
-		git(t, clone, "read-tree", "FETCH_HEAD")
+		gittest.Git(t, clone, "fetch", "-q", req.File, strings.Fields(gittest.Git(t, clone, "bundle", "list-heads", req.File))[1])
+		gittest.Git(t, clone, "read-tree", "FETCH_HEAD")
 	default:
-		git(t, clone, "apply", "--cached", "--whitespace=nowarn", "--allow-empty", req.File)
+		gittest.Git(t, clone, "apply", "--cached", "--whitespace=nowarn", "--allow-empty", req.File)
 	}
-	if got := strings.TrimSpace(git(t, clone, "write-tree")); got != req.Tree {
+	if got := strings.TrimSpace(gittest.Git(t, clone, "write-tree")); got != req.Tree {
 		l.sameTree(t, req.Format, clone, got, req.Tree)
 	}
 }
@@ -388,7 +390,7 @@ func (l *loop) applyAs(t *testing.T, req workspace.WriteRequest, clone, base str
 // sameTree compares trees that are written in different ways.
 func (l *loop) sameTree(t *testing.T, format workspace.Format, clone, got, want string) {
 	t.Helper()
-	cmd := gitCommand(clone, "diff-tree", "-r", "--quiet", got, want)
+	cmd := gittest.Command(clone, "diff-tree", "-r", "--quiet", got, want)
 	cmd.Env = append(cmd.Env, "GIT_ALTERNATE_OBJECT_DIRECTORIES="+filepath.Join(l.vault, "objects"))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%s: git makes another tree of it than the guest has: %v %s", format, err, out)

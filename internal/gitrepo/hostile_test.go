@@ -19,12 +19,14 @@ import (
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/gitrepo"
+	"github.com/bangervm/banger/internal/gittest"
+	"github.com/bangervm/banger/internal/hostgit"
 	"github.com/bangervm/banger/internal/operation"
 	"github.com/bangervm/banger/internal/workspace"
 )
 
 // hostile lets guest play the agent against one Collect.
-func hostile(t *testing.T, l *loop, limits gitrepo.Limits, guest func(c net.Conn, in *bufio.Reader)) error {
+func hostile(t *testing.T, l *loop, limits hostgit.Limits, guest func(c net.Conn, in *bufio.Reader)) error {
 	t.Helper()
 	host, agent := net.Pipe()
 	done := make(chan struct{})
@@ -37,7 +39,7 @@ func hostile(t *testing.T, l *loop, limits gitrepo.Limits, guest func(c net.Conn
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { _ = host.Close() })
 	defer stop()
-	got, err := gitrepo.New(limits, t.TempDir()).Collect(ctx, host, workspace.CollectRequest{
+	got, err := gitrepo.New(hostgit.New(limits)).Collect(ctx, host, workspace.CollectRequest{
 		Vault: l.vault, Base: l.sent.BaseTree, Known: []string{l.sent.BaseTree},
 	})
 	_ = host.Close()
@@ -51,12 +53,12 @@ func hostile(t *testing.T, l *loop, limits gitrepo.Limits, guest func(c net.Conn
 // prepared is a small work tree that was sent.
 func prepared(t *testing.T) *loop {
 	t.Helper()
-	requireGit(t)
+	gittest.Require(t)
 	t.Setenv("HOME", t.TempDir())
 	l := newLoop(t, t.TempDir())
-	put(l.host, "a", "one\n")
-	git(t, l.host, "add", "-A")
-	git(t, l.host, "commit", "-q", "-m", "first")
+	gittest.Put(l.host, "a", "one\n")
+	gittest.Git(t, l.host, "add", "-A")
+	gittest.Git(t, l.host, "commit", "-q", "-m", "first")
 	if err := l.prepare(workspace.Shallow, false); err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +67,7 @@ func prepared(t *testing.T) *loop {
 
 func TestAnswersOfAHostileGuest(t *testing.T) {
 	l := prepared(t)
-	limits := gitrepo.DefaultLimits()
+	limits := hostgit.DefaultLimits()
 	limits.PackBytes, limits.FileBytes, limits.Files = 1<<20, 1<<20, 1000
 	snapshot := func(tree string) agentrpc.WorkspaceAnswer {
 		return agentrpc.WorkspaceAnswer{Snapshot: &agentrpc.WorkspaceSnapshot{Repos: []agentrpc.WorkspaceRepo{{Format: "sha1", Tree: tree}}}}
@@ -126,7 +128,7 @@ func TestAnswersOfAHostileGuest(t *testing.T) {
 			_ = agentrpc.WriteLine(c, a)
 		}, fault.Unavailable},
 		"after the pack": {packs(func(c net.Conn) {
-			pack, _ := tryGitIn(l.guest, "HEAD^{tree}\n", "pack-objects", "--revs", "--stdout", "-q")
+			pack, _ := gittest.TryIn(l.guest, "HEAD^{tree}\n", "pack-objects", "--revs", "--stdout", "-q")
 			for agentrpc.WriteChunk(c, []byte(pack)) == nil {
 			}
 		}), fault.Invalid},
@@ -138,8 +140,8 @@ func TestAnswersOfAHostileGuest(t *testing.T) {
 		"a pack of 2 MiB": {packs(func(c net.Conn) {
 			var noise [2 << 20]byte
 			_, _ = rand.NewChaCha8([32]byte{}).Read(noise[:])
-			id, _ := tryGitIn(l.guest, string(noise[:]), "hash-object", "-w", "--stdin")
-			pack, _ := tryGitIn(l.guest, id, "pack-objects", "--stdout", "-q")
+			id, _ := gittest.TryIn(l.guest, string(noise[:]), "hash-object", "-w", "--stdin")
+			pack, _ := gittest.TryIn(l.guest, id, "pack-objects", "--stdout", "-q")
 			_, _ = io.WriteString(agentrpc.ChunkWriter{W: c}, pack)
 		}), fault.Invalid},
 		"one file for ever": {lists(func(_ net.Conn, tree *agentrpc.TreeWriter) {
@@ -184,7 +186,7 @@ func TestAnswersOfAHostileGuest(t *testing.T) {
 		"a file of rules in many places": {lists(func(_ net.Conn, tree *agentrpc.TreeWriter) {
 			for i := range 300 {
 				e := listed(fmt.Sprintf("%d/.gitignore", i))
-				e.OID = unhexed(strings.TrimSpace(git(t, l.host, "rev-parse", "HEAD:a")))
+				e.OID = unhexed(strings.TrimSpace(gittest.Git(t, l.host, "rev-parse", "HEAD:a")))
 				_ = tree.Entry(e, nil)
 			}
 			_ = tree.End()
@@ -349,15 +351,15 @@ func TestTreesThatNoPatchMayHave(t *testing.T) {
 	for _, name := range []string{".git", ".GIT", ".git ", "git~1", ".g\u200cit", "..", "."} {
 		t.Run(name, func(t *testing.T) {
 			l := prepared(t)
-			blob := strings.TrimSpace(git(t, l.guest, "hash-object", "-w", "a"))
+			blob := strings.TrimSpace(gittest.Git(t, l.guest, "hash-object", "-w", "a"))
 			tree := rawTree(t, l.guest, name, blob)
-			err := hostile(t, l, gitrepo.DefaultLimits(), func(c net.Conn, in *bufio.Reader) {
+			err := hostile(t, l, hostgit.DefaultLimits(), func(c net.Conn, in *bufio.Reader) {
 				_ = agentrpc.WriteLine(c, agentrpc.WorkspaceAnswer{Snapshot: &agentrpc.WorkspaceSnapshot{
 					Repos: []agentrpc.WorkspaceRepo{{Format: "sha1", Tree: tree}},
 				}})
 				var want agentrpc.WorkspaceWant
 				_ = agentrpc.ReadLine(in, &want)
-				pack, _ := tryGitIn(l.guest, tree+"\n", "pack-objects", "--revs", "--stdout", "-q")
+				pack, _ := gittest.TryIn(l.guest, tree+"\n", "pack-objects", "--revs", "--stdout", "-q")
 				w := agentrpc.ChunkWriter{W: c}
 				_, _ = io.WriteString(w, pack)
 				_ = w.End()
@@ -376,7 +378,7 @@ func rawTree(t *testing.T, dir, name, blob string) string {
 	for i := 0; i < len(blob); i += 2 {
 		raw = append(raw, unhex(blob[i])<<4|unhex(blob[i+1]))
 	}
-	out, err := tryGitIn(dir, "100644 "+name+"\x00"+string(raw), "hash-object", "-t", "tree", "-w", "--literally", "--stdin")
+	out, err := gittest.TryIn(dir, "100644 "+name+"\x00"+string(raw), "hash-object", "-t", "tree", "-w", "--literally", "--stdin")
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}

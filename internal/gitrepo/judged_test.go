@@ -8,18 +8,20 @@ import (
 
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/gitrepo"
+	"github.com/bangervm/banger/internal/gittest"
+	"github.com/bangervm/banger/internal/hostgit"
 	"github.com/bangervm/banger/internal/workspace"
 )
 
 // Old histories have commits and trees that no git would write today. They are
 // no reason to keep work in a guest.
 func TestOldObjectsAreNotHeldAgainstTheWork(t *testing.T) {
-	requireGit(t)
+	gittest.Require(t)
 	t.Setenv("HOME", t.TempDir())
 	l := newLoop(t, t.TempDir())
-	put(l.host, "a", "one\n")
-	git(t, l.host, "add", "-A")
-	git(t, l.host, "commit", "-q", "-m", "first")
+	gittest.Put(l.host, "a", "one\n")
+	gittest.Git(t, l.host, "add", "-A")
+	gittest.Git(t, l.host, "commit", "-q", "-m", "first")
 	r := &crafted{t: t, dir: l.host}
 	for _, header := range []string{
 		"author A <a@example.org> 1700000000 +051800\ncommitter C <c@example.org> 1700000000 +0000\n",
@@ -28,36 +30,36 @@ func TestOldObjectsAreNotHeldAgainstTheWork(t *testing.T) {
 	} {
 		r.commitTree(r.tree("100644 a "+r.blob("one\n"), "040000 d "+r.tree("100664 x "+r.blob("x\n"))), header, "old\n")
 	}
-	git(t, l.host, "branch", "side")
-	git(t, l.host, "reset", "-q", "--hard", "HEAD~3")
+	gittest.Git(t, l.host, "branch", "side")
+	gittest.Git(t, l.host, "reset", "-q", "--hard", "HEAD~3")
 	if err := l.prepare(workspace.FullCopy, false); err != nil {
 		t.Fatal(err)
 	}
-	git(t, l.guest, "merge", "-q", "--no-ff", "-m", "merged", "side")
-	put(l.guest, "b", "b\n")
+	gittest.Git(t, l.guest, "merge", "-q", "--no-ff", "-m", "merged", "side")
+	gittest.Put(l.guest, "b", "b\n")
 	for _, format := range []workspace.Format{workspace.Patch, workspace.Mbox, workspace.Bundle} {
 		if _, _, err := l.export(format, l.sent.HeadCommit); err != nil {
 			t.Errorf("%s: %v", format, err)
 		}
 	}
-	git(t, l.guest, "reset", "-q", "--hard", "side")
-	put(l.guest, "b", "b\n")
+	gittest.Git(t, l.guest, "reset", "-q", "--hard", "side")
+	gittest.Put(l.guest, "b", "b\n")
 	l.applied(t)
 }
 
 // A submodule that nobody touched is no change, whatever the export is against.
 func TestAnUntouchedSubmoduleIsNoChange(t *testing.T) {
-	requireGit(t)
+	gittest.Require(t)
 	t.Setenv("HOME", t.TempDir())
 	dir := t.TempDir()
 	l := newLoop(t, dir)
 	sub := filepath.Join(dir, "sub")
-	put(sub, "n", "n\n")
-	git(t, dir, "init", "-q", sub)
-	git(t, sub, "add", "-A")
-	git(t, sub, "commit", "-q", "-m", "sub")
-	git(t, l.host, "submodule", "--quiet", "add", sub, "s")
-	git(t, l.host, "commit", "-q", "-m", "super")
+	gittest.Put(sub, "n", "n\n")
+	gittest.Git(t, dir, "init", "-q", sub)
+	gittest.Git(t, sub, "add", "-A")
+	gittest.Git(t, sub, "commit", "-q", "-m", "sub")
+	gittest.Git(t, l.host, "submodule", "--quiet", "add", sub, "s")
+	gittest.Git(t, l.host, "commit", "-q", "-m", "super")
 	if err := l.prepare(workspace.FullCopy, false); err != nil {
 		t.Fatal(err)
 	}
@@ -83,14 +85,14 @@ func TestAnUntouchedSubmoduleIsNoChange(t *testing.T) {
 			t.Errorf("a patch of nothing against %.7s: %q, %v", base, text, err)
 		}
 	}
-	put(l.guest, "b", "b\n")
+	gittest.Put(l.guest, "b", "b\n")
 	compare("a file beside it", 1)
 	for _, format := range []workspace.Format{workspace.Patch, workspace.Mbox, workspace.Bundle} {
 		if _, _, err := l.export(format, l.sent.HeadCommit); err != nil {
 			t.Errorf("%s: %v", format, err)
 		}
 	}
-	put(l.guest, "s/n", "changed\n")
+	gittest.Put(l.guest, "s/n", "changed\n")
 	got, err := l.collect(true)
 	if err != nil {
 		t.Fatal(err)
@@ -103,24 +105,24 @@ func TestAnUntouchedSubmoduleIsNoChange(t *testing.T) {
 
 // A partial clone is refused, and nothing is fetched or run for it.
 func TestAPartialCloneFetchesNothing(t *testing.T) {
-	requireGit(t)
+	gittest.Require(t)
 	t.Setenv("HOME", t.TempDir())
 	dir := t.TempDir()
 	l := newLoop(t, dir)
 	origin := filepath.Join(dir, "origin")
-	git(t, dir, "init", "-q", origin)
+	gittest.Git(t, dir, "init", "-q", origin)
 	for _, content := range []string{"one\n", "two\n"} {
-		put(origin, "a", content)
-		git(t, origin, "add", "-A")
-		git(t, origin, "commit", "-q", "-m", "m")
+		gittest.Put(origin, "a", content)
+		gittest.Git(t, origin, "add", "-A")
+		gittest.Git(t, origin, "commit", "-q", "-m", "m")
 	}
-	git(t, origin, "config", "uploadpack.allowFilter", "true")
+	gittest.Git(t, origin, "config", "uploadpack.allowFilter", "true")
 	if err := os.RemoveAll(l.host); err != nil {
 		t.Fatal(err)
 	}
-	git(t, dir, "clone", "-q", "--filter=blob:none", "file://"+origin, l.host)
+	gittest.Git(t, dir, "clone", "-q", "--filter=blob:none", "file://"+origin, l.host)
 	ran := filepath.Join(dir, "ran")
-	git(t, l.host, "config", "remote.origin.uploadpack", "touch "+ran+"; false")
+	gittest.Git(t, l.host, "config", "remote.origin.uploadpack", "touch "+ran+"; false")
 	err := l.prepare(workspace.FullCopy, false)
 	if err == nil || !strings.Contains(err.Error(), "partial clone") {
 		t.Errorf("full_copy = %v; want that it is a partial clone", err)
@@ -135,17 +137,17 @@ func TestAPartialCloneFetchesNothing(t *testing.T) {
 
 // What is refused before anything is read is what Pack refuses.
 func TestCheckRefusesWhatPackWill(t *testing.T) {
-	requireGit(t)
+	gittest.Require(t)
 	t.Setenv("HOME", t.TempDir())
 	dir := t.TempDir()
 	l := newLoop(t, dir)
-	put(l.host, "a", "one\n")
-	git(t, l.host, "add", "-A")
-	git(t, l.host, "commit", "-q", "-m", "first")
+	gittest.Put(l.host, "a", "one\n")
+	gittest.Git(t, l.host, "add", "-A")
+	gittest.Git(t, l.host, "commit", "-q", "-m", "first")
 	plain := t.TempDir()
 	super := filepath.Join(dir, "super")
-	git(t, dir, "init", "-q", super)
-	git(t, super, "submodule", "--quiet", "add", l.host, "s")
+	gittest.Git(t, dir, "init", "-q", super)
+	gittest.Git(t, super, "submodule", "--quiet", "add", l.host, "s")
 	for name, tc := range map[string]struct {
 		req  workspace.PackRequest
 		says string // empty: it is fine
@@ -178,8 +180,8 @@ func TestCheckRefusesWhatPackWill(t *testing.T) {
 func TestBranchesWithStrangeNames(t *testing.T) {
 	l := prepared(t)
 	for _, name := range []string{"fine/ünï", "bidi\u202egnp", "c1\u009b2J", "zero\u200bwidth", "emoji\U0001F600"} {
-		git(t, l.guest, "checkout", "-q", "-b", name, "main")
-		git(t, l.guest, "commit", "-q", "--allow-empty", "-m", name)
+		gittest.Git(t, l.guest, "checkout", "-q", "-b", name, "main")
+		gittest.Git(t, l.guest, "commit", "-q", "--allow-empty", "-m", name)
 	}
 	got, err := l.collect(false)
 	if err != nil {
@@ -191,7 +193,7 @@ func TestBranchesWithStrangeNames(t *testing.T) {
 	if got.Branch != "refs/heads/emoji\U0001F600" {
 		t.Errorf("branch = %q", got.Branch)
 	}
-	git(t, l.guest, "checkout", "-q", "bidi\u202egnp")
+	gittest.Git(t, l.guest, "checkout", "-q", "bidi\u202egnp")
 	if got, err = l.collect(false); err != nil || got.Branch != "" {
 		t.Errorf("a branch that cannot be shown is %q, %v", got.Branch, err)
 	}
@@ -203,15 +205,15 @@ func TestBranchesWithStrangeNames(t *testing.T) {
 // The names of files are bounded in all, before they are kept.
 func TestNamesInAListingAreBounded(t *testing.T) {
 	l := prepared(t)
-	limits := gitrepo.DefaultLimits()
+	limits := hostgit.DefaultLimits()
 	limits.PathBytes = 1000
 	l.noGit = true
 	for n := range 11 {
-		put(l.guest, strings.Repeat("x", 100)+string(rune('a'+n)), "x")
+		gittest.Put(l.guest, strings.Repeat("x", 100)+string(rune('a'+n)), "x")
 	}
 	conn, end := l.serve(agentrpc.WorkspaceRequest{Verb: agentrpc.WorkspaceCollect, Path: l.guest, Format: l.sent.Format, Base: l.sent.BaseTree, NoGit: true})
 	defer end()
-	_, err := gitrepo.New(limits, t.TempDir()).Collect(t.Context(), conn, workspace.CollectRequest{Vault: l.vault, Base: l.sent.BaseTree})
+	_, err := gitrepo.New(hostgit.New(limits)).Collect(t.Context(), conn, workspace.CollectRequest{Vault: l.vault, Base: l.sent.BaseTree})
 	if err == nil || !strings.Contains(err.Error(), "names of the workspace's files") {
 		t.Errorf("1.1 KB of names = %v; want a refusal", err)
 	}

@@ -8,20 +8,21 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/bangervm/banger/internal/gittest"
 	"github.com/bangervm/banger/internal/workspace"
 )
 
 func TestUncommittedChangesInLinkedWorkTreesAreNamed(t *testing.T) {
 	l := prepared(t)
 	outside := filepath.Join(filepath.Dir(l.guest), "out side")
-	put(l.guest, ".gitignore", "ignored\n")
+	gittest.Put(l.guest, ".gitignore", "ignored\n")
 	for _, dir := range []string{outside, "inside", "ignored/tree", "ignored/clean", "ignored/removed"} {
-		git(t, l.guest, "worktree", "add", "-q", "--detach", dir)
+		gittest.Git(t, l.guest, "worktree", "add", "-q", "--detach", dir)
 	}
-	put(outside, "a", "edited\n")
-	put(l.guest, "inside/new", "new\n")
-	put(l.guest, "ignored/tree/new", "new\n")
-	put(l.guest, "ignored/removed/new", "new\n")
+	gittest.Put(outside, "a", "edited\n")
+	gittest.Put(l.guest, "inside/new", "new\n")
+	gittest.Put(l.guest, "ignored/tree/new", "new\n")
+	gittest.Put(l.guest, "ignored/removed/new", "new\n")
 	if err := os.RemoveAll(filepath.Join(l.guest, "ignored", "removed")); err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +36,7 @@ func TestUncommittedChangesInLinkedWorkTreesAreNamed(t *testing.T) {
 		t.Errorf("Elsewhere = %q, %v; want %q", got.Elsewhere, err, want)
 	}
 	l.applied(t) // what is inside and not ignored comes back
-	if got := files(t, l.host)["inside/new"]; got != "false new\n" {
+	if got := gittest.Files(t, l.host)["inside/new"]; got != "false new\n" {
 		t.Errorf("inside/new = %q", got)
 	}
 }
@@ -44,8 +45,8 @@ func TestLinkedWorkTree(t *testing.T) {
 	l := prepared(t)
 	main := l.host
 	l.host = filepath.Join(filepath.Dir(main), "linked")
-	git(t, main, "worktree", "add", "-q", l.host, "-b", "linked")
-	put(l.host, "a", "edited\n")
+	gittest.Git(t, main, "worktree", "add", "-q", l.host, "-b", "linked")
+	gittest.Put(l.host, "a", "edited\n")
 	l.guest += "2"
 	if err := l.prepare(workspace.Shallow, false); err != nil {
 		t.Fatal(err)
@@ -53,12 +54,12 @@ func TestLinkedWorkTree(t *testing.T) {
 	if want, got := status(t, l.host), status(t, l.guest); want != got {
 		t.Errorf("status\n%q\nwant\n%q", got, want)
 	}
-	if got := git(t, l.guest, "symbolic-ref", "HEAD"); got != "refs/heads/linked\n" {
+	if got := gittest.Git(t, l.guest, "symbolic-ref", "HEAD"); got != "refs/heads/linked\n" {
 		t.Errorf("HEAD = %q", got)
 	}
-	put(l.guest, "b", "b\n")
-	git(t, l.guest, "add", "-A")
-	git(t, l.guest, "commit", "-q", "-m", "all")
+	gittest.Put(l.guest, "b", "b\n")
+	gittest.Git(t, l.guest, "add", "-A")
+	gittest.Git(t, l.guest, "commit", "-q", "-m", "all")
 	l.applied(t)
-	same(t, "after git apply", files(t, l.guest), files(t, l.host))
+	gittest.Same(t, "after git apply", gittest.Files(t, l.guest), gittest.Files(t, l.host))
 }

@@ -16,13 +16,14 @@ import (
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/gitindex"
 	"github.com/bangervm/banger/internal/gittree"
+	"github.com/bangervm/banger/internal/hostgit"
 	"github.com/bangervm/banger/internal/workspace"
 )
 
 // listing makes a tree from what a guest without git has: its files. The host
 // decides which of them git would ignore, and asks for those that it lacks.
 type listing struct {
-	limits Limits
+	limits hostgit.Limits
 	git    gittree.Git
 	req    workspace.CollectRequest
 	in     *bufio.Reader

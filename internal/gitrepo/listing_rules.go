@@ -15,6 +15,7 @@ import (
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/gitindex"
 	"github.com/bangervm/banger/internal/gittree"
+	"github.com/bangervm/banger/internal/hostgit"
 )
 
 // maxRules bounds a .gitignore or .gitattributes, in bytes.
@@ -78,7 +79,7 @@ func readBlobs(r *bufio.Reader, visit func(id string, content []byte) error) err
 		var id, kind string
 		var size int64
 		if _, err := fmt.Sscanf(head, "%s %s %d\n", &id, &kind, &size); err != nil || kind != "blob" {
-			return fault.New(fault.Unavailable, "a file in the guest's list has no content that was sent: git says %s", printable(head))
+			return fault.New(fault.Unavailable, "a file in the guest's list has no content that was sent: git says %s", hostgit.Printable(head))
 		}
 		if size > maxRules {
 			return fault.New(fault.Invalid, "the workspace has a .gitignore or .gitattributes of %s; at most %s are read", fault.Bytes(size), fault.Bytes(maxRules))

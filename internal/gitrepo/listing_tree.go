@@ -8,6 +8,7 @@ import (
 
 	"github.com/bangervm/banger/internal/gitindex"
 	"github.com/bangervm/banger/internal/gittree"
+	"github.com/bangervm/banger/internal/hostgit"
 )
 
 // forgetUnknown takes no guest's word for an object that the vault lacks.
@@ -49,7 +50,7 @@ func (l *listing) ignored(ctx context.Context, names []string) (map[string]bool,
 	c := l.here("check-ignore", "--no-index", "-z", "--stdin")
 	c.Stdin = &nameList{names: names}
 	lines, err := l.git.Lines(ctx, c)
-	if failure, ok := asGitError(err); ok && failure.Status == 1 { // none is
+	if failure, ok := hostgit.AsError(err); ok && failure.Status == 1 { // none is
 		err = nil
 	}
 	ignored := make(map[string]bool, len(lines))

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/bangervm/banger/internal/gittree"
+	"github.com/bangervm/banger/internal/hostgit"
 	"github.com/bangervm/banger/internal/workspace"
 )
 
@@ -112,7 +113,7 @@ func (p *parcel) setting(ctx context.Context, u *unit, key string, flags ...stri
 	git.Config = nil
 	args := append(append([]string{"config"}, flags...), "--get", key)
 	out, err := git.Output(ctx, gittree.Cmd{Dir: u.snap.Top, Args: args})
-	if failure, ok := asGitError(err); ok && failure.Status == 1 {
+	if failure, ok := hostgit.AsError(err); ok && failure.Status == 1 {
 		return "", nil
 	}
 	return strings.TrimSuffix(string(out), "\n"), err

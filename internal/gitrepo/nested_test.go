@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/bangervm/banger/internal/gittest"
 	"github.com/bangervm/banger/internal/workspace"
 )
 
@@ -13,28 +14,28 @@ import (
 // look like one. What is in it goes into a guest, and what is made in the guest
 // comes back.
 func TestRepositoriesInAWorkTreeThatAreNotWhole(t *testing.T) {
-	requireGit(t)
+	gittest.Require(t)
 	t.Setenv("HOME", t.TempDir())
-	begun := func(t *testing.T, dir string) { git(t, filepath.Dir(dir), "init", "-q", dir) }
+	begun := func(t *testing.T, dir string) { gittest.Git(t, filepath.Dir(dir), "init", "-q", dir) }
 	for name, c := range map[string]struct {
 		make func(t *testing.T, dir string)
 	}{
 		"no commit": {make: begun},
 		"all of it staged": {make: func(t *testing.T, dir string) {
 			begun(t, dir)
-			git(t, dir, "add", "-A")
+			gittest.Git(t, dir, "add", "-A")
 		}},
 		"a commit": {make: func(t *testing.T, dir string) {
 			begun(t, dir)
-			git(t, dir, "add", "-A")
-			git(t, dir, "commit", "-qm", "first")
+			gittest.Git(t, dir, "add", "-A")
+			gittest.Git(t, dir, "commit", "-qm", "first")
 		}},
 		"detached, and an unborn branch beside": {make: func(t *testing.T, dir string) {
 			begun(t, dir)
-			git(t, dir, "commit", "-q", "--allow-empty", "-m", "first")
-			git(t, dir, "checkout", "-q", "--detach")
+			gittest.Git(t, dir, "commit", "-q", "--allow-empty", "-m", "first")
+			gittest.Git(t, dir, "checkout", "-q", "--detach")
 		}},
-		"a .git that leads nowhere": {make: func(_ *testing.T, dir string) { put(dir, ".git", "gitdir: /nonexistent\n") }},
+		"a .git that leads nowhere": {make: func(_ *testing.T, dir string) { gittest.Put(dir, ".git", "gitdir: /nonexistent\n") }},
 		"an empty .git": {make: func(t *testing.T, dir string) {
 			if err := os.Mkdir(filepath.Join(dir, ".git"), 0o755); err != nil {
 				t.Fatal(err)
@@ -48,29 +49,29 @@ func TestRepositoriesInAWorkTreeThatAreNotWhole(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for _, side := range []string{"host", "guest"} {
 				l := newLoop(t, t.TempDir())
-				put(l.host, "a", "x\n")
-				put(l.host, ".gitignore", "*.log\n")
-				put(l.host, "kept.log", "ignored, and tracked\n")
-				git(t, l.host, "add", "-fA")
-				git(t, l.host, "commit", "-qm", "first")
-				put(l.host, "kept.log", "edited\n")
+				gittest.Put(l.host, "a", "x\n")
+				gittest.Put(l.host, ".gitignore", "*.log\n")
+				gittest.Put(l.host, "kept.log", "ignored, and tracked\n")
+				gittest.Git(t, l.host, "add", "-fA")
+				gittest.Git(t, l.host, "commit", "-qm", "first")
+				gittest.Put(l.host, "kept.log", "edited\n")
 				inside := func(root string) {
-					put(root, "old templates/f", "y\n")
+					gittest.Put(root, "old templates/f", "y\n")
 					c.make(t, filepath.Join(root, "old templates"))
 				}
 				if side == "host" {
 					inside(l.host)
 				}
-				before := files(t, l.host)
+				before := gittest.Files(t, l.host)
 				if err := l.prepare(workspace.FullCopy, false); err != nil {
 					t.Fatalf("%s: prepare: %v", side, err)
 				}
-				same(t, "the guest has other files", before, files(t, l.guest))
+				gittest.Same(t, "the guest has other files", before, gittest.Files(t, l.guest))
 				if side == "guest" {
 					inside(l.guest)
 				}
-				put(l.guest, "kept.log", "edited again\n")
-				put(l.guest, "old templates/g", "z\n")
+				gittest.Put(l.guest, "kept.log", "edited again\n")
+				gittest.Put(l.guest, "old templates/g", "z\n")
 				file, got, err := l.export(workspace.Patch, l.sent.BaseTree)
 				if err != nil {
 					t.Fatalf("%s: export: %v", side, err)
@@ -79,10 +80,10 @@ func TestRepositoriesInAWorkTreeThatAreNotWhole(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if conflicts, err := apply(context.Background(), l.git, workspace.ApplyRequest{Top: l.host, Patch: file, Files: changes}); err != nil || conflicts != nil {
-					t.Fatalf("%s: apply: %q, %v\n%s", side, conflicts, err, read(t, file))
+				if conflicts, err := apply(context.Background(), l.applier, workspace.ApplyRequest{Top: l.host, Patch: file, Files: changes}); err != nil || conflicts != nil {
+					t.Fatalf("%s: apply: %q, %v\n%s", side, conflicts, err, gittest.Read(t, file))
 				}
-				same(t, side+": the host has other files", files(t, l.guest), files(t, l.host))
+				gittest.Same(t, side+": the host has other files", gittest.Files(t, l.guest), gittest.Files(t, l.host))
 			}
 		})
 	}

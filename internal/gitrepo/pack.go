@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"os"
 	"path"
 	"path/filepath"
@@ -15,6 +14,7 @@ import (
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/gittree"
+	"github.com/bangervm/banger/internal/hostgit"
 	"github.com/bangervm/banger/internal/workspace"
 )
 
@@ -58,7 +58,7 @@ func (p *parcel) Close() error {
 }
 
 func (p *parcel) make(ctx context.Context) (err error) {
-	if p.user, err = p.git.user(); err != nil {
+	if p.user, err = p.git.host.User(); err != nil {
 		return err
 	}
 	repo, err := p.open(ctx)
@@ -72,7 +72,7 @@ func (p *parcel) make(ctx context.Context) (err error) {
 		return err
 	}
 	if err := p.add(ctx, repo, ""); err != nil {
-		return asFault(err, "read %s", repo.Top)
+		return hostgit.Fault(err, "read %s", repo.Top)
 	}
 	return p.sum(ctx)
 }
@@ -87,7 +87,7 @@ func (p *parcel) open(ctx context.Context) (gittree.Repo, error) {
 		return repo, fault.Wrap(fault.Invalid, err, "read %s", p.req.Path).WithHint("rename the directory")
 	}
 	if err != nil {
-		return repo, asFault(err, "read %s", p.req.Path)
+		return repo, hostgit.Fault(err, "read %s", p.req.Path)
 	}
 	return repo, p.checkBranch(ctx, repo)
 }
@@ -95,7 +95,7 @@ func (p *parcel) open(ctx context.Context) (gittree.Repo, error) {
 // Check implements workspace.Git.
 func (g *Git) Check(ctx context.Context, req workspace.PackRequest) (err error) {
 	p := &parcel{git: g, req: req}
-	if p.user, err = g.user(); err != nil {
+	if p.user, err = g.host.User(); err != nil {
 		return err
 	}
 	repo, err := p.open(ctx)
@@ -104,7 +104,7 @@ func (g *Git) Check(ctx context.Context, req workspace.PackRequest) (err error) 
 	}
 	lines, err := p.user.Lines(ctx, gittree.Cmd{Dir: repo.Top, Args: []string{"ls-files", "-s", "-z"}})
 	if err != nil {
-		return asFault(err, "read %s", repo.Top)
+		return hostgit.Fault(err, "read %s", repo.Top)
 	}
 	var links []string
 	for _, line := range lines {
@@ -120,28 +120,7 @@ func refuseSubmodules(top string, links []string) error {
 	if len(links) == 0 {
 		return nil
 	}
-	return fault.New(fault.Invalid, "%s has submodules (%s), which mode shallow does not send", top, someOf(links)).WithHint("--mode full_copy")
-}
-
-// asFault makes what git says a fault that the user can act on.
-func asFault(err error, format string, args ...any) error {
-	failure, ok := errors.AsType[*gittree.Error](err)
-	switch {
-	case !ok:
-		return err
-	case strings.Contains(failure.Stderr, "dubious ownership"):
-		_, remedy, _ := strings.Cut(failure.Stderr, "call:")
-		return fault.New(fault.PermissionDenied, "%s: it belongs to another user, so git does not trust it", fmt.Sprintf(format, args...)).
-			WithHint("%s", strings.TrimSpace(remedy))
-	case strings.Contains(failure.Stderr, "promisor remote") || strings.Contains(failure.Stderr, "lazy fetching disabled"):
-		return fault.New(fault.Invalid, "%s: it is a partial clone, some of its objects are not here, and banger fetches nothing",
-			fmt.Sprintf(format, args...)).WithHint("fetch them first: git fetch --refetch --no-filter; or --mode shallow, which needs those of HEAD only")
-	case strings.Contains(failure.Stderr, "Permission denied"):
-		return fault.Wrap(fault.PermissionDenied, failure, format, args...).
-			WithHint("make it readable, or leave it out: a line in .git/info/exclude")
-	default:
-		return fault.Wrap(fault.Invalid, failure, format, args...)
-	}
+	return fault.New(fault.Invalid, "%s has submodules (%s), which mode shallow does not send", top, hostgit.SomeOf(links)).WithHint("--mode full_copy")
 }
 
 func (p *parcel) checkBranch(ctx context.Context, repo gittree.Repo) error {

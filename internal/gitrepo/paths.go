@@ -6,6 +6,7 @@ import (
 	"unicode"
 
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/hostgit"
 )
 
 // checkTreePath refuses a path that would leave a work tree or reach into a
@@ -28,7 +29,7 @@ func checkTreePath(path string) error {
 }
 
 func unsafePath(path, why string) error {
-	return fault.New(fault.Invalid, "the path %s in the guest's work tree is refused: %s", printable(fmt.Sprintf("%q", path)), why).
+	return fault.New(fault.Invalid, "the path %s in the guest's work tree is refused: %s", hostgit.Printable(fmt.Sprintf("%q", path)), why).
 		WithHint("rename or remove it in the guest")
 }
 

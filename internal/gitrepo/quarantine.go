@@ -13,6 +13,7 @@ import (
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/gittree"
+	"github.com/bangervm/banger/internal/hostgit"
 	"github.com/bangervm/banger/internal/ids"
 )
 
@@ -75,11 +76,11 @@ const tolerated = "badDate=ignore,badDateOverflow=ignore,badEmail=ignore,badFile
 // index lets git read a pack and check each object in it.
 func (c *collector) index(ctx context.Context, q *quarantine, pack string) error {
 	err := q.git.Run(ctx, gittree.Cmd{Env: q.env, Args: []string{"index-pack", "--strict=" + tolerated, pack}})
-	if err = excess(err); err == nil {
+	if err = hostgit.Excess(err); err == nil {
 		return nil
 	}
-	if failure, ok := asGitError(err); ok {
-		return fault.New(fault.Unavailable, "what the guest sent is refused: %s", printable(failure.Error()))
+	if failure, ok := hostgit.AsError(err); ok {
+		return fault.New(fault.Unavailable, "what the guest sent is refused: %s", hostgit.Printable(failure.Error()))
 	}
 	return err
 }
@@ -99,11 +100,11 @@ func (c *collector) connected(ctx context.Context, q *quarantine, r agentrpc.Wor
 		revs.WriteString("^" + id + "\n")
 	}
 	err = c.git.Run(ctx, gittree.Cmd{Env: q.env, Stdin: strings.NewReader(revs.String()), Args: []string{"rev-list", "--objects", "--quiet", "--stdin"}})
-	if err = excess(err); err == nil {
+	if err = hostgit.Excess(err); err == nil {
 		return nil
 	}
-	if failure, ok := asGitError(err); ok {
-		return fault.New(fault.Unavailable, "what the guest sent is not complete: %s", printable(failure.Error()))
+	if failure, ok := hostgit.AsError(err); ok {
+		return fault.New(fault.Unavailable, "what the guest sent is not complete: %s", hostgit.Printable(failure.Error()))
 	}
 	return err
 }

@@ -8,12 +8,12 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/hostgit"
 	"github.com/bangervm/banger/internal/operation"
 )
 
@@ -65,21 +65,7 @@ func refusal(answer agentrpc.WorkspaceAnswer) error {
 	default:
 		code = fault.Internal
 	}
-	return fault.New(code, "%s", printable(answer.Message))
-}
-
-// printable is a guest's text, safe to show.
-func printable(text string) string {
-	const longest = 1000
-	if len(text) > longest {
-		text = text[:longest] + "…"
-	}
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(text, "?"))
+	return fault.New(code, "%s", hostgit.Printable(answer.Message))
 }
 
 func (p *parcel) write(s *sender) error {

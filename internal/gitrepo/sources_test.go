@@ -10,6 +10,8 @@ import (
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/gitrepo"
+	"github.com/bangervm/banger/internal/gittest"
+	"github.com/bangervm/banger/internal/hostgit"
 	"github.com/bangervm/banger/internal/workspace"
 )
 
@@ -24,19 +26,19 @@ func (l *loop) applied(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conflicts, err := apply(t.Context(), l.git, workspace.ApplyRequest{Top: l.host, Patch: file, Files: changes})
+	conflicts, err := apply(t.Context(), l.applier, workspace.ApplyRequest{Top: l.host, Patch: file, Files: changes})
 	if err != nil || conflicts != nil {
-		t.Fatalf("apply: %v, conflicts %v\n%s", err, conflicts, read(t, file))
+		t.Fatalf("apply: %v, conflicts %v\n%s", err, conflicts, gittest.Read(t, file))
 	}
 }
 
 func TestWhatIsThereIsNotReplacedUnasked(t *testing.T) {
 	l := prepared(t)
-	put(l.guest, "mine", "precious\n")
+	gittest.Put(l.guest, "mine", "precious\n")
 	if err := l.prepare(workspace.Shallow, false); !errors.Is(err, fault.Conflict) {
 		t.Errorf("prepare over work = %v; want Conflict", err)
 	}
-	if read(t, filepath.Join(l.guest, "mine")) != "precious\n" {
+	if gittest.Read(t, filepath.Join(l.guest, "mine")) != "precious\n" {
 		t.Error("the work is gone")
 	}
 	if err := l.prepare(workspace.Shallow, true); err != nil {
@@ -55,13 +57,13 @@ func TestWhatIsThereIsNotReplacedUnasked(t *testing.T) {
 
 func TestAMergeWithConflictsGoesIn(t *testing.T) {
 	l := prepared(t)
-	git(t, l.host, "checkout", "-q", "-b", "other")
-	put(l.host, "a", "other\n")
-	git(t, l.host, "commit", "-q", "-a", "-m", "other")
-	git(t, l.host, "checkout", "-q", "main")
-	put(l.host, "a", "mine\n")
-	git(t, l.host, "commit", "-q", "-a", "-m", "mine")
-	if out, err := tryGit(l.host, "merge", "other"); err == nil {
+	gittest.Git(t, l.host, "checkout", "-q", "-b", "other")
+	gittest.Put(l.host, "a", "other\n")
+	gittest.Git(t, l.host, "commit", "-q", "-a", "-m", "other")
+	gittest.Git(t, l.host, "checkout", "-q", "main")
+	gittest.Put(l.host, "a", "mine\n")
+	gittest.Git(t, l.host, "commit", "-q", "-a", "-m", "mine")
+	if out, err := gittest.Try(l.host, "merge", "other"); err == nil {
 		t.Fatalf("no conflict: %s", out)
 	}
 	if err := l.prepare(workspace.Shallow, true); err != nil {
@@ -70,20 +72,20 @@ func TestAMergeWithConflictsGoesIn(t *testing.T) {
 	if want, got := status(t, l.host), status(t, l.guest); want != got {
 		t.Errorf("status\n%q\nwant\n%q", got, want)
 	}
-	put(l.guest, "a", "solved\n")
+	gittest.Put(l.guest, "a", "solved\n")
 	l.applied(t)
-	same(t, "after git apply", files(t, l.guest), files(t, l.host))
+	gittest.Same(t, "after git apply", gittest.Files(t, l.guest), gittest.Files(t, l.host))
 }
 
 func TestCommitsElsewhereAreNamed(t *testing.T) {
 	l := prepared(t)
-	git(t, l.guest, "checkout", "-q", "-b", "side")
-	put(l.guest, "side", "s\n")
-	git(t, l.guest, "add", "-A")
-	git(t, l.guest, "commit", "-q", "-m", "side")
-	git(t, l.guest, "checkout", "-q", "main")
-	put(l.guest, "a", "stashed\n")
-	git(t, l.guest, "stash", "-q")
+	gittest.Git(t, l.guest, "checkout", "-q", "-b", "side")
+	gittest.Put(l.guest, "side", "s\n")
+	gittest.Git(t, l.guest, "add", "-A")
+	gittest.Git(t, l.guest, "commit", "-q", "-m", "side")
+	gittest.Git(t, l.guest, "checkout", "-q", "main")
+	gittest.Put(l.guest, "a", "stashed\n")
+	gittest.Git(t, l.guest, "stash", "-q")
 	got, err := l.collect(false)
 	if err != nil || strings.Join(got.Elsewhere, " ") != "side stash" {
 		t.Errorf("Elsewhere = %q, %v; want side and stash", got.Elsewhere, err)
@@ -92,9 +94,9 @@ func TestCommitsElsewhereAreNamed(t *testing.T) {
 
 func TestAWorkTreeThatNobodySent(t *testing.T) {
 	l := prepared(t)
-	put(l.guest, "a", "two\n")
-	git(t, l.guest, "commit", "-q", "-a", "-m", "two")
-	put(l.guest, "b", "b\n")
+	gittest.Put(l.guest, "a", "two\n")
+	gittest.Git(t, l.guest, "commit", "-q", "-a", "-m", "two")
+	gittest.Put(l.guest, "b", "b\n")
 	l.sent, l.vault = workspace.Contents{}, filepath.Join(filepath.Dir(l.guest), "fresh.git")
 	got, err := l.collect(false)
 	if err != nil {
@@ -110,75 +112,9 @@ func TestAWorkTreeThatNobodySent(t *testing.T) {
 	}
 }
 
-func TestApplyIsAllOrNothing(t *testing.T) {
-	l := prepared(t)
-	put(l.guest, "a", "two\n")
-	put(l.guest, "new", "new\n")
-	put(l.host, "a", "something else\n")
-	before := files(t, l.host)
-	file, got, err := l.export(workspace.Patch, l.sent.BaseTree)
-	if err != nil {
-		t.Fatal(err)
-	}
-	changes, err := l.git.Diff(t.Context(), l.write(l.sent.BaseTree, got.Tree))
-	if err != nil {
-		t.Fatal(err)
-	}
-	conflicts, err := apply(t.Context(), l.git, workspace.ApplyRequest{Top: l.host, Patch: file, Files: changes})
-	if err != nil || strings.Join(conflicts, " ") != "a" {
-		t.Errorf("conflicts = %v, %v; want a", conflicts, err)
-	}
-	same(t, "a patch that does not apply", before, files(t, l.host))
-}
-
-// A directory that becomes a file may hold what git ignores, which git apply
-// notices only when it writes.
-func TestApplyDoesNotStartWhatItCannotFinish(t *testing.T) {
-	l := prepared(t)
-	put(l.host, "d/x", "x\n")
-	git(t, l.host, "add", "-A")
-	git(t, l.host, "commit", "-q", "-m", "d")
-	if err := l.prepare(workspace.Shallow, true); err != nil {
-		t.Fatal(err)
-	}
-	put(l.host, "d/ignored.log", "mine\n")
-	if err := os.RemoveAll(filepath.Join(l.guest, "d")); err != nil {
-		t.Fatal(err)
-	}
-	put(l.guest, "d", "a file now\n")
-	put(l.guest, "a", "two\n")
-	before := files(t, l.host)
-	file, got, err := l.export(workspace.Patch, l.sent.BaseTree)
-	if err != nil {
-		t.Fatal(err)
-	}
-	changes, err := l.git.Diff(t.Context(), l.write(l.sent.BaseTree, got.Tree))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req := workspace.ApplyRequest{Top: l.host, Patch: file, Files: changes}
-	conflicts, err := apply(t.Context(), l.git, req)
-	if err != nil || strings.Join(conflicts, " ") != "d" {
-		t.Errorf("conflicts = %v, %v; want d", conflicts, err)
-	}
-	same(t, "a patch that does not apply", before, files(t, l.host))
-	// git alone would begin, and what it did is undone.
-	if _, err := apply(t.Context(), l.git, workspace.ApplyRequest{Top: l.host, Patch: file, Files: []workspace.File{
-		{Path: "a", Status: "modified"}, {Path: "d/x", Status: "deleted"},
-	}}); err == nil {
-		t.Error("git has written over a directory")
-	}
-	same(t, "after a patch that failed in the middle", before, files(t, l.host))
-	if err := os.Remove(filepath.Join(l.host, "d/ignored.log")); err != nil {
-		t.Fatal(err)
-	}
-	l.applied(t)
-	same(t, "after git apply", files(t, l.guest), files(t, l.host))
-}
-
 func TestNoGitOnTheHost(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	_, err := gitrepo.New(gitrepo.DefaultLimits(), t.TempDir()).Pack(t.Context(), workspace.PackRequest{Path: "/", Vault: filepath.Join(t.TempDir(), "v")})
+	_, err := gitrepo.New(hostgit.New(hostgit.DefaultLimits())).Pack(t.Context(), workspace.PackRequest{Path: "/", Vault: filepath.Join(t.TempDir(), "v")})
 	if !errors.Is(err, fault.Unavailable) {
 		t.Errorf("Pack = %v; want Unavailable", err)
 	}
@@ -190,47 +126,47 @@ func TestFilesThatGitDoesNotLookAtGoInAndComeBack(t *testing.T) {
 	for _, mark := range []string{"--assume-unchanged", "--skip-worktree"} {
 		for _, noGit := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, guest without git: %v", mark, noGit), func(t *testing.T) {
-				requireGit(t)
+				gittest.Require(t)
 				l := newLoop(t, t.TempDir())
 				l.noGit = noGit
-				put(l.host, "a", "one\n")
-				put(l.host, "b", "one\n")
-				put(l.host, "gone", "sparse\n")
-				git(t, l.host, "add", ".")
-				git(t, l.host, "commit", "-qm", "first")
-				git(t, l.host, "update-index", mark, "a")
-				git(t, l.host, "update-index", "--skip-worktree", "gone")
-				put(l.host, "a", "mine\n")
+				gittest.Put(l.host, "a", "one\n")
+				gittest.Put(l.host, "b", "one\n")
+				gittest.Put(l.host, "gone", "sparse\n")
+				gittest.Git(t, l.host, "add", ".")
+				gittest.Git(t, l.host, "commit", "-qm", "first")
+				gittest.Git(t, l.host, "update-index", mark, "a")
+				gittest.Git(t, l.host, "update-index", "--skip-worktree", "gone")
+				gittest.Put(l.host, "a", "mine\n")
 				if err := os.Remove(filepath.Join(l.host, "gone")); err != nil {
 					t.Fatal(err)
 				}
 				if err := l.prepare(workspace.Shallow, false); err != nil {
 					t.Fatal(err)
 				}
-				same(t, "in the guest", files(t, l.host), files(t, l.guest))
+				gittest.Same(t, "in the guest", gittest.Files(t, l.host), gittest.Files(t, l.guest))
 				if here, there := status(t, l.host), status(t, l.guest); here != there {
 					t.Errorf("git status: %q on the host, %q in the guest", here, there)
 				}
-				git(t, l.guest, "update-index", mark, "b")
-				put(l.guest, "a", "theirs\n")
-				put(l.guest, "b", "two\n")
+				gittest.Git(t, l.guest, "update-index", mark, "b")
+				gittest.Put(l.guest, "a", "theirs\n")
+				gittest.Put(l.guest, "b", "two\n")
 				l.applied(t)
-				same(t, "back on the host", files(t, l.guest), files(t, l.host))
+				gittest.Same(t, "back on the host", gittest.Files(t, l.guest), gittest.Files(t, l.host))
 			})
 		}
 	}
 }
 
 func TestModesThatTheUsersGitDoesNotBelieve(t *testing.T) {
-	requireGit(t)
+	gittest.Require(t)
 	l := newLoop(t, t.TempDir())
-	put(l.host, "plain", "p\n")
-	put(l.host, "tool", "t\n")
-	git(t, l.host, "add", ".")
-	git(t, l.host, "update-index", "--chmod=+x", "tool")
-	git(t, l.host, "commit", "-qm", "first")
-	git(t, l.host, "config", "core.fileMode", "false")
-	put(l.host, "new", "n\n")
+	gittest.Put(l.host, "plain", "p\n")
+	gittest.Put(l.host, "tool", "t\n")
+	gittest.Git(t, l.host, "add", ".")
+	gittest.Git(t, l.host, "update-index", "--chmod=+x", "tool")
+	gittest.Git(t, l.host, "commit", "-qm", "first")
+	gittest.Git(t, l.host, "config", "core.fileMode", "false")
+	gittest.Put(l.host, "new", "n\n")
 	for _, name := range []string{"plain", "new"} {
 		if err := os.Chmod(filepath.Join(l.host, name), 0o755); err != nil {
 			t.Fatal(err)
@@ -250,24 +186,24 @@ func TestModesThatTheUsersGitDoesNotBelieve(t *testing.T) {
 
 func TestASubmoduleThatIsNotCheckedOut(t *testing.T) {
 	l := withSubmodule(t)
-	git(t, l.host, "submodule", "--quiet", "deinit", "-f", "sub")
+	gittest.Git(t, l.host, "submodule", "--quiet", "deinit", "-f", "sub")
 	if err := l.prepare(workspace.FullCopy, false); err != nil {
 		t.Fatal(err)
 	}
 	if here, there := status(t, l.host), status(t, l.guest); here != there {
 		t.Errorf("git status: %q on the host, %q in the guest", here, there)
 	}
-	put(l.guest, "o", "changed\n")
+	gittest.Put(l.guest, "o", "changed\n")
 	l.applied(t)
-	if files(t, l.host)["o"] != "false changed\n" {
+	if gittest.Files(t, l.host)["o"] != "false changed\n" {
 		t.Error("not applied")
 	}
 }
 
 func TestAPathWithALineBreak(t *testing.T) {
-	requireGit(t)
+	gittest.Require(t)
 	l := newLoop(t, filepath.Join(t.TempDir(), "a\nb"))
-	put(l.host, "a", "one\n")
+	gittest.Put(l.host, "a", "one\n")
 	if err := l.prepare(workspace.Shallow, false); !errors.Is(err, fault.Invalid) {
 		t.Errorf("prepare: %v; want Invalid", err)
 	}

@@ -9,28 +9,29 @@ import (
 	"testing"
 
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/gittest"
 	"github.com/bangervm/banger/internal/workspace"
 )
 
 func withSubmodule(t *testing.T) *loop {
 	t.Helper()
-	requireGit(t)
+	gittest.Require(t)
 	t.Setenv("HOME", t.TempDir())
 	dir := t.TempDir()
 	inner := filepath.Join(dir, "inner")
 	if err := os.Mkdir(inner, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	git(t, inner, "init", "-q")
-	put(inner, "i", "i\n")
-	git(t, inner, "add", "-A")
-	git(t, inner, "commit", "-q", "-m", "inner")
+	gittest.Git(t, inner, "init", "-q")
+	gittest.Put(inner, "i", "i\n")
+	gittest.Git(t, inner, "add", "-A")
+	gittest.Git(t, inner, "commit", "-q", "-m", "inner")
 	l := newLoop(t, dir)
-	put(l.host, "o", "o\n")
-	git(t, l.host, "add", "-A")
-	git(t, l.host, "submodule", "--quiet", "add", inner, "sub")
-	git(t, l.host, "commit", "-q", "-m", "outer")
-	put(l.host, "sub/i", "i\ndirty\n")
+	gittest.Put(l.host, "o", "o\n")
+	gittest.Git(t, l.host, "add", "-A")
+	gittest.Git(t, l.host, "submodule", "--quiet", "add", inner, "sub")
+	gittest.Git(t, l.host, "commit", "-q", "-m", "outer")
+	gittest.Put(l.host, "sub/i", "i\ndirty\n")
 	return l
 }
 
@@ -51,23 +52,23 @@ func TestSubmodules(t *testing.T) {
 		if want, got := status(t, l.host), status(t, l.guest); want != got {
 			t.Errorf("status\n%q\nwant\n%q", got, want)
 		}
-		put(l.guest, "sub/i", "i\ndirty\nmore\n")
+		gittest.Put(l.guest, "sub/i", "i\ndirty\nmore\n")
 		if !noGit {
-			git(t, filepath.Join(l.guest, "sub"), "commit", "-q", "-a", "-m", "in the submodule")
+			gittest.Git(t, filepath.Join(l.guest, "sub"), "commit", "-q", "-a", "-m", "in the submodule")
 		}
-		put(l.guest, "sub/new", "new\n")
-		put(l.guest, "o", "changed\n")
+		gittest.Put(l.guest, "sub/new", "new\n")
+		gittest.Put(l.guest, "o", "changed\n")
 		l.applied(t)
-		same(t, "after git apply", files(t, l.guest), files(t, l.host))
+		gittest.Same(t, "after git apply", gittest.Files(t, l.guest), gittest.Files(t, l.host))
 	}
 }
 
 // Git does not look into the directory of a submodule that is not checked out.
 func TestFilesInTheDirectoryOfASubmoduleAreNotLost(t *testing.T) {
 	for name, change := range map[string]func(l *loop){
-		"not checked out": func(l *loop) { git(t, l.host, "submodule", "--quiet", "deinit", "-f", "sub") },
+		"not checked out": func(l *loop) { gittest.Git(t, l.host, "submodule", "--quiet", "deinit", "-f", "sub") },
 		"its repository is removed in the guest": func(l *loop) {
-			put(l.host, "sub/i", "i\ndirty\n")
+			gittest.Put(l.host, "sub/i", "i\ndirty\n")
 		},
 	} {
 		for _, noGit := range []bool{false, true} {
@@ -81,10 +82,10 @@ func TestFilesInTheDirectoryOfASubmoduleAreNotLost(t *testing.T) {
 				if err := os.RemoveAll(filepath.Join(l.guest, "sub", ".git")); err != nil {
 					t.Fatal(err)
 				}
-				put(l.guest, "sub/i", "changed\n")
-				put(l.guest, "sub/deep/new", "new\n")
+				gittest.Put(l.guest, "sub/i", "changed\n")
+				gittest.Put(l.guest, "sub/deep/new", "new\n")
 				l.applied(t)
-				same(t, "after git apply", files(t, l.guest), files(t, l.host))
+				gittest.Same(t, "after git apply", gittest.Files(t, l.guest), gittest.Files(t, l.host))
 			})
 		}
 	}
@@ -94,27 +95,27 @@ func TestAFileTakesThePlaceOfASubmodule(t *testing.T) {
 	for _, noGit := range []bool{false, true} {
 		l := withSubmodule(t)
 		l.noGit = noGit
-		git(t, l.host, "submodule", "--quiet", "deinit", "-f", "sub")
+		gittest.Git(t, l.host, "submodule", "--quiet", "deinit", "-f", "sub")
 		if err := l.prepare(workspace.FullCopy, false); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.RemoveAll(filepath.Join(l.guest, "sub")); err != nil {
 			t.Fatal(err)
 		}
-		put(l.guest, "sub", "a file\n")
+		gittest.Put(l.guest, "sub", "a file\n")
 		l.applied(t)
-		same(t, "after git apply", files(t, l.guest), files(t, l.host))
+		gittest.Same(t, "after git apply", gittest.Files(t, l.guest), gittest.Files(t, l.host))
 	}
 }
 
 func TestARepositoryThatWasClonedInTheGuestIsNotLost(t *testing.T) {
 	l := prepared(t)
-	git(t, l.guest, "init", "-q", "vendor")
-	put(l.guest, "vendor/v", "v\n")
-	git(t, filepath.Join(l.guest, "vendor"), "add", "-A")
-	git(t, filepath.Join(l.guest, "vendor"), "commit", "-q", "-m", "v")
-	git(t, l.guest, "init", "-q", "unborn")
-	put(l.guest, "unborn/u", "u\n")
+	gittest.Git(t, l.guest, "init", "-q", "vendor")
+	gittest.Put(l.guest, "vendor/v", "v\n")
+	gittest.Git(t, filepath.Join(l.guest, "vendor"), "add", "-A")
+	gittest.Git(t, filepath.Join(l.guest, "vendor"), "commit", "-q", "-m", "v")
+	gittest.Git(t, l.guest, "init", "-q", "unborn")
+	gittest.Put(l.guest, "unborn/u", "u\n")
 	l.applied(t)
-	same(t, "after git apply", files(t, l.guest), files(t, l.host))
+	gittest.Same(t, "after git apply", gittest.Files(t, l.guest), gittest.Files(t, l.host))
 }

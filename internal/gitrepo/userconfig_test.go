@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bangervm/banger/internal/gittest"
 	"github.com/bangervm/banger/internal/workspace"
 )
 
@@ -15,7 +16,7 @@ import (
 // runs banger, changes what git prints and how it applies a patch. It changes
 // neither what is sent nor what comes back.
 func TestTheUsersConfigurationChangesNothing(t *testing.T) {
-	requireGit(t)
+	gittest.Require(t)
 	for name, c := range map[string]struct {
 		config string
 		env    map[string]string // "@" is the host's repository
@@ -45,34 +46,34 @@ func TestTheUsersConfigurationChangesNothing(t *testing.T) {
 			home := t.TempDir()
 			t.Setenv("HOME", home)
 			t.Setenv("GIT_CONFIG_NOSYSTEM", "1")
-			put(home, ".gitconfig", "[user]\nname = U\nemail = u@example.org\n"+c.config)
+			gittest.Put(home, ".gitconfig", "[user]\nname = U\nemail = u@example.org\n"+c.config)
 			formats := []workspace.Format{workspace.Patch}
 			if c.mbox {
 				formats = append(formats, workspace.Mbox)
 			}
 			for _, format := range formats {
 				l := newLoop(t, t.TempDir())
-				put(l.host, "sub/a", "one \n\ttwo\nthree\n")
-				put(l.host, "ä\tö", "x\n")
-				git(t, l.host, "add", "-A")
-				git(t, l.host, "commit", "-qm", "first")
-				put(l.host, "sub/a", "one \n\ttwo \nthree\n")
-				put(l.host, "new", "untracked\n")
+				gittest.Put(l.host, "sub/a", "one \n\ttwo\nthree\n")
+				gittest.Put(l.host, "ä\tö", "x\n")
+				gittest.Git(t, l.host, "add", "-A")
+				gittest.Git(t, l.host, "commit", "-qm", "first")
+				gittest.Put(l.host, "sub/a", "one \n\ttwo \nthree\n")
+				gittest.Put(l.host, "new", "untracked\n")
 				for key, value := range c.env {
 					t.Setenv(key, strings.ReplaceAll(value, "@", l.host))
 				}
-				before := files(t, l.host)
+				before := gittest.Files(t, l.host)
 				if err := l.prepare(workspace.FullCopy, false); err != nil {
 					t.Fatal(err)
 				}
-				same(t, "the guest has other files", before, files(t, l.guest))
-				put(l.guest, "sub/a", "one \n\ttwo \t\nthree\n \t four  \n")
-				put(l.guest, "crlf", "a\r\nb \r\n")
-				put(l.guest, "ä\tö", "x\ny")
-				git(t, l.guest, "mv", "ä\tö", "moved")
-				git(t, l.guest, "add", "-A")
-				git(t, l.guest, "commit", "-qm", "second")
-				put(l.guest, "uncommitted", "z\x00\n")
+				gittest.Same(t, "the guest has other files", before, gittest.Files(t, l.guest))
+				gittest.Put(l.guest, "sub/a", "one \n\ttwo \t\nthree\n \t four  \n")
+				gittest.Put(l.guest, "crlf", "a\r\nb \r\n")
+				gittest.Put(l.guest, "ä\tö", "x\ny")
+				gittest.Git(t, l.guest, "mv", "ä\tö", "moved")
+				gittest.Git(t, l.guest, "add", "-A")
+				gittest.Git(t, l.guest, "commit", "-qm", "second")
+				gittest.Put(l.guest, "uncommitted", "z\x00\n")
 				base := l.sent.BaseTree
 				if format != workspace.Patch {
 					base = l.sent.HeadCommit
@@ -82,9 +83,9 @@ func TestTheUsersConfigurationChangesNothing(t *testing.T) {
 					t.Fatal(err)
 				}
 				if format == workspace.Mbox {
-					git(t, l.host, "stash", "-q", "-u")
-					git(t, l.host, "am", "-q", "--keep-cr", file)
-					same(t, "the mailbox has other files", files(t, l.guest), files(t, l.host))
+					gittest.Git(t, l.host, "stash", "-q", "-u")
+					gittest.Git(t, l.host, "am", "-q", "--keep-cr", file)
+					gittest.Same(t, "the mailbox has other files", gittest.Files(t, l.guest), gittest.Files(t, l.host))
 				}
 				if format != workspace.Patch {
 					continue
@@ -93,10 +94,10 @@ func TestTheUsersConfigurationChangesNothing(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if conflicts, err := apply(context.Background(), l.git, workspace.ApplyRequest{Top: l.host, Patch: file, Files: changes}); err != nil || conflicts != nil {
-					t.Fatalf("apply: %q, %v\n%s", conflicts, err, read(t, file))
+				if conflicts, err := apply(context.Background(), l.applier, workspace.ApplyRequest{Top: l.host, Patch: file, Files: changes}); err != nil || conflicts != nil {
+					t.Fatalf("apply: %q, %v\n%s", conflicts, err, gittest.Read(t, file))
 				}
-				same(t, "the host has other files", files(t, l.guest), files(t, l.host))
+				gittest.Same(t, "the host has other files", gittest.Files(t, l.guest), gittest.Files(t, l.host))
 			}
 		})
 	}
@@ -105,7 +106,7 @@ func TestTheUsersConfigurationChangesNothing(t *testing.T) {
 // A patch that says in .gitattributes how lines end leaves the files as git checks
 // them out with that .gitattributes, those in the same patch too.
 func TestAppliedFilesHaveTheLineEndsOfTheNewAttributes(t *testing.T) {
-	requireGit(t)
+	gittest.Require(t)
 	t.Setenv("HOME", t.TempDir())
 	for name, c := range map[string]struct {
 		autocrlf, before, after string
@@ -124,10 +125,10 @@ func TestAppliedFilesHaveTheLineEndsOfTheNewAttributes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLoop(t, t.TempDir())
-			git(t, l.host, "config", "core.autocrlf", c.autocrlf)
+			gittest.Git(t, l.host, "config", "core.autocrlf", c.autocrlf)
 			attributes := func(dir, text string) {
 				if text != "" {
-					put(filepath.Join(dir, c.dir), ".gitattributes", text)
+					gittest.Put(filepath.Join(dir, c.dir), ".gitattributes", text)
 				} else {
 					_ = os.Remove(filepath.Join(dir, c.dir, ".gitattributes"))
 				}
@@ -136,22 +137,22 @@ func TestAppliedFilesHaveTheLineEndsOfTheNewAttributes(t *testing.T) {
 				attributes(l.host, c.before)
 			}
 			for _, file := range []string{"lf/foo", "lf/x.bat", "foo", "x.bat", "untouched"} {
-				put(l.host, file, "one\ntwo\n")
+				gittest.Put(l.host, file, "one\ntwo\n")
 			}
-			git(t, l.host, "add", "-A")
-			git(t, l.host, "commit", "-qm", "first")
-			git(t, l.host, "rm", "-rq", "--cached", ".")
-			git(t, l.host, "reset", "-q", "--hard")
+			gittest.Git(t, l.host, "add", "-A")
+			gittest.Git(t, l.host, "commit", "-qm", "first")
+			gittest.Git(t, l.host, "rm", "-rq", "--cached", ".")
+			gittest.Git(t, l.host, "reset", "-q", "--hard")
 			attributes(l.host, c.before)
 			if err := l.prepare(workspace.FullCopy, false); err != nil {
 				t.Fatal(err)
 			}
 			attributes(l.guest, c.after)
 			for _, file := range []string{"lf/foo", "lf/x.bat", "foo", "x.bat", "lf/new", "new", "new.bat"} {
-				put(l.guest, file, "one\nthree\n")
+				gittest.Put(l.guest, file, "one\nthree\n")
 			}
-			git(t, l.guest, "add", "-A")
-			git(t, l.guest, "commit", "-qm", "second")
+			gittest.Git(t, l.guest, "add", "-A")
+			gittest.Git(t, l.guest, "commit", "-qm", "second")
 			file, got, err := l.export(workspace.Patch, l.sent.BaseTree)
 			if err != nil {
 				t.Fatal(err)
@@ -160,19 +161,19 @@ func TestAppliedFilesHaveTheLineEndsOfTheNewAttributes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if conflicts, err := apply(context.Background(), l.git, workspace.ApplyRequest{Top: l.host, Patch: file, Files: changes}); err != nil || conflicts != nil {
-				t.Fatalf("apply: %q, %v\n%s", conflicts, err, read(t, file))
+			if conflicts, err := apply(context.Background(), l.applier, workspace.ApplyRequest{Top: l.host, Patch: file, Files: changes}); err != nil || conflicts != nil {
+				t.Fatalf("apply: %q, %v\n%s", conflicts, err, gittest.Read(t, file))
 			}
 			clone := filepath.Join(filepath.Dir(l.host), "clone")
-			git(t, filepath.Dir(l.host), "clone", "-q", "-c", "core.autocrlf="+c.autocrlf, l.guest, clone)
-			want, have := files(t, clone), files(t, l.host)
+			gittest.Git(t, filepath.Dir(l.host), "clone", "-q", "-c", "core.autocrlf="+c.autocrlf, l.guest, clone)
+			want, have := gittest.Files(t, clone), gittest.Files(t, l.host)
 			for _, unchanged := range []string{"untouched", path.Join(c.dir, ".gitattributes")} {
 				if unchanged == "untouched" || c.before == c.after { // git leaves it as it is until it is checked out again
 					delete(want, unchanged)
 					delete(have, unchanged)
 				}
 			}
-			same(t, "other than git checks them out", want, have)
+			gittest.Same(t, "other than git checks them out", want, have)
 		})
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/bangervm/banger/internal/gittree"
+	"github.com/bangervm/banger/internal/hostgit"
 )
 
 // guestPack begins the name of a pack in a vault that came from the guest. Other
@@ -31,7 +32,7 @@ func (g *Git) Trim(ctx context.Context, vault string, roots []string) error {
 		return err
 	}
 	live, _ := strconv.ParseInt(string(said), 10, 64) // without a number nothing is known to be needed
-	if held <= 2*live+g.trimAbove && held <= g.limits.VaultBytes/2 {
+	if held <= 2*live+g.trimAbove && held <= g.host.Limits.VaultBytes/2 {
 		return nil
 	}
 	return g.repack(ctx, vault, roots)
@@ -40,7 +41,7 @@ func (g *Git) Trim(ctx context.Context, vault string, roots []string) error {
 // repack makes one pack of what the roots need and was not sent, and removes
 // the guest's other objects. Cut off, it leaves more than is needed.
 func (g *Git) repack(ctx context.Context, vault string, roots []string) error {
-	git, err := g.alone(vault)
+	git, err := g.host.Vault(vault)
 	if err != nil {
 		return err
 	}
@@ -59,7 +60,7 @@ func (g *Git) repack(ctx context.Context, vault string, roots []string) error {
 		},
 	})
 	if err != nil {
-		return excess(err)
+		return hostgit.Excess(err)
 	}
 	if err := removeOthers(vault, guestPack+"-"+strings.TrimSpace(string(name))); err != nil {
 		return err

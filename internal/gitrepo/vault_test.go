@@ -10,6 +10,7 @@ import (
 
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/gittest"
 	"github.com/bangervm/banger/internal/workspace"
 )
 
@@ -43,9 +44,9 @@ func TestAVaultDoesNotGrowWithEveryLook(t *testing.T) {
 			l := prepared(t)
 			l.noGit = noGit
 			l.git.SetTrimAbove(1 << 20)
-			put(l.guest, "kept", noise(99, 100<<10))
+			gittest.Put(l.guest, "kept", noise(99, 100<<10))
 			for n := range 8 {
-				put(l.guest, "built", noise(byte(n), 1<<20))
+				gittest.Put(l.guest, "built", noise(byte(n), 1<<20))
 				got, err := l.collect(false)
 				if err != nil {
 					t.Fatal(err)
@@ -61,11 +62,11 @@ func TestAVaultDoesNotGrowWithEveryLook(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if out, err := tryGit(l.vault, "fsck", "--full", "--strict", got.Tree); err != nil {
+			if out, err := gittest.Try(l.vault, "fsck", "--full", "--strict", got.Tree); err != nil {
 				t.Errorf("the vault after it: %s", out)
 			}
-			git(t, l.host, "apply", "--whitespace=nowarn", file)
-			same(t, "after the patch", files(t, l.guest), files(t, l.host))
+			gittest.Git(t, l.host, "apply", "--whitespace=nowarn", file)
+			gittest.Same(t, "after the patch", gittest.Files(t, l.guest), gittest.Files(t, l.host))
 		})
 	}
 }
@@ -75,7 +76,7 @@ func TestAVaultIsBounded(t *testing.T) {
 	l := prepared(t)
 	for name, noGit := range map[string]bool{"by the guest's git": false, "by its files": true} {
 		t.Run(name, func(t *testing.T) {
-			put(l.guest, "built", noise(1, 1<<20))
+			gittest.Put(l.guest, "built", noise(1, 1<<20))
 			conn, end := l.serve(agentrpc.WorkspaceRequest{
 				Verb: agentrpc.WorkspaceCollect, Path: l.guest, Format: l.sent.Format, Base: l.sent.BaseTree, NoGit: noGit,
 			})
@@ -97,7 +98,7 @@ func TestALookReadsTreesOnly(t *testing.T) {
 	absent, other := strings.Repeat("12", 20), strings.Repeat("34", 20)
 	var trees [2]string
 	for i, list := range []string{entry("a", absent) + entry("b", absent), entry("a", other) + entry("c", absent)} {
-		out, err := tryGitIn(l.vault, list, "mktree", "--missing")
+		out, err := gittest.TryIn(l.vault, list, "mktree", "--missing")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -111,8 +112,8 @@ func TestALookReadsTreesOnly(t *testing.T) {
 // A text of newlines costs git 40 times its size to compare line by line.
 func TestLargeTextIsNotComparedByLines(t *testing.T) {
 	l := prepared(t)
-	put(l.guest, "lines", strings.Repeat("\n", 9<<20))
-	put(l.guest, "few", strings.Repeat("\n", 100))
+	gittest.Put(l.guest, "lines", strings.Repeat("\n", 9<<20))
+	gittest.Put(l.guest, "few", strings.Repeat("\n", 100))
 	_, got, err := l.export(workspace.Patch, l.sent.BaseTree)
 	if err != nil {
 		t.Fatal(err)

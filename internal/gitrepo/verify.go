@@ -3,7 +3,6 @@ package gitrepo
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/gittree"
+	"github.com/bangervm/banger/internal/hostgit"
 	"github.com/bangervm/banger/internal/workspace"
 )
 
@@ -38,7 +38,7 @@ func (w *writer) verify(ctx context.Context, file string) (err error) {
 	} else if info, err := os.Stat(file); err != nil || info.Size() == 0 { // git takes that for no patch
 		patches = nil
 	}
-	if err := q.applyAll(ctx, patches, w.limits.PatchBytes); err != nil {
+	if err := q.applyAll(ctx, patches, w.limits); err != nil {
 		return w.mismatch(err)
 	}
 	tree, err := q.line(ctx, "write-tree")
@@ -63,29 +63,29 @@ func (w *writer) compare(ctx context.Context, q *quarantine, tree string) error 
 
 // mismatch is for an export that is not what it is said to be.
 func (w *writer) mismatch(err error) error {
-	failure, ok := asGitError(err)
+	failure, ok := hostgit.AsError(err)
 	if !ok {
 		return err
 	}
-	if bound, ok := errors.AsType[*fault.Error](excess(err)); ok {
+	if bound, ok := errors.AsType[*fault.Error](hostgit.Excess(err)); ok {
 		return bound
 	}
 	hint := "--format bundle"
 	if w.req.Format == workspace.Bundle {
 		hint = "--format patch"
 	}
-	return fault.New(fault.Invalid, "the %s is refused: applied, it is another change than the one in the guest (%s)", w.req.Format, printable(failure.Error())).
+	return fault.New(fault.Invalid, "the %s is refused: applied, it is another change than the one in the guest (%s)", w.req.Format, hostgit.Printable(failure.Error())).
 		WithHint("%s", hint)
 }
 
 // applyAll applies patches, one after the other, to the index: many by one git,
 // and by one git each where git remembers what an earlier one did to a link.
-func (q *quarantine) applyAll(ctx context.Context, patches []string, most int64) error {
+func (q *quarantine) applyAll(ctx context.Context, patches []string, limits hostgit.Limits) error {
 	for some := range slices.Chunk(patches, 100) {
-		err := q.apply(ctx, some, most)
-		if _, ok := asGitError(err); ok && len(some) > 1 { // all or none
+		err := q.apply(ctx, some, limits)
+		if _, ok := hostgit.AsError(err); ok && len(some) > 1 { // all or none
 			for one := range slices.Chunk(some, 1) {
-				if err = q.apply(ctx, one, most); err != nil {
+				if err = q.apply(ctx, one, limits); err != nil {
 					break
 				}
 			}
@@ -97,10 +97,9 @@ func (q *quarantine) applyAll(ctx context.Context, patches []string, most int64)
 	return nil
 }
 
-func (q *quarantine) apply(ctx context.Context, patches []string, most int64) error {
+func (q *quarantine) apply(ctx context.Context, patches []string, limits hostgit.Limits) error {
 	return q.git.Run(ctx, gittree.Cmd{
-		// A patch is read as a whole.
-		Env:  append([]string{fmt.Sprintf("GIT_ALLOC_LIMIT=%d", max(2*most, minAlloc))}, q.env...),
+		Env:  append([]string{limits.PatchEnv()}, q.env...),
 		Args: append([]string{"apply", "--cached", "--binary", "--whitespace=nowarn", "--"}, patches...),
 	})
 }
@@ -155,7 +154,7 @@ func (w *writer) verifyBundle(ctx context.Context, q *quarantine, file string) e
 	}
 	tip, _, _ := strings.Cut(heads, " ")
 	if !objectName(tip) || strings.Contains(heads, "\n") {
-		return fault.New(fault.Internal, "the bundle has other branches than the one: %s", printable(heads))
+		return fault.New(fault.Internal, "the bundle has other branches than the one: %s", hostgit.Printable(heads))
 	}
 	return w.compare(ctx, q, tip+"^{tree}")
 }

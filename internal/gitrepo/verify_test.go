@@ -7,16 +7,17 @@ import (
 	"testing"
 
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/gittest"
 	"github.com/bangervm/banger/internal/workspace"
 )
 
 // Whatever is in an export beside, or instead of, what was shown: it is refused.
 func TestAnExportThatIsAnotherChangeIsRefused(t *testing.T) {
 	l := prepared(t)
-	put(l.guest, "a", "two\n")
-	put(l.guest, "b", "b\n")
-	git(t, l.guest, "add", "-A")
-	git(t, l.guest, "commit", "-q", "-m", "work")
+	gittest.Put(l.guest, "a", "two\n")
+	gittest.Put(l.guest, "b", "b\n")
+	gittest.Git(t, l.guest, "add", "-A")
+	gittest.Git(t, l.guest, "commit", "-q", "-m", "work")
 	const more = "diff --git a/evil b/evil\nnew file mode 100644\nindex 0000000..6b584e8\n--- /dev/null\n+++ b/evil\n@@ -0,0 +1 @@\n+evil\n"
 	const mail = "From 0123456789012345678901234567890123456789 Mon Sep 17 00:00:00 2001\nFrom: A <a@example.org>\n" +
 		"Date: Tue, 14 Nov 2023 22:13:20 +0000\nSubject: evil\n\n---\n" + more + "-- \n2.39\n\n"
@@ -39,7 +40,7 @@ func TestAnExportThatIsAnotherChangeIsRefused(t *testing.T) {
 		"no mail":                   {workspace.Mbox, func(string) string { return "" }, false},
 		"a bundle":                  {workspace.Bundle, func(s string) string { return s }, true},
 		"a bundle of another tip": {workspace.Bundle, func(s string) string {
-			tip := strings.TrimSpace(git(t, l.guest, "rev-parse", "HEAD"))
+			tip := strings.TrimSpace(gittest.Git(t, l.guest, "rev-parse", "HEAD"))
 			return strings.Replace(s, "\n"+tip+" ", "\n"+l.sent.HeadCommit+" ", 1)
 		}, false},
 	} {
@@ -47,7 +48,7 @@ func TestAnExportThatIsAnotherChangeIsRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(file, []byte(tc.tamper(read(t, file))), 0o600); err != nil {
+		if err := os.WriteFile(file, []byte(tc.tamper(gittest.Read(t, file))), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		req := l.write(l.sent.HeadCommit, got.Tree)

@@ -10,12 +10,13 @@ import (
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/gittree"
+	"github.com/bangervm/banger/internal/hostgit"
 	"github.com/bangervm/banger/internal/workspace"
 )
 
 // Write implements workspace.Git.
 func (g *Git) Write(ctx context.Context, req workspace.WriteRequest) (res workspace.WriteResult, err error) {
-	git, err := g.alone(req.Vault)
+	git, err := g.host.Vault(req.Vault)
 	if err != nil {
 		return res, err
 	}
@@ -23,9 +24,9 @@ func (g *Git) Write(ctx context.Context, req workspace.WriteRequest) (res worksp
 	if req.Base, err = resolve(ctx, git, named); err != nil {
 		return res, err
 	}
-	w := &writer{git: git, limits: g.limits, req: req, res: workspace.WriteResult{Base: req.Base}}
+	w := &writer{git: git, limits: g.host.Limits, req: req, res: workspace.WriteResult{Base: req.Base}}
 	if w.req.Tree, err = relink(ctx, git, req); err != nil {
-		return res, excess(err)
+		return res, hostgit.Excess(err)
 	}
 	out, err := os.OpenFile(req.File, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -46,7 +47,7 @@ func (g *Git) Write(ctx context.Context, req workspace.WriteRequest) (res worksp
 		err = errors.Join(w.verify(ctx, req.File), w.attention(ctx))
 	}
 	if err != nil {
-		return res, errors.Join(unknownBase(excess(err), named), os.Remove(req.File))
+		return res, errors.Join(unknownBase(hostgit.Excess(err), named), os.Remove(req.File))
 	}
 	return w.res, nil
 }
@@ -54,7 +55,7 @@ func (g *Git) Write(ctx context.Context, req workspace.WriteRequest) (res worksp
 // writer writes one export.
 type writer struct {
 	git    gittree.Git
-	limits Limits
+	limits hostgit.Limits
 	req    workspace.WriteRequest
 	res    workspace.WriteResult
 }
@@ -87,7 +88,7 @@ func (w *writer) tip(ctx context.Context) (tip string, err error) {
 	parent := w.req.Head
 	if parent != "" {
 		err := w.git.Run(ctx, gittree.Cmd{Args: []string{"merge-base", "--is-ancestor", base, parent}})
-		if failure, ok := asGitError(err); ok && failure.Status == 1 {
+		if failure, ok := hostgit.AsError(err); ok && failure.Status == 1 {
 			w.note("HEAD in the guest does not descend from %.12s: all changes are one commit", base)
 			parent = base
 		} else if err != nil {

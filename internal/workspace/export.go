@@ -214,7 +214,7 @@ func (s *Service) apply(ctx context.Context, e *exporting) error {
 	if e.req.Format != Patch {
 		return fault.New(fault.Invalid, "format %s cannot be applied to a work tree", e.req.Format).WithHint("leave --format out")
 	}
-	res, err := s.deps.Git.Apply(ctx, ApplyRequest{
+	res, err := s.deps.Applier.Apply(ctx, ApplyRequest{
 		Top: e.w.Source, Patch: e.file, Files: e.out.Files, CheckOnly: !e.req.Apply,
 	})
 	if err != nil {

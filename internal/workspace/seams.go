@@ -50,6 +50,10 @@ type Git interface {
 	// Trim removes from the vault what came from the guest and is not needed by
 	// the trees roots, when there is enough of it.
 	Trim(ctx context.Context, vault string, roots []string) error
+}
+
+// Applier changes work trees of the user's.
+type Applier interface {
 	// Apply checks whether a patch applies to a work tree of the user, and
 	// applies all of it or nothing.
 	Apply(ctx context.Context, req ApplyRequest) (ApplyResult, error)

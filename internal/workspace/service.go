@@ -14,13 +14,14 @@ import (
 
 // Deps is all that a Service needs. Now and Log may be nil.
 type Deps struct {
-	Store  Store
-	VMs    VMs
-	Git    Git
-	Guests Guests
-	Vaults Vaults
-	Now    func() time.Time
-	Log    *slog.Logger
+	Store   Store
+	VMs     VMs
+	Git     Git
+	Applier Applier
+	Guests  Guests
+	Vaults  Vaults
+	Now     func() time.Time
+	Log     *slog.Logger
 }
 
 // Service is the life of workspaces. Its methods are safe for concurrent use.

@@ -46,7 +46,7 @@ func newWorld(t *testing.T) (*world, *workspace.Service) {
 		record: map[string]workspace.Workspace{}, vm: vm.VM{ID: "v1", Name: "box", State: vm.Running, StartID: "s1"},
 		now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC),
 	}
-	s := workspace.New(workspace.Deps{Store: w, VMs: vms{w}, Git: w, Guests: w, Vaults: w, Now: func() time.Time { return w.now }})
+	s := workspace.New(workspace.Deps{Store: w, VMs: vms{w}, Git: w, Applier: w, Guests: w, Vaults: w, Now: func() time.Time { return w.now }})
 	t.Cleanup(func() { s.Close(); goleak.VerifyNone(t) })
 	return w, s
 }

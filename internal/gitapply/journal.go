@@ -1,19 +1,16 @@
-package gitrepo
+package gitapply
 
 import (
 	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
-	"strconv"
-	"strings"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/ids"
 	"github.com/bangervm/banger/internal/statedir"
 )
@@ -62,10 +59,10 @@ type dirMode struct {
 }
 
 // newChange makes a change that nobody will undo yet. Close it.
-func (g *Git) newChange(top string) (*change, error) {
-	c := &change{id: ids.New(), flush: g.flush, step: g.step}
-	c.dir = filepath.Join(g.applies, c.id)
-	for _, dir := range []string{g.applies, c.staging(), filepath.Join(c.staging(), changeBefore), filepath.Join(c.staging(), changeAfter)} {
+func (a *Applier) newChange(top string) (*change, error) {
+	c := &change{id: ids.New(), flush: a.flush, step: a.step}
+	c.dir = filepath.Join(a.dir, c.id)
+	for _, dir := range []string{a.dir, c.staging(), filepath.Join(c.staging(), changeBefore), filepath.Join(c.staging(), changeAfter)} {
 		if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, statedir.DiskFault(err, dir)
 		}
@@ -132,114 +129,6 @@ func (c *change) rename(from, to string) error {
 	return c.flush(filepath.Dir(to))
 }
 
-// run does an armed change. When it fails the work tree is as it was.
-func (c *change) run() error {
-	if err := c.arm(); err != nil {
-		return err
-	}
-	if err := c.do(); err != nil {
-		return errors.Join(err, c.undo())
-	}
-	if err := c.disarm(); err != nil {
-		return errors.Join(err, c.undo())
-	}
-	return nil
-}
-
-// do makes the files as they will be. The new files are on the disk before the
-// first of the old ones goes.
-func (c *change) do() error {
-	temps := map[string]string{}
-	for n, p := range c.paths {
-		if !look(c.after, p).there() {
-			continue
-		}
-		c.step()
-		temps[p] = path.Join(c.nearest(p), c.temp(n))
-		err := copyNode(c.after, p, c.tree, temps[p])
-		if err == nil {
-			err = c.permit(p, temps[p])
-		}
-		if err != nil {
-			return c.diskFault(err, p)
-		}
-	}
-	if err := c.sync(); err != nil {
-		return err
-	}
-	for _, p := range c.paths {
-		if temps[p] == "" {
-			if err := c.remove(p); err != nil {
-				return err
-			}
-		}
-	}
-	for _, p := range c.paths {
-		if temps[p] != "" {
-			if err := c.put(p, temps[p]); err != nil {
-				return err
-			}
-		}
-	}
-	for _, p := range c.paths { // as git does
-		for dir := path.Dir(p); dir != "." && look(c.tree, dir).kind == isDir && c.tree.Remove(dir) == nil; {
-			dir = path.Dir(dir)
-		}
-	}
-	return c.sync()
-}
-
-// remove removes a file that is as it was.
-func (c *change) remove(p string) error {
-	if err := c.unchanged(p); err != nil {
-		return err
-	}
-	c.step()
-	return c.tree.Remove(p)
-}
-
-// put gives a new file its place, if that is as it was.
-func (c *change) put(p, temp string) error {
-	if err := c.unchanged(p); err != nil {
-		return err
-	}
-	c.step()
-	if err := makeDirs(c.tree, path.Dir(p)); err != nil {
-		return c.diskFault(err, p)
-	}
-	if err := removeEmpty(c.tree, p); err != nil {
-		return err
-	}
-	c.step()
-	return c.diskFault(c.tree.Rename(temp, p), p)
-}
-
-func (c *change) unchanged(p string) error {
-	same, err := sameNode(c.before, c.tree, p)
-	if err == nil && !same {
-		err = fault.New(fault.Conflict, "%s changed while the patch was applied", filepath.Join(c.tree.Name(), p)).
-			WithHint("all is as it was: try again")
-	}
-	return err
-}
-
-func (c *change) diskFault(err error, p string) error {
-	return statedir.DiskFault(err, filepath.Join(c.tree.Name(), p))
-}
-
-// temp is the name of the file that will be the nth path.
-func (c *change) temp(n int) string { return tempMark + c.id + "-" + strconv.Itoa(n) }
-
-// nearest is the directory above p that is there, so that a file can be renamed
-// from it to p.
-func (c *change) nearest(p string) string {
-	dir := path.Dir(p)
-	for dir != "." && look(c.tree, dir).kind != isDir {
-		dir = path.Dir(dir)
-	}
-	return dir
-}
-
 // sync makes sure that the work tree is on the disk, on each filesystem of it.
 func (c *change) sync() error {
 	c.step()
@@ -260,7 +149,8 @@ func (c *change) sync() error {
 	return nil
 }
 
-func syncFilesystem(dir string) error {
+// SyncFilesystem writes the filesystem that dir is on to the disk.
+func SyncFilesystem(dir string) error {
 	file, err := os.Open(dir)
 	if err != nil {
 		return err
@@ -268,4 +158,22 @@ func syncFilesystem(dir string) error {
 	return errors.Join(unix.Syncfs(int(file.Fd())), file.Close())
 }
 
-func isTemp(name, id string) bool { return strings.HasPrefix(name, tempMark+id+"-") }
+// note remembers the directories that may go.
+func (c *change) note(replaced []string) error {
+	dirs := parents(c.paths)[1:]
+	for _, dir := range replaced {
+		below, err := dirsBelow(c.tree, dir)
+		if err != nil {
+			return err
+		}
+		dirs = append(dirs, below...)
+	}
+	slices.Sort(dirs)
+	for _, dir := range slices.Compact(dirs) {
+		info, err := c.tree.Lstat(dir)
+		if err == nil && info.IsDir() {
+			c.dirs = append(c.dirs, dirMode{Path: []byte(dir), Mode: info.Mode().Perm()})
+		}
+	}
+	return nil
+}

@@ -1,4 +1,4 @@
-package gitrepo_test
+package gitapply_test
 
 import (
 	"io/fs"
@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"github.com/bangervm/banger/internal/gittest"
 )
 
 // Bangerd's umask is not the user's.
@@ -18,9 +20,9 @@ func TestAppliedFilesHaveThePermissionsOfTheirPlace(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	put(l.guest, "a", "two\n")
-	put(l.guest, "dir/deep/new", "new\n")
-	put(l.guest, "tool", "tool\n")
+	gittest.Put(l.guest, "a", "two\n")
+	gittest.Put(l.guest, "dir/deep/new", "new\n")
+	gittest.Put(l.guest, "tool", "tool\n")
 	if err := os.Chmod(filepath.Join(l.guest, "tool"), 0o700); err != nil {
 		t.Fatal(err)
 	}

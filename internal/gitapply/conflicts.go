@@ -1,10 +1,11 @@
-package gitrepo
+package gitapply
 
 import (
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/bangervm/banger/internal/workspace"
 )
@@ -68,4 +69,49 @@ func filesAsParents(req workspace.ApplyRequest, leaves map[string]bool) []string
 		}
 	}
 	return conflicts
+}
+
+// conflictsIn finds the files in a patch's way in what git apply says. It looks
+// for paths that it knows, as a name may have line ends in it.
+func conflictsIn(stderr string, paths []string) []string {
+	var out []string
+	for _, p := range paths {
+		said := asGitSays(p)
+		for _, complaint := range []string{
+			"error: " + said + ": patch does not apply\n", "error: " + said + ": already exists in index\n",
+			"error: " + said + ": does not exist in index\n", "error: " + said + ": wrong type\n",
+			"error: patch failed: " + said + ":", "the patch applies to '" + said + "' (",
+		} {
+			if strings.Contains(stderr+"\n", complaint) {
+				out = append(out, p)
+				break
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// asGitSays is how git prints a path in an error: byte by byte, but for what
+// could steer a terminal.
+func asGitSays(p string) string {
+	out := []byte(p)
+	for i, c := range out {
+		if (c < ' ' || c == 0x7f) && c != '\t' && c != '\n' {
+			out[i] = '?'
+		}
+	}
+	return string(out)
+}
+
+// patchPaths are the files that a patch may touch.
+func patchPaths(files []workspace.File) []string {
+	var paths []string
+	for _, f := range files {
+		paths = append(paths, f.Path)
+		if f.From != "" {
+			paths = append(paths, f.From)
+		}
+	}
+	return paths
 }

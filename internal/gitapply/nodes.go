@@ -1,4 +1,4 @@
-package gitrepo
+package gitapply
 
 import (
 	"bytes"
@@ -9,6 +9,8 @@ import (
 	"path"
 	"slices"
 	"syscall"
+
+	"github.com/bangervm/banger/internal/gittree"
 )
 
 // kind is what a path is.
@@ -123,12 +125,10 @@ func copyNode(from *os.Root, p string, to *os.Root, as string) error {
 	if err != nil {
 		return err
 	}
-	out, err := to.OpenFile(as, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
+	if err := gittree.CopyFile(in, to, as); err != nil {
 		return err
 	}
-	_, err = io.Copy(out, in)
-	return errors.Join(err, out.Chmod(info.Mode().Perm()), out.Close(), to.Chtimes(as, info.ModTime(), info.ModTime()))
+	return to.Chmod(as, info.Mode().Perm())
 }
 
 // removeEmpty removes a directory with nothing but directories in it: git, which

@@ -1,4 +1,4 @@
-package gitrepo
+package gitapply
 
 import (
 	"io/fs"

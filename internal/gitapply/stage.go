@@ -1,9 +1,8 @@
-package gitrepo
+package gitapply
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"path"
 	"path/filepath"
@@ -13,17 +12,17 @@ import (
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/gitindex"
 	"github.com/bangervm/banger/internal/gittree"
+	"github.com/bangervm/banger/internal/hostgit"
 	"github.com/bangervm/banger/internal/workspace"
 )
 
 // applying is one patch on its way into a work tree.
 type applying struct {
-	git        gittree.Git
-	bounds     *gittree.Bounds // for what reads the patch
-	patchBytes int64
-	req        workspace.ApplyRequest
-	change     *change
-	snap       gittree.Snapshot
+	host   *hostgit.Host
+	git    gittree.Git
+	req    workspace.ApplyRequest
+	change *change
+	snap   gittree.Snapshot
 }
 
 // stage applies the patch to a copy of the index that has the files as they
@@ -43,7 +42,7 @@ func (a *applying) stage(ctx context.Context, replaced []string) (conflicts []st
 		return nil, err
 	}
 	if err := a.open(ctx, paths); err != nil {
-		return nil, asFault(err, "read %s", a.req.Top)
+		return nil, hostgit.Fault(err, "read %s", a.req.Top)
 	}
 	if conflicts, err = occupied(a.req, replaced); err != nil || len(conflicts) > 0 {
 		return conflicts, err
@@ -53,13 +52,13 @@ func (a *applying) stage(ctx context.Context, replaced []string) (conflicts []st
 		return nil, err
 	}
 	err = a.patch(ctx)
-	if failure, ok := asGitError(err); ok {
+	if failure, ok := hostgit.AsError(err); ok {
 		if conflicts = conflictsIn(failure.Stderr, paths); len(conflicts) > 0 {
 			return conflicts, nil
 		}
 	}
 	if err != nil {
-		return nil, asFault(excess(err), "check the patch in %s", a.req.Top)
+		return nil, hostgit.Fault(hostgit.Excess(err), "check the patch in %s", a.req.Top)
 	}
 	after, err := a.entries()
 	if err != nil {
@@ -71,10 +70,10 @@ func (a *applying) stage(ctx context.Context, replaced []string) (conflicts []st
 // patch lets git apply the patch to the copy of the index.
 func (a *applying) patch(ctx context.Context, flags ...string) error {
 	git := a.git
-	git.Bounds = a.bounds
+	git.Bounds = a.host.Bounds()
 	args := append([]string{"apply", "--cached", "--whitespace=nowarn", "--binary"}, flags...)
 	c := a.snap.OnStaged(append(args, a.req.Patch)...)
-	c.Env = append(c.Env, fmt.Sprintf("GIT_ALLOC_LIMIT=%d", max(2*a.patchBytes, minAlloc)))
+	c.Env = append(c.Env, a.host.Limits.PatchEnv())
 	return git.Run(ctx, c)
 }
 

@@ -1,4 +1,4 @@
-package gitrepo_test
+package gitapply_test
 
 import (
 	"bytes"
@@ -17,7 +17,9 @@ import (
 	"testing"
 
 	"github.com/bangervm/banger/internal/fault"
-	"github.com/bangervm/banger/internal/gitrepo"
+	"github.com/bangervm/banger/internal/gitapply"
+	"github.com/bangervm/banger/internal/gittest"
+	"github.com/bangervm/banger/internal/hostgit"
 	"github.com/bangervm/banger/internal/workspace"
 )
 
@@ -43,8 +45,7 @@ func TestCrashingChild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := gitrepo.New(gitrepo.DefaultLimits(), c.Applies)
-	g.SetUnsafe()
+	g := applierIn(c.Applies)
 	g.SetStep(func() {
 		if c.Step--; c.Step == 0 {
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
@@ -82,18 +83,22 @@ func (c crash) run(t *testing.T) bool {
 
 // crashing is a work tree, a patch for it, and how it is before and after.
 type crashing struct {
-	l             *loop
+	l             *edit
 	saved         string // a copy of the work tree
 	crash         crash
 	before, after map[string]string
 }
 
+// applierIn writes nothing to the disk, which only a machine that crashes needs:
+// a process that is killed takes nothing with it that was written.
+func applierIn(dir string) *gitapply.Applier {
+	return gitapply.New(hostgit.New(hostgit.DefaultLimits()), dir, func(string) error { return nil })
+}
+
 func newCrashing(t *testing.T) *crashing {
 	t.Helper()
-	requireGit(t)
-	t.Setenv("HOME", t.TempDir())
-	l := newLoop(t, t.TempDir())
-	host := func(name, content string) { put(l.host, name, content) }
+	l := newEdit(t)
+	host := func(name, content string) { gittest.Put(l.host, name, content) }
 	host("changed", "one\n")
 	host("run", "#!/bin/sh\n")
 	host("gone/deep/x", "x\n")
@@ -101,16 +106,14 @@ func newCrashing(t *testing.T) *crashing {
 	host("becomes-file/y", "y\n")
 	host("becomes-dir", "z\n")
 	host("staged", "1\n")
-	symlink(t, l.host, "link", "changed")
-	symlink(t, l.host, "loop", "loop")
-	git(t, l.host, "add", "-A")
-	git(t, l.host, "commit", "-q", "-m", "first")
+	gittest.Symlink(t, l.host, "link", "changed")
+	gittest.Symlink(t, l.host, "loop", "loop")
+	gittest.Git(t, l.host, "add", "-A")
+	gittest.Git(t, l.host, "commit", "-q", "-m", "first")
 	host("staged", "2\n")
-	git(t, l.host, "add", "-A")
+	gittest.Git(t, l.host, "add", "-A")
 	host("untracked", "mine\n")
-	if err := l.prepare(workspace.Shallow, false); err != nil {
-		t.Fatal(err)
-	}
+	l.copy(t)
 	if err := os.Chmod(filepath.Join(l.host, "gone"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -122,19 +125,19 @@ func newCrashing(t *testing.T) *crashing {
 	if err := os.Rename(filepath.Join(l.guest, "moved"), filepath.Join(l.guest, "there")); err != nil {
 		t.Fatal(err)
 	}
-	symlink(t, l.guest, "link", "run")
+	gittest.Symlink(t, l.guest, "link", "run")
 	for name, content := range map[string]string{
 		"changed": "two\n", "becomes-file": "f\n", "becomes-dir/d/z": "z\n", "loop/in": "l\n", "new/caf\xe9": "\x00\x01", "staged": "3\n",
 	} {
-		put(l.guest, name, content)
+		gittest.Put(l.guest, name, content)
 	}
 	if err := os.Chmod(filepath.Join(l.guest, "run"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	req := l.applyRequest(t)
+	req := l.request(t)
 	c := &crashing{l: l, saved: filepath.Join(filepath.Dir(l.host), "saved"), crash: crash{Applies: filepath.Join(t.TempDir(), "applies"), Request: &req}}
-	c.before, c.after = everything(t, l.host), files(t, l.guest)
-	copyAll(t, l.host, c.saved)
+	c.before, c.after = everything(t, l.host), gittest.Files(t, l.guest)
+	gittest.Copy(t, l.host, c.saved)
 	return c
 }
 
@@ -144,30 +147,29 @@ func (c *crashing) reset(t *testing.T) {
 	if err := os.RemoveAll(c.crash.Applies); err != nil {
 		t.Fatal(err)
 	}
-	copyAll(t, c.saved, c.l.host)
+	gittest.Copy(t, c.saved, c.l.host)
 }
 
 // recovered recovers, and the work tree is as it was, or, if it may, all of the patch is in it.
 func (c *crashing) recovered(t *testing.T, what string, mayBeDone bool) {
 	t.Helper()
-	g := gitrepo.New(gitrepo.DefaultLimits(), c.crash.Applies)
-	g.SetUnsafe()
+	g := applierIn(c.crash.Applies)
 	if err := g.Recover(t.Context()); err != nil {
 		t.Fatalf("%s: recover: %v", what, err)
 	}
 	if left, err := os.ReadDir(c.crash.Applies); err != nil && !errors.Is(err, fs.ErrNotExist) || len(left) > 0 {
 		t.Errorf("%s: left behind: %v, %v", what, left, err)
 	}
-	if mayBeDone && maps.Equal(files(t, c.l.host), c.after) {
+	if mayBeDone && maps.Equal(gittest.Files(t, c.l.host), c.after) {
 		return
 	}
-	same(t, what, c.before, everything(t, c.l.host))
+	gittest.Same(t, what, c.before, everything(t, c.l.host))
 }
 
 // everything is files with directories, and with all modes.
 func everything(t *testing.T, root string) map[string]string {
 	t.Helper()
-	all := files(t, root)
+	all := gittest.Files(t, root)
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && d.Name() == ".git" {
 			return fs.SkipDir
@@ -195,7 +197,7 @@ func TestAnApplyThatIsKilledIsUndone(t *testing.T) {
 		done := c.crash.run(t)
 		c.recovered(t, fmt.Sprintf("killed at step %d", step), done || len(c.armed(t)) == 0)
 		if done {
-			same(t, "applied", c.after, files(t, c.l.host))
+			gittest.Same(t, "applied", c.after, gittest.Files(t, c.l.host))
 			if step < 30 {
 				t.Errorf("only %d steps", step)
 			}
@@ -211,30 +213,19 @@ func TestAnUndoThatIsKilledIsBegunAgain(t *testing.T) {
 		t.Fatal("it is not in the middle")
 	}
 	tree, change := c.l.host+".cut", c.crash.Applies+".cut"
-	copyAll(t, c.l.host, tree)
-	copyAll(t, c.crash.Applies, change)
+	gittest.Copy(t, c.l.host, tree)
+	gittest.Copy(t, c.crash.Applies, change)
 	c.crash.Request = nil
 	for step := 1; ; step++ {
 		c.reset(t)
-		copyAll(t, tree, c.l.host)
-		copyAll(t, change, c.crash.Applies)
+		gittest.Copy(t, tree, c.l.host)
+		gittest.Copy(t, change, c.crash.Applies)
 		c.crash.Step = step
 		done := c.crash.run(t)
 		c.recovered(t, fmt.Sprintf("killed at step %d of the undo", step), false)
 		if done {
 			return
 		}
-	}
-}
-
-// copyAll puts a copy of from in the place of to.
-func copyAll(t *testing.T, from, to string) {
-	t.Helper()
-	if err := os.RemoveAll(to); err != nil {
-		t.Fatal(err)
-	}
-	if out, err := exec.CommandContext(t.Context(), "cp", "-a", from, to).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
 	}
 }
 
@@ -246,7 +237,7 @@ func (c *crashing) cutOff(t *testing.T) {
 		c.reset(t)
 		c.crash.Step = step
 		if !c.crash.run(t) && len(c.armed(t)) > 0 {
-			same(t, "cut off", c.after, files(t, c.l.host))
+			gittest.Same(t, "cut off", c.after, gittest.Files(t, c.l.host))
 			return
 		}
 	}
@@ -266,17 +257,17 @@ func (c *crashing) armed(t *testing.T) []string {
 func TestWhatWasWrittenSinceIsNotUndone(t *testing.T) {
 	c := newCrashing(t)
 	c.cutOff(t)
-	put(c.l.host, "changed", "mine\n")
-	put(c.l.host, "becomes-dir/mine", "mine\n")
-	g := gitrepo.New(gitrepo.DefaultLimits(), c.crash.Applies)
+	gittest.Put(c.l.host, "changed", "mine\n")
+	gittest.Put(c.l.host, "becomes-dir/mine", "mine\n")
+	g := applierIn(c.crash.Applies)
 	err := g.Recover(t.Context())
 	if !errors.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "changed") || !strings.Contains(err.Error(), "becomes-dir") {
 		t.Errorf("recover = %v; want Conflict, with both", err)
 	}
-	want := files(t, c.saved)
+	want := gittest.Files(t, c.saved)
 	delete(want, "becomes-dir")
 	want["changed"], want["becomes-dir/mine"] = "false mine\n", "false mine\n"
-	same(t, "after the undo", want, files(t, c.l.host))
+	gittest.Same(t, "after the undo", want, gittest.Files(t, c.l.host))
 	kept, err := filepath.Glob(filepath.Join(c.crash.Applies, "*.kept", "before", "*"))
 	if err != nil || len(kept) == 0 {
 		t.Errorf("kept: %v, %v", kept, err)
@@ -293,7 +284,7 @@ func TestTheNextApplyUndoesFirst(t *testing.T) {
 	if err := os.Rename(c.l.host, away); err != nil {
 		t.Fatal(err)
 	}
-	g := gitrepo.New(gitrepo.DefaultLimits(), c.crash.Applies)
+	g := applierIn(c.crash.Applies)
 	if err := g.Recover(t.Context()); !errors.Is(err, fault.Unavailable) {
 		t.Errorf("without the work tree: %v; want Unavailable", err)
 	}
@@ -304,5 +295,26 @@ func TestTheNextApplyUndoesFirst(t *testing.T) {
 	if err != nil || len(conflicts) > 0 {
 		t.Errorf("apply: conflicts %v, %v", conflicts, err)
 	}
-	same(t, "applied", c.after, files(t, c.l.host))
+	gittest.Same(t, "applied", c.after, gittest.Files(t, c.l.host))
+}
+
+// What is saved in an editor while a patch is applied is not written over.
+func TestApplyStopsAtWhatChangesMeanwhile(t *testing.T) {
+	for _, at := range []int{1, 5, 9} {
+		c := newCrashing(t)
+		g := applierIn(c.crash.Applies)
+		step := 0
+		g.SetStep(func() {
+			if step++; step == at {
+				gittest.Put(c.l.host, "untracked", "saved\n")
+			}
+		})
+		conflicts, err := apply(t.Context(), g, *c.crash.Request)
+		if !errors.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "untracked") {
+			t.Errorf("apply: conflicts %v, %v; want Conflict, with the file", conflicts, err)
+		}
+		want := gittest.Files(t, c.saved)
+		want["untracked"] = "false saved\n"
+		gittest.Same(t, "after it", want, gittest.Files(t, c.l.host))
+	}
 }

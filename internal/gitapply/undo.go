@@ -1,86 +1,16 @@
-package gitrepo
+package gitapply
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"syscall"
 
 	"github.com/bangervm/banger/internal/fault"
-	"github.com/bangervm/banger/internal/statedir"
+	"github.com/bangervm/banger/internal/hostgit"
 )
-
-// Recover undoes the patches whose application was cut off, by a machine or a
-// process that ended. What cannot be undone now, since the work tree is not
-// there, is tried again by the next Recover or Apply. The error tells of
-// everything that is not as it was.
-func (g *Git) Recover(ctx context.Context) error {
-	release, err := g.take(ctx)
-	if err != nil {
-		return err
-	}
-	defer release()
-	return g.undoLeft("")
-}
-
-// take waits until nobody else changes a work tree.
-func (g *Git) take(ctx context.Context) (release func(), err error) {
-	select {
-	case g.turn <- struct{}{}:
-		return func() { <-g.turn }, nil
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-}
-
-// undoLeft undoes what was cut off in the work tree top; empty: in all.
-func (g *Git) undoLeft(top string) error {
-	entries, err := os.ReadDir(g.applies)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	errs := []error{err}
-	for _, e := range entries {
-		dir := filepath.Join(g.applies, e.Name())
-		switch filepath.Ext(e.Name()) {
-		case statedir.StagingSuffix:
-			errs = append(errs, os.RemoveAll(dir))
-		case "":
-			errs = append(errs, g.undoOne(dir, top))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-func (g *Git) undoOne(dir, top string) error {
-	data, err := os.ReadFile(filepath.Join(dir, changeRecord))
-	if err != nil {
-		return err
-	}
-	var r record
-	if err := json.Unmarshal(data, &r); err != nil {
-		return fault.Wrap(fault.Internal, err, "read %s", filepath.Join(dir, changeRecord))
-	}
-	if r.Format != changeFormat {
-		return fault.New(fault.Internal, "%s has format %d, and this banger knows %d", dir, r.Format, changeFormat)
-	}
-	if top != "" && top != string(r.Top) {
-		return nil
-	}
-	c := &change{dir: dir, id: filepath.Base(dir), dirs: r.Dirs, flush: g.flush, step: g.step}
-	for _, p := range r.Paths {
-		c.paths = append(c.paths, string(p))
-	}
-	if err := c.open(dir, string(r.Top)); err != nil {
-		return fault.Wrap(fault.Unavailable, err, "undo the patch that was not applied in all of %s", r.Top)
-	}
-	return errors.Join(c.undo(), c.discard())
-}
 
 // undo makes the files as they were, but for those that are neither as they
 // were nor as they should be: somebody has written them since, and the error
@@ -125,7 +55,7 @@ func (c *change) undo() error {
 	if err := c.rename(c.dir, c.dir+keptSuffix); err != nil {
 		return err
 	}
-	return fault.New(fault.Conflict, "a patch was undone in %s, but for what was changed since: %s", c.tree.Name(), printable(someOf(kept))).
+	return fault.New(fault.Conflict, "a patch was undone in %s, but for what was changed since: %s", c.tree.Name(), hostgit.Printable(hostgit.SomeOf(kept))).
 		WithHint("how the files were is in %s; remove that when you need it no more", filepath.Join(c.dir+keptSuffix, changeBefore))
 }
 
@@ -207,24 +137,4 @@ func (c *change) removeTemps() {
 			}
 		}
 	}
-}
-
-// note remembers the directories that may go.
-func (c *change) note(replaced []string) error {
-	dirs := parents(c.paths)[1:]
-	for _, dir := range replaced {
-		below, err := dirsBelow(c.tree, dir)
-		if err != nil {
-			return err
-		}
-		dirs = append(dirs, below...)
-	}
-	slices.Sort(dirs)
-	for _, dir := range slices.Compact(dirs) {
-		info, err := c.tree.Lstat(dir)
-		if err == nil && info.IsDir() {
-			c.dirs = append(c.dirs, dirMode{Path: []byte(dir), Mode: info.Mode().Perm()})
-		}
-	}
-	return nil
 }

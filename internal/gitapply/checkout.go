@@ -1,12 +1,15 @@
-package gitrepo
+package gitapply
 
 import (
 	"context"
+	"fmt"
 	"path"
 	"slices"
 	"strings"
 
 	"github.com/bangervm/banger/internal/gitindex"
+	"github.com/bangervm/banger/internal/gittree"
+	"github.com/bangervm/banger/internal/hostgit"
 )
 
 // takeOut writes the new files, as git would check them out in the work tree,
@@ -38,7 +41,7 @@ func (a *applying) takeOut(ctx context.Context) error {
 	c.Dir = a.change.after.Name()
 	c.Env = append(append(c.Env, off...), "GIT_DIR="+a.snap.GitDir, "GIT_WORK_TREE="+c.Dir)
 	c.Stdin = strings.NewReader(strings.Join(files, "\x00") + "\x00")
-	return asFault(a.git.Run(ctx, c), "write the files of the patch")
+	return hostgit.Fault(a.git.Run(ctx, c), "write the files of the patch")
 }
 
 // keepAttributes copies the attributes that stay as they are in the work tree and
@@ -58,4 +61,35 @@ func (a *applying) keepAttributes(files []string, after map[string]gitindex.Entr
 		}
 	}
 	return nil
+}
+
+// filtersOff is an environment in which none of the filters runs that git is
+// configured with for a work tree.
+func (a *applying) filtersOff(ctx context.Context) ([]string, error) {
+	names, err := a.git.Lines(ctx, gittree.Cmd{Dir: a.req.Top, Args: []string{"config", "-z", "--name-only", "--get-regexp", `^filter\.`}})
+	if failure, ok := hostgit.AsError(err); ok && failure.Status == 1 {
+		return nil, nil // there is none
+	}
+	if err != nil {
+		return nil, err
+	}
+	var env []string
+	n := 0
+	seen := map[string]bool{}
+	for _, name := range names {
+		driver := name[:strings.LastIndexByte(name, '.')]
+		if seen[driver] || driver == "filter" {
+			continue
+		}
+		seen[driver] = true
+		for _, setting := range []string{"smudge", "process", "required"} {
+			value := ""
+			if setting == "required" {
+				value = "false"
+			}
+			env = append(env, fmt.Sprintf("GIT_CONFIG_KEY_%d=%s.%s", n, driver, setting), fmt.Sprintf("GIT_CONFIG_VALUE_%d=%s", n, value))
+			n++
+		}
+	}
+	return append(env, fmt.Sprintf("GIT_CONFIG_COUNT=%d", n)), nil
 }
