@@ -68,7 +68,7 @@ func (a *App) doctor(ctx context.Context, f format) error {
 
 func configFinding(file, sshKey string, err error) doctor.Finding {
 	if err != nil {
-		remedy := cmp.Or(fault.HintOf(err), "fix "+file+", or the BANGER_ variable named here")
+		remedy := cmp.Or(fault.HintOf(err).Word(commandLine), "fix "+file+", or the BANGER_ variable named here")
 		return doctor.Finding{Name: "config", Status: doctor.Fail, Reason: err.Error(), Remedy: remedy}
 	}
 	if sshKey != "" {

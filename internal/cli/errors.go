@@ -163,7 +163,7 @@ func hintOf(err error) string {
 	if u, ok := errors.AsType[*usageError](err); ok {
 		return u.hint
 	}
-	return fault.HintOf(err)
+	return fault.HintOf(err).Word(commandLine)
 }
 
 // printable makes text safe for a terminal: it comes from guests and registries

@@ -85,8 +85,8 @@ func TestRuleText(t *testing.T) {
 
 func TestARuleIsForNoURL(t *testing.T) {
 	_, err := ruleText("deny", []string{"http://evil.example/x"})
-	if fault.CodeOf(err) != fault.Invalid || !strings.Contains(err.Error(), "http://evil.example/x") || fault.HintOf(err) != "name the host: evil.example" {
-		t.Errorf("%v, %q", err, fault.HintOf(err))
+	if fault.CodeOf(err) != fault.Invalid || !strings.Contains(err.Error(), "http://evil.example/x") || fault.HintOf(err).String() != "name the host: evil.example" {
+		t.Errorf("%v, %q", err, fault.HintOf(err).String())
 	}
 }
 

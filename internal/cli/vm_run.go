@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
 	"github.com/bangervm/banger/internal/fault"
@@ -177,8 +178,8 @@ func (a *App) removeAfter(ctx context.Context, c *client.Client, v api.VM) error
 		return nil
 	}
 	hint := fault.HintOf(err)
-	if hint == "" {
-		hint = "banger rm --force " + v.Name
+	if len(hint) == 0 {
+		hint = fault.Hintf("%s", act.VMDelete.On(v.Name, act.Force))
 	}
 	return fault.Wrap(fault.CodeOf(err), err, "%s was not deleted", v.Name).WithHint("%s", hint)
 }

@@ -27,9 +27,7 @@ func Problem(p *api.Problem) error {
 	if p == nil {
 		return nil
 	}
-	f := fault.New(fault.Code(p.Code), "%s", p.Message)
-	f.Hint = p.Hint
-	return f
+	return p.Fault()
 }
 
 // dial connects, and says in banger's words why it could not.

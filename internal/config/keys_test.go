@@ -81,27 +81,27 @@ func TestUnknownNamesTheNearest(t *testing.T) {
 	for name, want := range map[string]string{
 		"BANGER_VM_MEMORY": "BANGER_MEMORY", "BANGER_EGRES": "BANGER_EGRESS", "BANGER_SOCK": "BANGER_SOCKET", "BANGER_CPUS": "BANGER_VCPU",
 	} {
-		if _, _, err := load("/none", []string{name + "=1"}); !errors.Is(err, fault.Invalid) || !strings.Contains(fault.HintOf(err), want+"?") {
-			t.Errorf("%s: %v, hint %q", name, err, fault.HintOf(err))
+		if _, _, err := load("/none", []string{name + "=1"}); !errors.Is(err, fault.Invalid) || !strings.Contains(fault.HintOf(err).String(), want+"?") {
+			t.Errorf("%s: %v, hint %q", name, err, fault.HintOf(err).String())
 		}
 	}
 	for name, want := range map[string]string{"egress": "network.egress", "vm.mem": "vm.memory", "driverr": "driver", "file": "files"} {
 		_, err := loadText(t, name+" = 'x'", nil)
-		if !errors.Is(err, fault.Invalid) || !strings.Contains(fault.HintOf(err), want+"?") {
-			t.Errorf("%s: %v, hint %q", name, err, fault.HintOf(err))
+		if !errors.Is(err, fault.Invalid) || !strings.Contains(fault.HintOf(err).String(), want+"?") {
+			t.Errorf("%s: %v, hint %q", name, err, fault.HintOf(err).String())
 		}
 	}
 	for _, name := range []string{"foo", "x", "qqqqqq", "vm.zzzzzzzzz"} {
-		if _, err := loadText(t, name+" = 'x'", nil); !errors.Is(err, fault.Invalid) || strings.Contains(fault.HintOf(err), "did you mean") {
-			t.Errorf("%s: %v, hint %q; nothing is near", name, err, fault.HintOf(err))
+		if _, err := loadText(t, name+" = 'x'", nil); !errors.Is(err, fault.Invalid) || strings.Contains(fault.HintOf(err).String(), "did you mean") {
+			t.Errorf("%s: %v, hint %q; nothing is near", name, err, fault.HintOf(err).String())
 		}
 	}
-	if _, _, err := load("/none", []string{"BANGER_FOO=1"}); !errors.Is(err, fault.Invalid) || strings.Contains(fault.HintOf(err), "did you mean") {
-		t.Errorf("BANGER_FOO: %v, hint %q; nothing is near", err, fault.HintOf(err))
+	if _, _, err := load("/none", []string{"BANGER_FOO=1"}); !errors.Is(err, fault.Invalid) || strings.Contains(fault.HintOf(err).String(), "did you mean") {
+		t.Errorf("BANGER_FOO: %v, hint %q; nothing is near", err, fault.HintOf(err).String())
 	}
 	for key, want := range map[string]string{"hots": "did you mean files.host?", "zzzz": "the keys of files are preset, host, guest, mode"} {
-		if _, err := loadText(t, "[[files]]\n"+key+" = 'x'\n", nil); !errors.Is(err, fault.Invalid) || fault.HintOf(err) != want {
-			t.Errorf("files.%s: %v, hint %q", key, err, fault.HintOf(err))
+		if _, err := loadText(t, "[[files]]\n"+key+" = 'x'\n", nil); !errors.Is(err, fault.Invalid) || fault.HintOf(err).String() != want {
+			t.Errorf("files.%s: %v, hint %q", key, err, fault.HintOf(err).String())
 		}
 	}
 	for _, fine := range []string{"BANGER_TEST_X=1", "BANGER_E2E_X=1", "BANGER_READY_FD=3", "BANGER_SOCKET=/x", "BANGER_AGENT=/x", "BANGER_TYPO=", "BANGERS=1"} {

@@ -27,8 +27,8 @@ func load(path string, environ []string) (Config, Sources, error) {
 	}
 	if err := cfg.applyFile(data, from); err != nil {
 		hint := fault.HintOf(err)
-		if hint == "" {
-			hint = "fix or remove the file"
+		if len(hint) == 0 {
+			hint = fault.Hintf("fix or remove the file")
 		}
 		return Config{}, nil, fault.Wrap(fault.Invalid, err, "%s", path).WithHint("%s", hint)
 	}

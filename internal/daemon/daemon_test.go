@@ -200,7 +200,7 @@ func TestStartFailureIsTold(t *testing.T) {
 func TestADaemonThatDiesSilentlyIsNoticed(t *testing.T) {
 	opts := home(t)
 	opts.Bangerd = "/bin/false"
-	if _, err := autostart.Ensure(t.Context(), opts); !errors.Is(err, fault.Unavailable) || fault.HintOf(err) == "" {
+	if _, err := autostart.Ensure(t.Context(), opts); !errors.Is(err, fault.Unavailable) || fault.HintOf(err).String() == "" {
 		t.Errorf("got %v", err)
 	}
 }

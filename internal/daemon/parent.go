@@ -36,9 +36,7 @@ func (p *parent) failed(err error) {
 	if err == nil {
 		return
 	}
-	line, encErr := json.Marshal(api.Problem{
-		Code: string(fault.CodeOf(err)), Message: err.Error(), Hint: fault.HintOf(err),
-	})
+	line, encErr := json.Marshal(api.ProblemOf(fault.CodeOf(err), err.Error(), fault.HintOf(err)))
 	if encErr == nil {
 		p.say(string(line))
 	}

@@ -282,7 +282,7 @@ func TestPreflightTellsEveryReason(t *testing.T) {
 			t.Errorf("%q lacks %q", err, part)
 		}
 	}
-	if hint := fault.HintOf(err); !strings.Contains(hint, "apt-get install qemu-system-x86") {
+	if hint := fault.HintOf(err).String(); !strings.Contains(hint, "apt-get install qemu-system-x86") {
 		t.Errorf("hint %q", hint)
 	}
 }

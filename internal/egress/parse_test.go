@@ -118,8 +118,8 @@ func TestParseRefuses(t *testing.T) {
 			t.Errorf("Parse(%.60q) took it", text)
 			continue
 		}
-		if !errors.Is(err, fault.Invalid) || !strings.Contains(err.Error(), want) || fault.HintOf(err) == "" {
-			t.Errorf("Parse(%.60q) = %v (hint %q), want a message with %q and a hint", text, err, fault.HintOf(err), want)
+		if !errors.Is(err, fault.Invalid) || !strings.Contains(err.Error(), want) || fault.HintOf(err).String() == "" {
+			t.Errorf("Parse(%.60q) = %v (hint %q), want a message with %q and a hint", text, err, fault.HintOf(err).String(), want)
 		}
 	}
 }
@@ -133,8 +133,8 @@ func TestParseHintsTheRightPrefix(t *testing.T) {
 		"::ffff:0:0/96":       "0.0.0.0/0",
 		"10.1.2.3/8":          "10.0.0.0/8",
 	} {
-		if _, err := egress.Parse("default deny; allow " + text); fault.HintOf(err) != want {
-			t.Errorf("%s: the hint is %q, not %q", text, fault.HintOf(err), want)
+		if _, err := egress.Parse("default deny; allow " + text); fault.HintOf(err).String() != want {
+			t.Errorf("%s: the hint is %q, not %q", text, fault.HintOf(err).String(), want)
 		}
 	}
 }
@@ -241,7 +241,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		policy, err := egress.Parse(text)
 		if err != nil {
-			if !errors.Is(err, fault.Invalid) || fault.HintOf(err) == "" {
+			if !errors.Is(err, fault.Invalid) || fault.HintOf(err).String() == "" {
 				t.Fatalf("Parse(%q) = %#v", text, err)
 			}
 			return

@@ -7,12 +7,15 @@ import "unicode/utf8"
 const MaxText = 4 << 10
 
 // Clip cuts a text that is longer than MaxText between two characters.
-func Clip(text string) string {
-	if len(text) <= MaxText {
+func Clip(text string) string { return clip(text, MaxText) }
+
+// clip cuts a text that is longer than most, in bytes.
+func clip(text string, most int) string {
+	if len(text) <= most {
 		return text
 	}
 	const mark = "…"
-	end := MaxText - len(mark)
+	end := max(0, most-len(mark))
 	for end > 0 && !utf8.RuneStart(text[end]) {
 		end--
 	}

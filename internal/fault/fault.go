@@ -6,6 +6,8 @@ package fault
 import (
 	"errors"
 	"fmt"
+
+	"github.com/bangervm/banger/internal/act"
 )
 
 // Code classifies a fault. A Code is itself an error, so that
@@ -27,11 +29,11 @@ const (
 // Error makes a bare Code usable as the target of errors.Is.
 func (c Code) Error() string { return string(c) }
 
-// Error is a fault: what went wrong (with the value), what to type next, and why.
+// Error is a fault: what went wrong (with the value), what to do next, and why.
 type Error struct {
 	Code    Code
 	Message string
-	Hint    string
+	Hint    Hint
 	Cause   error
 }
 
@@ -46,9 +48,21 @@ func Wrap(code Code, cause error, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...), Cause: cause}
 }
 
-// WithHint returns the same fault with a hint: what to type next.
+// WithHint returns the same fault with a hint by a format, as Hintf makes it.
 func (e *Error) WithHint(format string, args ...any) *Error {
-	e.Hint = fmt.Sprintf(format, args...)
+	e.Hint = Hintf(format, args...)
+	return e
+}
+
+// Try returns the same fault with a hint to do any one of acts.
+func (e *Error) Try(acts ...act.Act) *Error {
+	e.Hint = nil
+	for i, a := range acts {
+		if i > 0 {
+			e.Hint = append(e.Hint, HintPart{Text: ", or "})
+		}
+		e.Hint = append(e.Hint, HintPart{Act: &a})
+	}
 	return e
 }
 
@@ -79,19 +93,4 @@ func CodeOf(err error) Code {
 		return Canceled
 	}
 	return Internal
-}
-
-// HintOf returns the first non-empty hint in err's chain.
-func HintOf(err error) string {
-	for err != nil {
-		f, ok := errors.AsType[*Error](err)
-		if !ok {
-			return ""
-		}
-		if f.Hint != "" {
-			return f.Hint
-		}
-		err = f.Cause
-	}
-	return ""
 }

@@ -20,7 +20,7 @@ func TestCodeSurvivesWrapping(t *testing.T) {
 	if got := fault.CodeOf(err); got != fault.NotFound {
 		t.Errorf("CodeOf = %q", got)
 	}
-	if got := fault.HintOf(err); got != "banger vm list" {
+	if got := fault.HintOf(err).String(); got != "banger vm list" {
 		t.Errorf("HintOf = %q", got)
 	}
 }
@@ -28,7 +28,7 @@ func TestCodeSurvivesWrapping(t *testing.T) {
 func TestHintOfReachesTheCause(t *testing.T) {
 	inner := fault.New(fault.Unavailable, "disk full").WithHint("banger system prune")
 	outer := fault.Wrap(fault.Internal, inner, "pull")
-	if got := fault.HintOf(outer); got != "banger system prune" {
+	if got := fault.HintOf(outer).String(); got != "banger system prune" {
 		t.Errorf("HintOf = %q", got)
 	}
 	if got := outer.Error(); got != "pull: disk full" {

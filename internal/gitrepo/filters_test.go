@@ -55,8 +55,8 @@ func TestAWorkTreeThatChangesIsReadAgain(t *testing.T) {
 		}
 		gittest.Git(t, l.host, "config", "filter.busy.clean", "sh "+script)
 		err := l.prepare(workspace.Shallow, false)
-		if want == "" && err != nil || want != "" && (!errors.Is(err, want) || !strings.Contains(fault.HintOf(err), ".git/info/exclude")) {
-			t.Errorf("changed %d times: %v, hint %q; want %q", times, err, fault.HintOf(err), want)
+		if want == "" && err != nil || want != "" && (!errors.Is(err, want) || !strings.Contains(fault.HintOf(err).String(), ".git/info/exclude")) {
+			t.Errorf("changed %d times: %v, hint %q; want %q", times, err, fault.HintOf(err).String(), want)
 		}
 		if want == "" {
 			gittest.Same(t, "in the guest", gittest.Files(t, l.host), gittest.Files(t, l.guest))

@@ -152,7 +152,7 @@ func TestAResolverFindsVMs(t *testing.T) {
 func TestAPortThatIsTaken(t *testing.T) {
 	s := listen(t)
 	_, err := Listen(t.Context(), s.Addr(), find, slog.New(slog.DiscardHandler))
-	if !errors.Is(err, fault.Conflict) || !strings.Contains(err.Error(), s.Addr().String()) || fault.HintOf(err) == "" {
+	if !errors.Is(err, fault.Conflict) || !strings.Contains(err.Error(), s.Addr().String()) || fault.HintOf(err).String() == "" {
 		t.Errorf("Listen gave %v", err)
 	}
 }

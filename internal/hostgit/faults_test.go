@@ -14,7 +14,7 @@ func TestARepositoryOfAnotherUser(t *testing.T) {
 		"\tgit config --global --add safe.directory /src\n"
 	err := hostgit.Fault(&gittree.Error{Verb: "rev-parse", Status: 128, Stderr: said}, "read %s", "/src")
 	if !errors.Is(err, fault.PermissionDenied) || err.Error() != "read /src: it belongs to another user, so git does not trust it" ||
-		fault.HintOf(err) != "git config --global --add safe.directory /src" {
-		t.Errorf("got %v (%s), hint %q", err, fault.CodeOf(err), fault.HintOf(err))
+		fault.HintOf(err).String() != "git config --global --add safe.directory /src" {
+		t.Errorf("got %v (%s), hint %q", err, fault.CodeOf(err), fault.HintOf(err).String())
 	}
 }

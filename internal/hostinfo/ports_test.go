@@ -29,7 +29,7 @@ func TestPortsThatAreTaken(t *testing.T) {
 	}
 	for proto, addr := range addrs {
 		err := Ports{}.Free(t.Context(), proto, addr)
-		if !errors.Is(err, fault.Conflict) || fault.HintOf(err) == "" {
+		if !errors.Is(err, fault.Conflict) || fault.HintOf(err).String() == "" {
 			t.Errorf("%s %s gave %v", proto, addr, err)
 		}
 	}
@@ -55,7 +55,7 @@ func TestWhyAPortCannotBeHad(t *testing.T) {
 		syscall.EADDRNOTAVAIL: fault.Invalid, syscall.EMFILE: fault.Unavailable,
 	} {
 		err := cannotListen(fmt.Errorf("listen: %w", cause), "tcp", addr)
-		if fault.CodeOf(err) != want || fault.HintOf(err) == "" {
+		if fault.CodeOf(err) != want || fault.HintOf(err).String() == "" {
 			t.Errorf("%v gave %v", cause, err)
 		}
 	}

@@ -16,8 +16,8 @@ func TestObtainPullsOnlyWhatIsClearlyAReference(t *testing.T) {
 		"oci:/x":     "to get it: banger image pull oci:/x",
 		"A b":        "banger image list",
 	} {
-		if _, err := f.Obtain(t.Context(), name, &stages{}); !errors.Is(err, fault.NotFound) || f.source.closed != 0 || !strings.Contains(fault.HintOf(err), hint) {
-			t.Errorf("%q: %v (hint %q), %d sources opened", name, err, fault.HintOf(err), f.source.closed)
+		if _, err := f.Obtain(t.Context(), name, &stages{}); !errors.Is(err, fault.NotFound) || f.source.closed != 0 || !strings.Contains(fault.HintOf(err).String(), hint) {
+			t.Errorf("%q: %v (hint %q), %d sources opened", name, err, fault.HintOf(err).String(), f.source.closed)
 		}
 	}
 	first, err := f.Obtain(t.Context(), "debian:12", &stages{})

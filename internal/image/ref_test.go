@@ -71,7 +71,7 @@ func TestParseRefRefuses(t *testing.T) {
 		"-a", "tar:", "tar:relative.tar", "oci:dir:tag", "oci:/dir:bad tag", "oci-archive:x", "docker-archive:", "tar:/a\x00b", "a\nb",
 		strings.Repeat("a", 5000), "http://x/y", "[::1/x", "host.example/", "ghcr.io/o/i:t@",
 	} {
-		if ref, err := image.ParseRef(in); !errors.Is(err, fault.Invalid) || fault.HintOf(err) == "" {
+		if ref, err := image.ParseRef(in); !errors.Is(err, fault.Invalid) || fault.HintOf(err).String() == "" {
 			t.Errorf("ParseRef(%q) = %+v, %v; want a fault Invalid with a hint", in, ref, err)
 		}
 	}
@@ -87,8 +87,8 @@ func TestParseRefNamesTheWay(t *testing.T) {
 		"containers-storage:[overlay@/x]alpine": "podman save", "docker:/x": "docker save", "file:///x": "tar:/file",
 		"https://ghcr.io/o/i": "leave out https://", "docker://": "debian:bookworm", "docker:///x": "debian:bookworm",
 	} {
-		if ref, err := image.ParseRef(in); !errors.Is(err, fault.Invalid) || !strings.Contains(fault.HintOf(err), want) {
-			t.Errorf("ParseRef(%q) = %+v, %v (hint %q); want a hint with %q", in, ref, err, fault.HintOf(err), want)
+		if ref, err := image.ParseRef(in); !errors.Is(err, fault.Invalid) || !strings.Contains(fault.HintOf(err).String(), want) {
+			t.Errorf("ParseRef(%q) = %+v, %v (hint %q); want a hint with %q", in, ref, err, fault.HintOf(err).String(), want)
 		}
 	}
 }

@@ -278,7 +278,7 @@ func TestDelete(t *testing.T) {
 	f := newFixture()
 	m := f.pull(t, "d")
 	f.users[m.ID] = []string{"vm1", "vm2"}
-	if err := f.Delete(t.Context(), "d"); !errors.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "the VMs vm1, vm2") || strings.Contains(fault.HintOf(err), "vm1") {
+	if err := f.Delete(t.Context(), "d"); !errors.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "the VMs vm1, vm2") || strings.Contains(fault.HintOf(err).String(), "vm1") {
 		t.Errorf("error %v, want a Conflict that names the VMs", err)
 	}
 	delete(f.users, m.ID)

@@ -150,7 +150,7 @@ func TestBuildFailsWithoutTraces(t *testing.T) {
 		t.Errorf("the cache holds %v, %v", left, err)
 	}
 	b.agent = filepath.Join(t.TempDir(), "none")
-	if _, err := b.Build(t.Context(), k); !errors.Is(err, fault.Unavailable) || fault.HintOf(err) == "" {
+	if _, err := b.Build(t.Context(), k); !errors.Is(err, fault.Unavailable) || fault.HintOf(err).String() == "" {
 		t.Errorf("%v, want Unavailable with a hint", err)
 	}
 }

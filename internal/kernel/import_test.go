@@ -220,7 +220,7 @@ func TestImportTwice(t *testing.T) {
 		t.Errorf("the same again: %v, stages %q, %s", err, p.names, diff)
 	}
 	_, err = cat.Import(t.Context(), "k", onDisk(t, kerneltest.Debian("6.1.0-10-amd64")), &stages{})
-	if !errors.Is(err, fault.Conflict) || fault.HintOf(err) == "" {
+	if !errors.Is(err, fault.Conflict) || fault.HintOf(err).String() == "" {
 		t.Errorf("another one of that name: %v, want Conflict with a hint", err)
 	}
 	if got, err := cat.Get(t.Context(), "k"); err != nil || got.Version != first.Version {
@@ -307,7 +307,7 @@ func TestImportOnAFullDisk(t *testing.T) {
 			}
 		})
 		_, err = cat.Import(t.Context(), "k", dir, &stages{})
-		if fault.CodeOf(err) != fault.Unavailable || fault.HintOf(err) == "" || !strings.Contains(err.Error(), "no space left") {
+		if fault.CodeOf(err) != fault.Unavailable || fault.HintOf(err).String() == "" || !strings.Contains(err.Error(), "no space left") {
 			t.Errorf("%d KiB: %v (%s), want Unavailable with a hint", kib, err, fault.CodeOf(err))
 		}
 		if left, err := os.ReadDir(cat.dirs.Kernels()); err != nil || len(left) != 0 {
@@ -369,7 +369,7 @@ func TestImportIgnoresLinksThatLeaveTheDirectory(t *testing.T) {
 
 func TestDefaultAndRemove(t *testing.T) {
 	cat := newCatalog(t)
-	if _, err := cat.Default(t.Context()); !errors.Is(err, fault.NotFound) || fault.HintOf(err) == "" {
+	if _, err := cat.Default(t.Context()); !errors.Is(err, fault.NotFound) || fault.HintOf(err).String() == "" {
 		t.Errorf("with none: %v, want NotFound with a hint", err)
 	}
 	for i, version := range []string{"6.9.0", "6.1.0"} {
@@ -384,8 +384,8 @@ func TestDefaultAndRemove(t *testing.T) {
 	}
 	cat.users["k6.1.0"] = []string{"calm-otter", "x"}
 	err := cat.Remove(t.Context(), "k6.1.0")
-	if !errors.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "calm-otter, x") || strings.Contains(fault.HintOf(err), "calm-otter") {
-		t.Errorf("%v (hint %q), want Conflict naming the VMs, and no hint to delete them all", err, fault.HintOf(err))
+	if !errors.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "calm-otter, x") || strings.Contains(fault.HintOf(err).String(), "calm-otter") {
+		t.Errorf("%v (hint %q), want Conflict naming the VMs, and no hint to delete them all", err, fault.HintOf(err).String())
 	}
 	if err := cat.Remove(t.Context(), "k6.9.0"); err != nil {
 		t.Error(err)

@@ -196,7 +196,7 @@ func TestDamagedKernels(t *testing.T) {
 			put(t, s, "bad")
 			c.damage(t, dirs.Kernel("bad"))
 			_, err := s.Get(t.Context(), "bad")
-			if fault.CodeOf(err) != c.code || fault.HintOf(err) == "" {
+			if fault.CodeOf(err) != c.code || fault.HintOf(err).String() == "" {
 				t.Errorf("%v (%s), want %s with a hint", err, fault.CodeOf(err), c.code)
 			}
 			all, err := s.List(t.Context())

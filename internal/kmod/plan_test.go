@@ -110,7 +110,7 @@ func TestPlanNamesWhatIsMissing(t *testing.T) {
 		"modules.dep":     strings.ReplaceAll(virtioDep, "virtio_console", "virtio_other"),
 		"modules.builtin": "kernel/fs/ext4/ext4.ko\n",
 	})
-	if !errors.Is(err, fault.Invalid) || !strings.Contains(err.Error(), "virtio_console") || fault.HintOf(err) == "" {
+	if !errors.Is(err, fault.Invalid) || !strings.Contains(err.Error(), "virtio_console") || fault.HintOf(err).String() == "" {
 		t.Errorf("%v, want Invalid that names virtio_console, with a hint", err)
 	}
 }

@@ -132,7 +132,7 @@ func TestDepmodMissing(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	if path, err := FindDepmod(); err == nil && !strings.Contains(path, "bin/") {
 		t.Errorf("found %s", path)
-	} else if err != nil && (!errors.Is(err, fault.Unavailable) || fault.HintOf(err) == "") {
+	} else if err != nil && (!errors.Is(err, fault.Unavailable) || fault.HintOf(err).String() == "") {
 		t.Errorf("%v, want Unavailable with a hint", err)
 	}
 }

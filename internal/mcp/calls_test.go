@@ -42,7 +42,7 @@ func TestInputThatEndsAtOnceIsAnswered(t *testing.T) {
 			}
 			in := io.MultiReader(strings.NewReader(strings.Join(lines, "\n")), &last{ended})
 			var out bytes.Buffer
-			if err := New(f.daemon(), "test").Serve(t.Context(), io.NopCloser(in), discarded{&out}); err != nil {
+			if err := New(f.daemon(), "test", typed).Serve(t.Context(), io.NopCloser(in), discarded{&out}); err != nil {
 				t.Fatal(err)
 			}
 			if want := strings.Count(strings.Join(lines, "\n"), `"id":`); strings.Count(out.String(), "\n") != want {
@@ -77,7 +77,7 @@ func TestCancelledRequestsAreNotAnswered(t *testing.T) {
 	var out bytes.Buffer
 	served := make(chan error, 1)
 	go func() {
-		served <- New(f.daemon(), "test").Serve(context.WithoutCancel(t.Context()), in, discarded{&out})
+		served <- New(f.daemon(), "test", typed).Serve(context.WithoutCancel(t.Context()), in, discarded{&out})
 	}()
 	say := func(line string) {
 		if _, err := io.WriteString(client, line+"\n"); err != nil {

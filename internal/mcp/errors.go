@@ -22,8 +22,8 @@ func (e handlerError) Unwrap() error { return e.error }
 
 // toolError is the result that an agent can act on: the error as JSON. It is
 // not structured content, since that must match the tool's output schema.
-func toolError(err error) *sdk.CallToolResult {
-	p := api.Problem{Code: string(fault.CodeOf(err)), Message: err.Error(), Hint: hintFor(fault.HintOf(err))}
+func (s *Server) toolError(err error) *sdk.CallToolResult {
+	p := api.Problem{Code: string(fault.CodeOf(err)), Message: err.Error(), Hint: s.hint(err)}
 	if own, ok := errors.AsType[handlerError](err); ok {
 		p.Message = own.Error()
 	} else if _, ok := errors.AsType[*fault.Error](err); !ok {
@@ -34,6 +34,15 @@ func toolError(err error) *sdk.CallToolResult {
 		text = []byte(`{"code":"internal","message":"the error cannot be written as JSON"}`)
 	}
 	return &sdk.CallToolResult{IsError: true, Content: []sdk.Content{&sdk.TextContent{Text: string(text)}}}
+}
+
+// hint is what to do next, in tools.
+func (s *Server) hint(err error) string {
+	hint := fault.HintOf(err)
+	if len(hint.Acts()) == 0 {
+		return hintFor(hint.String())
+	}
+	return hint.Word(s.word)
 }
 
 // plain drops the SDK's layers from a message about arguments.

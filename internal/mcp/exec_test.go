@@ -138,7 +138,7 @@ func TestClientGoesAway(t *testing.T) {
 	served := make(chan error, 1)
 	ctx, unread := context.WithCancel(context.WithoutCancel(t.Context()))
 	defer unread()
-	go func() { served <- New(f.daemon(), "test").Serve(ctx, there, there) }()
+	go func() { served <- New(f.daemon(), "test", typed).Serve(ctx, there, there) }()
 	s, err := sdk.NewClient(&sdk.Implementation{Name: "test"}, nil).Connect(t.Context(), &sdk.IOTransport{Reader: here, Writer: here}, nil)
 	if err != nil {
 		t.Fatal(err)

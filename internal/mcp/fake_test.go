@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
@@ -317,3 +318,6 @@ func obeys(deadly string, signals chan<- string) func(net.Conn, api.Exec) {
 		}
 	}
 }
+
+// typed is how a test has acts as command lines.
+func typed(a act.Act) string { return "banger " + a.String() }

@@ -13,7 +13,7 @@ import (
 
 // Each optional argument of each tool may be null, which is as if it were absent.
 func TestNullIsAbsent(t *testing.T) {
-	s := New(newFake(t).daemon(), "test")
+	s := New(newFake(t).daemon(), "test", typed)
 	for tool, schema := range s.inputs {
 		given := object{}
 		for name := range schema.Properties {
@@ -61,7 +61,7 @@ func TestUnexpectedArgumentsNameTheRightOne(t *testing.T) {
 	}
 	// Every other name is of an argument that some tool has.
 	known := map[string]bool{}
-	for _, schema := range New(newFake(t).daemon(), "test").inputs {
+	for _, schema := range New(newFake(t).daemon(), "test", typed).inputs {
 		for name := range schema.Properties {
 			known[name] = true
 		}
@@ -142,7 +142,7 @@ func TestTheServerLivesOnAfterABadLine(t *testing.T) {
 	in, client := io.Pipe()
 	answers, out := io.Pipe()
 	served := make(chan error, 1)
-	go func() { served <- New(newFake(t).daemon(), "test").Serve(t.Context(), in, out) }()
+	go func() { served <- New(newFake(t).daemon(), "test", typed).Serve(t.Context(), in, out) }()
 	lines := bufio.NewScanner(answers)
 	for _, step := range []struct{ send, want string }{
 		{"{broken", "-32700"},

@@ -38,7 +38,7 @@ func TestOddArgumentsAreAnswered(t *testing.T) {
 			in := initialize + `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":` + c.params + "}\n" +
 				`{"jsonrpc":"2.0","id":2,"method":"ping"}` + "\n"
 			var out bytes.Buffer
-			if err := New(newFake(t).daemon(), "test").Serve(t.Context(), io.NopCloser(strings.NewReader(in)), discarded{&out}); err != nil {
+			if err := New(newFake(t).daemon(), "test", typed).Serve(t.Context(), io.NopCloser(strings.NewReader(in)), discarded{&out}); err != nil {
 				t.Fatal(err)
 			}
 			var ids []int

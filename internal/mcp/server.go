@@ -12,6 +12,7 @@ import (
 	"github.com/google/jsonschema-go/jsonschema"
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 )
 
@@ -31,9 +32,10 @@ Errors are JSON with code, message and hint. code is one of not_found, conflict,
 
 // Server answers one client.
 type Server struct {
-	daemon Daemon
-	server *sdk.Server
-	slots  chan struct{}
+	daemon      Daemon
+	server      *sdk.Server
+	commandLine func(act.Act) string
+	slots       chan struct{}
 	// inputs are the tools' schemas of arguments, by name.
 	inputs map[string]*jsonschema.Schema
 
@@ -41,9 +43,10 @@ type Server struct {
 	stop <-chan struct{} // closed when all calls are to end
 }
 
-// New returns a server of all tools. version is banger's.
-func New(daemon Daemon, version string) *Server {
-	s := &Server{daemon: daemon, slots: make(chan struct{}, maxCalls), inputs: map[string]*jsonschema.Schema{}}
+// New returns a server of all tools. version is banger's; commandLine words an act
+// that no tool does, for the user to type.
+func New(daemon Daemon, version string, commandLine func(act.Act) string) *Server {
+	s := &Server{daemon: daemon, commandLine: commandLine, slots: make(chan struct{}, maxCalls), inputs: map[string]*jsonschema.Schema{}}
 	s.server = sdk.NewServer(
 		&sdk.Implementation{Name: "banger", Title: "banger virtual machines", Version: version},
 		&sdk.ServerOptions{
@@ -96,7 +99,7 @@ func (s *Server) guard(next sdk.MethodHandler) sdk.MethodHandler {
 		if schema := s.inputs[called.Params.Name]; schema != nil {
 			arguments, err := lenient(schema, orNone(called.Params.Arguments))
 			if err != nil {
-				return toolError(err), nil
+				return s.toolError(err), nil
 			}
 			called.Params.Arguments = arguments
 		}
@@ -104,7 +107,7 @@ func (s *Server) guard(next sdk.MethodHandler) sdk.MethodHandler {
 		case s.slots <- struct{}{}:
 			defer func() { <-s.slots }()
 		default:
-			return toolError(fault.New(fault.Busy, "%d calls are under way already", maxCalls).
+			return s.toolError(fault.New(fault.Busy, "%d calls are under way already", maxCalls).
 				WithHint("wait for one to end")), nil
 		}
 		ctx, cancel := context.WithCancel(ctx)
@@ -115,7 +118,7 @@ func (s *Server) guard(next sdk.MethodHandler) sdk.MethodHandler {
 			return nil, err
 		}
 		if called, ok := res.(*sdk.CallToolResult); ok && called.IsError {
-			return toolError(called.GetError()), nil
+			return s.toolError(called.GetError()), nil
 		}
 		return res, nil
 	}

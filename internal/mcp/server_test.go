@@ -22,7 +22,7 @@ func connect(t *testing.T, f *fake, opts *sdk.ClientOptions) *sdk.ClientSession 
 	here, there := sdk.NewInMemoryTransports()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	served := make(chan error, 1)
-	go func() { served <- New(f.daemon(), "test").run(ctx, there) }()
+	go func() { served <- New(f.daemon(), "test", typed).run(ctx, there) }()
 	session, err := sdk.NewClient(&sdk.Implementation{Name: "test"}, opts).Connect(ctx, here, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -287,7 +287,7 @@ type discarded struct{ io.Writer }
 func (discarded) Close() error { return nil }
 
 func TestAClientThatGoes(t *testing.T) {
-	if err := New(newFake(t).daemon(), "test").Serve(t.Context(), io.NopCloser(strings.NewReader("")), discarded{io.Discard}); err != nil {
+	if err := New(newFake(t).daemon(), "test", typed).Serve(t.Context(), io.NopCloser(strings.NewReader("")), discarded{io.Discard}); err != nil {
 		t.Errorf("a client that goes: %v", err)
 	}
 }

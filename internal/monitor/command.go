@@ -43,7 +43,7 @@ func Command(args []string, stderr io.Writer) int {
 		return 0
 	}
 	log.Error("the monitor ends", "err", err)
-	if line, encErr := json.Marshal(problem(err)); encErr == nil {
+	if line, encErr := json.Marshal(monitorrpc.ProblemOf(err)); encErr == nil {
 		parent.say(append(line, '\n'))
 	}
 	return 1

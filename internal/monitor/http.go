@@ -127,11 +127,7 @@ func conclude(w http.ResponseWriter, status int, err error) {
 		status = http.StatusForbidden
 	case fault.Canceled, fault.Internal:
 	}
-	answer(w, status, problem(err))
-}
-
-func problem(err error) monitorrpc.Problem {
-	return monitorrpc.Problem{Code: string(fault.CodeOf(err)), Message: err.Error(), Hint: fault.HintOf(err)}
+	answer(w, status, monitorrpc.ProblemOf(err))
 }
 
 func answer(w http.ResponseWriter, status int, body any) {

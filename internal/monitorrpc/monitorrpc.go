@@ -18,7 +18,7 @@
 //	POST /v1/forwards/remove  Forward
 //	GET  /v1/stats       Stats
 //
-// Errors are fault bodies: {"code","message","hint"} with a 4xx or 5xx status.
+// Errors are fault bodies: {"code","message","hint","hint_parts"} with a 4xx or 5xx status.
 //
 // The agent channel is run/vsock.sock, by Firecracker's hybrid vsock contract.
 package monitorrpc
@@ -98,11 +98,20 @@ type Problem struct {
 	Code    string `json:"code"` // a fault.Code
 	Message string `json:"message"`
 	Hint    string `json:"hint,omitempty"`
+	// HintParts are there when the hint proposes acts.
+	HintParts fault.Hint `json:"hint_parts,omitempty"`
+}
+
+// ProblemOf is the problem that err is for bangerd.
+func ProblemOf(err error) Problem {
+	p := Problem{Code: string(fault.CodeOf(err)), Message: err.Error()}
+	p.Hint, p.HintParts = fault.HintOf(err).Wire()
+	return p
 }
 
 // Fault is the fault that the problem tells of.
 func (p Problem) Fault() error {
-	return &fault.Error{Code: fault.Code(p.Code), Message: p.Message, Hint: p.Hint}
+	return &fault.Error{Code: fault.Code(p.Code), Message: p.Message, Hint: fault.FromWire(p.Hint, p.HintParts)}
 }
 
 // Paths of the monitor's HTTP API.

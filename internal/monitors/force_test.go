@@ -59,7 +59,7 @@ func TestEndKillsAMonitorThatStandsStill(t *testing.T) {
 	for !isStopped(cmd.Process.Pid) {
 	}
 	err = l.Answers(t.Context(), testID)
-	if fault.CodeOf(err) != fault.Unavailable || !strings.Contains(err.Error(), "monitor does not answer") || fault.HintOf(err) == "" {
+	if fault.CodeOf(err) != fault.Unavailable || !strings.Contains(err.Error(), "monitor does not answer") || fault.HintOf(err).String() == "" {
 		t.Errorf("Answers = %v", err)
 	}
 	m := &Machine{dir: dir}

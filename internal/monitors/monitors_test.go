@@ -341,7 +341,7 @@ func TestOrdersCarryFaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := m.Pause(t.Context()); fault.CodeOf(err) != fault.Unavailable || fault.HintOf(err) != "start it" {
+	if err := m.Pause(t.Context()); fault.CodeOf(err) != fault.Unavailable || fault.HintOf(err).String() != "start it" {
 		t.Errorf("pause gave %v", err)
 	}
 	if err := m.Resume(t.Context()); fault.CodeOf(err) != fault.Internal {

@@ -231,7 +231,7 @@ func TestNamesInLayouts(t *testing.T) {
 	t.Run("the hint can be typed", func(t *testing.T) {
 		for _, ref := range []string{sameName, latestTwice, latestTwice + ":latest", sameName + ":1.0"} {
 			_, _, err := newSetup(t).pull(t.Context(), mustRef(t, "oci:"+ref), nil)
-			_, hint, _ := strings.Cut(fault.HintOf(err), "as in ")
+			_, hint, _ := strings.Cut(fault.HintOf(err).String(), "as in ")
 			if _, _, err := newSetup(t).pull(t.Context(), mustRef(t, hint), nil); err != nil {
 				t.Errorf("%s: the hint %q leads to %v", ref, hint, err)
 			}

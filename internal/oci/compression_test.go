@@ -51,8 +51,8 @@ func TestCompressedTars(t *testing.T) {
 			if test.want == "" && (err != nil || files["a"] != "one") {
 				t.Errorf("got %v, %v", files, err)
 			}
-			if test.want != "" && (!errors.Is(err, fault.Invalid) || !strings.Contains(err.Error()+fault.HintOf(err), test.want)) {
-				t.Errorf("error %v (hint %q), want a fault Invalid with %q", err, fault.HintOf(err), test.want)
+			if test.want != "" && (!errors.Is(err, fault.Invalid) || !strings.Contains(err.Error()+fault.HintOf(err).String(), test.want)) {
+				t.Errorf("error %v (hint %q), want a fault Invalid with %q", err, fault.HintOf(err).String(), test.want)
 			}
 		})
 	}
@@ -139,8 +139,8 @@ func TestArchivesGivenAsTars(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, _, err := newSetup(t).pull(t.Context(), mustRef(t, "tar:-"), bytes.NewReader(makeTar(t, test.pairs...)))
-			if (err == nil) != (test.want == "") || err != nil && !strings.Contains(fault.HintOf(err), test.want) {
-				t.Errorf("error %v (hint %q), want %q", err, fault.HintOf(err), test.want)
+			if (err == nil) != (test.want == "") || err != nil && !strings.Contains(fault.HintOf(err).String(), test.want) {
+				t.Errorf("error %v (hint %q), want %q", err, fault.HintOf(err).String(), test.want)
 			}
 		})
 	}

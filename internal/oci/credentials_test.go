@@ -105,8 +105,8 @@ func TestCredentials(t *testing.T) {
 			if test.problem == "" && err != nil {
 				t.Errorf("with a login wanted: %v", err)
 			}
-			if test.problem != "" && (!errors.Is(err, fault.PermissionDenied) || !strings.Contains(err.Error(), test.problem) || fault.HintOf(err) == "") {
-				t.Errorf("with a login wanted: %v (hint %q), want PermissionDenied with %q", err, fault.HintOf(err), test.problem)
+			if test.problem != "" && (!errors.Is(err, fault.PermissionDenied) || !strings.Contains(err.Error(), test.problem) || fault.HintOf(err).String() == "") {
+				t.Errorf("with a login wanted: %v (hint %q), want PermissionDenied with %q", err, fault.HintOf(err).String(), test.problem)
 			}
 		})
 	}

@@ -31,8 +31,8 @@ func TestFullDiskLeavesNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, _, err := c.pull(t.Context(), mustRef(t, ref), nil)
-			if !errors.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "no space left in "+dir) || fault.HintOf(err) == "" {
-				t.Errorf("error %v (hint %q)", err, fault.HintOf(err))
+			if !errors.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "no space left in "+dir) || fault.HintOf(err).String() == "" {
+				t.Errorf("error %v (hint %q)", err, fault.HintOf(err).String())
 			}
 			if _, others := c.leftovers(t); len(others) != 0 {
 				t.Errorf("left behind: %v", others)

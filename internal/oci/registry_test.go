@@ -156,7 +156,7 @@ func TestPullFaults(t *testing.T) {
 			if fault.CodeOf(err) != test.want || !errors.Is(err, test.want) || !strings.Contains(err.Error(), test.message) {
 				t.Errorf("error (%s) %v; want %s with %q", fault.CodeOf(err), err, test.want, test.message)
 			}
-			if fault.HintOf(err) == "" {
+			if fault.HintOf(err).String() == "" {
 				t.Errorf("no hint with %v", err)
 			}
 			blobs, others := c.leftovers(t)

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"slices"
 	"time"
+
+	"github.com/bangervm/banger/internal/fault"
 )
 
 // State is how far an operation has come.
@@ -31,7 +33,7 @@ type Operation struct {
 	Stages    []Stage
 	Code      string // of the fault, when it failed or was cancelled
 	Message   string
-	Hint      string
+	Hint      fault.Hint
 	Result    json.RawMessage
 	CreatedAt time.Time
 	EndedAt   time.Time // zero while it runs

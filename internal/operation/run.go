@@ -89,11 +89,11 @@ func conclude(op *Operation, cause error, result json.RawMessage, err error, now
 		op.State, op.Code = Failed, string(fault.CodeOf(err))
 		op.Message, op.Hint = err.Error(), fault.HintOf(err)
 	}
-	op.Message, op.Hint = fault.Clip(op.Message), fault.Clip(op.Hint)
+	op.Message, op.Hint = fault.Clip(op.Message), op.Hint.Clip()
 }
 
 // interrupted marks an operation that a daemon's end cut short.
 func (o *Operation) interrupted(why string) {
 	o.State, o.Code, o.Message = Failed, string(fault.Unavailable), why
-	o.Hint = "give the command again"
+	o.Hint = fault.Hintf("give the command again")
 }

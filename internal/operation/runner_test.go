@@ -101,10 +101,10 @@ func TestHowWorkFails(t *testing.T) {
 			if got.State != operation.Failed || got.Code != string(tt.code) || !strings.Contains(got.Message, tt.message) {
 				t.Errorf("operation = %+v", got)
 			}
-			if len(got.Message) > fault.MaxText || len(got.Hint) > fault.MaxText {
-				t.Errorf("a message of %d bytes, a hint of %d", len(got.Message), len(got.Hint))
+			if len(got.Message) > fault.MaxText || len(got.Hint.String()) > fault.MaxText {
+				t.Errorf("a message of %d bytes, a hint of %d", len(got.Message), len(got.Hint.String()))
 			}
-			if name == "fault" && got.Hint != "type this" {
+			if name == "fault" && got.Hint.String() != "type this" {
 				t.Errorf("hint = %q", got.Hint)
 			}
 			if got.Stages[0].State != operation.StageFailed {

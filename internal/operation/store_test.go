@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/operation"
 	"github.com/bangervm/banger/internal/sqlite"
@@ -46,7 +47,7 @@ func testRoundTrip(t *testing.T, store operation.Store) {
 	if err := store.Save(t.Context(), op); err != nil {
 		t.Fatal(err)
 	}
-	op.State, op.Code, op.Message, op.Hint, op.EndedAt = operation.Failed, "busy", "message", "hint", at.Add(time.Hour)
+	op.State, op.Code, op.Message, op.Hint, op.EndedAt = operation.Failed, "busy", "message", fault.Hintf("hint: %s", act.VMDelete.On("web", act.Force)), at.Add(time.Hour)
 	op.Result = json.RawMessage(`{"a":1}`)
 	op.Stages = []operation.Stage{
 		{Name: "image", State: operation.StageDone, StartedAt: at, EndedAt: at.Add(1), Done: 5, Total: 9, Unit: "bytes"},

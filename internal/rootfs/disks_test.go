@@ -123,8 +123,8 @@ func TestFullDisk(t *testing.T) {
 				tool(t, "mkfs.ext4")
 			}
 			err := step(filepath.Join(dir, "file"))
-			if !errors.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "no space left in "+dir) || fault.HintOf(err) == "" {
-				t.Errorf("error %v (hint %q)", err, fault.HintOf(err))
+			if !errors.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "no space left in "+dir) || fault.HintOf(err).String() == "" {
+				t.Errorf("error %v (hint %q)", err, fault.HintOf(err).String())
 			}
 			if left, _ := os.ReadDir(dir); len(left) != 0 {
 				t.Errorf("left behind: %v", left)

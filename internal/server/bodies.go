@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/image"
 	"github.com/bangervm/banger/internal/kernel"
 	"github.com/bangervm/banger/internal/operation"
@@ -87,7 +88,8 @@ func operationBody(op operation.Operation) api.Operation {
 		})
 	}
 	if op.Code != "" {
-		body.Problem = &api.Problem{Code: op.Code, Message: op.Message, Hint: op.Hint}
+		p := api.ProblemOf(fault.Code(op.Code), op.Message, op.Hint)
+		body.Problem = &p
 	}
 	return body
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/fault"
 )
@@ -71,23 +72,18 @@ func problemOf(log *slog.Logger, err error) *problem {
 		return p
 	}
 	code := fault.CodeOf(err)
-	p := &problem{
-		status:  statusOf(code),
-		Problem: api.Problem{Code: string(code), Message: fault.Clip(err.Error()), Hint: fault.Clip(fault.HintOf(err))},
-	}
+	p := &problem{status: statusOf(code), Problem: api.ProblemOf(code, err.Error(), fault.HintOf(err))}
 	if code != fault.Internal {
-		if f, ok := errors.AsType[*fault.Error](err); ok && p.Hint == "" {
-			p.Hint = fault.Clip(fault.HintOf(f))
-		}
 		return p
 	}
 	log.Error("request failed", "error", fault.Clip(err.Error()))
-	p.Message = "internal error"
 	if f, ok := errors.AsType[*fault.Error](err); ok {
-		p.Message, p.Hint = fault.Clip(f.Message), fault.Clip(fault.HintOf(f))
+		p.Problem = api.ProblemOf(code, f.Message, fault.HintOf(f))
+	} else {
+		p.Message = "internal error"
 	}
 	if p.Hint == "" {
-		p.Hint = "banger daemon logs"
+		return p.withHint(readLogs())
 	}
 	return p
 }
@@ -101,6 +97,15 @@ func (p *problem) write(w http.ResponseWriter) {
 
 func newProblem(status int, code fault.Code, format string, args ...any) *problem {
 	return &problem{status: status, Problem: api.Problem{Code: string(code), Message: fmt.Sprintf(format, args...)}}
+}
+
+// readLogs is the way out of an error that says no more.
+func readLogs() fault.Hint { return fault.Hintf("%s", act.DaemonLogs.Do()) }
+
+// withHint says what to do next.
+func (p *problem) withHint(hint fault.Hint) *problem {
+	p.Hint, p.HintParts = hint.Wire()
+	return p
 }
 
 // useProblems makes huma answer its own errors (validation, body size) in the

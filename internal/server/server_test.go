@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
@@ -36,10 +37,25 @@ func TestFaultsSurviveTheSocket(t *testing.T) {
 			if !errors.Is(err, code) {
 				t.Fatalf("got %v (%s), want %s", err, fault.CodeOf(err), code)
 			}
-			if err.Error() != `value "x%sy" is wrong` || fault.HintOf(err) != "type this" {
-				t.Errorf("got %q, hint %q", err, fault.HintOf(err))
+			if err.Error() != `value "x%sy" is wrong` || fault.HintOf(err).String() != "type this" {
+				t.Errorf("got %q, hint %q", err, fault.HintOf(err).String())
 			}
 		})
+	}
+}
+
+// A hint's acts reach the client as acts.
+func TestActsSurviveTheSocket(t *testing.T) {
+	f := start(t)
+	want := fault.Hintf("free some space, then %s, or %s", act.VMStart.On("web", act.Rescue), act.SessionStop.On("web", "s1"))
+	f.pause = func() error { return fault.New(fault.Conflict, "no").WithHint("%s", want) }
+	_, err := f.client.PauseVM(t.Context(), "web")
+	if diff := cmp.Diff(want, fault.HintOf(err)); diff != "" {
+		t.Errorf("an answer's hint (-want +got):\n%s", diff)
+	}
+	text := "free some space, then vm start web (rescue), or session stop web s1"
+	if got := fault.HintOf(err).String(); got != text {
+		t.Errorf("as text %q, want %q", got, text)
 	}
 }
 
@@ -205,8 +221,8 @@ func TestVerbsBecomeOperations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.client.Wait(ctx, op.ID, nil); !errors.Is(err, fault.Conflict) || fault.HintOf(err) != "--force" {
-		t.Errorf("the operation's fault: %v, hint %q", err, fault.HintOf(err))
+	if _, err := f.client.Wait(ctx, op.ID, nil); !errors.Is(err, fault.Conflict) || fault.HintOf(err).String() != "--force" {
+		t.Errorf("the operation's fault: %v, hint %q", err, fault.HintOf(err).String())
 	}
 }
 
@@ -545,8 +561,8 @@ func TestStopIsRefusedWhileItWouldCutStreams(t *testing.T) {
 	}
 	defer func() { _ = ssh.Close() }()
 	err = f.client.StopDaemon(t.Context(), api.StopDaemon{})
-	if !errors.Is(err, fault.Busy) || !strings.Contains(err.Error(), "exec in web (2 times), ssh to web") || !strings.Contains(fault.HintOf(err), "--force") {
-		t.Fatalf("got %v (%s)", err, fault.HintOf(err))
+	if !errors.Is(err, fault.Busy) || !strings.Contains(err.Error(), "exec in web (2 times), ssh to web") || !strings.Contains(fault.HintOf(err).String(), "--force") {
+		t.Fatalf("got %v (%s)", err, fault.HintOf(err).String())
 	}
 	if err := one.Close(); err != nil {
 		t.Error(err)
@@ -573,7 +589,7 @@ func TestWhereTheAgentIs(t *testing.T) {
 func TestNoDaemon(t *testing.T) {
 	c := client.New(t.TempDir() + "/none.sock")
 	_, err := c.Ping(t.Context())
-	if !errors.Is(err, fault.Unavailable) || !errors.Is(err, client.ErrNoDaemon) || fault.HintOf(err) == "" {
+	if !errors.Is(err, fault.Unavailable) || !errors.Is(err, client.ErrNoDaemon) || fault.HintOf(err).String() == "" {
 		t.Errorf("got %v", err)
 	}
 }
@@ -586,7 +602,7 @@ func TestADaemonOfAnotherStateIsNotTalkedTo(t *testing.T) {
 	}
 	f.client.StateDir = "/home/b/.local/state/banger"
 	_, err := f.client.Ping(t.Context())
-	if !errors.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "/home/a/") || fault.HintOf(err) == "" {
+	if !errors.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "/home/a/") || fault.HintOf(err).String() == "" {
 		t.Errorf("ping: %v", err)
 	}
 	if _, err := f.client.DialVM(t.Context(), "x", 1); !errors.Is(err, fault.Conflict) {

@@ -70,9 +70,8 @@ func (s *Server) wrap(mux *http.ServeMux, opts Options) http.Handler {
 			return
 		}
 		if meant := r.Header.Get(api.StateHeader); meant != "" && opts.StateDir != "" && meant != opts.StateDir {
-			p := newProblem(http.StatusConflict, fault.Conflict, "the bangerd at this socket keeps its state in %s, not in %s", opts.StateDir, meant)
-			p.Hint = "set XDG_RUNTIME_DIR to another directory, or stop that daemon"
-			p.write(w)
+			newProblem(http.StatusConflict, fault.Conflict, "the bangerd at this socket keeps its state in %s, not in %s", opts.StateDir, meant).
+				withHint(fault.Hintf("set XDG_RUNTIME_DIR to another directory, or stop that daemon")).write(w)
 			return
 		}
 		if _, pattern := mux.Handler(r); pattern == "" {
@@ -109,9 +108,7 @@ func (s *Server) recover(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.log.Error("panic in a request", "method", r.Method, "path", r.URL.Path, "panic", value, "stack", string(debug.Stack()))
-	p := newProblem(http.StatusInternalServerError, fault.Internal, "internal error")
-	p.Hint = "banger daemon logs"
-	p.write(w)
+	newProblem(http.StatusInternalServerError, fault.Internal, "internal error").withHint(readLogs()).write(w)
 }
 
 // unrouted answers what no endpoint takes.

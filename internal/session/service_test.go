@@ -49,7 +49,7 @@ func TestAFailedStartIsRememberedWithItsDiagnosis(t *testing.T) {
 	h := newHarness(t)
 	h.agent.startErr = fault.New(fault.Invalid, "the directory %q does not exist", "/x\x1b[31m")
 	_, err := h.svc.Start(t.Context(), "box", session.StartRequest{Name: "s", Command: []string{"sh"}})
-	if !errors.Is(err, fault.Invalid) || fault.HintOf(err) == "" {
+	if !errors.Is(err, fault.Invalid) || fault.HintOf(err).String() == "" {
 		t.Fatalf("Start = %v", err)
 	}
 	s, err := h.svc.Get(t.Context(), "box", "s")
@@ -251,7 +251,7 @@ func TestVerbsOnEndedSessions(t *testing.T) {
 	if err := h.svc.Send(t.Context(), "box", "s", nil, true); !errors.Is(err, fault.Conflict) {
 		t.Errorf("Send = %v", err)
 	}
-	if _, err := h.svc.Start(t.Context(), "box", session.StartRequest{Name: "s", Command: []string{"sh"}}); !errors.Is(err, fault.Conflict) || fault.HintOf(err) == "" {
+	if _, err := h.svc.Start(t.Context(), "box", session.StartRequest{Name: "s", Command: []string{"sh"}}); !errors.Is(err, fault.Conflict) || fault.HintOf(err).String() == "" {
 		t.Errorf("a name that is taken: %v", err)
 	}
 	if err := h.svc.Remove(t.Context(), "box", "s"); err != nil || len(h.agent.removed) != 1 || h.agent.removed[0] != s.ID {

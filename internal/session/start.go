@@ -62,7 +62,7 @@ func (s *Service) Start(ctx context.Context, vmName string, req StartRequest) (S
 }
 
 func withHint(err error, format string, args ...any) error {
-	if f, ok := errors.AsType[*fault.Error](err); ok && f.Hint == "" {
+	if f, ok := errors.AsType[*fault.Error](err); ok && len(f.Hint) == 0 {
 		return f.WithHint(format, args...)
 	}
 	return err

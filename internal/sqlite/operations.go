@@ -44,9 +44,13 @@ func (s *Operations) Save(ctx context.Context, op operation.Operation) error {
 	if err != nil {
 		return fault.Wrap(fault.Internal, err, "store operation %s", op.ID)
 	}
+	hint, err := encode(op.Hint)
+	if err != nil {
+		return fault.Wrap(fault.Internal, err, "store operation %s", op.ID)
+	}
 	_, err = s.db.ExecContext(ctx, `INSERT OR REPLACE INTO operations (`+operationColumns+`)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		op.ID, op.Kind, op.Subject, string(op.State), stages, op.Code, op.Message, op.Hint, string(op.Result),
+		op.ID, op.Kind, op.Subject, string(op.State), stages, op.Code, op.Message, hint, string(op.Result),
 		nanos(op.CreatedAt), nanos(op.EndedAt))
 	return translate(ctx, err)
 }
@@ -88,9 +92,9 @@ func (s *Operations) Prune(ctx context.Context, keep int) error {
 
 func scanOperation(row interface{ Scan(...any) error }) (operation.Operation, error) {
 	var op operation.Operation
-	var stages, result string
+	var stages, hint, result string
 	var created, ended int64
-	err := row.Scan(&op.ID, &op.Kind, &op.Subject, &op.State, &stages, &op.Code, &op.Message, &op.Hint, &result, &created, &ended)
+	err := row.Scan(&op.ID, &op.Kind, &op.Subject, &op.State, &stages, &op.Code, &op.Message, &hint, &result, &created, &ended)
 	if err != nil {
 		return operation.Operation{}, err
 	}
@@ -106,6 +110,9 @@ func scanOperation(row interface{ Scan(...any) error }) (operation.Operation, er
 			Name: r.Name, State: operation.StageState(r.State), Detail: r.Detail, Done: r.Done, Total: r.Total, Unit: r.Unit,
 			StartedAt: fromNanos(r.Started), EndedAt: fromNanos(r.Ended),
 		})
+	}
+	if err := decode("hint", hint, &op.Hint); err != nil {
+		return operation.Operation{}, err
 	}
 	op.CreatedAt, op.EndedAt = fromNanos(created), fromNanos(ended)
 	return op, nil

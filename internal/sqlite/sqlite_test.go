@@ -150,6 +150,13 @@ func TestUpgrade(t *testing.T) {
 					t.Errorf("workspace after the upgrade: %+v, %v", w, err)
 				}
 			}
+			if version == 8 { // the first with operations in its data
+				for id, want := range map[string]string{"o1": "say \"please\"", "o2": ""} {
+					if op, err := db.Operations().Get(t.Context(), id); err != nil || op.Hint.String() != want {
+						t.Errorf("hint of %s after the upgrade: %q, %v", id, op.Hint, err)
+					}
+				}
+			}
 			if err := db.Operations().Save(t.Context(), operation.Operation{ID: "a", State: operation.Running}); err != nil {
 				t.Errorf("save an operation after the upgrade: %v", err)
 			}
@@ -164,8 +171,8 @@ func TestANewerDatabaseIsRefusedAndLeftAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := Open(t.Context(), path)
-	if !errors.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "9999") || fault.HintOf(err) == "" {
-		t.Errorf("Open = %v (hint %q)", err, fault.HintOf(err))
+	if !errors.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "9999") || fault.HintOf(err).String() == "" {
+		t.Errorf("Open = %v (hint %q)", err, fault.HintOf(err).String())
 	}
 	if version, err := schemaVersion(t.Context(), db.sql); err != nil || version != 9999 {
 		t.Errorf("schema version = %d, %v", version, err)
@@ -179,8 +186,8 @@ func TestADamagedDatabaseIsRefusedAndLeftAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := Open(t.Context(), path)
-	if !errors.Is(err, fault.Internal) || fault.HintOf(err) == "" || !strings.Contains(err.Error(), path) {
-		t.Errorf("Open = %v (hint %q)", err, fault.HintOf(err))
+	if !errors.Is(err, fault.Internal) || fault.HintOf(err).String() == "" || !strings.Contains(err.Error(), path) {
+		t.Errorf("Open = %v (hint %q)", err, fault.HintOf(err).String())
 	}
 	if got, err := os.ReadFile(path); err != nil || string(got) != string(garbage) {
 		t.Errorf("the file was changed (%v)", err)
@@ -210,7 +217,7 @@ func TestAFullDiskIsUnavailable(t *testing.T) {
 	for n := 0; err == nil && n < 1000; n++ {
 		err = db.VMs().Insert(t.Context(), sampleVM(n))
 	}
-	if !errors.Is(err, fault.Unavailable) || fault.HintOf(err) == "" {
+	if !errors.Is(err, fault.Unavailable) || fault.HintOf(err).String() == "" {
 		t.Errorf("Insert on a full disk = %v", err)
 	}
 	if _, err := db.VMs().List(t.Context()); err != nil {

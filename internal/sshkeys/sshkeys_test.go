@@ -87,7 +87,7 @@ func TestDamagedKeyIsNotReplaced(t *testing.T) {
 	if err := os.WriteFile(d.ClientKey(), []byte("not a key"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := sshkeys.EnsureClientKey(d); !errors.Is(err, fault.Internal) || fault.HintOf(err) == "" {
+	if err := sshkeys.EnsureClientKey(d); !errors.Is(err, fault.Internal) || fault.HintOf(err).String() == "" {
 		t.Errorf("got %v", err)
 	}
 	if string(read(t, d.ClientKey())) != "not a key" {

@@ -106,7 +106,7 @@ func TestAUserConfigThatCannotBeWrittenIsToldSo(t *testing.T) {
 	const nobodyWrites = "/sys/kernel" // not even root
 	dirs := statedir.Dirs{State: filepath.Join(t.TempDir(), "state")}
 	_, err := sshkeys.InstallConfig(dirs, filepath.Join(nobodyWrites, "ssh_config"), "Host *.vm\n")
-	if !errors.Is(err, fault.PermissionDenied) || fault.HintOf(err) == "" {
-		t.Errorf("got %v (hint %q)", err, fault.HintOf(err))
+	if !errors.Is(err, fault.PermissionDenied) || fault.HintOf(err).String() == "" {
+		t.Errorf("got %v (hint %q)", err, fault.HintOf(err).String())
 	}
 }

@@ -170,7 +170,7 @@ func wantFault(t *testing.T, err error, code fault.Code, words ...string) {
 			t.Errorf("error %q does not say %q", err, word)
 		}
 	}
-	if fault.HintOf(err) == "" {
+	if fault.HintOf(err).String() == "" {
 		t.Errorf("error %q has no hint", err)
 	}
 }

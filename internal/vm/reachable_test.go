@@ -24,7 +24,7 @@ func TestReachable(t *testing.T) {
 		switch {
 		case c.want == "" && err != nil:
 			t.Errorf("%s: %v", c.state, err)
-		case c.want != "" && (err == nil || err.Error() != c.want || !errors.Is(err, fault.Conflict) || fault.HintOf(err) == ""):
+		case c.want != "" && (err == nil || err.Error() != c.want || !errors.Is(err, fault.Conflict) || fault.HintOf(err).String() == ""):
 			t.Errorf("%s: %v", c.state, err)
 		}
 	}

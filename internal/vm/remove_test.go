@@ -84,7 +84,7 @@ func TestDeleteNeedsEachPermission(t *testing.T) {
 					case lost:
 						wantFault(t, err, fault.Conflict, "web "+cmp.Or(w.unsaved, "may have unexported work"))
 						want := st.first + "banger vm workspace export web, or banger vm rm " + st.force + discard
-						if hint := fault.HintOf(err); hint != want {
+						if hint := fault.HintOf(err).String(); hint != want {
 							t.Errorf("hint %q, want %q", hint, want)
 						}
 					case st.alive && !how.Force:

@@ -17,7 +17,7 @@ func TestSizesAreToldAsUsersWriteThem(t *testing.T) {
 		err := validateSize("disk", n, 256<<20, 3<<29, "disk")
 		text := ""
 		if err != nil {
-			text = err.Error() + " " + fault.HintOf(err)
+			text = err.Error() + " " + fault.HintOf(err).String()
 		}
 		for _, part := range want {
 			if !errors.Is(err, fault.Invalid) || !strings.Contains(text, part) {

@@ -67,7 +67,7 @@ func (s *Service) Export(ctx context.Context, req ExportRequest, p operation.Pro
 }
 
 func hintMoved(err error, dir string, v vm.VM) error {
-	if f, ok := errors.AsType[*fault.Error](err); ok && f.Code == fault.NotFound && f.Hint == "" {
+	if f, ok := errors.AsType[*fault.Error](err); ok && f.Code == fault.NotFound && len(f.Hint) == 0 {
 		return f.WithHint("if it was moved: banger vm exec %s -- mv DIR %s", v.Name, dir)
 	}
 	return err

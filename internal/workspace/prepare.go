@@ -149,7 +149,7 @@ func (s *Service) send(ctx context.Context, v vm.VM, to string, replace bool, pa
 
 // hintForce tells what to do about a directory that is not empty.
 func hintForce(err error, v vm.VM) error {
-	if f, ok := errors.AsType[*fault.Error](err); ok && f.Code == fault.Conflict && f.Hint == "" {
+	if f, ok := errors.AsType[*fault.Error](err); ok && f.Code == fault.Conflict && len(f.Hint) == 0 {
 		return f.WithHint("--force replaces it, or --to names another place in %s", v.Name)
 	}
 	return err

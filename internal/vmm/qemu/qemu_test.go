@@ -46,7 +46,7 @@ func TestFindRefusesWhatIsNoProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{file, filepath.Dir(file), file + "-missing"} {
-		if _, err := Find(path); fault.CodeOf(err) != fault.Unavailable || fault.HintOf(err) == "" {
+		if _, err := Find(path); fault.CodeOf(err) != fault.Unavailable || fault.HintOf(err).String() == "" {
 			t.Errorf("Find(%s) gave %v", path, err)
 		}
 	}
@@ -93,7 +93,7 @@ func TestKVMNeedsTheDeviceAndTheCPU(t *testing.T) {
 		{device + "-missing", "flags : vmx\n", "amd64", fault.Unavailable},
 	} {
 		err := kvmUsable(tt.device, write("cpuinfo", tt.cpuinfo), tt.arch)
-		if (err == nil) != (tt.code == "") || err != nil && (fault.CodeOf(err) != tt.code || fault.HintOf(err) == "") {
+		if (err == nil) != (tt.code == "") || err != nil && (fault.CodeOf(err) != tt.code || fault.HintOf(err).String() == "") {
 			t.Errorf("%+v: %v", tt, err)
 		}
 	}

@@ -1,0 +1,71 @@
+package act_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"slices"
+	"strconv"
+	"testing"
+
+	"github.com/bangervm/banger/internal/act"
+)
+
+// constants returns the values of the constants of verbs.go whose type is one of types.
+func constants(t *testing.T, types ...string) []string {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), "verbs.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var values []string
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok {
+			return true
+		}
+		if kind, ok := spec.Type.(*ast.Ident); ok && slices.Contains(types, kind.Name) {
+			value, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			values = append(values, value)
+		}
+		return true
+	})
+	slices.Sort(values)
+	return values
+}
+
+// What the doors' tables are tested against is all that there is.
+func TestVerbsHasEveryVerb(t *testing.T) {
+	var listed, options []string
+	for _, v := range act.Verbs() {
+		listed = append(listed, string(v))
+		for _, o := range v.Options() {
+			options = append(options, string(o))
+		}
+	}
+	slices.Sort(listed)
+	if want := constants(t, "Bare", "Named", "InVM"); !slices.Equal(listed, want) {
+		t.Errorf("Verbs has %q\nwant      %q", listed, want)
+	}
+	slices.Sort(options)
+	if want := constants(t, "Option"); !slices.Equal(slices.Compact(options), want) {
+		t.Errorf("the verbs have the options %q\nwant %q", options, want)
+	}
+}
+
+func TestString(t *testing.T) {
+	for want, a := range map[string]act.Act{
+		"doctor":                              act.Doctor.Do(),
+		"daemon stop":                         act.DaemonStop.Do(),
+		"vm delete web (force, discard_work)": act.VMDelete.On("web", act.Force, act.DiscardWork),
+		"vm delete":                           act.VMDelete.On(""),
+		"session stop web s1":                 act.SessionStop.On("web", "s1"),
+	} {
+		if got := a.String(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}

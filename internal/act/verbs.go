@@ -1,0 +1,104 @@
+package act
+
+// The verbs. A new one needs a line in Verbs and in the table of each door.
+const (
+	ConfigShow Bare = "config.show"
+	Doctor     Bare = "doctor"
+
+	DaemonLogs   Bare = "daemon.logs"
+	DaemonStart  Bare = "daemon.start"
+	DaemonStatus Bare = "daemon.status"
+	DaemonStop   Bare = "daemon.stop"
+
+	ImageDelete Named = "image.delete"
+	ImageList   Bare  = "image.list"
+	ImagePull   Named = "image.pull" // its subject is a reference
+
+	KernelDelete Named = "kernel.delete"
+	KernelImport Named = "kernel.import" // its subject is the name to import it under
+	KernelList   Bare  = "kernel.list"
+
+	VMCopy      Bare  = "vm.copy"
+	VMCreate    Bare  = "vm.create"
+	VMDelete    Named = "vm.delete"
+	VMEgress    Named = "vm.egress"
+	VMExec      Named = "vm.exec"
+	VMKill      Named = "vm.kill"
+	VMList      Bare  = "vm.list"
+	VMLogs      Named = "vm.logs"
+	VMPorts     Named = "vm.ports"
+	VMReset     Named = "vm.reset"
+	VMRestart   Named = "vm.restart"
+	VMResume    Named = "vm.resume"
+	VMSet       Named = "vm.set"
+	VMStart     Named = "vm.start"
+	VMStop      Named = "vm.stop"
+	VMUnprotect Named = "vm.unprotect"
+	VMWait      Named = "vm.wait"
+
+	SessionAttach InVM  = "session.attach"
+	SessionDelete InVM  = "session.delete"
+	SessionList   Named = "session.list"
+	SessionShow   InVM  = "session.show"
+	SessionStop   InVM  = "session.stop"
+
+	WorkspaceExport  Named = "workspace.export"
+	WorkspacePrepare Named = "workspace.prepare"
+)
+
+// Option is how to do an act.
+type Option string
+
+// The options. A new one needs a line in the table of each door.
+const (
+	DiscardWork Option = "discard_work" // delete unexported work too
+	Force       Option = "force"
+	Memory      Option = "memory" // of a size that the reader chooses
+	Rescue      Option = "rescue" // start with the agent as PID 1
+	UserNetwork Option = "user_network"
+)
+
+// Verbs returns every verb.
+func Verbs() []Verb {
+	bare := []Bare{
+		ConfigShow, DaemonLogs, DaemonStart, DaemonStatus, DaemonStop, Doctor, ImageList, KernelList,
+		VMCopy, VMCreate, VMList,
+	}
+	named := []Named{
+		ImageDelete, ImagePull, KernelDelete, KernelImport, SessionList, VMDelete, VMEgress, VMExec, VMKill,
+		VMLogs, VMPorts, VMReset, VMRestart, VMResume, VMSet, VMStart, VMStop, VMUnprotect, VMWait,
+		WorkspaceExport, WorkspacePrepare,
+	}
+	inVM := []InVM{SessionAttach, SessionDelete, SessionShow, SessionStop}
+	verbs := make([]Verb, 0, len(bare)+len(named)+len(inVM))
+	for _, v := range bare {
+		verbs = append(verbs, Verb(v))
+	}
+	for _, v := range named {
+		verbs = append(verbs, Verb(v))
+	}
+	for _, v := range inVM {
+		verbs = append(verbs, Verb(v))
+	}
+	return verbs
+}
+
+// Options returns the options that a verb can be done with.
+func (v Verb) Options() []Option {
+	switch v {
+	case Verb(VMDelete):
+		return []Option{Force, DiscardWork}
+	case Verb(VMReset):
+		return []Option{DiscardWork}
+	case Verb(DaemonStop), Verb(WorkspacePrepare):
+		return []Option{Force}
+	case Verb(VMSet):
+		return []Option{Memory}
+	case Verb(VMStart):
+		return []Option{Rescue}
+	case Verb(VMCreate):
+		return []Option{UserNetwork}
+	default:
+		return nil
+	}
+}
