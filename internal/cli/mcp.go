@@ -43,7 +43,7 @@ func (a *App) serveMCP(ctx context.Context) error {
 		return err
 	}
 	defer stop()
-	err = mcp.New(mcp.Through(c, mcpFiles{c}), buildinfo.Current().Version, commandLine).Serve(ctx, a.In, a.Out)
+	err = mcp.New(mcp.Through(c), buildinfo.Current().Version, commandLine).Serve(ctx, a.In, a.Out)
 	if errors.Is(context.Cause(ctx), errUnread) {
 		return nil
 	}

@@ -2,14 +2,13 @@ package cli
 
 import (
 	"context"
-	"errors"
-	"io"
 	"strings"
+	"time"
 
-	"github.com/pkg/sftp"
 	"github.com/spf13/cobra"
 
-	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/guestfiles"
 )
 
 // place is one side of a copy: a path here, or in a VM.
@@ -75,44 +74,46 @@ func (a *App) vmCopy(cmd *cobra.Command, src, dst place) error {
 	if err != nil {
 		return err
 	}
-	remote, closeRemote, err := dialSFTP(ctx, c, src.vm+dst.vm)
+	guest, err := guestfiles.Dial(ctx, c, src.vm+dst.vm)
 	if err != nil {
 		return err
 	}
-	defer closeRemote()
-	meter := a.meterTo(a.Err)
-	err = a.transfer(ctx, remote, src, dst, meter)
-	meter.close()
-	return copyFault(ctx, err)
+	defer guest.Close()
+	show := a.copyStages()
+	defer show.close()
+	return a.transfer(ctx, guest, src.path, dst, copyProgress(show))
 }
 
-func (a *App) transfer(ctx context.Context, remote *sftp.Client, src, dst place, meter *meter) error {
-	switch {
-	case src.path == "-" && src.vm == "":
-		return streamIn(ctx, a.In, guestFiles{remote}, dst.path, meter)
-	case dst.path == "-" && dst.vm == "":
-		return streamOut(ctx, guestFiles{remote}, src.path, a.Out, meter)
-	case dst.vm != "":
-		return copyTree(ctx, hostFiles{}, src.path, guestFiles{remote}, dst.path, meter)
+func (a *App) transfer(ctx context.Context, guest *guestfiles.Guest, src string, dst place, progress guestfiles.Progress) error {
+	switch in := dst.vm != ""; {
+	case in && src == "-":
+		return guest.StreamIn(ctx, a.In, dst.path, progress)
+	case in:
+		return guest.CopyIn(ctx, src, dst.path, progress)
+	case dst.path == "-":
+		return guest.StreamOut(ctx, src, a.Out, progress)
 	default:
-		return copyToHost(ctx, guestFiles{remote}, src.path, dst.path, meter)
+		return guest.CopyOut(ctx, src, dst.path, progress)
 	}
 }
 
-// copyFault gives an error of a copy its code.
-func copyFault(ctx context.Context, err error) error {
-	if err == nil {
-		return nil
+// copyStages shows a copy on stderr when that is a terminal.
+func (a *App) copyStages() stages {
+	if !isTerminal(a.Err) || a.getenv("TERM") == "dumb" {
+		return noStages{}
 	}
-	if _, ok := asFault(err); ok {
-		return err
+	return a.stagesTo(a.Err)
+}
+
+// copyProgress shows a copy as one stage.
+func copyProgress(show stages) guestfiles.Progress {
+	if _, ok := show.(noStages); ok {
+		return nil // nothing is worth counting
 	}
-	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case errors.Is(err, sftp.ErrSSHFxConnectionLost), errors.Is(err, io.ErrUnexpectedEOF):
-		return fault.Wrap(fault.Unavailable, err, "the connection to the VM broke").WithHint("banger vm list --all")
-	default:
-		return pathFault(err)
+	begun := time.Now()
+	return func(name string, done, total int64) {
+		show.update(api.Operation{Stages: []api.Stage{{
+			Name: "copy", State: stateRunning, Detail: name, Done: done, Total: total, Unit: unitBytes, StartedAt: begun,
+		}}})
 	}
 }

@@ -8,6 +8,7 @@ import (
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/guestfiles"
 )
 
 type fileEditArgs struct {
@@ -59,6 +60,6 @@ func (s *Server) fileEdit(ctx context.Context, _ *sdk.CallToolRequest, args file
 		return fileEditResult{}, fault.New(fault.Invalid, "%s would have %d bytes, more than %d", args.Path, len(text), maxWrite)
 	}
 	mode := info.Mode.Perm()
-	_, err = s.daemon.Files.WriteFile(ctx, args.VM, FileWrite{Path: args.Path, Data: []byte(text), Mode: &mode})
+	_, err = s.daemon.Files.WriteFile(ctx, args.VM, guestfiles.Write{Path: args.Path, Data: []byte(text), Mode: &mode})
 	return fileEditResult{Path: args.Path, Replacements: count, Bytes: len(text)}, err
 }

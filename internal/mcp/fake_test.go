@@ -18,6 +18,7 @@ import (
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/guestfiles"
 )
 
 // fake is a daemon with one VM, "box".
@@ -251,20 +252,20 @@ func (f *fake) AcceptExport(_ context.Context, _, id string) error {
 	return nil
 }
 
-func (f *fake) ReadFile(_ context.Context, vm, path string, offset int64, limit int) ([]byte, FileInfo, error) {
+func (f *fake) ReadFile(_ context.Context, vm, path string, offset int64, limit int) ([]byte, guestfiles.Info, error) {
 	if err := f.find(vm); err != nil {
-		return nil, FileInfo{}, err
+		return nil, guestfiles.Info{}, err
 	}
 	data, ok := f.files[path]
 	if !ok {
-		return nil, FileInfo{}, fault.New(fault.NotFound, "%s: file does not exist", path)
+		return nil, guestfiles.Info{}, fault.New(fault.NotFound, "%s: file does not exist", path)
 	}
-	info := FileInfo{Size: int64(len(data)), Mode: 0o640, Modified: time.Unix(1, 0)}
+	info := guestfiles.Info{Size: int64(len(data)), Mode: 0o640, Modified: time.Unix(1, 0)}
 	data = data[min(offset, int64(len(data))):]
 	return data[:min(len(data), limit)], info, nil
 }
 
-func (f *fake) WriteFile(_ context.Context, vm string, w FileWrite) (bool, error) {
+func (f *fake) WriteFile(_ context.Context, vm string, w guestfiles.Write) (bool, error) {
 	if err := f.find(vm); err != nil {
 		return false, err
 	}

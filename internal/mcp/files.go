@@ -14,6 +14,7 @@ import (
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/guestfiles"
 )
 
 const (
@@ -150,7 +151,7 @@ func (s *Server) fileWrite(ctx context.Context, _ *sdk.CallToolRequest, args fil
 		return fileWriteResult{}, fault.New(fault.Invalid, "the file has %d bytes, more than %d", len(data), maxWrite).
 			WithHint("write it in parts with exec and stdin, or fetch it in the guest")
 	}
-	write := FileWrite{Path: args.Path, Data: data, Parents: args.Parents}
+	write := guestfiles.Write{Path: args.Path, Data: data, Parents: args.Parents}
 	if args.Mode != "" {
 		bits, err := strconv.ParseUint(args.Mode, 8, 16)
 		if err != nil || bits > 0o777 {

@@ -3,11 +3,10 @@ package mcp
 import (
 	"context"
 	"io"
-	"io/fs"
-	"time"
 
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/guestfiles"
 )
 
 // VMs reads and changes VMs. *client.Client is one.
@@ -59,31 +58,14 @@ type Network interface {
 	VMEgressLog(ctx context.Context, name string, opts client.LogOptions) (io.ReadCloser, error)
 }
 
-// FileInfo is what is known of a regular file in a guest.
-type FileInfo struct {
-	Size     int64
-	Mode     fs.FileMode
-	Modified time.Time
-}
-
-// FileWrite is a file to put into a guest.
-type FileWrite struct {
-	Path string
-	Data []byte
-	// Mode of the file; nil: as it was, or 0644 for a new one.
-	Mode *fs.FileMode
-	// Parents makes the directories that are missing above it.
-	Parents bool
-}
-
-// Files reads and writes single files in guests. Paths are absolute.
+// Files reads and writes single files in guests, as guestfiles.Files does.
 type Files interface {
 	// ReadFile returns up to limit bytes from offset on, fewer only at the file's
 	// end. What is not a regular file is Invalid.
-	ReadFile(ctx context.Context, vm, path string, offset int64, limit int) ([]byte, FileInfo, error)
+	ReadFile(ctx context.Context, vm, path string, offset int64, limit int) ([]byte, guestfiles.Info, error)
 	// WriteFile puts a file there whole, or changes nothing. It reports whether
 	// the file is new.
-	WriteFile(ctx context.Context, vm string, w FileWrite) (created bool, err error)
+	WriteFile(ctx context.Context, vm string, w guestfiles.Write) (created bool, err error)
 }
 
 // Daemon is all that the tools need. Each part is safe for concurrent use.
@@ -111,6 +93,6 @@ func (x commands) Exec(ctx context.Context, vm string, req api.Exec) (io.ReadWri
 }
 
 // Through returns what the tools need, as the daemon behind c gives it.
-func Through(c *client.Client, files Files) Daemon {
-	return Daemon{VMs: c, Operations: c, Commands: commands{c}, Sessions: c, Workspaces: c, Network: c, Files: files, Look: c}
+func Through(c *client.Client) Daemon {
+	return Daemon{VMs: c, Operations: c, Commands: commands{c}, Sessions: c, Workspaces: c, Network: c, Files: guestfiles.Files{Client: c}, Look: c}
 }

@@ -1,61 +1,48 @@
-package cli
+package guestfiles
 
 import (
 	"context"
-	"fmt"
 	"io"
-	"os"
 	"sync"
 	"time"
 
 	"github.com/pkg/sftp"
-
-	"github.com/bangervm/banger/internal/api"
 )
 
-// blocksUnderWay is how many writes of a file wait for the guest at once.
-const blocksUnderWay = 64
+const (
+	// blocksUnderWay is how many writes of a file wait for the guest at once.
+	blocksUnderWay = 64
+	// progressEvery is the least time between two calls of a Progress.
+	progressEvery = 50 * time.Millisecond
+)
 
-// meter counts the bytes of a copy, and shows them when it has a display.
+// Progress is told how far a copy is: the file under way, the bytes copied so
+// far, and the bytes in all, or 0 when that is not known. It is called from one
+// goroutine at a time, 20 times a second at most, and must not block.
+type Progress func(name string, done, total int64)
+
+// meter counts the bytes of a copy.
 type meter struct {
-	show  stages // nil: nothing is shown
+	tell  Progress // may be nil
 	now   func() time.Time
 	total int64 // 0: not known
 
-	mu    sync.Mutex
-	begun time.Time
-	last  time.Time
-	done  int64
+	mu   sync.Mutex
+	last time.Time
+	done int64
 }
 
-// meterTo shows progress on f when it is a terminal.
-func (a *App) meterTo(f *os.File) *meter {
-	m := &meter{now: time.Now, begun: time.Now()}
-	if isTerminal(f) && a.getenv("TERM") != "dumb" {
-		m.show = a.stagesTo(f)
-	}
-	return m
-}
-
-func (m *meter) live() bool { return m.show != nil }
+func newMeter(tell Progress) *meter { return &meter{tell: tell, now: time.Now} }
 
 func (m *meter) add(name string, n int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.done += int64(n)
-	if m.show == nil || m.now().Sub(m.last) < 50*time.Millisecond {
+	if m.tell == nil || m.now().Sub(m.last) < progressEvery {
 		return
 	}
 	m.last = m.now()
-	m.show.update(api.Operation{Stages: []api.Stage{{
-		Name: "copy", State: stateRunning, Detail: name, Done: m.done, Total: m.total, Unit: unitBytes, StartedAt: m.begun,
-	}}})
-}
-
-func (m *meter) close() {
-	if m.show != nil {
-		m.show.close()
-	}
+	m.tell(name, m.done, m.total)
 }
 
 // copy is io.Copy that counts, and that ends when ctx does. It takes the fast
@@ -72,10 +59,7 @@ func (m *meter) copy(ctx context.Context, name string, w io.Writer, r io.Reader)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", name, plainSFTP(err))
-	}
-	return nil
+	return err
 }
 
 type countedReader struct {

@@ -1,15 +1,12 @@
-package cli
+package guestfiles
 
 import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -19,6 +16,28 @@ import (
 // maxDepth bounds how deep a tree is followed: a guest could make one without end.
 const maxDepth = 200
 
+// source is where a copy reads: the host's files or a guest's.
+type source interface {
+	Stat(name string) (fs.FileInfo, error)
+	ReadDir(name string) ([]fs.FileInfo, error)
+	ReadLink(name string) (string, error)
+	Open(name string) (io.ReadCloser, error)
+}
+
+// target is where a copy writes. Names in it that exist are not followed out of it.
+type target interface {
+	Lstat(name string) (fs.FileInfo, error)
+	Mkdir(name string) error
+	// Create makes a new file that only its owner can use.
+	Create(name string) (io.WriteCloser, error)
+	Symlink(to, name string) error
+	// Rename replaces what is at to, if it is no directory.
+	Rename(from, to string) error
+	Remove(name string) error
+	// Finish sets the mode and the time of modification.
+	Finish(name string, mode fs.FileMode, modified time.Time) error
+}
+
 // copier is one copy under way.
 type copier struct {
 	ctx   context.Context
@@ -27,47 +46,10 @@ type copier struct {
 	meter *meter
 }
 
-// copyTree copies src to dst, or into dst when that is a directory.
-func copyTree(ctx context.Context, from source, src string, to guestFiles, dst string, meter *meter) error {
-	name, err := landing(src, dst, func() (fs.FileInfo, error) { return to.Stat(path.Clean(dst)) })
-	if err != nil {
-		return err
-	}
-	if meter.live() {
-		meter.total = treeBytes(src)
-	}
-	c := &copier{ctx: ctx, from: from, to: to, meter: meter}
-	return c.top(src, name)
-}
-
-// copyToHost is copyTree to this host, below the directory that dst names or stands in.
-func copyToHost(ctx context.Context, from guestFiles, src, dst string, meter *meter) error {
-	name, err := landing(src, dst, func() (fs.FileInfo, error) { return os.Stat(path.Clean(dst)) })
-	if err != nil {
-		return err
-	}
-	root, err := os.OpenRoot(filepath.Dir(name))
-	if err != nil {
-		return err
-	}
-	defer func() { _ = root.Close() }()
-	if base := filepath.Base(name); base != "." && base != ".." && base != "/" {
-		c := &copier{ctx: ctx, from: from, to: rootFiles{root}, meter: meter}
-		return c.top(src, base)
-	}
-	inside, err := os.OpenRoot(name)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = inside.Close() }()
-	c := &copier{ctx: ctx, from: from, to: rootFiles{inside}, meter: meter}
-	return c.top(src, ".")
-}
-
 // landing returns the name that src gets: dst itself, or a name in it when it
 // is a directory. "DIR/." as src means what is in DIR.
-func landing(src, dst string, stat func() (fs.FileInfo, error)) (string, error) {
-	info, err := stat()
+func landing(src, dst string, stat func(string) (fs.FileInfo, error)) (string, error) {
+	info, err := stat(path.Clean(dst))
 	switch {
 	case err == nil && info.IsDir():
 		base := path.Base(src)
@@ -147,11 +129,12 @@ func (c *copier) file(src, name string, info fs.FileInfo) error {
 		return err
 	}
 	defer func() { _ = in.Close() }()
-	return c.replace(name, in, info.Mode(), info.ModTime())
+	return c.replace(name, in, func(staged string) error { return c.to.Finish(staged, info.Mode(), info.ModTime()) })
 }
 
-// replace writes beside name and renames, so that name is the old file or the new.
-func (c *copier) replace(name string, in io.Reader, mode fs.FileMode, modified time.Time) error {
+// replace writes beside name and renames, so that name is the old file or the
+// new. Finish gives the staged file its mode, and what else it should have.
+func (c *copier) replace(name string, in io.Reader, finish func(staged string) error) error {
 	if before, err := c.to.Lstat(name); err == nil && before.IsDir() {
 		return fault.New(fault.Conflict, "%s is a directory", name)
 	}
@@ -161,17 +144,17 @@ func (c *copier) replace(name string, in io.Reader, mode fs.FileMode, modified t
 		if dir, statErr := c.to.Lstat(path.Dir(name)); statErr == nil && dir.IsDir() {
 			return fault.New(fault.Invalid, "no file can be made in %s, which is of a file system without files of its own", path.Dir(name))
 		}
-		return fault.New(fault.NotFound, "the directory %s does not exist", path.Dir(name))
+		return fault.New(fault.NotFound, "the directory %s does not exist", path.Dir(name)).WithHint("create the directory first")
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return named(name, err)
 	}
-	err = c.meter.copy(c.ctx, path.Base(name), out, in)
+	err = named(path.Base(name), c.meter.copy(c.ctx, path.Base(name), out, in))
 	if closeErr := out.Close(); err == nil {
 		err = closeErr
 	}
 	if err == nil {
-		err = c.to.Finish(staging, mode, modified)
+		err = finish(staging)
 	}
 	if err == nil {
 		err = c.to.Rename(staging, name)
@@ -202,45 +185,4 @@ func (c *copier) link(src, name string) error {
 func stagingName(name string) string {
 	dir, _ := path.Split(name)
 	return dir + ".banger-" + rand.Text()[:12] + ".staging"
-}
-
-// streamIn writes r to a file of the guest.
-func streamIn(ctx context.Context, r io.Reader, to guestFiles, dst string, meter *meter) error {
-	if info, err := to.Stat(dst); err == nil && info.IsDir() {
-		return fault.New(fault.Invalid, "%s is a directory, and stdin has no name", dst).WithHint("name the file: %s", path.Join(dst, "FILE"))
-	}
-	c := &copier{ctx: ctx, to: to, meter: meter}
-	return c.replace(path.Clean(dst), r, 0o644, time.Now())
-}
-
-// streamOut writes a file of the guest to w.
-func streamOut(ctx context.Context, from guestFiles, src string, w io.Writer, meter *meter) error {
-	info, err := from.Stat(src)
-	if err != nil {
-		return err
-	}
-	if info.IsDir() {
-		return fault.New(fault.Invalid, "%s is a directory", src).WithHint("banger exec NAME -- tar c -C %s .", src)
-	}
-	in, err := from.Open(src)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = in.Close() }()
-	return meter.copy(ctx, path.Base(src), w, in)
-}
-
-// treeBytes is what the regular files at src hold, as far as it can be known.
-func treeBytes(src string) int64 {
-	var total int64
-	_ = filepath.WalkDir(src, func(_ string, e fs.DirEntry, err error) error {
-		if err != nil {
-			return nil //nolint:nilerr // the copy itself will say so
-		}
-		if info, err := e.Info(); err == nil && info.Mode().IsRegular() {
-			total += info.Size()
-		}
-		return nil
-	})
-	return total
 }

@@ -1,0 +1,77 @@
+package guestfiles
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/pkg/sftp"
+	"golang.org/x/crypto/ssh"
+
+	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/fault"
+)
+
+// Dial connects to the files of the VM called name, which must be running. The
+// connection ends with ctx.
+func Dial(ctx context.Context, c *client.Client, name string) (*Guest, error) {
+	access, err := c.VMSSH(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	config, err := login(name, access)
+	if err != nil {
+		return nil, err
+	}
+	stream, err := c.DialVM(ctx, name, agentrpc.SSHPort)
+	if err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = stream.Close() })
+	end := func() {
+		stop()
+		_ = stream.Close()
+	}
+	conn, channels, requests, err := ssh.NewClientConn(stream, access.HostAlias, config)
+	if err != nil {
+		end()
+		return nil, fault.Wrap(fault.Unavailable, err, "log in to %s", name).WithHint("banger vm health %s", name)
+	}
+	session, err := sftp.NewClient(ssh.NewClient(conn, channels, requests), sftp.MaxConcurrentRequestsPerFile(blocksUnderWay))
+	if err != nil {
+		_ = conn.Close()
+		end()
+		return nil, fmt.Errorf("open SFTP to %s: %w", name, err)
+	}
+	return &Guest{files: remote{session}, end: func() {
+		_ = session.Close()
+		_ = conn.Close()
+		end()
+	}}, nil
+}
+
+// login is how to log in with banger's key to a guest of which the daemon knows
+// the host key.
+func login(name string, access api.SSHAccess) (*ssh.ClientConfig, error) {
+	key, err := os.ReadFile(access.IdentityFile)
+	if err != nil {
+		return nil, fault.Wrap(fault.Unavailable, err, "read banger's key").WithHint("banger doctor")
+	}
+	signer, err := ssh.ParsePrivateKey(key)
+	if err != nil {
+		return nil, fault.Wrap(fault.Internal, err, "read banger's key %s", access.IdentityFile)
+	}
+	hostKey, _, _, _, err := ssh.ParseAuthorizedKey([]byte(access.HostKey))
+	if err != nil {
+		return nil, fault.Wrap(fault.Internal, err, "read the host key of %s", name)
+	}
+	return &ssh.ClientConfig{
+		// The fastest by far where the guest's processor is emulated, and fast elsewhere.
+		Config: ssh.Config{Ciphers: []string{ssh.CipherChaCha20Poly1305, ssh.CipherAES128GCM, ssh.CipherAES128CTR}},
+		User:   access.User, Auth: []ssh.AuthMethod{ssh.PublicKeys(signer)},
+		HostKeyCallback:   ssh.FixedHostKey(hostKey),
+		HostKeyAlgorithms: []string{hostKey.Type()},
+	}, nil
+}

@@ -1,0 +1,120 @@
+package guestfiles
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strconv"
+	"strings"
+
+	"github.com/pkg/sftp"
+
+	"github.com/bangervm/banger/internal/fault"
+)
+
+// copyFault gives an error of a copy, about a path of either side, its code.
+func copyFault(ctx context.Context, err error) error {
+	if _, ok := errors.AsType[*fault.Error](err); ok || err == nil {
+		return err
+	}
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, sftp.ErrSSHFxConnectionLost), errors.Is(err, io.ErrUnexpectedEOF):
+		return fault.Wrap(fault.Unavailable, err, "the connection to the VM broke").WithHint("banger vm list --all")
+	case errors.Is(err, fs.ErrNotExist):
+		return fault.Wrap(fault.NotFound, err, "copy")
+	case errors.Is(err, fs.ErrPermission):
+		return fault.Wrap(fault.PermissionDenied, err, "copy")
+	case errors.Is(err, fs.ErrExist):
+		return fault.Wrap(fault.Conflict, err, "copy")
+	default:
+		return fmt.Errorf("copy: %w", err)
+	}
+}
+
+// fileFault gives an error about a guest's file its code.
+func fileFault(name string, err error) error {
+	if _, ok := errors.AsType[*fault.Error](err); ok || errors.Is(err, context.Canceled) {
+		return err
+	}
+	code := fault.Unavailable
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		code = fault.NotFound
+	case errors.Is(err, fs.ErrPermission):
+		code = fault.PermissionDenied
+	}
+	return fault.Wrap(code, plainSFTP(err), "%s", name)
+}
+
+// fileError is an error about a file of either side.
+type fileError struct {
+	name string
+	err  error
+}
+
+func (e *fileError) Error() string { return e.name + ": " + e.err.Error() }
+func (e *fileError) Unwrap() error { return e.err }
+
+// named says which file an error is about.
+func named(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &fileError{name: name, err: plainSFTP(err)}
+}
+
+// unnamed is what happened to a file, for one who names it.
+func unnamed(err error) error {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		return p.Err
+	}
+	if f, ok := errors.AsType[*fileError](err); ok {
+		return f.err
+	}
+	return err
+}
+
+func pathError(op, name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &fs.PathError{Op: op, Path: name, Err: plainSFTP(err)}
+}
+
+// plainSFTP turns the protocol's statuses into the errors that errors.Is knows.
+func plainSFTP(err error) error {
+	status, ok := errors.AsType[*sftp.StatusError](err)
+	if !ok {
+		return unnamed(err)
+	}
+	switch status.FxCode() {
+	case sftp.ErrSSHFxNoSuchFile:
+		return fs.ErrNotExist
+	case sftp.ErrSSHFxPermissionDenied:
+		return fs.ErrPermission
+	default:
+		return errors.New(reasonSFTP(status.Error()))
+	}
+}
+
+// reasonSFTP is what a server said of a failure, without the protocol's own name
+// of it, which tells nothing: `sftp: "write f: no space left on device" (SSH_FX_FAILURE)`.
+func reasonSFTP(text string) string {
+	text = strings.TrimPrefix(text, "sftp: ")
+	quoted, err := strconv.QuotedPrefix(text)
+	if err != nil {
+		return text
+	}
+	said, err := strconv.Unquote(quoted)
+	if err != nil || said == "" {
+		return text
+	}
+	if _, cause, ok := strings.Cut(said, ": "); ok && cause != "" {
+		return cause
+	}
+	return said
+}
