@@ -98,6 +98,15 @@ func (d Dirs) SSHConfig() string { return filepath.Join(d.SSH(), "config") }
 // Kernels holds one directory per kernel.
 func (d Dirs) Kernels() string { return filepath.Join(d.State, "kernels") }
 
+// Catalogs holds the last good copy of each catalog that the user added.
+func (d Dirs) Catalogs() string { return filepath.Join(d.State, "catalogs") }
+
+// Catalog is the copy of the catalog with this id (hex digits).
+func (d Dirs) Catalog(id string) string { return filepath.Join(d.Catalogs(), id+".json") }
+
+// Downloads is the cache of what is being downloaded, each file by its hash.
+func (d Dirs) Downloads() string { return filepath.Join(d.Cache, "downloads") }
+
 // Images holds one directory per image.
 func (d Dirs) Images() string { return filepath.Join(d.State, "images") }
 

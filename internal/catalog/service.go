@@ -1,0 +1,234 @@
+package catalog
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/bangervm/banger/internal/fault"
+)
+
+// fetchLimit bounds the time in which one catalog must be here.
+const fetchLimit = 20 * time.Second
+
+// Origin says which catalog something is from, and why that is trusted.
+type Origin struct {
+	URL     string // empty: built in
+	Version int64
+	Trust   string // in words
+}
+
+// String names the catalog.
+func (o Origin) String() string {
+	if o.URL == "" {
+		return "the catalog built into banger"
+	}
+	return "the catalog " + o.URL
+}
+
+// Chain is what an entry of the catalog is trusted by, in words.
+func (o Origin) Chain() string {
+	return fmt.Sprintf("%s, version %s: %s", o, strconv.FormatInt(o.Version, 10), o.Trust)
+}
+
+// Catalog is a Document whose origin is known and verified.
+type Catalog struct {
+	Document
+	Origin Origin
+}
+
+// Response is what a URL answered.
+type Response struct {
+	Data      []byte
+	ETag      string
+	Unchanged bool // the one with the ETag that was sent still holds
+}
+
+// Fetcher fetches small documents.
+type Fetcher interface {
+	// Document fetches an https: or file: URL, of at most limit bytes. etag may
+	// be empty. NotFound, Unavailable, Invalid.
+	Document(ctx context.Context, url, etag string, limit int64) (Response, error)
+}
+
+// Copy is the last good copy of a catalog.
+type Copy struct {
+	URL       string    `json:"url"`
+	ETag      string    `json:"etag,omitempty"`
+	FetchedAt time.Time `json:"fetched_at"`
+	Data      []byte    `json:"data"`
+	Signature []byte    `json:"signature,omitempty"`
+}
+
+// Store keeps the copies, by Source.ID.
+type Store interface {
+	// Get returns ok false when there is none, or it cannot be read.
+	Get(ctx context.Context, id string) (c Copy, ok bool)
+	Put(ctx context.Context, id string, c Copy) error
+}
+
+// Service reads catalogs. It is safe for concurrent use.
+type Service struct {
+	builtin Catalog
+	fetch   Fetcher
+	store   Store
+	now     func() time.Time
+
+	mu sync.Mutex // held while a copy is compared and replaced
+}
+
+// New returns a Service. builtin is the catalog.json of this build.
+func New(builtin []byte, fetch Fetcher, store Store, now func() time.Time) (*Service, error) {
+	doc, err := Parse(builtin)
+	if err != nil {
+		return nil, fmt.Errorf("the built-in catalog: %w", err)
+	}
+	origin := Origin{Version: doc.Version, Trust: "part of this program"}
+	return &Service{builtin: Catalog{Document: doc, Origin: origin}, fetch: fetch, store: store, now: now}, nil
+}
+
+// Load returns the built-in catalog and, in their order, those of sources, each
+// asked for anew. Where that fails, the last good copy counts as long as it has
+// not expired. A problem is said for each source that is left out or old; the
+// built-in catalog is always there.
+func (s *Service) Load(ctx context.Context, sources []Source) (all []Catalog, problems []error) {
+	type outcome struct {
+		catalog Catalog
+		ok      bool
+		problem error
+	}
+	outcomes := make([]outcome, len(sources))
+	var wg sync.WaitGroup
+	for i, src := range sources {
+		wg.Go(func() {
+			o := &outcomes[i]
+			o.catalog, o.ok, o.problem = s.load(ctx, src)
+		})
+	}
+	wg.Wait()
+	all = append(all, s.builtin)
+	for _, o := range outcomes {
+		if o.ok {
+			all = append(all, o.catalog)
+		}
+		if o.problem != nil {
+			problems = append(problems, o.problem)
+		}
+	}
+	return all, problems
+}
+
+// load returns the newest catalog of src that may be used. The problem may come
+// with a catalog: the copy.
+func (s *Service) load(ctx context.Context, src Source) (c Catalog, ok bool, problem error) {
+	ctx, cancel := context.WithTimeout(ctx, fetchLimit)
+	defer cancel()
+	if err := src.Validate(); err != nil {
+		return Catalog{}, false, err
+	}
+	kept, have := s.store.Get(ctx, src.ID())
+	var old Catalog
+	if have {
+		var err error
+		if old, err = open(src, kept.Data, kept.Signature); err != nil {
+			have, kept = false, Copy{} // damaged: it says nothing
+		}
+	}
+	c, err := s.renew(ctx, src, kept)
+	if err == nil {
+		return c, true, nil
+	}
+	if !have {
+		return Catalog{}, false, err
+	}
+	if expired := s.checkExpiry(old); expired != nil {
+		return Catalog{}, false, fmt.Errorf("%w; its copy here is too old", err)
+	}
+	return old, true, fmt.Errorf("%w; the copy of %s is used", err, kept.FetchedAt.UTC().Format(time.RFC3339))
+}
+
+// renew asks for the catalog of src, and replaces the copy by a newer one.
+func (s *Service) renew(ctx context.Context, src Source, kept Copy) (Catalog, error) {
+	r, err := s.fetch.Document(ctx, src.URL, kept.ETag, MaxBytes)
+	if err != nil {
+		return Catalog{}, fmt.Errorf("the catalog %s: %w", src.URL, err)
+	}
+	next := Copy{URL: src.URL, ETag: r.ETag, FetchedAt: s.now().UTC(), Data: r.Data}
+	switch {
+	case r.Unchanged:
+		next.Data, next.Signature = kept.Data, kept.Signature
+	case src.Key != "":
+		sig, err := s.fetch.Document(ctx, src.SignatureURL(), "", MaxSignatureBytes)
+		if err != nil {
+			return Catalog{}, fmt.Errorf("the signature of the catalog %s: %w", src.URL, err)
+		}
+		next.Signature = sig.Data
+	}
+	c, err := open(src, next.Data, next.Signature)
+	if err != nil {
+		return Catalog{}, err
+	}
+	if err := s.checkExpiry(c); err != nil {
+		return Catalog{}, err
+	}
+	return c, s.replace(ctx, src, c, next)
+}
+
+// open verifies and reads a catalog.
+func open(src Source, data, signature []byte) (Catalog, error) {
+	trust, err := src.Verify(data, signature)
+	if err != nil {
+		return Catalog{}, err
+	}
+	doc, err := Parse(data)
+	if err != nil {
+		return Catalog{}, fmt.Errorf("%s: %w", src.URL, err)
+	}
+	return Catalog{Document: doc, Origin: Origin{URL: src.URL, Version: doc.Version, Trust: trust}}, nil
+}
+
+func (s *Service) checkExpiry(c Catalog) error {
+	if c.Expires.IsZero() || s.now().Before(c.Expires) {
+		return nil
+	}
+	return fault.New(fault.Unavailable, "the catalog %s expired on %s", c.Origin.URL, c.Expires.UTC().Format(time.DateOnly)).
+		WithHint("ask its publisher for a new one, or check this host's clock")
+}
+
+// replace keeps next in the place of a copy that it may follow. The copy is read
+// again: another load may have been quicker.
+func (s *Service) replace(ctx context.Context, src Source, c Catalog, next Copy) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	kept, ok := s.store.Get(ctx, src.ID())
+	if ok {
+		if old, err := open(src, kept.Data, kept.Signature); err == nil {
+			if err := mayFollow(old, c, bytes.Equal(kept.Data, next.Data)); err != nil {
+				return err
+			}
+		}
+		if bytes.Equal(kept.Data, next.Data) && kept.ETag == next.ETag {
+			return nil
+		}
+	}
+	if err := s.store.Put(ctx, src.ID(), next); err != nil {
+		return fmt.Errorf("keep a copy of the catalog %s: %w", src.URL, err)
+	}
+	return nil
+}
+
+// mayFollow refuses to go back, and two catalogs of one version.
+func mayFollow(old, next Catalog, same bool) error {
+	switch {
+	case next.Version < old.Version:
+		return fault.New(fault.Invalid, "the catalog %s went back from version %d to %d", next.Origin.URL, old.Version, next.Version).
+			WithHint("somebody on the way may hide what is new; ask its publisher")
+	case next.Version == old.Version && !same:
+		return fault.New(fault.Invalid, "the catalog %s changed without a new version (%d)", next.Origin.URL, next.Version).
+			WithHint("ask its publisher")
+	}
+	return nil
+}
