@@ -53,7 +53,7 @@ func (a *App) showConfig(f format, cfg config.Config, from config.Sources) error
 	for _, key := range config.Keys() {
 		rows = append(rows, setting{key.Name, key.TOML(cfg), key.Env, from[key.Name]})
 	}
-	rows = append(rows, setting{"files", placedText(cfg), "", from["files"]})
+	rows = append(rows, setting{"files", placedText(cfg), "", from["files"]}, setting{"catalogs", catalogsText(cfg), "", from["catalogs"]})
 	for _, v := range config.Variables() {
 		value, source := a.getenv(v.Name), config.FromDefault
 		if value != "" {
@@ -70,6 +70,15 @@ func (a *App) showConfig(f format, cfg config.Config, from config.Sources) error
 			{head: "SOURCE", cell: func(s setting) string { return s.source }},
 		},
 	}.list(a, f, rows)
+}
+
+// catalogsText says which catalogs there are besides the built-in one.
+func catalogsText(c config.Config) string {
+	all := make([]string, len(c.Catalogs))
+	for i, one := range c.Catalogs {
+		all[i] = one.URL
+	}
+	return cmp.Or(strings.Join(all, ", "), "none")
 }
 
 // placedText says what is copied into guests.

@@ -21,6 +21,8 @@ type Config struct {
 	Network    Network    `json:"network"`
 	// Files are copied into guests when they start.
 	Files []File `json:"files"`
+	// Catalogs are added to the one that is built in, for kernels and images.
+	Catalogs []Catalog `json:"catalogs"`
 }
 
 // VMDefaults are the defaults of a new VM.
@@ -53,7 +55,8 @@ func Default() Config {
 }
 
 // Sources tells where each key's value is from, by the key's name: "default",
-// "config.toml", or the name of a variable. "files" is a key here too.
+// "config.toml", or the name of a variable. "files" and "catalogs"
+// are keys here too.
 type Sources map[string]string
 
 // The sources that are no variable.

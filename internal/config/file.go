@@ -40,46 +40,55 @@ func (c *Config) applyFile(data []byte, from Sources) error {
 				return at(lines, name, err).WithHint("for example: %s", key.Example)
 			}
 			from[name] = FromFile
-		case name == "files":
+		case slices.Contains(tableNames(), name):
 			from[name] = FromFile
 		default:
 			return at(lines, name, unknown("key", name, keyNames()))
 		}
 	}
-	return c.applyFiles(data, lines)
+	return c.applyTables(data, lines)
 }
 
-// fileKeys are the keys of a [[files]] table.
-func fileKeys() []string { return []string{"preset", "host", "guest", "mode"} }
+// tableKeys are the keys of each array of tables.
+func tableKeys() map[string][]string {
+	return map[string][]string{
+		"files":    {"preset", "host", "guest", "mode"},
+		"catalogs": {"url", "key", "sha256"},
+	}
+}
 
-// applyFiles reads the [[files]] tables.
-func (c *Config) applyFiles(data []byte, lines map[string]int) error {
+func tableNames() []string { return slices.Sorted(maps.Keys(tableKeys())) }
+
+// applyTables reads the arrays of tables.
+func (c *Config) applyTables(data []byte, lines map[string]int) error {
 	var part struct {
-		Files []File `toml:"files"`
-		Rest  map[string]any
+		Files    []File    `toml:"files"`
+		Catalogs []Catalog `toml:"catalogs"`
+		Rest     map[string]any
 	}
 	err := toml.NewDecoder(bytes.NewReader(data)).DisallowUnknownFields().Decode(&part)
 	if strict, ok := errors.AsType[*toml.StrictMissingError](err); ok {
 		err = nil
 		for _, missing := range strict.Errors {
-			if key := missing.Key(); key[0] == "files" {
+			key := missing.Key()
+			if known, ok := tableKeys()[key[0]]; ok {
 				row, _ := missing.Position()
 				err := fault.New(fault.Invalid, "line %d: unknown key %q", row, strings.Join(key, "."))
-				if near := nearest(key[len(key)-1], fileKeys()); near != "" {
-					return err.WithHint("did you mean files.%s?", near)
+				if near := nearest(key[len(key)-1], known); near != "" {
+					return err.WithHint("did you mean %s.%s?", key[0], near)
 				}
-				return err.WithHint("the keys of files are %s", strings.Join(fileKeys(), ", "))
+				return err.WithHint("the keys of %s are %s", key[0], strings.Join(known, ", "))
 			}
 		}
 	}
 	if bad, ok := errors.AsType[*toml.DecodeError](err); ok {
 		name := strings.Join(bad.Key(), ".")
-		if name == "files" {
-			return at(lines, name, notForm("this", "[[files]] tables"))
+		if _, ok := tableKeys()[name]; ok {
+			return at(lines, name, notForm("this", form("[["+name+"]] tables")))
 		}
 		return at(lines, name, notForm("this", formText))
 	}
-	c.Files = part.Files
+	c.Files, c.Catalogs = part.Files, part.Catalogs
 	return err
 }
 

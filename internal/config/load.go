@@ -17,7 +17,10 @@ const maxFile = 32 << 10
 
 func load(path string, environ []string) (Config, Sources, error) {
 	cfg := Default()
-	from := Sources{"files": FromDefault}
+	from := Sources{}
+	for _, table := range tableNames() {
+		from[table] = FromDefault
+	}
 	for _, key := range Keys() {
 		from[key.Name] = FromDefault
 	}
@@ -102,7 +105,7 @@ func variableNames() []string {
 }
 
 func keyNames() []string {
-	all := []string{"files"}
+	all := tableNames()
 	for _, key := range Keys() {
 		all = append(all, key.Name)
 	}

@@ -44,6 +44,22 @@ func (c *Config) validate() error {
 			return err
 		}
 	}
+	return c.completeCatalogs()
+}
+
+// maxCatalogs bounds the catalogs that a command waits for.
+const maxCatalogs = 16
+
+// completeCatalogs makes URLs of paths.
+func (c *Config) completeCatalogs() error {
+	if len(c.Catalogs) > maxCatalogs {
+		return fault.New(fault.Invalid, "catalogs: %d tables; at most %d are allowed", len(c.Catalogs), maxCatalogs)
+	}
+	for i := range c.Catalogs {
+		if err := c.Catalogs[i].complete(); err != nil {
+			return fault.Wrap(fault.Invalid, err, "catalogs").WithHint("%s", fault.HintOf(err))
+		}
+	}
 	return nil
 }
 

@@ -15,6 +15,8 @@ const maxWire = 48 << 10
 type wire struct {
 	Values map[string]string `json:"values"`
 	Files  []File            `json:"files"`
+	// Catalogs are of the [[catalogs]] tables.
+	Catalogs []Catalog `json:"catalogs,omitempty"`
 	// Agent is BANGER_AGENT where it is set.
 	Agent string `json:"agent,omitempty"`
 }
@@ -22,7 +24,7 @@ type wire struct {
 // Encode makes the value of a request's header of all that is not the command
 // line's own. agent is the path in BANGER_AGENT, or empty.
 func (c Config) Encode(agent string) (string, error) {
-	w := wire{Values: map[string]string{}, Files: c.Files, Agent: agent}
+	w := wire{Values: map[string]string{}, Files: c.Files, Catalogs: c.Catalogs, Agent: agent}
 	for _, key := range Keys() {
 		if key.Side != SideClient {
 			w.Values[key.Name] = key.Value(c)
@@ -34,7 +36,7 @@ func (c Config) Encode(agent string) (string, error) {
 	}
 	text := base64.RawStdEncoding.EncodeToString(data)
 	if len(text) > maxWire {
-		return "", fault.New(fault.Invalid, "the configuration is too large: %d bytes", len(data)).WithHint("at most %d; shorten egress or files", maxWire/4*3)
+		return "", fault.New(fault.Invalid, "the configuration is too large: %d bytes", len(data)).WithHint("at most %d; shorten egress, files or catalogs", maxWire/4*3)
 	}
 	return text, nil
 }
@@ -65,6 +67,6 @@ func Decode(text string) (c Config, agent string, err error) {
 		return Config{}, "", fault.New(fault.Conflict, "this bangerd does not know the setting %q of its client", name).
 			WithHint("banger daemon stop, then try again")
 	}
-	c.Files = w.Files
+	c.Files, c.Catalogs = w.Files, w.Catalogs
 	return c, w.Agent, c.validate()
 }
