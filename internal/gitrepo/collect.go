@@ -16,6 +16,7 @@ import (
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/gittree"
+	"github.com/bangervm/banger/internal/gitvault"
 	"github.com/bangervm/banger/internal/hostgit"
 	"github.com/bangervm/banger/internal/workspace"
 )
@@ -109,7 +110,7 @@ func (g *Git) room(req workspace.CollectRequest) (int64, error) {
 	if req.MaxBytes > 0 {
 		most = min(most, req.MaxBytes)
 	}
-	held, err := guestBytes(req.Vault)
+	held, err := gitvault.GuestBytes(req.Vault)
 	return max(0, min(most-held, g.host.Limits.PackBytes)), err
 }
 
@@ -118,7 +119,7 @@ func (c *collector) check() error {
 		return fmt.Errorf("a snapshot of %d repositories", len(c.repos))
 	}
 	for i, r := range c.repos {
-		if !objectName(r.Tree) || r.Head != "" && !objectName(r.Head) || len(r.Tree) != len(c.repos[0].Tree) {
+		if !gitvault.IsObject(r.Tree) || r.Head != "" && !gitvault.IsObject(r.Head) || len(r.Tree) != len(c.repos[0].Tree) {
 			return fmt.Errorf("a snapshot of the tree %.80q, commit %.80q", r.Tree, r.Head)
 		}
 		if r.Branch != "" && !validRef(r.Branch) {
@@ -128,7 +129,7 @@ func (c *collector) check() error {
 			return fmt.Errorf("a repository at %.80q", r.Path)
 		}
 		if i > 0 {
-			if err := checkTreePath(string(r.Path)); err != nil {
+			if err := gitvault.CheckTreePath(string(r.Path)); err != nil {
 				return err
 			}
 		}
@@ -144,7 +145,7 @@ func (c *collector) begin(ctx context.Context) error {
 	if len(top.Tree) == 64 {
 		format = "sha256"
 	}
-	if err := c.g.makeVault(ctx, c.req.Vault, format); err != nil || c.req.History || top.Head == "" {
+	if err := gitvault.Make(ctx, c.g.host, c.req.Vault, format); err != nil || c.req.History || top.Head == "" {
 		return err
 	}
 	return os.WriteFile(filepath.Join(c.req.Vault, "shallow"), []byte(top.Head+"\n"), 0o600)
@@ -212,9 +213,9 @@ func (c *collector) result(ctx context.Context) (workspace.Collected, error) {
 	if !safeRef(top.Branch) { // it cannot be shown as it is
 		out.Branch = ""
 	}
-	parts := make([]part, 0, len(c.repos))
+	parts := make([]gitvault.Part, 0, len(c.repos))
 	for _, r := range c.repos {
-		parts = append(parts, part{below: string(r.Path), tree: r.Tree})
+		parts = append(parts, gitvault.Part{Below: string(r.Path), Tree: r.Tree})
 		elsewhere, err := c.elsewhere(ctx, r)
 		if err != nil {
 			return out, err
@@ -222,6 +223,6 @@ func (c *collector) result(ctx context.Context) (workspace.Collected, error) {
 		out.Elsewhere = append(out.Elsewhere, elsewhere...)
 	}
 	var err error
-	out.Tree, err = c.g.combine(ctx, c.req.Vault, parts)
+	out.Tree, err = gitvault.Combine(ctx, c.g.host, c.req.Vault, parts)
 	return out, err
 }

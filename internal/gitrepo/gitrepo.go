@@ -1,17 +1,19 @@
-// Package gitrepo is the host's git: it reads the user's repositories, and
-// keeps vaults, which are repositories of banger's own. In a vault git runs
-// without the user's or the system's configuration, and without hooks.
+// Package gitrepo takes the user's work trees to guests, and what was done to
+// them back, with the git executable of the host.
+//
+//   - pack*.go: a work tree is read and sent. Nothing in it changes.
+//   - collect*.go: what a guest sends goes into the vault. Its git packs objects,
+//     or, without git, its files are listed (collect_listing*.go).
+//   - export*.go: what differs becomes a patch, a mailbox or a bundle, and is
+//     verified before anyone gets it.
+//
+// The vaults are gitvault's. A patch is applied by gitapply.
 package gitrepo
 
 import (
 	"context"
-	"errors"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"regexp"
 
-	"github.com/bangervm/banger/internal/gittree"
+	"github.com/bangervm/banger/internal/gitvault"
 	"github.com/bangervm/banger/internal/hostgit"
 	"github.com/bangervm/banger/internal/workspace"
 )
@@ -28,29 +30,7 @@ var _ workspace.Git = (*Git)(nil)
 // New returns a Git within the limits of host.
 func New(host *hostgit.Host) *Git { return &Git{host: host, trimAbove: 64 << 20} }
 
-// makeVault makes an empty vault.
-func (g *Git) makeVault(ctx context.Context, dir, format string) error {
-	git, err := g.host.Vault(dir)
-	if err != nil {
-		return err
-	}
-	return git.Run(ctx, gittree.Cmd{Args: []string{"init", "-q", "--bare", "--template=", "--object-format=" + format}})
-}
-
-func objectName(text string) bool {
-	return regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`).MatchString(text)
-}
-
-// scratch makes a directory beside a vault, on the same filesystem.
-func scratch(vault string) (string, error) {
-	return os.MkdirTemp(filepath.Dir(vault), "scratch-*.staging")
-}
-
-// readIfThere returns nothing for a file that is not there.
-func readIfThere(path string) ([]byte, error) {
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	return data, err
+// Trim implements workspace.Git.
+func (g *Git) Trim(ctx context.Context, vault string, roots []string) error {
+	return gitvault.Trim(ctx, g.host, vault, roots, g.trimAbove)
 }

@@ -2,6 +2,8 @@ package gitrepo
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -141,4 +143,13 @@ func (p *parcel) patterns(ctx context.Context, u *unit, key, standard, name stri
 		}
 	}
 	return text.String(), nil
+}
+
+// readIfThere returns nothing for a file that is not there.
+func readIfThere(path string) ([]byte, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return data, err
 }

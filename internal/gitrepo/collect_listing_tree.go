@@ -8,6 +8,7 @@ import (
 
 	"github.com/bangervm/banger/internal/gitindex"
 	"github.com/bangervm/banger/internal/gittree"
+	"github.com/bangervm/banger/internal/gitvault"
 	"github.com/bangervm/banger/internal/hostgit"
 )
 
@@ -26,7 +27,7 @@ func (l *listing) forgetUnknown(ctx context.Context) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	have, err := presentIn(ctx, l.git, nil, ids)
+	have, err := gitvault.Present(ctx, l.git, nil, ids)
 	for _, id := range have {
 		delete(doubtful, id)
 	}

@@ -1,4 +1,4 @@
-package gitrepo
+package gitvault
 
 import (
 	"context"
@@ -20,28 +20,28 @@ const guestPack = "pack-guest"
 // liveFile, in a vault, has the number of bytes that Trim left of the guest's.
 const liveFile = "banger-live"
 
-// Trim implements workspace.Git. All objects of the guest's that no root needs
-// are removed, once they are more than those that some root does need.
-func (g *Git) Trim(ctx context.Context, vault string, roots []string) error {
-	held, err := guestBytes(vault)
+// Trim removes all objects of the guest's that no root needs, once they are more
+// than those that some root does need and above bytes, or fill half of the vault.
+func Trim(ctx context.Context, host *hostgit.Host, vault string, roots []string, above int64) error {
+	held, err := GuestBytes(vault)
 	if err != nil {
 		return err
 	}
-	said, err := readIfThere(filepath.Join(vault, liveFile))
-	if err != nil {
+	said, err := os.ReadFile(filepath.Join(vault, liveFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	live, _ := strconv.ParseInt(string(said), 10, 64) // without a number nothing is known to be needed
-	if held <= 2*live+g.trimAbove && held <= g.host.Limits.VaultBytes/2 {
+	if held <= 2*live+above && held <= host.Limits.VaultBytes/2 {
 		return nil
 	}
-	return g.repack(ctx, vault, roots)
+	return repack(ctx, host, vault, roots)
 }
 
 // repack makes one pack of what the roots need and was not sent, and removes
 // the guest's other objects. Cut off, it leaves more than is needed.
-func (g *Git) repack(ctx context.Context, vault string, roots []string) error {
-	git, err := g.host.Vault(vault)
+func repack(ctx context.Context, host *hostgit.Host, vault string, roots []string) error {
+	git, err := host.Vault(vault)
 	if err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func (g *Git) repack(ctx context.Context, vault string, roots []string) error {
 	if err := keepSent(packs); err != nil {
 		return err
 	}
-	have, err := presentIn(ctx, git, nil, roots)
+	have, err := Present(ctx, git, nil, roots)
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func (g *Git) repack(ctx context.Context, vault string, roots []string) error {
 	if err := removeOthers(vault, guestPack+"-"+strings.TrimSpace(string(name))); err != nil {
 		return err
 	}
-	live, err := guestBytes(vault)
+	live, err := GuestBytes(vault)
 	if err != nil {
 		return err
 	}
@@ -93,8 +93,8 @@ func removeOthers(vault, name string) error {
 	})
 }
 
-// guestBytes is how much a vault has from the guest.
-func guestBytes(vault string) (int64, error) {
+// GuestBytes is how much a vault has from the guest.
+func GuestBytes(vault string) (int64, error) {
 	var sum int64
 	err := eachOfGuest(vault, func(_ string, info fs.FileInfo) error {
 		sum += info.Size()

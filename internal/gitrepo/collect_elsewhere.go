@@ -7,6 +7,7 @@ import (
 	"unicode"
 
 	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/gitvault"
 	"github.com/bangervm/banger/internal/hostgit"
 	"github.com/bangervm/banger/internal/workspace"
 )
@@ -21,7 +22,7 @@ func (c *collector) elsewhere(ctx context.Context, r agentrpc.WorkspaceRepo) ([]
 			continue
 		}
 		ref, id, _ := strings.Cut(line, " ")
-		if ref != "refs/stash" && !validRef(ref) || !objectName(id) || len(ids) == maxElsewhere {
+		if ref != "refs/stash" && !validRef(ref) || !gitvault.IsObject(id) || len(ids) == maxElsewhere {
 			continue
 		}
 		names, ids = append(names, showable(strings.TrimPrefix(strings.TrimPrefix(ref, "refs/heads/"), "refs/"))), append(ids, id)

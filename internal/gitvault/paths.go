@@ -1,4 +1,4 @@
-package gitrepo
+package gitvault
 
 import (
 	"fmt"
@@ -9,9 +9,9 @@ import (
 	"github.com/bangervm/banger/internal/hostgit"
 )
 
-// checkTreePath refuses a path that would leave a work tree or reach into a
+// CheckTreePath refuses a path that would leave a work tree or reach into a
 // repository, on any filesystem that a patch may be applied on.
-func checkTreePath(path string) error {
+func CheckTreePath(path string) error {
 	if path == "" || path[0] == '/' || strings.ContainsRune(path, 0) {
 		return unsafePath(path, "it is not relative")
 	}

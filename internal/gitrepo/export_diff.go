@@ -10,6 +10,7 @@ import (
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/gittree"
+	"github.com/bangervm/banger/internal/gitvault"
 	"github.com/bangervm/banger/internal/hostgit"
 	"github.com/bangervm/banger/internal/workspace"
 )
@@ -112,7 +113,7 @@ func parseDiff(items []string) ([]workspace.File, error) {
 			}
 		}
 		for _, p := range []string{f.Path, f.From} {
-			if err := checkTreePath(p); p != "" && err != nil {
+			if err := gitvault.CheckTreePath(p); p != "" && err != nil {
 				return nil, err
 			}
 		}

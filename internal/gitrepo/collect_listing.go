@@ -16,6 +16,7 @@ import (
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/gitindex"
 	"github.com/bangervm/banger/internal/gittree"
+	"github.com/bangervm/banger/internal/gitvault"
 	"github.com/bangervm/banger/internal/hostgit"
 	"github.com/bangervm/banger/internal/workspace"
 )
@@ -50,7 +51,7 @@ func (l *listing) collect(ctx context.Context) (tree string, err error) {
 		return "", fault.New(fault.Unavailable, "the guest has no git repository there that its git can read, and none was sent to it").
 			WithHint("banger vm workspace prepare sends one; with git in the guest any repository can be exported")
 	}
-	scratch, err := scratch(l.req.Vault)
+	scratch, err := gitvault.Scratch(l.req.Vault)
 	if err != nil {
 		return "", err
 	}
@@ -118,7 +119,7 @@ func (l *listing) readList(ctx context.Context) error {
 		if paths += int64(len(e.Path)); paths > l.limits.PathBytes {
 			return fault.New(fault.Invalid, "the names of the workspace's files have more than %d MiB", l.limits.PathBytes>>20)
 		}
-		if err := checkTreePath(e.Path); err != nil {
+		if err := gitvault.CheckTreePath(e.Path); err != nil {
 			return err
 		}
 		known := entry{mode: e.Mode, tracked: e.Tracked()}

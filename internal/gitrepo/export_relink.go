@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/bangervm/banger/internal/gittree"
+	"github.com/bangervm/banger/internal/gitvault"
 	"github.com/bangervm/banger/internal/workspace"
 )
 
@@ -50,7 +51,7 @@ func relink(ctx context.Context, git gittree.Git, req workspace.WriteRequest) (s
 
 // replaced returns the tree with entries in the place of what is at their paths.
 func replaced(ctx context.Context, git gittree.Git, req workspace.WriteRequest, entries string) (tree string, err error) {
-	dir, err := scratch(req.Vault)
+	dir, err := gitvault.Scratch(req.Vault)
 	if err != nil {
 		return "", err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/gittree"
+	"github.com/bangervm/banger/internal/gitvault"
 	"github.com/bangervm/banger/internal/hostgit"
 	"github.com/bangervm/banger/internal/workspace"
 )
@@ -20,7 +21,7 @@ var shortName = regexp.MustCompile(`^[0-9a-fA-F]{4,64}$`)
 // resolve returns the whole name of the commit or tree in a vault that the user
 // names. Nothing else is let through to git, for which it could be an option.
 func resolve(ctx context.Context, git gittree.Git, base string) (string, error) {
-	if objectName(base) {
+	if gitvault.IsObject(base) {
 		return base, nil // whether it is there is found out when it is used
 	}
 	if !shortName.MatchString(base) {
@@ -28,7 +29,7 @@ func resolve(ctx context.Context, git gittree.Git, base string) (string, error) 
 	}
 	out, err := git.Output(ctx, gittree.Cmd{Args: []string{"rev-parse", "-q", "--verify", base + "^{object}"}})
 	name := strings.TrimSpace(string(out))
-	if _, ok := hostgit.AsError(err); ok || err == nil && !objectName(name) {
+	if _, ok := hostgit.AsError(err); ok || err == nil && !gitvault.IsObject(name) {
 		return "", notThere(base)
 	}
 	return name, err
@@ -78,7 +79,7 @@ func (g *Git) resolveOnHost(ctx context.Context, vault gittree.Git, req workspac
 	if err != nil || id == "" {
 		return "", err
 	}
-	have, err := presentIn(ctx, vault, nil, []string{id})
+	have, err := gitvault.Present(ctx, vault, nil, []string{id})
 	if err == nil && len(have) == 0 { // the guest may mean something else by it
 		return "", fault.New(fault.NotFound, "the base %q is %.12s in %s, which was not sent to the guest", req.Revision, id, req.Top).WithHint(hintBase)
 	}
@@ -102,7 +103,7 @@ func resolveInGuest(ctx context.Context, vault gittree.Git, req workspace.Resolv
 func parse(ctx context.Context, git gittree.Git, dir, revision string) (string, error) {
 	out, err := git.Output(ctx, gittree.Cmd{Dir: dir, Args: []string{"rev-parse", "-q", "--verify", "--end-of-options", revision + "^{}"}})
 	name := strings.TrimSpace(string(out))
-	if _, ok := hostgit.AsError(err); ok || err == nil && !objectName(name) {
+	if _, ok := hostgit.AsError(err); ok || err == nil && !gitvault.IsObject(name) {
 		return "", nil
 	}
 	return name, err
