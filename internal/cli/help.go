@@ -1,7 +1,7 @@
 package cli
 
 import (
-	"strconv"
+	"fmt"
 	"strings"
 	"unicode/utf8"
 
@@ -41,7 +41,7 @@ func wrap(text string, width int) string {
 	return strings.Join(out, "\n")
 }
 
-// breakLine breaks one line at spaces. A longer word has a line of its own.
+// breakLine breaks one line at spaces. A longer word has a line to itself.
 func breakLine(line string, width int) []string {
 	var lines []string
 	for utf8.RuneCountInString(line) > width {
@@ -66,15 +66,11 @@ func (a *App) helpWidth() int {
 	return min(max(width, leastWidth), mostWidth)
 }
 
-// completeRoot makes help, --version and completion banger's own.
+// completeRoot replaces cobra's help and completion commands.
 func (a *App) completeRoot(root *cobra.Command) {
 	width := a.helpWidth()
-	wrapped := "FlagUsagesWrapped " + strconv.Itoa(width)
-	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "FlagUsages ", wrapped+" "))
-	help := root.HelpFunc()
-	root.SetHelpFunc(func(cmd *cobra.Command, words []string) {
-		cmd.Long = wrap(cmd.Long, width)
-		help(cmd, words)
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
+		_, _ = fmt.Fprint(cmd.OutOrStdout(), helpText(cmd, width))
 	})
 	root.SetHelpCommand(helpCommand())
 	root.InitDefaultCompletionCmd()
@@ -87,7 +83,8 @@ func (a *App) completeRoot(root *cobra.Command) {
 
 func helpCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "help [COMMAND]", Short: "Help about any command",
+		Use: "help [COMMAND]...", Short: "Show help for a command", GroupID: groupTools,
+		Example: "  banger help\n  banger help vm create",
 		ValidArgsFunction: func(cmd *cobra.Command, given []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			var names []cobra.Completion
 			if about, rest, err := cmd.Root().Find(given); err == nil && len(rest) == 0 {
@@ -113,10 +110,10 @@ func helpCommand() *cobra.Command {
 	}
 }
 
-// ownCompletion leaves the shells of Linux.
+// ownCompletion keeps the shells that banger installs completions for.
 func ownCompletion(completion *cobra.Command) {
-	completion.Short = "Generate the completion script for a shell"
-	completion.Long = "Generate the completion script for a shell. `make install` installs those of bash, zsh and fish."
+	completion.Short = "Generate a shell completion script"
+	completion.Long = "Generate a shell completion script.\n\n`make install` installs the scripts for bash, zsh and fish."
 	completion.Args = cobra.ArbitraryArgs
 	completion.RunE = func(cmd *cobra.Command, words []string) error {
 		if len(words) > 0 {
@@ -125,21 +122,21 @@ func ownCompletion(completion *cobra.Command) {
 		return cmd.Help()
 	}
 	for _, shell := range completion.Commands() {
+		file, load := "", ""
 		switch shell.Name() {
 		case "bash":
-			shell.Long = "Generate the completion script for bash. It needs the package bash-completion.\n\n" +
-				"For this shell:   source <(banger completion bash)\n" +
-				"For all of them:  banger completion bash > ~/.local/share/bash-completion/completions/banger"
+			file, load = "~/.local/share/bash-completion/completions/banger", "source <(banger completion bash)"
 		case "zsh":
-			shell.Long = "Generate the completion script for zsh.\n\n" +
-				"For this shell:   source <(banger completion zsh)\n" +
-				"For all of them:  banger completion zsh > \"${fpath[1]}/_banger\""
+			file, load = `"${fpath[1]}/_banger"`, "source <(banger completion zsh)"
 		case "fish":
-			shell.Long = "Generate the completion script for fish.\n\n" +
-				"For this shell:   banger completion fish | source\n" +
-				"For all of them:  banger completion fish > ~/.config/fish/completions/banger.fish"
+			file, load = "~/.config/fish/completions/banger.fish", "banger completion fish | source"
 		default:
 			completion.RemoveCommand(shell)
+			continue
 		}
+		shell.Short = "Generate the completion script for " + shell.Name()
+		shell.Long = shell.Short + ".\n\nThe first example loads it in the current shell, the second one in every new shell."
+		shell.Example = "  " + load + "\n  banger completion " + shell.Name() + " > " + file
+		shell.Flags().Lookup("no-descriptions").Usage = "leave out the descriptions of completions"
 	}
 }

@@ -22,7 +22,6 @@ func (a *App) manCommand() *cobra.Command {
 }
 
 func writeManual(cmd *cobra.Command, dir string) error {
-	cmd.InitDefaultHelpFlag()
 	name := strings.ReplaceAll(cmd.CommandPath(), " ", "-")
 	if err := os.WriteFile(filepath.Join(dir, name+".1"), []byte(manPage(cmd)), 0o644); err != nil {
 		return err
@@ -44,12 +43,17 @@ func manPage(cmd *cobra.Command) string {
 	title := strings.ReplaceAll(cmd.CommandPath(), " ", "-")
 	b.WriteString(".TH " + roffWord(strings.ToUpper(title)) + ` 1 "" ` + roffWord("banger "+buildinfo.Current().Version) + "\n")
 	b.WriteString(".SH NAME\n" + roff(title) + ` \- ` + roff(cmd.Short) + "\n")
-	b.WriteString(".SH SYNOPSIS\n.B " + roff(cmd.UseLine()) + "\n")
+	b.WriteString(".SH SYNOPSIS\n.B " + roff(synopsis(cmd)) + "\n")
 	if cmd.Long != "" {
 		b.WriteString(".SH DESCRIPTION\n" + roffBlock(cmd.Long))
 	}
-	manFlags(&b, "OPTIONS", cmd.NonInheritedFlags())
-	manFlags(&b, "GLOBAL OPTIONS", cmd.InheritedFlags())
+	b.WriteString(".SH OPTIONS\n")
+	for _, group := range flagGroups(cmd) {
+		if group.title != flagsPlain {
+			b.WriteString(".SS " + roff(group.title) + "\n")
+		}
+		manFlags(&b, group.flags)
+	}
 	if cmd.Example != "" {
 		b.WriteString(".SH EXAMPLES\n.EX\n" + roff(cmd.Example) + "\n.EE\n")
 	}
@@ -71,16 +75,12 @@ func manPage(cmd *cobra.Command) string {
 	return b.String()
 }
 
-func manFlags(b *strings.Builder, head string, flags *pflag.FlagSet) {
-	if !flags.HasAvailableFlags() {
-		return
-	}
-	b.WriteString(".SH " + head + "\n")
+func manFlags(b *strings.Builder, flags *pflag.FlagSet) {
 	flags.VisitAll(func(f *pflag.Flag) {
-		if f.Hidden {
-			return
-		}
 		value, usage := pflag.UnquoteUsage(f)
+		if value != "" && f.DefValue != "" && !strings.Contains(usage, "default") {
+			usage += " (default " + f.DefValue + ")"
+		}
 		names := `\fB` + roff("--"+f.Name) + `\fP`
 		if f.Shorthand != "" {
 			names = `\fB` + roff("-"+f.Shorthand) + `\fP, ` + names

@@ -8,15 +8,21 @@ import (
 	"github.com/bangervm/banger/internal/buildinfo"
 )
 
+// The headings of the commands at the top level.
 const (
-	groupVMs     = "vms"
-	groupCatalog = "catalog"
-	groupHost    = "host"
+	groupCommon = "common"
+	groupManage = "manage"
+	groupTools  = "tools"
 )
 
+// annotationLong is the annotation of a command at the top level that is a vm
+// verb by a short name; its value is the verb.
+const annotationLong = "long"
+
 func (a *App) rootCommand() *cobra.Command {
-	root := a.group("banger", "Virtual machines on your own host, as easily as containers",
-		"banger runs any OCI image as a virtual machine of its own, without root.",
+	root := a.group("banger", "Run virtual machines on your own host, as easily as containers",
+		"Run virtual machines on your own host, as easily as containers.\n\n"+
+			"A VM boots from any OCI image, runs without root, and has its own kernel.",
 		a.vmCommand(), a.imageCommand(), a.kernelCommand(), a.daemonCommand(), a.configCommand(),
 		a.doctorCommand(), a.versionCommand(), a.mcpCommand(), a.sshConfigCommand(), a.manCommand(),
 	)
@@ -26,46 +32,54 @@ func (a *App) rootCommand() *cobra.Command {
 	a.progressFlag(root)
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	root.AddGroup(
-		&cobra.Group{ID: groupVMs, Title: "Virtual machines:"},
-		&cobra.Group{ID: groupCatalog, Title: "Images and kernels:"},
-		&cobra.Group{ID: groupHost, Title: "This host:"},
+		&cobra.Group{ID: groupCommon, Title: "Common commands"},
+		&cobra.Group{ID: groupManage, Title: "Management commands"},
+		&cobra.Group{ID: groupTools, Title: "Setup and tools"},
 	)
+	for _, c := range root.Commands() {
+		c.GroupID = groupTools
+	}
+	inGroup(root, groupManage, "vm", "image", "kernel", "daemon", "config")
 	for _, short := range []*cobra.Command{
 		a.vmRunCommand(), a.vmExecCommand(), a.vmSSHCommand(), a.vmListCommand(), a.vmDeleteCommand(), a.vmLogsCommand(),
 		a.vmPortsCommand(),
 	} {
-		a.addShortForm(root, short)
-	}
-	for _, c := range root.Commands() {
-		switch c.Name() {
-		case "image", "kernel":
-			c.GroupID = groupCatalog
-		case "vm", "run", "exec", "ssh", "ls", "rm", "logs", "ports":
-			c.GroupID = groupVMs
-		default:
-			c.GroupID = groupHost
-		}
+		addShortForm(root, short)
 	}
 	root.Version = buildinfo.Current().Version
 	root.SetVersionTemplate("banger {{.Version}}\n")
-	root.SetHelpCommandGroupID(groupHost)
-	root.SetCompletionCommandGroupID(groupHost)
-	root.Example = `  banger run --rm debian uname -a               run a command in a new VM
-  banger vm create --name box                   make a VM that stays
-  banger ssh box                                log in
-  banger doctor                                 see what this host can do`
+	root.SetCompletionCommandGroupID(groupTools)
+	root.Example = `  banger doctor
+  banger run --rm debian uname -a
+  banger vm create box
+  banger ssh box`
 	a.completeRoot(root)
 	return root
 }
 
+// inGroup puts subcommands of cmd under a heading.
+func inGroup(cmd *cobra.Command, group string, names ...string) {
+	for _, name := range names {
+		subcommand(cmd, name).GroupID = group
+	}
+}
+
 // addShortForm adds the vm verb c to the top level, by its short name.
-func (a *App) addShortForm(root, c *cobra.Command) {
+func addShortForm(root, c *cobra.Command) {
 	name, rest, _ := strings.Cut(c.Use, " ")
+	short := name
 	if len(c.Aliases) > 0 {
-		c.Use = strings.TrimSpace(c.Aliases[0] + " " + rest)
+		short = c.Aliases[0]
 		c.Aliases = nil
 	}
-	c.Short += " (short for `banger vm " + name + "`)"
+	c.Use = strings.TrimSpace(short + " " + rest)
+	c.GroupID = groupCommon
+	c.Example = strings.ReplaceAll(c.Example, "banger vm "+name, "banger "+short)
+	c.Annotations = map[string]string{annotationLong: name, annotationShort: short}
+	vm, _, err := root.Find([]string{"vm", name})
+	if err == nil {
+		vm.Annotations = map[string]string{annotationShort: short}
+	}
 	root.AddCommand(c)
 }
 
@@ -102,8 +116,8 @@ func args(least, most int, what string) cobra.PositionalArgs {
 }
 
 func (a *App) vmCommand() *cobra.Command {
-	return a.group("vm", "Create, use and remove virtual machines",
-		"NAME is a VM's name, or a unique prefix of its id.",
+	vm := a.group("vm", "Manage virtual machines",
+		"Manage virtual machines.\n\nNAME is the name of a VM, or a unique prefix of its ID.",
 		a.vmCreateCommand(), a.vmRunCommand(), a.vmListCommand(), a.vmShowCommand(),
 		a.vmStartCommand(), a.vmStopCommand(), a.vmRestartCommand(), a.vmPauseCommand(), a.vmResumeCommand(),
 		a.vmKillCommand(), a.vmDeleteCommand(), a.vmSetCommand(), a.vmRenameCommand(), a.vmResetCommand(),
@@ -112,4 +126,13 @@ func (a *App) vmCommand() *cobra.Command {
 		a.vmPortsCommand(), a.vmForwardCommand(), a.vmEgressCommand(), a.vmStatsCommand(), a.vmTopCommand(),
 		a.sessionCommand(), a.vmWorkspaceCommand(), a.vmHealthCommand(), a.vmPingCommand(), a.vmProxyCommand(),
 	)
+	vm.AddGroup(
+		&cobra.Group{ID: "life", Title: "Life cycle"}, &cobra.Group{ID: "use", Title: "Commands and files"},
+		&cobra.Group{ID: "network", Title: "Network"}, &cobra.Group{ID: "state", Title: "State"},
+	)
+	inGroup(vm, "life", "create", "run", "start", "stop", "restart", "pause", "resume", "kill", "delete", "set", "rename", "reset", "protect", "unprotect")
+	inGroup(vm, "use", "exec", "ssh", "cp", "session", "workspace")
+	inGroup(vm, "network", "ports", "forward", "egress")
+	inGroup(vm, "state", "list", "show", "wait", "logs", "stats", "top", "health", "ping")
+	return vm
 }
