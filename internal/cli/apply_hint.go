@@ -52,7 +52,7 @@ func (a *App) warnBelow(e api.Export) {
 	here := below(top)
 	for _, f := range e.Files {
 		if here != "" && (!strings.HasPrefix(f.Path, here) || f.From != "" && !strings.HasPrefix(f.From, here)) {
-			a.say("note: in " + here + " git apply leaves out, without a word, what is not below it: use git -C " + shellWord(top) + " apply")
+			a.say("note: run in " + here + ", git apply silently skips files outside it; use git -C " + shellWord(top) + " apply")
 			return
 		}
 	}

@@ -13,17 +13,18 @@ import (
 
 func (a *App) configCommand() *cobra.Command {
 	return a.group("config", "Show the configuration",
-		"Show the configuration: config.toml, overridden by BANGER_ variables. Both are optional.",
+		"Show the configuration: config.toml, and the BANGER_ environment variables that override it. Both are optional.",
 		a.configShowCommand(), a.configPathCommand())
 }
 
 func (a *App) configShowCommand() *cobra.Command {
 	var f *format
 	cmd := &cobra.Command{
-		Use: "show", Short: "Print the configuration in effect, and where each value comes from",
-		Long: "Print the configuration that holds for commands run here, and where each value comes from: the default,\n" +
-			"config.toml, or a BANGER_ variable. It holds whatever daemon runs.",
-		Args: args(0, 0, ""), ValidArgsFunction: cobra.NoFileCompletions,
+		Use: "show", Short: "Print each setting and where it comes from",
+		Long: "Print each setting and where it comes from: the default, config.toml or a BANGER_ environment variable. The settings\n" +
+			"apply to commands that you run from here, even if the daemon was started with others.",
+		Example: "  banger config show\n  banger config show -o json",
+		Args:    args(0, 0, ""), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(_ *cobra.Command, _ []string) error {
 			cfg, from, err := loadConfig()
 			if err != nil {
@@ -92,8 +93,10 @@ func placedText(c config.Config) string {
 
 func (a *App) configPathCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "path", Short: "Print the path of config.toml, whether or not it exists",
-		Args: args(0, 0, ""), ValidArgsFunction: cobra.NoFileCompletions,
+		Use: "path", Short: "Print the path of config.toml",
+		Long:    "Print the path of config.toml, whether or not the file exists.",
+		Example: "  banger config path\n  cat $(banger config path)",
+		Args:    args(0, 0, ""), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(_ *cobra.Command, _ []string) error {
 			dirs, err := statedir.FromEnv()
 			if err != nil {

@@ -16,7 +16,7 @@ import (
 
 func (a *App) daemonCommand() *cobra.Command {
 	return a.group("daemon", "Manage the daemon",
-		"Manage bangerd. Commands start it when they need it; VMs keep running when it stops.",
+		"Manage bangerd, the daemon. Commands start it when they need it, and VMs keep running when it stops.",
 		a.daemonStatusCommand(), a.daemonStartCommand(), a.daemonStopCommand(), a.daemonLogsCommand())
 }
 
@@ -34,8 +34,9 @@ func (a *App) daemonStatusCommand() *cobra.Command {
 	var f *format
 	cmd := &cobra.Command{
 		Use: "status", Short: "Show daemon status",
-		Long: "Show daemon status. The exit status is 6 if the daemon is not running. This does not start it.",
-		Args: args(0, 0, ""), ValidArgsFunction: cobra.NoFileCompletions,
+		Long:    "Show daemon status. The exit status is 6 if the daemon is not running. This command does not start it.",
+		Example: "  banger daemon status\n  banger daemon status -o json",
+		Args:    args(0, 0, ""), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.daemonStatus(cmd.Context(), *f) },
 	}
 	f = formatFlag(cmd)
@@ -73,7 +74,9 @@ func (a *App) daemonStatus(ctx context.Context, f format) error {
 func (a *App) daemonStartCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "start", Short: "Start the daemon",
-		Args: args(0, 0, ""), ValidArgsFunction: cobra.NoFileCompletions,
+		Long:    "Start the daemon. You rarely need this: a command that needs the daemon starts it.",
+		Example: "  banger daemon start\n  banger daemon start && banger daemon status",
+		Args:    args(0, 0, ""), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			opts, err := a.autostart()
 			if err != nil {
@@ -94,11 +97,12 @@ func (a *App) daemonStartCommand() *cobra.Command {
 func (a *App) daemonStopCommand() *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
-		Use: "stop", Short: "Stop the daemon; VMs keep running",
-		Long: "Stop the daemon. VMs keep running, and so do exec, ssh and sessions; the next command that needs a daemon starts one.\n" +
-			"While operations are under way, or streams pass through the daemon that would be cut (of clients that do not\n" +
-			"connect to VMs directly), it needs --force. Commands that follow logs end.",
-		Args: args(0, 0, ""), ValidArgsFunction: cobra.NoFileCompletions,
+		Use: "stop", Short: "Stop the daemon (VMs keep running)",
+		Long: "Stop the daemon. VMs, sessions and connections with exec and ssh keep running; commands that follow logs end. The next\n" +
+			"command that needs the daemon starts it.\n\n" +
+			"Use --force to stop it while operations are in progress or clients use connections through the daemon.",
+		Example: "  banger daemon stop\n  banger daemon stop --force",
+		Args:    args(0, 0, ""), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			opts, err := a.autostart()
 			if err != nil {
@@ -114,6 +118,6 @@ func (a *App) daemonStopCommand() *cobra.Command {
 			return a.print("bangerd stopped\n")
 		},
 	}
-	cmd.Flags().BoolVarP(&force, "force", "f", false, "cancel operations under way and cut streams")
+	cmd.Flags().BoolVarP(&force, "force", "f", false, "cancel operations in progress and cut connections")
 	return cmd
 }

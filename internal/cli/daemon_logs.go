@@ -18,13 +18,15 @@ func (a *App) daemonLogsCommand() *cobra.Command {
 	var tail *optional[int]
 	var follow bool
 	cmd := &cobra.Command{
-		Use: "logs", Short: "Print the daemon's log, running or not",
-		Args: args(0, 0, ""), ValidArgsFunction: cobra.NoFileCompletions,
+		Use: "logs", Short: "Print the daemon log",
+		Long:    "Print the daemon log, whether or not the daemon is running.",
+		Example: "  banger daemon logs\n  banger daemon logs -f --tail 50",
+		Args:    args(0, 0, ""), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.daemonLogs(cmd.Context(), tail.or(-1), follow)
 		},
 	}
-	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "follow output")
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "follow the output")
 	tail = tailFlag(cmd)
 	return cmd
 }
@@ -37,7 +39,7 @@ func (a *App) daemonLogs(ctx context.Context, tail int, follow bool) error {
 	f, err := os.Open(dirs.Log())
 	if errors.Is(err, fs.ErrNotExist) {
 		return fault.New(fault.NotFound, "there is no log at %s", dirs.Log()).
-			WithHint("under systemd: journalctl --user -u bangerd")
+			WithHint("if systemd runs the daemon: journalctl --user -u bangerd")
 	}
 	if err != nil {
 		return err

@@ -28,7 +28,7 @@ func statusView(now time.Time) view[daemonStatus] {
 				if s.SameBuild {
 					return s.Daemon.Version
 				}
-				return s.Daemon.Version + " (another build than this banger)"
+				return s.Daemon.Version + " (a different build than this banger)"
 			}),
 			field("commit", func(s daemonStatus) string { return s.Daemon.Commit }),
 			field("built", func(s daemonStatus) string { return timeText(&s.Daemon.BuiltAt) }),

@@ -19,10 +19,11 @@ import (
 func (a *App) doctorCommand() *cobra.Command {
 	var f *format
 	cmd := &cobra.Command{
-		Use: "doctor", Short: "Check that this host has what banger needs",
-		Long: "Check that this host has what banger needs, with the daemon running or not, and print how to fix what is missing.\n" +
-			"This changes nothing. The exit status is 1 if a check fails.",
-		Args: args(0, 0, ""), ValidArgsFunction: cobra.NoFileCompletions,
+		Use: "doctor", Short: "Check that this host can run VMs",
+		Long: "Check that this host can run VMs and print how to fix each problem. This command changes nothing. The daemon need not\n" +
+			"be running. The exit status is 1 if a check fails.",
+		Example: "  banger doctor\n  banger doctor -o json",
+		Args:    args(0, 0, ""), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.doctor(cmd.Context(), *f) },
 	}
 	f = formatFlag(cmd)
@@ -68,19 +69,19 @@ func (a *App) doctor(ctx context.Context, f format) error {
 
 func configFinding(file, sshKey string, err error) doctor.Finding {
 	if err != nil {
-		remedy := cmp.Or(fault.HintOf(err).Word(commandLine), "fix "+file+", or the BANGER_ variable named here")
+		remedy := cmp.Or(fault.HintOf(err).Word(commandLine), "fix "+file+" or the BANGER_ variable named above")
 		return doctor.Finding{Name: "config", Status: doctor.Fail, Reason: err.Error(), Remedy: remedy}
 	}
 	if sshKey != "" {
 		if _, err := os.Stat(sshKey); err != nil {
 			return doctor.Finding{
 				Name: "config", Status: doctor.Fail, Reason: "cannot use ssh_key: " + err.Error(),
-				Remedy: "set ssh_key in " + file + " (or BANGER_SSH_KEY) to a private key that exists, or remove it",
+				Remedy: "set ssh_key in " + file + " (or BANGER_SSH_KEY) to an existing private key, or remove it",
 			}
 		}
 	}
 	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-		return doctor.Finding{Name: "config", Status: doctor.OK, Reason: "the defaults: " + file + " does not exist"}
+		return doctor.Finding{Name: "config", Status: doctor.OK, Reason: "defaults (" + file + " does not exist)"}
 	}
 	return doctor.Finding{Name: "config", Status: doctor.OK, Reason: file}
 }

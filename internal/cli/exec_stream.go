@@ -88,7 +88,7 @@ func interpret(err error, name string) error {
 	if isOutput(err) {
 		return err
 	}
-	return fault.Wrap(fault.Unavailable, err, "the connection to %s broke while the command ran", name).
+	return fault.Wrap(fault.Unavailable, err, "lost the connection to %s while the command was running", name).
 		WithHint("banger vm show %s", name)
 }
 

@@ -59,13 +59,13 @@ func (a *App) progressFlag(root *cobra.Command) {
 		mode, err := oneOf("--progress", text, progressAuto, progressPlain, progressNone)
 		a.progress = mode
 		return mode, err
-	}}, "progress", "", "progress `MODE`: auto (on a terminal only), plain (lines) or none")
+	}}, "progress", "", "show progress: auto (on a terminal only), plain or none")
 	complete(root, "progress", progressAuto, progressPlain, progressNone)
 }
 
 // quietFlag adds -q.
 func (a *App) quietFlag(cmd *cobra.Command) {
-	cmd.Flags().BoolVarP(&a.quiet, "quiet", "q", false, "print only the name, and no progress")
+	cmd.Flags().BoolVarP(&a.quiet, "quiet", "q", false, "print only the name, without progress")
 }
 
 func parseVCPU(text string) (int, error) {
@@ -74,10 +74,10 @@ func parseVCPU(text string) (int, error) {
 		return 0, fault.New(fault.Invalid, "--vcpu %q is not a whole number", text).WithHint("--vcpu 2")
 	}
 	if n < 1 {
-		return 0, fault.New(fault.Invalid, "--vcpu %d: a VM has at least 1", n).WithHint("leave --vcpu out for the default")
+		return 0, fault.New(fault.Invalid, "--vcpu %d: a VM needs at least 1 vCPU", n).WithHint("omit --vcpu to use the default")
 	}
 	if host := hostCPUs(); host > 0 && n > host {
-		return 0, fault.New(fault.Invalid, "--vcpu %d: this host has %d", n, host).WithHint("--vcpu %d, or fewer", host)
+		return 0, fault.New(fault.Invalid, "--vcpu %d: this host has only %d", n, host).WithHint("use --vcpu %d or less", host)
 	}
 	return n, nil
 }
@@ -88,8 +88,8 @@ func parseMemory(text string) (int64, error) {
 		return 0, err
 	}
 	if host := hostMemory(); host > 0 && n > host {
-		return 0, fault.New(fault.Invalid, "--memory %s: this host has %s", text, bytesText(host)).
-			WithHint("ask for less; `banger doctor` shows what is available")
+		return 0, fault.New(fault.Invalid, "--memory %s: this host has only %s", text, bytesText(host)).
+			WithHint("use less; `banger doctor` shows how much is available")
 	}
 	return n, nil
 }
@@ -99,11 +99,11 @@ func parseDisk(text string) (int64, error) { return positiveSize("--disk", text)
 func positiveSize(flag, text string) (int64, error) {
 	n, err := config.ParseSize(text)
 	if err != nil {
-		return 0, fault.New(fault.Invalid, "%s %q is not a size", flag, text).WithHint("%s 512MiB, or %s 8G", flag, flag)
+		return 0, fault.New(fault.Invalid, "%s %q is not a valid size", flag, text).WithHint("use a size such as %s 512MiB or %s 8G", flag, flag)
 	}
 	if n <= 0 {
 		return 0, fault.New(fault.Invalid, "%s %s is not positive", flag, text).
-			WithHint("leave %s out for the default", flag)
+			WithHint("omit %s to use the default", flag)
 	}
 	return int64(n), nil
 }
@@ -116,7 +116,7 @@ func parseName(text string) (string, error) {
 	}
 	if !ok {
 		return "", fault.New(fault.Invalid, "%q is not a valid VM name", text).
-			WithHint("use 1 to 63 of a-z, 0-9 and -, with no - at either end")
+			WithHint("use 1 to 63 of a-z, 0-9 and -; do not begin or end with -")
 	}
 	return text, nil
 }
@@ -127,8 +127,8 @@ func parseInit(text string) (string, error) {
 
 func oneOf(flag, text string, values ...string) (string, error) {
 	if !slices.Contains(values, text) {
-		return "", fault.New(fault.Invalid, "%s %q does not exist", flag, text).
-			WithHint("%s %s", flag, strings.Join(values, "|"))
+		return "", fault.New(fault.Invalid, "%s %q is not a valid value", flag, text).
+			WithHint("use %s %s", flag, strings.Join(values, "|"))
 	}
 	return text, nil
 }
@@ -136,7 +136,7 @@ func oneOf(flag, text string, values ...string) (string, error) {
 func parseWait(text string) (string, error) {
 	if port, found := strings.CutPrefix(text, "port:"); found {
 		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
-			return "", fault.New(fault.Invalid, "--wait %s: %q is not a port", text, port).WithHint("--wait port:8080")
+			return "", fault.New(fault.Invalid, "--wait %s: %q is not a valid port", text, port).WithHint("use --wait port:8080")
 		}
 		return text, nil
 	}
@@ -152,11 +152,11 @@ func parseSignal(text string) (string, error) {
 	case err != nil && name != "" && strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-") == "":
 		return name, nil
 	default:
-		return "", fault.New(fault.Invalid, "--signal %q is not a signal", text).WithHint("--signal TERM, or --signal 15")
+		return "", fault.New(fault.Invalid, "--signal %q is not a valid signal", text).WithHint("use a name or a number, such as --signal TERM or --signal 15")
 	}
 }
 
-// pairs is a repeatable K=V flag.
+// pairs is a repeatable KEY=VALUE flag.
 type pairs struct {
 	list []string
 	// set checks one value, and may complete it.
@@ -176,32 +176,32 @@ func (p *pairs) Set(text string) error {
 }
 
 // Type is part of pflag.Value.
-func (p *pairs) Type() string { return "K=V" }
+func (p *pairs) Type() string { return "KEY=VALUE" }
 
 // envFlag adds -e. A name without a value takes banger's own, as elsewhere.
 func (a *App) envFlag(cmd *cobra.Command) *pairs {
 	p := &pairs{set: func(text string) (string, error) {
 		key, _, found := strings.Cut(text, "=")
 		if key == "" || strings.ContainsRune(text, 0) {
-			return "", fault.New(fault.Invalid, "-e %q has no name", text).WithHint("-e NAME=value")
+			return "", fault.New(fault.Invalid, "-e %q has no name", text).WithHint("use -e NAME=value")
 		}
 		if !found {
 			value, set := a.LookupEnv(key)
 			if !set {
-				return "", fault.New(fault.Invalid, "-e %s: that variable is not set here", key).WithHint("-e %s=value", key)
+				return "", fault.New(fault.Invalid, "-e %s: the variable is not set in your environment", key).WithHint("use -e %s=value", key)
 			}
 			return key + "=" + value, nil
 		}
 		return text, nil
 	}}
-	cmd.Flags().VarP(p, "env", "e", "set a variable in the guest (`K=V`, or K to pass its value here); repeatable")
+	cmd.Flags().VarP(p, "env", "e", "set an environment variable; KEY alone passes its value from this shell (repeatable)")
 	return p
 }
 
 func labelFlag(cmd *cobra.Command, usage string) *pairs {
 	p := &pairs{set: func(text string) (string, error) {
 		if key, _, found := strings.Cut(text, "="); key == "" || !found {
-			return "", fault.New(fault.Invalid, "--label %q is not of the form k=v", text).WithHint("--label team=blue")
+			return "", fault.New(fault.Invalid, "--label %q is not in the form KEY=VALUE", text).WithHint("use, for example, --label team=blue")
 		}
 		return text, nil
 	}}
@@ -213,7 +213,7 @@ func labelFlag(cmd *cobra.Command, usage string) *pairs {
 func labelFilter(cmd *cobra.Command, usage string) *pairs {
 	p := &pairs{set: func(text string) (string, error) {
 		if key, _, _ := strings.Cut(text, "="); key == "" {
-			return "", fault.New(fault.Invalid, "--label %q has no key", text).WithHint("--label team, or --label team=blue")
+			return "", fault.New(fault.Invalid, "--label %q has no key", text).WithHint("use --label team or --label team=blue")
 		}
 		return text, nil
 	}}
@@ -236,12 +236,12 @@ func (p *pairs) asMap() map[string]string {
 
 // timeoutFlag adds --timeout, whose value is in seconds.
 func timeoutFlag(cmd *cobra.Command) *optional[float64] {
-	return optionalFlag(cmd, "timeout", "SECONDS", "seconds to wait before powering off (default 20)",
+	return optionalFlag(cmd, "timeout", "SECONDS", "time to wait before powering off (default 20)",
 		func(text string) (float64, error) {
 			n, err := strconv.ParseFloat(strings.TrimSuffix(text, "s"), 64)
 			if err != nil || !(n >= 0 && n <= 86400) {
-				return 0, fault.New(fault.Invalid, "--timeout %q is not a number of seconds", text).
-					WithHint("--timeout 30; 0 does not wait")
+				return 0, fault.New(fault.Invalid, "--timeout %q is not a valid number of seconds", text).
+					WithHint("use, for example, --timeout 30; 0 does not wait")
 			}
 			return n, nil
 		})

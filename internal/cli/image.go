@@ -15,7 +15,7 @@ import (
 )
 
 func (a *App) imageCommand() *cobra.Command {
-	return a.group("image", "Pull, list and remove images", "An image is what a VM's disk begins as: any OCI image, or a root filesystem.",
+	return a.group("image", "Manage images", "Manage images. A VM starts with a copy of an image: any OCI image, or a root filesystem.",
 		a.imagePullCommand(), a.imageListCommand(), a.imageShowCommand(), a.imageDeleteCommand())
 }
 
@@ -67,7 +67,8 @@ func (a *App) imageListCommand() *cobra.Command {
 	var f *format
 	cmd := &cobra.Command{
 		Use: "list", Aliases: []string{"ls"}, Short: "List local images",
-		Args: args(0, 0, ""), ValidArgsFunction: cobra.NoFileCompletions,
+		Example: "  banger image list\n  banger image list -o json",
+		Args:    args(0, 0, ""), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return listAll(cmd.Context(), a, *f, imageView(time.Now()), (*client.Client).ListImages)
 		},
@@ -79,8 +80,9 @@ func (a *App) imageListCommand() *cobra.Command {
 func (a *App) imageShowCommand() *cobra.Command {
 	var f *format
 	cmd := &cobra.Command{
-		Use: "show NAME", Short: "Show image details",
-		Args: args(1, 1, "the NAME of an image"), ValidArgsFunction: a.imageNames(1),
+		Use: "show NAME", Short: "Show details of an image",
+		Example: "  banger image show debian\n  banger image show debian -o json",
+		Args:    args(1, 1, "the NAME of an image"), ValidArgsFunction: a.imageNames(1),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			return showOne(cmd.Context(), a, *f, imageView(time.Now()), (*client.Client).GetImage, given[0])
 		},
@@ -91,8 +93,9 @@ func (a *App) imageShowCommand() *cobra.Command {
 
 func (a *App) imageDeleteCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "delete NAME...", Aliases: []string{"rm"}, Short: "Delete unused images",
-		Args: args(1, -1, "the NAME of an image"), ValidArgsFunction: a.imageNames(-1),
+		Use: "delete NAME...", Aliases: []string{"rm"}, Short: "Delete images that no VM uses",
+		Example: "  banger image delete debian\n  banger image rm debian alpine",
+		Args:    args(1, -1, "the NAME of an image"), ValidArgsFunction: a.imageNames(-1),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			return a.deleteEach(cmd.Context(), names, (*client.Client).DeleteImage)
 		},
@@ -148,7 +151,7 @@ func (a *App) absoluteRef(ref string) (string, error) {
 		return ref, nil
 	}
 	if path == "" {
-		return "", fault.New(fault.Invalid, "%q has no path", ref).WithHint("%s:PATH", scheme)
+		return "", fault.New(fault.Invalid, "%q has no path", ref).WithHint("use %s:PATH", scheme)
 	}
 	if scheme == "tar" && path == "-" || filepath.IsAbs(path) {
 		return ref, nil

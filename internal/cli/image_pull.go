@@ -21,14 +21,14 @@ func (a *App) imagePullCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pull REF",
 		Short: "Pull an image from a registry, or import one from a file",
-		Long: "Pull an image. REF is one of\n" +
-			"  debian:bookworm, ghcr.io/owner/image@sha256:…   from a registry\n" +
-			"  oci:DIR, oci-archive:FILE                       an OCI layout\n" +
-			"  docker-archive:FILE                             an archive of `docker save`\n" +
-			"  tar:FILE, tar:-                                 a root filesystem, from a file or stdin\n" +
-			"If a layout or an archive has several images, name one after it: oci:DIR:NAME,\n" +
-			"oci:DIR@DIGEST.",
+		Long: "Pull an image from a registry, or import it from a file. REF is one of:\n" +
+			"  debian:bookworm, ghcr.io/owner/image@sha256:…   registry\n" +
+			"  oci:DIR, oci-archive:FILE                       OCI layout\n" +
+			"  docker-archive:FILE                             archive from `docker save`\n" +
+			"  tar:FILE, tar:-                                 root filesystem, from a file or stdin\n" +
+			"\nIf a layout or archive has several images, choose one with oci:DIR:TAG or oci:DIR@DIGEST.",
 		Example: `  banger image pull debian:bookworm
+  banger image pull docker-archive:app.tar --name app
   mmdebstrap --variant=minbase bookworm - | banger image pull tar:- --name debian`,
 		Args:              args(1, 1, "a REF"),
 		ValidArgsFunction: completeRef,
@@ -38,13 +38,13 @@ func (a *App) imagePullCommand() *cobra.Command {
 				return err
 			}
 			if ref == standardInput && isTerminal(a.In) {
-				return usagef(cmd, "%s reads a tar from stdin, and stdin is a terminal", standardInput)
+				return usagef(cmd, "%s reads a tar file from stdin, but stdin is a terminal", standardInput)
 			}
 			return a.imagePull(cmd.Context(), api.PullImage{Ref: ref, Name: name, Kernel: kernel}, *f)
 		},
 	}
 	cmd.Flags().StringVar(&name, "name", "", "`NAME` of the image (default: derived from REF)")
-	cmd.Flags().StringVar(&kernel, "kernel", "", "default `KERNEL` of its VMs")
+	cmd.Flags().StringVar(&kernel, "kernel", "", "`KERNEL` for VMs of this image"+fromConfig("vm.kernel", "the newest"))
 	completeFlag(cmd, "kernel", a.kernelNames(-1))
 	a.quietFlag(cmd)
 	f = formatFlag(cmd)
@@ -102,7 +102,7 @@ type input struct {
 func (i *input) Read(p []byte) (int, error) {
 	n, err := i.r.Read(p)
 	if err != nil && err != io.EOF {
-		i.fail(fault.Wrap(fault.Invalid, err, "read stdin"))
+		i.fail(fault.Wrap(fault.Invalid, err, "cannot read stdin"))
 	}
 	return n, err
 }

@@ -15,7 +15,7 @@ import (
 )
 
 func (a *App) kernelCommand() *cobra.Command {
-	return a.group("kernel", "Import, list and remove kernels", "A kernel is what VMs boot: a vmlinux and its modules.",
+	return a.group("kernel", "Manage kernels", "Manage kernels. A VM boots a kernel: a vmlinux and its modules.",
 		a.kernelImportCommand(), a.kernelListCommand(), a.kernelShowCommand(), a.kernelDeleteCommand())
 }
 
@@ -41,7 +41,7 @@ func kernelView(now time.Time) view[api.Kernel] {
 			{head: "modules", cell: func(k api.Kernel) string { return strconv.Itoa(k.Modules) }},
 			{head: "initrd", cell: func(k api.Kernel) string {
 				if k.HasInitrd {
-					return "yes (stored, never booted)"
+					return "yes (stored, but not used)"
 				}
 				return "no"
 			}},
@@ -55,7 +55,8 @@ func (a *App) kernelListCommand() *cobra.Command {
 	var f *format
 	cmd := &cobra.Command{
 		Use: "list", Aliases: []string{"ls"}, Short: "List local kernels",
-		Args: args(0, 0, ""), ValidArgsFunction: cobra.NoFileCompletions,
+		Example: "  banger kernel list\n  banger kernel list -o json",
+		Args:    args(0, 0, ""), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return listAll(cmd.Context(), a, *f, kernelView(time.Now()), (*client.Client).ListKernels)
 		},
@@ -67,8 +68,9 @@ func (a *App) kernelListCommand() *cobra.Command {
 func (a *App) kernelShowCommand() *cobra.Command {
 	var f *format
 	cmd := &cobra.Command{
-		Use: "show NAME", Short: "Show kernel details",
-		Args: args(1, 1, "the NAME of a kernel"), ValidArgsFunction: a.kernelNames(1),
+		Use: "show NAME", Short: "Show details of a kernel",
+		Example: "  banger kernel show debian-12\n  banger kernel show debian-12 -o json",
+		Args:    args(1, 1, "the NAME of a kernel"), ValidArgsFunction: a.kernelNames(1),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			return showOne(cmd.Context(), a, *f, kernelView(time.Now()), (*client.Client).GetKernel, given[0])
 		},
@@ -79,8 +81,9 @@ func (a *App) kernelShowCommand() *cobra.Command {
 
 func (a *App) kernelDeleteCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "delete NAME...", Aliases: []string{"rm"}, Short: "Delete unused kernels",
-		Args: args(1, -1, "the NAME of a kernel"), ValidArgsFunction: a.kernelNames(-1),
+		Use: "delete NAME...", Aliases: []string{"rm"}, Short: "Delete kernels that no VM uses",
+		Example: "  banger kernel delete debian-12\n  banger kernel rm debian-12 debian-11",
+		Args:    args(1, -1, "the NAME of a kernel"), ValidArgsFunction: a.kernelNames(-1),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			return a.deleteEach(cmd.Context(), names, (*client.Client).DeleteKernel)
 		},
@@ -92,20 +95,20 @@ func (a *App) kernelImportCommand() *cobra.Command {
 	var f *format
 	cmd := &cobra.Command{
 		Use:   "import NAME --from DIR",
-		Short: "Import a kernel from the directory of an unpacked package",
-		Long: "Import a kernel from DIR: an unpacked kernel package of a distribution (boot/vmlinuz-*, lib/modules/*),\n" +
-			"or a directory with a metadata.json.",
-		Example: "  dpkg-deb -x linux-image-*.deb /tmp/k && banger kernel import debian-12 --from /tmp/k",
+		Short: "Import a kernel from a directory",
+		Long: "Import a kernel from a directory: an unpacked kernel package of a distribution (boot/vmlinuz-*, lib/modules/*), or a\n" +
+			"directory with a metadata.json.",
+		Example: "  banger kernel import mine --from ./kernel\n  dpkg-deb -x linux-image-*.deb /tmp/k && banger kernel import debian-12 --from /tmp/k",
 		Args:    args(1, 1, "a NAME"),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			if from == "" {
-				return usagef(cmd, "--from DIR is required: the directory of the kernel")
+				return usagef(cmd, "--from DIR is required")
 			}
 			return a.kernelImport(cmd.Context(), given[0], from, *f)
 		},
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	cmd.Flags().StringVar(&from, "from", "", "`DIR` of the kernel")
+	cmd.Flags().StringVar(&from, "from", "", "`DIR` with the kernel (required)")
 	// The only error is that the flag does not exist.
 	_ = cmd.MarkFlagDirname("from")
 	a.quietFlag(cmd)
@@ -121,7 +124,7 @@ func (a *App) kernelImport(ctx context.Context, name, from string, f format) err
 	if info, err := os.Stat(dir); err != nil {
 		return fault.New(fault.NotFound, "--from %s: no such directory", from)
 	} else if !info.IsDir() {
-		return fault.New(fault.Invalid, "--from %s is not a directory", from).WithHint("unpack the package first, for example with dpkg-deb -x")
+		return fault.New(fault.Invalid, "--from %s is not a directory", from).WithHint("unpack the package first, for example with `dpkg-deb -x`")
 	}
 	c, err := a.daemon(ctx)
 	if err != nil {

@@ -19,11 +19,10 @@ import (
 func (a *App) mcpCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "mcp",
-		Short: "Run an MCP server that gives agents VMs",
-		Long: "Run a server of the Model Context Protocol on stdin and stdout, until stdin ends and all that came is answered.\n" +
-			"The agent's program starts it.\n" +
-			"Its tools create VMs, run commands and sessions in them, and copy files and git work trees in and out.",
-		Example:           `  claude mcp add banger -- banger mcp`,
+		Short: "Run an MCP server for coding agents",
+		Long: "Run a Model Context Protocol server on stdin and stdout. Your coding agent starts it. Its tools create VMs, run\n" +
+			"commands in them, and copy files and git work trees.",
+		Example:           "  banger mcp\n  claude mcp add banger -- banger mcp",
 		Args:              args(0, 0, ""),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return a.serveMCP(cmd.Context()) },

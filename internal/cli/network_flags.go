@@ -48,14 +48,14 @@ type networkFlags struct {
 
 func (a *App) networkFlags(cmd *cobra.Command) networkFlags {
 	f := networkFlags{
-		network: optionalFlag(cmd, "network", "MODE", "user (default), a network of its own, or none, no network device", func(text string) (string, error) {
+		network: optionalFlag(cmd, "network", "MODE", "user (a private network) or none (no network device) (default user)", func(text string) (string, error) {
 			return oneOf("--network", text, networkUser, networkNone)
 		}),
-		egress: optionalFlag(cmd, "egress", "POLICY", "what the VM may reach: a preset (all, none, packages, ai), rules separated by ;, or @FILE (default all, or network.egress)", a.policyFile),
+		egress: optionalFlag(cmd, "egress", "POLICY", "what the VM may reach: all, none, packages, ai, a list of rules, or @FILE; see 'banger vm egress --help'"+fromConfig("network.egress", ""), a.policyFile),
 		publish: publishFlag(cmd,
-			"publish a guest port on the host, as [ADDR:]`HOST:GUEST`[/udp]; repeatable"),
+			"publish a guest port on the host as `[ADDR:]HOST:GUEST`[/udp] (repeatable)"),
 	}
-	f.ports = optionalFlag(cmd, "ports", "WHICH", "listeners that appear on this host by themselves: all (default), shared (not those on the VM's loopback), none", func(text string) (string, error) {
+	f.ports = optionalFlag(cmd, "ports", "WHICH", "guest ports to forward to this host automatically: all, shared (all but those on the guest's loopback) or none"+fromConfig("network.ports", ""), func(text string) (string, error) {
 		return oneOf("--ports", text, portsAll, portsShared, portsNone)
 	})
 	complete(cmd, "ports", portsAll, portsShared, portsNone)
@@ -68,8 +68,8 @@ func (a *App) networkFlags(cmd *cobra.Command) networkFlags {
 func (f networkFlags) apply(req *api.CreateVM) error {
 	if f.network.or("") == networkNone && f.egress.value != nil {
 		return &usageError{
-			message: "--network none and --egress exclude each other: without a network there is nothing to reach",
-			hint:    "leave one of them out",
+			message: "--network none and --egress cannot be used together",
+			hint:    "remove one of them",
 		}
 	}
 	req.Network, req.Egress, req.Publish = f.network.value, f.egress.value, f.publish.list
@@ -106,8 +106,8 @@ func (p *publishes) Set(text string) error {
 		return o.HostPort == one.HostPort && o.HostAddress == one.HostAddress && o.Proto == one.Proto
 	}
 	if one.HostPort != 0 && slices.ContainsFunc(p.list, taken) {
-		return fault.New(fault.Invalid, "--publish %s: port %d of the host is published already", text, one.HostPort).
-			WithHint("choose another HOSTPORT, or 0 for any free one")
+		return fault.New(fault.Invalid, "--publish %s: host port %d is already published", text, one.HostPort).
+			WithHint("use another host port, or 0 for any free port")
 	}
 	p.list = append(p.list, one)
 	return nil
@@ -130,7 +130,7 @@ func (p *publishes) all() *[]api.Publish {
 func parsePublish(text string) (api.Publish, error) {
 	bad := func(why string) (api.Publish, error) {
 		return api.Publish{}, fault.New(fault.Invalid, "--publish %q: %s", text, why).
-			WithHint("--publish 8080:80, --publish 127.0.0.1:5353:53/udp, or --publish [::1]:0:80")
+			WithHint("use, for example, --publish 8080:80, --publish 127.0.0.1:5353:53/udp or --publish [::1]:0:80")
 	}
 	rest, proto, err := cutProto(text)
 	if err != nil {
@@ -147,7 +147,7 @@ func parsePublish(text string) (api.Publish, error) {
 		}
 		p.HostAddress, words = addr.String(), words[1:]
 	default:
-		return bad("it is not of the form [HOSTADDR:]HOSTPORT:GUESTPORT[/udp]")
+		return bad("it is not in the form [ADDR:]HOST:GUEST[/udp]")
 	}
 	if p.HostPort, err = parsePort(words[0], true); err != nil {
 		return bad(err.Error())
@@ -178,7 +178,7 @@ func cutProto(text string) (rest, proto string, err error) {
 	case proto == protoTCP || proto == protoUDP:
 		return rest, proto, nil
 	default:
-		return "", "", errors.New(quote(proto) + " is neither tcp nor udp")
+		return "", "", errors.New(quote(proto) + " is not tcp or udp")
 	}
 }
 
@@ -220,7 +220,7 @@ func parsePort(text string, choose bool) (int, error) {
 	}
 	n, err := strconv.ParseUint(text, 10, 16)
 	if err != nil || n == 0 && !choose {
-		return 0, errors.New(quote(text) + " is not a port")
+		return 0, errors.New(quote(text) + " is not a valid port")
 	}
 	return int(n), nil
 }
@@ -235,7 +235,7 @@ func (a *App) policyFile(text string) (string, error) {
 			if errors.Is(err, fs.ErrPermission) {
 				code = fault.PermissionDenied
 			}
-			return "", fault.Wrap(code, err, "the policy in %q cannot be read", path)
+			return "", fault.Wrap(code, err, "cannot read the policy in %q", path)
 		}
 		defer func() { _ = file.Close() }()
 		return readPolicy(file, path)
@@ -255,10 +255,10 @@ func (a *App) policy(text string) (string, error) {
 func readPolicy(r io.Reader, from string) (string, error) {
 	data, err := io.ReadAll(io.LimitReader(r, egress.MaxText+1))
 	if err != nil {
-		return "", fault.Wrap(fault.Invalid, err, "the policy in %q cannot be read", from)
+		return "", fault.Wrap(fault.Invalid, err, "cannot read the policy in %q", from)
 	}
 	if len(data) > egress.MaxText {
-		return "", fault.New(fault.Invalid, "the policy in %q has more than %d bytes", from, egress.MaxText)
+		return "", fault.New(fault.Invalid, "the policy in %q is larger than %d bytes", from, egress.MaxText)
 	}
 	_, err = egress.Parse(string(data))
 	return string(data), err

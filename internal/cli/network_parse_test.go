@@ -85,7 +85,7 @@ func TestRuleText(t *testing.T) {
 
 func TestARuleIsForNoURL(t *testing.T) {
 	_, err := ruleText("deny", []string{"http://evil.example/x"})
-	if fault.CodeOf(err) != fault.Invalid || !strings.Contains(err.Error(), "http://evil.example/x") || fault.HintOf(err).String() != "name the host: evil.example" {
+	if fault.CodeOf(err) != fault.Invalid || !strings.Contains(err.Error(), "http://evil.example/x") || fault.HintOf(err).String() != "use the host name: evil.example" {
 		t.Errorf("%v, %q", err, fault.HintOf(err).String())
 	}
 }

@@ -30,12 +30,12 @@ func follow(ctx context.Context, c *client.Client, show stages, begin func(conte
 
 func cancelAndWait(ctx context.Context, c *client.Client, show stages, op api.Operation) (api.Operation, error) {
 	if _, err := c.CancelOperation(ctx, op.ID); err != nil {
-		return op, fmt.Errorf("cancel the operation %s: %w", op.ID, err)
+		return op, fmt.Errorf("cannot cancel the operation %s: %w", op.ID, err)
 	}
 	last, err := c.Wait(ctx, op.ID, show.update)
 	if err == nil {
 		// It ended well before the request to cancel reached it.
-		return last, fault.New(fault.Canceled, "interrupted, but %s was done already", op.Kind)
+		return last, fault.New(fault.Canceled, "interrupted, but %s was already done", op.Kind)
 	}
 	return last, err
 }
@@ -47,7 +47,7 @@ func result[T any](op api.Operation) (T, error) {
 		return out, fault.New(fault.Internal, "the operation %s (%s) has no result", op.ID, op.Kind)
 	}
 	if err := json.Unmarshal(op.Result, &out); err != nil {
-		return out, fault.Wrap(fault.Internal, err, "the result of %s is not of this API", op.Kind)
+		return out, fault.Wrap(fault.Internal, err, "cannot read the result of %s", op.Kind)
 	}
 	return out, nil
 }

@@ -44,7 +44,7 @@ const formatKind = "FORMAT"
 // formatFlag adds -o to cmd.
 func formatFlag(cmd *cobra.Command) *format {
 	f := format(formatTable)
-	cmd.Flags().VarP(&f, "output", "o", "`FORMAT` of the output: table, json, yaml or name")
+	cmd.Flags().VarP(&f, "output", "o", "output `FORMAT`: table, json, yaml or name")
 	complete(cmd, "output", formatTable, formatJSON, formatYAML, formatName)
 	return &f
 }
@@ -52,7 +52,7 @@ func formatFlag(cmd *cobra.Command) *format {
 // listFormatFlag adds -o and -q to cmd, which lists. Of several the last holds.
 func listFormatFlag(cmd *cobra.Command) *format {
 	f := formatFlag(cmd)
-	cmd.Flags().BoolFuncP("quiet", "q", "print only names (-o name)", func(value string) error {
+	cmd.Flags().BoolFuncP("quiet", "q", "print only names, as -o name does", func(value string) error {
 		quiet, err := strconv.ParseBool(value)
 		if quiet {
 			*f = formatName

@@ -47,7 +47,7 @@ func (o *runOptions) take(cmd *cobra.Command, given []string, hasImage func() bo
 		o.path = word
 	case looksLikePath(word):
 		o.command = rest
-		return fault.New(fault.Invalid, "%s: no such directory", word).WithHint("name a git work tree or an image, and then the command")
+		return fault.New(fault.Invalid, "%s: no such directory", word).WithHint("give a git work tree or an image, then the command")
 	case hasImage():
 		rest = append([]string{word}, rest...)
 	default:
@@ -69,11 +69,11 @@ func (o *runOptions) takeCommand(cmd *cobra.Command, command []string, dash bool
 	o.command = command
 	switch {
 	case len(command) == 0 && dash:
-		return usagef(cmd, "there is no command after --")
+		return usagef(cmd, "no command after --")
 	case len(command) == 0 && o.remove:
-		return usagef(cmd, "--rm deletes the VM when CMD ends, and there is no CMD")
+		return usagef(cmd, "--rm needs a CMD: it deletes the VM when CMD ends")
 	case o.noWorkspace && o.path != "":
-		return &usageError{message: "PATH " + quote(o.path) + " and --no-workspace exclude each other", hint: "leave one of them out"}
+		return &usageError{message: "PATH " + quote(o.path) + " and --no-workspace cannot be used together", hint: "remove one of them"}
 	}
 	return nil
 }
@@ -94,7 +94,7 @@ func (o *runOptions) request(a *App, w *api.Workspace, below string) (api.Exec, 
 }
 
 func errNoTerminal() error {
-	return fault.New(fault.Invalid, "-t needs a terminal, and stdin is not one").WithHint("leave out -t; -i alone passes stdin")
+	return fault.New(fault.Invalid, "-t needs a terminal, but stdin is not a terminal").WithHint("use -i instead of -t to pass stdin")
 }
 
 // source is the work tree that becomes the VM's workspace, and the place below its
@@ -115,7 +115,7 @@ func (o *runOptions) source() (top, below string, err error) {
 	top = gitRoot(dir)
 	if top == "" && o.path != "" {
 		return "", "", fault.New(fault.Invalid, "%s is not in a git work tree", o.path).
-			WithHint("`git init` makes it one; or, if you mean the image: --image %s", o.path)
+			WithHint("run `git init` there; or, if you mean the image, use --image %s", o.path)
 	}
 	if top == "" {
 		return "", "", nil

@@ -16,10 +16,10 @@ import (
 const whichSession = "the NAME of a VM and a SESSION"
 
 func (a *App) sessionCommand() *cobra.Command {
-	return a.group("session", "Manage persistent (detachable) sessions",
-		"A session is a command that belongs to the VM and not to a connection: it keeps running when you detach, when the\n"+
-			"daemon is replaced, and when this program dies. What it writes is kept in the VM (4 MiB of each stream, or --keep).\n"+
-			"It ends with its VM. SESSION is its name, or a unique prefix of its id.",
+	return a.group("session", "Manage long-lived commands that survive disconnects",
+		"Manage sessions: commands in a VM that keep running when you disconnect, detach or upgrade banger. A session ends with\n"+
+			"its VM. The VM keeps the latest output of each session.\n\n"+
+			"SESSION is the name of a session, or a unique prefix of its ID.",
 		a.sessionStartCommand(), a.sessionListCommand(), a.sessionShowCommand(), a.sessionLogsCommand(), a.sessionAttachCommand(),
 		a.sessionSendCommand(), a.sessionStopCommand(), a.sessionKillCommand(), a.sessionWaitCommand(), a.sessionRemoveCommand(),
 	)
@@ -84,7 +84,7 @@ func sessionFields(size func(int64) string) []column[api.Session] {
 		if n == 0 {
 			return ""
 		}
-		return " (the oldest " + size(n) + " are not kept)"
+		return " (the oldest " + size(n) + " were discarded)"
 	}
 	return []column[api.Session]{
 		{head: "name", cell: func(s api.Session) string { return s.Name }},
@@ -138,8 +138,9 @@ func clipText(text string, most int) string {
 func (a *App) sessionListCommand() *cobra.Command {
 	var f *format
 	cmd := &cobra.Command{
-		Use: "list NAME", Aliases: []string{"ls"}, Short: "List a VM's sessions",
-		Args: args(1, 1, "the NAME of a VM"), ValidArgsFunction: a.vmNames(1),
+		Use: "list NAME", Aliases: []string{"ls"}, Short: "List the sessions of a VM",
+		Example: "  banger vm session list box\n  banger vm session list box -o json",
+		Args:    args(1, 1, "the NAME of a VM"), ValidArgsFunction: a.vmNames(1),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			c, err := a.daemon(cmd.Context())
 			if err != nil {
@@ -157,12 +158,12 @@ func (a *App) sessionListCommand() *cobra.Command {
 }
 
 // sessionVerb is a verb on one session, whose answer is that session.
-func (a *App) sessionVerb(use, short string, states []string, show func(f format, s api.Session) error,
+func (a *App) sessionVerb(use, short, example string, states []string, show func(f format, s api.Session) error,
 	do func(ctx context.Context, c *client.Client, vm, name string) (api.Session, error),
 ) *cobra.Command {
 	var f *format
 	cmd := &cobra.Command{
-		Use: use, Short: short, Args: args(2, 2, whichSession), ValidArgsFunction: a.sessionNames(states...),
+		Use: use, Short: short, Example: example, Args: args(2, 2, whichSession), ValidArgsFunction: a.sessionNames(states...),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			c, err := a.daemon(cmd.Context())
 			if err != nil {
@@ -190,7 +191,8 @@ func (a *App) did(did string) func(format, api.Session) error {
 }
 
 func (a *App) sessionShowCommand() *cobra.Command {
-	return a.sessionVerb("show NAME SESSION", "Show session details", nil,
+	return a.sessionVerb("show NAME SESSION", "Show details of a session",
+		"  banger vm session show box agent\n  banger vm session show box agent -o json", nil,
 		func(f format, s api.Session) error { return sessionView(time.Now()).show(a, f, s) },
 		func(ctx context.Context, c *client.Client, vm, name string) (api.Session, error) {
 			return c.GetSession(ctx, vm, name)
@@ -199,19 +201,22 @@ func (a *App) sessionShowCommand() *cobra.Command {
 
 func (a *App) sessionStopCommand() *cobra.Command {
 	var timeout *optional[float64]
-	cmd := a.sessionVerb("stop NAME SESSION", "Stop a session: send SIGTERM to its process group, and SIGKILL after a timeout", []string{sessionRunning},
+	cmd := a.sessionVerb("stop NAME SESSION", "Stop a session",
+		"  banger vm session stop box agent\n  banger vm session stop box agent --timeout 30", []string{sessionRunning},
 		a.did("stopped"),
 		func(ctx context.Context, c *client.Client, vm, name string) (api.Session, error) {
 			return c.StopSession(ctx, vm, name, api.StopSession{TimeoutSeconds: timeout.value})
 		})
+	cmd.Long = "Stop a session: send SIGTERM to its process group, and SIGKILL after a timeout."
 	timeout = timeoutFlag(cmd)
-	cmd.Flags().Lookup("timeout").Usage = "seconds to wait before SIGKILL (default 10)"
+	cmd.Flags().Lookup("timeout").Usage = "time to wait before SIGKILL (default 10)"
 	return cmd
 }
 
 func (a *App) sessionKillCommand() *cobra.Command {
 	var signal *optional[string]
-	cmd := a.sessionVerb("kill NAME SESSION", "Send a signal to a session's process group", []string{sessionRunning},
+	cmd := a.sessionVerb("kill NAME SESSION", "Send a signal to the process group of a session",
+		"  banger vm session kill box agent\n  banger vm session kill box agent --signal INT", []string{sessionRunning},
 		func(f format, s api.Session) error {
 			if f == formatTable {
 				return nil
@@ -221,12 +226,13 @@ func (a *App) sessionKillCommand() *cobra.Command {
 		func(ctx context.Context, c *client.Client, vm, name string) (api.Session, error) {
 			return c.KillSession(ctx, vm, name, api.KillSession{Signal: signal.or("")})
 		})
-	signal = optionalFlag(cmd, "signal", "SIG", "signal, a name or number (default KILL)", parseSignal)
+	signal = optionalFlag(cmd, "signal", "SIGNAL", "signal to send, by name or number (default KILL)", parseSignal)
 	return cmd
 }
 
 func (a *App) sessionWaitCommand() *cobra.Command {
-	cmd := a.sessionVerb("wait NAME SESSION", "Wait until a session ends, and print its exit code", []string{sessionRunning},
+	cmd := a.sessionVerb("wait NAME SESSION", "Wait until a session ends and print its exit code",
+		"  banger vm session wait box agent\n  banger vm session wait box agent -o json", []string{sessionRunning},
 		func(f format, s api.Session) error {
 			if f != formatTable {
 				return sessionView(time.Now()).show(a, f, s)
@@ -239,21 +245,22 @@ func (a *App) sessionWaitCommand() *cobra.Command {
 		func(ctx context.Context, c *client.Client, vm, name string) (api.Session, error) {
 			return c.WaitSession(ctx, vm, name)
 		})
-	cmd.Long = "Wait until a session ends, and print its exit code: 128 plus the signal number if a signal ended it.\n" +
-		"The exit status is 0 whatever the code is, and 4 if the session was lost."
+	cmd.Long = "Wait until a session ends and print its exit code: 128 plus the signal number if a signal ended it.\n\n" +
+		"The exit status of this command is 0 for any exit code, and 4 if the session was lost."
 	return cmd
 }
 
 func (a *App) sessionRemoveCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "delete NAME SESSION...", Aliases: []string{"rm"}, Short: "Remove ended sessions and their output",
-		Args: args(2, -1, whichSession), ValidArgsFunction: a.sessionNames(),
+		Use: "delete NAME SESSION...", Aliases: []string{"rm"}, Short: "Delete ended sessions and their output",
+		Example: "  banger vm session delete box agent\n  banger vm session rm box build test",
+		Args:    args(2, -1, whichSession), ValidArgsFunction: a.sessionNames(),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			c, err := a.daemon(cmd.Context())
 			if err != nil {
 				return err
 			}
-			return a.sideBySide(given[1:], "removed", func(name string) error {
+			return a.sideBySide(given[1:], "deleted", func(name string) error {
 				return c.RemoveSession(cmd.Context(), given[0], name)
 			})
 		},

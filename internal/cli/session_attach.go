@@ -25,23 +25,23 @@ type sessionAttachFlags struct {
 func (a *App) sessionAttachCommand() *cobra.Command {
 	var flags sessionAttachFlags
 	cmd := &cobra.Command{
-		Use:   "attach NAME SESSION",
-		Short: "Attach to a session",
-		Long: "Attach to a session: to its stdin, stdout and stderr, or to its terminal. Earlier output is printed first.\n" +
-			"To detach, press the detach key (ctrl-] by default; see --detach-keys, and detach_keys in config.toml) in a\n" +
-			"terminal, or Ctrl-C with pipes. The session keeps running. If the connection breaks, banger attaches again\n" +
-			"without losing or repeating output. One client can write at a time; any number can read.\n\n" +
-			"If stdin is a pipe or a file, its end ends the session's input, unless --keep-stdin-open is given.\n" +
+		Use:     "attach NAME SESSION",
+		Short:   "Attach to a session",
+		Example: "  banger vm session attach box agent\n  banger vm session attach box agent --read-only",
+		Long: "Attach to the terminal of a session, or to its stdin, stdout and stderr. Earlier output is printed first.\n\n" +
+			"To detach, press ctrl-] in a terminal, or Ctrl-C with pipes. The session keeps running. If the connection breaks,\n" +
+			"banger attaches again without losing output. One client can write at a time; any number can read.\n\n" +
+			"If stdin is a pipe or a file, the session's stdin is closed at its end, unless you give --keep-stdin-open.\n" +
 			"The exit status is that of the command.",
 		Args: args(2, 2, whichSession), ValidArgsFunction: a.sessionNames(sessionRunning),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			return a.sessionAttach(cmd.Context(), given[0], given[1], flags)
 		},
 	}
-	cmd.Flags().BoolVar(&flags.readOnly, "read-only", false, "do not write to the session")
-	cmd.Flags().BoolVar(&flags.keepStdin, "keep-stdin-open", false, "keep the session's input open when stdin ends")
-	cmd.Flags().StringVar(&flags.keys, "detach-keys", "", "`KEYS` that detach, such as ctrl-] or ctrl-p,ctrl-q (default ctrl-], or detach_keys)")
-	flags.since = optionalFlag(cmd, "since-offset", "N", "begin at byte N of stdout (default: the oldest that is kept)", parseOffset)
+	cmd.Flags().BoolVar(&flags.readOnly, "read-only", false, "only watch; do not write to the session")
+	cmd.Flags().BoolVar(&flags.keepStdin, "keep-stdin-open", false, "keep the session's stdin open at the end of the input")
+	cmd.Flags().StringVar(&flags.keys, "detach-keys", "", "`KEYS` that detach, such as ctrl-p,ctrl-q"+fromConfig("detach_keys", ""))
+	flags.since = optionalFlag(cmd, "since-offset", "N", "start at byte N of stdout (default: the oldest kept)", parseOffset)
 	return cmd
 }
 
@@ -66,7 +66,7 @@ func (a *App) sessionAttach(ctx context.Context, vm, name string, flags sessionA
 		if at.welcome = "attached to " + sess.Name; flags.readOnly {
 			at.welcome = "watching " + sess.Name
 		}
-		at.welcome += "; " + keysText + " detaches"
+		at.welcome += "; press " + keysText + " to detach"
 		a.signals.outlive()
 		before, err := term.MakeRaw(int(a.In.Fd()))
 		if err != nil {
@@ -209,7 +209,7 @@ func (at *attached) lost(stream agentrpc.Stream, n int64) {
 
 func (at *attached) broken(error) {
 	if isTerminal(at.app.Err) {
-		at.say("[banger: the connection broke; attaching again]")
+		at.say("[banger: connection lost; attaching again]")
 	}
 }
 

@@ -22,24 +22,26 @@ type sessionLogsFlags struct {
 func (a *App) sessionLogsCommand() *cobra.Command {
 	var flags sessionLogsFlags
 	cmd := &cobra.Command{
-		Use: "logs NAME SESSION", Short: "Print the output of a session, on stdout and stderr",
-		Args: args(2, 2, whichSession), ValidArgsFunction: a.sessionNames(),
+		Use: "logs NAME SESSION", Short: "Print the output of a session",
+		Long:    "Print the output of a session: its stdout on stdout, its stderr on stderr.",
+		Example: "  banger vm session logs box agent\n  banger vm session logs box agent -f --stderr",
+		Args:    args(2, 2, whichSession), ValidArgsFunction: a.sessionNames(),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			return a.sessionLogs(cmd.Context(), given[0], given[1], flags)
 		},
 	}
-	cmd.Flags().BoolVarP(&flags.follow, "follow", "f", false, "follow output")
-	cmd.Flags().BoolVar(&flags.stdout, "stdout", false, "only its stdout")
-	cmd.Flags().BoolVar(&flags.stderr, "stderr", false, "only its stderr")
+	cmd.Flags().BoolVarP(&flags.follow, "follow", "f", false, "follow the output")
+	cmd.Flags().BoolVar(&flags.stdout, "stdout", false, "print only stdout")
+	cmd.Flags().BoolVar(&flags.stderr, "stderr", false, "print only stderr")
 	rawFlag(cmd, &flags.raw)
-	flags.since = optionalFlag(cmd, "since-offset", "N", "begin at byte N of the stream (default: the oldest that is kept)", parseOffset)
+	flags.since = optionalFlag(cmd, "since-offset", "N", "start at byte N of the stream (default: the oldest kept)", parseOffset)
 	return cmd
 }
 
 func parseOffset(text string) (int64, error) {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < 0 {
-		return 0, fault.New(fault.Invalid, "--since-offset %q is not an offset", text).WithHint("--since-offset 0")
+		return 0, fault.New(fault.Invalid, "--since-offset %q is not a valid offset", text).WithHint("use a number of bytes, such as --since-offset 0")
 	}
 	return n, nil
 }
@@ -98,5 +100,5 @@ func streamName(stream agentrpc.Stream) string {
 
 // sayLost tells of output that is kept no more.
 func (a *App) sayLost(stream agentrpc.Stream, n int64) {
-	a.say("banger: " + strconv.FormatInt(n, 10) + " bytes of " + streamName(stream) + " are missing here: they were discarded")
+	a.say("banger: " + strconv.FormatInt(n, 10) + " bytes of " + streamName(stream) + " were discarded")
 }

@@ -30,18 +30,20 @@ type sessionSendFlags struct {
 func (a *App) sessionSendCommand() *cobra.Command {
 	var flags sessionSendFlags
 	cmd := &cobra.Command{
-		Use:   "send NAME SESSION [--file FILE | TEXT] [--newline] [--eof]",
-		Short: "Write to a session's stdin",
-		Long: "Write to a session's stdin, attached or not. Up to 64 KiB arrive in one piece; more is sent in pieces of that\n" +
-			"size, as fast as the command reads them.",
+		Use:   "send NAME SESSION [TEXT] [FLAGS]",
+		Short: "Write to the stdin of a session",
+		Long: "Write TEXT or a file to the stdin of a session. You need not be attached. Up to 64 KiB is written at once; more is\n" +
+			"written in 64 KiB pieces, as fast as the command reads.",
+		Example: `  banger vm session send box agent "run the tests" --newline
+  banger vm session send box agent --file prompt.txt --eof`,
 		DisableFlagsInUseLine: true,
 		Args:                  args(2, 3, whichSession+", and a TEXT"), ValidArgsFunction: a.sessionNames(sessionRunning),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			if len(given) != 3 && flags.file == "" && !flags.eof && !flags.newline {
-				return usagef(cmd, "%s needs a TEXT or a --file", cmd.CommandPath())
+				return usagef(cmd, "%s needs a TEXT or --file", cmd.CommandPath())
 			}
 			if len(given) == 3 && flags.file != "" {
-				return usagef(cmd, "TEXT and --file exclude each other")
+				return usagef(cmd, "TEXT and --file cannot be used together")
 			}
 			text := ""
 			if len(given) == 3 {
@@ -50,9 +52,9 @@ func (a *App) sessionSendCommand() *cobra.Command {
 			return a.sessionSend(cmd.Context(), given[0], given[1], text, flags)
 		},
 	}
-	cmd.Flags().StringVar(&flags.file, "file", "", "send the contents of `FILE`; - is stdin")
+	cmd.Flags().StringVar(&flags.file, "file", "", "send the contents of `FILE`, or - for stdin")
 	cmd.Flags().BoolVar(&flags.newline, "newline", false, "append a newline")
-	cmd.Flags().BoolVar(&flags.eof, "eof", false, "then close the input (on a terminal: send ^D)")
+	cmd.Flags().BoolVar(&flags.eof, "eof", false, "close stdin afterwards (on a terminal: send Ctrl-D)")
 	return cmd
 }
 
@@ -68,7 +70,7 @@ func (a *App) sessionSend(ctx context.Context, vm, name, text string, flags sess
 	in := a.In
 	if flags.file != "-" {
 		if in, err = os.Open(flags.file); err != nil {
-			return fault.Wrap(fault.Invalid, err, "read what to send")
+			return fault.Wrap(fault.Invalid, err, "cannot read the input")
 		}
 		defer func() { _ = in.Close() }()
 	}
@@ -83,7 +85,7 @@ func (a *App) sessionSend(ctx context.Context, vm, name, text string, flags sess
 		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 			return sendAll(piece[:n], flags, send)
 		default:
-			return fault.Wrap(fault.Invalid, err, "read what to send")
+			return fault.Wrap(fault.Invalid, err, "cannot read the input")
 		}
 	}
 }
@@ -121,7 +123,7 @@ func patient(ctx context.Context, send func([]byte, bool) error) func([]byte, bo
 			err = send(p, eof)
 		}
 		if err != nil && sent > 0 {
-			return fault.Wrap(fault.CodeOf(err), err, "after %d bytes", sent).WithHint("what was sent before stays sent")
+			return fault.Wrap(fault.CodeOf(err), err, "the session took only %d bytes", sent).WithHint("those bytes cannot be taken back")
 		}
 		sent += len(p)
 		return err

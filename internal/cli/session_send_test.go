@@ -35,7 +35,7 @@ func TestALongInputWaitsForItsReader(t *testing.T) {
 			t.Errorf("a reader that is slow: %v", err)
 		}
 		frees = time.Now().Add(time.Hour)
-		if err := send([]byte("ghi"), true); !errors.Is(err, fault.Busy) || !strings.Contains(err.Error(), "after 6 bytes") {
+		if err := send([]byte("ghi"), true); !errors.Is(err, fault.Busy) || !strings.Contains(err.Error(), "took only 6 bytes") {
 			t.Errorf("a reader that has stopped: %v; want Busy, after 6 bytes", err)
 		}
 	})

@@ -25,13 +25,13 @@ type sessionStartFlags struct {
 func (a *App) sessionStartCommand() *cobra.Command {
 	var flags sessionStartFlags
 	cmd := &cobra.Command{
-		Use:   "start NAME [--name SESSION] [--pipe|--tty] [-w DIR] [-e K=V] [--require CMD,...] [--] CMD [ARG...]",
-		Short: "Start a command in the background",
-		Long: "Start a command in a VM. It keeps running when you disconnect. The working directory, the command and the\n" +
-			"commands of --require must exist; otherwise the session is kept as failed, with the reason.",
+		Use:   "start NAME [FLAGS] [--] CMD [ARG...]",
+		Short: "Start a command as a session",
+		Long: "Start a command in a VM that keeps running when you disconnect.\n\n" +
+			"If the command, its working directory or a command of --require does not exist, the session is kept in the state\n" +
+			"\"failed\" with the reason.",
 		Example: `  banger vm session start box --name agent --tty -w /root/repo -- claude
-  banger vm session start box --name rpc --require node -- node server.js
-  banger vm session attach box agent`,
+  banger vm session start box --name rpc --require node -- node server.js`,
 		DisableFlagsInUseLine: true,
 		ValidArgsFunction:     a.vmNames(1, vmRunning),
 		RunE: func(cmd *cobra.Command, given []string) error {
@@ -47,14 +47,14 @@ func (a *App) sessionStartCommand() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.SetInterspersed(false)
-	f.StringVar(&flags.name, "name", "", "`NAME` of the session (default: made from the command)")
-	f.BoolVar(&flags.pipe, "pipe", false, "stdin, stdout and stderr are three pipes (the default)")
-	f.BoolVarP(&flags.tty, "tty", "t", false, "give the command a terminal")
-	f.StringVarP(&flags.dir, "workdir", "w", "", "`DIR` in the guest to run it in")
-	f.StringVarP(&flags.user, "user", "u", "", "`USER` to run it as: a name, a uid, or uid:gid (default root)")
-	f.StringSliceVar(&flags.require, "require", nil, "`COMMANDS` that must be found in the guest first, separated by commas")
+	f.StringVar(&flags.name, "name", "", "`NAME` of the session (default: generated from the command)")
+	f.BoolVar(&flags.pipe, "pipe", false, "use pipes for stdin, stdout and stderr (default)")
+	f.BoolVarP(&flags.tty, "tty", "t", false, "allocate a terminal")
+	f.StringVarP(&flags.dir, "workdir", "w", "", "run in this `DIR` of the guest (default: the image's working directory)")
+	f.StringVarP(&flags.user, "user", "u", "", "`USER` to run the command as: a name, UID or UID:GID (default root)")
+	f.StringSliceVar(&flags.require, "require", nil, "`COMMANDS` that must exist in the guest, separated by commas")
 	flags.env = a.envFlag(cmd)
-	flags.keep = optionalFlag(cmd, "keep", "SIZE", "how much of each output stream is kept in the guest (default 4MiB)", parseKeep)
+	flags.keep = optionalFlag(cmd, "keep", "SIZE", "how much of each output stream to keep in the guest (default 4MiB)", parseKeep)
 	flags.format = formatFlag(cmd)
 	return cmd
 }
@@ -62,7 +62,7 @@ func (a *App) sessionStartCommand() *cobra.Command {
 func parseKeep(text string) (int64, error) {
 	n, err := config.ParseSize(text)
 	if err != nil || n < 64<<10 || n > 64<<20 {
-		return 0, fault.New(fault.Invalid, "--keep %q is not a size from 64KiB to 64MiB", text).WithHint("--keep 16MiB")
+		return 0, fault.New(fault.Invalid, "--keep %q is not a size from 64KiB to 64MiB", text).WithHint("use, for example, --keep 16MiB")
 	}
 	return int64(n), nil
 }
@@ -73,13 +73,13 @@ func (f *sessionStartFlags) parse(cmd *cobra.Command, given []string) (name stri
 		return name, command, err
 	}
 	if f.tty && f.pipe {
-		return "", nil, usagef(cmd, "--pipe and --tty exclude each other")
+		return "", nil, usagef(cmd, "--pipe and --tty cannot be used together")
 	}
 	if cmd.Flags().Changed("name") && f.name == "" {
-		return "", nil, fault.New(fault.Invalid, "--name %q is not a valid session name", "").WithHint("leave --name out for one made from the command")
+		return "", nil, fault.New(fault.Invalid, "--name %q is not a valid session name", "").WithHint("omit --name to generate a name from the command")
 	}
 	if f.dir != "" && !strings.HasPrefix(f.dir, "/") {
-		return "", nil, fault.New(fault.Invalid, "-w %q is not an absolute path in the guest", f.dir).WithHint("-w /root")
+		return "", nil, fault.New(fault.Invalid, "-w %q is not an absolute path", f.dir).WithHint("use a path in the guest, such as -w /root")
 	}
 	return name, command, nil
 }
@@ -115,7 +115,7 @@ func (a *App) sessionStart(ctx context.Context, vm string, req api.StartSession,
 		return sessionView(time.Now()).show(a, f, sess)
 	}
 	if isTerminal(a.Err) {
-		a.say("banger vm session attach " + sess.VM + " " + sess.Name + "  attaches to it")
+		a.say("attach to it with: banger vm session attach " + sess.VM + " " + sess.Name)
 	}
 	return a.print("started " + sess.Name + "\n")
 }

@@ -17,17 +17,16 @@ import (
 func (a *App) sshConfigCommand() *cobra.Command {
 	var install, uninstall bool
 	cmd := &cobra.Command{
-		Use: "ssh-config", Short: "Print an SSH configuration to reach VMs as NAME.vm",
-		Long: "Print an SSH configuration with which ssh, scp, rsync, git and editors reach VMs as NAME.vm. The VM needs no network\n" +
-			"and no SSH server. --install adds a line to ~/.ssh/config that includes it.",
-		Example: `  banger ssh-config --install
-  ssh box.vm
-  rsync -a src/ box.vm:src/
-  git clone box.vm:repo`,
+		Use: "ssh-config", Short: "Set up ssh, scp, rsync and git for VMs",
+		Long: "Print an SSH configuration that lets ssh, scp, rsync, git and editors reach VMs as NAME.vm. The VM needs no network and\n" +
+			"no SSH server. Use --install to include it in ~/.ssh/config; then, for example, `rsync -a src/ box.vm:src/` works.",
+		Example: `  banger ssh-config --install && ssh box.vm
+  banger ssh-config --uninstall
+  banger ssh-config > banger.conf && ssh -F banger.conf box.vm`,
 		Args: args(0, 0, ""), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if install && uninstall {
-				return usagef(cmd, "--install and --uninstall exclude each other")
+				return usagef(cmd, "--install and --uninstall cannot be used together")
 			}
 			dirs, err := statedir.FromEnv()
 			if err != nil {
@@ -52,8 +51,8 @@ func (a *App) sshConfigCommand() *cobra.Command {
 			}
 		},
 	}
-	cmd.Flags().BoolVar(&install, "install", false, "include it from ~/.ssh/config")
-	cmd.Flags().BoolVar(&uninstall, "uninstall", false, "remove it from ~/.ssh/config")
+	cmd.Flags().BoolVar(&install, "install", false, "include the configuration in ~/.ssh/config")
+	cmd.Flags().BoolVar(&uninstall, "uninstall", false, "remove the configuration from ~/.ssh/config")
 	return cmd
 }
 
@@ -91,7 +90,7 @@ func (a *App) installSSHConfig(dirs statedir.Dirs, text string) error {
 		return err
 	}
 	if !changed {
-		return a.print(file + " includes " + dirs.SSHConfig() + " already; that was written anew\n")
+		return a.print(file + " already includes " + dirs.SSHConfig() + ", which was updated\n")
 	}
 	return a.print(file + " now includes " + dirs.SSHConfig() + "\n\nlog in    ssh NAME.vm\nundo it   banger ssh-config --uninstall\n")
 }
@@ -118,7 +117,7 @@ func (a *App) userSSHConfig() (string, error) {
 		return "", err
 	}
 	if u, err := user.LookupId(strconv.Itoa(os.Getuid())); err == nil && filepath.Clean(u.HomeDir) != filepath.Clean(home) {
-		a.say("note: ssh reads " + filepath.Join(u.HomeDir, ".ssh/config") + ", the home directory of " + u.Username + ", and not HOME; use ssh -F")
+		a.say("note: ssh reads " + filepath.Join(u.HomeDir, ".ssh/config") + ", not $HOME/.ssh/config; use ssh -F")
 	}
 	return filepath.Join(home, ".ssh", "config"), nil
 }

@@ -20,8 +20,9 @@ type versions struct {
 func (a *App) versionCommand() *cobra.Command {
 	var f *format
 	cmd := &cobra.Command{
-		Use: "version", Short: "Print the versions of banger and of the running daemon",
-		Args: args(0, 0, ""), ValidArgsFunction: cobra.NoFileCompletions,
+		Use: "version", Short: "Print the versions of banger and the daemon",
+		Example: "  banger version\n  banger version -o json",
+		Args:    args(0, 0, ""), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.version(cmd.Context(), *f) },
 	}
 	f = formatFlag(cmd)

@@ -28,7 +28,9 @@ func (a *App) eachVMAtOnce(ctx context.Context, names []string, did string, call
 func (a *App) vmPauseCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:               "pause NAME...",
-		Short:             "Pause VMs (suspend vCPUs, keep memory)",
+		Short:             "Pause VMs (memory is kept)",
+		Long:              "Pause VMs: stop their vCPUs and keep their memory. `banger vm resume` continues them.",
+		Example:           "  banger vm pause box\n  banger vm pause web db",
 		Args:              args(1, -1, "the NAME of a VM"),
 		ValidArgsFunction: a.vmNames(-1, vmRunning),
 		RunE: func(cmd *cobra.Command, names []string) error {
@@ -43,6 +45,7 @@ func (a *App) vmResumeCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:               "resume NAME...",
 		Short:             "Resume paused VMs",
+		Example:           "  banger vm resume box\n  banger vm resume web db",
 		Args:              args(1, -1, "the NAME of a VM"),
 		ValidArgsFunction: a.vmNames(-1, vmPaused),
 		RunE: func(cmd *cobra.Command, names []string) error {
@@ -56,9 +59,11 @@ func (a *App) vmResumeCommand() *cobra.Command {
 func (a *App) vmKillCommand() *cobra.Command {
 	var sig *optional[string]
 	cmd := &cobra.Command{
-		Use:               "kill NAME...",
-		Short:             "Send a signal to the VMM process of VMs",
-		Long:              "Send a signal (default KILL) to the VMM process of VMs. The guest gets no notice.",
+		Use:     "kill NAME...",
+		Short:   "Kill VMs, or send a signal to their VMM process",
+		Example: "  banger vm kill box\n  banger vm kill --signal TERM web db",
+		Long: "Send a signal to the VMM process of VMs. The guest is not told, so it cannot write its data to disk first.\n" +
+			"Use `banger vm stop` to shut a VM down.",
 		Args:              args(1, -1, "the NAME of a VM"),
 		ValidArgsFunction: a.vmNames(-1, vmRunning, vmPaused, vmStarting, vmStopping),
 		RunE: func(cmd *cobra.Command, names []string) error {
@@ -68,7 +73,7 @@ func (a *App) vmKillCommand() *cobra.Command {
 			})
 		},
 	}
-	sig = optionalFlag(cmd, "signal", "SIGNAL", "name or number of the signal (default KILL)", parseSignal)
+	sig = optionalFlag(cmd, "signal", "SIGNAL", "signal to send, by name or number (default KILL)", parseSignal)
 	complete(cmd, "signal", "KILL", "TERM", "INT", "QUIT", "STOP", "CONT")
 	return cmd
 }
@@ -84,8 +89,9 @@ func (a *App) vmSetCommand() *cobra.Command {
 	var f *format
 	cmd := &cobra.Command{
 		Use:               "set NAME",
-		Short:             "Update VM settings (disks can only grow)",
-		Example:           "  banger vm set box --memory 4GiB --label team=",
+		Short:             "Change the settings of a VM",
+		Long:              "Change the settings of a stopped VM. You can also change the labels of a running one. A disk can only grow.",
+		Example:           "  banger vm set box --vcpu 2 --memory 2GiB\n  banger vm set box --disk 20GiB\n  banger vm set box --label team=blue --label old=",
 		Args:              args(1, 1, "the NAME of a VM"),
 		ValidArgsFunction: a.vmNames(1, vmStopped, vmFailed),
 		RunE: func(cmd *cobra.Command, given []string) error {
@@ -96,14 +102,14 @@ func (a *App) vmSetCommand() *cobra.Command {
 			return a.vmSet(cmd, given[0], req, *f)
 		},
 	}
-	name = optionalFlag(cmd, "name", "NAME", "new name", parseName)
-	vcpu = optionalFlag(cmd, "vcpu", "N", "virtual processors", parseVCPU)
-	memory = optionalFlag(cmd, "memory", "SIZE", "memory, as in 2GiB", parseMemory)
-	disk = optionalFlag(cmd, "disk", "SIZE", "disk, as in 16GiB; not less than it is", parseDisk)
-	labels = labelFlag(cmd, "set a label (`k=v`), or remove one (k=); repeatable")
-	publish = publishFlag(cmd, "replace what is published by `[HOSTADDR:]HOSTPORT:GUESTPORT[/udp]`; repeatable; empty: by nothing")
+	name = optionalFlag(cmd, "name", "NAME", "new name of the VM", parseName)
+	vcpu = optionalFlag(cmd, "vcpu", "N", "number of vCPUs", parseVCPU)
+	memory = optionalFlag(cmd, "memory", "SIZE", "memory size", parseMemory)
+	disk = optionalFlag(cmd, "disk", "SIZE", "disk size; not smaller than now", parseDisk)
+	labels = labelFlag(cmd, "set a label, or remove it with KEY= (repeatable)")
+	publish = publishFlag(cmd, "replace the published ports with `[ADDR:]HOST:GUEST`[/udp] (repeatable); an empty value unpublishes all")
 	env = a.envFlag(cmd)
-	cmd.Flags().StringArrayVar(&unset, "unset-env", nil, "remove the variable with this `KEY` from the guest's environment; repeatable")
+	cmd.Flags().StringArrayVar(&unset, "unset-env", nil, "remove the environment variable `KEY` (repeatable)")
 	f = formatFlag(cmd)
 	return cmd
 }
@@ -111,7 +117,7 @@ func (a *App) vmSetCommand() *cobra.Command {
 func (a *App) vmSet(cmd *cobra.Command, name string, req api.UpdateVM, f format) error {
 	if req.Name == nil && req.VCPU == nil && req.MemoryBytes == nil && req.DiskBytes == nil && req.Labels == nil && req.Publish == nil &&
 		len(req.Env) == 0 && len(req.UnsetEnv) == 0 {
-		return usagef(cmd, "%s %s: no flag was given, so there is nothing to change", cmd.CommandPath(), name)
+		return usagef(cmd, "%s %s: nothing to change", cmd.CommandPath(), name)
 	}
 	ctx := cmd.Context()
 	c, err := a.daemon(ctx)
@@ -129,6 +135,7 @@ func (a *App) vmPingCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:               "ping NAME",
 		Short:             "Check that the guest agent responds",
+		Example:           "  banger vm ping box\n  banger vm ping box && banger vm health box",
 		Args:              args(1, 1, "the NAME of a VM"),
 		ValidArgsFunction: a.vmNames(1, vmRunning),
 		RunE: func(cmd *cobra.Command, given []string) error {
@@ -143,10 +150,10 @@ func (a *App) vmPingCommand() *cobra.Command {
 			}
 			took := time.Duration(health.RoundTripNanos)
 			if !health.Ready {
-				return fault.New(fault.Unavailable, "%s answers in %s, but is not ready", given[0], took).
+				return fault.New(fault.Unavailable, "%s answered in %s but is not ready", given[0], took).
 					WithHint("banger vm logs %s", given[0])
 			}
-			return a.print(given[0] + " answers in " + took.Round(time.Microsecond).String() + "\n")
+			return a.print(given[0] + " answered in " + took.Round(time.Microsecond).String() + "\n")
 		},
 	}
 }

@@ -33,10 +33,11 @@ func parsePlace(text string) place {
 func (a *App) vmCopyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cp SRC DST",
-		Short: "Copy files and directories to or from a VM",
-		Long: "Copy files and directories, with modes, times and symbolic links, to or from a VM. One of SRC and DST is NAME:PATH;\n" +
-			"the other is a local path, or - for stdin or stdout. If DST is an existing directory, SRC is copied into it.\n" +
-			"Files are replaced atomically.",
+		Short: "Copy files between the host and a VM",
+		Long: "Copy a file or a directory to or from a VM. One of SRC and DST is NAME:PATH; the other is a path on the host, or - for\n" +
+			"stdin or stdout.\n\n" +
+			"Directories are copied recursively. Modes, times and symbolic links are kept. If DST is an existing directory, SRC is\n" +
+			"copied into it. Each file is replaced atomically.",
 		Example: `  banger vm cp ./src box:/root/
   banger vm cp box:/var/log/syslog .
   tar c . | banger vm cp - box:/tmp/src.tar`,
@@ -62,10 +63,10 @@ func (a *App) vmCopyCommand() *cobra.Command {
 func (a *App) vmCopy(cmd *cobra.Command, src, dst place) error {
 	switch {
 	case src.vm == "" && dst.vm == "":
-		return usagef(cmd, "neither %q nor %q is of the form NAME:path", src.path, dst.path)
+		return usagef(cmd, "neither %q nor %q names a VM (NAME:PATH)", src.path, dst.path)
 	case src.vm != "" && dst.vm != "":
 		return &usageError{
-			message: "one side must be on this host: " + src.vm + " and " + dst.vm + " are both VMs",
+			message: "cannot copy between two VMs (" + src.vm + " and " + dst.vm + ")",
 			hint:    "banger exec " + src.vm + " -- tar c -C DIR . | banger exec -i " + dst.vm + " -- tar x -C DIR",
 		}
 	}

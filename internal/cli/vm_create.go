@@ -30,14 +30,14 @@ func asIs(text string) (string, error) { return text, nil }
 func (a *App) vmSpecFlags(cmd *cobra.Command) vmSpecFlags {
 	f := vmSpecFlags{
 		name:   optionalFlag(cmd, "name", "NAME", "name of the VM (default: generated)", parseName),
-		image:  optionalFlag(cmd, "image", "IMAGE", "image: a name, or a reference with a tag, which is pulled if not local (default \"debian\", or vm.image)", a.absoluteRef),
-		kernel: optionalFlag(cmd, "kernel", "KERNEL", "kernel (default: the image's, vm.kernel, or the newest)", asIs),
-		vcpu:   optionalFlag(cmd, "vcpu", "N", "number of vCPUs (default 1, or vm.vcpu)", parseVCPU),
-		memory: optionalFlag(cmd, "memory", "SIZE", "memory size, such as 2GiB (default 512MiB, or vm.memory)", parseMemory),
-		disk:   optionalFlag(cmd, "disk", "SIZE", "disk size, such as 16GiB, thin-provisioned (default 8GiB, or vm.disk)", parseDisk),
-		init:   optionalFlag(cmd, "init", "MODE", "PID 1: the image's init (image), banger's agent (agent), or the image's if it has one (auto, the default)", parseInit),
+		image:  optionalFlag(cmd, "image", "IMAGE", "local image, or a reference such as debian:bookworm to pull"+fromConfig("vm.image", ""), a.absoluteRef),
+		kernel: optionalFlag(cmd, "kernel", "KERNEL", "kernel to boot"+fromConfig("vm.kernel", "the image's or the newest"), asIs),
+		vcpu:   optionalFlag(cmd, "vcpu", "N", "number of vCPUs"+fromConfig("vm.vcpu", ""), parseVCPU),
+		memory: optionalFlag(cmd, "memory", "SIZE", "memory size"+fromConfig("vm.memory", ""), parseMemory),
+		disk:   optionalFlag(cmd, "disk", "SIZE", "disk size, thin-provisioned"+fromConfig("vm.disk", ""), parseDisk),
+		init:   optionalFlag(cmd, "init", "MODE", "PID 1: image (the image's init), agent (banger's agent), or auto (the image's if it has one) (default auto)", parseInit),
 		env:    a.envFlag(cmd),
-		labels: labelFlag(cmd, "set a label (`k=v`); repeatable"),
+		labels: labelFlag(cmd, "set a label (repeatable)"),
 
 		networkFlags: a.networkFlags(cmd),
 	}
@@ -63,13 +63,13 @@ func (f vmSpecFlags) named(cmd *cobra.Command, given []string) error {
 	case len(given) == 0:
 		return nil
 	case f.name.value != nil && *f.name.value != given[0]:
-		return usagef(cmd, "the VM has two names: %q, and %q by --name", given[0], *f.name.value)
+		return usagef(cmd, "two names for one VM: %q, and --name %q", given[0], *f.name.value)
 	}
 	return f.name.Set(given[0])
 }
 
 func waitFlag(cmd *cobra.Command) *optional[string] {
-	f := optionalFlag(cmd, "wait", "WHAT", "wait until: ready (default), started, port:N, or none", parseWait)
+	f := optionalFlag(cmd, "wait", "WHAT", "return when the VM is ready or started, when port:N is open, or at once (none) (default ready)", parseWait)
 	complete(cmd, "wait", "ready", "started", "none", "port:")
 	return f
 }
@@ -89,11 +89,13 @@ func (a *App) vmCreateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "create [NAME]",
 		Short: "Create a VM and start it",
-		Long: "Create a VM and start it. The defaults in parentheses are banger's own; a key such as vm.memory is one of config.toml,\n" +
-			"and `banger config show` prints its value.",
-		Example: `  banger vm create box --image debian --memory 2GiB
-  banger vm create --image ghcr.io/owner/image:tag --no-start -o json
-  banger vm create --egress packages --publish 8080:80`,
+		Long: "Create a VM and start it.\n\n" +
+			"A default such as \"512MiB; config: vm.memory\" is 512MiB unless config.toml sets vm.memory. `banger config show`\n" +
+			"prints the values in effect.",
+		Example: `  banger vm create box
+  banger vm create box --image ubuntu:24.04 --vcpu 2 --memory 2GiB
+  banger vm create web --egress packages --publish 8080:80
+  banger vm create --image debian --no-start -o json`,
 		Args:              args(0, 1, "one NAME"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, given []string) error {
@@ -111,7 +113,7 @@ func (a *App) vmCreateCommand() *cobra.Command {
 	}
 	spec = a.vmSpecFlags(cmd)
 	wait = waitFlag(cmd)
-	cmd.Flags().BoolVar(&noStart, "no-start", false, "create without starting")
+	cmd.Flags().BoolVar(&noStart, "no-start", false, "create the VM without starting it")
 	a.quietFlag(cmd)
 	f = formatFlag(cmd)
 	return cmd

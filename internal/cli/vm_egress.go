@@ -13,15 +13,15 @@ import (
 	"github.com/bangervm/banger/internal/fault"
 )
 
-const policyHelp = "POLICY is a preset (all, none, packages, ai), rules with ; between them, @FILE, or - for stdin:\n" +
+const policyHelp = "POLICY is a preset (all, none, packages, ai), a list of rules separated by semicolons, @FILE, or - for stdin:\n" +
 	"  default deny; allow *.example.org; allow 203.0.113.0/24 tcp/1024-2048; deny any udp\n" +
-	"The first rule that matches decides. The host itself is \"host\" (host.vm in the guest): no policy reaches it, nor\n" +
-	"a private network, without a rule that names it: allow host:8080."
+	"The first matching rule decides. To let a VM reach the host or a private network, a rule must name it: \"allow\n" +
+	"host:8080\" for a port on the host, which is host.vm in the guest."
 
 func (a *App) vmEgressCommand() *cobra.Command {
-	return a.group("egress", "Manage a VM's egress policy",
-		"Each VM has a policy of what it may reach: rules by name, address, protocol and port. It can be changed while the VM\n"+
-			"runs, and what is then no longer allowed is cut.\n\n"+policyHelp,
+	return a.group("egress", "Manage what a VM may reach on the network",
+		"Manage the egress policy of a VM: which names, addresses, protocols and ports it may reach. You can change it while the\n"+
+			"VM runs; connections that are no longer allowed are cut.\n\n"+policyHelp,
 		a.egressShowCommand(), a.egressSetCommand(), a.egressAddCommand("allow"), a.egressAddCommand("deny"), a.egressRemoveCommand(), a.egressLogCommand(),
 	)
 }
@@ -69,8 +69,9 @@ func egressView() view[api.Egress] {
 
 func (a *App) egressShowCommand() *cobra.Command {
 	return a.egressVerb(&cobra.Command{
-		Use: "show NAME", Short: "Show what a VM may reach",
-		Args: args(1, 1, "the NAME of a VM"), ValidArgsFunction: a.vmNames(1),
+		Use: "show NAME", Short: "Show the egress policy of a VM",
+		Example: "  banger vm egress show box\n  banger vm egress show box -o json",
+		Args:    args(1, 1, "the NAME of a VM"), ValidArgsFunction: a.vmNames(1),
 	}, func(ctx context.Context, c *client.Client, given []string) (api.Egress, error) {
 		return c.VMEgress(ctx, given[0])
 	})
@@ -79,8 +80,8 @@ func (a *App) egressShowCommand() *cobra.Command {
 func (a *App) egressSetCommand() *cobra.Command {
 	names := a.vmNames(1)
 	cmd := a.egressVerb(&cobra.Command{
-		Use: "set NAME POLICY", Short: "Replace the egress policy",
-		Long: "Replace the policy of a VM, also of one that runs.\n\n" + policyHelp,
+		Use: "set NAME POLICY", Short: "Replace the egress policy of a VM",
+		Long: "Replace the egress policy of a VM, running or not.\n\n" + policyHelp,
 		Example: `  banger vm egress set box packages
   banger vm egress set box 'default deny; allow github.com tcp/22,443'`,
 		Args: args(2, 2, "the NAME of a VM and a POLICY"),
@@ -107,13 +108,13 @@ func (a *App) egressSetCommand() *cobra.Command {
 // egressAddCommand is the verb that puts a rule with this action first.
 func (a *App) egressAddCommand(action string) *cobra.Command {
 	cmd := a.egressVerb(&cobra.Command{
-		Use: action + " NAME TARGET [PROTOCOL[/PORTS]]", Short: "Add " + article(action) + " rule at the top",
-		Long: "Put a rule before all others. TARGET is a name, *.NAME for those below it, an address or a prefix, host (the host's\n" +
-			"loopback) or any; NAME:PORT is short for NAME tcp/PORT.",
+		Use: action + " NAME TARGET [PROTOCOL[/PORTS]]", Short: "Add " + article(action) + " rule",
+		Long: "Add " + article(action) + " rule before all others. TARGET is a DNS name, *.NAME for its subdomains, an IP address or prefix, host\n" +
+			"(the host's loopback) or any. TARGET:PORT is short for TARGET tcp/PORT.",
 		Example: "  banger vm egress " + action + " box '*.example.org'\n" +
 			"  banger vm egress " + action + " box 203.0.113.0/24 tcp/1024-2048\n" +
 			"  banger vm egress " + action + " box host:8080",
-		Args: args(2, 3, "the NAME of a VM, a TARGET and perhaps a PROTOCOL"), ValidArgsFunction: a.vmNames(1),
+		Args: args(2, 3, "the NAME of a VM, a TARGET and an optional PROTOCOL"), ValidArgsFunction: a.vmNames(1),
 	}, func(ctx context.Context, c *client.Client, given []string) (api.Egress, error) {
 		return c.AddVMEgress(ctx, given[0], api.AddEgress{Rules: given[1:]})
 	})
@@ -140,7 +141,7 @@ func article(action string) string {
 func (a *App) egressRemoveCommand() *cobra.Command {
 	return a.egressVerb(&cobra.Command{
 		Use: "rm NAME RULE", Aliases: []string{"remove"}, Short: "Remove a rule",
-		Long: "Remove one rule from a VM's policy. RULE is its number in \"vm egress show\", or its text.",
+		Long: "Remove a rule from the egress policy of a VM. RULE is its number in `banger vm egress show`, or its text.",
 		Example: "  banger vm egress rm box 1\n" +
 			"  banger vm egress rm box 'allow *.example.org'",
 		Args: args(2, 5, "the NAME of a VM and a RULE"), ValidArgsFunction: a.vmNames(1),
@@ -166,7 +167,7 @@ func (a *App) egressRemoveCommand() *cobra.Command {
 func ruleText(action string, words []string) (string, error) {
 	if _, rest, ok := strings.Cut(words[0], "://"); ok {
 		name, _, _ := strings.Cut(rest, "/")
-		return "", fault.New(fault.Invalid, "%q is a URL, and a rule is for a host", words[0]).WithHint("name the host: %s", name)
+		return "", fault.New(fault.Invalid, "%q is a URL, but a rule needs a host", words[0]).WithHint("use the host name: %s", name)
 	}
 	rule, err := egress.ParseRule(strings.Join(append([]string{action}, words...), " "))
 	if err != nil {

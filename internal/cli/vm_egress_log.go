@@ -23,19 +23,21 @@ func (a *App) egressLogCommand() *cobra.Command {
 	var follow bool
 	var f *format
 	cmd := &cobra.Command{
-		Use: "log NAME", Short: "Print what a VM reached, and what it was denied",
-		Long: "Print what a VM reached, and what it was denied: by which rule, where to, how much went either way, and which\n" +
-			"process of the guest it was, where that is known. The log says what the connection named (said), and by which names\n" +
-			"the guest asked for the address (asked as). With -o json each line is an object.",
-		Args: args(1, 1, "the NAME of a VM"), ValidArgsFunction: a.vmNames(1),
+		Use: "log NAME", Short: "Print the connections that a VM made or was denied",
+		Long: "Print the connections that a VM made or was denied: destination, rule, bytes sent and received, and the guest process\n" +
+			"if known.\n\n" +
+			"\"said\" is the name in the connection (TLS or HTTP). \"asked as\" is the DNS name that the guest looked up.\n" +
+			"With -o json, each line is an object.",
+		Example: "  banger vm egress log box\n  banger vm egress log box -f --tail 20\n  banger vm egress log box -o json",
+		Args:    args(1, 1, "the NAME of a VM"), ValidArgsFunction: a.vmNames(1),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			if *f != formatTable && *f != formatJSON {
-				return &usageError{message: "the egress log has no format " + quote(string(*f)), hint: "-o table|json"}
+				return &usageError{message: "the egress log has no output format " + quote(string(*f)), hint: "use -o table or -o json"}
 			}
 			return a.egressLog(cmd.Context(), given[0], client.LogOptions{Tail: tail.or(-1), Follow: follow}, *f)
 		},
 	}
-	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the VM ends, or Ctrl-C")
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "follow the log until the VM stops")
 	tail = tailFlag(cmd)
 	f = formatFlag(cmd)
 	return cmd
@@ -67,7 +69,7 @@ func (a *App) egressLog(ctx context.Context, name string, opts client.LogOptions
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return fault.Wrap(fault.Unavailable, err, "the log of %s broke off", name).WithHint("banger daemon status")
+		return fault.Wrap(fault.Unavailable, err, "the log of %s ended early", name).WithHint("banger daemon status")
 	default:
 		return err
 	}

@@ -19,10 +19,11 @@ type execFlags struct {
 func (a *App) vmExecCommand() *cobra.Command {
 	var flags execFlags
 	cmd := &cobra.Command{
-		Use:   "exec NAME [-t] [-i] [-w DIR] [-e K=V] [-u USER] [--] CMD [ARG...]",
+		Use:   "exec NAME [FLAGS] [--] CMD [ARG...]",
 		Short: "Run a command in a VM",
-		Long: "Run a command in a VM. The exit status is the command's own: 128 plus the signal number if a signal ended it,\n" +
-			"127 if it was not found, 126 if it cannot be run, and 125 if banger itself fails.",
+		Long: "Run a command in a VM.\n\n" +
+			"The exit status is that of the command: 128 plus the signal number if a signal ended it, 127 if the command is not\n" +
+			"found, 126 if it cannot run. It is 125 if banger itself fails.",
 		Example: `  banger vm exec box -- ls -la /
   banger vm exec -t box bash
   tar c . | banger vm exec -i box -- tar x -C /srv`,
@@ -50,8 +51,8 @@ func (a *App) vmExecCommand() *cobra.Command {
 func commandFlags(cmd *cobra.Command, flags *execFlags) {
 	cmd.Flags().BoolVarP(&flags.tty, "tty", "t", false, "allocate a terminal (implies -i)")
 	cmd.Flags().BoolVarP(&flags.stdin, "interactive", "i", false, "pass stdin to the command")
-	cmd.Flags().StringVarP(&flags.dir, "workdir", "w", "", "working `DIR` in the guest")
-	cmd.Flags().StringVarP(&flags.user, "user", "u", "", "`USER` to run the command as: a name, a uid, or uid:gid (default root)")
+	cmd.Flags().StringVarP(&flags.dir, "workdir", "w", "", "run in this `DIR` of the guest (default: the image's working directory)")
+	cmd.Flags().StringVarP(&flags.user, "user", "u", "", "`USER` to run the command as: a name, UID or UID:GID (default root)")
 }
 
 // parse reads NAME and the command. Flags stand before NAME or behind it, and

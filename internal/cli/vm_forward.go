@@ -17,16 +17,16 @@ import (
 // defaultHost is where a port goes that names no address of the host.
 const defaultHost = "127.0.0.1"
 
-const forwardForm = "[HOSTADDR:]HOSTPORT:[GUESTADDR:]GUESTPORT[/udp], with the absolute path of a unix socket instead of either side"
+const forwardForm = "[HOSTADDR:]HOSTPORT:[GUESTADDR:]GUESTPORT[/udp]; either side can also be the absolute path of a Unix socket"
 
 func (a *App) vmForwardCommand() *cobra.Command {
 	var remove string
 	var f *format
 	cmd := &cobra.Command{
-		Use: "forward NAME [FORWARD]", Short: "Forward a host port or Unix socket to a running VM",
-		Long: "Forward a host port or Unix socket to a running VM, until the VM stops. Without FORWARD, list the forwards.\n\n" +
+		Use: "forward NAME [FORWARD]", Short: "Forward a host port or Unix socket to a VM",
+		Long: "Forward a host port or Unix socket to a running VM until the VM stops. Without FORWARD, list the forwards.\n\n" +
 			"FORWARD is " + forwardForm + ".\n" +
-			"HOSTADDR defaults to 127.0.0.1, and GUESTADDR to the guest's loopback address. HOSTPORT 0 is any free port.",
+			"HOSTADDR defaults to 127.0.0.1, and GUESTADDR to the guest's loopback address. Use HOSTPORT 0 for any free port.",
 		Example: `  banger vm forward box 8080:80
   banger vm forward box 5432:/run/postgresql/.s.PGSQL.5432
   banger vm forward box /tmp/docker.sock:/run/docker.sock
@@ -35,7 +35,7 @@ func (a *App) vmForwardCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, given []string) error {
 			switch {
 			case cmd.Flags().Changed("remove") && len(given) > 1:
-				return usagef(cmd, "--remove %s and %q exclude each other", remove, given[1])
+				return usagef(cmd, "--remove %s and %q cannot be used together", remove, given[1])
 			case cmd.Flags().Changed("remove"):
 				return a.vmForward(cmd.Context(), given[0], remove, *f, a.removeForward)
 			case len(given) > 1:
@@ -45,7 +45,7 @@ func (a *App) vmForwardCommand() *cobra.Command {
 			}
 		},
 	}
-	cmd.Flags().StringVar(&remove, "remove", "", "remove this `FORWARD`, written as it was given or as it is listed")
+	cmd.Flags().StringVar(&remove, "remove", "", "remove this `FORWARD`")
 	f = formatFlag(cmd)
 	return cmd
 }
@@ -151,7 +151,7 @@ func sameGuest(a, b string) bool {
 // with a colon.
 func parseForward(text string) (api.Forward, error) {
 	bad := func(why string) (api.Forward, error) {
-		return api.Forward{}, fault.New(fault.Invalid, "forward %q: %s", text, why).WithHint("a forward is %s", forwardForm)
+		return api.Forward{}, fault.New(fault.Invalid, "forward %q: %s", text, why).WithHint("use %s", forwardForm)
 	}
 	rest, proto := text, protoTCP
 	// In a path, what stands behind a slash is no protocol.
@@ -167,18 +167,18 @@ func parseForward(text string) (api.Forward, error) {
 		return bad(err.Error())
 	}
 	if len(words) == 0 {
-		return bad("it has no side of the guest")
+		return bad("the guest side is missing")
 	}
 	guest, words, err := forwardSide(words, false)
 	switch {
 	case err != nil:
 		return bad(err.Error())
 	case len(words) > 0:
-		return bad(quote(strings.Join(words, ":")) + " is too much")
+		return bad(quote(strings.Join(words, ":")) + " is not part of a forward")
 	}
 	if isPath(host) || isPath(guest) {
 		if proto == protoUDP {
-			return bad("a unix socket carries no udp")
+			return bad("a Unix socket cannot carry UDP")
 		}
 		proto = protoUnix
 	}
@@ -212,7 +212,7 @@ func forwardSide(words []string, host bool) (side string, rest []string, err err
 		return "", nil, addrErr
 	}
 	if len(words) < 2 {
-		return "", nil, errors.New("there is no port after " + quote(first))
+		return "", nil, errors.New("no port after " + quote(first))
 	}
 	if _, err := parsePort(words[1], host); err != nil {
 		return "", nil, err

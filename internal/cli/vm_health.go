@@ -15,8 +15,9 @@ func (a *App) vmHealthCommand() *cobra.Command {
 	var f *format
 	cmd := &cobra.Command{
 		Use:               "health NAME",
-		Short:             "Show guest agent status",
-		Long:              "Show guest agent status. The exit status is 6 if the guest is not ready.",
+		Short:             "Show the health of a VM",
+		Example:           "  banger vm health box\n  banger vm health box -o json",
+		Long:              "Show the health of a VM, as its guest agent reports it. The exit status is 6 if the guest is not ready.",
 		Args:              args(1, 1, "the NAME of a VM"),
 		ValidArgsFunction: a.vmNames(1, vmRunning),
 		RunE: func(cmd *cobra.Command, given []string) error {

@@ -116,11 +116,12 @@ func (a *App) vmStartCommand() *cobra.Command {
 	var rescue bool
 	var f *format
 	cmd := &cobra.Command{
-		Use:   "start NAME...",
-		Short: "Start VMs",
-		Long: "Start VMs. With --rescue a guest that cannot be set up starts nevertheless, as far as possible: the agent is\n" +
-			"PID 1, no service of the image runs, and `banger vm show` lists what failed. Repair it with exec, ssh or cp, and\n" +
-			"restart the VM.",
+		Use:     "start NAME...",
+		Short:   "Start VMs",
+		Example: "  banger vm start box\n  banger vm start web db\n  banger vm start --rescue box",
+		Long: "Start VMs.\n\n" +
+			"Use --rescue to repair a guest that cannot start: the agent runs as PID 1, no service of the image starts, and\n" +
+			"`banger vm show` lists what failed. Repair the guest with exec, ssh or cp, then restart the VM.",
 		Args:              args(1, -1, "the NAME of a VM"),
 		ValidArgsFunction: a.vmNames(-1, vmStopped, vmFailed),
 		RunE: func(cmd *cobra.Command, names []string) error {
@@ -135,7 +136,7 @@ func (a *App) vmStartCommand() *cobra.Command {
 		},
 	}
 	wait = waitFlag(cmd)
-	cmd.Flags().BoolVar(&rescue, "rescue", false, "start a guest that cannot be set up, to repair it")
+	cmd.Flags().BoolVar(&rescue, "rescue", false, "start a broken guest in rescue mode")
 	f = formatFlag(cmd)
 	return cmd
 }
@@ -144,10 +145,11 @@ func (a *App) vmStopCommand() *cobra.Command {
 	var timeout *optional[float64]
 	var f *format
 	cmd := &cobra.Command{
-		Use:   "stop NAME...",
-		Short: "Stop VMs gracefully; power off after a timeout",
-		Long: "Ask guests to shut down, and power off those that have not after the timeout. From inside, poweroff and reboot\n" +
-			"do the same. In an image that has neither, use `kill 1`.",
+		Use:     "stop NAME...",
+		Short:   "Stop VMs",
+		Example: "  banger vm stop box\n  banger vm stop --timeout 60 web db",
+		Long: "Stop VMs: ask each guest to shut down, and power it off after a timeout.\n\n" +
+			"Inside a VM, use poweroff or reboot. If the image has neither, use `kill 1`.",
 		Args:              args(1, -1, "the NAME of a VM"),
 		ValidArgsFunction: a.vmNames(-1, vmRunning, vmPaused, vmStarting),
 		RunE: func(cmd *cobra.Command, names []string) error {
@@ -171,6 +173,7 @@ func (a *App) vmRestartCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "restart NAME...",
 		Short:             "Restart VMs",
+		Example:           "  banger vm restart box\n  banger vm restart --timeout 60 web db",
 		Args:              args(1, -1, "the NAME of a VM"),
 		ValidArgsFunction: a.vmNames(-1),
 		RunE: func(cmd *cobra.Command, names []string) error {
@@ -197,11 +200,12 @@ func (a *App) vmDeleteCommand() *cobra.Command {
 		Use:     "delete NAME...",
 		Aliases: []string{"rm"},
 		Short:   "Delete VMs and their disks",
-		Long: "Delete VMs and their disks. A running VM needs --force. A VM whose workspace has unexported changes,\n" +
-			"or may have, needs --discard-work, running or not. A protected VM is not deleted: see `banger vm protect`.",
-		Example: `  banger rm box
-  banger rm --force box
-  banger rm --force --discard-work box`,
+		Long: "Delete VMs and their disks.\n\n" +
+			"Use --force to delete a running VM, and --discard-work to delete one whose workspace may have unexported changes.\n" +
+			"A protected VM cannot be deleted; see `banger vm protect`.",
+		Example: `  banger vm delete box
+  banger vm delete --force web db
+  banger vm delete --force --discard-work box`,
 		Args:              args(1, -1, "the NAME of a VM"),
 		ValidArgsFunction: a.vmNames(-1),
 		RunE: func(cmd *cobra.Command, names []string) error {
@@ -213,8 +217,8 @@ func (a *App) vmDeleteCommand() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().BoolVarP(&req.Force, "force", "f", false, "delete running VMs too")
-	cmd.Flags().BoolVar(&req.DiscardWork, "discard-work", false, "delete VMs with unexported changes too, and lose the changes")
+	cmd.Flags().BoolVarP(&req.Force, "force", "f", false, "also delete running VMs")
+	cmd.Flags().BoolVar(&req.DiscardWork, "discard-work", false, "also delete VMs with unexported changes; the changes are lost")
 	f = formatFlag(cmd)
 	return cmd
 }
@@ -224,9 +228,10 @@ func (a *App) vmResetCommand() *cobra.Command {
 	var f *format
 	cmd := &cobra.Command{
 		Use:   "reset NAME",
-		Short: "Put a VM's system back to its image, keeping /root and /home",
-		Long: "Put a VM's system back to its image, keeping /root and /home. A workspace elsewhere with unexported\n" +
-			"changes needs --discard-work.",
+		Short: "Reset a VM to its image, but keep /root and /home",
+		Long: "Reset a VM to its image, but keep /root and /home.\n\n" +
+			"Use --discard-work if its workspace is elsewhere and may have unexported changes.",
+		Example:           "  banger vm reset box\n  banger vm reset --discard-work box",
 		Args:              args(1, 1, "the NAME of a VM"),
 		ValidArgsFunction: a.vmNames(1),
 		RunE: func(cmd *cobra.Command, names []string) error {
@@ -238,7 +243,7 @@ func (a *App) vmResetCommand() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&discard, "discard-work", false, "reset a VM with unexported changes too, and lose the changes")
+	cmd.Flags().BoolVar(&discard, "discard-work", false, "also reset a VM with unexported changes; the changes are lost")
 	f = formatFlag(cmd)
 	return cmd
 }

@@ -21,15 +21,16 @@ func (a *App) vmListCommand() *cobra.Command {
 		Use:               "list",
 		Aliases:           []string{"ls"},
 		Short:             "List VMs",
-		Long:              "List running and failed VMs; with --all, stopped ones too.",
+		Long:              "List VMs. Stopped VMs are listed only with --all.",
+		Example:           "  banger vm list\n  banger vm list --all\n  banger vm list --label team=blue -o json",
 		Args:              args(0, 0, ""),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.vmList(cmd.Context(), opts)
 		},
 	}
-	cmd.Flags().BoolVarP(&opts.all, "all", "a", false, "include stopped VMs")
-	opts.labels = labelFilter(cmd, "only VMs with this label (`KEY` or KEY=VALUE); repeatable")
+	cmd.Flags().BoolVarP(&opts.all, "all", "a", false, "also list stopped VMs")
+	opts.labels = labelFilter(cmd, "list only VMs with this label, `KEY[=VALUE]` (repeatable)")
 	opts.format = listFormatFlag(cmd)
 	return cmd
 }
@@ -53,7 +54,7 @@ func (a *App) vmList(ctx context.Context, opts vmListOptions) error {
 		return err
 	}
 	if hidden := len(vms) - len(shown); hidden > 0 && *opts.format == formatTable && isTerminal(a.Err) {
-		a.say(plural(hidden, "stopped VM") + " not shown (--all)")
+		a.say(plural(hidden, "stopped VM") + " not listed (use --all)")
 	}
 	return nil
 }
@@ -62,7 +63,8 @@ func (a *App) vmShowCommand() *cobra.Command {
 	var f *format
 	cmd := &cobra.Command{
 		Use:               "show NAME",
-		Short:             "Show VM details",
+		Short:             "Show details of a VM",
+		Example:           "  banger vm show box\n  banger vm show box -o json",
 		Args:              args(1, 1, "the NAME of a VM"),
 		ValidArgsFunction: a.vmNames(1),
 		RunE: func(cmd *cobra.Command, given []string) error {

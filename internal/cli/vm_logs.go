@@ -13,13 +13,13 @@ import (
 )
 
 func tailFlag(cmd *cobra.Command) *optional[int] {
-	return optionalFlag(cmd, "tail", "N", "only the last N lines (default: all)", func(text string) (int, error) {
+	return optionalFlag(cmd, "tail", "N", "print only the last N lines (default all)", func(text string) (int, error) {
 		if text == "all" {
 			return -1, nil
 		}
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 0 {
-			return 0, fault.New(fault.Invalid, "--tail %q is not a number of lines", text).WithHint("--tail 100")
+			return 0, fault.New(fault.Invalid, "--tail %q is not a valid number of lines", text).WithHint("use, for example, --tail 100")
 		}
 		return n, nil
 	})
@@ -30,14 +30,16 @@ func (a *App) vmLogsCommand() *cobra.Command {
 	var follow, raw bool
 	cmd := &cobra.Command{
 		Use:               "logs NAME",
-		Short:             "Print a VM's console log",
+		Short:             "Print the console log of a VM",
+		Long:              "Print the console log of a VM: what its kernel and init wrote.",
+		Example:           "  banger vm logs box\n  banger vm logs -f --tail 20 box",
 		Args:              args(1, 1, "the NAME of a VM"),
 		ValidArgsFunction: a.vmNames(1),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			return a.vmLogs(cmd.Context(), given[0], raw, client.LogOptions{Tail: tail.or(-1), Follow: follow})
 		},
 	}
-	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "follow output")
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "follow the output")
 	rawFlag(cmd, &raw)
 	tail = tailFlag(cmd)
 	return cmd
@@ -45,7 +47,7 @@ func (a *App) vmLogsCommand() *cobra.Command {
 
 // rawFlag adds --raw, for what guests wrote.
 func rawFlag(cmd *cobra.Command, raw *bool) {
-	cmd.Flags().BoolVar(raw, "raw", false, "print the bytes as they are; on a terminal, control sequences other than colors are left out without it")
+	cmd.Flags().BoolVar(raw, "raw", false, "print control sequences to a terminal unchanged; without it, only colors are kept")
 }
 
 func (a *App) vmLogs(ctx context.Context, name string, raw bool, opts client.LogOptions) error {
@@ -72,7 +74,7 @@ func (a *App) vmLogs(ctx context.Context, name string, raw bool, opts client.Log
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil && errors.Is(err, io.ErrUnexpectedEOF):
-		return fault.Wrap(fault.Unavailable, err, "the log of %s broke off", name).WithHint("banger daemon status")
+		return fault.Wrap(fault.Unavailable, err, "the log of %s ended early", name).WithHint("banger daemon status")
 	default:
 		return err
 	}

@@ -14,10 +14,11 @@ import (
 func (a *App) vmPortsCommand() *cobra.Command {
 	var f *format
 	cmd := &cobra.Command{
-		Use: "ports NAME", Short: "List listening ports and their host addresses",
-		Long: "List the ports that listen in a VM, and their addresses on the host: the VM's own loopback address and the same port,\n" +
-			"or another port if that one is unavailable. Nothing has to be published.",
-		Args: args(1, 1, "the NAME of a VM"), ValidArgsFunction: a.vmNames(1, vmRunning),
+		Use: "ports NAME", Short: "List the open ports of a VM and their addresses on the host",
+		Long: "List the open ports of a VM and their addresses on the host. Each VM has its own loopback address on the host, where\n" +
+			"its open ports appear under the same number, or another if that port is taken. You need not publish them.",
+		Example: "  banger vm ports box\n  banger vm ports box -o json",
+		Args:    args(1, 1, "the NAME of a VM"), ValidArgsFunction: a.vmNames(1, vmRunning),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			ctx := cmd.Context()
 			c, err := a.daemon(ctx)
@@ -60,15 +61,15 @@ func portEndpoint(p api.Port) string {
 // portNote says what is not as one would expect of a port.
 func portNote(p api.Port) string {
 	var notes []string
-	guest := "port " + strconv.Itoa(p.GuestPort) + " of the guest"
+	guest := "guest port " + strconv.Itoa(p.GuestPort)
 	switch {
 	case p.Problem != "":
-		notes = append(notes, guest+" is not here: "+p.Problem)
+		notes = append(notes, guest+" is not available: "+p.Problem)
 	case p.Port != p.GuestPort:
 		notes = append(notes, guest)
 	}
 	if addr, err := netip.ParseAddr(p.Address); err == nil && addr.IsUnspecified() {
-		notes = append(notes, "on all addresses of this host")
+		notes = append(notes, "on all host addresses")
 	}
 	if p.Loopback && p.Listening {
 		notes = append(notes, "loopback")
@@ -77,7 +78,7 @@ func portNote(p api.Port) string {
 		notes = append(notes, p.Source)
 	}
 	if !p.Listening {
-		notes = append(notes, "nothing listens in the guest")
+		notes = append(notes, "nothing is listening in the guest")
 	}
 	return strings.Join(notes, ", ")
 }

@@ -11,11 +11,11 @@ import (
 
 func (a *App) vmProtectCommand() *cobra.Command {
 	return a.protectionCommand("protect", "Protect VMs from deletion",
-		"Protect VMs from deletion: `banger rm` refuses them, also with --force and --discard-work.", "protected", true)
+		"Protect VMs from deletion. `banger rm` refuses to delete a protected VM, even with --force.", "protected", true)
 }
 
 func (a *App) vmUnprotectCommand() *cobra.Command {
-	return a.protectionCommand("unprotect", "Remove the protection of VMs from deletion", "", "unprotected", false)
+	return a.protectionCommand("unprotect", "Allow the deletion of protected VMs", "Allow the deletion of VMs that `banger vm protect` protected.", "unprotected", false)
 }
 
 func (a *App) protectionCommand(verb, short, long, did string, on bool) *cobra.Command {
@@ -23,6 +23,7 @@ func (a *App) protectionCommand(verb, short, long, did string, on bool) *cobra.C
 		Use:               verb + " NAME...",
 		Short:             short,
 		Long:              long,
+		Example:           "  banger vm " + verb + " box\n  banger vm " + verb + " web db",
 		Args:              args(1, -1, "the NAME of a VM"),
 		ValidArgsFunction: a.vmNames(-1),
 		RunE: func(cmd *cobra.Command, names []string) error {
@@ -37,7 +38,8 @@ func (a *App) vmRenameCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:               "rename OLD NEW",
 		Short:             "Rename a stopped VM",
-		Args:              args(2, 2, "the OLD name of a VM and a NEW one"),
+		Example:           "  banger vm rename box web\n  banger vm stop box && banger vm rename box web",
+		Args:              args(2, 2, "the OLD name of a VM and its NEW name"),
 		ValidArgsFunction: a.vmNames(1, vmStopped, vmFailed),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			name, err := parseName(given[1])

@@ -18,17 +18,16 @@ func (a *App) vmRunCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run [FLAGS] [IMAGE|PATH] [[--] CMD [ARG...]]",
 		Short: "Create a VM and run a command in it",
-		Long: "Create a VM and run CMD in it, with stdin, stdout and the terminal passed through. Without CMD, print the\n" +
-			"next steps.\n\n" +
-			"The first word is a PATH if a directory of that name exists, else an IMAGE. Flags end at CMD.\n\n" +
-			"The git work tree that contains PATH (default: the current directory) is copied to the VM as its workspace,\n" +
-			"and CMD runs at the same place in it. `banger vm workspace export` prints the changes as a patch. With --rm the\n" +
-			"VM is deleted when CMD ends, unless the workspace has unexported changes.\n\n" +
+		Long: "Create a VM and run CMD in it, connected to your terminal. Without CMD, print the next steps.\n\n" +
+			"The first word is a PATH if a directory with that name exists, otherwise an IMAGE. Flags go before CMD.\n\n" +
+			"The git work tree at PATH (default: the current directory) is copied to the VM as its workspace, and CMD runs in the\n" +
+			"same directory there. `banger vm workspace export` prints the changes as a patch. With --rm, the VM is deleted when\n" +
+			"CMD ends, unless the workspace has unexported changes.\n\n" +
 			"The exit status is that of CMD, or 125 if banger itself fails.",
-		Example: `  banger run --rm debian uname -a
-  banger run --rm -it debian bash
-  banger run --name box --memory 2GiB
-  banger run ~/src/project make test`,
+		Example: `  banger vm run --rm debian uname -a
+  banger vm run --rm -it debian bash
+  banger vm run --name box --memory 2GiB
+  banger vm run ~/src/project make test`,
 		DisableFlagsInUseLine: true,
 		ValidArgsFunction: func(cmd *cobra.Command, given []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			if len(given) > 0 {
@@ -57,7 +56,7 @@ func (a *App) vmRunCommand() *cobra.Command {
 	commandFlags(cmd, &opts.exec)
 	opts.exec.env = &pairs{} // -e is for the whole VM
 	cmd.Flags().BoolVar(&opts.remove, "rm", false, "delete the VM when CMD ends")
-	cmd.Flags().BoolVar(&opts.noWorkspace, "no-workspace", false, "do not copy a git work tree")
+	cmd.Flags().BoolVar(&opts.noWorkspace, "no-workspace", false, "do not copy the git work tree")
 	opts.mode = workspaceModeFlag(cmd)
 	a.quietFlag(cmd)
 	return cmd
@@ -142,7 +141,7 @@ func (a *App) withoutWorkspace(ctx context.Context, c *client.Client, v api.VM, 
 	if opts.remove {
 		return errors.Join(err, a.removeAfter(context.WithoutCancel(ctx), c, v))
 	}
-	a.say("note: " + v.Name + " was created, and runs without a workspace")
+	a.say("note: " + v.Name + " is running without a workspace")
 	return err
 }
 
@@ -156,9 +155,9 @@ func (a *App) hasWork(ctx context.Context, c *client.Client, v api.VM) bool {
 	case err == nil && w.State == workspaceClean:
 		return false
 	case err == nil && w.State == workspaceChanged:
-		a.say("note: " + v.Name + " is kept, because its workspace has unexported changes: " + workText(&w))
+		a.say("note: " + v.Name + " is kept: its workspace has unexported changes: " + workText(&w))
 	default:
-		a.say("note: " + v.Name + " is kept, because it is unknown whether its workspace has unexported changes")
+		a.say("note: " + v.Name + " is kept: its workspace may have unexported changes")
 	}
 	a.say("  export changes  banger vm workspace export " + v.Name + " | " + gitApply(w.Source))
 	a.say("  remove it       banger rm --force --discard-work " + v.Name)
@@ -181,5 +180,5 @@ func (a *App) removeAfter(ctx context.Context, c *client.Client, v api.VM) error
 	if len(hint) == 0 {
 		hint = fault.Hintf("%s", act.VMDelete.On(v.Name, act.Force))
 	}
-	return fault.Wrap(fault.CodeOf(err), err, "%s was not deleted", v.Name).WithHint("%s", hint)
+	return fault.Wrap(fault.CodeOf(err), err, "cannot delete %s", v.Name).WithHint("%s", hint)
 }

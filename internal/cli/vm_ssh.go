@@ -20,14 +20,14 @@ import (
 
 func (a *App) vmSSHCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "ssh NAME [SSH ARGS] [-- CMD [ARG...]]",
-		Short: "Log in to a VM with ssh, or run a command over it",
-		Long: "Log in to a VM with the ssh of this host, through the agent channel: the VM needs no network and no SSH server.\n" +
-			"Arguments after NAME are passed to ssh. Your own SSH agent is forwarded only with -A.\n" +
-			"As always with ssh, the shell in the VM reads CMD and its arguments as one line; `banger exec` passes each as it is.",
-		Example: `  banger ssh box
-  banger ssh box -L 8080:localhost:80
-  banger ssh box -- uname -a`,
+		Use:   "ssh NAME [SSH FLAGS] [[--] CMD [ARG...]]",
+		Short: "Log in to a VM, or run a command, over SSH",
+		Long: "Log in to a VM, or run a command, with the ssh of this host. The VM needs no network and no SSH server.\n\n" +
+			"Flags after NAME are passed to ssh. Use -A to forward your SSH agent. As with any ssh, a shell in the VM parses\n" +
+			"CMD; use `banger exec` to pass arguments unchanged.",
+		Example: `  banger vm ssh box
+  banger vm ssh box -L 8080:localhost:80
+  banger vm ssh box -- uname -a`,
 		DisableFlagsInUseLine: true,
 		Args:                  args(1, -1, "the NAME of a VM"),
 		ValidArgsFunction:     a.vmNames(1, vmRunning),
@@ -43,7 +43,7 @@ func (a *App) vmSSH(ctx context.Context, name string, given []string) error {
 	ssh, err := exec.LookPath("ssh")
 	if err != nil {
 		return fault.New(fault.Unavailable, "ssh is not installed").
-			WithHint("sudo apt-get install openssh-client, or use `banger exec -t %s sh`", name)
+			WithHint("run `sudo apt-get install openssh-client`, or use `banger exec -t %s sh`", name)
 	}
 	self, err := os.Executable()
 	if err != nil {
@@ -59,7 +59,7 @@ func (a *App) vmSSH(ctx context.Context, name string, given []string) error {
 		return err
 	}
 	if v.State != vmRunning {
-		return fault.New(fault.Conflict, "%s is %s, and ssh needs it running", v.Name, v.State).WithHint("%s", toRunning(v))
+		return fault.New(fault.Conflict, "%s is %s, but ssh needs a running VM", v.Name, v.State).WithHint("%s", toRunning(v))
 	}
 	access, err := c.VMSSH(ctx, v.ID)
 	if err != nil {
@@ -175,13 +175,13 @@ var plainWord = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$`)
 func plainForSSH(v api.VM, access api.SSHAccess) error {
 	switch {
 	case !ids.Like(v.ID):
-		return fault.New(fault.Internal, "the daemon answered with %q, which is not the id of a VM", v.ID)
+		return fault.New(fault.Internal, "the daemon returned an invalid VM ID: %q", v.ID)
 	case !plainWord.MatchString(v.Name):
-		return fault.New(fault.Internal, "the daemon answered with %q, which is not the name of a VM", v.Name)
+		return fault.New(fault.Internal, "the daemon returned an invalid VM name: %q", v.Name)
 	case access.HostAlias != v.ID:
-		return fault.New(fault.Internal, "the daemon answered with the host keys of %q, not of %s", access.HostAlias, v.ID)
+		return fault.New(fault.Internal, "the daemon returned the host keys of %q instead of %s", access.HostAlias, v.ID)
 	case !plainWord.MatchString(access.User):
-		return fault.New(fault.Internal, "the daemon answered with %q, which is not the name of a user", access.User)
+		return fault.New(fault.Internal, "the daemon returned an invalid user name: %q", access.User)
 	}
 	return nil
 }
@@ -235,5 +235,5 @@ func (a *App) remind(ctx context.Context, c *client.Client, v api.VM) {
 	if _, err := c.VMHealth(ctx, v.ID); err != nil {
 		return
 	}
-	a.say(v.Name + " is still running; to stop it: banger vm stop " + v.Name)
+	a.say(v.Name + " is still running; stop it with: banger vm stop " + v.Name)
 }

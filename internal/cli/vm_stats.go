@@ -30,10 +30,12 @@ func (a *App) vmStatsCommand() *cobra.Command {
 	var interval *optional[time.Duration]
 	var f *format
 	cmd := &cobra.Command{
-		Use: "stats [NAME...]", Short: "Show resource usage of VMs",
-		Long: "Show resource usage of VMs (default: all running ones). CPU is in percent of one CPU; HOST MEM is the memory of the\n" +
-			"VM and its monitor on the host, GUEST MEM the memory used in the guest. With --watch and -o json, each line is an array.",
-		Args: args(0, -1, ""), ValidArgsFunction: a.vmNames(-1, vmRunning, vmPaused),
+		Use: "stats [NAME...]", Short: "Show the resource usage of VMs",
+		Long: "Show the resource usage of VMs; without NAME, of all running VMs.\n\n" +
+			"CPU is a percentage of one host CPU. HOST MEM is what the VM and its monitor use on the host, GUEST MEM what is used\n" +
+			"in the guest. With --watch -o json, each line is an array.",
+		Example: "  banger vm stats\n  banger vm stats box --watch\n  banger vm stats -o json",
+		Args:    args(0, -1, ""), ValidArgsFunction: a.vmNames(-1, vmRunning, vmPaused),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			opts := statsOptions{names: names, interval: interval.or(2 * time.Second), format: *f}
 			if watch {
@@ -43,7 +45,7 @@ func (a *App) vmStatsCommand() *cobra.Command {
 			return a.statsOnce(cmd.Context(), opts)
 		},
 	}
-	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "refresh until Ctrl-C")
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "refresh until you press Ctrl-C")
 	interval = intervalFlag(cmd)
 	f = formatFlag(cmd)
 	return cmd
@@ -53,7 +55,7 @@ func intervalFlag(cmd *cobra.Command) *optional[time.Duration] {
 	return optionalFlag(cmd, "interval", "SECONDS", "refresh interval (default 2)", func(text string) (time.Duration, error) {
 		seconds, err := strconv.ParseFloat(text, 64)
 		if err != nil || !(seconds >= 0.05 && seconds <= 3600) {
-			return 0, fault.New(fault.Invalid, "--interval %q is not a number of seconds from 0.05 to 3600", text).WithHint("--interval 2")
+			return 0, fault.New(fault.Invalid, "--interval %q is not a number of seconds from 0.05 to 3600", text).WithHint("use, for example, --interval 2")
 		}
 		return time.Duration(seconds * float64(time.Second)), nil
 	})

@@ -13,10 +13,11 @@ func (a *App) vmTopCommand() *cobra.Command {
 	var interval *optional[time.Duration]
 	var f *format
 	cmd := &cobra.Command{
-		Use: "top [NAME...]", Short: "Live view of VM resource usage",
-		Long: "Live view of VM resource usage, the busiest first, until q or Ctrl-C. Columns that do not fit the terminal are\n" +
-			"left out. Without a terminal, or with -o, print all of it once.",
-		Args: args(0, -1, ""), ValidArgsFunction: a.vmNames(-1, vmRunning, vmPaused),
+		Use: "top [NAME...]", Short: "Show the resource usage of VMs live",
+		Long: "Show the resource usage of VMs live, busiest first. Press q or Ctrl-C to quit.\n\n" +
+			"Columns that do not fit the terminal are left out. Without a terminal, or with -o, print everything once.",
+		Example: "  banger vm top\n  banger vm top web db --interval 1",
+		Args:    args(0, -1, ""), ValidArgsFunction: a.vmNames(-1, vmRunning, vmPaused),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			opts := statsOptions{names: names, interval: interval.or(2 * time.Second), byCPU: true, format: *f}
 			if cmd.Flags().Changed("output") || !a.canRedraw() || !isTerminal(a.In) {

@@ -22,8 +22,8 @@ func (a *App) vmWaitCommand() *cobra.Command {
 	var opts vmWaitOptions
 	cmd := &cobra.Command{
 		Use:   "wait NAME",
-		Short: "Wait until a VM is ready or stopped, or a port of it is open",
-		Long: "Wait until a VM is ready or stopped, or a port of it accepts connections. A VM that failed counts as stopped.\n" +
+		Short: "Wait until a VM is ready, stopped, or listening on a port",
+		Long: "Wait until a VM is ready, stopped, or accepts connections on a port. A failed VM counts as stopped.\n\n" +
 			"The exit status is 4 if the VM is not running and so cannot become ready, and 6 after the timeout.",
 		Example: `  banger vm wait box --for port:8080 --timeout 1m
   banger vm wait box --for stopped`,
@@ -33,9 +33,9 @@ func (a *App) vmWaitCommand() *cobra.Command {
 			return a.vmWait(cmd.Context(), given[0], opts)
 		},
 	}
-	opts.until = optionalFlag(cmd, "for", "CONDITION", "ready (default), stopped or port:N", parseUntil)
+	opts.until = optionalFlag(cmd, "for", "CONDITION", "wait for ready, stopped or port:N (default ready)", parseUntil)
 	complete(cmd, "for", "ready", "stopped", "port:")
-	opts.timeout = optionalFlag(cmd, "timeout", "DURATION", "give up after this time, as in 30s or 5m (default: never)", parseTimeout)
+	opts.timeout = optionalFlag(cmd, "timeout", "DURATION", "give up after this time, such as 30s or 5m (default: never)", parseTimeout)
 	opts.format = formatFlag(cmd)
 	return cmd
 }
@@ -43,7 +43,7 @@ func (a *App) vmWaitCommand() *cobra.Command {
 func parseUntil(text string) (string, error) {
 	if port, found := strings.CutPrefix(text, "port:"); found {
 		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
-			return "", fault.New(fault.Invalid, "--for %s: %q is not a port", text, port).WithHint("--for port:8080")
+			return "", fault.New(fault.Invalid, "--for %s: %q is not a valid port", text, port).WithHint("use --for port:8080")
 		}
 		return text, nil
 	}
@@ -57,7 +57,7 @@ func parseTimeout(text string) (time.Duration, error) {
 		d, err = time.ParseDuration(text + "s")
 	}
 	if err != nil || d <= 0 {
-		return 0, fault.New(fault.Invalid, "--timeout %q is not a duration", text).WithHint("--timeout 30s, or --timeout 5m")
+		return 0, fault.New(fault.Invalid, "--timeout %q is not a valid duration", text).WithHint("use, for example, --timeout 30s or --timeout 5m")
 	}
 	return d, nil
 }

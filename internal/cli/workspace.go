@@ -20,9 +20,9 @@ const (
 )
 
 func (a *App) vmWorkspaceCommand() *cobra.Command {
-	return a.group("workspace", "Copy a git working tree to a VM and export changes",
-		"A workspace is a copy of a git work tree in a VM, uncommitted changes included. Your own repository is not mounted, and\n"+
-			"not changed; what was done in the VM comes back as one patch, committed there or not.",
+	return a.group("workspace", "Copy a git work tree to a VM and export the changes",
+		"Copy a git work tree to a VM, with uncommitted changes, and export the changes made there as one patch, committed or\n"+
+			"not. Your repository is not mounted in the VM and is not changed.",
 		a.workspacePrepareCommand(), a.workspaceExportCommand(), a.workspaceShowCommand(),
 	)
 }
@@ -33,13 +33,14 @@ func (a *App) workspacePrepareCommand() *cobra.Command {
 	var f *format
 	cmd := &cobra.Command{
 		Use:   "prepare NAME [PATH]",
-		Short: "Copy a git working tree to a running VM",
-		Long: "Put the git work tree that PATH (default: the current directory) is in into a running VM: HEAD, the index, and all files\n" +
-			"that git does not ignore, as they are. The VM's image needs no git for it. What is there already is replaced only if an\n" +
-			"export has all work done in it (files that git ignores are not kept), or with --force.",
+		Short: "Copy a git work tree to a running VM",
+		Long: "Copy the git work tree at PATH (default: the current directory) to a running VM: HEAD, the index, and all files that\n" +
+			"git does not ignore. The image needs no git.\n\n" +
+			"A workspace that is already there is replaced only if all its changes are exported, or with --force. Ignored files in\n" +
+			"it are lost.",
 		Example: `  banger vm workspace prepare box
   banger vm workspace prepare box ~/src/project --mode full_copy --branch fix-it`,
-		Args: args(1, 2, "the NAME of a VM, and a PATH"),
+		Args: args(1, 2, "the NAME of a VM and a PATH"),
 		ValidArgsFunction: func(cmd *cobra.Command, given []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			if len(given) == 1 {
 				return nil, cobra.ShellCompDirectiveFilterDirs
@@ -55,15 +56,15 @@ func (a *App) workspacePrepareCommand() *cobra.Command {
 		},
 	}
 	mode = workspaceModeFlag(cmd)
-	cmd.Flags().StringVar(&req.To, "to", "", "`DIR` in the VM (default /root/repo)")
-	cmd.Flags().StringVar(&req.Branch, "branch", "", "the `BRANCH` that HEAD is on in the VM (default: as here)")
-	cmd.Flags().BoolVarP(&req.Force, "force", "f", false, "replace what is there, and discard unexported changes")
+	cmd.Flags().StringVar(&req.To, "to", "", "copy to this `DIR` in the VM (default /root/repo)")
+	cmd.Flags().StringVar(&req.Branch, "branch", "", "check out `BRANCH` in the VM (default: the current branch)")
+	cmd.Flags().BoolVarP(&req.Force, "force", "f", false, "replace an existing workspace; its unexported changes are lost")
 	f = formatFlag(cmd)
 	return cmd
 }
 
 func workspaceModeFlag(cmd *cobra.Command) *optional[string] {
-	f := optionalFlag(cmd, "mode", "MODE", "shallow (default): the present commit; full_copy: all refs, and submodules", func(text string) (string, error) {
+	f := optionalFlag(cmd, "mode", "MODE", "what to copy: shallow (the current commit) or full_copy (all refs and submodules) (default shallow)", func(text string) (string, error) {
 		return oneOf("--mode", text, "shallow", "full_copy")
 	})
 	complete(cmd, "mode", "shallow", "full_copy")
@@ -73,7 +74,7 @@ func workspaceModeFlag(cmd *cobra.Command) *optional[string] {
 func absolutePath(path string) (string, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
-		return "", fault.Wrap(fault.Invalid, err, "find %s", path)
+		return "", fault.Wrap(fault.Invalid, err, "cannot resolve %s", path)
 	}
 	return abs, nil
 }
@@ -114,7 +115,8 @@ func (a *App) workspaceShowCommand() *cobra.Command {
 	var f *format
 	cmd := &cobra.Command{
 		Use:               "show NAME",
-		Short:             "Show a VM's workspace, and whether it has unexported changes",
+		Short:             "Show the workspace of a VM and its unexported changes",
+		Example:           "  banger vm workspace show box\n  banger vm workspace show box -o json",
 		Args:              args(1, 1, "the NAME of a VM"),
 		ValidArgsFunction: a.vmNames(1),
 		RunE: func(cmd *cobra.Command, given []string) error {

@@ -62,7 +62,7 @@ func (a *App) showPatch(data io.Reader, answer exportAnswer) error {
 	err := exactly(text, data, answer.Bytes)
 	text.end()
 	if err == nil {
-		_, err = fmt.Fprintln(a.Err, "note: this is for reading, and does not count as exported; to take the patch: --output FILE, or | git apply")
+		_, err = fmt.Fprintln(a.Err, "note: this output is for reading and does not count as exported; use --output FILE, or pipe it to git apply")
 	}
 	return err
 }
@@ -71,7 +71,7 @@ func (a *App) showPatch(data io.Reader, answer exportAnswer) error {
 func exactly(to io.Writer, from io.Reader, n int64) error {
 	written, err := io.Copy(to, from)
 	if err == nil && written != n {
-		err = fault.New(fault.Unavailable, "the export broke off after %d of %d bytes", written, n).WithHint("try again")
+		err = fault.New(fault.Unavailable, "the export ended after %d of %d bytes", written, n).WithHint("try again")
 	}
 	return err
 }
@@ -84,7 +84,7 @@ func writeWhole(path string, data io.Reader, n int64) (string, error) {
 	}
 	staged, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
-		return "", fault.Wrap(fault.Invalid, err, "write %s", path)
+		return "", fault.Wrap(fault.Invalid, err, "cannot write %s", path)
 	}
 	err = exactly(staged, data, n)
 	if err == nil {
@@ -94,7 +94,7 @@ func writeWhole(path string, data io.Reader, n int64) (string, error) {
 		err = os.Rename(staged.Name(), path)
 	}
 	if err != nil {
-		return "", errors.Join(fault.Wrap(fault.CodeOf(err), err, "write %s", path), os.Remove(staged.Name()))
+		return "", errors.Join(fault.Wrap(fault.CodeOf(err), err, "cannot write %s", path), os.Remove(staged.Name()))
 	}
 	return path, nil
 }

@@ -25,12 +25,13 @@ func (a *App) workspaceExportCommand() *cobra.Command {
 	opts := exportOptions{format: formatTable}
 	cmd := &cobra.Command{
 		Use:   "export NAME",
-		Short: "Print all changes in a VM's workspace as a patch",
-		Long: "Write everything done in a VM's workspace since it was prepared, committed there or not, to stdout or a file. The base and\n" +
-			"the changed files are printed to stderr. The workspace stays as it is, so an export can be repeated at any time. A terminal\n" +
-			"gets text to read, without control characters; that does not count as exported.\n\n" +
-			"A patch is against the work tree that was sent, uncommitted changes included, so that it applies to yours. For a fresh\n" +
-			"clone, name the commit: --base-commit HEAD. After --apply, the next export has what was done since. A mailbox (for git am --keep-cr) and a bundle are against that commit anyway.",
+		Short: "Export the changes in a workspace as a patch",
+		Long: "Export all changes in a workspace since it was prepared, committed or not, as a patch on stdout or in a file. The base\n" +
+			"and the changed files are listed on stderr. The workspace does not change, so you can export again at any time. A\n" +
+			"patch that is printed to a terminal is only for reading and does not count as exported.\n\n" +
+			"The patch applies to the work tree that was copied, with its uncommitted changes. For a fresh clone, use\n" +
+			"--base-commit HEAD. After --apply, the next export has only newer changes. A mailbox (for git am --keep-cr) and a\n" +
+			"bundle always start at a commit.",
 		Example: `  banger vm workspace export box | git apply
   banger vm workspace export box --stat
   banger vm workspace export box --check && banger vm workspace export box --apply
@@ -45,14 +46,14 @@ func (a *App) workspaceExportCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&opts.req.BaseCommit, "base-commit", "", "the `REVISION` (or tree) to compare with")
-	flags.StringVar(&opts.file, "output", "", "write to `FILE`, which appears when it is complete")
-	flags.BoolVar(&opts.stat, "stat", false, "print only what has changed")
-	flags.StringVar(&opts.req.Format, "format", "", "`FORMAT`: patch (default), mbox or bundle")
-	flags.BoolVar(&opts.req.Check, "check", false, "only check whether the patch applies to the work tree it came from")
-	flags.BoolVar(&opts.req.Apply, "apply", false, "apply it to the work tree it came from, as one step or not at all")
-	flags.StringVar(&opts.req.Path, "path", "", "a work tree at `DIR` in the VM (default: the workspace)")
-	flags.VarP(&opts.format, "output-format", "o", "`FORMAT` of the answer: table, json, yaml or name")
+	flags.StringVar(&opts.req.BaseCommit, "base-commit", "", "compare with this `REVISION` or tree (default: the work tree that was copied)")
+	flags.StringVar(&opts.file, "output", "", "write the patch to `FILE` (default: stdout)")
+	flags.BoolVar(&opts.stat, "stat", false, "list only the changed files")
+	flags.StringVar(&opts.req.Format, "format", "", "export `FORMAT`: patch, mbox or bundle (default patch)")
+	flags.BoolVar(&opts.req.Check, "check", false, "only check whether the patch applies to the original work tree")
+	flags.BoolVar(&opts.req.Apply, "apply", false, "apply the patch to the original work tree, completely or not at all")
+	flags.StringVar(&opts.req.Path, "path", "", "export the work tree at `DIR` in the VM (default: the workspace)")
+	flags.VarP(&opts.format, "output-format", "o", "output `FORMAT`: table, json, yaml or name")
 	complete(cmd, "format", "patch", "mbox", "bundle")
 	complete(cmd, "output-format", formatTable, formatJSON, formatYAML, formatName)
 	return cmd
@@ -66,10 +67,10 @@ func (o *exportOptions) check(cmd *cobra.Command) error {
 		}
 	}
 	if only > 1 {
-		return usagef(cmd, "only one of --stat, --check and --apply can be given")
+		return usagef(cmd, "--stat, --check and --apply cannot be used together")
 	}
 	if only == 1 && o.file != "" {
-		return usagef(cmd, "--output cannot be given with --stat, --check or --apply: they write no patch")
+		return usagef(cmd, "--output cannot be used with --stat, --check or --apply: they write no patch")
 	}
 	return checkOutput(o.file)
 }
@@ -80,11 +81,11 @@ func checkOutput(file string) error {
 		return nil
 	}
 	if slices.Contains([]string{formatTable, formatJSON, formatYAML, formatName}, file) {
-		return fault.New(fault.Invalid, "--output %s names a file here", file).
-			WithHint("-o %s for the format of the answer; --output ./%s for a file of that name", file, file)
+		return fault.New(fault.Invalid, "--output %s: this flag takes a file, not a format", file).
+			WithHint("use -o %s for the output format, or --output ./%s for a file with that name", file, file)
 	}
 	if info, err := os.Stat(file); err == nil && info.IsDir() {
-		return fault.New(fault.Invalid, "--output %s is a directory", file).WithHint("name a file in it")
+		return fault.New(fault.Invalid, "--output %s is a directory", file).WithHint("give a file in that directory")
 	}
 	if info, err := os.Stat(filepath.Dir(file)); err != nil || !info.IsDir() {
 		return fault.New(fault.Invalid, "--output %s: %s is not a directory", file, filepath.Dir(file))
@@ -112,7 +113,7 @@ func (a *App) workspaceExport(ctx context.Context, name string, opts exportOptio
 	}
 	if err == nil && len(e.Conflicts) > 0 {
 		return fault.New(fault.Conflict, "the patch does not apply: it conflicts with %s", strings.Join(someNames(e.Conflicts), ", ")).
-			WithHint("commit your changes to them, and merge: banger vm workspace export %s | git apply --3way; or move them away, and try again", name)
+			WithHint("commit your changes to them and merge with: banger vm workspace export %s | git apply --3way", name)
 	}
 	return err
 }
@@ -158,7 +159,7 @@ func (a *App) exportSummary(opts exportOptions, answer exportAnswer) error {
 	a.echo(answer.Export)
 	switch {
 	case answer.Already:
-		a.say("already applied: the work tree has all of it")
+		a.say("already applied: the work tree has all the changes")
 	case answer.Applied && answer.FileCount == 0:
 		a.say("nothing to apply")
 	case answer.Applied:

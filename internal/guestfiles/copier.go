@@ -142,7 +142,7 @@ func (c *copier) replace(name string, in io.Reader, finish func(staged string) e
 	out, err := c.to.Create(staging)
 	if errors.Is(err, fs.ErrNotExist) {
 		if dir, statErr := c.to.Lstat(path.Dir(name)); statErr == nil && dir.IsDir() {
-			return fault.New(fault.Invalid, "no file can be made in %s, which is of a file system without files of its own", path.Dir(name))
+			return fault.New(fault.Invalid, "cannot create a file in %s: its file system has no regular files", path.Dir(name))
 		}
 		return fault.New(fault.NotFound, "the directory %s does not exist", path.Dir(name)).WithHint("create the directory first")
 	}

@@ -62,7 +62,7 @@ type vmCreateArgs struct {
 	DiskMiB   int64             `json:"disk_mib,omitempty" jsonschema:"disk in MiB, thin-provisioned"`
 	Env       map[string]string `json:"env,omitempty" jsonschema:"environment of every command in the VM"`
 	Labels    map[string]string `json:"labels,omitempty" jsonschema:"labels to find it by"`
-	Network   string            `json:"network,omitempty" jsonschema:"user: a network of its own; none: no network device"`
+	Network   string            `json:"network,omitempty" jsonschema:"user (a private network) or none (no network device); default user"`
 	Egress    string            `json:"egress,omitempty" jsonschema:"what it may reach: all, none, packages (package registries), ai, or rules with ; between them, such as default deny; allow *.example.org tcp/443. It cannot be changed by a tool later"`
 	Publish   []publish         `json:"publish,omitempty" jsonschema:"ports of the host that lead to it; what listens in it is on the host without, see vm_ports"`
 	Start     bool              `json:"start,omitempty" jsonschema:"start it and wait until it is ready"`
