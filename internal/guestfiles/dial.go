@@ -37,13 +37,13 @@ func Dial(ctx context.Context, c *client.Client, name string) (*Guest, error) {
 	conn, channels, requests, err := ssh.NewClientConn(stream, access.HostAlias, config)
 	if err != nil {
 		end()
-		return nil, fault.Wrap(fault.Unavailable, err, "log in to %s", name).WithHint("banger vm health %s", name)
+		return nil, fault.Wrap(fault.Unavailable, err, "cannot log in to %s", name).WithHint("banger vm health %s", name)
 	}
 	session, err := sftp.NewClient(ssh.NewClient(conn, channels, requests), sftp.MaxConcurrentRequestsPerFile(blocksUnderWay))
 	if err != nil {
 		_ = conn.Close()
 		end()
-		return nil, fmt.Errorf("open SFTP to %s: %w", name, err)
+		return nil, fmt.Errorf("cannot open SFTP to %s: %w", name, err)
 	}
 	return &Guest{files: remote{session}, end: func() {
 		_ = session.Close()
@@ -57,15 +57,15 @@ func Dial(ctx context.Context, c *client.Client, name string) (*Guest, error) {
 func login(name string, access api.SSHAccess) (*ssh.ClientConfig, error) {
 	key, err := os.ReadFile(access.IdentityFile)
 	if err != nil {
-		return nil, fault.Wrap(fault.Unavailable, err, "read banger's key").WithHint("banger doctor")
+		return nil, fault.Wrap(fault.Unavailable, err, "cannot read banger's key").WithHint("banger doctor")
 	}
 	signer, err := ssh.ParsePrivateKey(key)
 	if err != nil {
-		return nil, fault.Wrap(fault.Internal, err, "read banger's key %s", access.IdentityFile)
+		return nil, fault.Wrap(fault.Internal, err, "cannot read banger's key %s", access.IdentityFile)
 	}
 	hostKey, _, _, _, err := ssh.ParseAuthorizedKey([]byte(access.HostKey))
 	if err != nil {
-		return nil, fault.Wrap(fault.Internal, err, "read the host key of %s", name)
+		return nil, fault.Wrap(fault.Internal, err, "cannot read the host key of %s", name)
 	}
 	return &ssh.ClientConfig{
 		// The fastest by far where the guest's processor is emulated, and fast elsewhere.

@@ -176,5 +176,5 @@ func (r remote) destination(name string) (resolved string, old fs.FileInfo, err 
 		}
 		resolved = to
 	}
-	return "", nil, fault.New(fault.Invalid, "%s is more than %d symbolic links away from a file", name, maxLinks)
+	return "", nil, fault.New(fault.Invalid, "%s: more than %d symbolic links", name, maxLinks)
 }

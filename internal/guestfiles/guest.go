@@ -74,7 +74,7 @@ func copyOut(ctx context.Context, from source, src, dst string, m *meter) error 
 // on after ctx has ended until the Read that is under way returns.
 func (g *Guest) StreamIn(ctx context.Context, r io.Reader, dst string, progress Progress) error {
 	if info, err := g.files.Stat(dst); err == nil && info.IsDir() {
-		return fault.New(fault.Invalid, "%s is a directory, and stdin has no name", dst).WithHint("name the file: %s", path.Join(dst, "FILE"))
+		return fault.New(fault.Invalid, "%s is a directory, but stdin has no file name", dst).WithHint("give a file name: %s", path.Join(dst, "FILE"))
 	}
 	c := &copier{ctx: ctx, to: g.files, meter: newMeter(progress)}
 	return copyFault(ctx, c.replace(path.Clean(dst), r, func(staged string) error {
@@ -89,7 +89,7 @@ func (g *Guest) StreamOut(ctx context.Context, src string, w io.Writer, progress
 		return copyFault(ctx, err)
 	}
 	if info.IsDir() {
-		return fault.New(fault.Invalid, "%s is a directory", src).WithHint("run in the VM, to get all of it as one stream: tar c -C %s .", src)
+		return fault.New(fault.Invalid, "%s is a directory", src).WithHint("to get it as one stream, run in the VM: tar c -C %s .", src)
 	}
 	in, err := g.files.Open(src)
 	if err != nil {
