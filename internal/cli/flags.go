@@ -43,6 +43,9 @@ func optionalFlag[T any](cmd *cobra.Command, name, kind, usage string, parse fun
 
 // flagError keeps faults of values (exit status 5) apart from wrong usage (2).
 func flagError(cmd *cobra.Command, err error) error {
+	if words := cmd.Flags().Args(); cmd.HasAvailableSubCommands() && len(words) > 0 {
+		return unknownCommand(cmd, words[0]) // the flag is one of a command that is none
+	}
 	if f, ok := asFault(err); ok {
 		return f
 	}

@@ -7,27 +7,35 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// elsewhere is what people who know other tools type, and what it is here.
-func elsewhere() map[string]string {
-	return map[string]string{
-		"attach": "banger vm session attach NAME SESSION", "build": "banger image pull REF", "clone": "banger vm create --image IMAGE",
-		"connect": "banger ssh NAME", "console": "banger logs -f NAME", "container": "banger vm", "destroy": "banger rm NAME",
-		"down": "banger vm stop NAME", "images": "banger image list", "import": "banger image pull tar:FILE",
-		"info": "banger vm show NAME", "inspect": "banger vm show NAME", "kernels": "banger kernel list", "launch": "banger vm create",
-		"new": "banger vm create", "port": "banger ports NAME", "ps": "banger ls", "pull": "banger image pull REF",
-		"purge": "banger rm NAME", "remove": "banger rm NAME", "rename": "banger vm set NAME --name NEW", "rmi": "banger image rm NAME",
-		"scp": "banger vm cp SRC DST", "shell": "banger ssh NAME", "snapshot": "banger vm workspace export NAME",
-		"status": "banger daemon status", "suspend": "banger vm pause NAME", "tag": "banger image pull REF --name NAME",
-		"up": "banger vm start NAME", "vms": "banger ls --all", "volume": "banger vm cp SRC DST",
-		"login": "the credentials of `docker login` are used as they are",
+// synonyms are the verbs of other tools, by what they are called here.
+func synonyms() map[string]string {
+	words := make(map[string]string)
+	for verb, others := range map[string]string{
+		"create": "new launch add provision", "run": "spawn", "list": "ps get", "show": "inspect info describe view details",
+		"start": "up boot poweron", "stop": "down halt shutdown poweroff", "restart": "reboot", "pause": "suspend freeze",
+		"resume": "unpause unfreeze thaw", "delete": "remove destroy del purge rmi terminate", "set": "update edit modify resize",
+		"rename": "mv move", "ssh": "shell sh bash connect enter login", "logs": "console log tail", "cp": "copy scp rsync",
+		"ports": "port", "forward": "port-forward tunnel expose", "egress": "firewall", "top": "monitor htop", "stats": "usage",
+		"session": "sessions screen tmux", "workspace": "repo git", "wait": "await", "pull": "load download fetch",
+		"import": "install", "doctor": "check diagnose setup init", "version": "about", "export": "diff patch",
+		"config": "settings configure", "completion": "completions autocomplete", "send": "write input",
+	} {
+		for word := range strings.FieldsSeq(others) {
+			words[word] = verb
+		}
 	}
+	return words
 }
 
-// synonyms are verbs of other tools that the groups have under another name.
-func synonyms() map[string]string {
+// elsewhere are words of other tools at the top level that are no verb here.
+func elsewhere() map[string]string {
 	return map[string]string{
-		"inspect": "show", "info": "show", "get": "show", "remove": "delete", "destroy": "delete", "del": "delete", "rmi": "delete",
-		"ps": "list", "shell": "ssh", "console": "logs", "new": "create", "launch": "create", "up": "start", "down": "stop",
+		"build": "banger image pull docker-archive:FILE", "clone": "banger vm create --image IMAGE", "commit": "banger vm workspace export NAME",
+		"container": "banger vm", "images": "banger image list", "import": "banger image pull tar:FILE", "info": "banger doctor",
+		"kernels": "banger kernel list", "login": "banger uses the credentials of `docker login`", "mount": "banger vm cp SRC DST",
+		"rmi": "banger image delete NAME...", "search": "banger image pull REF", "service": "banger daemon status",
+		"snapshot": "banger vm workspace export NAME", "status": "banger daemon status", "system": "banger doctor",
+		"tag": "banger image pull REF --name NAME", "vms": "banger ls --all", "volume": "banger vm cp SRC DST",
 	}
 }
 
@@ -35,44 +43,53 @@ func synonyms() map[string]string {
 // another tool's verb is here, or the nearest name.
 func unknownCommand(cmd *cobra.Command, word string) error {
 	err := &usageError{message: "unknown command " + quote(cmd.CommandPath()+" "+word), hint: cmd.CommandPath() + " --help"}
-	if here := subcommand(cmd, synonyms()[word]); here != nil && cmd.HasParent() {
-		err.hint = here.CommandPath()
+	word = strings.ToLower(word)
+	other, known := elsewhere()[word]
+	if known && !cmd.HasParent() {
+		err.hint = other
 		return err
 	}
-	other, known := elsewhere()[word]
-	switch found := verbElsewhere(cmd, word); {
-	case found != nil:
-		err.hint = found.CommandPath()
-	case known:
-		err.hint = other
-	default:
-		if near := nearestCommand(cmd, word); near != nil {
-			err.hint = "did you mean " + near.CommandPath() + "?"
-		}
+	if meant := sameVerb(cmd, word, synonyms()[word]); meant != nil {
+		err.hint = typed(meant)
+	} else if near := nearestCommand(cmd, word); near != nil {
+		err.hint = "did you mean " + near.CommandPath() + "?"
 	}
 	return err
 }
 
-// verbElsewhere is the command of this name at the top, or below one of its groups.
-func verbElsewhere(cmd *cobra.Command, word string) *cobra.Command {
-	root := cmd.Root()
-	groups := []*cobra.Command{root}
-	for _, name := range []string{"vm", "image"} {
-		if group, _, err := root.Find([]string{name}); err == nil {
-			groups = append(groups, group)
-		}
+// typed is a command as it is typed, with its arguments.
+func typed(cmd *cobra.Command) string {
+	if cmd.HasAvailableSubCommands() {
+		return cmd.CommandPath() + " --help"
 	}
-	for _, group := range groups {
-		if c := subcommand(group, word); c != nil {
-			return c
+	return cmd.Parent().CommandPath() + " " + strings.ReplaceAll(cmd.Use, "[FLAGS] ", "")
+}
+
+// sameVerb is the command with one of these names in cmd; where there is none, at
+// the top level or below one of its groups.
+func sameVerb(cmd *cobra.Command, word, synonym string) *cobra.Command {
+	if c := subcommand(cmd, synonym); c != nil {
+		return c
+	}
+	for _, group := range []string{"", "vm", "image", "vm session", "vm workspace", "vm egress"} {
+		within, _, err := cmd.Root().Find(strings.Fields(group))
+		if err != nil {
+			continue
+		}
+		for _, name := range []string{word, synonym} {
+			if c := subcommand(within, name); c != nil {
+				return c
+			}
 		}
 	}
 	return nil
 }
 
+// subcommand is the command of cmd with this name, or at the top level the one
+// that is short for it.
 func subcommand(cmd *cobra.Command, word string) *cobra.Command {
 	for _, c := range cmd.Commands() {
-		if c.IsAvailableCommand() && (c.Name() == word || c.HasAlias(word)) {
+		if c.IsAvailableCommand() && word != "" && (c.Name() == word || c.HasAlias(word) || c.Annotations[annotationLong] == word) {
 			return c
 		}
 	}
