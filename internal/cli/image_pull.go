@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client"
 	"github.com/bangervm/banger/internal/fault"
 )
 
@@ -61,7 +62,7 @@ func (a *App) imagePull(ctx context.Context, req api.PullImage, f format) error 
 	sendCtx, stop := context.WithCancel(ctx)
 	defer stop()
 	in := &input{r: a.In}
-	op, err := follow(ctx, c, show, func(ctx context.Context) (api.Operation, error) {
+	op, err := c.Follow(ctx, func(ctx context.Context) (api.Operation, error) {
 		op, err := c.PullImage(ctx, req)
 		if err == nil && req.Ref == standardInput {
 			// What the daemon makes of the input, the operation says; it does not
@@ -69,7 +70,7 @@ func (a *App) imagePull(ctx context.Context, req api.PullImage, f format) error 
 			go func() { _ = c.SendInput(sendCtx, op.ID, in) }()
 		}
 		return op, err
-	})
+	}, show.update)
 	if err != nil && ctx.Err() == nil && in.failure() != nil {
 		err = in.failure()
 	}
@@ -77,7 +78,7 @@ func (a *App) imagePull(ctx context.Context, req api.PullImage, f format) error 
 	if err != nil {
 		return err
 	}
-	image, err := result[api.Image](op)
+	image, err := client.Result[api.Image](op)
 	if err != nil {
 		return err
 	}

@@ -132,14 +132,14 @@ func (a *App) kernelImport(ctx context.Context, name, from string, f format) err
 	}
 	show := a.stagesTo(a.Err)
 	defer show.close()
-	op, err := follow(ctx, c, show, func(ctx context.Context) (api.Operation, error) {
+	op, err := c.Follow(ctx, func(ctx context.Context) (api.Operation, error) {
 		return c.ImportKernel(ctx, api.ImportKernel{Name: name, From: dir})
-	})
+	}, show.update)
 	show.close()
 	if err != nil {
 		return err
 	}
-	k, err := result[api.Kernel](op)
+	k, err := client.Result[api.Kernel](op)
 	if err != nil {
 		return err
 	}

@@ -1,17 +1,14 @@
 package cli
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os/exec"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/fault"
 )
@@ -106,44 +103,6 @@ func TestExitStatus(t *testing.T) {
 		if got := exitStatus(ownFailure(fault.New(code, "y"))); got != wantOwn {
 			t.Errorf("own failure %s: %d, want %d", code, got, wantOwn)
 		}
-	}
-}
-
-func FuzzReceive(f *testing.F) {
-	f.Add([]byte{5, 0, 0, 0, 1, 'x', 7, 0, 0, 0, 4, 0, 0, 0, 9})
-	f.Add([]byte{8, 0, 0, 0, 5, 0, 0, 0, 127, 'x'})
-	f.Add([]byte{7, 0, 0, 0, 4, 0, 0, 1, 0})
-	f.Add([]byte{8, 0, 0, 0, 1, 0})
-	f.Fuzz(func(t *testing.T, data []byte) {
-		var out bytes.Buffer
-		status, err := receive(bytes.NewReader(data), &out, io.Discard)
-		if err == nil && (status < 0 || status > 255) {
-			t.Errorf("status %d", status)
-		}
-		if out.Len() > len(data) {
-			t.Errorf("%d bytes of output from %d", out.Len(), len(data))
-		}
-		if started, ok := errors.AsType[*notStartedError](err); ok && (started.status < 125 || started.status > 127) {
-			t.Errorf("not started with status %d", started.status)
-		}
-	})
-}
-
-type brokenWriter struct{}
-
-func (brokenWriter) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
-
-func TestReceiveTellsWhoseFaultItIs(t *testing.T) {
-	var stream bytes.Buffer
-	if err := agentrpc.WriteFrame(&stream, agentrpc.FrameStdout, []byte("x")); err != nil {
-		t.Fatal(err)
-	}
-	_, err := receive(&stream, brokenWriter{}, io.Discard)
-	if _, ok := errors.AsType[*outputError](err); !ok {
-		t.Errorf("got %v", err)
-	}
-	if err := interpret(err, "box"); errors.Is(err, fault.Unavailable) {
-		t.Errorf("a full disk here is called a broken connection: %v", err)
 	}
 }
 

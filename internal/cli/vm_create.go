@@ -146,11 +146,11 @@ func (a *App) printCreated(v api.VM, f format) error {
 func (a *App) createVM(ctx context.Context, c *client.Client, req api.CreateVM) (api.VM, error) {
 	show := a.stagesTo(a.Err)
 	defer show.close()
-	op, err := follow(ctx, c, show, func(ctx context.Context) (api.Operation, error) { return c.CreateVM(ctx, req) })
+	op, err := c.Follow(ctx, func(ctx context.Context) (api.Operation, error) { return c.CreateVM(ctx, req) }, show.update)
 	if err != nil {
 		return api.VM{}, err
 	}
-	return result[api.VM](op)
+	return client.Result[api.VM](op)
 }
 
 // nextSteps tells of a new VM, and what can be done with it.

@@ -35,13 +35,13 @@ func (a *App) eachVM(ctx context.Context, names []string, verb vmVerb) error {
 	}
 	done := make([]*api.VM, len(names))
 	each := func(i int, show stages) (string, error) {
-		op, err := follow(ctx, c, show, func(ctx context.Context) (api.Operation, error) { return verb.begin(ctx, c, names[i]) })
+		op, err := c.Follow(ctx, func(ctx context.Context) (api.Operation, error) { return verb.begin(ctx, c, names[i]) }, show.update)
 		show.close()
 		switch {
 		case err != nil:
 			return "", err
 		case *verb.format != formatTable:
-			v, err := result[api.VM](op)
+			v, err := client.Result[api.VM](op)
 			done[i] = &v
 			return "", err
 		case len(op.Stages) == 0 && verb.already != "":

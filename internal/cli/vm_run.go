@@ -170,9 +170,9 @@ func (a *App) removeAfter(ctx context.Context, c *client.Client, v api.VM) error
 	if v.Workspace != nil && a.hasWork(ctx, c, v) {
 		return nil
 	}
-	_, err := follow(ctx, c, noStages{}, func(ctx context.Context) (api.Operation, error) {
+	_, err := c.Follow(ctx, func(ctx context.Context) (api.Operation, error) {
 		return c.DeleteVM(ctx, v.ID, api.DeleteVM{Force: true})
-	})
+	}, nil)
 	if err == nil || errors.Is(err, fault.NotFound) {
 		return nil
 	}

@@ -100,11 +100,11 @@ func (a *App) workspacePrepare(ctx context.Context, name string, req api.Prepare
 func (a *App) prepareWorkspace(ctx context.Context, c *client.Client, name string, req api.PrepareWorkspace) (api.Workspace, error) {
 	show := a.stagesTo(a.Err)
 	defer show.close()
-	op, err := follow(ctx, c, show, func(ctx context.Context) (api.Operation, error) { return c.PrepareWorkspace(ctx, name, req) })
+	op, err := c.Follow(ctx, func(ctx context.Context) (api.Operation, error) { return c.PrepareWorkspace(ctx, name, req) }, show.update)
 	if err != nil {
 		return api.Workspace{}, err
 	}
-	w, err := result[api.Workspace](op)
+	w, err := client.Result[api.Workspace](op)
 	for _, note := range w.Notes {
 		a.say("note: " + printable(note, " "))
 	}

@@ -129,11 +129,11 @@ func someNames(names []string) []string {
 func (a *App) exportWorkspace(ctx context.Context, c *client.Client, name string, req api.ExportWorkspace) (api.Export, error) {
 	show := a.stagesTo(a.Err)
 	defer show.close()
-	op, err := follow(ctx, c, show, func(ctx context.Context) (api.Operation, error) { return c.ExportWorkspace(ctx, name, req) })
+	op, err := c.Follow(ctx, func(ctx context.Context) (api.Operation, error) { return c.ExportWorkspace(ctx, name, req) }, show.update)
 	if err != nil {
 		return api.Export{}, err
 	}
-	return result[api.Export](op)
+	return client.Result[api.Export](op)
 }
 
 // exportAnswer is what -o json shows: the export, with the patch in it.

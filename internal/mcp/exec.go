@@ -3,14 +3,13 @@ package mcp
 import (
 	"context"
 	"errors"
-	"io"
-	"sync"
+	"strings"
 	"time"
 
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
-	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client"
 	"github.com/bangervm/banger/internal/fault"
 )
 
@@ -19,8 +18,6 @@ const (
 	// killGrace how long its end may take to arrive after SIGKILL.
 	termGrace = 2 * time.Second
 	killGrace = 5 * time.Second
-	// stdinBlock is how much of stdin one frame has.
-	stdinBlock = 32 << 10
 )
 
 type execArgs struct {
@@ -60,29 +57,30 @@ func commandLine() []limit { return []limit{items(1, 1024, 128<<10)} }
 
 func (s *Server) exec(ctx context.Context, _ *sdk.CallToolRequest, args execArgs) (execResult, error) {
 	begun := time.Now()
-	stream, err := s.daemon.Commands.Exec(ctx, args.VM, api.Exec{
+	command, err := s.daemon.Commands.Exec(ctx, args.VM, api.Exec{
 		Command: args.Command, Dir: args.Dir, Env: pairs(args.Env), User: args.User,
 		Stdin: args.Stdin != "", KillGroup: true,
 	})
 	if err != nil {
 		return execResult{}, err
 	}
-	run := &running{stream: stream, done: make(chan struct{})}
+	run := &running{Execution: command, done: make(chan struct{})}
 	stdout, stderr := &headTail{limit: args.Limit}, &headTail{limit: args.Limit}
 	ending := make(chan ending, 1)
 	go func() { ending <- run.attend(ctx, time.Duration(args.Timeout*float64(time.Second))) }()
 	if args.Stdin != "" {
-		go run.feed(args.Stdin)
+		go run.Feed(strings.NewReader(args.Stdin))
 	}
-	status, err := receive(stream, stdout, stderr)
+	// Its end is attended to, and seen also when ctx has ended.
+	status, err := run.Run(context.WithoutCancel(ctx), stdout, stderr)
 	close(run.done)
 	why := <-ending
-	_ = stream.Close()
+	run.Close()
 	switch {
 	case why == endCanceled:
 		return execResult{}, fault.New(fault.Canceled, "canceled; the command's process group was ended")
 	case err != nil && why == endNatural:
-		return execResult{}, brokenStream(err, args.VM)
+		return execResult{}, notStarted(err)
 	case err != nil:
 		return execResult{}, fault.New(fault.Unavailable, "the command was not seen to end within %s of SIGKILL", killGrace).
 			WithHint("it may still run in %s", args.VM)
@@ -93,13 +91,29 @@ func (s *Server) exec(ctx context.Context, _ *sdk.CallToolRequest, args execArgs
 	}, nil
 }
 
-// brokenStream says in banger's words why a stream ended before the command.
-func brokenStream(err error, vm string) error {
-	if _, ok := errors.AsType[*fault.Error](err); ok {
+// Statuses of a command that did not start, as a shell has them.
+const (
+	statusCannotRun = 126
+	statusNotFound  = 127
+)
+
+// notStarted makes a fault of what the guest says of a command that it could not
+// start, and leaves other errors as they are.
+func notStarted(err error) error {
+	said, ok := errors.AsType[*client.NotStartedError](err)
+	if !ok {
 		return err
 	}
-	return fault.Wrap(fault.Unavailable, err, "the connection to %s broke while the command ran", vm).
-		WithHint("banger vm list")
+	reason, _ := printable([]byte(said.Message))
+	switch said.Status {
+	case statusNotFound:
+		return fault.New(fault.NotFound, "the command did not start: %s", reason).
+			WithHint("command[0] is a program in PATH, or a path; for shell syntax use [\"sh\",\"-c\",\"…\"]")
+	case statusCannotRun:
+		return fault.New(fault.Invalid, "the command did not start: %s", reason)
+	default:
+		return fault.New(fault.Internal, "the command did not start (status %d): %s", said.Status, reason)
+	}
 }
 
 // ending is why a command ended.
@@ -113,28 +127,8 @@ const (
 
 // running is a command under way.
 type running struct {
-	stream io.ReadWriteCloser
-	done   chan struct{} // closed when it has ended
-
-	mu sync.Mutex // one frame at a time
-}
-
-// send drops the error: a broken stream shows where the answers are read.
-func (r *running) send(t agentrpc.FrameType, payload []byte) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return agentrpc.WriteFrame(r.stream, t, payload) == nil
-}
-
-func (r *running) feed(text string) {
-	for len(text) > 0 {
-		n := min(len(text), stdinBlock)
-		if !r.send(agentrpc.FrameStdin, []byte(text[:n])) {
-			return
-		}
-		text = text[n:]
-	}
-	r.send(agentrpc.FrameStdinEOF, nil)
+	*client.Execution
+	done chan struct{} // closed when it has ended
 }
 
 // attend ends the command when its time is over or nobody wants it any more:
@@ -155,7 +149,7 @@ func (r *running) attend(ctx context.Context, timeout time.Duration) ending {
 		signal string
 		grace  time.Duration
 	}{{"TERM", termGrace}, {"KILL", killGrace}} {
-		go r.send(agentrpc.FrameSignal, []byte(step.signal)) // stdin may hold the stream up
+		go r.Signal(step.signal) // stdin may hold the stream up
 		timer.Reset(step.grace)
 		select {
 		case <-r.done:
@@ -163,7 +157,7 @@ func (r *running) attend(ctx context.Context, timeout time.Duration) ending {
 		case <-timer.C:
 		}
 	}
-	_ = r.stream.Close()
+	r.Close()
 	<-r.done
 	return why
 }

@@ -49,8 +49,7 @@ type fake struct {
 	output []byte
 	ended  bool
 
-	// stages are what Wait tells before its end. With hang, Wait returns only
-	// when it is cancelled.
+	// stages are what Follow tells before the end.
 	stages [][]api.Stage
 	hang   bool
 	undone chan struct{}
@@ -114,24 +113,25 @@ func (f *fake) DeleteVM(_ context.Context, name string, req api.DeleteVM) (api.O
 	return api.Operation{ID: "vm.delete"}, nil
 }
 
-func (f *fake) Wait(ctx context.Context, id string, onUpdate func(api.Operation)) (api.Operation, error) {
-	for _, stages := range f.stages {
-		if onUpdate != nil {
-			onUpdate(api.Operation{ID: id, State: "running", Stages: stages})
-		}
+// Follow plays what an operation does. With hang, it ends only when it is cancelled.
+func (f *fake) Follow(ctx context.Context, begin func(context.Context) (api.Operation, error), update func(api.Operation)) (api.Operation, error) {
+	op, err := begin(ctx)
+	if err != nil {
+		return op, err
 	}
-	f.mu.Lock()
-	wasCanceled := len(f.canceled) > 0
-	f.mu.Unlock()
-	if wasCanceled {
-		close(f.undone)
-		now := time.Unix(1, 0)
-		return api.Operation{ID: id, State: "canceled", EndedAt: &now}, fault.New(fault.Canceled, "cancelled")
+	for _, stages := range f.stages {
+		update(api.Operation{ID: op.ID, State: "running", Stages: stages})
 	}
 	if f.hang {
 		<-ctx.Done()
-		return api.Operation{ID: id, State: "running"}, fault.Wrap(fault.Canceled, ctx.Err(), "gave up")
+		f.canceled = append(f.canceled, op.ID)
+		close(f.undone)
+		return op, fault.New(fault.Canceled, "cancelled")
 	}
+	return f.made(op.ID)
+}
+
+func (f *fake) made(id string) (api.Operation, error) {
 	switch {
 	case id == "vm.delete" && f.unsaved != "" && !f.deletes[len(f.deletes)-1].DiscardWork:
 		return api.Operation{ID: id, State: "failed"}, fault.New(fault.Conflict, "VM box has unexported work in /root/repo: %s", f.unsaved).
@@ -149,14 +149,7 @@ func (f *fake) Wait(ctx context.Context, id string, onUpdate func(api.Operation)
 	}
 }
 
-func (f *fake) CancelOperation(_ context.Context, id string) (api.Operation, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.canceled = append(f.canceled, id)
-	return api.Operation{ID: id}, nil
-}
-
-func (f *fake) Exec(_ context.Context, vm string, req api.Exec) (io.ReadWriteCloser, error) {
+func (f *fake) Exec(_ context.Context, vm string, req api.Exec) (*client.Execution, error) {
 	if err := f.find(vm); err != nil {
 		return nil, err
 	}
@@ -165,7 +158,7 @@ func (f *fake) Exec(_ context.Context, vm string, req api.Exec) (io.ReadWriteClo
 		f.guest(there, req)
 		_ = there.Close()
 	}()
-	return here, nil
+	return client.NewExecution(vm, here), nil
 }
 
 func (f *fake) StartSession(_ context.Context, vm string, req api.StartSession) (api.Session, error) {

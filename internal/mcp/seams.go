@@ -20,15 +20,12 @@ type VMs interface {
 
 // Operations follows what the daemon does. *client.Client is one.
 type Operations interface {
-	Wait(ctx context.Context, id string, onUpdate func(api.Operation)) (api.Operation, error)
-	CancelOperation(ctx context.Context, id string) (api.Operation, error)
+	Follow(ctx context.Context, begin func(context.Context) (api.Operation, error), update func(api.Operation)) (api.Operation, error)
 }
 
-// Commands runs commands in guests.
+// Commands runs commands in guests. *client.Client is one.
 type Commands interface {
-	// Exec begins a command. The stream carries the frames of agentrpc's exec
-	// protocol. The caller closes it, which ends the command.
-	Exec(ctx context.Context, vm string, req api.Exec) (io.ReadWriteCloser, error)
+	Exec(ctx context.Context, vm string, req api.Exec) (*client.Execution, error)
 }
 
 // Sessions are the commands that run on in guests. *client.Client is one.
@@ -80,19 +77,7 @@ type Daemon struct {
 	Look       Look
 }
 
-// commands is the client's exec.
-type commands struct{ c *client.Client }
-
-// Exec begins a command.
-func (x commands) Exec(ctx context.Context, vm string, req api.Exec) (io.ReadWriteCloser, error) {
-	stream, err := x.c.ExecVM(ctx, vm, req)
-	if err != nil {
-		return nil, err
-	}
-	return stream, nil
-}
-
 // Through returns what the tools need, as the daemon behind c gives it.
 func Through(c *client.Client) Daemon {
-	return Daemon{VMs: c, Operations: c, Commands: commands{c}, Sessions: c, Workspaces: c, Network: c, Files: guestfiles.Files{Client: c}, Look: c}
+	return Daemon{VMs: c, Operations: c, Commands: c, Sessions: c, Workspaces: c, Network: c, Files: guestfiles.Files{Client: c}, Look: c}
 }

@@ -9,6 +9,7 @@ import (
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client"
 )
 
 const (
@@ -177,11 +178,11 @@ func (s *Server) addVMTools() {
 
 // vmAfter follows an operation whose result is a VM.
 func (s *Server) vmAfter(ctx context.Context, req *sdk.CallToolRequest, begin func(context.Context) (api.Operation, error)) (VM, error) {
-	op, err := follow(ctx, s.daemon.Operations, req, begin)
+	op, err := s.follow(ctx, req, begin)
 	if err != nil {
 		return VM{}, err
 	}
-	v, err := result[api.VM](op)
+	v, err := client.Result[api.VM](op)
 	return vmView(v), err
 }
 
@@ -207,7 +208,7 @@ func (s *Server) vmList(ctx context.Context, _ *sdk.CallToolRequest, args vmList
 }
 
 func (s *Server) vmDelete(ctx context.Context, req *sdk.CallToolRequest, args vmDeleteArgs) (vmDeleteResult, error) {
-	op, err := follow(ctx, s.daemon.Operations, req, func(ctx context.Context) (api.Operation, error) {
+	op, err := s.follow(ctx, req, func(ctx context.Context) (api.Operation, error) {
 		return s.daemon.VMs.DeleteVM(ctx, args.VM, api.DeleteVM{Force: args.Force, DiscardWork: args.DiscardWork})
 	})
 	return vmDeleteResult{Deleted: op.Subject}, err

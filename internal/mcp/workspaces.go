@@ -9,6 +9,7 @@ import (
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client"
 	"github.com/bangervm/banger/internal/fault"
 )
 
@@ -96,7 +97,7 @@ func (s *Server) addWorkspaceTools() {
 }
 
 func (s *Server) prepare(ctx context.Context, req *sdk.CallToolRequest, args prepareArgs) (prepareResult, error) {
-	op, err := follow(ctx, s.daemon.Operations, req, func(ctx context.Context) (api.Operation, error) {
+	op, err := s.follow(ctx, req, func(ctx context.Context) (api.Operation, error) {
 		return s.daemon.Workspaces.PrepareWorkspace(ctx, args.VM, api.PrepareWorkspace{
 			Path: args.Path, Mode: args.Mode, To: args.To, Branch: args.Branch, Force: args.Force,
 		})
@@ -104,7 +105,7 @@ func (s *Server) prepare(ctx context.Context, req *sdk.CallToolRequest, args pre
 	if err != nil {
 		return prepareResult{}, err
 	}
-	w, err := result[api.Workspace](op)
+	w, err := client.Result[api.Workspace](op)
 	return prepareResult{
 		Path: w.Path, Mode: w.Mode, Branch: w.Branch, HeadCommit: w.HeadCommit, BaseTree: w.BaseTree,
 		Files: w.FilesSent, Bytes: w.BytesSent, Notes: w.Notes,
@@ -117,7 +118,7 @@ func (s *Server) export(ctx context.Context, req *sdk.CallToolRequest, args expo
 			return exportResult{}, err
 		}
 	}
-	op, err := follow(ctx, s.daemon.Operations, req, func(ctx context.Context) (api.Operation, error) {
+	op, err := s.follow(ctx, req, func(ctx context.Context) (api.Operation, error) {
 		return s.daemon.Workspaces.ExportWorkspace(ctx, args.VM, api.ExportWorkspace{
 			BaseCommit: args.BaseCommit, Format: args.Format, Path: args.Path, Check: args.Check,
 		})
@@ -125,7 +126,7 @@ func (s *Server) export(ctx context.Context, req *sdk.CallToolRequest, args expo
 	if err != nil {
 		return exportResult{}, err
 	}
-	made, err := result[api.Export](op)
+	made, err := client.Result[api.Export](op)
 	if err != nil {
 		return exportResult{}, err
 	}
