@@ -25,7 +25,10 @@ type Workspace struct {
 	ExportedAt *time.Time `json:"exported_at"`
 	State      string     `json:"state" enum:"clean,changed,unknown" doc:"whether there is unexported work"`
 	Files      int        `json:"files" doc:"changed since the last export, or since it was sent"`
-	Elsewhere  []string   `json:"elsewhere" doc:"branches with commits that HEAD does not have, stash, and linked work trees with uncommitted changes"`
+	Elsewhere  []string   `json:"elsewhere" doc:"branches with commits that HEAD does not have; DIR:BRANCH in a repository inside"`
+	Stashes    []string   `json:"stashes" doc:"directories of repositories with stashed changes; . is the workspace"`
+	WorkTrees  []string   `json:"work_trees" doc:"linked work trees with uncommitted changes"`
+	Unread     bool       `json:"unread" doc:"git in the guest cannot read the repository, so its branches are not known"`
 	MeasuredAt *time.Time `json:"measured_at"`
 	// FilesSent, BytesSent and Notes are in the answer to a prepare only.
 	FilesSent int64    `json:"files_sent,omitempty"`

@@ -21,7 +21,7 @@ func (d *fakeDaemon) fakeWorkspace(v api.VM) api.Workspace {
 		BaseTree: strings.Repeat("b", 40), PreparedAt: fakeTime, State: "clean", Elsewhere: []string{}, MeasuredAt: &fakeTime,
 	}
 	if strings.Contains(d.requests(), "/dirty\"") {
-		w.State, w.Files, w.Elsewhere = "changed", 2, []string{"feature", "uncommitted changes in the work tree wt"}
+		w.State, w.Files, w.Elsewhere, w.WorkTrees = "changed", 2, []string{"feature"}, []string{"wt"}
 	}
 	return w
 }

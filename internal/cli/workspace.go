@@ -176,16 +176,21 @@ func workText(w *api.Workspace) string {
 	if w.Files > 0 {
 		parts = append(parts, plural(w.Files, "file"))
 	}
-	branches := make([]string, 0, len(w.Elsewhere))
-	for _, name := range w.Elsewhere {
-		if strings.HasPrefix(name, "uncommitted ") { // of a linked work tree
-			parts = append(parts, name)
+	for _, dir := range w.WorkTrees {
+		parts = append(parts, "uncommitted changes in the work tree "+dir)
+	}
+	for _, dir := range w.Stashes {
+		if dir == "." {
+			parts = append(parts, "stashed changes")
 		} else {
-			branches = append(branches, name)
+			parts = append(parts, "stashed changes in "+dir)
 		}
 	}
-	if len(branches) > 0 {
-		parts = append(parts, "commits on "+strings.Join(branches, ", "))
+	if len(w.Elsewhere) > 0 {
+		parts = append(parts, "commits on "+strings.Join(w.Elsewhere, ", "))
+	}
+	if w.Unread {
+		parts = append(parts, "a repository that git in the guest cannot read")
 	}
 	return strings.Join(parts, ", ")
 }

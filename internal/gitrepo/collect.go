@@ -48,7 +48,7 @@ func (g *Git) Collect(ctx context.Context, guest io.ReadWriter, req workspace.Co
 		if answer.Message != "" {
 			got.Notes = []string{"git in the guest does not read the repository, so its files were compared, and no commits of it are seen: " +
 				hostgit.Printable(answer.Message)}
-			got.Elsewhere = []string{unseen}
+			got.Elsewhere.Unread = true
 		}
 		return got, err
 	}
@@ -70,10 +70,6 @@ func (g *Git) Collect(ctx context.Context, guest io.ReadWriter, req workspace.Co
 	}
 	return got, err
 }
-
-// unseen stands for the branches of a repository that the guest's git does not
-// read: nobody can say that an export has what is on them.
-const unseen = "branches that git in the guest does not read"
 
 // hostile is an answer that a guest's agent should not give.
 func hostile(ctx context.Context, err error) error {
@@ -216,11 +212,9 @@ func (c *collector) result(ctx context.Context) (workspace.Collected, error) {
 	parts := make([]gitvault.Part, 0, len(c.repos))
 	for _, r := range c.repos {
 		parts = append(parts, gitvault.Part{Below: string(r.Path), Tree: r.Tree})
-		elsewhere, err := c.elsewhere(ctx, r)
-		if err != nil {
+		if err := c.elsewhere(ctx, r, &out.Elsewhere); err != nil {
 			return out, err
 		}
-		out.Elsewhere = append(out.Elsewhere, elsewhere...)
 	}
 	var err error
 	out.Tree, err = gitvault.Combine(ctx, c.g.host, c.req.Vault, parts)

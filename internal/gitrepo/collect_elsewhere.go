@@ -1,6 +1,7 @@
 package gitrepo
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -12,40 +13,47 @@ import (
 	"github.com/bangervm/banger/internal/workspace"
 )
 
-// elsewhere names the branches that the guest has commits on, but for those
-// that it was sent, and the linked work trees with changes.
-func (c *collector) elsewhere(ctx context.Context, r agentrpc.WorkspaceRepo) ([]string, error) {
-	var names, ids, linked []string
+// elsewhere adds the branches and stashes of a repository with commits that were
+// not sent to the guest, and the linked work trees with changes.
+func (c *collector) elsewhere(ctx context.Context, r agentrpc.WorkspaceRepo, out *workspace.Elsewhere) error {
+	var refs, ids []string
+	trees := 0
 	for _, line := range r.Elsewhere {
-		if tree, ok := strings.CutPrefix(line, agentrpc.LinkedWorkTree); ok && len(linked) < maxElsewhere {
-			linked = append(linked, workspace.Uncommitted+hostgit.Printable(tree))
+		if tree, ok := strings.CutPrefix(line, agentrpc.LinkedWorkTree); ok && trees < maxElsewhere {
+			out.WorkTrees = append(out.WorkTrees, hostgit.Printable(tree))
+			trees++
 			continue
 		}
 		ref, id, _ := strings.Cut(line, " ")
-		if ref != "refs/stash" && !validRef(ref) || !gitvault.IsObject(id) || len(ids) == maxElsewhere {
+		if ref != stashRef && !validRef(ref) || !gitvault.IsObject(id) || len(ids) == maxElsewhere {
 			continue
 		}
-		names, ids = append(names, showable(strings.TrimPrefix(strings.TrimPrefix(ref, "refs/heads/"), "refs/"))), append(ids, id)
+		refs, ids = append(refs, ref), append(ids, id)
 	}
 	if len(ids) == 0 {
-		return linked, nil
+		return nil
 	}
 	sent, err := c.present(ctx, ids)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var out []string
-	for i, id := range ids {
-		if !slices.Contains(sent, id) {
-			name := names[i]
-			if len(r.Path) > 0 {
-				name = hostgit.Printable(string(r.Path)) + ":" + name
-			}
-			out = append(out, name)
+	dir := hostgit.Printable(string(r.Path))
+	for i, ref := range refs {
+		name := showable(strings.TrimPrefix(ref, "refs/heads/"))
+		switch {
+		case slices.Contains(sent, ids[i]):
+		case ref == stashRef:
+			out.Stashes = append(out.Stashes, cmp.Or(dir, "."))
+		case dir != "":
+			out.Branches = append(out.Branches, dir+":"+name)
+		default:
+			out.Branches = append(out.Branches, name)
 		}
 	}
-	return append(out, linked...), nil
+	return nil
 }
+
+const stashRef = "refs/stash"
 
 // maxElsewhere bounds the branches that are named.
 const maxElsewhere = 100

@@ -187,8 +187,8 @@ func TestBranchesWithStrangeNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "bidi?gnp c1?2J fine/ünï zero?width"; strings.Join(got.Elsewhere, " ") != want {
-		t.Errorf("elsewhere = %q; want %q", got.Elsewhere, want)
+	if want := "bidi?gnp c1?2J fine/ünï zero?width"; strings.Join(got.Elsewhere.Branches, " ") != want {
+		t.Errorf("elsewhere = %q; want %q", got.Elsewhere.Branches, want)
 	}
 	if got.Branch != "refs/heads/emoji\U0001F600" {
 		t.Errorf("branch = %q", got.Branch)

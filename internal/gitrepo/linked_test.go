@@ -31,9 +31,9 @@ func TestUncommittedChangesInLinkedWorkTreesAreNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := l.collect(false)
-	want := []string{workspace.Uncommitted + outside, workspace.Uncommitted + filepath.Join(l.guest, "ignored", "tree")}
-	if err != nil || !slices.Equal(got.Elsewhere, want) {
-		t.Errorf("Elsewhere = %q, %v; want %q", got.Elsewhere, err, want)
+	want := []string{outside, filepath.Join(l.guest, "ignored", "tree")}
+	if err != nil || !slices.Equal(got.Elsewhere.WorkTrees, want) {
+		t.Errorf("Elsewhere = %q, %v; want %q", got.Elsewhere.WorkTrees, err, want)
 	}
 	l.applied(t) // what is inside and not ignored comes back
 	if got := gittest.Files(t, l.host)["inside/new"]; got != "false new\n" {

@@ -13,6 +13,7 @@ import (
 	"github.com/bangervm/banger/internal/gittest"
 	"github.com/bangervm/banger/internal/hostgit"
 	"github.com/bangervm/banger/internal/workspace"
+	"github.com/google/go-cmp/cmp"
 )
 
 // applied exports the guest's work and applies it to the user's work tree.
@@ -87,8 +88,9 @@ func TestCommitsElsewhereAreNamed(t *testing.T) {
 	gittest.Put(l.guest, "a", "stashed\n")
 	gittest.Git(t, l.guest, "stash", "-q")
 	got, err := l.collect(false)
-	if err != nil || strings.Join(got.Elsewhere, " ") != "side stash" {
-		t.Errorf("Elsewhere = %q, %v; want side and stash", got.Elsewhere, err)
+	want := workspace.Elsewhere{Branches: []string{"side"}, Stashes: []string{"."}}
+	if err != nil || !cmp.Equal(got.Elsewhere, want) {
+		t.Errorf("Elsewhere = %+v, %v; want %+v", got.Elsewhere, err, want)
 	}
 }
 

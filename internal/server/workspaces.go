@@ -205,7 +205,9 @@ func workspaceBody(w workspace.Workspace, v vm.VM) api.Workspace {
 	return api.Workspace{
 		VM: v.Name, Path: w.Path, Source: w.Source, Mode: string(w.Mode), Branch: strings.TrimPrefix(w.Branch, "refs/heads/"),
 		HeadCommit: w.HeadCommit, BaseTree: w.BaseTree, PreparedAt: w.PreparedAt.UTC(), ExportedAt: when(w.ExportedAt),
-		State: string(workspace.Know(w, v)), Files: w.Work.Files, Elsewhere: texts(w.Work.Elsewhere), MeasuredAt: when(w.Work.MeasuredAt),
+		State: string(workspace.Know(w, v)), Files: w.Work.Files, MeasuredAt: when(w.Work.MeasuredAt),
+		Elsewhere: texts(w.Work.Elsewhere.Branches), Stashes: texts(w.Work.Elsewhere.Stashes), WorkTrees: texts(w.Work.Elsewhere.WorkTrees),
+		Unread: w.Work.Elsewhere.Unread,
 	}
 }
 

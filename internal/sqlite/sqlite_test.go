@@ -16,6 +16,7 @@ import (
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/operation"
 	"github.com/bangervm/banger/internal/vm"
+	"github.com/bangervm/banger/internal/workspace"
 )
 
 func open(t *testing.T, path string) *DB {
@@ -148,6 +149,13 @@ func TestUpgrade(t *testing.T) {
 			if version == 7 { // the first with a workspace in its data
 				if w, err := db.Workspaces().Get(t.Context(), want.ID); err != nil || w.Work.Files != 3 || w.Work.Tree != "t3" || w.Offered.Tree != "t2" {
 					t.Errorf("workspace after the upgrade: %+v, %v", w, err)
+				}
+			}
+			if version == 9 { // the first with all kinds of work elsewhere
+				elsewhere := workspace.Elsewhere{Branches: []string{"feature"}, Stashes: []string{".", "sub"}, WorkTrees: []string{"wt"}}
+				w, err := db.Workspaces().Get(t.Context(), want.ID)
+				if diff := cmp.Diff(elsewhere, w.Work.Elsewhere); err != nil || diff != "" {
+					t.Errorf("work elsewhere after the upgrade (-want +got):\n%s%v", diff, err)
 				}
 			}
 			if version == 8 { // the first with operations in its data

@@ -98,8 +98,16 @@ func (s *Workspaces) Delete(ctx context.Context, vmID string) error {
 	return translate(ctx, err)
 }
 
+// elsewhereColumn is how a workspace.Elsewhere is stored.
+type elsewhereColumn struct {
+	Branches  []string `json:"branches"`
+	Stashes   []string `json:"stashes"`
+	WorkTrees []string `json:"work_trees"`
+	Unread    bool     `json:"unread"`
+}
+
 func workspaceValues(w workspace.Workspace) ([]any, error) {
-	elsewhere, err := encode(w.Work.Elsewhere)
+	elsewhere, err := encode(elsewhereColumn(w.Work.Elsewhere))
 	return []any{
 		w.VMID, w.Vault, w.Source, w.Path, string(w.Mode), w.Format, w.Branch, w.HeadCommit, w.BaseTree, nanos(w.PreparedAt),
 		w.ExportedTree, nanos(w.ExportedAt), w.AppliedTree, w.Offered.ID, w.Offered.Tree,
@@ -110,17 +118,20 @@ func workspaceValues(w workspace.Workspace) ([]any, error) {
 
 func scanWorkspace(row interface{ Scan(...any) error }) (workspace.Workspace, error) {
 	var w workspace.Workspace
-	var elsewhere string
+	var text string
+	var elsewhere elsewhereColumn
 	var prepared, exported, measured int64
 	err := row.Scan(
 		&w.VMID, &w.Vault, &w.Source, &w.Path, &w.Mode, &w.Format, &w.Branch, &w.HeadCommit, &w.BaseTree, &prepared,
 		&w.ExportedTree, &exported, &w.AppliedTree, &w.Offered.ID, &w.Offered.Tree,
-		&w.Work.Tree, &w.Work.Files, &elsewhere,
+		&w.Work.Tree, &w.Work.Files, &text,
 		&measured, &w.Work.StartID, &w.Work.Final,
 	)
 	if err != nil {
 		return w, err
 	}
 	w.PreparedAt, w.ExportedAt, w.Work.MeasuredAt = fromNanos(prepared), fromNanos(exported), fromNanos(measured)
-	return w, decode("elsewhere", elsewhere, &w.Work.Elsewhere)
+	err = decode("elsewhere", text, &elsewhere)
+	w.Work.Elsewhere = workspace.Elsewhere(elsewhere)
+	return w, err
 }

@@ -24,7 +24,7 @@ func TestEveryFieldOfAWorkspaceIsStored(t *testing.T) {
 		HeadCommit: "c0", BaseTree: "t0", PreparedAt: at, ExportedTree: "t1", ExportedAt: at.Add(time.Second), AppliedTree: "t4",
 		Offered: workspace.Offer{ID: "e", Tree: "t2"},
 		Work: workspace.Work{
-			Files: 3, Tree: "t3", Elsewhere: []string{"feature"},
+			Files: 3, Tree: "t3", Elsewhere: workspace.Elsewhere{Branches: []string{"feature"}, Stashes: []string{"."}, WorkTrees: []string{"wt"}, Unread: true},
 			MeasuredAt: at.Add(time.Minute), StartID: "s", Final: true,
 		},
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"strings"
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/ids"
@@ -162,7 +161,7 @@ func (s *Service) write(ctx context.Context, e *exporting) error {
 		ID: id, BaseCommit: res.Base, Tree: e.got.Tree, Format: e.req.Format, Files: files, Changes: sum(files), Bytes: res.Bytes,
 		Notes: append(res.Notes, e.got.Notes...),
 	}
-	e.out.Notes = append(e.out.Notes, elsewhereNotes(e.got)...)
+	e.out.Notes = append(e.out.Notes, e.got.Elsewhere.notes()...)
 	if !e.found {
 		return s.tidy(ctx, e.w.VMID)
 	}
@@ -176,22 +175,6 @@ func (s *Service) write(ctx context.Context, e *exporting) error {
 		return nil
 	})
 	return err
-}
-
-// elsewhereNotes says how the commits are exported that are not on HEAD.
-func elsewhereNotes(got Collected) []string {
-	var notes []string
-	for _, branch := range got.Elsewhere {
-		switch {
-		case strings.HasPrefix(branch, Uncommitted):
-			notes = append(notes, "the guest has "+branch+", which are not in this export: commit them there, or export it with --path")
-		case branch == "stash":
-			notes = append(notes, "the guest has stashed changes that are not in this export: git stash pop there, to export them")
-		case got.Head != "":
-			notes = append(notes, branch+" in the guest has commits that are not in this export: check it out there to export them")
-		}
-	}
-	return notes
 }
 
 // covers reports whether an export against base has, with the exports before

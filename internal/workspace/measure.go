@@ -181,17 +181,7 @@ func (w Work) describe() string {
 	} else if n > 1 {
 		parts = append(parts, fmt.Sprintf("changes in %d files", n))
 	}
-	branches := make([]string, 0, len(w.Elsewhere))
-	for _, name := range w.Elsewhere {
-		if strings.HasPrefix(name, Uncommitted) {
-			parts = append(parts, name)
-		} else {
-			branches = append(branches, name)
-		}
-	}
-	if len(branches) > 0 {
-		parts = append(parts, "commits on "+strings.Join(branches, ", "))
-	}
+	parts = append(parts, w.Elsewhere.describe()...)
 	return strings.Join(parts, " and ")
 }
 

@@ -104,7 +104,7 @@ type Collected struct {
 	Tree      string
 	Head      string // the guest's HEAD; empty: not known, or none
 	Branch    string
-	Elsewhere []string
+	Elsewhere Elsewhere
 	Notes     []string
 }
 

@@ -25,7 +25,7 @@ type world struct {
 	vm      vm.VM
 	now     time.Time
 	tree    string // the guest's work tree
-	other   []string
+	other   workspace.Elsewhere
 	sendErr error
 	readErr error
 	reading chan string   // if set, told of each tree that was read
@@ -211,12 +211,12 @@ func TestWorkIsNotReplacedUnlessExported(t *testing.T) {
 	if err := prepare(t, s, false); err != nil {
 		t.Errorf("after the export was accepted: %v", err)
 	}
-	w.other = []string{"side"}
+	w.other = workspace.Elsewhere{Branches: []string{"side"}}
 	if err := prepare(t, s, false); !errors.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "commits on side") {
 		t.Errorf("over commits on another branch = %v; want Conflict", err)
 	}
-	w.other = []string{"side", workspace.Uncommitted + "wt"}
-	const both = "has unexported work: uncommitted changes in the work tree wt and commits on side"
+	w.other = workspace.Elsewhere{Branches: []string{"side"}, Stashes: []string{"."}, WorkTrees: []string{"wt"}}
+	const both = "has unexported work: uncommitted changes in the work tree wt and stashed changes and commits on side"
 	if err := prepare(t, s, false); !errors.Is(err, fault.Conflict) || !strings.Contains(err.Error(), both) {
 		t.Errorf("over a linked work tree with changes = %v; want Conflict", err)
 	}

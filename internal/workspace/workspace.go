@@ -103,21 +103,15 @@ func (w Workspace) needed() []string {
 
 // Work is how a workspace was found when it was last looked at.
 type Work struct {
-	Files int // that differ from what was sent or exported
-	// Tree is the work tree's; Elsewhere are the branches, and the stash, with
-	// commits that its HEAD does not have and that no export has carried, and,
-	// after Uncommitted, linked work trees.
+	Files     int // that differ from what was sent or exported
 	Tree      string
-	Elsewhere []string
+	Elsewhere Elsewhere
 	// MeasuredAt is when; StartID says in which start of the VM. Final is set
 	// when the VM was then stopped, so that no more work can have followed.
 	MeasuredAt time.Time
 	StartID    string
 	Final      bool
 }
-
-// Uncommitted begins what Elsewhere says of a linked work tree.
-const Uncommitted = "uncommitted changes in the work tree "
 
 // Changes are how much is in a diff.
 type Changes struct {
@@ -137,7 +131,7 @@ const (
 )
 
 // Any reports whether there is anything that no export has.
-func (w Work) Any() bool { return w.Files > 0 || len(w.Elsewhere) > 0 }
+func (w Work) Any() bool { return w.Files > 0 || w.Elsewhere.Any() }
 
 // Format is what an export is written as.
 type Format string
