@@ -22,11 +22,8 @@ type Output struct {
 	f *os.File
 }
 
-// NewOutput makes an Output that reads f, which stays the caller's.
-func NewOutput(f *os.File) *Output { return &Output{f: f} }
-
-// Finish says that the command has ended.
-func (o *Output) Finish() { _ = o.f.SetReadDeadline(time.Now().Add(outputGrace)) }
+// finish says that the command has ended.
+func (o *Output) finish() { _ = o.f.SetReadDeadline(time.Now().Add(outputGrace)) }
 
 // Each reads into buf and calls f with what was read, until the end or an error
 // of f.

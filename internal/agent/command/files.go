@@ -69,12 +69,12 @@ func (f *Files) Start(spec Spec) (*Process, error) {
 	return proc, err
 }
 
-// Outputs are what the command writes: stdout and stderr, or the one terminal.
-func (f *Files) Outputs() []*Output {
+// outputs are what the command writes: stdout and stderr, or the one terminal.
+func (f *Files) outputs() []*Output {
 	if f.err == nil {
-		return []*Output{NewOutput(f.out)}
+		return []*Output{{f: f.out}}
 	}
-	return []*Output{NewOutput(f.out), NewOutput(f.err)}
+	return []*Output{{f: f.out}, {f: f.err}}
 }
 
 // Release gives the files up after the command has ended and its Outputs are

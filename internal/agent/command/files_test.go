@@ -4,7 +4,6 @@ import (
 	"os"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -30,23 +29,15 @@ func run(t *testing.T, script string, terminal *Size) (output string) {
 		t.Fatal(err)
 	}
 	var said [2]strings.Builder
-	var copies sync.WaitGroup
-	outputs := files.Outputs()
-	for i, o := range outputs {
-		copies.Go(func() {
-			buf := make([]byte, 4096)
-			if err := o.Each(buf, func(n int) error { said[i].Write(buf[:n]); return nil }); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	if status, _, err := proc.Wait(); err != nil || status != 0 {
+	status, _, err := files.Attend(proc, Copies{Out: func(i int, o *Output) {
+		buf := make([]byte, 4096)
+		if err := o.Each(buf, func(n int) error { said[i].Write(buf[:n]); return nil }); err != nil {
+			t.Error(err)
+		}
+	}})
+	if err != nil || status != 0 {
 		t.Errorf("status %d, %v", status, err)
 	}
-	for _, o := range outputs {
-		o.Finish()
-	}
-	copies.Wait()
 	files.Release()
 	return said[0].String()
 }

@@ -3,7 +3,6 @@ package guestapi
 import (
 	"bufio"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"net"
 	"sync"
@@ -16,12 +15,8 @@ import (
 )
 
 const (
-	chunk = 32 << 10
-	// hangupGrace is how long a command may live on after its connection is gone.
-	hangupGrace = 5 * time.Second
-	frameHead   = 5
-	// eot is ^D, a terminal's end of file.
-	eot = 4
+	chunk     = 32 << 10
+	frameHead = 5
 )
 
 // execConn is one command on one connection.
@@ -56,30 +51,26 @@ func (s *execConn) run(id Identity, req agentrpc.ExecRequest) error {
 }
 
 func (s *execConn) attend(proc *command.Process, f *command.Files) error {
-	var copies sync.WaitGroup
-	outputs := f.Outputs()
-	for i, o := range outputs {
-		copies.Go(func() { s.copyOut(o, agentrpc.FrameStdout+agentrpc.FrameType(i), proc) })
-	}
 	var in *stdin
+	copies := command.Copies{Out: func(i int, o *command.Output) {
+		s.copyOut(o, agentrpc.FrameStdout+agentrpc.FrameType(i), proc)
+	}}
 	if f.In != nil {
 		in = newStdin(f.In)
-		copies.Go(func() { in.run(f.Terminal == nil) })
+		copies.In = func() { in.run(f.Terminal == nil) }
+	}
+	copies.Ended = func() {
+		if s.killGroup && s.toEnd.Load() {
+			proc.KillGroup(syscall.SIGKILL)
+		}
+		if in != nil {
+			in.abandon()
+			_ = f.In.SetWriteDeadline(time.Unix(1, 0))
+		}
 	}
 	go s.copyIn(proc, f, in)
 
-	status, _, err := proc.Wait()
-	if s.killGroup && s.toEnd.Load() {
-		proc.KillGroup(syscall.SIGKILL)
-	}
-	for _, o := range outputs {
-		o.Finish()
-	}
-	if in != nil {
-		in.abandon()
-		_ = f.In.SetWriteDeadline(time.Unix(1, 0))
-	}
-	copies.Wait()
+	status, _, err := f.Attend(proc, copies)
 	f.Release()
 	if err != nil {
 		return err
@@ -96,11 +87,7 @@ func (s *execConn) send(t agentrpc.FrameType, payload []byte) error {
 }
 
 func (s *execConn) sendStartError(err error) error {
-	status := command.StatusCannotRun
-	if se := (*command.StartError)(nil); errors.As(err, &se) {
-		status = se.Status
-	}
-	payload := binary.BigEndian.AppendUint32(nil, uint32(status))
+	payload := binary.BigEndian.AppendUint32(nil, uint32(command.StatusOf(err)))
 	return s.send(agentrpc.FrameError, append(payload, err.Error()...))
 }
 
@@ -117,7 +104,7 @@ func (s *execConn) copyOut(o *command.Output, t agentrpc.FrameType, proc *comman
 	})
 	if err != nil {
 		s.toEnd.Store(true)
-		hangUp(proc)
+		proc.HangUp()
 	}
 }
 
@@ -133,7 +120,7 @@ func (s *execConn) copyIn(proc *command.Process, f *command.Files, in *stdin) {
 		}
 		if err != nil {
 			s.toEnd.Store(true)
-			hangUp(proc)
+			proc.HangUp()
 			return
 		}
 	}
@@ -148,7 +135,7 @@ func (s *execConn) obey(t agentrpc.FrameType, payload []byte, proc *command.Proc
 	case agentrpc.FrameStdinEOF:
 		if in != nil {
 			if f.Terminal != nil {
-				in.push([]byte{eot})
+				in.push([]byte{command.EOT})
 			}
 			in.finish()
 		}
@@ -165,18 +152,4 @@ func (s *execConn) obey(t agentrpc.FrameType, payload []byte, proc *command.Proc
 		return fmt.Errorf("%w: type %d from the host", agentrpc.ErrFrame, t)
 	}
 	return nil
-}
-
-// hangUp ends a command that nobody attends any more.
-func hangUp(proc *command.Process) {
-	if proc.Signal(syscall.SIGHUP) != nil {
-		return
-	}
-	timer := time.NewTimer(hangupGrace)
-	defer timer.Stop()
-	select {
-	case <-proc.Done():
-	case <-timer.C:
-		_ = proc.Signal(syscall.SIGKILL)
-	}
 }

@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/bangervm/banger/internal/agent/command"
 	"github.com/bangervm/banger/internal/agentrpc"
 )
 
@@ -196,12 +197,9 @@ func (s *Session) endInput() {
 	switch {
 	case s.eof:
 	case s.tty:
-		s.in.push(item{data: []byte{eot}})
+		s.in.push(item{data: []byte{command.EOT}})
 	default:
 		s.eof = true
 		s.in.finish()
 	}
 }
-
-// eot is ^D, a terminal's end of file.
-const eot = 4

@@ -101,18 +101,10 @@ func (s *Session) broadcast() {
 
 // attend keeps what the command writes until it ends.
 func (s *Session) attend(f *command.Files) {
-	var copies sync.WaitGroup
-	outputs := f.Outputs()
-	for i, o := range outputs {
-		copies.Go(func() { s.keep(agentrpc.Stream(i), o) })
-	}
-	copies.Go(s.in.run)
-	status, sig, err := s.proc.Wait()
-	for _, o := range outputs {
-		o.Finish()
-	}
-	s.in.abandon()
-	copies.Wait()
+	status, sig, err := f.Attend(s.proc, command.Copies{
+		Out: func(i int, o *command.Output) { s.keep(agentrpc.Stream(i), o) },
+		In:  s.in.run, Ended: s.in.abandon,
+	})
 	f.Release()
 
 	s.mu.Lock()
@@ -120,7 +112,7 @@ func (s *Session) attend(f *command.Files) {
 	s.signal = command.SignalName(sig)
 	switch {
 	case err != nil:
-		s.status, s.reason = command.StatusCannotRun, err.Error()
+		s.reason = err.Error()
 	case status != 0 && !s.asked && s.endedAt.Sub(s.started) < launchWindow:
 		s.reason = s.lastWords()
 	}

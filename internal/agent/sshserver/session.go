@@ -2,13 +2,11 @@ package sshserver
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"sync"
 	"syscall"
-	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -16,10 +14,8 @@ import (
 )
 
 const (
-	maxEnv      = 256
-	chunk       = 32 << 10
-	hangupGrace = 5 * time.Second
-	eot         = 4
+	maxEnv = 256
+	chunk  = 32 << 10
 )
 
 // session is one session channel, RFC 4254 section 6: at most one command.
@@ -59,7 +55,7 @@ func (s *session) serve(ctx context.Context, requests <-chan *ssh.Request) {
 		}
 	}
 	if s.proc != nil {
-		s.hangUp()
+		s.proc.HangUp()
 	}
 	s.ended.Wait()
 }
@@ -180,12 +176,8 @@ func (s *session) spec() command.Spec {
 }
 
 func (s *session) fail(err error) {
-	status := command.StatusCannotRun
-	if se := (*command.StartError)(nil); errors.As(err, &se) {
-		status = se.Status
-	}
 	_, _ = fmt.Fprintf(s.ch.Stderr(), "banger: %v\n", err)
-	s.sendExit(status, 0)
+	s.sendExit(command.StatusOf(err), 0)
 }
 
 func (s *session) sendExit(status int, signal syscall.Signal) {
@@ -205,21 +197,11 @@ func (s *session) sendExit(status int, signal syscall.Signal) {
 // attend copies in both directions until the command has ended, then says how.
 func (s *session) attend(f *command.Files) {
 	s.ended.Go(func() {
-		var copies sync.WaitGroup
-		outputs := f.Outputs()
-		for i, o := range outputs {
-			copies.Go(func() { copyOut([]io.Writer{s.ch, s.ch.Stderr()}[i], o) })
-		}
 		go s.copyIn(f)
-		status, signal, err := s.proc.Wait()
-		for _, o := range outputs {
-			o.Finish()
-		}
-		copies.Wait()
+		status, signal, _ := f.Attend(s.proc, command.Copies{Out: func(i int, o *command.Output) {
+			copyOut([]io.Writer{s.ch, s.ch.Stderr()}[i], o)
+		}})
 		_ = s.ch.CloseWrite()
-		if err != nil {
-			status = command.StatusCannotRun
-		}
 		s.sendExit(status, signal)
 		f.Release()
 	})
@@ -238,19 +220,6 @@ func (s *session) copyIn(f *command.Files) {
 	if f.Terminal == nil {
 		_ = f.In.Close()
 	} else {
-		_, _ = f.Terminal.Write([]byte{eot})
-	}
-}
-
-func (s *session) hangUp() {
-	if s.proc.Signal(syscall.SIGHUP) != nil {
-		return
-	}
-	timer := time.NewTimer(hangupGrace)
-	defer timer.Stop()
-	select {
-	case <-s.proc.Done():
-	case <-timer.C:
-		_ = s.proc.Signal(syscall.SIGKILL)
+		_, _ = f.Terminal.Write([]byte{command.EOT})
 	}
 }
