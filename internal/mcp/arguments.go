@@ -95,7 +95,7 @@ func lenientItems(schema *jsonschema.Schema, raw json.RawMessage) json.RawMessag
 
 func unexpected(schema *jsonschema.Schema, name string) error {
 	all := slices.Sorted(maps.Keys(schema.Properties))
-	err := fault.New(fault.Invalid, "arguments: there is no argument %q", name)
+	err := fault.New(fault.Invalid, "unknown argument %q", name)
 	lower := strings.ToLower(strings.ReplaceAll(name, "-", "_"))
 	for _, right := range all {
 		if lower == right || slices.Contains(otherNames()[right], lower) {

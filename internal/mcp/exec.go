@@ -21,20 +21,20 @@ const (
 )
 
 type execArgs struct {
-	VM      string            `json:"vm" jsonschema:"name, or unique prefix of an id"`
-	Command []string          `json:"command" jsonschema:"program and arguments; a text instead of a list is run by sh -c"`
-	Dir     string            `json:"dir,omitempty" jsonschema:"absolute working directory in the guest; default: the image's"`
-	Env     map[string]string `json:"env,omitempty" jsonschema:"added to the VM's environment"`
-	User    string            `json:"user,omitempty" jsonschema:"name, uid, or uid:gid; default root"`
-	Stdin   string            `json:"stdin,omitempty" jsonschema:"text for standard input, which is empty otherwise"`
-	Timeout float64           `json:"timeout_seconds,omitempty" jsonschema:"then the command's process group gets SIGTERM, and SIGKILL 2 s later"`
-	Limit   int               `json:"output_limit_bytes,omitempty" jsonschema:"how much of each of stdout and stderr is returned: the head and the tail"`
+	VM      string            `json:"vm" jsonschema:"name or ID prefix"`
+	Command []string          `json:"command" jsonschema:"program and arguments; a string runs with sh -c"`
+	Dir     string            `json:"dir,omitempty" jsonschema:"absolute working directory; default: the image's"`
+	Env     map[string]string `json:"env,omitempty" jsonschema:"extra environment variables"`
+	User    string            `json:"user,omitempty" jsonschema:"name, UID or UID:GID; default root"`
+	Stdin   string            `json:"stdin,omitempty" jsonschema:"text for stdin; default: empty"`
+	Timeout float64           `json:"timeout_seconds,omitempty" jsonschema:"kill the command after this time (SIGTERM, then SIGKILL after 2 s)"`
+	Limit   int               `json:"output_limit_bytes,omitempty" jsonschema:"maximum returned of each of stdout and stderr (head and tail)"`
 }
 
 type execResult struct {
-	ExitCode int     `json:"exit_code" jsonschema:"128+n when signal n ended it"`
-	TimedOut bool    `json:"timed_out,omitempty" jsonschema:"true when the timeout ended it"`
-	Seconds  float64 `json:"seconds" jsonschema:"how long it took"`
+	ExitCode int     `json:"exit_code" jsonschema:"128+n if signal n ended it"`
+	TimedOut bool    `json:"timed_out,omitempty" jsonschema:"the timeout ended it"`
+	Seconds  float64 `json:"seconds" jsonschema:"run time"`
 	Stdout   Text    `json:"stdout"`
 	Stderr   Text    `json:"stderr"`
 }
@@ -42,7 +42,7 @@ type execResult struct {
 func (s *Server) addExecTool() {
 	addTool(s, spec{
 		name: "exec", title: "Run a command",
-		description: "Run a command in a VM and wait for its end. An exit code other than 0 is a result, not an error. For commands that keep running, use session_start.",
+		description: "Run a command in a VM and wait for it to finish. A non-zero exit code is a result, not an error. For long-running commands use session_start.",
 		effect:      effect{destructive: true, openWorld: true},
 		bounds: bounds{
 			"vm": vmName(), "command": commandLine(), "dir": guestPath(), "env": environment(),
@@ -78,11 +78,11 @@ func (s *Server) exec(ctx context.Context, _ *sdk.CallToolRequest, args execArgs
 	run.Close()
 	switch {
 	case why == endCanceled:
-		return execResult{}, fault.New(fault.Canceled, "canceled; the command's process group was ended")
+		return execResult{}, fault.New(fault.Canceled, "canceled; the command was killed")
 	case err != nil && why == endNatural:
 		return execResult{}, notStarted(err)
 	case err != nil:
-		return execResult{}, fault.New(fault.Unavailable, "the command was not seen to end within %s of SIGKILL", killGrace).
+		return execResult{}, fault.New(fault.Unavailable, "the command did not end within %s of SIGKILL", killGrace).
 			WithHint("it may still run in %s", args.VM)
 	}
 	return execResult{

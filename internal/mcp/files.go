@@ -29,43 +29,43 @@ const (
 )
 
 type fileReadArgs struct {
-	VM     string `json:"vm" jsonschema:"name, or unique prefix of an id"`
-	Path   string `json:"path" jsonschema:"absolute, in the guest"`
-	Offset int64  `json:"offset,omitempty" jsonschema:"byte to begin at"`
-	Limit  int    `json:"limit_bytes,omitempty" jsonschema:"at most this many bytes"`
+	VM     string `json:"vm" jsonschema:"name or ID prefix"`
+	Path   string `json:"path" jsonschema:"absolute path in the VM"`
+	Offset int64  `json:"offset,omitempty" jsonschema:"start at this byte"`
+	Limit  int    `json:"limit_bytes,omitempty" jsonschema:"maximum bytes"`
 }
 
 type fileReadResult struct {
 	Path     string    `json:"path"`
-	Size     int64     `json:"size" jsonschema:"of the file, in bytes"`
-	Mode     string    `json:"mode" jsonschema:"permissions, octal"`
+	Size     int64     `json:"size" jsonschema:"file size in bytes"`
+	Mode     string    `json:"mode" jsonschema:"octal"`
 	Modified time.Time `json:"modified_at"`
-	Encoding string    `json:"encoding" jsonschema:"text (UTF-8) or base64"`
+	Encoding string    `json:"encoding" jsonschema:"text or base64"`
 	Content  string    `json:"content"`
 	Offset   int64     `json:"offset"`
-	Next     int64     `json:"next_offset" jsonschema:"where to read on"`
-	End      bool      `json:"end" jsonschema:"true when nothing comes after content"`
+	Next     int64     `json:"next_offset" jsonschema:"where to continue"`
+	End      bool      `json:"end" jsonschema:"true at the end"`
 }
 
 type fileWriteArgs struct {
-	VM       string `json:"vm" jsonschema:"name, or unique prefix of an id"`
-	Path     string `json:"path" jsonschema:"absolute, in the guest"`
+	VM       string `json:"vm" jsonschema:"name or ID prefix"`
+	Path     string `json:"path" jsonschema:"absolute path in the VM"`
 	Content  string `json:"content"`
-	Encoding string `json:"encoding,omitempty" jsonschema:"how content is written: text (UTF-8) or base64"`
-	Mode     string `json:"mode,omitempty" jsonschema:"permissions, octal; default: as they were, 0644 for a new file"`
-	Parents  bool   `json:"create_directories,omitempty" jsonschema:"make the directories that are missing"`
+	Encoding string `json:"encoding,omitempty" jsonschema:"encoding of content"`
+	Mode     string `json:"mode,omitempty" jsonschema:"octal permissions; default: unchanged, or 0644"`
+	Parents  bool   `json:"create_directories,omitempty" jsonschema:"create missing parent directories"`
 }
 
 type fileWriteResult struct {
 	Path    string `json:"path"`
 	Bytes   int    `json:"bytes"`
-	Created bool   `json:"created" jsonschema:"true when the file is new"`
+	Created bool   `json:"created" jsonschema:"the file is new"`
 }
 
 func (s *Server) addFileTools() {
 	addTool(s, spec{
 		name: "file_read", title: "Read a file",
-		description: "Read a regular file of a VM, or a part of it. What is not UTF-8 comes as base64.",
+		description: "Read a file in a VM, or a part of it. Content that is not UTF-8 is returned as base64.",
 		effect:      effect{readOnly: true},
 		bounds: bounds{
 			"vm": vmName(), "path": guestPath(), "offset": {between(0, 1<<53)},
@@ -74,7 +74,7 @@ func (s *Server) addFileTools() {
 	}, s.fileRead)
 	addTool(s, spec{
 		name: "file_write", title: "Write a file",
-		description: "Write a whole file in a VM, replacing one that is there in one step. At most 4 MiB.",
+		description: "Create or replace a file in a VM, atomically, up to 4 MiB.",
 		effect:      effect{destructive: true, idempotent: true},
 		bounds: bounds{
 			"vm": vmName(), "path": guestPath(), "content": {length(0, base64.StdEncoding.EncodedLen(maxWrite))},
@@ -124,7 +124,7 @@ func decode(content, encoding string) ([]byte, error) {
 	}
 	data, err := base64.StdEncoding.DecodeString(content)
 	if err != nil {
-		return nil, fault.Wrap(fault.Invalid, err, "content is not base64").WithHint("standard alphabet, with padding")
+		return nil, fault.Wrap(fault.Invalid, err, "content is not base64").WithHint("use the standard alphabet with padding")
 	}
 	return data, nil
 }
@@ -141,21 +141,21 @@ func (s *Server) fileWrite(ctx context.Context, _ *sdk.CallToolRequest, args fil
 		return fileWriteResult{}, err
 	}
 	if strings.HasSuffix(args.Path, "/") {
-		return fileWriteResult{}, fault.New(fault.Invalid, "path %q names a directory", args.Path).WithHint("name the file")
+		return fileWriteResult{}, fault.New(fault.Invalid, "path %q is a directory", args.Path).WithHint("give the path of a file")
 	}
 	data, err := decode(args.Content, args.Encoding)
 	if err != nil {
 		return fileWriteResult{}, err
 	}
 	if len(data) > maxWrite {
-		return fileWriteResult{}, fault.New(fault.Invalid, "the file has %d bytes, more than %d", len(data), maxWrite).
-			WithHint("write it in parts with exec and stdin, or fetch it in the guest")
+		return fileWriteResult{}, fault.New(fault.Invalid, "the file is %d bytes, more than the limit of %d", len(data), maxWrite).
+			WithHint("write it in parts with exec and stdin, or download it in the VM")
 	}
 	write := guestfiles.Write{Path: args.Path, Data: data, Parents: args.Parents}
 	if args.Mode != "" {
 		bits, err := strconv.ParseUint(args.Mode, 8, 16)
 		if err != nil || bits > 0o777 {
-			return fileWriteResult{}, fault.New(fault.Invalid, "mode %q is not 000 to 777, octal", args.Mode)
+			return fileWriteResult{}, fault.New(fault.Invalid, "mode %q is not an octal mode from 000 to 777", args.Mode)
 		}
 		mode := fs.FileMode(bits)
 		write.Mode = &mode

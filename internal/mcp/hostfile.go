@@ -16,13 +16,13 @@ func absent(name string) error {
 		return exists(name)
 	}
 	if info, err := os.Stat(filepath.Dir(name)); err != nil || !info.IsDir() {
-		return fault.New(fault.NotFound, "%s is not a directory of the host", filepath.Dir(name))
+		return fault.New(fault.NotFound, "%s is not a directory on the host", filepath.Dir(name))
 	}
 	return nil
 }
 
 func exists(name string) error {
-	return fault.New(fault.Conflict, "%s exists on the host", name).WithHint("choose another output_path")
+	return fault.New(fault.Conflict, "%s already exists on the host", name).WithHint("choose another output_path")
 }
 
 // writeNew makes a file of the host that only the user can read. It is there
@@ -53,5 +53,5 @@ func hostFault(name string, err error) error {
 	if errors.Is(err, fs.ErrPermission) {
 		code = fault.PermissionDenied
 	}
-	return fault.Wrap(code, err, "write %s", name)
+	return fault.Wrap(code, err, "cannot write %s", name)
 }

@@ -24,12 +24,12 @@ type Look interface {
 }
 
 type vmShowArgs struct {
-	VM string `json:"vm" jsonschema:"name, or unique prefix of an id"`
+	VM string `json:"vm" jsonschema:"name or ID prefix"`
 }
 
 type vmLogsArgs struct {
-	VM    string `json:"vm" jsonschema:"name, or unique prefix of an id"`
-	Limit int    `json:"limit,omitempty" jsonschema:"lines from the end"`
+	VM    string `json:"vm" jsonschema:"name or ID prefix"`
+	Limit int    `json:"limit,omitempty" jsonschema:"number of last lines"`
 }
 
 type vmLogsResult struct {
@@ -39,9 +39,9 @@ type vmLogsResult struct {
 type imageListArgs struct{}
 
 type image struct {
-	Name       string   `json:"name" jsonschema:"empty when a newer pull took it"`
+	Name       string   `json:"name" jsonschema:"empty if a newer pull took the name"`
 	ID         string   `json:"id"`
-	Ref        string   `json:"ref" jsonschema:"where it came from"`
+	Ref        string   `json:"ref" jsonschema:"source"`
 	Bytes      int64    `json:"disk_usage_bytes"`
 	Entrypoint []string `json:"entrypoint"`
 	Cmd        []string `json:"cmd"`
@@ -54,14 +54,14 @@ type imageListResult struct {
 }
 
 type sessionWaitArgs struct {
-	VM      string  `json:"vm" jsonschema:"name, or unique prefix of an id"`
-	Session string  `json:"session" jsonschema:"name, or unique prefix of an id"`
-	Timeout float64 `json:"timeout_seconds,omitempty" jsonschema:"how long to wait at most"`
+	VM      string  `json:"vm" jsonschema:"name or ID prefix"`
+	Session string  `json:"session" jsonschema:"name or ID prefix"`
+	Timeout float64 `json:"timeout_seconds,omitempty" jsonschema:"maximum wait"`
 }
 
 type sessionWaitResult struct {
 	Session
-	TimedOut bool `json:"timed_out,omitempty" jsonschema:"true when it still runs"`
+	TimedOut bool `json:"timed_out,omitempty" jsonschema:"it is still running"`
 }
 
 // maxConsole bounds what vm_logs returns of the console, in bytes.
@@ -69,21 +69,21 @@ const maxConsole = 64 << 10
 
 func (s *Server) addLookTools() {
 	addTool(s, spec{
-		name: "vm_show", title: "Show a VM", description: "Show one VM: its state, why it ended last, and its workspace.",
+		name: "vm_show", title: "Show a VM", description: "Show a VM: its state, last exit reason and workspace.",
 		effect: effect{readOnly: true}, bounds: bounds{"vm": vmName()},
 	}, s.vmShow)
 	addTool(s, spec{
 		name: "vm_logs", title: "Read a VM's console",
-		description: "Read the end of a VM's console log, where the kernel and the init write: the place to look when a VM fails to start.",
+		description: "Read the end of a VM's console log (kernel and init). Use it when a VM fails to start.",
 		effect:      effect{readOnly: true}, bounds: bounds{"vm": vmName(), "limit": {between(1, 2000), fallback("100")}},
 	}, s.vmLogs)
 	addTool(s, spec{
-		name: "image_list", title: "List images", description: "List the images that vm_create need not pull.",
+		name: "image_list", title: "List images", description: "List local images, which vm_create does not need to pull.",
 		effect: effect{readOnly: true},
 	}, s.imageList)
 	addTool(s, spec{
 		name: "session_wait", title: "Wait for a session",
-		description: "Wait until a session's command has ended, and return its exit code.",
+		description: "Wait until a session ends and return its exit code.",
 		effect:      effect{readOnly: true},
 		bounds: bounds{
 			"vm": vmName(), "session": {length(1, maxSession)}, "timeout_seconds": {between(0, 3600), fallback("120")},
@@ -104,7 +104,7 @@ func (s *Server) vmLogs(ctx context.Context, _ *sdk.CallToolRequest, args vmLogs
 	defer func() { _ = log.Close() }()
 	kept := &headTail{limit: maxConsole}
 	if _, err := io.Copy(kept, log); err != nil {
-		return vmLogsResult{}, fault.Wrap(fault.Unavailable, err, "read the console of %s", args.VM)
+		return vmLogsResult{}, fault.Wrap(fault.Unavailable, err, "cannot read the console of %s", args.VM)
 	}
 	return vmLogsResult{Console: kept.text()}, nil
 }

@@ -16,7 +16,7 @@ import (
 // addresses of the host are the user's to give.
 type publish struct {
 	Proto     string `json:"proto,omitempty" jsonschema:"tcp or udp"`
-	HostPort  int    `json:"host_port,omitempty" jsonschema:"on 127.0.0.1 of the host; 0: any that is free"`
+	HostPort  int    `json:"host_port,omitempty" jsonschema:"on 127.0.0.1 of the host; 0: any free port"`
 	GuestPort int    `json:"guest_port" jsonschema:"in the VM"`
 }
 
@@ -41,17 +41,17 @@ func published(list []publish) []api.Publish {
 // port is what listens in a VM, as agents see it.
 type port struct {
 	Proto     string `json:"proto"`
-	Endpoint  string `json:"endpoint,omitempty" jsonschema:"where it is on the host, NAME:PORT or ADDRESS:PORT"`
-	URL       string `json:"url,omitempty" jsonschema:"of a web server"`
+	Endpoint  string `json:"endpoint,omitempty" jsonschema:"address on the host"`
+	URL       string `json:"url,omitempty" jsonschema:"if it is a web server"`
 	GuestPort int    `json:"guest_port"`
-	Listening bool   `json:"listening" jsonschema:"something in the VM listens there"`
+	Listening bool   `json:"listening" jsonschema:"a process in the VM listens"`
 	Process   string `json:"process,omitempty"`
 	Command   string `json:"command,omitempty"`
-	Problem   string `json:"problem,omitempty" jsonschema:"why it is not on the host"`
+	Problem   string `json:"problem,omitempty" jsonschema:"why it is not available on the host"`
 }
 
 type vmPortsArgs struct {
-	VM string `json:"vm" jsonschema:"name, or unique prefix of an id"`
+	VM string `json:"vm" jsonschema:"name or ID prefix"`
 }
 
 type vmPortsResult struct {
@@ -59,19 +59,19 @@ type vmPortsResult struct {
 }
 
 type vmEgressArgs struct {
-	VM string `json:"vm" jsonschema:"name, or unique prefix of an id"`
+	VM string `json:"vm" jsonschema:"name or ID prefix"`
 }
 
 type vmEgressResult struct {
-	Preset  string   `json:"preset,omitempty" jsonschema:"the preset that the policy equals"`
-	Default string   `json:"default" jsonschema:"allow or deny: what happens when no rule matches"`
-	Rules   []string `json:"rules" jsonschema:"in order; the first that matches decides"`
+	Preset  string   `json:"preset,omitempty" jsonschema:"name of the preset, if any"`
+	Default string   `json:"default" jsonschema:"allow or deny if no rule matches"`
+	Rules   []string `json:"rules" jsonschema:"the first match decides"`
 }
 
 type vmEgressLogArgs struct {
-	VM     string `json:"vm" jsonschema:"name, or unique prefix of an id"`
-	Denied bool   `json:"denied,omitempty" jsonschema:"only what was denied"`
-	Limit  int    `json:"limit,omitempty" jsonschema:"at most this many, the newest"`
+	VM     string `json:"vm" jsonschema:"name or ID prefix"`
+	Denied bool   `json:"denied,omitempty" jsonschema:"only denied connections"`
+	Limit  int    `json:"limit,omitempty" jsonschema:"maximum, newest first"`
 }
 
 type vmEgressLogResult struct {
@@ -81,17 +81,17 @@ type vmEgressLogResult struct {
 func (s *Server) addNetworkTools() {
 	addTool(s, spec{
 		name: "vm_ports", title: "List a VM's ports",
-		description: "List what listens in a VM, and where it can be reached on the host.",
+		description: "List the open ports of a VM and their addresses on the host.",
 		effect:      effect{readOnly: true}, bounds: bounds{"vm": vmName()},
 	}, s.vmPorts)
 	addTool(s, spec{
 		name: "vm_egress", title: "Show what a VM may reach",
-		description: "Show the policy of what a VM may reach. Only the user can change it.",
+		description: "Show the egress policy of a VM. Only the user can change it.",
 		effect:      effect{readOnly: true}, bounds: bounds{"vm": vmName()},
 	}, s.vmEgress)
 	addTool(s, spec{
 		name: "vm_egress_log", title: "Show what a VM reached",
-		description: "Show what a VM reached and was denied, with the rule that decided: the place to look when a download or a connection fails.",
+		description: "List connections that a VM made or was denied, with the deciding rule. Use it when a download or connection fails.",
 		effect:      effect{readOnly: true},
 		bounds:      bounds{"vm": vmName(), "limit": {between(1, maxRecords), fallback("50")}},
 	}, s.vmEgressLog)

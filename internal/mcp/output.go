@@ -8,10 +8,10 @@ import (
 
 // Text is what a command wrote to one stream, shortened in the middle.
 type Text struct {
-	Text    string `json:"text" jsonschema:"the output; when bytes were left out, its head and tail around a line that says how many"`
-	Bytes   int64  `json:"bytes" jsonschema:"how much was written in all"`
-	Omitted int64  `json:"omitted_bytes,omitempty" jsonschema:"bytes left out between head and tail"`
-	Binary  bool   `json:"binary,omitempty" jsonschema:"true when bytes that are not UTF-8 were replaced"`
+	Text    string `json:"text" jsonschema:"output; if too long, head and tail around a note"`
+	Bytes   int64  `json:"bytes" jsonschema:"total written"`
+	Omitted int64  `json:"omitted_bytes,omitempty" jsonschema:"bytes missing from the middle"`
+	Binary  bool   `json:"binary,omitempty" jsonschema:"bytes that are not UTF-8 were replaced"`
 }
 
 // headTail keeps the first and the last bytes of a stream.

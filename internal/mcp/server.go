@@ -24,10 +24,10 @@ const (
 	maxMessage = 8 << 20
 )
 
-const instructions = `banger runs virtual machines on this host. Each is isolated: the host's files are not mounted.
-A usual loop: vm_create, workspace_prepare (put a git work tree in), exec or session_start (work and test), workspace_export (get the changes as a patch), vm_delete.
-vm_ports says where on the host a server in a VM can be reached; vm_egress_log what the VM was denied.
-exec is for commands that end; session_start is for those that keep running, such as servers and interactive programs.
+const instructions = `banger runs virtual machines on this host. They are isolated: the host's files are not mounted.
+Typical flow: vm_create, workspace_prepare (copy a git work tree in), exec or session_start (work and test), workspace_export (get the changes as a patch), vm_delete.
+Use exec for commands that finish, and session_start for servers and interactive programs.
+Use vm_ports to find a VM's server on the host, and vm_egress_log to see what a VM was denied.
 Errors are JSON with code, message and hint. code is one of not_found, conflict, invalid, busy, unavailable, permission_denied, canceled, internal.`
 
 // Server answers one client.
@@ -76,7 +76,7 @@ func (s *Server) Serve(ctx context.Context, in io.ReadCloser, out io.WriteCloser
 	case errors.Is(err, io.EOF):
 		return nil
 	case err != nil && ctx.Err() == nil:
-		return fault.Wrap(fault.Invalid, err, "read the client's messages")
+		return fault.Wrap(fault.Invalid, err, "cannot read the client's messages")
 	}
 	return err
 }
@@ -107,8 +107,8 @@ func (s *Server) guard(next sdk.MethodHandler) sdk.MethodHandler {
 		case s.slots <- struct{}{}:
 			defer func() { <-s.slots }()
 		default:
-			return s.toolError(fault.New(fault.Busy, "%d calls are under way already", maxCalls).
-				WithHint("wait for one to end")), nil
+			return s.toolError(fault.New(fault.Busy, "%d calls are already in progress", maxCalls).
+				WithHint("wait for one to finish")), nil
 		}
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()

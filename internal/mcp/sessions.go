@@ -15,13 +15,13 @@ import (
 type Session struct {
 	ID          string   `json:"id"`
 	Name        string   `json:"name"`
-	State       string   `json:"state" jsonschema:"starting, running, exited, failed (did not start) or lost (ended with its VM)"`
+	State       string   `json:"state" jsonschema:"starting, running, exited, failed (to start) or lost (with its VM)"`
 	Mode        string   `json:"mode" jsonschema:"pipe or tty"`
 	Command     []string `json:"command"`
 	Dir         string   `json:"dir"`
-	ExitCode    *int     `json:"exit_code,omitempty" jsonschema:"once it has exited; 128+n when signal n ended it"`
+	ExitCode    *int     `json:"exit_code,omitempty" jsonschema:"128+n if signal n ended it"`
 	Signal      string   `json:"signal,omitempty"`
-	LastError   string   `json:"last_error,omitempty" jsonschema:"why it did not start, or was lost"`
+	LastError   string   `json:"last_error,omitempty" jsonschema:"why it failed or was lost"`
 	StdinBytes  int64    `json:"stdin_bytes"`
 	StdoutBytes int64    `json:"stdout_bytes"`
 	StderrBytes int64    `json:"stderr_bytes"`
@@ -40,56 +40,56 @@ func sessionView(s api.Session) Session {
 }
 
 type sessionStartArgs struct {
-	VM      string            `json:"vm" jsonschema:"name, or unique prefix of an id"`
-	Command []string          `json:"command" jsonschema:"program and arguments; a text instead of a list is run by sh -c"`
-	Name    string            `json:"name,omitempty" jsonschema:"unique in the VM; default: derived from the command"`
-	TTY     bool              `json:"tty,omitempty" jsonschema:"give it a terminal instead of three pipes"`
-	Dir     string            `json:"dir,omitempty" jsonschema:"absolute working directory in the guest; default: the image's"`
-	Env     map[string]string `json:"env,omitempty" jsonschema:"added to the VM's environment"`
-	User    string            `json:"user,omitempty" jsonschema:"name, uid, or uid:gid; default root"`
-	Require []string          `json:"require,omitempty" jsonschema:"commands that must be found before it is started"`
+	VM      string            `json:"vm" jsonschema:"name or ID prefix"`
+	Command []string          `json:"command" jsonschema:"program and arguments; a string runs with sh -c"`
+	Name    string            `json:"name,omitempty" jsonschema:"unique in the VM; default: generated"`
+	TTY     bool              `json:"tty,omitempty" jsonschema:"allocate a terminal instead of pipes"`
+	Dir     string            `json:"dir,omitempty" jsonschema:"absolute working directory; default: the image's"`
+	Env     map[string]string `json:"env,omitempty" jsonschema:"extra environment variables"`
+	User    string            `json:"user,omitempty" jsonschema:"name, UID or UID:GID; default root"`
+	Require []string          `json:"require,omitempty" jsonschema:"commands that must exist in the VM"`
 }
 
 type sessionArgs struct {
-	VM      string  `json:"vm" jsonschema:"name, or unique prefix of an id"`
-	Session string  `json:"session" jsonschema:"name, or unique prefix of an id"`
+	VM      string  `json:"vm" jsonschema:"name or ID prefix"`
+	Session string  `json:"session" jsonschema:"name or ID prefix"`
 	Timeout float64 `json:"timeout_seconds,omitempty" jsonschema:"seconds to wait before SIGKILL"`
 }
 
 type sessionReadArgs struct {
-	VM      string  `json:"vm" jsonschema:"name, or unique prefix of an id"`
-	Session string  `json:"session" jsonschema:"name, or unique prefix of an id"`
-	Stream  string  `json:"stream,omitempty" jsonschema:"stdout or stderr; a terminal has only stdout"`
-	Offset  int64   `json:"offset,omitempty" jsonschema:"byte to begin at: next_offset of the last read; -1: the oldest kept"`
-	Limit   int     `json:"limit_bytes,omitempty" jsonschema:"at most this many bytes"`
-	Wait    float64 `json:"wait_seconds,omitempty" jsonschema:"how long to wait for output when there is none yet"`
+	VM      string  `json:"vm" jsonschema:"name or ID prefix"`
+	Session string  `json:"session" jsonschema:"name or ID prefix"`
+	Stream  string  `json:"stream,omitempty" jsonschema:"a terminal has only stdout"`
+	Offset  int64   `json:"offset,omitempty" jsonschema:"start at this byte: next_offset of the last read, or -1 for the oldest kept"`
+	Limit   int     `json:"limit_bytes,omitempty" jsonschema:"maximum bytes"`
+	Wait    float64 `json:"wait_seconds,omitempty" jsonschema:"how long to wait for new output"`
 }
 
 type sessionReadResult struct {
-	Encoding string `json:"encoding" jsonschema:"text (UTF-8) or base64"`
+	Encoding string `json:"encoding" jsonschema:"text or base64"`
 	Content  string `json:"content"`
-	Offset   int64  `json:"offset" jsonschema:"of the first byte of content"`
-	Next     int64  `json:"next_offset" jsonschema:"ask for it next"`
-	Lost     int64  `json:"lost_bytes,omitempty" jsonschema:"bytes before offset that were asked for and have been discarded"`
-	Written  int64  `json:"written_bytes" jsonschema:"all that was written so far"`
-	Ended    bool   `json:"ended" jsonschema:"true when nothing comes after content"`
+	Offset   int64  `json:"offset" jsonschema:"of content"`
+	Next     int64  `json:"next_offset" jsonschema:"offset for the next read"`
+	Lost     int64  `json:"lost_bytes,omitempty" jsonschema:"requested bytes that were discarded"`
+	Written  int64  `json:"written_bytes" jsonschema:"total written"`
+	Ended    bool   `json:"ended" jsonschema:"true at the end"`
 }
 
 type sessionSendArgs struct {
-	VM       string `json:"vm" jsonschema:"name, or unique prefix of an id"`
-	Session  string `json:"session" jsonschema:"name, or unique prefix of an id"`
-	Content  string `json:"content,omitempty" jsonschema:"what to write to its standard input"`
-	Encoding string `json:"encoding,omitempty" jsonschema:"how content is written: text (UTF-8) or base64"`
-	Newline  bool   `json:"newline,omitempty" jsonschema:"write a newline after content"`
-	EOF      bool   `json:"eof,omitempty" jsonschema:"end the input after content"`
+	VM       string `json:"vm" jsonschema:"name or ID prefix"`
+	Session  string `json:"session" jsonschema:"name or ID prefix"`
+	Content  string `json:"content,omitempty" jsonschema:"data for stdin"`
+	Encoding string `json:"encoding,omitempty" jsonschema:"encoding of content"`
+	Newline  bool   `json:"newline,omitempty" jsonschema:"append a newline"`
+	EOF      bool   `json:"eof,omitempty" jsonschema:"close stdin afterwards"`
 }
 
 type sessionSendResult struct {
-	Bytes int `json:"bytes" jsonschema:"how many were written"`
+	Bytes int `json:"bytes" jsonschema:"bytes written"`
 }
 
 type sessionListArgs struct {
-	VM string `json:"vm" jsonschema:"name, or unique prefix of an id"`
+	VM string `json:"vm" jsonschema:"name or ID prefix"`
 }
 
 type sessionListResult struct {
@@ -106,7 +106,7 @@ func (s *Server) addSessionTools() {
 	session := []limit{length(1, maxSession)}
 	addTool(s, spec{
 		name: "session_start", title: "Start a session",
-		description: "Start a command that keeps running in a VM after this call. Read its output with session_read, write to it with session_send.",
+		description: "Start a long-running command in a VM. Use session_read to read its output and session_send to write to its stdin.",
 		effect:      effect{destructive: true, openWorld: true},
 		bounds: bounds{
 			"vm": vmName(), "command": commandLine(), "name": session, "dir": guestPath(), "env": environment(),
@@ -114,12 +114,12 @@ func (s *Server) addSessionTools() {
 		},
 	}, s.sessionStart)
 	addTool(s, spec{
-		name: "session_list", title: "List sessions", description: "List a VM's sessions, including ended ones.",
+		name: "session_list", title: "List sessions", description: "List the sessions of a VM, including ended ones.",
 		effect: effect{readOnly: true}, bounds: bounds{"vm": vmName()},
 	}, s.sessionList)
 	addTool(s, spec{
 		name: "session_read", title: "Read a session's output",
-		description: "Read a session's output from a byte offset. Old output is dropped when there is much; lost_bytes says how much.",
+		description: "Read a session's output from a byte offset. Only the latest output is kept.",
 		effect:      effect{readOnly: true},
 		bounds: bounds{
 			"vm": vmName(), "session": session, "stream": {oneOf("stdout", "stderr"), fallback(`"stdout"`)},
@@ -129,7 +129,7 @@ func (s *Server) addSessionTools() {
 	}, s.sessionRead)
 	addTool(s, spec{
 		name: "session_send", title: "Write to a session",
-		description: "Write at most 64 KiB to a session's standard input, in one piece.",
+		description: "Write up to 64 KiB to the stdin of a session.",
 		effect:      effect{destructive: true, openWorld: true},
 		bounds: bounds{
 			"vm": vmName(), "session": session, "content": {length(0, 2*client.MaxSend)},
@@ -138,7 +138,7 @@ func (s *Server) addSessionTools() {
 	}, s.sessionSend)
 	addTool(s, spec{
 		name: "session_stop", title: "Stop a session",
-		description: "Stop a session: SIGTERM to its process group, then SIGKILL. Its output can still be read.",
+		description: "Stop a session with SIGTERM, then SIGKILL. Its output can still be read.",
 		effect:      effect{destructive: true, idempotent: true},
 		bounds:      bounds{"vm": vmName(), "session": session, "timeout_seconds": {between(0, 600), fallback("10")}},
 	}, s.sessionStop)
@@ -192,10 +192,10 @@ func (s *Server) sessionSend(ctx context.Context, _ *sdk.CallToolRequest, args s
 	}
 	switch {
 	case len(data) > client.MaxSend:
-		return sessionSendResult{}, fault.New(fault.Invalid, "%d bytes do not go in one piece", len(data)).
+		return sessionSendResult{}, fault.New(fault.Invalid, "%d bytes are too many for one call", len(data)).
 			WithHint("send at most %d bytes at a time", client.MaxSend)
 	case len(data) == 0 && !args.EOF:
-		return sessionSendResult{}, fault.New(fault.Invalid, "there is nothing to send").WithHint("give content, newline or eof")
+		return sessionSendResult{}, fault.New(fault.Invalid, "nothing to send").WithHint("set content, newline or eof")
 	}
 	err = s.daemon.Sessions.SendSession(ctx, args.VM, args.Session, data, args.EOF)
 	return sessionSendResult{Bytes: len(data)}, err

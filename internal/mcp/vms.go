@@ -27,19 +27,19 @@ type VM struct {
 	VCPU        int               `json:"vcpu"`
 	MemoryBytes int64             `json:"memory_bytes"`
 	DiskBytes   int64             `json:"disk_bytes"`
-	Address     string            `json:"address,omitempty" jsonschema:"on the host; vm_ports says what is there"`
+	Address     string            `json:"address,omitempty" jsonschema:"on the host; see vm_ports"`
 	Network     string            `json:"network,omitempty" jsonschema:"user or none"`
-	Egress      string            `json:"egress,omitempty" jsonschema:"what it may reach: a preset or rules"`
-	ExitReason  string            `json:"exit_reason,omitempty" jsonschema:"why it ended last"`
+	Egress      string            `json:"egress,omitempty" jsonschema:"preset or rules"`
+	ExitReason  string            `json:"exit_reason,omitempty" jsonschema:"why it last ended"`
 	ExitMessage string            `json:"exit_message,omitempty"`
 	Labels      map[string]string `json:"labels,omitempty"`
 	CreatedAt   time.Time         `json:"created_at"`
-	Workspace   *workspaceState   `json:"workspace,omitempty" jsonschema:"the work tree that workspace_prepare put there"`
+	Workspace   *workspaceState   `json:"workspace,omitempty" jsonschema:"from workspace_prepare"`
 }
 
 type workspaceState struct {
 	Path  string `json:"path"`
-	State string `json:"state" jsonschema:"clean, changed or unknown: whether there is work that was not exported"`
+	State string `json:"state" jsonschema:"unexported changes: clean, changed or unknown"`
 	Files int    `json:"files"`
 }
 
@@ -56,17 +56,17 @@ func vmView(v api.VM) VM {
 }
 
 type vmCreateArgs struct {
-	Name      string            `json:"name,omitempty" jsonschema:"1 to 63 of a-z, 0-9 and -; default: generated"`
-	Image     string            `json:"image,omitempty" jsonschema:"local name, or OCI reference with a tag, such as debian:bookworm, which is pulled when it is not local; default: the host's default image"`
+	Name      string            `json:"name,omitempty" jsonschema:"default: generated"`
+	Image     string            `json:"image,omitempty" jsonschema:"local image, or a reference such as debian:bookworm to pull; default: the host's default image"`
 	VCPU      int               `json:"vcpu,omitempty" jsonschema:"number of vCPUs"`
-	MemoryMiB int64             `json:"memory_mib,omitempty" jsonschema:"memory in MiB"`
-	DiskMiB   int64             `json:"disk_mib,omitempty" jsonschema:"disk in MiB, thin-provisioned"`
-	Env       map[string]string `json:"env,omitempty" jsonschema:"environment of every command in the VM"`
-	Labels    map[string]string `json:"labels,omitempty" jsonschema:"labels to find it by"`
+	MemoryMiB int64             `json:"memory_mib,omitempty" jsonschema:"memory size"`
+	DiskMiB   int64             `json:"disk_mib,omitempty" jsonschema:"disk size, thin-provisioned"`
+	Env       map[string]string `json:"env,omitempty" jsonschema:"environment of all commands in the VM"`
+	Labels    map[string]string `json:"labels,omitempty" jsonschema:"labels to set"`
 	Network   string            `json:"network,omitempty" jsonschema:"user (a private network) or none (no network device); default user"`
-	Egress    string            `json:"egress,omitempty" jsonschema:"what it may reach: all, none, packages (package registries), ai, or rules with ; between them, such as default deny; allow *.example.org tcp/443. It cannot be changed by a tool later"`
-	Publish   []publish         `json:"publish,omitempty" jsonschema:"ports of the host that lead to it; what listens in it is on the host without, see vm_ports"`
-	Start     bool              `json:"start,omitempty" jsonschema:"start it and wait until it is ready"`
+	Egress    string            `json:"egress,omitempty" jsonschema:"what the VM may reach: all, none, packages (package registries), ai, or rules such as 'default deny; allow *.example.org tcp/443'. No tool can change it later"`
+	Publish   []publish         `json:"publish,omitempty" jsonschema:"host ports to forward to the VM; open ports appear on the host anyway, see vm_ports"`
+	Start     bool              `json:"start,omitempty" jsonschema:"start the VM and wait until it is ready"`
 }
 
 func (a vmCreateArgs) request() api.CreateVM {
@@ -108,40 +108,40 @@ func pairs(env map[string]string) []string {
 }
 
 type vmListArgs struct {
-	Labels map[string]string `json:"labels,omitempty" jsonschema:"only VMs that have all of these labels"`
+	Labels map[string]string `json:"labels,omitempty" jsonschema:"only VMs with all these labels"`
 	State  string            `json:"state,omitempty" jsonschema:"only VMs in this state"`
-	Limit  int               `json:"limit,omitempty" jsonschema:"at most this many, the newest"`
+	Limit  int               `json:"limit,omitempty" jsonschema:"maximum, newest first"`
 }
 
 type vmListResult struct {
 	VMs   []VM `json:"vms" jsonschema:"oldest first"`
-	Total int  `json:"total" jsonschema:"how many there are; more than listed when limit was reached"`
+	Total int  `json:"total" jsonschema:"number of VMs, listed or not"`
 }
 
 type vmDeleteArgs struct {
-	VM          string `json:"vm" jsonschema:"name, or unique prefix of an id"`
-	Force       bool   `json:"force,omitempty" jsonschema:"delete a running VM too"`
-	DiscardWork bool   `json:"discard_work,omitempty" jsonschema:"delete it with unexported changes, which are lost"`
+	VM          string `json:"vm" jsonschema:"name or ID prefix"`
+	Force       bool   `json:"force,omitempty" jsonschema:"also delete a running VM"`
+	DiscardWork bool   `json:"discard_work,omitempty" jsonschema:"also delete unexported changes"`
 }
 
 type vmDeleteResult struct {
-	Deleted string `json:"deleted" jsonschema:"the name of the VM"`
+	Deleted string `json:"deleted" jsonschema:"name of the VM"`
 }
 
 type vmStartArgs struct {
-	VM     string `json:"vm" jsonschema:"name, or unique prefix of an id"`
-	Rescue bool   `json:"rescue,omitempty" jsonschema:"start a guest that cannot be set up, without its services, to repair it"`
+	VM     string `json:"vm" jsonschema:"name or ID prefix"`
+	Rescue bool   `json:"rescue,omitempty" jsonschema:"start a broken guest without its services, to repair it"`
 }
 
 type vmStopArgs struct {
-	VM      string  `json:"vm" jsonschema:"name, or unique prefix of an id"`
-	Timeout float64 `json:"timeout_seconds,omitempty" jsonschema:"seconds to wait for the guest before powering off"`
+	VM      string  `json:"vm" jsonschema:"name or ID prefix"`
+	Timeout float64 `json:"timeout_seconds,omitempty" jsonschema:"time to wait before powering off"`
 }
 
 func (s *Server) addVMTools() {
 	addTool(s, spec{
 		name: "vm_create", title: "Create a VM",
-		description: "Create a virtual machine from an image and start it. Commands run as root in it. Takes seconds, or longer when the image must be pulled.",
+		description: "Create a VM from an image and start it. Takes seconds, or longer if the image must be pulled.",
 		effect:      effect{openWorld: true},
 		bounds: bounds{
 			"name":  {length(1, 63), matching("^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")},
@@ -152,7 +152,7 @@ func (s *Server) addVMTools() {
 		},
 	}, s.vmCreate)
 	addTool(s, spec{
-		name: "vm_list", title: "List VMs", description: "List the virtual machines of this host.",
+		name: "vm_list", title: "List VMs", description: "List the VMs of this host.",
 		effect: effect{readOnly: true},
 		bounds: bounds{
 			"labels": {entries(64, 63, 256)}, "limit": {between(1, 1000), fallback("100")},
@@ -161,7 +161,7 @@ func (s *Server) addVMTools() {
 	}, s.vmList)
 	addTool(s, spec{
 		name: "vm_delete", title: "Delete a VM",
-		description: "Delete a VM and its disk. A running VM needs force, and one with changes that workspace_export has not fetched needs discard_work (else: conflict).",
+		description: "Delete a VM and its disk. Set force if it is running, and discard_work if it has unexported changes.",
 		effect:      effect{destructive: true, idempotent: true},
 		bounds:      bounds{"vm": vmName()},
 	}, s.vmDelete)
@@ -170,7 +170,7 @@ func (s *Server) addVMTools() {
 		effect: effect{idempotent: true}, bounds: bounds{"vm": vmName()},
 	}, s.vmStart)
 	addTool(s, spec{
-		name: "vm_stop", title: "Stop a VM", description: "Shut a VM down. Its disk stays; its processes and sessions end.",
+		name: "vm_stop", title: "Stop a VM", description: "Shut down a VM. Its disk is kept; its sessions end.",
 		effect: effect{destructive: true, idempotent: true},
 		bounds: bounds{"vm": vmName(), "timeout_seconds": {between(0, 600), fallback("20")}},
 	}, s.vmStop)

@@ -20,64 +20,64 @@ const (
 )
 
 type prepareArgs struct {
-	VM     string `json:"vm" jsonschema:"name, or unique prefix of an id"`
-	Path   string `json:"path" jsonschema:"absolute, in a git work tree on the host; nothing there is changed"`
-	Mode   string `json:"mode,omitempty" jsonschema:"shallow: one commit and the work tree; full_copy: all refs, and submodules"`
-	To     string `json:"to,omitempty" jsonschema:"absolute, in the guest; default /root/repo"`
-	Branch string `json:"branch,omitempty" jsonschema:"branch that is checked out in the guest; default: the work tree's"`
-	Force  bool   `json:"force,omitempty" jsonschema:"replace what is there, with all work that was not exported"`
+	VM     string `json:"vm" jsonschema:"name or ID prefix"`
+	Path   string `json:"path" jsonschema:"absolute path in a git work tree on the host"`
+	Mode   string `json:"mode,omitempty" jsonschema:"shallow: the current commit; full_copy: all refs and submodules"`
+	To     string `json:"to,omitempty" jsonschema:"absolute path in the VM; default /root/repo"`
+	Branch string `json:"branch,omitempty" jsonschema:"branch to check out; default: the current one"`
+	Force  bool   `json:"force,omitempty" jsonschema:"replace an existing workspace and its unexported changes"`
 }
 
 type prepareResult struct {
-	Path       string   `json:"path" jsonschema:"the work tree in the guest"`
+	Path       string   `json:"path" jsonschema:"work tree in the VM"`
 	Mode       string   `json:"mode"`
 	Branch     string   `json:"branch,omitempty"`
-	HeadCommit string   `json:"head_commit,omitempty" jsonschema:"the commit that was sent"`
-	BaseTree   string   `json:"base_tree" jsonschema:"all that was sent, uncommitted changes included"`
+	HeadCommit string   `json:"head_commit,omitempty" jsonschema:"copied commit"`
+	BaseTree   string   `json:"base_tree" jsonschema:"copied tree, with uncommitted changes"`
 	Files      int64    `json:"files_sent"`
 	Bytes      int64    `json:"bytes_sent"`
 	Notes      []string `json:"notes,omitempty"`
 }
 
 type exportArgs struct {
-	VM         string `json:"vm" jsonschema:"name, or unique prefix of an id"`
-	BaseCommit string `json:"base_commit,omitempty" jsonschema:"commit or tree to compare with; default: what workspace_prepare sent"`
-	Format     string `json:"format,omitempty" jsonschema:"patch: one diff; mbox: each commit, then what is not committed; bundle: a git bundle"`
-	Path       string `json:"path,omitempty" jsonschema:"work tree in the guest; default: the one that was prepared"`
-	Output     string `json:"output_path,omitempty" jsonschema:"absolute path of a new file on the host to write the export to, instead of content"`
-	Limit      int    `json:"content_limit_bytes,omitempty" jsonschema:"content is left out, never cut, when it is larger"`
-	Check      bool   `json:"check,omitempty" jsonschema:"see whether it applies to the host's work tree"`
+	VM         string `json:"vm" jsonschema:"name or ID prefix"`
+	BaseCommit string `json:"base_commit,omitempty" jsonschema:"commit or tree to compare with; default: the copied tree"`
+	Format     string `json:"format,omitempty" jsonschema:"patch: one diff; mbox: one mail per commit; bundle: a git bundle"`
+	Path       string `json:"path,omitempty" jsonschema:"work tree in the VM; default: the workspace"`
+	Output     string `json:"output_path,omitempty" jsonschema:"write the export to this new file on the host (absolute path) instead of content"`
+	Limit      int    `json:"content_limit_bytes,omitempty" jsonschema:"omit content if it is larger"`
+	Check      bool   `json:"check,omitempty" jsonschema:"check whether it applies to the host's work tree"`
 }
 
 type exportResult struct {
-	BaseCommit string         `json:"base_commit" jsonschema:"what it is against: a commit or a tree"`
+	BaseCommit string         `json:"base_commit" jsonschema:"base commit or tree"`
 	Files      []exportedFile `json:"files" jsonschema:"the first 500"`
 	FileCount  int            `json:"file_count"`
 	Insertions int64          `json:"insertions"`
 	Deletions  int64          `json:"deletions"`
-	Bytes      int64          `json:"bytes" jsonschema:"of the export"`
-	Encoding   string         `json:"encoding,omitempty" jsonschema:"of content: text (UTF-8) or base64"`
-	Content    string         `json:"content,omitempty" jsonschema:"the whole export, as for git apply"`
-	Omitted    bool           `json:"content_omitted,omitempty" jsonschema:"true when it is larger than the limit: ask again with output_path; the work does not count as exported"`
+	Bytes      int64          `json:"bytes" jsonschema:"export size"`
+	Encoding   string         `json:"encoding,omitempty" jsonschema:"text or base64"`
+	Content    string         `json:"content,omitempty" jsonschema:"the export, for git apply"`
+	Omitted    bool           `json:"content_omitted,omitempty" jsonschema:"too large: call again with output_path; not counted as exported"`
 	Output     string         `json:"output_path,omitempty"`
-	Applies    *bool          `json:"applies,omitempty" jsonschema:"with check: whether it applies to the host's work tree"`
-	Already    bool           `json:"already_applied,omitempty" jsonschema:"with check: the host's work tree has the patch already"`
-	Conflicts  []string       `json:"conflicts,omitempty" jsonschema:"files of the host's work tree that conflict, with check"`
+	Applies    *bool          `json:"applies,omitempty" jsonschema:"with check: it applies to the host's work tree"`
+	Already    bool           `json:"already_applied,omitempty" jsonschema:"with check: already applied"`
+	Conflicts  []string       `json:"conflicts,omitempty" jsonschema:"with check: conflicting files"`
 	Notes      []string       `json:"notes,omitempty"`
 }
 
 type exportedFile struct {
 	Path   string `json:"path"`
-	From   string `json:"from,omitempty" jsonschema:"what was renamed or copied"`
+	From   string `json:"from,omitempty" jsonschema:"old path"`
 	Status string `json:"status" jsonschema:"added, modified, deleted, renamed, copied or type_changed"`
 	Binary bool   `json:"binary,omitempty"`
-	Mode   string `json:"mode,omitempty" jsonschema:"git's: 100644, 100755 (executable), 120000 (a symbolic link), 160000 (a submodule)"`
+	Mode   string `json:"mode,omitempty" jsonschema:"git file mode"`
 }
 
 func (s *Server) addWorkspaceTools() {
 	addTool(s, spec{
-		name: "workspace_prepare", title: "Put a git work tree into a VM",
-		description: "Copy a git work tree of the host into a running VM: HEAD, index, uncommitted and untracked files, but not ignored ones. The guest needs no git for it.",
+		name: "workspace_prepare", title: "Copy a git work tree to a VM",
+		description: "Copy a git work tree from the host to a running VM, with uncommitted and untracked files but without ignored ones. The image needs no git.",
 		effect:      effect{destructive: true},
 		bounds: bounds{
 			"vm": vmName(), "path": guestPath(), "mode": {oneOf("shallow", "full_copy"), fallback(`"shallow"`)},
@@ -85,8 +85,8 @@ func (s *Server) addWorkspaceTools() {
 		},
 	}, s.prepare)
 	addTool(s, spec{
-		name: "workspace_export", title: "Get the changes out of a VM",
-		description: "Collect all work done in a VM's work tree, committed or not, as one patch. It can be repeated; nothing in the guest changes, and nothing is applied on the host.",
+		name: "workspace_export", title: "Export changes from a VM",
+		description: "Export all changes in a VM's workspace, committed or not, as a patch. Changes nothing in the VM or in the host's work tree.",
 		effect:      effect{idempotent: true},
 		bounds: bounds{
 			"vm": vmName(), "base_commit": {length(4, 64), matching("^[0-9a-fA-F]+$")}, "path": {length(1, 1024), matching("^/")},
@@ -179,7 +179,7 @@ func (s *Server) readExport(ctx context.Context, vm string, made api.Export, tak
 		if _, ok := errors.AsType[*fault.Error](err); ok {
 			return err
 		}
-		return fault.Wrap(fault.Unavailable, err, "read the export of %s", vm)
+		return fault.Wrap(fault.Unavailable, err, "cannot read the export of %s", vm)
 	}
 	return nil
 }
