@@ -3,9 +3,6 @@ package workspace
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strings"
-	"sync"
 	"time"
 
 	"github.com/bangervm/banger/internal/fault"
@@ -19,12 +16,6 @@ const (
 	settleLimit = 15 * time.Second
 )
 
-// flight is a measurement that several wait for.
-type flight struct {
-	done chan struct{}
-	err  error
-}
-
 // Look looks at a running VM's workspace as it is from now on. A VM that is not
 // running, or has no workspace, is left alone.
 func (s *Service) Look(ctx context.Context, v vm.VM) error {
@@ -32,47 +23,6 @@ func (s *Service) Look(ctx context.Context, v vm.VM) error {
 		return nil
 	}
 	return s.look(ctx, v, measureLimit, false, nil)
-}
-
-// Refresh is Look for many who ask at once: they share one look, which begins
-// after each of them has asked. It waits until ctx ends; the look goes on.
-func (s *Service) Refresh(ctx context.Context, v vm.VM) error {
-	if v.State != vm.Running {
-		return nil
-	}
-	if _, found, err := s.Find(ctx, v.ID); err != nil || !found {
-		return err
-	}
-	f := s.launch(v)
-	select {
-	case <-f.done:
-		return f.err
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-// launch begins a measurement, or finds one that has not begun to read: what
-// one under way has read already may have changed since.
-func (s *Service) launch(v vm.VM) *flight {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if f := s.flights[v.ID]; f != nil {
-		return f
-	}
-	f := &flight{done: make(chan struct{})}
-	s.flights[v.ID] = f
-	s.flying.Go(func() {
-		depart := sync.OnceFunc(func() {
-			s.mu.Lock()
-			delete(s.flights, v.ID)
-			s.mu.Unlock()
-		})
-		f.err = s.look(s.ctx, v, measureLimit, false, depart)
-		depart()
-		close(f.done)
-	})
-	return f
 }
 
 // look waits for its turn, calls begin if that is set, and measures.
@@ -122,67 +72,6 @@ func (s *Service) Stopping(ctx context.Context, v vm.VM, gently bool) {
 	if err != nil && !errors.Is(err, fault.NotFound) {
 		s.deps.Log.Warn("an earlier look at the workspace still counts", "vm", v.ID, "error", err)
 	}
-}
-
-const mayHave = "may have unexported work in "
-
-// Unsaved says what would be lost with all of a VM's disk but the directories
-// keep of the guest, as a predicate of the VM; empty: nothing. A running guest is
-// looked at now.
-func (s *Service) Unsaved(ctx context.Context, v vm.VM, keep []string) (string, error) {
-	w, found, err := s.Find(ctx, v.ID)
-	if err != nil || !found {
-		return "", err
-	}
-	for _, dir := range keep {
-		if strings.HasPrefix(w.Path, dir+"/") {
-			return "", nil
-		}
-	}
-	if v.State == vm.Running {
-		if err := s.look(ctx, v, measureLimit, false, nil); errors.Is(err, fault.NotFound) {
-			return mayHave + w.Path + ": it was moved or removed in the guest", nil
-		} else if err != nil {
-			return "", err
-		}
-		if w, _, err = s.Find(ctx, v.ID); err != nil {
-			return "", err
-		}
-	}
-	switch Know(w, v) {
-	case Clean:
-		return "", nil
-	case Changed:
-		return "has unexported work in " + w.Path + ": " + w.Work.describe(), nil
-	default:
-		return mayHave + w.Path + ": it was not checked before the VM " + past(v.State), nil
-	}
-}
-
-// past says since when nothing is known.
-func past(state vm.State) string {
-	switch state {
-	case vm.Paused:
-		return "was paused"
-	case vm.Starting:
-		return "was started"
-	case vm.Stopping:
-		return "began to stop"
-	default:
-		return "stopped"
-	}
-}
-
-// describe is a phrase for messages.
-func (w Work) describe() string {
-	var parts []string
-	if n := w.Files; n == 1 {
-		parts = append(parts, "changes in 1 file")
-	} else if n > 1 {
-		parts = append(parts, fmt.Sprintf("changes in %d files", n))
-	}
-	parts = append(parts, w.Elsewhere.describe()...)
-	return strings.Join(parts, " and ")
 }
 
 // measure compares the guest's work tree with what was sent or exported, and
