@@ -3,64 +3,10 @@ package gittree
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
-
-	"github.com/bangervm/banger/internal/gitindex"
 )
-
-// Repo is where a work tree and what belongs to it are. Paths are absolute.
-type Repo struct {
-	Top       string // the work tree
-	Index     string
-	Objects   string
-	CommonDir string // the .git that linked work trees share
-	GitDir    string // this work tree's own
-	Format    string // "sha1" or "sha256"
-	Head      string // commit; empty before the first
-	Branch    string // refs/heads/…; empty: detached
-}
-
-// ErrNoRepo says that a directory is in no git work tree.
-var ErrNoRepo = errors.New("not a git work tree")
-
-// ErrPath says that a repository's path cannot be worked with.
-var ErrPath = errors.New("a path with a line break")
-
-// Open finds the repository that dir is in. ErrNoRepo when git finds none,
-// ErrPath when its path has a line break.
-func Open(ctx context.Context, g Git, dir string) (Repo, error) {
-	out, err := g.Output(ctx, Cmd{Dir: dir, Args: []string{
-		"rev-parse", "--path-format=absolute", "--show-toplevel", "--git-path", "index",
-		"--git-path", "objects", "--git-common-dir", "--absolute-git-dir", "--show-object-format", "--revs-only", "HEAD",
-	}})
-	if err != nil {
-		failure, ok := errors.AsType[*Error](err)
-		if ok && (strings.Contains(failure.Stderr, "not a git repository") || strings.Contains(failure.Stderr, "must be run in a work tree")) {
-			return Repo{}, ErrNoRepo
-		}
-		return Repo{}, err
-	}
-	lines := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
-	if len(lines) != 6 && len(lines) != 7 {
-		return Repo{}, fmt.Errorf("the repository at %q: %w", dir, ErrPath)
-	}
-	r := Repo{Top: lines[0], Index: lines[1], Objects: lines[2], CommonDir: lines[3], GitDir: lines[4], Format: lines[5]}
-	if len(lines) == 7 {
-		r.Head = lines[6]
-	}
-	head, err := os.ReadFile(filepath.Join(r.GitDir, "HEAD"))
-	if err != nil {
-		return Repo{}, err
-	}
-	if ref, ok := strings.CutPrefix(string(head), "ref:"); ok {
-		r.Branch = strings.TrimSpace(ref)
-	}
-	return r, nil
-}
 
 // Snapshot is a work tree as it was read.
 type Snapshot struct {
@@ -192,85 +138,4 @@ func (s *Snapshot) keepBase(ctx context.Context, g Git, base string) error {
 		}
 	}
 	return s.add(ctx, g, list.String())
-}
-
-func (s *Snapshot) inNested(path string) bool {
-	for _, nested := range s.Nested {
-		if strings.HasPrefix(path, nested+"/") {
-			return true
-		}
-	}
-	return false
-}
-
-// findSubmodules notes the gitlinks whose repositories are there. Where a
-// directory has none, what is in it is added: git does not look there.
-func (s *Snapshot) findSubmodules(ctx context.Context, g Git) error {
-	links, err := s.gitlinks(ctx, g)
-	if err != nil {
-		return err
-	}
-	var plain []string
-	for _, link := range links {
-		dir := filepath.Join(s.Top, link)
-		if _, err := os.Lstat(filepath.Join(dir, ".git")); err == nil {
-			r, err := Open(ctx, g, dir)
-			if err != nil && !errors.Is(err, ErrNoRepo) {
-				return err
-			}
-			if err == nil && r.Top != s.Top {
-				s.Nested = append(s.Nested, link)
-				continue
-			}
-		}
-		if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
-			plain = append(plain, link)
-		}
-	}
-	return s.addPlain(ctx, g, plain)
-}
-
-// addPlain adds the files in directories that the index has as gitlinks.
-func (s *Snapshot) addPlain(ctx context.Context, g Git, dirs []string) error {
-	for some := range slices.Chunk(dirs, 100) {
-		list := append([]string{"--literal-pathspecs", "ls-files", "-o", "--exclude-standard", "-z", "--"}, some...)
-		found, err := g.Lines(ctx, s.with(s.Full+".none", list...)) // an index that is not there is empty
-		if err != nil {
-			return err
-		}
-		var paths strings.Builder
-		for _, path := range found {
-			if !strings.HasSuffix(path, "/") {
-				paths.WriteString(path + "\x00")
-			}
-		}
-		if paths.Len() == 0 {
-			continue
-		}
-		c := s.full("update-index", "--add", "--remove", "--replace", "-z", "--stdin")
-		c.Stdin = strings.NewReader(paths.String())
-		if err := g.Run(ctx, c); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *Snapshot) gitlinks(ctx context.Context, g Git) ([]string, error) {
-	x, err := ReadIndex(s.Full, s.Format)
-	if err == nil {
-		return x.Gitlinks(), nil
-	}
-	if !errors.Is(err, gitindex.ErrFormat) {
-		return nil, err
-	}
-	lines, err := g.Lines(ctx, s.full("ls-files", "-s", "-z"))
-	var links []string
-	for _, line := range lines {
-		meta, path, _ := strings.Cut(line, "\t")
-		if strings.HasPrefix(meta, "160000 ") {
-			links = append(links, path)
-		}
-	}
-	return links, err
 }

@@ -3,6 +3,7 @@ package monitor
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/bangervm/banger/internal/boundlog"
 	"github.com/bangervm/banger/internal/monitorrpc"
@@ -77,4 +79,34 @@ func (p *parentPipe) say(line []byte) {
 	_, _ = p.f.Write(line)
 	_ = p.f.Close()
 	p.f = nil
+}
+
+// pauseNow and resumeNow run in the caller's goroutine, since the VMM may take
+// its time; the state follows the VMM's events.
+func (s *supervisor) pauseNow(ctx context.Context) error {
+	return s.command(ctx, Machine.Pause)
+}
+
+func (s *supervisor) resumeNow(ctx context.Context) error {
+	return s.command(ctx, Machine.Resume)
+}
+
+// stopNow begins the way down; the end is an event.
+func (s *supervisor) stopNow(ctx context.Context, timeout time.Duration) error {
+	return s.ask(ctx, func() { s.stop(ctx, timeout) })
+}
+
+func (s *supervisor) command(ctx context.Context, do func(Machine, context.Context) error) error {
+	var m Machine
+	if err := s.ask(ctx, func() { m = s.machine }); err != nil {
+		return err
+	}
+	if err := do(m, ctx); err != nil {
+		return err
+	}
+	err := s.ask(ctx, s.publish)
+	if errors.Is(err, errEnded) {
+		return errEnded
+	}
+	return err
 }

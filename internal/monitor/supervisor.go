@@ -2,7 +2,6 @@ package monitor
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"time"
 
@@ -119,26 +118,6 @@ func (s *supervisor) run(ctx context.Context, up func()) vm.Exit {
 	}
 }
 
-func (s *supervisor) makeTimers() {
-	s.ready, s.hello, s.deadline, s.last = stoppedTimer(), stoppedTimer(), stoppedTimer(), stoppedTimer()
-}
-
-func (s *supervisor) stopTimers(timers ...*time.Timer) {
-	for _, t := range timers {
-		t.Stop()
-	}
-}
-
-func stoppedTimer() *time.Timer {
-	t := time.NewTimer(time.Hour)
-	t.Stop()
-	return t
-}
-
-func (s *supervisor) readyTimeout() time.Duration {
-	return time.Duration(s.spec.ReadyTimeoutMillis) * time.Millisecond
-}
-
 // boot forgets what was true of the boot before.
 func (s *supervisor) boot() {
 	s.wasReady, s.announced, s.notReady, s.hung, s.failure = false, false, false, false, ""
@@ -230,49 +209,4 @@ func (s *supervisor) onEvent(e vmm.Event) {
 		s.log.Warn("the machine stands still", "reason", e.Reason)
 	case vmm.Exited: // live takes it
 	}
-}
-
-func (s *supervisor) onReadyTimeout() {
-	switch {
-	case s.wasReady || s.stopping:
-	case s.status.Paused: // a machine that stands cannot be late
-		s.ready.Reset(s.readyTimeout())
-	default:
-		s.notReady = true
-		s.failure = "the guest was not ready within " + s.readyTimeout().String()
-		if s.status.Stage != "" {
-			s.failure += ", at stage " + s.status.Stage
-		}
-		s.endHard()
-	}
-}
-
-// pauseNow and resumeNow run in the caller's goroutine, since the VMM may take
-// its time; the state follows the VMM's events.
-func (s *supervisor) pauseNow(ctx context.Context) error {
-	return s.command(ctx, Machine.Pause)
-}
-
-func (s *supervisor) resumeNow(ctx context.Context) error {
-	return s.command(ctx, Machine.Resume)
-}
-
-// stopNow begins the way down; the end is an event.
-func (s *supervisor) stopNow(ctx context.Context, timeout time.Duration) error {
-	return s.ask(ctx, func() { s.stop(ctx, timeout) })
-}
-
-func (s *supervisor) command(ctx context.Context, do func(Machine, context.Context) error) error {
-	var m Machine
-	if err := s.ask(ctx, func() { m = s.machine }); err != nil {
-		return err
-	}
-	if err := do(m, ctx); err != nil {
-		return err
-	}
-	err := s.ask(ctx, s.publish)
-	if errors.Is(err, errEnded) {
-		return errEnded
-	}
-	return err
 }

@@ -29,12 +29,6 @@ type Request struct {
 	Told bool `json:"told,omitempty"`
 }
 
-// SwitchRoot makes Root the root. Disk is remounted read-only in the end.
-type SwitchRoot struct {
-	Root string `json:"root"`
-	Disk string `json:"disk"`
-}
-
 // Notice is what PID 1 tells the agent: a Request's error (empty: done), or that
 // the machine is going down.
 type Notice struct {
@@ -210,36 +204,6 @@ func notice(err error) Notice {
 		return Notice{Error: err.Error()}
 	}
 	return Notice{}
-}
-
-func (p *process) switchRoot(s SwitchRoot) error {
-	disk, err := os.Open(s.Disk)
-	if err != nil {
-		return err
-	}
-	p.disk = disk
-	if err := os.Chdir(s.Root); err != nil {
-		return err
-	}
-	if err := unix.Mount(".", "/", "", unix.MS_MOVE, ""); err != nil {
-		return fmt.Errorf("move %s to the root: %w", s.Root, err)
-	}
-	if err := unix.Chroot("."); err != nil {
-		return fmt.Errorf("enter %s: %w", s.Root, err)
-	}
-	if p.exits, err = recordExits(); err != nil {
-		p.log.Warn("record the ends of processes", "err", err)
-	}
-	return os.Chdir("/")
-}
-
-// exec replaces this process. It returns only on failure.
-func (p *process) exec(path string) error {
-	signal.Reset()
-	p.exits.stop()
-	p.exits = nil
-	err := syscall.Exec(path, []string{path}, []string{"HOME=/", "TERM=linux", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"})
-	return fmt.Errorf("start %s: %w", path, err)
 }
 
 // reap waits for every child that has ended: those of others became ours.

@@ -1,0 +1,52 @@
+package api
+
+import "time"
+
+// Image is an image that VMs can be created from.
+type Image struct {
+	ID           string    `json:"id"`
+	Name         string    `json:"name" doc:"empty when a newer pull took it"`
+	Ref          string    `json:"ref" doc:"where it came from"`
+	Digest       string    `json:"digest" doc:"of the manifest, or of the tar"`
+	Architecture string    `json:"architecture"`
+	OS           string    `json:"os"`
+	RootfsBytes  int64     `json:"rootfs_bytes" doc:"apparent size of rootfs.ext4"`
+	DiskUsage    int64     `json:"disk_usage_bytes" doc:"what it takes on the host's disk"`
+	Entrypoint   []string  `json:"entrypoint"`
+	Cmd          []string  `json:"cmd"`
+	Env          []string  `json:"env"`
+	WorkingDir   string    `json:"working_dir"`
+	User         string    `json:"user"`
+	Kernel       string    `json:"kernel" doc:"the kernel its VMs get unless they name one"`
+	VMs          int       `json:"vms" doc:"how many VMs use it"`
+	CreatedAt    time.Time `json:"created_at"`
+}
+
+// PullImage asks for an image. Ref is as in the CLI: a registry reference,
+// oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE, tar:FILE (absolute
+// paths), or tar:- with the bytes sent to PUT /v1/operations/{id}/input.
+type PullImage struct {
+	Ref    string `json:"ref"`
+	Name   string `json:"name,omitempty"`
+	Kernel string `json:"kernel,omitempty"`
+}
+
+// Kernel is a kernel that VMs can boot.
+type Kernel struct {
+	Name         string    `json:"name"`
+	Version      string    `json:"version"`
+	Architecture string    `json:"architecture"`
+	Source       string    `json:"source"`
+	SHA256       string    `json:"sha256" doc:"of vmlinux"`
+	SizeBytes    int64     `json:"size_bytes" doc:"of all its files"`
+	Modules      int       `json:"modules"`
+	HasInitrd    bool      `json:"has_initrd"`
+	ImportedAt   time.Time `json:"imported_at"`
+	VMs          int       `json:"vms" doc:"how many VMs use it"`
+}
+
+// ImportKernel takes a kernel from a directory of the host (absolute path).
+type ImportKernel struct {
+	Name string `json:"name"`
+	From string `json:"from"`
+}

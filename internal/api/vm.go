@@ -1,0 +1,109 @@
+package api
+
+import "time"
+
+// VM is a virtual machine.
+type VM struct {
+	ID          string            `json:"id"`
+	Name        string            `json:"name"`
+	State       string            `json:"state" enum:"stopped,starting,running,paused,stopping,failed"`
+	Image       string            `json:"image"`
+	ImageID     string            `json:"image_id"`
+	Kernel      string            `json:"kernel"`
+	VCPU        int               `json:"vcpu"`
+	MemoryBytes int64             `json:"memory_bytes"`
+	DiskBytes   int64             `json:"disk_bytes"`
+	Driver      string            `json:"driver"`
+	Init        string            `json:"init" enum:"auto,image,agent"`
+	Env         []string          `json:"env"`
+	Labels      map[string]string `json:"labels"`
+	Protected   bool              `json:"protected" doc:"it is not deleted until that is taken back"`
+	Address     string            `json:"address" doc:"on this host: 127.x.y.z, where its ports appear"`
+	Network     string            `json:"network" enum:"user,none"`
+	GuestIP     string            `json:"guest_ip" doc:"in its virtual network; empty without one"`
+	Egress      string            `json:"egress" doc:"the policy, as text; a preset's name when it is one"`
+	Publish     []Publish         `json:"publish"`
+	Ports       string            `json:"ports" doc:"which listeners of the guest appear on the host by themselves: all, shared (those that are not bound to its loopback) or none"`
+	ExitReason  string            `json:"exit_reason"`
+	ExitMessage string            `json:"exit_message"`
+	CreatedAt   time.Time         `json:"created_at"`
+	StartedAt   *time.Time        `json:"started_at"`
+	StoppedAt   *time.Time        `json:"stopped_at"`
+	// Workspace is there once one was prepared.
+	Workspace *Workspace `json:"workspace,omitempty"`
+	// Runtime is known while the VM is alive, in GET /v1/vms/{name} only.
+	Runtime *VMRuntime `json:"runtime,omitempty"`
+}
+
+// VMRuntime is what the monitor of a living VM says.
+type VMRuntime struct {
+	MonitorPID int        `json:"monitor_pid"`
+	VMMPID     int        `json:"vmm_pid"`
+	Monitor    string     `json:"monitor_build"`
+	Agent      string     `json:"agent_build"`
+	Phase      string     `json:"phase"`
+	GuestInit  string     `json:"guest_init"`
+	Boots      int        `json:"boots"`
+	Warning    string     `json:"warning"`
+	Notes      []string   `json:"notes" doc:"what the guest does without, and why"`
+	ReadyAt    *time.Time `json:"ready_at"`
+	// Confinement is empty where nothing holds, or a monitor of an older build does
+	// not say.
+	Confinement        string `json:"confinement" doc:"what the VMM gave up of the host, as words"`
+	MonitorConfinement string `json:"monitor_confinement" doc:"what the monitor gave up of the host, as words"`
+}
+
+// CreateVM asks for a VM. An omitted value means the default.
+type CreateVM struct {
+	Name        *string           `json:"name,omitempty"`
+	Image       *string           `json:"image,omitempty"`
+	Kernel      *string           `json:"kernel,omitempty"`
+	VCPU        *int              `json:"vcpu,omitempty"`
+	MemoryBytes *int64            `json:"memory_bytes,omitempty"`
+	DiskBytes   *int64            `json:"disk_bytes,omitempty"`
+	Init        *string           `json:"init,omitempty"`
+	Env         []string          `json:"env,omitempty"`
+	Labels      map[string]string `json:"labels,omitempty"`
+	Network     *string           `json:"network,omitempty" doc:"user (default) or none"`
+	Egress      *string           `json:"egress,omitempty" doc:"a preset or the text of a policy"`
+	Publish     []Publish         `json:"publish,omitempty"`
+	Ports       *string           `json:"ports,omitempty" doc:"all, shared or none"`
+	Start       *bool             `json:"start,omitempty" doc:"default true"`
+	Wait        string            `json:"wait,omitempty" doc:"ready (default), started, none or port:N"`
+}
+
+// UpdateVM changes a stopped VM, or the labels and the protection of any. An
+// omitted value stays; a label with an empty value is removed.
+type UpdateVM struct {
+	Name        *string           `json:"name,omitempty"`
+	VCPU        *int              `json:"vcpu,omitempty"`
+	MemoryBytes *int64            `json:"memory_bytes,omitempty"`
+	DiskBytes   *int64            `json:"disk_bytes,omitempty"`
+	Labels      map[string]string `json:"labels,omitempty"`
+	Publish     *[]Publish        `json:"publish,omitempty" doc:"replaces all of them"`
+	Env         []string          `json:"env,omitempty" doc:"KEY=VALUE, which adds to the VM's own or replaces one"`
+	UnsetEnv    []string          `json:"unset_env,omitempty" doc:"keys"`
+	Protected   *bool             `json:"protected,omitempty"`
+}
+
+// StartVM says how to start, and what to wait for.
+type StartVM struct {
+	Wait   string `json:"wait,omitempty" doc:"ready (default), started, none or port:N"`
+	Rescue bool   `json:"rescue,omitempty" doc:"go on without what fails of the guest's set-up, with the agent as PID 1"`
+}
+
+// DeleteVM says what may be deleted with a VM. It goes in the query.
+type DeleteVM struct {
+	Force       bool // a VM that is alive; it is ended hard
+	DiscardWork bool // unexported work
+}
+
+// StopVM bounds a graceful stop.
+type StopVM struct {
+	TimeoutSeconds *float64 `json:"timeout_seconds,omitempty" doc:"then the VM is powered off; default 20, 0 powers it off at once"`
+}
+
+// KillVM sends a signal to the VMM process.
+type KillVM struct {
+	Signal string `json:"signal,omitempty" doc:"name or number; default KILL"`
+}

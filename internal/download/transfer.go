@@ -1,0 +1,183 @@
+package download
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/operation"
+	"github.com/bangervm/banger/internal/statedir"
+)
+
+// transfer is one File under way. What is in the file is hashed.
+type transfer struct {
+	c        *Client
+	address  string
+	size     int64
+	path     string
+	f        *os.File
+	hash     hash.Hash
+	have     int64
+	spoilt   bool // nothing of it is of use
+	again    bool // the connection broke: to go on may help
+	progress operation.Progress
+	room     *statedir.Room
+}
+
+func (t *transfer) run(ctx context.Context) error {
+	if err := t.resume(ctx); err != nil {
+		return err
+	}
+	var err error
+	for range tries {
+		before := t.have
+		if t.have == t.size {
+			return nil
+		}
+		t.again = false
+		err = t.once(ctx)
+		if err == nil || ctx.Err() != nil || t.have <= before || !t.again {
+			break
+		}
+		t.progress.Detail("going on at %s: %v", fault.Bytes(t.have), err)
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// resume takes over what an earlier call has left.
+func (t *transfer) resume(ctx context.Context) error {
+	n, err := io.Copy(t.hash, readerOf(ctx, t.f))
+	if err != nil {
+		return err
+	}
+	if n > t.size {
+		return t.restart()
+	}
+	t.have = n
+	if n > 0 {
+		t.progress.Detail("going on at %s", fault.Bytes(n))
+	}
+	return nil
+}
+
+func (t *transfer) restart() error {
+	t.hash.Reset()
+	t.have = 0
+	if _, err := t.f.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	return t.f.Truncate(0)
+}
+
+// once asks for what is missing and stores what comes.
+func (t *transfer) once(ctx context.Context) error {
+	header := http.Header{}
+	if t.have > 0 {
+		header.Set("Range", "bytes="+strconv.FormatInt(t.have, 10)+"-")
+	}
+	body, resp, err := t.c.open(ctx, t.address, header)
+	if err != nil {
+		return err
+	}
+	defer body.Close() //nolint:errcheck // read only
+	if f, ok := body.(*os.File); ok {
+		if _, err := f.Seek(t.have, io.SeekStart); err != nil {
+			return err
+		}
+		return t.store(ctx, f)
+	}
+	switch {
+	case resp.StatusCode == http.StatusPartialContent && t.have > 0:
+		if want := fmt.Sprintf("bytes %d-", t.have); !strings.HasPrefix(resp.Header.Get("Content-Range"), want) {
+			return fault.New(fault.Invalid, "%s sends the range %q, not what follows byte %d", t.address, resp.Header.Get("Content-Range"), t.have)
+		}
+	case resp.StatusCode == http.StatusOK: // all of it, whatever was asked for
+		if err := t.restart(); err != nil {
+			return err
+		}
+	case resp.StatusCode == http.StatusRequestedRangeNotSatisfiable:
+		t.spoilt = true
+		return fault.New(fault.Invalid, "%s has less than %s; the catalog says %s", t.address, fault.Bytes(t.have), fault.Bytes(t.size))
+	default:
+		return statusFault(t.address, resp)
+	}
+	return t.store(ctx, body)
+}
+
+// store writes what comes, as long as it comes fast enough and is not too much.
+func (t *transfer) store(ctx context.Context, body io.Reader) error {
+	started, first := t.c.opts.Now(), t.have
+	buf := make([]byte, readChunk)
+	for {
+		n, err := body.Read(buf)
+		if t.have+int64(n) > t.size {
+			t.spoilt = true
+			return fault.New(fault.Invalid, "%s sends more than the %s that the catalog says", t.address, fault.Bytes(t.size))
+		}
+		if werr := t.write(buf[:n]); werr != nil {
+			return werr
+		}
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case errors.Is(err, io.EOF) && t.have == t.size:
+			return nil
+		case err != nil:
+			return t.broken(ctx, err)
+		}
+		if took := t.c.opts.Now().Sub(started); took > t.c.opts.Grace && t.have-first < int64(took.Seconds())*t.c.opts.MinRate {
+			return fault.New(fault.Unavailable, "%s sends only %s in %s", t.address, fault.Bytes(t.have-first), took.Round(time.Second)).
+				WithHint("try again later: what is here already is kept")
+		}
+	}
+}
+
+func (t *transfer) broken(ctx context.Context, err error) error {
+	t.again = true
+	if errors.Is(err, io.EOF) {
+		return fault.New(fault.Unavailable, "%s ends after %s of %s", t.address, fault.Bytes(t.have), fault.Bytes(t.size))
+	}
+	return unreachable(ctx, t.address, err)
+}
+
+func (t *transfer) write(b []byte) error {
+	if len(b) == 0 {
+		return nil
+	}
+	if err := t.room.Take(int64(len(b))); err != nil {
+		return err
+	}
+	if _, err := t.f.Write(b); err != nil {
+		return statedir.DiskFault(err, t.path)
+	}
+	t.hash.Write(b)
+	t.have += int64(len(b))
+	t.progress.Count(t.have, t.size, "bytes")
+	return nil
+}
+
+// readerOf is r until ctx ends.
+func readerOf(ctx context.Context, r io.Reader) io.Reader { return contextReader{ctx, r} }
+
+type contextReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (r contextReader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.r.Read(p)
+}
