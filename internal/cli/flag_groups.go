@@ -53,6 +53,9 @@ func flagGroups(cmd *cobra.Command) []flagGroup {
 	cmd.InitDefaultHelpFlag()
 	cmd.InitDefaultVersionFlag()
 	cmd.Flags().Lookup("help").Usage = "show this help"
+	if version := cmd.Flags().Lookup("version"); version != nil {
+		version.Usage = "print the version of banger"
+	}
 	titles := flagTitles()
 	own := 0
 	sets := make(map[string]*pflag.FlagSet)
@@ -98,8 +101,8 @@ func fromConfig(key, unset string) string {
 			continue
 		}
 		if value := k.Value(config.Default()); value != "" {
-			unset = value
+			return " (default " + value + "; config: " + key + ")"
 		}
 	}
-	return " (default " + unset + "; config: " + key + ")"
+	return " (default: " + unset + "; config: " + key + ")"
 }

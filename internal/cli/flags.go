@@ -62,7 +62,7 @@ func (a *App) progressFlag(root *cobra.Command) {
 		mode, err := oneOf("--progress", text, progressAuto, progressPlain, progressNone)
 		a.progress = mode
 		return mode, err
-	}}, "progress", "", "show progress: auto (on a terminal only), plain or none")
+	}}, "progress", "", "show progress: auto, plain or none")
 	complete(root, "progress", progressAuto, progressPlain, progressNone)
 }
 

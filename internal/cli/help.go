@@ -135,7 +135,7 @@ func ownCompletion(completion *cobra.Command) {
 			continue
 		}
 		shell.Short = "Generate the completion script for " + shell.Name()
-		shell.Long = shell.Short + ".\n\nThe first example loads it in the current shell, the second one in every new shell."
+		shell.Long = shell.Short + ".\n\nThe first example loads it in the current shell, the second in every new shell."
 		shell.Example = "  " + load + "\n  banger completion " + shell.Name() + " > " + file
 		shell.Flags().Lookup("no-descriptions").Usage = "leave out the descriptions of completions"
 	}

@@ -15,7 +15,7 @@ const annotationShort = "short"
 // helpText is what --help prints.
 func helpText(cmd *cobra.Command, width int) string {
 	var b strings.Builder
-	b.WriteString(wrap(cmp.Or(cmd.Long, cmd.Short), width) + "\n\nUsage:\n  " + synopsis(cmd) + "\n")
+	b.WriteString(wrap(cmp.Or(cmd.Long, cmd.Short+"."), width) + "\n\nUsage:\n  " + synopsis(cmd) + "\n")
 	if names := otherNames(cmd); len(names) > 1 {
 		b.WriteString("\nAliases:\n  " + strings.Join(names, ", ") + "\n")
 	}
@@ -41,7 +41,14 @@ func synopsis(cmd *cobra.Command) string {
 	if cmd.HasAvailableSubCommands() {
 		return cmd.CommandPath() + " COMMAND"
 	}
-	return cmd.UseLine()
+	line := cmd.CommandPath()
+	if _, arguments, found := strings.Cut(cmd.Use, " "); found {
+		line += " " + arguments
+	}
+	if !cmd.DisableFlagsInUseLine && flagGroups(cmd)[0].title != flagsGlobal {
+		line += " [FLAGS]"
+	}
+	return line
 }
 
 // otherNames are the whole names under which a command can be called.

@@ -47,9 +47,9 @@ func (a *App) networkFlags(cmd *cobra.Command) networkFlags {
 		network: optionalFlag(cmd, "network", "MODE", "user (a private network) or none (no network device) (default user)", func(text string) (string, error) {
 			return oneOf("--network", text, networkUser, networkNone)
 		}),
-		egress: optionalFlag(cmd, "egress", "POLICY", "what the VM may reach: all, none, packages, ai, a list of rules, or @FILE; see 'banger vm egress --help'"+fromConfig("network.egress", ""), a.policyFile),
+		egress: optionalFlag(cmd, "egress", "POLICY", "what the VM may reach: all, none, packages, ai, rules or @FILE; see 'banger vm egress --help'"+fromConfig("network.egress", ""), a.policyFile),
 		publish: publishFlag(cmd,
-			"publish a guest port on the host as `[ADDR:]HOST:GUEST`[/udp] (repeatable)"),
+			"publish a guest port on the host: [ADDR:]HOST:GUEST[/udp] (repeatable)"),
 	}
 	f.ports = optionalFlag(cmd, "ports", "WHICH", "guest ports to forward to this host automatically: all, shared (all but those on the guest's loopback) or none"+fromConfig("network.ports", ""), func(text string) (string, error) {
 		return oneOf("--ports", text, portsAll, portsShared, portsNone)

@@ -29,7 +29,7 @@ func (a *App) vmPauseCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:               "pause NAME...",
 		Short:             "Pause VMs (memory is kept)",
-		Long:              "Pause VMs: stop their vCPUs and keep their memory. `banger vm resume` continues them.",
+		Long:              "Pause VMs: stop their vCPUs and keep their memory. Use `banger vm resume` to continue.",
 		Example:           "  banger vm pause box\n  banger vm pause web db",
 		Args:              args(1, -1, "the NAME of a VM"),
 		ValidArgsFunction: a.vmNames(-1, vmRunning),
@@ -105,9 +105,9 @@ func (a *App) vmSetCommand() *cobra.Command {
 	name = optionalFlag(cmd, "name", "NAME", "new name of the VM", parseName)
 	vcpu = optionalFlag(cmd, "vcpu", "N", "number of vCPUs", parseVCPU)
 	memory = optionalFlag(cmd, "memory", "SIZE", "memory size", parseMemory)
-	disk = optionalFlag(cmd, "disk", "SIZE", "disk size; not smaller than now", parseDisk)
+	disk = optionalFlag(cmd, "disk", "SIZE", "disk size; cannot shrink", parseDisk)
 	labels = labelFlag(cmd, "set a label, or remove it with KEY= (repeatable)")
-	publish = publishFlag(cmd, "replace the published ports with `[ADDR:]HOST:GUEST`[/udp] (repeatable); an empty value unpublishes all")
+	publish = publishFlag(cmd, "replace the published ports with [ADDR:]HOST:GUEST[/udp] (repeatable); an empty value unpublishes all")
 	env = a.envFlag(cmd)
 	cmd.Flags().StringArrayVar(&unset, "unset-env", nil, "remove the environment variable `KEY` (repeatable)")
 	f = formatFlag(cmd)

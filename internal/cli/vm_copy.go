@@ -46,6 +46,7 @@ func (a *App) vmCopyCommand() *cobra.Command {
 			return a.vmCopy(cmd, parsePlace(given[0]), parsePlace(given[1]))
 		},
 	}
+	recursiveFlags(cmd)
 	cmd.ValidArgsFunction = func(cmd *cobra.Command, given []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		if strings.ContainsAny(prefix, ":/.") || len(given) >= 2 {
 			return nil, cobra.ShellCompDirectiveDefault
@@ -58,6 +59,12 @@ func (a *App) vmCopyCommand() *cobra.Command {
 		return names, cobra.ShellCompDirectiveNoSpace
 	}
 	return cmd
+}
+
+// recursiveFlags accepts what users of cp and scp type; a copy always does both.
+func recursiveFlags(cmd *cobra.Command) {
+	cmd.Flags().BoolP("recursive", "r", false, "accepted; directories are always copied")
+	cmd.Flags().BoolP("archive", "a", false, "accepted; modes, times and links are always kept")
 }
 
 func (a *App) vmCopy(cmd *cobra.Command, src, dst place) error {

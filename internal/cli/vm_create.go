@@ -30,7 +30,7 @@ func asIs(text string) (string, error) { return text, nil }
 func (a *App) vmSpecFlags(cmd *cobra.Command) vmSpecFlags {
 	f := vmSpecFlags{
 		name:   optionalFlag(cmd, "name", "NAME", "name of the VM (default: generated)", parseName),
-		image:  optionalFlag(cmd, "image", "IMAGE", "local image, or a reference such as debian:bookworm to pull"+fromConfig("vm.image", ""), a.absoluteRef),
+		image:  optionalFlag(cmd, "image", "IMAGE", "local image, or a reference to pull such as debian:bookworm"+fromConfig("vm.image", ""), a.absoluteRef),
 		kernel: optionalFlag(cmd, "kernel", "KERNEL", "kernel to boot"+fromConfig("vm.kernel", "the image's or the newest"), asIs),
 		vcpu:   optionalFlag(cmd, "vcpu", "N", "number of vCPUs"+fromConfig("vm.vcpu", ""), parseVCPU),
 		memory: optionalFlag(cmd, "memory", "SIZE", "memory size"+fromConfig("vm.memory", ""), parseMemory),
@@ -69,7 +69,7 @@ func (f vmSpecFlags) named(cmd *cobra.Command, given []string) error {
 }
 
 func waitFlag(cmd *cobra.Command) *optional[string] {
-	f := optionalFlag(cmd, "wait", "WHAT", "return when the VM is ready or started, when port:N is open, or at once (none) (default ready)", parseWait)
+	f := optionalFlag(cmd, "wait", "WHAT", "wait for ready, started, port:N or none (default ready)", parseWait)
 	complete(cmd, "wait", "ready", "started", "none", "port:")
 	return f
 }

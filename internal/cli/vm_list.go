@@ -30,7 +30,7 @@ func (a *App) vmListCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVarP(&opts.all, "all", "a", false, "also list stopped VMs")
-	opts.labels = labelFilter(cmd, "list only VMs with this label, `KEY[=VALUE]` (repeatable)")
+	opts.labels = labelFilter(cmd, "list only VMs with the label `KEY[=VALUE]` (repeatable)")
 	opts.format = listFormatFlag(cmd)
 	return cmd
 }

@@ -49,11 +49,11 @@ func (a *App) workspaceExportCommand() *cobra.Command {
 	flags.StringVar(&opts.req.BaseCommit, "base-commit", "", "compare with this `REVISION` or tree (default: the work tree that was copied)")
 	flags.StringVar(&opts.file, "output", "", "write the patch to `FILE` (default: stdout)")
 	flags.BoolVar(&opts.stat, "stat", false, "list only the changed files")
-	flags.StringVar(&opts.req.Format, "format", "", "export `FORMAT`: patch, mbox or bundle (default patch)")
+	flags.StringVar(&opts.req.Format, "format", "", "`FORMAT` of the export: patch, mbox or bundle (default patch)")
 	flags.BoolVar(&opts.req.Check, "check", false, "only check whether the patch applies to the original work tree")
 	flags.BoolVar(&opts.req.Apply, "apply", false, "apply the patch to the original work tree, completely or not at all")
 	flags.StringVar(&opts.req.Path, "path", "", "export the work tree at `DIR` in the VM (default: the workspace)")
-	flags.VarP(&opts.format, "output-format", "o", "output `FORMAT`: table, json, yaml or name")
+	flags.VarP(&opts.format, "output-format", "o", "`FORMAT` of the output: table, json, yaml or name")
 	complete(cmd, "format", "patch", "mbox", "bundle")
 	complete(cmd, "output-format", formatTable, formatJSON, formatYAML, formatName)
 	return cmd
