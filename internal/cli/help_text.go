@@ -67,6 +67,9 @@ func otherNames(cmd *cobra.Command) []string {
 	return names
 }
 
+// commandsPlain is the heading of subcommands that are in no group.
+const commandsPlain = "Commands"
+
 type commandGroup struct {
 	title    string
 	commands []*cobra.Command
@@ -74,7 +77,7 @@ type commandGroup struct {
 
 // commandGroups are the subcommands of cmd under their headings.
 func commandGroups(cmd *cobra.Command) []commandGroup {
-	groups := []commandGroup{{title: "Commands"}}
+	groups := []commandGroup{{title: commandsPlain}}
 	at := map[string]int{"": 0}
 	for _, g := range cmd.Groups() {
 		at[g.ID] = len(groups)

@@ -23,7 +23,7 @@ func (a *App) imagePullCommand() *cobra.Command {
 		Use:   "pull REF",
 		Short: "Pull an image from a registry, or import one from a file",
 		Long: "Pull an image from a registry, or import it from a file. REF is one of:\n" +
-			"  debian:bookworm, ghcr.io/owner/image@sha256:…   registry\n" +
+			"  debian:bookworm, ghcr.io/owner/image@sha256:... registry\n" +
 			"  oci:DIR, oci-archive:FILE                       OCI layout\n" +
 			"  docker-archive:FILE                             archive from `docker save`\n" +
 			"  tar:FILE, tar:-                                 root filesystem, from a file or stdin\n" +

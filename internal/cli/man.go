@@ -47,6 +47,10 @@ func manPage(cmd *cobra.Command) string {
 	if cmd.Long != "" {
 		b.WriteString(".SH DESCRIPTION\n" + roffBlock(cmd.Long))
 	}
+	if names := otherNames(cmd); len(names) > 1 {
+		b.WriteString(".SH ALIASES\n" + roff(strings.Join(names, ", ")) + "\n")
+	}
+	manCommands(&b, cmd)
 	b.WriteString(".SH OPTIONS\n")
 	for _, group := range flagGroups(cmd) {
 		if group.title != flagsPlain {
@@ -73,6 +77,20 @@ func manPage(cmd *cobra.Command) string {
 		b.WriteString(".SH SEE ALSO\n" + strings.Join(also, ",\n") + "\n")
 	}
 	return b.String()
+}
+
+func manCommands(b *strings.Builder, cmd *cobra.Command) {
+	if cmd.HasAvailableSubCommands() {
+		b.WriteString(".SH COMMANDS\n")
+	}
+	for _, group := range commandGroups(cmd) {
+		if group.title != commandsPlain {
+			b.WriteString(".SS " + roff(group.title) + "\n")
+		}
+		for _, c := range group.commands {
+			b.WriteString(".TP\n" + `\fB` + roff(c.Name()) + `\fP` + "\n" + roff(c.Short) + "\n")
+		}
+	}
 }
 
 func manFlags(b *strings.Builder, flags *pflag.FlagSet) {
@@ -106,7 +124,23 @@ func roff(text string) string {
 
 func roffWord(text string) string { return `"` + strings.ReplaceAll(roff(text), `"`, `\(dq`) + `"` }
 
-// roffBlock keeps paragraphs apart.
+// roffBlock keeps paragraphs apart, and indented lines as they are.
 func roffBlock(text string) string {
-	return strings.ReplaceAll(roff(text), "\n\n", "\n.PP\n") + "\n"
+	var b strings.Builder
+	asIs := false
+	for line := range strings.SplitSeq(roff(text), "\n") {
+		if indented := strings.HasPrefix(line, "  "); indented != asIs {
+			asIs = indented
+			if asIs {
+				b.WriteString(".EX\n")
+			} else {
+				b.WriteString(".EE\n")
+			}
+		}
+		if line == "" {
+			line = ".PP"
+		}
+		b.WriteString(line + "\n")
+	}
+	return b.String()
 }
