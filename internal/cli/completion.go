@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
 )
 
@@ -108,7 +109,7 @@ func completeFlag(cmd *cobra.Command, flag string, names completer) {
 // completeExec completes NAME, and flags behind it up to the command.
 func (a *App) completeExec(cmd *cobra.Command, given []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	if len(given) == 0 {
-		return a.vmNames(1, vmRunning)(cmd, given, prefix)
+		return a.vmNames(1, api.VMRunning)(cmd, given, prefix)
 	}
 	if !strings.HasPrefix(prefix, "-") || len(given) > 1 && !strings.HasPrefix(given[len(given)-1], "-") || slices.Contains(given, "--") {
 		return nil, cobra.ShellCompDirectiveNoFileComp

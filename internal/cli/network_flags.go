@@ -14,26 +14,6 @@ import (
 	"github.com/bangervm/banger/internal/fault"
 )
 
-// The protocols of ports and forwards, as in the API.
-const (
-	protoTCP  = "tcp"
-	protoUDP  = "udp"
-	protoUnix = "unix"
-)
-
-// The networks of a VM, as in api.VM.Network.
-const (
-	networkUser = "user"
-	networkNone = "none"
-)
-
-// Which ports appear by themselves, as in api.VM.Ports.
-const (
-	portsAll    = "all"
-	portsShared = "shared"
-	portsNone   = "none"
-)
-
 // networkFlags are the flags by which create and run describe a VM's network.
 type networkFlags struct {
 	network *optional[string]
@@ -45,24 +25,24 @@ type networkFlags struct {
 func (a *App) networkFlags(cmd *cobra.Command) networkFlags {
 	f := networkFlags{
 		network: optionalFlag(cmd, "network", "MODE", "user (a private network) or none (no network device) (default user)", func(text string) (string, error) {
-			return oneOf("--network", text, networkUser, networkNone)
+			return oneOf("--network", text, api.NetworkUser, api.NetworkNone)
 		}),
 		egress: optionalFlag(cmd, "egress", "POLICY", "what the VM may reach: all, none, packages, ai, rules or @FILE; see 'banger vm egress --help'"+fromConfig("network.egress", ""), a.policyFile),
 		publish: publishFlag(cmd,
 			"publish a guest port on the host: [ADDR:]HOST:GUEST[/udp] (repeatable)"),
 	}
 	f.ports = optionalFlag(cmd, "ports", "WHICH", "guest ports to forward to this host automatically: all, shared (all but those on the guest's loopback) or none"+fromConfig("network.ports", ""), func(text string) (string, error) {
-		return oneOf("--ports", text, portsAll, portsShared, portsNone)
+		return oneOf("--ports", text, api.PortsAll, api.PortsShared, api.PortsNone)
 	})
-	complete(cmd, "ports", portsAll, portsShared, portsNone)
-	complete(cmd, "network", networkUser, networkNone)
+	complete(cmd, "ports", api.PortsAll, api.PortsShared, api.PortsNone)
+	complete(cmd, "network", api.NetworkUser, api.NetworkNone)
 	complete(cmd, "egress", egress.Presets()...)
 	return f
 }
 
 // apply puts what was given into req.
 func (f networkFlags) apply(req *api.CreateVM) error {
-	if f.network.or("") == networkNone && f.egress.value != nil {
+	if f.network.or("") == api.NetworkNone && f.egress.value != nil {
 		return &usageError{
 			message: "--network none and --egress cannot be used together",
 			hint:    "remove one of them",

@@ -100,7 +100,7 @@ func publishText(p api.Publish) string {
 	if p.HostAddress != "" {
 		text = net.JoinHostPort(p.HostAddress, text)
 	}
-	if p.Proto == protoUDP {
+	if p.Proto == api.ProtoUDP {
 		text += "/udp"
 	}
 	return text
@@ -111,8 +111,8 @@ func cutProto(text string) (rest, proto string, err error) {
 	rest, proto, found := strings.Cut(text, "/")
 	switch {
 	case !found:
-		return text, protoTCP, nil
-	case proto == protoTCP || proto == protoUDP:
+		return text, api.ProtoTCP, nil
+	case proto == api.ProtoTCP || proto == api.ProtoUDP:
 		return rest, proto, nil
 	default:
 		return "", "", errors.New(quote(proto) + " is not tcp or udp")

@@ -26,13 +26,13 @@ func ended(s api.Stage, state string, after time.Duration) api.Stage {
 func TestPlainStages(t *testing.T) {
 	var out strings.Builder
 	p := &plainStages{out: &out, now: func() time.Time { return noon }}
-	fetch := api.Stage{Name: "fetch", State: stateRunning, StartedAt: noon}
+	fetch := api.Stage{Name: "fetch", State: api.StageRunning, StartedAt: noon}
 	p.update(stageOperation(fetch))
 	p.update(stageOperation(fetch)) // nothing new
-	fetch.Done, fetch.Unit, fetch.Detail = 2<<20, unitBytes, "\x1b[2Jx"
-	unpack := api.Stage{Name: "unpack", State: stateRunning, StartedAt: noon, Detail: "5 layers"}
-	p.update(stageOperation(ended(fetch, stateDone, 2*time.Second), unpack))
-	p.update(stageOperation(ended(fetch, stateDone, 2*time.Second), ended(unpack, "failed", time.Minute+time.Second)))
+	fetch.Done, fetch.Unit, fetch.Detail = 2<<20, api.UnitBytes, "\x1b[2Jx"
+	unpack := api.Stage{Name: "unpack", State: api.StageRunning, StartedAt: noon, Detail: "5 layers"}
+	p.update(stageOperation(ended(fetch, api.StageDone, 2*time.Second), unpack))
+	p.update(stageOperation(ended(fetch, api.StageDone, 2*time.Second), ended(unpack, "failed", time.Minute+time.Second)))
 	p.close()
 	want := "fetch …\nfetch done (2.0s, 2MiB)\nunpack: 5 layers …\nunpack failed (1m01s)\n"
 	// The end of one stage and the beginning of the next come together, in order.
@@ -51,13 +51,13 @@ func newLive(out *strings.Builder, width int) *liveStages {
 func TestLiveStages(t *testing.T) {
 	var out strings.Builder
 	l := newLive(&out, 80)
-	fetch := api.Stage{Name: "fetch", State: stateRunning, StartedAt: noon, Done: 10 << 20, Total: 40 << 20, Unit: unitBytes}
+	fetch := api.Stage{Name: "fetch", State: api.StageRunning, StartedAt: noon, Done: 10 << 20, Total: 40 << 20, Unit: api.UnitBytes}
 	l.update(stageOperation(fetch))
 	if got, want := out.String(), "\r\x1b[K⠋ fetch  ━━━━━─────────────── 10MiB/40MiB  5MiB/s"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	out.Reset()
-	l.update(stageOperation(ended(fetch, stateDone, 3*time.Second)))
+	l.update(stageOperation(ended(fetch, api.StageDone, 3*time.Second)))
 	if got, want := out.String(), "\r\x1b[K✓ fetch  3.0s, 10MiB\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -72,7 +72,7 @@ func TestLiveStages(t *testing.T) {
 func TestLiveStagesClearTheirLine(t *testing.T) {
 	var out strings.Builder
 	l := newLive(&out, 80)
-	l.update(stageOperation(api.Stage{Name: "boot", State: stateRunning, StartedAt: noon}))
+	l.update(stageOperation(api.Stage{Name: "boot", State: api.StageRunning, StartedAt: noon}))
 	out.Reset()
 	l.close()
 	if got := out.String(); got != "\r\x1b[K" {
@@ -88,7 +88,7 @@ func TestLiveLineFits(t *testing.T) {
 		line := l.running(api.Stage{
 			Name: rapid.String().Draw(t, "name"), Detail: rapid.String().Draw(t, "detail"), StartedAt: noon,
 			Done: rapid.Int64().Draw(t, "done"), Total: rapid.Int64Min(0).Draw(t, "total"),
-			Unit: rapid.SampledFrom([]string{"", unitBytes}).Draw(t, "unit"),
+			Unit: rapid.SampledFrom([]string{"", api.UnitBytes}).Draw(t, "unit"),
 		})
 		if n := len([]rune(line)); n > max(width, 80) {
 			t.Errorf("%d characters on %d columns: %q", n, width, line)

@@ -28,7 +28,7 @@ func (a *App) sessionCommand() *cobra.Command {
 // sessionNames completes the name of a VM, and then of a session in it, in any
 // of these states (none: in all).
 func (a *App) sessionNames(states ...string) completer {
-	vms := a.vmNames(1, vmRunning, vmPaused)
+	vms := a.vmNames(1, api.VMRunning, api.VMPaused)
 	return func(cmd *cobra.Command, given []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		if len(given) == 0 {
 			return vms(cmd, given, prefix)
@@ -46,15 +46,13 @@ func (a *App) sessionNames(states ...string) completer {
 	}
 }
 
-const sessionRunning = "running"
-
 func sessionTint(s api.Session) string {
 	switch s.State {
-	case sessionRunning:
+	case api.SessionRunning:
 		return "32"
-	case "failed", "lost":
+	case api.SessionFailed, api.SessionLost:
 		return "31"
-	case "exited":
+	case api.SessionExited:
 		return "2"
 	default:
 		return "33"
@@ -202,7 +200,7 @@ func (a *App) sessionShowCommand() *cobra.Command {
 func (a *App) sessionStopCommand() *cobra.Command {
 	var timeout *optional[float64]
 	cmd := a.sessionVerb("stop NAME SESSION", "Stop a session",
-		"  banger vm session stop box agent\n  banger vm session stop box agent --timeout 30", []string{sessionRunning},
+		"  banger vm session stop box agent\n  banger vm session stop box agent --timeout 30", []string{api.SessionRunning},
 		a.did("stopped"),
 		func(ctx context.Context, c *client.Client, vm, name string) (api.Session, error) {
 			return c.StopSession(ctx, vm, name, api.StopSession{TimeoutSeconds: timeout.value})
@@ -216,7 +214,7 @@ func (a *App) sessionStopCommand() *cobra.Command {
 func (a *App) sessionKillCommand() *cobra.Command {
 	var signal *optional[string]
 	cmd := a.sessionVerb("kill NAME SESSION", "Send a signal to the process group of a session",
-		"  banger vm session kill box agent\n  banger vm session kill box agent --signal INT", []string{sessionRunning},
+		"  banger vm session kill box agent\n  banger vm session kill box agent --signal INT", []string{api.SessionRunning},
 		func(f format, s api.Session) error {
 			if f == formatTable {
 				return nil
@@ -232,7 +230,7 @@ func (a *App) sessionKillCommand() *cobra.Command {
 
 func (a *App) sessionWaitCommand() *cobra.Command {
 	cmd := a.sessionVerb("wait NAME SESSION", "Wait until a session ends and print its exit code",
-		"  banger vm session wait box agent\n  banger vm session wait box agent -o json", []string{sessionRunning},
+		"  banger vm session wait box agent\n  banger vm session wait box agent -o json", []string{api.SessionRunning},
 		func(f format, s api.Session) error {
 			if f != formatTable {
 				return sessionView(time.Now()).show(a, f, s)

@@ -33,7 +33,7 @@ func (a *App) sessionAttachCommand() *cobra.Command {
 			"banger attaches again without losing output. One client can write at a time; any number can read.\n\n" +
 			"If stdin is a pipe or a file, the session's stdin is closed at its end, unless you give --keep-stdin-open.\n" +
 			"The exit status is that of the command.",
-		Args: args(2, 2, whichSession), ValidArgsFunction: a.sessionNames(sessionRunning),
+		Args: args(2, 2, whichSession), ValidArgsFunction: a.sessionNames(api.SessionRunning),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			return a.sessionAttach(cmd.Context(), given[0], given[1], flags)
 		},
@@ -61,7 +61,7 @@ func (a *App) sessionAttach(ctx context.Context, vm, name string, flags sessionA
 	if err != nil {
 		return err
 	}
-	at := &attached{app: a, sess: sess, shown: a.screen(), keys: detacher{keys: keys}, terminal: sess.Mode == "tty" && isTerminal(a.In)}
+	at := &attached{app: a, sess: sess, shown: a.screen(), keys: detacher{keys: keys}, terminal: sess.Mode == api.SessionTTY && isTerminal(a.In)}
 	if at.terminal {
 		if at.welcome = "attached to " + sess.Name; flags.readOnly {
 			at.welcome = "watching " + sess.Name
@@ -104,7 +104,7 @@ type attached struct {
 func (at *attached) run(ctx context.Context, c *client.Client, flags sessionAttachFlags, cancel context.CancelCauseFunc) (agentrpc.AttachEnding, error) {
 	opts := client.AttachOptions{
 		ReadOnly: flags.readOnly, Stdout: flags.since.or(agentrpc.FromOldest), Stderr: agentrpc.FromOldest,
-		Repaint: at.sess.Mode == "tty" && flags.since.value == nil,
+		Repaint: at.sess.Mode == api.SessionTTY && flags.since.value == nil,
 		Output:  at.output, Lost: at.lost, Greeted: at.greeted, Broken: at.broken,
 	}
 	if at.terminal {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
 	"github.com/bangervm/banger/internal/fault"
 )
@@ -37,7 +38,7 @@ func (a *App) sessionSendCommand() *cobra.Command {
 		Example: `  banger vm session send box agent "run the tests" --newline
   banger vm session send box agent --file prompt.txt --eof`,
 		DisableFlagsInUseLine: true,
-		Args:                  args(2, 3, whichSession+", and a TEXT"), ValidArgsFunction: a.sessionNames(sessionRunning),
+		Args:                  args(2, 3, whichSession+", and a TEXT"), ValidArgsFunction: a.sessionNames(api.SessionRunning),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			if len(given) != 3 && flags.file == "" && !flags.eof && !flags.newline {
 				return usagef(cmd, "%s needs a TEXT or --file", cmd.CommandPath())

@@ -33,7 +33,7 @@ func (a *App) sessionStartCommand() *cobra.Command {
 		Example: `  banger vm session start box --name agent --tty -w /root/repo -- claude
   banger vm session start box --name rpc --require node -- node server.js`,
 		DisableFlagsInUseLine: true,
-		ValidArgsFunction:     a.vmNames(1, vmRunning),
+		ValidArgsFunction:     a.vmNames(1, api.VMRunning),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			name, command, err := flags.parse(cmd, given)
 			if err != nil {

@@ -14,12 +14,6 @@ import (
 	"github.com/bangervm/banger/internal/api"
 )
 
-// The states of a stage, as in api.Stage.State.
-const (
-	stateRunning = "running"
-	stateDone    = "done"
-)
-
 // stages shows the stages of one operation as they come.
 type stages interface {
 	// update shows a newer snapshot.
@@ -75,7 +69,7 @@ func (p *plainStages) update(op api.Operation) {
 			p.begun = i + 1
 			_, _ = fmt.Fprintf(p.out, "%s …\n", stageTitle(s))
 		}
-		if i >= p.ended && s.State != stateRunning {
+		if i >= p.ended && s.State != api.StageRunning {
 			p.ended = i + 1
 			_, _ = fmt.Fprintf(p.out, "%s %s (%s)\n", printable(s.Name, " "), s.State, stageFacts(s, p.now()))
 		}
@@ -95,7 +89,7 @@ func stageTitle(s api.Stage) string {
 // stageFacts is how long a stage took, or has taken, and how much it did.
 func stageFacts(s api.Stage, now time.Time) string {
 	took := stageTook(s, now)
-	if s.Unit == unitBytes && s.Done > 0 {
+	if s.Unit == api.UnitBytes && s.Done > 0 {
 		return tookText(took) + ", " + bytesText(s.Done)
 	}
 	return tookText(took)
@@ -107,8 +101,6 @@ func stageTook(s api.Stage, now time.Time) time.Duration {
 	}
 	return now.Sub(s.StartedAt)
 }
-
-const unitBytes = "bytes"
 
 // liveStages keeps the stage that runs on the terminal's last line, and writes
 // those that have ended above it.
@@ -168,10 +160,10 @@ func (l *liveStages) close() {
 // draw is called with mu held.
 func (l *liveStages) draw() {
 	var b strings.Builder
-	for ; l.ended < len(l.op.Stages) && l.op.Stages[l.ended].State != stateRunning; l.ended++ {
+	for ; l.ended < len(l.op.Stages) && l.op.Stages[l.ended].State != api.StageRunning; l.ended++ {
 		s := l.op.Stages[l.ended]
 		mark, sgr := "✓", "32"
-		if s.State != stateDone {
+		if s.State != api.StageDone {
 			mark, sgr = "✗", "31"
 		}
 		line := fmt.Sprintf("%s  %s", clip(stageTitle(s), l.width()-24), stageFacts(s, l.now()))
@@ -211,14 +203,14 @@ func progressFacts(done, total int64, unit string, took time.Duration) string {
 		return tookText(took)
 	}
 	number := func(n int64) string { return fmt.Sprint(n) }
-	if unit == unitBytes {
+	if unit == api.UnitBytes {
 		number = bytesText
 	}
 	text := number(done)
 	if total > 0 {
 		text += "/" + number(total)
 	}
-	if unit == unitBytes && took > 200*time.Millisecond {
+	if unit == api.UnitBytes && took > 200*time.Millisecond {
 		text += fmt.Sprintf("  %s/s", bytesText(int64(float64(done)/took.Seconds())))
 	}
 	return text

@@ -32,7 +32,7 @@ func (a *App) vmPauseCommand() *cobra.Command {
 		Long:              "Pause VMs: stop their vCPUs and keep their memory. Use `banger vm resume` to continue.",
 		Example:           "  banger vm pause box\n  banger vm pause web db",
 		Args:              args(1, -1, "the NAME of a VM"),
-		ValidArgsFunction: a.vmNames(-1, vmRunning),
+		ValidArgsFunction: a.vmNames(-1, api.VMRunning),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			return a.eachVMAtOnce(cmd.Context(), names, "paused", func(ctx context.Context, c *client.Client, name string) (api.VM, error) {
 				return c.PauseVM(ctx, name)
@@ -47,7 +47,7 @@ func (a *App) vmResumeCommand() *cobra.Command {
 		Short:             "Resume paused VMs",
 		Example:           "  banger vm resume box\n  banger vm resume web db",
 		Args:              args(1, -1, "the NAME of a VM"),
-		ValidArgsFunction: a.vmNames(-1, vmPaused),
+		ValidArgsFunction: a.vmNames(-1, api.VMPaused),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			return a.eachVMAtOnce(cmd.Context(), names, "resumed", func(ctx context.Context, c *client.Client, name string) (api.VM, error) {
 				return c.ResumeVM(ctx, name)
@@ -65,7 +65,7 @@ func (a *App) vmKillCommand() *cobra.Command {
 		Long: "Send a signal to the VMM process of VMs. The guest is not told, so it cannot write its data to disk first.\n" +
 			"Use `banger vm stop` to shut a VM down.",
 		Args:              args(1, -1, "the NAME of a VM"),
-		ValidArgsFunction: a.vmNames(-1, vmRunning, vmPaused, vmStarting, vmStopping),
+		ValidArgsFunction: a.vmNames(-1, api.VMRunning, api.VMPaused, api.VMStarting, api.VMStopping),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			did := "sent " + sig.or("KILL") + " to"
 			return a.eachVMAtOnce(cmd.Context(), names, did, func(ctx context.Context, c *client.Client, name string) (api.VM, error) {
@@ -93,7 +93,7 @@ func (a *App) vmSetCommand() *cobra.Command {
 		Long:              "Change the settings of a stopped VM. You can also change the labels of a running one. A disk can only grow.",
 		Example:           "  banger vm set box --vcpu 2 --memory 2GiB\n  banger vm set box --disk 20GiB\n  banger vm set box --label team=blue --label old=",
 		Args:              args(1, 1, "the NAME of a VM"),
-		ValidArgsFunction: a.vmNames(1, vmStopped, vmFailed),
+		ValidArgsFunction: a.vmNames(1, api.VMStopped, api.VMFailed),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			req := api.UpdateVM{
 				Name: name.value, VCPU: vcpu.value, MemoryBytes: memory.value, DiskBytes: disk.value, Labels: labels.asMap(),
@@ -137,7 +137,7 @@ func (a *App) vmPingCommand() *cobra.Command {
 		Short:             "Check that the guest agent responds",
 		Example:           "  banger vm ping box\n  banger vm ping box && banger vm health box",
 		Args:              args(1, 1, "the NAME of a VM"),
-		ValidArgsFunction: a.vmNames(1, vmRunning),
+		ValidArgsFunction: a.vmNames(1, api.VMRunning),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			ctx := cmd.Context()
 			c, err := a.daemon(ctx)

@@ -51,7 +51,7 @@ func (a *App) vmCopyCommand() *cobra.Command {
 		if strings.ContainsAny(prefix, ":/.") || len(given) >= 2 {
 			return nil, cobra.ShellCompDirectiveDefault
 		}
-		names, _ := a.vmNames(-1, vmRunning)(cmd, given, prefix)
+		names, _ := a.vmNames(-1, api.VMRunning)(cmd, given, prefix)
 		for i, name := range names {
 			word, note, _ := strings.Cut(name, "\t")
 			names[i] = word + ":\t" + note
@@ -121,7 +121,7 @@ func copyProgress(show stages) guestfiles.Progress {
 	begun := time.Now()
 	return func(name string, done, total int64) {
 		show.update(api.Operation{Stages: []api.Stage{{
-			Name: "copy", State: stateRunning, Detail: name, Done: done, Total: total, Unit: unitBytes, StartedAt: begun,
+			Name: "copy", State: api.StageRunning, Detail: name, Done: done, Total: total, Unit: api.UnitBytes, StartedAt: begun,
 		}}})
 	}
 }

@@ -163,7 +163,7 @@ func nextSteps(v api.VM) string {
 		{head: "workspace", cell: workspacePath},
 	}, false)
 	step := func(what, command string) string { return fmt.Sprintf("%-14s  %s\n", what, command) }
-	if v.State == vmStopped {
+	if v.State == api.VMStopped {
 		return text + "\n" + step("start it", "banger vm start "+v.Name) + step("remove it", "banger rm "+v.Name)
 	}
 	dir, export := "", ""

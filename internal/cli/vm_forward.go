@@ -31,7 +31,7 @@ func (a *App) vmForwardCommand() *cobra.Command {
   banger vm forward box 5432:/run/postgresql/.s.PGSQL.5432
   banger vm forward box /tmp/docker.sock:/run/docker.sock
   banger vm forward box --remove 8080:80`,
-		Args: args(1, 2, "the NAME of a VM and a FORWARD"), ValidArgsFunction: a.vmNames(1, vmRunning),
+		Args: args(1, 2, "the NAME of a VM and a FORWARD"), ValidArgsFunction: a.vmNames(1, api.VMRunning),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			switch {
 			case cmd.Flags().Changed("remove") && len(given) > 1:
@@ -62,7 +62,7 @@ func forwardView() view[api.Forward] {
 // forwardText is the forward as --remove takes it.
 func forwardText(w api.Forward) string {
 	text := w.Host + ":" + w.Guest
-	if w.Proto == protoUDP {
+	if w.Proto == api.ProtoUDP {
 		text += "/udp"
 	}
 	return text
@@ -153,7 +153,7 @@ func parseForward(text string) (api.Forward, error) {
 	bad := func(why string) (api.Forward, error) {
 		return api.Forward{}, fault.New(fault.Invalid, "forward %q: %s", text, why).WithHint("use %s", forwardForm)
 	}
-	rest, proto := text, protoTCP
+	rest, proto := text, api.ProtoTCP
 	// In a path, what stands behind a slash is no protocol.
 	if at := strings.IndexByte(text, '/'); at > 0 && isDigit(text[at-1]) && !strings.ContainsAny(text[at+1:], "/:") {
 		var err error
@@ -177,10 +177,10 @@ func parseForward(text string) (api.Forward, error) {
 		return bad(quote(strings.Join(words, ":")) + " is not part of a forward")
 	}
 	if isPath(host) || isPath(guest) {
-		if proto == protoUDP {
+		if proto == api.ProtoUDP {
 			return bad("a Unix socket cannot carry UDP")
 		}
-		proto = protoUnix
+		proto = api.ProtoUnix
 	}
 	return api.Forward{Proto: proto, Host: host, Guest: guest}, nil
 }

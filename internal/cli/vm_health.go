@@ -19,7 +19,7 @@ func (a *App) vmHealthCommand() *cobra.Command {
 		Example:           "  banger vm health box\n  banger vm health box -o json",
 		Long:              "Show the health of a VM, as its guest agent reports it. The exit status is 6 if the guest is not ready.",
 		Args:              args(1, 1, "the NAME of a VM"),
-		ValidArgsFunction: a.vmNames(1, vmRunning),
+		ValidArgsFunction: a.vmNames(1, api.VMRunning),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			ctx := cmd.Context()
 			c, err := a.daemon(ctx)

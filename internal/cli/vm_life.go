@@ -123,7 +123,7 @@ func (a *App) vmStartCommand() *cobra.Command {
 			"Use --rescue to repair a guest that cannot start: the agent runs as PID 1, no service of the image starts, and\n" +
 			"`banger vm show` lists what failed. Repair the guest with exec, ssh or cp, then restart the VM.",
 		Args:              args(1, -1, "the NAME of a VM"),
-		ValidArgsFunction: a.vmNames(-1, vmStopped, vmFailed),
+		ValidArgsFunction: a.vmNames(-1, api.VMStopped, api.VMFailed),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			err := a.eachVM(cmd.Context(), names, vmVerb{
 				did: "started", already: "is already running", format: f,
@@ -151,7 +151,7 @@ func (a *App) vmStopCommand() *cobra.Command {
 		Long: "Stop VMs: ask each guest to shut down, and power it off after a timeout.\n\n" +
 			"Inside a VM, use poweroff or reboot. If the image has neither, use `kill 1`.",
 		Args:              args(1, -1, "the NAME of a VM"),
-		ValidArgsFunction: a.vmNames(-1, vmRunning, vmPaused, vmStarting),
+		ValidArgsFunction: a.vmNames(-1, api.VMRunning, api.VMPaused, api.VMStarting),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			return a.eachVM(cmd.Context(), names, vmVerb{
 				did: "stopped", already: "is not running", format: f,

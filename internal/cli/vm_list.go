@@ -46,7 +46,7 @@ func (a *App) vmList(ctx context.Context, opts vmListOptions) error {
 	}
 	shown := make([]api.VM, 0, len(vms))
 	for _, v := range vms {
-		if opts.all || v.State != vmStopped {
+		if opts.all || v.State != api.VMStopped {
 			shown = append(shown, v)
 		}
 	}

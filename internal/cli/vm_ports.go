@@ -18,7 +18,7 @@ func (a *App) vmPortsCommand() *cobra.Command {
 		Long: "List the open ports of a VM and their addresses on the host. Each VM has its own loopback address on the host, where\n" +
 			"its open ports appear under the same number, or another if that port is taken. You need not publish them.",
 		Example: "  banger vm ports box\n  banger vm ports box -o json",
-		Args:    args(1, 1, "the NAME of a VM"), ValidArgsFunction: a.vmNames(1, vmRunning),
+		Args:    args(1, 1, "the NAME of a VM"), ValidArgsFunction: a.vmNames(1, api.VMRunning),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			ctx := cmd.Context()
 			c, err := a.daemon(ctx)

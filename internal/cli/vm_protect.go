@@ -40,7 +40,7 @@ func (a *App) vmRenameCommand() *cobra.Command {
 		Short:             "Rename a stopped VM",
 		Example:           "  banger vm rename box web\n  banger vm stop box && banger vm rename box web",
 		Args:              args(2, 2, "the OLD name of a VM and its NEW name"),
-		ValidArgsFunction: a.vmNames(1, vmStopped, vmFailed),
+		ValidArgsFunction: a.vmNames(1, api.VMStopped, api.VMFailed),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			name, err := parseName(given[1])
 			if err != nil {

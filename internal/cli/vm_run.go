@@ -152,9 +152,9 @@ func (a *App) hasWork(ctx context.Context, c *client.Client, v api.VM) bool {
 	switch {
 	case errors.Is(err, fault.NotFound):
 		return false
-	case err == nil && w.State == workspaceClean:
+	case err == nil && w.State == api.WorkspaceClean:
 		return false
-	case err == nil && w.State == workspaceChanged:
+	case err == nil && w.State == api.WorkspaceChanged:
 		a.say("note: " + v.Name + " is kept: its workspace has unexported changes: " + workText(&w))
 	default:
 		a.say("note: " + v.Name + " is kept: its workspace may have unexported changes")

@@ -30,7 +30,7 @@ func (a *App) vmSSHCommand() *cobra.Command {
   banger vm ssh box -- uname -a`,
 		DisableFlagsInUseLine: true,
 		Args:                  args(1, -1, "the NAME of a VM"),
-		ValidArgsFunction:     a.vmNames(1, vmRunning),
+		ValidArgsFunction:     a.vmNames(1, api.VMRunning),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			return a.vmSSH(cmd.Context(), given[0], given[1:])
 		},
@@ -58,7 +58,7 @@ func (a *App) vmSSH(ctx context.Context, name string, given []string) error {
 	if err != nil {
 		return err
 	}
-	if v.State != vmRunning {
+	if v.State != api.VMRunning {
 		return fault.New(fault.Conflict, "%s is %s, but ssh needs a running VM", v.Name, v.State).WithHint("%s", toRunning(v))
 	}
 	access, err := c.VMSSH(ctx, v.ID)
@@ -83,7 +83,7 @@ func (a *App) vmSSH(ctx context.Context, name string, given []string) error {
 }
 
 func toRunning(v api.VM) string {
-	if v.State == vmPaused {
+	if v.State == api.VMPaused {
 		return "banger vm resume " + v.Name
 	}
 	return "banger vm start " + v.Name

@@ -35,7 +35,7 @@ func (a *App) vmStatsCommand() *cobra.Command {
 			"CPU is a percentage of one host CPU. HOST MEM is what the VM and its monitor use on the host, GUEST MEM what is used\n" +
 			"in the guest. With --watch -o json, each line is an array.",
 		Example: "  banger vm stats\n  banger vm stats box --watch\n  banger vm stats -o json",
-		Args:    args(0, -1, ""), ValidArgsFunction: a.vmNames(-1, vmRunning, vmPaused),
+		Args:    args(0, -1, ""), ValidArgsFunction: a.vmNames(-1, api.VMRunning, api.VMPaused),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			opts := statsOptions{names: names, interval: interval.or(2 * time.Second), format: *f}
 			if watch {

@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"github.com/bangervm/banger/internal/api"
 )
 
 func (a *App) vmTopCommand() *cobra.Command {
@@ -17,7 +19,7 @@ func (a *App) vmTopCommand() *cobra.Command {
 		Long: "Show the resource usage of VMs live, busiest first. Press q or Ctrl-C to quit.\n\n" +
 			"Columns that do not fit the terminal are left out. Without a terminal, or with -o, print everything once.",
 		Example: "  banger vm top\n  banger vm top web db --interval 1",
-		Args:    args(0, -1, ""), ValidArgsFunction: a.vmNames(-1, vmRunning, vmPaused),
+		Args:    args(0, -1, ""), ValidArgsFunction: a.vmNames(-1, api.VMRunning, api.VMPaused),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			opts := statsOptions{names: names, interval: interval.or(2 * time.Second), byCPU: true, format: *f}
 			if cmd.Flags().Changed("output") || !a.canRedraw() || !isTerminal(a.In) {

@@ -10,23 +10,13 @@ import (
 	"github.com/bangervm/banger/internal/api"
 )
 
-// The states of a VM, as in api.VM.State.
-const (
-	vmStopped  = "stopped"
-	vmStarting = "starting"
-	vmRunning  = "running"
-	vmPaused   = "paused"
-	vmStopping = "stopping"
-	vmFailed   = "failed"
-)
-
 func stateTint(v api.VM) string {
 	switch v.State {
-	case vmRunning:
+	case api.VMRunning:
 		return "32"
-	case vmFailed:
+	case api.VMFailed:
 		return "31"
-	case vmStopped:
+	case api.VMStopped:
 		return "2"
 	default:
 		return "33"
@@ -55,7 +45,7 @@ func vmView(now time.Time) view[api.VM] {
 
 // exitColumn says why a failed VM ended.
 func exitColumn(v api.VM) string {
-	if v.State != vmFailed {
+	if v.State != api.VMFailed {
 		return ""
 	}
 	return v.ExitReason

@@ -13,12 +13,6 @@ import (
 	"github.com/bangervm/banger/internal/fault"
 )
 
-// What is known of a workspace, as in api.Workspace.State.
-const (
-	workspaceClean   = "clean"
-	workspaceChanged = "changed"
-)
-
 func (a *App) vmWorkspaceCommand() *cobra.Command {
 	return a.group("workspace", "Copy a git work tree to a VM and export the changes",
 		"Copy a git work tree to a VM, with uncommitted changes, and export the changes made there as one patch, committed or\n"+
@@ -45,7 +39,7 @@ func (a *App) workspacePrepareCommand() *cobra.Command {
 			if len(given) == 1 {
 				return nil, cobra.ShellCompDirectiveFilterDirs
 			}
-			return a.vmNames(1, vmRunning)(cmd, given, prefix)
+			return a.vmNames(1, api.VMRunning)(cmd, given, prefix)
 		},
 		RunE: func(cmd *cobra.Command, given []string) (err error) {
 			if req.Path, err = absolutePath(append(given, ".")[1]); err != nil {
@@ -169,7 +163,7 @@ func workText(w *api.Workspace) string {
 	if w == nil {
 		return ""
 	}
-	if w.State != workspaceChanged {
+	if w.State != api.WorkspaceChanged {
 		return w.State
 	}
 	var parts []string

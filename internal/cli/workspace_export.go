@@ -37,7 +37,7 @@ func (a *App) workspaceExportCommand() *cobra.Command {
   banger vm workspace export box --check && banger vm workspace export box --apply
   banger vm workspace export box --format mbox --output work.mbox`,
 		Args:              args(1, 1, "the NAME of a VM"),
-		ValidArgsFunction: a.vmNames(1, vmRunning),
+		ValidArgsFunction: a.vmNames(1, api.VMRunning),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			if err := opts.check(cmd); err != nil {
 				return err

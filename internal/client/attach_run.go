@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/fault"
 )
 
@@ -49,7 +50,7 @@ func (a *Attachment) fatal(ctx context.Context, err error, since time.Time) erro
 	switch {
 	case code == fault.Conflict:
 		// A paused VM is waited for, like a daemon that is away.
-		if v, vmErr := a.c.GetVM(ctx, a.vm); vmErr == nil && v.State == "paused" {
+		if v, vmErr := a.c.GetVM(ctx, a.vm); vmErr == nil && v.State == api.VMPaused {
 			return nil
 		}
 		return err

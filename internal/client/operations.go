@@ -12,11 +12,6 @@ import (
 	"github.com/bangervm/banger/internal/fault"
 )
 
-// The states of an operation, as in api.Operation.State.
-const (
-	opRunning = "running"
-)
-
 // ListOperations returns the operations that the daemon remembers, newest first.
 func (c *Client) ListOperations(ctx context.Context) ([]api.Operation, error) {
 	return list[api.Operation](ctx, c, path("operations"))
@@ -130,7 +125,7 @@ func (c *Client) watchOnce(ctx context.Context, id string, yield func(api.Operat
 			return progressed, false, err
 		}
 		progressed = true
-		if !yield(op, nil) || op.State != opRunning {
+		if !yield(op, nil) || op.State != api.OperationRunning {
 			return true, true, nil
 		}
 	}

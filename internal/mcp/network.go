@@ -25,7 +25,7 @@ func publishes(most int) limit {
 	return func(s *jsonschema.Schema) {
 		s.MaxItems = &most
 		bounds{
-			"proto": {oneOf(`tcp`, `udp`), fallback(`"tcp"`)}, "host_port": {between(0, 65535)}, "guest_port": {between(1, 65535)},
+			"proto": {oneOf(api.ProtoTCP, api.ProtoUDP), fallback(`"tcp"`)}, "host_port": {between(0, 65535)}, "guest_port": {between(1, 65535)},
 		}.apply("publish", s.Items)
 	}
 }

@@ -48,7 +48,7 @@ func (p *progress) update(op api.Operation) {
 		if s.Detail != "" {
 			message += ": " + s.Detail
 		}
-		if s.State != "running" {
+		if s.State != api.StageRunning {
 			done++
 		} else if s.Total > 0 {
 			done += min(float64(s.Done)/float64(s.Total), 0.99)

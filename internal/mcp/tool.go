@@ -121,7 +121,13 @@ func entries(most, longestKey, longest int) limit {
 
 func matching(pattern string) limit { return func(s *jsonschema.Schema) { s.Pattern = pattern } }
 
-func oneOf(values ...any) limit { return func(s *jsonschema.Schema) { s.Enum = values } }
+func oneOf(values ...string) limit {
+	return func(s *jsonschema.Schema) {
+		for _, v := range values {
+			s.Enum = append(s.Enum, v)
+		}
+	}
+}
 
 // fallback is what an argument is when it is left out, as JSON.
 func fallback(value string) limit {

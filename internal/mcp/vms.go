@@ -148,7 +148,7 @@ func (s *Server) addVMTools() {
 			"image": {length(1, 512)}, "vcpu": {between(1, 1024)},
 			"memory_mib": {between(32, 16<<20)}, "disk_mib": {between(16, 64<<20)},
 			"env": environment(), "labels": {entries(64, 63, 256)}, "start": {fallback("true")},
-			"network": {oneOf("user", "none")}, "egress": {length(1, maxPolicy)}, "publish": {publishes(64)},
+			"network": {oneOf(api.NetworkUser, api.NetworkNone)}, "egress": {length(1, maxPolicy)}, "publish": {publishes(64)},
 		},
 	}, s.vmCreate)
 	addTool(s, spec{
@@ -156,7 +156,7 @@ func (s *Server) addVMTools() {
 		effect: effect{readOnly: true},
 		bounds: bounds{
 			"labels": {entries(64, 63, 256)}, "limit": {between(1, 1000), fallback("100")},
-			"state": {oneOf("stopped", "starting", "running", "paused", "stopping", "failed")},
+			"state": {oneOf(api.VMStates()...)},
 		},
 	}, s.vmList)
 	addTool(s, spec{

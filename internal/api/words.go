@@ -1,0 +1,70 @@
+package api
+
+// The states of a VM: VM.State.
+const (
+	VMStopped  = "stopped"
+	VMStarting = "starting"
+	VMRunning  = "running"
+	VMPaused   = "paused"
+	VMStopping = "stopping"
+	VMFailed   = "failed"
+)
+
+// VMStates returns every state of a VM.
+func VMStates() []string {
+	return []string{VMStopped, VMStarting, VMRunning, VMPaused, VMStopping, VMFailed}
+}
+
+// The states of an operation: Operation.State.
+const (
+	OperationRunning   = "running"
+	OperationSucceeded = "succeeded"
+	OperationFailed    = "failed"
+	OperationCanceled  = "canceled"
+)
+
+// The states of a stage, Stage.State, and the one unit that it can have.
+const (
+	StageRunning = "running"
+	StageDone    = "done"
+	StageFailed  = "failed"
+
+	UnitBytes = "bytes"
+)
+
+// The states of a session, Session.State, and its modes.
+const (
+	SessionStarting = "starting"
+	SessionRunning  = "running"
+	SessionExited   = "exited"
+	SessionFailed   = "failed"
+	SessionLost     = "lost"
+
+	SessionPipe = "pipe"
+	SessionTTY  = "tty"
+)
+
+// What is known of a workspace: Workspace.State.
+const (
+	WorkspaceClean   = "clean"
+	WorkspaceChanged = "changed"
+	WorkspaceUnknown = "unknown"
+)
+
+// The networks of a VM, VM.Network, and which of its ports appear by themselves,
+// VM.Ports.
+const (
+	NetworkUser = "user"
+	NetworkNone = "none"
+
+	PortsAll    = "all"
+	PortsShared = "shared"
+	PortsNone   = "none"
+)
+
+// The protocols of ports and forwards.
+const (
+	ProtoTCP  = "tcp"
+	ProtoUDP  = "udp"
+	ProtoUnix = "unix"
+)
