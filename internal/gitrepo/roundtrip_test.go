@@ -1,16 +1,10 @@
 package gitrepo_test
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"log/slog"
-	"maps"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,124 +15,9 @@ import (
 
 	"pgregory.net/rapid"
 
-	guestside "github.com/bangervm/banger/internal/agent/workspace"
-	"github.com/bangervm/banger/internal/agentrpc"
-	"github.com/bangervm/banger/internal/gitapply"
-	"github.com/bangervm/banger/internal/gitrepo"
 	"github.com/bangervm/banger/internal/gittest"
-	"github.com/bangervm/banger/internal/hostgit"
-	"github.com/bangervm/banger/internal/operation"
 	"github.com/bangervm/banger/internal/workspace"
 )
-
-// loop is one repository on its way into a guest and back.
-type loop struct {
-	t       gittest.Failer
-	git     *gitrepo.Git
-	applier *gitapply.Applier
-	host    string // the user's work tree
-	guest   string // the guest's
-	vault   string
-	noGit   bool // the guest has no git
-	sent    workspace.Contents
-	n       int
-}
-
-// serve runs the agent's side on one end of a pipe and returns the other.
-func (l *loop) serve(req agentrpc.WorkspaceRequest) (net.Conn, func()) {
-	host, agent := net.Pipe()
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		guestside.Server{Log: slog.New(slog.DiscardHandler)}.Serve(ctx, req, bufio.NewReader(agent), agent)
-		_ = agent.Close()
-	}()
-	return host, func() { _ = host.Close(); cancel(); <-done }
-}
-
-func (l *loop) prepare(mode workspace.Mode, replace bool) error {
-	l.t.Helper()
-	l.n++
-	l.vault = filepath.Join(filepath.Dir(l.guest), fmt.Sprintf("vault%d.git", l.n))
-	parcel, err := l.git.Pack(context.Background(), workspace.PackRequest{Path: l.host, Mode: mode, Vault: l.vault})
-	if err != nil {
-		return err
-	}
-	l.sent = parcel.Contents()
-	conn, end := l.serve(agentrpc.WorkspaceRequest{
-		Verb: agentrpc.WorkspacePut, Path: l.guest, Replace: replace, Format: l.sent.Format, Bytes: l.sent.Bytes, Files: l.sent.Files,
-	})
-	err = parcel.Send(context.Background(), conn, operation.Discard{})
-	end()
-	return errors.Join(err, parcel.Close())
-}
-
-func (l *loop) collect(history bool) (workspace.Collected, error) {
-	conn, end := l.serve(agentrpc.WorkspaceRequest{Verb: agentrpc.WorkspaceCollect, Path: l.guest, Format: l.sent.Format, Base: l.sent.BaseTree, NoGit: l.noGit})
-	defer end()
-	return l.git.Collect(context.Background(), conn, workspace.CollectRequest{
-		Vault: l.vault, Base: l.sent.BaseTree, Known: []string{l.sent.BaseTree, l.sent.HeadCommit}, History: history,
-	})
-}
-
-// write is an export of tree against base, but for its file.
-func (l *loop) write(base, tree string) workspace.WriteRequest {
-	return workspace.WriteRequest{Vault: l.vault, Base: base, Tree: tree, Sent: l.sent.BaseTree}
-}
-
-// apply returns the conflicts of an apply.
-func apply(ctx context.Context, a *gitapply.Applier, req workspace.ApplyRequest) ([]string, error) {
-	res, err := a.Apply(ctx, req)
-	return res.Conflicts, err
-}
-
-// export writes the work since base and returns the file.
-func (l *loop) export(format workspace.Format, base string) (string, workspace.Collected, error) {
-	got, err := l.collect(format != workspace.Patch)
-	if err != nil {
-		return "", got, err
-	}
-	if _, err := l.git.Diff(context.Background(), l.write(base, got.Tree)); err != nil {
-		return "", got, err
-	}
-	l.n++
-	file := filepath.Join(filepath.Dir(l.guest), fmt.Sprintf("export%d", l.n))
-	_, err = l.git.Write(context.Background(), workspace.WriteRequest{
-		Vault: l.vault, Base: base, Tree: got.Tree, Sent: l.sent.BaseTree, Head: got.Head, Branch: got.Branch, Format: format, File: file,
-	})
-	return file, got, err
-}
-
-// kept is files without those that git ignores.
-func kept(t gittest.Failer, root string) map[string]string {
-	t.Helper()
-	all := gittest.Files(t, root)
-	for path := range strings.SplitSeq(gittest.Git(t, root, "ls-files", "-o", "-i", "--exclude-standard", "-z"), "\x00") {
-		delete(all, path)
-	}
-	return all
-}
-
-func newLoop(t gittest.Failer, dir string) *loop {
-	git := hostgit.New(hostgit.DefaultLimits())
-	l := &loop{t: t, git: gitrepo.New(git), host: filepath.Join(dir, "host"), guest: filepath.Join(dir, "guest", "repo")}
-	// Only a machine that crashes needs to have all of it on the disk.
-	l.applier = gitapply.New(git, filepath.Join(dir, "applies"), func(string) error { return nil })
-	for _, d := range []string{l.host, filepath.Join(dir, "guest")} {
-		if err := os.MkdirAll(d, 0o755); err != nil {
-			t.Fatalf("%v", err)
-		}
-	}
-	gittest.Git(t, l.host, "init", "-q")
-	return l
-}
-
-// status is what git says of a work tree, with what is staged.
-func status(t gittest.Failer, dir string) string {
-	t.Helper()
-	return gittest.Git(t, dir, "status", "--porcelain=v2", "-z", "--untracked-files=all") + gittest.Git(t, dir, "ls-files", "-s", "-z")
-}
 
 func TestRoundTrip(t *testing.T) {
 	gittest.Require(t)
@@ -297,112 +176,4 @@ func loopBecomesDirectory(t gittest.Failer, before, after string) bool {
 		}
 	}
 	return false
-}
-
-// work does random things to a work tree, as a person or an agent would.
-func work(t *rapid.T, dir string, steps int, withGit bool) {
-	verbs := []string{"write", "write", "write", "edit", "delete", "rename", "link", "mode", "ignore", "todir", "tofile"}
-	if withGit {
-		verbs = append(verbs, "stage", "stageall", "unstage", "commit", "amend", "reset", "branch")
-	}
-	for range steps {
-		switch rapid.SampledFrom(verbs).Draw(t, "step") {
-		case "write":
-			gittest.Put(dir, name(t), content(t))
-		case "edit":
-			if path := some(t, dir); path != "" {
-				appendTo(t, filepath.Join(dir, path), content(t))
-			}
-		case "delete":
-			if path := some(t, dir); path != "" {
-				_ = os.Remove(filepath.Join(dir, path))
-			}
-		case "rename":
-			if path := some(t, dir); path != "" {
-				to := filepath.Join(dir, name(t))
-				if os.MkdirAll(filepath.Dir(to), 0o755) == nil {
-					_ = os.Rename(filepath.Join(dir, path), to)
-				}
-			}
-		case "link":
-			to := filepath.Join(dir, name(t))
-			_ = os.Remove(to)
-			if os.MkdirAll(filepath.Dir(to), 0o755) == nil {
-				_ = os.Symlink(rapid.SampledFrom([]string{"a", "/etc/passwd", "../..", "dir", "caf\xe9"}).Draw(t, "target"), to)
-			}
-		case "mode":
-			if path := some(t, dir); path != "" {
-				if info, err := os.Lstat(filepath.Join(dir, path)); err == nil && info.Mode().IsRegular() {
-					_ = os.Chmod(filepath.Join(dir, path), rapid.SampledFrom([]fs.FileMode{0o644, 0o755, 0o600, 0o777}).Draw(t, "mode"))
-				}
-			}
-		case "stage":
-			if path := some(t, dir); path != "" {
-				_, _ = gittest.Try(dir, "add", "--", path)
-			}
-		case "stageall":
-			_, _ = gittest.Try(dir, "add", "-A")
-		case "unstage":
-			_, _ = gittest.Try(dir, "reset", "-q")
-		case "commit":
-			_, _ = gittest.Try(dir, "commit", "-q", "-m", "work")
-		case "amend":
-			_, _ = gittest.Try(dir, "commit", "-q", "--amend", "-a", "-m", "amended")
-		case "ignore":
-			gittest.Put(dir, ".gitignore", rapid.SampledFrom([]string{"*.log\n", "build/\n", "*\n!keep\n", "dir/\n!dir/x\n"}).Draw(t, "rule"))
-		case "reset":
-			_, _ = gittest.Try(dir, "reset", "-q", "--soft", "HEAD~1")
-		case "branch":
-			_, _ = gittest.Try(dir, "checkout", "-q", "-b", rapid.StringMatching(`b[a-z]{3}`).Draw(t, "branch"))
-		case "todir":
-			if path := some(t, dir); path != "" {
-				_ = os.Remove(filepath.Join(dir, path))
-				gittest.Put(dir, path+"/inner", content(t))
-			}
-		case "tofile":
-			d := rapid.SampledFrom([]string{"dir", "build", "dir/sub"}).Draw(t, "directory")
-			_ = os.RemoveAll(filepath.Join(dir, d))
-			gittest.Put(dir, d, content(t))
-		}
-	}
-}
-
-func name(t *rapid.T) string {
-	return rapid.SampledFrom([]string{
-		"a", "b", "c.txt", "dir/x", "dir/y", "dir/sub/z", "build/out", "x.log", "keep", "with space", "caf\xe9", "dir/\xff\xfe", "new\nline",
-		"-dash", "tab\there", "quote\"d", "back\\slash", "ünï", "dir.d/e", "dir-/e",
-	}).Draw(t, "name")
-}
-
-func content(t *rapid.T) string {
-	texts := map[string]string{
-		"empty": "", "lines": "one\ntwo\nthree\n", "no newline": "no newline", "crlf": "crlf\r\nline\r\n", "binary": "\x00\x01\x02binary\xff",
-		"long": strings.Repeat("line\n", 400), "mixed": "mixed\r\nends\n", "bom": "\xef\xbb\xbfbom\n", "blob": strings.Repeat("\x00\xde\xad", 3000),
-		"pointer": "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n",
-	}
-	kind := rapid.SampledFrom(slices.Sorted(maps.Keys(texts))).Draw(t, "content")
-	return texts[kind] + rapid.SampledFrom([]string{"", "", "x", "y\n"}).Draw(t, "end")
-}
-
-func appendTo(t gittest.Failer, path, content string) {
-	if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
-		return
-	}
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatalf("%v", err)
-	}
-	_, err = io.WriteString(f, content)
-	if err = errors.Join(err, f.Close()); err != nil {
-		t.Fatalf("%v", err)
-	}
-}
-
-// some picks a file of the work tree.
-func some(t *rapid.T, dir string) string {
-	names := slices.Sorted(maps.Keys(gittest.Files(t, dir)))
-	if len(names) == 0 {
-		return ""
-	}
-	return rapid.SampledFrom(names).Draw(t, "file")
 }

@@ -16,23 +16,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// applied exports the guest's work and applies it to the user's work tree.
-func (l *loop) applied(t *testing.T) {
-	t.Helper()
-	file, got, err := l.export(workspace.Patch, l.sent.BaseTree)
-	if err != nil {
-		t.Fatal(err)
-	}
-	changes, err := l.git.Diff(t.Context(), l.write(l.sent.BaseTree, got.Tree))
-	if err != nil {
-		t.Fatal(err)
-	}
-	conflicts, err := apply(t.Context(), l.applier, workspace.ApplyRequest{Top: l.host, Patch: file, Files: changes})
-	if err != nil || conflicts != nil {
-		t.Fatalf("apply: %v, conflicts %v\n%s", err, conflicts, gittest.Read(t, file))
-	}
-}
-
 func TestWhatIsThereIsNotReplacedUnasked(t *testing.T) {
 	l := prepared(t)
 	gittest.Put(l.guest, "mine", "precious\n")

@@ -231,68 +231,6 @@ func TestAdopt(t *testing.T) {
 	}
 }
 
-func TestEvents(t *testing.T) {
-	l, dir := newLauncher(t, "")
-	status := monitorrpc.Status{Protocol: monitorrpc.Version, StartID: "s", Phase: monitorrpc.PhaseBooting}
-	at := time.Now().UTC().Truncate(time.Second)
-	fakeMonitor(t, dir, func(w http.ResponseWriter, r *http.Request) {
-		enc := json.NewEncoder(w)
-		_ = enc.Encode(status)
-		if r.URL.Path != monitorrpc.PathEvents {
-			return
-		}
-		last := status
-		last.Phase, last.Boots, last.ExitReason, last.ExitedAt = monitorrpc.PhaseExited, 3, vm.ReasonPoweroff, at
-		_ = enc.Encode(last)
-	})
-	m, err := l.Adopt(t.Context(), testID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	events, err := m.Events(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []vm.Status
-	for s := range events {
-		got = append(got, s)
-	}
-	want := vm.Exit{Format: vm.ExitFormat, StartID: "s", Reason: vm.ReasonPoweroff, Boots: 3, At: at}
-	if len(got) != 2 || got[0].Phase != vm.PhaseBooting || got[1].Exit != want {
-		t.Errorf("events are %+v", got)
-	}
-}
-
-func TestEventsEndWithTheirContext(t *testing.T) {
-	l, dir := newLauncher(t, "")
-	fakeMonitor(t, dir, func(w http.ResponseWriter, r *http.Request) {
-		for {
-			if json.NewEncoder(w).Encode(monitorrpc.Status{Protocol: monitorrpc.Version}) != nil || r.URL.Path != monitorrpc.PathEvents {
-				return
-			}
-			if http.NewResponseController(w).Flush() != nil {
-				return
-			}
-			if r.Context().Err() != nil {
-				return
-			}
-		}
-	})
-	m, err := l.Adopt(t.Context(), testID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	events, err := m.Events(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	<-events
-	cancel()
-	for range events {
-	}
-}
-
 func TestAMachineIsOneStart(t *testing.T) {
 	l, dir := newLauncher(t, "")
 	var start atomic.Value
@@ -354,36 +292,4 @@ func TestOrdersCarryFaults(t *testing.T) {
 	if got := fmt.Sprint(bodies); got != want {
 		t.Errorf("the monitor got %s; want %s", got, want)
 	}
-}
-
-func TestLastExit(t *testing.T) {
-	l, dir := newLauncher(t, "")
-	for _, tt := range []struct {
-		text string
-		code fault.Code // empty: fine
-	}{
-		{"", fault.NotFound},
-		{`{"format":1,"reason":"stopped"}`, ""},
-		{`{"format":2}`, fault.Invalid},
-		{`{`, fault.Internal},
-	} {
-		if tt.text != "" {
-			if err := os.WriteFile(dir.Exit(), []byte(tt.text), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-		_, err := l.LastExit(t.Context(), testID)
-		if (err == nil) != (tt.code == "") || err != nil && fault.CodeOf(err) != tt.code {
-			t.Errorf("%s: %v; want %q", tt.text, err, tt.code)
-		}
-	}
-}
-
-func FuzzExit(f *testing.F) {
-	f.Add([]byte(`{"format":1,"start_id":"s","reason":"stopped","boots":1,"at":"2026-01-02T03:04:05Z"}`))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if exit, err := parseExit(data); err == nil && exit.Format != vm.ExitFormat {
-			t.Errorf("format %d was taken", exit.Format)
-		}
-	})
 }

@@ -3,16 +3,13 @@ package flatten_test
 import (
 	"archive/tar"
 	"bytes"
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"runtime"
-	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/oci/flatten"
@@ -246,23 +243,6 @@ func TestClearedDirectoriesAreSmall(t *testing.T) {
 	runtime.KeepAlive(tree)
 }
 
-func links(n int, target string) layer {
-	var l layer
-	for i := range n {
-		l = append(l, hard(fmt.Sprintf("z%d", i), target))
-	}
-	return l
-}
-
-// chain is links k0, k1… in a deep directory, each to the one before.
-func chain(dir string, n int) layer {
-	l := layer{sym(dir+"k0", "/")}
-	for i := range n {
-		l = append(l, sym(fmt.Sprintf("%sk%d", dir, i+1), fmt.Sprintf("/%sk%d", dir, i)))
-	}
-	return l
-}
-
 // sparseHeader is GNU tar's old header of a file that is one hole.
 func sparseHeader(size int64) []byte {
 	b := make([]byte, 512)
@@ -279,197 +259,4 @@ func sparseHeader(size int64) []byte {
 	}
 	copy(b[148:], fmt.Sprintf("%06o\x00 ", sum))
 	return b
-}
-
-func many(prefix string, n int) layer {
-	var l layer
-	for i := range n {
-		l = append(l, reg(fmt.Sprintf("%s%d", prefix, i), ""))
-	}
-	return l
-}
-
-// TestStormsThatAreCheap: a great many harmless entries stay within the default
-// limits.
-func TestStormsThatAreCheap(t *testing.T) {
-	for name, once := range map[string]layer{
-		"whiteouts":              {reg(".wh.a", "")},
-		"opaque directories":     {reg("d/.wh..wh..opq", "")},
-		"the same file":          {reg("a", "x")},
-		"files over directories": {dir("a"), reg("a", "")},
-		"hard links":             {reg("b", ""), hard("a", "b")},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if err := mergeWithin(t.Context(), flatten.Limits{}, []io.Reader{repeated(once.unended(t), 20_000)}); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-}
-
-// countdown is a context that is cancelled when it has been looked at so often.
-type countdown struct {
-	context.Context
-	left int
-}
-
-func (c *countdown) Err() error {
-	if c.left--; c.left < 0 {
-		return context.Canceled
-	}
-	return nil
-}
-
-// TestOneEntryCanBeCancelled: the work for a single entry is interrupted too.
-func TestOneEntryCanBeCancelled(t *testing.T) {
-	deep := strings.Repeat("d/", 1000)
-	lower, err := chain(deep, 200).tar()
-	if err != nil {
-		t.Fatal(err)
-	}
-	upper, err := layer{reg(deep+"k200/.wh.x", "")}.tar()
-	if err != nil {
-		t.Fatal(err)
-	}
-	budget := flatten.NewBudget(flatten.Limits{})
-	tree := flatten.NewTree(budget, flatten.Rules{})
-	for i, raw := range [][]byte{lower, upper} {
-		index, err := flatten.ReadIndex(t.Context(), bytes.NewReader(raw), noSide{}, budget)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx := t.Context()
-		if i == 1 {
-			ctx = &countdown{Context: ctx, left: 3}
-		}
-		err = tree.Apply(ctx, i, index)
-		if i == 1 && !errors.Is(err, context.Canceled) {
-			t.Errorf("the upper layer: %v, want context.Canceled", err)
-		}
-		if i == 0 && err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-type zeros struct{}
-
-func (zeros) Read(b []byte) (int, error) {
-	clear(b)
-	return len(b), nil
-}
-
-func mergeWithin(ctx context.Context, limits flatten.Limits, layers []io.Reader) error {
-	budget := flatten.NewBudget(limits)
-	tree := flatten.NewTree(budget, flatten.Rules{})
-	for i, r := range layers {
-		index, err := flatten.ReadIndex(ctx, r, noSide{}, budget)
-		if err != nil {
-			return err
-		}
-		if err := tree.Apply(ctx, i, index); err != nil {
-			return err
-		}
-	}
-	return tree.WriteTo(ctx, io.Discard, sized{}, func(int64, int64) {})
-}
-
-// sized gives each file as many zeros as it has.
-type sized struct{}
-
-func (sized) Open(_ int, _ bool, _, size int64) io.Reader { return io.LimitReader(zeros{}, size) }
-
-// TestLinkedFilesAsTar: in a tar that is no layer, a hard link's header says
-// nothing of the file.
-func TestLinkedFilesAsTar(t *testing.T) {
-	set := reg("a", "x")
-	set.Mode, set.Uid = 0o4755, 7
-	link := hard("b", "a")
-	link.Mode = 0
-	for _, test := range []struct {
-		rules flatten.Rules
-		want  string
-	}{{flatten.Rules{}, "0 0"}, {flatten.Rules{KeepLinked: true}, "4755 7"}} {
-		got := attributes(t, test.rules, layer{set, link})["a"]
-		if want := test.want; !strings.HasPrefix(got, want) {
-			t.Errorf("%+v: %q, want %q", test.rules, got, want)
-		}
-	}
-}
-
-// TestDirectoryDescribedAgain has no attributes of the layer below.
-func TestDirectoryDescribedAgain(t *testing.T) {
-	below, above := dir("d"), dir("d")
-	below.Format, below.PAXRecords = tar.FormatPAX, map[string]string{"SCHILY.xattr.user.x": "1"}
-	above.Mode = 0o700
-	if got := attributes(t, flatten.Rules{}, layer{below}, layer{above})["d/"]; got != "700 0 []" {
-		t.Errorf("the directory came out as %q", got)
-	}
-}
-
-func TestTimesBefore1970(t *testing.T) {
-	var l layer
-	for i, at := range []int64{-1000, -1, 0, 1} {
-		f := reg(fmt.Sprint(i), "")
-		f.ModTime, f.Format = time.Unix(at, 0), tar.FormatPAX
-		l = append(l, f)
-	}
-	var out bytes.Buffer
-	if err := merge(t.Context(), encode(t, []layer{l}), &out); err != nil {
-		t.Fatal(err)
-	}
-	var got []int64
-	for tr := tar.NewReader(&out); ; {
-		hdr, err := tr.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if hdr.Typeflag == tar.TypeReg {
-			got = append(got, hdr.ModTime.Unix())
-		}
-	}
-	if want := []int64{0, 0, 0, 1}; !slices.Equal(got, want) {
-		t.Errorf("times %v, want %v", got, want)
-	}
-}
-
-// attributes returns mode, owner and extended attributes of all.
-func attributes(t *testing.T, rules flatten.Rules, layers ...layer) map[string]string {
-	t.Helper()
-	budget := flatten.NewBudget(flatten.Limits{})
-	tree := flatten.NewTree(budget, rules)
-	raw := encode(t, layers)
-	for i := range raw {
-		index, err := flatten.ReadIndex(t.Context(), bytes.NewReader(raw[i]), noSide{}, budget)
-		if err == nil {
-			err = tree.Apply(t.Context(), i, index)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	var out bytes.Buffer
-	if err := tree.WriteTo(t.Context(), &out, memory(raw), func(int64, int64) {}); err != nil {
-		t.Fatal(err)
-	}
-	got := map[string]string{}
-	for tr := tar.NewReader(&out); ; {
-		hdr, err := tr.Next()
-		if errors.Is(err, io.EOF) {
-			return got
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		var keys []string
-		for key := range hdr.PAXRecords {
-			if key, found := strings.CutPrefix(key, "SCHILY.xattr."); found {
-				keys = append(keys, key)
-			}
-		}
-		got[hdr.Name] = fmt.Sprintf("%o %d %v", hdr.Mode, hdr.Uid, keys)
-	}
 }
