@@ -38,7 +38,7 @@ func (a *App) daemonLogs(ctx context.Context, tail int, follow bool) error {
 	}
 	f, err := os.Open(dirs.Log())
 	if errors.Is(err, fs.ErrNotExist) {
-		return fault.New(fault.NotFound, "there is no log at %s", dirs.Log()).
+		return fault.New(fault.NotFound, "no daemon log at %s", dirs.Log()).
 			WithHint("if systemd runs the daemon: journalctl --user -u bangerd")
 	}
 	if err != nil {

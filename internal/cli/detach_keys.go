@@ -19,7 +19,7 @@ func parseKeys(text string) ([]byte, error) {
 		case !ctrl && len(word) == 1 && word[0] > ' ' && word[0] < 0x7f:
 			keys = append(keys, word[0])
 		default:
-			return nil, fault.New(fault.Invalid, "unknown detach key %q", word).WithHint("ctrl-], or ctrl-p,ctrl-q")
+			return nil, fault.New(fault.Invalid, "unknown detach key %q", word).WithHint("use keys such as ctrl-] or ctrl-p,ctrl-q")
 		}
 	}
 	return keys, nil

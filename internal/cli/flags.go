@@ -74,13 +74,13 @@ func (a *App) quietFlag(cmd *cobra.Command) {
 func parseVCPU(text string) (int, error) {
 	n, err := strconv.Atoi(text)
 	if err != nil {
-		return 0, fault.New(fault.Invalid, "--vcpu %q is not a whole number", text).WithHint("--vcpu 2")
+		return 0, fault.New(fault.Invalid, "--vcpu %q is not a whole number", text).WithHint("use, for example, --vcpu 2")
 	}
 	if n < 1 {
 		return 0, fault.New(fault.Invalid, "--vcpu %d: a VM needs at least 1 vCPU", n).WithHint("omit --vcpu to use the default")
 	}
 	if host := hostCPUs(); host > 0 && n > host {
-		return 0, fault.New(fault.Invalid, "--vcpu %d: this host has only %d", n, host).WithHint("use --vcpu %d or less", host)
+		return 0, fault.New(fault.Invalid, "--vcpu %d: this host has only %d CPUs", n, host).WithHint("use --vcpu %d or less", host)
 	}
 	return n, nil
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -65,6 +66,15 @@ func TestFlagsShowDefaults(t *testing.T) {
 			t.Errorf("%s needs no exception", name)
 		}
 	}
+}
+
+// TestShortTexts: the line of a command in a list is an order that fits it.
+func TestShortTexts(t *testing.T) {
+	eachCommand(func(cmd *cobra.Command) {
+		if cmd.Short == "" || len(cmd.Short) > 62 || strings.HasSuffix(cmd.Short, ".") || !unicode.IsUpper(rune(cmd.Short[0])) {
+			t.Errorf("%s: %q", cmd.CommandPath(), cmd.Short)
+		}
+	})
 }
 
 // TestExamplesParse: a command has two examples at least, and each line of them

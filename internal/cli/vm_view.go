@@ -75,7 +75,7 @@ func vmFields() []column[api.VM] {
 			}
 			return v.Workspace.Path + " (from " + v.Workspace.Source + ")"
 		}},
-		{head: "work", cell: func(v api.VM) string { return workText(v.Workspace) }},
+		{head: "changes", cell: func(v api.VM) string { return workText(v.Workspace) }},
 		{head: "environment", cell: func(v api.VM) string { return strings.Join(v.Env, "\n") }},
 		{head: "labels", cell: labelsText},
 		{head: "protected", cell: func(v api.VM) string {
@@ -114,8 +114,8 @@ func runtimeFields() []column[api.VM] {
 			}
 			return "pid " + strconv.Itoa(r.VMMPID)
 		}),
-		field("vmm has", func(r *api.VMRuntime) string { return confinedText(r.Confinement) }),
-		field("monitor has", func(r *api.VMRuntime) string { return confinedText(r.MonitorConfinement) }),
+		field("vmm confinement", func(r *api.VMRuntime) string { return confinedText(r.Confinement) }),
+		field("monitor confinement", func(r *api.VMRuntime) string { return confinedText(r.MonitorConfinement) }),
 		field("warning", func(r *api.VMRuntime) string { return r.Warning }),
 		field("notes", func(r *api.VMRuntime) string { return strings.Join(r.Notes, "\n") }),
 	}
@@ -124,7 +124,7 @@ func runtimeFields() []column[api.VM] {
 // confinedText is one line for each thing that holds.
 func confinedText(words string) string {
 	if words == "" {
-		return "no confinement that is known of"
+		return "no known confinement"
 	}
 	return strings.ReplaceAll(words, ", ", "\n")
 }

@@ -133,7 +133,7 @@ func workspaceView() view[api.Workspace] {
 	return view[api.Workspace]{
 		name: func(w api.Workspace) string { return w.Path },
 		fields: append(preparedFields(),
-			column[api.Workspace]{head: "work", cell: func(w api.Workspace) string { return workText(&w) }},
+			column[api.Workspace]{head: "changes", cell: func(w api.Workspace) string { return workText(&w) }},
 			column[api.Workspace]{head: "checked at", cell: func(w api.Workspace) string { return timeText(w.MeasuredAt) }},
 			column[api.Workspace]{head: "prepared", cell: func(w api.Workspace) string { return timeText(&w.PreparedAt) }},
 			column[api.Workspace]{head: "exported", cell: func(w api.Workspace) string { return timeText(w.ExportedAt) }},
