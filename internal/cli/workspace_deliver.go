@@ -17,14 +17,14 @@ import (
 // deliver brings the export to where it was asked for, and then says that it
 // is in safe hands.
 func (a *App) deliver(ctx context.Context, c *client.Client, name string, opts exportOptions, answer *exportAnswer) error {
-	data, err := c.ReadExport(ctx, name, answer.ID)
+	data, err := c.ReadExport(ctx, name, answer.Export)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = data.Close() }()
 	switch {
 	case opts.file != "" && opts.file != "-":
-		if answer.Output, err = writeWhole(opts.file, data, answer.Bytes); err != nil {
+		if answer.Output, err = writeWhole(opts.file, data); err != nil {
 			return err
 		}
 		err = a.exportSummary(opts, *answer)
@@ -33,10 +33,10 @@ func (a *App) deliver(ctx context.Context, c *client.Client, name string, opts e
 	case opts.format == formatTable:
 		a.echo(answer.Export)
 		a.warnBelow(answer.Export)
-		err = exactly(a.Out, data, answer.Bytes)
+		_, err = io.Copy(a.Out, data)
 	default:
 		var text bytes.Buffer
-		if err := exactly(&text, data, answer.Bytes); err != nil {
+		if _, err := io.Copy(&text, data); err != nil {
 			return err
 		}
 		if utf8.Valid(text.Bytes()) {
@@ -59,7 +59,7 @@ func (a *App) deliver(ctx context.Context, c *client.Client, name string, opts e
 func (a *App) showPatch(data io.Reader, answer exportAnswer) error {
 	a.echo(answer.Export)
 	text := &plainText{w: a.Out}
-	err := exactly(text, data, answer.Bytes)
+	_, err := io.Copy(text, data)
 	text.end()
 	if err == nil {
 		_, err = fmt.Fprintln(a.Err, "note: this output is for reading and does not count as exported; use --output FILE, or pipe it to git apply")
@@ -67,17 +67,8 @@ func (a *App) showPatch(data io.Reader, answer exportAnswer) error {
 	return err
 }
 
-// exactly copies n bytes, no more and no fewer.
-func exactly(to io.Writer, from io.Reader, n int64) error {
-	written, err := io.Copy(to, from)
-	if err == nil && written != n {
-		err = fault.New(fault.Unavailable, "the export ended after %d of %d bytes", written, n).WithHint("try again")
-	}
-	return err
-}
-
 // writeWhole writes a file that appears when it is complete.
-func writeWhole(path string, data io.Reader, n int64) (string, error) {
+func writeWhole(path string, data io.Reader) (string, error) {
 	path, err := absolutePath(path)
 	if err != nil {
 		return "", err
@@ -86,7 +77,7 @@ func writeWhole(path string, data io.Reader, n int64) (string, error) {
 	if err != nil {
 		return "", fault.Wrap(fault.Invalid, err, "cannot write %s", path)
 	}
-	err = exactly(staged, data, n)
+	_, err = io.Copy(staged, data)
 	if err == nil {
 		err = errors.Join(staged.Chmod(0o644), staged.Sync())
 	}

@@ -2,10 +2,12 @@ package client
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 
 	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/fault"
 )
 
 // PrepareWorkspace begins the operation; its result is the api.Workspace.
@@ -30,18 +32,43 @@ func (c *Client) ExportWorkspace(ctx context.Context, name string, req api.Expor
 	return call[api.Operation](ctx, c, http.MethodPost, path("vms", name, "workspace", "exports"), req)
 }
 
-// ReadExport returns the bytes of the last export. The caller closes it.
-func (c *Client) ReadExport(ctx context.Context, name, id string) (io.ReadCloser, error) {
-	req, err := request(ctx, http.MethodGet, path("vms", name, "workspace", "exports", id), nil)
+// ReadExport returns the bytes of the last export, which the operation that made
+// it described as e. The caller closes it. A read fails with Unavailable where
+// the export ends before e.Bytes.
+func (c *Client) ReadExport(ctx context.Context, name string, e api.Export) (io.ReadCloser, error) {
+	body, err := c.stream(ctx, path("vms", name, "workspace", "exports", e.ID))
 	if err != nil {
 		return nil, err
 	}
-	resp, err := c.send(req)
-	if err != nil {
-		return nil, err
-	}
-	return resp.Body, nil
+	return &export{body: body, left: e.Bytes, size: e.Bytes, broke: func(err error) error { return c.transportError(ctx, err) }}, nil
 }
+
+// export reads as many bytes as were announced, and no more.
+type export struct {
+	body       io.ReadCloser
+	left, size int64
+	broke      func(error) error
+}
+
+// Read is part of io.Reader.
+func (e *export) Read(p []byte) (int, error) {
+	if e.left <= 0 {
+		return 0, io.EOF
+	}
+	n, err := e.body.Read(p[:min(int64(len(p)), e.left)])
+	e.left -= int64(n)
+	switch {
+	case err == nil || e.left == 0:
+		return n, nil
+	case errors.Is(err, io.EOF):
+		return n, fault.New(fault.Unavailable, "the export ended after %d of %d bytes", e.size-e.left, e.size).WithHint("try again")
+	default:
+		return n, e.broke(err)
+	}
+}
+
+// Close is part of io.Closer.
+func (e *export) Close() error { return e.body.Close() }
 
 // AcceptExport says that the export is in safe hands: what is in it counts as
 // exported.

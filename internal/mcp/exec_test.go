@@ -131,8 +131,11 @@ func TestExecCancelled(t *testing.T) {
 // A client that goes away ends what it had under way.
 func TestClientGoesAway(t *testing.T) {
 	f := newFake(t)
-	signals := make(chan string, 8)
-	f.guest = obeys("TERM", signals)
+	signals, begun := make(chan string, 8), make(chan struct{})
+	f.guest = func(conn net.Conn, req api.Exec) {
+		close(begun)
+		obeys("TERM", signals)(conn, req)
+	}
 	f.hang = true
 	here, there := net.Pipe()
 	served := make(chan error, 1)
@@ -150,6 +153,7 @@ func TestClientGoesAway(t *testing.T) {
 		_, _ = s.CallTool(context.WithoutCancel(t.Context()), &sdk.CallToolParams{Name: "vm_create"})
 	}()
 	until(t, func() bool { f.mu.Lock(); defer f.mu.Unlock(); return len(f.created) == 1 })
+	receiveWithin(t, begun)
 	_ = here.Close()
 	unread()
 	// It is over only when all that was under way has been ended.

@@ -11,6 +11,7 @@ import (
 	"net"
 	"sync"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/bangervm/banger/internal/act"
@@ -45,7 +46,7 @@ type fake struct {
 	files  map[string][]byte
 	mode   *fs.FileMode
 	patch  []byte
-	short  int64 // bytes by which an export is cut
+	broken error // by which an export ends
 	output []byte
 	ended  bool
 
@@ -236,8 +237,11 @@ func (f *fake) ExportWorkspace(_ context.Context, vm string, req api.ExportWorks
 	return api.Operation{ID: "workspace.export"}, f.find(vm)
 }
 
-func (f *fake) ReadExport(context.Context, string, string) (io.ReadCloser, error) {
-	return io.NopCloser(bytes.NewReader(f.patch[:int64(len(f.patch))-f.short])), nil
+func (f *fake) ReadExport(context.Context, string, api.Export) (io.ReadCloser, error) {
+	if f.broken != nil {
+		return io.NopCloser(io.MultiReader(bytes.NewReader(f.patch), iotest.ErrReader(f.broken))), nil
+	}
+	return io.NopCloser(bytes.NewReader(f.patch)), nil
 }
 
 func (f *fake) AcceptExport(_ context.Context, _, id string) error {

@@ -42,7 +42,7 @@ type Sessions interface {
 type Workspaces interface {
 	PrepareWorkspace(ctx context.Context, vm string, req api.PrepareWorkspace) (api.Operation, error)
 	ExportWorkspace(ctx context.Context, vm string, req api.ExportWorkspace) (api.Operation, error)
-	ReadExport(ctx context.Context, vm, id string) (io.ReadCloser, error)
+	ReadExport(ctx context.Context, vm string, e api.Export) (io.ReadCloser, error)
 	AcceptExport(ctx context.Context, vm, id string) error
 }
 

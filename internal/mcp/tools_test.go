@@ -13,6 +13,7 @@ import (
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/fault"
 )
 
 func TestVMCreate(t *testing.T) {
@@ -297,11 +298,11 @@ func TestExportTooLarge(t *testing.T) {
 // An export that breaks off is an error; nothing is written, nothing accepted.
 func TestExportBreaksOff(t *testing.T) {
 	f := newFake(t)
-	f.patch, f.short = []byte("diff --git a/a b/a\n"), 3
+	f.patch, f.broken = []byte("diff --git a/a b/a\n"), fault.New(fault.Unavailable, "the export ended after 3 of 19 bytes")
 	s := connect(t, f, nil)
 	dir := t.TempDir()
 	for _, args := range []object{{"vm": "box"}, {"vm": "box", "output_path": filepath.Join(dir, "x")}} {
-		if p := refused(t, s, "workspace_export", args); p.Code != "unavailable" || !strings.Contains(p.Message, "3 bytes early") {
+		if p := refused(t, s, "workspace_export", args); p.Code != "unavailable" || !strings.Contains(p.Message, "after 3 of 19 bytes") {
 			t.Errorf("%+v", p)
 		}
 	}

@@ -2,15 +2,12 @@ package mcp
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
-	"github.com/bangervm/banger/internal/fault"
 )
 
 const (
@@ -169,37 +166,10 @@ func exportView(made api.Export) exportResult {
 
 // readExport hands the whole export to take, or fails.
 func (s *Server) readExport(ctx context.Context, vm string, made api.Export, take func(io.Reader) error) error {
-	body, err := s.daemon.Workspaces.ReadExport(ctx, vm, made.ID)
+	body, err := s.daemon.Workspaces.ReadExport(ctx, vm, made)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = body.Close() }()
-	whole := &exactly{r: body, left: made.Bytes}
-	if err := take(whole); err != nil {
-		if _, ok := errors.AsType[*fault.Error](err); ok {
-			return err
-		}
-		return fault.Wrap(fault.Unavailable, err, "cannot read the export of %s", vm)
-	}
-	return nil
-}
-
-// exactly reads as many bytes as were announced: fewer are an error, and more
-// are not read.
-type exactly struct {
-	r    io.Reader
-	left int64
-}
-
-// Read reads up to the end that was announced.
-func (e *exactly) Read(p []byte) (int, error) {
-	if e.left <= 0 {
-		return 0, io.EOF
-	}
-	n, err := e.r.Read(p[:min(int64(len(p)), e.left)])
-	e.left -= int64(n)
-	if errors.Is(err, io.EOF) && e.left > 0 {
-		err = fmt.Errorf("it ends %d bytes early: %w", e.left, io.ErrUnexpectedEOF)
-	}
-	return n, err
+	return take(body)
 }

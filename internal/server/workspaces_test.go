@@ -132,7 +132,7 @@ func TestAWorkspaceByTheAPI(t *testing.T) {
 	if e.Format != "mbox" || e.FileCount != 1 || e.Files[0].Path != "caf\uFFFD" || string(e.Files[0].PathBase64) != "caf\xe9" {
 		t.Errorf("exported %+v", e)
 	}
-	body, err := f.client.ReadExport(t.Context(), "web", e.ID)
+	body, err := f.client.ReadExport(t.Context(), "web", e)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +143,7 @@ func TestAWorkspaceByTheAPI(t *testing.T) {
 	if err := f.client.AcceptExport(t.Context(), "web", "e"); err != nil || f.workspaces.accepted != "e" {
 		t.Errorf("accept: %v, %q", err, f.workspaces.accepted)
 	}
-	if _, err := f.client.ReadExport(t.Context(), "web", "other"); !errors.Is(err, fault.NotFound) {
+	if _, err := f.client.ReadExport(t.Context(), "web", api.Export{ID: "other"}); !errors.Is(err, fault.NotFound) {
 		t.Errorf("another export: %v; want NotFound", err)
 	}
 }
