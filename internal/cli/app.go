@@ -89,6 +89,25 @@ func (a *App) daemon(ctx context.Context) (*client.Client, error) {
 	return autostart.Ensure(ctx, opts)
 }
 
+// fastDaemon is daemon without its round trip, where each counts: see
+// autostart.Fast.
+func (a *App) fastDaemon() (*client.Client, error) {
+	opts, err := a.configured()
+	if err != nil {
+		return nil, err
+	}
+	return autostart.Fast(opts), nil
+}
+
+// lastingDaemon is for what outlives a daemon: see autostart.Lasting.
+func (a *App) lastingDaemon() (*client.Client, error) {
+	opts, err := a.configured()
+	if err != nil {
+		return nil, err
+	}
+	return autostart.Lasting(opts), nil
+}
+
 // present returns a client that never starts a daemon.
 func (a *App) present() (*client.Client, error) {
 	opts, err := a.autostart()

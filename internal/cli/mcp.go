@@ -3,16 +3,10 @@ package cli
 import (
 	"context"
 	"errors"
-	"net"
-	"os"
-	"sync/atomic"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
-	"github.com/bangervm/banger/internal/autostart"
 	"github.com/bangervm/banger/internal/buildinfo"
-	"github.com/bangervm/banger/internal/client"
 	"github.com/bangervm/banger/internal/mcp"
 )
 
@@ -51,32 +45,3 @@ func (a *App) serveMCP(ctx context.Context) error {
 
 // errUnread is why a context ended whose output nobody reads any more.
 var errUnread = errors.New("nobody reads the output")
-
-// lastingDaemon returns a client for a long time: the first call makes sure of
-// a daemon that is not older than this program, and each later one starts a
-// daemon where none listens.
-func (a *App) lastingDaemon() (*client.Client, error) {
-	opts, err := a.configured()
-	if err != nil {
-		return nil, err
-	}
-	c := opts.Client()
-	dial := c.Dial
-	var ensured atomic.Bool
-	c.Dial = func(ctx context.Context) (net.Conn, error) {
-		if ensured.Load() {
-			conn, err := dial(ctx)
-			if !errors.Is(err, os.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED) {
-				return conn, err
-			}
-		}
-		started, err := autostart.Ensure(ctx, opts)
-		if err != nil {
-			return nil, err
-		}
-		started.Close()
-		ensured.Store(true)
-		return dial(ctx)
-	}
-	return c, nil
-}
