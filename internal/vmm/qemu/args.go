@@ -96,8 +96,9 @@ func commandLine(spec vm.Spec, arch string, tscKHz int64) string {
 	line = append(line, "systemd.getty_auto=no")
 	line = append(line, "quiet", "loglevel=4", "reboot=t", "panic=-1", "random.trust_cpu=on", "cryptomgr.notests")
 	if arch == "amd64" {
-		// There is one keyboard and no PCI: probing for more takes its time.
-		line = append(line, "pci=off", "i8042.noaux", "i8042.nomux", "i8042.dumbkbd", "i8042.nopnp")
+		// There is one keyboard and no PCI: probing for more takes its time. Not
+		// i8042.nopnp: only ACPI tells the keyboard's interrupt.
+		line = append(line, "pci=off", "i8042.noaux", "i8042.nomux", "i8042.dumbkbd")
 	}
 	if spec.Driver != vm.DriverQEMUKVM {
 		line = append(line, "mitigations=off") // an emulated CPU does not speculate
