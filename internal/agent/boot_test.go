@@ -52,7 +52,7 @@ type machine struct {
 	messages chan agentrpc.GuestMessage
 	nic      *peer
 	console  *lockedBuffer
-	qemu     *qemu.Machine
+	vmm      vmm.Machine
 }
 
 // boot starts a machine and returns when it is ready. network says whether it
@@ -77,19 +77,16 @@ func boot(t *testing.T, network bool) *machine {
 	var serving sync.WaitGroup
 	serving.Go(func() { m.serveControl(control, configure) })
 	t.Cleanup(func() { _ = control.Close(); serving.Wait() })
-	tsc, err := qemu.NewTSCClock()
-	if err != nil {
-		t.Fatal(err)
-	}
-	driver := &qemu.Driver{Run: run, Console: m.console, TSC: tsc, Log: slog.New(slog.DiscardHandler), NIC: m.nic.serve}
 	began := time.Now()
-	m.qemu, err = driver.Start(t.Context(), spec)
+	m.vmm, err = qemu.TCG().Start(t.Context(), spec, vmm.Site{
+		Dir: run, Console: m.console, Log: slog.New(slog.DiscardHandler), NIC: m.nic.serve,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = m.qemu.Signal(os.Kill)
-		for e := range m.qemu.Events() {
+		_ = m.vmm.Signal(os.Kill)
+		for e := range m.vmm.Events() {
 			_ = e.Kind == vmm.Exited
 		}
 		m.nic.wait()
@@ -110,7 +107,7 @@ func missing(t *testing.T, format string, args ...any) {
 }
 
 // prepare makes the kernel, the initramfs and the disks.
-func (m *machine) prepare(vmmPath string, network bool) (vm.Spec, agentrpc.Configure) {
+func (m *machine) prepare(vmmPath string, network bool) (vmm.Spec, agentrpc.Configure) {
 	t := m.t
 	t.Helper()
 	ctx, log := t.Context(), slog.New(slog.DiscardHandler)
@@ -153,13 +150,13 @@ func (m *machine) prepare(vmmPath string, network bool) (vm.Spec, agentrpc.Confi
 	if err != nil {
 		t.Fatal(err)
 	}
-	spec := vm.Spec{
-		Name: "boot", Driver: vm.DriverQEMUTCG, VMM: vmmPath, VCPU: 1, MemoryBytes: 256 << 20,
+	spec := vmm.Spec{
+		Name: "boot", Program: vmmPath, VCPU: 1, MemoryBytes: 256 << 20,
 		Kernel: dirs.Kernel(k.Name).Vmlinux(), Initramfs: archive,
-		Disks: []vm.Disk{
-			{Serial: vm.SerialImage, Path: image, ReadOnly: true},
-			{Serial: vm.SerialVM, Path: disk},
-			{Serial: vm.SerialModules, Path: dirs.Kernel(k.Name).Modules(), ReadOnly: true},
+		Disks: []vmm.Disk{
+			{Name: vm.SerialImage, Path: image, ReadOnly: true},
+			{Name: vm.SerialVM, Path: disk},
+			{Name: vm.SerialModules, Path: dirs.Kernel(k.Name).Modules(), ReadOnly: true},
 		},
 	}
 	configure := agentrpc.Configure{
@@ -168,7 +165,7 @@ func (m *machine) prepare(vmmPath string, network bool) (vm.Spec, agentrpc.Confi
 		Init:  agentrpc.Init{Mode: agentrpc.InitAuto},
 	}
 	if network {
-		spec.Network = &vm.Network{MAC: "52:54:00:00:01:02", MTU: 65520}
+		spec.NIC = &vmm.NIC{MAC: "52:54:00:00:01:02", MTU: 65520}
 		configure.Network = &agentrpc.Network{
 			MAC: "52:54:00:00:01:02", MTU: 65520, Address: []string{"198.18.1.2/15", "fd62:616e:6765:7200::102/64"},
 			Gateway: []string{"198.18.0.1", "fd62:616e:6765:7200::1"}, DNS: []string{"198.18.0.1"},

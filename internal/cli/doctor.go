@@ -14,6 +14,7 @@ import (
 	"github.com/bangervm/banger/internal/config"
 	"github.com/bangervm/banger/internal/doctor"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/vmm"
 )
 
 func (a *App) doctorCommand() *cobra.Command {
@@ -39,8 +40,8 @@ func (a *App) doctor(ctx context.Context, f format) error {
 	if configErr != nil {
 		cfg = config.Default()
 	}
-	world := doctor.Host(opts.Dirs, socket(opts), doctor.Settings{
-		Driver: cfg.Driver, QEMU: cfg.QEMU, Agent: a.getenv("BANGER_AGENT"),
+	world := doctor.Host(opts.Dirs, socket(opts), vmm.ThisHost(), doctor.Settings{
+		Drivers: cfg.Drivers(), Agent: a.getenv("BANGER_AGENT"),
 		DefaultImage: cfg.VM.Image, MemoryBytes: int64(cfg.VM.Memory),
 	})
 	world.Daemon = func(ctx context.Context) (doctor.Daemon, error) {

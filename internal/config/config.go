@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/bangervm/banger/internal/statedir"
+	"github.com/bangervm/banger/internal/vmm/drivers"
 )
 
 // Config is the whole configuration. Load returns it valid. What a field means
@@ -24,6 +25,9 @@ type Config struct {
 	// Catalogs are added to the one that is built in, for kernels and images.
 	Catalogs []Catalog `json:"catalogs"`
 }
+
+// Drivers is what it says of drivers.
+func (c Config) Drivers() drivers.Config { return drivers.Config{Driver: c.Driver, QEMU: c.QEMU} }
 
 // VMDefaults are the defaults of a new VM.
 type VMDefaults struct {
@@ -47,7 +51,7 @@ type Network struct {
 // Default is the configuration without a file or variables.
 func Default() Config {
 	return Config{
-		Driver:   "auto",
+		Driver:   drivers.Auto,
 		LogLevel: slog.LevelInfo, DetachKeys: "ctrl-]",
 		VM:      VMDefaults{Image: "debian", VCPU: 1, Memory: 512 << 20, Disk: 8 << 30},
 		Network: Network{Egress: "all", Ports: "all", NamesPort: 5300},

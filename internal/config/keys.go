@@ -92,7 +92,7 @@ func Keys() []Key {
 		},
 		numberKey("network.names_port", "BANGER_NAMES_PORT", SideShared, "port where bangerd answers DNS queries for .vm names; 0: nowhere", "names_port = 5300",
 			func(c *Config) *int { return &c.Network.NamesPort }),
-		textKey("driver", "BANGER_DRIVER", SideDaemon, "virtual machine monitor: auto, qemu-kvm or qemu-tcg", `driver = "qemu-tcg"`,
+		textKey("driver", "BANGER_DRIVER", SideDaemon, "virtual machine monitor, one of "+strings.Join(driverNames(), ", "), `driver = "qemu-tcg"`,
 			func(c *Config) *string { return &c.Driver }),
 		textKey("qemu", "BANGER_QEMU", SideDaemon, "path or name of the QEMU executable; empty: found on PATH", `qemu = "/opt/qemu/bin/qemu-system-x86_64"`,
 			func(c *Config) *string { return &c.QEMU }),

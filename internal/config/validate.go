@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/vmm/drivers"
 )
 
 // MinMemory and MinDisk are the least that a VM can have, in bytes, as package vm
@@ -18,8 +19,8 @@ const (
 
 // validate checks what needs no look at the host, and completes what is short.
 func (c *Config) validate() error {
-	if drivers := []string{"auto", "qemu-tcg", "qemu-kvm"}; !slices.Contains(drivers, c.Driver) {
-		return fault.Wrap(fault.Invalid, notOneOf(c.Driver, drivers...), "driver")
+	if names := driverNames(); !slices.Contains(names, c.Driver) {
+		return fault.Wrap(fault.Invalid, notOneOf(c.Driver, names...), "driver")
 	}
 	if c.VM.VCPU < 1 {
 		return fault.New(fault.Invalid, "vm.vcpu %d is too small", c.VM.VCPU).WithHint("at least 1")
@@ -62,6 +63,9 @@ func (c *Config) completeCatalogs() error {
 	}
 	return nil
 }
+
+// driverNames are the values of driver.
+func driverNames() []string { return append([]string{drivers.Auto}, drivers.Names()...) }
 
 // CheckHost refuses numbers that the user set and this host does not have.
 // Those of the defaults are cut to what it has. Zero means: not known.

@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 
-	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/image"
 	"github.com/bangervm/banger/internal/initramfs"
 	"github.com/bangervm/banger/internal/kernel"
@@ -12,6 +11,7 @@ import (
 	"github.com/bangervm/banger/internal/statedir"
 	"github.com/bangervm/banger/internal/vm"
 	"github.com/bangervm/banger/internal/vmdir"
+	"github.com/bangervm/banger/internal/vmm"
 )
 
 // images implements vm.Images on the catalog.
@@ -48,6 +48,8 @@ type kernels struct {
 	service  *kernel.Service
 	archives *initramfs.Builder
 	dirs     statedir.Dirs
+	// boots returns nil if machines started now can boot the kernel.
+	boots func(context.Context, vmm.Kernel) error
 }
 
 func (k kernels) find(ctx context.Context, name string) (kernel.Manifest, error) {
@@ -62,9 +64,8 @@ func (k kernels) Resolve(ctx context.Context, name string) (vm.Kernel, error) {
 	if err != nil {
 		return vm.Kernel{}, err
 	}
-	if m.Architecture == "amd64" && !m.PVH {
-		return vm.Kernel{}, fault.New(fault.Invalid, "QEMU cannot boot kernel %q: it has no PVH entry point", m.Name).
-			WithHint("import a kernel built with CONFIG_PVH=y, as Debian's, Alpine's and Void's are")
+	if err := k.boots(ctx, vmm.Kernel{Name: m.Name, Architecture: m.Architecture, PVH: m.PVH}); err != nil {
+		return vm.Kernel{}, err
 	}
 	dir := k.dirs.Kernel(m.Name)
 	found := vm.Kernel{Name: m.Name, Architecture: m.Architecture, Vmlinux: dir.Vmlinux()}

@@ -14,6 +14,7 @@ import (
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/statedir"
 	"github.com/bangervm/banger/internal/vm"
+	"github.com/bangervm/banger/internal/vmm"
 )
 
 // started is a daemon's settings that started with the defaults.
@@ -66,12 +67,12 @@ func TestACommandsConfigurationHolds(t *testing.T) {
 			func(s *settings, ctx context.Context) any { return s.sshKey(ctx) }, "/keys/id",
 		},
 		"driver and QEMU": {
-			func(c *config.Config) { c.Driver, c.QEMU = vm.DriverQEMUTCG, "/bin/true" },
+			func(c *config.Config) { c.Driver, c.QEMU = "qemu-tcg", "/bin/true" },
 			func(s *settings, ctx context.Context) any {
-				d, err := host{set: s}.Driver(ctx)
+				d, err := host{set: s, vmm: vmm.ThisHost()}.Driver(ctx)
 				return [2]any{d, err}
 			},
-			[2]any{vm.Driver{Name: vm.DriverQEMUTCG, VMM: "/bin/true"}, nil},
+			[2]any{vm.Driver{Name: "qemu-tcg", VMM: "/bin/true"}, nil},
 		},
 		"files": {
 			func(c *config.Config) { c.Files = []config.File{{Host: "/none", Guest: "/x"}} },

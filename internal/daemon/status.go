@@ -13,12 +13,9 @@ import (
 func (d *daemon) Ping(ctx context.Context) api.Ping {
 	ping := api.Ping{
 		Protocol: api.Protocol, Version: d.build.Version, Commit: d.build.Commit, BuiltAt: d.build.BuiltAt,
-		PID: os.Getpid(), StartedAt: d.started, StateDir: d.dirs.State, Busy: d.runner.Active(), RSSBytes: hostinfo.RSS(),
+		PID: os.Getpid(), StartedAt: d.started, StateDir: d.dirs.State, Busy: d.runner.Active(), RSSBytes: hostinfo.RSS(), Driver: d.host.driverName(ctx),
 	}
 	ping.Names, ping.NamesProblem = d.namesState()
-	if driver, err := d.host.Driver(ctx); err == nil {
-		ping.Driver = driver.Name
-	}
 	if vms, err := d.vms.List(ctx, vm.Filter{}); err == nil {
 		ping.VMs = len(vms)
 		for _, v := range vms {

@@ -36,6 +36,7 @@ import (
 	"github.com/bangervm/banger/internal/vm"
 	"github.com/bangervm/banger/internal/vmdir"
 	"github.com/bangervm/banger/internal/vmlinux"
+	"github.com/bangervm/banger/internal/vmm"
 	"github.com/bangervm/banger/internal/workspace"
 )
 
@@ -84,7 +85,7 @@ func wire(ctx context.Context, set *settings, build buildinfo.Info, log *slog.Lo
 	}
 	d := &daemon{
 		dirs: dirs, set: set, build: build, log: log, started: time.Now().UTC(), db: db,
-		host: host{dirs: dirs, set: set}, resolver: hostdns.NewHost(),
+		host: host{dirs: dirs, set: set, vmm: vmm.ThisHost()}, resolver: hostdns.NewHost(),
 	}
 	disks := rootfs.NewDisks(dirs.DiskTemplates())
 	d.folders = vmdir.New(dirs, disks)
@@ -116,7 +117,7 @@ func wire(ctx context.Context, set *settings, build buildinfo.Info, log *slog.Lo
 		Store:   store, Machines: d.launcher, Disks: d.folders,
 		Identities: identities{VMs: d.folders, known: known, key: set.sshKey}, Names: identities{VMs: d.folders, known: known, key: set.sshKey},
 		Images:  images{service: d.images, dirs: dirs},
-		Kernels: kernels{service: d.kernels, archives: archives, dirs: dirs},
+		Kernels: kernels{service: d.kernels, archives: archives, dirs: dirs, boots: d.host.boots},
 		Host:    d.host, Ports: guests, Preflight: d.host.preflight(self, set.agent),
 		HostPorts: hostinfo.Ports{}, UID: os.Getuid(), Resolvers: set.resolvers,
 		Defaults: set.defaults, Log: log,

@@ -2,65 +2,97 @@ package doctor
 
 import (
 	"context"
-	"regexp"
-	"strconv"
 	"strings"
+	"sync"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/vmm"
+	"github.com/bangervm/banger/internal/vmm/drivers"
 )
 
-// The oldest QEMU that banger is tested with.
-const oldestQEMUMajor, oldestQEMUMinor = 7, 2
-
-func (w World) qemu() string {
-	switch {
-	case w.Settings.QEMU != "":
-		return w.Settings.QEMU
-	case w.Arch == "arm64":
-		return "qemu-system-aarch64"
-	default:
-		return "qemu-system-x86_64"
-	}
-}
-
-func qemuPackage(arch string) string {
-	if arch == "arm64" {
-		return "qemu-system-arm"
-	}
-	return "qemu-system-x86"
-}
-
+// checkVMM tells of the program that machines run on, or would if it were not for
+// something else.
 func checkVMM(ctx context.Context, w World) verdict {
-	name := w.qemu()
-	path, err := w.LookPath(name)
-	if err != nil {
-		return fail("sudo apt-get install "+qemuPackage(w.Arch), "%s is not installed, or not on PATH", name)
+	chosen, err := w.driver(ctx)
+	program, looked := chosen.Fact(vmm.AboutProgram)
+	if !looked { // the name is unknown
+		return verdict{status: Fail, reason: err.Error(), remedy: fault.HintOf(err).String()}
 	}
-	out, err := w.Output(ctx, path, "--version")
-	if err != nil {
-		return fail("run `"+path+" --version` to see why", "%s does not run: %v", path, err)
+	return of(program)
+}
+
+// checkKVM tells of KVM, whether or not the configured driver would use it.
+func checkKVM(ctx context.Context, w World) verdict {
+	for _, f := range w.Look(ctx, w.Settings.Drivers) {
+		kvm, looked := f.Fact(vmm.AboutKVM)
+		switch {
+		case !looked:
+		case kvm.State == vmm.Good:
+			return of(kvm)
+		default:
+			return warn(kvm.Remedy, "%s: VMs run on software emulation, several times slower", kvm.Reason)
+		}
 	}
-	version, major, minor, found := parseQEMUVersion(out)
+	return ok("no driver of this build uses KVM")
+}
+
+// checkDriver tells of the choice that a start would make.
+func checkDriver(ctx context.Context, w World) verdict {
+	chosen, err := w.driver(ctx)
 	switch {
-	case !found:
-		return warn("set qemu in config.toml to a QEMU system emulator", "%s says no version: %q", path, firstLine(out))
-	case major < oldestQEMUMajor || major == oldestQEMUMajor && minor < oldestQEMUMinor:
-		return warn("install QEMU 7.2 or newer", "%s is version %s; banger is tested from %d.%d on",
-			path, version, oldestQEMUMajor, oldestQEMUMinor)
+	case err != nil:
+		return verdict{status: Fail, reason: err.Error(), remedy: fault.HintOf(err).String()}
+	case w.Settings.Drivers.Driver != drivers.Auto:
+		return noted(chosen, "as configured")
 	default:
-		return ok("QEMU %s (%s)", version, path)
+		return noted(chosen, "chosen because "+w.whyChosen(ctx, chosen))
 	}
 }
 
-func parseQEMUVersion(out string) (version string, major, minor int, found bool) {
-	m := regexp.MustCompile(`version (([0-9]{1,4})\.([0-9]{1,4})[0-9.]*)`).FindStringSubmatch(out)
-	if m == nil {
-		return "", 0, 0, false
+// lookOnce is look for several checks of one host: a VMM that hangs holds up only
+// the first.
+func lookOnce(look lookFunc) lookFunc {
+	var once sync.Once
+	var findings []vmm.Finding
+	return func(ctx context.Context, cfg drivers.Config) []vmm.Finding {
+		once.Do(func() { findings = look(ctx, cfg) })
+		return findings
 	}
-	major, _ = strconv.Atoi(m[2])
-	minor, _ = strconv.Atoi(m[3])
-	return m[1], major, minor, true
 }
 
-func firstLine(s string) string {
-	line, _, _ := strings.Cut(s, "\n")
-	return line[:min(len(line), 200)]
+type lookFunc = func(ctx context.Context, cfg drivers.Config) []vmm.Finding
+
+func (w World) driver(ctx context.Context) (vmm.Finding, error) {
+	return drivers.Choose(w.Look(ctx, w.Settings.Drivers), w.Settings.Drivers.Driver)
+}
+
+// whyChosen is what keeps machines from the drivers before the chosen one; if it
+// is the first, the last thing that it looked at.
+func (w World) whyChosen(ctx context.Context, chosen vmm.Finding) string {
+	var reasons []string
+	for _, f := range w.Look(ctx, w.Settings.Drivers) {
+		if f.Driver == chosen.Driver {
+			break
+		}
+		if cause, bad := f.Cause(); bad {
+			reasons = append(reasons, cause.Reason)
+		}
+	}
+	if len(reasons) == 0 {
+		return chosen.Facts[len(chosen.Facts)-1].Reason
+	}
+	return strings.Join(reasons, ", and ")
+}
+
+func noted(f vmm.Finding, why string) verdict {
+	if f.Note == "" {
+		return ok("%s, %s", f.Driver, why)
+	}
+	return ok("%s, %s; %s", f.Driver, why, f.Note)
+}
+
+// of words a fact.
+func of(f vmm.Fact) verdict {
+	status := map[vmm.State]Status{vmm.Good: OK, vmm.Doubtful: Warn, vmm.Missing: Fail}[f.State]
+	return verdict{status: status, reason: f.Reason, remedy: f.Remedy}
 }

@@ -69,7 +69,7 @@ func fail(remedy, format string, args ...any) verdict {
 // Checks returns all checks in the order in which they are shown.
 func Checks() []Check {
 	return []Check{
-		{Name: "vmm", Gate: true, run: checkVMM},
+		{Name: "vmm", run: checkVMM},
 		{Name: "kvm", run: checkKVM},
 		{Name: "driver", Gate: true, run: checkDriver},
 		{Name: "confinement", run: checkConfinement},
@@ -98,6 +98,7 @@ func Run(ctx context.Context, w World) Report {
 }
 
 func examine(ctx context.Context, w World, checks []Check) Report {
+	w.Look = lookOnce(w.Look)
 	report := Report{Status: OK, Checks: make([]Finding, 0, len(checks))}
 	for _, c := range checks {
 		v := c.run(ctx, w)

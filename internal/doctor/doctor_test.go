@@ -16,12 +16,13 @@ import (
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/statedir"
+	"github.com/bangervm/banger/internal/vmm"
+	"github.com/bangervm/banger/internal/vmm/drivers"
 )
 
 // healthy is a host where every check is ok.
 func healthy() (World, fstest.MapFS) {
 	files := fstest.MapFS{
-		"proc/cpuinfo":                             file("processor\t: 0\nflags\t\t: fpu sse vmx aes\n"),
 		"proc/meminfo":                             file("MemTotal:       16000000 kB\nMemAvailable:    8000000 kB\n"),
 		"opt/bin/banger-vsock-agent":               {Mode: 0o755, Data: []byte("elf")},
 		"state/kernels/k/manifest.json":            file("{}"),
@@ -39,16 +40,14 @@ func healthy() (World, fstest.MapFS) {
 		"proc/sys/net/ipv4/ping_group_range":           file("0\t2147483647\n"),
 	}
 	return World{
-		Dirs:     statedir.Dirs{State: "/state", Cache: "/cache", Runtime: "/run", Config: "/config"},
-		Socket:   "/run/bangerd.sock",
-		Settings: Settings{Driver: "auto", DefaultImage: "debian", MemoryBytes: 512 * mib},
-		Root:     files,
-		LookPath: func(name string) (string, error) { return "/usr/bin/" + name, nil },
-		Output: func(context.Context, string, ...string) (string, error) {
-			return "QEMU emulator version 7.2.22 (Debian 1:7.2)\nCopyright", nil
-		},
+		Dirs:        statedir.Dirs{State: "/state", Cache: "/cache", Runtime: "/run", Config: "/config"},
+		Socket:      "/run/bangerd.sock",
+		Settings:    Settings{Drivers: drivers.Config{Driver: drivers.Auto}, DefaultImage: "debian", MemoryBytes: 512 * mib},
+		Root:        files,
+		LookPath:    func(name string) (string, error) { return "/usr/bin/" + name, nil },
+		Output:      func(context.Context, string, ...string) (string, error) { return "", exec.ErrNotFound },
+		Look:        func(context.Context, drivers.Config) []vmm.Finding { return findings(present, kvmPresent) },
 		Confinement: func(context.Context) Confinement { return Confinement{LandlockABI: 7, Namespaces: true} },
-		OpenRW:      func(string) error { return nil },
 		CanWrite:    func(string) error { return nil },
 		Space:       func(string) (int64, error) { return 100 * gib, nil },
 		Reach:       func(context.Context, string) error { return errors.New("no route to host") },
@@ -56,8 +55,30 @@ func healthy() (World, fstest.MapFS) {
 		Resolves: func(_ context.Context, name string, addr netip.Addr) bool {
 			return name == "gateway.vm" && addr.String() == "127.128.0.1"
 		},
-		Executable: "/opt/bin/banger", User: "ann", UID: 1000, Groups: []int{27, 1000}, Arch: "amd64",
+		Executable: "/opt/bin/banger", User: "ann", UID: 1000, Groups: []int{27, 1000},
 	}, files
+}
+
+// What the drivers of these tests find.
+var (
+	present    = vmm.Fact{About: vmm.AboutProgram, State: vmm.Good, Reason: "a 1.0 (/usr/bin/a)"}
+	absent     = vmm.Fact{About: vmm.AboutProgram, State: vmm.Missing, Reason: "a is not installed", Remedy: "install a"}
+	kvmPresent = vmm.Fact{About: vmm.AboutKVM, State: vmm.Good, Reason: "kvm is there"}
+	kvmAbsent  = vmm.Fact{About: vmm.AboutKVM, State: vmm.Missing, Reason: "kvm is not there", Remedy: "fetch kvm"}
+)
+
+// findings are those of two drivers of one program, of which the first needs kvm.
+func findings(program, kvm vmm.Fact) []vmm.Finding {
+	return []vmm.Finding{
+		{Driver: "hard", Facts: []vmm.Fact{program, kvm}},
+		{Driver: "soft", Facts: []vmm.Fact{program}, Note: "mind the gap"},
+	}
+}
+
+func looks(program, kvm vmm.Fact) func(*World, fstest.MapFS) {
+	return func(w *World, _ fstest.MapFS) {
+		w.Look = func(context.Context, drivers.Config) []vmm.Finding { return findings(program, kvm) }
+	}
 }
 
 func file(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text), Mode: 0o600} }
@@ -100,7 +121,6 @@ func TestEachOutcome(t *testing.T) {
 			return "/usr/bin/" + name, nil
 		}
 	}
-	denied := &fs.PathError{Op: "open", Path: "/dev/kvm", Err: fs.ErrPermission}
 	unresolved := func(w *World, _ fstest.MapFS) {
 		w.Resolves = func(context.Context, string, netip.Addr) bool { return false }
 	}
@@ -112,33 +132,33 @@ func TestEachOutcome(t *testing.T) {
 		reason string
 		remedy string
 	}{
-		{"no qemu", func(w *World, _ fstest.MapFS) { w.LookPath = missing("qemu-system-x86_64") }, "vmm", Fail, "qemu-system-x86_64 is not installed", "apt-get install qemu-system-x86"},
-		{"no qemu on arm64", func(w *World, _ fstest.MapFS) { w.Arch = "arm64"; w.LookPath = missing("qemu-system-aarch64") }, "vmm", Fail, "aarch64", "qemu-system-arm"},
-		{"configured qemu", func(w *World, _ fstest.MapFS) { w.Settings.QEMU = "/x/q"; w.LookPath = missing("/x/q") }, "vmm", Fail, "/x/q", "apt-get"},
-		{"qemu does not run", func(w *World, _ fstest.MapFS) {
-			w.Output = func(context.Context, string, ...string) (string, error) { return "", errors.New("exec format error") }
-		}, "vmm", Fail, "exec format error", "--version"},
-		{"old qemu", func(w *World, _ fstest.MapFS) {
-			w.Output = func(context.Context, string, ...string) (string, error) { return "QEMU emulator version 5.2.0", nil }
-		}, "vmm", Warn, "5.2.0", "7.2"},
-		{"not qemu", func(w *World, _ fstest.MapFS) {
-			w.Output = func(context.Context, string, ...string) (string, error) { return "hello\n", nil }
-		}, "vmm", Warn, `"hello"`, "config.toml"},
-		{"no kvm device", func(w *World, _ fstest.MapFS) { w.OpenRW = func(string) error { return fs.ErrNotExist } }, "kvm", Warn, "does not exist", "virtualisation"},
-		{"kvm not allowed", func(w *World, _ fstest.MapFS) { w.OpenRW = func(string) error { return denied } }, "kvm", Warn, "does not open for ann", "usermod -aG kvm ann"},
-		{"device without vmx", func(_ *World, f fstest.MapFS) { f["proc/cpuinfo"] = file("flags : fpu avmxx hypervisor\n") }, "kvm", Warn, "neither vmx nor svm", "nested"},
-		{"svm", func(_ *World, f fstest.MapFS) { f["proc/cpuinfo"] = file("flags : svm\n") }, "kvm", OK, "virtualises", ""},
-		{"auto without kvm", func(w *World, _ fstest.MapFS) { w.OpenRW = func(string) error { return denied } }, "driver", OK, "qemu-tcg, chosen because /dev/kvm", ""},
-		{"kvm configured, unusable", func(w *World, _ fstest.MapFS) {
-			w.Settings.Driver, w.OpenRW = "qemu-kvm", func(string) error { return denied }
-		}, "driver", Fail, "qemu-kvm cannot be used", "usermod"},
-		{"emulation", func(w *World, _ fstest.MapFS) { w.Settings.Driver = "qemu-tcg" }, "driver", OK, "does not call its emulation a security boundary", ""},
+		{"no vmm", looks(absent, kvmAbsent), "vmm", Fail, "a is not installed", "install a"},
+		{"no vmm, no driver", looks(absent, kvmAbsent), "driver", Fail, "a is not installed", "install a"},
+		{"old vmm", looks(vmm.Fact{About: vmm.AboutProgram, State: vmm.Doubtful, Reason: "a is old", Remedy: "a newer a"}, kvmPresent), "vmm", Warn, "a is old", "a newer a"},
+		{"kvm", looks(present, kvmPresent), "kvm", OK, "kvm is there", ""},
+		{"no kvm", looks(present, kvmAbsent), "kvm", Warn, "kvm is not there: VMs run on software emulation", "fetch kvm"},
+		{"no kvm for the driver that uses none", func(w *World, f fstest.MapFS) {
+			looks(present, kvmAbsent)(w, f)
+			w.Settings.Drivers.Driver = "soft"
+		}, "kvm", Warn, "kvm is not there", "fetch kvm"},
+		{"auto", looks(present, kvmPresent), "driver", OK, "hard, chosen because kvm is there", ""},
+		{"auto without kvm", looks(present, kvmAbsent), "driver", OK, "soft, chosen because kvm is not there; mind the gap", ""},
+		{"kvm configured, unusable", func(w *World, f fstest.MapFS) {
+			looks(present, kvmAbsent)(w, f)
+			w.Settings.Drivers.Driver = "hard"
+		}, "driver", Fail, "the configured driver hard cannot be used: kvm is not there", `fetch kvm, or set driver = "auto"`},
+		{"the vmm is not what is wrong", func(w *World, f fstest.MapFS) {
+			looks(present, kvmAbsent)(w, f)
+			w.Settings.Drivers.Driver = "hard"
+		}, "vmm", OK, "a 1.0 (/usr/bin/a)", ""},
+		{"emulation", func(w *World, _ fstest.MapFS) { w.Settings.Drivers.Driver = "soft" }, "driver", OK, "soft, as configured; mind the gap", ""},
+		{"unknown driver", func(w *World, _ fstest.MapFS) { w.Settings.Drivers.Driver = "xen" }, "driver", Fail, `"xen"`, "set driver to auto or"},
+		{"unknown driver, no vmm", func(w *World, _ fstest.MapFS) { w.Settings.Drivers.Driver = "xen" }, "vmm", Fail, `"xen"`, "set driver to auto or"},
 		{"all confinement", func(*World, fstest.MapFS) {}, "confinement", OK, "only its own files by Landlock ABI 7, user and network namespaces", ""},
 		{"no landlock", confined(0, true), "confinement", Warn, "may open all files that you may open", "lsm="},
 		{"old landlock", confined(1, true), "confinement", Warn, "ABI 1 does not know TCP ports", "newer kernel"},
 		{"landlock without scopes", confined(5, true), "confinement", Warn, "ABI 5 does not know signals", "newer kernel"},
 		{"no namespaces", confined(7, false), "confinement", Warn, "no user and network namespaces", "unprivileged"},
-		{"unknown driver", func(w *World, _ fstest.MapFS) { w.Settings.Driver = "xen" }, "driver", Fail, `"xen"`, "qemu-tcg"},
 		{"no agent", func(_ *World, f fstest.MapFS) { delete(f, "opt/bin/banger-vsock-agent") }, "agent", Fail, "/opt/bin/banger-vsock-agent", "BANGER_AGENT"},
 		{"agent in lib", func(_ *World, f fstest.MapFS) {
 			delete(f, "opt/bin/banger-vsock-agent")
@@ -271,19 +291,34 @@ func TestEachOutcome(t *testing.T) {
 }
 
 func TestPreflightTellsEveryReason(t *testing.T) {
-	w, _ := healthy()
+	w, files := healthy()
+	looks(absent, kvmAbsent)(&w, files)
 	w.LookPath = func(string) (string, error) { return "", exec.ErrNotFound }
 	err := Preflight(t.Context(), w)
 	if !errors.Is(err, fault.Unavailable) {
 		t.Fatalf("got %v", err)
 	}
-	for _, part := range []string{"vmm: qemu-system-x86_64", "helpers: not found: mkfs.ext4"} {
+	for _, part := range []string{"driver: a is not installed", "helpers: not found: mkfs.ext4"} {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("%q lacks %q", err, part)
 		}
 	}
-	if hint := fault.HintOf(err).String(); !strings.Contains(hint, "apt-get install qemu-system-x86") {
+	if hint := fault.HintOf(err).String(); !strings.Contains(hint, "install a") {
 		t.Errorf("hint %q", hint)
+	}
+}
+
+// A VMM that hangs holds up a report once.
+func TestTheHostIsLookedAtOnce(t *testing.T) {
+	w, _ := healthy()
+	looked := 0
+	w.Look = func(context.Context, drivers.Config) []vmm.Finding {
+		looked++
+		return findings(present, kvmPresent)
+	}
+	Run(t.Context(), w)
+	if looked != 1 {
+		t.Errorf("looked %d times", looked)
 	}
 }
 
@@ -299,7 +334,7 @@ func TestPreflightLeavesCatalogsAlone(t *testing.T) {
 func TestThisHost(t *testing.T) {
 	dir := t.TempDir()
 	dirs := statedir.Dirs{State: dir + "/s", Cache: dir + "/c", Config: dir + "/f", Runtime: dir + "/r"}
-	report := Run(t.Context(), Host(dirs, dirs.Socket(), Settings{Driver: "auto", DefaultImage: "127.0.0.1:1/none"}))
+	report := Run(t.Context(), Host(dirs, dirs.Socket(), vmm.ThisHost(), Settings{Drivers: drivers.Config{Driver: drivers.Auto}, DefaultImage: "127.0.0.1:1/none"}))
 	if len(report.Checks) != len(Checks()) {
 		t.Errorf("%d findings of %d checks", len(report.Checks), len(Checks()))
 	}

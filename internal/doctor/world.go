@@ -8,10 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
-	"runtime"
-	"strconv"
 	"strings"
 	"time"
 
@@ -20,12 +17,13 @@ import (
 	"github.com/bangervm/banger/internal/confine"
 	"github.com/bangervm/banger/internal/hostdns"
 	"github.com/bangervm/banger/internal/statedir"
+	"github.com/bangervm/banger/internal/vmm"
+	"github.com/bangervm/banger/internal/vmm/drivers"
 )
 
 // Settings are the parts of the configuration that the checks look at.
 type Settings struct {
-	Driver       string // auto, qemu-tcg or qemu-kvm
-	QEMU         string // path or name of the emulator; empty: by architecture
+	Drivers      drivers.Config
 	Agent        string // path of banger-vsock-agent; empty: beside the executable
 	DefaultImage string // what `vm create` without --image uses; empty: none
 	MemoryBytes  int64  // what a VM gets that names none
@@ -43,8 +41,9 @@ type World struct {
 	LookPath func(name string) (string, error)
 	// Output runs a program that only prints, within a deadline of its own.
 	Output func(ctx context.Context, name string, args ...string) (string, error)
-	// OpenRW reports whether a file opens for reading and writing.
-	OpenRW func(path string) error
+	// Look says what each driver finds of this host, in the order in which
+	// drivers.Auto tries them.
+	Look lookFunc
 	// CanWrite returns nil if files can be made in a directory.
 	CanWrite func(dir string) error
 	// Confinement asks the kernel what it offers, and starts a program for an instant.
@@ -64,8 +63,7 @@ type World struct {
 	Executable string // of this process
 	User       string // login name, or the uid
 	UID        int
-	Groups     []int  // of this process
-	Arch       string // as GOARCH
+	Groups     []int // of this process
 }
 
 // Daemon is what the daemon says of itself.
@@ -76,12 +74,8 @@ type Daemon struct {
 	Names, NamesProblem string
 }
 
-// Host returns the real host of this process.
-func Host(dirs statedir.Dirs, socket string, settings Settings) World {
-	name := strconv.Itoa(os.Getuid())
-	if u, err := user.Current(); err == nil {
-		name = u.Username
-	}
+// Host returns the real host of this process. drivers look at it through vmms.
+func Host(dirs statedir.Dirs, socket string, vmms *vmm.Host, settings Settings) World {
 	executable, err := os.Executable()
 	if err != nil {
 		executable = ""
@@ -93,8 +87,9 @@ func Host(dirs statedir.Dirs, socket string, settings Settings) World {
 	return World{
 		Dirs: dirs, Socket: socket, Settings: settings,
 		Root: os.DirFS("/"), LookPath: LookPath, Output: output,
-		Confinement: confinement, OpenRW: openRW, CanWrite: canWrite, Space: space, Reach: reach, Resolves: hostdns.NewHost().Resolves,
-		Executable: executable, User: name, UID: os.Getuid(), Groups: append(groups, os.Getegid()), Arch: runtime.GOARCH,
+		Look:        func(ctx context.Context, cfg drivers.Config) []vmm.Finding { return drivers.Look(ctx, vmms, cfg) },
+		Confinement: confinement, CanWrite: canWrite, Space: space, Reach: reach, Resolves: hostdns.NewHost().Resolves,
+		Executable: executable, User: vmms.User, UID: os.Getuid(), Groups: append(groups, os.Getegid()),
 	}
 }
 
@@ -122,14 +117,6 @@ func output(ctx context.Context, name string, args ...string) (string, error) {
 	defer cancel()
 	out, err := exec.CommandContext(ctx, name, args...).Output()
 	return string(out), err
-}
-
-func openRW(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	return f.Close()
 }
 
 func canWrite(dir string) error { return unix.Access(dir, unix.W_OK|unix.X_OK) }

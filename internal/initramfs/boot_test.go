@@ -1,8 +1,8 @@
 package initramfs_test
 
 import (
+	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -22,6 +22,7 @@ import (
 	"github.com/bangervm/banger/internal/rootfs"
 	"github.com/bangervm/banger/internal/statedir"
 	"github.com/bangervm/banger/internal/vmlinux"
+	"github.com/bangervm/banger/internal/vmm"
 	"github.com/bangervm/banger/internal/vmm/qemu"
 )
 
@@ -119,37 +120,23 @@ func buildProbe(t *testing.T) string {
 // boot runs a machine until it powers off, and returns its console's output.
 func boot(t *testing.T, qemuPath string, k statedir.Kernel, archive string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, qemuPath, "-M", "microvm,acpi=on", "-accel", "tcg", "-cpu", "max", "-m", "256",
-		"-nodefaults", "-no-user-config", "-nographic", "-no-reboot", "-serial", "stdio",
-		"-global", "virtio-mmio.force-legacy=false",
-		"-kernel", k.Vmlinux(), "-initrd", archive,
-		"-append", fmt.Sprintf("console=ttyS0 panic=-1 tsc_early_khz=%d", tscKHz(t)),
-		"-device", "virtio-serial-device", "-chardev", "null,id=agent",
-		"-device", "virtserialport,chardev=agent,name=banger.agent",
-		"-blockdev", "driver=file,filename="+k.Modules()+",node-name=modules,read-only=on",
-		"-device", "virtio-blk-device,drive=modules,serial=banger-modules")
-	cmd.WaitDelay = time.Second
+	var console bytes.Buffer
 	begin := time.Now()
-	out, err := cmd.CombinedOutput()
+	m, err := qemu.TCG().Start(t.Context(), vmm.Spec{
+		Name: "boot", Program: qemuPath, VCPU: 1, MemoryBytes: 256 << 20, Kernel: k.Vmlinux(), Initramfs: archive,
+		Disks: []vmm.Disk{{Name: "banger-modules", Path: k.Modules(), ReadOnly: true}},
+	}, vmm.Site{Dir: t.TempDir(), Console: &console, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	limit := time.AfterFunc(90*time.Second, func() { _ = m.Signal(os.Kill) })
+	defer limit.Stop()
+	var last vmm.Event
+	for last = range m.Events() {
+	}
 	t.Logf("QEMU ran for %v", time.Since(begin).Round(time.Millisecond))
-	if err != nil {
-		t.Fatalf("qemu: %v\n%s", err, out)
+	if last.Exit.Cause != vmm.GuestOff {
+		t.Fatalf("the machine ended with %+v\n%s", last.Exit, console.String())
 	}
-	return string(out)
-}
-
-// tscKHz is the true rate of the host's TSC: without it the guest may hang.
-func tscKHz(t *testing.T) int64 {
-	t.Helper()
-	clock, err := qemu.NewTSCClock()
-	if err != nil {
-		t.Fatal(err)
-	}
-	khz, err := clock.KHz(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return khz
+	return console.String()
 }

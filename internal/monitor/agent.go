@@ -107,7 +107,7 @@ func (s *supervisor) configure() {
 	if s.configured == 0 {
 		s.configured = s.status.Boots
 	}
-	c, err := configure(s.spec, s.status.Boots-s.configured+1, time.Now().UnixNano(), entropy)
+	c, err := configure(s.spec, s.machine.DiskSerial, s.status.Boots-s.configured+1, time.Now().UnixNano(), entropy)
 	if err != nil {
 		s.failure = err.Error()
 		s.endHard()

@@ -85,7 +85,7 @@ func newSecondGuest(t *testing.T, words ...string) *guest {
 		launcher: monitors.New(dirs, []string{self, "monitor"}, slog.New(slog.NewTextHandler(io.Discard, nil))).Confine([]string{self, "confine"}),
 		spec: vm.Spec{
 			Format: vm.SpecFormat, VMID: "0123456789abcdef", Name: "guest", StartID: t.Name(),
-			Driver: vm.DriverQEMUTCG, VMM: files.VMM, VCPU: 1, MemoryBytes: 192 << 20,
+			Driver: "qemu-tcg", VMM: files.VMM, VCPU: 1, MemoryBytes: 192 << 20,
 			Kernel: files.Kernel, Initramfs: files.Initramfs,
 			Guest:              vm.Guest{Hostname: "guest", Env: words, Init: vm.InitAgent, Reset: true},
 			ReadyTimeoutMillis: bootLimit.Milliseconds(),

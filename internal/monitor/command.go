@@ -17,6 +17,7 @@ import (
 	"github.com/bangervm/banger/internal/boundlog"
 	"github.com/bangervm/banger/internal/monitorrpc"
 	"github.com/bangervm/banger/internal/statedir"
+	"github.com/bangervm/banger/internal/vmm"
 )
 
 // maxOwnLog bounds monitor.log, in bytes; with monitor.log.1 it is twice that.
@@ -84,11 +85,11 @@ func (p *parentPipe) say(line []byte) {
 // pauseNow and resumeNow run in the caller's goroutine, since the VMM may take
 // its time; the state follows the VMM's events.
 func (s *supervisor) pauseNow(ctx context.Context) error {
-	return s.command(ctx, Machine.Pause)
+	return s.command(ctx, vmm.Machine.Pause)
 }
 
 func (s *supervisor) resumeNow(ctx context.Context) error {
-	return s.command(ctx, Machine.Resume)
+	return s.command(ctx, vmm.Machine.Resume)
 }
 
 // stopNow begins the way down; the end is an event.
@@ -96,8 +97,8 @@ func (s *supervisor) stopNow(ctx context.Context, timeout time.Duration) error {
 	return s.ask(ctx, func() { s.stop(ctx, timeout) })
 }
 
-func (s *supervisor) command(ctx context.Context, do func(Machine, context.Context) error) error {
-	var m Machine
+func (s *supervisor) command(ctx context.Context, do func(vmm.Machine, context.Context) error) error {
+	var m vmm.Machine
 	if err := s.ask(ctx, func() { m = s.machine }); err != nil {
 		return err
 	}

@@ -81,7 +81,7 @@ func flood(t *testing.T, pair [2]agentrpc.GuestMessage, reads bool) {
 	n := <-events
 	_ = guests.Close()
 	<-served
-	r.last().end(vmm.Exit{Cause: vmm.GuestOff})
+	r.last().End(vmm.Exit{Cause: vmm.GuestOff})
 	<-r.exited
 	t.Logf("%d messages written, %d events, %d bytes of log", written, n, out.Len())
 	if written < 50 && pair[0].Hello == nil {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -35,7 +36,7 @@ func serve(t *testing.T) *served {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := newRig(t)
+	r := newRig(t, syscall.SIGCONT)
 	ctx, cancel := context.WithCancel(t.Context())
 	up := make(chan struct{})
 	go func() { r.exited <- r.supervisor.run(ctx, func() { close(up) }) }()
@@ -45,7 +46,7 @@ func serve(t *testing.T) *served {
 	}}}
 	s.stop = serveHTTP(ctx, listener, r.supervisor, s.net, slog.New(slog.DiscardHandler))
 	t.Cleanup(func() {
-		r.last().end(vmm.Exit{Cause: vmm.HostShutdown})
+		r.last().End(vmm.Exit{Cause: vmm.HostShutdown})
 		<-r.done
 		s.showExit(vm.Exit{Reason: vm.ReasonVMMFailed})
 		s.http.CloseIdleConnections()
@@ -91,7 +92,6 @@ func TestHTTPOrders(t *testing.T) {
 		{"/v1/other", "", http.StatusNotFound},
 		{monitorrpc.PathStop, `{"timeout_millis":60000}`, http.StatusAccepted},
 	} {
-		s.last().ignores[18] = true
 		status, body := s.do(http.MethodPost, tt.path, tt.body)
 		if status != tt.status {
 			t.Errorf("%s %.40s: %d %s; want %d", tt.path, tt.body, status, body, tt.status)
@@ -123,7 +123,7 @@ func TestHTTPEventsEndWithTheExit(t *testing.T) {
 	if !lines.Scan() || !strings.Contains(lines.Text(), `"phase":"booting"`) {
 		t.Fatalf("the first event is %q", lines.Text())
 	}
-	s.last().end(vmm.Exit{Cause: vmm.Failed, Detail: "boom"})
+	s.last().End(vmm.Exit{Cause: vmm.Failed, Detail: "boom"})
 	exit := <-s.exited
 	s.showExit(exit)
 	var last string

@@ -21,7 +21,7 @@ func TestHungBootIsResetWithinTheReadyTimeout(t *testing.T) {
 			t.Errorf("it took %v and %d machines", took, len(r.machines))
 		}
 		for _, m := range r.machines[:maxHung] {
-			if _, signals := m.got(); len(signals) != 1 || signals[0] != syscall.SIGKILL {
+			if _, signals := m.Got(); len(signals) != 1 || signals[0] != syscall.SIGKILL {
 				t.Errorf("a hung machine got %v", signals)
 			}
 		}
@@ -39,7 +39,7 @@ func TestBootAfterAHungOneIsTheFirst(t *testing.T) {
 		if m := <-a.out; m.Configure == nil || !m.Configure.Init.Reset {
 			t.Errorf("it was told %+v; want a reset of the disk, which no boot has had yet", m.Configure)
 		}
-		r.last().end(vmm.Exit{Cause: vmm.GuestOff})
+		r.last().End(vmm.Exit{Cause: vmm.GuestOff})
 		r.wantExit(vm.ReasonGuestFailed, true)
 	})
 }

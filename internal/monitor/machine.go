@@ -2,33 +2,27 @@ package monitor
 
 import (
 	"context"
-	"os"
 
 	"github.com/bangervm/banger/internal/vm"
 	"github.com/bangervm/banger/internal/vmm"
 )
 
-// Machine is one run of a VMM, as a driver gives it. Its methods are safe for
-// concurrent use and harmless once it has ended.
-type Machine interface {
-	// PID is the VMM's process id.
-	PID() int
-	// Confinement says what the VMM gave up of the host, as words for people.
-	Confinement() string
-	// Events are what happens to the machine, in order. The last one is
-	// Exited, then the channel is closed; the receiver drains it. An event that
-	// a method causes is in the channel before that method returns.
-	Events() <-chan vmm.Event
-	// Pause and Resume stop the virtual CPUs and let them run. Doing what is
-	// done already is no error.
-	Pause(ctx context.Context) error
-	Resume(ctx context.Context) error
-	// Press presses ctrl-alt-del in the guest.
-	Press(ctx context.Context) error
-	// Signal sends a signal to the VMM process. SIGTERM ends it in order.
-	Signal(sig os.Signal) error
-}
+// starter starts the VM's machine and returns when the VMM answers, while the
+// guest boots. ctx bounds the start only.
+type starter func(ctx context.Context) (vmm.Machine, error)
 
-// Starter starts a machine and returns when the VMM answers, while the guest
-// boots. ctx bounds the start only.
-type Starter func(ctx context.Context, spec vm.Spec) (Machine, error)
+// machineSpec is the part of a VM's spec that a driver needs: nothing of the
+// guest's identity.
+func machineSpec(spec vm.Spec) vmm.Spec {
+	m := vmm.Spec{
+		Name: spec.Name, Program: spec.VMM, VCPU: spec.VCPU, MemoryBytes: spec.MemoryBytes,
+		Kernel: spec.Kernel, Initramfs: spec.Initramfs, CmdlineExtra: spec.CmdlineExtra,
+	}
+	for _, d := range spec.Disks {
+		m.Disks = append(m.Disks, vmm.Disk{Name: d.Serial, Path: d.Path, ReadOnly: d.ReadOnly})
+	}
+	if spec.Network != nil {
+		m.NIC = &vmm.NIC{MAC: spec.Network.MAC, MTU: spec.Network.MTU}
+	}
+	return m
+}

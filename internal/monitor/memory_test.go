@@ -25,7 +25,7 @@ func TestAKernelThatLacksMemoryIsSaidTo(t *testing.T) {
 				r.spec.MemoryBytes = 96 << 20
 				r.console = func(int) string { return tt.console }
 				r.run()
-				r.last().end(vmm.Exit{Cause: vmm.GuestReset, Detail: "the guest reset the machine"})
+				r.last().End(vmm.Exit{Cause: vmm.GuestReset, Detail: "the guest reset the machine"})
 				e := r.wantExit(vm.ReasonGuestFailed, true)
 				if got := strings.Contains(e.Message, "memory of 96 MiB is too little"); got != tt.lacks {
 					t.Errorf("the message is %q", e.Message)

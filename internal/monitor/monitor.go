@@ -20,7 +20,8 @@ import (
 	"github.com/bangervm/banger/internal/monitorrpc"
 	"github.com/bangervm/banger/internal/statedir"
 	"github.com/bangervm/banger/internal/vm"
-	"github.com/bangervm/banger/internal/vmm/qemu"
+	"github.com/bangervm/banger/internal/vmm"
+	"github.com/bangervm/banger/internal/vmm/drivers"
 )
 
 // maxLog bounds console.log and egress.log, in bytes; with the one before it,
@@ -39,11 +40,7 @@ const lockWait = 10 * time.Second
 // start; it is in exit.json too, unless the directory cannot be used or another
 // monitor is at work there.
 func Main(ctx context.Context, dir string, up func(), log *slog.Logger) error {
-	tsc, err := qemu.NewTSCClock() // early: see TSCClock
-	if err != nil {
-		return err
-	}
-	dir, err = filepath.Abs(dir)
+	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return err
 	}
@@ -60,6 +57,7 @@ func Main(ctx context.Context, dir string, up func(), log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	driver, noDriver := drivers.Named(spec.Driver)
 	log = log.With("vm", spec.VMID, "name", spec.Name)
 	console, err := openConsole(v.Console(), maxLog)
 	if err != nil {
@@ -70,16 +68,14 @@ func Main(ctx context.Context, dir string, up func(), log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	driver := &qemu.Driver{Run: ".", Console: console, TSC: tsc, NIC: network.attach, Log: log, Confine: confineStep()}
+	site := vmm.Site{Dir: ".", Console: console, NIC: network.attach, Confine: confineStep(), Log: log}
 	m := &monitor{
 		dir: v, spec: spec, console: console, network: network, log: log,
-		start: func(ctx context.Context, spec vm.Spec) (Machine, error) {
-			switch spec.Driver {
-			case vm.DriverQEMUTCG, vm.DriverQEMUKVM:
-				return driver.Start(ctx, spec)
-			default:
-				return nil, fault.New(fault.Invalid, "this build has no driver %q", spec.Driver)
+		start: func(ctx context.Context) (vmm.Machine, error) {
+			if noDriver != nil {
+				return nil, noDriver
 			}
+			return driver.Start(ctx, machineSpec(spec), site)
 		},
 	}
 	return m.run(ctx, up)
@@ -127,15 +123,13 @@ type monitor struct {
 	spec    vm.Spec
 	console *consoleLog
 	network *hostNet // run closes it
-	start   Starter
+	start   starter
 	log     *slog.Logger
 }
 
 // Names in the run directory, which is the working directory.
 const (
 	monitorSocket       = "monitor.sock"
-	vsockSocket         = "vsock.sock"
-	agentSocket         = "agent.sock"
 	neighbourSocketName = "neighbour.sock"
 )
 
@@ -203,12 +197,12 @@ func entropy() ([]byte, error) {
 }
 
 func controlSocket() string {
-	return vsockSocket + "_" + strconv.Itoa(agentrpc.ControlPort)
+	return vmm.VsockSocket + "_" + strconv.Itoa(agentrpc.ControlPort)
 }
 
-// sweep removes the sockets.
+// sweep removes the monitor's sockets; a machine removes its own.
 func (m *monitor) sweep() {
-	for _, name := range []string{monitorSocket, controlSocket(), vsockSocket, agentSocket, neighbourSocketName} {
+	for _, name := range []string{monitorSocket, controlSocket(), neighbourSocketName} {
 		if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
 			m.log.Warn("remove a socket", "err", err)
 		}

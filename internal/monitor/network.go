@@ -19,6 +19,7 @@ import (
 	"github.com/bangervm/banger/internal/sockdiag"
 	"github.com/bangervm/banger/internal/statedir"
 	"github.com/bangervm/banger/internal/vm"
+	"github.com/bangervm/banger/internal/vmm"
 	"github.com/bangervm/banger/internal/webprobe"
 )
 
@@ -58,7 +59,7 @@ type hostNet struct {
 // openNetwork makes it, in the run directory. The caller closes it.
 func openNetwork(dir statedir.VM, spec vm.Spec, log *slog.Logger) (*hostNet, error) {
 	n := &hostNet{}
-	agent := guest.Client{Socket: filepath.Join(".", vsockSocket), Token: spec.Guest.Token}
+	agent := guest.Client{Socket: filepath.Join(".", vmm.VsockSocket), Token: spec.Guest.Token}
 	way := reach{agent: agent}
 	if spec.Network != nil {
 		if err := n.openCard(dir, spec, agent, log); err != nil {

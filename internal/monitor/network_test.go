@@ -38,12 +38,12 @@ func TestPortsFollowTheGuest(t *testing.T) {
 		if len(r.ports.heard) != 1 || len(r.ports.heard[0].Sockets) != 1 || r.ports.resets != 1 {
 			t.Errorf("the ports heard %+v and %d resets", r.ports.heard, r.ports.resets)
 		}
-		r.last().end(vmm.Exit{Cause: vmm.GuestReset})
+		r.last().End(vmm.Exit{Cause: vmm.GuestReset})
 		r.now()
 		if r.ports.resets != 2 {
 			t.Errorf("after a reboot there were %d resets", r.ports.resets)
 		}
-		r.last().end(vmm.Exit{Cause: vmm.GuestOff})
+		r.last().End(vmm.Exit{Cause: vmm.GuestOff})
 		r.wantExit(vm.ReasonGuestFailed, true)
 	})
 }

@@ -76,21 +76,22 @@ func FuzzSpec(f *testing.F) {
 }
 
 func TestConfigureSaysWhatTheSpecSays(t *testing.T) {
-	got, err := configure(goodSpec(), 1, 42, []byte{1})
+	known := func(disk string) string { return "known:" + disk } // as a VMM may name it
+	got, err := configure(goodSpec(), known, 1, 42, []byte{1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := agentrpc.Configure{
 		Hostname: "h", MachineID: "m", UnixNano: 42, Entropy: []byte{1},
 		// The disks' names must be those that the agent protocol has.
-		Disks: agentrpc.Disks{Image: agentrpc.SerialImage, VM: agentrpc.SerialVM, Modules: agentrpc.SerialModules},
+		Disks: agentrpc.Disks{Image: "known:" + agentrpc.SerialImage, VM: "known:" + agentrpc.SerialVM, Modules: "known:" + agentrpc.SerialModules},
 		Init:  agentrpc.Init{Mode: agentrpc.InitAuto, Reset: true},
 		Token: "t", HostKey: "k", Env: []string{"A=b"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if again, _ := configure(goodSpec(), 2, 42, nil); again.Init.Reset {
+	if again, _ := configure(goodSpec(), known, 2, 42, nil); again.Init.Reset {
 		t.Error("a reboot resets the disk again")
 	}
 	with := goodSpec()
@@ -101,12 +102,12 @@ func TestConfigureSaysWhatTheSpecSays(t *testing.T) {
 		MAC: "52:54:00:00:01:02", MTU: 65520, Address: []string{"198.18.1.2/15", "fd00::102/64"},
 		Gateway: []string{"198.18.0.1", "fd00::1"}, DNS: []string{"198.18.0.1"},
 	}
-	if got, err := configure(with, 1, 42, nil); err != nil || !cmp.Equal(got.Network, network) {
+	if got, err := configure(with, known, 1, 42, nil); err != nil || !cmp.Equal(got.Network, network) {
 		t.Errorf("network = %+v, %v", got.Network, err)
 	}
 	odd := goodSpec()
 	odd.Disks[0].Serial = "other"
-	if _, err := configure(odd, 1, 42, nil); err == nil {
+	if _, err := configure(odd, known, 1, 42, nil); err == nil {
 		t.Error("an unknown disk is no error")
 	}
 }

@@ -54,8 +54,9 @@ func parseSpec(data []byte) (vm.Spec, error) {
 }
 
 // configure makes the guest's identity from the spec. boots counts from the
-// first that was configured: a reset is for that one only.
-func configure(spec vm.Spec, boots int, now int64, entropy []byte) (agentrpc.Configure, error) {
+// first that was configured: a reset is for that one only. serial is how the guest knows a
+// disk.
+func configure(spec vm.Spec, serial func(disk string) string, boots int, now int64, entropy []byte) (agentrpc.Configure, error) {
 	g := spec.Guest
 	c := agentrpc.Configure{
 		Hostname:       g.Hostname,
@@ -76,11 +77,11 @@ func configure(spec vm.Spec, boots int, now int64, entropy []byte) (agentrpc.Con
 	for _, disk := range spec.Disks {
 		switch disk.Serial {
 		case vm.SerialImage:
-			c.Disks.Image = disk.Serial
+			c.Disks.Image = serial(disk.Serial)
 		case vm.SerialVM:
-			c.Disks.VM = disk.Serial
+			c.Disks.VM = serial(disk.Serial)
 		case vm.SerialModules:
-			c.Disks.Modules = disk.Serial
+			c.Disks.Modules = serial(disk.Serial)
 		default:
 			return c, fmt.Errorf("the guest has no use for disk %q", disk.Serial)
 		}

@@ -46,7 +46,7 @@ type guestPorts interface {
 // fields; all else comes to it through its channels.
 type supervisor struct {
 	spec    vm.Spec
-	start   Starter
+	start   starter
 	entropy func() ([]byte, error)
 	cpu     func(pid int) time.Duration // that a process has taken
 	console func(lines int) string      // the last of the guest's console
@@ -59,7 +59,7 @@ type supervisor struct {
 	done     chan struct{} // closed when run has returned
 
 	status  monitorrpc.Status
-	machine Machine
+	machine vmm.Machine
 	agent   *agentConn
 	hellos  *pace.Pace
 	resets  []time.Time
@@ -96,7 +96,7 @@ func (s *supervisor) run(ctx context.Context, up func()) vm.Exit {
 	for {
 		wasHung := s.hung
 		s.boot()
-		m, err := s.start(context.WithoutCancel(ctx), s.spec)
+		m, err := s.start(context.WithoutCancel(ctx))
 		if err != nil {
 			return s.exit(vm.ReasonStartFailed, err.Error(), true)
 		}

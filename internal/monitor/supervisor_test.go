@@ -16,13 +16,14 @@ import (
 	"github.com/bangervm/banger/internal/monitorrpc"
 	"github.com/bangervm/banger/internal/vm"
 	"github.com/bangervm/banger/internal/vmm"
+	"github.com/bangervm/banger/internal/vmm/vmmtest"
 )
 
 // rig is a supervisor in a synctest bubble, with fakes around it.
 type rig struct {
 	*supervisor
 	t        *testing.T
-	machines []*fakeMachine
+	machines []*vmmtest.Machine
 	ports    *fakePorts
 	cancel   context.CancelFunc
 	exited   chan vm.Exit
@@ -35,8 +36,8 @@ func newRig(t *testing.T, ignores ...syscall.Signal) *rig {
 	status := monitorrpc.Status{Phase: monitorrpc.PhaseBooting}
 	r.supervisor = &supervisor{
 		spec: vm.Spec{StartID: "start", ReadyTimeoutMillis: readyLimit.Milliseconds(), Guest: vm.Guest{Hostname: "h", Reset: true}},
-		start: func(context.Context, vm.Spec) (Machine, error) {
-			m := newFakeMachine(ignores...)
+		start: func(context.Context) (vmm.Machine, error) {
+			m := vmmtest.NewMachine(ignores...)
 			r.machines = append(r.machines, m)
 			return m, nil
 		},
@@ -58,7 +59,7 @@ func (r *rig) run() *rig {
 	return r
 }
 
-func (r *rig) last() *fakeMachine { return r.machines[len(r.machines)-1] }
+func (r *rig) last() *vmmtest.Machine { return r.machines[len(r.machines)-1] }
 
 func (r *rig) now() monitorrpc.Status {
 	synctest.Wait()
@@ -140,7 +141,7 @@ func TestAPausedMachineIsNotLate(t *testing.T) {
 		if s := r.now(); s.Phase != monitorrpc.PhaseReady || s.Paused {
 			t.Fatalf("status is %+v", s)
 		}
-		r.last().end(vmm.Exit{Cause: vmm.GuestOff})
+		r.last().End(vmm.Exit{Cause: vmm.GuestOff})
 		r.wantExit(vm.ReasonPoweroff, false)
 	})
 }
@@ -158,7 +159,7 @@ func TestStopAsksTheAgentThenEndsHard(t *testing.T) {
 			t.Errorf("phase is %s", s.Phase)
 		}
 		r.wantExit(vm.ReasonForced, false)
-		pressed, signals := r.last().got()
+		pressed, signals := r.last().Got()
 		if pressed != 0 || !slices.Equal(signals, []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL}) {
 			t.Errorf("pressed %d, signals %v", pressed, signals)
 		}
@@ -172,10 +173,10 @@ func TestStopWithoutAgentPressesKeys(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRig(t).run()
 		r.askStop(20 * time.Second)
-		if pressed, _ := r.last().got(); pressed != 1 {
+		if pressed, _ := r.last().Got(); pressed != 1 {
 			t.Errorf("pressed %d times", pressed)
 		}
-		r.last().end(vmm.Exit{Cause: vmm.GuestReset}) // as some inits do on ctrl-alt-del
+		r.last().End(vmm.Exit{Cause: vmm.GuestReset}) // as some inits do on ctrl-alt-del
 		r.wantExit(vm.ReasonStopped, false)
 	})
 }
@@ -188,7 +189,7 @@ func TestStopTellsAnAgentThatComesLate(t *testing.T) {
 		if m := <-a.out; m.Shutdown == nil {
 			t.Errorf("the agent was told %+v", m)
 		}
-		r.last().end(vmm.Exit{Cause: vmm.GuestOff})
+		r.last().End(vmm.Exit{Cause: vmm.GuestOff})
 		r.wantExit(vm.ReasonStopped, false)
 	})
 }
@@ -221,7 +222,7 @@ func TestTheMonitorsOwnEndStopsTheGuest(t *testing.T) {
 		if m := <-a.out; m.Shutdown == nil {
 			t.Errorf("the agent was told %+v", m)
 		}
-		r.last().end(vmm.Exit{Cause: vmm.GuestOff})
+		r.last().End(vmm.Exit{Cause: vmm.GuestOff})
 		r.wantExit(vm.ReasonStopped, false)
 	})
 }
@@ -237,14 +238,14 @@ func TestResetsAreRebootsUntilThereAreTooMany(t *testing.T) {
 			}
 			r.say(a, agentrpc.GuestMessage{Ready: &agentrpc.Ready{}})
 			<-time.After(resetWindow/maxResets + time.Second)
-			r.last().end(vmm.Exit{Cause: vmm.GuestReset})
+			r.last().End(vmm.Exit{Cause: vmm.GuestReset})
 			if s := r.now(); s.Boots != i+2 || s.Phase != monitorrpc.PhaseBooting || s.AgentOK || !s.ReadyAt.IsZero() {
 				t.Fatalf("status is %+v", s)
 			}
 		}
 		for {
 			r.beReady()
-			r.last().end(vmm.Exit{Cause: vmm.GuestReset})
+			r.last().End(vmm.Exit{Cause: vmm.GuestReset})
 			synctest.Wait()
 			select {
 			case e := <-r.exited:
@@ -329,7 +330,7 @@ func TestAgentComesBack(t *testing.T) {
 		if s := r.now(); s.Phase != monitorrpc.PhaseReady || !s.AgentOK {
 			t.Errorf("status is %+v", s)
 		}
-		r.last().end(vmm.Exit{Cause: vmm.GuestOff})
+		r.last().End(vmm.Exit{Cause: vmm.GuestOff})
 		r.wantExit(vm.ReasonPoweroff, false)
 	})
 }
@@ -352,7 +353,7 @@ func TestIOErrorIsAWarningUntilResumed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRig(t).run()
 		r.beReady()
-		r.last().events <- vmm.Event{Kind: vmm.IOError, Reason: "the host's disk is full"}
+		r.last().FailIO("the host's disk is full")
 		if err := r.pauseNow(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -365,7 +366,7 @@ func TestIOErrorIsAWarningUntilResumed(t *testing.T) {
 		if s := r.now(); s.Warning != "" || s.Paused {
 			t.Errorf("status is %+v", s)
 		}
-		r.last().end(vmm.Exit{Cause: vmm.GuestOff})
+		r.last().End(vmm.Exit{Cause: vmm.GuestOff})
 		r.wantExit(vm.ReasonPoweroff, false)
 		if err := r.pauseNow(t.Context()); !errors.Is(err, errEnded) {
 			t.Errorf("pause after the end gave %v", err)

@@ -27,11 +27,11 @@ func TestCreateGivesTheMachineWhatImageKernelAndUserSay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v.State != vm.Running || v.Provisional || v.Driver != vm.DriverQEMUTCG || v.StartedAt.IsZero() {
+	if v.State != vm.Running || v.Provisional || v.Driver != "qemu-tcg" || v.StartedAt.IsZero() {
 		t.Errorf("VM = %+v", v)
 	}
 	want := vm.Spec{
-		Format: vm.SpecFormat, VMID: v.ID, Name: "web", StartID: v.StartID, Driver: vm.DriverQEMUTCG,
+		Format: vm.SpecFormat, VMID: v.ID, Name: "web", StartID: v.StartID, Driver: "qemu-tcg",
 		VMM: "/usr/bin/qemu-system-x86_64", VCPU: 3, MemoryBytes: 513 * mib,
 		Kernel: "/vmlinux", Initramfs: "/initramfs/debian-12", ReadyTimeoutMillis: 180_000,
 		Disks: []vm.Disk{

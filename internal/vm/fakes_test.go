@@ -308,7 +308,7 @@ func (h *fakeHost) Facts(ctx context.Context) (vm.HostFacts, error) {
 }
 
 func (h *fakeHost) Driver(ctx context.Context) (vm.Driver, error) {
-	return vm.Driver{Name: vm.DriverQEMUTCG, VMM: "/usr/bin/qemu-system-x86_64"}, h.points.pass(ctx, "driver")
+	return vm.Driver{Name: "qemu-tcg", VMM: "/usr/bin/qemu-system-x86_64"}, h.points.pass(ctx, "driver")
 }
 
 // fakeHostPorts has no port but those that are taken.

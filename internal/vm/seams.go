@@ -196,7 +196,7 @@ type HostFacts struct {
 
 // Driver is what runs a machine.
 type Driver struct {
-	Name string // DriverQEMUTCG, …
+	Name string
 	VMM  string // the executable
 }
 

@@ -17,7 +17,7 @@ type Spec struct {
 	Name    string `json:"name"`
 	StartID string `json:"start_id"` // new for each start
 
-	Driver      string `json:"driver"` // DriverQEMUTCG, …
+	Driver      string `json:"driver"` // its name
 	VMM         string `json:"vmm"`    // the VMM's executable
 	VCPU        int    `json:"vcpu"`
 	MemoryBytes int64  `json:"memory_bytes"`
@@ -42,12 +42,6 @@ type Spec struct {
 	// ReadyTimeoutMillis bounds the time from the VMM's start to the guest's Ready.
 	ReadyTimeoutMillis int64 `json:"ready_timeout_millis"`
 }
-
-// The drivers.
-const (
-	DriverQEMUTCG = "qemu-tcg"
-	DriverQEMUKVM = "qemu-kvm"
-)
 
 // Disk is one virtio-blk device, found in the guest by its serial.
 type Disk struct {

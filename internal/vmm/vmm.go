@@ -1,5 +1,5 @@
-// Package vmm is the vocabulary of virtual machine monitors: what any driver
-// tells of the one process that runs a machine.
+// Package vmm is the seam of virtual machine monitors: what a driver is, what a
+// machine is, and how a host looks to drivers. Each driver has a package below it.
 package vmm
 
 import "fmt"

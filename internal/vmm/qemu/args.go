@@ -3,10 +3,9 @@ package qemu
 import (
 	"encoding/json"
 	"fmt"
-	"runtime"
 	"strings"
 
-	"github.com/bangervm/banger/internal/vm"
+	"github.com/bangervm/banger/internal/vmm"
 )
 
 // AgentPortName is the virtio-serial port that the guest's agent opens.
@@ -21,8 +20,8 @@ const (
 )
 
 // fdDisks is the descriptor of the first disk.
-func fdDisks(spec vm.Spec) int {
-	if spec.Network != nil {
+func fdDisks(spec vmm.Spec) int {
+	if spec.NIC != nil {
 		return fdNIC + 1
 	}
 	return fdNIC
@@ -30,8 +29,7 @@ func fdDisks(spec vm.Spec) int {
 
 // arguments returns QEMU's command line, without the program's name. tscKHz is
 // the rate of the time-stamp counter, 0 where the guest need not be told.
-func arguments(spec vm.Spec, arch string, tscKHz int64) ([]string, error) {
-	kvm := spec.Driver == vm.DriverQEMUKVM
+func arguments(spec vmm.Spec, kvm bool, arch string, tscKHz int64) ([]string, error) {
 	args := []string{
 		"-name", spec.Name,
 		"-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
@@ -43,7 +41,7 @@ func arguments(spec vm.Spec, arch string, tscKHz int64) ([]string, error) {
 		"-global", "virtio-mmio.force-legacy=false",
 		"-chardev", fmt.Sprintf("socket,id=qmp,fd=%d", fdQMP), "-mon", "chardev=qmp,mode=control",
 		"-chardev", fmt.Sprintf("socket,id=console,fd=%d", fdConsole), "-serial", "chardev:console",
-		"-kernel", spec.Kernel, "-initrd", spec.Initramfs, "-append", commandLine(spec, arch, tscKHz),
+		"-kernel", spec.Kernel, "-initrd", spec.Initramfs, "-append", commandLine(spec, kvm, arch, tscKHz),
 		"-object", "rng-builtin,id=rng", "-device", "virtio-rng-device,rng=rng",
 		"-device", "virtio-serial-device",
 		"-chardev", fmt.Sprintf("socket,id=agent,fd=%d,server=on,wait=off", fdAgent),
@@ -65,8 +63,8 @@ func arguments(spec vm.Spec, arch string, tscKHz int64) ([]string, error) {
 		}
 		args = append(args, more...)
 	}
-	if spec.Network != nil {
-		more, err := nicArguments(*spec.Network)
+	if spec.NIC != nil {
+		more, err := nicArguments(*spec.NIC)
 		if err != nil {
 			return nil, err
 		}
@@ -86,7 +84,7 @@ func machineType(arch string) string {
 
 // commandLine is the kernel's. A reset after a panic or a reboot ends QEMU,
 // which says which it was.
-func commandLine(spec vm.Spec, arch string, tscKHz int64) string {
+func commandLine(spec vmm.Spec, kvm bool, arch string, tscKHz int64) string {
 	line := []string{"console=ttyS0"}
 	if arch == "arm64" {
 		line = []string{"console=ttyAMA0"}
@@ -100,7 +98,7 @@ func commandLine(spec vm.Spec, arch string, tscKHz int64) string {
 		// i8042.nopnp: only ACPI tells the keyboard's interrupt.
 		line = append(line, "pci=off", "i8042.noaux", "i8042.nomux", "i8042.dumbkbd")
 	}
-	if spec.Driver != vm.DriverQEMUKVM {
+	if !kvm {
 		line = append(line, "mitigations=off") // an emulated CPU does not speculate
 	}
 	if tscKHz > 0 {
@@ -128,16 +126,16 @@ type blockdev struct {
 // diskArguments makes one virtio-blk device. A disk that fails or a full host
 // stops the machine, and resuming it tries again; the guest sees no error. QEMU
 // gets the disk as an open descriptor, and needs no path.
-func diskArguments(disk vm.Disk, fd int) ([]string, error) {
+func diskArguments(disk vmm.Disk, fd int) ([]string, error) {
 	node, err := json.Marshal(blockdev{
-		Driver: "raw", NodeName: disk.Serial, ReadOnly: disk.ReadOnly, Discard: "unmap",
+		Driver: "raw", NodeName: disk.Name, ReadOnly: disk.ReadOnly, Discard: "unmap",
 		File: &blockdev{Driver: "file", Filename: fmt.Sprintf("/dev/fdset/%d", fd), ReadOnly: disk.ReadOnly, Discard: "unmap"},
 	})
 	if err != nil {
 		return nil, err
 	}
 	device, err := json.Marshal(map[string]any{
-		"driver": "virtio-blk-device", "id": "disk-" + disk.Serial, "drive": disk.Serial, "serial": disk.Serial,
+		"driver": "virtio-blk-device", "id": "disk-" + disk.Name, "drive": disk.Name, "serial": disk.Name,
 		"werror": "stop", "rerror": "stop",
 	})
 	if err != nil {
@@ -150,7 +148,7 @@ func diskArguments(disk vm.Disk, fd int) ([]string, error) {
 // behind its length in four bytes, big-endian. No virtio-net header goes with a
 // frame, so QEMU offers the guest no checksum or segmentation offload; a large
 // MTU does more than they would.
-func nicArguments(n vm.Network) ([]string, error) {
+func nicArguments(n vmm.NIC) ([]string, error) {
 	device, err := json.Marshal(map[string]any{
 		"driver": "virtio-net-device", "id": "nic", "netdev": "net", "mac": n.MAC, "host_mtu": n.MTU,
 	})
@@ -161,9 +159,4 @@ func nicArguments(n vm.Network) ([]string, error) {
 		"-netdev", fmt.Sprintf("stream,id=net,server=off,addr.type=fd,addr.str=%d", fdNIC),
 		"-device", string(device),
 	}, nil
-}
-
-// needsTSCRate reports whether a guest must be told the counter's rate.
-func needsTSCRate(spec vm.Spec) bool {
-	return haveTSC && runtime.GOARCH == "amd64" && spec.Driver != vm.DriverQEMUKVM
 }

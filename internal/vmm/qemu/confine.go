@@ -7,7 +7,7 @@ import (
 	"os"
 
 	"github.com/bangervm/banger/internal/confine"
-	"github.com/bangervm/banger/internal/vm"
+	"github.com/bangervm/banger/internal/vmm"
 )
 
 const (
@@ -20,15 +20,15 @@ const (
 )
 
 // plan is what QEMU needs of the host. All else it inherits as open descriptors.
-func plan(spec vm.Spec, disks []*os.File) (confine.Plan, error) {
+func (d *Driver) plan(spec vmm.Spec, disks []*os.File) (confine.Plan, error) {
 	p := confine.Plan{
-		Read:    append(confine.ProgramFiles(spec.VMM), spec.Kernel, spec.Initramfs),
+		Read:    append(confine.ProgramFiles(spec.Program), spec.Kernel, spec.Initramfs),
 		Devices: []string{"/dev/null", "/dev/zero", "/dev/random", "/dev/urandom"},
 		Files:   maxFiles, Processes: int64(spec.VCPU) + maxThreads, FileBytes: leastFile,
 		NoSockets: true, Env: []string{"PATH=/usr/bin:/bin"},
 	}
-	if spec.Driver == vm.DriverQEMUKVM {
-		p.Devices = append(p.Devices, "/dev/kvm")
+	if d.kvm {
+		p.Devices = append(p.Devices, vmm.KVMDevice)
 	}
 	for i, disk := range disks {
 		if spec.Disks[i].ReadOnly {
@@ -48,7 +48,7 @@ func plan(spec vm.Spec, disks []*os.File) (confine.Plan, error) {
 }
 
 // openDisks opens the disks in their order. The caller closes them.
-func openDisks(disks []vm.Disk) ([]*os.File, error) {
+func openDisks(disks []vmm.Disk) ([]*os.File, error) {
 	var files []*os.File
 	for _, disk := range disks {
 		flag := os.O_RDWR
@@ -57,7 +57,7 @@ func openDisks(disks []vm.Disk) ([]*os.File, error) {
 		}
 		f, err := os.OpenFile(disk.Path, flag, 0)
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("open the disk %s: %w", disk.Serial, err), closeFiles(files))
+			return nil, errors.Join(fmt.Errorf("open the disk %s: %w", disk.Name, err), closeFiles(files))
 		}
 		files = append(files, f)
 	}

@@ -6,45 +6,26 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/bangervm/banger/internal/fault"
-	"github.com/bangervm/banger/internal/vm"
 	"github.com/bangervm/banger/internal/vmm"
 )
-
-// Driver starts machines on QEMU, one at a time.
-type Driver struct {
-	// Run is the VM's run directory: vsock.sock appears there while a machine lives.
-	Run string
-	// Console takes what the guest's serial console says, as it comes.
-	Console io.Writer
-	// TSC may be nil where no guest needs the rate; else it is best begun early.
-	TSC *TSCClock
-	// NIC is given our end of the frames' stream each time a machine with a network
-	// starts, before the guest runs, and owns it: each Ethernet frame is behind its
-	// length in four bytes, big-endian. It returns at once. Nil: nothing is behind
-	// the NIC. A machine that does not start or ends closes the other end; a paused
-	// one reads nothing.
-	NIC func(net.Conn)
-	// Confine starts `bangerd confine`, by which QEMU gives up what it does not need.
-	// Empty: it gives up nothing.
-	Confine []string
-	Log     *slog.Logger
-}
 
 // startLimit bounds the time from starting QEMU to its answering.
 const startLimit = 30 * time.Second
 
-// Machine is one run of QEMU. It is safe for concurrent use.
+// agentSocket is where QEMU has the agent's port, in the run directory.
+const agentSocket = "agent.sock"
+
+// Machine implements vmm.Machine: one run of QEMU.
 type Machine struct {
+	site    vmm.Site
 	process *process
 	qmp     *qmp
 	vsock   *hybridVsock
@@ -55,59 +36,35 @@ type Machine struct {
 	shutdown shutdownData
 }
 
-// Start starts QEMU with this spec and returns when it answers, while the
-// guest boots. ctx bounds the start only. The machine ends by the guest, by
-// Signal, or with this process; its Events must be drained.
-func (d *Driver) Start(ctx context.Context, spec vm.Spec) (*Machine, error) {
-	var khz int64
-	if needsTSCRate(spec) {
-		var err error
-		if khz, err = d.TSC.KHz(ctx); err != nil {
-			return nil, fmt.Errorf("measure the CPU's time-stamp counter: %w", err)
-		}
-	}
-	args, err := arguments(spec, runtime.GOARCH, khz)
-	if err != nil {
-		return nil, err
-	}
-	m := &Machine{events: make(chan vmm.Event, 16)}
-	ctx, cancel := context.WithTimeout(ctx, startLimit)
-	defer cancel()
-	if err := m.launch(ctx, d, spec, args); err != nil {
-		return nil, err
-	}
-	go m.watch()
-	return m, nil
-}
-
-func (m *Machine) launch(ctx context.Context, d *Driver, spec vm.Spec, args []string) error {
+func (m *Machine) launch(ctx context.Context, d *Driver, spec vmm.Spec, args []string) error {
+	site := m.site
 	disks, err := openDisks(spec.Disks)
 	if err != nil {
 		return fault.Wrap(fault.Unavailable, err, "QEMU did not start")
 	}
 	defer func() { _ = closeFiles(disks) }()
-	ends, err := openEnds(filepath.Join(d.Run, "agent.sock"), spec.Network != nil)
+	ends, err := openEnds(filepath.Join(site.Dir, agentSocket), spec.NIC != nil)
 	if err != nil {
 		return err
 	}
 	defer ends.closeTheirs()
 	if ends.nic != nil {
-		d.attach(ends.nic)
+		attach(site, ends.nic)
 	}
-	m.process, err = d.startConfined(spec, args, ends.theirs, disks)
+	m.process, err = d.startConfined(spec, site, args, ends.theirs, disks)
 	if err != nil {
 		ends.closeOurs()
 		return fault.Wrap(fault.Unavailable, err, "QEMU did not start")
 	}
 	ends.closeTheirs()
 	m.console.Go(func() {
-		_, err := io.Copy(d.Console, ends.console)
+		_, err := io.Copy(site.Console, ends.console)
 		_ = ends.console.Close()
 		if err != nil && !errors.Is(err, syscall.ECONNRESET) {
-			d.Log.Warn("the console's log ends early", "err", err)
+			site.Log.Warn("the console's log ends early", "err", err)
 		}
 	})
-	m.vsock, err = serveVsock(ctx, filepath.Join(d.Run, "vsock.sock"), ends.dialAgent, d.Log)
+	m.vsock, err = serveVsock(ctx, filepath.Join(site.Dir, vmm.VsockSocket), ends.dialAgent, site.Log)
 	if err == nil {
 		m.qmp, err = openQMP(ctx, ends.qmp, m.onEvent)
 	} else {
@@ -120,12 +77,12 @@ func (m *Machine) launch(ctx context.Context, d *Driver, spec vm.Spec, args []st
 }
 
 // attach hands over our end of the NIC.
-func (d *Driver) attach(conn net.Conn) {
-	if d.NIC == nil {
+func attach(site vmm.Site, conn net.Conn) {
+	if site.NIC == nil {
 		_ = conn.Close()
 		return
 	}
-	d.NIC(conn)
+	site.NIC(conn)
 }
 
 // abandon ends a QEMU that did not come up, and says why.
@@ -158,6 +115,15 @@ func (m *Machine) release() {
 		m.vsock.close()
 	}
 	m.console.Wait()
+	m.removeSockets()
+}
+
+func (m *Machine) removeSockets() {
+	for _, name := range []string{agentSocket, vmm.VsockSocket} {
+		if err := os.Remove(filepath.Join(m.site.Dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			m.site.Log.Warn("remove a socket", "err", err)
+		}
+	}
 }
 
 // watch reports the end of QEMU.
@@ -175,25 +141,25 @@ func (m *Machine) watch() {
 	close(m.events)
 }
 
-// PID is QEMU's process id.
+// PID implements vmm.Machine.
 func (m *Machine) PID() int { return m.process.cmd.Process.Pid }
 
-// Confinement is what holds of QEMU, as words for people.
+// Confinement implements vmm.Machine.
 func (m *Machine) Confinement() string { return m.process.confinement.String() }
 
-// Events are what happens to the machine, in order; the last one is Exited,
-// after which the channel is closed, the process reaped and its sockets gone.
+// DiskSerial implements vmm.Machine.
+func (m *Machine) DiskSerial(name string) string { return name }
+
+// Events implements vmm.Machine.
 func (m *Machine) Events() <-chan vmm.Event { return m.events }
 
-// Pause stops the virtual CPUs; it returns when they stand. Pausing twice is
-// no error.
+// Pause implements vmm.Machine.
 func (m *Machine) Pause(ctx context.Context) error { return m.command(ctx, "stop", nil) }
 
-// Resume lets the virtual CPUs run, and tries again what stopped the machine
-// by an I/O error.
+// Resume implements vmm.Machine.
 func (m *Machine) Resume(ctx context.Context) error { return m.command(ctx, "cont", nil) }
 
-// Press presses ctrl-alt-del in the guest.
+// Press implements vmm.Machine.
 func (m *Machine) Press(ctx context.Context) error {
 	type key struct {
 		Type string `json:"type"`
@@ -204,8 +170,7 @@ func (m *Machine) Press(ctx context.Context) error {
 	})
 }
 
-// Signal sends a signal to the QEMU process. SIGTERM has it flush its disks
-// and end. A process that has ended is no error.
+// Signal implements vmm.Machine: at SIGTERM QEMU flushes its disks and ends.
 func (m *Machine) Signal(sig os.Signal) error { return m.process.signal(sig) }
 
 func (m *Machine) command(ctx context.Context, name string, args any) error {

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/bangervm/banger/internal/confine"
-	"github.com/bangervm/banger/internal/vm"
+	"github.com/bangervm/banger/internal/vmm"
 )
 
 // maxSaid bounds what is kept of the last that QEMU said on stderr, in bytes.
@@ -36,25 +36,25 @@ const reportLimit = 20 * time.Second
 
 // startConfined starts QEMU with as little of the host as it needs, in
 // namespaces where this host gives them.
-func (d *Driver) startConfined(spec vm.Spec, args []string, ends, disks []*os.File) (*process, error) {
+func (d *Driver) startConfined(spec vmm.Spec, site vmm.Site, args []string, ends, disks []*os.File) (*process, error) {
 	files := append(slices.Clone(ends), disks...)
-	if len(d.Confine) == 0 {
-		return startProcess(spec.VMM, args, d.Run, files, &syscall.SysProcAttr{})
+	if len(site.Confine) == 0 {
+		return startProcess(spec.Program, args, site.Dir, files, &syscall.SysProcAttr{})
 	}
-	plan, err := plan(spec, disks)
+	plan, err := d.plan(spec, disks)
 	if err != nil {
 		return nil, err
 	}
 	plan.Namespaces, plan.ReportFD = true, 3+len(files)
-	p, err := d.startPlan(plan, spec.VMM, args, files)
+	p, err := startPlan(plan, site, spec.Program, args, files)
 	if err != nil && confine.NoNamespaces(err) {
 		plan.Namespaces = false
-		p, err = d.startPlan(plan, spec.VMM, args, files)
+		p, err = startPlan(plan, site, spec.Program, args, files)
 	}
 	return p, err
 }
 
-func (d *Driver) startPlan(plan confine.Plan, program string, args []string, files []*os.File) (*process, error) {
+func startPlan(plan confine.Plan, site vmm.Site, program string, args []string, files []*os.File) (*process, error) {
 	args, err := plan.Arguments(program, args)
 	if err != nil {
 		return nil, err
@@ -68,7 +68,7 @@ func (d *Driver) startPlan(plan confine.Plan, program string, args []string, fil
 	if plan.Namespaces {
 		confine.Namespaces(attr, os.Getuid())
 	}
-	p, err := startProcess(d.Confine[0], append(slices.Clone(d.Confine[1:]), args...), d.Run, append(slices.Clone(files), told), attr)
+	p, err := startProcess(site.Confine[0], append(slices.Clone(site.Confine[1:]), args...), site.Dir, append(slices.Clone(files), told), attr)
 	_ = told.Close()
 	if err != nil {
 		return nil, err

@@ -9,7 +9,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -19,92 +18,19 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/seriallink"
 	"github.com/bangervm/banger/internal/statedir"
-	"github.com/bangervm/banger/internal/vm"
 	"github.com/bangervm/banger/internal/vmm"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestParseVersion(t *testing.T) {
-	for in, want := range map[string]string{
-		"QEMU emulator version 7.2.22 (Debian 1:7.2)\nCopyright": "7.2.22",
-		"QEMU emulator version 10.0.2\n":                         "10.0.2",
-		"qemu 7":                                                 "", "": "",
-	} {
-		if got, err := parseVersion(in); got != want || (err == nil) != (want != "") {
-			t.Errorf("parseVersion(%q) = %q, %v", in, got, err)
-		}
-	}
-}
-
-func TestFindRefusesWhatIsNoProgram(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "qemu")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range []string{file, filepath.Dir(file), file + "-missing"} {
-		if _, err := Find(path); fault.CodeOf(err) != fault.Unavailable || fault.HintOf(err).String() == "" {
-			t.Errorf("Find(%s) gave %v", path, err)
-		}
-	}
-}
-
-func TestProbe(t *testing.T) {
-	script := filepath.Join(t.TempDir(), "qemu")
-	write := func(body string) {
-		if err := os.WriteFile(script, []byte("#!/bin/sh\n"+body), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write("echo QEMU emulator version 9.1.2")
-	if got, err := Probe(t.Context(), script); err != nil || got != (Binary{script, "9.1.2"}) {
-		t.Errorf("Probe = %+v, %v", got, err)
-	}
-	for _, body := range []string{"exit 3", "echo I am something else"} {
-		write(body)
-		if _, err := Probe(t.Context(), script); fault.CodeOf(err) != fault.Unavailable {
-			t.Errorf("%q: %v", body, err)
-		}
-	}
-}
-
-func TestKVMNeedsTheDeviceAndTheCPU(t *testing.T) {
-	dir := t.TempDir()
-	write := func(name, text string) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	device := write("kvm", "")
-	for _, tt := range []struct {
-		device, cpuinfo, arch string
-		code                  fault.Code // empty: usable
-	}{
-		{device, "processor: 0\nflags\t\t: fpu vmx sse\n", "amd64", ""},
-		{device, "flags\t\t: fpu svm\n", "amd64", ""},
-		{device, "flags\t\t: fpu svmx\nbugs : vmx\n", "amd64", fault.Unavailable},
-		{device, "vmx flags\t: none\n", "amd64", fault.Unavailable},
-		{device, "Features : fp\n", "arm64", ""},
-		{device + "-missing", "flags : vmx\n", "amd64", fault.Unavailable},
-	} {
-		err := kvmUsable(tt.device, write("cpuinfo", tt.cpuinfo), tt.arch)
-		if (err == nil) != (tt.code == "") || err != nil && (fault.CodeOf(err) != tt.code || fault.HintOf(err).String() == "") {
-			t.Errorf("%+v: %v", tt, err)
-		}
-	}
-}
-
-func testSpec() vm.Spec {
-	return vm.Spec{
-		Name: "n", Driver: vm.DriverQEMUTCG, VCPU: 2, MemoryBytes: 512 << 20, Kernel: "/k,1", Initramfs: "/i", CmdlineExtra: "extra=1",
-		Disks: []vm.Disk{
-			{Serial: vm.SerialImage, Path: "/a,b=\"c\"", ReadOnly: true},
-			{Serial: vm.SerialVM, Path: "/vm/disk.ext4"},
+func testSpec() vmm.Spec {
+	return vmm.Spec{
+		Name: "n", VCPU: 2, MemoryBytes: 512 << 20, Kernel: "/k,1", Initramfs: "/i", CmdlineExtra: "extra=1",
+		Disks: []vmm.Disk{
+			{Name: "image", Path: "/a,b=\"c\"", ReadOnly: true},
+			{Name: "vm", Path: "/vm/disk.ext4"},
 		},
 	}
 }
@@ -121,7 +47,7 @@ func flag(args []string, name string) []string {
 }
 
 func TestArguments(t *testing.T) {
-	args, err := arguments(testSpec(), "amd64", 2596144)
+	args, err := arguments(testSpec(), false, "amd64", 2596144)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,9 +83,7 @@ func TestArguments(t *testing.T) {
 }
 
 func TestArgumentsOfKVM(t *testing.T) {
-	spec := testSpec()
-	spec.Driver = vm.DriverQEMUKVM
-	args, err := arguments(spec, "amd64", 0)
+	args, err := arguments(testSpec(), true, "amd64", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,13 +99,13 @@ func TestArgumentsOfKVM(t *testing.T) {
 func TestArgumentsOfTheNIC(t *testing.T) {
 	spec := testSpec()
 	for _, arch := range []string{"amd64", "arm64"} {
-		spec.Network = nil
-		args, err := arguments(spec, arch, 0)
+		spec.NIC = nil
+		args, err := arguments(spec, false, arch, 0)
 		if err != nil || len(flag(args, "-netdev")) != 0 || strings.Contains(strings.Join(args, " "), "virtio-net") {
 			t.Errorf("%s: without a network: %v, %v", arch, args, err)
 		}
-		spec.Network = &vm.Network{MAC: "52:54:00:00:01:02", MTU: 65520}
-		args, err = arguments(spec, arch, 0)
+		spec.NIC = &vmm.NIC{MAC: "52:54:00:00:01:02", MTU: 65520}
+		args, err = arguments(spec, false, arch, 0)
 		if err != nil || !slices.Equal(flag(args, "-netdev"), []string{"stream,id=net,server=off,addr.type=fd,addr.str=6"}) {
 			t.Errorf("%s: -netdev %v, %v", arch, flag(args, "-netdev"), err)
 		}

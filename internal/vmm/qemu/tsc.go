@@ -28,30 +28,26 @@ type tscMark struct {
 	slack int64
 }
 
-// TSCClock measures the rate of the host's time-stamp counter against
+// tscClock measures the rate of the host's time-stamp counter against
 // CLOCK_MONOTONIC_RAW, from its making on: the earlier it is made, the less
 // there is to wait for. The zero value is not usable.
-type TSCClock struct {
+type tscClock struct {
 	start tscMark
 	mark  func() (tscMark, error)
 }
 
-// NewTSCClock begins a measurement.
-func NewTSCClock() (*TSCClock, error) {
-	return newTSCClock(markTSC)
-}
-
-func newTSCClock(mark func() (tscMark, error)) (*TSCClock, error) {
+// newTSCClock begins a measurement.
+func newTSCClock(mark func() (tscMark, error)) (*tscClock, error) {
 	start, err := mark()
 	if err != nil {
 		return nil, err
 	}
-	return &TSCClock{start: start, mark: mark}, nil
+	return &tscClock{start: start, mark: mark}, nil
 }
 
-// KHz returns the rate in kHz, true to 1 in 10,000 or better. It returns at once
+// kHz returns the rate in kHz, true to 1 in 10,000 or better. It returns at once
 // when the measurement is old enough for that, which takes about 7 ms.
-func (c *TSCClock) KHz(ctx context.Context) (int64, error) {
+func (c *tscClock) kHz(ctx context.Context) (int64, error) {
 	for {
 		now, err := c.mark()
 		if err != nil {

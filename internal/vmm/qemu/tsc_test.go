@@ -12,12 +12,12 @@ func TestTSCRateIsRepeatable(t *testing.T) {
 		t.Skip("no time-stamp counter on this architecture")
 	}
 	measure := func() float64 {
-		c, err := NewTSCClock()
+		c, err := newTSCClock(markTSC)
 		if err != nil {
 			t.Fatal(err)
 		}
 		start := time.Now()
-		khz, err := c.KHz(t.Context())
+		khz, err := c.kHz(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -43,9 +43,9 @@ func TestTSCRateWaitsForPrecision(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	khz, err := c.KHz(t.Context())
+	khz, err := c.kHz(t.Context())
 	if err != nil || khz != 2_000_000 {
-		t.Errorf("KHz = %d, %v; want 2000000", khz, err)
+		t.Errorf("kHz = %d, %v; want 2000000", khz, err)
 	}
 	if marks != 2 {
 		t.Errorf("%d readings; want 2, since the second came late enough", marks)
@@ -59,8 +59,8 @@ func TestTSCRateEndsWithContext(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := c.KHz(ctx); err == nil {
-		t.Error("KHz of a standing clock gave no error")
+	if _, err := c.kHz(ctx); err == nil {
+		t.Error("kHz of a standing clock gave no error")
 	}
 }
 

@@ -1,0 +1,110 @@
+package vmm
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+)
+
+// Driver runs machines on one VMM in one way. It is safe for concurrent use.
+type Driver interface {
+	// Name is the driver's name in config.toml, in spec.json and in what users see.
+	Name() string
+	// Look says whether the driver can run machines on this host. program is the
+	// configured path or name of its VMM; empty: the driver finds it. It only reads,
+	// and ends soon after ctx.
+	Look(ctx context.Context, host *Host, program string) Finding
+	// Boots returns nil if machines of the driver can boot this kernel. Otherwise
+	// the fault is Invalid and says what the kernel lacks.
+	Boots(k Kernel) error
+	// Start starts a machine and returns when its VMM answers, while the guest
+	// boots. ctx bounds the start only. The machine lives until the guest, a signal
+	// or the end of this process ends it. After an error nothing is left of it.
+	Start(ctx context.Context, spec Spec, site Site) (Machine, error)
+}
+
+// Kernel is what decides whether a VMM can boot a kernel.
+type Kernel struct {
+	Name         string
+	Architecture string // as in GOARCH; empty: not known
+	PVH          bool   // an amd64 vmlinux has the PVH entry point
+}
+
+// Spec is one machine. Paths are absolute.
+type Spec struct {
+	Name        string
+	Program     string // the VMM's executable
+	VCPU        int
+	MemoryBytes int64
+	Kernel      string // uncompressed ELF vmlinux
+	Initramfs   string // uncompressed newc cpio
+	// CmdlineExtra is appended to the driver's own kernel command line.
+	CmdlineExtra string
+	Disks        []Disk
+	NIC          *NIC // nil: none
+}
+
+// Disk is one virtio-blk device.
+type Disk struct {
+	Name     string // unique in the machine; see Machine.DiskSerial
+	Path     string
+	ReadOnly bool
+}
+
+// NIC is a virtio-net device.
+type NIC struct {
+	MAC string
+	MTU int
+}
+
+// Site is the place of a VM's machines, and what surrounds them.
+type Site struct {
+	// Dir is the run directory. While a machine lives, VsockSocket is there.
+	Dir string
+	// Console takes what the guest's serial console says, as it comes.
+	Console io.Writer
+	// NIC is given our end of the frames' stream each time a machine with a network
+	// starts, before the guest runs, and owns it: each Ethernet frame is behind its
+	// length in four bytes, big-endian. It returns at once. Nil: nothing is behind
+	// the NIC. A machine that does not start or ends closes the other end; a paused
+	// one reads nothing.
+	NIC func(net.Conn)
+	// Confine starts `bangerd confine`, by which a VMM gives up what it does not need.
+	// Empty: it gives up nothing.
+	Confine []string
+	Log     *slog.Logger
+}
+
+// VsockSocket is the socket of the agent channel in the run directory, by
+// Firecracker's hybrid vsock contract: a host's connection sends "CONNECT PORT\n"
+// and reads "OK N\n"; the guest's connections to port P of the host go to the
+// socket VsockSocket_P.
+const VsockSocket = "vsock.sock"
+
+// Machine is one run of a VMM. Its methods are safe for concurrent use and
+// harmless once it has ended.
+type Machine interface {
+	// PID is the VMM's process id.
+	PID() int
+	// Confinement says what the VMM gave up of the host, as words for people.
+	Confinement() string
+	// DiskSerial is the serial by which the guest finds the disk of this name.
+	DiskSerial(name string) string
+	// Events are what happens to the machine, in order. The last one is
+	// Exited, then the channel is closed, the process is reaped and its sockets are
+	// gone; the receiver drains it. An event that a method causes is in the channel
+	// before that method returns.
+	Events() <-chan Event
+	// Pause and Resume stop the virtual CPUs and let them run. Doing what is
+	// done already is no error. Resume tries again what stopped the machine by an
+	// IOError.
+	Pause(ctx context.Context) error
+	Resume(ctx context.Context) error
+	// Press presses ctrl-alt-del in the guest.
+	Press(ctx context.Context) error
+	// Signal sends a signal to the VMM process. SIGTERM ends it in order. A process
+	// that has ended is no error.
+	Signal(sig os.Signal) error
+}

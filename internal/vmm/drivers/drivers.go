@@ -1,0 +1,103 @@
+// Package drivers is the one list of the drivers of this build, and the choice
+// between them.
+package drivers
+
+import (
+	"context"
+	"strings"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/vmm"
+	"github.com/bangervm/banger/internal/vmm/qemu"
+)
+
+// Auto stands for the first driver that can run machines on the host.
+const Auto = "auto"
+
+// Config is what the configuration says of drivers.
+type Config struct {
+	Driver string // a driver's name, or Auto
+	QEMU   string // path or name of QEMU; empty: found
+}
+
+// entry is a driver, and the configured path or name of its VMM.
+type entry struct {
+	vmm.Driver
+	program string
+}
+
+// all are the drivers in the order in which Auto tries them: hardware before
+// software.
+func all(cfg Config) []entry {
+	return []entry{
+		{qemu.KVM(), cfg.QEMU},
+		{qemu.TCG(), cfg.QEMU},
+	}
+}
+
+// Names are the names of all drivers, in the order in which Auto tries them.
+func Names() []string {
+	var names []string
+	for _, d := range all(Config{}) {
+		names = append(names, d.Name())
+	}
+	return names
+}
+
+// Named returns a driver. A name that this build does not know is Invalid.
+func Named(name string) (vmm.Driver, error) {
+	for _, d := range all(Config{}) {
+		if d.Name() == name {
+			return d.Driver, nil
+		}
+	}
+	return nil, unknown(name)
+}
+
+func unknown(name string) error {
+	return fault.New(fault.Invalid, "this build has no driver %q", name).
+		WithHint("set driver to %s or %s", Auto, strings.Join(Names(), " or "))
+}
+
+// Look says what each driver finds of the host, in the order in which Auto tries
+// them.
+func Look(ctx context.Context, host *vmm.Host, cfg Config) []vmm.Finding {
+	var findings []vmm.Finding
+	for _, d := range all(cfg) {
+		findings = append(findings, d.Look(ctx, host, d.program))
+	}
+	return findings
+}
+
+// Choose returns the finding of the driver that machines run on: the named one, or
+// for Auto the first that can run them. When there is none the fault is Unavailable
+// and the finding is the one to blame: the named driver's, or for Auto the last
+// one's, which asks least of the host. A name without a finding is Invalid.
+func Choose(findings []vmm.Finding, name string) (vmm.Finding, error) {
+	var last vmm.Finding
+	for _, f := range findings {
+		if name == f.Driver {
+			return f, named(f, findings)
+		}
+		if last = f; name == Auto && f.Err() == nil {
+			return f, nil
+		}
+	}
+	if name == Auto {
+		return last, last.Err()
+	}
+	return vmm.Finding{}, unknown(name)
+}
+
+// named is why the driver that the user named cannot be used.
+func named(f vmm.Finding, others []vmm.Finding) error {
+	cause, bad := f.Cause()
+	if !bad {
+		return nil
+	}
+	remedy := cause.Remedy
+	if _, err := Choose(others, Auto); err == nil {
+		remedy += `, or set driver = "` + Auto + `"`
+	}
+	return fault.New(fault.Unavailable, "the configured driver %s cannot be used: %s", f.Driver, cause.Reason).WithHint("%s", remedy)
+}

@@ -1,0 +1,78 @@
+package drivers
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/vmm"
+)
+
+func TestEveryNameHasItsDriver(t *testing.T) {
+	names := Names()
+	if !slices.Equal(names, []string{"qemu-kvm", "qemu-tcg"}) { // specs and configurations of users have them
+		t.Errorf("the names are %v", names)
+	}
+	for _, name := range names {
+		if d, err := Named(name); err != nil || d.Name() != name {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := Named("xen"); !errors.Is(err, fault.Invalid) || !strings.Contains(fault.HintOf(err).String(), "auto or qemu-kvm or qemu-tcg") {
+		t.Errorf("xen: %v, hint %q", err, fault.HintOf(err).String())
+	}
+}
+
+func TestEachDriverLooksForItsOwnProgram(t *testing.T) {
+	host := &vmm.Host{
+		Arch: "amd64", LookPath: func(name string) (string, error) { return "", errors.New("no " + name) },
+		OpenRW: func(string) error { return nil }, ReadHead: func(string, int64) ([]byte, error) { return nil, nil },
+	}
+	findings := Look(t.Context(), host, Config{QEMU: "the-qemu"})
+	if len(findings) != len(Names()) {
+		t.Fatalf("%d findings", len(findings))
+	}
+	for i, f := range findings {
+		if cause, bad := f.Cause(); f.Driver != Names()[i] || !bad || !strings.Contains(cause.Reason, "no the-qemu") {
+			t.Errorf("%+v", f)
+		}
+	}
+}
+
+func TestChoose(t *testing.T) {
+	can := func(name string) vmm.Finding { return vmm.Finding{Driver: name} }
+	cannot := func(name string) vmm.Finding {
+		return vmm.Finding{Driver: name, Facts: []vmm.Fact{{State: vmm.Missing, Reason: "no " + name, Remedy: "get " + name}}}
+	}
+	for _, c := range []struct {
+		name     string
+		findings []vmm.Finding
+		ask      string
+		want     string
+		err      string // of Unavailable; empty: none
+		hint     string
+	}{
+		{"the first that can", []vmm.Finding{can("a"), can("b")}, Auto, "a", "", ""},
+		{"the next that can", []vmm.Finding{cannot("a"), can("b")}, Auto, "b", "", ""},
+		{"none can", []vmm.Finding{cannot("a"), cannot("b")}, Auto, "b", "no b", "get b"},
+		{"named", []vmm.Finding{can("a"), can("b")}, "b", "b", "", ""},
+		{"named, cannot", []vmm.Finding{cannot("a"), can("b")}, "a", "a", "the configured driver a cannot be used: no a", `get a, or set driver = "auto"`},
+		{"named, none can", []vmm.Finding{cannot("a"), cannot("b")}, "a", "a", "the configured driver a cannot be used: no a", "get a"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := Choose(c.findings, c.ask)
+			text := ""
+			if err != nil {
+				text = err.Error()
+			}
+			if got.Driver != c.want || text != c.err || fault.HintOf(err).String() != c.hint || err != nil && !errors.Is(err, fault.Unavailable) {
+				t.Errorf("%q, %v, hint %q", got.Driver, err, fault.HintOf(err).String())
+			}
+		})
+	}
+	if _, err := Choose([]vmm.Finding{can("a")}, "xen"); !errors.Is(err, fault.Invalid) {
+		t.Errorf("a name without a finding gave %v", err)
+	}
+}

@@ -1,0 +1,146 @@
+package vmm
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/bangervm/banger/internal/fault"
+)
+
+func script(t *testing.T, path, body string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+body), 0o700); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAVersionIsAskedForOnceAProgram(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "vmm")
+	script(t, path, "one")
+	asked, fail := 0, errors.New("does not run")
+	var failure error
+	v := &versions{ask: func(context.Context, string) (string, error) {
+		asked++
+		return "answer", failure
+	}}
+	failure = fail
+	if _, err := v.of(t.Context(), path); !errors.Is(err, fail) {
+		t.Errorf("the failure is %v", err)
+	}
+	failure = nil
+	for range 3 {
+		if answer, err := v.of(t.Context(), path); err != nil || answer != "answer" {
+			t.Errorf("%q, %v", answer, err)
+		}
+	}
+	if asked != 2 {
+		t.Errorf("asked %d times, want once for the failure and once for the answer", asked)
+	}
+	script(t, path, "another")
+	if _, err := v.of(t.Context(), path); err != nil || asked != 3 {
+		t.Errorf("another program was not asked: %v", err)
+	}
+}
+
+func TestRememberedVersionsAreBounded(t *testing.T) {
+	v := &versions{ask: func(context.Context, string) (string, error) { return "", nil }}
+	dir := t.TempDir()
+	for i := range 3 * maxVersions {
+		path := filepath.Join(dir, strings.Repeat("x", i+1))
+		script(t, path, "")
+		if _, err := v.of(t.Context(), path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(v.known) > maxVersions {
+		t.Errorf("%d are remembered", len(v.known))
+	}
+}
+
+func TestAskVersion(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "vmm")
+	script(t, path, `[ "$1" = --version ] && echo version 1`)
+	if got, err := askVersion(t.Context(), path); err != nil || got != "version 1\n" {
+		t.Errorf("%q, %v", got, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	script(t, path, "head -c 100000 /dev/zero")
+	if got, err := askVersion(ctx, path); err != nil || len(got) != maxVersion {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	script(t, path, "exec sleep 600")
+	cancel()
+	if _, err := askVersion(ctx, path); !errors.Is(err, context.Canceled) {
+		t.Errorf("a program that hangs gave %v", err)
+	}
+}
+
+func TestLookPathIsAbsolute(t *testing.T) {
+	dir := t.TempDir()
+	script(t, filepath.Join(dir, "vmm"), "")
+	t.Chdir(dir)
+	for _, name := range []string{"./vmm", filepath.Join(dir, "vmm")} {
+		if got, err := lookPath(name); err != nil || got != filepath.Join(dir, "vmm") {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+	for _, name := range []string{"./none", dir, "no-such-vmm"} {
+		if got, err := lookPath(name); err == nil {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
+func TestKVMNeedsTheDeviceAndTheCPU(t *testing.T) {
+	denied := &fs.PathError{Op: "open", Path: KVMDevice, Err: fs.ErrPermission}
+	busy := &fs.PathError{Op: "open", Path: KVMDevice, Err: errors.New("no such device")}
+	for _, c := range []struct {
+		name           string
+		device         error
+		arch, cpuinfo  string
+		state          State
+		reason, remedy string
+	}{
+		{"intel", nil, "amd64", "processor: 0\nflags\t\t: fpu vmx sse\n", Good, "opens and the processor virtualises", ""},
+		{"amd", nil, "amd64", "flags : fpu svm\n", Good, "virtualises", ""},
+		{"arm", nil, "arm64", "Features : fp\n", Good, "virtualises", ""},
+		{"no device", fs.ErrNotExist, "amd64", "flags : vmx\n", Missing, "/dev/kvm does not exist", "firmware"},
+		{"not allowed", denied, "amd64", "flags : vmx\n", Missing, "does not open for ann", "usermod -aG kvm ann"},
+		{"no module", busy, "amd64", "flags : vmx\n", Missing, "no such device", "module"},
+		{"no flags", nil, "amd64", "flags\t\t: fpu svmx\nbugs : vmx\n", Missing, "neither vmx nor svm", "nested"},
+		{"only a word", nil, "amd64", "vmx flags\t: none\n", Missing, "neither vmx nor svm", "nested"},
+		{"no flags and not allowed", denied, "amd64", "flags : fpu\n", Missing, "neither vmx nor svm", "nested"},
+		{"no cpuinfo", nil, "amd64", "", Missing, "neither vmx nor svm", "nested"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			host := &Host{
+				Arch: c.arch, User: "ann", OpenRW: func(string) error { return c.device },
+				ReadHead: func(string, int64) ([]byte, error) { return []byte(c.cpuinfo), nil },
+			}
+			got := host.KVM()
+			if got.About != AboutKVM || got.State != c.state || !strings.Contains(got.Reason, c.reason) ||
+				!strings.Contains(got.Remedy, c.remedy) || (got.Remedy == "") != (c.state == Good) {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
+func TestTheFirstMissingFactIsTheCause(t *testing.T) {
+	f := Finding{Facts: []Fact{{About: AboutProgram, State: Doubtful, Reason: "old", Remedy: "newer"}, {About: AboutKVM, State: Good}}}
+	if _, bad := f.Cause(); bad || f.Err() != nil {
+		t.Errorf("what works is blamed: %v", f.Err())
+	}
+	f.Facts = append(f.Facts, Fact{State: Missing, Reason: "100% gone", Remedy: "this"}, Fact{State: Missing, Reason: "too"})
+	if err := f.Err(); !errors.Is(err, fault.Unavailable) || err.Error() != "100% gone" || fault.HintOf(err).String() != "this" {
+		t.Errorf("%v, hint %q", err, fault.HintOf(err).String())
+	}
+	if _, ok := f.Fact(AboutKVM); !ok {
+		t.Error("a fact is not found")
+	}
+}

@@ -1,0 +1,64 @@
+package vmm
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+)
+
+// KVMDevice is the device of KVM.
+const KVMDevice = "/dev/kvm"
+
+// KVM says whether KVM can boot an ordinary kernel on the host. The device alone
+// proves nothing: it opens on hosts whose processor has no virtualisation to
+// offer.
+func (h *Host) KVM() Fact {
+	missing := func(reason, remedy string) Fact {
+		return Fact{About: AboutKVM, State: Missing, Reason: reason, Remedy: remedy}
+	}
+	err := h.OpenRW(KVMDevice)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return missing(KVMDevice+" does not exist", "switch virtualisation on in the firmware, or nested virtualisation on in the host of this machine")
+	case h.Arch == "amd64" && !h.virtualises():
+		return missing("/proc/cpuinfo shows neither vmx nor svm", "ask for nested virtualisation from whoever runs the host of this machine")
+	case errors.Is(err, fs.ErrPermission):
+		return missing(KVMDevice+" does not open for "+h.User, "sudo usermod -aG kvm "+h.User+", then log in again")
+	case err != nil:
+		return missing(KVMDevice+" does not open: "+err.Error(), "load the kvm_intel or kvm_amd module")
+	default:
+		return Fact{About: AboutKVM, State: Good, Reason: KVMDevice + " opens and the processor virtualises"}
+	}
+}
+
+// maxCPUInfo is enough of /proc/cpuinfo for the flags of the first processor.
+const maxCPUInfo = 64 << 10
+
+func (h *Host) virtualises() bool {
+	head, err := h.ReadHead("/proc/cpuinfo", maxCPUInfo)
+	if err != nil {
+		return false
+	}
+	for line := range bytes.Lines(head) {
+		key, value, _ := bytes.Cut(line, []byte(":"))
+		if string(bytes.TrimSpace(key)) != "flags" {
+			continue
+		}
+		return slices.ContainsFunc(bytes.Fields(value), func(flag []byte) bool {
+			return string(flag) == "vmx" || string(flag) == "svm"
+		})
+	}
+	return false
+}
+
+func readHead(path string, limit int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	return io.ReadAll(io.LimitReader(f, limit))
+}

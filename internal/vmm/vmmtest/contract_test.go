@@ -1,0 +1,15 @@
+package vmmtest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/bangervm/banger/internal/vmm"
+)
+
+func TestTheDriverWithoutAVMMKeepsTheContract(t *testing.T) {
+	Contract(t, Rig{
+		New:  func() vmm.Driver { return Driver{} },
+		Spec: vmm.Spec{Name: "contract", Program: Program, Disks: []vmm.Disk{{Name: "d"}}}, Port: 7, Limit: time.Minute,
+	})
+}
