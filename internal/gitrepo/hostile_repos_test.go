@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,7 +31,15 @@ const utf7 = "author A <a@example.org> 1700000000 -0100\ncommitter C <c@example.
 const patchInUTF7 = "harmless\n\n+AGQ-iff --git a/a b/a\n+AC0ALQAt- a/a\n+-+-+- b/a\n+AEAAQA- -1 +-1 +AEAAQA-\n-one\n+-evil\n"
 
 func hostileRepositories() map[string]repository {
-	all := map[string]repository{
+	all := map[string]repository{}
+	for _, some := range []map[string]repository{hostileMessages(), hostileNames(), hostileSizes(), hostileFiles()} {
+		maps.Copy(all, some)
+	}
+	return all
+}
+
+func hostileMessages() map[string]repository {
+	return map[string]repository{
 		"a patch in UTF-7": {make: func(r *crafted) { gittest.Put(r.dir, "b", "b\n"); r.commit(fmt.Sprintf(utf7, "UTF-7"), patchInUTF7) }},
 		"a mail in UTF-7": {make: func(r *crafted) {
 			gittest.Put(r.dir, "b", "b\n")
@@ -103,7 +112,11 @@ func hostileRepositories() map[string]repository {
 				r.commit("", "m\n")
 			}
 		}},
+	}
+}
 
+func hostileNames() map[string]repository {
+	return map[string]repository{
 		"odd names": {make: func(r *crafted) {
 			for _, name := range []string{
 				"new\nline", "tab\t", " ", "trailing ", "a b/x", "b/a", "-p1", "--", "dev/null", "\"q\"", "back\\slash", "\x1b[2J", "\u202egnp", "caf\xe9",
@@ -146,7 +159,11 @@ func hostileRepositories() map[string]repository {
 			}
 			r.committed(tree)
 		}},
+	}
+}
 
+func hostileSizes() map[string]repository {
+	return map[string]repository{
 		"newlines": {make: func(r *crafted) { gittest.Put(r.dir, "lines", strings.Repeat("\n", 9<<20)) }},
 		"a large file": {limits: func(l *hostgit.Limits) { l.ObjectBytes = 1 << 20 }, refused: true, make: func(r *crafted) {
 			gittest.Put(r.dir, "zeros", strings.Repeat("\x00", 80<<20))
@@ -158,7 +175,11 @@ func hostileRepositories() map[string]repository {
 			gittest.Put(r.dir, "a", "-- \n2.39\n\nFrom 0123456789012345678901234567890123456789 Mon Sep 17 00:00:00 2001\n---\ndiff --git a/x b/x\nGIT binary patch\nliteral 0\n")
 			r.commit("", "m\n")
 		}},
+	}
+}
 
+func hostileFiles() map[string]repository {
+	return map[string]repository{
 		"links": {make: func(r *crafted) {
 			for name, target := range map[string]string{"out": "../../../etc/passwd", "self": "self", "git": ".git/config", "nl": "a\nb", "up": ".."} {
 				if err := os.Symlink(target, filepath.Join(r.dir, name)); err != nil {
@@ -202,7 +223,6 @@ func hostileRepositories() map[string]repository {
 			r.git("", "branch", "-m", "main\u202egnp\u009b2J")
 		}},
 	}
-	return all
 }
 
 // Nothing was sent to these guests: all of the repository is theirs.

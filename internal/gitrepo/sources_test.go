@@ -8,12 +8,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/gitrepo"
 	"github.com/bangervm/banger/internal/gittest"
 	"github.com/bangervm/banger/internal/hostgit"
 	"github.com/bangervm/banger/internal/workspace"
-	"github.com/google/go-cmp/cmp"
 )
 
 func TestWhatIsThereIsNotReplacedUnasked(t *testing.T) {
