@@ -4,7 +4,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/fault"
@@ -87,23 +86,5 @@ func TestARuleIsForNoURL(t *testing.T) {
 	_, err := ruleText("deny", []string{"http://evil.example/x"})
 	if fault.CodeOf(err) != fault.Invalid || !strings.Contains(err.Error(), "http://evil.example/x") || fault.HintOf(err).String() != "use the host name: evil.example" {
 		t.Errorf("%v, %q", err, fault.HintOf(err).String())
-	}
-}
-
-// Counters of another start say nothing of the time between.
-func TestUsageSince(t *testing.T) {
-	at := time.Unix(1_800_000_000, 0)
-	old := api.Stats{ID: "a", At: at, CPUNanos: 5e9, NetInBytes: 1000}
-	if u := usageSince(old, api.Stats{ID: "a", At: at.Add(2 * time.Second), CPUNanos: 6e9, NetInBytes: 5000}); *u.CPUPercent != 50 || *u.NetInRate != 2000 {
-		t.Errorf("%v %v", *u.CPUPercent, *u.NetInRate)
-	}
-	for name, now := range map[string]api.Stats{
-		"first":     {ID: "b", At: at.Add(time.Second), CPUNanos: 6e9},
-		"restarted": {ID: "a", At: at.Add(time.Second), CPUNanos: 1e9},
-		"same":      old,
-	} {
-		if u := usageSince(old, now); u.CPUPercent != nil || u.NetInRate != nil {
-			t.Errorf("%s: %+v", name, u)
-		}
 	}
 }

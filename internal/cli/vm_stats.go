@@ -1,10 +1,8 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
-	"slices"
 	"strconv"
 	"time"
 
@@ -23,6 +21,10 @@ type statsOptions struct {
 	interval time.Duration
 	byCPU    bool
 	format   format
+}
+
+func (o statsOptions) sampler(c *client.Client) client.Sampler {
+	return client.Sampler{Client: c, Names: o.names, ByCPU: o.byCPU}
 }
 
 func (a *App) vmStatsCommand() *cobra.Command {
@@ -61,92 +63,14 @@ func intervalFlag(cmd *cobra.Command) *optional[time.Duration] {
 	})
 }
 
-// usage is one VM's stats and what they say of the time since those before.
-// Rates are bytes in a second; nil without a sample before.
-type usage struct {
-	api.Stats
-	CPUPercent    *float64 `json:"cpu_percent"` // of one processor
-	DiskReadRate  *float64 `json:"disk_read_rate"`
-	DiskWriteRate *float64 `json:"disk_write_rate"`
-	NetInRate     *float64 `json:"net_in_rate"`
-	NetOutRate    *float64 `json:"net_out_rate"`
-}
-
-// usageSince compares now with an older sample of the same VM.
-func usageSince(before, now api.Stats) usage {
-	u := usage{Stats: now}
-	took := now.At.Sub(before.At).Seconds()
-	// Counters that went down are those of another start.
-	if before.ID != now.ID || took <= 0 || now.CPUNanos < before.CPUNanos {
-		return u
-	}
-	rate := func(from, to int64) *float64 {
-		r := max(float64(to-from)/took, 0)
-		return &r
-	}
-	cpu := float64(now.CPUNanos-before.CPUNanos) / took / 1e7
-	u.CPUPercent = &cpu
-	u.DiskReadRate = rate(before.DiskReadBytes, now.DiskReadBytes)
-	u.DiskWriteRate = rate(before.DiskWriteBytes, now.DiskWriteBytes)
-	u.NetInRate = rate(before.NetInBytes, now.NetInBytes)
-	u.NetOutRate = rate(before.NetOutBytes, now.NetOutBytes)
-	return u
-}
-
-// sampler takes samples of the VMs that opts name.
-type sampler struct {
-	c      *client.Client
-	opts   statsOptions
-	before map[string]api.Stats
-}
-
-func (s *sampler) sample(ctx context.Context) ([]usage, error) {
-	all, err := s.stats(ctx)
-	if err != nil {
-		return nil, err
-	}
-	after := make(map[string]api.Stats, len(all))
-	out := make([]usage, len(all))
-	for i, now := range all {
-		after[now.ID] = now
-		out[i] = usageSince(s.before[now.ID], now)
-	}
-	s.before = after
-	if s.opts.byCPU {
-		cpu := func(u usage) float64 {
-			if u.CPUPercent == nil {
-				return 0
-			}
-			return *u.CPUPercent
-		}
-		slices.SortStableFunc(out, func(a, b usage) int { return cmp.Compare(cpu(b), cpu(a)) })
-	}
-	return out, nil
-}
-
-func (s *sampler) stats(ctx context.Context) ([]api.Stats, error) {
-	if len(s.opts.names) == 0 {
-		return s.c.Stats(ctx)
-	}
-	var all []api.Stats
-	for _, name := range s.opts.names {
-		one, err := s.c.VMStats(ctx, name)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, one)
-	}
-	return all, nil
-}
-
 // statsOnce prints what two samples say.
 func (a *App) statsOnce(ctx context.Context, opts statsOptions) error {
 	c, err := a.daemon(ctx)
 	if err != nil {
 		return err
 	}
-	s := sampler{c: c, opts: opts}
-	shown, err := s.sample(ctx)
+	s := opts.sampler(c)
+	shown, err := s.Sample(ctx)
 	if err != nil {
 		return err
 	}
@@ -154,7 +78,7 @@ func (a *App) statsOnce(ctx context.Context, opts statsOptions) error {
 		if err := wait(ctx, opts.interval); err != nil {
 			return err
 		}
-		if shown, err = s.sample(ctx); err != nil {
+		if shown, err = s.Sample(ctx); err != nil {
 			return err
 		}
 	}
@@ -162,15 +86,15 @@ func (a *App) statsOnce(ctx context.Context, opts statsOptions) error {
 }
 
 // watchStats shows sample after sample, until ctx ends.
-func (a *App) watchStats(ctx context.Context, opts statsOptions, show func([]usage) error) error {
+func (a *App) watchStats(ctx context.Context, opts statsOptions, show func([]client.Usage) error) error {
 	c, err := a.daemon(ctx)
 	if err != nil {
 		return err
 	}
-	s := sampler{c: c, opts: opts}
+	s := opts.sampler(c)
 	gap := min(firstGap, opts.interval)
 	for {
-		shown, err := s.sample(ctx)
+		shown, err := s.Sample(ctx)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -200,21 +124,21 @@ func wait(ctx context.Context, d time.Duration) error {
 
 // statsScreen prints tables one after the other, each over the one before on a
 // terminal.
-func (a *App) statsScreen(f format) func([]usage) error {
+func (a *App) statsScreen(f format) func([]client.Usage) error {
 	if f == formatJSON {
 		enc := json.NewEncoder(a.Out)
-		return func(shown []usage) error {
+		return func(shown []client.Usage) error {
 			if shown == nil {
-				shown = []usage{}
+				shown = []client.Usage{}
 			}
 			return enc.Encode(shown)
 		}
 	}
 	if f != formatTable || !a.canRedraw() {
-		return func(shown []usage) error { return usageView().list(a, f, shown) }
+		return func(shown []client.Usage) error { return usageView().list(a, f, shown) }
 	}
 	lines := 0
-	return func(shown []usage) error {
+	return func(shown []client.Usage) error {
 		frame, height := a.statsFrame(shown)
 		text := "\r" + frame
 		if lines > 0 {

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client"
 )
 
 func (a *App) vmTopCommand() *cobra.Command {
@@ -57,7 +58,7 @@ func (a *App) top(ctx context.Context, opts statsOptions) error {
 			}
 		}
 	}()
-	err = a.watchStats(ctx, opts, func(shown []usage) error {
+	err = a.watchStats(ctx, opts, func(shown []client.Usage) error {
 		frame, _ := a.statsFrame(shown)
 		return a.print("\x1b[H" + strings.ReplaceAll(frame, "\n", "\x1b[K\r\n") + "\x1b[J")
 	})
