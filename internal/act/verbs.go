@@ -17,6 +17,7 @@ const (
 	KernelDelete Named = "kernel.delete"
 	KernelImport Named = "kernel.import" // its subject is the name to import it under
 	KernelList   Bare  = "kernel.list"
+	KernelPull   Named = "kernel.pull"
 
 	VMCopy      Bare  = "vm.copy"
 	VMCreate    Bare  = "vm.create"
@@ -51,6 +52,7 @@ type Option string
 
 // The options. A new one needs a line in the table of each door.
 const (
+	Available   Option = "available"    // what catalogs have too
 	DiscardWork Option = "discard_work" // delete unexported work too
 	Force       Option = "force"
 	Memory      Option = "memory" // of a size that the reader chooses
@@ -65,7 +67,7 @@ func Verbs() []Verb {
 		VMCopy, VMCreate, VMList,
 	}
 	named := []Named{
-		ImageDelete, ImagePull, KernelDelete, KernelImport, SessionList, VMDelete, VMEgress, VMExec, VMKill,
+		ImageDelete, ImagePull, KernelDelete, KernelImport, KernelPull, SessionList, VMDelete, VMEgress, VMExec, VMKill,
 		VMLogs, VMPorts, VMReset, VMRestart, VMResume, VMSet, VMStart, VMStop, VMUnprotect, VMWait,
 		WorkspaceExport, WorkspacePrepare,
 	}
@@ -90,7 +92,9 @@ func (v Verb) Options() []Option {
 		return []Option{Force, DiscardWork}
 	case Verb(VMReset):
 		return []Option{DiscardWork}
-	case Verb(DaemonStop), Verb(WorkspacePrepare):
+	case Verb(KernelList):
+		return []Option{Available}
+	case Verb(DaemonStop), Verb(KernelPull), Verb(WorkspacePrepare):
 		return []Option{Force}
 	case Verb(VMSet):
 		return []Option{Memory}

@@ -43,6 +43,33 @@ type Kernel struct {
 	HasInitrd    bool      `json:"has_initrd"`
 	ImportedAt   time.Time `json:"imported_at"`
 	VMs          int       `json:"vms" doc:"how many VMs use it"`
+	Trust        []string  `json:"trust" doc:"link by link, why it is what was published; empty: it was imported"`
+}
+
+// AvailableKernel is a kernel of a catalog.
+type AvailableKernel struct {
+	Name         string `json:"name"`
+	State        string `json:"state" enum:"pulled,imported,available,unavailable"`
+	Needs        string `json:"needs,omitempty" doc:"the distribution that an unavailable one needs"`
+	Distro       string `json:"distro"`
+	Architecture string `json:"architecture"`
+	Version      string `json:"version" doc:"of the local kernel, or what the catalog says"`
+	Description  string `json:"description"`
+	SizeBytes    int64  `json:"size_bytes" doc:"what is downloaded; of a package about"`
+	From         string `json:"from" doc:"a URL, perhaps relative to the catalog's, or apt:PACKAGE"`
+	Catalog      string `json:"catalog" doc:"the catalog's URL; empty: built in"`
+}
+
+// AvailableKernels are the kernels of all catalogs.
+type AvailableKernels struct {
+	Items    []AvailableKernel `json:"items"`
+	Problems []string          `json:"problems" doc:"why a catalog is left out, or an older copy of it used"`
+}
+
+// PullKernel takes a kernel from a catalog.
+type PullKernel struct {
+	Name  string `json:"name"`
+	Force bool   `json:"force,omitempty" doc:"replace a kernel of this name"`
 }
 
 // ImportKernel takes a kernel from a directory of the host (absolute path).

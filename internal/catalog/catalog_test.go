@@ -103,7 +103,7 @@ type entry struct {
 	Name string `json:"name"`
 }
 
-func (e entry) EntryName() string { return e.Name }
+func (e entry) Key() string { return e.Name }
 func (e entry) Validate(string) error {
 	if e.Name == "" {
 		return fault.New(fault.Invalid, "no name")

@@ -60,8 +60,8 @@ func Parse(data []byte) (Document, error) {
 
 // Entry is one kernel or image of a catalog.
 type Entry interface {
-	// EntryName is what users type; of two with one name the first counts.
-	EntryName() string
+	// Key is what it is told by; of two with one key the first counts.
+	Key() string
 	// Validate is Invalid when the entry breaks its own rules. from is the
 	// catalog's URL, empty for the built-in one.
 	Validate(from string) error
@@ -74,7 +74,7 @@ type Found[E Entry] struct {
 }
 
 // Merge decodes the entries that section chooses of each catalog into one list.
-// An earlier catalog's names win, so that a later one replaces nothing. An entry
+// An earlier catalog's keys win, so that a later one replaces nothing. An entry
 // that is not valid is left out, and a problem says so.
 func Merge[E Entry](catalogs []Catalog, section func(Document) []json.RawMessage) (all []Found[E], problems []error) {
 	taken := map[string]bool{}
@@ -89,8 +89,8 @@ func Merge[E Entry](catalogs []Catalog, section func(Document) []json.RawMessage
 				problems = append(problems, fmt.Errorf("%s: entry %d: %w", c.Origin, i+1, err))
 				continue
 			}
-			if !taken[e.EntryName()] {
-				taken[e.EntryName()] = true
+			if !taken[e.Key()] {
+				taken[e.Key()] = true
 				all = append(all, Found[E]{Entry: e, Origin: c.Origin})
 			}
 		}

@@ -33,6 +33,7 @@ func actLines() map[act.Verb]actLine {
 		act.Verb(act.KernelDelete): {command: "kernel rm", subject: "NAME"},
 		act.Verb(act.KernelImport): {command: "kernel import", subject: "NAME", rest: "--from DIR"},
 		act.Verb(act.KernelList):   {command: "kernel list"},
+		act.Verb(act.KernelPull):   {command: "kernel pull", subject: "NAME"},
 
 		act.Verb(act.SessionAttach): {command: "vm session attach", subject: "NAME", session: "SESSION"},
 		act.Verb(act.SessionDelete): {command: "vm session rm", subject: "NAME", session: "SESSION"},
@@ -66,6 +67,8 @@ func actLines() map[act.Verb]actLine {
 // actFlag is an option as the command line has it.
 func actFlag(o act.Option) string {
 	switch o {
+	case act.Available:
+		return "--available"
 	case act.DiscardWork:
 		return "--discard-work"
 	case act.Force:

@@ -192,6 +192,14 @@ func (d *fakeDaemon) catalogRoutes(mux *http.ServeMux) {
 		_ = json.NewDecoder(r.Body).Decode(&req)
 		answer(w, d.begin("kernel.import", req.Name, fakeKernel))
 	})
+	mux.HandleFunc("POST /v1/kernels/pull", func(w http.ResponseWriter, r *http.Request) {
+		var req api.PullKernel
+		_ = json.NewDecoder(r.Body).Decode(&req)
+		answer(w, d.begin("kernel.pull", req.Name, fakeKernel))
+	})
+	mux.HandleFunc("GET /v1/catalog/kernels", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, api.AvailableKernels{Items: fakeAvailable, Problems: []string{"the catalog https://x/c: no route; the copy of yesterday is used"}})
+	})
 }
 
 func (d *fakeDaemon) createVM(w http.ResponseWriter, r *http.Request) {

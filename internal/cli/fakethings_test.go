@@ -69,7 +69,13 @@ var fakeImage = api.Image{
 	VMs: 2, CreatedAt: fakeBirth,
 }
 
+var fakeAvailable = []api.AvailableKernel{
+	{Name: "debian-12", State: "pulled", Version: "6.1.0-40-cloud-amd64", SizeBytes: 27 << 20, From: "apt:linux-image-cloud-amd64", Description: "for cloud machines"},
+	{Name: "debian-13", State: "unavailable", Needs: "debian 13", Version: "6.12", SizeBytes: 30 << 20, From: "apt:linux-image-cloud-amd64"},
+	{Name: "mine", State: "available", Version: "6.12.3", SizeBytes: 90 << 20, From: "mine.tar.zst", Catalog: "https://x/c"},
+}
+
 var fakeKernel = api.Kernel{
 	Name: "debian-12", Version: "6.1.0-40-cloud-amd64", Architecture: "amd64", Source: "/tmp/k", SHA256: "00ff",
-	SizeBytes: 90 << 20, Modules: 1000, ImportedAt: fakeBirth,
+	SizeBytes: 90 << 20, Modules: 1000, ImportedAt: fakeBirth, Trust: []string{"the catalog built into banger", "apt"},
 }

@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,7 +18,7 @@ import (
 
 func (a *App) kernelCommand() *cobra.Command {
 	return a.group("kernel", "Manage kernels", "Manage kernels. A VM boots a kernel: a vmlinux and its modules.",
-		a.kernelImportCommand(), a.kernelListCommand(), a.kernelShowCommand(), a.kernelDeleteCommand())
+		a.kernelPullCommand(), a.kernelImportCommand(), a.kernelListCommand(), a.kernelShowCommand(), a.kernelDeleteCommand())
 }
 
 func kernelView(now time.Time) view[api.Kernel] {
@@ -46,6 +48,9 @@ func kernelView(now time.Time) view[api.Kernel] {
 				return "no"
 			}},
 			{head: "vms", cell: func(k api.Kernel) string { return strconv.Itoa(k.VMs) }},
+			{head: "trust", cell: func(k api.Kernel) string {
+				return cmp.Or(strings.Join(k.Trust, "; "), "imported from a directory; no catalog vouches for it")
+			}},
 			{head: "imported", cell: func(k api.Kernel) string { return timeText(&k.ImportedAt) }},
 		},
 	}
@@ -53,14 +58,19 @@ func kernelView(now time.Time) view[api.Kernel] {
 
 func (a *App) kernelListCommand() *cobra.Command {
 	var f *format
+	var available bool
 	cmd := &cobra.Command{
-		Use: "list", Aliases: []string{"ls"}, Short: "List local kernels",
-		Example: "  banger kernel list\n  banger kernel list -o json",
+		Use: "list", Aliases: []string{"ls"}, Short: "List kernels",
+		Example: "  banger kernel list\n  banger kernel list --available",
 		Args:    args(0, 0, ""), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if available {
+				return a.availableKernels(cmd.Context(), *f)
+			}
 			return listAll(cmd.Context(), a, *f, kernelView(time.Now()), (*client.Client).ListKernels)
 		},
 	}
+	cmd.Flags().BoolVar(&available, "available", false, "list the kernels of catalogs, pulled or not")
 	f = listFormatFlag(cmd)
 	return cmd
 }
@@ -130,11 +140,17 @@ func (a *App) kernelImport(ctx context.Context, name, from string, f format) err
 	if err != nil {
 		return err
 	}
+	return a.makeKernel(ctx, c, f, "imported", func(ctx context.Context) (api.Operation, error) {
+		return c.ImportKernel(ctx, api.ImportKernel{Name: name, From: dir})
+	})
+}
+
+// makeKernel follows the operation that begin begins, and prints the kernel that
+// it made.
+func (a *App) makeKernel(ctx context.Context, c *client.Client, f format, did string, begin func(context.Context) (api.Operation, error)) error {
 	show := a.stagesTo(a.Err)
 	defer show.close()
-	op, err := c.Follow(ctx, func(ctx context.Context) (api.Operation, error) {
-		return c.ImportKernel(ctx, api.ImportKernel{Name: name, From: dir})
-	}, show.update)
+	op, err := c.Follow(ctx, begin, show.update)
 	show.close()
 	if err != nil {
 		return err
@@ -149,5 +165,5 @@ func (a *App) kernelImport(ctx context.Context, name, from string, f format) err
 	if f != formatTable {
 		return kernelView(time.Now()).show(a, f, k)
 	}
-	return a.print("imported " + k.Name + " (" + k.Version + ", " + plural(k.Modules, "module") + ")\n")
+	return a.print(did + " " + k.Name + " (" + k.Version + ", " + plural(k.Modules, "module") + ")\n")
 }

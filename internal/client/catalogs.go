@@ -44,6 +44,16 @@ func (c *Client) ImportKernel(ctx context.Context, req api.ImportKernel) (api.Op
 	return call[api.Operation](ctx, c, http.MethodPost, path("kernels"), req)
 }
 
+// PullKernel begins the operation whose result is the api.Kernel.
+func (c *Client) PullKernel(ctx context.Context, req api.PullKernel) (api.Operation, error) {
+	return call[api.Operation](ctx, c, http.MethodPost, path("kernels", "pull"), req)
+}
+
+// AvailableKernels returns the kernels of catalogs. bangerd asks for the catalogs anew.
+func (c *Client) AvailableKernels(ctx context.Context) (api.AvailableKernels, error) {
+	return call[api.AvailableKernels](ctx, c, http.MethodGet, path("catalog", "kernels"), nil)
+}
+
 // DeleteKernel deletes a kernel. Conflict while VMs use it.
 func (c *Client) DeleteKernel(ctx context.Context, name string) error {
 	_, err := call[struct{}](ctx, c, http.MethodDelete, path("kernels", name), nil)

@@ -59,11 +59,24 @@ func (k kernels) find(ctx context.Context, name string) (kernel.Manifest, error)
 	return k.service.Get(ctx, name)
 }
 
+func (k kernels) Obtain(ctx context.Context, name string, p operation.Progress) (vm.Kernel, error) {
+	m, err := k.service.Obtain(ctx, name, p)
+	if err != nil {
+		return vm.Kernel{}, err
+	}
+	return k.bootable(ctx, m)
+}
+
 func (k kernels) Resolve(ctx context.Context, name string) (vm.Kernel, error) {
 	m, err := k.find(ctx, name)
 	if err != nil {
 		return vm.Kernel{}, err
 	}
+	return k.bootable(ctx, m)
+}
+
+// bootable is the kernel m as a machine boots it.
+func (k kernels) bootable(ctx context.Context, m kernel.Manifest) (vm.Kernel, error) {
 	if err := k.boots(ctx, vmm.Kernel{Name: m.Name, Architecture: m.Architecture, PVH: m.PVH}); err != nil {
 		return vm.Kernel{}, err
 	}

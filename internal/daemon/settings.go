@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"sync"
 
+	"github.com/bangervm/banger/internal/catalog"
 	"github.com/bangervm/banger/internal/config"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/statedir"
@@ -80,6 +81,14 @@ func (s *settings) defaults(ctx context.Context) vm.Defaults {
 		Image: cfg.VM.Image, Kernel: cfg.VM.Kernel, VCPU: cfg.VM.VCPU,
 		MemoryBytes: int64(cfg.VM.Memory), DiskBytes: int64(cfg.VM.Disk), Egress: cfg.Network.Egress, Ports: vm.PortsMode(cfg.Network.Ports),
 	}
+}
+
+func (s *settings) catalogs(ctx context.Context) []catalog.Source {
+	var all []catalog.Source
+	for _, c := range s.of(ctx).Catalogs {
+		all = append(all, c.Source())
+	}
+	return all
 }
 
 func (s *settings) resolvers(ctx context.Context) []string { return s.of(ctx).Network.DNS }

@@ -12,7 +12,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bangervm/banger/internal/aptkernel"
 	"github.com/bangervm/banger/internal/buildinfo"
+	"github.com/bangervm/banger/internal/catalog"
+	"github.com/bangervm/banger/internal/catalogstore"
+	"github.com/bangervm/banger/internal/download"
 	"github.com/bangervm/banger/internal/gitapply"
 	"github.com/bangervm/banger/internal/gitrepo"
 	"github.com/bangervm/banger/internal/hostdns"
@@ -93,9 +97,17 @@ func wire(ctx context.Context, set *settings, build buildinfo.Info, log *slog.Lo
 	users := users{vms: store}
 	source := oci.NewClient(dirs.Blobs(), oci.Options{})
 	d.images = image.NewService(imagestore.New(dirs, log), source, writeRootfs, users, time.Now, log)
+	downloads := download.New(dirs.Downloads(), download.Options{})
+	packages := aptkernel.New(dirs.Packages(), kernelstore.OpenSource)
+	catalogs, err := catalog.New(catalog.Builtin(), downloads, catalogstore.New(dirs, log), time.Now)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	distro, release := hostinfo.Distribution()
 	d.kernels = kernel.NewService(kernel.Deps{
 		Store: kernelstore.New(dirs, log), Executables: vmlinux.Executables{}, Modules: kmod.New(packModules),
-		Users: users, Open: kernelstore.OpenSource, Now: time.Now, Architecture: runtime.GOARCH,
+		Users: users, Open: kernelstore.OpenSource, Now: time.Now, Architecture: runtime.GOARCH, Distro: distro, Release: release,
+		Catalogs: catalogSources{catalogs, set}, Packages: packages, Bundles: bundles{downloads},
 	})
 	set.agent, set.renames = agentPath(self), d.renames
 	archives := initramfs.New(dirs, set.agent, log)
@@ -124,7 +136,7 @@ func wire(ctx context.Context, set *settings, build buildinfo.Info, log *slog.Lo
 	})
 	d.runner = operation.NewRunner(db.Operations(), time.Now, log)
 	sweeps := []func(context.Context) error{
-		d.runner.Recover, d.images.Sweep, d.kernels.Sweep, source.Sweep, d.vms.Reconcile, d.sessions.Reconcile, d.workspaces.Sweep,
+		d.runner.Recover, d.images.Sweep, d.kernels.Sweep, source.Sweep, downloads.Sweep, packages.Sweep, d.vms.Reconcile, d.sessions.Reconcile, d.workspaces.Sweep,
 		disks.Sweep, d.recoverApplies(applier),
 		func(ctx context.Context) error { return archives.Sweep(ctx, time.Now()) },
 		func(ctx context.Context) error { return d.keepKnown(ctx, known) },

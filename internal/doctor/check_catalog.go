@@ -17,7 +17,7 @@ const manifestLimit = 1 << 20
 func checkKernel(_ context.Context, w World) verdict {
 	names := w.kernels()
 	if len(names) == 0 {
-		return fail("banger kernel import NAME --from DIR", "no kernel is imported")
+		return warn("banger kernel pull debian-12, or banger kernel import NAME --from DIR", "no kernel is local; the first VM pulls one")
 	}
 	return ok("%s", strings.Join(names, ", "))
 }

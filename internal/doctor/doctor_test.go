@@ -167,7 +167,7 @@ func TestEachOutcome(t *testing.T) {
 		{"agent not executable", func(w *World, f fstest.MapFS) { w.Settings.Agent = "/a"; f["a"] = file("") }, "agent", Fail, "/a is not an executable", ""},
 		{"no mkfs", func(w *World, _ fstest.MapFS) { w.LookPath = missing("mkfs.ext4") }, "helpers", Fail, "mkfs.ext4", "apt-get install e2fsprogs"},
 		{"no ssh, no git", func(w *World, _ fstest.MapFS) { w.LookPath = missing("ssh", "git") }, "tools", Warn, "ssh (vm ssh), git (workspaces)", "openssh-client git"},
-		{"no kernel", func(_ *World, f fstest.MapFS) { delete(f, "state/kernels/k/vmlinux") }, "kernel", Fail, "no kernel is imported", "kernel import"},
+		{"no kernel", func(_ *World, f fstest.MapFS) { delete(f, "state/kernels/k/vmlinux") }, "kernel", Warn, "no kernel is local", "kernel pull"},
 		{"image unreachable", func(_ *World, f fstest.MapFS) { delete(f, "state/images/i/rootfs.ext4") }, "image", Warn, "docker.io does not answer: no route", "image pull"},
 		{"image obtainable", func(w *World, _ fstest.MapFS) {
 			w.Settings.DefaultImage = "ghcr.io/o/i:t"

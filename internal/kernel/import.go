@@ -33,25 +33,36 @@ func (s *Service) Import(ctx context.Context, name, dir string, p operation.Prog
 		return Manifest{}, err
 	}
 	defer src.Close() //nolint:errcheck // read only
-	layout, err := Find(ctx, src, s.d.Executables)
+	m, layout, err := s.describe(ctx, src, p)
 	if err != nil {
 		return Manifest{}, fmt.Errorf("%s: %w", dir, err)
 	}
-	if err := s.checkArchitecture(layout); err != nil {
-		return Manifest{}, err
-	}
-	p.Detail("%s", layout.Version)
-	m := Manifest{
-		Format: ManifestFormat, Name: name, Version: layout.Version, Source: dir,
-		Architecture: layout.Binary.Architecture, ImportedAt: s.d.Now().UTC(),
-	}
-	if m.SourceSHA256, err = fingerprint(ctx, src, layout); err != nil {
-		return Manifest{}, fmt.Errorf("read %s: %w", dir, err)
-	}
+	m.Name, m.Source = name, dir
 	if old, err := s.existing(ctx, m); err == nil || !errors.Is(err, fault.NotFound) {
 		return old, err
 	}
-	return s.build(ctx, src, layout, m, p)
+	m, err = s.build(ctx, m, p, Draft.Commit, func(ctx context.Context, files Files, m *Manifest) error {
+		return s.fill(ctx, src, layout, files, m, p)
+	})
+	if errors.Is(err, fault.Conflict) { // somebody else was quicker
+		return s.existing(ctx, Manifest{Name: name, SourceSHA256: m.SourceSHA256})
+	}
+	return m, err
+}
+
+// describe finds the newest kernel in src, and begins its manifest.
+func (s *Service) describe(ctx context.Context, src Source, p operation.Progress) (Manifest, Layout, error) {
+	layout, err := Find(ctx, src, s.d.Executables)
+	if err != nil {
+		return Manifest{}, Layout{}, err
+	}
+	if err := s.checkArchitecture(layout); err != nil {
+		return Manifest{}, Layout{}, err
+	}
+	p.Detail("%s", layout.Version)
+	m := Manifest{Version: layout.Version, Architecture: layout.Binary.Architecture}
+	m.SourceSHA256, err = fingerprint(ctx, src, layout)
+	return m, layout, err
 }
 
 func (s *Service) checkArchitecture(l Layout) error {
@@ -76,10 +87,16 @@ func (s *Service) existing(ctx context.Context, m Manifest) (Manifest, error) {
 	return old, nil
 }
 
-func (s *Service) build(ctx context.Context, src fs.FS, l Layout, m Manifest, p operation.Progress) (_ Manifest, err error) {
+// build drafts the kernel m, has fill write its files and complete m, and ends the
+// draft by finish. When it fails nothing is left of it; m is returned all the same.
+func (s *Service) build(
+	ctx context.Context, m Manifest, p operation.Progress,
+	finish func(Draft, context.Context, Manifest) (Manifest, error), fill func(context.Context, Files, *Manifest) error,
+) (_ Manifest, err error) {
+	m.Format, m.ImportedAt = ManifestFormat, s.d.Now().UTC()
 	draft, err := s.d.Store.Begin(ctx, m.Name)
 	if err != nil {
-		return Manifest{}, err
+		return m, err
 	}
 	defer func() {
 		if derr := draft.Discard(); derr != nil {
@@ -90,20 +107,34 @@ func (s *Service) build(ctx context.Context, src fs.FS, l Layout, m Manifest, p 
 				WithHint("free some, or remove a kernel or an image: banger kernel rm, banger image rm")
 		}
 	}()
-	files := draft.Files()
+	if err := fill(ctx, draft.Files(), &m); err != nil {
+		return m, err
+	}
+	p.Stage("store")
+	if err := ctx.Err(); err != nil {
+		return m, err
+	}
+	done, err := finish(draft, ctx, m)
+	if err != nil {
+		return m, err
+	}
+	return done, nil
+}
 
+// fill writes the files of the kernel at l in src, and completes m.
+func (s *Service) fill(ctx context.Context, src fs.FS, l Layout, files Files, m *Manifest, p operation.Progress) error {
 	p.Stage("extract vmlinux")
 	bin, err := s.d.Executables.Extract(ctx, src, l.Image, files.Vmlinux)
 	if err != nil {
-		return Manifest{}, fmt.Errorf("extract %s: %w", l.Image, err)
+		return fmt.Errorf("extract %s: %w", l.Image, err)
 	}
 	m.PVH, m.Architecture = bin.PVH, bin.Architecture
 	if err := s.checkArchitecture(Layout{Image: l.Image, Binary: bin}); err != nil {
-		return Manifest{}, err
+		return err
 	}
 	if l.Initrd != "" {
 		if err := copyFile(ctx, src, l.Initrd, files.Initrd); err != nil {
-			return Manifest{}, fmt.Errorf("copy %s: %w", l.Initrd, err)
+			return fmt.Errorf("copy %s: %w", l.Initrd, err)
 		}
 	}
 	if l.Modules != "" {
@@ -112,16 +143,11 @@ func (s *Service) build(ctx context.Context, src fs.FS, l Layout, m Manifest, p 
 			WorkDir: files.WorkDir, Image: files.Modules, BootDir: files.BootModules,
 		}, p)
 		if err != nil {
-			return Manifest{}, fmt.Errorf("modules of %s: %w", l.Version, err)
+			return fmt.Errorf("modules of %s: %w", l.Version, err)
 		}
 		m.Modules, m.BootModules, m.LateModules, m.ModuleDevices = set.Count, set.Boot, set.Late, set.Devices
 	}
-	p.Stage("store")
-	done, err := draft.Commit(ctx, m)
-	if errors.Is(err, fault.Conflict) { // somebody else was quicker
-		return s.existing(ctx, m)
-	}
-	return done, err
+	return nil
 }
 
 // fingerprint hashes all that an import takes from fsys.

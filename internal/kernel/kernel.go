@@ -19,7 +19,9 @@ type Manifest struct {
 	Name         string `json:"name"`
 	Version      string `json:"version"`      // as in /lib/modules/<version>
 	Architecture string `json:"architecture"` // as GOARCH has it
-	Source       string `json:"source"`       // the directory it was imported from
+	Source       string `json:"source"`       // the directory it was imported from, or PullSource and a URL
+	// Trust says link by link why it is what was published. Empty: it was imported.
+	Trust []string `json:"trust,omitempty"`
 	// SourceSHA256 is over everything that was taken from Source. Two imports
 	// with one SourceSHA256 are the same kernel.
 	SourceSHA256 string `json:"source_sha256"`

@@ -66,6 +66,9 @@ type Draft interface {
 	// Commit completes m (hashes, sizes, format), makes everything durable and
 	// gives the kernel its name. It is Conflict when the name was taken meanwhile.
 	Commit(ctx context.Context, m Manifest) (Manifest, error)
+	// Replace is Commit, but takes the place of a kernel that has the name, in one
+	// step: there is always the one or the other.
+	Replace(ctx context.Context, m Manifest) (Manifest, error)
 	Discard() error
 }
 
@@ -95,7 +98,7 @@ type Users interface {
 	KernelUsers(ctx context.Context, name string) ([]string, error)
 }
 
-// Deps are what a Service works with; all are needed.
+// Deps are what a Service works with.
 type Deps struct {
 	Store       Store
 	Executables Executables
@@ -105,13 +108,26 @@ type Deps struct {
 	Now         func() time.Time
 	// Architecture is the host's, as GOARCH has it: other kernels are refused.
 	Architecture string
+	// Distro and Release are ID and VERSION_ID of the host's os-release.
+	Distro, Release string
+	// Catalogs, Packages and Bundles are for Pull, Obtain and Offers only.
+	Catalogs Catalogs
+	Packages Packages
+	Bundles  Bundles
 }
 
 // Service is the kernel catalog. It is safe for concurrent use.
-type Service struct{ d Deps }
+type Service struct {
+	d       Deps
+	pulling chan struct{} // holds one while a kernel is pulled
+}
 
 // NewService makes the catalog.
-func NewService(d Deps) *Service { return &Service{d: d} }
+func NewService(d Deps) *Service { return &Service{d: d, pulling: make(chan struct{}, 1)} }
+
+func (s *Service) host() Host {
+	return Host{Architecture: s.d.Architecture, Distro: s.d.Distro, Release: s.d.Release}
+}
 
 // List returns all kernels, sorted by name.
 func (s *Service) List(ctx context.Context) ([]Manifest, error) { return s.d.Store.List(ctx) }

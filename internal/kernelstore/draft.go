@@ -14,6 +14,8 @@ import (
 	"slices"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/kernel"
 	"github.com/bangervm/banger/internal/statedir"
@@ -62,6 +64,40 @@ func (d *draft) Discard() error {
 
 // Commit completes m and renames the staging directory to its place.
 func (d *draft) Commit(ctx context.Context, m kernel.Manifest) (kernel.Manifest, error) {
+	m, err := d.finish(ctx, m)
+	if err != nil {
+		return kernel.Manifest{}, err
+	}
+	err = os.Rename(string(d.dir), string(d.store.dirs.Kernel(d.name)))
+	if errors.Is(err, fs.ErrExist) || errors.Is(err, syscall.ENOTEMPTY) {
+		return kernel.Manifest{}, fault.New(fault.Conflict, "there is a kernel %s already", d.name)
+	}
+	if err != nil {
+		return kernel.Manifest{}, err
+	}
+	d.dir = ""
+	return m, syncDir(d.store.dirs.Kernels())
+}
+
+// Replace completes m and gives it the name, whoever has it. A kernel that is
+// replaced changes places with the staging directory, which Discard removes.
+func (d *draft) Replace(ctx context.Context, m kernel.Manifest) (kernel.Manifest, error) {
+	place := string(d.store.dirs.Kernel(d.name))
+	if _, err := os.Lstat(place); errors.Is(err, fs.ErrNotExist) {
+		return d.Commit(ctx, m)
+	}
+	m, err := d.finish(ctx, m)
+	if err != nil {
+		return kernel.Manifest{}, err
+	}
+	if err := unix.Renameat2(unix.AT_FDCWD, string(d.dir), unix.AT_FDCWD, place, unix.RENAME_EXCHANGE); err != nil {
+		return kernel.Manifest{}, fmt.Errorf("replace kernel %s: %w", d.name, err)
+	}
+	return m, syncDir(d.store.dirs.Kernels())
+}
+
+// finish makes the staging directory whole, and has it written to the disk.
+func (d *draft) finish(ctx context.Context, m kernel.Manifest) (kernel.Manifest, error) {
 	if err := os.RemoveAll(d.dir.Work()); err != nil {
 		return kernel.Manifest{}, err
 	}
@@ -72,18 +108,7 @@ func (d *draft) Commit(ctx context.Context, m kernel.Manifest) (kernel.Manifest,
 	if err := d.writeManifest(m); err != nil {
 		return kernel.Manifest{}, err
 	}
-	if err := syncDir(string(d.dir)); err != nil {
-		return kernel.Manifest{}, err
-	}
-	err := os.Rename(string(d.dir), string(d.store.dirs.Kernel(d.name)))
-	if errors.Is(err, fs.ErrExist) || errors.Is(err, syscall.ENOTEMPTY) {
-		return kernel.Manifest{}, fault.New(fault.Conflict, "there is a kernel %s already", d.name)
-	}
-	if err != nil {
-		return kernel.Manifest{}, err
-	}
-	d.dir = ""
-	return m, syncDir(d.store.dirs.Kernels())
+	return m, syncDir(string(d.dir))
 }
 
 // complete fills in the hashes and the size of what was written, and has it

@@ -30,6 +30,7 @@ func actTools() map[act.Verb]actTool {
 		act.Verb(act.KernelDelete): user,
 		act.Verb(act.KernelImport): user,
 		act.Verb(act.KernelList):   user,
+		act.Verb(act.KernelPull):   user,
 
 		act.Verb(act.SessionAttach): {name: "session_read", subject: "vm", session: "session"},
 		act.Verb(act.SessionDelete): user,

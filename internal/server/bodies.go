@@ -107,7 +107,23 @@ func kernelBody(m kernel.Manifest, vms int) api.Kernel {
 	return api.Kernel{
 		Name: m.Name, Version: m.Version, Architecture: m.Architecture, Source: m.Source, SHA256: m.SHA256,
 		SizeBytes: m.SizeBytes, Modules: m.Modules, HasInitrd: m.Initrd != "", ImportedAt: m.ImportedAt.UTC(), VMs: vms,
+		Trust: texts(m.Trust),
 	}
+}
+
+func offerBody(o kernel.Offer) api.AvailableKernel {
+	e := o.Entry
+	body := api.AvailableKernel{
+		Name: e.Name, State: string(o.State), Needs: o.Needs, Distro: e.Distro, Architecture: e.Arch, Version: e.KernelVersion,
+		Description: e.Description, SizeBytes: e.SizeBytes, From: e.TarballURL, Catalog: o.Origin.URL,
+	}
+	if e.AptPackage != "" {
+		body.From = "apt:" + e.AptPackage
+	}
+	if o.Local.Name != "" {
+		body.Version = o.Local.Version
+	}
+	return body
 }
 
 func createRequest(body api.CreateVM, wait vm.Wait) vm.CreateRequest {

@@ -110,6 +110,14 @@ func (s *Server) kernelRoutes(a huma.API) {
 		id: "import-kernel", method: http.MethodPost, path: "/kernels", tag: "kernels",
 		summary: "Import a kernel from a directory of the host", status: http.StatusAccepted,
 	}, s.importKernel)
+	handle(s, a, route{
+		id: "pull-kernel", method: http.MethodPost, path: "/kernels/pull", tag: "kernels",
+		summary: "Pull a kernel from a catalog", status: http.StatusAccepted,
+	}, s.pullKernel)
+	handle(s, a, route{
+		id: "list-available-kernels", method: http.MethodGet, path: "/catalog/kernels", tag: "kernels",
+		summary: "List the kernels of catalogs for this host's architecture",
+	}, s.listAvailableKernels)
 	handleEmpty(s, a, route{
 		id: "delete-kernel", method: http.MethodDelete, path: "/kernels/{name}", tag: "kernels",
 		summary: "Delete a kernel that no VM uses",
@@ -132,6 +140,33 @@ func (s *Server) getKernel(ctx context.Context, in *Named) (api.Kernel, error) {
 	}
 	users, err := s.users(ctx, byKernel)
 	return kernelBody(m, users[m.Name]), err
+}
+
+func (s *Server) listAvailableKernels(ctx context.Context, _ *none) (api.AvailableKernels, error) {
+	offers, problems, err := s.Kernels.Offers(ctx)
+	body := api.AvailableKernels{Items: []api.AvailableKernel{}, Problems: []string{}}
+	for _, o := range offers {
+		body.Items = append(body.Items, offerBody(o))
+	}
+	for _, p := range problems {
+		body.Problems = append(body.Problems, p.Error())
+	}
+	return body, err
+}
+
+func (s *Server) pullKernel(ctx context.Context, in *struct{ Body api.PullKernel }) (api.Operation, error) {
+	name := in.Body.Name
+	if err := kernel.CheckName(name); err != nil {
+		return api.Operation{}, err
+	}
+	op, err := s.Operations.Start(ctx, "kernel.pull", name, func(ctx context.Context, p operation.Progress) (any, error) {
+		m, err := s.Kernels.Pull(ctx, name, in.Body.Force, p)
+		if err != nil {
+			return nil, err
+		}
+		return kernelBody(m, 0), nil
+	})
+	return operationBody(op), err
 }
 
 func (s *Server) importKernel(ctx context.Context, in *struct{ Body api.ImportKernel }) (api.Operation, error) {

@@ -265,6 +265,13 @@ func (kernels) List(context.Context) ([]kernel.Manifest, error) { return nil, ni
 func (kernels) Get(context.Context, string) (kernel.Manifest, error) {
 	return kernel.Manifest{}, io.ErrUnexpectedEOF
 }
+func (kernels) Pull(_ context.Context, name string, _ bool, _ operation.Progress) (kernel.Manifest, error) {
+	return kernel.Manifest{Name: name, Source: kernel.PullSource}, nil
+}
+
+func (kernels) Offers(context.Context) ([]kernel.Offer, []error, error) {
+	return []kernel.Offer{{Entry: kernel.Entry{Name: "k", AptPackage: "linux"}, State: kernel.Available}}, []error{io.ErrUnexpectedEOF}, nil
+}
 func (kernels) Remove(context.Context, string) error { return nil }
 
 // operations keeps records in memory.

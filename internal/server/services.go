@@ -111,6 +111,9 @@ type Images interface {
 // Kernels is the catalog of kernels.
 type Kernels interface {
 	Import(ctx context.Context, name, dir string, p operation.Progress) (kernel.Manifest, error)
+	Pull(ctx context.Context, name string, force bool, p operation.Progress) (kernel.Manifest, error)
+	// Offers are what catalogs have for this host, and the problems that were met.
+	Offers(ctx context.Context) ([]kernel.Offer, []error, error)
 	List(ctx context.Context) ([]kernel.Manifest, error)
 	Get(ctx context.Context, name string) (kernel.Manifest, error)
 	Remove(ctx context.Context, name string) error

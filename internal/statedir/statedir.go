@@ -107,6 +107,9 @@ func (d Dirs) Catalog(id string) string { return filepath.Join(d.Catalogs(), id+
 // Downloads is the cache of what is being downloaded, each file by its hash.
 func (d Dirs) Downloads() string { return filepath.Join(d.Cache, "downloads") }
 
+// Packages is the cache of distributions' packages on their way into kernels.
+func (d Dirs) Packages() string { return filepath.Join(d.Cache, "packages") }
+
 // Images holds one directory per image.
 func (d Dirs) Images() string { return filepath.Join(d.State, "images") }
 

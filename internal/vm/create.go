@@ -95,7 +95,7 @@ func (c *creation) resolve(ctx context.Context) error {
 	if name == "" {
 		name = c.defaults.Kernel
 	}
-	k, err := c.s.deps.Kernels.Resolve(ctx, valueOr(c.req.Kernel, name))
+	k, err := c.s.deps.Kernels.Obtain(ctx, valueOr(c.req.Kernel, name), c.p)
 	if err != nil {
 		return err
 	}

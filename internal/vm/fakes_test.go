@@ -294,6 +294,10 @@ func (k fakeKernels) Resolve(ctx context.Context, name string) (vm.Kernel, error
 	return vm.Kernel{Name: "debian-12", Architecture: "amd64", Vmlinux: "/vmlinux", Modules: "/modules.ext4"}, nil
 }
 
+func (k fakeKernels) Obtain(ctx context.Context, name string, _ operation.Progress) (vm.Kernel, error) {
+	return k.Resolve(ctx, name)
+}
+
 func (k fakeKernels) Initramfs(ctx context.Context, name string) (string, error) {
 	return "/initramfs/" + name, k.points.pass(ctx, "initramfs")
 }

@@ -180,6 +180,8 @@ type Kernel struct {
 type Kernels interface {
 	// Resolve finds a kernel by name. An empty name means the default kernel.
 	Resolve(ctx context.Context, name string) (Kernel, error)
+	// Obtain is Resolve, but may get a kernel that is not local.
+	Obtain(ctx context.Context, name string, p operation.Progress) (Kernel, error)
 	// Initramfs returns the path of the initramfs for a kernel, built once for
 	// each kernel and agent.
 	Initramfs(ctx context.Context, name string) (string, error)

@@ -1,0 +1,48 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"github.com/bangervm/banger/internal/catalog"
+	"github.com/bangervm/banger/internal/download"
+	"github.com/bangervm/banger/internal/kernelbundle"
+	"github.com/bangervm/banger/internal/operation"
+)
+
+// catalogSources implements kernel.Catalogs: the catalogs of the request's
+// configuration.
+type catalogSources struct {
+	service *catalog.Service
+	set     *settings
+}
+
+func (c catalogSources) Load(ctx context.Context) ([]catalog.Catalog, []error) {
+	return c.service.Load(ctx, c.set.catalogs(ctx))
+}
+
+// bundles implements kernel.Bundles.
+type bundles struct{ downloads *download.Client }
+
+func (b bundles) Unpack(ctx context.Context, url, sha256 string, size int64, dir string, p operation.Progress) error {
+	p.Stage("download")
+	p.Detail("%s", url)
+	path, err := b.downloads.File(ctx, url, sha256, size, p)
+	if err != nil {
+		return err
+	}
+	p.Stage("unpack")
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close() //nolint:errcheck // read only
+	if err := kernelbundle.Unpack(ctx, f, dir); err != nil {
+		if ctx.Err() != nil { // the next try goes on from it
+			return err
+		}
+		return errors.Join(err, os.Remove(path))
+	}
+	return os.Remove(path)
+}
