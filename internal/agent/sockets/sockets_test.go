@@ -1,16 +1,13 @@
 package sockets
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -38,63 +35,6 @@ const (
 		"  103: 0201C612:0035 0100C612:0035 01 00000000:00000000 00:00000000 00000000     0        0 203 2 0000000012345678 0         \n" +
 		"  104: 00000000:EE48 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 204 2 0000000012345678 0         \n"
 )
-
-// procDir is a proc(5) of files. Sockets are links of descriptors.
-type procDir struct {
-	t    *testing.T
-	path string
-}
-
-func newProc(t *testing.T) procDir {
-	p := procDir{t, t.TempDir()}
-	for name, text := range map[string]string{"net/tcp": tcp, "net/tcp6": tcp6, "net/udp": udp} {
-		p.write(name, text)
-	}
-	return p
-}
-
-func (p procDir) write(name, text string) {
-	p.t.Helper()
-	path := filepath.Join(p.path, name)
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		p.t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		p.t.Fatal(err)
-	}
-}
-
-func (p procDir) process(pid, parent int, comm, cmdline string, inodes ...int) {
-	p.t.Helper()
-	dir := fmt.Sprint(pid)
-	p.write(dir+"/comm", comm+"\n")
-	p.write(dir+"/cmdline", cmdline)
-	p.write(dir+"/stat", fmt.Sprintf("%d (%s) S %d 1 1 0 -1", pid, comm, parent))
-	if err := os.MkdirAll(filepath.Join(p.path, dir, "fd"), 0o700); err != nil {
-		p.t.Fatal(err)
-	}
-	for i, inode := range inodes {
-		if err := os.Symlink(fmt.Sprintf("socket:[%d]", inode), filepath.Join(p.path, dir, "fd", fmt.Sprint(3+i))); err != nil {
-			p.t.Fatal(err)
-		}
-	}
-}
-
-func (p procDir) owners() *Owners {
-	o := NewOwners(p.path)
-	o.self = 999
-	o.only6 = func(pid, fd int) bool { return pid == 61 && fd == 4 }
-	return o
-}
-
-// reporter is one that is closed with the test.
-func (p procDir) reporter() *Reporter { return newReporter(p.t, p.owners()) }
-
-func newReporter(t testing.TB, o *Owners) *Reporter {
-	r := NewReporter(o)
-	t.Cleanup(r.Close)
-	return r
-}
 
 func TestReport(t *testing.T) {
 	p := newProc(t)
@@ -189,120 +129,6 @@ func TestReportWithoutATable(t *testing.T) {
 	if report, changed := p.reporter().Look(); !changed || report.Sockets == nil || len(report.Sockets) != 0 {
 		t.Errorf("%v, %+v", changed, report)
 	}
-}
-
-func TestReportIsBounded(t *testing.T) {
-	p := newProc(t)
-	var lines strings.Builder
-	lines.WriteString(tcpHead)
-	for i := range agentrpc.MaxListening + 10 {
-		fmt.Fprintf(&lines, "%4d: 00000000:%04X 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 %d 1\n", i, 1000+i, 5000+i)
-	}
-	p.write("net/tcp", lines.String())
-	inodes := make([]int, agentrpc.MaxListening+10)
-	for i := range inodes {
-		inodes[i] = 5000 + i
-	}
-	p.process(50, 1, strings.Repeat("<", 15), strings.Repeat("<", 5000), inodes...)
-	report, _ := p.reporter().Look()
-	if len(report.Sockets) != agentrpc.MaxListening {
-		t.Errorf("%d sockets", len(report.Sockets))
-	}
-	if got := report.Sockets[500]; got.Command != "" || got.Process == "" {
-		t.Errorf("a socket of a long report: %+v", got)
-	}
-}
-
-// A server with very many ports: its descriptors are gone through once, and not
-// again for each port.
-func TestManyPortsOfAProcessAreOneSearch(t *testing.T) {
-	const ports = 100
-	p := newProc(t)
-	var lines strings.Builder
-	lines.WriteString(tcpHead)
-	var inodes []int
-	for i := range ports {
-		fmt.Fprintf(&lines, "%4d: %032d:%04X %032d:0000 0A 00000000:00000000 00:00000000 00000000 0 0 %d 1\n", i, 0, 1000+i, 0, 5000+i)
-		inodes = append(inodes, 5000+i)
-	}
-	p.write("net/tcp", tcpHead)
-	p.write("net/udp", "")
-	p.write("net/tcp6", lines.String())
-	p.process(50, 1, "many", "many\x00", inodes...)
-	owners := p.owners()
-	asked := map[int]bool{}
-	owners.only6 = func(pid, fd int) bool {
-		asked[fd] = pid == 50
-		if err := os.RemoveAll(filepath.Join(p.path, "50")); err != nil {
-			t.Error(err)
-		}
-		return true
-	}
-	report, _ := newReporter(t, owners).Look()
-	if len(report.Sockets) != ports || len(asked) != ports {
-		t.Fatalf("%d sockets, %d asked", len(report.Sockets), len(asked))
-	}
-	for i, s := range report.Sockets {
-		if !s.V6Only || s.PID != 50 || s.Command != "many" || !asked[3+i] {
-			t.Errorf("%+v, asked: %v", s, asked[3+i])
-		}
-	}
-}
-
-func TestLooksAreSparedWhileTheCountersStand(t *testing.T) {
-	p := newProc(t)
-	stat := func(n, mem int) {
-		p.write("net/sockstat", fmt.Sprintf("sockets: used 9\nTCP: inuse %d orphan 0 tw 5 alloc 7 mem %d\nUDP: inuse 3 mem 1\n", n, mem))
-	}
-	p.write("net/sockstat6", "TCP6: inuse 4\nUDP6: inuse 0\n")
-	stat(3, 1)
-	r := p.reporter()
-	r.Look()
-	p.write("net/tcp", tcpHead)
-	stat(3, 2)
-	skipped := 0
-	for ; skipped < 100; skipped++ {
-		if _, changed := r.Look(); changed {
-			break
-		}
-	}
-	if skipped != maxSkips {
-		t.Errorf("%d looks were spared in a row, want %d", skipped, maxSkips)
-	}
-	p.write("net/tcp", tcp)
-	stat(5, 2)
-	if _, changed := r.Look(); !changed {
-		t.Error("other counters, and no look")
-	}
-}
-
-func TestRunLooksAtIntervals(t *testing.T) {
-	p := newProc(t)
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		var isReady atomic.Bool
-		reports := make(chan int, 10)
-		go p.reporter().Run(ctx, isReady.Load, func(l agentrpc.Listening) { reports <- len(l.Sockets) })
-		synctest.Wait()
-		if len(reports) != 0 {
-			t.Error("told before it is ready")
-		}
-		isReady.Store(true)
-		<-time.After(Interval + time.Millisecond)
-		synctest.Wait()
-		p.write("net/udp", "")
-		<-time.After(10 * Interval)
-		cancel()
-		synctest.Wait()
-		close(reports)
-		var told []int
-		for n := range reports {
-			told = append(told, n)
-		}
-		if len(told) != 2 || told[0] != told[1]+2 {
-			t.Errorf("told of %v sockets", told)
-		}
-	})
 }
 
 func TestByPort(t *testing.T) {
