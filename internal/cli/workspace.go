@@ -184,7 +184,7 @@ func workText(w *api.Workspace) string {
 		parts = append(parts, "commits on "+strings.Join(w.Elsewhere, ", "))
 	}
 	if w.Unread {
-		parts = append(parts, "a repository that git in the guest cannot read")
+		parts = append(parts, "branches that git in the guest cannot read")
 	}
 	return strings.Join(parts, ", ")
 }

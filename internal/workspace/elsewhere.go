@@ -36,7 +36,7 @@ func (e Elsewhere) describe() []string {
 		parts = append(parts, "commits on "+strings.Join(e.Branches, ", "))
 	}
 	if e.Unread {
-		parts = append(parts, "a repository that git in the guest cannot read")
+		parts = append(parts, "branches that git in the guest cannot read")
 	}
 	return parts
 }
