@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/bangervm/banger/internal/plain"
 )
 
 const (
@@ -52,7 +54,7 @@ func (h *Handler) Handle(ctx context.Context, r slog.Record) error {
 	if !write {
 		return nil
 	}
-	bounded := slog.NewRecord(r.Time, r.Level, clip(r.Message), r.PC)
+	bounded := slog.NewRecord(r.Time, r.Level, plain.Clip(r.Message, maxValue), r.PC)
 	r.Attrs(func(a slog.Attr) bool {
 		bounded.AddAttrs(bound(a))
 		return true
@@ -82,7 +84,7 @@ func (h *Handler) WithGroup(name string) slog.Handler {
 
 func subjectOf(a slog.Attr, otherwise string) string {
 	if a.Key == SubjectKey {
-		return clip(a.Value.String())
+		return plain.Clip(a.Value.String(), maxValue)
 	}
 	return otherwise
 }
@@ -92,18 +94,11 @@ func bound(a slog.Attr) slog.Attr {
 	switch a.Value.Kind() {
 	case slog.KindString, slog.KindAny:
 		if text := a.Value.String(); len(text) > maxValue {
-			return slog.String(a.Key, clip(text))
+			return slog.String(a.Key, plain.Clip(text, maxValue))
 		}
 	default:
 	}
 	return a
-}
-
-func clip(s string) string {
-	if len(s) > maxValue {
-		return s[:maxValue] + "…"
-	}
-	return s
 }
 
 // counts are how often each message came.

@@ -14,6 +14,7 @@ import (
 	"github.com/bangervm/banger/internal/config"
 	"github.com/bangervm/banger/internal/doctor"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/plain"
 	"github.com/bangervm/banger/internal/vmm"
 )
 
@@ -107,7 +108,7 @@ func (a *App) printReport(f format, report doctor.Report) error {
 	gap := "\n"
 	for _, c := range report.Checks {
 		if c.Remedy != "" {
-			text.WriteString(gap + c.Name + ": " + printable(c.Remedy, " ") + "\n")
+			text.WriteString(gap + c.Name + ": " + plain.Line(c.Remedy, maxShown) + "\n")
 			gap = ""
 		}
 	}

@@ -7,11 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode"
 
 	"github.com/spf13/cobra"
 
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/plain"
 )
 
 // Exit statuses besides those of faults.
@@ -98,9 +98,9 @@ func (a *App) printError(err error) {
 	}
 	var b strings.Builder
 	for _, e := range split(err) {
-		b.WriteString("banger: " + printable(message(e), "\n  ") + "\n")
+		b.WriteString("banger: " + indented(message(e), 2) + "\n")
 		if hint := hintOf(e); hint != "" {
-			b.WriteString("hint: " + printable(hint, " ") + "\n")
+			b.WriteString("hint: " + plain.Line(hint, maxShown) + "\n")
 		}
 	}
 	_, _ = a.Err.WriteString(b.String())
@@ -164,39 +164,6 @@ func hintOf(err error) string {
 		return u.hint
 	}
 	return fault.HintOf(err).Word(commandLine)
-}
-
-// printable makes text safe for a terminal: it comes from guests and registries
-// too. Line breaks become newline, other control characters a question mark.
-func printable(text, newline string) string {
-	if plain(text) {
-		return text
-	}
-	text = strings.ReplaceAll(strings.TrimRight(text, "\r\n"), "\r\n", "\n")
-	var b strings.Builder
-	for _, r := range text {
-		switch {
-		case r == '\n':
-			b.WriteString(newline)
-		case r == '\t':
-			b.WriteByte(' ')
-		case unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == unicode.ReplacementChar:
-			b.WriteByte('?')
-		default:
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
-}
-
-// plain reports whether text is nothing but printable ASCII, as nearly all is.
-func plain(text string) bool {
-	for i := range len(text) {
-		if text[i] < ' ' || text[i] > '~' {
-			return false
-		}
-	}
-	return true
 }
 
 func asFault(err error) (*fault.Error, bool) { return errors.AsType[*fault.Error](err) }

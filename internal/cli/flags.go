@@ -171,5 +171,3 @@ func timeoutFlag(cmd *cobra.Command) *optional[float64] {
 			return n, nil
 		})
 }
-
-func plural(n int, one string) string { return fault.Count(n, one) }

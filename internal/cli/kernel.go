@@ -165,5 +165,5 @@ func (a *App) makeKernel(ctx context.Context, c *client.Client, f format, did st
 	if f != formatTable {
 		return kernelView(time.Now()).show(a, f, k)
 	}
-	return a.print(did + " " + k.Name + " (" + k.Version + ", " + plural(k.Modules, "module") + ")\n")
+	return a.print(did + " " + k.Name + " (" + k.Version + ", " + fault.Count(k.Modules, "module") + ")\n")
 }

@@ -145,9 +145,9 @@ func TestAges(t *testing.T) {
 	}
 }
 
-func TestPrintable(t *testing.T) {
-	got := printable("a\x1b[31m\u202eb\tc\r\nd\n", "|")
-	if want := "a?[31m?b c|d"; got != want {
+func TestIndented(t *testing.T) {
+	got := indented("a\x1b[31m\u202eb\tc\r\nd\n", 2)
+	if want := "a?[31m?b\tc\n  d"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/plain"
 )
 
 const whichSession = "the NAME of a VM and a SESSION"
@@ -70,7 +72,7 @@ func sessionView(now time.Time) view[api.Session] {
 			{head: "STDOUT", cell: func(s api.Session) string { return size(s.StdoutBytes) }},
 			{head: "STDERR", cell: func(s api.Session) string { return size(s.StderrBytes) }},
 			{head: "AGE", cell: func(s api.Session) string { return ageText(now, s.CreatedAt) }},
-			{head: "COMMAND", cell: func(s api.Session) string { return clipText(strings.Join(s.Command, " "), 60) }},
+			{head: "COMMAND", cell: func(s api.Session) string { return plain.Columns(strings.Join(s.Command, " "), 60) }},
 		},
 		fields: sessionFields(size),
 	}
@@ -109,7 +111,7 @@ func attachedText(s api.Session) string {
 		parts = append(parts, "a writer")
 	}
 	if s.Readers > 0 {
-		parts = append(parts, plural(s.Readers, "reader"))
+		parts = append(parts, fault.Count(s.Readers, "reader"))
 	}
 	return strings.Join(parts, " and ")
 }
@@ -123,13 +125,6 @@ func stateOfSession(s api.Session) string {
 	default:
 		return s.State
 	}
-}
-
-func clipText(text string, most int) string {
-	if runes := []rune(text); len(runes) > most {
-		return string(runes[:most-1]) + "…"
-	}
-	return text
 }
 
 func (a *App) sessionListCommand() *cobra.Command {

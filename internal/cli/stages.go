@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/plain"
 )
 
 // stages shows the stages of one operation as they come.
@@ -71,7 +72,7 @@ func (p *plainStages) update(op api.Operation) {
 		}
 		if i >= p.ended && s.State != api.StageRunning {
 			p.ended = i + 1
-			_, _ = fmt.Fprintf(p.out, "%s %s (%s)\n", printable(s.Name, " "), s.State, stageFacts(s, p.now()))
+			_, _ = fmt.Fprintf(p.out, "%s %s (%s)\n", plain.Line(s.Name, maxShown), s.State, stageFacts(s, p.now()))
 		}
 	}
 }
@@ -81,9 +82,9 @@ func (p *plainStages) close() {}
 // stageTitle is a stage's name and its detail.
 func stageTitle(s api.Stage) string {
 	if s.Detail == "" {
-		return printable(s.Name, " ")
+		return plain.Line(s.Name, maxShown)
 	}
-	return printable(s.Name+": "+s.Detail, " ")
+	return plain.Line(s.Name+": "+s.Detail, maxShown)
 }
 
 // stageFacts is how long a stage took, or has taken, and how much it did.
@@ -101,6 +102,9 @@ func stageTook(s api.Stage, now time.Time) time.Duration {
 	}
 	return now.Sub(s.StartedAt)
 }
+
+// minTitle is how much of a stage's title is shown on any terminal, in characters.
+const minTitle = 8
 
 // liveStages keeps the stage that runs on the terminal's last line, and writes
 // those that have ended above it.
@@ -166,7 +170,7 @@ func (l *liveStages) draw() {
 		if s.State != api.StageDone {
 			mark, sgr = "✗", "31"
 		}
-		line := fmt.Sprintf("%s  %s", clip(stageTitle(s), l.width()-24), stageFacts(s, l.now()))
+		line := fmt.Sprintf("%s  %s", plain.Columns(stageTitle(s), max(l.width()-24, minTitle)), stageFacts(s, l.now()))
 		b.WriteString("\r\x1b[K" + l.paint(mark, sgr) + " " + line + "\n")
 		l.active = false
 	}
@@ -194,7 +198,7 @@ func (l *liveStages) running(s api.Stage) string {
 		bar = progressBar(s.Done, s.Total, 20) + " "
 		room -= 22
 	}
-	return l.paint(spinner[l.frame%len(spinner)], "36") + " " + clip(stageTitle(s), room) + "  " + bar + facts
+	return l.paint(spinner[l.frame%len(spinner)], "36") + " " + plain.Columns(stageTitle(s), max(room, minTitle)) + "  " + bar + facts
 }
 
 // progressFacts is "12MiB/40MiB 4MiB/s", "3/9", or the time taken.
@@ -220,13 +224,4 @@ func progressFacts(done, total int64, unit string, took time.Duration) string {
 func progressBar(done, total int64, width int) string {
 	full := int(float64(min(max(done, 0), total)) / float64(total) * float64(width))
 	return strings.Repeat("━", full) + strings.Repeat("─", width-full)
-}
-
-// clip shortens text to at most width characters.
-func clip(text string, width int) string {
-	width = max(width, 8)
-	if utf8.RuneCountInString(text) <= width {
-		return text
-	}
-	return string([]rune(text)[:width-1]) + "…"
 }

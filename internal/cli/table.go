@@ -3,6 +3,8 @@ package cli
 import (
 	"strings"
 	"unicode/utf8"
+
+	"github.com/bangervm/banger/internal/plain"
 )
 
 // column is one column of a table of T.
@@ -31,7 +33,7 @@ func renderTable[T any](items []T, columns []column[T], colour bool) string {
 		lines[0].tints = append(lines[0].tints, "")
 		widths[i] = utf8.RuneCountInString(c.head)
 		for j, item := range items {
-			text, tint := printable(c.cell(item), " "), ""
+			text, tint := plain.Line(c.cell(item), maxShown), ""
 			if c.tint != nil && colour {
 				tint = c.tint(item)
 			}
@@ -79,7 +81,7 @@ func renderFields[T any](item T, fields []column[T], colour bool) string {
 		if text == "" {
 			continue
 		}
-		text = printable(text, "\n"+strings.Repeat(" ", width+2))
+		text = indented(text, width+2)
 		if f.tint != nil && colour {
 			text = tinted(text, f.tint(item))
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/bangervm/banger/internal/buildinfo"
 	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/plain"
 )
 
 // versions are the builds of both ends; the daemon's is null when none runs.
@@ -42,7 +43,7 @@ func (a *App) version(ctx context.Context, f format) error {
 	case err == nil:
 		v.Daemon = &buildinfo.Info{Version: ping.Version, Commit: ping.Commit, BuiltAt: ping.BuiltAt}
 	case !errors.Is(err, client.ErrNoDaemon):
-		a.say("note: cannot get the daemon's version: " + printable(err.Error(), " "))
+		a.say("note: cannot get the daemon's version: " + plain.Line(err.Error(), maxShown))
 	}
 	return versionView().show(a, f, v)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/bangervm/banger/internal/client"
 	"github.com/bangervm/banger/internal/egress"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/plain"
 )
 
 const policyHelp = "POLICY is a preset (all, none, packages, ai), a list of rules separated by semicolons, @FILE, or - for stdin:\n" +
@@ -60,7 +61,7 @@ func egressView() view[api.Egress] {
 			lines := make([]string, len(e.Rules))
 			for i, rule := range e.Rules {
 				number := strconv.Itoa(i + 1)
-				lines[i] = strings.Repeat(" ", width-len(number)) + number + "  " + printable(rule, " ")
+				lines[i] = strings.Repeat(" ", width-len(number)) + number + "  " + plain.Line(rule, maxShown)
 			}
 			return strings.Join(lines, "\n")
 		}},

@@ -16,6 +16,7 @@ import (
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/plain"
 )
 
 func (a *App) egressLogCommand() *cobra.Command {
@@ -109,7 +110,7 @@ type egressLines struct {
 
 func (l *egressLines) add(cells []string) {
 	for i, cell := range cells {
-		cells[i] = printable(cell, " ")
+		cells[i] = plain.Line(cell, maxShown)
 		l.widths[i] = max(l.widths[i], min(utf8.RuneCountInString(cells[i]), 60))
 	}
 	l.rows = append(l.rows, cells)

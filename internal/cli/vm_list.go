@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/fault"
 )
 
 type vmListOptions struct {
@@ -54,7 +55,7 @@ func (a *App) vmList(ctx context.Context, opts vmListOptions) error {
 		return err
 	}
 	if hidden := len(vms) - len(shown); hidden > 0 && *opts.format == formatTable && isTerminal(a.Err) {
-		a.say(plural(hidden, "stopped VM") + " not listed (use --all)")
+		a.say(fault.Count(hidden, "stopped VM") + " not listed (use --all)")
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/plain"
 )
 
 func (a *App) vmPortsCommand() *cobra.Command {
@@ -41,7 +42,7 @@ func portView() view[api.Port] {
 		{head: "PROTO", cell: func(p api.Port) string { return p.Proto }},
 		{head: "ENDPOINT", cell: portEndpoint},
 		{head: "PROCESS", cell: func(p api.Port) string { return p.Process }},
-		{head: "COMMAND", cell: func(p api.Port) string { return clipText(p.Command, 60) }},
+		{head: "COMMAND", cell: func(p api.Port) string { return plain.Columns(p.Command, 60) }},
 		{head: "NOTE", cell: portNote, optional: true},
 	}}
 }
@@ -98,7 +99,7 @@ func (a *App) sayUnpublished(ctx context.Context, names []string) {
 		ports, _ := c.VMPorts(ctx, v.ID) // there are none of a VM that did not start
 		for _, p := range ports {
 			if p.Source == "published" && p.Problem != "" {
-				a.say("note: published port " + strconv.Itoa(p.GuestPort) + " of " + v.Name + " is not available yet: " + printable(p.Problem, " "))
+				a.say("note: published port " + strconv.Itoa(p.GuestPort) + " of " + v.Name + " is not available yet: " + plain.Line(p.Problem, maxShown))
 			}
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/plain"
 )
 
 func usageView() view[client.Usage] {
@@ -61,7 +62,7 @@ func (a *App) statsFrame(shown []client.Usage) (text string, lines int) {
 	table := usageLines(shown, width)
 	table = table[:min(len(table), height-1)]
 	for i, line := range table {
-		table[i] = clip(line, width)
+		table[i] = plain.Columns(line, width)
 	}
 	return strings.Join(table, "\n") + "\n", len(table)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/plain"
 )
 
 func (a *App) vmWorkspaceCommand() *cobra.Command {
@@ -100,7 +101,7 @@ func (a *App) prepareWorkspace(ctx context.Context, c *client.Client, name strin
 	}
 	w, err := client.Result[api.Workspace](op)
 	for _, note := range w.Notes {
-		a.say("note: " + printable(note, " "))
+		a.say("note: " + plain.Line(note, maxShown))
 	}
 	return w, err
 }
@@ -153,7 +154,7 @@ func preparedFields() []column[api.Workspace] {
 			if w.BytesSent == 0 {
 				return ""
 			}
-			return plural(int(w.FilesSent), "file") + ", " + bytesText(w.BytesSent)
+			return fault.Count(int(w.FilesSent), "file") + ", " + bytesText(w.BytesSent)
 		}},
 	}
 }
@@ -168,7 +169,7 @@ func workText(w *api.Workspace) string {
 	}
 	var parts []string
 	if w.Files > 0 {
-		parts = append(parts, plural(w.Files, "file"))
+		parts = append(parts, fault.Count(w.Files, "file"))
 	}
 	for _, dir := range w.WorkTrees {
 		parts = append(parts, "uncommitted changes in the work tree "+dir)

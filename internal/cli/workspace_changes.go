@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/plain"
 )
 
 // echo says on stderr what a patch on stdout is.
@@ -15,15 +17,15 @@ func (a *App) echo(e api.Export) {
 	}
 	a.say(changesText(e))
 	for _, note := range e.Notes {
-		a.say("note: " + printable(note, " "))
+		a.say("note: " + plain.Line(note, maxShown))
 	}
 }
 
 func fileLine(f api.ExportedFile) string {
 	letter := strings.ToUpper(f.Status[:1])
-	name := printable(f.Path, " ")
+	name := plain.Line(f.Path, maxShown)
 	if f.From != "" {
-		name = printable(f.From, " ") + " -> " + name
+		name = plain.Line(f.From, maxShown) + " -> " + name
 	}
 	if f.Binary {
 		return letter + " " + name + " (binary)" + becomes(f)
@@ -52,5 +54,5 @@ func changesText(e api.Export) string {
 	if e.FileCount == 0 {
 		return "no changes"
 	}
-	return plural(e.FileCount, "file") + " changed, +" + strconv.FormatInt(e.Insertions, 10) + " -" + strconv.FormatInt(e.Deletions, 10)
+	return fault.Count(e.FileCount, "file") + " changed, +" + strconv.FormatInt(e.Insertions, 10) + " -" + strconv.FormatInt(e.Deletions, 10)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/bangervm/banger/internal/client"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/plain"
 )
 
 // deliver brings the export to where it was asked for, and then says that it
@@ -58,9 +59,7 @@ func (a *App) deliver(ctx context.Context, c *client.Client, name string, opts e
 // the patch, so the work does not count as exported.
 func (a *App) showPatch(data io.Reader, answer exportAnswer) error {
 	a.echo(answer.Export)
-	text := &plainText{w: a.Out}
-	_, err := io.Copy(text, data)
-	text.end()
+	_, err := io.Copy(plain.NewWriter(a.Out, false), data)
 	if err == nil {
 		_, err = fmt.Fprintln(a.Err, "note: this output is for reading and does not count as exported; use --output FILE, or pipe it to git apply")
 	}

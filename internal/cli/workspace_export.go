@@ -12,6 +12,7 @@ import (
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/plain"
 )
 
 type exportOptions struct {
@@ -123,7 +124,7 @@ func someNames(names []string) []string {
 	if len(names) <= some {
 		return names
 	}
-	return append(names[:some:some], plural(len(names)-some, "other file"))
+	return append(names[:some:some], fault.Count(len(names)-some, "other file"))
 }
 
 func (a *App) exportWorkspace(ctx context.Context, c *client.Client, name string, req api.ExportWorkspace) (api.Export, error) {
@@ -152,7 +153,7 @@ func (a *App) exportSummary(opts exportOptions, answer exportAnswer) error {
 	case formatName:
 		var b strings.Builder
 		for _, f := range answer.Files {
-			b.WriteString(printable(f.Path, " ") + "\n")
+			b.WriteString(plain.Line(f.Path, maxShown) + "\n")
 		}
 		return a.print(b.String())
 	}

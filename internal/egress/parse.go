@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/plain"
 )
 
 // Parse reads a policy in the language of the package comment. The fault is
@@ -59,9 +60,7 @@ func split(text string) []string {
 
 // inStatement says where in a policy a fault is, and keeps its hint.
 func inStatement(statement string, err error) error {
-	if len(statement) > 200 {
-		statement = statement[:200] + "…"
-	}
+	statement = plain.Value(statement)
 	if f, ok := errors.AsType[*fault.Error](err); ok {
 		return fault.New(f.Code, "egress policy, %q: %s", statement, f.Message).WithHint("%s", f.Hint)
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/bangervm/banger/internal/act"
+	"github.com/bangervm/banger/internal/plain"
 )
 
 // MaxHintParts bounds the parts of a hint that is stored or sent.
@@ -115,7 +116,7 @@ func (h Hint) Clip() Hint {
 		}
 		clipped := h[:i:i]
 		if part.Act == nil {
-			clipped = append(clipped, HintPart{Text: clip(part.Text, left)})
+			clipped = append(clipped, HintPart{Text: plain.Clip(part.Text, left)})
 		}
 		return clipped
 	}

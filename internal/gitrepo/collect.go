@@ -10,14 +10,13 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/gittree"
 	"github.com/bangervm/banger/internal/gitvault"
 	"github.com/bangervm/banger/internal/hostgit"
+	"github.com/bangervm/banger/internal/plain"
 	"github.com/bangervm/banger/internal/workspace"
 )
 
@@ -149,7 +148,7 @@ func (c *collector) begin(ctx context.Context) error {
 
 // safeRef accepts names of branches that can be shown and written anywhere.
 func safeRef(ref string) bool {
-	return validRef(ref) && utf8.ValidString(ref) && !strings.ContainsFunc(ref, func(r rune) bool { return !unicode.IsPrint(r) })
+	return validRef(ref) && !strings.ContainsFunc(ref, func(r rune) bool { return !plain.Shows(r) })
 }
 
 // validRef accepts what git does as the name of a branch, if it is not long.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/gitvault"
@@ -39,7 +38,7 @@ func (c *collector) elsewhere(ctx context.Context, r agentrpc.WorkspaceRepo, out
 	}
 	dir := hostgit.Printable(string(r.Path))
 	for i, ref := range refs {
-		name := showable(strings.TrimPrefix(ref, "refs/heads/"))
+		name := hostgit.Printable(strings.TrimPrefix(ref, "refs/heads/"))
 		switch {
 		case slices.Contains(sent, ids[i]):
 		case ref == stashRef:
@@ -57,14 +56,3 @@ const stashRef = "refs/stash"
 
 // maxElsewhere bounds the branches that are named.
 const maxElsewhere = 100
-
-// showable is a name without what could be taken for something else on a
-// screen: a branch with a strange name is still one with work on it.
-func showable(name string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return '?'
-	}, strings.ToValidUTF8(name, "?"))
-}

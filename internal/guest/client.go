@@ -14,6 +14,7 @@ import (
 
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/plain"
 	"github.com/bangervm/banger/internal/stream"
 )
 
@@ -139,12 +140,12 @@ func refusal(resp *answer) error {
 	}
 	err := json.NewDecoder(io.LimitReader(resp.body, maxBody)).Decode(&body)
 	if err != nil || body.Message == "" {
-		return fault.New(fault.Internal, "the guest's agent answered %s", words(resp.text, maxName))
+		return fault.New(fault.Internal, "the guest's agent answered %s", plain.Line(resp.text, maxName))
 	}
 	switch body.Code {
 	case fault.NotFound, fault.Conflict, fault.Invalid, fault.Busy, fault.Unavailable, fault.PermissionDenied, fault.Canceled:
 	default:
 		body.Code = fault.Internal
 	}
-	return fault.New(body.Code, "the guest's agent: %s", words(body.Message, maxMessage))
+	return fault.New(body.Code, "the guest's agent: %s", plain.Line(body.Message, maxMessage))
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/plain"
 	"github.com/bangervm/banger/internal/stream"
 )
 
@@ -46,6 +47,6 @@ func (c Client) SocketOwner(ctx context.Context, proto string, port uint16) (age
 	if len(owner.Process) > maxWord || len(owner.Command) > maxCommand || owner.PID < 0 {
 		return agentrpc.Owner{}, fault.New(fault.Unavailable, "the guest's word on its port %d is malformed", port)
 	}
-	owner.Process, owner.Command = printable(owner.Process), printable(owner.Command)
+	owner.Process, owner.Command = plain.Line(owner.Process, maxWord), plain.Line(owner.Command, maxCommand)
 	return owner, nil
 }

@@ -2,12 +2,10 @@ package guest
 
 import (
 	"errors"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/plain"
 )
 
 // Bounds of what a guest says of itself, in bytes: names, messages, and what is
@@ -26,31 +24,10 @@ const (
 	maxLoad       = 1e6
 )
 
-// words is the beginning of a guest's text, of at most limit bytes, on one line
-// and printable.
-func words(text string, limit int) string {
-	if len(text) > limit {
-		for limit > 0 && !utf8.RuneStart(text[limit]) {
-			limit--
-		}
-		text = text[:limit]
-	}
-	return printable(text)
-}
-
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, s)
-}
-
 // brief is err, without what a guest made it say at length.
 func brief(err error) error {
 	if text := err.Error(); len(text) > maxQuoted {
-		return errors.New(words(text, maxQuoted) + "…")
+		return errors.New(plain.Line(text, maxQuoted))
 	}
 	return err
 }
@@ -58,7 +35,7 @@ func brief(err error) error {
 // plausible bounds a guest's words on its health. Numbers that cannot be true
 // are an error.
 func plausible(h agentrpc.Health) (agentrpc.Health, error) {
-	h.Build, h.Init, h.BootID = words(h.Build, maxName), words(h.Init, maxName), words(h.BootID, maxName)
+	h.Build, h.Init, h.BootID = plain.Line(h.Build, maxName), plain.Line(h.Init, maxName), plain.Line(h.BootID, maxName)
 	for _, n := range []int64{int64(h.Protocol), h.MemTotal, h.MemAvail, h.DiskSize, h.DiskFree} {
 		if n < 0 {
 			return agentrpc.Health{}, malformed("its health has %d", n)

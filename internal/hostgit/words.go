@@ -1,20 +1,16 @@
 package hostgit
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/bangervm/banger/internal/plain"
+)
+
+// maxTold bounds what is told of a guest's words, in bytes.
+const maxTold = 1000
 
 // Printable is a guest's text, safe to show.
-func Printable(text string) string {
-	const longest = 1000
-	if len(text) > longest {
-		text = text[:longest] + "…"
-	}
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(text, "?"))
-}
+func Printable(text string) string { return plain.Line(text, maxTold) }
 
 // SomeOf joins names, but not many.
 func SomeOf(names []string) string {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/plain"
 )
 
 // Kind is where a reference points.
@@ -193,10 +194,7 @@ const forms = "for example debian:bookworm, ghcr.io/owner/image@sha256:…, oci:
 func invalidRef(s, why string) error { return invalidRefHint(s, why, forms) }
 
 func invalidRefHint(s, why, hint string) error {
-	if len(s) > 200 {
-		s = s[:200] + "…"
-	}
-	return fault.New(fault.Invalid, "%q is not an image reference: %s", s, why).WithHint("%s", hint)
+	return fault.New(fault.Invalid, "%q is not an image reference: %s", plain.Value(s), why).WithHint("%s", hint)
 }
 
 func quote(s string) string { return "\"" + s + "\"" }

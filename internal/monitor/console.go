@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"strings"
 	"sync"
-	"unicode"
 
 	"github.com/bangervm/banger/internal/boundlog"
+	"github.com/bangervm/banger/internal/plain"
 )
 
 // tailBytes is how much of the console is kept for messages: as much as a panic
@@ -46,21 +46,13 @@ func (c *consoleLog) lastLines(n int) string {
 	c.mu.Lock()
 	text := bytes.Clone(c.tail)
 	c.mu.Unlock()
+	var shown strings.Builder
+	_, _ = plain.NewWriter(&shown, false).Write(text) // into memory: no error
 	var lines []string
-	for line := range strings.SplitSeq(string(text), "\n") {
-		if line = strings.TrimSpace(printable(line)); line != "" {
+	for line := range strings.SplitSeq(shown.String(), "\n") {
+		if line = strings.TrimSpace(line); line != "" {
 			lines = append(lines, line)
 		}
 	}
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")
-}
-
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		// Not what turns the writing round or begins a terminal's commands (C1) either.
-		if !unicode.IsPrint(r) || r == '\uFFFD' {
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(s, ""))
 }

@@ -9,10 +9,10 @@ import (
 	"net"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/pace"
+	"github.com/bangervm/banger/internal/plain"
 )
 
 const (
@@ -139,16 +139,16 @@ func (a *agentConn) write(ctx context.Context) {
 // trim bounds a guest's words, and makes them printable.
 func trim(m *agentrpc.GuestMessage) {
 	for _, s := range words(m) {
-		*s = clip(printable(*s), maxWord)
+		*s = plain.Line(*s, maxWord)
 	}
 	if m.Ready != nil {
 		m.Ready.Notes = m.Ready.Notes[:min(len(m.Ready.Notes), agentrpc.MaxNotes)]
 		for i, note := range m.Ready.Notes {
-			m.Ready.Notes[i] = clip(printable(note), agentrpc.MaxNote)
+			m.Ready.Notes[i] = plain.Line(note, agentrpc.MaxNote)
 		}
 	}
 	if m.Failed != nil {
-		m.Failed.Message = clip(printable(m.Failed.Message), maxText)
+		m.Failed.Message = plain.Line(m.Failed.Message, maxText)
 	}
 }
 
@@ -165,14 +165,4 @@ func words(m *agentrpc.GuestMessage) []*string {
 	default:
 		return nil
 	}
-}
-
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n]
 }

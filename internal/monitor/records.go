@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/bangervm/banger/internal/monitorrpc"
+	"github.com/bangervm/banger/internal/plain"
 )
 
 const (
@@ -88,7 +89,7 @@ func (l *recordLog) batch(out *bytes.Buffer) {
 }
 
 func encode(out *bytes.Buffer, r monitorrpc.Record) {
-	r.Name, r.Reason, r.Process = clip(printable(r.Name), maxName), clip(printable(r.Reason), maxWord), clip(printable(r.Process), maxWord)
+	r.Name, r.Reason, r.Process = plain.Line(r.Name, maxName), plain.Line(r.Reason, maxWord), plain.Line(r.Process, maxWord)
 	if line, err := json.Marshal(r); err == nil {
 		out.Write(line)
 		out.WriteByte('\n')

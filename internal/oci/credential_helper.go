@@ -14,10 +14,13 @@ import (
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
+
+	"github.com/bangervm/banger/internal/plain"
 )
 
 const (
 	maxHelperAnswer = 1 << 20
+	maxHelperSaid   = 300
 	// helperTimeout leaves time to unlock a keychain.
 	helperTimeout = 30 * time.Second
 )
@@ -33,7 +36,7 @@ type helperRunner struct {
 func (r helperRunner) get(ctx context.Context, helper, key string) (authn.Authenticator, error) {
 	program := "docker-credential-" + helper
 	if strings.Trim(helper, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") != "" {
-		return nil, fmt.Errorf("%q is not the name of a credential helper", clip(program))
+		return nil, fmt.Errorf("%q is not the name of a credential helper", plain.Value(program))
 	}
 	limited, cancel := context.WithTimeout(ctx, cmp.Or(r.timeout, helperTimeout))
 	defer cancel()
@@ -44,7 +47,7 @@ func (r helperRunner) get(ctx context.Context, helper, key string) (authn.Authen
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second
 	err := cmd.Run()
-	said := clip(strings.Join(strings.Fields(complaints.buf.String()+" "+out.buf.String()), " "))
+	said := plain.Line(strings.Join(strings.Fields(complaints.buf.String()+" "+out.buf.String()), " "), maxHelperSaid)
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
@@ -72,13 +75,6 @@ func parseHelperAnswer(program string, answer []byte) (authn.Authenticator, erro
 		return nil, nil
 	}
 	return authn.FromConfig(authn.AuthConfig{Username: login.Username, Password: login.Secret}), nil
-}
-
-func clip(s string) string {
-	if len(s) > 300 {
-		return strings.ToValidUTF8(s[:300], "") + "…"
-	}
-	return s
 }
 
 // head keeps the beginning of what is written to it, and takes no more: who

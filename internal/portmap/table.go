@@ -4,11 +4,9 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/plain"
 )
 
 const (
@@ -56,7 +54,7 @@ func merge(l agentrpc.Listening) map[key]socket {
 		}
 		if one.owner.PID == 0 && s.PID > 0 {
 			one.owner = agentrpc.Owner{
-				PID: s.PID, Process: clean(s.Process, maxWord), Command: clean(s.Command, maxCommand),
+				PID: s.PID, Process: plain.Line(s.Process, maxWord), Command: plain.Line(s.Command, maxCommand),
 			}
 		}
 		all[k] = one
@@ -96,20 +94,4 @@ func at(addr netip.Addr, v6only bool) netip.Addr {
 	default:
 		return netip.IPv4Unspecified()
 	}
-}
-
-// clean makes a guest's words printable, and at most n bytes.
-func clean(s string, n int) string {
-	s = strings.Map(func(r rune) rune {
-		// Not what turns the writing round either: a name must not look like another.
-		if !unicode.IsPrint(r) || r == utf8.RuneError {
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(s, ""))
-	for len(s) > n {
-		_, size := utf8.DecodeLastRuneInString(s)
-		s = s[:len(s)-size]
-	}
-	return s
 }

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/bangervm/banger/internal/agentrpc"
@@ -71,18 +70,6 @@ func FuzzListening(f *testing.F) {
 			if k.port == 0 || !s.dial.IsValid() || len(s.bound) == 0 || len(s.owner.Process) > maxWord || len(s.owner.Command) > maxCommand {
 				t.Errorf("%+v: %+v", k, s)
 			}
-		}
-	})
-}
-
-func FuzzClean(f *testing.F) {
-	f.Add("plain", 3)
-	f.Add("\x1b]0;é\xff", 4)
-	f.Add("ab\u202egp\u200b\u2028\u009b2J", 100)
-	f.Fuzz(func(t *testing.T, s string, n int) {
-		n = max(0, min(n, 1000))
-		if got := clean(s, n); len(got) > n || !utf8.ValidString(got) || strings.ContainsFunc(got, func(r rune) bool { return !unicode.IsPrint(r) }) {
-			t.Errorf("%q becomes %q", s, got)
 		}
 	})
 }

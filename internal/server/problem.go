@@ -14,6 +14,7 @@ import (
 	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/plain"
 )
 
 // statusClientClosed is nginx's "client closed request": net/http has no name
@@ -150,8 +151,5 @@ func valueText(value any) (string, bool) {
 	if err != nil {
 		return "", false
 	}
-	if len(data) > maxValueText {
-		return string(data[:maxValueText]) + "…", true
-	}
-	return string(data), true
+	return plain.Clip(string(data), maxValueText), true
 }

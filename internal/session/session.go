@@ -7,11 +7,10 @@ import (
 	"reflect"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/ids"
+	"github.com/bangervm/banger/internal/plain"
 )
 
 // State is how far a session is.
@@ -104,7 +103,7 @@ func (s *Session) apply(r Report, now time.Time) {
 	s.StdoutDropped, s.StderrDropped = count(r.StdoutDropped), count(r.StderrDropped)
 	s.Writer, s.Readers = r.Writer, max(0, r.Readers)
 	if r.Dir != "" {
-		s.Dir = clean(r.Dir)
+		s.Dir = plain.Line(r.Dir, maxText)
 	}
 	if !s.State.Open() {
 		return
@@ -114,8 +113,8 @@ func (s *Session) apply(r Report, now time.Time) {
 		s.StartedAt = between(s.CreatedAt, r.StartedAt, now)
 	}
 	if r.Exited {
-		s.State, s.ExitCode, s.Signal = Exited, r.ExitCode&0xff, clean(r.Signal)
-		s.LastError = clean(r.Error)
+		s.State, s.ExitCode, s.Signal = Exited, r.ExitCode&0xff, plain.Line(r.Signal, maxText)
+		s.LastError = lastWords(r.Error)
 		s.EndedAt = between(s.StartedAt, r.EndedAt, now)
 	}
 }
@@ -146,21 +145,9 @@ func between(from, t, to time.Time) time.Time {
 	return t
 }
 
-// clean bounds a guest's words and makes them printable.
-func clean(text string) string {
-	if len(text) > maxText {
-		text = text[len(text)-maxText:]
-		for len(text) > 0 && !utf8.RuneStart(text[0]) {
-			text = text[1:]
-		}
-	}
-	return strings.Map(func(r rune) rune {
-		if r != '\n' && r != '\t' && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == utf8.RuneError) {
-			return '?'
-		}
-		return r
-	}, text)
-}
+// lastWords is the end of what a guest says of a failure, which is where the
+// reason stands.
+func lastWords(text string) string { return plain.Lines(plain.Tail(text, maxText), maxText) }
 
 const (
 	maxName    = 63
@@ -186,7 +173,7 @@ func (r *StartRequest) validate() error {
 		r.Mode = Pipe
 	}
 	if r.Mode != Pipe && r.Mode != TTY {
-		return fault.New(fault.Invalid, "session mode %q is not known", clip(string(r.Mode))).WithHint("pipe or tty")
+		return fault.New(fault.Invalid, "session mode %q is not known", plain.Value(string(r.Mode))).WithHint("pipe or tty")
 	}
 	if r.Name != "" {
 		if err := ValidateName(r.Name); err != nil {
@@ -199,7 +186,7 @@ func (r *StartRequest) validate() error {
 	size := 0
 	for _, word := range append(append([]string{r.Dir, r.User}, r.Command...), append(r.Env, r.Require...)...) {
 		if strings.ContainsRune(word, 0) {
-			return fault.New(fault.Invalid, "%q has a NUL byte in it", clip(word))
+			return fault.New(fault.Invalid, "%q has a NUL byte in it", plain.Value(word))
 		}
 		size += len(word)
 	}
@@ -209,7 +196,7 @@ func (r *StartRequest) validate() error {
 	}
 	for _, entry := range r.Env {
 		if key, _, ok := strings.Cut(entry, "="); !ok || key == "" {
-			return fault.New(fault.Invalid, "environment entry %q is not valid", clip(entry)).WithHint("write NAME=VALUE")
+			return fault.New(fault.Invalid, "environment entry %q is not valid", plain.Value(entry)).WithHint("write NAME=VALUE")
 		}
 	}
 	if r.KeepBytes < 0 || r.KeepBytes != 0 && (r.KeepBytes < 64<<10 || r.KeepBytes > 64<<20) {
@@ -227,19 +214,11 @@ func ValidateName(name string) error {
 		ok = alnum || i > 0 && (c == '-' || c == '_' || c == '.')
 	}
 	if !ok {
-		return fault.New(fault.Invalid, "session name %q is not valid", clip(name)).
+		return fault.New(fault.Invalid, "session name %q is not valid", plain.Value(name)).
 			WithHint("1 to %d letters, digits, and . _ - behind the first", maxName)
 	}
 	if ids.Like(name) {
 		return fault.New(fault.Invalid, "session name %q is not valid: it reads like an id", name).WithHint("choose another name")
 	}
 	return nil
-}
-
-func clip(s string) string {
-	const most = 80
-	if len(s) > most {
-		return s[:most] + "…"
-	}
-	return s
 }

@@ -48,7 +48,7 @@ func (s *Service) Start(ctx context.Context, vmName string, req StartRequest) (S
 	}
 	_, recordErr := s.update(ctx, sess.ID, func(now *Session) error {
 		if now.State.Open() {
-			now.State, now.LastError, now.EndedAt = Failed, clean(err.Error()), s.now()
+			now.State, now.LastError, now.EndedAt = Failed, lastWords(err.Error()), s.now()
 		}
 		return nil
 	})

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/plain"
 	"github.com/bangervm/banger/internal/vm"
 )
 
@@ -93,12 +94,12 @@ func pick(v vm.VM, all []Session, name string) (Session, error) {
 	}
 	switch len(found) {
 	case 0:
-		return Session{}, fault.New(fault.NotFound, "VM %s has no session %q", v.Name, clip(name)).
+		return Session{}, fault.New(fault.NotFound, "VM %s has no session %q", v.Name, plain.Value(name)).
 			WithHint("banger vm session list %s", v.Name)
 	case 1:
 		return found[0], nil
 	default:
-		return Session{}, fault.New(fault.Invalid, "id prefix %q is ambiguous: %d sessions have it", clip(name), len(found)).
+		return Session{}, fault.New(fault.Invalid, "id prefix %q is ambiguous: %d sessions have it", plain.Value(name), len(found)).
 			WithHint("give a name or more of the id")
 	}
 }

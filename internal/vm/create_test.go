@@ -96,7 +96,7 @@ func TestCreateRefusesBadValuesBeforeAnythingIsStored(t *testing.T) {
 		"zero memory":         {vm.CreateRequest{MemoryBytes: new(int64(0))}, fault.Invalid, "memory size 0"},
 		"negative memory":     {vm.CreateRequest{MemoryBytes: new(-mib)}, fault.Invalid, "memory size -1048576"},
 		"too little memory":   {vm.CreateRequest{MemoryBytes: new(63 * mib)}, fault.Invalid, "too small"},
-		"too much memory":     {vm.CreateRequest{MemoryBytes: new(9 * gib)}, fault.Invalid, "9GiB"},
+		"too much memory":     {vm.CreateRequest{MemoryBytes: new(9 * gib)}, fault.Invalid, "9 GiB"},
 		"zero disk":           {vm.CreateRequest{DiskBytes: new(int64(0))}, fault.Invalid, "disk size 0"},
 		"too small a disk":    {vm.CreateRequest{DiskBytes: new(mib)}, fault.Invalid, "too small"},
 		"too large a disk":    {vm.CreateRequest{DiskBytes: new(101 * gib)}, fault.Invalid, "more than this host's"},

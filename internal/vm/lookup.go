@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/plain"
 )
 
 // maxCandidates bounds how many VMs an ambiguous prefix is answered with.
@@ -57,7 +58,7 @@ func (s *Service) byID(ctx context.Context, id string) (VM, error) {
 }
 
 func notFound(name string) error {
-	return fault.New(fault.NotFound, "no VM named %q", clip(name)).WithHint("banger vm list")
+	return fault.New(fault.NotFound, "no VM named %q", plain.Value(name)).WithHint("banger vm list")
 }
 
 // List returns the VMs that pass the filter, oldest first.

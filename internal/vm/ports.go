@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/plain"
 )
 
 // PortsMode says which of a guest's listeners appear on the host by themselves.
@@ -106,14 +107,14 @@ func olderMonitor(v VM, err error) error {
 func (f Forward) complete() (Forward, error) {
 	switch {
 	case f.Proto != "unix" && f.Proto != "tcp" && f.Proto != "udp":
-		return f, fault.New(fault.Invalid, "protocol %q cannot be forwarded", clip(f.Proto)).WithHint("tcp, udp or unix")
+		return f, fault.New(fault.Invalid, "protocol %q cannot be forwarded", plain.Value(f.Proto)).WithHint("tcp, udp or unix")
 	case f.Proto == "unix" && absolute(f.Host):
 	case f.Proto == "unix" && !absolute(f.Guest):
-		return f, fault.New(fault.Invalid, "neither %q nor %q is the absolute path of a socket", clip(f.Host), clip(f.Guest)).WithHint("/run/user/1000/docker.sock:/var/run/docker.sock")
+		return f, fault.New(fault.Invalid, "neither %q nor %q is the absolute path of a socket", plain.Value(f.Host), plain.Value(f.Guest)).WithHint("/run/user/1000/docker.sock:/var/run/docker.sock")
 	default:
 		host, err := netip.ParseAddrPort(f.Host)
 		if err != nil || host.Addr().Zone() != "" || host.Addr().IsMulticast() {
-			return f, fault.New(fault.Invalid, "%q is not an address and port of the host", clip(f.Host)).WithHint("127.0.0.1:8080, or port 0 for any that is free")
+			return f, fault.New(fault.Invalid, "%q is not an address and port of the host", plain.Value(f.Host)).WithHint("127.0.0.1:8080, or port 0 for any that is free")
 		}
 		f.Host = netip.AddrPortFrom(host.Addr().Unmap(), host.Port()).String()
 	}
@@ -126,7 +127,7 @@ func (f Forward) complete() (Forward, error) {
 	if guest, err := netip.ParseAddrPort(f.Guest); err == nil && guest.Port() > 0 && guest.Addr().Zone() == "" {
 		return f, nil
 	}
-	return f, fault.New(fault.Invalid, "%q is nothing in a guest to forward to", clip(f.Guest)).
+	return f, fault.New(fault.Invalid, "%q is nothing in a guest to forward to", plain.Value(f.Guest)).
 		WithHint("a port, ADDRESS:PORT, or the absolute path of a unix socket")
 }
 

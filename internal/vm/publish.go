@@ -11,6 +11,7 @@ import (
 
 	"github.com/bangervm/banger/internal/egress"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/plain"
 )
 
 // defaultHostAddress is where a port is published that names no address: where
@@ -36,7 +37,7 @@ func (c *creation) checkNetwork() error {
 	text := c.defaults.Egress
 	switch {
 	case c.v.Network != NetworkUser && c.v.Network != NetworkNone:
-		return fault.New(fault.Invalid, "network %q is not known", clip(string(c.v.Network))).WithHint("user or none")
+		return fault.New(fault.Invalid, "network %q is not known", plain.Value(string(c.v.Network))).WithHint("user or none")
 	case c.v.Network == NetworkNone && c.req.Egress != nil:
 		return fault.New(fault.Invalid, "a VM without a network has no egress policy").WithHint("leave one of the two out")
 	case c.v.Network == NetworkNone:
@@ -92,7 +93,7 @@ func (p Publish) Validate() error {
 	const hint = "[HOSTADDR:]HOSTPORT:GUESTPORT[/udp]"
 	switch {
 	case p.Proto != "tcp" && p.Proto != "udp":
-		return fault.New(fault.Invalid, "protocol %q cannot be published", clip(p.Proto)).WithHint("tcp or udp")
+		return fault.New(fault.Invalid, "protocol %q cannot be published", plain.Value(p.Proto)).WithHint("tcp or udp")
 	case p.HostPort < 0 || p.HostPort > 65535:
 		return fault.New(fault.Invalid, "host port %d is not between 0 and 65535", p.HostPort).WithHint(hint)
 	case p.GuestPort < 1 || p.GuestPort > 65535:
@@ -100,7 +101,7 @@ func (p Publish) Validate() error {
 	}
 	addr, err := netip.ParseAddr(p.HostAddress)
 	if err != nil || addr.Zone() != "" || addr.IsMulticast() {
-		return fault.New(fault.Invalid, "%q is not an address of this host", clip(p.HostAddress)).WithHint("for example 127.0.0.1, or 0.0.0.0 for all")
+		return fault.New(fault.Invalid, "%q is not an address of this host", plain.Value(p.HostAddress)).WithHint("for example 127.0.0.1, or 0.0.0.0 for all")
 	}
 	return nil
 }

@@ -8,11 +8,11 @@ import (
 	"github.com/bangervm/banger/internal/fault"
 )
 
-func TestSizesAreToldAsUsersWriteThem(t *testing.T) {
+func TestSizesAreToldAsMessagesHaveThem(t *testing.T) {
 	for n, want := range map[int64][]string{
-		32 << 20:  {"disk size 32MiB is too small", "at least 256MiB"},
-		1:         {"disk size 1B is too small"},
-		100 << 40: {"disk size 100TiB is more than this host's 1.5GiB of disk", "at most 1536MiB"},
+		32 << 20:  {"disk size 32 MiB is too small", "at least 256 MiB"},
+		1:         {"disk size 1 byte is too small"},
+		100 << 40: {"disk size 100 TiB is more than this host's 1.5 GiB of disk", "at most 1536 MiB"},
 	} {
 		err := validateSize("disk", n, 256<<20, 3<<29, "disk")
 		text := ""

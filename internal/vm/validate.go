@@ -2,13 +2,11 @@ package vm
 
 import (
 	"regexp"
-	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/ids"
+	"github.com/bangervm/banger/internal/plain"
 )
 
 // MinMemoryBytes and MinDiskBytes are the least a VM can have. With less memory
@@ -37,7 +35,7 @@ func ValidateName(name string) error {
 		ok = c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-'
 	}
 	if !ok {
-		return fault.New(fault.Invalid, "VM name %q is not valid", clip(name)).
+		return fault.New(fault.Invalid, "VM name %q is not valid", plain.Value(name)).
 			WithHint("1 to %d lower-case letters, digits and hyphens, with no hyphen at either end", maxNameLen)
 	}
 	if ids.Like(name) {
@@ -83,27 +81,15 @@ func validateSize(what string, n, least, most int64, of string) error {
 	switch {
 	case n <= 0:
 		return fault.New(fault.Invalid, "%s size %d is not valid", what, n).
-			WithHint("leave it out for the default, or give at least %s", sizeText(least))
+			WithHint("leave it out for the default, or give at least %s", fault.Bytes(least))
 	case n < least:
-		return fault.New(fault.Invalid, "%s size %s is too small", what, sizeText(n)).
-			WithHint("give at least %s", sizeText(least))
+		return fault.New(fault.Invalid, "%s size %s is too small", what, fault.Bytes(n)).
+			WithHint("give at least %s", fault.Bytes(least))
 	case n > most:
-		return fault.New(fault.Invalid, "%s size %s is more than this host's %s of %s", what, sizeText(n), sizeText(most), of).
-			WithHint("give at most %dMiB", most/mib)
+		return fault.New(fault.Invalid, "%s size %s is more than this host's %s of %s", what, fault.Bytes(n), fault.Bytes(most), of).
+			WithHint("give at most %d MiB", most/mib)
 	}
 	return nil
-}
-
-// sizeText is a number of bytes in the largest unit of which it is at least one.
-func sizeText(n int64) string {
-	value, unit := float64(n), "B"
-	for _, u := range []string{"KiB", "MiB", "GiB", "TiB"} {
-		if value < 1024 {
-			break
-		}
-		value, unit = value/1024, u
-	}
-	return strings.TrimSuffix(strconv.FormatFloat(value, 'f', 1, 64), ".0") + unit
 }
 
 // roundUp makes a valid size a whole number of MiB.
@@ -114,7 +100,7 @@ func validateInit(m InitMode) error {
 	case InitAuto, InitImage, InitAgent:
 		return nil
 	default:
-		return fault.New(fault.Invalid, "init mode %q is not known", clip(string(m))).WithHint("auto, image or agent")
+		return fault.New(fault.Invalid, "init mode %q is not known", plain.Value(string(m))).WithHint("auto, image or agent")
 	}
 }
 
@@ -123,7 +109,7 @@ func validateEnv(env []string) error {
 	for _, entry := range env {
 		key, _, ok := strings.Cut(entry, "=")
 		if !ok || key == "" || strings.ContainsRune(entry, 0) {
-			return fault.New(fault.Invalid, "environment entry %q is not valid", clip(entry)).WithHint("write NAME=VALUE")
+			return fault.New(fault.Invalid, "environment entry %q is not valid", plain.Value(entry)).WithHint("write NAME=VALUE")
 		}
 		total += len(entry)
 	}
@@ -140,22 +126,13 @@ func validateLabels(labels map[string]string) error {
 	rule := regexp.MustCompile(labelKeyRule)
 	for key, value := range labels {
 		if !rule.MatchString(key) {
-			return fault.New(fault.Invalid, "label key %q is not valid", clip(key)).
+			return fault.New(fault.Invalid, "label key %q is not valid", plain.Value(key)).
 				WithHint("1 to 63 letters, digits, and . _ / - in between")
 		}
-		if len(value) > maxLabelValue || strings.ContainsFunc(value, unicode.IsControl) || !utf8.ValidString(value) {
+		if len(value) > maxLabelValue || strings.ContainsFunc(value, func(r rune) bool { return !plain.Shows(r) }) {
 			return fault.New(fault.Invalid, "the value of label %q is not valid", key).
-				WithHint("at most %d bytes of text", maxLabelValue)
+				WithHint("at most %d bytes of text, on one line and without characters that do not show", maxLabelValue)
 		}
 	}
 	return nil
-}
-
-// clip keeps what a user or a guest sent from filling a message.
-func clip(s string) string {
-	const most = 80
-	if len(s) > most {
-		return s[:most] + "…"
-	}
-	return s
 }

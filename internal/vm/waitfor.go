@@ -3,10 +3,10 @@ package vm
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/operation"
+	"github.com/bangervm/banger/internal/plain"
 )
 
 // Until is what WaitFor waits for. The zero value is a guest that is ready.
@@ -24,7 +24,7 @@ func ParseUntil(s string) (Until, error) {
 	if wait, err := ParseWait(s); err == nil && (wait.kind == waitReady || wait.kind == waitPort) {
 		return Until{wait: wait}, nil
 	}
-	return Until{}, fault.New(fault.Invalid, "condition %q is not known", clip(strings.ToValidUTF8(s, "\uFFFD"))).
+	return Until{}, fault.New(fault.Invalid, "condition %q is not known", plain.Value(s)).
 		WithHint("ready, stopped, or port:N with N from 1 to 65535")
 }
 

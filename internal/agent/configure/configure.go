@@ -6,11 +6,11 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"strings"
 
 	"github.com/bangervm/banger/internal/agent/device"
 	"github.com/bangervm/banger/internal/agent/inits"
 	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/plain"
 )
 
 // Where the disks are mounted in the initramfs; none is reachable after the
@@ -109,7 +109,7 @@ func (c *configuring) carryOut(ctx context.Context, steps []step, begin func(ste
 func (c *configuring) note(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	if len(c.result.Notes) < agentrpc.MaxNotes {
-		c.result.Notes = append(c.result.Notes, strings.ToValidUTF8(text[:min(len(text), agentrpc.MaxNote)], ""))
+		c.result.Notes = append(c.result.Notes, plain.Line(text, agentrpc.MaxNote))
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/plain"
 )
 
 const (
@@ -148,15 +149,4 @@ func (o *Owners) read(pid int, name string, limit int64) []byte {
 }
 
 // words makes what a process says of itself fit for one line.
-func words(data []byte) string {
-	text := strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(strings.TrimSpace(string(data)), "?"))
-	if len(text) > maxCommand {
-		text = strings.ToValidUTF8(text[:maxCommand], "")
-	}
-	return text
-}
+func words(data []byte) string { return plain.Line(strings.TrimSpace(string(data)), maxCommand) }

@@ -107,11 +107,11 @@ func process(l agentrpc.Listening, port uint16) string {
 
 func TestWordsFitOnALine(t *testing.T) {
 	for text, want := range map[string]string{
-		"a\x1b[31m\nb":                 "a [31m b",
+		"a\x1b[31m\nb":                 "a?[31m b",
 		"caf\xe9":                      "caf?",
-		strings.Repeat("é", 200):       strings.Repeat("é", 128),
+		strings.Repeat("é", 200):       strings.Repeat("é", 126) + "…",
 		" x\n":                         "x",
-		"a" + strings.Repeat("é", 200): "a" + strings.Repeat("é", 127),
+		"a" + strings.Repeat("é", 200): "a" + strings.Repeat("é", 126) + "…",
 	} {
 		if got := words([]byte(text)); got != want {
 			t.Errorf("%q is %q", text, got)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/plain"
 )
 
 const xattrRecord = "SCHILY.xattr."
@@ -100,8 +101,5 @@ func (e *entry) kept() int64 {
 }
 
 func describe(name string) string {
-	if len(name) > 300 {
-		name = name[:300] + "…"
-	}
-	return fmt.Sprintf("entry %q", name)
+	return fmt.Sprintf("entry %q", plain.Value(name))
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/bangervm/banger/internal/confine"
+	"github.com/bangervm/banger/internal/plain"
 	"github.com/bangervm/banger/internal/vmm"
 )
 
@@ -181,7 +182,7 @@ func (t *tail) last() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	lines := strings.Split(strings.TrimSpace(string(t.buf)), "\n")
-	line := strings.ToValidUTF8(lines[len(lines)-1], "?")
+	line := plain.Line(lines[len(lines)-1], maxSaid)
 	if name, rest, ok := strings.Cut(line, ": "); ok && strings.HasPrefix(name, "qemu-system-") {
 		line = rest
 	}

@@ -1,15 +1,15 @@
-package cli
+package plain
 
 import (
 	"bytes"
 	"strings"
 	"testing"
-	"unicode"
+	"unicode/utf8"
 
 	"pgregory.net/rapid"
 )
 
-func TestPlainText(t *testing.T) {
+func TestWriter(t *testing.T) {
 	for name, tc := range map[string]struct{ wrote, shown string }{
 		"text":                         {"héllo\tw\n", "héllo\tw\n"},
 		"colours":                      {"\x1b[1;31mred\x1b[0m.\x1b[38;5;9mx\x1b[m", "\x1b[1;31mred\x1b[0m.\x1b[38;5;9mx\x1b[m"},
@@ -23,6 +23,9 @@ func TestPlainText(t *testing.T) {
 		"a character set":              {"\x1b(0x\x0ey", "xy"},
 		"controls":                     {"a\x00\x07\x08\x7fb\u009b31mc", "ab31mc"},
 		"directions":                   {"a\u202eb\u2066c", "abc"},
+		"what has no width":            {"a\u200bb\ufeffc\U000e0041d❤\ufe0f?", "abcd❤?"},
+		"spaces of other kinds":        {"a\u00a0b\u3000c\u2028d", "a b c d"},
+		"symbols of a font":            {"\ue0b0", "\ue0b0"},
 		"what is no UTF-8":             {"a\xffb\xc3(c\xe2\x82", "a\ufffdb\ufffd(c"},
 		"lines as terminals have them": {"a\r\nb\r\n", "a\nb\n"},
 		"a line that is written over":  {"evil\rgood\n", "evil\ngood\n"},
@@ -35,7 +38,7 @@ func TestPlainText(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for size := 1; size <= len(tc.wrote); size++ {
 				var out bytes.Buffer
-				p := &plainText{w: &out, colours: true}
+				p := NewWriter(&out, true)
 				for rest := []byte(tc.wrote); len(rest) > 0; {
 					n, err := p.Write(rest[:min(size, len(rest))])
 					if err != nil {
@@ -43,7 +46,9 @@ func TestPlainText(t *testing.T) {
 					}
 					rest = rest[n:]
 				}
-				p.end()
+				if err := p.End(); err != nil {
+					t.Fatal(err)
+				}
 				if out.String() != tc.shown {
 					t.Fatalf("by %d bytes: %q, want %q", size, out.String(), tc.shown)
 				}
@@ -53,17 +58,19 @@ func TestPlainText(t *testing.T) {
 }
 
 // Whatever a guest writes, a terminal gets nothing but text and colours.
-func TestPlainTextIsPlain(t *testing.T) {
-	pieces := []string{"\x1b", "[", "]", "0;", "m", "31", "\x07", "\\", "text", "\n", "\r", "\u009b", "\xff", "é", "P", "(", "?", "h"}
+func TestWriterShowsTextAndColoursOnly(t *testing.T) {
+	pieces := []string{"\x1b", "[", "]", "0;", "m", "31", "\x07", "\\", "text", "\n", "\r", "\u009b", "\u200b", "\u2028", "\xff", "é", "P", "(", "?", "h"}
 	rapid.Check(t, func(t *rapid.T) {
 		var out bytes.Buffer
-		p := &plainText{w: &out, colours: rapid.Bool().Draw(t, "colours")}
+		p := NewWriter(&out, rapid.Bool().Draw(t, "colours"))
 		for _, piece := range rapid.SliceOf(rapid.SampledFrom(pieces)).Draw(t, "pieces") {
 			if _, err := p.Write([]byte(piece)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		p.end()
+		if err := p.End(); err != nil {
+			t.Fatal(err)
+		}
 		shown := out.String()
 		for text := shown; ; {
 			_, rest, found := strings.Cut(text, "\x1b[")
@@ -76,8 +83,8 @@ func TestPlainTextIsPlain(t *testing.T) {
 			}
 			text, shown = after, strings.Replace(shown, "\x1b["+params+"m", "", 1)
 		}
-		if at := strings.IndexFunc(shown, func(r rune) bool { return r != '\n' && r != '\t' && unicode.IsControl(r) }); at >= 0 {
-			t.Fatalf("%q has a control at %d", shown, at)
+		if at := strings.IndexFunc(shown, func(r rune) bool { return r != '\n' && r != '\t' && r != utf8.RuneError && !Shows(r) }); at >= 0 {
+			t.Fatalf("%q shows more than text at %d", shown, at)
 		}
 	})
 }

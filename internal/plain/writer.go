@@ -1,17 +1,15 @@
-package cli
+package plain
 
 import (
 	"bytes"
 	"io"
-	"os"
-	"unicode"
 	"unicode/utf8"
 )
 
-// plainText passes on what a guest wrote as text that a terminal only shows:
-// printable characters, tabs, line breaks, and colours. All other controls are
-// left out, escape sequences as a whole, however writes have cut them.
-type plainText struct {
+// Writer passes on a program's output as text that a terminal only shows: what
+// Lines shows, and colours. All else is left out, escape sequences as a whole,
+// however writes have cut them; what is not UTF-8 is U+FFFD. It holds a few bytes.
+type Writer struct {
 	w       io.Writer
 	colours bool
 
@@ -29,20 +27,15 @@ const (
 	// no guest hides what follows.
 	maxEscape = 64
 	maxString = 4096
+
+	esc = 0x1b
 )
 
-// plain is f for a guest's words: as they are when f is no terminal, or raw. The
-// caller calls done at the end.
-func (a *App) plain(f *os.File, raw bool) (w io.Writer, done func()) {
-	if raw || !isTerminal(f) {
-		return f, func() {}
-	}
-	p := &plainText{w: f, colours: a.colour(f)}
-	return p, p.end
-}
+// NewWriter writes to w. With colours, those pass.
+func NewWriter(w io.Writer, colours bool) *Writer { return &Writer{w: w, colours: colours} }
 
 // Write implements io.Writer.
-func (p *plainText) Write(data []byte) (int, error) {
+func (p *Writer) Write(data []byte) (int, error) {
 	p.out = p.out[:0]
 	for _, b := range data {
 		p.take(b)
@@ -53,14 +46,18 @@ func (p *plainText) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
-// end takes colours off. What is unfinished is left out.
-func (p *plainText) end() {
-	if p.tinted {
-		_, _ = io.WriteString(p.w, "\x1b[0m")
+// End takes colours off. What is unfinished is left out. It does not close what
+// is written to.
+func (p *Writer) End() error {
+	if !p.tinted {
+		return nil
 	}
+	p.tinted = false
+	_, err := io.WriteString(p.w, "\x1b[0m")
+	return err
 }
 
-func (p *plainText) take(b byte) {
+func (p *Writer) take(b byte) {
 	switch {
 	case p.string > 0:
 		p.inString(b)
@@ -85,30 +82,29 @@ func (p *plainText) take(b byte) {
 	}
 }
 
-func (p *plainText) character() {
+func (p *Writer) character() {
 	r, _ := utf8.DecodeRune(p.seq)
 	p.seq = p.seq[:0]
 	p.show(r)
 }
 
 // show adds a character if it is one that only shows.
-func (p *plainText) show(r rune) {
+func (p *Writer) show(r rune) {
 	const carriageReturn = '\r'
 	if p.cr && r != '\n' {
 		p.out = append(p.out, '\n') // it would let a line be written over
 	}
 	p.cr = r == carriageReturn
-	switch {
-	case r == '\n', r == '\t':
-		p.out = append(p.out, byte(r))
-	case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r):
-	default:
+	switch seen := visible(r); {
+	case r == '\n', r == '\t', r == mark, r == utf8.RuneError:
 		p.out = utf8.AppendRune(p.out, r)
+	case seen != mark:
+		p.out = utf8.AppendRune(p.out, seen)
 	}
 }
 
 // inEscape takes one more byte of an escape sequence.
-func (p *plainText) inEscape(b byte) {
+func (p *Writer) inEscape(b byte) {
 	if b < ' ' || len(p.seq) == maxEscape { // it is broken off
 		p.seq = p.seq[:0]
 		p.take(b)
@@ -130,7 +126,7 @@ func (p *plainText) inEscape(b byte) {
 }
 
 // inString takes one more byte of a control string.
-func (p *plainText) inString(b byte) {
+func (p *Writer) inString(b byte) {
 	const bell = 0x07
 	p.string++
 	switch {
@@ -149,7 +145,7 @@ func (p *plainText) inString(b byte) {
 }
 
 // tint passes a colour on.
-func (p *plainText) tint() {
+func (p *Writer) tint() {
 	params := p.seq[2 : len(p.seq)-1]
 	if !p.colours || p.seq[len(p.seq)-1] != 'm' || len(bytes.Trim(params, "0123456789;:")) > 0 {
 		return
