@@ -64,14 +64,14 @@ func (a *Attachment) receive(in io.Reader) (agentrpc.AttachEnding, error) {
 		t, payload, err := agentrpc.ReadAttachFrame(in, buf)
 		if err != nil {
 			if errors.Is(err, agentrpc.ErrFrame) {
-				return end, fault.Wrap(fault.Internal, err, "the agent broke the protocol of attachments")
+				return end, fault.Wrap(fault.Internal, err, "the agent broke the attach protocol")
 			}
 			return end, broke(err)
 		}
 		buf = payload[:cap(payload)]
 		if t == agentrpc.AttachEnd {
 			if err := json.Unmarshal(payload, &end); err != nil {
-				return end, fault.Wrap(fault.Internal, err, "the agent broke the protocol of attachments")
+				return end, fault.Wrap(fault.Internal, err, "the agent broke the attach protocol")
 			}
 			return ended(end)
 		}
@@ -104,7 +104,7 @@ func (a *Attachment) take(t agentrpc.AttachFrame, payload []byte) error {
 			data, err = agentrpc.ParseOutput(data)
 		}
 		if err != nil {
-			return fault.Wrap(fault.Internal, err, "the agent broke the protocol of attachments")
+			return fault.Wrap(fault.Internal, err, "the agent broke the attach protocol")
 		}
 		a.next[stream] += int64(len(data))
 		if err := a.opts.Output(stream, data); err != nil {
@@ -113,7 +113,7 @@ func (a *Attachment) take(t agentrpc.AttachFrame, payload []byte) error {
 	case agentrpc.AttachLost:
 		stream, from, to, err := agentrpc.ParseLost(payload)
 		if err != nil {
-			return fault.Wrap(fault.Internal, err, "the agent broke the protocol of attachments")
+			return fault.Wrap(fault.Internal, err, "the agent broke the attach protocol")
 		}
 		a.next[stream] = to
 		if a.opts.Lost != nil {
@@ -122,7 +122,7 @@ func (a *Attachment) take(t agentrpc.AttachFrame, payload []byte) error {
 	case agentrpc.AttachAck:
 		offset, _, err := agentrpc.ParseOffset(payload)
 		if err != nil {
-			return fault.Wrap(fault.Internal, err, "the agent broke the protocol of attachments")
+			return fault.Wrap(fault.Internal, err, "the agent broke the attach protocol")
 		}
 		a.acknowledge(offset)
 	default:

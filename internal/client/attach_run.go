@@ -104,13 +104,13 @@ func (a *Attachment) once(ctx context.Context, again bool) (end agentrpc.AttachE
 }
 
 func broke(err error) error {
-	return fault.Wrap(fault.Unavailable, err, "the connection to the session broke")
+	return fault.Wrap(fault.Unavailable, err, "lost the connection to the session")
 }
 
 // greet takes over where things stand.
 func (a *Attachment) greet(hello agentrpc.AttachGreeting, again bool) error {
 	if again && a.next != [2]int64{hello.Stdout, hello.Stderr} {
-		return fault.New(fault.Internal, "the agent goes on at %d and %d instead of %d", hello.Stdout, hello.Stderr, a.next)
+		return fault.New(fault.Internal, "the agent continues at %d and %d instead of %d", hello.Stdout, hello.Stderr, a.next)
 	}
 	a.next = [2]int64{hello.Stdout, hello.Stderr}
 	a.mu.Lock()

@@ -64,7 +64,7 @@ func (c *Client) transportError(ctx context.Context, err error) error {
 		}
 		return fault.Wrap(fault.Canceled, ctx.Err(), "gave up on bangerd's answer")
 	}
-	return fault.Wrap(fault.Unavailable, err, "the connection to bangerd broke").
+	return fault.Wrap(fault.Unavailable, err, "lost the connection to bangerd").
 		WithHint("banger daemon status")
 }
 

@@ -120,7 +120,7 @@ func call[Out any](ctx context.Context, c *Client, method, target string, in any
 		return out, nil
 	}
 	if err := json.Unmarshal(data.Bytes(), &out); err != nil {
-		return out, fault.Wrap(fault.Internal, err, "bangerd's answer to %s %s is not of this API", method, target)
+		return out, fault.Wrap(fault.Internal, err, "cannot read bangerd's answer to %s %s", method, target)
 	}
 	return out, nil
 }

@@ -75,7 +75,7 @@ func (r *eventReader) nextOperation() (api.Operation, error) {
 		}
 		var op api.Operation
 		if err := json.Unmarshal(ev.data, &op); err != nil {
-			return op, fault.Wrap(fault.Internal, err, "bangerd sent an event that is not of this API")
+			return op, fault.Wrap(fault.Internal, err, "cannot read an event from bangerd")
 		}
 		return op, nil
 	}

@@ -156,7 +156,7 @@ func openFile(path string) (*os.File, error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return nil, fault.New(fault.NotFound, "there is no file %s", path)
+		return nil, fault.New(fault.NotFound, "no such file: %s", path)
 	case errors.Is(err, os.ErrPermission):
 		return nil, fault.Wrap(fault.PermissionDenied, err, "cannot read %s", path)
 	case err != nil:

@@ -115,7 +115,7 @@ func (p *parser) defaultStatement(words []string) error {
 func (p *parser) presetStatement(words []string) error {
 	name := strings.ToLower(strings.Join(words, " "))
 	if !slices.Contains(Presets(), name) {
-		return fault.New(fault.Invalid, "there is no preset %q", name).WithHint("the presets are %s", strings.Join(Presets(), ", "))
+		return fault.New(fault.Invalid, "unknown preset %q", name).WithHint("the presets are %s", strings.Join(Presets(), ", "))
 	}
 	preset := presetPolicy(name)
 	action := Deny

@@ -68,7 +68,7 @@ func TestParseRefuses(t *testing.T) {
 		"default":                      "neither allow nor deny",
 		"default deny; default deny":   "a default already",
 		"preset all; preset packages":  "different defaults",
-		"preset everything":            `no preset "everything"`,
+		"preset everything":            `unknown preset "everything"`,
 		"packages; allow a.b":          "needs its word",
 		"permit a.b":                   `unknown statement "permit"`,
 		"allow":                        "not a rule",

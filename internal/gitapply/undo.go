@@ -56,7 +56,7 @@ func (c *change) undo() error {
 		return err
 	}
 	return fault.New(fault.Conflict, "a patch was undone in %s, but for what was changed since: %s", c.tree.Name(), hostgit.Printable(hostgit.SomeOf(kept))).
-		WithHint("how the files were is in %s; remove that when you need it no more", filepath.Join(c.dir+keptSuffix, changeBefore))
+		WithHint("how the files were is in %s; remove it when you no longer need it", filepath.Join(c.dir+keptSuffix, changeBefore))
 }
 
 // divide removes the files that are new, and sorts out the others: those that

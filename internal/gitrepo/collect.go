@@ -82,12 +82,12 @@ func hostile(ctx context.Context, err error) error {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return fault.Wrap(fault.Unavailable, err, "the guest was silent for too long")
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return fault.Wrap(fault.Unavailable, err, "the guest has broken off")
+		return fault.Wrap(fault.Unavailable, err, "the guest ended the connection")
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return fault.Wrap(fault.Unavailable, err, "no space left for what the guest sends")
 	}
 	// The guest has chosen what is in the text.
-	return fault.New(fault.Unavailable, "the guest's answer is not of this protocol: %s", hostgit.Printable(err.Error()))
+	return fault.New(fault.Unavailable, "the guest's answer does not follow the protocol: %s", hostgit.Printable(err.Error()))
 }
 
 // collector takes over the repositories that a guest's git has read.

@@ -29,7 +29,7 @@ func (p *parcel) Send(ctx context.Context, guest io.ReadWriter, progress operati
 		if err == nil {
 			err = refusal(answer)
 		} else {
-			err = fault.Wrap(fault.Unavailable, err, "the guest has broken off")
+			err = fault.Wrap(fault.Unavailable, err, "the guest ended the connection")
 		}
 		answers <- err
 	}()

@@ -106,7 +106,7 @@ func gone(err error) error {
 	if !errors.Is(err, fault.NotFound) {
 		return err
 	}
-	return fault.New(fault.Conflict, "the guest was booted anew, or its agent replaced: the session ended with it, and its output is gone")
+	return fault.New(fault.Conflict, "the guest rebooted or its agent was replaced: the session ended and its output is lost")
 }
 
 // FollowSessions calls tell for each event, until ctx ends, tell returns an

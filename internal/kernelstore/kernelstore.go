@@ -94,7 +94,7 @@ func (s *Store) Get(_ context.Context, name string) (kernel.Manifest, error) {
 }
 
 func notFound(name string) error {
-	return fault.New(fault.NotFound, "there is no kernel %s", name).WithHint("banger kernel list")
+	return fault.New(fault.NotFound, "no such kernel: %s", name).WithHint("banger kernel list")
 }
 
 func damaged(name string, err error) error {

@@ -27,7 +27,7 @@ func OpenSource(dir string) (kernel.Source, error) {
 	root, err := os.OpenRoot(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fault.New(fault.NotFound, "there is no directory %s", dir)
+		return nil, fault.New(fault.NotFound, "no such directory: %s", dir)
 	case err != nil && isFile(dir):
 		return nil, fault.New(fault.Invalid, "%s is not a directory", dir).
 			WithHint("unpack it first: dpkg-deb -x PACKAGE.deb DIR")

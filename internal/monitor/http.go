@@ -102,7 +102,7 @@ func readUpTo(r *http.Request, limit int64, into any) error {
 	dec := json.NewDecoder(io.LimitReader(r.Body, limit))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(into); err != nil {
-		return fault.Wrap(fault.Invalid, err, "the request cannot be read")
+		return fault.Wrap(fault.Invalid, err, "cannot read the request")
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ func readSpec(dir statedir.VM) (vm.Spec, error) {
 func parseSpec(data []byte) (vm.Spec, error) {
 	var spec vm.Spec
 	if err := json.Unmarshal(data, &spec); err != nil {
-		return vm.Spec{}, fault.Wrap(fault.Invalid, err, "spec.json cannot be read")
+		return vm.Spec{}, fault.Wrap(fault.Invalid, err, "cannot read spec.json")
 	}
 	switch {
 	case spec.Format > vm.SpecFormat:

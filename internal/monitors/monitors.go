@@ -217,7 +217,7 @@ func (l *Launcher) LastExit(_ context.Context, vmID string) (vm.Exit, error) {
 func parseExit(data []byte) (vm.Exit, error) {
 	var exit vm.Exit
 	if err := json.Unmarshal(data, &exit); err != nil {
-		return vm.Exit{}, fault.Wrap(fault.Internal, err, "exit.json cannot be read")
+		return vm.Exit{}, fault.Wrap(fault.Internal, err, "cannot read exit.json")
 	}
 	if exit.Format < 1 || exit.Format > vm.ExitFormat {
 		return vm.Exit{}, fault.New(fault.Invalid, "exit.json has format %d, this build knows 1 to %d", exit.Format, vm.ExitFormat)

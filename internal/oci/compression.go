@@ -36,9 +36,9 @@ func decompress(r io.Reader) (plain io.ReadCloser, compressed bool, err error) {
 		}
 		return unzstd{zr.IOReadCloser()}, true, nil
 	case bytes.HasPrefix(magic, []byte{0xfd, '7', 'z', 'X', 'Z', 0}):
-		return nil, true, fault.New(fault.Invalid, "it is compressed with xz, which images may not be").WithHint("decompress it first: xz -d")
+		return nil, true, fault.New(fault.Invalid, "xz compression is not supported").WithHint("decompress it first: xz -d")
 	case bytes.HasPrefix(magic, []byte("BZh")):
-		return nil, true, fault.New(fault.Invalid, "it is compressed with bzip2, which images may not be").WithHint("decompress it first: bzip2 -d")
+		return nil, true, fault.New(fault.Invalid, "bzip2 compression is not supported").WithHint("decompress it first: bzip2 -d")
 	}
 	return io.NopCloser(br), false, nil
 }

@@ -58,7 +58,7 @@ func (c *Client) fromImageManifest(ctx context.Context, raw []byte, mediaType ty
 	}
 	m, err := v1.ParseManifest(bytes.NewReader(raw))
 	if err != nil {
-		return nil, fault.Wrap(fault.Invalid, err, "the image's manifest cannot be read")
+		return nil, fault.Wrap(fault.Invalid, err, "cannot read the image's manifest")
 	}
 	if m.SchemaVersion != 2 || len(m.Layers) > maxLayers {
 		return nil, fault.New(fault.Invalid, "the image's manifest has schema version %d and %d layers", m.SchemaVersion, len(m.Layers))
@@ -126,7 +126,7 @@ func readConfig(ctx context.Context, d v1.Descriptor, o origin) (*v1.ConfigFile,
 func parseConfig(raw []byte) (*v1.ConfigFile, error) {
 	config, err := v1.ParseConfigFile(bytes.NewReader(raw))
 	if err != nil {
-		return nil, fault.Wrap(fault.Invalid, err, "the image's configuration cannot be read")
+		return nil, fault.Wrap(fault.Invalid, err, "cannot read the image's configuration")
 	}
 	return config, nil
 }

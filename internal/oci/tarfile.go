@@ -74,7 +74,7 @@ func newInput(ctx context.Context, r io.Reader) *input {
 func (in *input) Read(b []byte) (int, error) {
 	n, err := in.Reader.Read(b)
 	if err != nil && !errors.Is(err, io.EOF) {
-		err = fault.Wrap(fault.Unavailable, err, "the tar on standard input broke off")
+		err = fault.Wrap(fault.Unavailable, err, "the tar file on stdin ended early")
 	}
 	return n, err
 }
@@ -89,7 +89,7 @@ func openRegular(path string) (*os.File, int64, error) {
 	case errors.Is(err, os.ErrNotExist):
 		return nil, 0, fault.New(fault.NotFound, "no file %s", path)
 	case errors.Is(err, os.ErrPermission):
-		return nil, 0, fault.New(fault.PermissionDenied, "%s may not be read", path)
+		return nil, 0, fault.New(fault.PermissionDenied, "%sis not readable", path)
 	case err != nil:
 		return nil, 0, err
 	}

@@ -90,7 +90,7 @@ func (m *Map) Remove(f monitorrpc.Forward) error {
 		return has.Host == f.Host && (has.Proto == f.Proto || f.Proto == "")
 	})
 	if i < 0 {
-		return fault.New(fault.NotFound, "there is no %s forward at %s", f.Proto, f.Host)
+		return fault.New(fault.NotFound, "no %s forward at %s", f.Proto, f.Host)
 	}
 	m.forwards[i].unbind()
 	m.forwards = slices.Delete(m.forwards, i, i+1)

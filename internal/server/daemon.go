@@ -25,7 +25,7 @@ func (s *Server) daemonRoutes(a huma.API) {
 func (s *Server) stopDaemon(_ context.Context, in *struct{ Body *api.StopDaemon }) error {
 	force := in.Body != nil && in.Body.Force
 	if n := s.Daemon.Active(); n > 0 && !force {
-		return fault.New(fault.Busy, "%s under way", fault.Count(n, "operation")).
+		return fault.New(fault.Busy, "%s in progress", fault.Count(n, "operation")).
 			WithHint("wait for them, or `banger daemon stop --force` to cancel them")
 	}
 	if n, names := s.relays.list(); n > 0 && !force {

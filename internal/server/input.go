@@ -82,7 +82,7 @@ func (in *input) fill(r io.Reader) error {
 	case errors.Is(err, io.ErrClosedPipe):
 		return nil
 	default:
-		broken := fault.Wrap(fault.Unavailable, err, "the input broke off")
+		broken := fault.Wrap(fault.Unavailable, err, "the input ended early")
 		in.fail(broken)
 		return broken
 	}

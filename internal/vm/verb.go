@@ -18,7 +18,7 @@ type verb struct {
 func (s *Service) begin(v VM, name string) (release func(), err error) {
 	release, under := s.claim(v.ID, name)
 	if under != nil {
-		return nil, fault.New(fault.Busy, "VM %s is busy: %s is under way", v.Name, under.name).
+		return nil, fault.New(fault.Busy, "VM %s is busy: %s is in progress", v.Name, under.name).
 			WithHint("try again when it is done")
 	}
 	return release, nil

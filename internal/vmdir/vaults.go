@@ -64,7 +64,7 @@ func (s *Vaults) OpenExport(vmID, id string) (io.ReadCloser, int64, error) {
 	}
 	file, err := os.Open(s.dirs.VM(vmID).Export(id))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, 0, fault.New(fault.NotFound, "there is no export %s any more", id).WithHint("banger vm workspace export makes a new one")
+		return nil, 0, fault.New(fault.NotFound, "export %s no longer exists", id).WithHint("make a new one with banger vm workspace export")
 	}
 	if err != nil {
 		return nil, 0, err

@@ -42,7 +42,7 @@ func (t tree) has(path string) bool {
 }
 
 // errCovered says that a file is there for this start only.
-var errCovered = errors.New("the disk takes no more, so it is kept in memory for this start")
+var errCovered = errors.New("the disk is full, so it is kept in memory until the next start")
 
 // place writes f into the tree, whole or not at all. Whatever is at its own name
 // is replaced, a link and a directory too; a directory with something in it is

@@ -165,5 +165,5 @@ func (l *layerReader) explain(err error) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return fault.New(fault.Invalid, "the tar ends in the middle of an entry, after %d bytes", l.n)
 	}
-	return fault.Wrap(fault.Invalid, err, "the tar cannot be read at byte %d", l.n)
+	return fault.Wrap(fault.Invalid, err, "cannot read the tar file at byte %d", l.n)
 }

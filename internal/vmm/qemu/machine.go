@@ -219,7 +219,7 @@ func (d ioErrorData) String() string {
 	if d.NoSpace {
 		return fmt.Sprintf("the host's disk is full: the guest could not %s %s", d.Operation, d.Node)
 	}
-	return fmt.Sprintf("the guest could not %s %s: %s", d.Operation, d.Node, d.Reason)
+	return fmt.Sprintf("the guest cannot %s %s: %s", d.Operation, d.Node, d.Reason)
 }
 
 // classify says why QEMU ended, from how the process ended (empty: in order)
