@@ -121,11 +121,11 @@ func (a *App) egressAddCommand(action string) *cobra.Command {
 	})
 	add := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, given []string) error {
-		rule, err := ruleText(action, given[1:])
+		rule, err := egress.NewRule(action, given[1], given[2:]...)
 		if err != nil {
 			return err
 		}
-		return add(cmd, []string{given[0], rule})
+		return add(cmd, []string{given[0], rule.String()})
 	}
 	return cmd
 }
@@ -162,17 +162,4 @@ func (a *App) egressRemoveCommand() *cobra.Command {
 		}
 		return c.RemoveVMEgress(ctx, given[0], api.RemoveEgress{Rules: []string{rule}})
 	})
-}
-
-// ruleText is the rule that TARGET [PROTOCOL[/PORTS]] makes.
-func ruleText(action string, words []string) (string, error) {
-	if _, rest, ok := strings.Cut(words[0], "://"); ok {
-		name, _, _ := strings.Cut(rest, "/")
-		return "", fault.New(fault.Invalid, "%q is a URL, but a rule needs a host", words[0]).WithHint("use the host name: %s", name)
-	}
-	rule, err := egress.ParseRule(strings.Join(append([]string{action}, words...), " "))
-	if err != nil {
-		return "", err
-	}
-	return rule.String(), nil
 }

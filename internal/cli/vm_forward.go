@@ -2,9 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
-	"net"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -12,12 +9,11 @@ import (
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/portspec"
 )
 
 // defaultHost is where a port goes that names no address of the host.
 const defaultHost = "127.0.0.1"
-
-const forwardForm = "[HOSTADDR:]HOSTPORT:[GUESTADDR:]GUESTPORT[/udp]; either side can also be the absolute path of a Unix socket"
 
 func (a *App) vmForwardCommand() *cobra.Command {
 	var remove string
@@ -25,7 +21,7 @@ func (a *App) vmForwardCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "forward NAME [FORWARD]", Short: "Forward a host port or Unix socket to a VM",
 		Long: "Forward a host port or Unix socket to a running VM until the VM stops. Without FORWARD, list the forwards.\n\n" +
-			"FORWARD is " + forwardForm + ".\n" +
+			"FORWARD is " + portspec.ForwardForm + ".\n" +
 			"HOSTADDR defaults to 127.0.0.1, and GUESTADDR to the guest's loopback address. Use HOSTPORT 0 for any free port.",
 		Example: `  banger vm forward box 8080:80
   banger vm forward box 5432:/run/postgresql/.s.PGSQL.5432
@@ -56,16 +52,7 @@ func forwardView() view[api.Forward] {
 		{head: "HOST", cell: func(w api.Forward) string { return w.Host }},
 		{head: "GUEST", cell: func(w api.Forward) string { return w.Guest }},
 	}
-	return view[api.Forward]{columns: columns, fields: columns, name: forwardText}
-}
-
-// forwardText is the forward as --remove takes it.
-func forwardText(w api.Forward) string {
-	text := w.Host + ":" + w.Guest
-	if w.Proto == api.ProtoUDP {
-		text += "/udp"
-	}
-	return text
+	return view[api.Forward]{columns: columns, fields: columns, name: portspec.ForwardText}
 }
 
 func (a *App) vmForwards(ctx context.Context, name string, f format) error {
@@ -82,9 +69,14 @@ func (a *App) vmForwards(ctx context.Context, name string, f format) error {
 
 // vmForward does something with the forward that spec describes.
 func (a *App) vmForward(ctx context.Context, name, spec string, f format, do func(context.Context, *client.Client, api.VM, api.Forward, format) error) error {
-	w, err := parseForward(spec)
+	w, err := portspec.ParseForward(spec)
 	if err != nil {
-		return err
+		return fault.New(fault.Invalid, "forward %q: %s", spec, err).WithHint("use %s", portspec.ForwardForm)
+	}
+	if strings.Contains(w.Host, "/") {
+		if w.Host, err = absolutePath(w.Host); err != nil {
+			return err
+		}
 	}
 	c, err := a.daemon(ctx)
 	if err != nil {
@@ -113,7 +105,7 @@ func (a *App) addForward(ctx context.Context, c *client.Client, v api.VM, w api.
 		guest = "port " + guest
 	}
 	return a.print("forwarding " + made.Host + " to " + guest + " of " + v.Name + " until it stops\n" +
-		"remove it  banger vm forward " + v.Name + " --remove " + forwardText(made) + "\n")
+		"remove it  banger vm forward " + v.Name + " --remove " + portspec.ForwardText(made) + "\n")
 }
 
 func (a *App) removeForward(ctx context.Context, c *client.Client, v api.VM, w api.Forward, f format) error {
@@ -122,7 +114,7 @@ func (a *App) removeForward(ctx context.Context, c *client.Client, v api.VM, w a
 		return err
 	}
 	for _, there := range all {
-		if there.Proto != w.Proto || there.Host != w.Host || !sameGuest(there.Guest, w.Guest) {
+		if there.Proto != w.Proto || there.Host != w.Host || !portspec.SameGuest(there.Guest, w.Guest) {
 			continue
 		}
 		if err := c.RemoveVMForward(ctx, v.ID, there); err != nil {
@@ -131,102 +123,7 @@ func (a *App) removeForward(ctx context.Context, c *client.Client, v api.VM, w a
 		if f != formatTable {
 			return forwardView().show(a, f, there)
 		}
-		return a.print("removed " + forwardText(there) + "\n")
+		return a.print("removed " + portspec.ForwardText(there) + "\n")
 	}
-	return fault.New(fault.NotFound, "%s has no forward %s", v.Name, forwardText(w)).WithHint("banger vm forward %s", v.Name)
+	return fault.New(fault.NotFound, "%s has no forward %s", v.Name, portspec.ForwardText(w)).WithHint("banger vm forward %s", v.Name)
 }
-
-// sameGuest compares sides of the guest, where a port alone is one of its loopback.
-func sameGuest(a, b string) bool {
-	full := func(s string) string {
-		if strings.ContainsAny(s, ":/") {
-			return s
-		}
-		return "127.0.0.1:" + s
-	}
-	return full(a) == full(b)
-}
-
-// parseForward reads a FORWARD. The host's side of one without HOSTADDR begins
-// with a colon.
-func parseForward(text string) (api.Forward, error) {
-	bad := func(why string) (api.Forward, error) {
-		return api.Forward{}, fault.New(fault.Invalid, "forward %q: %s", text, why).WithHint("use %s", forwardForm)
-	}
-	rest, proto := text, api.ProtoTCP
-	// In a path, what stands behind a slash is no protocol.
-	if at := strings.IndexByte(text, '/'); at > 0 && isDigit(text[at-1]) && !strings.ContainsAny(text[at+1:], "/:") {
-		var err error
-		if rest, proto, err = cutProto(text); err != nil {
-			return bad(err.Error())
-		}
-	}
-	words := splitAddress(rest)
-	host, words, err := forwardSide(words, true)
-	if err != nil {
-		return bad(err.Error())
-	}
-	if len(words) == 0 {
-		return bad("the guest side is missing")
-	}
-	guest, words, err := forwardSide(words, false)
-	switch {
-	case err != nil:
-		return bad(err.Error())
-	case len(words) > 0:
-		return bad(quote(strings.Join(words, ":")) + " is not part of a forward")
-	}
-	if isPath(host) || isPath(guest) {
-		if proto == api.ProtoUDP {
-			return bad("a Unix socket cannot carry UDP")
-		}
-		proto = api.ProtoUnix
-	}
-	return api.Forward{Proto: proto, Host: host, Guest: guest}, nil
-}
-
-// forwardSide takes the words of one side of a forward from the front.
-func forwardSide(words []string, host bool) (side string, rest []string, err error) {
-	first := words[0]
-	if strings.Contains(first, "/") {
-		if host && !filepath.IsAbs(first) {
-			first, err = absolutePath(first)
-		}
-		if err == nil && !filepath.IsAbs(first) {
-			err = errors.New(quote(first) + " is not an absolute path")
-		}
-		return first, words[1:], err
-	}
-	_, err = parsePort(first, host)
-	if err == nil {
-		if host {
-			first = ":" + zeroPort(first)
-		}
-		return first, words[1:], nil
-	}
-	addr, addrErr := parseAddress(first)
-	if addrErr != nil {
-		if len(words) == 1 {
-			return "", nil, err
-		}
-		return "", nil, addrErr
-	}
-	if len(words) < 2 {
-		return "", nil, errors.New("no port after " + quote(first))
-	}
-	if _, err := parsePort(words[1], host); err != nil {
-		return "", nil, err
-	}
-	return net.JoinHostPort(addr.String(), zeroPort(words[1])), words[2:], nil
-}
-
-func zeroPort(text string) string {
-	if text == "" {
-		return "0"
-	}
-	return text
-}
-
-func isPath(side string) bool { return strings.HasPrefix(side, "/") }
-
-func isDigit(b byte) bool { return b >= '0' && b <= '9' }

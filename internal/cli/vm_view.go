@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/portspec"
 )
 
 func stateTint(v api.VM) string {
@@ -147,7 +148,7 @@ func networkText(v api.VM) string {
 func publishedText(v api.VM) string {
 	lines := make([]string, len(v.Publish))
 	for i, p := range v.Publish {
-		lines[i] = publishText(p)
+		lines[i] = portspec.PublishText(p)
 	}
 	return strings.Join(lines, "\n")
 }

@@ -1,12 +1,9 @@
-package cli
+package portspec
 
 import (
-	"errors"
-	"strings"
 	"testing"
 
 	"github.com/bangervm/banger/internal/api"
-	"github.com/bangervm/banger/internal/fault"
 )
 
 // What is listed can be typed again.
@@ -18,9 +15,9 @@ func TestPublishReadsWhatItPrints(t *testing.T) {
 		"[::1]:1:2/udp":   {Proto: "udp", HostAddress: "::1", HostPort: 1, GuestPort: 2},
 		"0.0.0.0:0:65535": {Proto: "tcp", HostAddress: "0.0.0.0", GuestPort: 65535},
 	} {
-		p, err := parsePublish(text)
-		if err != nil || p != want || publishText(p) != text {
-			t.Errorf("%q: %+v, %q, %v", text, p, publishText(p), err)
+		p, err := ParsePublish(text)
+		if err != nil || p != want || PublishText(p) != text {
+			t.Errorf("%q: %+v, %q, %v", text, p, PublishText(p), err)
 		}
 	}
 }
@@ -35,14 +32,15 @@ func TestForwardForms(t *testing.T) {
 		"/a/b.sock:/c/udp":              {Proto: "unix", Host: "/a/b.sock", Guest: "/c/udp"},
 		"80:/udp":                       {Proto: "unix", Host: ":80", Guest: "/udp"},
 		"/run/1/s:127.0.0.1:5432":       {Proto: "unix", Host: "/run/1/s", Guest: "127.0.0.1:5432"},
+		"run/s:80":                      {Proto: "unix", Host: "run/s", Guest: "80"},
 		"[::1]:22:/run/openssh/sock/22": {Proto: "unix", Host: "[::1]:22", Guest: "/run/openssh/sock/22"},
 	} {
-		if got, err := parseForward(text); err != nil || got != want {
+		if got, err := ParseForward(text); err != nil || got != want {
 			t.Errorf("%q: %+v, %v", text, got, err)
 		}
 	}
-	for _, text := range []string{"", ":", "80", "80:", "::1:80:80", "80:80:80", "80:localhost:80", "1.2.3.4:80", "80:1.2.3.4", "80:80/", "/a", "/a:/b/udp:1", "[::1:80:80", "8080:-1", "8080:65536"} {
-		if got, err := parseForward(text); !errors.Is(err, fault.Invalid) {
+	for _, text := range []string{"", ":", "80", "80:", "::1:80:80", "80:80:80", "80:localhost:80", "1.2.3.4:80", "80:1.2.3.4", "80:80/", "/a", "/a:/b/udp:1", "80:b/c", "[::1:80:80", "8080:-1", "8080:65536"} {
+		if got, err := ParseForward(text); err == nil {
 			t.Errorf("%q: %+v, %v", text, got, err)
 		}
 	}
@@ -52,39 +50,13 @@ func FuzzForward(f *testing.F) {
 	f.Add("[::1]:8080:/run/x.sock")
 	f.Add("1:2/udp")
 	f.Fuzz(func(t *testing.T, text string) {
-		w, err := parseForward(text)
+		w, err := ParseForward(text)
 		if err != nil || w.Host[0] == ':' { // no address yet
 			return
 		}
-		again, err := parseForward(forwardText(w))
+		again, err := ParseForward(ForwardText(w))
 		if err != nil || again != w {
 			t.Errorf("%q is %+v, and printed %+v, %v", text, w, again, err)
 		}
 	})
-}
-
-func TestRuleText(t *testing.T) {
-	for _, c := range []struct{ target, proto, want string }{
-		{"example.org", "", "allow example.org"},
-		{"example.org:443", "", "allow example.org tcp/443"},
-		{"example.org:53", "udp", "allow example.org udp/53"},
-		{"[2001:db8::1]:1-9", "", "allow 2001:db8::1 tcp/1-9"},
-		{"2001:db8::/32", "udp", "allow 2001:db8::/32 udp"},
-		{"any", "icmp", "allow any icmp"},
-	} {
-		words := []string{c.target}
-		if c.proto != "" {
-			words = append(words, c.proto)
-		}
-		if got, err := ruleText("allow", words); err != nil || got != c.want {
-			t.Errorf("%s %s: %q, %v", c.target, c.proto, got, err)
-		}
-	}
-}
-
-func TestARuleIsForNoURL(t *testing.T) {
-	_, err := ruleText("deny", []string{"http://evil.example/x"})
-	if fault.CodeOf(err) != fault.Invalid || !strings.Contains(err.Error(), "http://evil.example/x") || fault.HintOf(err).String() != "use the host name: evil.example" {
-		t.Errorf("%v, %q", err, fault.HintOf(err).String())
-	}
 }
