@@ -3,13 +3,13 @@ package vmmtest
 import (
 	"context"
 	"errors"
-	"net"
 	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/statedir"
 	"github.com/bangervm/banger/internal/vmm"
 )
 
@@ -72,11 +72,10 @@ func (r Rig) resets(t *testing.T) {
 		t.Errorf("the exit is %+v", e)
 	}
 	// What a monitor that was killed leaves.
-	stale, err := net.Listen("unix", filepath.Join(s.Dir, vmm.VsockSocket))
+	stale, err := statedir.ListenUnix(filepath.Join(s.Dir, vmm.VsockSocket))
 	if err != nil {
 		t.Fatal(err)
 	}
-	stale.(*net.UnixListener).SetUnlinkOnClose(false)
 	_ = stale.Close()
 	m = s.start()
 	s.echo(s.say("echo"), "again")
