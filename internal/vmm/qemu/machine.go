@@ -9,12 +9,14 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/vmm"
+	"github.com/bangervm/banger/internal/vmm/process"
 )
 
 // startLimit bounds the time from starting QEMU to its answering.
@@ -26,7 +28,7 @@ const agentSocket = "agent.sock"
 // Machine implements vmm.Machine: one run of QEMU.
 type Machine struct {
 	site    vmm.Site
-	process *process
+	process *process.Process
 	qmp     *qmp
 	vsock   *hybridVsock
 	console sync.WaitGroup
@@ -51,7 +53,13 @@ func (m *Machine) launch(ctx context.Context, d *Driver, spec vmm.Spec, args []s
 	if ends.nic != nil {
 		attach(site, ends.nic)
 	}
-	m.process, err = d.startConfined(spec, site, args, ends.theirs, disks)
+	plan, err := d.plan(spec, disks)
+	if err == nil {
+		m.process, err = process.Start(process.Command{
+			Name: "QEMU", Self: "qemu-system-", Program: spec.Program, Args: args, Dir: site.Dir,
+			Files: slices.Concat(ends.theirs, disks), Confine: site.Confine, Plan: plan,
+		})
+	}
 	if err != nil {
 		ends.closeOurs()
 		return fault.Wrap(fault.Unavailable, err, "QEMU did not start")
@@ -88,22 +96,22 @@ func attach(site vmm.Site, conn net.Conn) {
 // abandon ends a QEMU that did not come up, and says why.
 func (m *Machine) abandon(cause error) error {
 	select {
-	case <-m.process.exited: // its own words say more than ours
+	case <-m.process.Exited: // its own words say more than ours
 	default:
 		timer := time.NewTimer(time.Second)
 		defer timer.Stop()
 		if errors.Is(cause, errQMPGone) {
 			select {
-			case <-m.process.exited:
+			case <-m.process.Exited:
 			case <-timer.C:
 			}
 		}
 	}
-	_ = m.process.signal(syscall.SIGKILL)
-	<-m.process.exited
+	_ = m.process.Signal(syscall.SIGKILL)
+	<-m.process.Exited
 	m.release()
 	if errors.Is(cause, errQMPGone) {
-		if why := m.process.failure(); why != "" {
+		if why := m.process.Failure(); why != "" {
 			return fault.New(fault.Unavailable, "%s", why)
 		}
 	}
@@ -129,23 +137,23 @@ func (m *Machine) removeSockets() {
 // watch reports the end of QEMU.
 func (m *Machine) watch() {
 	<-m.qmp.done // the last events come before the end of file
-	<-m.process.exited
+	<-m.process.Exited
 	m.qmp.close()
 	m.release()
 	m.mu.Lock()
 	shutdown := m.shutdown
 	m.mu.Unlock()
-	exit := classify(m.process.failure(), shutdown)
-	exit.Signal = int(m.process.deathSignal())
+	exit := classify(m.process.Failure(), shutdown)
+	exit.Signal = int(m.process.DeathSignal())
 	m.events <- vmm.Event{Kind: vmm.Exited, Exit: exit}
 	close(m.events)
 }
 
 // PID implements vmm.Machine.
-func (m *Machine) PID() int { return m.process.cmd.Process.Pid }
+func (m *Machine) PID() int { return m.process.PID() }
 
 // Confinement implements vmm.Machine.
-func (m *Machine) Confinement() string { return m.process.confinement.String() }
+func (m *Machine) Confinement() string { return m.process.Confinement() }
 
 // DiskSerial implements vmm.Machine.
 func (m *Machine) DiskSerial(name string) string { return name }
@@ -171,7 +179,7 @@ func (m *Machine) Press(ctx context.Context) error {
 }
 
 // Signal implements vmm.Machine: at SIGTERM QEMU flushes its disks and ends.
-func (m *Machine) Signal(sig os.Signal) error { return m.process.signal(sig) }
+func (m *Machine) Signal(sig os.Signal) error { return m.process.Signal(sig) }
 
 func (m *Machine) command(ctx context.Context, name string, args any) error {
 	ctx, cancel := context.WithTimeout(ctx, qmpTimeout)

@@ -1,0 +1,177 @@
+// Package process runs a VMM as a child of this process, confined, which dies with it.
+package process
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/bangervm/banger/internal/confine"
+)
+
+// maxSaid bounds what is kept of the last that a VMM said on stderr, in bytes.
+const maxSaid = 2 << 10
+
+// Command is a VMM to start.
+type Command struct {
+	Name    string // of the VMM, for people
+	Self    string // how its own name begins, in what it says on stderr
+	Program string
+	Args    []string
+	Dir     string
+	Files   []*os.File // inherited as descriptors 3, 4, …; the caller closes them
+	// Confine starts `bangerd confine`, by which the VMM gives up all but what Plan
+	// says. Empty: it gives up nothing.
+	Confine []string
+	Plan    confine.Plan // without Namespaces and ReportFD
+}
+
+// Process is a started VMM.
+type Process struct {
+	// Exited is closed when the process has ended and is reaped.
+	Exited chan struct{}
+
+	name, self  string
+	cmd         *exec.Cmd
+	said        *tail
+	status      error // of Wait, once Exited
+	confinement confine.Report
+}
+
+// reportLimit bounds the wait for what the step before the VMM says.
+const reportLimit = 20 * time.Second
+
+// Start starts a VMM, in namespaces of its own where this host gives them and it
+// is confined.
+func Start(c Command) (*Process, error) {
+	if len(c.Confine) == 0 {
+		return c.start(c.Program, c.Args, c.Files, &syscall.SysProcAttr{})
+	}
+	c.Plan.Namespaces, c.Plan.ReportFD = true, 3+len(c.Files)
+	p, err := c.startPlan()
+	if err != nil && confine.NoNamespaces(err) {
+		c.Plan.Namespaces = false
+		p, err = c.startPlan()
+	}
+	return p, err
+}
+
+func (c Command) startPlan() (*Process, error) {
+	args, err := c.Plan.Arguments(c.Program, c.Args)
+	if err != nil {
+		return nil, err
+	}
+	report, told, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = report.Close() }()
+	attr := &syscall.SysProcAttr{}
+	if c.Plan.Namespaces {
+		confine.Namespaces(attr, os.Getuid())
+	}
+	p, err := c.start(c.Confine[0], slices.Concat(c.Confine[1:], args), append(slices.Clone(c.Files), told), attr)
+	_ = told.Close()
+	if err != nil {
+		return nil, err
+	}
+	_ = report.SetReadDeadline(time.Now().Add(reportLimit))
+	line, _ := bufio.NewReader(io.LimitReader(report, maxSaid)).ReadString('\n') // the VMM's end tells what failed
+	p.confinement = confine.ParseReport(strings.TrimSpace(line))
+	return p, nil
+}
+
+// start starts a program so that it dies with this process: the parent-death
+// signal goes by the thread that forked, so that thread waits here for the
+// program's end and does nothing else.
+func (c Command) start(path string, args []string, files []*os.File, attr *syscall.SysProcAttr) (*Process, error) {
+	p := &Process{Exited: make(chan struct{}), name: c.Name, self: c.Self, said: &tail{}}
+	p.cmd = exec.Command(path, args...) //nolint:noctx // it lives until the guest or Signal ends it
+	p.cmd.Dir = c.Dir
+	p.cmd.Stderr = p.said
+	p.cmd.ExtraFiles = files
+	attr.Pdeathsig = syscall.SIGKILL
+	p.cmd.SysProcAttr = attr
+	started := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := p.cmd.Start()
+		started <- err
+		if err != nil {
+			return
+		}
+		p.status = p.cmd.Wait()
+		close(p.Exited)
+	}()
+	if err := <-started; err != nil {
+		return nil, fmt.Errorf("start %s: %w", path, err)
+	}
+	return p, nil
+}
+
+// PID is the process id.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// Confinement is what the VMM gave up of the host, as words for people.
+func (p *Process) Confinement() string { return p.confinement.String() }
+
+// Signal sends a signal, never to a later process with the same id. A process that
+// has ended is no error.
+func (p *Process) Signal(sig os.Signal) error {
+	err := p.cmd.Process.Signal(sig)
+	if errors.Is(err, os.ErrProcessDone) {
+		return nil
+	}
+	return err
+}
+
+// Failure says how the process ended when it did not end in order, after
+// Exited; empty when it did.
+func (p *Process) Failure() string {
+	if p.status == nil {
+		return ""
+	}
+	how := p.status.Error()
+	if sig := p.DeathSignal(); sig != 0 {
+		how = "killed by " + signalName(sig)
+	}
+	if said := p.said.last(p.self); said != "" {
+		return p.name + ": " + how + ": " + said
+	}
+	return p.name + ": " + how
+}
+
+// DeathSignal is the signal that ended the process, after Exited; 0 if none did.
+func (p *Process) DeathSignal() syscall.Signal {
+	if p.cmd.ProcessState == nil {
+		return 0
+	}
+	ws, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	if !ok || !ws.Signaled() {
+		return 0
+	}
+	return ws.Signal()
+}
+
+func signalName(sig syscall.Signal) string {
+	names := map[syscall.Signal]string{
+		syscall.SIGKILL: "SIGKILL", syscall.SIGSEGV: "SIGSEGV", syscall.SIGABRT: "SIGABRT", syscall.SIGBUS: "SIGBUS",
+		syscall.SIGILL: "SIGILL", syscall.SIGFPE: "SIGFPE", syscall.SIGQUIT: "SIGQUIT", syscall.SIGTERM: "SIGTERM",
+		syscall.SIGINT: "SIGINT", syscall.SIGHUP: "SIGHUP", syscall.SIGSYS: "SIGSYS (its sandbox)", syscall.SIGTRAP: "SIGTRAP",
+		syscall.SIGXCPU: "SIGXCPU", syscall.SIGXFSZ: "SIGXFSZ", syscall.SIGPIPE: "SIGPIPE", syscall.SIGALRM: "SIGALRM",
+		syscall.SIGUSR1: "SIGUSR1", syscall.SIGUSR2: "SIGUSR2",
+	}
+	if name, ok := names[sig]; ok {
+		return name
+	}
+	return fmt.Sprintf("signal %d", int(sig))
+}
