@@ -14,6 +14,9 @@ import (
 	"github.com/bangervm/banger/internal/fault"
 )
 
+// ErrNoDirectory is why a file cannot be created in a directory that does not exist.
+var ErrNoDirectory = errors.New("no such directory")
+
 // copyFault gives an error of a copy, about a path of either side, its code.
 func copyFault(ctx context.Context, err error) error {
 	if _, ok := errors.AsType[*fault.Error](err); ok || err == nil {

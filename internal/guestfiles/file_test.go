@@ -60,7 +60,7 @@ func TestWriteMakesAFile(t *testing.T) {
 	g, dir := newGuest(t), t.TempDir()
 	name, mode := filepath.Join(dir, "a", "b", "f"), fs.FileMode(0o600)
 	_, err := g.files.write(t.Context(), Write{Path: name})
-	if !errors.Is(err, fault.NotFound) || !strings.Contains(err.Error(), "the directory "+filepath.Dir(name)) {
+	if !errors.Is(err, fault.NotFound) || !errors.Is(err, ErrNoDirectory) || !strings.Contains(fault.HintOf(err).String(), filepath.Dir(name)+" first") {
 		t.Errorf("no directory: %v", err)
 	}
 	if created, err := g.files.write(t.Context(), Write{Path: name, Data: []byte("x"), Mode: &mode, Parents: true}); !created || err != nil {

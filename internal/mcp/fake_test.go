@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"testing/iotest"
@@ -265,6 +266,9 @@ func (f *fake) ReadFile(_ context.Context, vm, path string, offset int64, limit 
 func (f *fake) WriteFile(_ context.Context, vm string, w guestfiles.Write) (bool, error) {
 	if err := f.find(vm); err != nil {
 		return false, err
+	}
+	if strings.HasPrefix(w.Path, "/none/") && !w.Parents {
+		return false, fault.Wrap(fault.NotFound, guestfiles.ErrNoDirectory, "cannot create %s", w.Path)
 	}
 	_, there := f.files[w.Path]
 	f.files[w.Path], f.mode = w.Data, w.Mode

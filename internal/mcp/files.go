@@ -3,6 +3,7 @@ package mcp
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -161,5 +162,8 @@ func (s *Server) fileWrite(ctx context.Context, _ *sdk.CallToolRequest, args fil
 		write.Mode = &mode
 	}
 	created, err := s.daemon.Files.WriteFile(ctx, args.VM, write)
+	if errors.Is(err, guestfiles.ErrNoDirectory) {
+		err = fault.New(fault.NotFound, "%s", err).WithHint("set create_directories")
+	}
 	return fileWriteResult{Path: args.Path, Bytes: len(data), Created: created}, err
 }

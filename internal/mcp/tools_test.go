@@ -199,6 +199,9 @@ func TestFileWrite(t *testing.T) {
 	if got.Created || string(f.files["/a"]) != "\x00\xff" || *f.mode != 0o755 {
 		t.Errorf("%+v, %v", got, f.mode)
 	}
+	if p := refused(t, s, "file_write", object{"vm": "box", "path": "/none/a", "content": ""}); p.Code != "not_found" || !strings.Contains(p.Hint, "create_directories") {
+		t.Errorf("%+v", p)
+	}
 	// The largest that is allowed goes through, also when JSON makes it longer.
 	get[fileWriteResult](t, s, "file_write", object{"vm": "box", "path": "/big", "content": base64.StdEncoding.EncodeToString(make([]byte, maxWrite)), "encoding": "base64"})
 	if len(f.files["/big"]) != maxWrite {
