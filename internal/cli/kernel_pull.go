@@ -15,9 +15,9 @@ func (a *App) kernelPullCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pull NAME",
 		Short: "Pull a kernel from a catalog",
-		Long: "Pull a kernel from a catalog: the built-in one, or those that config.toml adds. What is pulled is\n" +
-			"verified; `banger kernel show` says by what. A pull that was interrupted goes on where it was.",
-		Example: "  banger kernel list --available\n  banger kernel pull debian-12",
+		Long: "Pull a kernel from the built-in catalog, or one that config.toml adds. The download is verified; see `banger kernel\n" +
+			"show`. An interrupted pull resumes.",
+		Example: "  banger kernel pull debian-12\n  banger kernel pull debian-12 --force",
 		Args:    args(1, 1, "the NAME of a kernel in a catalog"),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			c, err := a.daemon(cmd.Context())
@@ -30,7 +30,7 @@ func (a *App) kernelPullCommand() *cobra.Command {
 		},
 		ValidArgsFunction: a.availableKernelNames(),
 	}
-	cmd.Flags().BoolVar(&force, "force", false, "replace a kernel of this name; VMs keep the one they have")
+	cmd.Flags().BoolVar(&force, "force", false, "replace a local kernel with this name; existing VMs keep theirs")
 	a.quietFlag(cmd)
 	f = formatFlag(cmd)
 	return cmd
