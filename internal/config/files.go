@@ -57,9 +57,9 @@ func (f File) validate() error {
 	_, known := Presets()[f.Preset]
 	switch {
 	case f.Preset == "" && f.Host == "":
-		return fault.New(fault.Invalid, "files: a table has neither preset nor host")
+		return fault.New(fault.Invalid, "files: a table needs preset or host")
 	case f.Preset != "" && (f.Host != "" || f.Guest != ""):
-		return fault.New(fault.Invalid, "files: preset %q cannot have host or guest beside it", f.Preset)
+		return fault.New(fault.Invalid, "files: preset %q cannot be used with host or guest", f.Preset)
 	case f.Preset != "" && !known:
 		names := make([]string, 0, len(Presets()))
 		for name := range Presets() {
@@ -68,9 +68,9 @@ func (f File) validate() error {
 		slices.Sort(names)
 		return fault.New(fault.Invalid, "files: preset %q does not exist", f.Preset).WithHint("%s", strings.Join(names, ", "))
 	case f.Host != "" && !filepath.IsAbs(f.Host) && !strings.HasPrefix(f.Host, "~/"):
-		return fault.New(fault.Invalid, "files: host %q is neither absolute nor begins with ~/", f.Host)
+		return fault.New(fault.Invalid, "files: host %q must be absolute or begin with ~/", f.Host)
 	case f.Host != "" && f.Guest == "" && !strings.HasPrefix(f.Host, "~/"):
-		return fault.New(fault.Invalid, "files: host %q needs guest, the place in the guest", f.Host)
+		return fault.New(fault.Invalid, "files: host %q needs guest, the path in the guest", f.Host)
 	case f.Guest != "" && (!path.IsAbs(f.Guest) || path.Clean(f.Guest) != f.Guest || f.Guest == "/"):
 		return fault.New(fault.Invalid, "files: guest %q is not an absolute path", f.Guest)
 	}

@@ -64,9 +64,9 @@ func (k Key) TOML(c Config) string {
 // Keys are all settings but [[files]], in the order in which they are shown.
 func Keys() []Key {
 	return []Key{
-		textKey("vm.image", "BANGER_IMAGE", SideVM, "image of a VM that names none", `image = "debian"`,
+		textKey("vm.image", "BANGER_IMAGE", SideVM, "default image of a new VM", `image = "debian"`,
 			func(c *Config) *string { return &c.VM.Image }),
-		textKey("vm.kernel", "BANGER_KERNEL", SideVM, "kernel of a VM when neither it nor its image names one; empty: the newest", `kernel = "debian-12"`,
+		textKey("vm.kernel", "BANGER_KERNEL", SideVM, "default kernel of a new VM whose image names none; empty: the newest", `kernel = "debian-12"`,
 			func(c *Config) *string { return &c.VM.Kernel }),
 		numberKey("vm.vcpu", "BANGER_VCPU", SideVM, "number of vCPUs", "vcpu = 2",
 			func(c *Config) *int { return &c.VM.VCPU }),
@@ -76,11 +76,11 @@ func Keys() []Key {
 			func(c *Config) *Size { return &c.VM.Disk }),
 		textKey("network.egress", "BANGER_EGRESS", SideVM, "egress policy: a preset, or the text of a policy (see egress.md)", `egress = "packages"`,
 			func(c *Config) *string { return &c.Network.Egress }),
-		textKey("network.ports", "BANGER_PORTS", SideVM, "listeners in the VM that appear on the host by themselves: all, shared (not those on its loopback) or none (see network.md)", `ports = "shared"`,
+		textKey("network.ports", "BANGER_PORTS", SideVM, "guest ports to forward to the host automatically: all, shared (all but those on the guest's loopback) or none (see network.md)", `ports = "shared"`,
 			func(c *Config) *string { return &c.Network.Ports }),
 		{
 			Name: "network.dns", Env: "BANGER_DNS", Side: SideDaemon, form: formList, Example: `dns = ["192.0.2.53", "[2001:db8::53]:5353"]`,
-			Doc: "upstream DNS servers of guests; empty: the host's. The variable separates them by commas",
+			Doc: "upstream DNS servers of guests; empty: the host's. Separate them with commas in the variable",
 			get: func(c *Config) string { return strings.Join(c.Network.DNS, ",") },
 			set: func(c *Config, text string) error {
 				c.Network.DNS = nil
@@ -90,13 +90,13 @@ func Keys() []Key {
 				return nil
 			},
 		},
-		numberKey("network.names_port", "BANGER_NAMES_PORT", SideShared, "port where bangerd answers DNS queries for .vm names; 0: nowhere", "names_port = 5300",
+		numberKey("network.names_port", "BANGER_NAMES_PORT", SideShared, "port on which bangerd answers DNS queries for .vm names; 0: none", "names_port = 5300",
 			func(c *Config) *int { return &c.Network.NamesPort }),
 		textKey("driver", "BANGER_DRIVER", SideDaemon, "virtual machine monitor, one of "+strings.Join(driverNames(), ", "), `driver = "qemu-tcg"`,
 			func(c *Config) *string { return &c.Driver }),
 		textKey("qemu", "BANGER_QEMU", SideDaemon, "path or name of the QEMU executable; empty: found on PATH", `qemu = "/opt/qemu/bin/qemu-system-x86_64"`,
 			func(c *Config) *string { return &c.QEMU }),
-		textKey("ssh_key", "BANGER_SSH_KEY", SideDaemon, "your own private key for SSH into guests; empty: one that banger makes", `ssh_key = "~/.ssh/id_ed25519"`,
+		textKey("ssh_key", "BANGER_SSH_KEY", SideDaemon, "private key for SSH to guests; empty: a key that banger creates", `ssh_key = "~/.ssh/id_ed25519"`,
 			func(c *Config) *string { return &c.SSHKey }),
 		{
 			Name: "log_level", Env: "BANGER_LOG_LEVEL", Side: SideShared, form: formText, Example: `log_level = "debug"`,

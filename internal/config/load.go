@@ -50,12 +50,12 @@ func readBounded(path string) ([]byte, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fault.Wrap(fault.Invalid, err, "read the configuration")
+		return nil, fault.Wrap(fault.Invalid, err, "cannot read the configuration")
 	}
 	defer func() { _ = file.Close() }()
 	data, err := io.ReadAll(io.LimitReader(file, maxFile+1))
 	if err != nil {
-		return nil, fault.Wrap(fault.Invalid, err, "read the configuration")
+		return nil, fault.Wrap(fault.Invalid, err, "cannot read the configuration")
 	}
 	if len(data) > maxFile {
 		return nil, fault.New(fault.Invalid, "%s is larger than %s", path, Size(maxFile))

@@ -35,7 +35,7 @@ func (n *Network) complete() error {
 		return fault.Wrap(fault.Invalid, notOneOf(n.Ports, modes...), "network.ports")
 	}
 	if n.NamesPort < 0 || n.NamesPort > 65535 {
-		return fault.New(fault.Invalid, "network.names_port %d is not between 0 and 65535", n.NamesPort).WithHint("5300 is the default, 0 is for none")
+		return fault.New(fault.Invalid, "network.names_port %d is not between 0 and 65535", n.NamesPort).WithHint("use 0 for none; the default is 5300")
 	}
 	return nil
 }

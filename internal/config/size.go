@@ -30,7 +30,7 @@ func ParseSize(text string) (Size, error) {
 	}
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
 		if n > math.MaxInt64>>shift || n < math.MinInt64>>shift {
-			return 0, fault.New(fault.Invalid, "size %q is too big", text)
+			return 0, fault.New(fault.Invalid, "size %q is too large", text)
 		}
 		return Size(n << shift), nil
 	}
@@ -43,7 +43,7 @@ func ParseSize(text string) (Size, error) {
 	}
 	f *= float64(int64(1) << shift)
 	if math.Abs(f) >= math.MaxInt64 {
-		return 0, fault.New(fault.Invalid, "size %q is too big", text)
+		return 0, fault.New(fault.Invalid, "size %q is too large", text)
 	}
 	return Size(math.Round(f)), nil
 }

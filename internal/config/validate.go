@@ -32,7 +32,7 @@ func (c *Config) validate() error {
 		return fault.New(fault.Invalid, "vm.disk %s is too small", c.VM.Disk).WithHint("at least %s; write the unit, as in 8GiB", Size(MinDisk))
 	}
 	if c.VM.Image == "" {
-		return fault.New(fault.Invalid, "vm.image is empty").WithHint("name an image, or remove the line")
+		return fault.New(fault.Invalid, "vm.image is empty").WithHint("set an image, or remove the line")
 	}
 	if err := c.completeSSHKey(); err != nil {
 		return err
@@ -90,7 +90,7 @@ func (c *Config) completeSSHKey() error {
 		c.SSHKey = filepath.Join(home, rest)
 	}
 	if c.SSHKey != "" && !filepath.IsAbs(c.SSHKey) {
-		return fault.New(fault.Invalid, "ssh_key %q is not an absolute path and does not start with ~/", c.SSHKey)
+		return fault.New(fault.Invalid, "ssh_key %q must be absolute or begin with ~/", c.SSHKey)
 	}
 	return nil
 }
