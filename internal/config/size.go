@@ -48,17 +48,10 @@ func ParseSize(text string) (Size, error) {
 	return Size(math.Round(f)), nil
 }
 
-// String writes the size with the largest binary unit of which it is at least
-// one, and at most one decimal that is not zero: "2GiB", "1.5GiB", "512MiB", "17B".
+// String writes the size as users do, by fault.Scale: "2GiB", "1.5GiB", "17B".
 func (s Size) String() string {
-	value, unit := float64(s), "B"
-	for _, u := range []string{"KiB", "MiB", "GiB", "TiB"} {
-		if math.Abs(value) < 1024 {
-			break
-		}
-		value, unit = value/1024, u
-	}
-	return strings.TrimSuffix(strconv.FormatFloat(value, 'f', 1, 64), ".0") + unit
+	number, unit := fault.Scale(int64(s))
+	return number + unit
 }
 
 // MarshalText writes the size so that UnmarshalText reads the same number of

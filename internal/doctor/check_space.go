@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/bangervm/banger/internal/fault"
 )
 
 const (
@@ -38,11 +40,11 @@ func (w World) disk(dir, remedy string) verdict {
 	case err != nil:
 		return fail("make "+dir+" a directory of yours", "the free space of %s is not known: %v", at, err)
 	case free < spaceFail:
-		return fail(remedy, "%s free for %s, too little for an image or a VM", size(free), dir)
+		return fail(remedy, "%s free for %s, too little for an image or a VM", fault.Bytes(free), dir)
 	case free < spaceWarn:
-		return warn(remedy, "%s free for %s", size(free), dir)
+		return warn(remedy, "%s free for %s", fault.Bytes(free), dir)
 	default:
-		return ok("%s free for %s", size(free), dir)
+		return ok("%s free for %s", fault.Bytes(free), dir)
 	}
 }
 
@@ -54,11 +56,11 @@ func checkMemory(_ context.Context, w World) verdict {
 	const remedy = "stop a VM (banger vm stop), close programs, or create smaller VMs (--memory 512MiB)"
 	switch {
 	case available < hostReserve:
-		return fail(remedy, "%s of memory is available, too little for any VM", size(available))
+		return fail(remedy, "%s of memory is available, too little for any VM", fault.Bytes(available))
 	case available < w.Settings.MemoryBytes+hostReserve:
-		return warn(remedy, "%s of memory is available; a VM gets %s by default", size(available), size(w.Settings.MemoryBytes))
+		return warn(remedy, "%s of memory is available; a VM gets %s by default", fault.Bytes(available), fault.Bytes(w.Settings.MemoryBytes))
 	default:
-		return ok("%s of memory is available", size(available))
+		return ok("%s of memory is available", fault.Bytes(available))
 	}
 }
 
@@ -81,11 +83,4 @@ func (w World) memAvailable() (int64, error) {
 		return kib << 10, nil
 	}
 	return 0, fmt.Errorf("/proc/meminfo has no MemAvailable: %w", lines.Err())
-}
-
-func size(n int64) string {
-	if n >= gib {
-		return fmt.Sprintf("%.1f GiB", float64(n)/float64(gib))
-	}
-	return fmt.Sprintf("%d MiB", n/mib)
 }

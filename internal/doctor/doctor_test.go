@@ -185,10 +185,10 @@ func TestEachOutcome(t *testing.T) {
 		}, "image", Warn, "no image is local", "image pull"},
 		{"full disk", func(w *World, _ fstest.MapFS) { w.Space = func(string) (int64, error) { return 10 * mib, nil } }, "state-disk", Fail, "10 MiB free", "XDG_STATE_HOME"},
 		{"full cache", func(w *World, _ fstest.MapFS) { w.Space = func(string) (int64, error) { return 10 * mib, nil } }, "cache-disk", Warn, "10 MiB free", "XDG_CACHE_HOME"},
-		{"little disk", func(w *World, _ fstest.MapFS) { w.Space = func(string) (int64, error) { return 2 * gib, nil } }, "state-disk", Warn, "2.0 GiB free", "rm"},
+		{"little disk", func(w *World, _ fstest.MapFS) { w.Space = func(string) (int64, error) { return 2 * gib, nil } }, "state-disk", Warn, "2 GiB free", "rm"},
 		{"space unknown", func(w *World, _ fstest.MapFS) { w.Space = func(string) (int64, error) { return 0, fs.ErrPermission } }, "state-disk", Fail, "not known", ""},
-		{"little memory", func(_ *World, f fstest.MapFS) { f["proc/meminfo"] = file("MemAvailable: 600000 kB\n") }, "memory", Warn, "585 MiB", "smaller"},
-		{"no memory", func(_ *World, f fstest.MapFS) { f["proc/meminfo"] = file("MemAvailable: 100000 kB\n") }, "memory", Fail, "97 MiB", "stop a VM"},
+		{"little memory", func(_ *World, f fstest.MapFS) { f["proc/meminfo"] = file("MemAvailable: 600000 kB\n") }, "memory", Warn, "585.9 MiB", "smaller"},
+		{"no memory", func(_ *World, f fstest.MapFS) { f["proc/meminfo"] = file("MemAvailable: 100000 kB\n") }, "memory", Fail, "97.7 MiB", "stop a VM"},
 		{"memory unknown", func(_ *World, f fstest.MapFS) { f["proc/meminfo"] = file("MemAvailable: many kB\n") }, "memory", Warn, "not known", ""},
 		{"new user", func(_ *World, f fstest.MapFS) {
 			for name := range f {
