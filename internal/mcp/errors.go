@@ -11,6 +11,7 @@ import (
 
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/plain"
 )
 
 // handlerError marks what a tool returned, as against what the SDK found wrong
@@ -27,8 +28,9 @@ func (s *Server) toolError(err error) *sdk.CallToolResult {
 	if own, ok := errors.AsType[handlerError](err); ok {
 		p.Message = own.Error()
 	} else if _, ok := errors.AsType[*fault.Error](err); !ok {
-		p = api.Problem{Code: string(fault.Invalid), Message: plain(err.Error()), Hint: "see the tool's input schema"}
+		p = api.Problem{Code: string(fault.Invalid), Message: unlayered(err.Error()), Hint: "see the tool's input schema"}
 	}
+	p.Message, p.Hint = plain.Lines(p.Message, fault.MaxText), plain.Lines(p.Hint, fault.MaxText)
 	text, err := json.Marshal(p)
 	if err != nil {
 		text = []byte(`{"code":"internal","message":"the error cannot be written as JSON"}`)
@@ -45,8 +47,8 @@ func (s *Server) hint(err error) string {
 	return hint.Word(s.word)
 }
 
-// plain drops the SDK's layers from a message about arguments.
-func plain(message string) string {
+// unlayered drops the SDK's layers from a message about arguments.
+func unlayered(message string) string {
 	message = strings.TrimPrefix(message, `validating "arguments": `)
 	message = strings.TrimPrefix(message, "validating root: ")
 	return "arguments: " + message

@@ -11,6 +11,7 @@ import (
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/plain"
 )
 
 const (
@@ -104,7 +105,7 @@ func notStarted(err error) error {
 	if !ok {
 		return err
 	}
-	reason, _ := printable([]byte(said.Message))
+	reason := plain.Lines(said.Message, fault.MaxText)
 	switch said.Status {
 	case statusNotFound:
 		return fault.New(fault.NotFound, "the command did not start: %s", reason).

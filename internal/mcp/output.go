@@ -59,21 +59,22 @@ func (h *headTail) text() Text {
 	tail := append(append([]byte{}, h.tail[h.at:]...), h.tail[:h.at]...)
 	out := Text{Bytes: h.total}
 	if h.total == int64(len(head)+len(tail)) {
-		out.Text, out.Binary = printable(append(append([]byte{}, head...), tail...))
+		out.Text, out.Binary = validText(append(append([]byte{}, head...), tail...))
 		return out
 	}
 	head = head[:len(head)-cutAtEnd(head)]
 	tail = tail[cutAtStart(tail):]
 	out.Omitted = h.total - int64(len(head)+len(tail))
-	first, binary := printable(head)
-	last, also := printable(tail)
+	first, binary := validText(head)
+	last, also := validText(tail)
 	out.Text = fmt.Sprintf("%s\n[… %d bytes left out …]\n%s", strings.TrimSuffix(first, "\n"), out.Omitted, last)
 	out.Binary = binary || also
 	return out
 }
 
-// printable replaces what is not UTF-8.
-func printable(p []byte) (text string, replaced bool) {
+// validText replaces what is not UTF-8, and nothing else: it is data, which the
+// agent may have to write back as it was.
+func validText(p []byte) (text string, replaced bool) {
 	if utf8.Valid(p) {
 		return string(p), false
 	}
