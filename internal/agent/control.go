@@ -16,6 +16,7 @@ import (
 	"github.com/bangervm/banger/internal/agent/configure"
 	"github.com/bangervm/banger/internal/agent/sockets"
 	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/pace"
 )
 
 // sendLimit bounds one message to the host: a host that takes none is as good
@@ -63,7 +64,7 @@ func (a *agent) keepControl(ctx context.Context, dial func(context.Context, uint
 				a.log.Warn("the control stream", "err", err)
 			}
 		}
-		pause(ctx, wait)
+		_ = pace.Pause(ctx, wait)
 	}
 }
 

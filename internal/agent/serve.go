@@ -12,6 +12,7 @@ import (
 
 	"github.com/bangervm/banger/internal/agent/device"
 	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/pace"
 	"github.com/bangervm/banger/internal/seriallink"
 )
 
@@ -74,7 +75,7 @@ func (a *agent) servePort(ctx context.Context, path string) {
 		if port != nil {
 			_ = port.Close()
 		}
-		pause(ctx, portFailure)
+		_ = pace.Pause(ctx, portFailure)
 	}
 }
 
@@ -129,7 +130,7 @@ func (a *agent) acceptVsock(ctx context.Context, l *vsock.Listener, port uint32)
 		}
 		if err != nil {
 			a.log.Warn("accept on vsock", "err", err)
-			pause(ctx, portFailure)
+			_ = pace.Pause(ctx, portFailure)
 			continue
 		}
 		peer, ok := conn.RemoteAddr().(*vsock.Addr)
@@ -143,15 +144,5 @@ func (a *agent) acceptVsock(ctx context.Context, l *vsock.Listener, port uint32)
 			defer func() { <-slots }()
 			serve(conn)
 		}()
-	}
-}
-
-// pause waits for d or for ctx's end.
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
 	}
 }

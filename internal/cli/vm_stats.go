@@ -11,6 +11,7 @@ import (
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/pace"
 )
 
 // firstGap is the time between the two samples of one table.
@@ -75,7 +76,7 @@ func (a *App) statsOnce(ctx context.Context, opts statsOptions) error {
 		return err
 	}
 	if len(shown) > 0 {
-		if err := wait(ctx, opts.interval); err != nil {
+		if err := pace.Pause(ctx, opts.interval); err != nil {
 			return err
 		}
 		if shown, err = s.Sample(ctx); err != nil {
@@ -104,21 +105,10 @@ func (a *App) watchStats(ctx context.Context, opts statsOptions, show func([]cli
 		if err := show(shown); err != nil {
 			return err
 		}
-		if err := wait(ctx, gap); err != nil {
+		if err := pace.Pause(ctx, gap); err != nil {
 			return err
 		}
 		gap = opts.interval
-	}
-}
-
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/pace"
 )
 
 // stay keeps a connection until the attachment's end.
@@ -34,7 +35,7 @@ func (a *Attachment) stay(ctx context.Context) (agentrpc.AttachEnding, error) {
 		if greeted && a.opts.Broken != nil {
 			a.opts.Broken(err)
 		}
-		if err := pause(ctx, againAfter); err != nil {
+		if err := pace.Pause(ctx, againAfter); err != nil {
 			return end, a.c.transportError(ctx, err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/pace"
 )
 
 // StartSession starts a command in a VM that runs on by itself.
@@ -49,7 +50,7 @@ func (c *Client) WaitSession(ctx context.Context, vm, name string) (api.Session,
 		} else if now.Sub(broken) > patience {
 			return sess, err
 		}
-		if err := pause(ctx, againAfter); err != nil {
+		if err := pace.Pause(ctx, againAfter); err != nil {
 			return sess, err
 		}
 	}
@@ -61,17 +62,6 @@ const (
 	patience   = 30 * time.Second
 	againAfter = 200 * time.Millisecond
 )
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
 
 // SessionRead says which output ReadSession returns.
 type SessionRead struct {

@@ -7,6 +7,8 @@ import (
 	"net"
 	"syscall"
 	"time"
+
+	"github.com/bangervm/banger/internal/pace"
 )
 
 // acceptPause is between attempts to accept when something has run out.
@@ -24,7 +26,7 @@ func acceptNext(ctx context.Context, listener net.Listener, log *slog.Logger) (n
 		if !told {
 			log.Warn("accept", "address", listener.Addr().String(), "err", err)
 		}
-		if !rest(ctx, acceptPause) {
+		if pace.Pause(ctx, acceptPause) != nil {
 			return nil, net.ErrClosed
 		}
 	}

@@ -102,23 +102,11 @@ func serveAgent(ctx context.Context, conn net.Conn, turns *pace.Pace, to chan<- 
 			break
 		}
 		trim(&m)
-		if !pass(&m) || m.Listening != nil && !rest(ctx, listeningPause) {
+		if !pass(&m) || m.Listening != nil && pace.Pause(ctx, listeningPause) != nil {
 			return
 		}
 	}
 	pass(nil)
-}
-
-// rest waits d, and reports whether ctx went on that long.
-func rest(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 func (a *agentConn) write(ctx context.Context) {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/boundlog"
+	"github.com/bangervm/banger/internal/pace"
 	"github.com/bangervm/banger/internal/vmm"
 )
 
@@ -121,7 +122,7 @@ func shout(ctx context.Context, guests *pipes, pair [2]agentrpc.GuestMessage, re
 		}
 		stop()
 		_ = conn.Close()
-		rest(ctx, time.Millisecond)
+		_ = pace.Pause(ctx, time.Millisecond)
 	}
 	return written
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/image"
 	"github.com/bangervm/banger/internal/oci/flatten"
+	"github.com/bangervm/banger/internal/pace"
 )
 
 // Options of a Client. The zero value is ready to use.
@@ -70,7 +71,7 @@ func NewClient(blobs string, opts Options) *Client {
 	}
 	return &Client{
 		cache: cache{dir: blobs}, host: host{opts.Architecture, opts.CPULevel}, opts: opts,
-		seams: seams{reserved: isReserved, wait: pause},
+		seams: seams{reserved: isReserved, wait: pace.Pause},
 	}
 }
 

@@ -185,15 +185,3 @@ func (g *guard) askedToWait(req *http.Request, resp *http.Response) time.Duratio
 	}
 	return 0
 }
-
-// pause waits, unless ctx ends first.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}

@@ -45,14 +45,7 @@ func (p *Pace) Wait(ctx context.Context) bool {
 	if wait <= 0 {
 		return ctx.Err() == nil
 	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return Pause(ctx, wait) == nil
 }
 
 func (p *Pace) refill() {

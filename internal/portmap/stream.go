@@ -6,6 +6,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/bangervm/banger/internal/pace"
 	"github.com/bangervm/banger/internal/stream"
 )
 
@@ -22,14 +23,10 @@ func (m *Map) accept(l net.Listener, e *entry) {
 			return
 		default:
 			m.cfg.Log.Warn("accept", "address", l.Addr().String(), "err", err)
-			pause := time.NewTimer(acceptPause)
-			select {
-			case <-pause.C:
-				continue
-			case <-m.ctx.Done():
-				pause.Stop()
+			if pace.Pause(m.ctx, acceptPause) != nil {
 				return
 			}
+			continue
 		}
 		if !m.admits(e, e.network, conn.RemoteAddr(), conn.LocalAddr()) || !m.take() {
 			reset(conn)

@@ -10,6 +10,8 @@ import (
 	"io"
 	"sync"
 	"time"
+
+	"github.com/bangervm/banger/internal/pace"
 )
 
 // A marker is 32 bytes: magic (15), kind (1), nonce (16). A connection of the
@@ -122,12 +124,8 @@ func sendHellos(ctx context.Context, w io.Writer, own nonce) error {
 		if _, err := w.Write(msg); err != nil {
 			return fmt.Errorf("say hello to the guest: %w", err)
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if pace.Pause(ctx, wait) != nil {
 			return nil
-		case <-timer.C:
 		}
 		if len(msg) == markerSize {
 			msg = append(padding(), msg...)

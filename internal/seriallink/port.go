@@ -7,6 +7,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/bangervm/banger/internal/pace"
 )
 
 // Port is the guest's end of the line: a virtio-serial port, or anything with
@@ -58,14 +60,7 @@ func (w *portWait) forHost(ctx context.Context) error {
 		}
 		wait = firstPoll
 	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
+	return pace.Pause(ctx, wait)
 }
 
 // edge waits for the runtime's poller to see a change of the port. It is false

@@ -159,12 +159,7 @@ func (s *Service) follow(ctx context.Context, vmID string, f *follower) {
 		if !s.isFollower(vmID, f) {
 			return // the VM has ended, and so have the events
 		}
-		pause := time.NewTimer(retry)
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			pause.Stop()
-		}
+		_ = pace.Pause(ctx, retry) // the loop sees ctx's end
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/bangervm/banger/internal/pace"
 	"github.com/bangervm/banger/internal/seriallink"
 	"github.com/bangervm/banger/internal/statedir"
 	"github.com/bangervm/banger/internal/stream"
@@ -89,12 +90,7 @@ func (v *hybridVsock) keepLink(ctx context.Context, dial func(context.Context) (
 		if time.Since(began) > longest {
 			wait = shortest
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-		case <-timer.C:
-		}
-		timer.Stop()
+		_ = pace.Pause(ctx, wait) // the loop sees ctx's end
 		wait = min(2*wait, longest)
 	}
 }
@@ -142,12 +138,7 @@ func (v *hybridVsock) accept(ctx context.Context) {
 		}
 		if err != nil { // out of descriptors, for now
 			v.log.Warn("accept on the agent channel", "err", err)
-			timer := time.NewTimer(linkWait)
-			select {
-			case <-ctx.Done():
-			case <-timer.C:
-			}
-			timer.Stop()
+			_ = pace.Pause(ctx, linkWait) // the loop sees ctx's end
 			continue
 		}
 		select {
