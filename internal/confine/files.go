@@ -11,14 +11,15 @@ func SystemFiles() []string {
 }
 
 // ProgramFiles are SystemFiles and those of one program: its executable, and
-// the libraries and data beside it when it was installed in a place of its own.
-func ProgramFiles(program string) []string {
+// the libraries and data beside it when it was installed elsewhere, where family is
+// how the directories of its data and modules are called.
+func ProgramFiles(program, family string) []string {
 	paths := SystemFiles()
 	for _, path := range []string{program, resolved(program)} {
 		prefix, name := filepath.Dir(filepath.Dir(path)), filepath.Base(path)
-		paths = append(paths, path, filepath.Join(prefix, "share", name), filepath.Join(prefix, "share", "qemu"))
+		paths = append(paths, path, filepath.Join(prefix, "share", name), filepath.Join(prefix, "share", family))
 		for _, lib := range []string{"lib", "lib64"} {
-			paths = append(paths, filepath.Join(prefix, lib, "qemu"), filepath.Join(prefix, lib))
+			paths = append(paths, filepath.Join(prefix, lib, family), filepath.Join(prefix, lib))
 		}
 	}
 	return paths

@@ -41,6 +41,7 @@ import (
 	"github.com/bangervm/banger/internal/vmdir"
 	"github.com/bangervm/banger/internal/vmlinux"
 	"github.com/bangervm/banger/internal/vmm"
+	"github.com/bangervm/banger/internal/vmm/drivers"
 	"github.com/bangervm/banger/internal/workspace"
 )
 
@@ -112,7 +113,7 @@ func wire(ctx context.Context, set *settings, build buildinfo.Info, log *slog.Lo
 	set.agent, set.renames = agentPath(self), d.renames
 	archives := initramfs.New(dirs, set.agent, log)
 	known := sshkeys.NewKnownHosts(dirs)
-	d.launcher = monitors.New(dirs, []string{self, "monitor"}, log).Confine([]string{self, "confine"})
+	d.launcher = monitors.New(dirs, []string{self, "monitor"}, log).Confine([]string{self, "confine"}, drivers.Needs)
 	guests := d.guests()
 	d.sessions = session.New(session.Deps{
 		Store: db.Sessions(), VMs: sessionVMs{d}, Guests: guests, Pipes: guests, Log: log,

@@ -16,6 +16,7 @@ import (
 	"github.com/bangervm/banger/internal/monitors"
 	"github.com/bangervm/banger/internal/statedir"
 	"github.com/bangervm/banger/internal/vm"
+	"github.com/bangervm/banger/internal/vmm/drivers"
 )
 
 // bootLimit bounds any wait for a guest, on a machine as slow as it may be.
@@ -59,7 +60,7 @@ func newSecondGuest(t *testing.T, words ...string) *guest {
 	g := &guest{
 		t:        t,
 		dir:      dirs.VM("0123456789abcdef"),
-		launcher: monitors.New(dirs, []string{self, "monitor"}, slog.New(slog.NewTextHandler(io.Discard, nil))).Confine([]string{self, "confine"}),
+		launcher: monitors.New(dirs, []string{self, "monitor"}, slog.New(slog.NewTextHandler(io.Discard, nil))).Confine([]string{self, "confine"}, drivers.Needs),
 		spec: vm.Spec{
 			Format: vm.SpecFormat, VMID: "0123456789abcdef", Name: "guest", StartID: t.Name(),
 			Driver: "qemu-tcg", VMM: files.VMM, VCPU: 1, MemoryBytes: 192 << 20,

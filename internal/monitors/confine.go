@@ -9,20 +9,31 @@ import (
 	"github.com/bangervm/banger/internal/confine"
 	"github.com/bangervm/banger/internal/statedir"
 	"github.com/bangervm/banger/internal/vm"
+	"github.com/bangervm/banger/internal/vmm"
 )
 
 // Confine makes monitors give up what they do not need of the host, by a step
-// that this command begins: bangerd's own executable and "confine".
-func (l *Launcher) Confine(step []string) *Launcher {
-	l.confine = step
+// that this command begins: bangerd's own executable and "confine". needs is what a
+// driver's VMM needs of the host, which its monitor must keep.
+func (l *Launcher) Confine(step []string, needs Needs) *Launcher {
+	l.confine, l.needs = step, needs
 	return l
 }
+
+// Needs is what the executable of a driver's VMM needs of the host; an error when
+// there is no such driver.
+type Needs func(driver, program string) (vmm.Needs, error)
 
 // monitorCommand is what starts the monitor of the VM in dir.
 func (l *Launcher) monitorCommand(dir statedir.VM, spec vm.Spec) (*exec.Cmd, error) {
 	args := append(slices.Clone(l.command), string(dir))
 	plan := plan(l.command[0], dir, spec)
 	if len(l.confine) > 0 {
+		needs, err := l.needs(spec.Driver, spec.VMM)
+		if err != nil {
+			return nil, err
+		}
+		plan.Read, plan.Devices = append(plan.Read, needs.Read...), append(plan.Devices, needs.Devices...)
 		more, err := plan.Arguments(args[0], args[1:])
 		if err != nil {
 			return nil, err
@@ -34,17 +45,17 @@ func (l *Launcher) monitorCommand(dir statedir.VM, spec vm.Spec) (*exec.Cmd, err
 	return cmd, nil
 }
 
-// plan is what a monitor needs: its VM's directory and what its VMM needs, the
-// host's resolvers, and the network, which is the guest's.
+// plan is what a monitor needs for itself: its VM's files, the host's resolvers, and
+// the network, which is the guest's.
 func plan(self string, dir statedir.VM, spec vm.Spec) confine.Plan {
 	p := confine.Plan{
 		Read: append(
-			append(confine.ProgramFiles(spec.VMM), self, spec.Kernel, spec.Initramfs, "/sys"),
+			append(confine.SystemFiles(), self, spec.Kernel, spec.Initramfs, "/sys"),
 			resolverFiles()...,
 		),
 		Write: []string{string(dir)},
 		// In /proc are the maps of a namespace's users, which it writes for the VMM.
-		Devices: []string{"/dev/null", "/dev/zero", "/dev/random", "/dev/urandom", "/dev/kvm", "/proc"},
+		Devices: []string{"/dev/null", "/dev/zero", "/dev/random", "/dev/urandom", "/proc"},
 		// The user may have any unix socket forwarded, at any time.
 		SocketsIn: []string{"/"},
 		Env:       confine.Environment(os.Environ(), "PATH", "LANG", "LC_*", "TZ", "GODEBUG", "GOTRACEBACK", "GOCOVERDIR", "BANGER_TEST_*"),

@@ -32,6 +32,7 @@ type Launcher struct {
 	dirs    statedir.Dirs
 	command []string
 	confine []string // empty: monitors are not confined
+	needs   Needs
 	log     *slog.Logger
 }
 

@@ -19,6 +19,9 @@ type Driver interface {
 	// Boots returns nil if machines of the driver can boot this kernel. Otherwise
 	// the fault is Invalid and says what the kernel lacks.
 	Boots(k Kernel) error
+	// Needs is what this executable of its VMM needs of the host, besides what a Spec
+	// names.
+	Needs(program string) Needs
 	// Start starts a machine and returns when its VMM answers, while the guest
 	// boots. ctx bounds the start only. The machine lives until the guest, a signal
 	// or the end of this process ends it. After an error nothing is left of it.
@@ -30,6 +33,12 @@ type Kernel struct {
 	Name         string
 	Architecture string // as in GOARCH; empty: not known
 	PVH          bool   // an amd64 vmlinux has the PVH entry point
+}
+
+// Needs are paths of the host for a VMM; those that do not exist are passed over.
+type Needs struct {
+	Read    []string // to read and execute, with all below
+	Devices []string // to read, write and control
 }
 
 // Spec is one machine. Paths are absolute.

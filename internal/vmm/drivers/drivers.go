@@ -59,6 +59,15 @@ func unknown(name string) error {
 		WithHint("set driver to %s or %s", Auto, strings.Join(Names(), " or "))
 }
 
+// Needs is what the executable of a driver's VMM needs of the host.
+func Needs(name, program string) (vmm.Needs, error) {
+	d, err := Named(name)
+	if err != nil {
+		return vmm.Needs{}, err
+	}
+	return d.Needs(program), nil
+}
+
 // Look says what each driver finds of the host, in the order in which Auto tries
 // them.
 func Look(ctx context.Context, host *vmm.Host, cfg Config) []vmm.Finding {

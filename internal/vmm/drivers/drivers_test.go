@@ -76,3 +76,12 @@ func TestChoose(t *testing.T) {
 		t.Errorf("a name without a finding gave %v", err)
 	}
 }
+
+func TestNeedsOfADriver(t *testing.T) {
+	if needs, err := Needs("qemu-tcg", "/q"); err != nil || !slices.Contains(needs.Read, "/q") {
+		t.Errorf("%+v, %v", needs, err)
+	}
+	if _, err := Needs("xen", "/q"); !errors.Is(err, fault.Invalid) {
+		t.Errorf("xen: %v", err)
+	}
+}

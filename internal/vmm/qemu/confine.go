@@ -19,16 +19,27 @@ const (
 	leastFile = 1 << 20
 )
 
-// plan is what QEMU needs of the host. All else it inherits as open descriptors.
-func (d *Driver) plan(spec vmm.Spec, disks []*os.File) (confine.Plan, error) {
-	p := confine.Plan{
-		Read:    append(confine.ProgramFiles(spec.Program), spec.Kernel, spec.Initramfs),
+// Needs implements vmm.Driver. QEMU has its data and modules in directories of its
+// family's name.
+func (d *Driver) Needs(program string) vmm.Needs {
+	n := vmm.Needs{
+		Read:    confine.ProgramFiles(program, "qemu"),
 		Devices: []string{"/dev/null", "/dev/zero", "/dev/random", "/dev/urandom"},
-		Files:   maxFiles, Processes: int64(spec.VCPU) + maxThreads, FileBytes: leastFile,
-		NoSockets: true, Env: []string{"PATH=/usr/bin:/bin"},
 	}
 	if d.kvm {
-		p.Devices = append(p.Devices, vmm.KVMDevice)
+		n.Devices = append(n.Devices, vmm.KVMDevice)
+	}
+	return n
+}
+
+// plan is what QEMU needs of the host. All else it inherits as open descriptors.
+func (d *Driver) plan(spec vmm.Spec, disks []*os.File) (confine.Plan, error) {
+	needs := d.Needs(spec.Program)
+	p := confine.Plan{
+		Read:    append(needs.Read, spec.Kernel, spec.Initramfs),
+		Devices: needs.Devices,
+		Files:   maxFiles, Processes: int64(spec.VCPU) + maxThreads, FileBytes: leastFile,
+		NoSockets: true, Env: []string{"PATH=/usr/bin:/bin"},
 	}
 	for i, disk := range disks {
 		if spec.Disks[i].ReadOnly {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -98,6 +99,18 @@ func TestBoots(t *testing.T) {
 		err := TCG().Boots(c.kernel)
 		if (err == nil) != c.ok || err != nil && (!errors.Is(err, fault.Invalid) || fault.HintOf(err).String() == "") {
 			t.Errorf("%+v: %v", c.kernel, err)
+		}
+	}
+}
+
+func TestOnlyTheOneMayOpenKVM(t *testing.T) {
+	for d, want := range map[*Driver]bool{KVM(): true, TCG(): false} {
+		needs := d.Needs("/opt/q/bin/qemu-system-x86_64")
+		if slices.Contains(needs.Devices, vmm.KVMDevice) != want {
+			t.Errorf("%s may open %v", d.Name(), needs.Devices)
+		}
+		if !slices.Contains(needs.Read, "/opt/q/share/qemu") {
+			t.Errorf("%s may read %v", d.Name(), needs.Read)
 		}
 	}
 }

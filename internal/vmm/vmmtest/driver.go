@@ -32,6 +32,9 @@ func (Driver) Look(context.Context, *vmm.Host, string) vmm.Finding {
 // Boots implements vmm.Driver.
 func (Driver) Boots(vmm.Kernel) error { return nil }
 
+// Needs implements vmm.Driver.
+func (Driver) Needs(string) vmm.Needs { return vmm.Needs{} }
+
 // Start implements vmm.Driver.
 func (Driver) Start(ctx context.Context, spec vmm.Spec, site vmm.Site) (vmm.Machine, error) {
 	if err := ctx.Err(); err != nil {
