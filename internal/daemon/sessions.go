@@ -18,7 +18,7 @@ func (v sessionVMs) Get(ctx context.Context, name string) (vm.VM, error) {
 	return v.d.vms.Get(ctx, name)
 }
 
-// AttachSession implements server.SessionStreams.
+// AttachSession implements server.Guests.
 func (g guests) AttachSession(ctx context.Context, vmID, id string, req agentrpc.SessionAttach) (net.Conn, error) {
 	client, err := g.client(vmID)
 	if err != nil {

@@ -162,11 +162,9 @@ func (d *daemon) close() error {
 
 func (d *daemon) services() server.Services {
 	return server.Services{
-		VMs: d.vms, Lifecycle: d.vms, Control: d.vms, Guests: d.guests(),
-		Consoles: consoles{dirs: d.dirs}, Images: d.images, Kernels: d.kernels, Operations: d.runner, Daemon: d,
-		Sessions: d.sessions, SessionControl: d.sessions, SessionStreams: d.guests(),
-		Workspaces: d.workspaces, WorkspaceState: d.workspaces,
-		Egress: d.vms, Ports: d.vms, Resolver: d.resolver,
+		VMs: d.vms, Guests: d.guests(), Consoles: consoles{dirs: d.dirs}, Resolver: d.resolver,
+		Sessions: d.sessions, Workspaces: d.workspaces,
+		Images: d.images, Kernels: d.kernels, Operations: d.runner, Daemon: d,
 	}
 }
 

@@ -185,6 +185,11 @@ func (w *world) Dial(ctx context.Context, _ string, port uint32) (net.Conn, erro
 	return w.connect(ctx)
 }
 
+func (w *world) AttachSession(ctx context.Context, _, sessionID string, _ agentrpc.SessionAttach) (net.Conn, error) {
+	w.note("attach " + sessionID)
+	return w.connect(ctx)
+}
+
 // connect makes a real pair of unix sockets, for their half-close.
 func (w *world) connect(ctx context.Context) (net.Conn, error) {
 	if w.guest == nil {
@@ -326,10 +331,8 @@ func start(t *testing.T, change ...func(*server.Options)) *fixture {
 		Build:   buildinfo.Info{Version: "v1.2.3", Commit: "abc", BuiltAt: time.Unix(1700000000, 0)},
 		PeerUID: func(net.Conn) (int, error) { return 0, nil },
 		Services: server.Services{
-			VMs: f.world, Lifecycle: f.world, Control: f.world, Guests: f.world, Consoles: f.world,
+			VMs: f.world, Guests: f.world, Consoles: f.world, Resolver: f.world, Workspaces: f.workspaces,
 			Images: images{f.world}, Kernels: kernels{f.world}, Operations: runner, Daemon: stopper{f.world, f.stopped},
-			Workspaces: f.workspaces, WorkspaceState: f.workspaces,
-			Egress: f.world, Ports: ports{f.world}, Resolver: f.world,
 		},
 	}
 	for _, c := range change {

@@ -48,15 +48,15 @@ func (s *Server) getEgress(ctx context.Context, in *Named) (api.Egress, error) {
 }
 
 func (s *Server) setEgress(ctx context.Context, in *vmRequest[api.SetEgress]) (api.Egress, error) {
-	return egressBody(s.Egress.SetEgress(ctx, in.Name, in.Body.Policy))
+	return egressBody(s.VMs.SetEgress(ctx, in.Name, in.Body.Policy))
 }
 
 func (s *Server) addEgress(ctx context.Context, in *vmRequest[api.AddEgress]) (api.Egress, error) {
-	return egressBody(s.Egress.AddEgress(ctx, in.Name, in.Body.Rules))
+	return egressBody(s.VMs.AddEgress(ctx, in.Name, in.Body.Rules))
 }
 
 func (s *Server) removeEgress(ctx context.Context, in *vmRequest[api.RemoveEgress]) (api.Egress, error) {
-	return egressBody(s.Egress.RemoveEgress(ctx, in.Name, in.Body.Rules))
+	return egressBody(s.VMs.RemoveEgress(ctx, in.Name, in.Body.Rules))
 }
 
 func (s *Server) egressLog(ctx context.Context, in *logsRequest) (func(http.ResponseWriter, *http.Request), error) {
@@ -64,7 +64,7 @@ func (s *Server) egressLog(ctx context.Context, in *logsRequest) (func(http.Resp
 }
 
 func (s *Server) getPorts(ctx context.Context, in *Named) (api.List[api.Port], error) {
-	v, ports, err := s.Ports.Ports(ctx, in.Name)
+	v, ports, err := s.VMs.Ports(ctx, in.Name)
 	if err != nil {
 		return api.List[api.Port]{}, err
 	}
@@ -121,15 +121,15 @@ func portBody(p vm.Port, own netip.Addr, host string) api.Port {
 }
 
 func (s *Server) listForwards(ctx context.Context, in *Named) (api.List[api.Forward], error) {
-	_, ports, err := s.Ports.Ports(ctx, in.Name)
+	_, ports, err := s.VMs.Ports(ctx, in.Name)
 	return listOf(ports.Forwards, func(f vm.Forward) api.Forward { return api.Forward(f) }), err
 }
 
 func (s *Server) addForward(ctx context.Context, in *vmRequest[api.Forward]) (api.Forward, error) {
-	made, err := s.Ports.AddForward(ctx, in.Name, vm.Forward(in.Body))
+	made, err := s.VMs.AddForward(ctx, in.Name, vm.Forward(in.Body))
 	return api.Forward(made), err
 }
 
 func (s *Server) removeForward(ctx context.Context, in *vmRequest[api.Forward]) error {
-	return s.Ports.RemoveForward(ctx, in.Name, vm.Forward(in.Body))
+	return s.VMs.RemoveForward(ctx, in.Name, vm.Forward(in.Body))
 }

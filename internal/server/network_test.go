@@ -51,28 +51,25 @@ func (w *world) Resolves(_ context.Context, name string, addr netip.Addr) bool {
 	return w.network.resolves && name == "web.vm" && addr.IsLoopback()
 }
 
-// ports is a server.Ports on the world, whose own Stats would be another.
-type ports struct{ *world }
-
-func (p ports) Ports(ctx context.Context, name string) (vm.VM, vm.Ports, error) {
-	v, err := p.Get(ctx, name)
-	return v, p.network.ports, errors.Join(err, p.network.err)
+func (w *world) Ports(ctx context.Context, name string) (vm.VM, vm.Ports, error) {
+	v, err := w.Get(ctx, name)
+	return v, w.network.ports, errors.Join(err, w.network.err)
 }
 
-func (p ports) AddForward(_ context.Context, name string, f vm.Forward) (vm.Forward, error) {
-	p.note("forward " + name + " " + f.Proto + " " + f.Host + " " + f.Guest)
+func (w *world) AddForward(_ context.Context, name string, f vm.Forward) (vm.Forward, error) {
+	w.note("forward " + name + " " + f.Proto + " " + f.Host + " " + f.Guest)
 	f.Host = "127.0.0.1:4000"
-	return f, p.network.err
+	return f, w.network.err
 }
 
-func (p ports) RemoveForward(_ context.Context, name string, f vm.Forward) error {
-	p.note("remove " + name + " " + f.Host)
-	return p.network.err
+func (w *world) RemoveForward(_ context.Context, name string, f vm.Forward) error {
+	w.note("remove " + name + " " + f.Host)
+	return w.network.err
 }
 
-func (p ports) Stats(ctx context.Context, name string) (vm.VM, vm.Stats, error) {
-	v, err := p.Get(ctx, name)
-	return v, vm.Stats{CPU: 5, VCPU: 2, Flows: 7}, errors.Join(err, p.network.err)
+func (w *world) Stats(ctx context.Context, name string) (vm.VM, vm.Stats, error) {
+	v, err := w.Get(ctx, name)
+	return v, vm.Stats{CPU: 5, VCPU: 2, Flows: 7}, errors.Join(err, w.network.err)
 }
 
 func TestEgressByTheAPI(t *testing.T) {

@@ -15,8 +15,17 @@ import (
 	"github.com/bangervm/banger/internal/vm"
 )
 
-// VMs reads what is known of VMs.
+// VMs is all that the API asks of VMs.
 type VMs interface {
+	VMReader
+	Lifecycle
+	Control
+	Egress
+	Ports
+}
+
+// VMReader reads what is known of VMs.
+type VMReader interface {
 	List(ctx context.Context, f vm.Filter) ([]vm.VM, error)
 	Get(ctx context.Context, name string) (vm.VM, error)
 	Runtime(id string) (vm.Status, bool)
@@ -58,6 +67,8 @@ type Guests interface {
 	Answers(ctx context.Context, vmID string) error
 	// SSH tells how an SSH client gets in. The VM need not be alive.
 	SSH(ctx context.Context, vmID string) (api.SSHAccess, error)
+	// AttachSession returns the upgraded stream of agentrpc.AttachProtocol to a session.
+	AttachSession(ctx context.Context, vmID, sessionID string, req agentrpc.SessionAttach) (net.Conn, error)
 }
 
 // LogRequest says which part of a log is wanted.
@@ -142,26 +153,16 @@ type Daemon interface {
 	VMDiskUsage(id string) int64
 }
 
-// Services is all that the API gives access to.
+// Services is all that the API gives access to: one field for each thing it is about.
 type Services struct {
 	VMs        VMs
-	Lifecycle  Lifecycle
-	Control    Control
 	Guests     Guests
 	Consoles   Consoles
+	Resolver   Resolver
+	Sessions   Sessions
+	Workspaces Workspaces
 	Images     Images
 	Kernels    Kernels
 	Operations Operations
 	Daemon     Daemon
-
-	Egress   Egress
-	Ports    Ports
-	Resolver Resolver
-
-	Sessions       Sessions
-	SessionControl SessionControl
-	SessionStreams SessionStreams
-
-	Workspaces     Workspaces
-	WorkspaceState WorkspaceState
 }

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"net"
 	"net/http"
 	"time"
 
@@ -25,21 +24,12 @@ type Sessions interface {
 	Wait(ctx context.Context, vmName, name string) (session.Session, error)
 	// Reach finds a session whose agent can be asked.
 	Reach(ctx context.Context, vmName, name string) (session.Session, error)
-}
 
-// SessionControl acts on sessions.
-type SessionControl interface {
 	Send(ctx context.Context, vmName, name string, p []byte, eof bool) error
 	Read(ctx context.Context, vmName, name string, req session.OutputRequest) (session.Output, error)
 	Stop(ctx context.Context, vmName, name string, timeout time.Duration) (session.Session, error)
 	Kill(ctx context.Context, vmName, name, signal string) (session.Session, error)
 	Remove(ctx context.Context, vmName, name string) error
-}
-
-// SessionStreams attaches to sessions, by VM id and session id.
-type SessionStreams interface {
-	// AttachSession returns the upgraded stream of agentrpc.AttachProtocol.
-	AttachSession(ctx context.Context, vmID, id string, req agentrpc.SessionAttach) (net.Conn, error)
 }
 
 // SessionNamed is the path of one session. It is exported because huma does not
@@ -128,7 +118,7 @@ func (s *Server) getSession(ctx context.Context, in *SessionNamed) (api.Session,
 }
 
 func (s *Server) removeSession(ctx context.Context, in *SessionNamed) error {
-	return s.SessionControl.Remove(ctx, in.Name, in.Session)
+	return s.Sessions.Remove(ctx, in.Name, in.Session)
 }
 
 func (s *Server) waitSession(ctx context.Context, in *SessionNamed) (api.Session, error) {
@@ -152,7 +142,7 @@ type readSessionRequest struct {
 func (s *Server) readSession(ctx context.Context, in *readSessionRequest) (api.SessionOutput, error) {
 	ctx, cancel := s.untilEnd(ctx)
 	defer cancel()
-	out, err := s.SessionControl.Read(ctx, in.Name, in.Session, session.OutputRequest{
+	out, err := s.Sessions.Read(ctx, in.Name, in.Session, session.OutputRequest{
 		Stderr: in.Stream == "stderr", Offset: in.Offset, Max: in.Max, Wait: time.Duration(in.Wait * float64(time.Second)),
 	})
 	return api.SessionOutput{
@@ -171,7 +161,7 @@ func (s *Server) sendSession(ctx context.Context, in *sendSessionRequest) error 
 		return fault.New(fault.Invalid, "%d bytes are too many for one piece", n).
 			WithHint("send at most %d bytes at a time", agentrpc.MaxSend)
 	}
-	return s.SessionControl.Send(ctx, in.Name, in.Session, in.RawBody, in.EOF)
+	return s.Sessions.Send(ctx, in.Name, in.Session, in.RawBody, in.EOF)
 }
 
 func (s *Server) stopSession(ctx context.Context, in *sessionRequest[*api.StopSession]) (api.Session, error) {
@@ -182,7 +172,7 @@ func (s *Server) stopSession(ctx context.Context, in *sessionRequest[*api.StopSe
 			return api.Session{}, err
 		}
 	}
-	sess, err := s.SessionControl.Stop(ctx, in.Name, in.Session, timeout)
+	sess, err := s.Sessions.Stop(ctx, in.Name, in.Session, timeout)
 	return s.sessionAnswer(ctx, sess, err)
 }
 
@@ -191,7 +181,7 @@ func (s *Server) killSession(ctx context.Context, in *sessionRequest[*api.KillSe
 	if in.Body != nil {
 		signal = in.Body.Signal
 	}
-	sess, err := s.SessionControl.Kill(ctx, in.Name, in.Session, signal)
+	sess, err := s.Sessions.Kill(ctx, in.Name, in.Session, signal)
 	return s.sessionAnswer(ctx, sess, err)
 }
 
@@ -219,7 +209,7 @@ func (s *Server) attachSession(ctx context.Context, in *attachRequest) (func(htt
 	if err != nil {
 		return nil, err
 	}
-	guest, err := s.SessionStreams.AttachSession(ctx, sess.VMID, sess.ID, agentrpc.SessionAttach(in.Body))
+	guest, err := s.Guests.AttachSession(ctx, sess.VMID, sess.ID, agentrpc.SessionAttach(in.Body))
 	if err != nil {
 		return nil, err
 	}

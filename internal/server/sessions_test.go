@@ -11,9 +11,9 @@ import (
 	"github.com/bangervm/banger/internal/server"
 )
 
-// sends implements the part of server.SessionControl that writes to a session.
+// sends implements the part of server.Sessions that writes to a session.
 type sends struct {
-	server.SessionControl
+	server.Sessions
 	had []string
 }
 
@@ -29,7 +29,7 @@ func (s *sends) Send(_ context.Context, vmName, name string, p []byte, eof bool)
 // An input that ends with a full piece, or is empty, has its end alone.
 func TestTheEndOfTheInputNeedsNoBytes(t *testing.T) {
 	var s sends
-	f := start(t, func(o *server.Options) { o.Services.SessionControl = &s })
+	f := start(t, func(o *server.Options) { o.Services.Sessions = &s })
 	for _, p := range [][]byte{make([]byte, client.MaxSend), nil} {
 		if err := f.client.SendSession(t.Context(), "web", "s", p, len(p) == 0); err != nil {
 			t.Fatalf("%d bytes: %v", len(p), err)

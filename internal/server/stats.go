@@ -40,7 +40,7 @@ func (s *Server) stats(ctx context.Context, name string) (api.Stats, error) {
 	if v.State == vm.Running {
 		asking.Go(func() { s.viewOfGuest(ctx, v.ID, &body) })
 	}
-	_, m, err := s.Ports.Stats(ctx, v.ID)
+	_, m, err := s.VMs.Stats(ctx, v.ID)
 	asking.Wait()
 	if err != nil {
 		return api.Stats{}, err

@@ -70,7 +70,7 @@ func (s *Server) listVMs(ctx context.Context, in *struct {
 		return api.List[api.VM]{}, err
 	}
 	list := listOf(vms, s.vmBody)
-	return list, s.withWorkspaces(ctx, vms, list.Items, listTime, s.WorkspaceState.Refresh)
+	return list, s.withWorkspaces(ctx, vms, list.Items, listTime, s.Workspaces.Refresh)
 }
 
 func (s *Server) getVM(ctx context.Context, in *Named) (api.VM, error) {
@@ -79,7 +79,7 @@ func (s *Server) getVM(ctx context.Context, in *Named) (api.VM, error) {
 		return api.VM{}, err
 	}
 	bodies := []api.VM{s.liveVM(v)}
-	err = s.withWorkspaces(ctx, []vm.VM{v}, bodies, showTime, s.WorkspaceState.Look)
+	err = s.withWorkspaces(ctx, []vm.VM{v}, bodies, showTime, s.Workspaces.Look)
 	return bodies[0], err
 }
 
@@ -110,7 +110,7 @@ func (s *Server) createVM(ctx context.Context, in *struct{ Body api.CreateVM }) 
 		return api.Operation{}, err
 	}
 	req := createRequest(in.Body, wait)
-	if err := s.Lifecycle.CheckCreate(ctx, req); err != nil {
+	if err := s.VMs.CheckCreate(ctx, req); err != nil {
 		return api.Operation{}, err
 	}
 	subject := ""
@@ -118,7 +118,7 @@ func (s *Server) createVM(ctx context.Context, in *struct{ Body api.CreateVM }) 
 		subject = *req.Name
 	}
 	return s.begin(ctx, "vm.create", subject, func(ctx context.Context, p operation.Progress) (vm.VM, error) {
-		return s.Lifecycle.Create(ctx, req, p)
+		return s.VMs.Create(ctx, req, p)
 	})
 }
 
@@ -127,14 +127,14 @@ func (s *Server) createVM(ctx context.Context, in *struct{ Body api.CreateVM }) 
 func (s *Server) known(ctx context.Context, name string) (vm.VM, error) { return s.VMs.Get(ctx, name) }
 
 func (s *Server) startVM(ctx context.Context, in *vmRequest[*api.StartVM]) (api.Operation, error) {
-	wait, start := vm.WaitReady(), s.Lifecycle.Start
+	wait, start := vm.WaitReady(), s.VMs.Start
 	if in.Body != nil {
 		var err error
 		if wait, err = vm.ParseWait(in.Body.Wait); err != nil {
 			return api.Operation{}, err
 		}
 		if in.Body.Rescue {
-			start = s.Lifecycle.Rescue
+			start = s.VMs.Rescue
 		}
 	}
 	v, err := s.known(ctx, in.Name)
@@ -160,7 +160,7 @@ func (s *Server) stopVM(ctx context.Context, in *vmRequest[*api.StopVM]) (api.Op
 		return api.Operation{}, err
 	}
 	return s.begin(ctx, "vm.stop", v.Name, func(ctx context.Context, p operation.Progress) (vm.VM, error) {
-		return s.Lifecycle.Stop(ctx, v.ID, timeout, p)
+		return s.VMs.Stop(ctx, v.ID, timeout, p)
 	})
 }
 
@@ -182,7 +182,7 @@ func (s *Server) restartVM(ctx context.Context, in *vmRequest[*api.RestartVM]) (
 		return api.Operation{}, err
 	}
 	return s.begin(ctx, "vm.restart", v.Name, func(ctx context.Context, p operation.Progress) (vm.VM, error) {
-		return s.Lifecycle.Restart(ctx, v.ID, timeout, wait, p)
+		return s.VMs.Restart(ctx, v.ID, timeout, wait, p)
 	})
 }
 
@@ -206,7 +206,7 @@ func (s *Server) resetVM(ctx context.Context, in *struct {
 		return api.Operation{}, err
 	}
 	return s.begin(ctx, "vm.reset", v.Name, func(ctx context.Context, p operation.Progress) (vm.VM, error) {
-		return s.Lifecycle.Reset(ctx, v.ID, in.DiscardWork, p)
+		return s.VMs.Reset(ctx, v.ID, in.DiscardWork, p)
 	})
 }
 
@@ -221,7 +221,7 @@ func (s *Server) deleteVM(ctx context.Context, in *struct {
 		return api.Operation{}, err
 	}
 	return s.begin(ctx, "vm.delete", v.Name, func(ctx context.Context, p operation.Progress) (vm.VM, error) {
-		return v, s.Lifecycle.Delete(ctx, v.ID, vm.Removal{Force: in.Force, DiscardWork: in.DiscardWork}, p)
+		return v, s.VMs.Delete(ctx, v.ID, vm.Removal{Force: in.Force, DiscardWork: in.DiscardWork}, p)
 	})
 }
 
@@ -242,12 +242,12 @@ func (s *Server) waitVM(ctx context.Context, in *struct {
 }
 
 func (s *Server) pauseVM(ctx context.Context, in *Named) (api.VM, error) {
-	v, err := s.Control.Pause(ctx, in.Name)
+	v, err := s.VMs.Pause(ctx, in.Name)
 	return s.vmBody(v), err
 }
 
 func (s *Server) resumeVM(ctx context.Context, in *Named) (api.VM, error) {
-	v, err := s.Control.Resume(ctx, in.Name)
+	v, err := s.VMs.Resume(ctx, in.Name)
 	return s.vmBody(v), err
 }
 
@@ -256,7 +256,7 @@ func (s *Server) killVM(ctx context.Context, in *vmRequest[*api.KillVM]) (api.VM
 	if in.Body != nil {
 		signal = in.Body.Signal
 	}
-	v, err := s.Control.Kill(ctx, in.Name, signal)
+	v, err := s.VMs.Kill(ctx, in.Name, signal)
 	return s.vmBody(v), err
 }
 
@@ -270,6 +270,6 @@ func (s *Server) updateVM(ctx context.Context, in *vmRequest[api.UpdateVM]) (api
 		ports := published(*in.Body.Publish)
 		change.Publish = &ports
 	}
-	v, err := s.Control.Set(ctx, in.Name, change)
+	v, err := s.VMs.Set(ctx, in.Name, change)
 	return s.vmBody(v), err
 }

@@ -30,17 +30,15 @@ const (
 // maxExported bounds the files that an export names.
 const maxExported = 10_000
 
-// Workspaces moves git work trees into VMs and work out of them.
+// Workspaces moves git work trees into VMs and work out of them, and knows whether
+// VMs have work that no export has.
 type Workspaces interface {
 	Check(ctx context.Context, req workspace.PrepareRequest) error
 	Prepare(ctx context.Context, req workspace.PrepareRequest, p operation.Progress) (workspace.Prepared, error)
 	Export(ctx context.Context, req workspace.ExportRequest, p operation.Progress) (workspace.Export, error)
 	OpenExport(ctx context.Context, name, id string) (io.ReadCloser, int64, error)
 	Accept(ctx context.Context, name, id string) error
-}
 
-// WorkspaceState knows whether VMs have work that no export has.
-type WorkspaceState interface {
 	// Look looks at a running VM's workspace, if it has one; Refresh shares the
 	// look with others who ask.
 	Look(ctx context.Context, v vm.VM) error
@@ -118,8 +116,8 @@ func (s *Server) getWorkspace(ctx context.Context, in *Named) (api.Workspace, er
 	}
 	refreshing, cancel := context.WithTimeout(ctx, showTime)
 	defer cancel()
-	looked := s.WorkspaceState.Look(refreshing, v)
-	w, found, err := s.WorkspaceState.Find(ctx, v.ID)
+	looked := s.Workspaces.Look(refreshing, v)
+	w, found, err := s.Workspaces.Find(ctx, v.ID)
 	if err == nil && !found {
 		err = fault.New(fault.NotFound, "no workspace was prepared in VM %s", v.Name).
 			WithHint("banger vm workspace prepare %s", v.Name)
@@ -175,7 +173,7 @@ func (s *Server) readExport(ctx context.Context, in *exportID) (func(http.Respon
 // withWorkspaces adds to the bodies of VMs what is known of their workspaces,
 // after a look at those that run.
 func (s *Server) withWorkspaces(ctx context.Context, vms []vm.VM, bodies []api.VM, limit time.Duration, look func(context.Context, vm.VM) error) error {
-	all, err := s.WorkspaceState.All(ctx)
+	all, err := s.Workspaces.All(ctx)
 	if err != nil || len(all) == 0 {
 		return err
 	}
@@ -189,7 +187,7 @@ func (s *Server) withWorkspaces(ctx context.Context, vms []vm.VM, bodies []api.V
 		}
 	}
 	looks.Wait()
-	if all, err = s.WorkspaceState.All(ctx); err != nil {
+	if all, err = s.Workspaces.All(ctx); err != nil {
 		return err
 	}
 	for i, v := range vms {

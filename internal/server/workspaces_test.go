@@ -19,7 +19,7 @@ import (
 	"github.com/bangervm/banger/internal/workspace"
 )
 
-// workspaces implements server.Workspaces and server.WorkspaceState.
+// workspaces implements server.Workspaces.
 func TestCheckWorkspace(t *testing.T) {
 	f := start(t)
 	for mode, want := range map[string]string{"full_copy": "", "shallow": "invalid", "": "invalid", "half": "invalid"} {
