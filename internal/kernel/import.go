@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"strings"
 	"syscall"
 
@@ -41,8 +40,8 @@ func (s *Service) Import(ctx context.Context, name, dir string, p operation.Prog
 	if old, err := s.existing(ctx, m); err == nil || !errors.Is(err, fault.NotFound) {
 		return old, err
 	}
-	m, err = s.build(ctx, m, p, Draft.Commit, func(ctx context.Context, files Files, m *Manifest) error {
-		return s.fill(ctx, src, layout, files, m, p)
+	m, err = s.build(ctx, m, p, Draft.Commit, func(ctx context.Context, draft Draft, m *Manifest) error {
+		return s.fill(ctx, src, layout, draft, m, p)
 	})
 	if errors.Is(err, fault.Conflict) { // somebody else was quicker
 		return s.existing(ctx, Manifest{Name: name, SourceSHA256: m.SourceSHA256})
@@ -91,7 +90,7 @@ func (s *Service) existing(ctx context.Context, m Manifest) (Manifest, error) {
 // draft by finish. When it fails nothing is left of it; m is returned all the same.
 func (s *Service) build(
 	ctx context.Context, m Manifest, p operation.Progress,
-	finish func(Draft, context.Context, Manifest) (Manifest, error), fill func(context.Context, Files, *Manifest) error,
+	finish func(Draft, context.Context, Manifest) (Manifest, error), fill func(context.Context, Draft, *Manifest) error,
 ) (_ Manifest, err error) {
 	m.Format, m.ImportedAt = ManifestFormat, s.d.Now().UTC()
 	draft, err := s.d.Store.Begin(ctx, m.Name)
@@ -107,7 +106,7 @@ func (s *Service) build(
 				WithHint("free some, or remove a kernel or an image: banger kernel rm, banger image rm")
 		}
 	}()
-	if err := fill(ctx, draft.Files(), &m); err != nil {
+	if err := fill(ctx, draft, &m); err != nil {
 		return m, err
 	}
 	p.Stage("store")
@@ -122,8 +121,9 @@ func (s *Service) build(
 }
 
 // fill writes the files of the kernel at l in src, and completes m.
-func (s *Service) fill(ctx context.Context, src fs.FS, l Layout, files Files, m *Manifest, p operation.Progress) error {
+func (s *Service) fill(ctx context.Context, src fs.FS, l Layout, draft Draft, m *Manifest, p operation.Progress) error {
 	p.Stage("extract vmlinux")
+	files := draft.Files()
 	bin, err := s.d.Executables.Extract(ctx, src, l.Image, files.Vmlinux)
 	if err != nil {
 		return fmt.Errorf("extract %s: %w", l.Image, err)
@@ -133,7 +133,7 @@ func (s *Service) fill(ctx context.Context, src fs.FS, l Layout, files Files, m 
 		return err
 	}
 	if l.Initrd != "" {
-		if err := copyFile(ctx, src, l.Initrd, files.Initrd); err != nil {
+		if err := copyInitrd(ctx, src, l.Initrd, draft); err != nil {
 			return fmt.Errorf("copy %s: %w", l.Initrd, err)
 		}
 	}
@@ -192,8 +192,8 @@ func hashFile(ctx context.Context, fsys fs.FS, name string) ([]byte, error) {
 	return h.Sum(nil), nil
 }
 
-func copyFile(ctx context.Context, fsys fs.FS, name, dst string) (err error) {
-	out, err := os.OpenFile(dst, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+func copyInitrd(ctx context.Context, fsys fs.FS, name string, draft Draft) (err error) {
+	out, err := draft.CreateInitrd()
 	if err != nil {
 		return err
 	}

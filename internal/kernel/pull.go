@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 
 	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/catalog"
@@ -139,8 +137,8 @@ func (s *Service) pullFrom(ctx context.Context, o Offer, p operation.Progress) (
 		fmt.Sprintf("package %s of %s %s depends on %s %s", o.Entry.AptPackage, o.Entry.Distro, o.Entry.Release, pkg.Name, pkg.Version),
 		"apt verified the package by the keys of this host's package sources; sha256 " + pkg.SHA256,
 	}
-	return s.build(ctx, m, p, Draft.Replace, func(ctx context.Context, files Files, m *Manifest) error {
-		return s.fill(ctx, pkg, layout, files, m, p)
+	return s.build(ctx, m, p, Draft.Replace, func(ctx context.Context, draft Draft, m *Manifest) error {
+		return s.fill(ctx, pkg, layout, draft, m, p)
 	})
 }
 
@@ -156,9 +154,9 @@ func (s *Service) pullBundle(ctx context.Context, o Offer, p operation.Progress)
 		Name: e.Name, Source: PullSource + url, SourceSHA256: e.TarballSHA256,
 		Trust: []string{o.Origin.Chain(), "the catalog has the sha256 of " + url + ": " + e.TarballSHA256},
 	}
-	return s.build(ctx, m, p, Draft.Replace, func(ctx context.Context, files Files, m *Manifest) error {
-		dir := filepath.Join(files.WorkDir, "bundle")
-		if err := os.Mkdir(dir, 0o700); err != nil {
+	return s.build(ctx, m, p, Draft.Replace, func(ctx context.Context, draft Draft, m *Manifest) error {
+		dir, err := draft.BundleDir()
+		if err != nil {
 			return err
 		}
 		if err := s.d.Bundles.Unpack(ctx, url, e.TarballSHA256, e.SizeBytes, dir, p); err != nil {
@@ -170,12 +168,15 @@ func (s *Service) pullBundle(ctx context.Context, o Offer, p operation.Progress)
 			return err
 		}
 		defer src.Close() //nolint:errcheck // read only
-		return s.adopt(ctx, src, dir, e, files, m)
+		if err := s.adopt(ctx, src, e, m); err != nil {
+			return err
+		}
+		return draft.TakeBundle()
 	})
 }
 
-// adopt checks the files of a bundle in dir, and moves them to their places.
-func (s *Service) adopt(ctx context.Context, src Source, dir string, e Entry, files Files, m *Manifest) error {
+// adopt checks the files of a bundle, and completes m by what its manifest says.
+func (s *Service) adopt(ctx context.Context, src Source, e Entry, m *Manifest) error {
 	b, err := readBundle(src)
 	if err != nil {
 		return err
@@ -192,12 +193,5 @@ func (s *Service) adopt(ctx context.Context, src Source, dir string, e Entry, fi
 	}
 	m.Version, m.Architecture, m.PVH = b.Version, bin.Architecture, bin.PVH
 	m.Modules, m.BootModules, m.LateModules, m.ModuleDevices = b.Modules, b.BootModules, b.LateModules, b.ModuleDevices
-	moves := map[string]string{BundleVmlinux: files.Vmlinux, BundleInitrd: files.Initrd, BundleModules: files.Modules, BundleBootModules: files.BootModules}
-	for name, place := range moves {
-		err := os.Rename(filepath.Join(dir, name), place)
-		if err != nil && (!os.IsNotExist(err) || name == BundleVmlinux) {
-			return err
-		}
-	}
 	return nil
 }

@@ -63,6 +63,12 @@ type ModulePacker interface {
 // ends it; Discard after Commit does nothing.
 type Draft interface {
 	Files() Files
+	// CreateInitrd makes the initrd's file; the caller closes it.
+	CreateInitrd() (io.WriteCloser, error)
+	// BundleDir makes an empty directory for the files of a bundle, and TakeBundle
+	// moves them from there to their places. All but vmlinux may be missing.
+	BundleDir() (string, error)
+	TakeBundle() error
 	// Commit completes m (hashes, sizes, format), makes everything durable and
 	// gives the kernel its name. It is Conflict when the name was taken meanwhile.
 	Commit(ctx context.Context, m Manifest) (Manifest, error)
@@ -75,7 +81,7 @@ type Draft interface {
 // Files are the paths at which a Draft's parts are to be written. WorkDir is
 // an empty directory, which Commit removes; of the others none exists yet.
 type Files struct {
-	Vmlinux, Initrd, Modules, BootModules, WorkDir string
+	Vmlinux, Modules, BootModules, WorkDir string
 }
 
 // Store keeps kernels.

@@ -47,9 +47,33 @@ func (s *Store) Begin(_ context.Context, name string) (kernel.Draft, error) {
 // Files returns the paths at which the parts are to be written.
 func (d *draft) Files() kernel.Files {
 	return kernel.Files{
-		Vmlinux: d.dir.Vmlinux(), Initrd: d.dir.Initrd(), Modules: d.dir.Modules(),
+		Vmlinux: d.dir.Vmlinux(), Modules: d.dir.Modules(),
 		BootModules: d.dir.BootModules(), WorkDir: d.dir.Work(),
 	}
+}
+
+// CreateInitrd makes the initrd's file.
+func (d *draft) CreateInitrd() (io.WriteCloser, error) {
+	return os.OpenFile(d.dir.Initrd(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+}
+
+func (d *draft) bundle() string { return filepath.Join(d.dir.Work(), "bundle") }
+
+// BundleDir makes the directory for the files of a bundle.
+func (d *draft) BundleDir() (string, error) { return d.bundle(), os.Mkdir(d.bundle(), 0o700) }
+
+// TakeBundle moves the files of a bundle to their places.
+func (d *draft) TakeBundle() error {
+	for name, place := range map[string]string{
+		kernel.BundleVmlinux: d.dir.Vmlinux(), kernel.BundleInitrd: d.dir.Initrd(),
+		kernel.BundleModules: d.dir.Modules(), kernel.BundleBootModules: d.dir.BootModules(),
+	} {
+		err := os.Rename(filepath.Join(d.bundle(), name), place)
+		if err != nil && (!errors.Is(err, fs.ErrNotExist) || name == kernel.BundleVmlinux) {
+			return err
+		}
+	}
+	return nil
 }
 
 // Discard removes what was staged, unless it was committed.

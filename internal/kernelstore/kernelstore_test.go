@@ -50,7 +50,16 @@ func put(t *testing.T, s *kernelstore.Store, name string) kernel.Manifest {
 	}
 	f := d.Files()
 	write(t, f.Vmlinux, "kernel")
-	write(t, f.Initrd, "initrd")
+	initrd, err := d.CreateInitrd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := initrd.Write([]byte("initrd")); err != nil {
+		t.Fatal(err)
+	}
+	if err := initrd.Close(); err != nil {
+		t.Fatal(err)
+	}
 	write(t, f.Modules, "modules")
 	write(t, filepath.Join(f.BootModules, "a.ko"), "a")
 	write(t, filepath.Join(f.WorkDir, "deep", "x"), "x")
