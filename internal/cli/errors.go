@@ -140,7 +140,7 @@ func (a *App) printErrorJSON(err error) {
 			return
 		}
 	}
-	_, _ = a.Err.Write(b.Bytes())
+	_, _ = a.Err.WriteString(escapeUnseen(b.String(), ""))
 }
 
 // split returns the parts of an errors.Join, which are shown one by one.

@@ -106,23 +106,28 @@ func (v view[T]) show(a *App, f format, item T) error {
 	}
 }
 
-// printValue writes v as JSON or YAML, with the same names and in the same order.
+// printValue writes v as JSON or YAML.
 func (a *App) printValue(f format, v any) error {
+	text, err := encodeValue(f, v)
+	if err != nil {
+		return err
+	}
+	return a.print(text)
+}
+
+// encodeValue is v as JSON or YAML, with the same names and in the same order.
+func encodeValue(f format, v any) (string, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	if err := enc.Encode(v); err != nil {
-		return err
+		return "", err
 	}
 	if f == formatYAML {
-		text, err := yamlFromJSON(b.Bytes())
-		if err != nil {
-			return err
-		}
-		return a.print(text)
+		return yamlFromJSON(b.Bytes())
 	}
-	return a.print(b.String())
+	return escapeUnseen(b.String(), ""), nil
 }
 
 func (a *App) print(text string) error {

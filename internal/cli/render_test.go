@@ -99,6 +99,31 @@ func TestLiveLineFits(t *testing.T) {
 	})
 }
 
+// TestOutputForMachinesDrivesNoTerminal has strings that a guest may choose.
+func TestOutputForMachinesDrivesNoTerminal(t *testing.T) {
+	hostile := "\x1b[2J\x7f\u009b2J\u202eevil\u2066\u200b\ufeff\u2028\U000e0041\r\n\t é 🦊"
+	for _, f := range []format{formatJSON, formatYAML} {
+		out, err := encodeValue(f, map[string]string{"says": hostile, hostile: "key"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i := strings.IndexFunc(out, unseen); i >= 0 {
+			t.Errorf("-o %s has %q in %q", f, out[i:], out)
+		}
+		if !strings.Contains(out, "é 🦊") {
+			t.Errorf("-o %s escapes what is seen: %q", f, out)
+		}
+		var got map[string]string
+		read := json.Unmarshal
+		if f == formatYAML {
+			read = func(data []byte, v any) error { return yaml.Unmarshal(data, v) }
+		}
+		if err := read([]byte(out), &got); err != nil || got["says"] != hostile || got[hostile] != "key" {
+			t.Errorf("-o %s reads back as %q, %v from %s", f, got, err, out)
+		}
+	}
+}
+
 func TestYAMLReadsBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		words := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"", "no", "12", "1e3", "- a", "a: b", "~", "2026-01-01", ".5", "#x", "'", "0x1f", "on"}))

@@ -98,7 +98,7 @@ func yamlScalar(tok json.Token) (string, error) {
 	if err := enc.Encode(tok); err != nil {
 		return "", err
 	}
-	return strings.TrimSuffix(b.String(), "\n"), nil
+	return escapeUnseen(strings.TrimSuffix(b.String(), "\n"), `\U%08x`), nil
 }
 
 // plainYAML reports whether s needs no quotes: a word that no YAML version
