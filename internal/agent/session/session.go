@@ -32,8 +32,8 @@ type Session struct {
 	started time.Time
 	proc    *command.Process
 	pid     int
-	changed func() // tells the registry; called without mu
-	ended   chan struct{}
+	changed func()        // tells the registry; called without mu
+	ended   chan struct{} // closed when it is over and all its output is kept
 
 	in     *input
 	master *os.File // the terminal, or nil
@@ -89,9 +89,6 @@ func (s *Session) Info() agentrpc.SessionInfo {
 	}
 	return info
 }
-
-// Done is closed when the session has ended and all its output is kept.
-func (s *Session) Done() <-chan struct{} { return s.ended }
 
 // broadcast wakes all who wait. The caller holds mu.
 func (s *Session) broadcast() {
