@@ -1,5 +1,13 @@
-// Package sqlite keeps VMs and operations in one SQLite database. Every error
-// that leaves it is a fault, or the caller's own context's.
+// Package sqlite keeps VMs, sessions, workspaces and operations in one SQLite
+// database. Every error that leaves it is a fault, or the caller's own context's.
+//
+//   - sqlite.go opens the database; migrate.go and migrations/ bring it to this
+//     build's schema.
+//   - vms.go, sessions.go, workspaces.go and operations.go each have one store and
+//     the columns of its records: a new field is one line there, and a migration.
+//   - table.go makes every statement from those columns, columns.go stores times and
+//     JSON in them.
+//   - errors.go turns what SQLite says into faults.
 package sqlite
 
 import (
@@ -55,9 +63,3 @@ func dsn(path string) string {
 
 // Close closes the database. All use of it must have ended.
 func (db *DB) Close() error { return db.sql.Close() }
-
-// VMs is the store of VMs.
-func (db *DB) VMs() *VMs { return &VMs{db: db.sql} }
-
-// Operations is the store of operations.
-func (db *DB) Operations() *Operations { return &Operations{db: db.sql} }

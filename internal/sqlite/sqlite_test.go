@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -48,9 +50,21 @@ func sampleVM(n int) vm.VM {
 	}
 }
 
+// noneZero fails for a field of the struct v that the sample leaves out: nothing would
+// show that it is not stored.
+func noneZero(t *testing.T, v any, notStored ...string) {
+	t.Helper()
+	for field, value := range reflect.ValueOf(v).Fields() {
+		if value.IsZero() && !slices.Contains(notStored, field.Name) {
+			t.Errorf("the sample of %T has no %s", v, field.Name)
+		}
+	}
+}
+
 func TestEveryFieldOfAVMIsStored(t *testing.T) {
 	db := open(t, filepath.Join(t.TempDir(), "state.db"))
 	want := sampleVM(1)
+	noneZero(t, want)
 	if err := db.VMs().Insert(t.Context(), want); err != nil {
 		t.Fatal(err)
 	}

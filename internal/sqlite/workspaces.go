@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"errors"
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/workspace"
@@ -19,83 +18,36 @@ var _ workspace.Store = (*Workspaces)(nil)
 // Workspaces is the store of workspaces.
 func (db *DB) Workspaces() *Workspaces { return &Workspaces{db: db.sql} }
 
-const workspaceColumns = `vm_id, vault, source, path, mode, format, branch, head_commit, base_tree, prepared_at,
-	exported_tree, exported_at, applied_tree, offered_id, offered_tree, tree, files, elsewhere,
-	measured_at, start_id, final`
-
-const putWorkspace = `INSERT OR REPLACE INTO workspaces (` + workspaceColumns + `)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-
-// Get implements workspace.Store.
-func (s *Workspaces) Get(ctx context.Context, vmID string) (workspace.Workspace, error) {
-	return getWorkspace(ctx, s.db.QueryRowContext(ctx, `SELECT `+workspaceColumns+` FROM workspaces WHERE vm_id = ?`, vmID))
+func workspaceTable() table[workspace.Workspace] {
+	return table[workspace.Workspace]{name: "workspaces", columns: workspaceColumns, missing: func(string) error {
+		return fault.New(fault.NotFound, "no workspace was prepared in this VM").WithHint("banger vm workspace prepare")
+	}}
 }
 
-func getWorkspace(ctx context.Context, row *sql.Row) (workspace.Workspace, error) {
-	w, err := scanWorkspace(row)
-	if errors.Is(err, sql.ErrNoRows) {
-		return w, fault.New(fault.NotFound, "no workspace was prepared in this VM").WithHint("banger vm workspace prepare")
+func workspaceColumns(w *workspace.Workspace) []column {
+	return []column{
+		{"vm_id", &w.VMID},
+		{"vault", &w.Vault},
+		{"source", &w.Source},
+		{"path", &w.Path},
+		{"mode", &w.Mode},
+		{"format", &w.Format},
+		{"branch", &w.Branch},
+		{"head_commit", &w.HeadCommit},
+		{"base_tree", &w.BaseTree},
+		{"prepared_at", moment{&w.PreparedAt}},
+		{"exported_tree", &w.ExportedTree},
+		{"exported_at", moment{&w.ExportedAt}},
+		{"applied_tree", &w.AppliedTree},
+		{"offered_id", &w.Offered.ID},
+		{"offered_tree", &w.Offered.Tree},
+		{"tree", &w.Work.Tree},
+		{"files", &w.Work.Files},
+		{"elsewhere", document{(*elsewhereColumn)(&w.Work.Elsewhere)}},
+		{"measured_at", moment{&w.Work.MeasuredAt}},
+		{"start_id", &w.Work.StartID},
+		{"final", &w.Work.Final},
 	}
-	return w, translate(ctx, err)
-}
-
-// Put implements workspace.Store.
-func (s *Workspaces) Put(ctx context.Context, w workspace.Workspace) error {
-	values, err := workspaceValues(w)
-	if err != nil {
-		return fault.Wrap(fault.Internal, err, "store the workspace of VM %s", w.VMID)
-	}
-	_, err = s.db.ExecContext(ctx, putWorkspace, values...)
-	return translate(ctx, err)
-}
-
-// Update implements workspace.Store.
-func (s *Workspaces) Update(ctx context.Context, vmID string, change func(*workspace.Workspace) error) (workspace.Workspace, error) {
-	tx, err := s.db.BeginTx(ctx, nil)
-	if err != nil {
-		return workspace.Workspace{}, translate(ctx, err)
-	}
-	defer func() { _ = tx.Rollback() }() // does nothing after Commit
-	w, err := getWorkspace(ctx, tx.QueryRowContext(ctx, `SELECT `+workspaceColumns+` FROM workspaces WHERE vm_id = ?`, vmID))
-	if err != nil {
-		return w, err
-	}
-	if err := change(&w); err != nil {
-		return w, err
-	}
-	w.VMID = vmID
-	values, err := workspaceValues(w)
-	if err != nil {
-		return w, fault.Wrap(fault.Internal, err, "store the workspace of VM %s", vmID)
-	}
-	if _, err := tx.ExecContext(ctx, putWorkspace, values...); err != nil {
-		return w, translate(ctx, err)
-	}
-	return w, translate(ctx, tx.Commit())
-}
-
-// List implements workspace.Store.
-func (s *Workspaces) List(ctx context.Context) ([]workspace.Workspace, error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT `+workspaceColumns+` FROM workspaces ORDER BY vm_id`)
-	if err != nil {
-		return nil, translate(ctx, err)
-	}
-	defer func() { _ = rows.Close() }() // Err tells what Close would
-	var all []workspace.Workspace
-	for rows.Next() {
-		w, err := scanWorkspace(rows)
-		if err != nil {
-			return nil, translate(ctx, err)
-		}
-		all = append(all, w)
-	}
-	return all, translate(ctx, rows.Err())
-}
-
-// Delete implements workspace.Store.
-func (s *Workspaces) Delete(ctx context.Context, vmID string) error {
-	_, err := s.db.ExecContext(ctx, `DELETE FROM workspaces WHERE vm_id = ?`, vmID)
-	return translate(ctx, err)
 }
 
 // elsewhereColumn is how a workspace.Elsewhere is stored.
@@ -106,32 +58,27 @@ type elsewhereColumn struct {
 	Unread    bool     `json:"unread"`
 }
 
-func workspaceValues(w workspace.Workspace) ([]any, error) {
-	elsewhere, err := encode(elsewhereColumn(w.Work.Elsewhere))
-	return []any{
-		w.VMID, w.Vault, w.Source, w.Path, string(w.Mode), w.Format, w.Branch, w.HeadCommit, w.BaseTree, nanos(w.PreparedAt),
-		w.ExportedTree, nanos(w.ExportedAt), w.AppliedTree, w.Offered.ID, w.Offered.Tree,
-		w.Work.Tree, w.Work.Files, elsewhere,
-		nanos(w.Work.MeasuredAt), w.Work.StartID, w.Work.Final,
-	}, err
+// Get implements workspace.Store.
+func (s *Workspaces) Get(ctx context.Context, vmID string) (workspace.Workspace, error) {
+	return workspaceTable().get(ctx, s.db, vmID)
 }
 
-func scanWorkspace(row interface{ Scan(...any) error }) (workspace.Workspace, error) {
-	var w workspace.Workspace
-	var text string
-	var elsewhere elsewhereColumn
-	var prepared, exported, measured int64
-	err := row.Scan(
-		&w.VMID, &w.Vault, &w.Source, &w.Path, &w.Mode, &w.Format, &w.Branch, &w.HeadCommit, &w.BaseTree, &prepared,
-		&w.ExportedTree, &exported, &w.AppliedTree, &w.Offered.ID, &w.Offered.Tree,
-		&w.Work.Tree, &w.Work.Files, &text,
-		&measured, &w.Work.StartID, &w.Work.Final,
-	)
-	if err != nil {
-		return w, err
-	}
-	w.PreparedAt, w.ExportedAt, w.Work.MeasuredAt = fromNanos(prepared), fromNanos(exported), fromNanos(measured)
-	err = decode("elsewhere", text, &elsewhere)
-	w.Work.Elsewhere = workspace.Elsewhere(elsewhere)
-	return w, err
+// Put implements workspace.Store.
+func (s *Workspaces) Put(ctx context.Context, w workspace.Workspace) error {
+	return workspaceTable().put(ctx, s.db, "INSERT OR REPLACE", w)
+}
+
+// Update implements workspace.Store.
+func (s *Workspaces) Update(ctx context.Context, vmID string, change func(*workspace.Workspace) error) (workspace.Workspace, error) {
+	return workspaceTable().update(ctx, s.db, vmID, change)
+}
+
+// List implements workspace.Store.
+func (s *Workspaces) List(ctx context.Context) ([]workspace.Workspace, error) {
+	return workspaceTable().list(ctx, s.db, "ORDER BY vm_id")
+}
+
+// Delete implements workspace.Store.
+func (s *Workspaces) Delete(ctx context.Context, vmID string) error {
+	return workspaceTable().remove(ctx, s.db, vmID)
 }

@@ -28,6 +28,9 @@ func TestEveryFieldOfAWorkspaceIsStored(t *testing.T) {
 			MeasuredAt: at.Add(time.Minute), StartID: "s", Final: true,
 		},
 	}
+	noneZero(t, want)
+	noneZero(t, want.Offered)
+	noneZero(t, want.Work)
 	if err := db.Workspaces().Put(t.Context(), want); err != nil {
 		t.Fatal(err)
 	}
