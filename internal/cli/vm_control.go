@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"reflect"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -115,8 +116,7 @@ func (a *App) vmSetCommand() *cobra.Command {
 }
 
 func (a *App) vmSet(cmd *cobra.Command, name string, req api.UpdateVM, f format) error {
-	if req.Name == nil && req.VCPU == nil && req.MemoryBytes == nil && req.DiskBytes == nil && req.Labels == nil && req.Publish == nil &&
-		len(req.Env) == 0 && len(req.UnsetEnv) == 0 {
+	if reflect.ValueOf(req).IsZero() {
 		return usagef(cmd, "%s %s: nothing to change", cmd.CommandPath(), name)
 	}
 	ctx := cmd.Context()

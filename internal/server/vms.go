@@ -261,15 +261,6 @@ func (s *Server) killVM(ctx context.Context, in *vmRequest[*api.KillVM]) (api.VM
 }
 
 func (s *Server) updateVM(ctx context.Context, in *vmRequest[api.UpdateVM]) (api.VM, error) {
-	change := vm.Change{
-		Name: in.Body.Name, VCPU: in.Body.VCPU, MemoryBytes: in.Body.MemoryBytes,
-		DiskBytes: in.Body.DiskBytes, Labels: in.Body.Labels,
-		Env: in.Body.Env, UnsetEnv: in.Body.UnsetEnv, Protected: in.Body.Protected,
-	}
-	if in.Body.Publish != nil {
-		ports := published(*in.Body.Publish)
-		change.Publish = &ports
-	}
-	v, err := s.VMs.Set(ctx, in.Name, change)
+	v, err := s.VMs.Set(ctx, in.Name, changeOf(in.Body))
 	return s.vmBody(v), err
 }

@@ -3,6 +3,7 @@ package vm
 import (
 	"context"
 	"maps"
+	"reflect"
 	"strings"
 
 	"github.com/bangervm/banger/internal/fault"
@@ -24,10 +25,16 @@ type Change struct {
 	Protected   *bool
 }
 
-// whileAlive says that nothing is changed that a living VM has taken already.
+// whileAlive reports whether a living VM can be changed so: it takes all else at its start.
 func (c Change) whileAlive() bool {
-	return c.Name == nil && c.VCPU == nil && c.MemoryBytes == nil && c.DiskBytes == nil && c.Publish == nil &&
-		len(c.Env) == 0 && len(c.UnsetEnv) == 0
+	c.Labels, c.Protected = nil, nil
+	if len(c.Env) == 0 {
+		c.Env = nil
+	}
+	if len(c.UnsetEnv) == 0 {
+		c.UnsetEnv = nil
+	}
+	return reflect.ValueOf(c).IsZero()
 }
 
 // Set changes a stopped VM, or the labels and the protection of any. A disk only grows.
@@ -65,10 +72,9 @@ func (s *Service) Set(ctx context.Context, name string, change Change) (VM, erro
 			return VM{}, err
 		}
 	}
-	done, err := s.deps.Store.Update(ctx, v.ID, func(v *VM) error {
-		v.Name, v.VCPU, v.MemoryBytes, v.DiskBytes, v.Labels = want.Name, want.VCPU, want.MemoryBytes, want.DiskBytes, want.Labels
-		v.Publish, v.Env, v.Protected = want.Publish, want.Env, want.Protected
-		return nil
+	done, err := s.deps.Store.Update(ctx, v.ID, func(v *VM) (err error) {
+		*v, err = change.apply(*v, host)
+		return err
 	})
 	if err != nil {
 		return VM{}, err

@@ -1,6 +1,7 @@
 package vm_test
 
 import (
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -65,8 +66,19 @@ func TestNeighboursAreThoseOfAGroupThatLive(t *testing.T) {
 func TestOnlyLabelsOfARunningVMAreChanged(t *testing.T) {
 	h := newHarness(t)
 	h.create("web", true)
-	_, err := h.svc.Set(t.Context(), "web", vm.Change{Labels: map[string]string{"a": "b"}, Publish: &[]vm.Publish{}})
-	wantFault(t, err, fault.Conflict, "only its labels")
+	for field := range reflect.ValueOf(vm.Change{}).Fields() {
+		if field.Name == "Labels" || field.Name == "Protected" {
+			continue
+		}
+		change := vm.Change{Labels: map[string]string{"a": "b"}}
+		value := reflect.New(field.Type.Elem())
+		if field.Type.Kind() == reflect.Slice {
+			value = reflect.MakeSlice(field.Type, 1, 1)
+		}
+		reflect.ValueOf(&change).Elem().FieldByIndex(field.Index).Set(value)
+		_, err := h.svc.Set(t.Context(), "web", change)
+		wantFault(t, err, fault.Conflict, "only its labels")
+	}
 	if v, err := h.svc.Set(t.Context(), "web", vm.Change{Labels: map[string]string{"a": "b"}}); err != nil || v.Labels["a"] != "b" {
 		t.Errorf("Set gave %v, %v", v.Labels, err)
 	}

@@ -1,0 +1,74 @@
+package server
+
+import (
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/vm"
+)
+
+func (s *Server) vmBody(v vm.VM) api.VM {
+	labels := v.Labels
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	body := api.VM{
+		ID: v.ID, Name: v.Name, State: string(v.State), Image: v.Image, ImageID: v.ImageID, Kernel: v.Kernel,
+		VCPU: v.VCPU, MemoryBytes: v.MemoryBytes, DiskBytes: v.DiskBytes, Driver: v.Driver, Init: string(v.Init),
+		Env: texts(v.Env), Labels: labels, Protected: v.Protected, ExitReason: v.ExitReason, ExitMessage: v.ExitMessage,
+		CreatedAt: v.CreatedAt.UTC(), StartedAt: when(v.StartedAt), StoppedAt: when(v.StoppedAt),
+		Address: vm.Loopback(s.uid, v.Index).String(), Network: string(v.Network), Egress: v.Egress, Ports: string(v.Ports),
+		Publish: make([]api.Publish, 0, len(v.Publish)),
+	}
+	if v.Network != vm.NetworkNone {
+		ip, _ := vm.GuestAddresses(v.Index)
+		body.GuestIP = ip.String()
+	}
+	for _, p := range v.Publish {
+		body.Publish = append(body.Publish, api.Publish(p))
+	}
+	return body
+}
+
+func published(ports []api.Publish) []vm.Publish {
+	all := make([]vm.Publish, 0, len(ports))
+	for _, p := range ports {
+		all = append(all, vm.Publish(p))
+	}
+	return all
+}
+
+func runtimeBody(s vm.Status) *api.VMRuntime {
+	return &api.VMRuntime{
+		MonitorPID: s.MonitorPID, VMMPID: s.VMMPID, Monitor: s.Build, Agent: s.Agent, Phase: string(s.Phase),
+		GuestInit: s.Init, Boots: s.Boots, Warning: s.Warning, ReadyAt: when(s.ReadyAt),
+		Notes:       texts(s.Notes),
+		Confinement: s.Confinement, MonitorConfinement: s.MonitorConfinement,
+	}
+}
+
+func createRequest(body api.CreateVM, wait vm.Wait) vm.CreateRequest {
+	req := vm.CreateRequest{
+		Name: body.Name, Image: body.Image, Kernel: body.Kernel,
+		VCPU: body.VCPU, MemoryBytes: body.MemoryBytes, DiskBytes: body.DiskBytes,
+		Env: body.Env, Labels: body.Labels, Wait: wait, Egress: body.Egress, Publish: published(body.Publish), Ports: (*vm.PortsMode)(body.Ports),
+		Start: body.Start == nil || *body.Start,
+	}
+	if body.Network != nil {
+		req.Network = vm.NetworkMode(*body.Network)
+	}
+	if body.Init != nil {
+		req.Init = vm.InitMode(*body.Init)
+	}
+	return req
+}
+
+func changeOf(body api.UpdateVM) vm.Change {
+	change := vm.Change{
+		Name: body.Name, VCPU: body.VCPU, MemoryBytes: body.MemoryBytes, DiskBytes: body.DiskBytes, Labels: body.Labels,
+		Env: body.Env, UnsetEnv: body.UnsetEnv, Protected: body.Protected,
+	}
+	if body.Publish != nil {
+		ports := published(*body.Publish)
+		change.Publish = &ports
+	}
+	return change
+}
