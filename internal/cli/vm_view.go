@@ -70,6 +70,7 @@ func vmFields() []column[api.VM] {
 		{head: "network", cell: networkText},
 		{head: "egress", cell: func(v api.VM) string { return strings.TrimSpace(v.Egress) }},
 		{head: "published", cell: publishedText},
+		{head: "ports", cell: func(v api.VM) string { return v.Ports }},
 		{head: "workspace", cell: func(v api.VM) string {
 			if v.Workspace == nil {
 				return ""
