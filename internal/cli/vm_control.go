@@ -63,8 +63,8 @@ func (a *App) vmKillCommand() *cobra.Command {
 		Use:     "kill NAME...",
 		Short:   "Kill VMs, or send a signal to their VMM process",
 		Example: "  banger vm kill box\n  banger vm kill --signal TERM web db",
-		Long: "Send a signal to the VMM process of VMs. The guest is not told, so it cannot write its data to disk first.\n" +
-			"Use `banger vm stop` to shut a VM down.",
+		Long: "Send a signal to the VMM process of VMs. The guest is not told:\n" +
+			"data that it has not synced to its disk is lost. Use `banger vm stop` to shut a VM down cleanly.",
 		Args:              args(1, -1, "the NAME of a VM"),
 		ValidArgsFunction: a.vmNames(-1, api.VMRunning, api.VMPaused, api.VMStarting, api.VMStopping),
 		RunE: func(cmd *cobra.Command, names []string) error {
