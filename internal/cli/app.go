@@ -1,5 +1,20 @@
-// Package cli is banger's command line: one file for each verb, thin glue that
-// parses, calls the daemon's client, and prints.
+// Package cli is banger's command line: thin glue that parses, calls the daemon's
+// client, and prints.
+//
+// A verb has a file of its name: vm_*.go, session*.go, workspace*.go, image*.go,
+// kernel.go, daemon*.go, and config.go, doctor.go, mcp.go, ssh_config.go, version.go.
+// vm_life.go has start, stop, restart, delete and reset; vm_control.go has pause, resume, kill,
+// set and ping. What they share:
+//
+//   - The tree: root.go (all commands, global flags), app.go (what a run has: streams,
+//     environment, the daemon), completion.go, suggest.go (other tools' words), man.go.
+//   - Help: help.go, help_text.go, flag_groups.go.
+//   - Flags: flags.go, network_flags.go, publish_flag.go, run_args.go, detach_keys.go.
+//   - What is printed: output.go (-o), table.go, human.go (sizes, ages), yaml.go,
+//     escape.go and plain_text.go (words that may be a guest's), stages.go (progress),
+//     errors.go and acts.go (errors, and hints as command lines).
+//   - The terminal: screen.go, typing.go, typed_keys.go, signals.go, unread.go.
+//   - The way to the daemon: fastclient.go, exec_stream.go.
 package cli
 
 import (

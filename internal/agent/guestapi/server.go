@@ -1,4 +1,13 @@
-// Package guestapi serves the agent's HTTP API: health, and commands.
+// Package guestapi serves the agent's HTTP API on port 1025 of the channel: it checks
+// the VM's token, parses, calls what does the work, and answers.
+//
+//   - server.go has the server, the routes that are no session's, and health;
+//     upgrade.go turns a request into a stream.
+//   - exec.go runs a command for as long as its connection lasts. exec_frames.go and
+//     stdin.go are the two directions of its bytes.
+//   - session_routes.go and session_attach.go serve agent/session.
+//   - workspace.go serves agent/workspace.
+//   - dial.go connects to what listens in the guest, and says whose a local port is.
 package guestapi
 
 import (
