@@ -1,5 +1,6 @@
 // Command layercover fails when a package below internal/ or cmd/ matches no
-// depguard rule: such a package could import anything, unseen.
+// depguard rule: such a package could import anything, unseen. It fails, too, when
+// docs/architecture.md does not name a package below internal/.
 package main
 
 import (
@@ -31,27 +32,61 @@ func main() {
 	if len(os.Args) > 1 {
 		root = os.Args[1]
 	}
-	uncovered, err := check(root)
+	problems, err := check(root)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "layercover:", err)
 		os.Exit(1)
 	}
-	for _, dir := range uncovered {
-		fmt.Fprintf(os.Stderr, "layercover: %s matches no depguard rule in .golangci.yml\n", dir)
+	for _, problem := range problems {
+		fmt.Fprintln(os.Stderr, "layercover:", problem)
 	}
-	if len(uncovered) > 0 {
+	if len(problems) > 0 {
 		os.Exit(1)
 	}
 }
 
-// check returns the package directories below root/internal and root/cmd that
-// no rule covers.
+// check returns what is wrong with the packages below root/internal and root/cmd.
 func check(root string) ([]string, error) {
 	patterns, err := rulePatterns(filepath.Join(root, ".golangci.yml"))
 	if err != nil {
 		return nil, err
 	}
-	var uncovered []string
+	text, err := os.ReadFile(filepath.Join(root, "docs", "architecture.md"))
+	if err != nil {
+		return nil, err
+	}
+	dirs, err := packages(root)
+	if err != nil {
+		return nil, err
+	}
+	var problems []string
+	for _, dir := range dirs {
+		abs, err := filepath.Abs(filepath.Join(root, dir, "any.go"))
+		if err != nil {
+			return nil, err
+		}
+		if !slices.ContainsFunc(patterns, func(g glob.Glob) bool { return g.Match(abs) }) {
+			problems = append(problems, dir+" matches no depguard rule in .golangci.yml")
+		}
+		if !onMap(string(text), dir) {
+			problems = append(problems, dir+" is not in docs/architecture.md")
+		}
+	}
+	return problems, nil
+}
+
+// onMap reports whether a text names a package, if it is one to be named: what is
+// for tests, and the mains, need not be.
+func onMap(text, dir string) bool {
+	name, internal := strings.CutPrefix(dir, "internal/")
+	return !internal || strings.Contains(name, "test") ||
+		strings.Contains(text, "`"+name+"`") || strings.Contains(text, "`"+dir+"`")
+}
+
+// packages returns the directories below root/internal and root/cmd that have Go
+// files other than tests, relative to root.
+func packages(root string) ([]string, error) {
+	var dirs []string
 	for _, top := range []string{"internal", "cmd"} {
 		err := filepath.WalkDir(filepath.Join(root, top), func(path string, d fs.DirEntry, err error) error {
 			if err != nil {
@@ -63,14 +98,12 @@ func check(root string) ([]string, error) {
 			if d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 				return nil
 			}
-			abs, err := filepath.Abs(path)
+			dir, err := filepath.Rel(root, filepath.Dir(path))
 			if err != nil {
 				return err
 			}
-			dir := filepath.Dir(path)
-			covered := slices.ContainsFunc(patterns, func(g glob.Glob) bool { return g.Match(abs) })
-			if !covered && !slices.Contains(uncovered, dir) {
-				uncovered = append(uncovered, dir)
+			if !slices.Contains(dirs, dir) {
+				dirs = append(dirs, dir)
 			}
 			return nil
 		})
@@ -78,7 +111,7 @@ func check(root string) ([]string, error) {
 			return nil, err
 		}
 	}
-	return uncovered, nil
+	return dirs, nil
 }
 
 func rulePatterns(path string) ([]glob.Glob, error) {
