@@ -15,6 +15,7 @@ import (
 // parse refuses is an Invalid fault that names the flag.
 type optional[T any] struct {
 	value *T
+	into  **T // if set: gets the value, too
 	text  string
 	kind  string
 	parse func(string) (T, error)
@@ -29,6 +30,9 @@ func (o *optional[T]) Set(text string) error {
 		return err
 	}
 	o.value, o.text = &v, text
+	if o.into != nil {
+		*o.into = o.value
+	}
 	return nil
 }
 
@@ -39,6 +43,11 @@ func optionalFlag[T any](cmd *cobra.Command, name, kind, usage string, parse fun
 	o := &optional[T]{kind: kind, parse: parse}
 	cmd.Flags().Var(o, name, usage)
 	return o
+}
+
+// flagInto is optionalFlag for a field of a request: its absence leaves the field nil.
+func flagInto[T any](cmd *cobra.Command, into **T, name, kind, usage string, parse func(string) (T, error)) {
+	optionalFlag(cmd, name, kind, usage, parse).into = into
 }
 
 // flagError keeps faults of values (exit status 5) apart from wrong usage (2).

@@ -14,43 +14,20 @@ import (
 	"github.com/bangervm/banger/internal/fault"
 )
 
-// networkFlags are the flags by which create and run describe a VM's network.
-type networkFlags struct {
-	network *optional[string]
-	egress  *optional[string]
-	publish *publishes
-	ports   *optional[string]
-}
-
-func (a *App) networkFlags(cmd *cobra.Command) networkFlags {
-	f := networkFlags{
-		network: optionalFlag(cmd, "network", "MODE", "user (a private network) or none (no network device) (default user)", func(text string) (string, error) {
-			return oneOf("--network", text, api.NetworkUser, api.NetworkNone)
-		}),
-		egress: optionalFlag(cmd, "egress", "POLICY", "what the VM may reach: all, none, packages, ai, rules or @FILE; see 'banger vm egress --help'"+fromConfig("network.egress", ""), a.policyFile),
-		publish: publishFlag(cmd,
-			"publish a guest port on the host: [ADDR:]HOST:GUEST[/udp] (repeatable)"),
-	}
-	f.ports = optionalFlag(cmd, "ports", "WHICH", "guest ports to forward to this host automatically: all, shared (all but those on the guest's loopback) or none"+fromConfig("network.ports", ""), func(text string) (string, error) {
+// networkFlags are the flags by which create and run describe a VM's network in req;
+// what is published it returns.
+func (a *App) networkFlags(cmd *cobra.Command, req *api.CreateVM) *publishes {
+	flagInto(cmd, &req.Network, "network", "MODE", "user (a private network) or none (no network device) (default user)", func(text string) (string, error) {
+		return oneOf("--network", text, api.NetworkUser, api.NetworkNone)
+	})
+	flagInto(cmd, &req.Egress, "egress", "POLICY", "what the VM may reach: all, none, packages, ai, rules or @FILE; see 'banger vm egress --help'"+fromConfig("network.egress", ""), a.policyFile)
+	flagInto(cmd, &req.Ports, "ports", "WHICH", "guest ports to forward to this host automatically: all, shared (all but those on the guest's loopback) or none"+fromConfig("network.ports", ""), func(text string) (string, error) {
 		return oneOf("--ports", text, api.PortsAll, api.PortsShared, api.PortsNone)
 	})
 	complete(cmd, "ports", api.PortsAll, api.PortsShared, api.PortsNone)
 	complete(cmd, "network", api.NetworkUser, api.NetworkNone)
 	complete(cmd, "egress", egress.Presets()...)
-	return f
-}
-
-// apply puts what was given into req.
-func (f networkFlags) apply(req *api.CreateVM) error {
-	if f.network.or("") == api.NetworkNone && f.egress.value != nil {
-		return &usageError{
-			message: "--network none and --egress cannot be used together",
-			hint:    "remove one of them",
-		}
-	}
-	req.Network, req.Egress, req.Publish = f.network.value, f.egress.value, f.publish.list
-	req.Ports = f.ports.value
-	return nil
+	return publishFlag(cmd, "publish a guest port on the host: [ADDR:]HOST:GUEST[/udp] (repeatable)")
 }
 
 // policyFile is policy without standard input, which create and run keep for

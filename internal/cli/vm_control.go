@@ -80,13 +80,10 @@ func (a *App) vmKillCommand() *cobra.Command {
 }
 
 func (a *App) vmSetCommand() *cobra.Command {
-	var name *optional[string]
-	var vcpu *optional[int]
-	var memory, disk *optional[int64]
+	var req api.UpdateVM
 	var labels *pairs
 	var publish *publishes
 	var env *pairs
-	var unset []string
 	var f *format
 	cmd := &cobra.Command{
 		Use:               "set NAME",
@@ -96,21 +93,18 @@ func (a *App) vmSetCommand() *cobra.Command {
 		Args:              args(1, 1, "the NAME of a VM"),
 		ValidArgsFunction: a.vmNames(1, api.VMStopped, api.VMFailed),
 		RunE: func(cmd *cobra.Command, given []string) error {
-			req := api.UpdateVM{
-				Name: name.value, VCPU: vcpu.value, MemoryBytes: memory.value, DiskBytes: disk.value, Labels: labels.asMap(),
-				Publish: publish.all(), Env: env.list, UnsetEnv: unset,
-			}
+			req.Labels, req.Publish, req.Env = labels.asMap(), publish.all(), env.list
 			return a.vmSet(cmd, given[0], req, *f)
 		},
 	}
-	name = optionalFlag(cmd, "name", "NAME", "new name of the VM", parseName)
-	vcpu = optionalFlag(cmd, "vcpu", "N", "number of vCPUs", parseVCPU)
-	memory = optionalFlag(cmd, "memory", "SIZE", "memory size", parseMemory)
-	disk = optionalFlag(cmd, "disk", "SIZE", "disk size; cannot shrink", parseDisk)
+	flagInto(cmd, &req.Name, "name", "NAME", "new name of the VM", parseName)
+	flagInto(cmd, &req.VCPU, "vcpu", "N", "number of vCPUs", parseVCPU)
+	flagInto(cmd, &req.MemoryBytes, "memory", "SIZE", "memory size", parseMemory)
+	flagInto(cmd, &req.DiskBytes, "disk", "SIZE", "disk size; cannot shrink", parseDisk)
 	labels = labelFlag(cmd, "set a label, or remove it with KEY= (repeatable)")
 	publish = publishFlag(cmd, "replace the published ports with [ADDR:]HOST:GUEST[/udp] (repeatable); an empty value unpublishes all")
 	env = a.envFlag(cmd)
-	cmd.Flags().StringArrayVar(&unset, "unset-env", nil, "remove the environment variable `KEY` (repeatable)")
+	cmd.Flags().StringArrayVar(&req.UnsetEnv, "unset-env", nil, "remove the environment variable `KEY` (repeatable)")
 	f = formatFlag(cmd)
 	return cmd
 }

@@ -11,61 +11,54 @@ import (
 	"github.com/bangervm/banger/internal/client"
 )
 
-// vmSpecFlags are the flags by which create and run describe a VM.
-type vmSpecFlags struct {
-	name   *optional[string]
-	image  *optional[string]
-	kernel *optional[string]
-	vcpu   *optional[int]
-	memory *optional[int64]
-	disk   *optional[int64]
-	init   *optional[string]
-	env    *pairs
-	labels *pairs
-	networkFlags
+// vmSpec is the VM that the flags of create and run describe.
+type vmSpec struct {
+	req     api.CreateVM // but for these
+	env     *pairs
+	labels  *pairs
+	publish *publishes
 }
 
 func asIs(text string) (string, error) { return text, nil }
 
-func (a *App) vmSpecFlags(cmd *cobra.Command) vmSpecFlags {
-	f := vmSpecFlags{
-		name:   optionalFlag(cmd, "name", "NAME", "name of the VM (default: generated)", parseName),
-		image:  optionalFlag(cmd, "image", "IMAGE", "local image, or a reference to pull such as debian:bookworm"+fromConfig("vm.image", ""), a.absoluteRef),
-		kernel: optionalFlag(cmd, "kernel", "KERNEL", "kernel to boot"+fromConfig("vm.kernel", "the image's or the newest"), asIs),
-		vcpu:   optionalFlag(cmd, "vcpu", "N", "number of vCPUs"+fromConfig("vm.vcpu", ""), parseVCPU),
-		memory: optionalFlag(cmd, "memory", "SIZE", "memory size"+fromConfig("vm.memory", ""), parseMemory),
-		disk:   optionalFlag(cmd, "disk", "SIZE", "disk size, thin-provisioned"+fromConfig("vm.disk", ""), parseDisk),
-		init:   optionalFlag(cmd, "init", "MODE", "PID 1: image (the image's init), agent (banger's agent), or auto (the image's if it has one) (default auto)", parseInit),
-		env:    a.envFlag(cmd),
-		labels: labelFlag(cmd, "set a label (repeatable)"),
-
-		networkFlags: a.networkFlags(cmd),
-	}
+func (a *App) vmSpecFlags(cmd *cobra.Command) *vmSpec {
+	s := &vmSpec{env: a.envFlag(cmd), labels: labelFlag(cmd, "set a label (repeatable)")}
+	flagInto(cmd, &s.req.Name, "name", "NAME", "name of the VM (default: generated)", parseName)
+	flagInto(cmd, &s.req.Image, "image", "IMAGE", "local image, or a reference to pull such as debian:bookworm"+fromConfig("vm.image", ""), a.absoluteRef)
+	flagInto(cmd, &s.req.Kernel, "kernel", "KERNEL", "kernel to boot"+fromConfig("vm.kernel", "the image's or the newest"), asIs)
+	flagInto(cmd, &s.req.VCPU, "vcpu", "N", "number of vCPUs"+fromConfig("vm.vcpu", ""), parseVCPU)
+	flagInto(cmd, &s.req.MemoryBytes, "memory", "SIZE", "memory size"+fromConfig("vm.memory", ""), parseMemory)
+	flagInto(cmd, &s.req.DiskBytes, "disk", "SIZE", "disk size, thin-provisioned"+fromConfig("vm.disk", ""), parseDisk)
+	flagInto(cmd, &s.req.Init, "init", "MODE", "PID 1: image (the image's init), agent (banger's agent), or auto (the image's if it has one) (default auto)", parseInit)
+	s.publish = a.networkFlags(cmd, &s.req)
 	complete(cmd, "init", "auto", "image", "agent")
 	completeFlag(cmd, "image", a.imageNames(-1))
 	completeFlag(cmd, "kernel", a.kernelNames(-1))
-	return f
+	return s
 }
 
-func (f vmSpecFlags) request() (api.CreateVM, error) {
-	req := api.CreateVM{
-		Name: f.name.value, Image: f.image.value, Kernel: f.kernel.value,
-		VCPU: f.vcpu.value, MemoryBytes: f.memory.value, DiskBytes: f.disk.value,
-		Init: f.init.value, Env: f.env.list, Labels: f.labels.asMap(),
+func (s *vmSpec) request() (api.CreateVM, error) {
+	s.req.Env, s.req.Labels, s.req.Publish = s.env.list, s.labels.asMap(), s.publish.list
+	if s.req.Network != nil && *s.req.Network == api.NetworkNone && s.req.Egress != nil {
+		return api.CreateVM{}, &usageError{
+			message: "--network none and --egress cannot be used together",
+			hint:    "remove one of them",
+		}
 	}
-	err := f.apply(&req)
-	return req, err
+	return s.req, nil
 }
 
 // named takes the name from the arguments, where --name does not say it.
-func (f vmSpecFlags) named(cmd *cobra.Command, given []string) error {
+func (s *vmSpec) named(cmd *cobra.Command, given []string) error {
 	switch {
 	case len(given) == 0:
 		return nil
-	case f.name.value != nil && *f.name.value != given[0]:
-		return usagef(cmd, "two names for one VM: %q, and --name %q", given[0], *f.name.value)
+	case s.req.Name != nil && *s.req.Name != given[0]:
+		return usagef(cmd, "two names for one VM: %q, and --name %q", given[0], *s.req.Name)
 	}
-	return f.name.Set(given[0])
+	name, err := parseName(given[0])
+	s.req.Name = &name
+	return err
 }
 
 func waitFlag(cmd *cobra.Command) *optional[string] {
@@ -82,7 +75,7 @@ func (w *optional[T]) or(fallback T) T {
 }
 
 func (a *App) vmCreateCommand() *cobra.Command {
-	var spec vmSpecFlags
+	var spec *vmSpec
 	var wait *optional[string]
 	var noStart bool
 	var f *format

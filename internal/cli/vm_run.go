@@ -13,7 +13,7 @@ import (
 )
 
 func (a *App) vmRunCommand() *cobra.Command {
-	var spec vmSpecFlags
+	var spec *vmSpec
 	var opts runOptions
 	cmd := &cobra.Command{
 		Use:   "run [FLAGS] [IMAGE|PATH] [[--] CMD [ARG...]]",
@@ -37,7 +37,7 @@ func (a *App) vmRunCommand() *cobra.Command {
 			return images, cobra.ShellCompDirectiveDefault
 		},
 		RunE: func(cmd *cobra.Command, given []string) error {
-			err := opts.take(cmd, given, func() bool { return spec.image.value != nil })
+			err := opts.take(cmd, given, func() bool { return spec.req.Image != nil })
 			if help, helpErr := cmd.Flags().GetBool("help"); helpErr == nil && help {
 				return cmd.Help()
 			}
@@ -63,13 +63,13 @@ func (a *App) vmRunCommand() *cobra.Command {
 }
 
 // runCreated completes the request and runs it.
-func (a *App) runCreated(ctx context.Context, spec vmSpecFlags, opts runOptions) error {
+func (a *App) runCreated(ctx context.Context, spec *vmSpec, opts runOptions) error {
 	if opts.image != "" {
 		ref, err := a.absoluteRef(opts.image)
 		if err != nil {
 			return err
 		}
-		spec.image.value = &ref
+		spec.req.Image = &ref
 	}
 	req, err := spec.request()
 	if err != nil {
