@@ -22,16 +22,23 @@ func TestPropertiesOfVMsAreCarried(t *testing.T) {
 	carried(t, changed, changeOf(changed))
 	var stored vm.VM
 	fill(reflect.ValueOf(&stored).Elem())
-	carried(t, stored, (&Server{}).vmBody(stored), "Index", "ResetPending", "StartID", "HostBootID", "Provisional")
+	carried(t, stored, (&Server{}).vmBody(stored), "Index", "ResetPending", "StartID", "HostBootID", "Provisional", // in vm.VM alone
+		"Workspace", "Runtime") // in api.VM, and added later
 }
 
-// carried fails unless each field of from, but the exceptions, is in to and not zero.
+// carried fails unless each field of from, but the exceptions, is in to, and all that to
+// has is set.
 func carried(t *testing.T, from, to any, except ...string) {
 	t.Helper()
 	for field := range reflect.ValueOf(from).Fields() {
 		got := reflect.ValueOf(to).FieldByName(field.Name)
 		if arrived := got.IsValid() && !got.IsZero(); arrived == slices.Contains(except, field.Name) {
 			t.Errorf("%T.%s arrives in %T: %v", from, field.Name, to, arrived)
+		}
+	}
+	for field, value := range reflect.ValueOf(to).Fields() {
+		if value.IsZero() != slices.Contains(except, field.Name) {
+			t.Errorf("%T.%s comes from %T: %v", to, field.Name, from, !value.IsZero())
 		}
 	}
 }
