@@ -3,8 +3,9 @@ package cli
 import (
 	"fmt"
 	"strings"
-	"unicode"
 	"unicode/utf16"
+
+	"github.com/bangervm/banger/internal/plain"
 )
 
 // escapeUnseen writes the characters of JSON's text that a terminal obeys and does
@@ -32,6 +33,4 @@ func escapeUnseen(text, long string) string {
 	return b.String()
 }
 
-func unseen(r rune) bool {
-	return r != '\n' && unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
-}
+func unseen(r rune) bool { return r != '\n' && !plain.Shows(r) }
