@@ -23,6 +23,6 @@ func checkLinger(_ context.Context, w World) verdict {
 	case errors.Is(err, fs.ErrNotExist):
 		return warn("loginctl enable-linger", "the daemon's user service ends when %s logs out (VMs may end with it)", w.User)
 	default:
-		return warn("loginctl show-user "+w.User+" --property=Linger", "it is not known whether %s lingers: %v", w.User, err)
+		return warn("loginctl show-user "+w.User+" --property=Linger", "cannot tell whether %s lingers: %v", w.User, err)
 	}
 }

@@ -22,17 +22,17 @@ func checkNames(ctx context.Context, w World) verdict {
 	d, err := w.Daemon(ctx)
 	switch {
 	case err != nil:
-		return ok("not known while the daemon does not answer")
+		return ok("unknown: the daemon does not answer")
 	case d.NamesProblem != "" && d.Names != "":
-		return warn("end the program that has the port and `banger daemon stop`, or set names_port under [network] in "+w.Dirs.ConfigFile()+
-			" and have the resolver ask there: whoever has the port can answer for all names that the resolver asks it for",
+		return warn("stop the program that uses the port, run `banger daemon stop`, or set names_port under [network] in "+w.Dirs.ConfigFile()+
+			" and have the resolver ask there: any program on that port can answer all queries that the resolver sends there",
 			"the daemon answers for names of VMs at %s instead: %s", d.Names, d.NamesProblem)
 	case d.NamesProblem != "":
-		return warn("set names_port under [network] in "+w.Dirs.ConfigFile()+" to a port that is free", "the daemon does not answer for names of VMs: %s", d.NamesProblem)
+		return warn("set names_port under [network] in "+w.Dirs.ConfigFile()+" to a port that is free", "the daemon does not serve VM names: %s", d.NamesProblem)
 	case d.Names == "":
-		return ok("the daemon is told not to answer for names of VMs")
+		return ok("VM names are turned off")
 	case w.answersFor(ctx, d.Names):
-		return ok("NAME.vm is the VM's address here, for every program")
+		return ok("NAME.vm resolves to the address of a VM")
 	default:
 		return warn(w.forwarding(ctx, d.Names), "this host's resolver does not forward .vm to bangerd (%s): VMs are shown by their addresses", d.Names)
 	}
@@ -67,11 +67,11 @@ func checkLowPorts(_ context.Context, w World) verdict {
 	}
 	switch {
 	case len(fields) != 1:
-		return ok("%s is not known", setting)
+		return ok("cannot read %s", setting)
 	case w.UID == 0 || first <= 1:
-		return ok("each port of a guest can have the same port here")
+		return ok("guest ports can keep their numbers on the host")
 	default:
-		return ok("ports of guests below %d are at other ports here, which `banger ports` shows (%s)", first, setting)
+		return ok("guest ports below %d get other host ports, which `banger ports` shows (%s)", first, setting)
 	}
 }
 
@@ -79,14 +79,14 @@ func checkPing(_ context.Context, w World) verdict {
 	const setting = "net.ipv4.ping_group_range"
 	fields := w.sysctl(setting)
 	if len(fields) != 2 {
-		return ok("%s is not known", setting)
+		return ok("cannot read %s", setting)
 	}
 	low, lowErr := strconv.Atoi(fields[0])
 	high, highErr := strconv.Atoi(fields[1])
 	if lowErr == nil && highErr == nil && slices.ContainsFunc(w.Groups, func(gid int) bool { return low <= gid && gid <= high }) {
-		return ok("pings of guests are passed on")
+		return ok("guests can ping the outside")
 	}
-	return ok("pings of guests to the outside are not answered: %s is %s, and no group of %s is in it", setting, strings.Join(fields, " "), w.User)
+	return ok("guests cannot ping the outside: %s is %s, which includes no group of %s", setting, strings.Join(fields, " "), w.User)
 }
 
 // sysctl is the words of a kernel setting; none when it cannot be read.

@@ -67,19 +67,19 @@ func (s resolvedSetting) hinders(server string) string {
 	on := slices.Contains([]string{"yes", "true", "on", "1", "y", "t"}, strings.ToLower(s.value))
 	switch {
 	case s.key == "DNSSEC" && on:
-		return "set DNSSEC=allow-downgrade, for names of VMs are not signed"
+		return "set DNSSEC=allow-downgrade, because VM names are not signed"
 	case s.key == "DNSOverTLS" && on:
-		return "set DNSOverTLS=opportunistic, for bangerd does not speak TLS"
+		return "set DNSOverTLS=opportunistic, because bangerd does not support TLS"
 	case s.key != "DNS" || s.value == server:
 		return ""
 	case s.file == resolvedDropIn:
 		theirs, err := netip.ParseAddrPort(s.value)
 		if mine, mineErr := netip.ParseAddrPort(server); err == nil && mineErr == nil && theirs.Addr() != mine.Addr() {
-			return "mind that another user's VMs lose their names: only one user's can have them"
+			return "note that only one user's VMs can have names: another user's VMs lose theirs"
 		}
 		return "" // is about to be replaced
 	default:
-		return "give these servers to a network connection instead, for here they are asked for names of VMs too"
+		return "set these servers on a network connection instead, because here they also get queries for VM names"
 	}
 }
 

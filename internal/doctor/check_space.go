@@ -38,7 +38,7 @@ func (w World) disk(dir, remedy string) verdict {
 	free, err := w.Space(at)
 	switch {
 	case err != nil:
-		return fail("make "+dir+" a directory of yours", "the free space of %s is not known: %v", at, err)
+		return fail("make "+dir+" a directory that you own", "cannot get the free space of %s: %v", at, err)
 	case free < spaceFail:
 		return fail(remedy, "%s free for %s, too little for an image or a VM", fault.Bytes(free), dir)
 	case free < spaceWarn:
@@ -51,7 +51,7 @@ func (w World) disk(dir, remedy string) verdict {
 func checkMemory(_ context.Context, w World) verdict {
 	available, err := w.memAvailable()
 	if err != nil {
-		return warn("mount /proc", "the host's memory is not known: %v", err)
+		return warn("mount /proc", "cannot get the memory of the host: %v", err)
 	}
 	const remedy = "stop a VM (banger vm stop), close programs, or create smaller VMs (--memory 512MiB)"
 	switch {

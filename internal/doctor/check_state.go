@@ -20,7 +20,7 @@ func checkState(_ context.Context, w World) verdict {
 		if above := w.existing(w.Dirs.State); w.CanWrite(above) != nil {
 			return w.cannotWrite(above, w.Dirs.State+" does not exist and cannot be made")
 		}
-		return ok("%s does not exist yet; the daemon makes it", w.Dirs.State)
+		return ok("%s does not exist yet; the daemon creates it", w.Dirs.State)
 	case err != nil:
 		return fail("make "+w.Dirs.State+" readable for "+w.User, "%v", err)
 	case !info.IsDir():
@@ -47,7 +47,7 @@ func (w World) database() verdict {
 	path := w.Dirs.Database()
 	info, err := w.stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return ok("%s does not exist yet; the daemon makes it", path)
+		return ok("%s does not exist yet; the daemon creates it", path)
 	}
 	if err != nil {
 		return fail("make it readable for "+w.User, "%v", err)
@@ -78,9 +78,9 @@ func checkSocket(_ context.Context, w World) verdict {
 	info, err := w.stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return ok("%s does not exist yet; the daemon makes it", dir)
+		return ok("%s does not exist yet; the daemon creates it", dir)
 	case err != nil:
-		return fail("make "+dir+" a directory of yours", "%v", err)
+		return fail("make "+dir+" a directory that you own", "%v", err)
 	case !info.IsDir():
 		return fail("remove it", "%s is not a directory", dir)
 	}
@@ -88,7 +88,7 @@ func checkSocket(_ context.Context, w World) verdict {
 		return fail("remove it", "%s belongs to uid %d, not to %s", dir, stat.Uid, w.User)
 	}
 	if perm := info.Mode().Perm(); perm&0o077 != 0 {
-		return fail("chmod 700 "+dir, "%s can be entered by other users (mode %04o)", dir, perm)
+		return fail("chmod 700 "+dir, "other users can enter %s (mode %04o)", dir, perm)
 	}
 	return ok("%s", w.Socket)
 }
@@ -104,7 +104,7 @@ func checkDaemon(ctx context.Context, w World) verdict {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return ok("no daemon runs; the next command starts one")
 	case errors.Is(err, fs.ErrPermission):
-		return fail("set BANGER_SOCKET to the socket of your own daemon", "%s cannot be opened by %s", w.Socket, w.User)
+		return fail("set BANGER_SOCKET to the socket of your own daemon", "%s cannot open %s", w.User, w.Socket)
 	default:
 		return fail("banger daemon logs", "the daemon at %s does not answer: %v", w.Socket, err)
 	}

@@ -186,10 +186,10 @@ func TestEachOutcome(t *testing.T) {
 		{"full disk", func(w *World, _ fstest.MapFS) { w.Space = func(string) (int64, error) { return 10 * mib, nil } }, "state-disk", Fail, "10 MiB free", "XDG_STATE_HOME"},
 		{"full cache", func(w *World, _ fstest.MapFS) { w.Space = func(string) (int64, error) { return 10 * mib, nil } }, "cache-disk", Warn, "10 MiB free", "XDG_CACHE_HOME"},
 		{"little disk", func(w *World, _ fstest.MapFS) { w.Space = func(string) (int64, error) { return 2 * gib, nil } }, "state-disk", Warn, "2 GiB free", "rm"},
-		{"space unknown", func(w *World, _ fstest.MapFS) { w.Space = func(string) (int64, error) { return 0, fs.ErrPermission } }, "state-disk", Fail, "not known", ""},
+		{"space unknown", func(w *World, _ fstest.MapFS) { w.Space = func(string) (int64, error) { return 0, fs.ErrPermission } }, "state-disk", Fail, "cannot get the free space", ""},
 		{"little memory", func(_ *World, f fstest.MapFS) { f["proc/meminfo"] = file("MemAvailable: 600000 kB\n") }, "memory", Warn, "585.9 MiB", "smaller"},
 		{"no memory", func(_ *World, f fstest.MapFS) { f["proc/meminfo"] = file("MemAvailable: 100000 kB\n") }, "memory", Fail, "97.7 MiB", "stop a VM"},
-		{"memory unknown", func(_ *World, f fstest.MapFS) { f["proc/meminfo"] = file("MemAvailable: many kB\n") }, "memory", Warn, "not known", ""},
+		{"memory unknown", func(_ *World, f fstest.MapFS) { f["proc/meminfo"] = file("MemAvailable: many kB\n") }, "memory", Warn, "cannot get the memory", ""},
 		{"new user", func(_ *World, f fstest.MapFS) {
 			for name := range f {
 				if strings.HasPrefix(name, "state") {
@@ -228,13 +228,13 @@ func TestEachOutcome(t *testing.T) {
 		}, "daemon", Fail, "does not answer", "daemon logs"},
 		{"another's daemon", func(w *World, _ fstest.MapFS) {
 			w.Daemon = func(context.Context) (Daemon, error) { return Daemon{}, fs.ErrPermission }
-		}, "daemon", Fail, "cannot be opened", "BANGER_SOCKET"},
+		}, "daemon", Fail, "cannot open", "BANGER_SOCKET"},
 		{"no linger", func(_ *World, f fstest.MapFS) { delete(f, "var/lib/systemd/linger/ann") }, "linger", Warn, "logs out", "enable-linger"},
 		{"another program at the port for names", func(w *World, _ fstest.MapFS) {
 			w.Daemon = func(context.Context) (Daemon, error) {
 				return Daemon{Version: "v1", Names: "127.128.0.1:5301", NamesProblem: "127.128.0.1:5300 is taken by a program of user 7"}, nil
 			}
-		}, "names", Warn, "at 127.128.0.1:5301 instead: 127.128.0.1:5300 is taken by a program of user 7", "can answer for all names"},
+		}, "names", Warn, "at 127.128.0.1:5301 instead: 127.128.0.1:5300 is taken by a program of user 7", "can answer all queries"},
 		{"names not forwarded", unresolved, "names", Warn, "does not forward .vm to bangerd (127.128.0.1:5300)", `printf '[Resolve]\nDNS=127.128.0.1:5300\nDomains=~vm\n' | sudo tee /etc/systemd/resolved.conf.d/banger.conf && sudo systemctl restart systemd-resolved`},
 		{"names not forwarded in spite of the drop-in", func(w *World, f fstest.MapFS) {
 			unresolved(w, f)
@@ -247,7 +247,7 @@ func TestEachOutcome(t *testing.T) {
 		{"names forwarded to another user's daemon", func(w *World, f fstest.MapFS) {
 			w.Daemon = func(context.Context) (Daemon, error) { return Daemon{Names: "127.130.0.1:5300"}, nil }
 			f["etc/systemd/resolved.conf.d/banger.conf"] = file("[Resolve]\nDNS=127.128.0.1:5300\nDomains=~vm\n")
-		}, "names", Warn, "127.130.0.1:5300", "another user's VMs lose their names"},
+		}, "names", Warn, "127.130.0.1:5300", "another user's VMs lose theirs"},
 		{"names not forwarded by dnsmasq", func(w *World, f fstest.MapFS) {
 			unresolved(w, f)
 			delete(f, "run/systemd/resolve")
@@ -259,18 +259,18 @@ func TestEachOutcome(t *testing.T) {
 		}, "names", Warn, "port 5300 is taken", "names_port under [network] in /config/config.toml"},
 		{"names switched off", func(w *World, _ fstest.MapFS) {
 			w.Daemon = func(context.Context) (Daemon, error) { return Daemon{}, nil }
-		}, "names", OK, "told not to", ""},
+		}, "names", OK, "turned off", ""},
 		{"names with the daemon down", func(w *World, _ fstest.MapFS) {
 			w.Daemon = func(context.Context) (Daemon, error) { return Daemon{}, syscall.ECONNREFUSED }
-		}, "names", OK, "not known", ""},
-		{"low ports", func(*World, fstest.MapFS) {}, "low-ports", OK, "below 1024 are at other ports", ""},
-		{"low ports allowed", func(_ *World, f fstest.MapFS) { f["proc/sys/net/ipv4/ip_unprivileged_port_start"] = file("0\n") }, "low-ports", OK, "have the same port", ""},
-		{"low ports as root", func(w *World, _ fstest.MapFS) { w.UID = 0 }, "low-ports", OK, "have the same port", ""},
-		{"low ports unknown", func(_ *World, f fstest.MapFS) { delete(f, "proc/sys/net/ipv4/ip_unprivileged_port_start") }, "low-ports", OK, "not known", ""},
-		{"ping", func(*World, fstest.MapFS) {}, "ping", OK, "passed on", ""},
+		}, "names", OK, "unknown", ""},
+		{"low ports", func(*World, fstest.MapFS) {}, "low-ports", OK, "below 1024 get other host ports", ""},
+		{"low ports allowed", func(_ *World, f fstest.MapFS) { f["proc/sys/net/ipv4/ip_unprivileged_port_start"] = file("0\n") }, "low-ports", OK, "keep their numbers", ""},
+		{"low ports as root", func(w *World, _ fstest.MapFS) { w.UID = 0 }, "low-ports", OK, "keep their numbers", ""},
+		{"low ports unknown", func(_ *World, f fstest.MapFS) { delete(f, "proc/sys/net/ipv4/ip_unprivileged_port_start") }, "low-ports", OK, "cannot read", ""},
+		{"ping", func(*World, fstest.MapFS) {}, "ping", OK, "can ping", ""},
 		{"ping forbidden", func(_ *World, f fstest.MapFS) { f["proc/sys/net/ipv4/ping_group_range"] = file("1\t0\n") }, "ping", OK, "ping_group_range is 1 0", ""},
 		{"ping for other groups", func(_ *World, f fstest.MapFS) { f["proc/sys/net/ipv4/ping_group_range"] = file("28 999\n") }, "ping", OK, "no group of ann", ""},
-		{"ping unknown", func(_ *World, f fstest.MapFS) { f["proc/sys/net/ipv4/ping_group_range"] = file("\n") }, "ping", OK, "not known", ""},
+		{"ping unknown", func(_ *World, f fstest.MapFS) { f["proc/sys/net/ipv4/ping_group_range"] = file("\n") }, "ping", OK, "cannot read", ""},
 		{"no systemd", func(_ *World, f fstest.MapFS) { delete(f, "run/systemd/system") }, "linger", OK, "does not run systemd", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

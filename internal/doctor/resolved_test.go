@@ -14,7 +14,7 @@ func TestWhatResolvedNeedsToForwardNames(t *testing.T) {
 		write     = `sudo mkdir -p /etc/systemd/resolved.conf.d && printf '[Resolve]\nDNS=127.128.0.1:5300\nDomains=~vm\n' | sudo tee /etc/systemd/resolved.conf.d/banger.conf && `
 		restart   = "sudo systemctl restart systemd-resolved"
 		right     = "[Resolve]\nDNS=127.128.0.1:5300\nDomains=~vm\n"
-		elsewhere = "give these servers to a network connection instead, for here they are asked for names of VMs too (DNS=192.0.2.1 in /"
+		elsewhere = "set these servers on a network connection instead, because here they also get queries for VM names (DNS=192.0.2.1 in /"
 	)
 	for name, tt := range map[string]struct {
 		files   map[string]string
@@ -26,15 +26,15 @@ func TestWhatResolvedNeedsToForwardNames(t *testing.T) {
 		"there":                {map[string]string{dropIn: right}, "", restart + "; /etc/systemd/resolved.conf.d/banger.conf is right, but …"},
 		"commented out":        {map[string]string{dropIn: "#" + strings.ReplaceAll(right, "\n", "\n#")}, "", write + restart},
 		"another port":         {map[string]string{dropIn: "DNS=127.128.0.1:5301"}, "", write + restart},
-		"another user's":       {map[string]string{dropIn: "DNS=127.130.0.1:5300"}, "", "mind that another user's VMs lose their names: only one user's can have them (DNS=127.130.0.1:5300 in /etc/systemd/resolved.conf.d/banger.conf); then " + write + restart},
+		"another user's":       {map[string]string{dropIn: "DNS=127.130.0.1:5300"}, "", "note that only one user's VMs can have names: another user's VMs lose theirs (DNS=127.130.0.1:5300 in /etc/systemd/resolved.conf.d/banger.conf); then " + write + restart},
 		"servers":              {map[string]string{main: "DNS=192.0.2.1"}, "", elsewhere + main + "); then " + write + restart},
 		"servers beside":       {map[string]string{dropIn: right, "run/systemd/resolved.conf.d/z.conf": "DNS = 192.0.2.1"}, "", elsewhere + "run/systemd/resolved.conf.d/z.conf); then " + restart},
 		"servers taken off":    {map[string]string{main: "DNS=192.0.2.1", "etc/systemd/resolved.conf.d/a.conf": "DNS=", dropIn: right}, "", restart + "; …"},
 		"servers hidden":       {map[string]string{"usr/lib/systemd/resolved.conf.d/a.conf": "DNS=192.0.2.1", "etc/systemd/resolved.conf.d/a.conf": "", dropIn: right}, "", restart + "; …"},
 		"the main file hidden": {map[string]string{"usr/lib/systemd/resolved.conf": "DNS=192.0.2.1", main: "", dropIn: right}, "", restart + "; …"},
-		"DNSSEC":               {map[string]string{main: "DNSSEC=yes", dropIn: right}, "", "set DNSSEC=allow-downgrade, for names of VMs are not signed (DNSSEC=yes in /etc/systemd/resolved.conf); then " + restart},
+		"DNSSEC":               {map[string]string{main: "DNSSEC=yes", dropIn: right}, "", "set DNSSEC=allow-downgrade, because VM names are not signed (DNSSEC=yes in /etc/systemd/resolved.conf); then " + restart},
 		"DNSSEC no more":       {map[string]string{main: "DNSSEC=yes", dropIn: right + "DNSSEC=no"}, "", restart + "; …"},
-		"TLS":                  {map[string]string{main: "DNSOverTLS=True", dropIn: right}, "", "set DNSOverTLS=opportunistic, for bangerd does not speak TLS (DNSOverTLS=True in /etc/systemd/resolved.conf); then " + restart},
+		"TLS":                  {map[string]string{main: "DNSOverTLS=True", dropIn: right}, "", "set DNSOverTLS=opportunistic, because bangerd does not support TLS (DNSOverTLS=True in /etc/systemd/resolved.conf); then " + restart},
 		"old":                  {nil, "systemd 245 (245.4-4ubuntu3)\n+PAM", "update systemd: the resolver of version 245 …"},
 		"old enough":           {nil, "systemd 246 (v246.1)\n+PAM", write + restart},
 		"not all there":        {map[string]string{dropIn: "DNS=127.128.0.1:5300"}, "", write + restart},
