@@ -57,7 +57,7 @@ func (p Plan) tell(report Report) error {
 
 // enter confines this thread, and says what holds.
 func (p Plan) enter() (Report, error) {
-	report := Report{"an environment of its own"}
+	report := Report{"a private environment"}
 	if err := p.limit(); err != nil {
 		return nil, err
 	}
@@ -76,7 +76,7 @@ func (p Plan) enter() (Report, error) {
 		if err := landlock(p, abi); err != nil {
 			return nil, err
 		}
-		report = append(report, fmt.Sprintf("files by Landlock ABI %d", abi))
+		report = append(report, fmt.Sprintf("files (Landlock ABI %d)", abi))
 	}
 	if p.NoSockets {
 		done, err := seccomp()
@@ -84,7 +84,7 @@ func (p Plan) enter() (Report, error) {
 			return nil, err
 		}
 		if done {
-			report = append(report, "no sockets of its own by seccomp")
+			report = append(report, "no new sockets (seccomp)")
 		}
 	}
 	return report, nil

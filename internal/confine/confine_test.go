@@ -254,7 +254,7 @@ func TestTheReportSaysWhatHolds(t *testing.T) {
 	}
 	_, text, _ := strings.Cut(lines[1], "=")
 	report := confine.ParseReport(text)
-	if !slices.Contains(report, "no new privileges") || slices.Contains(report, "no sockets of its own by seccomp") {
+	if !slices.Contains(report, "no new privileges") || slices.Contains(report, "no new sockets (seccomp)") {
 		t.Errorf("the report is %q", report)
 	}
 	if confine.ParseReport("") != nil || confine.ParseReport(report.String()).String() != report.String() {

@@ -21,22 +21,22 @@ type Confinement struct {
 
 func checkConfinement(ctx context.Context, w World) verdict {
 	c := w.Confinement(ctx)
-	holds := []string{"an environment, resource limits, no new privileges and no sockets of its own"}
+	holds := []string{"a private environment, resource limits, no new privileges and no new sockets"}
 	var lacks, remedies []string
 	switch {
 	case c.LandlockABI == 0:
 		lacks = append(lacks, "this kernel has no Landlock: QEMU may open all files that you may open")
 		remedies = append(remedies, "boot a kernel with Landlock (5.13 or newer, and landlock among the lsm= of its command line)")
 	case c.LandlockABI < landlockTCP:
-		lacks = append(lacks, fmt.Sprintf("Landlock ABI %d does not know TCP ports and signals", c.LandlockABI))
+		lacks = append(lacks, fmt.Sprintf("Landlock ABI %d does not cover TCP ports and signals", c.LandlockABI))
 	case c.LandlockABI < landlockScopes:
-		lacks = append(lacks, fmt.Sprintf("Landlock ABI %d does not know signals", c.LandlockABI))
+		lacks = append(lacks, fmt.Sprintf("Landlock ABI %d does not cover signals", c.LandlockABI))
 	}
 	if c.LandlockABI > 0 {
-		holds = append(holds, fmt.Sprintf("only its own files by Landlock ABI %d", c.LandlockABI))
+		holds = append(holds, fmt.Sprintf("only its own files (Landlock ABI %d)", c.LandlockABI))
 	}
 	if c.Namespaces {
-		holds = append(holds, "user and network namespaces of its own")
+		holds = append(holds, "private user and network namespaces")
 	} else {
 		lacks = append(lacks, "this host gives you no user and network namespaces")
 		remedies = append(remedies, "allow unprivileged user namespaces if that suits this host")

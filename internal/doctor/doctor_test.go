@@ -154,10 +154,10 @@ func TestEachOutcome(t *testing.T) {
 		{"emulation", func(w *World, _ fstest.MapFS) { w.Settings.Drivers.Driver = "soft" }, "driver", OK, "soft, as configured; mind the gap", ""},
 		{"unknown driver", func(w *World, _ fstest.MapFS) { w.Settings.Drivers.Driver = "xen" }, "driver", Fail, `"xen"`, "set driver to auto or"},
 		{"unknown driver, no vmm", func(w *World, _ fstest.MapFS) { w.Settings.Drivers.Driver = "xen" }, "vmm", Fail, `"xen"`, "set driver to auto or"},
-		{"all confinement", func(*World, fstest.MapFS) {}, "confinement", OK, "only its own files by Landlock ABI 7, user and network namespaces", ""},
+		{"all confinement", func(*World, fstest.MapFS) {}, "confinement", OK, "only its own files (Landlock ABI 7), private user and network namespaces", ""},
 		{"no landlock", confined(0, true), "confinement", Warn, "may open all files that you may open", "lsm="},
-		{"old landlock", confined(1, true), "confinement", Warn, "ABI 1 does not know TCP ports", "newer kernel"},
-		{"landlock without scopes", confined(5, true), "confinement", Warn, "ABI 5 does not know signals", "newer kernel"},
+		{"old landlock", confined(1, true), "confinement", Warn, "ABI 1 does not cover TCP ports", "newer kernel"},
+		{"landlock without scopes", confined(5, true), "confinement", Warn, "ABI 5 does not cover signals", "newer kernel"},
 		{"no namespaces", confined(7, false), "confinement", Warn, "no user and network namespaces", "unprivileged"},
 		{"no agent", func(_ *World, f fstest.MapFS) { delete(f, "opt/bin/banger-vsock-agent") }, "agent", Fail, "/opt/bin/banger-vsock-agent", "BANGER_AGENT"},
 		{"agent in lib", func(_ *World, f fstest.MapFS) {

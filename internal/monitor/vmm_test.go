@@ -165,8 +165,8 @@ func TestTheVMMIsConfined(t *testing.T) {
 	g := newGuest(t, disk).start().ready()
 	s := g.seen
 	for what, words := range map[string][]string{
-		s.Confinement:        {"no new privileges", "resource limits", "an environment of its own"},
-		s.MonitorConfinement: {"no new privileges", "an environment of its own"},
+		s.Confinement:        {"no new privileges", "resource limits", "a private environment"},
+		s.MonitorConfinement: {"no new privileges", "a private environment"},
 	} {
 		for _, want := range words {
 			if !strings.Contains(what, want) {
