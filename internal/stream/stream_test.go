@@ -112,7 +112,9 @@ func TestWithoutAHalfCloseTheEndIsPassedOnToo(t *testing.T) {
 	if _, err := right.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 		t.Errorf("the other end: %v", err)
 	}
-	<-result
+	if err := <-result; !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("Join: %v", err)
+	}
 }
 
 func TestBothCutsOnceAndKeepsTheFirstFailure(t *testing.T) {
