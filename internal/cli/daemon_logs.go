@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/pace"
 	"github.com/bangervm/banger/internal/statedir"
 )
 
@@ -61,10 +62,8 @@ func (a *App) daemonLogs(ctx context.Context, tail int, follow bool) error {
 		if _, err := io.Copy(a.Out, f); err != nil || !follow {
 			return err
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(200 * time.Millisecond):
+		if err := pace.Pause(ctx, 200*time.Millisecond); err != nil {
+			return err
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/pace"
 )
 
 const (
@@ -116,10 +117,8 @@ func patient(ctx context.Context, send func([]byte, bool) error) func([]byte, bo
 		limit := time.Now().Add(sendPatience)
 		err := send(p, eof)
 		for sent > 0 && errors.Is(err, fault.Busy) && time.Now().Before(limit) {
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-time.After(sendPause):
+			if err := pace.Pause(ctx, sendPause); err != nil {
+				return err
 			}
 			err = send(p, eof)
 		}

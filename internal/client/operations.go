@@ -10,6 +10,7 @@ import (
 
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/pace"
 )
 
 // ListOperations returns the operations that the daemon remembers, newest first.
@@ -75,10 +76,7 @@ func (c *Client) Watch(ctx context.Context, id string) iter.Seq2[api.Operation, 
 				yield(api.Operation{}, fatal)
 				return
 			}
-			select {
-			case <-ctx.Done():
-			case <-time.After(time.Duration(failures) * 50 * time.Millisecond):
-			}
+			_ = pace.Pause(ctx, time.Duration(failures)*50*time.Millisecond) // the next round sees its end
 		}
 	}
 }

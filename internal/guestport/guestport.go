@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/bangervm/banger/internal/pace"
 )
 
 // again is how long to wait between two tries.
@@ -54,10 +56,8 @@ func Wait(ctx context.Context, guest Guest, port int) error {
 		if _, refused := errors.AsType[*ssh.OpenChannelError](err); !refused || ctx.Err() != nil {
 			return fmt.Errorf("ask the guest for port %d: %w", port, cause(ctx, err))
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(again):
+		if err := pace.Pause(ctx, again); err != nil {
+			return err
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/pace"
 	"github.com/bangervm/banger/internal/statedir"
 )
 
@@ -37,12 +38,8 @@ func (l *Launcher) End(ctx context.Context, vmID string) error {
 			return nil
 		}
 		err = killMonitor(ctx, dir)
-		timer := time.NewTimer(gonePause)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return fault.Wrap(fault.Unavailable, errors.Join(err, ctx.Err()), "the VM's monitor does not end")
+		if ended := pace.Pause(ctx, gonePause); ended != nil {
+			return fault.Wrap(fault.Unavailable, errors.Join(err, ended), "the VM's monitor does not end")
 		}
 	}
 }
