@@ -130,7 +130,7 @@ func (m *machine) prepare(vmmPath string, network bool) (vmm.Spec, agentrpc.Conf
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	archive, err := initramfs.New(dirs, agent, log).Build(ctx, k)
+	archive, err := initramfs.New(dirs, agent, log).Build(ctx, k, dirs.Kernel(k.Name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -283,7 +283,7 @@ func (m *machine) sh(command string) string {
 
 type nobody struct{}
 
-func (nobody) KernelUsers(context.Context, string) ([]string, error) { return nil, nil }
+func (nobody) Release(context.Context, string) ([]string, error) { return nil, nil }
 
 type quiet struct{}
 

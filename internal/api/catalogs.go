@@ -28,7 +28,10 @@ type Image struct {
 type PullImage struct {
 	Ref    string `json:"ref"`
 	Name   string `json:"name,omitempty"`
-	Kernel string `json:"kernel,omitempty"`
+	// Kernel is the name of the kernel that its VMs get, found when they are created.
+	Kernel string `json:"kernel,omitempty" doc:"the name of the kernel that its VMs get, found when they are created"`
+	// KernelRef is a local kernel, which the image gets for its own.
+	KernelRef string `json:"kernel_ref,omitempty" doc:"a local kernel, which the image gets for its own; not with kernel"`
 }
 
 // Kernel is a kernel that VMs can boot.
@@ -70,6 +73,11 @@ type AvailableKernels struct {
 type PullKernel struct {
 	Name  string `json:"name"`
 	Force bool   `json:"force,omitempty" doc:"replace a kernel of this name"`
+}
+
+// DeletedKernel says who used a kernel that is deleted.
+type DeletedKernel struct {
+	KeptBy []string `json:"kept_by" doc:"VMs and images that keep a kernel of their own, as in \"VM web\""`
 }
 
 // ImportKernel takes a kernel from a directory of the host (absolute path).

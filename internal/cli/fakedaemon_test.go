@@ -186,7 +186,7 @@ func (d *fakeDaemon) catalogRoutes(mux *http.ServeMux) {
 		answer(w, api.List[api.Kernel]{Items: []api.Kernel{fakeKernel}})
 	})
 	mux.HandleFunc("GET /v1/kernels/{name}", withName("kernel", "debian-12", func(w http.ResponseWriter) { answer(w, fakeKernel) }))
-	mux.HandleFunc("DELETE /v1/kernels/{name}", withName("kernel", "debian-12", func(w http.ResponseWriter) { w.WriteHeader(http.StatusNoContent) }))
+	mux.HandleFunc("DELETE /v1/kernels/{name}", withName("kernel", "debian-12", func(w http.ResponseWriter) { answer(w, api.DeletedKernel{KeptBy: []string{"VM web"}}) }))
 	mux.HandleFunc("POST /v1/kernels", func(w http.ResponseWriter, r *http.Request) {
 		var req api.ImportKernel
 		_ = json.NewDecoder(r.Body).Decode(&req)

@@ -17,7 +17,7 @@ import (
 const standardInput = "tar:-"
 
 func (a *App) imagePullCommand() *cobra.Command {
-	var name, kernel string
+	var name, kernel, kernelRef string
 	var f *format
 	cmd := &cobra.Command{
 		Use:   "pull REF",
@@ -41,11 +41,16 @@ func (a *App) imagePullCommand() *cobra.Command {
 			if ref == standardInput && isTerminal(a.In) {
 				return usagef(cmd, "%s reads a tar file from stdin, but stdin is a terminal", standardInput)
 			}
-			return a.imagePull(cmd.Context(), api.PullImage{Ref: ref, Name: name, Kernel: kernel}, *f)
+			if kernel != "" && kernelRef != "" {
+				return usagef(cmd, "--kernel and --kernel-ref exclude each other")
+			}
+			return a.imagePull(cmd.Context(), api.PullImage{Ref: ref, Name: name, Kernel: kernel, KernelRef: kernelRef}, *f)
 		},
 	}
 	cmd.Flags().StringVar(&name, "name", "", "`NAME` of the image (default: derived from REF)")
 	cmd.Flags().StringVar(&kernel, "kernel", "", "`KERNEL` for VMs of this image"+fromConfig("vm.kernel", "the newest"))
+	cmd.Flags().StringVar(&kernelRef, "kernel-ref", "", "local `KERNEL` that the image gets for its own")
+	completeFlag(cmd, "kernel-ref", a.kernelNames(-1))
 	completeFlag(cmd, "kernel", a.kernelNames(-1))
 	a.quietFlag(cmd)
 	f = formatFlag(cmd)

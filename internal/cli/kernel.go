@@ -91,11 +91,18 @@ func (a *App) kernelShowCommand() *cobra.Command {
 
 func (a *App) kernelDeleteCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "delete NAME...", Aliases: []string{"rm"}, Short: "Delete kernels that no VM uses",
+		Use: "delete NAME...", Aliases: []string{"rm"}, Short: "Delete kernels",
+		Long:    "Delete kernels. VMs and images that use a kernel keep their own copy of it.",
 		Example: "  banger kernel delete debian-12\n  banger kernel rm debian-12 debian-11",
 		Args:    args(1, -1, "the NAME of a kernel"), ValidArgsFunction: a.kernelNames(-1),
 		RunE: func(cmd *cobra.Command, names []string) error {
-			return a.deleteEach(cmd.Context(), names, (*client.Client).DeleteKernel)
+			return a.deleteEach(cmd.Context(), names, func(c *client.Client, ctx context.Context, name string) error {
+				deleted, err := c.DeleteKernel(ctx, name)
+				if len(deleted.KeptBy) > 0 {
+					a.say("note: " + strings.Join(deleted.KeptBy, ", ") + " used " + name + ", and keep their own copies")
+				}
+				return err
+			})
 		},
 	}
 }

@@ -54,8 +54,7 @@ func (c *Client) AvailableKernels(ctx context.Context) (api.AvailableKernels, er
 	return call[api.AvailableKernels](ctx, c, http.MethodGet, path("catalog", "kernels"), nil)
 }
 
-// DeleteKernel deletes a kernel. Conflict while VMs use it.
-func (c *Client) DeleteKernel(ctx context.Context, name string) error {
-	_, err := call[struct{}](ctx, c, http.MethodDelete, path("kernels", name), nil)
-	return err
+// DeleteKernel deletes a kernel, and says who keeps one of their own.
+func (c *Client) DeleteKernel(ctx context.Context, name string) (api.DeletedKernel, error) {
+	return call[api.DeletedKernel](ctx, c, http.MethodDelete, path("kernels", name), nil)
 }

@@ -2,10 +2,13 @@ package daemon
 
 import (
 	"context"
+	"errors"
 
+	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/image"
 	"github.com/bangervm/banger/internal/initramfs"
 	"github.com/bangervm/banger/internal/kernel"
+	"github.com/bangervm/banger/internal/kernelstore"
 	"github.com/bangervm/banger/internal/operation"
 	"github.com/bangervm/banger/internal/sshkeys"
 	"github.com/bangervm/banger/internal/statedir"
@@ -46,17 +49,11 @@ func (i images) image(m image.Manifest) vm.Image {
 // kernels implements vm.Kernels on the catalog.
 type kernels struct {
 	service  *kernel.Service
+	store    *kernelstore.Store
 	archives *initramfs.Builder
 	dirs     statedir.Dirs
 	// boots returns nil if machines started now can boot the kernel.
 	boots func(context.Context, vmm.Kernel) error
-}
-
-func (k kernels) find(ctx context.Context, name string) (kernel.Manifest, error) {
-	if name == "" {
-		return k.service.Default(ctx)
-	}
-	return k.service.Get(ctx, name)
 }
 
 func (k kernels) Obtain(ctx context.Context, name string, p operation.Progress) (vm.Kernel, error) {
@@ -64,47 +61,65 @@ func (k kernels) Obtain(ctx context.Context, name string, p operation.Progress) 
 	if err != nil {
 		return vm.Kernel{}, err
 	}
-	return k.bootable(ctx, m)
+	return k.bootable(ctx, m, k.dirs.Kernel(m.Name))
 }
 
-func (k kernels) Resolve(ctx context.Context, name string) (vm.Kernel, error) {
-	m, err := k.find(ctx, name)
+func (k kernels) OfImage(ctx context.Context, imageID string) (vm.Kernel, error) {
+	return k.read(ctx, k.dirs.Image(imageID).Kernel())
+}
+
+func (k kernels) Keep(ctx context.Context, vmID string, kept vm.Kernel) error {
+	return k.store.Link(ctx, statedir.Kernel(kept.Dir), k.dirs.VM(vmID).Kernel())
+}
+
+func (k kernels) Of(ctx context.Context, vmID, name string) (vm.Kernel, error) {
+	own, err := k.read(ctx, k.dirs.VM(vmID).Kernel())
+	if !errors.Is(err, fault.NotFound) {
+		return own, err
+	}
+	if _, err := k.service.Get(ctx, name); err != nil {
+		return vm.Kernel{}, err
+	}
+	if err := k.store.Link(ctx, k.dirs.Kernel(name), k.dirs.VM(vmID).Kernel()); err != nil {
+		return vm.Kernel{}, err
+	}
+	return k.read(ctx, k.dirs.VM(vmID).Kernel())
+}
+
+func (k kernels) read(ctx context.Context, dir statedir.Kernel) (vm.Kernel, error) {
+	m, err := k.store.Read(ctx, dir)
 	if err != nil {
 		return vm.Kernel{}, err
 	}
-	return k.bootable(ctx, m)
+	return k.bootable(ctx, m, dir)
 }
 
-// bootable is the kernel m as a machine boots it.
-func (k kernels) bootable(ctx context.Context, m kernel.Manifest) (vm.Kernel, error) {
+// bootable is the kernel m in dir as a machine boots it.
+func (k kernels) bootable(ctx context.Context, m kernel.Manifest, dir statedir.Kernel) (vm.Kernel, error) {
 	if err := k.boots(ctx, vmm.Kernel{Name: m.Name, Architecture: m.Architecture, PVH: m.PVH}); err != nil {
 		return vm.Kernel{}, err
 	}
-	dir := k.dirs.Kernel(m.Name)
-	found := vm.Kernel{Name: m.Name, Architecture: m.Architecture, Vmlinux: dir.Vmlinux()}
+	found := vm.Kernel{Name: m.Name, Architecture: m.Architecture, Dir: string(dir), Vmlinux: dir.Vmlinux()}
 	if m.ModulesSHA != "" {
 		found.Modules = dir.Modules()
 	}
 	return found, nil
 }
 
-func (k kernels) Initramfs(ctx context.Context, name string) (string, error) {
-	m, err := k.find(ctx, name)
+func (k kernels) Initramfs(ctx context.Context, own vm.Kernel) (string, error) {
+	dir := statedir.Kernel(own.Dir)
+	m, err := k.store.Read(ctx, dir)
 	if err != nil {
 		return "", err
 	}
-	return k.archives.Build(ctx, m)
+	return k.archives.Build(ctx, m, dir)
 }
 
-// users implements image.Users and kernel.Users on the VMs' records.
+// users implements image.Users on the VMs' records.
 type users struct{ vms vm.Store }
 
 func (u users) ImageUsers(ctx context.Context, imageID string) ([]string, error) {
 	return u.names(ctx, func(v vm.VM) bool { return v.ImageID == imageID })
-}
-
-func (u users) KernelUsers(ctx context.Context, name string) ([]string, error) {
-	return u.names(ctx, func(v vm.VM) bool { return v.Kernel == name })
 }
 
 func (u users) names(ctx context.Context, uses func(vm.VM) bool) ([]string, error) {

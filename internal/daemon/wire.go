@@ -104,12 +104,14 @@ func wire(ctx context.Context, set *settings, build buildinfo.Info, log *slog.Lo
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
+	kernelFiles := kernelstore.New(dirs, log)
 	distro, release := hostinfo.Distribution()
 	d.kernels = kernel.NewService(kernel.Deps{
-		Store: kernelstore.New(dirs, log), Executables: vmlinux.Executables{}, Modules: kmod.New(packModules),
-		Users: users, Open: kernelstore.OpenSource, Now: time.Now, Architecture: runtime.GOARCH, Distro: distro, Release: release,
+		Store: kernelFiles, Executables: vmlinux.Executables{}, Modules: kmod.New(packModules),
+		Users: kernelUsers{vms: store, images: func() *image.Service { return d.images }, store: kernelFiles, dirs: dirs}, Open: kernelstore.OpenSource, Now: time.Now, Architecture: runtime.GOARCH, Distro: distro, Release: release,
 		Catalogs: catalogSources{catalogs, set}, Packages: packages, Bundles: bundles{downloads},
 	})
+	d.images.UseKernels(imageKernels{service: d.kernels, store: kernelFiles, dirs: dirs})
 	set.agent, set.renames = agentPath(self), d.renames
 	archives := initramfs.New(dirs, set.agent, log)
 	known := sshkeys.NewKnownHosts(dirs)
@@ -130,7 +132,7 @@ func wire(ctx context.Context, set *settings, build buildinfo.Info, log *slog.Lo
 		Store:   store, Machines: d.launcher, Disks: d.folders,
 		Identities: identities{VMs: d.folders, known: known, key: set.sshKey}, Names: identities{VMs: d.folders, known: known, key: set.sshKey},
 		Images:  images{service: d.images, dirs: dirs},
-		Kernels: kernels{service: d.kernels, archives: archives, dirs: dirs, boots: d.host.boots},
+		Kernels: kernels{service: d.kernels, store: kernelFiles, archives: archives, dirs: dirs, boots: d.host.boots},
 		Host:    d.host, Ports: guests, Preflight: d.host.preflight(self, set.agent),
 		HostPorts: hostinfo.Ports{}, UID: os.Getuid(), Resolvers: set.resolvers,
 		Defaults: set.defaults, Log: log,

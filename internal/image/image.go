@@ -15,17 +15,20 @@ const ManifestFormat = 1
 
 // Manifest describes an image; it is its manifest.json.
 type Manifest struct {
-	Format       int       `json:"format"`
-	ID           string    `json:"id"`   // 12+ lower-case hex digits
-	Name         string    `json:"name"` // empty when a newer pull took it
-	Ref          string    `json:"ref"`
-	Digest       string    `json:"digest"` // sha256:… of the manifest, or of the tar
-	Architecture string    `json:"architecture"`
-	OS           string    `json:"os"`
-	RootfsBytes  int64     `json:"rootfs_bytes"`
-	Kernel       string    `json:"kernel"` // default kernel of its VMs; empty: the default one
-	Config       Config    `json:"config"`
-	CreatedAt    time.Time `json:"created_at"`
+	Format       int    `json:"format"`
+	ID           string `json:"id"`   // 12+ lower-case hex digits
+	Name         string `json:"name"` // empty when a newer pull took it
+	Ref          string `json:"ref"`
+	Digest       string `json:"digest"` // sha256:… of the manifest, or of the tar
+	Architecture string `json:"architecture"`
+	OS           string `json:"os"`
+	RootfsBytes  int64  `json:"rootfs_bytes"`
+	Kernel       string `json:"kernel"` // default kernel of its VMs; empty: the default one
+	// OwnKernel says that the image has a kernel of its own, called Kernel when it
+	// was taken.
+	OwnKernel bool      `json:"own_kernel,omitempty"`
+	Config    Config    `json:"config"`
+	CreatedAt time.Time `json:"created_at"`
 }
 
 // Config is the part of the OCI image configuration that banger uses.

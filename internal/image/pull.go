@@ -19,6 +19,12 @@ func (s *Service) Pull(ctx context.Context, req PullRequest, p operation.Progres
 	if err != nil {
 		return Manifest{}, err
 	}
+	if req.KernelRef != "" {
+		if err := s.kernels.Check(ctx, req.KernelRef); err != nil {
+			return Manifest{}, err
+		}
+		req.Kernel = req.KernelRef
+	}
 	p.Stage("resolve")
 	p.Detail("%s", ref)
 	content, err := s.source.Open(ctx, ref, req.Input)
@@ -33,12 +39,12 @@ func (s *Service) Pull(ctx context.Context, req PullRequest, p operation.Progres
 	if err := content.Info().Config.validate(); err != nil {
 		return Manifest{}, fmt.Errorf("%s: %w", ref, err)
 	}
-	if m, ok := s.present(ctx, name, ref, req.Kernel, content.Info()); ok {
+	if m, ok := s.present(ctx, name, ref, req, content.Info()); ok {
 		p.Detail("%s is up to date", name)
 		return m, nil
 	}
-	m := Manifest{Format: ManifestFormat, ID: newID(), Name: name, Ref: ref.String(), Kernel: req.Kernel}
-	if err := s.build(ctx, &m, content, p); err != nil {
+	m := Manifest{Format: ManifestFormat, ID: newID(), Name: name, Ref: ref.String(), Kernel: req.Kernel, OwnKernel: req.KernelRef != ""}
+	if err := s.build(ctx, &m, req.KernelRef, content, p); err != nil {
 		return Manifest{}, err
 	}
 	s.log.Info("image pulled", "id", m.ID, "name", m.Name, "ref", m.Ref, "digest", m.Digest, "bytes", m.RootfsBytes)
@@ -56,6 +62,9 @@ func check(req PullRequest) (Ref, string, error) {
 	} else {
 		err = ValidateName(name)
 	}
+	if err == nil && req.Kernel != "" && req.KernelRef != "" {
+		err = fault.New(fault.Invalid, "the kernels %q and %q were both asked for", req.Kernel, req.KernelRef).WithHint("give one of them")
+	}
 	if err == nil && ref.Path == Stdin && req.Input == nil {
 		err = fault.New(fault.Invalid, "%s was asked for without its bytes", ref)
 	}
@@ -63,18 +72,18 @@ func check(req PullRequest) (Ref, string, error) {
 }
 
 // present returns the image called name when it is the very same.
-func (s *Service) present(ctx context.Context, name string, ref Ref, kernel string, info Info) (Manifest, bool) {
+func (s *Service) present(ctx context.Context, name string, ref Ref, req PullRequest, info Info) (Manifest, bool) {
 	if info.Digest == "" {
 		return Manifest{}, false
 	}
 	m, err := s.Get(ctx, name)
 	same := err == nil && m.Name == name && m.Ref == ref.String() && m.Digest == info.Digest &&
-		(kernel == "" || kernel == m.Kernel)
+		(req.Kernel == "" || req.Kernel == m.Kernel) && (req.KernelRef == "" || m.OwnKernel)
 	return m, same
 }
 
 // build stages the image, fills it, and commits it.
-func (s *Service) build(ctx context.Context, m *Manifest, content Content, p operation.Progress) error {
+func (s *Service) build(ctx context.Context, m *Manifest, kernelRef string, content Content, p operation.Progress) error {
 	staging, err := s.store.Stage(ctx, m.ID)
 	if err != nil {
 		return err
@@ -92,6 +101,11 @@ func (s *Service) build(ctx context.Context, m *Manifest, content Content, p ope
 		return err
 	}
 	p.Stage("commit")
+	if kernelRef != "" {
+		if err := s.kernels.Keep(ctx, kernelRef, staging.KernelDir()); err != nil {
+			return err
+		}
+	}
 	info := content.Info()
 	m.Digest, m.Architecture, m.OS, m.Config = info.Digest, info.Architecture, info.OS, info.Config
 	m.CreatedAt = s.now().UTC()

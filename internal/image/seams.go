@@ -57,11 +57,22 @@ type Store interface {
 type Staging interface {
 	// RootfsPath is where the root filesystem is to be written.
 	RootfsPath() string
+	// KernelDir is the directory, not made yet, for a kernel of the image's own.
+	KernelDir() string
 	// Commit stores the manifest beside the filesystem and makes the image
 	// visible, whole, and on disk for good.
 	Commit(m Manifest) error
 	// Discard removes everything staged. After Commit it does nothing.
 	Discard() error
+}
+
+// Kernels are those that images can have for their own.
+type Kernels interface {
+	// Check is NotFound when there is no local kernel called name.
+	Check(ctx context.Context, name string) error
+	// Keep makes the directory dir, with the kernel called name, which stays
+	// whatever becomes of that.
+	Keep(ctx context.Context, name, dir string) error
 }
 
 // Users knows which VMs use an image.

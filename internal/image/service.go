@@ -17,12 +17,13 @@ import (
 
 // Service is the catalog of images. It is safe for concurrent use.
 type Service struct {
-	store  Store
-	source Source
-	write  WriteRootfs
-	users  Users
-	now    func() time.Time
-	log    *slog.Logger
+	store   Store
+	source  Source
+	write   WriteRootfs
+	users   Users
+	kernels Kernels
+	now     func() time.Time
+	log     *slog.Logger
 
 	mu sync.Mutex // held while names change hands, and images are deleted
 }
@@ -36,12 +37,19 @@ func NewService(store Store, source Source, write WriteRootfs, users Users, now 
 // UseUsers says who knows which VMs use an image.
 func (s *Service) UseUsers(users Users) { s.users = users }
 
+// UseKernels says where images get kernels of their own, before the first call of
+// any other method.
+func (s *Service) UseKernels(kernels Kernels) { s.kernels = kernels }
+
 // PullRequest asks for an image.
 type PullRequest struct {
 	Ref    string
-	Name   string    // empty: derived from Ref
-	Kernel string    // default kernel of its VMs; empty: the default one
-	Input  io.Reader // the bytes of tar:-
+	Name   string // empty: derived from Ref
+	Kernel string // default kernel of its VMs; empty: the default one
+	// KernelRef is a local kernel, which the image gets for its own. It excludes
+	// Kernel.
+	KernelRef string
+	Input     io.Reader // the bytes of tar:-
 }
 
 // List returns all images by name, the nameless last, each name held by its

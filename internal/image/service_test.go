@@ -53,6 +53,8 @@ type memoryStaging struct {
 
 func (st *memoryStaging) RootfsPath() string { return "/staged/rootfs.ext4" }
 
+func (st *memoryStaging) KernelDir() string { return "/staged/kernel" }
+
 func (st *memoryStaging) Commit(m image.Manifest) error {
 	if st.s.fail != nil {
 		return st.s.fail

@@ -40,6 +40,8 @@ func (s *Store) Stage(ctx context.Context, id string) (image.Staging, error) {
 
 func (st *staging) RootfsPath() string { return st.dir.Rootfs() }
 
+func (st *staging) KernelDir() string { return string(st.dir.Kernel()) }
+
 // Commit expects the filesystem to be synced already.
 func (st *staging) Commit(m image.Manifest) error {
 	if m.ID != st.id {

@@ -52,7 +52,7 @@ func TestRealKernelBootsFromTheInitramfs(t *testing.T) {
 		t.Errorf("virtio loads before virtio_ring: %v", m.BootModules)
 	}
 	init := buildProbe(t)
-	archive, err := initramfs.New(dirs, init, slog.New(slog.DiscardHandler)).Build(t.Context(), m)
+	archive, err := initramfs.New(dirs, init, slog.New(slog.DiscardHandler)).Build(t.Context(), m, dirs.Kernel(m.Name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func importKernel(t *testing.T, dirs statedir.Dirs, dir string) kernel.Manifest 
 
 type nobody struct{}
 
-func (nobody) KernelUsers(context.Context, string) ([]string, error) { return nil, nil }
+func (nobody) Release(context.Context, string) ([]string, error) { return nil, nil }
 
 // progress logs when each stage began.
 type progress struct {

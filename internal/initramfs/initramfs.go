@@ -48,10 +48,10 @@ func New(dirs statedir.Dirs, agent string, log *slog.Logger) *Builder {
 	return &Builder{dirs: dirs, agent: agent, log: log}
 }
 
-// Build returns the path of the archive for the kernel k, building it first
+// Build returns the path of the archive for the kernel k in dir, building it first
 // where it is not in the cache. The archive is uncompressed: software emulation
 // is slow to decompress.
-func (b *Builder) Build(ctx context.Context, k kernel.Manifest) (string, error) {
+func (b *Builder) Build(ctx context.Context, k kernel.Manifest, dir statedir.Kernel) (string, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	// Opened once, so that what is hashed is what is packed, also while an
@@ -77,7 +77,7 @@ func (b *Builder) Build(ctx context.Context, k kernel.Manifest) (string, error) 
 		}
 		return path, nil
 	}
-	if err := b.build(ctx, k, agent, path); err != nil {
+	if err := b.build(ctx, k, dir, agent, path); err != nil {
 		return "", fmt.Errorf("build the initramfs of kernel %s: %w", k.Name, err)
 	}
 	return path, nil
@@ -107,7 +107,7 @@ func sameFile(a, b fs.FileInfo) bool {
 
 // build writes the archive beside its place and renames it in. Whoever builds
 // the same at the same time makes the same bytes.
-func (b *Builder) build(ctx context.Context, k kernel.Manifest, agent *os.File, path string) (err error) {
+func (b *Builder) build(ctx context.Context, k kernel.Manifest, dir statedir.Kernel, agent *os.File, path string) (err error) {
 	if err := os.MkdirAll(b.dirs.Initramfs(), 0o700); err != nil {
 		return err
 	}
@@ -124,7 +124,7 @@ func (b *Builder) build(ctx context.Context, k kernel.Manifest, agent *os.File, 
 	if _, err := agent.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	if err := write(ctx, out, agent, b.dirs.Kernel(k.Name), k); err != nil {
+	if err := write(ctx, out, agent, dir, k); err != nil {
 		return err
 	}
 	if err := out.Sync(); err != nil {

@@ -48,7 +48,7 @@ func put(t *testing.T, path, data string) {
 
 func build(t *testing.T, b *Builder, k kernel.Manifest) string {
 	t.Helper()
-	path, err := b.Build(t.Context(), k)
+	path, err := b.Build(t.Context(), k, b.dirs.Kernel("k"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +122,7 @@ func TestBuildersAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 16 {
 		wg.Go(func() {
-			if _, err := []*Builder{b, another}[i%2].Build(context.Background(), k); err != nil {
+			if _, err := []*Builder{b, another}[i%2].Build(context.Background(), k, b.dirs.Kernel("k")); err != nil {
 				t.Error(err)
 			}
 		})
@@ -138,19 +138,19 @@ func TestBuildFailsWithoutTraces(t *testing.T) {
 	b, k := fixture(t)
 	missing := k
 	missing.LateModules = []string{"gone.ko"}
-	if _, err := b.Build(t.Context(), missing); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "gone.ko") {
+	if _, err := b.Build(t.Context(), missing, b.dirs.Kernel("k")); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "gone.ko") {
 		t.Errorf("%v, want that gone.ko does not exist", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := b.Build(ctx, k); !errors.Is(err, context.Canceled) {
+	if _, err := b.Build(ctx, k, b.dirs.Kernel("k")); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v, want it cancelled", err)
 	}
 	if left, err := os.ReadDir(b.dirs.Initramfs()); err != nil || len(left) != 0 {
 		t.Errorf("the cache holds %v, %v", left, err)
 	}
 	b.agent = filepath.Join(t.TempDir(), "none")
-	if _, err := b.Build(t.Context(), k); !errors.Is(err, fault.Unavailable) || fault.HintOf(err).String() == "" {
+	if _, err := b.Build(t.Context(), k, b.dirs.Kernel("k")); !errors.Is(err, fault.Unavailable) || fault.HintOf(err).String() == "" {
 		t.Errorf("%v, want Unavailable with a hint", err)
 	}
 }

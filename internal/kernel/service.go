@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/bangervm/banger/internal/fault"
@@ -98,10 +97,11 @@ type Store interface {
 	Sweep(ctx context.Context) error
 }
 
-// Users knows which VMs use a kernel.
+// Users are VMs and images: each boots a kernel of its own, made of one here.
 type Users interface {
-	// KernelUsers returns the names of the VMs that use the kernel called name.
-	KernelUsers(ctx context.Context, name string) ([]string, error)
+	// Release sees that each user of the kernel called name has its own, and says
+	// who they are, as in "VM web". Conflict when one cannot have it yet.
+	Release(ctx context.Context, name string) ([]string, error)
 }
 
 // Deps are what a Service works with.
@@ -162,20 +162,18 @@ func (s *Service) Default(ctx context.Context) (Manifest, error) {
 	}), nil
 }
 
-// Remove deletes the kernel called name. It is Conflict while VMs use it.
-func (s *Service) Remove(ctx context.Context, name string) error {
+// Remove deletes the kernel called name, and says who uses it, as in "VM web": they
+// keep a kernel of their own. It is Conflict while that cannot be.
+func (s *Service) Remove(ctx context.Context, name string) (users []string, err error) {
 	if err := CheckName(name); err != nil {
-		return err
+		return nil, err
 	}
-	users, err := s.d.Users.KernelUsers(ctx, name)
-	if err != nil {
-		return fmt.Errorf("find the VMs that use kernel %s: %w", name, err)
+	if _, err := s.d.Store.Get(ctx, name); err == nil { // a damaged one is nobody's
+		if users, err = s.d.Users.Release(ctx, name); err != nil {
+			return nil, fmt.Errorf("find out who uses kernel %s: %w", name, err)
+		}
 	}
-	if len(users) > 0 {
-		return fault.New(fault.Conflict, "kernel %s is used by %s", name, strings.Join(users, ", ")).
-			WithHint("a VM needs its kernel at each start; banger vm rm NAME removes one that you no longer need")
-	}
-	return s.d.Store.Remove(ctx, name)
+	return users, s.d.Store.Remove(ctx, name)
 }
 
 // Sweep removes what interrupted work left behind. Call it before anything

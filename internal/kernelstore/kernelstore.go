@@ -63,34 +63,43 @@ func (s *Store) List(ctx context.Context) ([]kernel.Manifest, error) {
 // are there.
 func (s *Store) Get(_ context.Context, name string) (kernel.Manifest, error) {
 	dir := s.dirs.Kernel(name)
-	data, err := readBounded(dir.Manifest())
+	m, err := read(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, err := os.Lstat(string(dir)); errors.Is(err, fs.ErrNotExist) {
 			return kernel.Manifest{}, notFound(name)
 		}
 	}
+	if errors.Is(err, fault.Unavailable) {
+		return kernel.Manifest{}, fmt.Errorf("kernel %s: %w", name, err)
+	}
 	if err != nil {
 		return kernel.Manifest{}, damaged(name, err)
+	}
+	m.Name = name
+	return m, nil
+}
+
+// read reads the manifest in dir, and checks that its files are there.
+func read(dir statedir.Kernel) (kernel.Manifest, error) {
+	data, err := readBounded(dir.Manifest())
+	if err != nil {
+		return kernel.Manifest{}, err
 	}
 	var head struct {
 		Format int `json:"format"`
 	}
 	if err := json.Unmarshal(data, &head); err != nil {
-		return kernel.Manifest{}, damaged(name, err)
+		return kernel.Manifest{}, err
 	}
 	if head.Format > kernel.ManifestFormat {
-		return kernel.Manifest{}, fault.New(fault.Unavailable, "kernel %s is of a newer banger (format %d; this one reads up to %d)",
-			name, head.Format, kernel.ManifestFormat).WithHint("upgrade banger")
+		return kernel.Manifest{}, fault.New(fault.Unavailable, "it is of a newer banger (format %d; this one reads up to %d)",
+			head.Format, kernel.ManifestFormat).WithHint("upgrade banger")
 	}
 	var m kernel.Manifest
 	if err := json.Unmarshal(data, &m); err != nil {
-		return kernel.Manifest{}, damaged(name, err)
+		return kernel.Manifest{}, err
 	}
-	if err := check(dir, m); err != nil {
-		return kernel.Manifest{}, damaged(name, err)
-	}
-	m.Name = name
-	return m, nil
+	return m, check(dir, m)
 }
 
 func notFound(name string) error {

@@ -69,7 +69,7 @@ func (s *Server) getImage(ctx context.Context, in *Named) (api.Image, error) {
 const inputRef = "tar:-"
 
 func (s *Server) pullImage(ctx context.Context, in *struct{ Body api.PullImage }) (api.Operation, error) {
-	req := image.PullRequest{Ref: in.Body.Ref, Name: in.Body.Name, Kernel: in.Body.Kernel}
+	req := image.PullRequest{Ref: in.Body.Ref, Name: in.Body.Name, Kernel: in.Body.Kernel, KernelRef: in.Body.KernelRef}
 	subject := req.Name
 	if subject == "" {
 		subject = req.Ref
@@ -118,10 +118,13 @@ func (s *Server) kernelRoutes(a huma.API) {
 		id: "list-available-kernels", method: http.MethodGet, path: "/catalog/kernels", tag: "kernels",
 		summary: "List the kernels of catalogs for this host's architecture",
 	}, s.listAvailableKernels)
-	handleEmpty(s, a, route{
+	handle(s, a, route{
 		id: "delete-kernel", method: http.MethodDelete, path: "/kernels/{name}", tag: "kernels",
-		summary: "Delete a kernel that no VM uses",
-	}, func(ctx context.Context, in *Named) error { return s.Kernels.Remove(ctx, in.Name) })
+		summary: "Delete a kernel; VMs and images that use it keep their own",
+	}, func(ctx context.Context, in *Named) (api.DeletedKernel, error) {
+		users, err := s.Kernels.Remove(ctx, in.Name)
+		return api.DeletedKernel{KeptBy: texts(users)}, err
+	})
 }
 
 func (s *Server) listKernels(ctx context.Context, _ *none) (api.List[api.Kernel], error) {

@@ -277,7 +277,7 @@ func (kernels) Pull(_ context.Context, name string, _ bool, _ operation.Progress
 func (kernels) Offers(context.Context) ([]kernel.Offer, []error, error) {
 	return []kernel.Offer{{Entry: kernel.Entry{Name: "k", AptPackage: "linux"}, State: kernel.Available}}, []error{io.ErrUnexpectedEOF}, nil
 }
-func (kernels) Remove(context.Context, string) error { return nil }
+func (kernels) Remove(context.Context, string) ([]string, error) { return []string{"VM web"}, nil }
 
 // operations keeps records in memory.
 type operations struct {

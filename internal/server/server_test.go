@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -171,8 +172,8 @@ func TestReads(t *testing.T) {
 	if err := f.client.DeleteImage(ctx, "x"); !errors.Is(err, fault.Conflict) {
 		t.Errorf("delete image: %v", err)
 	}
-	if err := f.client.DeleteKernel(ctx, "x"); err != nil {
-		t.Errorf("delete kernel: %v", err)
+	if deleted, err := f.client.DeleteKernel(ctx, "x"); err != nil || !slices.Equal(deleted.KeptBy, []string{"VM web"}) {
+		t.Errorf("delete kernel: %+v, %v", deleted, err)
 	}
 }
 

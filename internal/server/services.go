@@ -127,7 +127,8 @@ type Kernels interface {
 	Offers(ctx context.Context) ([]kernel.Offer, []error, error)
 	List(ctx context.Context) ([]kernel.Manifest, error)
 	Get(ctx context.Context, name string) (kernel.Manifest, error)
-	Remove(ctx context.Context, name string) error
+	// Remove says who used the kernel, and keeps one of their own.
+	Remove(ctx context.Context, name string) ([]string, error)
 }
 
 // Operations runs long work and remembers it.

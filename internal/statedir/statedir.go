@@ -170,6 +170,9 @@ func (i Image) Manifest() string { return filepath.Join(string(i), "manifest.jso
 // Rootfs is the image's root filesystem, shared read-only by its VMs.
 func (i Image) Rootfs() string { return filepath.Join(string(i), "rootfs.ext4") }
 
+// Kernel is the image's own kernel, if it has one.
+func (i Image) Kernel() Kernel { return Kernel(filepath.Join(string(i), "kernel")) }
+
 // VM is the directory of one VM.
 type VM string
 
@@ -181,6 +184,9 @@ func (v VM) Beside(id string) VM { return VM(filepath.Join(filepath.Dir(string(v
 
 // Spec is one start's input, a vm.Spec as JSON.
 func (v VM) Spec() string { return filepath.Join(string(v), "spec.json") }
+
+// Kernel is the kernel that the VM boots, its own.
+func (v VM) Kernel() Kernel { return Kernel(filepath.Join(string(v), "kernel")) }
 
 // Disk is the VM's own writable disk.
 func (v VM) Disk() string { return filepath.Join(string(v), "disk.ext4") }

@@ -33,13 +33,13 @@ func (s *Service) prepare(ctx context.Context, v VM) (b boot, err error) {
 	if b.image, err = s.deps.Images.ByID(ctx, v.ImageID); err != nil {
 		return b, err
 	}
-	if b.kernel, err = s.deps.Kernels.Resolve(ctx, v.Kernel); err != nil {
+	if b.kernel, err = s.deps.Kernels.Of(ctx, v.ID, v.Kernel); err != nil {
 		return b, err
 	}
 	if err := checkArchitecture(b.image, b.kernel, b.host); err != nil {
 		return b, err
 	}
-	if b.initramfs, err = s.deps.Kernels.Initramfs(ctx, b.kernel.Name); err != nil {
+	if b.initramfs, err = s.deps.Kernels.Initramfs(ctx, b.kernel); err != nil {
 		return b, err
 	}
 	if b.identity, err = s.deps.Identities.Ensure(ctx, v.ID); err != nil {

@@ -64,6 +64,7 @@ type creation struct {
 	free func() // of the verb; nil when it is not held
 
 	defaults Defaults
+	kernel   Kernel
 }
 
 func (c *creation) release() {
@@ -91,11 +92,7 @@ func (c *creation) resolve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	name := img.Kernel
-	if name == "" {
-		name = c.defaults.Kernel
-	}
-	k, err := c.s.deps.Kernels.Obtain(ctx, valueOr(c.req.Kernel, name), c.p)
+	k, err := c.findKernel(ctx, img)
 	if err != nil {
 		return err
 	}
@@ -103,8 +100,23 @@ func (c *creation) resolve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.v.ImageID, c.v.Kernel = img.ID, k.Name
+	c.v.ImageID, c.v.Kernel, c.kernel = img.ID, k.Name, k
 	return checkArchitecture(img, k, host)
+}
+
+// findKernel is the one that is asked for, or the image's, or the default one.
+func (c *creation) findKernel(ctx context.Context, img Image) (Kernel, error) {
+	name := img.Kernel
+	if name != "" && c.req.Kernel == nil {
+		k, err := c.s.deps.Kernels.OfImage(ctx, img.ID)
+		if !errors.Is(err, fault.NotFound) {
+			return k, err
+		}
+	}
+	if name == "" {
+		name = c.defaults.Kernel
+	}
+	return c.s.deps.Kernels.Obtain(ctx, valueOr(c.req.Kernel, name), c.p)
 }
 
 // reserve stores the record, by which the name is taken, and holds the VM.
@@ -155,6 +167,9 @@ func (c *creation) makeDisk(ctx context.Context) error {
 		return err
 	}
 	if err := c.s.deps.Disks.Create(ctx, c.v.ID, c.v.DiskBytes); err != nil {
+		return err
+	}
+	if err := c.s.deps.Kernels.Keep(ctx, c.v.ID, c.kernel); err != nil {
 		return err
 	}
 	if _, err := c.s.deps.Identities.Ensure(ctx, c.v.ID); err != nil {

@@ -250,7 +250,10 @@ func (d *fakeDisks) count() int {
 
 // fakeCatalog is vm.Images and vm.Kernels with one of each, and some that do
 // not fit.
-type fakeCatalog struct{ points *points }
+type fakeCatalog struct {
+	points *points
+	kernel string // of its image
+}
 
 func (c fakeCatalog) Resolve(ctx context.Context, name string, _ operation.Progress) (vm.Image, error) {
 	if err := c.points.pass(ctx, "image"); err != nil {
@@ -275,31 +278,62 @@ func (c fakeCatalog) ByID(ctx context.Context, id string) (vm.Image, error) {
 	return c.image(), nil
 }
 
-func (fakeCatalog) image() vm.Image {
+func (c fakeCatalog) image() vm.Image {
 	return vm.Image{
-		ID: "0123456789ab", Name: "debian", Architecture: "amd64", Rootfs: "/images/rootfs.ext4",
+		ID: "0123456789ab", Name: "debian", Architecture: "amd64", Rootfs: "/images/rootfs.ext4", Kernel: c.kernel,
 		Config: image.Config{Env: []string{"PATH=/bin", "A=image"}, WorkingDir: "/srv", User: "app"},
 	}
 }
 
-type fakeKernels struct{ points *points }
+type fakeKernels struct {
+	points *points
+	mu     sync.Mutex
+	kept   map[string]string // the kernel of each VM, by id
+	own    *vm.Kernel        // the image's, if it has one
+}
 
-func (k fakeKernels) Resolve(ctx context.Context, name string) (vm.Kernel, error) {
+func (k *fakeKernels) Obtain(ctx context.Context, name string, _ operation.Progress) (vm.Kernel, error) {
 	if err := k.points.pass(ctx, "kernel"); err != nil {
 		return vm.Kernel{}, err
 	}
 	if name != "" && name != "debian-12" {
 		return vm.Kernel{}, fault.New(fault.NotFound, "no kernel named %q", name)
 	}
-	return vm.Kernel{Name: "debian-12", Architecture: "amd64", Vmlinux: "/vmlinux", Modules: "/modules.ext4"}, nil
+	return k.named("debian-12"), nil
 }
 
-func (k fakeKernels) Obtain(ctx context.Context, name string, _ operation.Progress) (vm.Kernel, error) {
-	return k.Resolve(ctx, name)
+func (*fakeKernels) named(name string) vm.Kernel {
+	return vm.Kernel{Name: name, Architecture: "amd64", Vmlinux: "/vmlinux", Modules: "/modules.ext4"}
 }
 
-func (k fakeKernels) Initramfs(ctx context.Context, name string) (string, error) {
-	return "/initramfs/" + name, k.points.pass(ctx, "initramfs")
+func (k *fakeKernels) OfImage(ctx context.Context, _ string) (vm.Kernel, error) {
+	if k.own == nil {
+		return vm.Kernel{}, fault.New(fault.NotFound, "none")
+	}
+	return *k.own, k.points.pass(ctx, "kernel of image")
+}
+
+func (k *fakeKernels) Keep(ctx context.Context, vmID string, kept vm.Kernel) error {
+	if err := k.points.pass(ctx, "keep kernel"); err != nil {
+		return err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.kept[vmID] = kept.Name
+	return nil
+}
+
+func (k *fakeKernels) Of(ctx context.Context, vmID, name string) (vm.Kernel, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if own, ok := k.kept[vmID]; ok {
+		name = own
+	}
+	return k.named(name), k.points.pass(ctx, "own kernel")
+}
+
+func (k *fakeKernels) Initramfs(ctx context.Context, own vm.Kernel) (string, error) {
+	return "/initramfs/" + own.Name, k.points.pass(ctx, "initramfs")
 }
 
 type fakeHost struct {

@@ -34,6 +34,7 @@ type harness struct {
 	host     *fakeHost
 	ports    *fakePorts
 	taken    *fakeHostPorts
+	kernels  *fakeKernels
 	deps     vm.Deps
 	svc      *vm.Service
 }
@@ -53,13 +54,14 @@ func newHarness(t *testing.T) *harness {
 	h := &harness{
 		t: t, points: p, store: db.VMs(), machines: newFakeMachines(p), disks: newFakeDisks(p),
 		ports: &fakePorts{open: make(chan struct{})}, taken: &fakeHostPorts{taken: map[netip.AddrPort]bool{}},
+		kernels: &fakeKernels{points: p, kept: map[string]string{}},
 		host: &fakeHost{points: p, facts: vm.HostFacts{
 			CPUs: 4, MemoryBytes: 8 * gib, DiskBytes: 100 * gib, Architecture: "amd64", BootID: "boot-1",
 		}},
 	}
 	h.deps = vm.Deps{
 		Store: pointedStore{h.store, p}, Machines: h.machines, Disks: h.disks, Identities: h.disks, Names: h.disks,
-		Images: fakeCatalog{p}, Kernels: fakeKernels{p}, Host: h.host, Ports: h.ports, HostPorts: h.taken,
+		Images: fakeCatalog{points: p}, Kernels: h.kernels, Host: h.host, Ports: h.ports, HostPorts: h.taken,
 		UID: 1000, Resolvers: func(context.Context) []string { return []string{"127.0.0.1:5353"} },
 		Preflight: func(ctx context.Context) error { return p.pass(ctx, "preflight") },
 		Defaults: func(context.Context) vm.Defaults {

@@ -172,19 +172,28 @@ type Images interface {
 type Kernel struct {
 	Name         string
 	Architecture string // as in GOARCH; empty: not known
+	Dir          string // where its files are
 	Vmlinux      string // path of the uncompressed ELF
 	Modules      string // path of the read-only ext4 with its modules; empty: none
 }
 
-// Kernels finds kernels.
+// Kernels finds kernels. Each VM keeps one of its own, so that it boots whatever
+// becomes of the one that it was made with.
 type Kernels interface {
-	// Resolve finds a kernel by name. An empty name means the default kernel.
-	Resolve(ctx context.Context, name string) (Kernel, error)
-	// Obtain is Resolve, but may get a kernel that is not local.
+	// Obtain finds a kernel by name, and may get one that is not local. An empty
+	// name means the default kernel.
 	Obtain(ctx context.Context, name string, p operation.Progress) (Kernel, error)
+	// OfImage returns the kernel that an image owns. NotFound when it owns none.
+	OfImage(ctx context.Context, imageID string) (Kernel, error)
+	// Keep gives a VM, whose directory exists, the kernel k for its own. One that
+	// has a kernel keeps that.
+	Keep(ctx context.Context, vmID string, k Kernel) error
+	// Of returns the VM's own kernel. A VM that was made before VMs had their own
+	// is given the kernel called name first.
+	Of(ctx context.Context, vmID, name string) (Kernel, error)
 	// Initramfs returns the path of the initramfs for a kernel, built once for
 	// each kernel and agent.
-	Initramfs(ctx context.Context, name string) (string, error)
+	Initramfs(ctx context.Context, k Kernel) (string, error)
 }
 
 // HostFacts is what VMs can have of this host.

@@ -95,12 +95,8 @@ func (s *VMs) Sweep(ctx context.Context) ([]string, error) {
 		}
 		ids = append(ids, entry.Name())
 		dir := s.dirs.VM(entry.Name())
-		scratch, err := filepath.Glob(filepath.Join(dir.Workspaces(), "*"+statedir.StagingSuffix))
-		if err != nil {
-			return nil, err
-		}
-		for _, path := range scratch {
-			if err := os.RemoveAll(path); err != nil {
+		for _, staged := range []string{filepath.Join(dir.Workspaces(), "*"), string(dir.Kernel()) + ".*"} {
+			if err := removeAll(staged + statedir.StagingSuffix); err != nil {
 				return nil, err
 			}
 		}
@@ -111,4 +107,18 @@ func (s *VMs) Sweep(ctx context.Context) ([]string, error) {
 		}
 	}
 	return ids, nil
+}
+
+// removeAll removes all that matches a pattern.
+func removeAll(pattern string) error {
+	paths, err := filepath.Glob(pattern)
+	if err != nil {
+		return err
+	}
+	for _, path := range paths {
+		if err := os.RemoveAll(path); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -1,0 +1,92 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/image"
+	"github.com/bangervm/banger/internal/kernel"
+	"github.com/bangervm/banger/internal/kernelstore"
+	"github.com/bangervm/banger/internal/statedir"
+	"github.com/bangervm/banger/internal/vm"
+)
+
+// kernelUsers implements kernel.Users: VMs and images, each of which has, or gets, a
+// kernel of its own.
+type kernelUsers struct {
+	vms    vm.Store
+	images func() *image.Service
+	store  *kernelstore.Store
+	dirs   statedir.Dirs
+}
+
+func (u kernelUsers) Release(ctx context.Context, name string) (users []string, err error) {
+	vms, err := u.vms.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	images, err := u.images().List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range vms {
+		if v.Kernel != name {
+			continue
+		}
+		own, err := u.has(ctx, u.dirs.VM(v.ID).Kernel())
+		if err != nil {
+			return nil, err
+		}
+		// A machine that lives was started with the paths of its time.
+		if !own && v.State.Alive() {
+			return nil, fault.New(fault.Conflict, "kernel %s is used by VM %s, which has run since before VMs had kernels of their own", name, v.Name).
+				WithHint("restart the VM, and try again")
+		}
+		if err := u.store.Link(ctx, u.dirs.Kernel(name), u.dirs.VM(v.ID).Kernel()); err != nil {
+			return nil, err
+		}
+		users = append(users, "VM "+v.Name)
+	}
+	for _, m := range images {
+		if m.Kernel != name {
+			continue
+		}
+		if err := u.store.Link(ctx, u.dirs.Kernel(name), u.dirs.Image(m.ID).Kernel()); err != nil {
+			return nil, err
+		}
+		users = append(users, "image "+imageLabel(m))
+	}
+	return users, nil
+}
+
+func imageLabel(m image.Manifest) string {
+	if m.Name == "" {
+		return m.ID
+	}
+	return m.Name
+}
+
+func (u kernelUsers) has(ctx context.Context, dir statedir.Kernel) (bool, error) {
+	_, err := u.store.Read(ctx, dir)
+	if errors.Is(err, fault.NotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// imageKernels implements image.Kernels.
+type imageKernels struct {
+	service *kernel.Service
+	store   *kernelstore.Store
+	dirs    statedir.Dirs
+}
+
+func (k imageKernels) Check(ctx context.Context, name string) error {
+	_, err := k.service.Get(ctx, name)
+	return err
+}
+
+func (k imageKernels) Keep(ctx context.Context, name, dir string) error {
+	return k.store.Link(ctx, k.dirs.Kernel(name), statedir.Kernel(dir))
+}

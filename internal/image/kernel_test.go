@@ -1,0 +1,53 @@
+package image_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/image"
+)
+
+// fakeKernels has the kernel "k".
+type fakeKernels struct{ kept []string }
+
+func (k *fakeKernels) Check(_ context.Context, name string) error {
+	if name != "k" {
+		return fault.New(fault.NotFound, "there is no kernel %s", name)
+	}
+	return nil
+}
+
+func (k *fakeKernels) Keep(_ context.Context, name, dir string) error {
+	k.kept = append(k.kept, name+" in "+dir)
+	return nil
+}
+
+func TestAnImageWithAKernelOfItsOwn(t *testing.T) {
+	f := newFixture()
+	kernels := &fakeKernels{}
+	f.UseKernels(kernels)
+	pull := func(req image.PullRequest) (image.Manifest, error) {
+		req.Ref = "debian:12"
+		return f.Pull(t.Context(), req, &stages{})
+	}
+	if _, err := pull(image.PullRequest{KernelRef: "none"}); !errors.Is(err, fault.NotFound) || f.source.closed != 0 {
+		t.Errorf("an unknown kernel: %v, %d sources opened", err, f.source.closed)
+	}
+	if _, err := pull(image.PullRequest{KernelRef: "k", Kernel: "k"}); !errors.Is(err, fault.Invalid) || f.source.closed != 0 {
+		t.Errorf("two kernels: %v, %d sources opened", err, f.source.closed)
+	}
+	named, err := pull(image.PullRequest{Kernel: "k"})
+	if err != nil || named.OwnKernel || len(kernels.kept) != 0 {
+		t.Errorf("by name: %+v, %v, kept %v", named, err, kernels.kept)
+	}
+	owner, err := pull(image.PullRequest{KernelRef: "k"})
+	if err != nil || !owner.OwnKernel || owner.Kernel != "k" || len(kernels.kept) != 1 || kernels.kept[0] != "k in /staged/kernel" {
+		t.Errorf("for its own: %+v, %v, kept %v", owner, err, kernels.kept)
+	}
+	again, err := pull(image.PullRequest{KernelRef: "k"})
+	if err != nil || again.ID != owner.ID || len(kernels.kept) != 1 {
+		t.Errorf("again: %+v, %v, kept %v", again, err, kernels.kept)
+	}
+}

@@ -1,0 +1,114 @@
+package kernelstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/kernel"
+	"github.com/bangervm/banger/internal/statedir"
+)
+
+// Link makes the directory to a kernel of its own, with the files of the one in
+// from: by hard links, or copies (reflinks where the filesystem has them) where they
+// cannot be linked. Whatever becomes of from afterwards, to stays. What is at to
+// already is left alone; the directory above it exists. NotFound when there is no
+// kernel in from.
+func (s *Store) Link(ctx context.Context, from, to statedir.Kernel) error {
+	if _, err := os.Lstat(string(to)); err == nil {
+		return nil
+	}
+	m, err := s.Read(ctx, from)
+	if err != nil {
+		return err
+	}
+	above := filepath.Dir(string(to))
+	staged, err := os.MkdirTemp(above, filepath.Base(string(to))+".*"+statedir.StagingSuffix)
+	if err != nil {
+		return statedir.DiskFault(err, string(to))
+	}
+	if err = linkAll(ctx, m, from, statedir.Kernel(staged)); err == nil {
+		err = os.Rename(staged, string(to))
+	}
+	if errors.Is(err, fs.ErrExist) || errors.Is(err, syscall.ENOTEMPTY) { // another one was quicker
+		return os.RemoveAll(staged)
+	}
+	if err != nil {
+		return errors.Join(statedir.DiskFault(err, string(to)), os.RemoveAll(staged))
+	}
+	return syncDir(above)
+}
+
+func linkAll(ctx context.Context, m kernel.Manifest, from, to statedir.Kernel) error {
+	pairs := [][2]string{{from.Manifest(), to.Manifest()}, {from.Vmlinux(), to.Vmlinux()}}
+	if m.Initrd != "" {
+		pairs = append(pairs, [2]string{from.Initrd(), to.Initrd()})
+	}
+	if m.ModulesSHA != "" {
+		pairs = append(pairs, [2]string{from.Modules(), to.Modules()})
+	}
+	boot := slices.Concat(m.BootModules, m.LateModules)
+	if len(boot) > 0 {
+		if err := os.Mkdir(to.BootModules(), 0o700); err != nil {
+			return err
+		}
+	}
+	for _, name := range boot {
+		pairs = append(pairs, [2]string{filepath.Join(from.BootModules(), name), filepath.Join(to.BootModules(), name)})
+	}
+	for _, pair := range pairs {
+		if err := ctx.Err(); err != nil {
+			return context.Cause(ctx)
+		}
+		if err := link(pair[0], pair[1]); err != nil {
+			return err
+		}
+	}
+	if len(boot) > 0 {
+		if err := syncDir(to.BootModules()); err != nil {
+			return err
+		}
+	}
+	return syncDir(string(to))
+}
+
+// link makes to the file from, or a copy of it: another filesystem has no links to
+// this one's files, and some have none at all.
+func link(from, to string) error {
+	if err := os.Link(from, to); err == nil || errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	src, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer src.Close() //nolint:errcheck // read only
+	dst, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o400)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(dst, src)
+	return errors.Join(err, dst.Sync(), dst.Close())
+}
+
+// Read reads the manifest of the kernel in dir, wherever that is. NotFound when
+// there is none.
+func (s *Store) Read(_ context.Context, dir statedir.Kernel) (kernel.Manifest, error) {
+	m, err := read(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(string(dir)); errors.Is(err, fs.ErrNotExist) {
+			return kernel.Manifest{}, fault.New(fault.NotFound, "there is no kernel in %s", dir)
+		}
+	}
+	if err != nil {
+		return kernel.Manifest{}, fmt.Errorf("the kernel in %s: %w", dir, err)
+	}
+	return m, nil
+}

@@ -1,0 +1,46 @@
+package vm_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/operation"
+	"github.com/bangervm/banger/internal/vm"
+)
+
+// TestWhichKernelAVMGetsForItsOwn: what is asked for, else the image's, which need
+// not be anywhere else any more.
+func TestWhichKernelAVMGetsForItsOwn(t *testing.T) {
+	asked, gone := "debian-12", "gone"
+	for name, test := range map[string]struct {
+		asked *string
+		image string
+		own   *vm.Kernel
+		want  string
+	}{
+		"nothing is said":                    {want: "debian-12"},
+		"the image names one":                {image: "debian-12", want: "debian-12"},
+		"the image owns one":                 {image: "gone", own: &vm.Kernel{Name: "gone"}, want: "gone"},
+		"the image owns one, another wanted": {asked: &asked, image: "gone", own: &vm.Kernel{Name: "gone"}, want: "debian-12"},
+		"what is asked for is nowhere":       {asked: &gone, image: "gone", own: &vm.Kernel{Name: "gone"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t)
+			h.kernels.own = test.own
+			h.deps.Images = fakeCatalog{points: h.points, kernel: test.image}
+			svc := vm.New(h.deps)
+			t.Cleanup(svc.Close)
+			v, err := svc.Create(t.Context(), vm.CreateRequest{Kernel: test.asked}, operation.Discard{})
+			if test.want == "" {
+				if !errors.Is(err, fault.NotFound) || len(h.kernels.kept) != 0 {
+					t.Errorf("error %v, kept %v", err, h.kernels.kept)
+				}
+				return
+			}
+			if err != nil || v.Kernel != test.want || h.kernels.kept[v.ID] != test.want {
+				t.Errorf("kernel %q, %v; kept %v; want %q", v.Kernel, err, h.kernels.kept, test.want)
+			}
+		})
+	}
+}
