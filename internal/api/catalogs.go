@@ -26,8 +26,8 @@ type Image struct {
 // oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE, tar:FILE (absolute
 // paths), or tar:- with the bytes sent to PUT /v1/operations/{id}/input.
 type PullImage struct {
-	Ref    string `json:"ref"`
-	Name   string `json:"name,omitempty"`
+	Ref  string `json:"ref"`
+	Name string `json:"name,omitempty"`
 	// Kernel is the name of the kernel that its VMs get, found when they are created.
 	Kernel string `json:"kernel,omitempty" doc:"the name of the kernel that its VMs get, found when they are created"`
 	// KernelRef is a local kernel, which the image gets for its own.
