@@ -1,0 +1,58 @@
+package kernelstore_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/bangervm/banger/internal/kernel"
+)
+
+func TestTheFilesOfABundleTakeTheirPlaces(t *testing.T) {
+	s, _, _ := newStore(t)
+	d, err := s.Begin(t.Context(), "k")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := d.BundleDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, kernel.BundleVmlinux), "kernel")
+	write(t, filepath.Join(dir, kernel.BundleModules), "modules")
+	write(t, filepath.Join(dir, kernel.BundleBootModules, "a.ko"), "a")
+	if err := d.TakeBundle(); err != nil { // it has no initrd
+		t.Fatal(err)
+	}
+	m, err := d.Commit(t.Context(), kernel.Manifest{Version: "6.1", BootModules: []string{"a.ko"}, Modules: 1})
+	if err != nil || m.SHA256 == "" || m.ModulesSHA == "" || m.Initrd != "" {
+		t.Errorf("committed %+v, %v", m, err)
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the bundle's directory is still there: %v", err)
+	}
+}
+
+func TestABundleWithoutItsKernelIsNotTaken(t *testing.T) {
+	s, dirs, _ := newStore(t)
+	d, err := s.Begin(t.Context(), "k")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := d.BundleDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, kernel.BundleModules), "modules")
+	if err := d.TakeBundle(); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%v, want that vmlinux does not exist", err)
+	}
+	if err := d.Discard(); err != nil {
+		t.Error(err)
+	}
+	if left := names(t, dirs); len(left) != 0 {
+		t.Errorf("left behind: %q", left)
+	}
+}
