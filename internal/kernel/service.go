@@ -154,7 +154,7 @@ func (s *Service) Default(ctx context.Context) (Manifest, error) {
 		return Manifest{}, err
 	}
 	if len(all) == 0 {
-		return Manifest{}, fault.New(fault.NotFound, "no kernel").
+		return Manifest{}, fault.New(fault.NotFound, "no kernel is local").
 			WithHint("banger kernel import NAME --from DIR")
 	}
 	return slices.MaxFunc(all, func(a, b Manifest) int {
