@@ -47,7 +47,7 @@ type fake struct {
 	files  map[string][]byte
 	mode   *fs.FileMode
 	patch  []byte
-	broken error // by which an export ends
+	torn   string // why an export ends early
 	output []byte
 	ended  bool
 
@@ -239,8 +239,8 @@ func (f *fake) ExportWorkspace(_ context.Context, vm string, req api.ExportWorks
 }
 
 func (f *fake) ReadExport(context.Context, string, api.Export) (io.ReadCloser, error) {
-	if f.broken != nil {
-		return io.NopCloser(io.MultiReader(bytes.NewReader(f.patch), iotest.ErrReader(f.broken))), nil
+	if f.torn != "" {
+		return io.NopCloser(io.MultiReader(bytes.NewReader(f.patch), iotest.ErrReader(fault.New(fault.Unavailable, "%s", f.torn)))), nil
 	}
 	return io.NopCloser(bytes.NewReader(f.patch)), nil
 }

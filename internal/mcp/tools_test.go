@@ -13,7 +13,6 @@ import (
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/bangervm/banger/internal/api"
-	"github.com/bangervm/banger/internal/fault"
 )
 
 func TestVMCreate(t *testing.T) {
@@ -301,7 +300,7 @@ func TestExportTooLarge(t *testing.T) {
 // An export that breaks off is an error; nothing is written, nothing accepted.
 func TestExportBreaksOff(t *testing.T) {
 	f := newFake(t)
-	f.patch, f.broken = []byte("diff --git a/a b/a\n"), fault.New(fault.Unavailable, "the export ended after 3 of 19 bytes")
+	f.patch, f.torn = []byte("diff --git a/a b/a\n"), "the export ended after 3 of 19 bytes"
 	s := connect(t, f, nil)
 	dir := t.TempDir()
 	for _, args := range []object{{"vm": "box"}, {"vm": "box", "output_path": filepath.Join(dir, "x")}} {
