@@ -42,14 +42,14 @@ func (a *App) imagePullCommand() *cobra.Command {
 				return usagef(cmd, "%s reads a tar file from stdin, but stdin is a terminal", standardInput)
 			}
 			if kernel != "" && kernelRef != "" {
-				return usagef(cmd, "--kernel and --kernel-ref exclude each other")
+				return usagef(cmd, "--kernel and --kernel-ref cannot be used together")
 			}
 			return a.imagePull(cmd.Context(), api.PullImage{Ref: ref, Name: name, Kernel: kernel, KernelRef: kernelRef}, *f)
 		},
 	}
 	cmd.Flags().StringVar(&name, "name", "", "`NAME` of the image (default: derived from REF)")
 	cmd.Flags().StringVar(&kernel, "kernel", "", "`KERNEL` for VMs of this image"+fromConfig("vm.kernel", "the newest"))
-	cmd.Flags().StringVar(&kernelRef, "kernel-ref", "", "local `KERNEL` that the image gets for its own")
+	cmd.Flags().StringVar(&kernelRef, "kernel-ref", "", "store this local `KERNEL` with the image (default: none)")
 	completeFlag(cmd, "kernel-ref", a.kernelNames(-1))
 	completeFlag(cmd, "kernel", a.kernelNames(-1))
 	a.quietFlag(cmd)
