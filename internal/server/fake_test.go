@@ -270,6 +270,7 @@ func (kernels) List(context.Context) ([]kernel.Manifest, error) { return nil, ni
 func (kernels) Get(context.Context, string) (kernel.Manifest, error) {
 	return kernel.Manifest{}, io.ErrUnexpectedEOF
 }
+
 func (kernels) Pull(_ context.Context, name string, _ bool, _ operation.Progress) (kernel.Manifest, error) {
 	return kernel.Manifest{Name: name, Source: kernel.PullSource}, nil
 }
