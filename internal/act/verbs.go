@@ -24,6 +24,7 @@ const (
 	VMDelete    Named = "vm.delete"
 	VMEgress    Named = "vm.egress"
 	VMExec      Named = "vm.exec"
+	VMHealth    Named = "vm.health"
 	VMKill      Named = "vm.kill"
 	VMList      Bare  = "vm.list"
 	VMLogs      Named = "vm.logs"
@@ -56,6 +57,7 @@ const (
 	DiscardWork Option = "discard_work" // delete unexported work too
 	Force       Option = "force"
 	Memory      Option = "memory" // of a size that the reader chooses
+	Name        Option = "name"   // under a name that the reader chooses
 	Rescue      Option = "rescue" // start with the agent as PID 1
 	UserNetwork Option = "user_network"
 )
@@ -67,7 +69,8 @@ func Verbs() []Verb {
 		VMCopy, VMCreate, VMList,
 	}
 	named := []Named{
-		ImageDelete, ImagePull, KernelDelete, KernelImport, KernelPull, SessionList, VMDelete, VMEgress, VMExec, VMKill,
+		ImageDelete, ImagePull, KernelDelete, KernelImport, KernelPull, SessionList, VMDelete, VMEgress, VMExec,
+		VMHealth, VMKill,
 		VMLogs, VMPorts, VMReset, VMRestart, VMResume, VMSet, VMStart, VMStop, VMUnprotect, VMWait,
 		WorkspaceExport, WorkspacePrepare,
 	}
@@ -96,12 +99,14 @@ func (v Verb) Options() []Option {
 		return []Option{Available}
 	case Verb(DaemonStop), Verb(KernelPull), Verb(WorkspacePrepare):
 		return []Option{Force}
+	case Verb(ImagePull):
+		return []Option{Name}
 	case Verb(VMSet):
 		return []Option{Memory}
 	case Verb(VMStart):
 		return []Option{Rescue}
 	case Verb(VMCreate):
-		return []Option{UserNetwork}
+		return []Option{Memory, UserNetwork}
 	default:
 		return nil
 	}

@@ -46,6 +46,7 @@ func actLines() map[act.Verb]actLine {
 		act.Verb(act.VMDelete):    {command: "vm rm", subject: "NAME"},
 		act.Verb(act.VMEgress):    {command: "vm egress show", subject: "NAME"},
 		act.Verb(act.VMExec):      {command: "vm exec", subject: "NAME", rest: "-- CMD"},
+		act.Verb(act.VMHealth):    {command: "vm health", subject: "NAME"},
 		act.Verb(act.VMKill):      {command: "vm kill", subject: "NAME"},
 		act.Verb(act.VMList):      {command: "vm list"},
 		act.Verb(act.VMLogs):      {command: "vm logs", subject: "NAME"},
@@ -75,6 +76,8 @@ func actFlag(o act.Option) string {
 		return "--force"
 	case act.Memory:
 		return "--memory SIZE"
+	case act.Name:
+		return "--name NAME"
 	case act.Rescue:
 		return "--rescue"
 	case act.UserNetwork:

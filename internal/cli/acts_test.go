@@ -73,6 +73,7 @@ func TestCommandLine(t *testing.T) {
 		"banger image pull registry.example/a@sha256:0": act.ImagePull.On("registry.example/a@sha256:0"),
 		"vm levitate web (slowly)":                      {Verb: "vm.levitate", Subject: "web", Options: []act.Option{"slowly"}},
 		"banger vm start " + inQuotes("it's") + "":      act.VMStart.On("it's"),
+		"banger image pull --name NAME REF":             act.ImagePull.On("", act.Name),
 		"banger vm set --memory SIZE web":               act.VMSet.On("web", act.Memory),
 		"banger vm create --network user":               act.VMCreate.Do(act.UserNetwork),
 		"banger vm workspace prepare --force web":       act.WorkspacePrepare.On("web", act.Force),

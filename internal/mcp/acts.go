@@ -8,8 +8,9 @@ import (
 	"github.com/bangervm/banger/internal/act"
 )
 
-// actTool is the tool that does an act. None: the user can do it.
-type actTool struct{ name, subject, session string }
+// actTool is the tool that does an act, with the names of its arguments, and another
+// to call then. None: the user can do it.
+type actTool struct{ name, subject, session, then string }
 
 // actTools has every verb.
 func actTools() map[act.Verb]actTool {
@@ -43,18 +44,19 @@ func actTools() map[act.Verb]actTool {
 		act.Verb(act.VMDelete):    {name: "vm_delete", subject: "vm"},
 		act.Verb(act.VMEgress):    {name: "vm_egress", subject: "vm"},
 		act.Verb(act.VMExec):      {name: "exec", subject: "vm"},
+		act.Verb(act.VMHealth):    {name: "vm_show", subject: "vm"},
 		act.Verb(act.VMKill):      user,
 		act.Verb(act.VMList):      {name: "vm_list"},
 		act.Verb(act.VMLogs):      {name: "vm_logs", subject: "vm"},
 		act.Verb(act.VMPorts):     {name: "vm_ports", subject: "vm"},
 		act.Verb(act.VMReset):     user,
-		act.Verb(act.VMRestart):   user,
+		act.Verb(act.VMRestart):   {name: "vm_stop", subject: "vm", then: "vm_start"},
 		act.Verb(act.VMResume):    user,
 		act.Verb(act.VMSet):       user,
 		act.Verb(act.VMStart):     {name: "vm_start", subject: "vm"},
 		act.Verb(act.VMStop):      {name: "vm_stop", subject: "vm"},
 		act.Verb(act.VMUnprotect): user,
-		act.Verb(act.VMWait):      user,
+		act.Verb(act.VMWait):      {name: "vm_show", subject: "vm"},
 
 		act.Verb(act.WorkspaceExport):  {name: "workspace_export", subject: "vm"},
 		act.Verb(act.WorkspacePrepare): {name: "workspace_prepare", subject: "vm"},
@@ -75,7 +77,9 @@ func actOption(o act.Option) argument {
 		return argument{"rescue", "true"}
 	case act.UserNetwork:
 		return argument{"network", `"user"`}
-	case act.Memory: // no tool changes a VM
+	case act.Memory:
+		return argument{"memory_mib", "N"}
+	case act.Name: // no tool has it
 		return argument{}
 	default:
 		return argument{}
@@ -98,10 +102,14 @@ func (s *Server) word(a act.Act) string {
 			members = append(members, quoted(m.name)+": "+m.value)
 		}
 	}
-	if len(members) == 0 {
-		return "call " + tool.name
+	call := "call " + tool.name
+	if len(members) > 0 {
+		call += " {" + strings.Join(members, ", ") + "}"
 	}
-	return "call " + tool.name + " {" + strings.Join(members, ", ") + "}"
+	if tool.then != "" {
+		call += ", then " + tool.then
+	}
+	return call
 }
 
 // quoted is text as JSON.

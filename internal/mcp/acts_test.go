@@ -21,6 +21,9 @@ func TestActsAreTools(t *testing.T) {
 		if tool.name == "" {
 			continue
 		}
+		if tool.then != "" && s.inputs[tool.then] == nil {
+			t.Errorf("%s: there is no tool %s", v, tool.then)
+		}
 		schema := s.inputs[tool.name]
 		if schema == nil {
 			t.Errorf("%s: there is no tool %s", v, tool.name)
@@ -52,6 +55,8 @@ func TestWord(t *testing.T) {
 		`call vm_create {"network": "user"}`:                                act.VMCreate.Do(act.UserNetwork),
 		`call session_stop {"vm": "web", "session": "s1"}`:                  act.SessionStop.On("web", "s1"),
 		`call vm_delete {"vm": "web", "force": true, "discard_work": true}`: act.VMDelete.On("web", act.Force, act.DiscardWork),
+		`call vm_create {"memory_mib": N}`:                                  act.VMCreate.Do(act.Memory),
+		`call vm_stop {"vm": "web"}, then vm_start`:                         act.VMRestart.On("web"),
 		"ask the user to run `banger vm unprotect web`":                     act.VMUnprotect.On("web"),
 		"ask the user to run `banger vm levitate web`":                      {Verb: "vm.levitate", Subject: "web"},
 	} {
