@@ -12,6 +12,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/buildinfo"
 	"github.com/bangervm/banger/internal/client"
@@ -153,7 +154,7 @@ func fits(ping api.Ping) error {
 		return nil
 	}
 	return fault.New(fault.Conflict, "bangerd %s speaks protocol %d, this banger needs %d", ping.Version, ping.Protocol, api.Protocol).
-		WithHint("banger daemon stop, then try again")
+		WithHint("%s, then try again", act.DaemonStop.Do())
 }
 
 // outdated reports whether the daemon's build is surely older than self.
@@ -219,7 +220,7 @@ func awaitEnd(ctx context.Context, dirs statedir.Dirs) error {
 	defer cancel()
 	lock := flock.New(dirs.Lock(), flock.SetPermissions(0o600))
 	if _, err := lock.TryLockContext(ctx, lockPoll); err != nil {
-		return fault.Wrap(fault.Unavailable, err, "bangerd has not ended").WithHint("banger daemon logs")
+		return fault.Wrap(fault.Unavailable, err, "bangerd has not ended").Try(act.DaemonLogs.Do())
 	}
 	return lock.Close()
 }

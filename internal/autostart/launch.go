@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
 	"github.com/bangervm/banger/internal/fault"
@@ -122,15 +123,15 @@ func awaitReady(ctx context.Context, ready *os.File) error {
 	case ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled):
 		return fault.Wrap(fault.Canceled, ctx.Err(), "gave up on bangerd's start")
 	case ctx.Err() != nil:
-		return fault.New(fault.Unavailable, "bangerd was not ready within %s", readyTimeout).WithHint("banger daemon logs")
+		return fault.New(fault.Unavailable, "bangerd was not ready within %s", readyTimeout).Try(act.DaemonLogs.Do())
 	case err != nil:
-		return fault.New(fault.Unavailable, "bangerd ended before it was ready").WithHint("banger daemon logs")
+		return fault.New(fault.Unavailable, "bangerd ended before it was ready").Try(act.DaemonLogs.Do())
 	case string(line) == api.ReadyLine+"\n":
 		return nil
 	}
 	var p api.Problem
 	if err := json.Unmarshal(line, &p); err != nil || p.Code == "" {
-		return fault.New(fault.Internal, "bangerd did not say how its start went").WithHint("banger daemon logs")
+		return fault.New(fault.Internal, "bangerd did not say how its start went").Try(act.DaemonLogs.Do())
 	}
 	return client.Problem(&p)
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/fault"
@@ -59,7 +60,7 @@ func (a *Attachment) fatal(ctx context.Context, err error, since time.Time) erro
 		return err
 	case time.Since(since) > patience:
 		return fault.Wrap(fault.Unavailable, err, "cannot attach to session %s again", a.name).
-			WithHint("banger vm session attach %s %s", a.vm, a.name)
+			Try(act.SessionAttach.On(a.vm, a.name))
 	}
 	return nil
 }

@@ -22,7 +22,7 @@ const agentTimeout = 20 * time.Second
 // which says where the agent is. Such a stream outlives the daemon. Not tried:
 // the daemon does not say, or not of this host; then it must be the relay, and
 // its refusal is the one that counts.
-func direct(ctx context.Context, ask func(context.Context) (api.Channel, error),
+func direct(ctx context.Context, vm string, ask func(context.Context) (api.Channel, error),
 	open func(context.Context, api.Channel, guest.Client) (net.Conn, error),
 ) (stream *Stream, tried bool, err error) {
 	at, err := ask(ctx)
@@ -31,7 +31,7 @@ func direct(ctx context.Context, ask func(context.Context) (api.Channel, error),
 	}
 	ctx, cancel := context.WithTimeout(ctx, agentTimeout)
 	defer cancel()
-	conn, err := open(ctx, at, guest.Client{Socket: at.Socket, Token: at.Token})
+	conn, err := open(ctx, at, guest.Client{VM: vm, Socket: at.Socket, Token: at.Token})
 	switch {
 	case err == nil:
 		return &Stream{conn}, true, nil
@@ -65,7 +65,7 @@ func (c *Client) ExecVM(ctx context.Context, name string, req api.Exec) (*Stream
 	if err != nil {
 		return nil, err
 	}
-	stream, tried, err := direct(ctx, c.channel(name), func(ctx context.Context, _ api.Channel, g guest.Client) (net.Conn, error) {
+	stream, tried, err := direct(ctx, name, c.channel(name), func(ctx context.Context, _ api.Channel, g guest.Client) (net.Conn, error) {
 		return g.Exec(ctx, agentrpc.ExecRequest(req))
 	})
 	if tried {
@@ -77,8 +77,8 @@ func (c *Client) ExecVM(ctx context.Context, name string, req api.Exec) (*Stream
 // DialVM connects to a port of the agent in a guest (agentrpc.SSHPort, …). The
 // caller closes the stream.
 func (c *Client) DialVM(ctx context.Context, name string, port uint32) (*Stream, error) {
-	stream, tried, err := direct(ctx, c.channel(name), func(ctx context.Context, _ api.Channel, g guest.Client) (net.Conn, error) {
-		return guest.Dial(ctx, g.Socket, port)
+	stream, tried, err := direct(ctx, name, c.channel(name), func(ctx context.Context, _ api.Channel, g guest.Client) (net.Conn, error) {
+		return g.Dial(ctx, port)
 	})
 	if tried {
 		return stream, err
@@ -93,7 +93,7 @@ func (c *Client) AttachSession(ctx context.Context, vm, name string, req api.Att
 	where := func(ctx context.Context) (api.Channel, error) {
 		return call[api.Channel](ctx, c, http.MethodGet, path("vms", vm, "sessions", name, "channel"), nil)
 	}
-	stream, tried, err := direct(ctx, where, func(ctx context.Context, at api.Channel, g guest.Client) (net.Conn, error) {
+	stream, tried, err := direct(ctx, vm, where, func(ctx context.Context, at api.Channel, g guest.Client) (net.Conn, error) {
 		return g.AttachSession(ctx, at.Session, agentrpc.SessionAttach(req))
 	})
 	if tried {

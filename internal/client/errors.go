@@ -11,6 +11,7 @@ import (
 	"os"
 	"syscall"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/fault"
 )
@@ -43,12 +44,12 @@ func (c *Client) dial(ctx context.Context) (net.Conn, error) {
 		return nil, said
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return nil, fault.Wrap(fault.Unavailable, ErrNoDaemon, "bangerd is not running (%s)", c.where).
-			WithHint("banger daemon start")
+			Try(act.DaemonStart.Do())
 	case errors.Is(err, os.ErrPermission):
 		return nil, fault.Wrap(fault.PermissionDenied, err, "the daemon's socket %s is another user's", c.where)
 	default:
 		return nil, fault.Wrap(fault.Unavailable, err, "bangerd does not answer on %s", c.where).
-			WithHint("banger daemon status")
+			Try(act.DaemonStatus.Do())
 	}
 }
 
@@ -60,12 +61,12 @@ func (c *Client) transportError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			return fault.Wrap(fault.Unavailable, ctx.Err(), "bangerd did not answer in time").
-				WithHint("banger daemon logs; if it hangs, kill it: the next command starts another, and VMs live on")
+				WithHint("%s; if it hangs, kill it: the next command starts another, and VMs live on", act.DaemonLogs.Do())
 		}
 		return fault.Wrap(fault.Canceled, ctx.Err(), "gave up on bangerd's answer")
 	}
 	return fault.Wrap(fault.Unavailable, err, "lost the connection to bangerd").
-		WithHint("banger daemon status")
+		Try(act.DaemonStatus.Do())
 }
 
 // unwrapURL drops net/http's wrapping (method and made-up address) of a fault.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/pace"
@@ -90,7 +91,7 @@ func (c *Client) fatalWatchError(ctx context.Context, err error, failures int) e
 		return c.transportError(ctx, ctx.Err())
 	case errors.Is(err, ErrNoDaemon):
 		return fault.Wrap(fault.Unavailable, ErrNoDaemon, "bangerd ended while the operation ran").
-			WithHint("banger daemon logs")
+			Try(act.DaemonLogs.Do())
 	case err != nil && !errors.Is(err, fault.Unavailable):
 		return err
 	case failures > maxWatchFailures:

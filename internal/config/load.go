@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 )
 
@@ -116,9 +117,9 @@ func keyNames() []string {
 func unknown(what, name string, all []string) error {
 	err := fault.New(fault.Invalid, "unknown %s %q", what, name)
 	if near := nearest(name, all); near != "" {
-		return err.WithHint("did you mean %s? `banger config show` lists all", near)
+		return err.WithHint("did you mean %s? To list all: %s", near, act.ConfigShow.Do())
 	}
-	return err.WithHint("`banger config show` lists all")
+	return err.WithHint("to list all: %s", act.ConfigShow.Do())
 }
 
 // nearest is the one of all that has the same last part as name, or else the

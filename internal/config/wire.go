@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 )
 
@@ -65,7 +66,7 @@ func Decode(text string) (c Config, agent string, err error) {
 	}
 	for name := range w.Values {
 		return Config{}, "", fault.New(fault.Conflict, "this bangerd does not know the setting %q of its client", name).
-			WithHint("banger daemon stop, then try again")
+			WithHint("%s, then try again", act.DaemonStop.Do())
 	}
 	c.Files, c.Catalogs = w.Files, w.Catalogs
 	return c, w.Agent, c.validate()

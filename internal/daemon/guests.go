@@ -36,7 +36,7 @@ func (d *daemon) guests() guests {
 
 func (g guests) client(vmID string) (guest.Client, error) {
 	id, err := g.folders.Identity(vmID)
-	return guest.Client{Socket: g.dirs.VM(vmID).VsockSocket(), Token: id.Token}, err
+	return guest.Client{VM: vmID, Socket: g.dirs.VM(vmID).VsockSocket(), Token: id.Token}, err
 }
 
 // Health implements server.Guests.
@@ -65,7 +65,7 @@ func (g guests) Exec(ctx context.Context, vmID string, req agentrpc.ExecRequest)
 func (g guests) Dial(ctx context.Context, vmID string, port uint32) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, agentTimeout)
 	defer cancel()
-	return guest.Dial(ctx, g.dirs.VM(vmID).VsockSocket(), port)
+	return guest.Client{VM: vmID, Socket: g.dirs.VM(vmID).VsockSocket()}.Dial(ctx, port)
 }
 
 // Channel implements server.Guests.

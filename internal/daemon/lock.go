@@ -11,6 +11,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/statedir"
 )
@@ -26,7 +27,7 @@ func takeLock(ctx context.Context, dirs statedir.Dirs) (unlock func(), err error
 			pid, _ := os.ReadFile(dirs.Lock())
 			id := strings.TrimSpace(string(pid))
 			return nil, fault.New(fault.Conflict, "another bangerd runs (process %s)", id).
-				WithHint("if `banger daemon status` does not see it, end it: kill %s. VMs keep running", id)
+				WithHint("%s; if that does not see it, end it: kill %s. VMs keep running", act.DaemonStatus.Do(), id)
 		}
 		return nil, fmt.Errorf("lock %s: %w", dirs.Lock(), err)
 	}

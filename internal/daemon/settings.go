@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"sync"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/catalog"
 	"github.com/bangervm/banger/internal/config"
 	"github.com/bangervm/banger/internal/fault"
@@ -48,7 +49,7 @@ func (s *settings) scope(ctx context.Context, sent string, changes bool) (contex
 	}
 	if agent != "" && agent != s.agent {
 		return ctx, fault.New(fault.Conflict, "BANGER_AGENT is %s, and the running bangerd uses %s", agent, s.agent).
-			WithHint("banger daemon stop, then try again")
+			WithHint("%s, then try again", act.DaemonStop.Do())
 	}
 	s.takeOver(ctx, cfg)
 	return context.WithValue(ctx, settingsKey{}, cfg), nil

@@ -108,7 +108,7 @@ func (p Policy) Without(rule Rule) (Policy, error) {
 		return p, fault.New(fault.Conflict, "the rule %q is part of the preset %s", rule, preset).
 			WithHint("put a rule before it: deny %s", rule.target)
 	default:
-		return p, fault.New(fault.NotFound, "the policy has no rule %q", rule).WithHint("banger vm egress show NAME")
+		return p, fault.New(fault.NotFound, "the policy has no rule %q", rule)
 	}
 }
 

@@ -76,6 +76,14 @@ func (o outer) Format(state fmt.State, verb rune) {
 	_, _ = fmt.Fprint(state, strings.ReplaceAll(text, mark, ""))
 }
 
+// Advise gives the fault in err's chain a hint, unless err has one. It returns err.
+func Advise(err error, format string, args ...any) error {
+	if f, ok := errors.AsType[*Error](err); ok && len(HintOf(err)) == 0 {
+		f.Hint = Hintf(format, args...)
+	}
+	return err
+}
+
 // Word returns the hint as text, with each act as word words it.
 func (h Hint) Word(word func(act.Act) string) string {
 	var b strings.Builder

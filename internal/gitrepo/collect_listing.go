@@ -48,8 +48,7 @@ type entry struct {
 
 func (l *listing) collect(ctx context.Context) (tree string, err error) {
 	if l.req.Base == "" {
-		return "", fault.New(fault.Unavailable, "the guest has no git repository there that its git can read, and none was sent to it").
-			WithHint("banger vm workspace prepare sends one; with git in the guest any repository can be exported")
+		return "", fault.New(fault.Unavailable, "the guest has no git repository there that its git can read, and none was sent to it")
 	}
 	scratch, err := gitvault.Scratch(l.req.Vault)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/gittree"
 	"github.com/bangervm/banger/internal/gitvault"
@@ -77,7 +78,7 @@ func (p *parcel) make(ctx context.Context) (err error) {
 func (p *parcel) open(ctx context.Context) (gittree.Repo, error) {
 	repo, err := gittree.Open(ctx, p.user, p.req.Path)
 	if errors.Is(err, gittree.ErrNoRepo) || errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ENOTDIR) {
-		return repo, fault.New(fault.Invalid, "%s is in no git work tree", p.req.Path).WithHint("git init makes one; banger vm cp copies any directory")
+		return repo, fault.New(fault.Invalid, "%s is in no git work tree", p.req.Path).WithHint("make one with git init, or copy any directory: %s", act.VMCopy.Do())
 	}
 	if errors.Is(err, gittree.ErrPath) {
 		return repo, fault.Wrap(fault.Invalid, err, "read %s", p.req.Path).WithHint("rename the directory")

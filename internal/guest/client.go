@@ -27,6 +27,7 @@ const (
 // Client talks to one guest's agent. It is safe for concurrent use; every call
 // is a connection of its own.
 type Client struct {
+	VM     string // its name or id, for hints
 	Socket string // the VM's hybrid vsock socket
 	Token  string // of the agent's HTTP API
 }
@@ -70,7 +71,7 @@ func (c Client) upgrade(ctx context.Context, path, protocol string, req any, ref
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	err = refuse(resp)
 	if !stop() {
-		err = unavailable(ctx, ctx.Err())
+		err = c.unavailable(ctx, ctx.Err())
 	}
 	return nil, nil, errors.Join(err, conn.Close())
 }
@@ -87,7 +88,7 @@ type answer struct {
 // do sends one request on a connection of its own and reads the answer's head.
 // On success the caller closes the connection.
 func (c Client) do(ctx context.Context, method, path, upgrade string, body []byte) (net.Conn, *answer, error) {
-	conn, err := Dial(ctx, c.Socket, agentrpc.APIPort)
+	conn, err := c.Dial(ctx, agentrpc.APIPort)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -97,7 +98,7 @@ func (c Client) do(ctx context.Context, method, path, upgrade string, body []byt
 		err = ctx.Err()
 	}
 	if err != nil {
-		return nil, nil, unavailable(ctx, errors.Join(err, conn.Close()))
+		return nil, nil, c.unavailable(ctx, errors.Join(err, conn.Close()))
 	}
 	return conn, resp, nil
 }

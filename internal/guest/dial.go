@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/statedir"
 )
@@ -19,13 +20,13 @@ import (
 // maxAnswer bounds the answer to CONNECT: "OK ", a port, a newline.
 const maxAnswer = 32
 
-// Dial connects to port in the guest whose hybrid vsock socket is at path. ctx
+// Dial connects to port in the guest. ctx
 // bounds the dial only. The error is Unavailable when the VM or its agent does
 // not answer.
-func Dial(ctx context.Context, path string, port uint32) (net.Conn, error) {
-	conn, err := statedir.DialUnix(ctx, path)
+func (c Client) Dial(ctx context.Context, port uint32) (net.Conn, error) {
+	conn, err := statedir.DialUnix(ctx, c.Socket)
 	if err != nil {
-		return nil, unavailable(ctx, err)
+		return nil, c.unavailable(ctx, err)
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	err = connect(conn, port)
@@ -33,23 +34,23 @@ func Dial(ctx context.Context, path string, port uint32) (net.Conn, error) {
 		err = ctx.Err()
 	}
 	if err != nil {
-		return nil, unavailable(ctx, errors.Join(err, conn.Close()))
+		return nil, c.unavailable(ctx, errors.Join(err, conn.Close()))
 	}
 	return conn, nil
 }
 
-func unavailable(ctx context.Context, err error) error {
+func (c Client) unavailable(ctx context.Context, err error) error {
 	if ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
 		err = ctx.Err()
 	}
 	if errors.Is(err, context.Canceled) {
 		return fault.Wrap(fault.Canceled, err, "connect to the guest")
 	}
-	const hint = "`banger vm logs` shows its console"
+	hint := fault.Hintf("look at its console: %s", act.VMLogs.On(c.VM))
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fault.New(fault.Unavailable, "the guest does not answer in time").WithHint(hint)
+		return fault.New(fault.Unavailable, "the guest does not answer in time").WithHint("%s", hint)
 	}
-	return fault.Wrap(fault.Unavailable, err, "the guest does not answer").WithHint(hint)
+	return fault.Wrap(fault.Unavailable, err, "the guest does not answer").WithHint("%s", hint)
 }
 
 // connect says CONNECT and reads the answer byte by byte: what follows it

@@ -84,12 +84,16 @@ func following(t *testing.T, response string, rest chan<- []byte) guest.Client {
 	})}
 }
 
+func dial(ctx context.Context, path string, port uint32) (net.Conn, error) {
+	return guest.Client{VM: "web", Socket: path}.Dial(ctx, port)
+}
+
 func TestDialKeepsWhatFollowsTheAnswer(t *testing.T) {
 	path := driver(t, func(c net.Conn, in *bufio.Reader) {
 		line, _ := in.ReadString('\n')
 		_, _ = fmt.Fprintf(c, "OK 9\n%s", strings.TrimPrefix(line, "CONNECT "))
 	})
-	c, err := guest.Dial(within(t), path, 4711)
+	c, err := dial(within(t), path, 4711)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +113,7 @@ func TestDialRefusesWhatIsNoAnswer(t *testing.T) {
 				_, _ = in.ReadString('\n')
 				_, _ = io.WriteString(c, answer)
 			})
-			if c, err := guest.Dial(within(t), path, 1); !errors.Is(err, fault.Unavailable) {
+			if c, err := dial(within(t), path, 1); !errors.Is(err, fault.Unavailable) {
 				t.Errorf("Dial = %v, %v; want Unavailable", c, err)
 			}
 		})
@@ -123,7 +127,7 @@ func TestDialEndsWithItsContext(t *testing.T) {
 		cancel()
 		_, _ = in.ReadByte() // until the client is gone
 	})
-	if c, err := guest.Dial(ctx, path, 1); !errors.Is(err, fault.Canceled) {
+	if c, err := dial(ctx, path, 1); !errors.Is(err, fault.Canceled) {
 		t.Errorf("Dial = %v, %v; want Canceled", c, err)
 	}
 }
@@ -133,13 +137,14 @@ func TestDialInTime(t *testing.T) {
 	ctx, cancel := context.WithDeadline(t.Context(), time.Unix(1, 0))
 	defer cancel()
 	path := driver(t, func(net.Conn, *bufio.Reader) {})
-	if c, err := guest.Dial(ctx, path, 1); !errors.Is(err, fault.Unavailable) || err.Error() != "the guest does not answer in time" {
+	if c, err := dial(ctx, path, 1); !errors.Is(err, fault.Unavailable) || err.Error() != "the guest does not answer in time" ||
+		fault.HintOf(err).String() != "look at its console: vm logs web" {
 		t.Errorf("Dial = %v, %v; want that the guest does not answer in time", c, err)
 	}
 }
 
 func TestDialWithoutAMachine(t *testing.T) {
-	if c, err := guest.Dial(within(t), filepath.Join(t.TempDir(), "none"), 1); !errors.Is(err, fault.Unavailable) {
+	if c, err := dial(within(t), filepath.Join(t.TempDir(), "none"), 1); !errors.Is(err, fault.Unavailable) {
 		t.Errorf("Dial = %v, %v; want Unavailable", c, err)
 	}
 }

@@ -175,7 +175,7 @@ func ask[Out any](ctx context.Context, c Client, method, target string, in any, 
 	}
 	if err != nil {
 		if ctx.Err() != nil {
-			return out, unavailable(ctx, err)
+			return out, c.unavailable(ctx, err)
 		}
 		return out, fault.Wrap(fault.Unavailable, brief(err), "the answer of the guest's agent is malformed")
 	}

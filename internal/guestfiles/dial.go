@@ -8,6 +8,7 @@ import (
 	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
@@ -37,7 +38,7 @@ func Dial(ctx context.Context, c *client.Client, name string) (*Guest, error) {
 	conn, channels, requests, err := ssh.NewClientConn(stream, access.HostAlias, config)
 	if err != nil {
 		end()
-		return nil, fault.Wrap(fault.Unavailable, err, "cannot log in to %s", name).WithHint("banger vm health %s", name)
+		return nil, fault.Wrap(fault.Unavailable, err, "cannot log in to %s", name).Try(act.VMHealth.On(name))
 	}
 	session, err := sftp.NewClient(ssh.NewClient(conn, channels, requests), sftp.MaxConcurrentRequestsPerFile(blocksUnderWay))
 	if err != nil {
@@ -57,7 +58,7 @@ func Dial(ctx context.Context, c *client.Client, name string) (*Guest, error) {
 func login(name string, access api.SSHAccess) (*ssh.ClientConfig, error) {
 	key, err := os.ReadFile(access.IdentityFile)
 	if err != nil {
-		return nil, fault.Wrap(fault.Unavailable, err, "cannot read banger's key").WithHint("banger doctor")
+		return nil, fault.Wrap(fault.Unavailable, err, "cannot read banger's key").Try(act.Doctor.Do())
 	}
 	signer, err := ssh.ParsePrivateKey(key)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/gittree"
 )
@@ -36,7 +37,7 @@ func Excess(err error) error {
 
 func tooLarge(err error, means string) error {
 	return fault.New(fault.Invalid, "the work in the guest is more than git on the host may handle: %s (%s)", means, Printable(err.Error())).
-		WithHint("in the guest, list large or generated files in .git/info/exclude, or export them with banger vm cp")
+		WithHint("in the guest, list large or generated files in .git/info/exclude, or copy them: %s", act.VMCopy.Do())
 }
 
 // AsError returns git's own failure, if err is one.

@@ -11,10 +11,10 @@ import (
 func TestObtainPullsOnlyWhatIsClearlyAReference(t *testing.T) {
 	f := newFixture()
 	for name, hint := range map[string]string{
-		"debian":     "to get it: banger image pull debian",
-		"tar:/x.tar": "to get it: banger image pull tar:/x.tar",
-		"oci:/x":     "to get it: banger image pull oci:/x",
-		"A b":        "banger image list",
+		"debian":     "to get it: image pull debian",
+		"tar:/x.tar": "to get it: image pull tar:/x.tar",
+		"oci:/x":     "to get it: image pull oci:/x",
+		"A b":        "see what is there: image list",
 	} {
 		if _, err := f.Obtain(t.Context(), name, &stages{}); !errors.Is(err, fault.NotFound) || f.source.closed != 0 || !strings.Contains(fault.HintOf(err).String(), hint) {
 			t.Errorf("%q: %v (hint %q), %d sources opened", name, err, fault.HintOf(err).String(), f.source.closed)

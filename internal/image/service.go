@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/ids"
 )
@@ -93,7 +94,7 @@ func (s *Service) Get(ctx context.Context, name string) (Manifest, error) {
 
 func find(all []Manifest, name string) (Manifest, error) {
 	if name == "" {
-		return Manifest{}, fault.New(fault.Invalid, "the image's name is empty").WithHint("banger image list")
+		return Manifest{}, fault.New(fault.Invalid, "the image's name is empty").Try(act.ImageList.Do())
 	}
 	var newest Manifest
 	var byID []Manifest
@@ -127,9 +128,9 @@ func find(all []Manifest, name string) (Manifest, error) {
 func notFound(name string) error {
 	err := fault.New(fault.NotFound, "no image named %q", name)
 	if ref, refErr := ParseRef(name); refErr == nil {
-		return err.WithHint("to get it: banger image pull %s", ref)
+		return err.WithHint("to get it: %s", act.ImagePull.On(ref.String()))
 	}
-	return err.WithHint("banger image list shows what is there; banger image pull REF gets another")
+	return err.WithHint("to see what is there: %s; to get another: %s", act.ImageList.Do(), act.ImagePull.On(""))
 }
 
 // Delete removes the image that Get finds. One that VMs use is a Conflict.
@@ -146,7 +147,7 @@ func (s *Service) Delete(ctx context.Context, name string) error {
 	}
 	if len(users) > 0 {
 		return fault.New(fault.Conflict, "image %q is used by %s", name, summary(users)).
-			WithHint("a VM needs its image at each start; banger vm rm NAME removes one that you no longer need")
+			WithHint("a VM needs its image at each start; to delete one that you no longer need: %s", act.VMDelete.On(""))
 	}
 	return s.store.Remove(ctx, m.ID)
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/operation"
 )
@@ -81,7 +82,7 @@ func (s *Service) existing(ctx context.Context, m Manifest) (Manifest, error) {
 	}
 	if old.SourceSHA256 != m.SourceSHA256 {
 		return Manifest{}, fault.New(fault.Conflict, "there is a kernel %s already (%s, from %s)", m.Name, old.Version, old.Source).
-			WithHint("banger kernel rm %s, or import under another name", m.Name)
+			WithHint("%s, or import under another name", act.KernelDelete.On(m.Name))
 	}
 	return old, nil
 }
@@ -103,7 +104,7 @@ func (s *Service) build(
 		}
 		if errors.Is(err, syscall.ENOSPC) && !errors.Is(err, fault.Unavailable) {
 			err = fault.Wrap(fault.Unavailable, err, "no space left for kernel %s", m.Name).
-				WithHint("free some, or remove a kernel or an image: banger kernel rm, banger image rm")
+				WithHint("free some space: %s, or %s", act.KernelDelete.On(""), act.ImageDelete.On(""))
 		}
 	}()
 	if err := fill(ctx, draft, &m); err != nil {

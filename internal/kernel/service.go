@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/operation"
 )
@@ -155,7 +156,7 @@ func (s *Service) Default(ctx context.Context) (Manifest, error) {
 	}
 	if len(all) == 0 {
 		return Manifest{}, fault.New(fault.NotFound, "no kernel is local").
-			WithHint("banger kernel import NAME --from DIR")
+			Try(act.KernelImport.On(""))
 	}
 	return slices.MaxFunc(all, func(a, b Manifest) int {
 		return cmp.Or(a.ImportedAt.Compare(b.ImportedAt), CompareVersions(a.Version, b.Version))

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/kernel"
 	"github.com/bangervm/banger/internal/statedir"
@@ -103,12 +104,12 @@ func read(dir statedir.Kernel) (kernel.Manifest, error) {
 }
 
 func notFound(name string) error {
-	return fault.New(fault.NotFound, "no such kernel: %s", name).WithHint("banger kernel list")
+	return fault.New(fault.NotFound, "no such kernel: %s", name).Try(act.KernelList.Do())
 }
 
 func damaged(name string, err error) error {
 	return fault.Wrap(fault.Internal, err, "kernel %s is damaged", name).
-		WithHint("banger kernel rm %s, and import it again", name)
+		WithHint("%s, and import it again", act.KernelDelete.On(name))
 }
 
 func readBounded(path string) ([]byte, error) {

@@ -172,7 +172,7 @@ func (s *supervisor) withConsole(message string) string {
 // can do something about.
 func (s *supervisor) whyNotUp(message string) string {
 	if ranOutOfMemory(s.console(tailBytes)) {
-		return fmt.Sprintf("the VM's memory of %d MiB is too little for its kernel to boot: give it more with `banger vm set NAME --memory`",
+		return fmt.Sprintf("the VM's memory of %d MiB is too little for its kernel to boot: give it more memory",
 			s.spec.MemoryBytes>>20)
 	}
 	return s.withConsole(message)

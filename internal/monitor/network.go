@@ -59,7 +59,7 @@ type hostNet struct {
 // openNetwork makes it, in the run directory. The caller closes it.
 func openNetwork(dir statedir.VM, spec vm.Spec, log *slog.Logger) (*hostNet, error) {
 	n := &hostNet{}
-	agent := guest.Client{Socket: filepath.Join(".", vmm.VsockSocket), Token: spec.Guest.Token}
+	agent := guest.Client{VM: spec.VMID, Socket: filepath.Join(".", vmm.VsockSocket), Token: spec.Guest.Token}
 	way := reach{agent: agent}
 	if spec.Network != nil {
 		if err := n.openCard(dir, spec, agent, log); err != nil {

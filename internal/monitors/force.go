@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/pace"
 	"github.com/bangervm/banger/internal/statedir"
@@ -116,7 +117,7 @@ func (m *Machine) stopped(ctx context.Context) error {
 		return nil // whoever asks it is told what is wrong with it
 	}
 	return fault.New(fault.Unavailable, "the VM's monitor does not answer: its process was stopped").
-		WithHint("kill -CONT %d lets it go on; banger rm --force NAME removes the VM without it", pid)
+		WithHint("let it go on: kill -CONT %d; or delete the VM without it: %s", pid, act.VMDelete.On(m.dir.ID(), act.Force))
 }
 
 func isStopped(pid int) bool {

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/monitorrpc"
 	"github.com/bangervm/banger/internal/statedir"
@@ -97,7 +98,7 @@ func (m *Machine) status(ctx context.Context) (vm.Status, error) {
 	defer func() { _ = resp.Body.Close() }()
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
-		return vm.Status{}, unreachable(err)
+		return vm.Status{}, m.unreachable(err)
 	}
 	return m.understand(data)
 }
@@ -180,7 +181,7 @@ func (m *Machine) request(ctx context.Context, method, path string, body any) (*
 		}
 	}
 	if err != nil {
-		return nil, unreachable(err)
+		return nil, m.unreachable(err)
 	}
 	if resp.StatusCode < 300 {
 		return resp, nil
@@ -197,12 +198,12 @@ func (m *Machine) request(ctx context.Context, method, path string, body any) (*
 }
 
 // unreachable makes the fault of a monitor that did not answer.
-func unreachable(err error) error {
+func (m *Machine) unreachable(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return fmt.Errorf("ask the VM's monitor: %w", err)
 	}
 	return fault.Wrap(fault.Unavailable, err, "the VM's monitor does not answer").
-		WithHint("banger rm --force NAME removes the VM without it")
+		WithHint("to delete the VM without it: %s", act.VMDelete.On(m.dir.ID(), act.Force))
 }
 
 func gone() error { return fault.New(fault.Unavailable, "the VM has ended") }

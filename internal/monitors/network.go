@@ -89,7 +89,7 @@ func ask[T any](ctx context.Context, m *Machine, method, path string, body any, 
 	defer func() { _ = resp.Body.Close() }()
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxLargeAnswer+1))
 	if err != nil {
-		return answer, unreachable(err)
+		return answer, m.unreachable(err)
 	}
 	if len(data) > maxLargeAnswer {
 		return answer, fault.New(fault.Internal, "the VM's monitor answered more than %d bytes", maxLargeAnswer)

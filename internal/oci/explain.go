@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 )
 
@@ -54,7 +55,7 @@ func (r *registry) explainAnswer(err *transport.Error) error {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		if problem := r.creds.failure(); problem != nil {
 			return fault.Wrap(fault.PermissionDenied, err, "the registry %s does not show %s without a login, and banger cannot read yours: %v", host, r.ref, problem).
-				WithHint("docker login %s shows whether your login works; after a change of PATH, banger daemon stop", host)
+				WithHint("docker login %s shows whether your login works; after a change of PATH: %s", host, act.DaemonStop.Do())
 		}
 		return fault.Wrap(fault.PermissionDenied, err, "the registry %s does not show %s to you", host, r.ref).
 			WithHint("check the name, or log in: docker login %s", host)

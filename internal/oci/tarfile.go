@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/image"
 	"github.com/bangervm/banger/internal/oci/flatten"
@@ -44,10 +45,10 @@ func refuseArchives(tree *flatten.Tree) error {
 	switch {
 	case tree.Has("manifest.json"):
 		return fault.New(fault.Invalid, "the tar holds an image as docker save writes it, not the files of a root filesystem").
-			WithHint("banger image pull docker-archive:FILE")
+			Try(act.ImagePull.On("docker-archive:FILE"))
 	case tree.Has("oci-layout") && tree.Has("index.json"):
 		return fault.New(fault.Invalid, "the tar holds an OCI image, not the files of a root filesystem").
-			WithHint("banger image pull oci-archive:FILE")
+			Try(act.ImagePull.On("oci-archive:FILE"))
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 )
 
@@ -53,7 +54,7 @@ func (r *Runner) attempt(ctx context.Context, t *task, work Work) (result json.R
 		if p := recover(); p != nil {
 			r.log.Error("panic in an operation", "operation", t.id, "panic", p, "stack", string(debug.Stack()))
 			err = fault.New(fault.Internal, "a defect in banger ended this: %v", p).
-				WithHint("banger daemon logs")
+				Try(act.DaemonLogs.Do())
 		}
 	}()
 	value, err := work(ctx, t)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/fault"
 )
@@ -26,11 +27,11 @@ func (s *Server) stopDaemon(_ context.Context, in *struct{ Body *api.StopDaemon 
 	force := in.Body != nil && in.Body.Force
 	if n := s.Daemon.Active(); n > 0 && !force {
 		return fault.New(fault.Busy, "%s in progress", fault.Count(n, "operation")).
-			WithHint("wait for them, or `banger daemon stop --force` to cancel them")
+			WithHint("wait for them, or %s to cancel them", act.DaemonStop.Do(act.Force))
 	}
 	if n, names := s.relays.list(); n > 0 && !force {
 		return fault.New(fault.Busy, "%s through the daemon would be cut: %s", fault.Count(n, "stream"), names).
-			WithHint("wait for them, or `banger daemon stop --force` to cut them")
+			WithHint("wait for them, or %s to cut them", act.DaemonStop.Do(act.Force))
 	}
 	s.Daemon.Stop()
 	return nil

@@ -8,6 +8,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/fault"
@@ -62,7 +63,7 @@ func (s *Server) reachable(ctx context.Context, name string) (vm.VM, error) {
 		return v, err
 	}
 	return vm.VM{}, fault.New(fault.Unavailable, "VM %s is still booting", v.Name).
-		WithHint("banger vm wait %s; banger vm logs %s shows its console", v.Name, v.Name)
+		WithHint("%s, or look at its console: %s", act.VMWait.On(v.Name), act.VMLogs.On(v.Name))
 }
 
 func (s *Server) health(ctx context.Context, in *Named) (api.Health, error) {

@@ -120,7 +120,7 @@ func TestStopIsRefusedWhileItWouldCutStreams(t *testing.T) {
 	}
 	defer func() { _ = ssh.Close() }()
 	err = f.client.StopDaemon(t.Context(), api.StopDaemon{})
-	if !errors.Is(err, fault.Busy) || !strings.Contains(err.Error(), "exec in web (2 times), ssh to web") || !strings.Contains(fault.HintOf(err).String(), "--force") {
+	if !errors.Is(err, fault.Busy) || !strings.Contains(err.Error(), "exec in web (2 times), ssh to web") || !strings.Contains(fault.HintOf(err).String(), "daemon stop (force)") {
 		t.Fatalf("got %v (%s)", err, fault.HintOf(err).String())
 	}
 	if err := one.Close(); err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/operation"
@@ -120,7 +121,7 @@ func (s *Server) getWorkspace(ctx context.Context, in *Named) (api.Workspace, er
 	w, found, err := s.Workspaces.Find(ctx, v.ID)
 	if err == nil && !found {
 		err = fault.New(fault.NotFound, "no workspace was prepared in VM %s", v.Name).
-			WithHint("banger vm workspace prepare %s", v.Name)
+			Try(act.WorkspacePrepare.On(v.Name))
 	}
 	return lookedAt(workspaceBody(w, v), looked), err
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/ids"
 	"github.com/bangervm/banger/internal/vm"
@@ -56,16 +57,9 @@ func (s *Service) Start(ctx context.Context, vmName string, req StartRequest) (S
 		return Session{}, recordErr
 	}
 	if errors.Is(err, fault.Busy) {
-		return Session{}, withHint(err, "banger vm session list %s, and banger vm session stop %s SESSION", v.Name, v.Name)
+		return Session{}, fault.Advise(err, "%s, and %s", act.SessionList.On(v.Name), act.SessionStop.On(v.Name, ""))
 	}
-	return Session{}, withHint(err, "banger vm session show %s %s", v.Name, sess.Name)
-}
-
-func withHint(err error, format string, args ...any) error {
-	if f, ok := errors.AsType[*fault.Error](err); ok && len(f.Hint) == 0 {
-		return f.WithHint(format, args...)
-	}
-	return err
+	return Session{}, fault.Advise(err, "%s", act.SessionShow.On(v.Name, sess.Name))
 }
 
 // begun ends the time in which only Start knows of the session.
@@ -105,7 +99,7 @@ func (s *Service) insert(ctx context.Context, v vm.VM, req StartRequest) (Sessio
 			continue
 		}
 		s.begun(sess.ID)
-		return Session{}, withHint(err, "banger vm session rm %s %s, if it has ended, or choose another name", v.Name, req.Name)
+		return Session{}, fault.Advise(err, "%s, if it has ended, or choose another name", act.SessionDelete.On(v.Name, req.Name))
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/vm"
 )
@@ -72,7 +73,7 @@ func (s *Service) Remove(ctx context.Context, vmName, name string) error {
 	}
 	if sess.State.Open() {
 		return fault.New(fault.Conflict, "session %s is %s", sess.Name, sess.State).
-			WithHint("banger vm session stop %s %s", v.Name, sess.Name)
+			Try(act.SessionStop.On(v.Name, sess.Name))
 	}
 	if v.State == vm.Running && sess.StartID == v.StartID && sess.State == Exited {
 		if err := s.deps.Guests.RemoveSession(ctx, v.ID, sess.ID); err != nil && !errors.Is(err, fault.NotFound) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/plain"
 	"github.com/bangervm/banger/internal/vm"
@@ -95,7 +96,7 @@ func pick(v vm.VM, all []Session, name string) (Session, error) {
 	switch len(found) {
 	case 0:
 		return Session{}, fault.New(fault.NotFound, "VM %s has no session %q", v.Name, plain.Value(name)).
-			WithHint("banger vm session list %s", v.Name)
+			Try(act.SessionList.On(v.Name))
 	case 1:
 		return found[0], nil
 	default:

@@ -7,6 +7,7 @@ import (
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 )
 
@@ -29,13 +30,13 @@ func translate(ctx context.Context, err error) error {
 	switch f.Code() & 0xff {
 	case sqlite3.SQLITE_FULL:
 		return fault.Wrap(fault.Unavailable, err, "the disk with banger's database is full").
-			WithHint("free some space, for example with banger vm rm or banger image rm")
+			WithHint("free some space: %s, or %s", act.VMDelete.On(""), act.ImageDelete.On(""))
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 		return fault.Wrap(fault.Unavailable, err, "the database is locked").
 			WithHint("close whatever else has it open")
 	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM:
 		return fault.Wrap(fault.Unavailable, err, "the database cannot be written").
-			WithHint("banger doctor")
+			Try(act.Doctor.Do())
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
 		return fault.Wrap(fault.Internal, err, "the database is damaged").
 			WithHint("move state.db aside and restore it from a backup; the VMs' disks are untouched")

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"strings"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/vm"
 )
@@ -21,7 +22,7 @@ func (db *DB) VMs() *VMs { return &VMs{db: db.sql} }
 
 func vmTable() table[vm.VM] {
 	return table[vm.VM]{name: "vms", columns: vmColumns, refused: nameTaken, missing: func(id string) error {
-		return fault.New(fault.NotFound, "no VM with the id %s", id).WithHint("banger vm list")
+		return fault.New(fault.NotFound, "no VM with the id %s", id).Try(act.VMList.Do())
 	}}
 }
 
@@ -90,7 +91,7 @@ func nameTaken(v vm.VM, err error) error {
 		return fault.Wrap(fault.Conflict, vm.ErrIndexTaken, "store VM %s", v.Name).WithHint("try again")
 	case isUnique(err):
 		return fault.New(fault.Conflict, "the name %q is taken", v.Name).
-			WithHint("choose another name, or remove the VM: banger vm rm %s", v.Name)
+			WithHint("choose another name, or delete the VM: %s", act.VMDelete.On(v.Name))
 	}
 	return err
 }

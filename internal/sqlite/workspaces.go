@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/workspace"
 )
@@ -19,8 +20,8 @@ var _ workspace.Store = (*Workspaces)(nil)
 func (db *DB) Workspaces() *Workspaces { return &Workspaces{db: db.sql} }
 
 func workspaceTable() table[workspace.Workspace] {
-	return table[workspace.Workspace]{name: "workspaces", columns: workspaceColumns, missing: func(string) error {
-		return fault.New(fault.NotFound, "no workspace was prepared in this VM").WithHint("banger vm workspace prepare")
+	return table[workspace.Workspace]{name: "workspaces", columns: workspaceColumns, missing: func(vmID string) error {
+		return fault.New(fault.NotFound, "no workspace was prepared in this VM").Try(act.WorkspacePrepare.On(vmID))
 	}}
 }
 

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 )
 
@@ -25,7 +26,7 @@ func DiskFault(err error, path string) error {
 	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return fault.Wrap(fault.Unavailable, err, "no space left in %s while writing %s", dir, file).
-			WithHint("free some space there: banger image rm NAME, or banger vm rm NAME")
+			WithHint("free some space there: %s, or %s", act.ImageDelete.On(""), act.VMDelete.On(""))
 	case errors.Is(err, syscall.EFBIG):
 		return fault.Wrap(fault.Invalid, err, "%s is too big for the filesystem of %s", file, dir)
 	case errors.Is(err, syscall.EROFS), errors.Is(err, os.ErrPermission):

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"syscall"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 )
 
@@ -40,7 +41,7 @@ func (r *Room) Take(n int64) error {
 	}
 	if reserve := min(total/20, maxReserve); free < reserve {
 		return fault.New(fault.Unavailable, "only %s are free in %s, and %s are left to running VMs", fault.Bytes(free), r.dir, fault.Bytes(reserve)).
-			WithHint("free some space there: banger image rm NAME, or banger vm rm NAME")
+			WithHint("free some space there: %s, or %s", act.ImageDelete.On(""), act.VMDelete.On(""))
 	}
 	return nil
 }

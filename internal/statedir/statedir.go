@@ -179,6 +179,9 @@ type VM string
 // VM returns the directory of the VM with this id.
 func (d Dirs) VM(id string) VM { return VM(filepath.Join(d.VMs(), id)) }
 
+// ID is the id of the VM.
+func (v VM) ID() string { return filepath.Base(string(v)) }
+
 // Beside is the directory of another VM, with this id.
 func (v VM) Beside(id string) VM { return VM(filepath.Join(filepath.Dir(string(v)), id)) }
 

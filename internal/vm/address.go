@@ -8,6 +8,7 @@ import (
 	"hash/fnv"
 	"net/netip"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 )
 
@@ -85,5 +86,5 @@ func (s *Service) freeIndex(ctx context.Context, id string) (int, error) {
 			return index, nil
 		}
 	}
-	return 0, fault.New(fault.Unavailable, "all %d addresses of VMs are taken", room).WithHint("banger vm rm")
+	return 0, fault.New(fault.Unavailable, "all %d addresses of VMs are taken", room).Try(act.VMDelete.On(""))
 }

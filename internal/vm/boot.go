@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/ids"
 )
@@ -68,7 +69,7 @@ func checkArchitecture(img Image, k Kernel, host HostFacts) error {
 	}
 	if k.Architecture != "" && k.Architecture != host.Architecture {
 		return fault.New(fault.Invalid, "kernel %s is for %s, this host is %s", k.Name, k.Architecture, host.Architecture).
-			WithHint("banger kernel list")
+			Try(act.KernelList.Do())
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/operation"
 )
@@ -46,7 +47,7 @@ func (s *Service) Set(ctx context.Context, name string, change Change) (VM, erro
 	defer release()
 	if v.State.Alive() && !change.whileAlive() {
 		return VM{}, fault.New(fault.Conflict, "VM %s is %s: only its labels and its protection can be changed", v.Name, v.State).
-			WithHint("banger vm stop %s", v.Name)
+			Try(act.VMStop.On(v.Name))
 	}
 	host, err := s.deps.Host.Facts(ctx)
 	if err != nil {
@@ -196,7 +197,7 @@ func (s *Service) checkFree(ctx context.Context, name string) error {
 	}
 	if len(found) > 0 && found[0].Name == name {
 		return fault.New(fault.Conflict, "the name %q is taken", name).
-			WithHint("choose another name, or remove the VM: banger vm rm %s", name)
+			WithHint("choose another name, or delete the VM: %s", act.VMDelete.On(name))
 	}
 	return nil
 }
@@ -216,7 +217,7 @@ func (s *Service) Reset(ctx context.Context, name string, discardWork bool, p op
 	restart := v.State.Alive()
 	if restart {
 		if !discardWork {
-			if err := s.refuseToLose(ctx, v, keptByReset(), "reset"); err != nil {
+			if err := s.refuseToLose(ctx, v, keptByReset(), act.VMReset); err != nil {
 				return VM{}, err
 			}
 		}
@@ -239,13 +240,13 @@ func (s *Service) markReset(ctx context.Context, id string, discardWork bool) (V
 	}
 	defer release()
 	if !discardWork {
-		if err := s.refuseToLose(ctx, v, keptByReset(), "reset"); err != nil {
+		if err := s.refuseToLose(ctx, v, keptByReset(), act.VMReset); err != nil {
 			return VM{}, err
 		}
 	}
 	return s.deps.Store.Update(ctx, v.ID, func(v *VM) error {
 		if v.State.Alive() {
-			return fault.New(fault.Conflict, "VM %s was started again", v.Name).WithHint("banger vm reset %s", v.Name)
+			return fault.New(fault.Conflict, "VM %s was started again", v.Name).Try(act.VMReset.On(v.Name))
 		}
 		v.ResetPending = true
 		return nil

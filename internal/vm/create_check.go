@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/ids"
 )
@@ -71,7 +72,7 @@ func (c *creation) validate(host HostFacts) error {
 		}
 	}
 	if c.v.Image == "" {
-		return fault.New(fault.Invalid, "no image is named").WithHint("banger image list")
+		return fault.New(fault.Invalid, "no image is named").Try(act.ImageList.Do())
 	}
 	return errors.Join(
 		validateVCPU(c.v.VCPU, host),

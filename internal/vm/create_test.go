@@ -257,7 +257,7 @@ func TestAGuestThatComesUpBadlyIsKeptForItsLog(t *testing.T) {
 	h.machines.atStart = func(m *fakeMachine) { m.exit(vm.ReasonGuestFailed, true) }
 	_, err := h.svc.Create(t.Context(), vm.CreateRequest{Name: new("web"), Start: true}, operation.Discard{})
 	wantFault(t, err, fault.Unavailable, "web", vm.ReasonGuestFailed)
-	if !strings.HasPrefix(fault.HintOf(err).String(), "banger vm logs web") {
+	if !strings.HasPrefix(fault.HintOf(err).String(), "vm logs web") {
 		t.Errorf("hint = %q", fault.HintOf(err).String())
 	}
 	if v := h.get("web"); v.State != vm.Failed || v.ExitReason != vm.ReasonGuestFailed {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/egress"
 	"github.com/bangervm/banger/internal/fault"
 )
@@ -38,7 +39,7 @@ func (s *Service) RemoveEgress(ctx context.Context, name string, rules []string)
 	return s.changeEgress(ctx, name, func(p egress.Policy) (string, error) {
 		for _, rule := range parsed {
 			if p, err = p.Without(rule); err != nil {
-				return "", err
+				return "", fault.Advise(err, "%s", act.VMEgress.On(name))
 			}
 		}
 		return p.String(), nil
@@ -64,7 +65,7 @@ func (s *Service) changeEgress(ctx context.Context, name string, change func(egr
 	}
 	defer release()
 	if v.Network == NetworkNone {
-		return VM{}, fault.New(fault.Conflict, "VM %s has no network", v.Name).WithHint("banger vm create --network user")
+		return VM{}, fault.New(fault.Conflict, "VM %s has no network", v.Name).Try(act.VMCreate.Do(act.UserNetwork))
 	}
 	before, err := egress.Parse(v.Egress)
 	if err != nil {
@@ -101,9 +102,9 @@ func (s *Service) changeEgress(ctx context.Context, name string, change func(egr
 
 // notInForce says that a policy was stored, but the machine goes on with the old.
 func notInForce(v VM, cause error) error {
-	code, hint := fault.Unavailable, "banger vm egress show "+v.Name+": it is tried again while the VM runs"
+	code, hint := fault.Unavailable, fault.Hintf("it is tried again while the VM runs; see %s", act.VMEgress.On(v.Name))
 	if errors.Is(cause, fault.Conflict) {
-		code, hint = fault.Conflict, "banger vm restart "+v.Name
+		code, hint = fault.Conflict, fault.Hintf("%s", act.VMRestart.On(v.Name))
 	}
 	return fault.Wrap(code, cause, "the policy of VM %s is stored, but not in force in the machine that runs", v.Name).WithHint("%s", hint)
 }

@@ -87,7 +87,7 @@ func TestAnOldMonitorIsRestarted(t *testing.T) {
 	_, _, portsErr := h.svc.Ports(t.Context(), "web")
 	for _, err := range []error{err, statsErr, portsErr} {
 		wantFault(t, err, fault.Conflict, "older build")
-		if fault.HintOf(err).String() != "banger vm restart web" {
+		if fault.HintOf(err).String() != "vm restart web" {
 			t.Errorf("hint is %q", fault.HintOf(err).String())
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/plain"
 )
@@ -19,7 +20,7 @@ type Filter struct {
 // Get returns one VM: Invalid when an id prefix is ambiguous, else NotFound.
 func (s *Service) Get(ctx context.Context, name string) (VM, error) {
 	if name == "" {
-		return VM{}, fault.New(fault.Invalid, "no VM is named").WithHint("banger vm list")
+		return VM{}, fault.New(fault.Invalid, "no VM is named").Try(act.VMList.Do())
 	}
 	found, err := s.deps.Store.Lookup(ctx, name, maxCandidates+1)
 	if err != nil {
@@ -58,7 +59,7 @@ func (s *Service) byID(ctx context.Context, id string) (VM, error) {
 }
 
 func notFound(name string) error {
-	return fault.New(fault.NotFound, "no VM named %q", plain.Value(name)).WithHint("banger vm list")
+	return fault.New(fault.NotFound, "no VM named %q", plain.Value(name)).Try(act.VMList.Do())
 }
 
 // List returns the VMs that pass the filter, oldest first.

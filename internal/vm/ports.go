@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/plain"
 )
@@ -97,7 +98,7 @@ func (s *Service) machineOf(ctx context.Context, name string) (VM, Machine, erro
 // olderMonitor adds what helps against a monitor that is of an earlier build.
 func olderMonitor(v VM, err error) error {
 	if errors.Is(err, fault.Conflict) && len(fault.HintOf(err)) == 0 {
-		return fault.Wrap(fault.Conflict, err, "VM %s", v.Name).WithHint("banger vm restart %s", v.Name)
+		return fault.Wrap(fault.Conflict, err, "VM %s", v.Name).Try(act.VMRestart.On(v.Name))
 	}
 	return err
 }

@@ -3,6 +3,7 @@ package vm
 import (
 	"slices"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 )
 
@@ -14,9 +15,9 @@ func (v VM) Reachable(in ...State) error {
 	case slices.Contains(in, v.State):
 		return nil
 	case v.State == Paused:
-		return fault.New(fault.Conflict, "VM %s is paused", v.Name).WithHint("banger vm resume %s", v.Name)
+		return fault.New(fault.Conflict, "VM %s is paused", v.Name).Try(act.VMResume.On(v.Name))
 	default:
 		return fault.New(fault.Conflict, "VM %s is not running: it is %s", v.Name, v.State).
-			WithHint("banger vm start %s", v.Name)
+			Try(act.VMStart.On(v.Name))
 	}
 }

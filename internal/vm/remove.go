@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/operation"
 )
@@ -34,17 +35,17 @@ func (s *Service) Delete(ctx context.Context, name string, how Removal, p operat
 	}
 	defer release()
 	if v.Protected {
-		return fault.New(fault.Conflict, "VM %s is protected", v.Name).WithHint("banger vm unprotect %s", v.Name)
+		return fault.New(fault.Conflict, "VM %s is protected", v.Name).Try(act.VMUnprotect.On(v.Name))
 	}
 	if !how.DiscardWork {
 		p.Stage("check")
-		if err := s.refuseToLose(ctx, v, nil, "rm"); err != nil {
+		if err := s.refuseToLose(ctx, v, nil, act.VMDelete); err != nil {
 			return err
 		}
 	}
 	if v.State.Alive() && !how.Force {
 		return fault.New(fault.Conflict, "VM %s is %s", v.Name, v.State).
-			WithHint("banger vm stop %s, or banger vm rm --force %s", v.Name, v.Name)
+			Try(act.VMStop.On(v.Name), act.VMDelete.On(v.Name, act.Force))
 	}
 	if v.State.Alive() {
 		p.Stage("end")
@@ -58,7 +59,7 @@ func (s *Service) Delete(ctx context.Context, name string, how Removal, p operat
 
 // refuseToLose refuses a verb that would discard unexported work, or work of
 // which nothing is known, with all of the disk but the directories keep.
-func (s *Service) refuseToLose(ctx context.Context, v VM, keep []string, verb string) error {
+func (s *Service) refuseToLose(ctx context.Context, v VM, keep []string, verb act.Named) error {
 	if s.deps.Workspaces == nil {
 		return nil
 	}
@@ -69,21 +70,22 @@ func (s *Service) refuseToLose(ctx context.Context, v VM, keep []string, verb st
 	case err == nil && what == "":
 		return nil
 	}
-	first, force := "", ""
+	export := fault.Hintf("%s", act.WorkspaceExport.On(v.Name))
 	switch {
 	case v.State == Paused:
-		first = "banger vm resume " + v.Name + " && "
+		export = fault.Hintf("%s, then %s", act.VMResume.On(v.Name), export)
 	case !v.State.Alive():
-		first = "banger vm start " + v.Name + " && "
+		export = fault.Hintf("%s, then %s", act.VMStart.On(v.Name), export)
 	}
-	if v.State.Alive() && verb == "rm" {
-		force = "--force "
+	discard := verb.On(v.Name, act.DiscardWork)
+	if v.State.Alive() && verb == act.VMDelete {
+		discard = verb.On(v.Name, act.Force, act.DiscardWork)
 	}
 	refusal := fault.New(fault.Conflict, "VM %s %s", v.Name, what)
 	if err != nil {
 		refusal = fault.Wrap(fault.Conflict, err, "VM %s may have unexported work: its workspace cannot be checked", v.Name)
 	}
-	return refusal.WithHint("%sbanger vm workspace export %s, or banger vm %s %s--discard-work %s to discard it", first, v.Name, verb, force, v.Name)
+	return refusal.WithHint("%s, or %s to discard it", export, discard)
 }
 
 // endHard ends the machine of a VM at once, if it has one, and waits for its end.

@@ -41,27 +41,26 @@ func (w *work) Stopping(_ context.Context, v vm.VM, gently bool) {
 // What a delete needs, by the state of the VM and what is known of its work: each
 // flag allows one thing, and never the other.
 func TestDeleteNeedsEachPermission(t *testing.T) {
-	const discard = "--discard-work web to discard it"
 	states := map[string]struct {
 		bring        func(h *harness)
 		alive        bool
 		first, force string // in the hint
 	}{
-		"running": {func(*harness) {}, true, "", "--force "},
+		"running": {func(*harness) {}, true, "", "force, "},
 		"paused": {func(h *harness) {
 			if _, err := h.svc.Pause(t.Context(), "web"); err != nil {
 				t.Fatal(err)
 			}
-		}, true, "banger vm resume web && ", "--force "},
+		}, true, "vm resume web, then ", "force, "},
 		"stopped": {func(h *harness) {
 			if _, err := h.svc.Stop(t.Context(), "web", time.Second, quiet); err != nil {
 				t.Fatal(err)
 			}
-		}, false, "banger vm start web && ", ""},
+		}, false, "vm start web, then ", ""},
 		"failed": {func(h *harness) {
 			h.machine().exit(vm.ReasonGuestFailed, true)
 			h.eventually("web", func(v vm.VM) bool { return v.State == vm.Failed })
-		}, false, "banger vm start web && ", ""},
+		}, false, "vm start web, then ", ""},
 	}
 	works := map[string]*work{
 		"no work":       {},
@@ -83,7 +82,7 @@ func TestDeleteNeedsEachPermission(t *testing.T) {
 					switch {
 					case lost:
 						wantFault(t, err, fault.Conflict, "web "+cmp.Or(w.unsaved, "may have unexported work"))
-						want := st.first + "banger vm workspace export web, or banger vm rm " + st.force + discard
+						want := st.first + "workspace export web, or vm delete web (" + st.force + "discard_work) to discard it"
 						if hint := fault.HintOf(err).String(); hint != want {
 							t.Errorf("hint %q, want %q", hint, want)
 						}

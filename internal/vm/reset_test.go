@@ -19,7 +19,7 @@ func TestResetKeepsWorkThatNoExportHas(t *testing.T) {
 	h.create("web", true)
 	_, err := h.svc.Reset(t.Context(), "web", false, quiet)
 	wantFault(t, err, fault.Conflict, "VM web has unexported work in /srv/repo")
-	if hint := fault.HintOf(err).String(); hint != "banger vm workspace export web, or banger vm reset --discard-work web to discard it" {
+	if hint := fault.HintOf(err).String(); hint != "workspace export web, or vm reset web (discard_work) to discard it" {
 		t.Errorf("hint %q", hint)
 	}
 	if v := h.get("web"); v.State != vm.Running || v.ResetPending {
@@ -32,7 +32,7 @@ func TestResetKeepsWorkThatNoExportHas(t *testing.T) {
 	w.unsaved, w.unsavedStopped = "", "has changes in 1 file" // done between the look and the stop
 	_, err = h.svc.Reset(t.Context(), "web", false, quiet)
 	wantFault(t, err, fault.Conflict, "changes in 1 file")
-	if hint := fault.HintOf(err).String(); !strings.HasPrefix(hint, "banger vm start web && ") {
+	if hint := fault.HintOf(err).String(); !strings.HasPrefix(hint, "vm start web, then ") {
 		t.Errorf("hint %q", hint)
 	}
 	if v := h.get("web"); v.State != vm.Stopped || v.ResetPending {

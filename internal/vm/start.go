@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/operation"
 )
@@ -68,7 +69,7 @@ func (s *Service) start(ctx context.Context, name string, rescue bool, p operati
 			return VM{}, nil, fault.New(fault.Conflict, "VM %s is stopping", v.Name).WithHint("try again when it is stopped")
 		case rescue:
 			return VM{}, nil, fault.New(fault.Conflict, "VM %s is %s", v.Name, v.State).
-				WithHint("banger vm stop %s && banger vm start --rescue %s", v.Name, v.Name)
+				WithHint("%s, then %s", act.VMStop.On(v.Name), act.VMStart.On(v.Name, act.Rescue))
 		default:
 			return v, w, nil
 		}
@@ -121,7 +122,7 @@ func (s *Service) await(ctx context.Context, v VM, w *watch, before int, wait Wa
 		return nil
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, s.deps.ReadyTimeout+readyMargin,
-		fault.New(fault.Unavailable, "VM %s is not %s in time", v.Name, wait).WithHint("banger vm logs %s", v.Name))
+		fault.New(fault.Unavailable, "VM %s is not %s in time", v.Name, wait).Try(act.VMLogs.On(v.Name)))
 	defer cancel()
 	p.Stage("boot")
 	stage := ""
@@ -182,7 +183,7 @@ func (s *Service) endedEarly(v VM, w *watch) error {
 	}
 	failure := fault.New(fault.Unavailable, "VM %s ended before it was ready: %s", v.Name, message)
 	if exit.Reason == ReasonGuestFailed || exit.Reason == ReasonNotReady {
-		return failure.WithHint("banger vm logs %s, or banger vm start --rescue %s to repair it", v.Name, v.Name)
+		return failure.WithHint("%s, or %s to repair it", act.VMLogs.On(v.Name), act.VMStart.On(v.Name, act.Rescue))
 	}
-	return failure.WithHint("banger vm logs %s", v.Name)
+	return failure.Try(act.VMLogs.On(v.Name))
 }

@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/operation"
 )
@@ -87,7 +88,7 @@ func stuck(ctx context.Context, v VM, err error) error {
 		return ctx.Err()
 	}
 	return fault.Wrap(fault.Unavailable, err, "VM %s has not ended in time", v.Name).
-		WithHint("banger vm kill %s", v.Name)
+		Try(act.VMKill.On(v.Name))
 }
 
 // Restart stops a VM if it runs, and starts it.
@@ -133,7 +134,7 @@ func (s *Service) setPaused(ctx context.Context, name string, paused bool) (VM, 
 		return VM{}, err
 	}
 	if w.isLeaving() {
-		return VM{}, fault.New(fault.Conflict, "VM %s is stopping", v.Name).WithHint("banger vm start %s, when it is stopped", v.Name)
+		return VM{}, fault.New(fault.Conflict, "VM %s is stopping", v.Name).WithHint("%s, when it is stopped", act.VMStart.On(v.Name))
 	}
 	if st, _ := w.snapshot(); st.Paused == paused && st.StartID != "" {
 		return v, nil

@@ -134,7 +134,7 @@ func TestRescue(t *testing.T) {
 	h.machines.atStart = func(m *fakeMachine) { m.exit(vm.ReasonGuestFailed, true) }
 	_, err := h.svc.Start(t.Context(), "web", vm.WaitReady(), quiet)
 	wantFault(t, err, fault.Unavailable, vm.ReasonGuestFailed)
-	if hint := fault.HintOf(err).String(); hint != "banger vm logs web, or banger vm start --rescue web to repair it" {
+	if hint := fault.HintOf(err).String(); hint != "vm logs web, or vm start web (rescue) to repair it" {
 		t.Errorf("hint %q", hint)
 	}
 	h.machines.atStart = nil
@@ -158,7 +158,7 @@ func TestAProtectedVMIsNotDeleted(t *testing.T) {
 	for _, how := range []vm.Removal{{}, {Force: true}, {DiscardWork: true}, all} {
 		err := h.svc.Delete(t.Context(), "web", how, quiet)
 		wantFault(t, err, fault.Conflict, "VM web is protected")
-		if hint := fault.HintOf(err).String(); hint != "banger vm unprotect web" {
+		if hint := fault.HintOf(err).String(); hint != "vm unprotect web" {
 			t.Errorf("hint %q", hint)
 		}
 	}

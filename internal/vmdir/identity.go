@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/ids"
 	"github.com/bangervm/banger/internal/statedir"
@@ -64,7 +65,7 @@ func (s *VMs) Identity(vmID string) (vm.Identity, error) {
 func (s *VMs) AuthorizedKeys(context.Context) ([]string, error) {
 	data, err := os.ReadFile(s.dirs.ClientKeyPub())
 	if err != nil {
-		return nil, fault.Wrap(fault.Internal, err, "read banger's client key").WithHint("banger doctor")
+		return nil, fault.Wrap(fault.Internal, err, "read banger's client key").Try(act.Doctor.Do())
 	}
 	var keys []string
 	for line := range strings.Lines(string(data)) {

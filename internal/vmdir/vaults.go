@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/statedir"
 	"github.com/bangervm/banger/internal/workspace"
@@ -64,7 +65,7 @@ func (s *Vaults) OpenExport(vmID, id string) (io.ReadCloser, int64, error) {
 	}
 	file, err := os.Open(s.dirs.VM(vmID).Export(id))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, 0, fault.New(fault.NotFound, "export %s no longer exists", id).WithHint("make a new one with banger vm workspace export")
+		return nil, 0, fault.New(fault.NotFound, "export %s no longer exists", id).WithHint("make a new one: %s", act.WorkspaceExport.On(vmID))
 	}
 	if err != nil {
 		return nil, 0, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/ids"
 	"github.com/bangervm/banger/internal/operation"
@@ -46,7 +47,7 @@ func (s *Service) Export(ctx context.Context, req ExportRequest, p operation.Pro
 	p.Stage("collect")
 	history := req.BaseCommit != "" || req.Format != Patch
 	if e.got, err = s.collect(ctx, e.w, v, history); err != nil {
-		return Export{}, hintMoved(err, e.w.Path, v)
+		return Export{}, e.adviseCollect(err, v)
 	}
 	if e.found {
 		if e.w, err = s.record(ctx, e.w, v, e.got, false); err != nil {
@@ -64,9 +65,13 @@ func (s *Service) Export(ctx context.Context, req ExportRequest, p operation.Pro
 	return e.out, err
 }
 
-func hintMoved(err error, dir string, v vm.VM) error {
-	if f, ok := errors.AsType[*fault.Error](err); ok && f.Code == fault.NotFound && len(f.Hint) == 0 {
-		return f.WithHint("if it was moved: banger vm exec %s -- mv DIR %s", v.Name, dir)
+// adviseCollect tells what to do about a work tree that is not there.
+func (e *exporting) adviseCollect(err error, v vm.VM) error {
+	if !e.found && errors.Is(err, fault.Unavailable) {
+		return fault.Advise(err, "to send one: %s; with git in the guest any repository can be exported", act.WorkspacePrepare.On(v.Name))
+	}
+	if errors.Is(err, fault.NotFound) {
+		return fault.Advise(err, "if it was moved, move it back to %s: %s", e.w.Path, act.VMExec.On(v.Name))
 	}
 	return err
 }
@@ -95,7 +100,7 @@ func (s *Service) open(ctx context.Context, v vm.VM, req ExportRequest) (*export
 	}
 	if req.Check || req.Apply {
 		return nil, fault.New(fault.Conflict, "no workspace was prepared in %s, so there is no work tree to apply it to", v.Name).
-			WithHint("banger vm workspace export %s | git apply", v.Name)
+			WithHint("export a patch, and apply it with git apply: %s", act.WorkspaceExport.On(v.Name))
 	}
 	e.w = Workspace{VMID: v.ID, Vault: ids.New(), Path: req.Path}
 	if e.w.Path == "" {

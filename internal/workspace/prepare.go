@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/ids"
 	"github.com/bangervm/banger/internal/operation"
@@ -149,8 +150,8 @@ func (s *Service) send(ctx context.Context, v vm.VM, to string, replace bool, pa
 
 // hintForce tells what to do about a directory that is not empty.
 func hintForce(err error, v vm.VM) error {
-	if f, ok := errors.AsType[*fault.Error](err); ok && f.Code == fault.Conflict && len(f.Hint) == 0 {
-		return f.WithHint("--force replaces it, or --to names another place in %s", v.Name)
+	if errors.Is(err, fault.Conflict) {
+		return fault.Advise(err, "to replace it: %s; or choose another place in %s", act.WorkspacePrepare.On(v.Name, act.Force), v.Name)
 	}
 	return err
 }
@@ -175,7 +176,7 @@ func (s *Service) mayReplace(ctx context.Context, v vm.VM, req PrepareRequest, p
 	}
 	if w.Work.Any() {
 		return false, fault.New(fault.Conflict, "the workspace %s in %s has unexported work: %s", w.Path, v.Name, w.Work.describe()).
-			WithHint("banger vm workspace export %s, or --force to discard it", v.Name)
+			WithHint("%s, or %s to discard it", act.WorkspaceExport.On(v.Name), act.WorkspacePrepare.On(v.Name, act.Force))
 	}
 	return w.Path == req.To, nil
 }

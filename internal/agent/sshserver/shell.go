@@ -18,7 +18,7 @@ func shellArgv(spec command.Spec, shell string, line *string) (argv []string, ar
 		if line == nil {
 			return nil, "", &command.StartError{
 				Status: command.StatusNotFound,
-				Err:    fmt.Errorf("the image has no shell; `banger exec NAME -- CMD` runs a program without one"),
+				Err:    fmt.Errorf("the image has no shell; exec runs a program without one"),
 			}
 		}
 		argv, err := plainWords(*line)
@@ -52,7 +52,7 @@ func plainWords(line string) ([]string, error) {
 	if strings.ContainsFunc(line, func(r rune) bool { return !plain(r) }) || len(words) == 0 || strings.Contains(words[0], "=") {
 		return nil, &command.StartError{
 			Status: command.StatusNotFound,
-			Err:    fmt.Errorf("the image has no shell, which this command needs; `banger exec NAME -- CMD` runs a program without one"),
+			Err:    fmt.Errorf("the image has no shell, which this command needs; exec runs a program without one"),
 		}
 	}
 	return words, nil

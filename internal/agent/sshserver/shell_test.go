@@ -55,7 +55,7 @@ func TestACommandWithoutAShell(t *testing.T) {
 		if !slices.Equal(argv, want) || (err == nil) != (want != nil) {
 			t.Errorf("%q: %q, %v", line, argv, err)
 		}
-		if err != nil && !strings.Contains(err.Error(), "banger exec") {
+		if err != nil && !strings.Contains(err.Error(), "exec runs") {
 			t.Errorf("%q: %v", line, err)
 		}
 	}

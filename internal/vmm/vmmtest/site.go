@@ -100,7 +100,7 @@ func (s *site) dial() net.Conn {
 	ctx, cancel := context.WithTimeout(s.t.Context(), s.rig.Limit)
 	defer cancel()
 	for {
-		conn, err := guest.Dial(ctx, filepath.Join(s.Dir, vmm.VsockSocket), s.rig.Port)
+		conn, err := guest.Client{Socket: filepath.Join(s.Dir, vmm.VsockSocket)}.Dial(ctx, s.rig.Port)
 		if err == nil {
 			s.t.Cleanup(func() { _ = conn.Close() })
 			return conn
