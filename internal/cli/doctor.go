@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -71,14 +70,17 @@ func (a *App) doctor(ctx context.Context, f format) error {
 
 func configFinding(file, sshKey string, err error) doctor.Finding {
 	if err != nil {
-		remedy := cmp.Or(fault.HintOf(err).Word(commandLine), "fix "+file+" or the BANGER_ variable named above")
+		remedy := fault.HintOf(err)
+		if len(remedy) == 0 {
+			remedy = fault.Hintf("fix %s or the BANGER_ variable named above", file)
+		}
 		return doctor.Finding{Name: "config", Status: doctor.Fail, Reason: err.Error(), Remedy: remedy}
 	}
 	if sshKey != "" {
 		if _, err := os.Stat(sshKey); err != nil {
 			return doctor.Finding{
 				Name: "config", Status: doctor.Fail, Reason: "cannot use ssh_key: " + err.Error(),
-				Remedy: "set ssh_key in " + file + " (or BANGER_SSH_KEY) to an existing private key, or remove it",
+				Remedy: fault.Hintf("set ssh_key in %s (or BANGER_SSH_KEY) to an existing private key, or remove it", file),
 			}
 		}
 	}
@@ -88,10 +90,31 @@ func configFinding(file, sshKey string, err error) doctor.Finding {
 	return doctor.Finding{Name: "config", Status: doctor.OK, Reason: file}
 }
 
+// reportView is a report as -o json has it.
+type reportView struct {
+	Status doctor.Status `json:"status"`
+	Checks []checkView   `json:"checks"`
+}
+
+type checkView struct {
+	Name   string        `json:"name"`
+	Status doctor.Status `json:"status"`
+	Reason string        `json:"reason"`
+	Remedy string        `json:"remedy"`
+}
+
+func viewReport(report doctor.Report) reportView {
+	view := reportView{Status: report.Status, Checks: make([]checkView, len(report.Checks))}
+	for i, c := range report.Checks {
+		view.Checks[i] = checkView{Name: c.Name, Status: c.Status, Reason: c.Reason, Remedy: c.Remedy.Word(commandLine)}
+	}
+	return view
+}
+
 func (a *App) printReport(f format, report doctor.Report) error {
 	switch f {
 	case formatJSON, formatYAML:
-		return a.printValue(f, report)
+		return a.printValue(f, viewReport(report))
 	case formatName:
 		var names strings.Builder
 		for _, c := range report.Checks {
@@ -107,8 +130,8 @@ func (a *App) printReport(f format, report doctor.Report) error {
 	}, a.colour(a.Out)))
 	gap := "\n"
 	for _, c := range report.Checks {
-		if c.Remedy != "" {
-			text.WriteString(gap + c.Name + ": " + plain.Line(c.Remedy, maxShown) + "\n")
+		if len(c.Remedy) > 0 {
+			text.WriteString(gap + c.Name + ": " + plain.Line(c.Remedy.Word(commandLine), maxShown) + "\n")
 			gap = ""
 		}
 	}

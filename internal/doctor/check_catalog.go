@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/statedir"
 )
 
@@ -17,7 +18,7 @@ const manifestLimit = 1 << 20
 func checkKernel(_ context.Context, w World) verdict {
 	names := w.kernels()
 	if len(names) == 0 {
-		return warn("banger kernel pull debian-12, or banger kernel import NAME --from DIR", "no kernel is local; the first VM pulls one")
+		return warn("", "no kernel is local; the first VM pulls one").mend("%s, or %s", act.KernelPull.On("debian-12"), act.KernelImport.On(""))
 	}
 	return ok("%s", strings.Join(names, ", "))
 }
@@ -78,7 +79,7 @@ func checkImage(ctx context.Context, w World) verdict {
 	want := w.Settings.DefaultImage
 	switch {
 	case want == "" && len(local) == 0:
-		return warn("banger image pull REF", "no image is local, and no default image is configured")
+		return warn("", "no image is local, and no default image is configured").mend("%s", act.ImagePull.On(""))
 	case want == "":
 		return ok("local: %s; no default image is configured", strings.Join(local, ", "))
 	case slices.Contains(local, want):
@@ -94,8 +95,9 @@ func checkImage(ctx context.Context, w World) verdict {
 		if len(local) > 0 {
 			also = " (local: " + strings.Join(local, ", ") + ")"
 		}
-		return warn("banger image pull REF --name "+baseName(want)+", from a registry, a directory or a tar file that you can reach",
-			"the default image %s is not local, and %s does not answer: %v%s", want, registry, err, also)
+		return warn("", "the default image %s is not local, and %s does not answer: %v%s", want, registry, err, also).
+			mend("pull it from a registry, a directory or a tar file that you can reach, under the name %s: %s",
+				baseName(want), act.ImagePull.On("", act.Name))
 	}
 	return ok("the default image %s is not local; %s answers, so it can be pulled", want, registry)
 }

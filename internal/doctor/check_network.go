@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/bangervm/banger/internal/act"
 )
 
 // namesName is the name under .vm that bangerd always answers for, with the
@@ -24,9 +26,10 @@ func checkNames(ctx context.Context, w World) verdict {
 	case err != nil:
 		return ok("unknown: the daemon does not answer")
 	case d.NamesProblem != "" && d.Names != "":
-		return warn("stop the program that uses the port, run `banger daemon stop`, or set names_port under [network] in "+w.Dirs.ConfigFile()+
-			" and have the resolver ask there: any program on that port can answer all queries that the resolver sends there",
-			"the daemon answers for names of VMs at %s instead: %s", d.Names, d.NamesProblem)
+		return warn("", "the daemon answers for names of VMs at %s instead: %s", d.Names, d.NamesProblem).
+			mend("stop the program that uses the port, then %s; or set names_port under [network] in %s "+
+				"and have the resolver ask there: any program on that port can answer all queries that the resolver sends there",
+				act.DaemonStop.Do(), w.Dirs.ConfigFile())
 	case d.NamesProblem != "":
 		return warn("set names_port under [network] in "+w.Dirs.ConfigFile()+" to a port that is free", "the daemon does not serve VM names: %s", d.NamesProblem)
 	case d.Names == "":
@@ -71,7 +74,7 @@ func checkLowPorts(_ context.Context, w World) verdict {
 	case w.UID == 0 || first <= 1:
 		return ok("guest ports can keep their numbers on the host")
 	default:
-		return ok("guest ports below %d get other host ports, which `banger ports` shows (%s)", first, setting)
+		return ok("guest ports below %d get other host ports, which the list of a VM's ports shows (%s)", first, setting)
 	}
 }
 

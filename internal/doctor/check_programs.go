@@ -4,6 +4,8 @@ import (
 	"context"
 	"path/filepath"
 	"strings"
+
+	"github.com/bangervm/banger/internal/fault"
 )
 
 // program is one that banger runs, and the Debian package that has it.
@@ -39,7 +41,7 @@ func (w World) programs(worst Status, wanted []program) verdict {
 	return verdict{
 		status: worst,
 		reason: "not found: " + strings.Join(missing, ", "),
-		remedy: "sudo apt-get install " + strings.Join(packs, " "),
+		remedy: fault.Hintf("sudo apt-get install %s", strings.Join(packs, " ")),
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 )
 
@@ -22,27 +23,27 @@ const (
 )
 
 func checkStateDisk(_ context.Context, w World) verdict {
-	return w.disk(w.Dirs.State, "banger vm rm, banger image rm, or set XDG_STATE_HOME to a larger disk")
+	return w.disk(w.Dirs.State, fault.Hintf("%s, %s, or set XDG_STATE_HOME to a larger disk", act.VMDelete.On(""), act.ImageDelete.On("")))
 }
 
 func checkCacheDisk(_ context.Context, w World) verdict {
-	v := w.disk(w.Dirs.Cache, "rm -r "+w.Dirs.Blobs()+" (layers are fetched again when they are needed), or set XDG_CACHE_HOME to a larger disk")
+	v := w.disk(w.Dirs.Cache, fault.Hintf("rm -r %s (layers are fetched again when they are needed), or set XDG_CACHE_HOME to a larger disk", w.Dirs.Blobs()))
 	if v.status == Fail {
 		v.status = Warn
 	}
 	return v
 }
 
-func (w World) disk(dir, remedy string) verdict {
+func (w World) disk(dir string, remedy fault.Hint) verdict {
 	at := w.existing(dir)
 	free, err := w.Space(at)
 	switch {
 	case err != nil:
 		return fail("make "+dir+" a directory that you own", "cannot get the free space of %s: %v", at, err)
 	case free < spaceFail:
-		return fail(remedy, "%s free for %s, too little for an image or a VM", fault.Bytes(free), dir)
+		return fail("", "%s free for %s, too little for an image or a VM", fault.Bytes(free), dir).mend("%s", remedy)
 	case free < spaceWarn:
-		return warn(remedy, "%s free for %s", fault.Bytes(free), dir)
+		return warn("", "%s free for %s", fault.Bytes(free), dir).mend("%s", remedy)
 	default:
 		return ok("%s free for %s", fault.Bytes(free), dir)
 	}
@@ -53,12 +54,13 @@ func checkMemory(_ context.Context, w World) verdict {
 	if err != nil {
 		return warn("mount /proc", "cannot get the memory of the host: %v", err)
 	}
-	const remedy = "stop a VM (banger vm stop), close programs, or create smaller VMs (--memory 512MiB)"
+	remedy := fault.Hintf("%s, close programs, or create VMs with less memory: %s", act.VMStop.On(""), act.VMCreate.Do(act.Memory))
 	switch {
 	case available < hostReserve:
-		return fail(remedy, "%s of memory is available, too little for any VM", fault.Bytes(available))
+		return fail("", "%s of memory is available, too little for any VM", fault.Bytes(available)).mend("%s", remedy)
 	case available < w.Settings.MemoryBytes+hostReserve:
-		return warn(remedy, "%s of memory is available; a VM gets %s by default", fault.Bytes(available), fault.Bytes(w.Settings.MemoryBytes))
+		return warn("", "%s of memory is available; a VM gets %s by default", fault.Bytes(available), fault.Bytes(w.Settings.MemoryBytes)).
+			mend("%s", remedy)
 	default:
 		return ok("%s of memory is available", fault.Bytes(available))
 	}

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"path/filepath"
 	"syscall"
+
+	"github.com/bangervm/banger/internal/act"
 )
 
 // sqliteMagic opens every SQLite 3 file (https://www.sqlite.org/fileformat.html).
@@ -106,6 +108,6 @@ func checkDaemon(ctx context.Context, w World) verdict {
 	case errors.Is(err, fs.ErrPermission):
 		return fail("set BANGER_SOCKET to the socket of your own daemon", "%s cannot open %s", w.User, w.Socket)
 	default:
-		return fail("banger daemon logs", "the daemon at %s does not answer: %v", w.Socket, err)
+		return fail("", "the daemon at %s does not answer: %v", w.Socket, err).mend("%s", act.DaemonLogs.Do())
 	}
 }

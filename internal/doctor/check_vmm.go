@@ -16,7 +16,7 @@ func checkVMM(ctx context.Context, w World) verdict {
 	chosen, err := w.driver(ctx)
 	program, looked := chosen.Fact(vmm.AboutProgram)
 	if !looked { // the name is unknown
-		return verdict{status: Fail, reason: err.Error(), remedy: fault.HintOf(err).String()}
+		return verdict{status: Fail, reason: err.Error(), remedy: fault.HintOf(err)}
 	}
 	return of(program)
 }
@@ -41,7 +41,7 @@ func checkDriver(ctx context.Context, w World) verdict {
 	chosen, err := w.driver(ctx)
 	switch {
 	case err != nil:
-		return verdict{status: Fail, reason: err.Error(), remedy: fault.HintOf(err).String()}
+		return verdict{status: Fail, reason: err.Error(), remedy: fault.HintOf(err)}
 	case w.Settings.Drivers.Driver != drivers.Auto:
 		return noted(chosen, "as configured")
 	default:
@@ -94,5 +94,5 @@ func noted(f vmm.Finding, why string) verdict {
 // of words a fact.
 func of(f vmm.Fact) verdict {
 	status := map[vmm.State]Status{vmm.Good: OK, vmm.Doubtful: Warn, vmm.Missing: Fail}[f.State]
-	return verdict{status: status, reason: f.Reason, remedy: f.Remedy}
+	return verdict{status: status, reason: f.Reason, remedy: fault.Hintf("%s", f.Remedy)}
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 )
 
@@ -24,17 +25,17 @@ const (
 
 // Finding is what one check says.
 type Finding struct {
-	Name   string `json:"name"`
-	Status Status `json:"status"`
-	Reason string `json:"reason"`
-	// Remedy is what to type or to change; empty when the status is OK.
-	Remedy string `json:"remedy"`
+	Name   string
+	Status Status
+	Reason string
+	// Remedy is what to do or to change; empty when the status is OK.
+	Remedy fault.Hint
 }
 
 // Report is the outcome of all checks; Status is the worst of theirs.
 type Report struct {
-	Status Status    `json:"status"`
-	Checks []Finding `json:"checks"`
+	Status Status
+	Checks []Finding
 }
 
 // Check is one thing to examine.
@@ -51,7 +52,7 @@ type Check struct {
 type verdict struct {
 	status Status
 	reason string
-	remedy string
+	remedy fault.Hint
 }
 
 func ok(format string, args ...any) verdict {
@@ -59,11 +60,17 @@ func ok(format string, args ...any) verdict {
 }
 
 func warn(remedy, format string, args ...any) verdict {
-	return verdict{status: Warn, reason: fmt.Sprintf(format, args...), remedy: remedy}
+	return verdict{status: Warn, reason: fmt.Sprintf(format, args...), remedy: fault.Hintf("%s", remedy)}
 }
 
 func fail(remedy, format string, args ...any) verdict {
-	return verdict{status: Fail, reason: fmt.Sprintf(format, args...), remedy: remedy}
+	return verdict{status: Fail, reason: fmt.Sprintf(format, args...), remedy: fault.Hintf("%s", remedy)}
+}
+
+// mend sets a remedy that proposes acts.
+func (v verdict) mend(format string, args ...any) verdict {
+	v.remedy = fault.Hintf(format, args...)
+	return v
 }
 
 // Checks returns all checks in the order in which they are shown.
@@ -141,13 +148,13 @@ func Preflight(ctx context.Context, w World) error {
 		}
 	}
 	var reasons []string
-	remedy := ""
+	var remedy fault.Hint
 	for _, f := range examine(ctx, w, gates).Checks {
 		if f.Status != Fail {
 			continue
 		}
 		reasons = append(reasons, f.Name+": "+f.Reason)
-		if remedy == "" {
+		if len(remedy) == 0 {
 			remedy = f.Remedy
 		}
 	}
@@ -158,5 +165,5 @@ func Preflight(ctx context.Context, w World) error {
 		return nil
 	}
 	return fault.New(fault.Unavailable, "this host cannot run a VM: %s", strings.Join(reasons, "; ")).
-		WithHint("%s; `banger doctor` shows all checks", remedy)
+		WithHint("%s; to see all checks: %s", remedy, act.Doctor.Do())
 }

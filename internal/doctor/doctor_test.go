@@ -103,7 +103,7 @@ func TestHealthyHost(t *testing.T) {
 		t.Errorf("status %s", report.Status)
 	}
 	for _, f := range report.Checks {
-		if f.Status != OK || f.Remedy != "" || f.Reason == "" {
+		if f.Status != OK || len(f.Remedy) > 0 || f.Reason == "" {
 			t.Errorf("%+v", f)
 		}
 	}
@@ -185,10 +185,10 @@ func TestEachOutcome(t *testing.T) {
 		}, "image", Warn, "no image is local", "image pull"},
 		{"full disk", func(w *World, _ fstest.MapFS) { w.Space = func(string) (int64, error) { return 10 * mib, nil } }, "state-disk", Fail, "10 MiB free", "XDG_STATE_HOME"},
 		{"full cache", func(w *World, _ fstest.MapFS) { w.Space = func(string) (int64, error) { return 10 * mib, nil } }, "cache-disk", Warn, "10 MiB free", "XDG_CACHE_HOME"},
-		{"little disk", func(w *World, _ fstest.MapFS) { w.Space = func(string) (int64, error) { return 2 * gib, nil } }, "state-disk", Warn, "2 GiB free", "rm"},
+		{"little disk", func(w *World, _ fstest.MapFS) { w.Space = func(string) (int64, error) { return 2 * gib, nil } }, "state-disk", Warn, "2 GiB free", "vm delete"},
 		{"space unknown", func(w *World, _ fstest.MapFS) { w.Space = func(string) (int64, error) { return 0, fs.ErrPermission } }, "state-disk", Fail, "cannot get the free space", ""},
-		{"little memory", func(_ *World, f fstest.MapFS) { f["proc/meminfo"] = file("MemAvailable: 600000 kB\n") }, "memory", Warn, "585.9 MiB", "smaller"},
-		{"no memory", func(_ *World, f fstest.MapFS) { f["proc/meminfo"] = file("MemAvailable: 100000 kB\n") }, "memory", Fail, "97.7 MiB", "stop a VM"},
+		{"little memory", func(_ *World, f fstest.MapFS) { f["proc/meminfo"] = file("MemAvailable: 600000 kB\n") }, "memory", Warn, "585.9 MiB", "vm create (memory)"},
+		{"no memory", func(_ *World, f fstest.MapFS) { f["proc/meminfo"] = file("MemAvailable: 100000 kB\n") }, "memory", Fail, "97.7 MiB", "vm stop"},
 		{"memory unknown", func(_ *World, f fstest.MapFS) { f["proc/meminfo"] = file("MemAvailable: many kB\n") }, "memory", Warn, "cannot get the memory", ""},
 		{"new user", func(_ *World, f fstest.MapFS) {
 			for name := range f {
@@ -280,7 +280,7 @@ func TestEachOutcome(t *testing.T) {
 				if f.Name != c.check {
 					continue
 				}
-				if f.Status != c.status || !strings.Contains(f.Reason, c.reason) || !strings.Contains(f.Remedy, c.remedy) {
+				if f.Status != c.status || !strings.Contains(f.Reason, c.reason) || !strings.Contains(f.Remedy.String(), c.remedy) {
 					t.Errorf("got %+v", f)
 				}
 				return
@@ -339,7 +339,7 @@ func TestThisHost(t *testing.T) {
 		t.Errorf("%d findings of %d checks", len(report.Checks), len(Checks()))
 	}
 	for _, f := range report.Checks {
-		if f.Status != OK && f.Remedy == "" {
+		if f.Status != OK && len(f.Remedy) == 0 {
 			t.Errorf("no remedy: %+v", f)
 		}
 	}
