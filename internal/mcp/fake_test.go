@@ -76,7 +76,7 @@ func (f *fake) find(name string) error {
 			return nil
 		}
 	}
-	return fault.New(fault.NotFound, "no VM named %q", name).WithHint("banger vm list")
+	return fault.New(fault.NotFound, "no VM named %q", name).Try(act.VMList.Do())
 }
 
 func operation(kind string, result any) api.Operation {
@@ -110,7 +110,7 @@ func (f *fake) DeleteVM(_ context.Context, name string, req api.DeleteVM) (api.O
 	}
 	f.deletes = append(f.deletes, req)
 	if !req.Force && f.unsaved == "" {
-		return api.Operation{}, fault.New(fault.Conflict, "VM box is running").WithHint("banger vm delete --force box")
+		return api.Operation{}, fault.New(fault.Conflict, "VM box is running").Try(act.VMDelete.On("box", act.Force))
 	}
 	return api.Operation{ID: "vm.delete"}, nil
 }
@@ -137,7 +137,7 @@ func (f *fake) made(id string) (api.Operation, error) {
 	switch {
 	case id == "vm.delete" && f.unsaved != "" && !f.deletes[len(f.deletes)-1].DiscardWork:
 		return api.Operation{ID: id, State: "failed"}, fault.New(fault.Conflict, "VM box has unexported work in /root/repo: %s", f.unsaved).
-			WithHint("banger vm start box && banger vm workspace export box, or banger vm rm --force --discard-work box to discard it")
+			WithHint("%s, then %s, or %s to discard it", act.VMStart.On("box"), act.WorkspaceExport.On("box"), act.VMDelete.On("box", act.Force, act.DiscardWork))
 	case id == "workspace.prepare":
 		return operation(id, api.Workspace{Path: "/root/repo", Mode: "shallow", HeadCommit: "c0ffee", BaseTree: "7ee"}), nil
 	case id == "workspace.export":
@@ -200,7 +200,7 @@ func (f *fake) WaitSession(ctx context.Context, _, name string) (api.Session, er
 
 func (f *fake) session(name string) error {
 	if name != "s" {
-		return fault.New(fault.NotFound, "no session %q", name).WithHint("banger vm session list box")
+		return fault.New(fault.NotFound, "no session %q", name).Try(act.SessionList.On("box"))
 	}
 	return nil
 }

@@ -11,7 +11,9 @@ import (
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 	"go.uber.org/goleak"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/fault"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -243,41 +245,31 @@ func TestFaultsReachTheAgent(t *testing.T) {
 	if p := refused(t, s, "vm_start", object{"vm": "none"}); p.Code != "not_found" || p.Message != `no VM named "none"` || p.Hint != "call vm_list" {
 		t.Errorf("%+v", p)
 	}
-	if p := refused(t, s, "vm_delete", object{"vm": "box"}); p.Code != "conflict" || p.Hint != "call vm_delete with force" {
+	if p := refused(t, s, "vm_delete", object{"vm": "box"}); p.Code != "conflict" || p.Hint != `call vm_delete {"vm": "box", "force": true}` {
 		t.Errorf("%+v", p)
 	}
-	if p := refused(t, s, "session_stop", object{"vm": "box", "session": "x"}); p.Code != "not_found" || p.Hint != "call session_list" {
+	if p := refused(t, s, "session_stop", object{"vm": "box", "session": "x"}); p.Code != "not_found" || p.Hint != `call session_list {"vm": "box"}` {
 		t.Errorf("%+v", p)
 	}
 }
 
 func TestHints(t *testing.T) {
-	for hint, want := range map[string]string{
-		"":                               "",
-		"choose another name":            "choose another name",
-		"banger vm start box":            "call vm_start",
-		"banger vm rm box":               "call vm_delete",
-		"banger vm workspace export box": "call workspace_export",
-		"banger doctor":                  "the user can run: banger doctor",
-		"banger vm listen":               "the user can run: banger vm listen",
-		"banger vm rm --force box":       "call vm_delete with force",
-		"banger vm unprotect box":        "the user can run: banger vm unprotect box",
-		"banger vm rm box --force":       "call vm_delete with force",
-		"banger vm session logs box s":   "call session_read",
-		"banger vm ports box":            "call vm_ports",
-		"banger vm egress log box":       "call vm_egress_log",
-		"banger vm egress allow box a.b": "the user can run: banger vm egress allow box a.b",
-		"banger daemon start":            "the user can run: banger daemon start",
-		"banger vm start b && banger vm workspace export b, or banger vm rm --discard-work b to discard it": "call vm_start, then call workspace_export, or call vm_delete with discard_work to discard it",
-		"banger vm workspace export b, or banger vm rm --force --discard-work b to discard it":              "call workspace_export, or call vm_delete with force and discard_work to discard it",
-		"banger vm resume b && banger vm workspace export b":                                                "the user can run: banger vm resume b && banger vm workspace export b",
-		"banger vm logs b, or banger vm start --rescue b to repair it":                                      "call vm_logs, or call vm_start with rescue to repair it",
-		"banger vm stop b && banger vm start --rescue b":                                                    "call vm_stop, then call vm_start with rescue",
-		"banger vm stop box, or delete it with --force":                                                     "call vm_stop, or delete it with force",
-		"banger vm stop box, or banger vm delete --force box":                                               "call vm_stop, or call vm_delete with force",
+	server := New(newFake(t).daemon(), "test", typed)
+	for want, err := range map[string]error{
+		"":                    fault.New(fault.Conflict, "no"),
+		"choose another name": fault.New(fault.Conflict, "no").WithHint("choose another name"),
+		`call vm_stop {"vm": "b"}, or call vm_delete {"vm": "b", "force": true}`: fault.New(fault.Conflict, "no").
+			Try(act.VMStop.On("b"), act.VMDelete.On("b", act.Force)),
+		"ask the user to run `banger vm resume b`, then call workspace_export {\"vm\": \"b\"}": fault.New(fault.Conflict, "no").
+			WithHint("%s, then %s", act.VMResume.On("b"), act.WorkspaceExport.On("b")),
 	} {
-		if got := hintFor(hint); got != want {
-			t.Errorf("%q: %q, want %q", hint, got, want)
+		res := server.toolError(err)
+		var p api.Problem
+		if err := json.Unmarshal([]byte(res.Content[0].(*sdk.TextContent).Text), &p); err != nil {
+			t.Fatal(err)
+		}
+		if p.Hint != want {
+			t.Errorf("got %q, want %q", p.Hint, want)
 		}
 	}
 }

@@ -141,7 +141,7 @@ func TestVMDeleteKeepsWork(t *testing.T) {
 	for _, args := range []object{{"vm": "box"}, {"vm": "box", "force": true}} {
 		p := refused(t, s, "vm_delete", args)
 		if p.Code != "conflict" || !strings.Contains(p.Message, "has unexported work in /root/repo: changes in 2 files") ||
-			p.Hint != "call vm_start, then call workspace_export, or call vm_delete with force and discard_work to discard it" {
+			p.Hint != `call vm_start {"vm": "box"}, then call workspace_export {"vm": "box"}, or call vm_delete {"vm": "box", "force": true, "discard_work": true} to discard it` {
 			t.Errorf("%v: %+v", args, p)
 		}
 	}

@@ -1,0 +1,125 @@
+package act_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/bangervm/banger/internal/act"
+)
+
+// aCommandLine is what only the command line's door writes.
+var aCommandLine = regexp.MustCompile(`\bbanger (vm|image|kernel|daemon|doctor|config|version|mcp|ssh-config|run|exec|ssh|ls|rm|logs|ports)\b`)
+
+// TestNoCommandLinesOutsideTheirDoor: what a user could do stands as an act wherever it
+// is proposed, since it may be read in another door.
+func TestNoCommandLinesOutsideTheirDoor(t *testing.T) {
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && path == filepath.Join("..", "cli"):
+			return fs.SkipDir
+		case d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go"):
+			return nil
+		}
+		for _, found := range misused(t, path) {
+			t.Error(found)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// misused tells of the command lines in a file, and of verbs that are given options
+// which they do not take.
+func misused(t *testing.T, path string) []string {
+	files := token.NewFileSet()
+	file, err := parser.ParseFile(files, path, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	names := constants(t, "Bare", "Named", "InVM", "Option")
+	ast.Inspect(file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.BasicLit:
+			if text, err := strconv.Unquote(n.Value); n.Kind == token.STRING && (err != nil || aCommandLine.MatchString(text)) {
+				found = append(found, files.Position(n.Pos()).String()+": a command line: "+n.Value)
+			}
+		case *ast.CallExpr:
+			if what := wrongOption(n, names); what != "" {
+				found = append(found, files.Position(n.Pos()).String()+": "+what)
+			}
+		}
+		return true
+	})
+	return found
+}
+
+// wrongOption says which option in a call like act.VMStart.On(name, act.Rescue) its verb
+// does not take.
+func wrongOption(call *ast.CallExpr, names map[string]string) string {
+	method, ok := call.Fun.(*ast.SelectorExpr)
+	if !ok {
+		return ""
+	}
+	verb := act.Verb(names[constantOfAct(method.X)])
+	for _, arg := range call.Args {
+		option := act.Option(names[constantOfAct(arg)])
+		if verb != "" && option != "" && !slices.Contains(verb.Options(), option) {
+			return string(verb) + " takes no option " + string(option)
+		}
+	}
+	return ""
+}
+
+// constantOfAct is X in act.X.
+func constantOfAct(e ast.Expr) string {
+	selected, ok := e.(*ast.SelectorExpr)
+	if !ok {
+		return ""
+	}
+	if of, ok := selected.X.(*ast.Ident); !ok || of.Name != "act" {
+		return ""
+	}
+	return selected.Sel.Name
+}
+
+func TestAWrongOptionIsFound(t *testing.T) {
+	names := constants(t, "Named", "Option")
+	for text, want := range map[string]string{
+		`act.VMStart.On(name, act.Rescue)`:                  "",
+		`act.VMStart.On(name, act.Force)`:                   "vm.start takes no option force",
+		`act.VMDelete.On("x", act.DiscardWork, act.Rescue)`: "vm.delete takes no option rescue",
+		`other(act.Force)`:                                  "",
+	} {
+		call, err := parser.ParseExpr(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := wrongOption(call.(*ast.CallExpr), names); got != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestACommandLineIsFound(t *testing.T) {
+	for text, want := range map[string]bool{
+		"banger vm start web": true, "see `banger doctor`": true, "banger rm --force NAME": true,
+		"a newer banger wrote it": false, "banger cannot read it": false, "bangerd logs": false,
+	} {
+		if aCommandLine.MatchString(text) != want {
+			t.Errorf("%q: want %v", text, want)
+		}
+	}
+}
