@@ -46,7 +46,7 @@ func TestTheDoctorBlamesWhatTheStartBlames(t *testing.T) {
 			}
 			world := doctor.Host(h.dirs, h.dirs.Socket(), h.vmm, doctor.Settings{Drivers: h.set.latest.Drivers()})
 			for _, f := range doctor.Run(t.Context(), world).Checks {
-				if f.Name == "driver" && (f.Status != doctor.Fail || f.Reason != err.Error() || f.Remedy != fault.HintOf(err).String()) {
+				if f.Name == "driver" && (f.Status != doctor.Fail || f.Reason != err.Error() || f.Remedy.String() != fault.HintOf(err).String()) {
 					t.Errorf("the doctor says %+v; the start says %v, hint %q", f, err, fault.HintOf(err).String())
 				}
 			}
