@@ -30,7 +30,7 @@ GOTESTSUM := $(TOOLS)/gotestsum --format pkgname --format-hide-empty-pkg
 .DEFAULT_GOAL := help
 .PHONY: help
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: quickstart
 quickstart: ## Everything from a fresh Debian 12 to a command run in a VM
@@ -88,6 +88,11 @@ race: tools ## The unit tests with the race detector (needs a C compiler)
 .PHONY: e2e
 e2e: tools build ## End-to-end tests: the real binaries boot real VMs
 	$(GOTESTSUM) --format testname --hide-summary=output -- -tags e2e -count=1 -timeout 20m -parallel $(or $(E2E_PARALLEL),2) $(if $(RUN),-run '$(RUN)') ./e2e/...
+
+.PHONY: kernel-bundle
+kernel-bundle: build ## Pack the local kernel KERNEL (debian-12) and its catalog entry into dist/
+	mkdir -p dist
+	$(BIN)/bangerd kernel-bundle $(or $(KERNEL),debian-12) dist
 
 .PHONY: bench
 bench: build ## Benchmarks, each beside its yardstick, printed as ratios

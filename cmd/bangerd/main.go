@@ -16,6 +16,8 @@ const usage = `bangerd is banger's daemon. banger starts it when it needs it; so
 Usage:
   bangerd                serve until SIGTERM; log to stderr
   bangerd monitor DIR    run the VM in DIR (bangerd starts this itself)
+  bangerd kernel-bundle NAME DIR
+                         pack a local kernel for a catalog, into DIR
   bangerd version        print the version
 
 The configuration is that of banger: see banger config show, and banger daemon --help.
@@ -32,6 +34,8 @@ func run(args []string) int {
 		return monitor.Command(args[1:], os.Stderr)
 	case "confine":
 		return confine.Command(args[1:], os.Stderr)
+	case "kernel-bundle":
+		return daemon.BundleCommand(args[1:], os.Stdout, os.Stderr)
 	case "version", "--version":
 		build := buildinfo.Current()
 		_, _ = fmt.Fprintf(os.Stdout, "bangerd %s %s\n", build.Version, build.Commit)
