@@ -20,6 +20,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/bangervm/banger/internal/download"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/kernel"
 	"github.com/bangervm/banger/internal/kernel/kerneltest"
@@ -37,6 +38,16 @@ type catalog struct {
 	users users
 	now   time.Time
 	mkfs  kmod.MakeFilesystem
+	deps  kernel.Deps
+}
+
+// reopen begins anew on the directories, as a daemon does.
+func (c *catalog) reopen() {
+	c.deps.Store = kernelstore.New(c.dirs, slog.New(slog.DiscardHandler))
+	if c.deps.Bundles != nil {
+		c.deps.Bundles = unpacker{download.New(c.dirs.Downloads(), download.Options{})}
+	}
+	c.Service = kernel.NewService(c.deps)
 }
 
 type users map[string][]string
@@ -58,7 +69,7 @@ func newCatalog(t *testing.T) *catalog {
 	if err := os.MkdirAll(c.dirs.Kernels(), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	c.Service = kernel.NewService(kernel.Deps{
+	c.deps = kernel.Deps{
 		Store:       kernelstore.New(c.dirs, slog.New(slog.DiscardHandler)),
 		Executables: vmlinux.Executables{},
 		Modules: kmod.New(func(ctx context.Context, tar io.Reader, path string) error {
@@ -66,7 +77,8 @@ func newCatalog(t *testing.T) *catalog {
 		}),
 		Users: c.users, Open: kernelstore.OpenSource,
 		Now: func() time.Time { return c.now }, Architecture: "amd64",
-	})
+	}
+	c.Service = kernel.NewService(c.deps)
 	return c
 }
 

@@ -162,26 +162,27 @@ func (s *Service) pullBundle(ctx context.Context, o Offer, p operation.Progress)
 		if err := s.d.Bundles.Unpack(ctx, url, e.TarballSHA256, e.SizeBytes, dir, p); err != nil {
 			return err
 		}
-		p.Stage("check")
+		p.Stage("verify")
 		src, err := s.d.Open(dir)
 		if err != nil {
 			return err
 		}
 		defer src.Close() //nolint:errcheck // read only
-		if err := s.adopt(ctx, src, e, m); err != nil {
+		if err := s.adopt(ctx, src, e, draft.Files().Vmlinux, m); err != nil {
 			return err
 		}
 		return draft.TakeBundle()
 	})
 }
 
-// adopt checks the files of a bundle, and completes m by what its manifest says.
-func (s *Service) adopt(ctx context.Context, src Source, e Entry, m *Manifest) error {
+// adopt checks the files of a bundle, writes its kernel to the file vmlinux, and
+// completes m by what its manifest says.
+func (s *Service) adopt(ctx context.Context, src Source, e Entry, vmlinux string, m *Manifest) error {
 	b, err := readBundle(src)
 	if err != nil {
 		return err
 	}
-	bin, err := s.d.Executables.Probe(ctx, src, BundleVmlinux)
+	bin, err := s.d.Executables.Extract(ctx, src, BundleVmlinux, vmlinux)
 	if err != nil {
 		return fmt.Errorf("%s: %w", BundleVmlinux, err)
 	}

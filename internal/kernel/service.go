@@ -66,7 +66,7 @@ type Draft interface {
 	// CreateInitrd makes the initrd's file; the caller closes it.
 	CreateInitrd() (io.WriteCloser, error)
 	// BundleDir makes an empty directory for the files of a bundle, and TakeBundle
-	// moves them from there to their places. All but vmlinux may be missing.
+	// moves them, but for the kernel, from there to their places. Any may be missing.
 	BundleDir() (string, error)
 	TakeBundle() error
 	// Commit completes m (hashes, sizes, format), makes everything durable and

@@ -62,14 +62,14 @@ func (d *draft) bundle() string { return filepath.Join(d.dir.Work(), "bundle") }
 // BundleDir makes the directory for the files of a bundle.
 func (d *draft) BundleDir() (string, error) { return d.bundle(), os.Mkdir(d.bundle(), 0o700) }
 
-// TakeBundle moves the files of a bundle to their places.
+// TakeBundle moves the files of a bundle, but for the kernel, to their places.
 func (d *draft) TakeBundle() error {
 	for name, place := range map[string]string{
-		kernel.BundleVmlinux: d.dir.Vmlinux(), kernel.BundleInitrd: d.dir.Initrd(),
+		kernel.BundleInitrd:  d.dir.Initrd(),
 		kernel.BundleModules: d.dir.Modules(), kernel.BundleBootModules: d.dir.BootModules(),
 	} {
 		err := os.Rename(filepath.Join(d.bundle(), name), place)
-		if err != nil && (!errors.Is(err, fs.ErrNotExist) || name == kernel.BundleVmlinux) {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
