@@ -4,9 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-KERNEL_NAME=${QUICKSTART_KERNEL:-debian-12}
 IMAGE_NAME=${QUICKSTART_NAME:-debian}
-CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/banger/quickstart
 # mkfs.ext4 and depmod are in sbin, which is not on every user's PATH.
 export PATH=$PWD/bin:$PATH:/usr/sbin:/sbin
 
@@ -31,7 +29,6 @@ needed_packages() {
 }
 
 image_there() { [ -x bin/banger ] && bin/banger image show "$IMAGE_NAME" >/dev/null 2>&1; }
-kernel_there() { [ -x bin/banger ] && bin/banger kernel show "$KERNEL_NAME" >/dev/null 2>&1; }
 
 install_packages() {
 	local packages
@@ -52,30 +49,15 @@ install_packages() {
 	"${as[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "${packages[@]}"
 }
 
+# Without a name the first VM pulls the kernel for this Debian.
 get_kernel() {
-	if kernel_there; then
-		say "Kernel $KERNEL_NAME is there"
+	[ -n "${QUICKSTART_KERNEL:-}" ] || return 0
+	if bin/banger kernel show "$QUICKSTART_KERNEL" >/dev/null 2>&1; then
+		say "Kernel $QUICKSTART_KERNEL is there"
 		return
 	fi
-	local meta=linux-image-cloud-amd64 package dir
-	if ! have apt-cache || ! have dpkg-deb; then
-		die "no apt here to download a kernel with" "unpack any distribution's kernel package, and: banger kernel import $KERNEL_NAME --from DIR"
-	fi
-	package=$(apt-cache depends --important "$meta" 2>/dev/null | awk '/Depends: linux-image-/ {print $2; exit}')
-	[ -n "$package" ] || die "apt knows no $meta" "as root: apt-get update"
-	dir=$CACHE/$package
-	if [ ! -d "$dir" ]; then
-		say "Downloading $package"
-		rm -rf "$dir.staging"
-		mkdir -p "$dir.staging/deb" "$dir.staging/root"
-		(cd "$dir.staging/deb" && apt-get -q -o APT::Sandbox::User= download "$package") ||
-			die "$package could not be downloaded" "as root: apt-get update"
-		dpkg-deb -x "$dir.staging"/deb/*.deb "$dir.staging/root"
-		mv "$dir.staging/root" "$dir"
-		rm -rf "$dir.staging"
-	fi
-	say "Importing it as kernel $KERNEL_NAME"
-	banger kernel import "$KERNEL_NAME" --from "$dir"
+	say "Pulling kernel $QUICKSTART_KERNEL"
+	banger kernel pull "$QUICKSTART_KERNEL"
 }
 
 # As an ordinary user mmdebstrap needs subordinate ids.

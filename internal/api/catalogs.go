@@ -30,8 +30,8 @@ type PullImage struct {
 	Name string `json:"name,omitempty"`
 	// Kernel is the name of the kernel that its VMs get, found when they are created.
 	Kernel string `json:"kernel,omitempty" doc:"the name of the kernel that its VMs get, found when they are created"`
-	// KernelRef is a local kernel, which the image gets for its own.
-	KernelRef string `json:"kernel_ref,omitempty" doc:"a local kernel, which the image gets for its own; not with kernel"`
+	// KernelRef is a local kernel, which is copied into the image.
+	KernelRef string `json:"kernel_ref,omitempty" doc:"a local kernel, which is copied into the image; not with kernel"`
 }
 
 // Kernel is a kernel that VMs can boot.
@@ -77,7 +77,7 @@ type PullKernel struct {
 
 // DeletedKernel says who used a kernel that is deleted.
 type DeletedKernel struct {
-	KeptBy []string `json:"kept_by" doc:"VMs and images that keep a kernel of their own, as in \"VM web\""`
+	KeptBy []string `json:"kept_by" doc:"VMs and images that keep their own copies, as in \"VM web\""`
 }
 
 // ImportKernel takes a kernel from a directory of the host (absolute path).

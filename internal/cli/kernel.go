@@ -99,7 +99,7 @@ func (a *App) kernelDeleteCommand() *cobra.Command {
 			return a.deleteEach(cmd.Context(), names, func(c *client.Client, ctx context.Context, name string) error {
 				deleted, err := c.DeleteKernel(ctx, name)
 				if len(deleted.KeptBy) > 0 {
-					a.say("note: " + strings.Join(deleted.KeptBy, ", ") + " used " + name + ": what uses it keeps a copy of its own")
+					a.say("note: " + strings.Join(deleted.KeptBy, ", ") + " used " + name + "; each keeps its own copy")
 				}
 				return err
 			})

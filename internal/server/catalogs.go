@@ -120,7 +120,7 @@ func (s *Server) kernelRoutes(a huma.API) {
 	}, s.listAvailableKernels)
 	handle(s, a, route{
 		id: "delete-kernel", method: http.MethodDelete, path: "/kernels/{name}", tag: "kernels",
-		summary: "Delete a kernel; VMs and images that use it keep their own",
+		summary: "Delete a kernel; VMs and images that use it keep their own copies",
 	}, func(ctx context.Context, in *Named) (api.DeletedKernel, error) {
 		users, err := s.Kernels.Remove(ctx, in.Name)
 		return api.DeletedKernel{KeptBy: texts(users)}, err
