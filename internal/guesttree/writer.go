@@ -1,0 +1,144 @@
+package guesttree
+
+import (
+	"archive/tar"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/bangervm/banger/internal/ext4"
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/plain"
+)
+
+const (
+	maxPath     = 4096
+	xattrRecord = "SCHILY.xattr."
+)
+
+// writer writes files as a tar: a file with several names once, and then links to it.
+type writer struct {
+	ctx    context.Context
+	tar    *tar.Writer
+	budget *budget
+	buf    []byte
+	// first is the first name of each file that has several.
+	first map[place]string
+}
+
+func newWriter(ctx context.Context, w io.Writer, b *budget) *writer {
+	return &writer{ctx: ctx, tar: tar.NewWriter(w), budget: b, buf: make([]byte, 256<<10), first: map[place]string{}}
+}
+
+// dir writes a directory. Its name ends with a slash.
+func (w *writer) dir(name string, f file) error {
+	hdr, err := w.header(name, f)
+	if err != nil {
+		return err
+	}
+	hdr.Typeflag = tar.TypeDir
+	return w.put(hdr)
+}
+
+// file writes what is no directory.
+func (w *writer) file(name string, f file) error {
+	if f.node.Type == ext4.TypeSocket {
+		return nil
+	}
+	if f.node.Links > 1 {
+		at := place{f.fs, f.node.Number}
+		if first, written := w.first[at]; written {
+			return w.put(&tar.Header{Typeflag: tar.TypeLink, Name: name, Linkname: first})
+		}
+		w.first[at] = name
+	}
+	hdr, err := w.header(name, f)
+	if err != nil {
+		return err
+	}
+	switch f.node.Type {
+	case ext4.TypeRegular:
+		return w.regular(hdr, f)
+	case ext4.TypeSymlink:
+		hdr.Typeflag = tar.TypeSymlink
+		if hdr.Linkname, err = f.fs.Readlink(w.ctx, f.node); err != nil {
+			return err
+		}
+		if err := w.budget.names(len(hdr.Linkname)); err != nil {
+			return err
+		}
+	case ext4.TypeChar:
+		hdr.Typeflag = tar.TypeChar
+	case ext4.TypeBlock:
+		hdr.Typeflag = tar.TypeBlock
+	case ext4.TypeFIFO:
+		hdr.Typeflag = tar.TypeFifo
+	default:
+		return fault.New(fault.Invalid, "%q has the unknown type %#x", plain.Value(name), f.node.Type)
+	}
+	return w.put(hdr)
+}
+
+func (w *writer) header(name string, f file) (*tar.Header, error) {
+	if len(name) > maxPath {
+		return nil, fault.New(fault.Invalid, "a path has %d bytes; at most %d are possible", len(name), maxPath)
+	}
+	n := f.node
+	hdr := &tar.Header{
+		Name: name, Mode: int64(n.Mode), Uid: int(n.UID), Gid: int(n.GID), ModTime: n.ModTime,
+		Devmajor: int64(n.Major), Devminor: int64(n.Minor),
+	}
+	if epoch := time.Unix(0, 0); hdr.ModTime.Before(epoch) {
+		hdr.ModTime = epoch
+	}
+	attrs, err := f.fs.Xattrs(n)
+	if err != nil {
+		return nil, err
+	}
+	for key, value := range attrs {
+		if strings.Contains(key, "=") || !strings.HasPrefix(key, "security.") && !strings.HasPrefix(key, "user.") {
+			continue // a tar cannot hold it, or may not
+		}
+		if hdr.PAXRecords == nil {
+			hdr.PAXRecords = map[string]string{}
+		}
+		hdr.PAXRecords[xattrRecord+key] = value
+		if err := w.budget.names(len(key) + len(value)); err != nil {
+			return nil, err
+		}
+	}
+	if hdr.ModTime.Nanosecond() != 0 || len(hdr.PAXRecords) > 0 {
+		hdr.Format = tar.FormatPAX
+	}
+	return hdr, nil
+}
+
+func (w *writer) regular(hdr *tar.Header, f file) error {
+	hdr.Typeflag, hdr.Size = tar.TypeReg, f.node.Size
+	if err := w.budget.bytes(hdr.Size); err != nil {
+		return err
+	}
+	if err := w.put(hdr); err != nil || hdr.Size == 0 {
+		return err
+	}
+	r, err := f.fs.Content(w.ctx, f.node)
+	if err != nil {
+		return fmt.Errorf("read %q: %w", plain.Value(hdr.Name), err)
+	}
+	if _, err := io.CopyBuffer(struct{ io.Writer }{w.tar}, r, w.buf); err != nil {
+		return fmt.Errorf("read %q: %w", plain.Value(hdr.Name), err)
+	}
+	return nil
+}
+
+func (w *writer) put(hdr *tar.Header) error {
+	if err := w.ctx.Err(); err != nil {
+		return err
+	}
+	if err := w.tar.WriteHeader(hdr); err != nil {
+		return fmt.Errorf("write %q: %w", plain.Value(hdr.Name), err)
+	}
+	return nil
+}
