@@ -47,10 +47,10 @@ func (a *agent) become(ctx context.Context, p *parent, cfg *agentrpc.Configure, 
 		return result, err
 	}
 	if result.Without6 {
-		a.log.Warn("this kernel has no IPv6: the network has IPv4 alone")
+		a.log.Warn("this kernel has no IPv6: the network has IPv4 only")
 	}
 	for _, note := range result.Notes {
-		a.log.Warn("the guest goes on", "note", note)
+		a.log.Warn("a step of the guest's setup failed", "note", note)
 	}
 	begin("enter")
 	if result.Init.Flavour == inits.Agent {

@@ -81,7 +81,7 @@ func (a apt) update(ctx context.Context) error {
 func (a apt) show(ctx context.Context, name string) (string, error) {
 	out, err := run(ctx, "/", nil, a.cache, append(a.options(), "--no-all-versions", "show", name)...)
 	if err != nil || len(out) == 0 {
-		return "", fault.Wrap(fault.Unavailable, err, "apt knows no package %s", name)
+		return "", fault.Wrap(fault.Unavailable, err, "apt does not know the package %s", name)
 	}
 	return string(out), nil
 }

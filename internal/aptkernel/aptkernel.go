@@ -190,8 +190,8 @@ type tools struct{ get, cache, deb string }
 func (t tools) check() error {
 	for _, name := range []string{t.get, t.cache, t.deb} {
 		if _, err := exec.LookPath(name); err != nil {
-			return fault.New(fault.Unavailable, "this host has no %s, by which the kernel's package is fetched and verified", name).
-				WithHint("pull a kernel that is no package, or import one from a directory")
+			return fault.New(fault.Unavailable, "this host has no %s, which banger needs to fetch and verify the kernel's package", name).
+				WithHint("pull a kernel that is not a package, or import one from a directory")
 		}
 	}
 	return nil

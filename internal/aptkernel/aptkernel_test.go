@@ -135,7 +135,7 @@ func TestOpenRefuses(t *testing.T) {
 		want            string
 	}{
 		"a package of another hash": {fakeGet(`DEB\n`), fakeCache(), fakeDeb, fault.Invalid, "the package list says"},
-		"no such package":           {fakeGet(`deb\n`), "echo 'E: No packages found' >&2; exit 100", fakeDeb, fault.Unavailable, "apt knows no package"},
+		"no such package":           {fakeGet(`deb\n`), "echo 'E: No packages found' >&2; exit 100", fakeDeb, fault.Unavailable, "apt does not know the package"},
 		"a package of no kernel":    {fakeGet(`deb\n`), "echo 'Depends: libc6 (= 1), linux-image-x'", fakeDeb, fault.Unavailable, "depends on no kernel"},
 		"an unsigned source":        {`case "$*" in *--print-uris*) echo "'u' linux.deb 4" ;; *update*) ;; *) echo 'E: not authenticated' >&2; exit 100 ;; esac`, fakeCache(), fakeDeb, fault.Unavailable, "not authenticated"},
 		"a file elsewhere":          {`case "$*" in *--print-uris*) echo "'u' ../linux.deb 4" ;; esac`, fakeCache(), fakeDeb, fault.Unavailable, "does not say where"},

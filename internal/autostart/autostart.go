@@ -203,7 +203,7 @@ func endOld(ctx context.Context, c *client.Client, ping api.Ping, opts Options) 
 	switch {
 	case errors.Is(err, fault.Busy):
 		if opts.Warn != nil {
-			_, _ = fmt.Fprintf(opts.Warn, "banger: bangerd %s is older than this build and busy; it is replaced when it has finished\n", ping.Version)
+			_, _ = fmt.Fprintf(opts.Warn, "banger: bangerd %s is older than this build, but busy; banger replaces it when it has finished\n", ping.Version)
 		}
 		return false, fits(ping)
 	case err != nil && !errors.Is(err, client.ErrNoDaemon):

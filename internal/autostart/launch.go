@@ -47,8 +47,8 @@ func Find() (string, error) {
 	}
 	path, err := exec.LookPath("bangerd")
 	if err != nil {
-		return "", fault.Wrap(fault.Unavailable, err, "bangerd is neither beside banger nor on PATH").
-			WithHint("install it beside banger, or set BANGER_BANGERD")
+		return "", fault.Wrap(fault.Unavailable, err, "bangerd is neither next to banger nor on PATH").
+			WithHint("install it next to banger, or set BANGER_BANGERD")
 	}
 	return filepath.Abs(path)
 }
@@ -121,7 +121,7 @@ func awaitReady(ctx context.Context, ready *os.File) error {
 	line, err := bufio.NewReader(io.LimitReader(ready, maxReady)).ReadBytes('\n')
 	switch {
 	case ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled):
-		return fault.Wrap(fault.Canceled, ctx.Err(), "gave up on bangerd's start")
+		return fault.Wrap(fault.Canceled, ctx.Err(), "stopped waiting for bangerd to start")
 	case ctx.Err() != nil:
 		return fault.New(fault.Unavailable, "bangerd was not ready within %s", readyTimeout).Try(act.DaemonLogs.Do())
 	case err != nil:
@@ -131,7 +131,7 @@ func awaitReady(ctx context.Context, ready *os.File) error {
 	}
 	var p api.Problem
 	if err := json.Unmarshal(line, &p); err != nil || p.Code == "" {
-		return fault.New(fault.Internal, "bangerd did not say how its start went").Try(act.DaemonLogs.Do())
+		return fault.New(fault.Internal, "bangerd did not report whether it started").Try(act.DaemonLogs.Do())
 	}
 	return client.Problem(&p)
 }

@@ -149,9 +149,9 @@ func TestACatalogExpires(t *testing.T) {
 	f.publish(`{"format":1,"version":1,"expires":"2001-09-10T00:00:00Z","kernels":[{"name":"k"}]}`)
 	f.expect(t, "", "own", "k")
 	f.web.down = true
-	f.expect(t, "no route; the copy of 2001-09-09T01:46:40Z is used", "own", "k")
+	f.expect(t, "no route; using the copy of 2001-09-09T01:46:40Z", "own", "k")
 	f.now = f.now.Add(24 * time.Hour)
-	f.expect(t, "its copy here is too old", "own")
+	f.expect(t, "the local copy is too old", "own")
 	f.web.down = false
 	f.expect(t, "expired on 2001-09-10", "own")
 }

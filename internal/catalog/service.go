@@ -145,9 +145,9 @@ func (s *Service) load(ctx context.Context, src Source) (c Catalog, ok bool, pro
 		return Catalog{}, false, err
 	}
 	if expired := s.checkExpiry(old); expired != nil {
-		return Catalog{}, false, fmt.Errorf("%w; its copy here is too old", err)
+		return Catalog{}, false, fmt.Errorf("%w; the local copy is too old", err)
 	}
-	return old, true, fmt.Errorf("%w; the copy of %s is used", err, kept.FetchedAt.UTC().Format(time.RFC3339))
+	return old, true, fmt.Errorf("%w; using the copy of %s", err, kept.FetchedAt.UTC().Format(time.RFC3339))
 }
 
 // renew asks for the catalog of src, and replaces the copy by a newer one.
@@ -225,7 +225,7 @@ func mayFollow(old, next Catalog, same bool) error {
 	switch {
 	case next.Version < old.Version:
 		return fault.New(fault.Invalid, "the catalog %s went back from version %d to %d", next.Origin.URL, old.Version, next.Version).
-			WithHint("somebody on the way may hide what is new; ask its publisher")
+			WithHint("someone on the network may be hiding a newer one; ask its publisher")
 	case next.Version == old.Version && !same:
 		return fault.New(fault.Invalid, "the catalog %s changed without a new version (%d)", next.Origin.URL, next.Version).
 			WithHint("ask its publisher")

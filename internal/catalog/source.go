@@ -106,13 +106,13 @@ func CheckURL(text string) error {
 	case u.User != nil:
 		return bad("it has a user name")
 	case u.Fragment != "" || u.Opaque != "":
-		return bad("it has parts that a file's URL has not")
+		return bad("it has parts that a file's URL cannot have")
 	case u.Scheme == "https" && u.Hostname() != "":
 		return nil
 	case u.Scheme == "file" && u.Host == "" && u.RawQuery == "" && path.IsAbs(u.Path) && !strings.ContainsRune(u.Path, 0):
 		return nil
 	case u.Scheme == "https" || u.Scheme == "file":
-		return bad("it is not complete")
+		return bad("it is incomplete")
 	}
 	return bad("its scheme is neither https nor file")
 }
@@ -132,7 +132,7 @@ func Resolve(from, ref string) (string, error) {
 		return "", err
 	}
 	if u.Scheme == "file" && base.Scheme != "file" {
-		return "", fault.New(fault.Invalid, "%q is a file of this host, and the catalog is not", ref)
+		return "", fault.New(fault.Invalid, "%q is a file of this host, but the catalog is not", ref)
 	}
 	return u.String(), nil
 }

@@ -40,7 +40,7 @@ func (s *Store) Get(ctx context.Context, id string) (catalog.Copy, bool) {
 		err = json.NewDecoder(io.LimitReader(f, maxCopy)).Decode(&c)
 	}
 	if err != nil {
-		s.log.WarnContext(ctx, "a catalog's copy cannot be read", "path", path, "error", err)
+		s.log.WarnContext(ctx, "cannot read a catalog's copy", "path", path, "error", err)
 		return catalog.Copy{}, false
 	}
 	return c, true

@@ -44,7 +44,7 @@ func (d *fakeDaemon) workspaceRoutes(mux *http.ServeMux) {
 			return
 		}
 		if strings.HasSuffix(req.Path, "/no-repository") {
-			answer(w, d.fail("workspace.prepare", api.Problem{Code: "invalid", Message: req.Path + " is in no git work tree"}))
+			answer(w, d.fail("workspace.prepare", api.Problem{Code: "invalid", Message: req.Path + " is not in a git work tree"}))
 			return
 		}
 		out := d.fakeWorkspace(v)

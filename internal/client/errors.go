@@ -21,7 +21,7 @@ const maxProblem = 256 << 10
 
 // ErrNoDaemon is in the chain of an error that says nothing listens on the
 // socket: there is no daemon, as against one that does not answer.
-var ErrNoDaemon = errors.New("no daemon listens there")
+var ErrNoDaemon = errors.New("no daemon is listening")
 
 // Problem rebuilds the fault that p describes. It returns nil for nil.
 func Problem(p *api.Problem) error {
@@ -61,9 +61,9 @@ func (c *Client) transportError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			return fault.Wrap(fault.Unavailable, ctx.Err(), "bangerd did not answer in time").
-				WithHint("%s; if it hangs, kill it: the next command starts another, and VMs live on", act.DaemonLogs.Do())
+				WithHint("%s; if it hangs, kill it: the next command starts another, and VMs keep running", act.DaemonLogs.Do())
 		}
-		return fault.Wrap(fault.Canceled, ctx.Err(), "gave up on bangerd's answer")
+		return fault.Wrap(fault.Canceled, ctx.Err(), "stopped waiting for bangerd's answer")
 	}
 	return fault.Wrap(fault.Unavailable, err, "lost the connection to bangerd").
 		Try(act.DaemonStatus.Do())
@@ -85,7 +85,7 @@ func answerError(resp *http.Response) error {
 	}
 	var p api.Problem
 	if err := json.Unmarshal(body, &p); err != nil || p.Code == "" {
-		return fault.New(fault.Internal, "bangerd answered %s without saying why", resp.Status)
+		return fault.New(fault.Internal, "bangerd answered %s without a reason", resp.Status)
 	}
 	return Problem(&p)
 }

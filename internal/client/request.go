@@ -48,8 +48,8 @@ func request(ctx context.Context, method, target string, in any) (*http.Request,
 			return nil, fmt.Errorf("encode the request: %w", err)
 		}
 		if text, ok := altered(data); ok {
-			return nil, fault.New(fault.Invalid, "%q is not UTF-8, and would not arrive as it is", text).
-				WithHint("put it together in the guest: sh -c 'cat \"$(printf \"caf\\351\")\"'")
+			return nil, fault.New(fault.Invalid, "%q is not UTF-8, so it would not arrive unchanged", text).
+				WithHint("build it in the guest: sh -c 'cat \"$(printf \"caf\\351\")\"'")
 		}
 		body = bytes.NewReader(data)
 	}
@@ -90,7 +90,7 @@ func (c *Client) send(req *http.Request) (*http.Response, error) {
 	}
 	c.noteBuild(resp.Header)
 	if resp.StatusCode == http.StatusSwitchingProtocols { // its body has no end
-		return nil, errors.Join(fault.New(fault.Internal, "bangerd answered %s without being asked", resp.Status), resp.Body.Close())
+		return nil, errors.Join(fault.New(fault.Internal, "bangerd answered %s unexpectedly", resp.Status), resp.Body.Close())
 	}
 	if resp.StatusCode/100 != 2 {
 		defer func() { _ = resp.Body.Close() }()

@@ -159,9 +159,9 @@ type Variable struct{ Name, Doc string }
 // Variables are those besides the keys'.
 func Variables() []Variable {
 	return []Variable{
-		{"BANGER_SOCKET", "path of the socket of another bangerd; it is used as it is, never started or replaced"},
-		{"BANGER_BANGERD", "path of the bangerd that is started when none runs; default: beside banger, or on PATH"},
-		{"BANGER_AGENT", "path of banger-vsock-agent; default: beside bangerd, or ../lib/banger. A running bangerd that has another refuses the command"},
+		{"BANGER_SOCKET", "path of another bangerd's socket; banger uses it as is, and never starts or replaces that bangerd"},
+		{"BANGER_BANGERD", "path of the bangerd to start when none is running; default: next to banger, or on PATH"},
+		{"BANGER_AGENT", "path of banger-vsock-agent; default: next to bangerd, or in ../lib/banger. A running bangerd that uses another one refuses the command"},
 	}
 }
 

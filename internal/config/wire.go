@@ -65,7 +65,7 @@ func Decode(text string) (c Config, agent string, err error) {
 		}
 	}
 	for name := range w.Values {
-		return Config{}, "", fault.New(fault.Conflict, "this bangerd does not know the setting %q of its client", name).
+		return Config{}, "", fault.New(fault.Conflict, "this bangerd does not know the client's setting %q", name).
 			WithHint("%s, then try again", act.DaemonStop.Do())
 	}
 	c.Files, c.Catalogs = w.Files, w.Catalogs

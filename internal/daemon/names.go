@@ -58,7 +58,7 @@ func (d *daemon) listenForNames(ctx context.Context, port int) {
 		}
 	}
 	if d.namesProblem != "" {
-		d.log.Warn("names of VMs are not answered at the configured port", "problem", d.namesProblem)
+		d.log.Warn("cannot answer for VM names at the configured port", "problem", d.namesProblem)
 	}
 }
 
@@ -70,9 +70,9 @@ func takenBy(at netip.AddrPort, err error) string {
 		switch {
 		case lookErr != nil || !found:
 		case uid == os.Getuid():
-			return at.String() + " is taken by another program of yours"
+			return at.String() + " is in use by another of your programs"
 		default:
-			return at.String() + " is taken by a program of user " + strconv.Itoa(uid)
+			return at.String() + " is in use by a program of user " + strconv.Itoa(uid)
 		}
 	}
 	return err.Error()

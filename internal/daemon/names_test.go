@@ -64,7 +64,7 @@ func TestTheNextPortAnswersForVMs(t *testing.T) {
 	}
 	defer c.Close()
 	ping, err := c.Ping(t.Context())
-	if err != nil || ping.Names == addr || ping.NamesProblem != addr+" is taken by another program of yours" {
+	if err != nil || ping.Names == addr || ping.NamesProblem != addr+" is in use by another of your programs" {
 		t.Errorf("Ping says %q, %q, %v", ping.Names, ping.NamesProblem, err)
 	}
 	taken := netip.MustParseAddrPort(addr)
@@ -92,7 +92,7 @@ func TestASquatterAtThePortForNamesIsNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	want := addr + " is taken by a program of user " + strconv.Itoa(peertest.Stranger)
+	want := addr + " is in use by a program of user " + strconv.Itoa(peertest.Stranger)
 	if ping, err := c.Ping(t.Context()); err != nil || ping.NamesProblem != want || ping.Names == addr {
 		t.Errorf("Ping says %q, %q, %v", ping.Names, ping.NamesProblem, err)
 	}

@@ -30,7 +30,7 @@ func (g guests) Workspace(ctx context.Context, vmID string, req workspace.GuestR
 func (d *daemon) recoverApplies(applier *gitapply.Applier) func(context.Context) error {
 	return func(ctx context.Context) error {
 		if err := applier.Recover(ctx); err != nil {
-			d.log.Warn("a patch was cut off and is not undone in all files", "error", err)
+			d.log.Warn("a patch was interrupted and not undone in all files", "error", err)
 		}
 		return nil
 	}

@@ -26,18 +26,18 @@ func checkNames(ctx context.Context, w World) verdict {
 	case err != nil:
 		return ok("unknown: the daemon does not answer")
 	case d.NamesProblem != "" && d.Names != "":
-		return warn("", "the daemon answers for names of VMs at %s instead: %s", d.Names, d.NamesProblem).
+		return warn("", "the daemon answers for VM names at %s instead: %s", d.Names, d.NamesProblem).
 			mend("stop the program that uses the port, then %s; or set names_port under [network] in %s "+
 				"and have the resolver ask there: any program on that port can answer all queries that the resolver sends there",
 				act.DaemonStop.Do(), w.Dirs.ConfigFile())
 	case d.NamesProblem != "":
-		return warn("set names_port under [network] in "+w.Dirs.ConfigFile()+" to a port that is free", "the daemon does not serve VM names: %s", d.NamesProblem)
+		return warn("set names_port under [network] in "+w.Dirs.ConfigFile()+" to a free port", "the daemon does not serve VM names: %s", d.NamesProblem)
 	case d.Names == "":
 		return ok("VM names are turned off")
 	case w.answersFor(ctx, d.Names):
 		return ok("NAME.vm resolves to the address of a VM")
 	default:
-		return warn(w.forwarding(ctx, d.Names), "this host's resolver does not forward .vm to bangerd (%s): VMs are shown by their addresses", d.Names)
+		return warn(w.forwarding(ctx, d.Names), "this host's resolver does not forward .vm to bangerd (%s): banger shows VMs by address", d.Names)
 	}
 }
 

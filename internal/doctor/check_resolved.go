@@ -23,7 +23,7 @@ const (
 // resolvedForwarding says how systemd-resolved can be made to ask at server.
 func (w World) resolvedForwarding(ctx context.Context, server string) string {
 	if v := w.systemdVersion(ctx); v != 0 && v < resolvedAsksAtPorts {
-		return fmt.Sprintf("update systemd: the resolver of version %d asks servers at port 53 only, that of %d and later can ask bangerd", v, resolvedAsksAtPorts)
+		return fmt.Sprintf("update systemd: version %d's resolver asks servers at port 53 only; version %d and later can ask bangerd", v, resolvedAsksAtPorts)
 	}
 	settings := w.resolvedSettings()
 	there := slices.Contains(settings, resolvedSetting{resolvedDropIn, "DNS", server}) &&
@@ -41,7 +41,7 @@ func (w World) resolvedForwarding(ctx context.Context, server string) string {
 	case len(steps) > 0:
 		steps = append(steps, resolvedRestart)
 	default:
-		steps = append(steps, resolvedRestart+"; "+resolvedDropIn+" is right, but systemd-resolved forwards nothing while no network is up (docs/network.md)")
+		steps = append(steps, resolvedRestart+"; "+resolvedDropIn+" is correct, but systemd-resolved forwards nothing while no network is up (docs/network.md)")
 	}
 	return strings.Join(steps, "; then ")
 }

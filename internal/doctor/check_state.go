@@ -32,7 +32,7 @@ func checkState(_ context.Context, w World) verdict {
 		return fail("sudo chown -R "+w.User+" "+w.Dirs.State, "%s belongs to uid %d, not to %s", w.Dirs.State, stat.Uid, w.User)
 	}
 	if info.Mode().Perm()&0o022 != 0 {
-		return fail("chmod 700 "+w.Dirs.State, "other users may write in %s (mode %04o)", w.Dirs.State, info.Mode().Perm())
+		return fail("chmod 700 "+w.Dirs.State, "other users can write to %s (mode %04o)", w.Dirs.State, info.Mode().Perm())
 	}
 	if w.CanWrite(w.Dirs.State) != nil {
 		return w.cannotWrite(w.Dirs.State, w.Dirs.State+" cannot be written")

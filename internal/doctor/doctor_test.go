@@ -155,10 +155,10 @@ func TestEachOutcome(t *testing.T) {
 		{"unknown driver", func(w *World, _ fstest.MapFS) { w.Settings.Drivers.Driver = "xen" }, "driver", Fail, `"xen"`, "set driver to auto or"},
 		{"unknown driver, no vmm", func(w *World, _ fstest.MapFS) { w.Settings.Drivers.Driver = "xen" }, "vmm", Fail, `"xen"`, "set driver to auto or"},
 		{"all confinement", func(*World, fstest.MapFS) {}, "confinement", OK, "only its own files (Landlock ABI 7), private user and network namespaces", ""},
-		{"no landlock", confined(0, true), "confinement", Warn, "may open all files that you may open", "lsm="},
+		{"no landlock", confined(0, true), "confinement", Warn, "can open every file that you can", "lsm="},
 		{"old landlock", confined(1, true), "confinement", Warn, "ABI 1 does not cover TCP ports", "newer kernel"},
 		{"landlock without scopes", confined(5, true), "confinement", Warn, "ABI 5 does not cover signals", "newer kernel"},
-		{"no namespaces", confined(7, false), "confinement", Warn, "no user and network namespaces", "unprivileged"},
+		{"no namespaces", confined(7, false), "confinement", Warn, "does not let you create user and network namespaces", "unprivileged"},
 		{"no agent", func(_ *World, f fstest.MapFS) { delete(f, "opt/bin/banger-vsock-agent") }, "agent", Fail, "/opt/bin/banger-vsock-agent", "BANGER_AGENT"},
 		{"agent in lib", func(_ *World, f fstest.MapFS) {
 			delete(f, "opt/bin/banger-vsock-agent")
@@ -208,7 +208,7 @@ func TestEachOutcome(t *testing.T) {
 		{"read-only state", func(w *World, _ fstest.MapFS) {
 			w.CanWrite = func(string) error { return syscall.EACCES }
 		}, "state", Fail, "/state cannot be written: permission denied", "XDG_STATE_HOME"},
-		{"open state", func(_ *World, f fstest.MapFS) { f["state"] = &fstest.MapFile{Mode: fs.ModeDir | 0o777} }, "state", Fail, "other users may write in /state (mode 0777)", "chmod 700 /state"},
+		{"open state", func(_ *World, f fstest.MapFS) { f["state"] = &fstest.MapFile{Mode: fs.ModeDir | 0o777} }, "state", Fail, "other users can write to /state (mode 0777)", "chmod 700 /state"},
 		{"not a database", func(_ *World, f fstest.MapFS) { f["state/state.db"] = file(strings.Repeat("x", 4096)) }, "state", Fail, "not an SQLite database", "backup"},
 		{"truncated database", func(_ *World, f fstest.MapFS) { f["state/state.db"] = file(database(4096, 2)[:5000]) }, "state", Fail, "truncated: 5000 bytes", "backup"},
 		{"state is a file", func(_ *World, f fstest.MapFS) {
@@ -232,14 +232,14 @@ func TestEachOutcome(t *testing.T) {
 		{"no linger", func(_ *World, f fstest.MapFS) { delete(f, "var/lib/systemd/linger/ann") }, "linger", Warn, "logs out", "enable-linger"},
 		{"another program at the port for names", func(w *World, _ fstest.MapFS) {
 			w.Daemon = func(context.Context) (Daemon, error) {
-				return Daemon{Version: "v1", Names: "127.128.0.1:5301", NamesProblem: "127.128.0.1:5300 is taken by a program of user 7"}, nil
+				return Daemon{Version: "v1", Names: "127.128.0.1:5301", NamesProblem: "127.128.0.1:5300 is in use by a program of user 7"}, nil
 			}
-		}, "names", Warn, "at 127.128.0.1:5301 instead: 127.128.0.1:5300 is taken by a program of user 7", "can answer all queries"},
+		}, "names", Warn, "at 127.128.0.1:5301 instead: 127.128.0.1:5300 is in use by a program of user 7", "can answer all queries"},
 		{"names not forwarded", unresolved, "names", Warn, "does not forward .vm to bangerd (127.128.0.1:5300)", `printf '[Resolve]\nDNS=127.128.0.1:5300\nDomains=~vm\n' | sudo tee /etc/systemd/resolved.conf.d/banger.conf && sudo systemctl restart systemd-resolved`},
 		{"names not forwarded in spite of the drop-in", func(w *World, f fstest.MapFS) {
 			unresolved(w, f)
 			f["etc/systemd/resolved.conf.d/banger.conf"] = file("[Resolve]\nDNS=127.128.0.1:5300\nDomains=~vm\n")
-		}, "names", Warn, "127.128.0.1:5300", "is right, but systemd-resolved forwards nothing while no network is up"},
+		}, "names", Warn, "127.128.0.1:5300", "is correct, but systemd-resolved forwards nothing while no network is up"},
 		{"names not forwarded where they now are", func(w *World, f fstest.MapFS) {
 			unresolved(w, f)
 			f["etc/systemd/resolved.conf.d/banger.conf"] = file("[Resolve]\nDNS=127.128.0.1:53001\nDomains=~vm\n")
@@ -253,7 +253,7 @@ func TestEachOutcome(t *testing.T) {
 			delete(f, "run/systemd/resolve")
 			f["etc/dnsmasq.d/README"] = file("")
 		}, "names", Warn, "127.128.0.1:5300", "echo server=/vm/127.128.0.1#5300 | sudo tee /etc/dnsmasq.d/banger.conf"},
-		{"names not forwarded by another", func(w *World, f fstest.MapFS) { unresolved(w, f); delete(f, "run/systemd/resolve") }, "names", Warn, "by their addresses", "/etc/resolv.conf"},
+		{"names not forwarded by another", func(w *World, f fstest.MapFS) { unresolved(w, f); delete(f, "run/systemd/resolve") }, "names", Warn, "shows VMs by address", "/etc/resolv.conf"},
 		{"names not answered", func(w *World, _ fstest.MapFS) {
 			w.Daemon = func(context.Context) (Daemon, error) { return Daemon{NamesProblem: "port 5300 is taken"}, nil }
 		}, "names", Warn, "port 5300 is taken", "names_port under [network] in /config/config.toml"},

@@ -23,7 +23,7 @@ func TestWhatResolvedNeedsToForwardNames(t *testing.T) {
 	}{
 		"nothing":              {nil, "", write + restart},
 		"Debian's own":         {map[string]string{main: "[Resolve]\n#DNS=\n;DNSSEC=yes\n#DNSSEC=no\n"}, "", write + restart},
-		"there":                {map[string]string{dropIn: right}, "", restart + "; /etc/systemd/resolved.conf.d/banger.conf is right, but …"},
+		"there":                {map[string]string{dropIn: right}, "", restart + "; /etc/systemd/resolved.conf.d/banger.conf is correct, but …"},
 		"commented out":        {map[string]string{dropIn: "#" + strings.ReplaceAll(right, "\n", "\n#")}, "", write + restart},
 		"another port":         {map[string]string{dropIn: "DNS=127.128.0.1:5301"}, "", write + restart},
 		"another user's":       {map[string]string{dropIn: "DNS=127.130.0.1:5300"}, "", "note that only one user's VMs can have names: another user's VMs lose theirs (DNS=127.130.0.1:5300 in /etc/systemd/resolved.conf.d/banger.conf); then " + write + restart},
@@ -35,7 +35,7 @@ func TestWhatResolvedNeedsToForwardNames(t *testing.T) {
 		"DNSSEC":               {map[string]string{main: "DNSSEC=yes", dropIn: right}, "", "set DNSSEC=allow-downgrade, because VM names are not signed (DNSSEC=yes in /etc/systemd/resolved.conf); then " + restart},
 		"DNSSEC no more":       {map[string]string{main: "DNSSEC=yes", dropIn: right + "DNSSEC=no"}, "", restart + "; …"},
 		"TLS":                  {map[string]string{main: "DNSOverTLS=True", dropIn: right}, "", "set DNSOverTLS=opportunistic, because bangerd does not support TLS (DNSOverTLS=True in /etc/systemd/resolved.conf); then " + restart},
-		"old":                  {nil, "systemd 245 (245.4-4ubuntu3)\n+PAM", "update systemd: the resolver of version 245 …"},
+		"old":                  {nil, "systemd 245 (245.4-4ubuntu3)\n+PAM", "update systemd: version 245's resolver …"},
 		"old enough":           {nil, "systemd 246 (v246.1)\n+PAM", write + restart},
 		"not all there":        {map[string]string{dropIn: "DNS=127.128.0.1:5300"}, "", write + restart},
 		"search":               {map[string]string{dropIn: right, "etc/systemd/resolved.conf.d/z.conf": "Domains=example.org"}, "", restart + "; …"},

@@ -52,7 +52,7 @@ func (c *Client) File(ctx context.Context, address, sum string, size int64, p op
 	err = t.run(ctx)
 	if got := hex.EncodeToString(t.hash.Sum(nil)); err == nil && got != sum {
 		err = fault.New(fault.Invalid, "%s has the sha256 %s; the catalog says %s", address, got, sum).
-			WithHint("try again later; if it stays so, tell the catalog's publisher")
+			WithHint("try again later; if it happens again, tell the catalog's publisher")
 		t.spoilt = true
 	}
 	err = errors.Join(err, statedir.DiskFault(f.Close(), path))
@@ -69,7 +69,7 @@ func (c *Client) take(sum string) (release func(), err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.busy[sum] {
-		return nil, fault.New(fault.Busy, "the file is being downloaded already").WithHint("try again when that is done")
+		return nil, fault.New(fault.Busy, "the file is already being downloaded").WithHint("try again when that is done")
 	}
 	c.busy[sum] = true
 	return func() {

@@ -47,7 +47,7 @@ func (t *transfer) run(ctx context.Context) error {
 		if err == nil || ctx.Err() != nil || t.have <= before || !t.again {
 			break
 		}
-		t.progress.Detail("going on at %s: %v", fault.Bytes(t.have), err)
+		t.progress.Detail("resuming at %s: %v", fault.Bytes(t.have), err)
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -66,7 +66,7 @@ func (t *transfer) resume(ctx context.Context) error {
 	}
 	t.have = n
 	if n > 0 {
-		t.progress.Detail("going on at %s", fault.Bytes(n))
+		t.progress.Detail("resuming at %s", fault.Bytes(n))
 	}
 	return nil
 }
@@ -138,7 +138,7 @@ func (t *transfer) store(ctx context.Context, body io.Reader) error {
 		}
 		if took := t.c.opts.Now().Sub(started); took > t.c.opts.Grace && t.have-first < int64(took.Seconds())*t.c.opts.MinRate {
 			return fault.New(fault.Unavailable, "%s sends only %s in %s", t.address, fault.Bytes(t.have-first), took.Round(time.Second)).
-				WithHint("try again later: what is here already is kept")
+				WithHint("try again later: the part already downloaded is kept")
 		}
 	}
 }

@@ -58,7 +58,7 @@ func parseName(text string) (string, error) {
 	}
 	if isNumber(labels[len(labels)-1]) {
 		// Programs would take it for an address, each in its own way.
-		return "", fault.New(fault.Invalid, "%q is not a domain name, nor an address in its usual form", text).
+		return "", fault.New(fault.Invalid, "%q is neither a domain name nor an address in its usual form", text).
 			WithHint("write an address as 203.0.113.5 or 2001:db8::5, a prefix as 203.0.113.0/24")
 	}
 	return name, nil
@@ -76,7 +76,7 @@ func nameHint(text string) string {
 	case strings.Contains(text, "://"):
 		return "write the host alone, with its port: github.com:443"
 	case strings.Contains(text, "*"):
-		return `a "*" stands only for what is before the first dot: *.example.org`
+		return `a "*" can only be the part before the first dot: *.example.org`
 	case strings.Contains(text, ":"):
 		return "a port comes after the name: github.com tcp/443"
 	case strings.ContainsFunc(text, func(r rune) bool { return r > 127 }):

@@ -106,7 +106,7 @@ func (p *parser) defaultStatement(words []string) error {
 		return fault.New(fault.Invalid, "the default is neither allow nor deny").WithHint("default deny")
 	}
 	if p.given != "" {
-		return fault.New(fault.Invalid, "there is a default already").WithHint("keep one default statement")
+		return fault.New(fault.Invalid, "the policy already has a default").WithHint("keep one default statement")
 	}
 	p.given = action
 	return nil
@@ -145,7 +145,7 @@ func (p *parser) finish() (Policy, error) {
 		p.policy.allow = def == Allow
 		return p.policy, nil
 	case "":
-		return Policy{}, fault.New(fault.Invalid, "the egress policy says no default").
+		return Policy{}, fault.New(fault.Invalid, "the egress policy has no default").
 			WithHint(`add "default deny" or "default allow", or give a preset: %s`, strings.Join(Presets(), ", "))
 	default:
 		return Policy{}, fault.New(fault.Invalid, "the presets of the egress policy have different defaults").

@@ -61,12 +61,12 @@ func TestParsePrintsTheCanonicalText(t *testing.T) {
 
 func TestParseRefuses(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                             "says no default",
-		"# nothing":                    "says no default",
-		"allow github.com":             "says no default",
+		"":                             "has no default",
+		"# nothing":                    "has no default",
+		"allow github.com":             "has no default",
 		"default maybe":                "neither allow nor deny",
 		"default":                      "neither allow nor deny",
-		"default deny; default deny":   "a default already",
+		"default deny; default deny":   "already has a default",
 		"preset all; preset packages":  "different defaults",
 		"preset everything":            `unknown preset "everything"`,
 		"packages; allow a.b":          "needs its word",

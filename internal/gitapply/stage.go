@@ -214,7 +214,7 @@ func (a *applying) compare(paths []string, before, after map[string]gitindex.Ent
 	a.change.paths = slices.Sorted(maps.Keys(changed))
 	for _, p := range a.change.paths {
 		if !said[p] {
-			return fault.New(fault.Internal, "the patch changes %s, and its list of files does not have it", p)
+			return fault.New(fault.Internal, "the patch changes %s, which is not in its list of files", p)
 		}
 		if isBlob(before[p]) != look(a.change.tree, p).there() {
 			return fault.New(fault.Conflict, "%s changed while it was read", filepath.Join(a.req.Top, p)).WithHint("try again")

@@ -97,7 +97,7 @@ func (c *change) unchanged(p string) error {
 	same, err := sameNode(c.before, c.tree, p)
 	if err == nil && !same {
 		err = fault.New(fault.Conflict, "%s changed while the patch was applied", filepath.Join(c.tree.Name(), p)).
-			WithHint("all is as it was: try again")
+			WithHint("your files are as they were: try again")
 	}
 	return err
 }

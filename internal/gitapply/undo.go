@@ -55,8 +55,8 @@ func (c *change) undo() error {
 	if err := c.rename(c.dir, c.dir+keptSuffix); err != nil {
 		return err
 	}
-	return fault.New(fault.Conflict, "a patch was undone in %s, but for what was changed since: %s", c.tree.Name(), hostgit.Printable(hostgit.SomeOf(kept))).
-		WithHint("how the files were is in %s; remove it when you no longer need it", filepath.Join(c.dir+keptSuffix, changeBefore))
+	return fault.New(fault.Conflict, "a patch was undone in %s, except for what was changed since: %s", c.tree.Name(), hostgit.Printable(hostgit.SomeOf(kept))).
+		WithHint("the files as they were are in %s; remove it when you no longer need it", filepath.Join(c.dir+keptSuffix, changeBefore))
 }
 
 // divide removes the files that are new, and sorts out the others: those that

@@ -26,7 +26,7 @@ func TestWorkInARepositoryThatGitDoesNotRead(t *testing.T) {
 			gittest.Put(l.guest, "new", "new\n")
 			ruin(t, filepath.Join(l.guest, ".git"))
 			_, got, err := l.export(workspace.Patch, l.sent.BaseTree)
-			if err != nil || len(got.Notes) != 1 || !strings.Contains(got.Notes[0], "git in the guest does not read the repository") {
+			if err != nil || len(got.Notes) != 1 || !strings.Contains(got.Notes[0], "git in the guest cannot read the repository") {
 				t.Fatalf("%+v, %v; want a note", got, err)
 			}
 			if !got.Elsewhere.Unread {

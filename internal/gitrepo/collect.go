@@ -45,7 +45,7 @@ func (g *Git) Collect(ctx context.Context, guest io.ReadWriter, req workspace.Co
 		tree, err := l.collect(ctx)
 		got := workspace.Collected{Tree: tree}
 		if answer.Message != "" {
-			got.Notes = []string{"git in the guest does not read the repository, so its files were compared, and no commits of it are seen: " +
+			got.Notes = []string{"git in the guest cannot read the repository, so banger compared its files and does not see its commits: " +
 				hostgit.Printable(answer.Message)}
 			got.Elsewhere.Unread = true
 		}
@@ -84,7 +84,7 @@ func hostile(ctx context.Context, err error) error {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return fault.Wrap(fault.Unavailable, err, "the guest ended the connection")
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return fault.Wrap(fault.Unavailable, err, "no space left for what the guest sends")
+		return fault.Wrap(fault.Unavailable, err, "no space left for the guest's data")
 	}
 	// The guest has chosen what is in the text.
 	return fault.New(fault.Unavailable, "the guest's answer does not follow the protocol: %s", hostgit.Printable(err.Error()))

@@ -48,7 +48,7 @@ type entry struct {
 
 func (l *listing) collect(ctx context.Context) (tree string, err error) {
 	if l.req.Base == "" {
-		return "", fault.New(fault.Unavailable, "the guest has no git repository there that its git can read, and none was sent to it")
+		return "", fault.New(fault.Unavailable, "the guest has no git repository there that its git can read, and none was copied to it")
 	}
 	scratch, err := gitvault.Scratch(l.req.Vault)
 	if err != nil {

@@ -67,7 +67,7 @@ func (c *collector) index(ctx context.Context, q *gitvault.Quarantine, pack stri
 		return nil
 	}
 	if failure, ok := hostgit.AsError(err); ok {
-		return fault.New(fault.Unavailable, "what the guest sent is refused: %s", hostgit.Printable(failure.Error()))
+		return fault.New(fault.Unavailable, "banger refuses what the guest sent: %s", hostgit.Printable(failure.Error()))
 	}
 	return err
 }
@@ -91,7 +91,7 @@ func (c *collector) connected(ctx context.Context, q *gitvault.Quarantine, r age
 		return nil
 	}
 	if failure, ok := hostgit.AsError(err); ok {
-		return fault.New(fault.Unavailable, "what the guest sent is not complete: %s", hostgit.Printable(failure.Error()))
+		return fault.New(fault.Unavailable, "what the guest sent is incomplete: %s", hostgit.Printable(failure.Error()))
 	}
 	return err
 }

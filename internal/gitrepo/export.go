@@ -81,7 +81,7 @@ func (w *writer) note(format string, args ...any) {
 func (w *writer) tip(ctx context.Context) (tip string, err error) {
 	base, err := w.line(ctx, nil, "rev-parse", "-q", "--verify", w.req.Base+"^{commit}")
 	if err != nil {
-		return "", fault.New(fault.Invalid, "format %s needs a commit as its base, and %q is none", w.req.Format, w.req.Base).
+		return "", fault.New(fault.Invalid, "format %s needs a commit as its base, and %q is not one", w.req.Format, w.req.Base).
 			WithHint("--base-commit COMMIT, or --format patch")
 	}
 	w.req.Base, w.res.Base = base, base
@@ -89,13 +89,13 @@ func (w *writer) tip(ctx context.Context) (tip string, err error) {
 	if parent != "" {
 		err := w.git.Run(ctx, gittree.Cmd{Args: []string{"merge-base", "--is-ancestor", base, parent}})
 		if failure, ok := hostgit.AsError(err); ok && failure.Status == 1 {
-			w.note("HEAD in the guest does not descend from %.12s: all changes are one commit", base)
+			w.note("HEAD in the guest does not descend from %.12s, so all changes become one commit", base)
 			parent = base
 		} else if err != nil {
 			return "", err
 		}
 	} else {
-		w.note("without the guest's commits all changes are one commit")
+		w.note("without the guest's commits, all changes become one commit")
 		parent = base
 	}
 	tree, err := w.line(ctx, nil, "rev-parse", parent+"^{tree}")

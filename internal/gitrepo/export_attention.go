@@ -30,11 +30,11 @@ var assigns = regexp.MustCompile(`(?:^|\s)(filter|diff|merge|working-tree-encodi
 func meaningOf(attribute string) string {
 	switch attribute {
 	case "filter":
-		return "makes git run a filter, if you have one of that name"
+		return "makes git run a filter, if you have one with that name"
 	case "working-tree-encoding":
-		return "makes git write other bytes than the patch has"
+		return "makes git write bytes that differ from the patch"
 	default:
-		return "makes git " + attribute + " run a program, if you have one of that name"
+		return "makes git " + attribute + " run a program, if you have one with that name"
 	}
 }
 
@@ -69,7 +69,7 @@ func (w *writer) attention(ctx context.Context) error {
 		w.note("%s", note)
 	}
 	if news.more {
-		w.note("there is more in files .gitattributes that makes git run programs or write other bytes, or that was not looked at")
+		w.note("other lines of .gitattributes files make git run programs or write different bytes, or were not checked")
 	}
 	return nil
 }

@@ -15,19 +15,19 @@ import (
 // TestAttributesAreNamed: whatever makes git run a program, or write other bytes
 // than those of the patch, and however it is hidden, there is a note.
 func TestAttributesAreNamed(t *testing.T) {
-	const more = "there is more in files .gitattributes"
+	const more = "other lines of .gitattributes files"
 	known := "*.bin filter=known\n"
 	tests := map[string]struct {
 		base, now string
 		want      []string
 	}{
-		"a filter":                     {known, known + "x filter=new\n", []string{"makes git run a filter, if you have one of that name: x filter=new"}},
+		"a filter":                     {known, known + "x filter=new\n", []string{"makes git run a filter, if you have one with that name: x filter=new"}},
 		"nothing new":                  {known, "# filter=no\n* text eol=lf\n" + known, nil},
 		"a program for diffs":          {known, "x diff=new\n", []string{"makes git diff run a program"}},
 		"a program for merges":         {known, "x\tmerge=new\n", []string{"makes git merge run a program"}},
-		"an encoding":                  {known, "x working-tree-encoding=IBM037\n", []string{"makes git write other bytes than the patch has"}},
+		"an encoding":                  {known, "x working-tree-encoding=IBM037\n", []string{"makes git write bytes that differ from the patch"}},
 		"after a carriage return":      {known, "x\rfilter=new\n", []string{"run a filter"}},
-		"a macro that was there":       {"[attr]big filter=known\n", "[attr]big filter=known\nx big\n", []string{"run a filter, if you have one of that name: x big"}},
+		"a macro that was there":       {"[attr]big filter=known\n", "[attr]big filter=known\nx big\n", []string{"run a filter, if you have one with that name: x big"}},
 		"behind a long line":           {known, strings.Repeat("#", 70<<10) + "\nx filter=new\n", []string{"x filter=new", more}},
 		"in a long line":               {known, strings.Repeat("#", 70<<10) + " filter=new\n", []string{more}},
 		"behind many that were there":  {strings.Repeat(known, 150), strings.Repeat(known, 150) + "x filter=new\n", []string{"x filter=new"}},
@@ -58,7 +58,7 @@ func TestManyFilesOfAttributes(t *testing.T) {
 	for i := range 250 {
 		gittest.Put(l.guest, fmt.Sprintf("%d/.gitattributes", i), "x text\n")
 	}
-	checkNotes(t, l, []string{"was not looked at"})
+	checkNotes(t, l, []string{"were not checked"})
 }
 
 // TestModesAreListed: what a file becomes is in the list, as is that it changes.

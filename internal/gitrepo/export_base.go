@@ -81,7 +81,7 @@ func (g *Git) resolveOnHost(ctx context.Context, vault gittree.Git, req workspac
 	}
 	have, err := gitvault.Present(ctx, vault, nil, []string{id})
 	if err == nil && len(have) == 0 { // the guest may mean something else by it
-		return "", fault.New(fault.NotFound, "the base %q is %.12s in %s, which was not sent to the guest", req.Revision, id, req.Top).WithHint(hintBase)
+		return "", fault.New(fault.NotFound, "the base %q is %.12s in %s, which was not copied to the guest", req.Revision, id, req.Top).WithHint(hintBase)
 	}
 	return id, err
 }
@@ -110,7 +110,7 @@ func parse(ctx context.Context, git gittree.Git, dir, revision string) (string, 
 }
 
 func notThere(base string) error {
-	return fault.New(fault.NotFound, "the base %q is neither in what was sent nor in what came back", base).WithHint(hintBase)
+	return fault.New(fault.NotFound, "the base %q is neither in what was copied to the guest nor in what came back", base).WithHint(hintBase)
 }
 
 func unknownBase(err error, base string) error {

@@ -39,7 +39,7 @@ func (w *writer) mbox(ctx context.Context, out *os.File) error {
 		"--src-prefix=a/", "--dst-prefix=b/", w.req.Base + ".." + tip,
 	}})
 	if returns.seen {
-		w.note("there are lines that end in CR LF: git am needs --keep-cr")
+		w.note("some lines end in CR LF: git am needs --keep-cr")
 	}
 	return err
 }
@@ -51,8 +51,8 @@ func (w *writer) straight(ctx context.Context, tip string) (string, error) {
 		flag, note string
 		most       int
 	}{
-		{"--merges", "there are merges: all changes are one commit", 0},
-		{"--no-merges", fmt.Sprintf("there are more than %d commits: all changes are one commit", w.limits.Commits), w.limits.Commits},
+		{"--merges", "there are merges, so all changes become one commit", 0},
+		{"--no-merges", fmt.Sprintf("there are more than %d commits, so all changes become one commit", w.limits.Commits), w.limits.Commits},
 	} {
 		count, err := w.line(ctx, nil, "rev-list", "--count", limit.flag, fmt.Sprintf("--max-count=%d", limit.most+1), w.req.Base+".."+tip)
 		if err != nil {
@@ -120,7 +120,7 @@ func (w *writer) plainCommits(ctx context.Context, tip string) (string, error) {
 	if changed > 1 {
 		commits = fmt.Sprintf("%d commits", changed)
 	}
-	w.note("git am could take messages for patches, or not read them: those of %s are changed", commits)
+	w.note("git am could mistake commit messages for patches or fail to read them, so banger changes those of %s", commits)
 	return parent, nil
 }
 

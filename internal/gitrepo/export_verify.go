@@ -75,7 +75,7 @@ func (w *writer) mismatch(err error) error {
 	if w.req.Format == workspace.Bundle {
 		hint = "--format patch"
 	}
-	return fault.New(fault.Invalid, "the %s is refused: applied, it is another change than the one in the guest (%s)", w.req.Format, hostgit.Printable(failure.Error())).
+	return fault.New(fault.Invalid, "banger refuses the %s: applied, it makes a different change from the one in the guest (%s)", w.req.Format, hostgit.Printable(failure.Error())).
 		WithHint("%s", hint)
 }
 
@@ -155,7 +155,7 @@ func (w *writer) verifyBundle(ctx context.Context, q *gitvault.Quarantine, file 
 	}
 	tip, _, _ := strings.Cut(heads, " ")
 	if !gitvault.IsObject(tip) || strings.Contains(heads, "\n") {
-		return fault.New(fault.Internal, "the bundle has other branches than the one: %s", hostgit.Printable(heads))
+		return fault.New(fault.Internal, "the bundle has more than the one branch: %s", hostgit.Printable(heads))
 	}
 	return w.compare(ctx, q, tip+"^{tree}")
 }

@@ -156,8 +156,8 @@ func TestCheckRefusesWhatPackWill(t *testing.T) {
 		"below its top":         {workspace.PackRequest{Path: filepath.Join(l.host, ".git", ".."), Mode: workspace.Shallow}, ""},
 		"submodules":            {workspace.PackRequest{Path: super, Mode: workspace.Shallow}, "has submodules (s)"},
 		"submodules, full_copy": {workspace.PackRequest{Path: super, Mode: workspace.FullCopy}, ""},
-		"no repository":         {workspace.PackRequest{Path: plain, Mode: workspace.Shallow}, "is in no git work tree"},
-		"no directory":          {workspace.PackRequest{Path: filepath.Join(plain, "x"), Mode: workspace.Shallow}, "is in no git work tree"},
+		"no repository":         {workspace.PackRequest{Path: plain, Mode: workspace.Shallow}, "is not in a git work tree"},
+		"no directory":          {workspace.PackRequest{Path: filepath.Join(plain, "x"), Mode: workspace.Shallow}, "is not in a git work tree"},
 		"a branch that is none": {workspace.PackRequest{Path: l.host, Mode: workspace.Shallow, Branch: "a..b"}, "branch name"},
 		"a branch as an option": {workspace.PackRequest{Path: l.host, Mode: workspace.Shallow, Branch: "-x"}, "branch name"},
 	} {

@@ -78,7 +78,7 @@ func (p *parcel) make(ctx context.Context) (err error) {
 func (p *parcel) open(ctx context.Context) (gittree.Repo, error) {
 	repo, err := gittree.Open(ctx, p.user, p.req.Path)
 	if errors.Is(err, gittree.ErrNoRepo) || errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ENOTDIR) {
-		return repo, fault.New(fault.Invalid, "%s is in no git work tree", p.req.Path).WithHint("make one with git init, or copy any directory: %s", act.VMCopy.Do())
+		return repo, fault.New(fault.Invalid, "%s is not in a git work tree", p.req.Path).WithHint("make one with git init, or copy any directory: %s", act.VMCopy.Do())
 	}
 	if errors.Is(err, gittree.ErrPath) {
 		return repo, fault.Wrap(fault.Invalid, err, "read %s", p.req.Path).WithHint("rename the directory")
@@ -117,7 +117,7 @@ func refuseSubmodules(top string, links []string) error {
 	if len(links) == 0 {
 		return nil
 	}
-	return fault.New(fault.Invalid, "%s has submodules (%s), which mode shallow does not send", top, hostgit.SomeOf(links)).WithHint("--mode full_copy")
+	return fault.New(fault.Invalid, "%s has submodules (%s), which mode shallow does not copy", top, hostgit.SomeOf(links)).WithHint("--mode full_copy")
 }
 
 func (p *parcel) checkBranch(ctx context.Context, repo gittree.Repo) error {

@@ -43,7 +43,7 @@ func (p *parcel) noteFilters(ctx context.Context, u *unit) error {
 		}
 		if len(files) > 0 {
 			p.contents.Notes = append(p.contents.Notes, "the guest has no filter "+match[1]+": "+hostgit.SomeOf(files)+
-				" are there as they are in your work tree, and come back so if they are changed")
+				" are copied as they are in your work tree, and are exported that way if they change")
 		}
 	}
 	return nil

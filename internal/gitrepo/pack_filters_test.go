@@ -91,7 +91,7 @@ func TestApplyRunsNoFilter(t *testing.T) {
 			res, err := l.git.Write(t.Context(), workspace.WriteRequest{
 				Vault: l.vault, Base: l.sent.BaseTree, Tree: got.Tree, Format: workspace.Patch, File: file + ".again",
 			})
-			if want := ".gitattributes makes git run a filter, if you have one of that name: new.txt filter=" + driver; err != nil ||
+			if want := ".gitattributes makes git run a filter, if you have one with that name: new.txt filter=" + driver; err != nil ||
 				strings.Join(res.Notes, "; ") != want {
 				t.Errorf("notes %q, %v; want %q", res.Notes, err, want)
 			}

@@ -36,12 +36,12 @@ func (p *parcel) add(ctx context.Context, repo gittree.Repo, below string) error
 		return err
 	}
 	for _, complaint := range snap.Unread {
-		p.contents.Notes = append(p.contents.Notes, "not all is sent: "+complaint)
+		p.contents.Notes = append(p.contents.Notes, "not everything is copied: "+complaint)
 	}
 	for _, nested := range snap.Nested {
 		where := path.Join(below, nested)
 		if p.req.Mode == workspace.Shallow {
-			p.contents.Notes = append(p.contents.Notes, "the repository "+where+" inside this one is not sent (--mode full_copy sends it)")
+			p.contents.Notes = append(p.contents.Notes, "the repository "+where+" inside this one is not copied (--mode full_copy copies it)")
 			continue
 		}
 		inner, err := gittree.Open(ctx, p.user, filepath.Join(snap.Top, nested))

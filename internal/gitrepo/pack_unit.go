@@ -94,7 +94,7 @@ func (f *file) asGit(mode uint32) {
 // unreadable says why a file cannot be read that git knows.
 func (u *unit) unreadable(path string, err error) error {
 	if errors.Is(err, fs.ErrPermission) {
-		return fault.New(fault.PermissionDenied, "%s cannot be read: %v", filepath.Join(u.snap.Top, path), err).
+		return fault.New(fault.PermissionDenied, "cannot read %s: %v", filepath.Join(u.snap.Top, path), err).
 			WithHint("make it readable: git tracks it")
 	}
 	return u.changed(path)
@@ -102,7 +102,7 @@ func (u *unit) unreadable(path string, err error) error {
 
 func (u *unit) changed(path string) error {
 	return &changedError{fault.New(fault.Conflict, "%s changed while it was read", filepath.Join(u.snap.Top, path)).
-		WithHint("try again; what is written all the time should be ignored: a line in .git/info/exclude")}
+		WithHint("try again; if a program writes it all the time, ignore it with a line in .git/info/exclude")}
 }
 
 // changedError says that a work tree did not stay as it was while it was read.

@@ -21,7 +21,7 @@ type Repo struct {
 	Branch    string // refs/heads/…; empty: detached
 }
 
-// ErrNoRepo says that a directory is in no git work tree.
+// ErrNoRepo says that a directory is not in a git work tree.
 var ErrNoRepo = errors.New("not a git work tree")
 
 // ErrPath says that a repository's path cannot be worked with.

@@ -45,7 +45,7 @@ func (c Client) SocketOwner(ctx context.Context, proto string, port uint16) (age
 		return agentrpc.Owner{}, err
 	}
 	if len(owner.Process) > maxWord || len(owner.Command) > maxCommand || owner.PID < 0 {
-		return agentrpc.Owner{}, fault.New(fault.Unavailable, "the guest's word on its port %d is malformed", port)
+		return agentrpc.Owner{}, fault.New(fault.Unavailable, "the guest's answer about its port %d is malformed", port)
 	}
 	owner.Process, owner.Command = plain.Line(owner.Process, maxWord), plain.Line(owner.Command, maxCommand)
 	return owner, nil

@@ -59,14 +59,14 @@ func Listen(ctx context.Context, addr netip.AddrPort, find Find, log *slog.Logge
 	var lc net.ListenConfig
 	stream, err := lc.Listen(ctx, "tcp4", addr.String())
 	if err != nil {
-		return nil, fault.Wrap(fault.Conflict, err, "names of VMs cannot be answered at %s", addr).
-			WithHint("set names_port in config.toml to a port that is free, or to 0")
+		return nil, fault.Wrap(fault.Conflict, err, "cannot answer for VM names at %s", addr).
+			WithHint("set names_port in config.toml to a free port, or to 0")
 	}
 	addr = stream.Addr().(*net.TCPAddr).AddrPort()
 	packet, err := lc.ListenPacket(ctx, "udp4", addr.String())
 	if err != nil {
-		return nil, errors.Join(fault.Wrap(fault.Conflict, err, "names of VMs cannot be answered at %s", addr).
-			WithHint("set names_port in config.toml to a port that is free, or to 0"), stream.Close())
+		return nil, errors.Join(fault.Wrap(fault.Conflict, err, "cannot answer for VM names at %s", addr).
+			WithHint("set names_port in config.toml to a free port, or to 0"), stream.Close())
 	}
 	s := &Server{find: find, log: log, addr: addr, packet: packet, stream: stream, conns: map[net.Conn]struct{}{}}
 	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))

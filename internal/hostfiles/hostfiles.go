@@ -63,7 +63,7 @@ func (r *reader) source(host string, s Source) {
 	info, err := os.Stat(host)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		r.note("%s is not there", host)
+		r.note("%s does not exist", host)
 	case err != nil:
 		r.note("%v", err)
 	case info.IsDir():
@@ -107,7 +107,7 @@ func (r *reader) file(host, guest string, mode uint32) {
 		return // sockets, and links to directories
 	}
 	if len(r.files) == MaxFiles || r.bytes+info.Size() > MaxBytes {
-		r.note("%s does not fit: at most %d files and %d KiB are placed", host, MaxFiles, MaxBytes>>10)
+		r.note("%s does not fit: banger copies at most %d files and %d KiB", host, MaxFiles, MaxBytes>>10)
 		return
 	}
 	data, err := readAtMost(host, MaxBytes-r.bytes)

@@ -41,7 +41,7 @@ func TestFilesAndDirectories(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if len(notes) != 1 || !strings.Contains(notes[0], "none is not there") {
+	if len(notes) != 1 || !strings.Contains(notes[0], "none does not exist") {
 		t.Errorf("notes = %q", notes)
 	}
 }

@@ -36,7 +36,7 @@ func Excess(err error) error {
 }
 
 func tooLarge(err error, means string) error {
-	return fault.New(fault.Invalid, "the work in the guest is more than git on the host may handle: %s (%s)", means, Printable(err.Error())).
+	return fault.New(fault.Invalid, "the work in the guest exceeds the limits for git on the host: %s (%s)", means, Printable(err.Error())).
 		WithHint("in the guest, list large or generated files in .git/info/exclude, or copy them: %s", act.VMCopy.Do())
 }
 
@@ -55,11 +55,11 @@ func Fault(err error, format string, args ...any) error {
 		return fault.New(fault.PermissionDenied, "%s: it belongs to another user, so git does not trust it", fmt.Sprintf(format, args...)).
 			WithHint("%s", strings.TrimSpace(remedy))
 	case strings.Contains(failure.Stderr, "promisor remote") || strings.Contains(failure.Stderr, "lazy fetching disabled"):
-		return fault.New(fault.Invalid, "%s: it is a partial clone, some of its objects are not here, and banger fetches nothing",
+		return fault.New(fault.Invalid, "%s: it is a partial clone without some of its objects, and banger fetches nothing",
 			fmt.Sprintf(format, args...)).WithHint("fetch them first: git fetch --refetch --no-filter; or --mode shallow, which needs those of HEAD only")
 	case strings.Contains(failure.Stderr, "Permission denied"):
 		return fault.Wrap(fault.PermissionDenied, failure, format, args...).
-			WithHint("make it readable, or leave it out: a line in .git/info/exclude")
+			WithHint("make it readable, or exclude it with a line in .git/info/exclude")
 	default:
 		return fault.Wrap(fault.Invalid, failure, format, args...)
 	}

@@ -37,15 +37,15 @@ func (Ports) Free(ctx context.Context, proto string, addr netip.AddrPort) error 
 func cannotListen(err error, proto string, addr netip.AddrPort) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fault.Wrap(fault.Conflict, err, "port %s/%s of this host is taken", addr, proto).
-			WithHint("choose another port; ss -lnp shows who has it")
+		return fault.Wrap(fault.Conflict, err, "host port %s/%s is already in use", addr, proto).
+			WithHint("choose another port; ss -lnp shows what uses it")
 	case errors.Is(err, syscall.EACCES):
-		return fault.Wrap(fault.PermissionDenied, err, "port %s/%s of this host is for root", addr, proto).
+		return fault.Wrap(fault.PermissionDenied, err, "host port %s/%s is reserved for root", addr, proto).
 			WithHint("choose a port from 1024 on")
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return fault.Wrap(fault.Invalid, err, "this host has no address %s", addr.Addr()).
-			WithHint("ip address shows those it has")
+			WithHint("ip address shows the addresses that it has")
 	default:
-		return fault.Wrap(fault.Unavailable, err, "port %s/%s of this host cannot be used", addr, proto).WithHint("choose another port")
+		return fault.Wrap(fault.Unavailable, err, "cannot use host port %s/%s", addr, proto).WithHint("choose another port")
 	}
 }

@@ -48,7 +48,7 @@ const maxConfigBytes = 960 << 10
 func (c Config) validate() error {
 	data, err := json.Marshal(c)
 	if err == nil && len(data) > maxConfigBytes {
-		err = fault.New(fault.Invalid, "the environment and commands in the image's configuration take %s; at most %s are possible",
+		err = fault.New(fault.Invalid, "the environment and commands in the image's configuration take %s; the limit is %s",
 			fault.Bytes(int64(len(data))), fault.Bytes(maxConfigBytes))
 	}
 	return err

@@ -66,7 +66,7 @@ func check(req PullRequest) (Ref, string, error) {
 		err = fault.New(fault.Invalid, "the kernels %q and %q were both asked for", req.Kernel, req.KernelRef).WithHint("give one of them")
 	}
 	if err == nil && ref.Path == Stdin && req.Input == nil {
-		err = fault.New(fault.Invalid, "%s was asked for without its bytes", ref)
+		err = fault.New(fault.Invalid, "%s needs the bytes of the image, and the request has none", ref)
 	}
 	return ref, name, err
 }

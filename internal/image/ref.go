@@ -49,7 +49,7 @@ type Ref struct {
 // else is a fault Invalid.
 func ParseRef(s string) (Ref, error) {
 	if s == "" || len(s) > maxRefLength || strings.ContainsAny(s, "\x00\n\r\t ") && !hasPathKind(s) {
-		return Ref{}, invalidRef(s, "it is empty, too long, or has white space in it")
+		return Ref{}, invalidRef(s, "it is empty, too long, or contains white space")
 	}
 	prefix, rest, found := strings.Cut(s, ":")
 	kind := Kind(prefix)
@@ -114,7 +114,7 @@ func (r Ref) DefaultName() (string, error) {
 		name = strings.TrimRight(name[:maxNameLength], "-._")
 	}
 	if err := ValidateName(name); err != nil || r.Path == Stdin {
-		return "", fault.New(fault.Invalid, "no image name can be made from %q", r.String()).WithHint("give one with --name")
+		return "", fault.New(fault.Invalid, "cannot make an image name from %q", r.String()).WithHint("choose one with --name")
 	}
 	return name, nil
 }
@@ -165,9 +165,9 @@ func parseElsewhere(s string) (Ref, error) {
 	}
 	switch kind {
 	case "docker-daemon", "docker":
-		return Ref{}, invalidRefHint(s, "banger does not read docker's own images", "docker save -o FILE IMAGE, and then docker-archive:FILE")
+		return Ref{}, invalidRefHint(s, "banger does not read Docker's own images", "docker save -o FILE IMAGE, then docker-archive:FILE")
 	case "containers-storage":
-		return Ref{}, invalidRefHint(s, "banger does not read podman's own images", "podman save --format oci-archive -o FILE IMAGE, and then oci-archive:FILE")
+		return Ref{}, invalidRefHint(s, "banger does not read Podman's own images", "podman save --format oci-archive -o FILE IMAGE, then oci-archive:FILE")
 	case "dir", "ostree", "sif", "tarball", "docker-dir", "file":
 		return Ref{}, invalidRefHint(s, "banger does not read "+quote(kind+":"), forms)
 	case "http", "https":

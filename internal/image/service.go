@@ -118,8 +118,8 @@ func find(all []Manifest, name string) (Manifest, error) {
 		for i, m := range byID {
 			ids[i] = m.ID
 		}
-		return Manifest{}, fault.New(fault.Invalid, "%q is the beginning of %d image ids: %s", name, len(byID), strings.Join(ids, ", ")).
-			WithHint("type more of the id, or the name")
+		return Manifest{}, fault.New(fault.Invalid, "%q is the beginning of %d image IDs: %s", name, len(byID), strings.Join(ids, ", ")).
+			WithHint("type more of the ID, or the name")
 	}
 	return Manifest{}, notFound(name)
 }

@@ -23,7 +23,7 @@ func (s *Store) Stage(ctx context.Context, id string) (image.Staging, error) {
 		return nil, err
 	}
 	if !validID(id) {
-		return nil, fault.New(fault.Invalid, "%q is not an image id", id)
+		return nil, fault.New(fault.Invalid, "%q is not an image ID", id)
 	}
 	if _, err := os.Lstat(string(s.dirs.Image(id))); err == nil {
 		return nil, fault.New(fault.Conflict, "image %s exists", id)
@@ -45,7 +45,7 @@ func (st *staging) KernelDir() string { return string(st.dir.Kernel()) }
 // Commit expects the filesystem to be synced already.
 func (st *staging) Commit(m image.Manifest) error {
 	if m.ID != st.id {
-		return fault.New(fault.Internal, "the manifest of image %s was to be stored as %s", m.ID, st.id)
+		return fault.New(fault.Internal, "the manifest of image %s cannot be stored as %s", m.ID, st.id)
 	}
 	images := st.store.dirs.Images()
 	if err := writeManifest(st.dir.Manifest(), m); err != nil {

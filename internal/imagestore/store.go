@@ -54,7 +54,7 @@ func (s *Store) List(ctx context.Context) ([]image.Manifest, error) {
 		case errors.Is(err, fault.Invalid):
 			return nil, err
 		case err != nil:
-			s.log.Warn("an image's manifest cannot be read", "id", entry.Name(), "error", err)
+			s.log.Warn("cannot read an image's manifest", "id", entry.Name(), "error", err)
 			continue
 		}
 		all = append(all, m)
@@ -82,7 +82,7 @@ func (s *Store) read(id string) (image.Manifest, error) {
 			WithHint("upgrade banger, or remove the image's directory")
 	}
 	if m.ID != id {
-		return image.Manifest{}, fmt.Errorf("%s is of image %q", path, m.ID)
+		return image.Manifest{}, fmt.Errorf("%s belongs to image %q", path, m.ID)
 	}
 	if _, err := os.Stat(s.dirs.Image(id).Rootfs()); err != nil {
 		return image.Manifest{}, fmt.Errorf("the image's filesystem: %w", err)
@@ -97,7 +97,7 @@ func (s *Store) Update(ctx context.Context, m image.Manifest) error {
 	}
 	dir := s.dirs.Image(m.ID)
 	if !validID(m.ID) {
-		return fault.New(fault.Invalid, "%q is not an image id", m.ID)
+		return fault.New(fault.Invalid, "%q is not an image ID", m.ID)
 	}
 	staged := dir.Manifest() + statedir.StagingSuffix
 	if err := writeManifest(staged, m); err != nil {
@@ -115,7 +115,7 @@ func (s *Store) Remove(ctx context.Context, id string) error {
 		return err
 	}
 	if !validID(id) {
-		return fault.New(fault.Invalid, "%q is not an image id", id)
+		return fault.New(fault.Invalid, "%q is not an image ID", id)
 	}
 	// Renamed first: a crash must not leave half an image that looks whole.
 	doomed := string(s.dirs.Image(id)) + ".removed" + statedir.StagingSuffix

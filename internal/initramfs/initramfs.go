@@ -58,8 +58,8 @@ func (b *Builder) Build(ctx context.Context, k kernel.Manifest, dir statedir.Ker
 	// upgrade replaces the file.
 	agent, err := os.Open(b.agent)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", fault.New(fault.Unavailable, "the guest's agent is not at %s", b.agent).
-			WithHint("install banger-vsock-agent beside bangerd")
+		return "", fault.New(fault.Unavailable, "the guest's agent is not in %s", b.agent).
+			WithHint("install banger-vsock-agent next to bangerd")
 	}
 	if err != nil {
 		return "", fmt.Errorf("the guest's agent: %w", err)

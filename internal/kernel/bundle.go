@@ -68,7 +68,7 @@ func ParseBundle(data []byte) (Bundle, error) {
 	}
 	for i, name := range all {
 		if !isModule(name) || slices.Contains(all[:i], name) {
-			return Bundle{}, fault.New(fault.Invalid, "%s: %q is not a module's file name, or stands there twice", BundleManifest, name)
+			return Bundle{}, fault.New(fault.Invalid, "%s: %q is not a module's file name, or appears twice", BundleManifest, name)
 		}
 	}
 	for name := range b.ModuleDevices {

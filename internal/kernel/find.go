@@ -47,7 +47,7 @@ func Find(ctx context.Context, fsys fs.FS, exe Executables) (Layout, error) {
 	}
 	best.Initrd = initrdOf(fsys, best)
 	if best.Modules == "" && len(trees) > 0 {
-		return Layout{}, fault.New(fault.Invalid, "%s is kernel %s, and the modules here are for %s",
+		return Layout{}, fault.New(fault.Invalid, "%s is kernel %s, but the directory's modules are for %s",
 			best.Image, best.Version, strings.Join(versionsOf(trees), ", ")).
 			WithHint("add lib/modules/%s, or remove the other lib/modules", best.Version)
 	}
@@ -83,7 +83,7 @@ func newest(ctx context.Context, fsys fs.FS, exe Executables, trees []string) (L
 		l := Layout{Binary: bin, Image: name}
 		l.Version, l.Modules = matchModules(name, bin.Version, trees)
 		if l.Version == "" {
-			notes = append(notes, name+": its version is not to be found")
+			notes = append(notes, name+": cannot find its version")
 			continue
 		}
 		if best.Image == "" || CompareVersions(l.Version, best.Version) > 0 {

@@ -117,17 +117,17 @@ func TestFindRefuses(t *testing.T) {
 	}{
 		"an empty directory":            {fstest.MapFS{}, "looked for boot/vmlinux-*"},
 		"no kernel but other files":     {fstest.MapFS{"boot/vmlinuz-6.1": file("text")}, "boot/vmlinuz-6.1: neither a bzImage"},
-		"modules of another version":    {merge(noModules, other), "the modules here are for 6.1.0-9-cloud-amd64"},
-		"a version that is a path":      {fstest.MapFS{"vmlinuz": {Data: kerneltest.Vmlinuz("6.1/../../x")}}, "its version is not to be found"},
+		"modules of another version":    {merge(noModules, other), "but the directory's modules are for 6.1.0-9-cloud-amd64"},
+		"a version that is a path":      {fstest.MapFS{"vmlinuz": {Data: kerneltest.Vmlinuz("6.1/../../x")}}, "cannot find its version"},
 		"metadata that leaves":          {fstest.MapFS{"metadata.json": file(`{"kernel": "../vmlinuz"}`)}, `"../vmlinuz" is not a relative path`},
 		"metadata with an absolute one": {fstest.MapFS{"metadata.json": file(`{"kernel": "/vmlinuz"}`)}, `"/vmlinuz" is not a relative path`},
 		"metadata of nothing":           {fstest.MapFS{"metadata.json": file(`{}`)}, "names no kernel"},
 		"metadata with a typing error":  {fstest.MapFS{"metadata.json": file(`{"kernel": "k", "modulez": "m"}`)}, "modulez"},
-		"metadata with a tail":          {fstest.MapFS{"metadata.json": file(`{"kernel": "k"} x`)}, "something follows"},
-		"metadata of a missing file":    {fstest.MapFS{"metadata.json": file(`{"kernel": "k"}`)}, "names k, which is not a file here"},
+		"metadata with a tail":          {fstest.MapFS{"metadata.json": file(`{"kernel": "k"} x`)}, "there is more after its object"},
+		"metadata of a missing file":    {fstest.MapFS{"metadata.json": file(`{"kernel": "k"}`)}, "names k, which is not a file in its directory"},
 		"metadata of another version": {
 			fstest.MapFS{"metadata.json": file(`{"kernel": "k", "version": "6.2"}`), "k": {Data: kerneltest.Vmlinuz("6.1")}},
-			"says version 6.2, and k is 6.1",
+			"says version 6.2, but k is 6.1",
 		},
 		"metadata too large": {fstest.MapFS{"metadata.json": file(strings.Repeat(" ", 70<<10))}, "larger than"},
 	}

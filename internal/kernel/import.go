@@ -81,7 +81,7 @@ func (s *Service) existing(ctx context.Context, m Manifest) (Manifest, error) {
 		return Manifest{}, err
 	}
 	if old.SourceSHA256 != m.SourceSHA256 {
-		return Manifest{}, fault.New(fault.Conflict, "there is a kernel %s already (%s, from %s)", m.Name, old.Version, old.Source).
+		return Manifest{}, fault.New(fault.Conflict, "kernel %s already exists (%s, from %s)", m.Name, old.Version, old.Source).
 			WithHint("%s, or import under another name", act.KernelDelete.On(m.Name))
 	}
 	return old, nil

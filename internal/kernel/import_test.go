@@ -283,7 +283,7 @@ func TestImportFailsWithoutTraces(t *testing.T) {
 		"another architecture":    {arm, keepTar, fault.Invalid, "for arm64, and this host is amd64"},
 		"a kernel without virtio": {noBlock, keepTar, fault.Invalid, "no virtio_blk"},
 		"a damaged module":        {damaged, keepTar, fault.Invalid, "mbcache.ko.gz: damaged"},
-		"a module twice":          {twice, keepTar, fault.Invalid, "are one module"},
+		"a module twice":          {twice, keepTar, fault.Invalid, "are the same module"},
 		"a truncated bzImage":     {broken, keepTar, fault.Invalid, "truncated"},
 		"a full disk in packing": {debian, func(context.Context, io.Reader, string) error {
 			return &fs.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}

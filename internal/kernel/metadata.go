@@ -38,11 +38,11 @@ func ParseMetadata(data []byte) (Metadata, error) {
 		return Metadata{}, fault.Wrap(fault.Invalid, err, "%s", MetadataFile)
 	}
 	if _, err := dec.Token(); err != io.EOF {
-		return Metadata{}, fault.New(fault.Invalid, "%s: something follows its object", MetadataFile)
+		return Metadata{}, fault.New(fault.Invalid, "%s: there is more after its object", MetadataFile)
 	}
 	if m.Kernel == "" {
 		return Metadata{}, fault.New(fault.Invalid, "%s names no kernel", MetadataFile).
-			WithHint(`it must be as in {"kernel": "vmlinux", "modules": "lib/modules/6.1.0"}`)
+			WithHint(`write it as {"kernel": "vmlinux", "modules": "lib/modules/6.1.0"}`)
 	}
 	for _, p := range []string{m.Kernel, m.Initrd, m.Modules} {
 		if p != "" && (!fs.ValidPath(p) || p == ".") {
@@ -75,12 +75,12 @@ func readMetadata(fsys fs.FS) (Metadata, bool, error) {
 func fromMetadata(ctx context.Context, fsys fs.FS, exe Executables, m Metadata) (Layout, error) {
 	for _, p := range []string{m.Kernel, m.Initrd} {
 		if p != "" && !isFile(fsys, p) {
-			return Layout{}, fault.New(fault.Invalid, "%s names %s, which is not a file here", MetadataFile, p)
+			return Layout{}, fault.New(fault.Invalid, "%s names %s, which is not a file in its directory", MetadataFile, p)
 		}
 	}
 	if m.Modules != "" {
 		if info, err := fs.Stat(fsys, m.Modules); err != nil || !info.IsDir() {
-			return Layout{}, fault.New(fault.Invalid, "%s names %s, which is not a directory here", MetadataFile, m.Modules)
+			return Layout{}, fault.New(fault.Invalid, "%s names %s, which is not a subdirectory of its directory", MetadataFile, m.Modules)
 		}
 	}
 	bin, err := exe.Probe(ctx, fsys, m.Kernel)
@@ -96,9 +96,9 @@ func fromMetadata(ctx context.Context, fsys fs.FS, exe Executables, m Metadata) 
 	}
 	switch {
 	case l.Version == "":
-		return Layout{}, fault.New(fault.Invalid, "%s does not say its version", m.Kernel).WithHint(`add "version" to %s`, MetadataFile)
+		return Layout{}, fault.New(fault.Invalid, "%s has no version", m.Kernel).WithHint(`add "version" to %s`, MetadataFile)
 	case m.Version != "" && m.Version != l.Version:
-		return Layout{}, fault.New(fault.Invalid, "%s says version %s, and %s is %s", MetadataFile, m.Version, m.Kernel, l.Version)
+		return Layout{}, fault.New(fault.Invalid, "%s says version %s, but %s is %s", MetadataFile, m.Version, m.Kernel, l.Version)
 	}
 	return l, checkVersion(l.Version)
 }

@@ -56,7 +56,7 @@ func (s *Service) Pull(ctx context.Context, name string, force bool, p operation
 		return Manifest{}, err
 	}
 	if !force && (o.State == Pulled || o.State == Imported) {
-		return Manifest{}, fault.New(fault.Conflict, "there is a kernel %s already (%s, from %s)", name, o.Local.Version, o.Local.Source).
+		return Manifest{}, fault.New(fault.Conflict, "kernel %s already exists (%s, from %s)", name, o.Local.Version, o.Local.Source).
 			Try(act.KernelPull.On(name, act.Force))
 	}
 	return s.pull(ctx, o, p)
@@ -190,7 +190,7 @@ func (s *Service) adopt(ctx context.Context, src Source, e Entry, vmlinux string
 		return err
 	}
 	if bin.Version != "" && bin.Version != b.Version || b.Version != e.KernelVersion {
-		return fault.New(fault.Invalid, "the bundle's kernel is %q by itself, %q by its %s and %q by the catalog", bin.Version, b.Version, BundleManifest, e.KernelVersion)
+		return fault.New(fault.Invalid, "the bundle's kernel calls itself %q, its %s says %q and the catalog says %q", bin.Version, b.Version, BundleManifest, e.KernelVersion)
 	}
 	m.Version, m.Architecture, m.PVH = b.Version, bin.Architecture, bin.PVH
 	m.Modules, m.BootModules, m.LateModules, m.ModuleDevices = b.Modules, b.BootModules, b.LateModules, b.ModuleDevices

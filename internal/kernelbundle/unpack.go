@@ -79,7 +79,7 @@ func (u *unpacker) malformed(err error) error {
 	if _, ok := errors.AsType[*fs.PathError](err); ok {
 		return err
 	}
-	return fault.Wrap(fault.Invalid, err, "the bundle cannot be unpacked")
+	return fault.Wrap(fault.Invalid, err, "cannot unpack the bundle")
 }
 
 func (u *unpacker) add(h *tar.Header, content io.Reader) error {
@@ -172,11 +172,11 @@ func checkName(name string) (string, error) {
 	}
 	switch {
 	case name == "" || len(name) > maxName || strings.ContainsRune(name, 0):
-		return "", bad("that is no name")
+		return "", bad("it is not a name")
 	case path.IsAbs(name):
 		return "", bad("it is absolute")
 	case !fs.ValidPath(clean) || strings.Contains("/"+name+"/", "/../"):
-		return "", bad("it leads out of the bundle")
+		return "", bad("it is outside the bundle")
 	case strings.Count(clean, "/") >= maxDepth:
 		return "", bad("it is too deep")
 	}
@@ -186,7 +186,7 @@ func checkName(name string) (string, error) {
 // checkLink refuses a symbolic link that leads out of the bundle.
 func checkLink(name, target string) error {
 	if target == "" || len(target) > maxName || path.IsAbs(target) || !fs.ValidPath(path.Join(path.Dir(name), target)) || strings.ContainsRune(target, 0) {
-		return fault.New(fault.Invalid, "the bundle has a link %q to %.100q, which leads out of it", name, target)
+		return fault.New(fault.Invalid, "the bundle has a link %q to %.100q, which is outside it", name, target)
 	}
 	return nil
 }

@@ -94,7 +94,7 @@ func (d *draft) Commit(ctx context.Context, m kernel.Manifest) (kernel.Manifest,
 	}
 	err = os.Rename(string(d.dir), string(d.store.dirs.Kernel(d.name)))
 	if errors.Is(err, fs.ErrExist) || errors.Is(err, syscall.ENOTEMPTY) {
-		return kernel.Manifest{}, fault.New(fault.Conflict, "there is a kernel %s already", d.name)
+		return kernel.Manifest{}, fault.New(fault.Conflict, "kernel %s already exists", d.name)
 	}
 	if err != nil {
 		return kernel.Manifest{}, err

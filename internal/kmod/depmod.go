@@ -67,7 +67,7 @@ func (t tree) depmod(ctx context.Context) error {
 	}
 	for _, name := range []string{"modules.dep", "modules.dep.bin", "modules.alias.bin"} {
 		if _, err := os.Stat(filepath.Join(t.dir, name)); errors.Is(err, os.ErrNotExist) {
-			return fault.New(fault.Unavailable, "%s made no %s", path, name).WithHint("install the package kmod: busybox's depmod will not do")
+			return fault.New(fault.Unavailable, "%s made no %s", path, name).WithHint("install the package kmod: busybox's depmod is not enough")
 		} else if err != nil {
 			return err
 		}

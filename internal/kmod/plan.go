@@ -63,7 +63,7 @@ func (ix *index) order(wants []want, loaded []string) ([]string, error) {
 		_, isModule := ix.path[w.name]
 		if w.required && ix.builtinKnown && !isModule && !ix.builtin[w.name] {
 			return nil, invalid("this kernel has no %s, neither built in nor as a module", w.name).
-				WithHint("use a kernel that is made for virtual machines, as Debian's linux-image-cloud-amd64")
+				WithHint("use a kernel made for virtual machines, such as Debian's linux-image-cloud-amd64")
 		}
 	}
 	return slices.DeleteFunc(ix.closure(wants...), func(file string) bool {

@@ -63,7 +63,7 @@ func (t tree) fill(ctx context.Context, fsys fs.FS, dir string, p operation.Prog
 		}
 	}
 	if count == 0 {
-		return 0, invalid("%s holds no kernel modules", dir).WithHint("import a package that has its modules, or a directory without lib/modules")
+		return 0, invalid("%s holds no kernel modules", dir).WithHint("import a package with modules, or a directory without lib/modules")
 	}
 	var done, total atomic.Int64
 	g, ctx := errgroup.WithContext(ctx)
@@ -114,7 +114,7 @@ func listFiles(ctx context.Context, fsys fs.FS, dir string) ([]file, error) {
 				return nil
 			}
 			if other, ok := seen[f.stored]; ok {
-				return invalid("%s and %s are one module", other, rel)
+				return invalid("%s and %s are the same module", other, rel)
 			}
 			seen[f.stored] = rel
 		}

@@ -61,7 +61,7 @@ func (s *supervisor) onAgent(in agentInput) {
 
 func (s *supervisor) onHello(from *agentConn, h agentrpc.Hello) {
 	if !s.hellos.Take() {
-		s.log.Warn("the guest says hello too often; its stream is closed")
+		s.log.Warn("the guest says hello too often; closing its stream")
 		_ = from.conn.Close()
 		return
 	}
@@ -74,7 +74,7 @@ func (s *supervisor) onHello(from *agentConn, h agentrpc.Hello) {
 	if h.Protocol < agentrpc.MinVersion || h.Protocol > agentrpc.Version {
 		s.log.Error("the agent speaks another protocol", "its", h.Protocol, "ours", agentrpc.Version)
 		if !s.wasReady {
-			s.failure = "the guest's agent speaks a protocol that this build does not know"
+			s.failure = "the guest's agent speaks a protocol that this build does not support"
 			s.endHard()
 		}
 		return
@@ -100,7 +100,7 @@ func (s *supervisor) configure() {
 	entropy, err := s.entropy()
 	if err != nil {
 		s.log.Error("no entropy for the guest", "err", err)
-		s.failure = "the host gave no entropy: " + err.Error()
+		s.failure = "cannot get entropy from the host: " + err.Error()
 		s.endHard()
 		return
 	}

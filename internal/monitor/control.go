@@ -98,7 +98,7 @@ func serveAgent(ctx context.Context, conn net.Conn, turns *pace.Pace, to chan<- 
 	for turns.Wait(ctx) && lines.Scan() {
 		var m agentrpc.GuestMessage
 		if err := json.Unmarshal(lines.Bytes(), &m); err != nil {
-			log.Debug("the agent sent what is no message", "err", err)
+			log.Debug("the agent sent a malformed message", "err", err)
 			break
 		}
 		trim(&m)

@@ -122,7 +122,7 @@ func (s *supervisor) judge(e vmm.Exit) (vm.Exit, bool) {
 	case s.stopping:
 		return s.exit(vm.ReasonStopped, "", false), true
 	case e.Cause == vmm.HostShutdown:
-		return s.exit(vm.ReasonVMMFailed, "the VMM ended in order, though banger had not asked it to", true), true
+		return s.exit(vm.ReasonVMMFailed, "the VMM exited cleanly, although banger did not ask it to", true), true
 	case !s.wasReady:
 		return s.exit(vm.ReasonGuestFailed, s.whyNotUp(e.Detail+" before it was ready"), true), true
 	case e.Cause == vmm.GuestOff:
@@ -132,7 +132,7 @@ func (s *supervisor) judge(e vmm.Exit) (vm.Exit, bool) {
 		return s.exit(vm.ReasonReset, fmt.Sprintf("the guest reset %d times within %v", maxResets+1, resetWindow), true), true
 	}
 	if !s.announced {
-		s.log.Warn("the guest reset without a word", "console", s.console(consoleLines))
+		s.log.Warn("the guest reset without an announcement", "console", s.console(consoleLines))
 	}
 	return vm.Exit{}, false
 }

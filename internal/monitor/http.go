@@ -138,7 +138,9 @@ func answer(w http.ResponseWriter, status int, body any) {
 
 // watched has the listener log the first stranger that it does not let in.
 func watched(l *statedir.Listener, log *slog.Logger) *statedir.Listener {
-	l.Stranger = func(uid int) { log.Warn("a stranger at a socket of the monitor", "socket", l.Addr(), "uid", uid) }
+	l.Stranger = func(uid int) {
+		log.Warn("refused another user at a socket of the monitor", "socket", l.Addr(), "uid", uid)
+	}
 	return l
 }
 

@@ -33,7 +33,7 @@ func (s *supervisor) onNoHello() {
 	default:
 		s.hungBoots++
 		s.hung = true
-		s.log.Warn("the guest hangs on its way up; it is reset",
+		s.log.Warn("the guest hangs while it boots; resetting it",
 			"after", helloLimit.String(), "boot", s.status.Boots, "console", s.console(consoleLines))
 		s.signal(killSignal)
 	}

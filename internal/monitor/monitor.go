@@ -109,7 +109,7 @@ func lock(ctx context.Context, v statedir.VM) (unlock func(), err error) {
 	case <-ctx.Done():
 		err = ctx.Err()
 	case <-timer.C:
-		err = fault.New(fault.Busy, "another monitor is at work in %s", v)
+		err = fault.New(fault.Busy, "another monitor is running in %s", v)
 	}
 	if err != nil {
 		return nil, err // the descriptor goes with the process

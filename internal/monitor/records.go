@@ -78,7 +78,7 @@ func (l *recordLog) batch(out *bytes.Buffer) {
 		}
 		if n := l.dropped.Swap(0); n > 0 {
 			encode(out, monitorrpc.Record{
-				At: time.Now().UTC(), Event: monitorrpc.EventLost, Reason: fmt.Sprintf("%d records were lost: the disk is slow", n),
+				At: time.Now().UTC(), Event: monitorrpc.EventLost, Reason: fmt.Sprintf("lost %d records: the disk is slow", n),
 			})
 		}
 		if out.Len() > recordBatch || !more {

@@ -83,7 +83,7 @@ func configure(spec vm.Spec, serial func(disk string) string, boots int, now int
 		case vm.SerialModules:
 			c.Disks.Modules = serial(disk.Serial)
 		default:
-			return c, fmt.Errorf("the guest has no use for disk %q", disk.Serial)
+			return c, fmt.Errorf("unknown role of a disk: %q", disk.Serial)
 		}
 	}
 	if spec.Network != nil {

@@ -206,7 +206,7 @@ func (s *supervisor) onEvent(e vmm.Event) {
 		s.send(agentrpc.HostMessage{SetClock: &agentrpc.SetClock{UnixNano: time.Now().UnixNano()}})
 	case vmm.IOError:
 		s.status.Warning = e.Reason
-		s.log.Warn("the machine stands still", "reason", e.Reason)
+		s.log.Warn("the VM cannot continue", "reason", e.Reason)
 	case vmm.Exited: // live takes it
 	}
 }

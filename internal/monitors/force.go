@@ -40,7 +40,7 @@ func (l *Launcher) End(ctx context.Context, vmID string) error {
 		}
 		err = killMonitor(ctx, dir)
 		if ended := pace.Pause(ctx, gonePause); ended != nil {
-			return fault.Wrap(fault.Unavailable, errors.Join(err, ended), "the VM's monitor does not end")
+			return fault.Wrap(fault.Unavailable, errors.Join(err, ended), "the VM's monitor does not exit")
 		}
 	}
 }
@@ -90,7 +90,7 @@ func monitorPID(ctx context.Context, dir statedir.VM) (int, error) {
 	case errors.Join(err, peerErr) != nil:
 		return 0, fmt.Errorf("find the monitor: %w", errors.Join(err, peerErr))
 	case int(peer.Uid) != os.Getuid() || peer.Pid <= 1 || int(peer.Pid) == os.Getpid():
-		return 0, fmt.Errorf("process %d of user %d listens in place of the VM's monitor", peer.Pid, peer.Uid)
+		return 0, fmt.Errorf("process %d of user %d is listening instead of the VM's monitor", peer.Pid, peer.Uid)
 	}
 	return int(peer.Pid), nil
 }

@@ -108,7 +108,7 @@ func (m *Machine) status(ctx context.Context) (vm.Status, error) {
 func (m *Machine) understand(data []byte) (vm.Status, error) {
 	var s monitorrpc.Status
 	if err := json.Unmarshal(data, &s); err != nil {
-		return vm.Status{}, fault.Wrap(fault.Internal, err, "the VM's monitor cannot be understood")
+		return vm.Status{}, fault.Wrap(fault.Internal, err, "cannot understand the VM's monitor")
 	}
 	if s.Protocol < monitorrpc.MinVersion || s.Protocol > monitorrpc.Version {
 		return vm.Status{}, fault.New(fault.Unavailable, "the VM's monitor (build %s) speaks protocol %d, this bangerd %d to %d",

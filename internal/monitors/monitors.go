@@ -147,11 +147,11 @@ func await(ctx context.Context, word *os.File) error {
 	line, err := bufio.NewReader(io.LimitReader(word, maxWord)).ReadString('\n')
 	switch {
 	case ctx.Err() != nil:
-		return fault.Wrap(fault.Canceled, ctx.Err(), "the start was given up")
+		return fault.Wrap(fault.Canceled, ctx.Err(), "the start was canceled")
 	case line == monitorrpc.ReadyLine:
 		return nil
 	case errors.Is(err, io.EOF):
-		return fault.New(fault.Internal, "the VM's monitor ended without a word").
+		return fault.New(fault.Internal, "the VM's monitor exited without a message").
 			WithHint("see monitor.log in the VM's directory")
 	case err != nil:
 		return fmt.Errorf("wait for the VM's monitor: %w", err)

@@ -149,9 +149,9 @@ func TestStartTellsWhyNot(t *testing.T) {
 		text         string
 	}{
 		{"a problem", `echo '{"code":"unavailable","message":"no QEMU","hint":"install it"}' >&3`, fault.Unavailable, "no QEMU"},
-		{"no word", `exit 7`, fault.Internal, "without a word"},
+		{"no word", `exit 7`, fault.Internal, "without a message"},
 		{"nonsense", `echo hello >&3`, fault.Internal, "hello"},
-		{"an endless word", `head -c 1000000 /dev/zero >&3`, fault.Internal, "without a word"},
+		{"an endless word", `head -c 1000000 /dev/zero >&3`, fault.Internal, "without a message"},
 		{"ready, but deaf", `echo ready >&3`, fault.Unavailable, "does not answer"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -95,7 +95,7 @@ func ask[T any](ctx context.Context, m *Machine, method, path string, body any, 
 		return answer, fault.New(fault.Internal, "the VM's monitor answered more than %d bytes", maxLargeAnswer)
 	}
 	if err := json.Unmarshal(data, &answer); err != nil {
-		return answer, fault.Wrap(fault.Internal, err, "the VM's monitor cannot be understood")
+		return answer, fault.Wrap(fault.Internal, err, "cannot understand the VM's monitor")
 	}
 	return answer, nil
 }

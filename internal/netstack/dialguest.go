@@ -65,7 +65,7 @@ func unreached(err error, network string, port uint16) error {
 	if errors.Is(err, context.Canceled) {
 		code = fault.Canceled
 	}
-	return fault.Wrap(code, err, "the guest's %s port %d cannot be reached", network, port)
+	return fault.Wrap(code, err, "cannot reach the guest's %s port %d", network, port)
 }
 
 // dialInside connects to the guest. Its buffers count among those of all

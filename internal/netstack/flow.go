@@ -109,7 +109,7 @@ func (n *Network) begin(p protocol, guestPort uint16, asked netip.AddrPort) *flo
 	}
 	n.mu.Unlock()
 	if quietest != nil {
-		quietest.cut("it gave way to newer ones")
+		quietest.cut("newer ones took its place")
 	}
 	if !allowed {
 		n.deny(f, f.verdict, f.lapsed())

@@ -62,7 +62,7 @@ func (f *flow) gate(guest *guestConn, host io.Writer) error {
 func (h *hearing) first() (egress.Said, error) {
 	for range maxLooks {
 		if len(h.prefix) == cap(h.prefix) && !h.grow() {
-			return egress.Said{}, h.f.refuse(egress.Verdict{Rule: egress.GroundUnclear}, "too many connections do not say their destination")
+			return egress.Said{}, h.f.refuse(egress.Verdict{Rule: egress.GroundUnclear}, "too many connections have not told their destination")
 		}
 		read, err := h.guest.Read(h.prefix[len(h.prefix):cap(h.prefix)])
 		h.prefix = h.prefix[:len(h.prefix)+read]
@@ -88,7 +88,7 @@ func (h *hearing) first() (egress.Said, error) {
 }
 
 func (h *hearing) late() error {
-	return h.f.refuse(egress.Verdict{Rule: egress.GroundUnclear}, "the destination was not told in the first bytes")
+	return h.f.refuse(egress.Verdict{Rule: egress.GroundUnclear}, "the first bytes do not tell the destination")
 }
 
 // grow makes room for more to look at, if all of the guest's connections leave some.
@@ -149,7 +149,7 @@ func reasonOfDenial(verdict egress.Verdict, said egress.Said) string {
 	case said.Why != "":
 		return said.Why
 	case verdict.Rule == egress.GroundUnclear:
-		return "the connection is neither TLS nor HTTP, nor of another protocol that is allowed here"
+		return "the connection is not TLS, HTTP or another protocol that is allowed here"
 	case len(said.Hosts) == 0:
 		return "the connection names no host"
 	default:

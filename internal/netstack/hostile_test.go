@@ -103,7 +103,7 @@ func TestConnectionsThatLeadNowhereGiveWay(t *testing.T) {
 		t.Error(err)
 	}
 	m.world.record(t, func(r monitorrpc.Record) bool {
-		return r.Event == "close" && r.Address == "203.0.113.99" && r.Reason == "it gave way to newer connections"
+		return r.Event == "close" && r.Address == "203.0.113.99" && r.Reason == "newer connections took its place"
 	})
 	if flows := m.net.Counters().Flows; flows < 1024 || flows > maxPending+1 {
 		t.Errorf("%d flows are open", flows)

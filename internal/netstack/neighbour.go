@@ -50,7 +50,7 @@ func (n *Network) SetNeighbours(neighbours []Neighbour) {
 	}
 	n.mu.Unlock()
 	for _, f := range cut {
-		f.cut("not a neighbour any more")
+		f.cut("no longer a neighbour")
 	}
 }
 

@@ -25,7 +25,7 @@ func dialPing(addr netip.Addr) (net.Conn, error) {
 	}
 	fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, protocol)
 	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) {
-		return nil, fault.New(fault.PermissionDenied, "the host lets this user send no echoes (net.ipv4.ping_group_range)")
+		return nil, fault.New(fault.PermissionDenied, "the host does not let this user send echoes (net.ipv4.ping_group_range)")
 	}
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)

@@ -73,7 +73,7 @@ func addressOf(text string, prefix *netip.Prefix) (netip.Addr, error) {
 }
 
 func invalid(what, value string) error {
-	return fault.New(fault.Invalid, "the network's %s %q cannot be used", what, value)
+	return fault.New(fault.Invalid, "cannot use the network's %s %q", what, value)
 }
 
 // virtual reports whether addr is of the virtual network.

@@ -137,7 +137,7 @@ func TestWhatIsNotToldIsCountedOnceAMinute(t *testing.T) {
 		s.wait()
 		counts := 0
 		for _, r := range s.written() {
-			if strings.Contains(r.Reason, "not told one by one") {
+			if strings.Contains(r.Reason, "not listed one by one") {
 				counts++
 			}
 		}

@@ -79,7 +79,7 @@ func TestDenialsToManyDestinationsAreCounted(t *testing.T) {
 		}
 		time.Sleep(2 * recordWindow) //nolint:forbidigo // the bubble's clock
 		got := s.written()
-		if last := got[len(got)-1]; len(got) != maxFresh+1 || last.Reason != "9000 more, not told one by one" {
+		if last := got[len(got)-1]; len(got) != maxFresh+1 || last.Reason != "9000 more, not listed one by one" {
 			t.Errorf("%d records, the last %+v", len(got), last)
 		}
 		s.cancel()
@@ -163,10 +163,10 @@ func TestTooManyFlowsAreCounted(t *testing.T) {
 		if r := rest[1]; r.Event != monitorrpc.EventTotal || r.Address != "203.0.113.1" || r.Sent != 50_000 || r.Reason != "of 50 flows that have no records of their own" {
 			t.Errorf("where it went: %+v", r)
 		}
-		if r := rest[2]; r.Event != "allow" || r.Reason != "50 more, not told one by one" {
+		if r := rest[2]; r.Event != "allow" || r.Reason != "50 more, not listed one by one" {
 			t.Errorf("begun without a record: %+v", r)
 		}
-		if r := rest[3]; r.Event != "close" || r.Reason != "50 more, not told one by one" || r.Sent != 50_000 || r.Received != 0 {
+		if r := rest[3]; r.Event != "close" || r.Reason != "50 more, not listed one by one" || r.Sent != 50_000 || r.Received != 0 {
 			t.Errorf("ended without a record: %+v", r)
 		}
 	})

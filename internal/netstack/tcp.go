@@ -80,7 +80,7 @@ func (n *Network) settingUp(f *flow) (done func()) {
 	}
 	n.mu.Unlock()
 	if oldest != nil {
-		oldest.cut("it gave way to newer connections")
+		oldest.cut("newer connections took its place")
 	}
 	return func() {
 		n.mu.Lock()

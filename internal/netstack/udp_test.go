@@ -178,7 +178,7 @@ func TestTheQuietestDatagramsGiveWay(t *testing.T) {
 	if flows := m.net.Counters().Flows; flows > limits[protocolUDP]+64 {
 		t.Errorf("%d flows are open", flows)
 	}
-	m.world.record(t, func(r monitorrpc.Record) bool { return r.Reason == "it gave way to newer ones" })
+	m.world.record(t, func(r monitorrpc.Record) bool { return r.Reason == "newer ones took its place" })
 }
 
 // A card that is attached anew may begin a flow that the one before has not ended

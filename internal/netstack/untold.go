@@ -109,7 +109,7 @@ func (u *untold) tell() (out []monitorrpc.Record) {
 	out = u.top()
 	more := func(event string, n int) {
 		if n > 0 {
-			out = append(out, monitorrpc.Record{Event: event, Reason: fmt.Sprintf("%d more, not told one by one", n)})
+			out = append(out, monitorrpc.Record{Event: event, Reason: fmt.Sprintf("%d more, not listed one by one", n)})
 		}
 	}
 	more("deny", u.denials)
@@ -136,9 +136,9 @@ func (u *untold) top() (out []monitorrpc.Record) {
 	})
 	for _, where := range all[:min(len(all), maxTop)] {
 		m := u.movers[where]
-		flows := "more of flows that have no records of their own"
+		flows := "more bytes of flows without records"
 		if m.flows > 0 {
-			flows = fmt.Sprintf("of %d flows that have no records of their own", m.flows)
+			flows = fmt.Sprintf("of %d flows without records", m.flows)
 		}
 		out = append(out, monitorrpc.Record{
 			Event: monitorrpc.EventTotal, Protocol: where.protocol, Name: where.name, Said: where.said, Address: where.address,

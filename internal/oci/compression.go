@@ -94,7 +94,7 @@ func (g *gunzip) next() error {
 			return err
 		}
 		if c != 0 {
-			return fault.New(fault.Invalid, "something that is not gzip follows its end")
+			return fault.New(fault.Invalid, "data that is not gzip follows its end")
 		}
 	}
 }
@@ -106,10 +106,10 @@ func (u unzstd) Read(b []byte) (int, error) {
 	n, err := u.ReadCloser.Read(b)
 	switch {
 	case errors.Is(err, zstd.ErrMagicMismatch):
-		err = fault.New(fault.Invalid, "something that is not zstd follows its end")
+		err = fault.New(fault.Invalid, "data that is not zstd follows its end")
 	case errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrDecoderSizeExceeded):
 		err = fault.New(fault.Invalid, "decompressing it takes more than %s of memory", fault.Bytes(maxZstdWindow)).
-			WithHint("compress it again, without zstd's --ultra and --long")
+			WithHint("compress it again without zstd's --ultra and --long")
 	}
 	return n, err
 }

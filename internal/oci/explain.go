@@ -20,7 +20,7 @@ import (
 func (r *registry) explain(ctx context.Context, err error) error {
 	host := r.host()
 	if cause := context.Cause(ctx); errors.Is(cause, errIdle) {
-		return fault.New(fault.Unavailable, "the registry %s has sent next to nothing for %s", host, r.idle).
+		return fault.New(fault.Unavailable, "the registry %s has sent almost nothing for %s", host, r.idle).
 			WithHint("try again: the layers that are complete are kept")
 	}
 	if ctx.Err() != nil {
@@ -34,7 +34,7 @@ func (r *registry) explain(ctx context.Context, err error) error {
 	}
 	if isNetwork(err) {
 		return fault.Wrap(fault.Unavailable, withoutURL(err), "the registry %s does not answer", host).
-			WithHint("check the network and the name; what is complete of the image is kept")
+			WithHint("check the network and the name; the complete parts of the image are kept")
 	}
 	return fault.Wrap(fault.Invalid, err, "cannot use what the registry %s answered about %s", host, r.ref)
 }
@@ -60,14 +60,14 @@ func (r *registry) explainAnswer(err *transport.Error) error {
 		return fault.Wrap(fault.PermissionDenied, err, "the registry %s does not show %s to you", host, r.ref).
 			WithHint("check the name, or log in: docker login %s", host)
 	case http.StatusTooManyRequests:
-		limited := fault.Wrap(fault.Unavailable, err, "the registry %s limits how much you may fetch", host)
+		limited := fault.Wrap(fault.Unavailable, err, "the registry %s limits how much you can fetch", host)
 		if asked := time.Duration(r.guard.asked.Load()); asked > 0 {
 			return limited.WithHint("try again in %s, or log in: docker login %s", asked, host)
 		}
 		return limited.WithHint("wait, or log in: docker login %s", host)
 	}
 	if err.StatusCode >= http.StatusInternalServerError {
-		return fault.Wrap(fault.Unavailable, err, "the registry %s is in trouble", host).WithHint("try again later")
+		return fault.Wrap(fault.Unavailable, err, "the registry %s has an internal problem", host).WithHint("try again later")
 	}
 	return fault.Wrap(fault.Invalid, err, "the registry %s refused %s", host, r.ref)
 }

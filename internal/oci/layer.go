@@ -170,5 +170,5 @@ func decompressFault(l layer, err error) error {
 	if _, ok := errors.AsType[*fault.Error](err); ok || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("%s: %w", l.what, err)
 	}
-	return fault.Wrap(fault.Invalid, err, "%s cannot be decompressed", l.what)
+	return fault.Wrap(fault.Invalid, err, "cannot decompress %s", l.what)
 }

@@ -53,8 +53,8 @@ func isIndex(raw []byte, mediaType types.MediaType) bool {
 
 func (c *Client) fromImageManifest(ctx context.Context, raw []byte, mediaType types.MediaType, o origin) (*content, error) {
 	if mediaType == types.DockerManifestSchema1 || mediaType == types.DockerManifestSchema1Signed {
-		return nil, fault.New(fault.Invalid, "the image has docker's schema 1, which nothing builds any more").
-			WithHint("push it again with a present-day tool")
+		return nil, fault.New(fault.Invalid, "the image has Docker's schema 1, which no current tool builds").
+			WithHint("push it again with a current tool")
 	}
 	m, err := v1.ParseManifest(bytes.NewReader(raw))
 	if err != nil {
@@ -102,7 +102,7 @@ func isLayer(t types.MediaType) bool {
 
 func checkDescriptor(d v1.Descriptor, what string) error {
 	if !image.ValidDigest(d.Digest.String()) {
-		return fault.New(fault.Invalid, "a %s of the image has the digest %q; only sha256 is known", what, d.Digest)
+		return fault.New(fault.Invalid, "a %s of the image has the digest %q; only sha256 is supported", what, d.Digest)
 	}
 	if d.Size < 0 {
 		return fault.New(fault.Invalid, "%s %s has the size %d", what, short(d.Digest.String()), d.Size)
@@ -138,7 +138,7 @@ func (c *Client) newContent(digest string, config *v1.ConfigFile, layers int) (*
 		return nil, c.host.foreign(platformText(platform))
 	}
 	if len(config.RootFS.DiffIDs) != layers {
-		return nil, fault.New(fault.Invalid, "the image has %d layers, its configuration knows of %d", layers, len(config.RootFS.DiffIDs))
+		return nil, fault.New(fault.Invalid, "the image has %d layers, but its configuration lists %d", layers, len(config.RootFS.DiffIDs))
 	}
 	return &content{client: c, info: image.Info{
 		Digest: digest, Architecture: c.host.arch, OS: "linux",

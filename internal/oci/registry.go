@@ -107,7 +107,7 @@ const (
 	minChunk = 16 << 10
 )
 
-var errIdle = errors.New("the registry sends next to nothing")
+var errIdle = errors.New("the registry sends almost nothing")
 
 type blobReader struct {
 	*registry

@@ -268,7 +268,7 @@ func TestSilentRegistryIsGivenUp(t *testing.T) {
 		<-r.Context().Done()
 		return true
 	})
-	if _, _, err := c.pull(t.Context(), ref, nil); !errors.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "next to nothing for 50ms") {
+	if _, _, err := c.pull(t.Context(), ref, nil); !errors.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "almost nothing for 50ms") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -55,7 +55,7 @@ func (c *Client) newGuard(host string) *guard {
 // check refuses addresses that are not on the Internet, once the registry is.
 func (g *guard) check(a netip.Addr) error {
 	if g.public.Load() && g.reserved(a) {
-		return fault.New(fault.Invalid, "the registry %s, which is on the Internet, leads to the local address %s", g.host, a)
+		return fault.New(fault.Invalid, "the registry %s, which is on the Internet, points to the local address %s", g.host, a)
 	}
 	return nil
 }
@@ -104,8 +104,8 @@ func isLoopback(host string) bool {
 // RoundTrip implements http.RoundTripper.
 func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Scheme != "https" && !isLoopback(req.URL.Host) {
-		return nil, fault.New(fault.Invalid, "%s does not speak HTTPS, and anybody on the way could change what it sends", req.URL.Host).
-			WithHint("copy the image first: skopeo copy --src-tls-verify=false docker://REF oci:DIR, and then pull oci:DIR")
+		return nil, fault.New(fault.Invalid, "%s does not speak HTTPS, so anyone on the network could change what it sends", req.URL.Host).
+			WithHint("copy the image first: skopeo copy --src-tls-verify=false docker://REF oci:DIR, then pull oci:DIR")
 	}
 	_, hops := firstRequest(req)
 	if hops > maxRedirects {

@@ -233,7 +233,7 @@ func TestNamesThatLeadInside(t *testing.T) {
 		before := inside.connections.Load()
 		_, err = g.RoundTrip(req) //nolint:bodyclose // it never succeeds
 		g.close()
-		if refused := err != nil && strings.Contains(err.Error(), "leads to the local address 127.0.0.2"); refused != public {
+		if refused := err != nil && strings.Contains(err.Error(), "points to the local address 127.0.0.2"); refused != public {
 			t.Errorf("from the Internet: %v, error %v", public, err)
 		}
 		if public && inside.connections.Load() != before {
@@ -266,7 +266,7 @@ func TestANameThatLeadsInsideLater(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, via := range []http.RoundTripper{g.direct, g.elsewhere, g.direct} {
-		if err := get(via, inside.Addr().String()); err == nil || !strings.Contains(err.Error(), "leads to the local address 127.0.0.2") {
+		if err := get(via, inside.Addr().String()); err == nil || !strings.Contains(err.Error(), "points to the local address 127.0.0.2") {
 			t.Errorf("error %v", err)
 		}
 	}

@@ -79,7 +79,7 @@ type mismatchError struct{ fault *fault.Error }
 
 func mismatch(format string, args ...any) error {
 	f := fault.New(fault.Invalid, format, args...).
-		WithHint("the image is damaged where it comes from, or on the way; pull it again, or from elsewhere")
+		WithHint("the image is damaged at its source or in transit; pull it again, or from another source")
 	return &mismatchError{f}
 }
 

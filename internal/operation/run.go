@@ -53,7 +53,7 @@ func (r *Runner) attempt(ctx context.Context, t *task, work Work) (result json.R
 	defer func() {
 		if p := recover(); p != nil {
 			r.log.Error("panic in an operation", "operation", t.id, "panic", p, "stack", string(debug.Stack()))
-			err = fault.New(fault.Internal, "a defect in banger ended this: %v", p).
+			err = fault.New(fault.Internal, "a bug in banger ended this: %v", p).
 				Try(act.DaemonLogs.Do())
 		}
 	}()
@@ -96,5 +96,5 @@ func conclude(op *Operation, cause error, result json.RawMessage, err error, now
 // interrupted marks an operation that a daemon's end cut short.
 func (o *Operation) interrupted(why string) {
 	o.State, o.Code, o.Message = Failed, string(fault.Unavailable), why
-	o.Hint = fault.Hintf("give the command again")
+	o.Hint = fault.Hintf("run the command again")
 }

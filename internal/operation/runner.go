@@ -84,7 +84,7 @@ func (r *Runner) Start(ctx context.Context, kind, subject string, work Work) (Op
 		r.mu.Unlock()
 		cancel(ErrShutdown)
 		return Operation{}, fault.New(fault.Unavailable, "%s: %v", kind, ErrShutdown).
-			WithHint("try again: the daemon is started when it is needed")
+			WithHint("try again: banger starts the daemon when needed")
 	}
 	r.tasks[op.ID] = t
 	r.running.Add(1)

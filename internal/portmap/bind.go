@@ -81,7 +81,7 @@ func (m *Map) tryBind(e *entry) error {
 		most = maxAuto
 	}
 	if m.live >= most {
-		return fmt.Errorf("%d ports of this VM are on the host already", m.live)
+		return fmt.Errorf("%d ports of this VM are already on the host", m.live)
 	}
 	if e.network == "unix" {
 		return m.bindUnix(e)

@@ -116,7 +116,7 @@ func (e *entry) forward() monitorrpc.Forward {
 func (m *Map) parse(f monitorrpc.Forward) (*entry, error) {
 	refuse := func(format string, args ...any) error {
 		return fault.New(fault.Invalid, format, args...).
-			WithHint("a forward leads from ADDRESS:PORT or /PATH to PORT, ADDRESS:PORT or /PATH")
+			WithHint("a forward goes from ADDRESS:PORT or /PATH to PORT, ADDRESS:PORT or /PATH")
 	}
 	if f.Proto != "tcp" && f.Proto != "udp" && f.Proto != "unix" {
 		return nil, refuse("protocol is %q, not tcp, udp or unix", f.Proto)
@@ -145,7 +145,7 @@ func (m *Map) parse(f monitorrpc.Forward) (*entry, error) {
 	}
 	paths := e.path != "" || to.key.proto == "unix"
 	if f.Proto == "udp" && paths || f.Proto == "unix" && !paths {
-		return nil, refuse("%s from %q to %q is not possible", f.Proto, f.Host, f.Guest)
+		return nil, refuse("cannot forward %s from %q to %q", f.Proto, f.Host, f.Guest)
 	}
 	return e, nil
 }
@@ -170,8 +170,8 @@ func parseGuest(network, text string) (target, error) {
 func cannotBind(host string, err error) error {
 	switch {
 	case taken(err):
-		return fault.Wrap(fault.Conflict, err, "%s is taken on the host", host).
-			WithHint("choose another, or port 0 for any that is free")
+		return fault.Wrap(fault.Conflict, err, "%s is already in use on the host", host).
+			WithHint("choose another, or port 0 for any free port")
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
 		return fault.Wrap(fault.PermissionDenied, err, "the host does not let you listen at %s", host).
 			WithHint("choose a port from 1024 on")

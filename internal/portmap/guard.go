@@ -34,7 +34,7 @@ func (m *Map) admits(e *entry, proto string, client, server net.Addr) bool {
 	ours, err := m.cfg.Own(proto, addrPort(client), addrPort(server))
 	if err != nil {
 		m.strange.Do(func() {
-			m.cfg.Log.Warn("whose a client is cannot be found out, so none is let in", "err", err)
+			m.cfg.Log.Warn("cannot find out which user a client belongs to, so no client is accepted", "err", err)
 		})
 	}
 	return ours && err == nil

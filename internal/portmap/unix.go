@@ -58,7 +58,7 @@ func clearPath(ctx context.Context, path string) error {
 		return err
 	}
 	if info.Mode().Type() != fs.ModeSocket {
-		return fault.New(fault.Conflict, "%s is there already, and no socket", path).WithHint("choose another path")
+		return fault.New(fault.Conflict, "%s already exists and is not a socket", path).WithHint("choose another path")
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
@@ -68,7 +68,7 @@ func clearPath(ctx context.Context, path string) error {
 		_ = conn.Close()
 	}
 	if !errors.Is(err, syscall.ECONNREFUSED) {
-		return fault.New(fault.Conflict, "something listens at %s already", path).WithHint("choose another path")
+		return fault.New(fault.Conflict, "something is already listening at %s", path).WithHint("choose another path")
 	}
 	return os.Remove(path)
 }

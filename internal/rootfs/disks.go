@@ -63,7 +63,7 @@ func (d *Disks) Grow(ctx context.Context, path string, size int64) error {
 		return err
 	}
 	if size < info.Size() {
-		return fault.New(fault.Invalid, "a disk only grows: it has %d bytes, %d were asked for", info.Size(), size)
+		return fault.New(fault.Invalid, "a disk cannot shrink: it has %d bytes, and %d were requested", info.Size(), size)
 	}
 	if size > MaxDiskBytes {
 		return fault.New(fault.Invalid, "a disk of %d bytes: at most %d TiB", size, int64(MaxDiskBytes)>>40)
@@ -147,6 +147,6 @@ func (d *Disks) findMkfs() (string, error) {
 			return path, nil
 		}
 	}
-	return "", fault.New(fault.Unavailable, "mkfs.ext4 was found neither on PATH nor in /usr/sbin or /sbin").
+	return "", fault.New(fault.Unavailable, "mkfs.ext4 is neither on PATH nor in /usr/sbin or /sbin").
 		WithHint("install e2fsprogs")
 }

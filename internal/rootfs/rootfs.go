@@ -77,7 +77,7 @@ func convert(ctx context.Context, tar io.Reader, w *sparseWriter, opts Options) 
 	src := &source{ctx: ctx, r: tar}
 	defer func() {
 		if p := recover(); p != nil {
-			err = fault.New(fault.Invalid, "the tar stream cannot be held by ext4: %v", p)
+			err = fault.New(fault.Invalid, "ext4 cannot hold the tar stream: %v", p)
 		}
 	}()
 	err = tar2ext4.ConvertTarToExt4(src, w, tar2ext4.MaximumDiskSize(opts.MaxBytes))

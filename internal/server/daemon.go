@@ -30,7 +30,7 @@ func (s *Server) stopDaemon(_ context.Context, in *struct{ Body *api.StopDaemon 
 			WithHint("wait for them, or %s to cancel them", act.DaemonStop.Do(act.Force))
 	}
 	if n, names := s.relays.list(); n > 0 && !force {
-		return fault.New(fault.Busy, "%s through the daemon would be cut: %s", fault.Count(n, "stream"), names).
+		return fault.New(fault.Busy, "%s through the daemon would be interrupted: %s", fault.Count(n, "stream"), names).
 			WithHint("wait for them, or %s to cut them", act.DaemonStop.Do(act.Force))
 	}
 	s.Daemon.Stop()

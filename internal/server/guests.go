@@ -19,7 +19,7 @@ func (s *Server) guestRoutes(a huma.API) {
 	at := func(id, method, path, summary string) route {
 		return route{id: id, method: method, path: "/vms/{name}" + path, tag: "guests", summary: summary}
 	}
-	handle(s, a, at("get-health", http.MethodGet, "/health", "Ask the agent how the guest is"), s.health)
+	handle(s, a, at("get-health", http.MethodGet, "/health", "Ask the agent for the guest's health"), s.health)
 	handle(s, a, at("get-ssh", http.MethodGet, "/ssh", "Show what an SSH client needs"), s.sshAccess)
 	handle(s, a, at("get-channel", http.MethodGet, "/channel", "Show where the agent answers on this host, past the daemon"), s.channel)
 	logs := at("get-logs", http.MethodGet, "/logs", "Read the console")

@@ -62,10 +62,10 @@ func (s *inputs) claim(id string) (*input, error) {
 	defer s.mu.Unlock()
 	in, ok := s.waiting[id]
 	if !ok {
-		return nil, fault.New(fault.Conflict, "operation %s waits for no input", id)
+		return nil, fault.New(fault.Conflict, "operation %s is not waiting for input", id)
 	}
 	if in.claimed {
-		return nil, fault.New(fault.Conflict, "operation %s gets its input already", id)
+		return nil, fault.New(fault.Conflict, "operation %s is already getting its input", id)
 	}
 	in.claimed = true
 	in.expiry.Stop()

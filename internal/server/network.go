@@ -22,14 +22,14 @@ func (s *Server) networkRoutes(a huma.API) {
 	}
 	handle(s, a, at("get-egress", http.MethodGet, "/egress", "Show what the guest may reach"), s.getEgress)
 	handle(s, a, at("set-egress", http.MethodPut, "/egress", "Replace the egress policy, also while the VM runs"), s.setEgress)
-	handle(s, a, at("add-egress-rules", http.MethodPost, "/egress/rules", "Put rules before those of the egress policy"), s.addEgress)
-	handle(s, a, at("remove-egress-rules", http.MethodPost, "/egress/rules/remove", "Take rules out of the egress policy"), s.removeEgress)
+	handle(s, a, at("add-egress-rules", http.MethodPost, "/egress/rules", "Add rules before those of the egress policy"), s.addEgress)
+	handle(s, a, at("remove-egress-rules", http.MethodPost, "/egress/rules/remove", "Remove rules from the egress policy"), s.removeEgress)
 	logs := at("get-egress-log", http.MethodGet, "/egress/log", "Read what the guest reached and was denied")
 	logs.describe = answersText("application/x-ndjson", "Each line is an EgressRecord as JSON.")
 	handleStream(s, a, logs, s.egressLog)
 	handle(s, a, at("get-ports", http.MethodGet, "/ports", "Show the guest's ports on this host"), s.getPorts)
 	handle(s, a, at("list-forwards", http.MethodGet, "/forwards", "List the forwards that were made"), s.listForwards)
-	handle(s, a, at("add-forward", http.MethodPost, "/forwards", "Lead from a listener of the host into the guest"), s.addForward)
+	handle(s, a, at("add-forward", http.MethodPost, "/forwards", "Forward a listener on the host to the guest"), s.addForward)
 	handleEmpty(s, a, at("remove-forward", http.MethodPost, "/forwards/remove", "Remove a forward, by proto and host"), s.removeForward)
 }
 

@@ -31,7 +31,7 @@ func (s *Server) operationRoutes(a huma.API) {
 			op, err := s.Operations.Get(ctx, in.ID)
 			return operationBody(op), err
 		})
-	handle(s, a, at("cancel-operation", http.MethodPost, "/{id}/cancel", "Ask an operation to end"),
+	handle(s, a, at("cancel-operation", http.MethodPost, "/{id}/cancel", "Cancel an operation"),
 		func(ctx context.Context, in *operationID) (api.Operation, error) {
 			op, err := s.Operations.Cancel(ctx, in.ID)
 			return operationBody(op), err
@@ -47,7 +47,7 @@ func (s *Server) operationRoutes(a huma.API) {
 	handleStream(s, a, events, s.watchOperation)
 	input := at("send-input", http.MethodPut, "/{id}/input", "Send the bytes that an operation waits for")
 	input.describe = func(op *huma.Operation) {
-		op.Description = "For an image pull of tar:-. The answer comes when all bytes were taken."
+		op.Description = "For an image pull of tar:-. The answer comes when all bytes are read."
 		op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
 			"application/octet-stream": {Schema: &huma.Schema{Type: "string", Format: "binary"}},
 		}}

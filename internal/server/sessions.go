@@ -48,7 +48,7 @@ func (s *Server) sessionRoutes(a huma.API) {
 	at := func(id, method, path, summary string) route {
 		return route{id: id, method: method, path: "/vms/{name}/sessions" + path, tag: "sessions", summary: summary}
 	}
-	start := at("start-session", http.MethodPost, "", "Start a command that runs on by itself")
+	start := at("start-session", http.MethodPost, "", "Start a command that survives disconnects")
 	start.status = http.StatusCreated
 	handle(s, a, start, s.startSession)
 	handle(s, a, at("list-sessions", http.MethodGet, "", "List sessions, oldest first"), s.listSessions)
@@ -158,7 +158,7 @@ type sendSessionRequest struct {
 
 func (s *Server) sendSession(ctx context.Context, in *sendSessionRequest) error {
 	if n := len(in.RawBody); n > agentrpc.MaxSend {
-		return fault.New(fault.Invalid, "%d bytes are too many for one piece", n).
+		return fault.New(fault.Invalid, "%d bytes are too many for one call", n).
 			WithHint("send at most %d bytes at a time", agentrpc.MaxSend)
 	}
 	return s.Sessions.Send(ctx, in.Name, in.Session, in.RawBody, in.EOF)

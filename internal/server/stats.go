@@ -21,11 +21,11 @@ const (
 
 func (s *Server) statsRoutes(a huma.API) {
 	handle(s, a, route{
-		id: "get-stats", method: http.MethodGet, path: "/vms/{name}/stats", tag: "vms", summary: "Show what a VM takes",
+		id: "get-stats", method: http.MethodGet, path: "/vms/{name}/stats", tag: "vms", summary: "Show a VM's resource usage",
 	}, func(ctx context.Context, in *Named) (api.Stats, error) { return s.stats(ctx, in.Name) })
 	handle(s, a, route{
 		id: "list-stats", method: http.MethodGet, path: "/stats", tag: "vms",
-		summary: "Show what each living VM takes whose monitor answers",
+		summary: "Show the resource usage of each live VM whose monitor answers",
 	}, s.allStats)
 }
 

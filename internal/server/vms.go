@@ -38,12 +38,12 @@ func (s *Server) vmRoutes(a huma.API) {
 	handle(s, a, long("start-vm", http.MethodPost, "/vms/{name}/start", "Start a VM"), s.startVM)
 	handle(s, a, long("stop-vm", http.MethodPost, "/vms/{name}/stop", "Stop a VM"), s.stopVM)
 	handle(s, a, long("restart-vm", http.MethodPost, "/vms/{name}/restart", "Stop a VM and start it"), s.restartVM)
-	handle(s, a, long("reset-vm", http.MethodPost, "/vms/{name}/reset", "Take a VM's system back to its image"), s.resetVM)
+	handle(s, a, long("reset-vm", http.MethodPost, "/vms/{name}/reset", "Reset a VM's system to its image"), s.resetVM)
 	handle(s, a, long("delete-vm", http.MethodDelete, "/vms/{name}", "Delete a VM with its disk"), s.deleteVM)
 	short := func(id, method, path, summary string) route {
 		return route{id: id, method: method, path: path, tag: "vms", summary: summary}
 	}
-	handle(s, a, short("pause-vm", http.MethodPost, "/vms/{name}/pause", "Stop a VM's CPUs"), s.pauseVM)
+	handle(s, a, short("pause-vm", http.MethodPost, "/vms/{name}/pause", "Pause a VM (memory is kept)"), s.pauseVM)
 	handle(s, a, short("resume-vm", http.MethodPost, "/vms/{name}/resume", "Resume a paused VM"), s.resumeVM)
 	handle(s, a, short("kill-vm", http.MethodPost, "/vms/{name}/kill", "Send a signal to the VMM process"), s.killVM)
 	handle(s, a, short("update-vm", http.MethodPatch, "/vms/{name}", "Change a stopped VM, or the labels and the protection of any"), s.updateVM)

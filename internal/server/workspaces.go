@@ -52,7 +52,7 @@ func (s *Server) workspaceRoutes(a huma.API) {
 	at := func(id, method, path, summary string, status int) route {
 		return route{id: id, method: method, path: "/vms/{name}/workspace" + path, tag: "workspaces", summary: summary, status: status}
 	}
-	handle(s, a, at("prepare-workspace", http.MethodPost, "", "Put a git work tree into a VM", http.StatusAccepted), s.prepareWorkspace)
+	handle(s, a, at("prepare-workspace", http.MethodPost, "", "Copy a git work tree to a VM", http.StatusAccepted), s.prepareWorkspace)
 	handle(s, a, at("get-workspace", http.MethodGet, "", "Show a VM's workspace", 0), s.getWorkspace)
 	handle(s, a, at("export-workspace", http.MethodPost, "/exports", "Collect the work done in a VM", http.StatusAccepted), s.exportWorkspace)
 	bytes := at("read-export", http.MethodGet, "/exports/{id}", "Read the last export", 0)
@@ -64,10 +64,10 @@ func (s *Server) workspaceRoutes(a huma.API) {
 	handleStream(s, a, bytes, s.readExport)
 	check := route{
 		id: "check-workspace", method: http.MethodPost, path: "/workspaces/check", tag: "workspaces",
-		summary: "See whether a git work tree can be put into a VM",
+		summary: "Check whether a git work tree can be copied to a VM",
 	}
 	handleEmpty(s, a, check, s.checkWorkspace)
-	accept := at("accept-export", http.MethodPost, "/exports/{id}/accept", "Say that the export is in safe hands", 0)
+	accept := at("accept-export", http.MethodPost, "/exports/{id}/accept", "Confirm that the export is saved", 0)
 	handleEmpty(s, a, accept, func(ctx context.Context, in *exportID) error { return s.Workspaces.Accept(ctx, in.Name, in.ID) })
 }
 

@@ -66,7 +66,7 @@ func (s *Server) wrap(mux *http.ServeMux, opts Options) http.Handler {
 		if !ok || who.err != nil || who.uid != opts.UID {
 			s.log.Warn("refused a connection", "uid", who.uid, "error", who.err)
 			newProblem(http.StatusForbidden, fault.PermissionDenied,
-				"this bangerd serves user %d only, not user %d", opts.UID, who.uid).write(w)
+				"this bangerd serves only user %d, not user %d", opts.UID, who.uid).write(w)
 			return
 		}
 		if meant := r.Header.Get(api.StateHeader); meant != "" && opts.StateDir != "" && meant != opts.StateDir {
@@ -118,7 +118,7 @@ func unrouted(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
 	if probe.status == http.StatusMethodNotAllowed {
 		allow := probe.header.Get("Allow")
 		w.Header().Set("Allow", allow)
-		newProblem(probe.status, fault.Invalid, "%s does not take %s, only %s", r.URL.Path, r.Method, allow).write(w)
+		newProblem(probe.status, fault.Invalid, "%s does not accept %s, only %s", r.URL.Path, r.Method, allow).write(w)
 		return
 	}
 	newProblem(http.StatusNotFound, fault.NotFound, "the API has no %s", r.URL.Path).write(w)

@@ -60,7 +60,7 @@ func (s *Service) record(ctx context.Context, id string, report Report, known bo
 		case sess.State == Starting:
 			sess.State, sess.LastError, sess.EndedAt = Failed, "the guest did not start it", s.now()
 		default:
-			sess.lose("the guest was booted anew, or its agent replaced; a session ends with its agent", s.now())
+			sess.lose("the guest rebooted or its agent was replaced; a session ends with its agent", s.now())
 		}
 		return nil
 	})

@@ -101,7 +101,7 @@ func (s *Service) truth(sess Session, v vm.VM) Session {
 	case !v.State.Alive():
 		sess.lose(lostWith(v), s.now())
 	case sess.StartID != v.StartID:
-		sess.lose("the VM was started anew", s.now())
+		sess.lose("the VM was started again", s.now())
 	}
 	return sess
 }

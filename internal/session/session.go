@@ -191,7 +191,7 @@ func (r *StartRequest) validate() error {
 		size += len(word)
 	}
 	if size > maxCommand || len(r.Require) > maxRequire {
-		return fault.New(fault.Invalid, "the command, its environment and requirements are too much: %d bytes, %d required", size, len(r.Require)).
+		return fault.New(fault.Invalid, "the command, its environment and requirements are too large: %d bytes, %d required", size, len(r.Require)).
 			WithHint("at most %d bytes, and %d required commands", maxCommand, maxRequire)
 	}
 	for _, entry := range r.Env {
@@ -215,10 +215,10 @@ func ValidateName(name string) error {
 	}
 	if !ok {
 		return fault.New(fault.Invalid, "session name %q is not valid", plain.Value(name)).
-			WithHint("1 to %d letters, digits, and . _ - behind the first", maxName)
+			WithHint("1 to %d letters, digits, dots, underscores and hyphens, beginning with a letter or digit", maxName)
 	}
 	if ids.Like(name) {
-		return fault.New(fault.Invalid, "session name %q is not valid: it reads like an id", name).WithHint("choose another name")
+		return fault.New(fault.Invalid, "session name %q is not valid: it looks like an ID", name).WithHint("choose another name")
 	}
 	return nil
 }

@@ -100,8 +100,8 @@ func pick(v vm.VM, all []Session, name string) (Session, error) {
 	case 1:
 		return found[0], nil
 	default:
-		return Session{}, fault.New(fault.Invalid, "id prefix %q is ambiguous: %d sessions have it", plain.Value(name), len(found)).
-			WithHint("give a name or more of the id")
+		return Session{}, fault.New(fault.Invalid, "ID prefix %q is ambiguous: %d sessions have it", plain.Value(name), len(found)).
+			WithHint("give a name or more of the ID")
 	}
 }
 
@@ -125,9 +125,9 @@ func (s *Service) Reach(ctx context.Context, vmName, name string) (Session, erro
 	case sess.State == Failed:
 		return Session{}, fault.New(fault.Conflict, "session %s was never started: %s", sess.Name, sess.LastError)
 	case sess.State == Lost:
-		return Session{}, fault.New(fault.Conflict, "session %s is lost, and its output with it: %s", sess.Name, sess.LastError)
+		return Session{}, fault.New(fault.Conflict, "session %s is lost, and so is its output: %s", sess.Name, sess.LastError)
 	case sess.StartID != v.StartID || !v.State.Alive():
-		return Session{}, fault.New(fault.Conflict, "session %s has ended with its VM, and its output with it", sess.Name)
+		return Session{}, fault.New(fault.Conflict, "session %s ended with its VM, and its output is lost", sess.Name)
 	}
 	_, err = s.reachable(ctx, v.ID)
 	return sess, err

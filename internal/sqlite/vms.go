@@ -90,7 +90,7 @@ func nameTaken(v vm.VM, err error) error {
 	case isUnique(err) && strings.Contains(err.Error(), "vms.net_index"):
 		return fault.Wrap(fault.Conflict, vm.ErrIndexTaken, "store VM %s", v.Name).WithHint("try again")
 	case isUnique(err):
-		return fault.New(fault.Conflict, "the name %q is taken", v.Name).
+		return fault.New(fault.Conflict, "the name %q is already in use", v.Name).
 			WithHint("choose another name, or delete the VM: %s", act.VMDelete.On(v.Name))
 	}
 	return err

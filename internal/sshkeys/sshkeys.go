@@ -38,7 +38,7 @@ func EnsureClientKey(dirs statedir.Dirs) error {
 	signer, err := ssh.ParsePrivateKey(private)
 	if err != nil {
 		return fault.Wrap(fault.Internal, err, "%s is damaged", dirs.ClientKey()).
-			WithHint("move it away: a new one is made; VMs take it at their next start")
+			WithHint("move it away: banger makes a new one, and VMs use it from their next start")
 	}
 	line := ssh.MarshalAuthorizedKey(signer.PublicKey())
 	if public, err := readFile(dirs.ClientKeyPub()); err == nil && strings.HasPrefix(string(public), strings.TrimSpace(string(line))) {
@@ -161,7 +161,7 @@ func replaceMode(path string, data []byte, mode os.FileMode) error {
 	staged := path + statedir.StagingSuffix
 	file, err := os.OpenFile(staged, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if errors.Is(err, os.ErrPermission) {
-		return fault.Wrap(fault.PermissionDenied, err, "%s cannot be written", path).WithHint("ls -ld %s", filepath.Dir(path))
+		return fault.Wrap(fault.PermissionDenied, err, "cannot write %s", path).WithHint("ls -ld %s", filepath.Dir(path))
 	}
 	if err != nil {
 		return err

@@ -98,5 +98,5 @@ func followLinks(path string) (string, error) {
 		}
 		path = link
 	}
-	return "", fault.New(fault.Invalid, "%s leads to itself", path).WithHint("ls -l %s", path)
+	return "", fault.New(fault.Invalid, "%s points to itself", path).WithHint("ls -l %s", path)
 }

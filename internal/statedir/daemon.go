@@ -73,7 +73,7 @@ func (d Dirs) LinkSocket(ctx context.Context) error {
 		return nil
 	}
 	if conn, err := DialUnix(ctx, link); err == nil {
-		return errors.Join(fault.New(fault.Conflict, "%s leads to another bangerd", link), conn.Close())
+		return errors.Join(fault.New(fault.Conflict, "%s points to another bangerd", link), conn.Close())
 	}
 	staging := link + StagingSuffix
 	if err := os.Remove(staging); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -17,7 +17,7 @@ func (d Dirs) Ensure() error {
 	for _, dir := range []string{d.State, d.Cache, d.SSH(), d.Kernels(), d.Images(), d.VMs()} {
 		if err := makeAll(dir); err != nil {
 			return fault.Wrap(fault.CodeOf(DiskFault(err, dir)), err, "cannot make %s", dir).
-				WithHint("set XDG_STATE_HOME and XDG_CACHE_HOME to directories that you may write")
+				WithHint("set XDG_STATE_HOME and XDG_CACHE_HOME to directories that you can write to")
 		}
 	}
 	for _, dir := range []string{d.State, d.Cache} {
@@ -60,9 +60,9 @@ func checkOwn(dir string, uid int) error {
 	switch stat, ok := info.Sys().(*syscall.Stat_t); {
 	case !ok || int(stat.Uid) != uid:
 		return fault.New(fault.PermissionDenied, "%s belongs to user %d, not to you (user %d)", dir, stat.Uid, uid).
-			WithHint("run banger as the user whose directory it is, or set XDG_STATE_HOME and XDG_CACHE_HOME")
+			WithHint("run banger as the user who owns the directory, or set XDG_STATE_HOME and XDG_CACHE_HOME")
 	case info.Mode().Perm()&0o022 != 0:
-		return fault.New(fault.PermissionDenied, "other users may write in %s (mode %04o)", dir, info.Mode().Perm()).
+		return fault.New(fault.PermissionDenied, "other users can write to %s (mode %04o)", dir, info.Mode().Perm()).
 			WithHint("chmod 700 %s", dir)
 	}
 	return nil
@@ -86,7 +86,7 @@ func checkPrivate(dir string, uid int) error {
 	if err != nil || mode == 0o700 {
 		return err
 	}
-	return fault.New(fault.PermissionDenied, "other users may enter %s (mode %04o)", dir, mode).
+	return fault.New(fault.PermissionDenied, "other users can enter %s (mode %04o)", dir, mode).
 		WithHint("chmod 700 %s", dir)
 }
 

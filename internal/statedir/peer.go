@@ -43,8 +43,8 @@ func ours(conn net.Conn, path string, uid int) (net.Conn, error) {
 	}
 	if peer != uid {
 		_ = conn.Close()
-		return nil, fault.New(fault.PermissionDenied, "user %d listens on %s, not you (user %d)", peer, path, uid).
-			WithHint("remove it, or have that user end what listens there")
+		return nil, fault.New(fault.PermissionDenied, "user %d is listening on %s, not you (user %d)", peer, path, uid).
+			WithHint("remove it, or ask that user to stop what is listening there")
 	}
 	return conn, nil
 }

@@ -40,7 +40,7 @@ func (r *Room) Take(n int64) error {
 		return fmt.Errorf("look at the free space of %s: %w", r.dir, err)
 	}
 	if reserve := min(total/20, maxReserve); free < reserve {
-		return fault.New(fault.Unavailable, "only %s are free in %s, and %s are left to running VMs", fault.Bytes(free), r.dir, fault.Bytes(reserve)).
+		return fault.New(fault.Unavailable, "only %s are free in %s, and %s are reserved for running VMs", fault.Bytes(free), r.dir, fault.Bytes(reserve)).
 			WithHint("free some space there: %s, or %s", act.ImageDelete.On(""), act.VMDelete.On(""))
 	}
 	return nil

@@ -86,5 +86,5 @@ func (s *Service) freeIndex(ctx context.Context, id string) (int, error) {
 			return index, nil
 		}
 	}
-	return 0, fault.New(fault.Unavailable, "all %d addresses of VMs are taken", room).Try(act.VMDelete.On(""))
+	return 0, fault.New(fault.Unavailable, "all %d addresses for VMs are in use", room).Try(act.VMDelete.On(""))
 }

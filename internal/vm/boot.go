@@ -55,7 +55,7 @@ func (s *Service) prepare(ctx context.Context, v VM) (b boot, err error) {
 	if s.deps.Files != nil {
 		var notes []string
 		if b.files, notes = s.deps.Files(ctx); len(notes) > 0 {
-			s.log.Info("not all files are placed", "vm", v.ID, "name", v.Name, "notes", notes)
+			s.log.Info("some files were not copied", "vm", v.ID, "name", v.Name, "notes", notes)
 		}
 	}
 	b.keys, err = s.deps.Identities.AuthorizedKeys(ctx)

@@ -92,7 +92,7 @@ func (s *Service) Set(ctx context.Context, name string, change Change) (VM, erro
 // made up for at the next start of the VM, or of the daemon.
 func (s *Service) named(ctx context.Context, id, name string) {
 	if err := s.deps.Names.Named(ctx, id, name); err != nil {
-		s.log.Warn("name of VM not made known", "vm", id, "name", name, "error", err)
+		s.log.Warn("cannot publish the name of a VM", "vm", id, "name", name, "error", err)
 	}
 }
 
@@ -123,7 +123,7 @@ func (c Change) apply(v VM, host HostFacts) (VM, error) {
 		size := roundUp(*c.DiskBytes)
 		if size < v.DiskBytes {
 			return VM{}, fault.New(fault.Invalid, "disk size %d MiB is less than the %d MiB that VM %s has", size/mib, v.DiskBytes/mib, v.Name).
-				WithHint("a disk only grows")
+				WithHint("a disk cannot shrink")
 		}
 		v.DiskBytes = size
 	}
@@ -196,7 +196,7 @@ func (s *Service) checkFree(ctx context.Context, name string) error {
 		return err
 	}
 	if len(found) > 0 && found[0].Name == name {
-		return fault.New(fault.Conflict, "the name %q is taken", name).
+		return fault.New(fault.Conflict, "the name %q is already in use", name).
 			WithHint("choose another name, or delete the VM: %s", act.VMDelete.On(name))
 	}
 	return nil

@@ -72,7 +72,7 @@ func (c *creation) validate(host HostFacts) error {
 		}
 	}
 	if c.v.Image == "" {
-		return fault.New(fault.Invalid, "no image is named").Try(act.ImageList.Do())
+		return fault.New(fault.Invalid, "no image given").Try(act.ImageList.Do())
 	}
 	return errors.Join(
 		validateVCPU(c.v.VCPU, host),

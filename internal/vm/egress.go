@@ -20,7 +20,7 @@ func (s *Service) SetEgress(ctx context.Context, name, text string) (VM, error) 
 // AddEgress puts rules before those of a VM's policy, otherwise as SetEgress.
 func (s *Service) AddEgress(ctx context.Context, name string, rules []string) (VM, error) {
 	if len(rules) == 0 {
-		return VM{}, fault.New(fault.Invalid, "no rule is given").WithHint("allow github.com tcp/443")
+		return VM{}, fault.New(fault.Invalid, "no rule given").WithHint("allow github.com tcp/443")
 	}
 	parsed, err := parseRules(rules)
 	if err != nil {
@@ -106,5 +106,5 @@ func notInForce(v VM, cause error) error {
 	if errors.Is(cause, fault.Conflict) {
 		code, hint = fault.Conflict, fault.Hintf("%s", act.VMRestart.On(v.Name))
 	}
-	return fault.Wrap(code, cause, "the policy of VM %s is stored, but not in force in the machine that runs", v.Name).WithHint("%s", hint)
+	return fault.Wrap(code, cause, "the policy of VM %s is stored, but not in force in the running VM", v.Name).WithHint("%s", hint)
 }

@@ -51,7 +51,7 @@ func (s *memoryStore) Insert(_ context.Context, v vm.VM) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.taken(v.Name, v.ID) {
-		return fault.New(fault.Conflict, "the name %q is taken", v.Name)
+		return fault.New(fault.Conflict, "the name %q is already in use", v.Name)
 	}
 	if slices.ContainsFunc(s.vms, func(other vm.VM) bool { return other.Index == v.Index }) {
 		return fault.Wrap(fault.Conflict, vm.ErrIndexTaken, "store VM %s", v.Name)
@@ -109,7 +109,7 @@ func (s *memoryStore) Update(_ context.Context, id string, change func(*vm.VM) e
 			return vm.VM{}, err
 		}
 		if s.taken(v.Name, id) {
-			return vm.VM{}, fault.New(fault.Conflict, "the name %q is taken", v.Name)
+			return vm.VM{}, fault.New(fault.Conflict, "the name %q is already in use", v.Name)
 		}
 		s.vms[i] = v
 		return v, nil

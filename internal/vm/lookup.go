@@ -20,7 +20,7 @@ type Filter struct {
 // Get returns one VM: Invalid when an id prefix is ambiguous, else NotFound.
 func (s *Service) Get(ctx context.Context, name string) (VM, error) {
 	if name == "" {
-		return VM{}, fault.New(fault.Invalid, "no VM is named").Try(act.VMList.Do())
+		return VM{}, fault.New(fault.Invalid, "no VM given").Try(act.VMList.Do())
 	}
 	found, err := s.deps.Store.Lookup(ctx, name, maxCandidates+1)
 	if err != nil {
@@ -40,8 +40,8 @@ func (s *Service) Get(ctx context.Context, name string) (VM, error) {
 	for i, v := range found {
 		candidates[i] = v.Name + " (" + v.ID + ")"
 	}
-	return VM{}, fault.New(fault.Invalid, "id prefix %q is ambiguous: %s%s", name, strings.Join(candidates, ", "), more).
-		WithHint("give a name or more of the id")
+	return VM{}, fault.New(fault.Invalid, "ID prefix %q is ambiguous: %s%s", name, strings.Join(candidates, ", "), more).
+		WithHint("give a name or more of the ID")
 }
 
 // byID returns the VM with exactly this id. A VM may be named like another's id.

@@ -105,7 +105,7 @@ func (s *Service) keepNetwork(ctx context.Context, w *watch) {
 				break
 			}
 			if pause == firstRetry {
-				s.log.Warn("network of VM not up to date, to be tried again", "vm", w.vmID, "error", err)
+				s.log.Warn("network of VM not up to date; trying again", "vm", w.vmID, "error", err)
 			}
 			if !w.pauseFor(ctx, pause) {
 				return

@@ -115,7 +115,7 @@ func (f Forward) complete() (Forward, error) {
 	default:
 		host, err := netip.ParseAddrPort(f.Host)
 		if err != nil || host.Addr().Zone() != "" || host.Addr().IsMulticast() {
-			return f, fault.New(fault.Invalid, "%q is not an address and port of the host", plain.Value(f.Host)).WithHint("127.0.0.1:8080, or port 0 for any that is free")
+			return f, fault.New(fault.Invalid, "%q is not an address and port of the host", plain.Value(f.Host)).WithHint("127.0.0.1:8080, or port 0 for any free port")
 		}
 		f.Host = netip.AddrPortFrom(host.Addr().Unmap(), host.Port()).String()
 	}
@@ -128,7 +128,7 @@ func (f Forward) complete() (Forward, error) {
 	if guest, err := netip.ParseAddrPort(f.Guest); err == nil && guest.Port() > 0 && guest.Addr().Zone() == "" {
 		return f, nil
 	}
-	return f, fault.New(fault.Invalid, "%q is nothing in a guest to forward to", plain.Value(f.Guest)).
+	return f, fault.New(fault.Invalid, "%q is not a target in the guest", plain.Value(f.Guest)).
 		WithHint("a port, ADDRESS:PORT, or the absolute path of a unix socket")
 }
 

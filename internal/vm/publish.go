@@ -39,7 +39,7 @@ func (c *creation) checkNetwork() error {
 	case c.v.Network != NetworkUser && c.v.Network != NetworkNone:
 		return fault.New(fault.Invalid, "network %q is not known", plain.Value(string(c.v.Network))).WithHint("user or none")
 	case c.v.Network == NetworkNone && c.req.Egress != nil:
-		return fault.New(fault.Invalid, "a VM without a network has no egress policy").WithHint("leave one of the two out")
+		return fault.New(fault.Invalid, "a VM without a network has no egress policy").WithHint("remove one of the two")
 	case c.v.Network == NetworkNone:
 		text = "none"
 	case c.req.Egress != nil:

@@ -65,7 +65,7 @@ func (s *Service) reconcile(ctx context.Context, v VM, bootID string) error {
 	if v.HostBootID != bootID {
 		exit, err := s.deps.Machines.LastExit(ctx, v.ID)
 		if err != nil || exit.StartID != v.StartID {
-			exit = Exit{Reason: ReasonHostRestart, Message: "the host was booted again while the VM ran", At: s.now()}
+			exit = Exit{Reason: ReasonHostRestart, Message: "the host rebooted while the VM was running", At: s.now()}
 		}
 		return s.recordExit(ctx, v.ID, v.StartID, exit)
 	}

@@ -115,7 +115,7 @@ func (s *Service) askToEnd(ctx context.Context, w *watch) bool {
 	limited, cancel := context.WithTimeout(ctx, answerLimit)
 	defer cancel()
 	if err := w.current().Stop(limited, 0); err != nil && !w.over() {
-		s.log.Warn("the monitor does not end its machine; both are killed", "vm", w.vmID, "error", err)
+		s.log.Warn("the monitor does not stop its VMM; killing both", "vm", w.vmID, "error", err)
 		return false
 	}
 	return w.untilEnd(ctx, endedLimit) == nil

@@ -108,7 +108,7 @@ func (s *Service) living(ctx context.Context, v VM) (*watch, error) {
 
 func (s *Service) checkWait(wait Wait) error {
 	if wait.kind == waitPort && s.deps.Ports == nil {
-		return fault.New(fault.Invalid, "wait value %s needs a network in the guest, which this build does not have", wait).
+		return fault.New(fault.Invalid, "wait value %s needs a network in the guest, which this build does not support", wait).
 			WithHint("ready, started or none")
 	}
 	return nil
@@ -122,7 +122,7 @@ func (s *Service) await(ctx context.Context, v VM, w *watch, before int, wait Wa
 		return nil
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, s.deps.ReadyTimeout+readyMargin,
-		fault.New(fault.Unavailable, "VM %s is not %s in time", v.Name, wait).Try(act.VMLogs.On(v.Name)))
+		fault.New(fault.Unavailable, "VM %s was not %s in time", v.Name, wait).Try(act.VMLogs.On(v.Name)))
 	defer cancel()
 	p.Stage("boot")
 	stage := ""

@@ -58,7 +58,7 @@ func (s *Service) requestStop(ctx context.Context, name string, timeout time.Dur
 	}
 	if st, _ := w.snapshot(); st.Paused && timeout > 0 {
 		if err := w.current().Resume(ctx); err != nil {
-			s.log.Warn("paused VM not resumed before its stop", "vm", v.ID, "error", err)
+			s.log.Warn("cannot resume a paused VM before its stop", "vm", v.ID, "error", err)
 		} else {
 			v.State = Running
 		}
@@ -87,7 +87,7 @@ func stuck(ctx context.Context, v VM, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return fault.Wrap(fault.Unavailable, err, "VM %s has not ended in time", v.Name).
+	return fault.Wrap(fault.Unavailable, err, "VM %s did not stop in time", v.Name).
 		Try(act.VMKill.On(v.Name))
 }
 

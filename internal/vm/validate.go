@@ -39,7 +39,7 @@ func ValidateName(name string) error {
 			WithHint("1 to %d lower-case letters, digits and hyphens, with no hyphen at either end", maxNameLen)
 	}
 	if ids.Like(name) {
-		return fault.New(fault.Invalid, "VM name %q is not valid: it reads like an id", name).
+		return fault.New(fault.Invalid, "VM name %q is not valid: it looks like an ID", name).
 			WithHint("choose another name")
 	}
 	if name == HostName || name == GatewayName || name == "localhost" {
@@ -131,7 +131,7 @@ func validateLabels(labels map[string]string) error {
 		}
 		if len(value) > maxLabelValue || strings.ContainsFunc(value, func(r rune) bool { return !plain.Shows(r) }) {
 			return fault.New(fault.Invalid, "the value of label %q is not valid", key).
-				WithHint("at most %d bytes of text, on one line and without characters that do not show", maxLabelValue)
+				WithHint("at most %d bytes of text, on one line and without unprintable characters", maxLabelValue)
 		}
 	}
 	return nil

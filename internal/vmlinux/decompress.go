@@ -70,7 +70,7 @@ func decompress(r io.Reader, length int64, w *sink) error {
 }
 
 func unsupported(method string) error {
-	return fault.New(fault.Invalid, "the kernel is compressed by %s, which banger cannot read", method).
+	return fault.New(fault.Invalid, "the kernel is compressed with %s, which banger cannot read", method).
 		WithHint("it reads gzip, bzip2, xz, LZ4 and zstd, and uncompressed ELF files")
 }
 
@@ -84,7 +84,7 @@ func checkTrailer(body, r io.Reader, size int64) error {
 		return io.ErrUnexpectedEOF
 	}
 	if want := binary.LittleEndian.Uint32(trailer[:]); want != uint32(size) {
-		return fault.New(fault.Invalid, "the kernel is damaged: %d bytes, and should be %d", size, want)
+		return fault.New(fault.Invalid, "the kernel is damaged: it has %d bytes instead of %d", size, want)
 	}
 	return nil
 }

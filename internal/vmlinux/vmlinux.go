@@ -96,7 +96,7 @@ func Extract(ctx context.Context, r io.Reader, w io.Writer) (kernel.Binary, erro
 	}
 	arch := executableArch(sink.head)
 	if arch == "" {
-		return kernel.Binary{}, fault.New(fault.Invalid, "what is compressed in it is not a kernel")
+		return kernel.Binary{}, fault.New(fault.Invalid, "its compressed payload is not a kernel")
 	}
 	if version == "" {
 		version = sink.version()

@@ -126,7 +126,7 @@ func TestExtractEachCompression(t *testing.T) {
 			}
 			payload[len(payload)-1] ^= 1
 			_, err = vmlinux.Extract(t.Context(), bytes.NewReader(kerneltest.BzImage(payload, "")), &out)
-			if !errors.Is(err, fault.Invalid) || !strings.Contains(err.Error(), "should be") {
+			if !errors.Is(err, fault.Invalid) || !strings.Contains(err.Error(), " instead of ") {
 				t.Errorf("one of another size than it says: %v, want Invalid", err)
 			}
 		})

@@ -106,9 +106,9 @@ func TestKVMNeedsTheDeviceAndTheCPU(t *testing.T) {
 		state          State
 		reason, remedy string
 	}{
-		{"intel", nil, "amd64", "processor: 0\nflags\t\t: fpu vmx sse\n", Good, "opens and the processor virtualises", ""},
-		{"amd", nil, "amd64", "flags : fpu svm\n", Good, "virtualises", ""},
-		{"arm", nil, "arm64", "Features : fp\n", Good, "virtualises", ""},
+		{"intel", nil, "amd64", "processor: 0\nflags\t\t: fpu vmx sse\n", Good, "opens and the CPU supports virtualisation", ""},
+		{"amd", nil, "amd64", "flags : fpu svm\n", Good, "virtualisation", ""},
+		{"arm", nil, "arm64", "Features : fp\n", Good, "virtualisation", ""},
 		{"no device", fs.ErrNotExist, "amd64", "flags : vmx\n", Missing, "/dev/kvm does not exist", "firmware"},
 		{"not allowed", denied, "amd64", "flags : vmx\n", Missing, "does not open for ann", "usermod -aG kvm ann"},
 		{"no module", busy, "amd64", "flags : vmx\n", Missing, "no such device", "module"},

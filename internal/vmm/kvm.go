@@ -22,15 +22,15 @@ func (h *Host) KVM() Fact {
 	err := h.OpenRW(KVMDevice)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return missing(KVMDevice+" does not exist", "switch virtualisation on in the firmware, or nested virtualisation on in the host of this machine")
+		return missing(KVMDevice+" does not exist", "enable virtualisation in the firmware, or nested virtualisation on the machine that runs this host")
 	case h.Arch == "amd64" && !h.virtualises():
-		return missing("/proc/cpuinfo shows neither vmx nor svm", "ask for nested virtualisation from whoever runs the host of this machine")
+		return missing("/proc/cpuinfo shows neither vmx nor svm", "ask the provider of this host to enable nested virtualisation")
 	case errors.Is(err, fs.ErrPermission):
 		return missing(KVMDevice+" does not open for "+h.User, "sudo usermod -aG kvm "+h.User+", then log in again")
 	case err != nil:
 		return missing(KVMDevice+" does not open: "+err.Error(), "load the kvm_intel or kvm_amd module")
 	default:
-		return Fact{About: AboutKVM, State: Good, Reason: KVMDevice + " opens and the processor virtualises"}
+		return Fact{About: AboutKVM, State: Good, Reason: KVMDevice + " opens and the CPU supports virtualisation"}
 	}
 }
 

@@ -143,7 +143,7 @@ func (s *Service) write(ctx context.Context, e *exporting) error {
 		return err
 	}
 	if base == "" {
-		return fault.New(fault.Conflict, "%s has no commit yet, and none was sent to it", e.w.Path).WithHint("--base-commit")
+		return fault.New(fault.Conflict, "%s has no commit yet, and none was copied to it", e.w.Path).WithHint("--base-commit")
 	}
 	req := WriteRequest{
 		Vault: vault, Base: base, Tree: e.got.Tree, Sent: e.w.BaseTree, Head: e.got.Head, Branch: e.got.Branch, Format: e.req.Format,
@@ -172,7 +172,7 @@ func (s *Service) write(ctx context.Context, e *exporting) error {
 	offer := Offer{ID: id, Tree: e.got.Tree}
 	if !e.w.covers(res.Base) {
 		offer = Offer{}
-		e.out.Notes = append(e.out.Notes, "this export has only what came after its base, so the work counts as not exported still")
+		e.out.Notes = append(e.out.Notes, "this export has only what came after its base, so the work still counts as not exported")
 	}
 	e.w, err = s.deps.Store.Update(ctx, e.w.VMID, func(w *Workspace) error {
 		w.Offered = offer
@@ -199,7 +199,7 @@ func (s *Service) tidy(ctx context.Context, vmID string) error {
 
 func (s *Service) apply(ctx context.Context, e *exporting) error {
 	if e.req.Format != Patch {
-		return fault.New(fault.Invalid, "format %s cannot be applied to a work tree", e.req.Format).WithHint("leave --format out")
+		return fault.New(fault.Invalid, "format %s cannot be applied to a work tree", e.req.Format).WithHint("leave out --format")
 	}
 	res, err := s.deps.Applier.Apply(ctx, ApplyRequest{
 		Top: e.w.Source, Patch: e.file, Files: e.out.Files, CheckOnly: !e.req.Apply,

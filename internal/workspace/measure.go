@@ -63,14 +63,14 @@ func (s *Service) Stopping(ctx context.Context, v vm.VM, gently bool) {
 		if err == nil {
 			return
 		}
-		s.deps.Log.Warn("workspace not looked at before the stop", "vm", v.ID, "error", err)
+		s.deps.Log.Warn("cannot check the workspace before the stop", "vm", v.ID, "error", err)
 	}
 	_, err := s.deps.Store.Update(context.WithoutCancel(ctx), v.ID, func(w *Workspace) error {
 		w.Work.Final = false
 		return nil
 	})
 	if err != nil && !errors.Is(err, fault.NotFound) {
-		s.deps.Log.Warn("an earlier look at the workspace still counts", "vm", v.ID, "error", err)
+		s.deps.Log.Warn("an earlier check of the workspace still counts", "vm", v.ID, "error", err)
 	}
 }
 

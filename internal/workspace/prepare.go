@@ -18,7 +18,7 @@ const transferLimit = 2 * time.Hour
 
 // limited ends what takes longer than limit with a fault.
 func limited(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, limit, fault.New(fault.Unavailable, "the guest did not come to an end with its workspace in %s", limit))
+	return context.WithTimeoutCause(ctx, limit, fault.New(fault.Unavailable, "the guest did not finish with its workspace within %s", limit))
 }
 
 // PrepareRequest asks for a work tree in a guest. Empty values are defaults.
@@ -91,8 +91,8 @@ const readLimit = 10 * time.Minute
 const checkLimit = time.Minute
 
 func (s *Service) pack(ctx context.Context, req PackRequest) (Parcel, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, readLimit, fault.New(fault.Unavailable, "git did not read %s in %s", req.Path, readLimit).
-		WithHint("does git status end there? a filter in its configuration may wait for something"))
+	ctx, cancel := context.WithTimeoutCause(ctx, readLimit, fault.New(fault.Unavailable, "git did not finish reading %s within %s", req.Path, readLimit).
+		WithHint("does git status finish there? a filter in its configuration may be waiting for something"))
 	defer cancel()
 	return s.deps.Git.Pack(ctx, req)
 }
@@ -105,7 +105,7 @@ func (s *Service) Check(ctx context.Context, req PrepareRequest) error {
 	if err := checkGuestPath(req.To); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, checkLimit, fault.New(fault.Unavailable, "git did not look at %s in %s", req.Path, checkLimit))
+	ctx, cancel := context.WithTimeoutCause(ctx, checkLimit, fault.New(fault.Unavailable, "git did not finish checking %s within %s", req.Path, checkLimit))
 	defer cancel()
 	return s.deps.Git.Check(ctx, PackRequest{Path: req.Path, Mode: req.Mode, Branch: req.Branch})
 }
@@ -120,7 +120,7 @@ func (s *Service) deliver(ctx context.Context, v vm.VM, req PrepareRequest, name
 	}
 	now, notes := s.now(), c.Notes
 	if former, found, err := s.Find(ctx, v.ID); err == nil && found && former.Path != req.To {
-		notes = append(notes, former.Path+" is not the workspace any more: what is done there is not looked after")
+		notes = append(notes, former.Path+" is no longer the workspace: banger does not track changes there")
 	}
 	w := Workspace{
 		VMID: v.ID, Vault: name, Source: c.Source, Path: req.To, Mode: req.Mode, Format: c.Format, Branch: c.Branch,

@@ -73,7 +73,7 @@ func TestTheFormerWorkspaceIsNamed(t *testing.T) {
 			t.Fatal(err)
 		}
 		got, err := s.Prepare(t.Context(), workspace.PrepareRequest{VM: "box", Path: "/src", To: to}, operation.Discard{})
-		if err != nil || len(got.Notes) != notes || notes > 0 && !strings.HasPrefix(got.Notes[0], "/root/repo is not the workspace any more") {
+		if err != nil || len(got.Notes) != notes || notes > 0 && !strings.HasPrefix(got.Notes[0], "/root/repo is no longer the workspace") {
 			t.Errorf("to %s: notes %q, %v", to, got.Notes, err)
 		}
 	}

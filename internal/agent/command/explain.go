@@ -48,7 +48,7 @@ func tooLong(spec Spec) string {
 	for _, kv := range spec.Env {
 		name, _, _ := strings.Cut(kv, "=")
 		if len(kv) >= maxArg {
-			return fmt.Sprintf("the environment variable %s has %d bytes; with its name at most %d go", name, len(kv)-len(name)-1, maxArg-1)
+			return fmt.Sprintf("the environment variable %s has %d bytes with its name; the limit is %d", name, len(kv)-len(name)-1, maxArg-1)
 		}
 		total += len(kv) + 1
 		if len(kv) > len(longest) {
@@ -57,12 +57,12 @@ func tooLong(spec Spec) string {
 	}
 	for i, arg := range spec.Argv {
 		if len(arg) >= maxArg {
-			return fmt.Sprintf("argument %d has %d bytes; at most %d go", i, len(arg), maxArg-1)
+			return fmt.Sprintf("argument %d has %d bytes; the limit is %d", i, len(arg), maxArg-1)
 		}
 		total += len(arg) + 1
 	}
 	name, _, _ := strings.Cut(longest, "=")
-	return fmt.Sprintf("arguments and environment have %d bytes together; the longest variable is %s, of %d", total, name, len(longest))
+	return fmt.Sprintf("arguments and environment have %d bytes together; the longest variable is %s, with %d", total, name, len(longest))
 }
 
 // unfit says what a program asks for that is missing, or that it is none.
@@ -81,7 +81,7 @@ func unfit(path string, cause error) string {
 	case bytes.HasPrefix(head, []byte("#!")):
 		return unfitScript(path, head, cause)
 	case errors.Is(cause, syscall.ENOEXEC):
-		return fmt.Sprintf("the first line names no interpreter; sh %s runs it as a script of the shell", path)
+		return fmt.Sprintf("the first line names no interpreter; to run it as a shell script: sh %s", path)
 	}
 	return ""
 }
@@ -94,7 +94,7 @@ func unfitScript(path string, head []byte, cause error) string {
 	}
 	name := filepath.Base(path)
 	if bytes.HasSuffix(line, []byte("\r")) {
-		return fmt.Sprintf("the lines of %s end in CR LF, as on Windows, so that it asks for the interpreter %q; sed -i 's/\\r$//' %s mends it",
+		return fmt.Sprintf("the lines of %s end in CR LF, as on Windows, so it asks for the interpreter %q; sed -i 's/\\r$//' %s mends it",
 			name, fields[0]+"\r", path)
 	}
 	if _, err := os.Stat(fields[0]); err != nil {
@@ -111,10 +111,10 @@ func unfitELF(file io.ReaderAt, head []byte) string {
 	const class64, littleEndian, headerSize, programHeader, interpreter = 2, 1, 64, 56, 3
 	machine := map[string]uint16{"amd64": 62, "arm64": 183}[runtime.GOARCH]
 	if len(head) < headerSize {
-		return "the program is cut short"
+		return "the program is truncated"
 	}
 	if head[4] != class64 || head[5] != littleEndian || machine != 0 && binary.LittleEndian.Uint16(head[18:]) != machine {
-		return "the program is for another kind of processor than this guest's, " + runtime.GOARCH
+		return "the program is for another CPU architecture than this guest's, " + runtime.GOARCH
 	}
 	at := int64(binary.LittleEndian.Uint64(head[32:]))
 	header := make([]byte, programHeader)

@@ -34,7 +34,7 @@ func (c *configuring) disks(ctx context.Context) error {
 		}
 		return nil
 	case c.cfg.Init.Rescue:
-		c.note("the VM's disk cannot be mounted; what is written is lost: %v", err)
+		c.note("cannot mount the VM's disk, so everything written is lost: %v", err)
 		return mount("tmpfs", DirVM, "tmpfs", unix.MS_NOATIME, "")
 	default:
 		return err

@@ -116,7 +116,7 @@ func vacate(path string) error {
 			return os.Rename(path, aside)
 		}
 	}
-	return fmt.Errorf("%s is a directory, and many were put aside already", path)
+	return fmt.Errorf("%s is a directory, and too many directories were moved aside before", path)
 }
 
 // coversSize bounds what files in memory take.

@@ -35,7 +35,7 @@ func (c *configuring) root(context.Context) error {
 	if err == nil || !c.cfg.Init.Rescue {
 		return err
 	}
-	c.note("the VM's own system cannot be mounted, and this is its image's; what is written to it is lost: %v", err)
+	c.note("cannot mount the VM's own system, so this is its image's, and everything written to it is lost: %v", err)
 	if err := mount("tmpfs", dirRescue, "tmpfs", unix.MS_NOATIME, ""); err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func (c *configuring) homes(context.Context) error {
 		return err
 	}
 	if err := setSpareAside(DirVM); err != nil {
-		c.note("no room is kept for the next start: %v", err)
+		c.note("cannot reserve disk space for the next start: %v", err)
 	}
 	return nil
 }

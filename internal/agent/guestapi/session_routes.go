@@ -178,7 +178,7 @@ func (s *Server) signalSession(w http.ResponseWriter, r *http.Request, sess *ses
 		sig = syscall.Signal(n)
 	}
 	if sig == 0 {
-		replyError(w, http.StatusUnprocessableEntity, "invalid", fmt.Sprintf("the guest knows no signal %.40q", req.Signal))
+		replyError(w, http.StatusUnprocessableEntity, "invalid", fmt.Sprintf("unknown signal %.40q", req.Signal))
 		return
 	}
 	if err := sess.Signal(sig); err != nil {

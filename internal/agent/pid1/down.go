@@ -119,7 +119,7 @@ func (p *process) quiesce() {
 	disk := "/proc/self/fd/" + strconv.Itoa(int(p.disk.Fd()))
 	for _, target := range []string{"/", disk} {
 		if err := unix.Mount("", target, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
-			p.log.Warn("a filesystem stays writable; its journal will recover it", "at", target, "err", err)
+			p.log.Warn("cannot make a filesystem read-only; its journal will recover it", "at", target, "err", err)
 		}
 	}
 }

@@ -180,7 +180,7 @@ func (p *process) loop() {
 		case <-p.respawn:
 			p.respawn = nil
 			if err := p.startAgent(); err != nil {
-				p.log.Error("the agent does not start again", "err", err)
+				p.log.Error("cannot start the agent again", "err", err)
 				p.respawn = time.After(respawnDelay)
 			}
 		}
@@ -218,7 +218,7 @@ func (p *process) reap() (left bool) {
 		case pid == 0:
 			return true
 		case pid == p.agent:
-			p.log.Error("the agent ended, and is started again", "status", fmt.Sprintf("%#x", uint32(ws)))
+			p.log.Error("the agent ended; starting it again", "status", fmt.Sprintf("%#x", uint32(ws)))
 			p.agent = 0
 			_ = p.conv.Close()
 			p.respawn = time.After(respawnDelay)

@@ -45,7 +45,7 @@ func (s *Session) Attach(req agentrpc.SessionAttach) (*Attachment, agentrpc.Atta
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.attached) >= maxAttached {
-		return nil, agentrpc.AttachGreeting{}, fail(Busy, "%d are attached already; at most %d may be", len(s.attached), maxAttached)
+		return nil, agentrpc.AttachGreeting{}, fail(Busy, "%d clients are already attached; the limit is %d", len(s.attached), maxAttached)
 	}
 	a := &Attachment{s: s, readOnly: req.ReadOnly, once: req.Once}
 	greeting := agentrpc.AttachGreeting{Session: s.id, TTY: s.tty, StdinClosed: s.eof, StdinWindow: agentrpc.StdinWindow}
@@ -78,11 +78,11 @@ func (s *Session) Attach(req agentrpc.SessionAttach) (*Attachment, agentrpc.Atta
 // takeOver makes a the writer. The caller holds mu.
 func (s *Session) takeOver(a *Attachment, token string) error {
 	if token == "" || len(token) > maxToken {
-		return fail(Invalid, "a writer names itself in 1 to %d bytes", maxToken)
+		return fail(Invalid, "a writer's name has 1 to %d bytes", maxToken)
 	}
 	if w := s.writer; w != nil {
 		if w.source.token != token {
-			return fail(Conflict, "another client is attached to write; only one can be, any number can only read (--read-only)")
+			return fail(Conflict, "another client is attached to write, and only one can be; others can only read (--read-only)")
 		}
 		w.ending = &agentrpc.AttachEnding{Reason: agentrpc.EndReplaced}
 		s.broadcast()

@@ -92,7 +92,7 @@ func (a *Attachment) output(stream agentrpc.Stream, buf []byte) []byte {
 // Receive obeys one frame of the client. An error is the protocol's breach.
 func (a *Attachment) Receive(t agentrpc.AttachFrame, payload []byte) error {
 	if a.readOnly {
-		return fmt.Errorf("%w: type %d from one that only reads", agentrpc.ErrFrame, t)
+		return fmt.Errorf("%w: type %d from a read-only client", agentrpc.ErrFrame, t)
 	}
 	switch t {
 	case agentrpc.AttachStdin, agentrpc.AttachStdinEOF:

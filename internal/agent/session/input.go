@@ -174,13 +174,13 @@ func (s *Session) Send(p []byte, eof bool) error {
 	defer s.mu.Unlock()
 	switch {
 	case len(p) > agentrpc.MaxSend:
-		return fail(Invalid, "%d bytes at once; at most %d go in one piece", len(p), agentrpc.MaxSend)
+		return fail(Invalid, "%d bytes at once; the limit is %d", len(p), agentrpc.MaxSend)
 	case s.over:
 		return fail(Conflict, "the session has ended")
 	case s.eof && len(p) > 0:
 		return fail(Conflict, "the session's stdin is closed")
 	case s.in.pending() > maxPending:
-		return fail(Busy, "the command does not read its stdin: %d bytes wait already", s.in.pending())
+		return fail(Busy, "the command does not read its stdin: %d bytes are already waiting", s.in.pending())
 	}
 	if len(p) > 0 {
 		s.accept(p, nil)

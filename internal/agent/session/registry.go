@@ -42,7 +42,7 @@ func New() *Registry {
 // *Error, or one of this system.
 func (r *Registry) Start(req Request) (agentrpc.SessionInfo, error) {
 	if !r.id.MatchString(req.ID) {
-		return agentrpc.SessionInfo{}, fail(Invalid, "%q is not a session id", req.ID)
+		return agentrpc.SessionInfo{}, fail(Invalid, "%q is not a session ID", req.ID)
 	}
 	present, release, err := r.reserve(req.ID)
 	if err != nil {
@@ -82,7 +82,7 @@ func (r *Registry) reserve(id string) (present *Session, release func(), err err
 		}
 		if running := r.running() + len(r.starting); running >= maxRunning {
 			r.mu.Unlock()
-			return nil, nil, fail(Busy, "%d sessions run already; at most %d may", running, maxRunning)
+			return nil, nil, fail(Busy, "%d sessions are already running; the limit is %d", running, maxRunning)
 		}
 		done := make(chan struct{})
 		r.starting[id] = done
@@ -131,7 +131,7 @@ func (r *Registry) Get(id string) (*Session, error) {
 	if s := r.find(id); s != nil {
 		return s, nil
 	}
-	return nil, fail(NotFound, "the agent knows no session %.40q", id)
+	return nil, fail(NotFound, "the agent has no session %.40q", id)
 }
 
 // Remove forgets a session that has ended. One that is not known is no error.
@@ -143,7 +143,7 @@ func (r *Registry) Remove(id string) error {
 	case s == nil:
 		return nil
 	case !s.isOver():
-		return fail(Conflict, "the session still runs")
+		return fail(Conflict, "the session is still running")
 	}
 	r.sessions = slices.DeleteFunc(r.sessions, func(x *Session) bool { return x == s })
 	s.forget()

@@ -40,7 +40,7 @@ func diagnose(req Request) error {
 		}
 	}
 	if len(missing) > 0 {
-		return fail(Invalid, "required in the guest: %s (looked in %s)", strings.Join(missing, "; "), path)
+		return fail(Invalid, "missing in the guest: %s (looked in %s)", strings.Join(missing, "; "), path)
 	}
 	if len(req.Spec.Argv) == 0 || req.Spec.Argv[0] == "" {
 		return fail(Invalid, "no command given")

@@ -31,7 +31,7 @@ func TestStartDiagnoses(t *testing.T) {
 		"interpreter missing": {func(r *session.Request) { r.Spec.Argv = []string{script} }, []string{"/no/interpreter"}},
 		"no first line":       {func(r *session.Request) { r.Spec.Argv = []string{bare} }, []string{"names no interpreter", "sh " + bare}},
 		"no command":          {func(r *session.Request) { r.Spec.Argv = nil }, []string{"no command"}},
-		"no id":               {func(r *session.Request) { r.ID = "../x" }, []string{"not a session id"}},
+		"no id":               {func(r *session.Request) { r.ID = "../x" }, []string{"not a session ID"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			req := request(t, "true")

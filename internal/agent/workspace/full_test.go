@@ -153,8 +153,8 @@ func TestAWorkspaceThatDoesNotFitIsNotBegun(t *testing.T) {
 		return
 	}
 	for want, req := range map[string]agentrpc.WorkspaceRequest{
-		"needs 56 MiB, 24 MiB are free":             {Bytes: 40 << 20},
-		"no room for 100 files: 19 inodes are free": {Files: 100},
+		"needs 56 MiB, and 24 MiB are free":                                {Bytes: 40 << 20},
+		"not enough inodes on the guest's disk for 100 files: 19 are free": {Files: 100},
 	} {
 		dir := disk(t, ",nr_inodes=20")
 		req.Verb, req.Path, req.Format = agentrpc.WorkspacePut, filepath.Join(dir, "repo"), "sha1"
@@ -179,10 +179,10 @@ func TestPlacesWhereNothingCanBePut(t *testing.T) {
 	}
 	for path, want := range map[string]string{
 		mounted:                                               "is a mount point",
-		filepath.Join(readOnly, "repo"):                       "cannot be written to",
+		filepath.Join(readOnly, "repo"):                       "read-only filesystem",
 		filepath.Join(outside, "file"):                        "is not a directory",
-		filepath.Join(outside, "file", "repo"):                "leads through something that is not a directory",
-		filepath.Join(outside, "file", "deep", "repo"):        "leads through something that is not a directory",
+		filepath.Join(outside, "file", "repo"):                "is below something that is not a directory",
+		filepath.Join(outside, "file", "deep", "repo"):        "is below something that is not a directory",
 		filepath.Join(outside, strings.Repeat("a", 250)):      "too long",
 		filepath.Join(outside, strings.Repeat("a", 300), "x"): "too long",
 		"/run/repo": "lost when the VM stops",

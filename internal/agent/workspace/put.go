@@ -64,13 +64,13 @@ func stage(req agentrpc.WorkspaceRequest) (string, error) {
 func describePlace(err error, path string) error {
 	switch {
 	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.EEXIST), errors.Is(err, syscall.ELOOP):
-		return refuse(codeInvalid, "%s leads through something that is not a directory", path)
+		return refuse(codeInvalid, "%s is below something that is not a directory", path)
 	case errors.Is(err, syscall.ENAMETOOLONG):
 		return refuse(codeInvalid, "%.40s… is too long for a path", path)
 	case errors.Is(err, syscall.EBUSY):
 		return refuse(codeInvalid, "%s is a mount point, which cannot be replaced", path)
 	case errors.Is(err, syscall.EROFS):
-		return refuse(codeInvalid, "%s is on a filesystem that cannot be written to", path)
+		return refuse(codeInvalid, "%s is on a read-only filesystem", path)
 	}
 	return err
 }
@@ -156,10 +156,10 @@ func checkSpace(dir string, req agentrpc.WorkspaceRequest) error {
 	}
 	free := int64(st.Bavail) * st.Bsize
 	if need := req.Bytes + req.Files*perFile + spare; need > free {
-		return refuse(codeUnavailable, "the guest's disk has no room for the workspace: it needs %d MiB, %d MiB are free", need>>20, free>>20)
+		return refuse(codeUnavailable, "not enough space on the guest's disk for the workspace: it needs %d MiB, and %d MiB are free", need>>20, free>>20)
 	}
 	if req.Files > int64(st.Ffree) && st.Files > 0 {
-		return refuse(codeUnavailable, "the guest's disk has no room for %d files: %d inodes are free", req.Files, st.Ffree)
+		return refuse(codeUnavailable, "not enough inodes on the guest's disk for %d files: %d are free", req.Files, st.Ffree)
 	}
 	return nil
 }

@@ -57,7 +57,7 @@ func (s Server) Serve(ctx context.Context, req agentrpc.WorkspaceRequest, in *bu
 		case agentrpc.WorkspaceCollect:
 			err = s.collect(ctx, req, in, out)
 		default:
-			err = refuse(codeInvalid, "the agent knows no verb %q", req.Verb)
+			err = refuse(codeInvalid, "unknown verb %q", req.Verb)
 		}
 	}
 	if err != nil {
@@ -97,7 +97,7 @@ func checkPath(path string) error {
 	}
 	for _, system := range []string{"/proc", "/sys", "/dev"} {
 		if path == system || strings.HasPrefix(path, system+"/") {
-			return refuse(codeInvalid, "%s is the kernel's", path)
+			return refuse(codeInvalid, "%s belongs to the kernel", path)
 		}
 	}
 	return nil

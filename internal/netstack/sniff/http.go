@@ -44,7 +44,7 @@ func firstLine(b []byte, greeted bool) (said egress.Said, more bool) {
 	end := bytes.IndexByte(b, '\n')
 	switch {
 	case blank(b[0]):
-		return unsound("there are blanks before the first word"), false
+		return unsound("there is white space before the first word"), false
 	case end < 0 && slices.ContainsFunc(b, isControl):
 		return unsound("the first line has control characters"), false
 	case end < 0:

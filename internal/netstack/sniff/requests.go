@@ -180,7 +180,7 @@ func (r *Requests) request(b []byte) (size int, said *egress.Said, wait bool) {
 		r.over = true
 		return 0, nil, false
 	default:
-		bad := unsound("what follows a request is none")
+		bad := unsound("what follows a request is not a request")
 		return 0, &bad, false
 	}
 }

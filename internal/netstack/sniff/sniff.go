@@ -33,7 +33,7 @@ func First(prefix []byte, greeted bool) (said egress.Said, more bool) {
 	full := len(prefix) >= MaxPrefix
 	said, more = first(prefix[:min(len(prefix), MaxPrefix)], greeted)
 	if more && full {
-		return unsound("the destination is not told in the first 64 KiB"), false
+		return unsound("the first 64 KiB do not tell the destination"), false
 	}
 	return said, more
 }
@@ -47,7 +47,7 @@ func FirstAtEnd(all []byte, greeted bool) egress.Said {
 	}
 	said, more = First(append(slices.Clip(all), "\n\n\n\n\n\n\n\n"...), greeted)
 	if more || tlsLike(all) {
-		return unsound("it ends before the destination is told")
+		return unsound("it ends before it tells the destination")
 	}
 	return said
 }

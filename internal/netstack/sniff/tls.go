@@ -69,14 +69,14 @@ func readHello(records []byte) (h hello, more bool) {
 			return badHello("it is not a TLS ClientHello")
 		}
 		if len(rest) > 1 && rest[1] != tlsMajor {
-			return badHello("the TLS record has a version that there is not")
+			return badHello("the TLS record has an unknown version")
 		}
 		if len(rest) < recordHeader {
 			return h, true
 		}
 		length := int(binary.BigEndian.Uint16(rest[3:]))
 		if length == 0 || length > maxRecord {
-			return badHello("the TLS record has a length that it may not have")
+			return badHello("the TLS record has an invalid length")
 		}
 		rest = rest[recordHeader:]
 		message = append(message, rest[:min(length, len(rest))]...)
@@ -89,7 +89,7 @@ func readHello(records []byte) (h hello, more bool) {
 			case size > MaxPrefix:
 				return badHello("the TLS ClientHello is longer than 64 KiB")
 			case len(message) > size:
-				return badHello("the TLS ClientHello has something behind it in its record")
+				return badHello("the TLS record has data after the ClientHello")
 			case len(message) == size && len(rest) >= length:
 				h = parseHello(message[handshakeHeader:])
 				h.end = len(records) - len(rest) + length

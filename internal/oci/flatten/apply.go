@@ -53,7 +53,7 @@ func (t *Tree) apply(ctx context.Context, number int, e *entry) error {
 		return err
 	}
 	if n := parents.length(base); n > maxPathLength {
-		return fault.New(fault.Invalid, "its path has %d bytes; at most %d are possible", n, maxPathLength)
+		return fault.New(fault.Invalid, "its path has %d bytes; the limit is %d", n, maxPathLength)
 	}
 	dir, err := t.mkdirs(parents, e.mtime)
 	if err != nil {
@@ -160,7 +160,7 @@ func (t *Tree) linkTarget(ctx context.Context, linkname string) (*node, error) {
 	}
 	switch {
 	case target == nil:
-		return nil, fault.New(fault.Invalid, "it is a hard link to %q, which is not there", linkname)
+		return nil, fault.New(fault.Invalid, "it is a hard link to %q, which does not exist", linkname)
 	case target.isDir():
 		return nil, fault.New(fault.Invalid, "it is a hard link to the directory %q", linkname)
 	}

@@ -106,7 +106,7 @@ func (b *Budget) spendPadding(n int64) error {
 func (b *Budget) step(ctx context.Context, n int) error {
 	after := b.steps.Add(int64(n))
 	if after > b.limits.Steps {
-		return fault.New(fault.Invalid, "the image's paths are too long, and too many, to be merged: more than %d steps", b.limits.Steps)
+		return fault.New(fault.Invalid, "the image's paths are too long and too many to merge: more than %d steps", b.limits.Steps)
 	}
 	if after/stepsPerLook != (after-int64(n))/stepsPerLook {
 		return ctx.Err()

@@ -41,7 +41,7 @@ func newEntry(hdr *tar.Header) (entry, error) {
 	}
 	switch {
 	case len(e.name) > maxPathLength:
-		return fail("its path has %d bytes; at most %d are possible", len(e.name), maxPathLength)
+		return fail("its path has %d bytes; the limit is %d", len(e.name), maxPathLength)
 	case hdr.Uid < 0 || hdr.Uid >= math.MaxUint32 || hdr.Gid < 0 || hdr.Gid >= math.MaxUint32:
 		return fail("its owner %d:%d is out of range", hdr.Uid, hdr.Gid)
 	case hdr.Size < 0:

@@ -195,7 +195,7 @@ func (t *Tree) mkdirs(at *trail, mtime time.Time) (*node, error) {
 
 func checkName(name string) error {
 	if len(name) > maxNameLength {
-		return fault.New(fault.Invalid, "the name %q… has %d bytes; at most %d are possible", name[:40], len(name), maxNameLength)
+		return fault.New(fault.Invalid, "the name %q… has %d bytes; the limit is %d", name[:40], len(name), maxNameLength)
 	}
 	return nil
 }

@@ -61,7 +61,7 @@ func lookAtProgram(ctx context.Context, host *vmm.Host, configured string) (path
 	version, major, minor, ok := parseVersion(out)
 	switch {
 	case !ok:
-		return path, say(vmm.Doubtful, "set qemu in config.toml to a QEMU system emulator", "%s says no version: %q", path, firstLine(out))
+		return path, say(vmm.Doubtful, "set qemu in config.toml to a QEMU system emulator", "%s reports no version: %q", path, firstLine(out))
 	case major < oldestMajor || major == oldestMajor && minor < oldestMinor:
 		return path, say(vmm.Doubtful, fmt.Sprintf("install QEMU %d.%d or newer", oldestMajor, oldestMinor),
 			"%s is version %s; banger is tested from %d.%d on", path, version, oldestMajor, oldestMinor)
@@ -90,7 +90,7 @@ func firstLine(s string) string {
 func (*Driver) Boots(k vmm.Kernel) error {
 	if k.Architecture == "amd64" && !k.PVH {
 		return fault.New(fault.Invalid, "QEMU cannot boot kernel %q: it has no PVH entry point", k.Name).
-			WithHint("import a kernel built with CONFIG_PVH=y, as Debian's, Alpine's and Void's are")
+			WithHint("import a kernel built with CONFIG_PVH=y, such as Debian's, Alpine's or Void's")
 	}
 	return nil
 }

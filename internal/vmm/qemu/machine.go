@@ -115,7 +115,7 @@ func (m *Machine) abandon(cause error) error {
 			return fault.New(fault.Unavailable, "%s", why)
 		}
 	}
-	return fault.Wrap(fault.Unavailable, cause, "QEMU did not come up")
+	return fault.Wrap(fault.Unavailable, cause, "QEMU did not become ready")
 }
 
 func (m *Machine) release() {

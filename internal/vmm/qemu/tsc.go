@@ -72,7 +72,7 @@ func rate(from, to tscMark) (int64, error) {
 	khz := math.Round(float64(to.ticks-from.ticks) / float64(to.nanos-from.nanos) * 1e6)
 	const slowest, fastest = 100_000, 10_000_000 // 100 MHz to 10 GHz
 	if !(khz >= slowest && khz <= fastest) {
-		return 0, fmt.Errorf("the CPU's time-stamp counter seems to run at %.0f kHz, which cannot be", khz)
+		return 0, fmt.Errorf("the CPU's time-stamp counter seems to run at %.0f kHz, which is impossible", khz)
 	}
 	return int64(khz), nil
 }
