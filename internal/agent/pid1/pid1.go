@@ -56,6 +56,9 @@ func Run(log *slog.Logger) error {
 	if err := unix.Reboot(unix.LINUX_REBOOT_CMD_CAD_OFF); err != nil {
 		log.Warn("disable ctrl-alt-del", "err", err)
 	}
+	if err := setLimits(); err != nil {
+		log.Warn("limits of processes", "err", err)
+	}
 	state, err := unix.MemfdCreate("banger-state", unix.MFD_CLOEXEC)
 	if err != nil {
 		return fmt.Errorf("make the agent's state: %w", err)
