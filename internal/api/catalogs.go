@@ -17,6 +17,8 @@ type Image struct {
 	Env          []string  `json:"env"`
 	WorkingDir   string    `json:"working_dir"`
 	User         string    `json:"user"`
+	StopSignal   string    `json:"stop_signal" doc:"what asks its program to end; empty: TERM"`
+	ExposedPorts []string  `json:"exposed_ports" doc:"the ports its program listens on, as 80/tcp"`
 	Kernel       string    `json:"kernel" doc:"the kernel its VMs get unless they name one"`
 	VMs          int       `json:"vms" doc:"how many VMs use it"`
 	CreatedAt    time.Time `json:"created_at"`

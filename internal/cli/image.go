@@ -56,6 +56,8 @@ func imageView(now time.Time) view[api.Image] {
 			{head: "environment", cell: func(i api.Image) string { return strings.Join(i.Env, "\n") }},
 			{head: "directory", cell: func(i api.Image) string { return i.WorkingDir }},
 			{head: "user", cell: func(i api.Image) string { return i.User }},
+			{head: "stop signal", cell: func(i api.Image) string { return i.StopSignal }},
+			{head: "exposed ports", cell: func(i api.Image) string { return strings.Join(i.ExposedPorts, " ") }},
 			{head: "kernel", cell: func(i api.Image) string { return i.Kernel }},
 			{head: "vms", cell: func(i api.Image) string { return strconv.Itoa(i.VMs) }},
 			{head: "created", cell: func(i api.Image) string { return timeText(&i.CreatedAt) }},

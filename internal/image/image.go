@@ -4,6 +4,7 @@ package image
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/bangervm/banger/internal/fault"
@@ -38,7 +39,16 @@ type Config struct {
 	Cmd        []string `json:"cmd,omitempty"`
 	WorkingDir string   `json:"working_dir,omitempty"`
 	User       string   `json:"user,omitempty"`
+	// StopSignal asks the image's program to end: a name, with or without SIG, or a
+	// number. Empty: TERM.
+	StopSignal string `json:"stop_signal,omitempty"`
+	// ExposedPorts are the ports that the image's program listens on, "80/tcp", in order.
+	ExposedPorts []string `json:"exposed_ports,omitempty"`
 }
+
+// Command is the program that the image runs by itself, with its arguments; nil:
+// the image names none.
+func (c Config) Command() []string { return slices.Concat(c.Entrypoint, c.Cmd) }
 
 // maxConfigBytes bounds a Config as JSON: it is part of what every VM of the
 // image is told at its start, in one message of at most a MiB.

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -145,6 +147,7 @@ func (c *Client) newContent(digest string, config *v1.ConfigFile, layers int) (*
 		Config: image.Config{
 			Env: config.Config.Env, Entrypoint: config.Config.Entrypoint, Cmd: config.Config.Cmd,
 			WorkingDir: config.Config.WorkingDir, User: config.Config.User,
+			StopSignal: config.Config.StopSignal, ExposedPorts: slices.Sorted(maps.Keys(config.Config.ExposedPorts)),
 		},
 	}}, nil
 }
