@@ -20,6 +20,7 @@ const (
 	DirVM     = "/banger/vm"
 	dirCovers = "/banger/covers"
 	dirRescue = "/banger/rescue"
+	dirRun    = "/banger/run"
 	// Root is the tree that becomes the guest's root.
 	Root = "/banger/root"
 )
@@ -77,13 +78,16 @@ func Run(ctx context.Context, cfg *agentrpc.Configure, begin func(step string)) 
 		{"disks", always, c.disks},
 		{"root", always, c.root},
 		{"homes", normally, c.homes},
+		// Which /run there is depends on PID 1. Links of the image may lead into /run,
+		// so that what is mounted at a path of the image comes behind it.
+		{"init", normally, c.chooseInit},
+		{"system", normally, c.system},
 		{"volumes", wished, c.volumes},
 		{"kernel-modules", wished, c.kernelModules},
-		{"system", normally, c.system},
+		{"working-directory", wished, c.workingDir},
 		{"identity", wished, c.identity},
 		{"files", wished, c.files},
 		{"network", normally, c.network},
-		{"init", normally, c.chooseInit},
 	}, begin)
 }
 

@@ -149,27 +149,4 @@ func homeMode(name string) os.FileMode {
 	return 0o755
 }
 
-// volumes binds what cannot live on an overlay.
-func (c *configuring) volumes(context.Context) error {
-	for _, path := range []string{"/var/lib/docker", "/var/lib/containerd"} {
-		source := filepath.Join(DirVM, nameVolumes, filepath.Base(path))
-		err := os.MkdirAll(source, 0o711)
-		if err == nil {
-			err = c.bindInside(source, path)
-		}
-		if err != nil {
-			c.note("%s is not a volume: %v", path, err)
-		}
-	}
-	return nil
-}
-
-func (c *configuring) bindInside(source, path string) error {
-	target, err := c.tree.inside(path)
-	if err != nil {
-		return err
-	}
-	return mount(source, target, "", unix.MS_BIND, "")
-}
-
 func trimLine(data []byte) string { return strings.TrimRight(string(data), "\n") }

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/bangervm/banger/internal/agent/device"
+	"github.com/bangervm/banger/internal/agent/inits"
 )
 
 // kernelModules shows the kernel's modules where the guest's modprobe looks.
@@ -41,17 +42,17 @@ func (c *configuring) system(context.Context) error {
 		{"/dev", "devtmpfs", "mode=0755", unix.MS_NOSUID},
 		{"/dev/pts", "devpts", "gid=5,mode=620,ptmxmode=666", unix.MS_NOSUID | unix.MS_NOEXEC},
 		{"/dev/shm", "tmpfs", "mode=1777", secure},
-		{"/run", "tmpfs", "mode=0755,size=20%", secure},
 	} {
 		target := filepath.Join(Root, m.path)
-		if info, err := os.Lstat(target); err == nil && !info.IsDir() {
-			if err := os.Remove(target); err != nil {
-				return err
-			}
+		if err := vacateForMount(target); err != nil {
+			return err
 		}
 		if err := mount(m.fstype, target, m.fstype, m.flags, m.data); err != nil {
 			return err
 		}
+	}
+	if err := c.run(); err != nil {
+		return err
 	}
 	for name, target := range map[string]string{
 		"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2",
@@ -61,6 +62,45 @@ func (c *configuring) system(context.Context) error {
 		}
 	}
 	return nil
+}
+
+// vacateForMount removes what is no directory where one is mounted upon.
+func vacateForMount(target string) error {
+	if info, err := os.Lstat(target); err == nil && !info.IsDir() {
+		return os.Remove(target)
+	}
+	return nil
+}
+
+// run mounts /run, which is in memory and new at each start. An init fills it
+// itself. Without one it begins as the image has it: nobody else would make the
+// directories there that the image's programs need.
+func (c *configuring) run() error {
+	const options = "mode=0755,size=20%"
+	target, lower := filepath.Join(Root, "run"), filepath.Join(dirImage, "run")
+	if err := vacateForMount(target); err != nil {
+		return err
+	}
+	info, err := os.Lstat(lower)
+	if c.result.Init.Flavour != inits.Agent || err != nil || !info.IsDir() {
+		return mount("tmpfs", target, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, options)
+	}
+	if err := os.MkdirAll(target, 0o755); err != nil {
+		return err
+	}
+	if err := mount("tmpfs", dirRun, "tmpfs", unix.MS_NOATIME, options); err != nil {
+		return err
+	}
+	return overlay(lower, dirRun, target, homeOptions)
+}
+
+// workingDir makes the directory that commands start in, as container runtimes do.
+func (c *configuring) workingDir(context.Context) error {
+	if c.cfg.WorkingDir == "" {
+		return nil
+	}
+	_, err := c.tree.inside(filepath.Join("/", c.cfg.WorkingDir))
+	return err
 }
 
 // MountCgroups mounts the unified hierarchy, for images that bring no init to
