@@ -34,6 +34,7 @@ func commands() map[string]func(ts *testscript.TestScript, neg bool, args []stri
 		"interrupt": cmdInterrupt,
 		"registry":  cmdRegistry,
 		"mktar":     cmdMktar,
+		"mkimage":   cmdMkimage,
 		"clock":     cmdClock,
 		"jsonrpc":   cmdJSONRPC,
 		"mcp":       (&mcpVerb{}).run,

@@ -133,10 +133,10 @@ func (a *agent) resume() error {
 
 // adopt gives the servers their identity.
 func (a *agent) adopt(s saved) error {
-	if err := a.ssh.SetIdentity(sshserver.Identity{HostKey: []byte(s.HostKey), AuthorizedKeys: s.Keys, Env: s.Env}); err != nil {
+	if err := a.ssh.SetIdentity(sshserver.Identity{HostKey: []byte(s.HostKey), AuthorizedKeys: s.Keys, Commands: s.commands()}); err != nil {
 		return err
 	}
-	a.api.SetIdentity(guestapi.Identity{Token: s.Token, Env: s.Env, WorkingDir: s.WorkingDir})
+	a.api.SetIdentity(guestapi.Identity{Token: s.Token, Commands: s.commands()})
 	a.mu.Lock()
 	a.saved = s
 	a.mu.Unlock()

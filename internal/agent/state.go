@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/bangervm/banger/internal/agent/command"
 	"github.com/bangervm/banger/internal/agent/configure"
 	"github.com/bangervm/banger/internal/agent/inits"
 	"github.com/bangervm/banger/internal/agentrpc"
@@ -22,14 +23,20 @@ type saved struct {
 	Keys       []string    `json:"keys"`
 	Env        []string    `json:"env"`
 	WorkingDir string      `json:"working_dir"`
+	User       string      `json:"user,omitempty"`
 	Notes      []string    `json:"notes,omitempty"`
 }
 
 func savedFrom(cfg *agentrpc.Configure, result configure.Result) saved {
 	return saved{
 		Configured: true, Init: result.Init, Notes: result.Notes,
-		Token: cfg.Token, HostKey: cfg.HostKey, Keys: cfg.AuthorizedKeys, Env: cfg.Env, WorkingDir: cfg.WorkingDir,
+		Token: cfg.Token, HostKey: cfg.HostKey, Keys: cfg.AuthorizedKeys, Env: cfg.Env, WorkingDir: cfg.WorkingDir, User: cfg.User,
 	}
+}
+
+// commands is what the image and the VM say of commands.
+func (s saved) commands() command.Defaults {
+	return command.Defaults{Env: s.Env, Dir: s.WorkingDir, User: s.User}
 }
 
 // load reads what the agent before left; a fresh file is a zero state.

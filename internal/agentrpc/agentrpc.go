@@ -129,10 +129,11 @@ type Configure struct {
 	// Env is the environment of commands run in the guest: the image's, then
 	// the VM's, each "K=V".
 	Env []string `json:"env,omitempty"`
-	// WorkingDir is the image's, for commands that name none. Empty means "/".
+	// WorkingDir is the image's, for commands that name none, and made if it is
+	// missing. Empty means "/".
 	WorkingDir string `json:"working_dir,omitempty"`
-	// User is the image's configured user ("name", "uid", "uid:gid"), only recorded:
-	// commands run as root unless they say otherwise.
+	// User is who runs commands that name nobody: "name", "uid", "uid:gid". Empty: root.
+	// An agent of before 0.1 takes root always.
 	User string `json:"user,omitempty"`
 
 	Files   []File   `json:"files,omitempty"`

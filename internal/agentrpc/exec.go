@@ -25,7 +25,7 @@ type ExecRequest struct {
 	Command []string `json:"command"`
 	Dir     string   `json:"dir,omitempty"`  // empty: the image's
 	Env     []string `json:"env,omitempty"`  // "K=V", after the guest's own
-	User    string   `json:"user,omitempty"` // name, uid, or uid:gid; empty: root
+	User    string   `json:"user,omitempty"` // name, uid, or uid:gid; empty: Configure.User
 	TTY     bool     `json:"tty,omitempty"`
 	Rows    uint16   `json:"rows,omitempty"`
 	Cols    uint16   `json:"cols,omitempty"`

@@ -50,7 +50,7 @@ type SessionStart struct {
 	Command []string `json:"command"`
 	Dir     string   `json:"dir,omitempty"`  // empty: the image's
 	Env     []string `json:"env,omitempty"`  // "K=V", after the guest's own
-	User    string   `json:"user,omitempty"` // name, uid, or uid:gid; empty: root
+	User    string   `json:"user,omitempty"` // name, uid, or uid:gid; empty: Configure.User
 	// Require names commands that must be found before anything is started.
 	Require   []string `json:"require,omitempty"`
 	TTY       bool     `json:"tty,omitempty"`

@@ -15,6 +15,7 @@ type VM struct {
 	DiskBytes   int64             `json:"disk_bytes"`
 	Driver      string            `json:"driver"`
 	Init        string            `json:"init" enum:"auto,image,agent"`
+	User        string            `json:"user" doc:"who runs commands that name nobody, from the image; empty: root"`
 	Env         []string          `json:"env"`
 	Labels      map[string]string `json:"labels"`
 	Protected   bool              `json:"protected" doc:"it is not deleted until that is taken back"`

@@ -48,7 +48,7 @@ func TestPlainForSSH(t *testing.T) {
 	if err := plainForSSH(good, access); err != nil {
 		t.Fatal(err)
 	}
-	for _, word := range []string{"", "$(id>/tmp/x)", "`id`", "a;b", "a'b", "-oProxyCommand=id", "a b", "a\nb", "%h", "ABC", "../x", id[:15] + "\n", id + "0'"} {
+	for _, word := range []string{"", "$(id>/tmp/x)", "`id`", "a;b", "a'b", "-oProxyCommand=id", "a b", "a\nb", "%h", "ÄBC", "../x", id[:15] + "\n", id + "0'"} {
 		for what, bad := range map[string]struct {
 			v      api.VM
 			access api.SSHAccess

@@ -90,6 +90,9 @@ func (o *runOptions) request(a *App, w *api.Workspace, below string) (api.Exec, 
 	if w != nil && req.Dir == "" {
 		req.Dir = filepath.Join(w.Path, below)
 	}
+	if w != nil && req.User == "" {
+		req.User = "root" // whose the workspace is
+	}
 	return req, nil
 }
 

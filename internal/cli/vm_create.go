@@ -162,6 +162,9 @@ func nextSteps(v api.VM) string {
 	dir, export := "", ""
 	if v.Workspace != nil {
 		dir = " -w " + shellWord(v.Workspace.Path)
+		if v.User != "" {
+			dir += " -u root" // whose the workspace is
+		}
 		export = step("export changes", "banger vm workspace export "+v.Name+" | "+gitApply(v.Workspace.Source))
 	}
 	return text + "\n" + step("log in", "banger ssh "+v.Name) +

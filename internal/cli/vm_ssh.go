@@ -169,7 +169,10 @@ func proxyCommand(self, id string) string {
 
 // What ssh is told of a VM goes through a shell, a configuration's syntax and
 // the user's own `Match exec`: only words that mean nothing there may.
-var plainWord = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$`)
+var (
+	plainWord = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$`)
+	loginWord = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,63}$`)
+)
 
 // plainForSSH refuses an answer of the daemon's that is not one of bangerd's.
 func plainForSSH(v api.VM, access api.SSHAccess) error {
@@ -180,7 +183,7 @@ func plainForSSH(v api.VM, access api.SSHAccess) error {
 		return fault.New(fault.Internal, "the daemon returned an invalid VM name: %q", v.Name)
 	case access.HostAlias != v.ID:
 		return fault.New(fault.Internal, "the daemon returned the host keys of %q instead of %s", access.HostAlias, v.ID)
-	case !plainWord.MatchString(access.User):
+	case !loginWord.MatchString(access.User):
 		return fault.New(fault.Internal, "the daemon returned an invalid user name: %q", access.User)
 	}
 	return nil

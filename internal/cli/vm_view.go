@@ -78,6 +78,7 @@ func vmFields() []column[api.VM] {
 			return v.Workspace.Path + " (from " + v.Workspace.Source + ")"
 		}},
 		{head: "changes", cell: func(v api.VM) string { return workText(v.Workspace) }},
+		{head: "user", cell: func(v api.VM) string { return v.User }},
 		{head: "environment", cell: func(v api.VM) string { return strings.Join(v.Env, "\n") }},
 		{head: "labels", cell: labelsText},
 		{head: "protected", cell: func(v api.VM) string {

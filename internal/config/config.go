@@ -36,6 +36,8 @@ type VMDefaults struct {
 	VCPU   int    `json:"vcpu"`
 	Memory Size   `json:"memory"`
 	Disk   Size   `json:"disk"`
+	// ImageUser has commands run as the image's user.
+	ImageUser bool `json:"image_user"`
 }
 
 // Network is the [network] table.
@@ -53,7 +55,7 @@ func Default() Config {
 	return Config{
 		Driver:   drivers.Auto,
 		LogLevel: slog.LevelInfo, DetachKeys: "ctrl-]",
-		VM:      VMDefaults{Image: "debian", VCPU: 1, Memory: 512 << 20, Disk: 8 << 30},
+		VM:      VMDefaults{Image: "debian", VCPU: 1, Memory: 512 << 20, Disk: 8 << 30, ImageUser: true},
 		Network: Network{Egress: "all", Ports: "all", NamesPort: 5300},
 	}
 }

@@ -122,6 +122,10 @@ func (k Key) text(value any) (string, error) {
 		if k.form == formNumber || k.form == formSize {
 			return strconv.FormatInt(v, 10), nil
 		}
+	case bool:
+		if k.form == formSwitch {
+			return strconv.FormatBool(v), nil
+		}
 	case []any:
 		texts := make([]string, 0, len(v))
 		for _, item := range v {

@@ -27,6 +27,7 @@ const (
 	formNumber form = "a whole number"
 	formSize   form = "a size"
 	formList   form = "a list of strings"
+	formSwitch form = "true or false"
 )
 
 // Key is one setting: its name in config.toml and its variable.
@@ -49,7 +50,7 @@ func (k Key) Value(c Config) string { return k.get(&c) }
 func (k Key) TOML(c Config) string {
 	value := k.get(&c)
 	switch k.form {
-	case formNumber:
+	case formNumber, formSwitch:
 		return value
 	case formList:
 		if value == "" {
@@ -72,6 +73,8 @@ func Keys() []Key {
 			func(c *Config) *int { return &c.VM.VCPU }),
 		sizeKey("vm.memory", "BANGER_MEMORY", "memory size", `memory = "2GiB"`,
 			func(c *Config) *Size { return &c.VM.Memory }),
+		switchKey("vm.image_user", "BANGER_IMAGE_USER", SideVM, "commands in a new VM run as the user that its image names; false: as root (see guest.md)", "image_user = false",
+			func(c *Config) *bool { return &c.VM.ImageUser }),
 		sizeKey("vm.disk", "BANGER_DISK", "disk size", `disk = "16GiB"`,
 			func(c *Config) *Size { return &c.VM.Disk }),
 		textKey("network.egress", "BANGER_EGRESS", SideVM, "egress policy: a preset, or the text of a policy (see egress.md)", `egress = "packages"`,
@@ -137,6 +140,21 @@ func numberKey(name, env string, side Side, doc, example string, at func(*Config
 				return notForm(strconv.Quote(text), formNumber)
 			}
 			*at(c) = n
+			return nil
+		},
+	}
+}
+
+func switchKey(name, env string, side Side, doc, example string, at func(*Config) *bool) Key {
+	return Key{
+		Name: name, Env: env, Side: side, Doc: doc, Example: example, form: formSwitch,
+		get: func(c *Config) string { return strconv.FormatBool(*at(c)) },
+		set: func(c *Config, text string) error {
+			on, err := strconv.ParseBool(text)
+			if err != nil {
+				return notForm(strconv.Quote(text), formSwitch)
+			}
+			*at(c) = on
 			return nil
 		},
 	}

@@ -81,7 +81,7 @@ func (g guests) Answers(ctx context.Context, vmID string) error { return g.monit
 func (g guests) SSH(ctx context.Context, vmID string) (api.SSHAccess, error) {
 	id, err := g.folders.Identity(vmID)
 	return api.SSHAccess{
-		User: "root", HostKey: id.HostPublicKey, IdentityFile: cmp.Or(g.key(ctx), g.dirs.ClientKey()),
+		HostKey: id.HostPublicKey, IdentityFile: cmp.Or(g.key(ctx), g.dirs.ClientKey()),
 		KnownHosts: g.dirs.KnownHosts(), HostAlias: vmID,
 	}, err
 }

@@ -71,7 +71,8 @@ func login(name string, access api.SSHAccess) (*ssh.ClientConfig, error) {
 	return &ssh.ClientConfig{
 		// The fastest by far where the guest's processor is emulated, and fast elsewhere.
 		Config: ssh.Config{Ciphers: []string{ssh.CipherChaCha20Poly1305, ssh.CipherAES128GCM, ssh.CipherAES128CTR}},
-		User:   access.User, Auth: []ssh.AuthMethod{ssh.PublicKeys(signer)},
+		// As docker cp: files are root's to read, and belong to root where nothing else is said.
+		User: "root", Auth: []ssh.AuthMethod{ssh.PublicKeys(signer)},
 		HostKeyCallback:   ssh.FixedHostKey(hostKey),
 		HostKeyAlgorithms: []string{hostKey.Type()},
 	}, nil

@@ -26,7 +26,7 @@ type execArgs struct {
 	Command []string          `json:"command" jsonschema:"program and arguments; a string runs with sh -c"`
 	Dir     string            `json:"dir,omitempty" jsonschema:"absolute working directory; default: the image's"`
 	Env     map[string]string `json:"env,omitempty" jsonschema:"extra environment variables"`
-	User    string            `json:"user,omitempty" jsonschema:"name, UID or UID:GID; default root"`
+	User    string            `json:"user,omitempty" jsonschema:"name, UID or UID:GID; default: the image's user or root"`
 	Stdin   string            `json:"stdin,omitempty" jsonschema:"text for stdin; default: empty"`
 	Timeout float64           `json:"timeout_seconds,omitempty" jsonschema:"kill the command after this time (SIGTERM, then SIGKILL after 2 s)"`
 	Limit   int               `json:"output_limit_bytes,omitempty" jsonschema:"maximum returned of each of stdout and stderr (head and tail)"`

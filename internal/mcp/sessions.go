@@ -46,7 +46,7 @@ type sessionStartArgs struct {
 	TTY     bool              `json:"tty,omitempty" jsonschema:"allocate a terminal instead of pipes"`
 	Dir     string            `json:"dir,omitempty" jsonschema:"absolute working directory; default: the image's"`
 	Env     map[string]string `json:"env,omitempty" jsonschema:"extra environment variables"`
-	User    string            `json:"user,omitempty" jsonschema:"name, UID or UID:GID; default root"`
+	User    string            `json:"user,omitempty" jsonschema:"name, UID or UID:GID; default: the image's user or root"`
 	Require []string          `json:"require,omitempty" jsonschema:"commands that must exist in the VM"`
 }
 

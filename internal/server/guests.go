@@ -88,7 +88,9 @@ func (s *Server) sshAccess(ctx context.Context, in *Named) (api.SSHAccess, error
 	if err != nil {
 		return api.SSHAccess{}, err
 	}
-	return s.Guests.SSH(ctx, v.ID)
+	access, err := s.Guests.SSH(ctx, v.ID)
+	access.User = v.LoginName()
+	return access, err
 }
 
 func (s *Server) channel(ctx context.Context, in *Named) (api.Channel, error) {

@@ -13,7 +13,7 @@ func (s *Server) vmBody(v vm.VM) api.VM {
 	body := api.VM{
 		ID: v.ID, Name: v.Name, State: string(v.State), Image: v.Image, ImageID: v.ImageID, Kernel: v.Kernel,
 		VCPU: v.VCPU, MemoryBytes: v.MemoryBytes, DiskBytes: v.DiskBytes, Driver: v.Driver, Init: string(v.Init),
-		Env: texts(v.Env), Labels: labels, Protected: v.Protected, ExitReason: v.ExitReason, ExitMessage: v.ExitMessage,
+		User: v.User, Env: texts(v.Env), Labels: labels, Protected: v.Protected, ExitReason: v.ExitReason, ExitMessage: v.ExitMessage,
 		CreatedAt: v.CreatedAt.UTC(), StartedAt: when(v.StartedAt), StoppedAt: when(v.StoppedAt),
 		Address: vm.Loopback(s.uid, v.Index).String(), Network: string(v.Network), Egress: v.Egress, Ports: string(v.Ports),
 		Publish: make([]api.Publish, 0, len(v.Publish)),

@@ -56,6 +56,7 @@ func vmColumns(v *vm.VM) []column {
 		{"publish", document{&v.Publish}},
 		{"ports", &v.Ports},
 		{"protected", &v.Protected},
+		{"user", &v.User},
 	}
 }
 

@@ -92,7 +92,7 @@ func (b boot) spec(s *Service, v VM) Spec {
 			Hostname: v.Name, MachineID: b.identity.MachineID, Token: b.identity.Token,
 			HostKey: b.identity.HostKey, AuthorizedKeys: b.keys,
 			Env:        slices.Concat(b.image.Config.Env, v.Env),
-			WorkingDir: b.image.Config.WorkingDir, User: b.image.Config.User,
+			WorkingDir: b.image.Config.WorkingDir, User: v.User,
 			Init: v.Init, Reset: v.ResetPending, Files: b.files,
 		},
 		Loopback: Loopback(s.deps.UID, v.Index).String(), Publish: v.Publish, Ports: v.Ports,

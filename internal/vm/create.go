@@ -101,6 +101,9 @@ func (c *creation) resolve(ctx context.Context) error {
 		return err
 	}
 	c.v.ImageID, c.v.Kernel, c.kernel = img.ID, k.Name, k
+	if c.defaults.ImageUser {
+		c.v.User = img.Config.User
+	}
 	return checkArchitecture(img, k, host)
 }
 

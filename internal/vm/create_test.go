@@ -294,3 +294,18 @@ func (w *stageWatcher) Detail(format string, args ...any) {
 		w.detail(fmt.Sprintf(format, args...))
 	}
 }
+
+// TestImageUserIsTakenWhenAVMIsMade fails for a VM whose commands change their user
+// when the configuration, or its image, does later.
+func TestImageUserIsTakenWhenAVMIsMade(t *testing.T) {
+	h := newHarness(t)
+	v, err := h.svc.Create(t.Context(), vm.CreateRequest{Name: new("app"), Start: true}, operation.Discard{})
+	if err != nil || v.User != "app" || v.LoginName() != "app" {
+		t.Fatalf("user %q, %v; want the image's", v.User, err)
+	}
+	for user, login := range map[string]string{"": "root", "1000:100": "1000:100", "a b": "root", "-oProxyCommand=x": "root"} {
+		if got := (vm.VM{User: user}).LoginName(); got != login {
+			t.Errorf("the user %q logs in as %q, want %q", user, got, login)
+		}
+	}
+}

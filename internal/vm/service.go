@@ -22,6 +22,8 @@ type Defaults struct {
 	DiskBytes   int64
 	Egress      string    // the policy, as text; empty: all
 	Ports       PortsMode // empty: all
+	// ImageUser has commands in a new VM run as its image's user, not as root.
+	ImageUser bool
 }
 
 // Deps is all that a Service needs. Ports may be nil (then wait values port:N

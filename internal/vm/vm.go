@@ -60,9 +60,11 @@ type VM struct {
 	MemoryBytes int64
 	DiskBytes   int64
 	Init        InitMode
-	Env         []string
-	Labels      map[string]string
-	Network     NetworkMode
+	// User runs commands that name nobody: "name", "uid" or "uid:gid". Empty: root.
+	User    string
+	Env     []string
+	Labels  map[string]string
+	Network NetworkMode
 	// Index is the VM's number among those of this user, which its addresses are
 	// made of: see Loopback and GuestAddresses. It is unique in the store.
 	Index       int

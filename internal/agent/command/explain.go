@@ -36,7 +36,10 @@ func explain(path string, spec Spec, cause error) error {
 	case errors.Is(cause, syscall.ENOENT), errors.Is(cause, syscall.ENOEXEC), errors.Is(cause, syscall.EACCES), errors.Is(cause, syscall.ENOTDIR):
 		why = unfit(path, cause)
 	}
-	if why == "" {
+	switch {
+	case why == "" && errors.Is(cause, syscall.EACCES) && spec.User.UID != 0:
+		return fmt.Errorf("%s: %w for the user %q in %s", shown, cause, spec.User.Name, spec.Dir)
+	case why == "":
 		return fmt.Errorf("%s: %w", shown, cause)
 	}
 	return fmt.Errorf("%s: %s (%w)", shown, why, cause)

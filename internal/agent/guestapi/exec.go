@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"strings"
 
-	"github.com/bangervm/banger/internal/agent/account"
 	"github.com/bangervm/banger/internal/agent/command"
 	"github.com/bangervm/banger/internal/agentrpc"
 )
@@ -40,29 +38,13 @@ func (s *Server) serveExec(w http.ResponseWriter, r *http.Request) {
 // specFor resolves a request in the guest: the user, the environment, the
 // directory.
 func specFor(id Identity, req agentrpc.ExecRequest) (command.Spec, error) {
-	user, err := account.Lookup("/", req.User)
-	if err != nil {
-		return command.Spec{}, &command.StartError{Status: command.StatusCannotRun, Err: err}
-	}
-	spec := command.Spec{Argv: req.Command, User: user, TTY: req.TTY, Dir: req.Dir}
-	if spec.Dir == "" {
-		spec.Dir = id.WorkingDir
-	}
-	if spec.Dir == "" {
-		spec.Dir = "/"
-	}
-	if !strings.HasPrefix(spec.Dir, "/") {
-		return spec, &command.StartError{
-			Status: command.StatusCannotRun,
-			Err:    fmt.Errorf("the working directory %q is not an absolute path", spec.Dir),
-		}
-	}
-	var term []string
+	defaults := id.Commands
 	if req.TTY {
-		term = []string{"TERM=xterm-256color"}
+		defaults.Env = append([]string{"TERM=xterm-256color"}, defaults.Env...)
 	}
-	spec.Env = command.Environ(user, term, id.Env, req.Env)
-	return spec, nil
+	spec, err := defaults.Spec(req.User, req.Dir, req.Env)
+	spec.Argv, spec.TTY = req.Command, req.TTY
+	return spec, err
 }
 
 // terminalOf is the terminal that a request asks for, or nil.

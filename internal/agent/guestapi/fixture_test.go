@@ -18,6 +18,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/bangervm/banger/internal/agent/command"
 	"github.com/bangervm/banger/internal/agent/guestapi"
 	"github.com/bangervm/banger/internal/agentrpc"
 )
@@ -63,7 +64,7 @@ func owner(proto string, port uint16) agentrpc.Owner {
 }
 
 func identity() *guestapi.Identity {
-	return &guestapi.Identity{Token: token, Env: []string{"FROM_IMAGE=yes", "PATH=/usr/bin:/bin"}, WorkingDir: "/"}
+	return &guestapi.Identity{Token: token, Commands: command.Defaults{Env: []string{"FROM_IMAGE=yes", "PATH=/usr/bin:/bin"}, Dir: "/"}}
 }
 
 type session struct {

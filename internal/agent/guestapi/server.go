@@ -22,6 +22,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/bangervm/banger/internal/agent/command"
 	"github.com/bangervm/banger/internal/agent/session"
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/stream"
@@ -35,9 +36,8 @@ const (
 
 // Identity is what Configure gave the guest, as far as the API needs it.
 type Identity struct {
-	Token      string
-	Env        []string
-	WorkingDir string
+	Token    string
+	Commands command.Defaults
 }
 
 // Server is the API's handler. Until SetIdentity, it answers /healthz only.

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/bangervm/banger/internal/agent/account"
+	"github.com/bangervm/banger/internal/agent/command"
 )
 
 const (
@@ -21,21 +22,21 @@ const (
 
 // client is one authenticated connection.
 type client struct {
-	server *Server
-	env    []string
-	user   account.Account
-	conn   ssh.Conn
-	slots  chan struct{}
-	tasks  sync.WaitGroup
+	server   *Server
+	commands command.Defaults
+	user     account.Account
+	conn     ssh.Conn
+	slots    chan struct{}
+	tasks    sync.WaitGroup
 
 	mu        sync.Mutex
 	listeners map[address][]net.Listener
 	agent     string // the socket that leads to the client's SSH agent; empty: none
 }
 
-func newClient(server *Server, env []string, user account.Account, conn ssh.Conn) *client {
+func newClient(server *Server, commands command.Defaults, user account.Account, conn ssh.Conn) *client {
 	return &client{
-		server: server, env: env, user: user, conn: conn,
+		server: server, commands: commands, user: user, conn: conn,
 		slots: make(chan struct{}, maxChannels), listeners: map[address][]net.Listener{},
 	}
 }

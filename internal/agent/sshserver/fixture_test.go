@@ -19,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 	"golang.org/x/crypto/ssh"
 
+	"github.com/bangervm/banger/internal/agent/command"
 	"github.com/bangervm/banger/internal/agent/sshserver"
 )
 
@@ -80,7 +81,7 @@ func serve(t *testing.T) fixture {
 	clientPEM, client := newKey(t)
 	srv := sshserver.New(slog.New(slog.DiscardHandler), []string{self, "serve-sftp"})
 	if err := srv.SetIdentity(sshserver.Identity{
-		HostKey: hostPEM, AuthorizedKeys: []string{string(ssh.MarshalAuthorizedKey(client.PublicKey()))}, Env: []string{"FROM_IMAGE=yes", "HOME=/image/home"},
+		HostKey: hostPEM, AuthorizedKeys: []string{string(ssh.MarshalAuthorizedKey(client.PublicKey()))}, Commands: command.Defaults{Env: []string{"FROM_IMAGE=yes", "HOME=/image/home"}},
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/bangervm/banger/internal/agent/account"
+	"github.com/bangervm/banger/internal/agent/command"
 )
 
 const handshakeTimeout = 30 * time.Second
@@ -23,7 +24,7 @@ const handshakeTimeout = 30 * time.Second
 type Identity struct {
 	HostKey        []byte   // PEM
 	AuthorizedKeys []string // authorized_keys lines
-	Env            []string
+	Commands       command.Defaults
 }
 
 // Server serves SSH. It is safe for concurrent use.
@@ -34,8 +35,8 @@ type Server struct {
 }
 
 type state struct {
-	config *ssh.ServerConfig
-	env    []string
+	config   *ssh.ServerConfig
+	commands command.Defaults
 }
 
 // New makes a Server that refuses everybody until SetIdentity. sftp is a command that
@@ -72,7 +73,7 @@ func (s *Server) SetIdentity(id Identity) error {
 		},
 	}
 	cfg.AddHostKey(signer)
-	s.state.Store(&state{config: cfg, env: id.Env})
+	s.state.Store(&state{config: cfg, commands: id.Commands})
 	return nil
 }
 
@@ -96,7 +97,7 @@ func (s *Server) ServeConn(ctx context.Context, conn net.Conn) {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	stop := context.AfterFunc(ctx, func() { _ = sc.Close() })
-	c := newClient(s, st.env, user, sc)
+	c := newClient(s, st.commands, user, sc)
 	defer c.end()
 	defer cancel()
 	defer stop()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"sync"
 	"syscall"
 
@@ -135,7 +136,7 @@ func (s *session) start(line *string, argv ...string) (bool, func()) {
 	if s.proc != nil {
 		return false, nil
 	}
-	spec := s.spec()
+	spec := s.spec(len(argv) > 0)
 	spec.Argv = argv
 	var err error
 	if len(argv) == 0 {
@@ -155,14 +156,10 @@ func (s *session) start(line *string, argv ...string) (bool, func()) {
 	return true, func() { s.attend(files) }
 }
 
-// spec is what a command of this session has in common with others: the
-// environment is as exec's.
-func (s *session) spec() command.Spec {
-	user := s.client.user
-	spec := command.Spec{User: user, Dir: user.Home, TTY: s.pty != nil}
-	if info, err := os.Stat(spec.Dir); err != nil || !info.IsDir() {
-		spec.Dir = "/"
-	}
+// spec is what a command of this session has in common with others: environment
+// and directory are as exec's. An image that names no directory leaves the home,
+// where relative paths of files (atHome) are in any case.
+func (s *session) spec(atHome bool) command.Spec {
 	var term []string
 	if s.pty != nil {
 		term = []string{"TERM=" + s.pty.Term}
@@ -171,7 +168,18 @@ func (s *session) spec() command.Spec {
 	if s.agent != "" {
 		agent = []string{"SSH_AUTH_SOCK=" + s.agent}
 	}
-	spec.Env = command.Environ(user, s.client.env, term, s.env, agent)
+	c := s.client
+	spec := command.Spec{User: c.user, Dir: "/", TTY: s.pty != nil, Env: c.commands.Environ(c.user, term, s.env, agent)}
+	dirs := []string{command.Getenv(spec.Env, "HOME"), c.user.Home}
+	if c.commands.Dir != "" && !atHome {
+		dirs = append([]string{c.commands.WorkingDir()}, dirs...)
+	}
+	for _, dir := range dirs {
+		if info, err := os.Stat(dir); err == nil && info.IsDir() && filepath.IsAbs(dir) {
+			spec.Dir = dir
+			break
+		}
+	}
 	return spec
 }
 

@@ -1,0 +1,2 @@
+-- +goose Up
+ALTER TABLE vms ADD COLUMN user TEXT NOT NULL DEFAULT '';
