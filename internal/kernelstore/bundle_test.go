@@ -20,7 +20,7 @@ func TestTheFilesOfABundleTakeTheirPlaces(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, filepath.Join(dir, kernel.BundleVmlinux), "kernel")
+	write(t, d.Files().Vmlinux, "kernel") // extracted from the bundle's
 	write(t, filepath.Join(dir, kernel.BundleModules), "modules")
 	write(t, filepath.Join(dir, kernel.BundleBootModules, "a.ko"), "a")
 	if err := d.TakeBundle(); err != nil { // it has no initrd
@@ -32,27 +32,5 @@ func TestTheFilesOfABundleTakeTheirPlaces(t *testing.T) {
 	}
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the bundle's directory is still there: %v", err)
-	}
-}
-
-func TestABundleWithoutItsKernelIsNotTaken(t *testing.T) {
-	s, dirs, _ := newStore(t)
-	d, err := s.Begin(t.Context(), "k")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir, err := d.BundleDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(t, filepath.Join(dir, kernel.BundleModules), "modules")
-	if err := d.TakeBundle(); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("%v, want that vmlinux does not exist", err)
-	}
-	if err := d.Discard(); err != nil {
-		t.Error(err)
-	}
-	if left := names(t, dirs); len(left) != 0 {
-		t.Errorf("left behind: %q", left)
 	}
 }
