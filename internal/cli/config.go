@@ -2,6 +2,8 @@ package cli
 
 import (
 	"cmp"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -54,7 +56,8 @@ func (a *App) showConfig(f format, cfg config.Config, from config.Sources) error
 	for _, key := range config.Keys() {
 		rows = append(rows, setting{key.Name, key.TOML(cfg), key.Env, from[key.Name]})
 	}
-	rows = append(rows, setting{"files", placedText(cfg), "", from["files"]}, setting{"catalogs", catalogsText(cfg), "", from["catalogs"]})
+	rows = append(rows, setting{"files", placedText(cfg), "", from["files"]}, setting{"catalogs", catalogsText(cfg), "", from["catalogs"]},
+		setting{"registry", registriesText(cfg), "", from["registry"]})
 	for _, v := range config.Variables() {
 		value, source := a.getenv(v.Name), config.FromDefault
 		if value != "" {
@@ -80,6 +83,11 @@ func catalogsText(c config.Config) string {
 		all[i] = one.URL
 	}
 	return cmp.Or(strings.Join(all, ", "), "none")
+}
+
+// registriesText says which registries have a table.
+func registriesText(c config.Config) string {
+	return cmp.Or(strings.Join(slices.Sorted(maps.Keys(c.Registries)), ", "), "none")
 }
 
 // placedText says what is copied into guests.

@@ -24,6 +24,8 @@ type Config struct {
 	Files []File `json:"files"`
 	// Catalogs are added to the one that is built in, for kernels and images.
 	Catalogs []Catalog `json:"catalogs"`
+	// Registries are how to reach registries, by HOST[:PORT].
+	Registries map[string]Registry `json:"registry"`
 }
 
 // Drivers is what it says of drivers.
@@ -61,8 +63,8 @@ func Default() Config {
 }
 
 // Sources tells where each key's value is from, by the key's name: "default",
-// "config.toml", or the name of a variable. "files" and "catalogs"
-// are keys here too.
+// "config.toml", or the name of a variable. "files", "catalogs"
+// and "registry" are keys here too.
 type Sources map[string]string
 
 // The sources that are no variable.

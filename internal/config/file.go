@@ -23,6 +23,10 @@ func (c *Config) applyFile(data []byte, from Sources) error {
 	}
 	lines := keyLines(data)
 	values := map[string]any{}
+	if hosts, ok := tree[registryTable].(map[string]any); ok && len(hosts) > 0 {
+		delete(tree, registryTable) // hosts have dots
+		from[registryTable] = FromFile
+	}
 	flatten("", tree, values)
 	known := map[string]Key{}
 	for _, key := range Keys() {
@@ -49,11 +53,15 @@ func (c *Config) applyFile(data []byte, from Sources) error {
 	return c.applyTables(data, lines)
 }
 
-// tableKeys are the keys of each array of tables.
+// registryTable is the table of tables whose names are registries' hosts.
+const registryTable = "registry"
+
+// tableKeys are the keys of each array of tables, and of a registry's table.
 func tableKeys() map[string][]string {
 	return map[string][]string{
-		"files":    {"preset", "host", "guest", "mode"},
-		"catalogs": {"url", "key", "sha256"},
+		"files":       {"preset", "host", "guest", "mode"},
+		"catalogs":    {"url", "key", "sha256"},
+		registryTable: {"mirrors", "ca_file", "insecure"},
 	}
 }
 
@@ -62,9 +70,10 @@ func tableNames() []string { return slices.Sorted(maps.Keys(tableKeys())) }
 // applyTables reads the arrays of tables.
 func (c *Config) applyTables(data []byte, lines map[string]int) error {
 	var part struct {
-		Files    []File    `toml:"files"`
-		Catalogs []Catalog `toml:"catalogs"`
-		Rest     map[string]any
+		Files      []File              `toml:"files"`
+		Catalogs   []Catalog           `toml:"catalogs"`
+		Registries map[string]Registry `toml:"registry"`
+		Rest       map[string]any
 	}
 	err := toml.NewDecoder(bytes.NewReader(data)).DisallowUnknownFields().Decode(&part)
 	if strict, ok := errors.AsType[*toml.StrictMissingError](err); ok {
@@ -83,13 +92,26 @@ func (c *Config) applyTables(data []byte, lines map[string]int) error {
 	}
 	if bad, ok := errors.AsType[*toml.DecodeError](err); ok {
 		name := strings.Join(bad.Key(), ".")
-		if _, ok := tableKeys()[name]; ok {
-			return at(lines, name, notForm("this", form("[["+name+"]] tables")))
-		}
-		return at(lines, name, notForm("this", formText))
+		return at(lines, name, notForm("this", formOf(bad.Key())))
 	}
-	c.Files, c.Catalogs = part.Files, part.Catalogs
+	c.Files, c.Catalogs, c.Registries = part.Files, part.Catalogs, part.Registries
 	return err
+}
+
+// formOf is what a key of tables must be.
+func formOf(key []string) form {
+	_, table := tableKeys()[key[0]]
+	switch last := key[len(key)-1]; {
+	case key[0] == registryTable && len(key) < 3:
+		return `a [registry."HOST"] table`
+	case table && len(key) == 1:
+		return form("[[" + last + "]] tables")
+	case key[0] == registryTable && last == "mirrors":
+		return formList
+	case key[0] == registryTable && last == "insecure":
+		return formSwitch
+	}
+	return formText
 }
 
 // flatten puts what is in tables under dotted names. Keys keep what is no

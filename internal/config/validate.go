@@ -45,7 +45,10 @@ func (c *Config) validate() error {
 			return err
 		}
 	}
-	return c.completeCatalogs()
+	if err := c.completeCatalogs(); err != nil {
+		return err
+	}
+	return c.completeRegistries()
 }
 
 // maxCatalogs bounds the catalogs that a command waits for.

@@ -18,6 +18,8 @@ type wire struct {
 	Files  []File            `json:"files"`
 	// Catalogs are of the [[catalogs]] tables.
 	Catalogs []Catalog `json:"catalogs,omitempty"`
+	// Registries are of the [registry."HOST"] tables.
+	Registries map[string]Registry `json:"registry,omitempty"`
 	// Agent is BANGER_AGENT where it is set.
 	Agent string `json:"agent,omitempty"`
 }
@@ -25,7 +27,7 @@ type wire struct {
 // Encode makes the value of a request's header of all that is not the command
 // line's own. agent is the path in BANGER_AGENT, or empty.
 func (c Config) Encode(agent string) (string, error) {
-	w := wire{Values: map[string]string{}, Files: c.Files, Catalogs: c.Catalogs, Agent: agent}
+	w := wire{Values: map[string]string{}, Files: c.Files, Catalogs: c.Catalogs, Registries: c.Registries, Agent: agent}
 	for _, key := range Keys() {
 		if key.Side != SideClient {
 			w.Values[key.Name] = key.Value(c)
@@ -37,7 +39,7 @@ func (c Config) Encode(agent string) (string, error) {
 	}
 	text := base64.RawStdEncoding.EncodeToString(data)
 	if len(text) > maxWire {
-		return "", fault.New(fault.Invalid, "the configuration is too large: %d bytes", len(data)).WithHint("at most %d; shorten egress, files or catalogs", maxWire/4*3)
+		return "", fault.New(fault.Invalid, "the configuration is too large: %d bytes", len(data)).WithHint("at most %d; shorten egress, files, catalogs or registry", maxWire/4*3)
 	}
 	return text, nil
 }
@@ -68,6 +70,6 @@ func Decode(text string) (c Config, agent string, err error) {
 		return Config{}, "", fault.New(fault.Conflict, "this bangerd does not know the client's setting %q", name).
 			WithHint("%s, then try again", act.DaemonStop.Do())
 	}
-	c.Files, c.Catalogs = w.Files, w.Catalogs
+	c.Files, c.Catalogs, c.Registries = w.Files, w.Catalogs, w.Registries
 	return c, w.Agent, c.validate()
 }

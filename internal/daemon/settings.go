@@ -9,6 +9,7 @@ import (
 	"github.com/bangervm/banger/internal/catalog"
 	"github.com/bangervm/banger/internal/config"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/image"
 	"github.com/bangervm/banger/internal/statedir"
 	"github.com/bangervm/banger/internal/vm"
 )
@@ -92,6 +93,8 @@ func (s *settings) catalogs(ctx context.Context) []catalog.Source {
 	}
 	return all
 }
+
+func (s *settings) registries(ctx context.Context) image.Registries { return s.of(ctx).Access() }
 
 func (s *settings) resolvers(ctx context.Context) []string { return s.of(ctx).Network.DNS }
 

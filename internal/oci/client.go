@@ -5,6 +5,7 @@ package oci
 import (
 	"context"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"runtime"
@@ -25,6 +26,11 @@ type Options struct {
 	Keychain authn.Keychain
 	// Transport reaches the registries. Nil means HTTP over the network.
 	Transport http.RoundTripper
+	// Registries tells how the user reaches registries, for a pull with this
+	// context. Nil means: as they are.
+	Registries func(context.Context) image.Registries
+	// Log gets the warnings. Nil means none.
+	Log *slog.Logger
 	// Limits bound what the files of one image may take of this host.
 	Limits flatten.Limits
 	// Parallel is how many layers are fetched at a time; 0 means 3.
@@ -56,6 +62,9 @@ type seams struct {
 func NewClient(blobs string, opts Options) *Client {
 	if opts.Keychain == nil {
 		opts.Keychain = dockerKeychain{}
+	}
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
 	}
 	if opts.Parallel == 0 {
 		opts.Parallel = 3

@@ -25,6 +25,9 @@ type layer struct {
 	local io.ReaderAt
 	// remote says that the bytes belong into the cache.
 	remote bool
+	// elsewhere reports whether open leads to another place from now on, after
+	// this error; may be nil.
+	elsewhere func(error) bool
 	// seen is told the digest of the bytes as they came.
 	seen func(digest string)
 }
@@ -36,6 +39,8 @@ type content struct {
 	layers []layer
 	source io.Closer // of local layers; may be nil
 	rules  flatten.Rules
+	// warnings may be nil.
+	warnings *warnings
 	// check refuses files that are plainly not meant; may be nil.
 	check func(*flatten.Tree) error
 }
@@ -56,10 +61,12 @@ func (c *content) Unpack(ctx context.Context, p operation.Progress, write func(i
 	defer func() { err = errors.Join(err, spools.close()) }()
 	budget := flatten.NewBudget(c.client.opts.Limits)
 	p.Stage("fetch")
+	c.warn(p)
 	indexes, err := c.fetch(ctx, p, spools, budget)
 	if err != nil {
 		return err
 	}
+	c.warn(p)
 	tree := flatten.NewTree(budget, c.rules)
 	for i, index := range indexes {
 		if err := tree.Apply(ctx, i, index); err != nil {
@@ -74,6 +81,16 @@ func (c *content) Unpack(ctx context.Context, p operation.Progress, write func(i
 	}
 	p.Stage("unpack")
 	return emit(ctx, tree, spools, p, write)
+}
+
+// warn tells what went wrong and was made good.
+func (c *content) warn(p operation.Progress) {
+	if c.warnings == nil {
+		return
+	}
+	if text := c.warnings.text(); text != "" {
+		p.Detail("warning: %s", text)
+	}
 }
 
 func (c *content) fetch(ctx context.Context, p operation.Progress, spools *spools, budget *flatten.Budget) ([]*flatten.Index, error) {

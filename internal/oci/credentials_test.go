@@ -65,7 +65,7 @@ func (l *login) configure(t *testing.T, config, helper string) {
 func TestCredentials(t *testing.T) {
 	l, c := newLogin(t), newSetup(t)
 	raw := makeTar(t, "a", "one")
-	ref := l.push(t, "app:1", makeImage(t, "amd64", makeLayer(t, raw, raw)))
+	ref := l.push(t, "team/app:1", makeImage(t, "amd64", makeLayer(t, raw, raw)))
 	auth := base64.StdEncoding.EncodeToString([]byte("u:s"))
 	const helped, store = `{"credHelpers": {"HOST": "banger-test"}}`, `{"credsStore": "banger-test"}`
 	const answers = `read host; [ "$host" = HOST ] && echo '{"Username": "u", "Secret": "s"}'`
@@ -78,8 +78,9 @@ func TestCredentials(t *testing.T) {
 		{"a store, and a helper for another registry", `{"credsStore": "banger-test", "credHelpers": {"other.example": "none"}}`, answers, ""},
 		{"in the file", `{"auths": {"HOST": {"auth": "` + auth + `"}}}`, "", ""},
 		{"in the file, by URL", `{"auths": {"https://HOST/v1/": {"auth": "` + auth + `"}}}`, "", ""},
-		{"in the file, for the repository", `{"auths": {"HOST/app": {"auth": "` + auth + `"}}}`, "", ""},
+		{"in the file, for the repository", `{"auths": {"HOST/team/app": {"auth": "` + auth + `"}}}`, "", ""},
 		{"in the file, for a store that has none", `{"credsStore": "banger-test", "auths": {"HOST": {"auth": "` + auth + `"}}}`, "echo credentials not found in native keychain; exit 1", ""},
+		{"in the file, for a path above the repository", `{"auths": {"HOST/team": {"auth": "` + auth + `"}, "HOST": {"auth": "bm86bm8="}}}`, "", ""},
 		{"nothing", `{}`, "", "does not show"},
 		{"an empty login", `{"auths": {"HOST": {}}}`, "", "does not show"},
 		{"a helper that is not there", helped, "", "not on the PATH"},
@@ -109,6 +110,37 @@ func TestCredentials(t *testing.T) {
 				t.Errorf("with a login wanted: %v (hint %q), want PermissionDenied with %q", err, fault.HintOf(err).String(), test.problem)
 			}
 		})
+	}
+}
+
+// TestLoginsOfPodman: each file that there is may have the login.
+func TestLoginsOfPodman(t *testing.T) {
+	l, c := newLogin(t), newSetup(t)
+	raw := makeTar(t, "a", "one")
+	ref := l.push(t, "app:1", makeImage(t, "amd64", makeLayer(t, raw, raw)))
+	l.wanted = true
+	l.configure(t, `{"credsStore": "banger-test"}`, "")
+	t.Setenv("XDG_RUNTIME_DIR", filepath.Join(l.home, "run"))
+	t.Setenv("XDG_CONFIG_HOME", filepath.Join(l.home, "conf"))
+	t.Setenv("REGISTRY_AUTH_FILE", filepath.Join(l.home, "mine.json"))
+	login := `{"auths": {"` + l.host + `": {"auth": "` + base64.StdEncoding.EncodeToString([]byte("u:s")) + `"}}}`
+	for _, at := range []string{"mine.json", "run/containers/auth.json", "conf/containers/auth.json"} {
+		path := filepath.Join(l.home, at)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := c.pull(t.Context(), ref, nil); !errors.Is(err, fault.PermissionDenied) {
+			t.Errorf("without %s: %v", at, err)
+		}
+		if err := os.WriteFile(path, []byte(login), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := c.pull(t.Context(), ref, nil); err != nil {
+			t.Errorf("with %s: %v", at, err)
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -36,27 +36,56 @@ func (k dockerKeychain) Resolve(target authn.Resource) (authn.Authenticator, err
 
 // ResolveContext implements authn.ContextKeychain.
 func (k dockerKeychain) ResolveContext(ctx context.Context, target authn.Resource) (authn.Authenticator, error) {
-	config, err := readDockerConfig()
-	if err != nil {
-		return nil, err
-	}
-	keys := []string{target.String(), target.RegistryStr()}
-	if target.RegistryStr() == name.DefaultRegistry {
-		keys = append(keys, authn.DefaultAuthKey, "docker.io")
-	}
-	if helper, key := config.helper(keys[1:]); helper != "" {
-		login, err := k.helpers.get(ctx, helper, key)
-		if err != nil || login != nil {
+	configs, problem := readDockerConfigs()
+	names, hosts := keysOf(target)
+	for _, config := range configs {
+		login, err := k.login(ctx, config, names, hosts)
+		if login != nil || ctx.Err() != nil {
 			return login, err
 		}
+		problem = cmp.Or(problem, err)
 	}
-	for _, key := range keys {
+	if problem != nil {
+		return nil, problem
+	}
+	return authn.Anonymous, nil
+}
+
+// keysOf are the names that logins for the target may go by: its own, those of
+// the paths above it, as podman has them, and those of its host.
+func keysOf(target authn.Resource) (names, hosts []string) {
+	host := target.RegistryStr()
+	hosts = []string{host}
+	if host == name.DefaultRegistry {
+		hosts = append(hosts, authn.DefaultAuthKey, "docker.io")
+	}
+	for repo := target.String(); strings.HasPrefix(repo, host+"/"); repo = repo[:strings.LastIndexByte(repo, '/')] {
+		names = append(names, repo)
+		if host == name.DefaultRegistry {
+			names = append(names, "docker.io"+strings.TrimPrefix(repo, host))
+		}
+	}
+	return append(names, hosts...), hosts
+}
+
+// login is what one file knows, or nil. A helper that fails is told if the file
+// itself has no login either.
+func (k dockerKeychain) login(ctx context.Context, config dockerConfig, names, hosts []string) (authn.Authenticator, error) {
+	var problem error
+	if helper, key := config.helper(hosts); helper != "" {
+		login, err := k.helpers.get(ctx, helper, key)
+		if login != nil {
+			return login, nil
+		}
+		problem = err
+	}
+	for _, key := range names {
 		login, err := config.login(key)
 		if err != nil || login != nil {
 			return login, err
 		}
 	}
-	return authn.Anonymous, nil
+	return nil, problem
 }
 
 // helper returns the credential helper for a registry, and by what name that
@@ -106,23 +135,34 @@ func hostOf(at string) string {
 	return host
 }
 
-func readDockerConfig() (config dockerConfig, err error) {
+// readDockerConfigs reads all files that there are. What is wrong with some of
+// them is told beside the others.
+func readDockerConfigs() (configs []dockerConfig, problem error) {
 	for _, path := range dockerConfigPaths() {
-		f, err := os.Open(path)
+		config, err := readDockerConfig(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
-			return config, err
+			problem = cmp.Or(problem, err)
+			continue
 		}
-		data, err := io.ReadAll(io.LimitReader(f, maxDockerConfig))
-		if err := errors.Join(err, f.Close()); err != nil {
-			return config, fmt.Errorf("read %s: %w", path, err)
-		}
-		if err := json.Unmarshal(data, &config); err != nil {
-			return config, fmt.Errorf("read %s: %w", path, err)
-		}
-		return config, nil
+		configs = append(configs, config)
+	}
+	return configs, problem
+}
+
+func readDockerConfig(path string) (config dockerConfig, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return config, err
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxDockerConfig))
+	if err := errors.Join(err, f.Close()); err != nil {
+		return config, fmt.Errorf("read %s: %w", path, err)
+	}
+	if err := json.Unmarshal(data, &config); err != nil {
+		return config, fmt.Errorf("read %s: %w", path, err)
 	}
 	return config, nil
 }

@@ -2,6 +2,7 @@ package oci
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -9,11 +10,11 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
 	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/image"
 )
 
 // explain turns what went wrong with a registry into a fault.
@@ -25,6 +26,10 @@ func (r *registry) explain(ctx context.Context, err error) error {
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
+	}
+	if bad, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return fault.Wrap(fault.Unavailable, bad.Err, "the certificate of the registry %s is not valid here", host).
+			WithHint("if its own CA made it: ca_file under [registry.%q] in config.toml", image.RegistryName(host))
 	}
 	if answer, ok := errors.AsType[*transport.Error](err); ok {
 		return r.explainAnswer(answer)
@@ -41,10 +46,7 @@ func (r *registry) explain(ctx context.Context, err error) error {
 
 // host is the registry as people know it.
 func (r *registry) host() string {
-	if host := r.ref.Context().RegistryStr(); host != name.DefaultRegistry {
-		return host
-	}
-	return "docker.io"
+	return image.RegistryName(r.ref.Context().RegistryStr())
 }
 
 func (r *registry) explainAnswer(err *transport.Error) error {

@@ -46,13 +46,18 @@ func (c *Client) index(ctx context.Context, l layer, s *spool, budget *flatten.B
 	if !l.remote {
 		return c.read(ctx, l, s, budget, count, pass)
 	}
-	return c.read(ctx, l, s, budget, count, func(r io.Reader) (io.Reader, func(), error) {
-		k, err := c.cache.keep(r, l.digest)
-		if err != nil {
-			return nil, nil, err
+	for {
+		index, err := c.read(ctx, l, s, budget, count, func(r io.Reader) (io.Reader, func(), error) {
+			k, err := c.cache.keep(r, l.digest)
+			if err != nil {
+				return nil, nil, err
+			}
+			return k, func() { _ = k.Close() }, nil
+		})
+		if err == nil || ctx.Err() != nil || l.elsewhere == nil || !l.elsewhere(err) {
+			return index, err
 		}
-		return k, func() { _ = k.Close() }, nil
-	})
+	}
 }
 
 // pass keeps nothing.

@@ -89,12 +89,22 @@ func (c *Client) fromImageManifest(ctx context.Context, raw []byte, mediaType ty
 		out.layers = append(out.layers, layer{
 			what:   fmt.Sprintf("layer %d of %d (%s)", i+1, len(m.Layers), short(d.Digest.String())),
 			digest: d.Digest.String(), size: d.Size, diffID: config.RootFS.DiffIDs[i].String(),
-			open:   func(ctx context.Context) (io.ReadCloser, error) { return o.blob(ctx, d) },
-			local:  o.local(d),
-			remote: o.remote(),
+			open:      func(ctx context.Context) (io.ReadCloser, error) { return o.blob(ctx, d) },
+			local:     o.local(d),
+			remote:    o.remote(),
+			elsewhere: elsewhere(o, d),
 		})
 	}
 	return out, nil
+}
+
+// elsewhere is nil where there is one place only.
+func elsewhere(o origin, d v1.Descriptor) func(error) bool {
+	e, ok := o.(*endpoints)
+	if !ok {
+		return nil
+	}
+	return func(err error) bool { return e.elsewhere(d, err) }
 }
 
 func isLayer(t types.MediaType) bool {

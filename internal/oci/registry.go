@@ -3,7 +3,6 @@ package oci
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 	"sync"
@@ -13,11 +12,10 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
-	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/image"
 )
 
-// registry is an origin.
+// registry is one place that has an image's repository.
 type registry struct {
 	ref    name.Reference
 	puller *remote.Puller
@@ -26,61 +24,19 @@ type registry struct {
 	guard  *guard
 }
 
-func (c *Client) openRegistry(ctx context.Context, ref image.Ref) (image.Content, error) {
-	// A digest decides; a tag beside it is for people.
-	s := ref.Repository
-	switch {
-	case ref.Digest != "":
-		s += "@" + ref.Digest
-	case ref.Tag != "":
-		s += ":" + ref.Tag
-	}
-	parsed, err := name.ParseReference(s)
+// newRegistry does not reach it yet.
+func (c *Client) newRegistry(ref name.Reference, registries image.Registries, plainHTTP bool) (*registry, error) {
+	g, err := c.newGuard(ref.Context().RegistryStr(), registries, plainHTTP)
 	if err != nil {
-		return nil, fault.Wrap(fault.Invalid, err, "%q is not an image reference", ref.String())
+		return nil, err
 	}
-	r := &registry{
-		ref: parsed, idle: c.opts.IdleTimeout, creds: &credentials{Keychain: c.opts.Keychain},
-		guard: c.newGuard(parsed.Context().RegistryStr()),
-	}
+	r := &registry{ref: ref, idle: c.opts.IdleTimeout, creds: &credentials{Keychain: c.opts.Keychain}, guard: g}
 	r.puller, err = remote.NewPuller(
 		remote.WithAuthFromKeychain(r.creds), remote.WithTransport(r.guard),
 		remote.WithRetryBackoff(remote.Backoff{Duration: 100 * time.Millisecond, Factor: 3, Jitter: 0.1, Steps: 3}),
 	)
-	if err != nil {
-		return nil, err
-	}
-	d, err := r.puller.Get(ctx, parsed)
-	if err != nil {
-		return nil, errors.Join(r.explain(ctx, err), r.Close())
-	}
-	out, err := c.fromRegistry(ctx, ref, d, r)
-	if err != nil {
-		return nil, errors.Join(err, r.Close())
-	}
-	out.source = r
-	return out, nil
+	return r, err
 }
-
-func (c *Client) fromRegistry(ctx context.Context, ref image.Ref, d *remote.Descriptor, r *registry) (*content, error) {
-	if ref.Digest != "" && digestOf(d.Manifest) != ref.Digest {
-		return nil, mismatch("manifest %s has the wrong digest: got %s", ref, digestOf(d.Manifest))
-	}
-	out, err := c.fromManifest(ctx, d.Manifest, d.MediaType, r)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", r.ref, err)
-	}
-	return out, nil
-}
-
-// Close ends the connections that are kept for more requests.
-func (r *registry) Close() error {
-	r.guard.close()
-	return nil
-}
-
-func (r *registry) remote() bool                      { return true }
-func (r *registry) local(_ v1.Descriptor) io.ReaderAt { return nil }
 
 func (r *registry) manifest(ctx context.Context, d v1.Descriptor) ([]byte, error) {
 	got, err := r.puller.Get(ctx, r.ref.Context().Digest(d.Digest.String()))

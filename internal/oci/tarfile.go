@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"syscall"
 
 	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
@@ -85,12 +86,12 @@ func (in *input) Close() error { return in.close() }
 
 // openRegular opens a file that a user named.
 func openRegular(path string) (*os.File, int64, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO is waited for by nobody
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return nil, 0, fault.New(fault.NotFound, "no file %s", path)
 	case errors.Is(err, os.ErrPermission):
-		return nil, 0, fault.New(fault.PermissionDenied, "%sis not readable", path)
+		return nil, 0, fault.New(fault.PermissionDenied, "%s is not readable", path)
 	case err != nil:
 		return nil, 0, err
 	}

@@ -3,6 +3,9 @@ package oci
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -13,6 +16,7 @@ import (
 	"time"
 
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/image"
 )
 
 const (
@@ -30,26 +34,62 @@ type guard struct {
 	idle      time.Duration
 	direct    http.RoundTripper // to the registry
 	elsewhere http.RoundTripper
-	public    atomic.Bool  // the registry has a public address
-	asked     atomic.Int64 // the longest wait that was asked for, and not done
+	plain     func(host string) bool // whether the user allowed plain HTTP
+	public    atomic.Bool            // the registry has a public address
+	asked     atomic.Int64           // the longest wait that was asked for, and not done
 	reserved  func(netip.Addr) bool
 	wait      func(context.Context, time.Duration) error
 }
 
-func (c *Client) newGuard(host string) *guard {
+func (c *Client) newGuard(host string, registries image.Registries, plainHTTP bool) (*guard, error) {
 	g := &guard{host: host, idle: c.opts.IdleTimeout, reserved: c.seams.reserved, wait: c.seams.wait}
+	g.plain = func(other string) bool {
+		return isLoopback(other) || other == host && plainHTTP || registries.Of(other).Insecure
+	}
 	if c.opts.Transport != nil {
 		g.direct, g.elsewhere = c.opts.Transport, c.opts.Transport
-		return g
+		return g, nil
+	}
+	access := registries.Of(host)
+	roots, err := roots(access.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("reach the registry %s: %w", host, err)
 	}
 	g.direct = newTransport(func(a netip.Addr) error {
 		if !g.reserved(a) {
 			g.public.Store(true) // for good, whatever its name leads to next
 		}
 		return g.check(a)
-	})
-	g.elsewhere = newTransport(g.check)
-	return g
+	}, &tls.Config{RootCAs: roots, InsecureSkipVerify: access.Insecure}) //nolint:gosec // the user says so, for this one
+	g.elsewhere = newTransport(g.check, &tls.Config{RootCAs: roots})
+	return g, nil
+}
+
+// maxCAFile is more than all that browsers trust, in bytes.
+const maxCAFile = 4 << 20
+
+// roots are the host's certificates, and those in the file; nil: the host's.
+func roots(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil
+	}
+	f, _, err := openRegular(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // read only
+	data, err := io.ReadAll(io.LimitReader(f, maxCAFile))
+	if err != nil {
+		return nil, err
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		return nil, err
+	}
+	if !pool.AppendCertsFromPEM(data) {
+		return nil, fault.New(fault.Invalid, "the ca_file %s has no certificate", file).WithHint("it must be PEM: -----BEGIN CERTIFICATE-----")
+	}
+	return pool, nil
 }
 
 // check refuses addresses that are not on the Internet, once the registry is.
@@ -71,7 +111,7 @@ func (g *guard) close() {
 
 // newTransport returns a transport that asks about each address that it is about
 // to reach.
-func newTransport(check func(netip.Addr) error) *http.Transport {
+func newTransport(check func(netip.Addr) error, tlsConfig *tls.Config) *http.Transport {
 	dialer := &net.Dialer{Timeout: dialTimeout, Control: func(_, address string, _ syscall.RawConn) error {
 		at, err := netip.ParseAddrPort(address)
 		if err != nil {
@@ -80,7 +120,7 @@ func newTransport(check func(netip.Addr) error) *http.Transport {
 		return check(at.Addr().Unmap())
 	}}
 	return &http.Transport{
-		Proxy: http.ProxyFromEnvironment, DialContext: dialer.DialContext, ForceAttemptHTTP2: true,
+		Proxy: http.ProxyFromEnvironment, DialContext: dialer.DialContext, ForceAttemptHTTP2: true, TLSClientConfig: tlsConfig,
 		MaxIdleConns: 16, IdleConnTimeout: time.Minute, TLSHandshakeTimeout: dialTimeout,
 		ExpectContinueTimeout: time.Second, MaxResponseHeaderBytes: maxResponseHeader,
 	}
@@ -103,9 +143,9 @@ func isLoopback(host string) bool {
 
 // RoundTrip implements http.RoundTripper.
 func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.URL.Scheme != "https" && !isLoopback(req.URL.Host) {
+	if req.URL.Scheme != "https" && !g.plain(req.URL.Host) {
 		return nil, fault.New(fault.Invalid, "%s does not speak HTTPS, so anyone on the network could change what it sends", req.URL.Host).
-			WithHint("copy the image first: skopeo copy --src-tls-verify=false docker://REF oci:DIR, then pull oci:DIR")
+			WithHint("if you trust the network: insecure = true under [registry.%q] in config.toml", req.URL.Host)
 	}
 	_, hops := firstRequest(req)
 	if hops > maxRedirects {

@@ -198,7 +198,7 @@ func listenReserved(t *testing.T) *reservedListener {
 
 // TestPlainHTTPIsForThisHost.
 func TestPlainHTTPIsForThisHost(t *testing.T) {
-	g := &guard{direct: answer{}, elsewhere: answer{}, idle: time.Minute}
+	g := &guard{direct: answer{}, elsewhere: answer{}, idle: time.Minute, plain: isLoopback}
 	for url, ok := range map[string]bool{
 		"http://localhost/": true, "http://localhost:5000/": true, "http://127.0.0.1:5000/": true, "http://127.9.9.9/": true, "http://[::1]:5000/": true,
 		"http://10.0.0.5:5000/": false, "http://registry.local/": false, "http://192.168.1.1/": false, "http://localhost.example/": false,
@@ -224,7 +224,10 @@ func TestNamesThatLeadInside(t *testing.T) {
 	inside := listenReserved(t)
 	for _, public := range []bool{true, false} {
 		c := NewClient(t.TempDir(), Options{IdleTimeout: time.Minute})
-		g := c.newGuard("registry.example")
+		g, err := c.newGuard("registry.example", nil, false)
+		if err != nil {
+			t.Fatal(err)
+		}
 		g.public.Store(public)
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+inside.Addr().String()+"/", http.NoBody)
 		if err != nil {
@@ -249,7 +252,10 @@ func TestANameThatLeadsInsideLater(t *testing.T) {
 	outside := httptest.NewServer(http.NotFoundHandler())
 	defer outside.Close()
 	c, _ := hostile(t, http.NotFound)
-	g := c.newGuard("registry.example")
+	g, err := c.newGuard("registry.example", nil, false)
+	if err != nil {
+		t.Fatal(err)
+	}
 	defer g.close()
 	get := func(via http.RoundTripper, at string) error {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+at+"/", http.NoBody)
