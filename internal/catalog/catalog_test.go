@@ -234,10 +234,20 @@ func TestSourcesThatAreRefused(t *testing.T) {
 	good := newFixture(t).src
 	pin := strings.Repeat("0", 64)
 	for _, src := range []Source{
-		{}, {URL: at}, {URL: at, Key: good.Key, SHA256: pin}, {URL: at, Key: "RW"}, {URL: at, SHA256: strings.ToUpper("a" + pin[1:])},
+		{},
+		{URL: at},
+		{URL: at, Key: good.Key, SHA256: pin},
+		{URL: at, Key: "RW"},
+		{URL: at, SHA256: strings.ToUpper("a" + pin[1:])},
 		{URL: at, Key: "untrusted comment: x\n" + good.Key},
-		{URL: "http://x/c", SHA256: pin}, {URL: "https:///c", SHA256: pin}, {URL: "https://u@x/c", SHA256: pin}, {URL: "file://host/c", SHA256: pin},
-		{URL: "file:c", SHA256: pin}, {URL: "c", SHA256: pin}, {URL: "https://x/#f", SHA256: pin}, {URL: "https://x/a b", SHA256: pin},
+		{URL: "http://x/c", SHA256: pin},
+		{URL: "https:///c", SHA256: pin},
+		{URL: "https://u@x/c", SHA256: pin},
+		{URL: "file://host/c", SHA256: pin},
+		{URL: "file:c", SHA256: pin},
+		{URL: "c", SHA256: pin},
+		{URL: "https://x/#f", SHA256: pin},
+		{URL: "https://x/a b", SHA256: pin},
 	} {
 		if err := src.Validate(); !errors.Is(err, fault.Invalid) {
 			t.Errorf("%+v: %v, want Invalid", src, err)
@@ -254,7 +264,9 @@ func TestResolve(t *testing.T) {
 	for _, test := range []struct{ from, ref, want string }{
 		{at, "k.tar.zst", "https://catalogs.example/k.tar.zst"},
 		{at, "https://other.example/k", "https://other.example/k"},
-		{at, "file:///etc/shadow", ""}, {at, "http://other.example/k", ""}, {at, "//u@x/k", ""},
+		{at, "file:///etc/shadow", ""},
+		{at, "http://other.example/k", ""},
+		{at, "//u@x/k", ""},
 		{"file:///srv/c.json", "k.tar.zst", "file:///srv/k.tar.zst"},
 		{"file:///srv/c.json", "https://x/k", "https://x/k"},
 		{"", "k.tar.zst", ""},

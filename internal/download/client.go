@@ -96,16 +96,16 @@ func (c *Client) Document(ctx context.Context, address, etag string, limit int64
 	if etag != "" {
 		header.Set("If-None-Match", etag)
 	}
-	body, resp, err := c.open(ctx, address, header)
+	body, head, err := c.open(ctx, address, header)
 	if err != nil {
 		return catalog.Response{}, err
 	}
 	defer body.Close() //nolint:errcheck // read only
-	if resp.StatusCode == http.StatusNotModified && etag != "" {
+	if head.status == http.StatusNotModified && etag != "" {
 		return catalog.Response{ETag: etag, Unchanged: true}, nil
 	}
-	if resp.StatusCode != http.StatusOK {
-		return catalog.Response{}, statusFault(address, resp)
+	if head.status != http.StatusOK {
+		return catalog.Response{}, statusFault(address, head.status)
 	}
 	data, err := io.ReadAll(io.LimitReader(body, limit+1))
 	if err != nil {
@@ -114,22 +114,28 @@ func (c *Client) Document(ctx context.Context, address, etag string, limit int64
 	if int64(len(data)) > limit {
 		return catalog.Response{}, fault.New(fault.Invalid, "%s is larger than %s", address, fault.Bytes(limit))
 	}
-	tag := resp.Header.Get("ETag")
+	tag := head.header.Get("ETag")
 	if len(tag) > maxETag {
 		tag = ""
 	}
 	return catalog.Response{Data: data, ETag: tag}, nil
 }
 
-// open begins to read a URL. Of a file the response has its status only.
-func (c *Client) open(ctx context.Context, address string, header http.Header) (io.ReadCloser, *http.Response, error) {
+// head is what comes before the content. A file has it too.
+type head struct {
+	status int
+	header http.Header
+}
+
+// open begins to read a URL.
+func (c *Client) open(ctx context.Context, address string, header http.Header) (io.ReadCloser, head, error) {
 	u, err := url.Parse(address)
 	if err != nil {
-		return nil, nil, err
+		return nil, head{}, err
 	}
 	if u.Scheme == "file" {
 		f, err := openFile(u.Path)
-		return f, &http.Response{StatusCode: http.StatusOK, Header: http.Header{}}, err
+		return f, head{http.StatusOK, http.Header{}}, err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	w := &watch{ctx: ctx, idle: c.opts.Idle, cancel: cancel}
@@ -137,7 +143,7 @@ func (c *Client) open(ctx context.Context, address string, header http.Header) (
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		w.stop()
-		return nil, nil, err
+		return nil, head{}, err
 	}
 	req.Header = header
 	req.Header.Set("User-Agent", "banger/"+buildinfo.Current().Version)
@@ -145,10 +151,10 @@ func (c *Client) open(ctx context.Context, address string, header http.Header) (
 	if err != nil {
 		err = unreachable(ctx, address, err)
 		w.stop()
-		return nil, nil, err
+		return nil, head{}, err
 	}
 	w.body = resp.Body
-	return w, resp, nil
+	return w, head{resp.StatusCode, resp.Header}, nil
 }
 
 // openFile opens a regular file, without waiting for the other end of a pipe.
@@ -167,15 +173,15 @@ func openFile(path string) (*os.File, error) {
 	return os.Open(path)
 }
 
-func statusFault(address string, resp *http.Response) error {
+func statusFault(address string, status int) error {
 	code := fault.Unavailable
-	switch resp.StatusCode {
+	switch status {
 	case http.StatusNotFound, http.StatusGone:
 		code = fault.NotFound
 	case http.StatusUnauthorized, http.StatusForbidden:
 		code = fault.PermissionDenied
 	}
-	return fault.New(code, "%s answers %d %s", address, resp.StatusCode, http.StatusText(resp.StatusCode))
+	return fault.New(code, "%s answers %d %s", address, status, http.StatusText(status))
 }
 
 // unreachable says why a server could not be read.

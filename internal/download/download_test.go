@@ -32,12 +32,11 @@ func sumOf(b []byte) string {
 }
 
 // serve answers by HTTPS, and returns a client that trusts it.
-func serve(t *testing.T, opts Options, h http.HandlerFunc) (*Client, string) {
+func serve(t *testing.T, h http.HandlerFunc) (*Client, string) {
 	t.Helper()
 	s := httptest.NewTLSServer(h)
 	t.Cleanup(s.Close)
-	opts.Transport = s.Client().Transport
-	return New(filepath.Join(t.TempDir(), "downloads"), opts), s.URL
+	return New(filepath.Join(t.TempDir(), "downloads"), Options{Transport: s.Client().Transport}), s.URL
 }
 
 func whole(w http.ResponseWriter, r *http.Request) {
@@ -73,7 +72,7 @@ func (c *Client) left(t *testing.T) int64 {
 }
 
 func TestFile(t *testing.T) {
-	c, url := serve(t, Options{}, whole)
+	c, url := serve(t, whole)
 	c.expect(t, url)
 }
 
@@ -95,7 +94,7 @@ func TestFileOfThisHost(t *testing.T) {
 // TestAConnectionThatBreaksIsTakenUp: each answer ends after a third.
 func TestAConnectionThatBreaksIsTakenUp(t *testing.T) {
 	var ranges []string
-	c, url := serve(t, Options{}, func(w http.ResponseWriter, r *http.Request) {
+	c, url := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		ranges = append(ranges, r.Header.Get("Range"))
 		whole(&cut{ResponseWriter: w, left: len(content)/3 + 1}, r)
 	})
@@ -123,7 +122,7 @@ func TestACancelledDownloadIsTakenUp(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var second atomic.Bool
 	var asked string
-	c, url := serve(t, Options{}, func(w http.ResponseWriter, r *http.Request) {
+	c, url := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if second.Load() {
 			asked = r.Header.Get("Range")
 			whole(w, r)
@@ -153,7 +152,7 @@ type onCount struct {
 func (p *onCount) Count(int64, int64, string) { p.f() }
 
 func TestAServerWithoutRangesSendsAllAgain(t *testing.T) {
-	c, url := serve(t, Options{}, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(content) })
+	c, url := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(content) })
 	if err := os.MkdirAll(c.dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +185,7 @@ func TestFileRefuses(t *testing.T) {
 		"a loop": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) }, fault.Invalid, "redirects more than"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c, url := serve(t, Options{}, test.serve)
+			c, url := serve(t, test.serve)
 			_, err := c.get(t.Context(), url)
 			if !errors.Is(err, test.code) || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error %v, want %s with %q", err, test.code, test.want)
@@ -238,7 +237,7 @@ func TestASlowServerIsLeft(t *testing.T) {
 
 func TestOneDownloadOfAFileAtOnce(t *testing.T) {
 	waiting, done := make(chan struct{}), make(chan struct{})
-	c, url := serve(t, Options{}, func(w http.ResponseWriter, r *http.Request) {
+	c, url := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		close(waiting)
 		<-done
 		whole(w, r)
@@ -259,7 +258,7 @@ func TestOneDownloadOfAFileAtOnce(t *testing.T) {
 }
 
 func TestDocument(t *testing.T) {
-	c, url := serve(t, Options{}, func(w http.ResponseWriter, r *http.Request) {
+	c, url := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("ETag", `"1"`)
 		if r.Header.Get("If-None-Match") == `"1"` {
 			w.WriteHeader(http.StatusNotModified)

@@ -86,7 +86,7 @@ func (t *transfer) once(ctx context.Context) error {
 	if t.have > 0 {
 		header.Set("Range", "bytes="+strconv.FormatInt(t.have, 10)+"-")
 	}
-	body, resp, err := t.c.open(ctx, t.address, header)
+	body, head, err := t.c.open(ctx, t.address, header)
 	if err != nil {
 		return err
 	}
@@ -98,19 +98,19 @@ func (t *transfer) once(ctx context.Context) error {
 		return t.store(ctx, f)
 	}
 	switch {
-	case resp.StatusCode == http.StatusPartialContent && t.have > 0:
-		if want := fmt.Sprintf("bytes %d-", t.have); !strings.HasPrefix(resp.Header.Get("Content-Range"), want) {
-			return fault.New(fault.Invalid, "%s sends the range %q, not what follows byte %d", t.address, resp.Header.Get("Content-Range"), t.have)
+	case head.status == http.StatusPartialContent && t.have > 0:
+		if want := fmt.Sprintf("bytes %d-", t.have); !strings.HasPrefix(head.header.Get("Content-Range"), want) {
+			return fault.New(fault.Invalid, "%s sends the range %q, not what follows byte %d", t.address, head.header.Get("Content-Range"), t.have)
 		}
-	case resp.StatusCode == http.StatusOK: // all of it, whatever was asked for
+	case head.status == http.StatusOK: // all of it, whatever was asked for
 		if err := t.restart(); err != nil {
 			return err
 		}
-	case resp.StatusCode == http.StatusRequestedRangeNotSatisfiable:
+	case head.status == http.StatusRequestedRangeNotSatisfiable:
 		t.spoilt = true
 		return fault.New(fault.Invalid, "%s has less than %s; the catalog says %s", t.address, fault.Bytes(t.have), fault.Bytes(t.size))
 	default:
-		return statusFault(t.address, resp)
+		return statusFault(t.address, head.status)
 	}
 	return t.store(ctx, body)
 }

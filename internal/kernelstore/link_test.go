@@ -70,7 +70,7 @@ func TestLinkOfNoKernelLeavesNothing(t *testing.T) {
 
 // TestCopyWhereThereAreNoLinks: another filesystem has none to this one's files.
 func TestCopyWhereThereAreNoLinks(t *testing.T) {
-	other, err := os.MkdirTemp("/dev/shm", "banger-link-")
+	other, err := os.MkdirTemp("/dev/shm", "banger-link-") //nolint:usetesting // it must be on another filesystem
 	if err != nil {
 		t.Skip("no second filesystem: ", err)
 	}
