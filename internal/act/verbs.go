@@ -56,9 +56,10 @@ const (
 	Available   Option = "available"    // what catalogs have too
 	DiscardWork Option = "discard_work" // delete unexported work too
 	Force       Option = "force"
-	Memory      Option = "memory" // of a size that the reader chooses
-	Name        Option = "name"   // under a name that the reader chooses
-	Rescue      Option = "rescue" // start with the agent as PID 1
+	Memory      Option = "memory"  // of a size that the reader chooses
+	Name        Option = "name"    // under a name that the reader chooses
+	Replace     Option = "replace" // take the name from another image
+	Rescue      Option = "rescue"  // start with the agent as PID 1
 	UserNetwork Option = "user_network"
 )
 
@@ -100,7 +101,7 @@ func (v Verb) Options() []Option {
 	case Verb(DaemonStop), Verb(KernelPull), Verb(WorkspacePrepare):
 		return []Option{Force}
 	case Verb(ImagePull):
-		return []Option{Name}
+		return []Option{Name, Replace}
 	case Verb(VMSet):
 		return []Option{Memory}
 	case Verb(VMStart):

@@ -5,7 +5,7 @@ import "time"
 // Image is an image that VMs can be created from.
 type Image struct {
 	ID           string    `json:"id"`
-	Name         string    `json:"name" doc:"empty when a newer pull took it"`
+	Name         string    `json:"name" doc:"empty: it has none; an image with several names is listed once for each"`
 	Ref          string    `json:"ref" doc:"where it came from"`
 	Digest       string    `json:"digest" doc:"of the manifest, or of the tar"`
 	Architecture string    `json:"architecture"`
@@ -20,6 +20,7 @@ type Image struct {
 	StopSignal   string    `json:"stop_signal" doc:"what asks its program to end; empty: TERM"`
 	ExposedPorts []string  `json:"exposed_ports" doc:"the ports its program listens on, as 80/tcp"`
 	Kernel       string    `json:"kernel" doc:"the kernel its VMs get unless they name one"`
+	DiskBytes    int64     `json:"vm_disk_bytes" doc:"the disk its VMs get unless they name a size; 0: as configured"`
 	VMs          int       `json:"vms" doc:"how many VMs use it"`
 	CreatedAt    time.Time `json:"created_at"`
 }
@@ -34,6 +35,8 @@ type PullImage struct {
 	Kernel string `json:"kernel,omitempty" doc:"the name of the kernel that its VMs get, found when they are created"`
 	// KernelRef is a local kernel, which is copied into the image.
 	KernelRef string `json:"kernel_ref,omitempty" doc:"a local kernel, which is copied into the image; not with kernel"`
+	DiskBytes int64  `json:"disk_bytes,omitempty" doc:"the disk its VMs get unless they name a size; 0: as it is, or as configured"`
+	Replace   bool   `json:"replace,omitempty" doc:"the name may be taken from an image of another digest"`
 }
 
 // Kernel is a kernel that VMs can boot.

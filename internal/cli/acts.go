@@ -78,6 +78,8 @@ func actFlag(o act.Option) string {
 		return "--memory SIZE"
 	case act.Name:
 		return "--name NAME"
+	case act.Replace:
+		return "--replace"
 	case act.Rescue:
 		return "--rescue"
 	case act.UserNetwork:

@@ -59,6 +59,12 @@ func imageView(now time.Time) view[api.Image] {
 			{head: "stop signal", cell: func(i api.Image) string { return i.StopSignal }},
 			{head: "exposed ports", cell: func(i api.Image) string { return strings.Join(i.ExposedPorts, " ") }},
 			{head: "kernel", cell: func(i api.Image) string { return i.Kernel }},
+			{head: "disk", cell: func(i api.Image) string {
+				if i.DiskBytes == 0 {
+					return ""
+				}
+				return bytesText(i.DiskBytes)
+			}},
 			{head: "vms", cell: func(i api.Image) string { return strconv.Itoa(i.VMs) }},
 			{head: "created", cell: func(i api.Image) string { return timeText(&i.CreatedAt) }},
 		},
@@ -96,6 +102,7 @@ func (a *App) imageShowCommand() *cobra.Command {
 func (a *App) imageDeleteCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "delete NAME...", Aliases: []string{"rm"}, Short: "Delete images that no VM uses",
+		Long:    "Delete images that no VM uses. An image with several names loses the one that is given.",
 		Example: "  banger image delete debian\n  banger image rm debian alpine",
 		Args:    args(1, -1, "the NAME of an image"), ValidArgsFunction: a.imageNames(-1),
 		RunE: func(cmd *cobra.Command, names []string) error {

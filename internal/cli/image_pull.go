@@ -17,7 +17,8 @@ import (
 const standardInput = "tar:-"
 
 func (a *App) imagePullCommand() *cobra.Command {
-	var name, kernel, kernelRef string
+	var req api.PullImage
+	var size *int64
 	var f *format
 	cmd := &cobra.Command{
 		Use:   "pull REF",
@@ -27,7 +28,9 @@ func (a *App) imagePullCommand() *cobra.Command {
 			"  oci:DIR, oci-archive:FILE                       OCI layout\n" +
 			"  docker-archive:FILE                             archive from `docker save`\n" +
 			"  tar:FILE, tar:-                                 root filesystem, from a file or stdin\n" +
-			"\nIf a layout or archive has several images, choose one with oci:DIR:TAG or oci:DIR@DIGEST.",
+			"\nIf a layout or archive has several images, choose one with oci:DIR:TAG or oci:DIR@DIGEST.\n" +
+			"\nA name that another image has is refused, before anything is downloaded. Use --replace to move the\n" +
+			"name to the new image: VMs keep the image that they have, which is then listed as <none>.",
 		Example: `  banger image pull debian:bookworm
   banger image pull docker-archive:app.tar --name app
   mmdebstrap --variant=minbase bookworm - | banger image pull tar:- --name debian`,
@@ -41,15 +44,22 @@ func (a *App) imagePullCommand() *cobra.Command {
 			if ref == standardInput && isTerminal(a.In) {
 				return usagef(cmd, "%s reads a tar file from stdin, but stdin is a terminal", standardInput)
 			}
-			if kernel != "" && kernelRef != "" {
+			if req.Kernel != "" && req.KernelRef != "" {
 				return usagef(cmd, "--kernel and --kernel-ref cannot be used together")
 			}
-			return a.imagePull(cmd.Context(), api.PullImage{Ref: ref, Name: name, Kernel: kernel, KernelRef: kernelRef}, *f)
+			req.Ref = ref
+			if size != nil {
+				req.DiskBytes = *size
+			}
+			return a.imagePull(cmd.Context(), req, *f)
 		},
 	}
-	cmd.Flags().StringVar(&name, "name", "", "`NAME` of the image (default: derived from REF)")
-	cmd.Flags().StringVar(&kernel, "kernel", "", "`KERNEL` for VMs of this image"+fromConfig("vm.kernel", "the newest"))
-	cmd.Flags().StringVar(&kernelRef, "kernel-ref", "", "store this local `KERNEL` with the image (default: none)")
+	cmd.Flags().StringVar(&req.Name, "name", "", "`NAME` of the image (default: derived from REF)")
+	cmd.Flags().StringVar(&req.Kernel, "kernel", "", "`KERNEL` for VMs of this image"+fromConfig("vm.kernel", "the newest"))
+	cmd.Flags().StringVar(&req.KernelRef, "kernel-ref", "", "store this local `KERNEL` with the image (default: none)")
+	flagInto(cmd, &size, "size", "SIZE", "disk size for VMs of this image"+fromConfig("vm.disk", ""),
+		func(text string) (int64, error) { return positiveSize("--size", text) })
+	cmd.Flags().BoolVar(&req.Replace, "replace", false, "take the name from another image, which stays for the VMs that use it")
 	completeFlag(cmd, "kernel-ref", a.kernelNames(-1))
 	completeFlag(cmd, "kernel", a.kernelNames(-1))
 	a.quietFlag(cmd)

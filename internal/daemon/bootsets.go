@@ -60,7 +60,7 @@ func (u kernelUsers) Release(ctx context.Context, name string) (users []string, 
 	return users, nil
 }
 
-func imageLabel(m image.Manifest) string {
+func imageLabel(m image.Image) string {
 	if m.Name == "" {
 		return m.ID
 	}

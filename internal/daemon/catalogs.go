@@ -39,10 +39,10 @@ func (i images) ByID(ctx context.Context, id string) (vm.Image, error) {
 	return i.image(m), nil
 }
 
-func (i images) image(m image.Manifest) vm.Image {
+func (i images) image(m image.Image) vm.Image {
 	return vm.Image{
 		ID: m.ID, Name: m.Name, Architecture: m.Architecture, Rootfs: i.dirs.Image(m.ID).Rootfs(),
-		Kernel: m.Kernel, Config: m.Config,
+		DiskBytes: m.DiskBytes, Kernel: m.Kernel, Config: m.Config,
 	}
 }
 

@@ -2,13 +2,13 @@ package doctor
 
 import (
 	"context"
-	"encoding/json"
 	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/bangervm/banger/internal/act"
+	"github.com/bangervm/banger/internal/image"
 	"github.com/bangervm/banger/internal/statedir"
 )
 
@@ -60,18 +60,19 @@ func (w World) images() []string {
 		if err != nil {
 			continue
 		}
-		var m struct {
-			Name string `json:"name"`
-		}
-		if json.Unmarshal(data, &m) != nil || m.Name == "" {
+		m, err := image.ParseManifest(data)
+		if err != nil {
 			continue
 		}
-		if _, err := w.stat(img.Rootfs()); err == nil {
-			names = append(names, m.Name)
+		if _, err := w.stat(img.Rootfs()); err != nil {
+			continue
+		}
+		for _, n := range m.Names {
+			names = append(names, n.Name)
 		}
 	}
 	slices.Sort(names)
-	return names
+	return slices.Compact(names)
 }
 
 func checkImage(ctx context.Context, w World) verdict {

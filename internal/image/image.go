@@ -10,16 +10,12 @@ import (
 	"github.com/bangervm/banger/internal/fault"
 )
 
-// ManifestFormat numbers manifest.json. An older format is upgraded when read,
-// a newer one refused.
-const ManifestFormat = 1
-
-// Manifest describes an image; it is its manifest.json.
+// Manifest describes the files of an image; it is its manifest.json.
 type Manifest struct {
 	Format       int    `json:"format"`
-	ID           string `json:"id"`   // 12+ lower-case hex digits
-	Name         string `json:"name"` // empty when a newer pull took it
-	Ref          string `json:"ref"`
+	ID           string `json:"id"`     // 12+ lower-case hex digits
+	Names        []Name `json:"names"`  // none: others have taken them
+	Source       string `json:"ref"`    // the reference that its files came from
 	Digest       string `json:"digest"` // sha256:… of the manifest, or of the tar
 	Architecture string `json:"architecture"`
 	OS           string `json:"os"`
@@ -30,6 +26,26 @@ type Manifest struct {
 	OwnKernel bool      `json:"own_kernel,omitempty"`
 	Config    Config    `json:"config"`
 	CreatedAt time.Time `json:"created_at"`
+}
+
+// Name is one name of an image. Several may lead to one image.
+type Name struct {
+	Name string `json:"name"`
+	// Ref is what the image was pulled from when it got the name.
+	Ref string `json:"ref"`
+	// DiskBytes is the size of the disk that VMs get by default; 0: as configured.
+	DiskBytes int64 `json:"disk_bytes,omitempty"`
+	// At is when the name came to the image. Of two images with one name, which a
+	// crash may leave, the later has it.
+	At time.Time `json:"at"`
+}
+
+// Image is an image as one of its names shows it.
+type Image struct {
+	Manifest
+	Name      string // empty: it has none
+	Ref       string // of the Name, or the Manifest's Source
+	DiskBytes int64  // of the Name
 }
 
 // Config is the part of the OCI image configuration that banger uses.

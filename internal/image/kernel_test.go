@@ -28,7 +28,7 @@ func TestAnImageWithAKernelOfItsOwn(t *testing.T) {
 	f := newFixture()
 	kernels := &fakeKernels{}
 	f.UseKernels(kernels)
-	pull := func(req image.PullRequest) (image.Manifest, error) {
+	pull := func(req image.PullRequest) (image.Image, error) {
 		req.Ref = "debian:12"
 		return f.Pull(t.Context(), req, &stages{})
 	}

@@ -12,14 +12,14 @@ import (
 // Obtain returns the image that Get finds, or pulls it when name is a registry
 // reference that says so by a tag, a digest or a path: a bare word is only ever
 // the name of an image that is here, so that a slip of the finger pulls nothing.
-func (s *Service) Obtain(ctx context.Context, name string, p operation.Progress) (Manifest, error) {
+func (s *Service) Obtain(ctx context.Context, name string, p operation.Progress) (Image, error) {
 	m, err := s.Get(ctx, name)
 	if !errors.Is(err, fault.NotFound) {
 		return m, err
 	}
 	ref, refErr := ParseRef(name)
 	if refErr != nil || ref.Kind != Registry || !strings.ContainsAny(name, ":/@") {
-		return Manifest{}, err
+		return Image{}, err
 	}
 	return s.Pull(ctx, PullRequest{Ref: name}, p)
 }

@@ -9,19 +9,40 @@ import (
 	"github.com/bangervm/banger/internal/operation"
 )
 
-// Pull makes the image that req asks for. Its name is taken from the image that
-// had it, and that one is removed when no VM uses it. Pulling what is there
-// already, under the same name, returns the image that is there. When Pull ends
-// with an error, or ctx is cancelled, nothing has changed. Progress has the
-// stages resolve, fetch, unpack and commit.
-func (s *Service) Pull(ctx context.Context, req PullRequest, p operation.Progress) (Manifest, error) {
+// PullRequest asks for an image.
+type PullRequest struct {
+	Ref    string
+	Name   string // empty: derived from Ref
+	Kernel string // default kernel of its VMs; empty: the default one
+	// KernelRef is a local kernel, which the image gets for its own. It excludes
+	// Kernel.
+	KernelRef string
+	// DiskBytes is the size of the disk that VMs get by default; 0: as it is, or as
+	// configured.
+	DiskBytes int64
+	// Replace says that the name may be taken from an image of another digest.
+	Replace bool
+	Input   io.Reader // the bytes of tar:-
+}
+
+// maxDiskBytes bounds the DiskBytes of a request; what a VM's host has bounds them
+// again.
+const maxDiskBytes = 1 << 50
+
+// Pull makes the image that req asks for. A digest that is here is not fetched
+// again: it gets the name. A name that an image of another digest has is a Conflict,
+// told before any file is fetched, unless req replaces it: then that image loses the
+// name, and goes when it has no other and no VM uses it. When Pull ends with an
+// error, or ctx is cancelled, nothing has changed. Progress has the stages resolve,
+// fetch, unpack and commit.
+func (s *Service) Pull(ctx context.Context, req PullRequest, p operation.Progress) (Image, error) {
 	ref, name, err := check(req)
 	if err != nil {
-		return Manifest{}, err
+		return Image{}, err
 	}
 	if req.KernelRef != "" {
 		if err := s.kernels.Check(ctx, req.KernelRef); err != nil {
-			return Manifest{}, err
+			return Image{}, err
 		}
 		req.Kernel = req.KernelRef
 	}
@@ -29,26 +50,31 @@ func (s *Service) Pull(ctx context.Context, req PullRequest, p operation.Progres
 	p.Detail("%s", ref)
 	content, err := s.source.Open(ctx, ref, req.Input)
 	if err != nil {
-		return Manifest{}, err
+		return Image{}, err
 	}
 	defer func() {
 		if err := content.Close(); err != nil {
 			s.log.Warn("close an image's source", "ref", ref.String(), "error", err)
 		}
 	}()
-	if err := content.Info().Config.validate(); err != nil {
-		return Manifest{}, fmt.Errorf("%s: %w", ref, err)
+	info := content.Info()
+	if err := info.Config.validate(); err != nil {
+		return Image{}, fmt.Errorf("%s: %w", ref, err)
 	}
-	if m, ok := s.present(ctx, name, ref, req, content.Info()); ok {
+	w := wish{
+		name: Name{Name: name, Ref: ref.String(), DiskBytes: req.DiskBytes}, replace: req.Replace,
+		digest: info.Digest, kernel: req.Kernel, own: req.KernelRef != "",
+	}
+	end, err := s.begin(ctx, w)
+	if err != nil {
+		return Image{}, err
+	}
+	defer end()
+	if m, ok, err := s.adopt(ctx, w); ok || err != nil {
 		p.Detail("%s is up to date", name)
-		return m, nil
+		return m, err
 	}
-	m := Manifest{Format: ManifestFormat, ID: newID(), Name: name, Ref: ref.String(), Kernel: req.Kernel, OwnKernel: req.KernelRef != ""}
-	if err := s.build(ctx, &m, req.KernelRef, content, p); err != nil {
-		return Manifest{}, err
-	}
-	s.log.Info("image pulled", "id", m.ID, "name", m.Name, "ref", m.Ref, "digest", m.Digest, "bytes", m.RootfsBytes)
-	return m, nil
+	return s.build(ctx, w, content, p)
 }
 
 func check(req PullRequest) (Ref, string, error) {
@@ -62,87 +88,114 @@ func check(req PullRequest) (Ref, string, error) {
 	} else {
 		err = ValidateName(name)
 	}
-	if err == nil && req.Kernel != "" && req.KernelRef != "" {
+	switch {
+	case err != nil:
+	case req.Kernel != "" && req.KernelRef != "":
 		err = fault.New(fault.Invalid, "the kernels %q and %q were both asked for", req.Kernel, req.KernelRef).WithHint("give one of them")
-	}
-	if err == nil && ref.Path == Stdin && req.Input == nil {
+	case ref.Path == Stdin && req.Input == nil:
 		err = fault.New(fault.Invalid, "%s needs the bytes of the image, and the request has none", ref)
+	default:
+		err = checkDisk(req.DiskBytes)
 	}
 	return ref, name, err
 }
 
-// present returns the image called name when it is the very same.
-func (s *Service) present(ctx context.Context, name string, ref Ref, req PullRequest, info Info) (Manifest, bool) {
-	if info.Digest == "" {
-		return Manifest{}, false
+func checkDisk(n int64) error {
+	if n < 0 || n > maxDiskBytes {
+		return fault.New(fault.Invalid, "the size %d of its VMs' disks is not between 0 and %s", n, fault.Bytes(maxDiskBytes))
 	}
-	m, err := s.Get(ctx, name)
-	same := err == nil && m.Name == name && m.Ref == ref.String() && m.Digest == info.Digest &&
-		(req.Kernel == "" || req.Kernel == m.Kernel) && (req.KernelRef == "" || m.OwnKernel)
-	return m, same
+	return nil
 }
 
 // build stages the image, fills it, and commits it.
-func (s *Service) build(ctx context.Context, m *Manifest, kernelRef string, content Content, p operation.Progress) error {
+func (s *Service) build(ctx context.Context, w wish, content Content, p operation.Progress) (Image, error) {
+	m := Manifest{Format: ManifestFormat, ID: newID(), Source: w.name.Ref, Kernel: w.kernel, OwnKernel: w.own}
 	staging, err := s.store.Stage(ctx, m.ID)
 	if err != nil {
-		return err
+		return Image{}, err
 	}
 	defer func() {
 		if err := staging.Discard(); err != nil {
 			s.log.Warn("remove a staged image", "id", m.ID, "error", err)
 		}
 	}()
-	err = content.Unpack(ctx, p, func(tar io.Reader) error {
-		m.RootfsBytes, err = s.write(ctx, tar, staging.RootfsPath())
-		return err
-	})
-	if err != nil {
-		return err
+	if err := s.fill(ctx, &m, staging, content, p); err != nil {
+		return Image{}, err
 	}
 	p.Stage("commit")
-	if kernelRef != "" {
-		if err := s.kernels.Keep(ctx, kernelRef, staging.KernelDir()); err != nil {
-			return err
+	if w.own {
+		if err := s.kernels.Keep(ctx, w.kernel, staging.KernelDir()); err != nil {
+			return Image{}, err
 		}
+	}
+	w.digest = m.Digest
+	if done, ok, err := s.adopt(ctx, w); ok || err != nil { // a tar says its digest last
+		return done, err
+	}
+	done, err := s.publish(ctx, w, m, staging)
+	if err == nil {
+		s.log.Info("image pulled", "id", m.ID, "name", done.Name, "ref", m.Source, "digest", m.Digest, "bytes", m.RootfsBytes)
+	}
+	return done, err
+}
+
+// fill makes the filesystem, or shares that of another image with the same files,
+// and completes m.
+func (s *Service) fill(ctx context.Context, m *Manifest, staging Staging, content Content, p operation.Progress) error {
+	shared, err := s.share(ctx, m, content.Info().Digest, staging)
+	if err == nil && !shared {
+		err = content.Unpack(ctx, p, func(tar io.Reader) error {
+			m.RootfsBytes, err = s.write(ctx, tar, staging.RootfsPath())
+			return err
+		})
+	}
+	if err != nil {
+		return err
 	}
 	info := content.Info()
 	m.Digest, m.Architecture, m.OS, m.Config = info.Digest, info.Architecture, info.OS, info.Config
-	m.CreatedAt = s.now().UTC()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if err := staging.Commit(*m); err != nil {
-		return err
-	}
-	s.takeName(context.WithoutCancel(ctx), *m)
 	return nil
 }
 
-// takeName takes the name of the image m from the images that had it. The image
-// is there already, and wins by being newer, so that what goes wrong here is
-// only logged.
-func (s *Service) takeName(ctx context.Context, m Manifest) {
+// share reports whether the staged image has the filesystem of another now, which
+// has the same files.
+func (s *Service) share(ctx context.Context, m *Manifest, digest string, staging Staging) (bool, error) {
 	all, err := s.store.List(ctx)
-	if err != nil {
-		s.log.Warn("look for the image that had the name", "name", m.Name, "error", err)
-		return
+	if err != nil || digest == "" {
+		return false, err
 	}
-	for _, old := range all {
-		if old.Name != m.Name || old.ID == m.ID {
+	for _, other := range all {
+		if other.Digest != digest {
 			continue
 		}
-		users, err := s.users.ImageUsers(ctx, old.ID)
-		if err == nil && len(users) == 0 {
-			err = s.store.Remove(ctx, old.ID)
-		} else if err == nil {
-			old.Name = ""
-			err = s.store.Update(ctx, old)
-		}
-		if err != nil {
-			s.log.Warn("take the name from an older image", "id", old.ID, "name", m.Name, "error", err)
+		if shared, err := staging.ShareRootfs(other.ID); shared || err != nil {
+			m.RootfsBytes = other.RootfsBytes
+			return shared, err
 		}
 	}
+	return false, nil
+}
+
+// publish makes a staged image visible, under its name.
+func (s *Service) publish(ctx context.Context, w wish, m Manifest, staging Staging) (Image, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return Image{}, err
+	}
+	stored, err := s.store.List(ctx)
+	if err != nil {
+		return Image{}, err
+	}
+	if err := w.refused(settled(stored)); err != nil {
+		return Image{}, err
+	}
+	m.CreatedAt = s.now().UTC()
+	w.name.At = s.later(stored, w.name.Name)
+	m = m.with(w.name)
+	if err := staging.Commit(m); err != nil {
+		return Image{}, err
+	}
+	s.take(context.WithoutCancel(ctx), stored, m.ID, w.name.Name)
+	return m.as(w.name.Name), nil
 }

@@ -57,6 +57,9 @@ type Store interface {
 type Staging interface {
 	// RootfsPath is where the root filesystem is to be written.
 	RootfsPath() string
+	// ShareRootfs makes it the file of the image with this id, and reports whether
+	// that can be.
+	ShareRootfs(id string) (bool, error)
 	// KernelDir is the directory, not made yet, for a kernel of the image's own.
 	KernelDir() string
 	// Commit stores the manifest beside the filesystem and makes the image

@@ -23,6 +23,18 @@ type memoryStore struct {
 	images map[string]image.Manifest
 	staged int
 	fail   error // of Commit
+	shared []string
+	// cannotShare says that the filesystem has no hard links.
+	cannotShare bool
+}
+
+// add stores an image under a name, or none.
+func (s *memoryStore) add(id, name, ref string, at int64) {
+	m := image.Manifest{ID: id, Source: ref, CreatedAt: time.Unix(at, 0)}
+	if name != "" {
+		m.Names = []image.Name{{Name: name, Ref: ref, At: m.CreatedAt}}
+	}
+	s.images[id] = m
 }
 
 func (s *memoryStore) List(context.Context) ([]image.Manifest, error) {
@@ -53,6 +65,11 @@ type memoryStaging struct {
 
 func (st *memoryStaging) RootfsPath() string { return "/staged/rootfs.ext4" }
 
+func (st *memoryStaging) ShareRootfs(id string) (bool, error) {
+	st.s.shared = append(st.s.shared, id)
+	return !st.s.cannotShare, nil
+}
+
 func (st *memoryStaging) KernelDir() string { return "/staged/kernel" }
 
 func (st *memoryStaging) Commit(m image.Manifest) error {
@@ -78,20 +95,35 @@ type fakeSource struct {
 	config   image.Config
 	unpacked int
 	closed   int
+	// late says that the digest is known when the files have been read.
+	late bool
+	next image.Content // what the next Open returns; nil: the one image
 }
 
 func (s *fakeSource) Open(context.Context, image.Ref, io.Reader) (image.Content, error) {
-	return &fakeContent{s}, nil
+	if next := s.next; next != nil {
+		s.next = nil
+		return next, nil
+	}
+	return &fakeContent{s: s}, nil
 }
 
-type fakeContent struct{ s *fakeSource }
+type fakeContent struct {
+	s    *fakeSource
+	read bool
+}
 
 func (c *fakeContent) Info() image.Info {
-	return image.Info{Digest: c.s.digest, Architecture: "amd64", OS: "linux", Config: c.s.config}
+	digest := c.s.digest
+	if c.s.late && !c.read {
+		digest = ""
+	}
+	return image.Info{Digest: digest, Architecture: "amd64", OS: "linux", Config: c.s.config}
 }
 
 func (c *fakeContent) Unpack(ctx context.Context, p operation.Progress, write func(io.Reader) error) error {
 	c.s.unpacked++
+	c.read = true
 	p.Stage("fetch")
 	p.Stage("unpack")
 	return write(strings.NewReader("tar"))
@@ -135,7 +167,7 @@ func newFixture() *fixture {
 	return f
 }
 
-func (f *fixture) pull(t *testing.T, name string) image.Manifest {
+func (f *fixture) pull(t *testing.T, name string) image.Image {
 	t.Helper()
 	m, err := f.Pull(t.Context(), image.PullRequest{Ref: "debian:12", Name: name}, &stages{})
 	if err != nil {
@@ -147,15 +179,16 @@ func (f *fixture) pull(t *testing.T, name string) image.Manifest {
 func TestPullStoresAManifest(t *testing.T) {
 	f := newFixture()
 	var seen stages
-	got, err := f.Pull(t.Context(), image.PullRequest{Ref: "debian:12", Kernel: "k"}, &seen)
+	got, err := f.Pull(t.Context(), image.PullRequest{Ref: "debian:12", Kernel: "k", DiskBytes: 1 << 30}, &seen)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := image.Manifest{
-		Format: image.ManifestFormat, ID: got.ID, Name: "debian-12", Ref: "debian:12", Digest: "sha256:1", Architecture: "amd64", OS: "linux",
+		Format: image.ManifestFormat, ID: got.ID, Source: "debian:12", Digest: "sha256:1", Architecture: "amd64", OS: "linux",
+		Names:       []image.Name{{Name: "debian-12", Ref: "debian:12", DiskBytes: 1 << 30, At: time.Unix(1002, 0).UTC()}},
 		RootfsBytes: 42, Kernel: "k", Config: image.Config{User: "u"}, CreatedAt: time.Unix(1001, 0).UTC(),
 	}
-	if diff := cmp.Diff(want, got); diff != "" || len(got.ID) < 12 {
+	if diff := cmp.Diff(image.Image{Manifest: want, Name: "debian-12", Ref: "debian:12", DiskBytes: 1 << 30}, got); diff != "" || len(got.ID) < 12 {
 		t.Errorf("want (-), got (+):\n%s", diff)
 	}
 	if diff := cmp.Diff(stages{"resolve", "fetch", "unpack", "commit"}, seen); diff != "" {
@@ -174,25 +207,6 @@ func TestPullOfWhatIsThereDoesNothing(t *testing.T) {
 	}
 }
 
-func TestPullTakesTheName(t *testing.T) {
-	f := newFixture()
-	unused, used := f.pull(t, "a"), f.pull(t, "b")
-	f.users[used.ID] = []string{"vm1"}
-	f.source.digest = "sha256:2"
-	newA, newB := f.pull(t, "a"), f.pull(t, "b")
-	if _, there := f.store.images[unused.ID]; there {
-		t.Error("the image that no VM uses is still there")
-	}
-	if old := f.store.images[used.ID]; old.ID == "" || old.Name != "" {
-		t.Errorf("the image that a VM uses is %+v", old)
-	}
-	for name, want := range map[string]string{"a": newA.ID, "b": newB.ID, used.ID[:8]: used.ID} {
-		if got, err := f.Get(t.Context(), name); err != nil || got.ID != want {
-			t.Errorf("Get(%q) = %s, %v; want %s", name, got.ID, err, want)
-		}
-	}
-}
-
 func TestPullThatFailsLeavesNothing(t *testing.T) {
 	f := newFixture()
 	old := f.pull(t, "d")
@@ -200,7 +214,7 @@ func TestPullThatFailsLeavesNothing(t *testing.T) {
 	full := fault.New(fault.Unavailable, "disk full")
 	for _, test := range []struct{ write, commit error }{{full, nil}, {nil, full}} {
 		f.err, f.store.fail = test.write, test.commit
-		if _, err := f.Pull(t.Context(), image.PullRequest{Ref: "debian:12", Name: "d"}, &stages{}); !errors.Is(err, fault.Unavailable) {
+		if _, err := f.Pull(t.Context(), image.PullRequest{Ref: "debian:12", Name: "d", Replace: true}, &stages{}); !errors.Is(err, fault.Unavailable) {
 			t.Errorf("error %v", err)
 		}
 		if got, err := f.Get(t.Context(), "d"); err != nil || got.ID != old.ID || f.store.staged != 0 {
@@ -211,7 +225,7 @@ func TestPullThatFailsLeavesNothing(t *testing.T) {
 
 func TestPullRefusesBeforeAnythingIsOpened(t *testing.T) {
 	f := newFixture()
-	for _, req := range []image.PullRequest{{Ref: "Debian"}, {Ref: "debian", Name: "No"}, {Ref: "tar:-", Input: strings.NewReader("")}, {Ref: "tar:-", Name: "x"}} {
+	for _, req := range []image.PullRequest{{Ref: "Debian"}, {Ref: "debian", Name: "No"}, {Ref: "tar:-", Input: strings.NewReader("")}, {Ref: "tar:-", Name: "x"}, {Ref: "debian", DiskBytes: -1}} {
 		if _, err := f.Pull(t.Context(), req, &stages{}); !errors.Is(err, fault.Invalid) {
 			t.Errorf("%+v: %v, want a fault Invalid", req, err)
 		}
@@ -233,15 +247,12 @@ func TestCancelledPullCommitsNothing(t *testing.T) {
 
 func TestGet(t *testing.T) {
 	f := newFixture()
-	for _, m := range []image.Manifest{
-		{ID: "abc000000000", Name: "one", Ref: "debian:12", CreatedAt: time.Unix(1, 0)},
-		{ID: "abd000000000", Name: "abc", Ref: "debian:12", CreatedAt: time.Unix(2, 0)},
-		{ID: "fff000000000", Name: "", Ref: "debian:11", CreatedAt: time.Unix(3, 0)},
-		{ID: "eee000000000", Name: "twin", CreatedAt: time.Unix(4, 0)},
-		{ID: "ddd000000000", Name: "twin", CreatedAt: time.Unix(5, 0)},
-	} {
-		f.store.images[m.ID] = m
-	}
+	f.store.add("abc000000000", "one", "debian:12", 1)
+	f.store.add("abd000000000", "abc", "debian:12", 2)
+	f.store.add("fff000000000", "", "debian:11", 3)
+	f.store.add("eee000000000", "twin", "", 4)
+	f.store.add("ddd000000000", "twin", "", 5)
+	f.store.add("ccc000000000", "ddd000000000", "", 6)
 	tests := []struct {
 		name, id string
 		want     fault.Code
@@ -253,6 +264,8 @@ func TestGet(t *testing.T) {
 		{"debian:12", "abd000000000", ""},
 		{"debian:11", "", fault.NotFound}, // it lost its name
 		{"f", "fff000000000", ""},
+		{"eee000000000", "eee000000000", ""},
+		{"ddd000000000", "ccc000000000", ""}, // a name beats an id
 		{"twin", "ddd000000000", ""},
 		{"nothing", "", fault.NotFound},
 		{"", "", fault.Invalid},
@@ -271,7 +284,7 @@ func TestGet(t *testing.T) {
 	for _, m := range all {
 		names = append(names, m.Name)
 	}
-	if diff := cmp.Diff([]string{"abc", "one", "twin", "", ""}, names); diff != "" {
+	if diff := cmp.Diff([]string{"abc", "ddd000000000", "one", "twin", "", ""}, names); diff != "" {
 		t.Errorf("List: %s", diff)
 	}
 }

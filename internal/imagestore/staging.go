@@ -2,7 +2,10 @@ package imagestore
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
+	"syscall"
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/image"
@@ -39,6 +42,20 @@ func (s *Store) Stage(ctx context.Context, id string) (image.Staging, error) {
 }
 
 func (st *staging) RootfsPath() string { return st.dir.Rootfs() }
+
+// ShareRootfs makes a hard link.
+func (st *staging) ShareRootfs(id string) (bool, error) {
+	if !validID(id) {
+		return false, fault.New(fault.Invalid, "%q is not an image id", id)
+	}
+	err := os.Link(st.store.dirs.Image(id).Rootfs(), st.dir.Rootfs())
+	for _, no := range []error{fs.ErrNotExist, syscall.EPERM, syscall.EMLINK, syscall.EOPNOTSUPP} {
+		if errors.Is(err, no) {
+			return false, nil
+		}
+	}
+	return err == nil, statedir.DiskFault(err, string(st.dir))
+}
 
 func (st *staging) KernelDir() string { return string(st.dir.Kernel()) }
 

@@ -73,13 +73,9 @@ func (s *Store) read(id string) (image.Manifest, error) {
 	if err != nil {
 		return image.Manifest{}, err
 	}
-	var m image.Manifest
-	if err := json.Unmarshal(data, &m); err != nil {
+	m, err := image.ParseManifest(data)
+	if err != nil {
 		return image.Manifest{}, fmt.Errorf("%s: %w", path, err)
-	}
-	if m.Format > image.ManifestFormat {
-		return image.Manifest{}, fault.New(fault.Invalid, "%s has format %d; this banger knows formats up to %d", path, m.Format, image.ManifestFormat).
-			WithHint("upgrade banger, or remove the image's directory")
 	}
 	if m.ID != id {
 		return image.Manifest{}, fmt.Errorf("%s belongs to image %q", path, m.ID)

@@ -42,7 +42,12 @@ func add(t *testing.T, s *imagestore.Store, m image.Manifest) {
 }
 
 func manifest(name string) image.Manifest {
-	return image.Manifest{Format: image.ManifestFormat, ID: id, Name: name, Ref: "debian:12", CreatedAt: time.Unix(1, 0).UTC()}
+	at := time.Unix(1, 0).UTC()
+	m := image.Manifest{Format: image.ManifestFormat, ID: id, Source: "debian:12", CreatedAt: at}
+	if name != "" {
+		m.Names = []image.Name{{Name: name, Ref: "debian:12", At: at}}
+	}
+	return m
 }
 
 func names(t *testing.T, dir string) []string {
@@ -102,7 +107,7 @@ func TestUpdateAndRemove(t *testing.T) {
 	if err := s.Update(t.Context(), manifest("")); err != nil {
 		t.Fatal(err)
 	}
-	if all, err := s.List(t.Context()); err != nil || len(all) != 1 || all[0].Name != "" {
+	if all, err := s.List(t.Context()); err != nil || len(all) != 1 || len(all[0].Names) > 0 {
 		t.Errorf("after Update: %v, %v", all, err)
 	}
 	for range 2 { // the second finds nothing, which is no error
@@ -139,7 +144,7 @@ func TestListOfDamagedAndNewerManifests(t *testing.T) {
 	if err := os.WriteFile(dirs.Image(id).Manifest(), data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.List(t.Context()); !errors.Is(err, fault.Invalid) || !strings.Contains(err.Error(), "format 2") {
+	if _, err := s.List(t.Context()); !errors.Is(err, fault.Invalid) || !strings.Contains(err.Error(), "format 3") {
 		t.Errorf("with a newer one: %v, want a fault Invalid", err)
 	}
 }

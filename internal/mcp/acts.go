@@ -79,7 +79,7 @@ func actOption(o act.Option) argument {
 		return argument{"network", `"user"`}
 	case act.Memory:
 		return argument{"memory_mib", "N"}
-	case act.Name: // no tool has it
+	case act.Name, act.Replace: // no tool has it
 		return argument{}
 	default:
 		return argument{}

@@ -53,12 +53,12 @@ func operationBody(op operation.Operation) api.Operation {
 	return body
 }
 
-func imageBody(m image.Manifest, vms int, usage int64) api.Image {
+func imageBody(m image.Image, vms int, usage int64) api.Image {
 	return api.Image{
 		ID: m.ID, Name: m.Name, Ref: m.Ref, Digest: m.Digest, Architecture: m.Architecture, OS: m.OS,
 		RootfsBytes: m.RootfsBytes, DiskUsage: usage, Entrypoint: texts(m.Config.Entrypoint), Cmd: texts(m.Config.Cmd),
 		Env: texts(m.Config.Env), WorkingDir: m.Config.WorkingDir, User: m.Config.User, Kernel: m.Kernel,
-		StopSignal: m.Config.StopSignal, ExposedPorts: texts(m.Config.ExposedPorts),
+		StopSignal: m.Config.StopSignal, ExposedPorts: texts(m.Config.ExposedPorts), DiskBytes: m.DiskBytes,
 		VMs: vms, CreatedAt: m.CreatedAt.UTC(),
 	}
 }

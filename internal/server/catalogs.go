@@ -25,7 +25,7 @@ func (s *Server) imageRoutes(a huma.API) {
 	}, s.pullImage)
 	handleEmpty(s, a, route{
 		id: "delete-image", method: http.MethodDelete, path: "/images/{name}", tag: "images",
-		summary: "Delete an image that no VM uses",
+		summary: "Delete a name of an image, and with its last name the image, which no VM may use",
 	}, func(ctx context.Context, in *Named) error { return s.Images.Delete(ctx, in.Name) })
 }
 
@@ -51,7 +51,7 @@ func (s *Server) listImages(ctx context.Context, _ *none) (api.List[api.Image], 
 		return api.List[api.Image]{}, err
 	}
 	users, err := s.users(ctx, byImage)
-	return listOf(manifests, func(m image.Manifest) api.Image {
+	return listOf(manifests, func(m image.Image) api.Image {
 		return imageBody(m, users[m.ID], s.Daemon.ImageDiskUsage(m.ID))
 	}), err
 }
@@ -69,7 +69,9 @@ func (s *Server) getImage(ctx context.Context, in *Named) (api.Image, error) {
 const inputRef = "tar:-"
 
 func (s *Server) pullImage(ctx context.Context, in *struct{ Body api.PullImage }) (api.Operation, error) {
-	req := image.PullRequest{Ref: in.Body.Ref, Name: in.Body.Name, Kernel: in.Body.Kernel, KernelRef: in.Body.KernelRef}
+	req := image.PullRequest{
+		Ref: in.Body.Ref, Name: in.Body.Name, Kernel: in.Body.Kernel, KernelRef: in.Body.KernelRef, DiskBytes: in.Body.DiskBytes, Replace: in.Body.Replace,
+	}
 	subject := req.Name
 	if subject == "" {
 		subject = req.Ref
@@ -96,7 +98,7 @@ func (s *Server) pullImage(ctx context.Context, in *struct{ Body api.PullImage }
 	return operationBody(op), nil
 }
 
-func (s *Server) pulled(m image.Manifest, err error) (any, error) {
+func (s *Server) pulled(m image.Image, err error) (any, error) {
 	if err != nil {
 		return nil, err
 	}

@@ -35,7 +35,7 @@ type world struct {
 	mu          sync.Mutex
 	vms         map[string]vm.VM
 	create      func(ctx context.Context, req vm.CreateRequest, p operation.Progress) (vm.VM, error)
-	pull        func(ctx context.Context, req image.PullRequest, p operation.Progress) (image.Manifest, error)
+	pull        func(ctx context.Context, req image.PullRequest, p operation.Progress) (image.Image, error)
 	pause       func() error
 	frozen      error          // what is wrong with the monitors
 	guest       func(net.Conn) // serves one stream of a guest; nil: refuses
@@ -251,12 +251,12 @@ func (s stopper) Stop()                     { close(s.stopped) }
 func (stopper) ImageDiskUsage(string) int64 { return 4096 }
 func (stopper) VMDiskUsage(string) int64    { return 8192 }
 
-func (i images) Pull(ctx context.Context, req image.PullRequest, p operation.Progress) (image.Manifest, error) {
+func (i images) Pull(ctx context.Context, req image.PullRequest, p operation.Progress) (image.Image, error) {
 	return i.pull(ctx, req, p)
 }
-func (images) List(context.Context) ([]image.Manifest, error) { return nil, nil }
-func (images) Get(_ context.Context, name string) (image.Manifest, error) {
-	return image.Manifest{ID: "abc", Name: name}, nil
+func (images) List(context.Context) ([]image.Image, error) { return nil, nil }
+func (images) Get(_ context.Context, name string) (image.Image, error) {
+	return image.Image{Manifest: image.Manifest{ID: "abc"}, Name: name}, nil
 }
 
 func (images) Delete(context.Context, string) error {

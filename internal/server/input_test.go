@@ -19,9 +19,9 @@ import (
 func TestInputReachesThePull(t *testing.T) {
 	f := start(t)
 	var got bytes.Buffer
-	f.pull = func(_ context.Context, req image.PullRequest, _ operation.Progress) (image.Manifest, error) {
+	f.pull = func(_ context.Context, req image.PullRequest, _ operation.Progress) (image.Image, error) {
 		_, err := io.Copy(&got, req.Input)
-		return image.Manifest{Name: req.Name}, err
+		return image.Image{Name: req.Name}, err
 	}
 	sent := bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
 	op, err := f.client.PullImage(t.Context(), api.PullImage{Ref: "tar:-", Name: "deb"})
@@ -44,9 +44,9 @@ func TestInputReachesThePull(t *testing.T) {
 
 func TestInputThatBreaksOffFailsThePull(t *testing.T) {
 	f := start(t)
-	f.pull = func(_ context.Context, req image.PullRequest, _ operation.Progress) (image.Manifest, error) {
+	f.pull = func(_ context.Context, req image.PullRequest, _ operation.Progress) (image.Image, error) {
 		_, err := io.Copy(io.Discard, req.Input)
-		return image.Manifest{}, err
+		return image.Image{}, err
 	}
 	op, err := f.client.PullImage(t.Context(), api.PullImage{Ref: "tar:-"})
 	if err != nil {
@@ -69,9 +69,9 @@ func TestInputThatBreaksOffFailsThePull(t *testing.T) {
 
 func TestInputThatNeverComesFailsThePull(t *testing.T) {
 	f := start(t, func(o *server.Options) { o.InputTimeout = time.Millisecond })
-	f.pull = func(_ context.Context, req image.PullRequest, _ operation.Progress) (image.Manifest, error) {
+	f.pull = func(_ context.Context, req image.PullRequest, _ operation.Progress) (image.Image, error) {
 		_, err := io.Copy(io.Discard, req.Input)
-		return image.Manifest{}, err
+		return image.Image{}, err
 	}
 	op, err := f.client.PullImage(t.Context(), api.PullImage{Ref: "tar:-"})
 	if err != nil {
@@ -84,8 +84,8 @@ func TestInputThatNeverComesFailsThePull(t *testing.T) {
 
 func TestPullThatEndsEarlyReleasesTheSender(t *testing.T) {
 	f := start(t)
-	f.pull = func(context.Context, image.PullRequest, operation.Progress) (image.Manifest, error) {
-		return image.Manifest{}, fault.New(fault.Invalid, "that is no tar")
+	f.pull = func(context.Context, image.PullRequest, operation.Progress) (image.Image, error) {
+		return image.Image{}, fault.New(fault.Invalid, "that is no tar")
 	}
 	op, err := f.client.PullImage(t.Context(), api.PullImage{Ref: "tar:-"})
 	if err != nil {

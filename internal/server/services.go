@@ -113,9 +113,9 @@ type Resolver interface {
 
 // Images is the catalog of images.
 type Images interface {
-	Pull(ctx context.Context, req image.PullRequest, p operation.Progress) (image.Manifest, error)
-	List(ctx context.Context) ([]image.Manifest, error)
-	Get(ctx context.Context, name string) (image.Manifest, error)
+	Pull(ctx context.Context, req image.PullRequest, p operation.Progress) (image.Image, error)
+	List(ctx context.Context) ([]image.Image, error)
+	Get(ctx context.Context, name string) (image.Image, error)
 	Delete(ctx context.Context, name string) error
 }
 

@@ -104,6 +104,9 @@ func (c *creation) resolve(ctx context.Context) error {
 	if c.defaults.ImageUser {
 		c.v.User = img.Config.User
 	}
+	if img.DiskBytes > 0 && c.req.DiskBytes == nil {
+		c.v.DiskBytes = roundUp(min(max(img.DiskBytes, MinDiskBytes), host.DiskBytes))
+	}
 	return checkArchitecture(img, k, host)
 }
 

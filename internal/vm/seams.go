@@ -156,6 +156,7 @@ type Image struct {
 	Architecture string // as in GOARCH; empty: not known
 	Rootfs       string // path of the read-only ext4
 	Kernel       string // the kernel its VMs get unless they name one; may be empty
+	DiskBytes    int64  // the disk its VMs get unless they ask for another; 0: as configured
 	Config       image.Config
 }
 
