@@ -180,6 +180,13 @@ func (d *fakeDaemon) catalogRoutes(mux *http.ServeMux) {
 		answer(w, api.List[api.Image]{Items: []api.Image{fakeImage}})
 	})
 	mux.HandleFunc("GET /v1/images/{name}", withName("image", "debian", func(w http.ResponseWriter) { answer(w, fakeImage) }))
+	mux.HandleFunc("GET /v1/images/{name}/archive", func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, "archive")
+		if r.PathValue("name") == "torn" {
+			_ = http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		}
+	})
 	mux.HandleFunc("DELETE /v1/images/{name}", withName("image", "debian", func(w http.ResponseWriter) { w.WriteHeader(http.StatusNoContent) }))
 	mux.HandleFunc("POST /v1/images", d.pullImage)
 	mux.HandleFunc("GET /v1/kernels", func(w http.ResponseWriter, _ *http.Request) {

@@ -16,7 +16,7 @@ import (
 
 func (a *App) imageCommand() *cobra.Command {
 	return a.group("image", "Manage images", "Manage images. A VM starts with a copy of an image: any OCI image, or a root filesystem.",
-		a.imagePullCommand(), a.imageListCommand(), a.imageShowCommand(), a.imageDeleteCommand())
+		a.imagePullCommand(), a.imageListCommand(), a.imageShowCommand(), a.imageSaveCommand(), a.imageDeleteCommand())
 }
 
 func imageView(now time.Time) view[api.Image] {

@@ -41,7 +41,7 @@ func newGuest(t *testing.T) *guest {
 	t.Helper()
 	g := &guest{t: t, budget: func() int64 { return -1 }}
 	g.api = guestapi.New(slog.New(slog.DiscardHandler), func() agentrpc.Health { return agentrpc.Health{} }, nil)
-	g.api.SetIdentity(guestapi.Identity{Token: "sesame", WorkingDir: "/"})
+	g.api.SetIdentity(guestapi.Identity{Token: "sesame"})
 	path := filepath.Join(t.TempDir(), "d.sock")
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "unix", path)
 	if err != nil {

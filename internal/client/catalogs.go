@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"io"
 	"net/http"
 
 	"github.com/bangervm/banger/internal/api"
@@ -27,6 +28,12 @@ func (c *Client) PullImage(ctx context.Context, req api.PullImage) (api.Operatio
 func (c *Client) DeleteImage(ctx context.Context, name string) error {
 	_, err := call[struct{}](ctx, c, http.MethodDelete, path("images", name), nil)
 	return err
+}
+
+// SaveImage returns the image as an OCI archive. The caller closes it. An archive that
+// the daemon could not write to its end is an error of Read.
+func (c *Client) SaveImage(ctx context.Context, name string) (io.ReadCloser, error) {
+	return c.stream(ctx, path("images", name, "archive"))
 }
 
 // ListKernels returns all local kernels.

@@ -112,6 +112,7 @@ func wire(ctx context.Context, set *settings, build buildinfo.Info, log *slog.Lo
 		Catalogs: catalogSources{catalogs, set}, Packages: packages, Bundles: bundles{downloads},
 	})
 	d.images.UseKernels(imageKernels{service: d.kernels, store: kernelFiles, dirs: dirs})
+	d.images.UseArchives(imageArchives{dirs})
 	set.agent, set.renames = agentPath(self), d.renames
 	archives := initramfs.New(dirs, set.agent, log)
 	known := sshkeys.NewKnownHosts(dirs)

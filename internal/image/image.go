@@ -60,6 +60,8 @@ type Config struct {
 	StopSignal string `json:"stop_signal,omitempty"`
 	// ExposedPorts are the ports that the image's program listens on, "80/tcp", in order.
 	ExposedPorts []string `json:"exposed_ports,omitempty"`
+	// Labels are the author's notes.
+	Labels map[string]string `json:"labels,omitempty"`
 }
 
 // Command is the program that the image runs by itself, with its arguments; nil:

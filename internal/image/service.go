@@ -16,8 +16,10 @@ type Service struct {
 	write   WriteRootfs
 	users   Users
 	kernels Kernels
-	now     func() time.Time
-	log     *slog.Logger
+	// archives may be nil until the first Save.
+	archives Archives
+	now      func() time.Time
+	log      *slog.Logger
 
 	mu sync.Mutex // held while names change hands, and images are deleted
 	// making are the images on their way here.

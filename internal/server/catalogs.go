@@ -19,6 +19,7 @@ import (
 func (s *Server) imageRoutes(a huma.API) {
 	handle(s, a, route{id: "list-images", method: http.MethodGet, path: "/images", tag: "images", summary: "List local images"}, s.listImages)
 	handle(s, a, route{id: "get-image", method: http.MethodGet, path: "/images/{name}", tag: "images", summary: "Show an image"}, s.getImage)
+	s.imageSaveRoute(a)
 	handle(s, a, route{
 		id: "pull-image", method: http.MethodPost, path: "/images", tag: "images", summary: "Pull an image",
 		status: http.StatusAccepted,

@@ -259,6 +259,24 @@ func (images) Get(_ context.Context, name string) (image.Image, error) {
 	return image.Image{Manifest: image.Manifest{ID: "abc"}, Name: name}, nil
 }
 
+func (images) Save(_ context.Context, name string) (image.Saved, error) {
+	if name == "unknown" {
+		return nil, fault.New(fault.NotFound, "no image named %q", name)
+	}
+	return savedImage(name), nil
+}
+
+// savedImage is an archive that is its name. That of "torn" fails in the middle.
+type savedImage string
+
+func (s savedImage) Write(_ context.Context, w io.Writer) error {
+	if _, err := io.WriteString(w, string(s)); err != nil || s != "torn" {
+		return err
+	}
+	return io.ErrUnexpectedEOF
+}
+func (savedImage) Close() error { return nil }
+
 func (images) Delete(context.Context, string) error {
 	return fault.New(fault.Conflict, "image is used by web")
 }

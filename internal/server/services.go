@@ -117,6 +117,8 @@ type Images interface {
 	List(ctx context.Context) ([]image.Image, error)
 	Get(ctx context.Context, name string) (image.Image, error)
 	Delete(ctx context.Context, name string) error
+	// Save reads an image, to be written as an archive. The caller closes it.
+	Save(ctx context.Context, name string) (image.Saved, error)
 }
 
 // Kernels is the catalog of kernels.

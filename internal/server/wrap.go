@@ -107,6 +107,9 @@ func (s *Server) recover(w http.ResponseWriter, r *http.Request) {
 	if value == nil {
 		return
 	}
+	if value == http.ErrAbortHandler { // an answer under way that must not look whole
+		panic(value)
+	}
 	s.log.Error("panic in a request", "method", r.Method, "path", r.URL.Path, "panic", value, "stack", string(debug.Stack()))
 	newProblem(http.StatusInternalServerError, fault.Internal, "internal error").withHint(readLogs()).write(w)
 }

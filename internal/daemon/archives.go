@@ -1,0 +1,54 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+
+	"github.com/bangervm/banger/internal/ext4"
+	"github.com/bangervm/banger/internal/guesttree"
+	"github.com/bangervm/banger/internal/image"
+	"github.com/bangervm/banger/internal/ociarchive"
+	"github.com/bangervm/banger/internal/statedir"
+)
+
+// imageArchives implements image.Archives.
+type imageArchives struct{ dirs statedir.Dirs }
+
+func (a imageArchives) Open(ctx context.Context, m image.Image) (image.Saved, error) {
+	f, fs, err := openDisk(a.dirs.Image(m.ID).Rootfs())
+	if err != nil {
+		return nil, err
+	}
+	archive, err := ociarchive.Prepare(ctx, m.Name, m.Manifest, func(ctx context.Context, w io.Writer) error {
+		return guesttree.WriteTar(ctx, w, guesttree.Source{Image: fs})
+	})
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return savedImage{archive, f}, nil
+}
+
+// savedImage is an archive whose image is open.
+type savedImage struct {
+	*ociarchive.Archive
+	io.Closer
+}
+
+// openDisk opens the filesystem in a file, which the caller closes.
+func openDisk(path string) (*os.File, *ext4.FS, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, nil, errors.Join(err, f.Close())
+	}
+	fs, err := ext4.Open(f, info.Size())
+	if err != nil {
+		return nil, nil, errors.Join(err, f.Close())
+	}
+	return f, fs, nil
+}

@@ -1,0 +1,58 @@
+package ociarchive
+
+import (
+	"time"
+
+	"github.com/bangervm/banger/internal/image"
+)
+
+// imageConfig is an image's configuration, as the OCI image specification has it.
+type imageConfig struct {
+	Created      time.Time `json:"created"`
+	Architecture string    `json:"architecture"`
+	OS           string    `json:"os"`
+	Config       runConfig `json:"config"`
+	RootFS       rootFS    `json:"rootfs"`
+	History      []history `json:"history"`
+}
+
+type runConfig struct {
+	User         string              `json:"User,omitempty"`
+	Env          []string            `json:"Env,omitempty"`
+	Entrypoint   []string            `json:"Entrypoint,omitempty"`
+	Cmd          []string            `json:"Cmd,omitempty"`
+	WorkingDir   string              `json:"WorkingDir,omitempty"`
+	Labels       map[string]string   `json:"Labels,omitempty"`
+	StopSignal   string              `json:"StopSignal,omitempty"`
+	ExposedPorts map[string]struct{} `json:"ExposedPorts,omitempty"`
+}
+
+type rootFS struct {
+	Type    string   `json:"type"`
+	DiffIDs []string `json:"diff_ids"`
+}
+
+type history struct {
+	Created   time.Time `json:"created"`
+	CreatedBy string    `json:"created_by"`
+}
+
+func configOf(m image.Manifest, created time.Time, layer string) imageConfig {
+	c := m.Config
+	var ports map[string]struct{}
+	for _, port := range c.ExposedPorts {
+		if ports == nil {
+			ports = map[string]struct{}{}
+		}
+		ports[port] = struct{}{}
+	}
+	return imageConfig{
+		Created: created, Architecture: m.Architecture, OS: m.OS,
+		Config: runConfig{
+			User: c.User, Env: c.Env, Entrypoint: c.Entrypoint, Cmd: c.Cmd, WorkingDir: c.WorkingDir, Labels: c.Labels,
+			StopSignal: c.StopSignal, ExposedPorts: ports,
+		},
+		RootFS:  rootFS{Type: "layers", DiffIDs: []string{layer}},
+		History: []history{{Created: created, CreatedBy: "banger image save"}},
+	}
+}
