@@ -30,7 +30,7 @@ import (
 func agentChannel(t *testing.T) string {
 	t.Helper()
 	agent := guestapi.New(slog.New(slog.DiscardHandler), func() agentrpc.Health { return agentrpc.Health{} }, nil)
-	agent.SetIdentity(guestapi.Identity{Token: "sesame", WorkingDir: "/"})
+	agent.SetIdentity(guestapi.Identity{Token: "sesame"})
 	path := filepath.Join(t.TempDir(), "vsock.sock")
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "unix", path)
 	if err != nil {
