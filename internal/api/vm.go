@@ -80,6 +80,7 @@ type UpdateVM struct {
 	VCPU        *int              `json:"vcpu,omitempty"`
 	MemoryBytes *int64            `json:"memory_bytes,omitempty"`
 	DiskBytes   *int64            `json:"disk_bytes,omitempty"`
+	Kernel      *string           `json:"kernel,omitempty" doc:"a local kernel, of which the VM gets a copy"`
 	Labels      map[string]string `json:"labels,omitempty"`
 	Publish     *[]Publish        `json:"publish,omitempty" doc:"replaces all of them"`
 	Env         []string          `json:"env,omitempty" doc:"KEY=VALUE, which adds to the VM's own or replaces one"`

@@ -86,9 +86,10 @@ func (a *App) vmSetCommand() *cobra.Command {
 	var env *pairs
 	var f *format
 	cmd := &cobra.Command{
-		Use:               "set NAME",
-		Short:             "Change the settings of a VM",
-		Long:              "Change the settings of a stopped VM. You can also change the labels of a running one. A disk can only grow.",
+		Use:   "set NAME",
+		Short: "Change the settings of a VM",
+		Long: "Change the settings of a stopped VM. You can also change the labels of a running one. A disk can only grow.\n" +
+			"A VM keeps the kernel it was created with; --kernel gives it another, or what was pulled under the same name since.",
 		Example:           "  banger vm set box --vcpu 2 --memory 2GiB\n  banger vm set box --disk 20GiB\n  banger vm set box --label team=blue --label old=",
 		Args:              args(1, 1, "the NAME of a VM"),
 		ValidArgsFunction: a.vmNames(1, api.VMStopped, api.VMFailed),
@@ -101,6 +102,8 @@ func (a *App) vmSetCommand() *cobra.Command {
 	flagInto(cmd, &req.VCPU, "vcpu", "N", "number of vCPUs", parseVCPU)
 	flagInto(cmd, &req.MemoryBytes, "memory", "SIZE", "memory size", parseMemory)
 	flagInto(cmd, &req.DiskBytes, "disk", "SIZE", "disk size; cannot shrink", parseDisk)
+	flagInto(cmd, &req.Kernel, "kernel", "KERNEL", "local kernel to boot from now on", func(name string) (string, error) { return name, nil })
+	completeFlag(cmd, "kernel", a.kernelNames(-1))
 	labels = labelFlag(cmd, "set a label, or remove it with KEY= (repeatable)")
 	publish = publishFlag(cmd, "replace the published ports with [ADDR:]HOST:GUEST[/udp] (repeatable); an empty value unpublishes all")
 	env = a.envFlag(cmd)

@@ -72,6 +72,17 @@ func (k kernels) Keep(ctx context.Context, vmID string, kept vm.Kernel) error {
 	return k.store.Link(ctx, statedir.Kernel(kept.Dir), k.dirs.VM(vmID).Kernel())
 }
 
+func (k kernels) Replace(ctx context.Context, vmID, name string) error {
+	m, err := k.service.Get(ctx, name)
+	if err != nil {
+		return err
+	}
+	if _, err := k.bootable(ctx, m, k.dirs.Kernel(name)); err != nil {
+		return err
+	}
+	return k.store.Relink(ctx, k.dirs.Kernel(name), k.dirs.VM(vmID).Kernel())
+}
+
 func (k kernels) Of(ctx context.Context, vmID, name string) (vm.Kernel, error) {
 	own, err := k.read(ctx, k.dirs.VM(vmID).Kernel())
 	if !errors.Is(err, fault.NotFound) {

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/kernel"
 	"github.com/bangervm/banger/internal/statedir"
@@ -25,25 +27,47 @@ func (s *Store) Link(ctx context.Context, from, to statedir.Kernel) error {
 	if _, err := os.Lstat(string(to)); err == nil {
 		return nil
 	}
-	m, err := s.Read(ctx, from)
+	staged, err := s.stage(ctx, from, to)
 	if err != nil {
 		return err
 	}
-	above := filepath.Dir(string(to))
-	staged, err := os.MkdirTemp(above, filepath.Base(string(to))+".*"+statedir.StagingSuffix)
-	if err != nil {
-		return statedir.DiskFault(err, string(to))
-	}
-	if err = linkAll(ctx, m, from, statedir.Kernel(staged)); err == nil {
-		err = os.Rename(staged, string(to))
-	}
+	err = os.Rename(staged, string(to))
 	if errors.Is(err, fs.ErrExist) || errors.Is(err, syscall.ENOTEMPTY) { // another one was quicker
 		return os.RemoveAll(staged)
 	}
 	if err != nil {
 		return errors.Join(statedir.DiskFault(err, string(to)), os.RemoveAll(staged))
 	}
-	return syncDir(above)
+	return syncDir(filepath.Dir(string(to)))
+}
+
+// Relink is Link, but takes the place of a kernel that is at to, in one step.
+func (s *Store) Relink(ctx context.Context, from, to statedir.Kernel) error {
+	if _, err := os.Lstat(string(to)); errors.Is(err, fs.ErrNotExist) {
+		return s.Link(ctx, from, to)
+	}
+	staged, err := s.stage(ctx, from, to)
+	if err != nil {
+		return err
+	}
+	err = unix.Renameat2(unix.AT_FDCWD, staged, unix.AT_FDCWD, string(to), unix.RENAME_EXCHANGE)
+	return errors.Join(statedir.DiskFault(err, string(to)), os.RemoveAll(staged), syncDir(filepath.Dir(string(to))))
+}
+
+// stage makes a directory beside to with the kernel in from.
+func (s *Store) stage(ctx context.Context, from, to statedir.Kernel) (string, error) {
+	m, err := s.Read(ctx, from)
+	if err != nil {
+		return "", err
+	}
+	staged, err := os.MkdirTemp(filepath.Dir(string(to)), filepath.Base(string(to))+".*"+statedir.StagingSuffix)
+	if err != nil {
+		return "", statedir.DiskFault(err, string(to))
+	}
+	if err := linkAll(ctx, m, from, statedir.Kernel(staged)); err != nil {
+		return "", errors.Join(statedir.DiskFault(err, string(to)), os.RemoveAll(staged))
+	}
+	return staged, nil
 }
 
 func linkAll(ctx context.Context, m kernel.Manifest, from, to statedir.Kernel) error {

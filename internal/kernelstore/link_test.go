@@ -108,3 +108,31 @@ func TestReplaceIsOneStep(t *testing.T) {
 		t.Errorf("left %v, %v", left, err)
 	}
 }
+
+func TestRelinkReplacesTheKernel(t *testing.T) {
+	s, dirs, _ := newStore(t)
+	put(t, s, "old")
+	d, err := s.Begin(t.Context(), "new")
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, d.Files().Vmlinux, "newer")
+	if _, err := d.Commit(t.Context(), kernel.Manifest{Version: "6.2"}); err != nil {
+		t.Fatal(err)
+	}
+	to := statedir.Kernel(filepath.Join(t.TempDir(), "kernel"))
+	for _, name := range []string{"old", "new"} {
+		if err := s.Relink(t.Context(), dirs.Kernel(name), to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if m, err := s.Read(t.Context(), to); err != nil || m.Version != "6.2" {
+		t.Errorf("%+v, %v", m, err)
+	}
+	if err := s.Relink(t.Context(), dirs.Kernel("none"), to); !errors.Is(err, fault.NotFound) {
+		t.Errorf("of none: %v", err)
+	}
+	if left, err := os.ReadDir(filepath.Dir(string(to))); err != nil || len(left) != 1 {
+		t.Errorf("left %v, %v", left, err)
+	}
+}

@@ -19,6 +19,7 @@ type Change struct {
 	VCPU        *int
 	MemoryBytes *int64
 	DiskBytes   *int64
+	Kernel      *string // a local one
 	Labels      map[string]string
 	Publish     *[]Publish // all of them
 	Env         []string
@@ -67,11 +68,8 @@ func (s *Service) Set(ctx context.Context, name string, change Change) (VM, erro
 			return VM{}, err
 		}
 	}
-	// The disk first: one that is larger than its record harms nothing.
-	if want.DiskBytes > v.DiskBytes {
-		if err := s.deps.Disks.Grow(ctx, v.ID, want.DiskBytes); err != nil {
-			return VM{}, err
-		}
+	if err := s.changeFiles(ctx, v, want, change); err != nil {
+		return VM{}, err
 	}
 	done, err := s.deps.Store.Update(ctx, v.ID, func(v *VM) (err error) {
 		*v, err = change.apply(*v, host)
@@ -86,6 +84,20 @@ func (s *Service) Set(ctx context.Context, name string, change Change) (VM, erro
 	s.regroup(done)
 	s.pokeGroups(v.Labels[GroupLabel], done.Labels[GroupLabel])
 	return done, nil
+}
+
+// changeFiles changes the files of a VM before its record: a disk that is larger than
+// the record says, or a kernel of another name, harms nothing.
+func (s *Service) changeFiles(ctx context.Context, v, want VM, change Change) error {
+	if want.DiskBytes > v.DiskBytes {
+		if err := s.deps.Disks.Grow(ctx, v.ID, want.DiskBytes); err != nil {
+			return err
+		}
+	}
+	if change.Kernel == nil {
+		return nil
+	}
+	return s.deps.Kernels.Replace(ctx, v.ID, want.Kernel)
 }
 
 // named tells by which name a VM is known from now on. What cannot be told is
@@ -126,6 +138,11 @@ func (c Change) apply(v VM, host HostFacts) (VM, error) {
 				WithHint("a disk cannot shrink")
 		}
 		v.DiskBytes = size
+	}
+	if c.Kernel != nil {
+		if v.Kernel = *c.Kernel; v.Kernel == "" {
+			return VM{}, fault.New(fault.Invalid, "the kernel's name is empty").Try(act.KernelList.Do())
+		}
 	}
 	if c.Publish != nil {
 		var err error

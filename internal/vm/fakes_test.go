@@ -323,6 +323,13 @@ func (k *fakeKernels) Keep(ctx context.Context, vmID string, kept vm.Kernel) err
 	return nil
 }
 
+func (k *fakeKernels) Replace(ctx context.Context, vmID, name string) error {
+	if name != "debian-12" && name != "newer" {
+		return fault.New(fault.NotFound, "no kernel named %q", name)
+	}
+	return k.Keep(ctx, vmID, k.named(name))
+}
+
 func (k *fakeKernels) Of(ctx context.Context, vmID, name string) (vm.Kernel, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -44,3 +44,22 @@ func TestWhichKernelAVMGetsForItsOwn(t *testing.T) {
 		})
 	}
 }
+
+func TestSetGivesAStoppedVMAnotherKernel(t *testing.T) {
+	h := newHarness(t)
+	v := h.create("web", false)
+	name, none, empty := "newer", "none", ""
+	for _, bad := range []*string{&none, &empty} {
+		if _, err := h.svc.Set(t.Context(), "web", vm.Change{Kernel: bad}); err == nil || h.get("web").Kernel != "debian-12" {
+			t.Errorf("%q: error %v, kernel %s", *bad, err, h.get("web").Kernel)
+		}
+	}
+	got, err := h.svc.Set(t.Context(), "web", vm.Change{Kernel: &name})
+	if err != nil || got.Kernel != name || h.kernels.kept[v.ID] != name {
+		t.Errorf("kernel %q, %v; kept %v", got.Kernel, err, h.kernels.kept)
+	}
+	alive := h.create("alive", true)
+	if _, err := h.svc.Set(t.Context(), alive.Name, vm.Change{Kernel: &name}); !errors.Is(err, fault.Conflict) {
+		t.Errorf("of a living VM: %v, want Conflict", err)
+	}
+}
