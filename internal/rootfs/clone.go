@@ -7,10 +7,30 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/bangervm/banger/internal/statedir"
 )
 
-// cloneFile makes dst, which must not exist, a copy of src: by reflink where
-// the filesystem can, else by copying what is not a hole.
+// Clone makes dst, which must not exist, a copy of src on disk for good: by reflink
+// where the filesystem can, else by copying what is not a hole. On an error, or when
+// ctx ends, it leaves no file. A full disk is a fault Unavailable.
+func Clone(ctx context.Context, src, dst string) error {
+	err := cloneFile(ctx, src, dst)
+	if err == nil {
+		err = syncFile(dst)
+	}
+	return statedir.DiskFault(err, dst)
+}
+
+func syncFile(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// cloneFile makes dst, which must not exist, a copy of src.
 func cloneFile(ctx context.Context, src, dst string) (err error) {
 	in, err := os.Open(src)
 	if err != nil {

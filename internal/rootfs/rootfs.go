@@ -9,7 +9,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"syscall"
 
 	"github.com/Microsoft/hcsshim/ext4/tar2ext4"
 
@@ -25,15 +24,17 @@ const DefaultMaxBytes = 256 << 30
 type Options struct {
 	// MaxBytes bounds the filesystem's size; 0 means DefaultMaxBytes.
 	MaxBytes int64
-	// UUID of the filesystem; zero means a random one.
-	UUID [16]byte
+	// UUID of the filesystem, as uuidText makes it; empty means a random one. The same
+	// stream with the same UUID makes the same file.
+	UUID string
 }
 
 // Info describes a filesystem that FromTar made.
 type Info struct {
-	SizeBytes int64    // apparent size of the file
-	DiskBytes int64    // what it takes on the host's disk
-	UUID      [16]byte // as in the superblock
+	SizeBytes int64  // apparent size of the file
+	DiskBytes int64  // what it takes on the host's disk
+	UUID      string // as in the superblock
+	SHA256    string // of the file, in hex; Describe alone fills it in
 }
 
 // FromTar writes the entries of an uncompressed tar stream as a read-only ext4
@@ -48,8 +49,11 @@ func FromTar(ctx context.Context, tar io.Reader, path string, opts Options) (inf
 	if opts.MaxBytes == 0 {
 		opts.MaxBytes = DefaultMaxBytes
 	}
-	if opts.UUID == ([16]byte{}) {
-		opts.UUID = randomUUID()
+	uuid := randomUUID()
+	if opts.UUID != "" {
+		if uuid, err = parseUUID(opts.UUID); err != nil {
+			return Info{}, err
+		}
 	}
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
@@ -66,10 +70,10 @@ func FromTar(ctx context.Context, tar io.Reader, path string, opts Options) (inf
 	if err := convert(ctx, tar, newSparseWriter(ctx, f), opts); err != nil {
 		return Info{}, statedir.DiskFault(err, path)
 	}
-	if err := finish(f, opts.UUID); err != nil {
+	if err := finish(f, uuid); err != nil {
 		return Info{}, statedir.DiskFault(err, path)
 	}
-	return describe(f, opts.UUID)
+	return describe(f)
 }
 
 // convert runs the writer, which reports its panics on hostile sizes as errors.
@@ -111,18 +115,6 @@ func (s *source) Read(b []byte) (int, error) {
 		s.err = err
 	}
 	return n, err
-}
-
-func describe(f *os.File, uuid [16]byte) (Info, error) {
-	stat, err := f.Stat()
-	if err != nil {
-		return Info{}, err
-	}
-	info := Info{SizeBytes: stat.Size(), UUID: uuid}
-	if sys, ok := stat.Sys().(*syscall.Stat_t); ok {
-		info.DiskBytes = sys.Blocks * 512
-	}
-	return info, nil
 }
 
 // randomUUID returns a version 4 UUID (RFC 9562, section 5.4).

@@ -115,7 +115,7 @@ func TestFromTarIsCleanExactAndSparse(t *testing.T) {
 		t.Fatal(err)
 	}
 	fsck(t, path)
-	if info.UUID == ([16]byte{}) {
+	if info.UUID == "" || info.UUID == "00000000-0000-0000-0000-000000000000" {
 		t.Error("the UUID is null")
 	}
 	if info.DiskBytes >= info.SizeBytes-(30<<20) {
