@@ -2,7 +2,7 @@
 // medians and their ratio. The limits are what banger aims at; nothing fails by
 // them, since a shared machine's noise would decide.
 //
-// It uses the binaries in bin/, a home of its own, and the end-to-end tests'
+// It uses the binaries in bin/, its own home, and the end-to-end tests'
 // fixtures.
 package main
 
@@ -23,7 +23,7 @@ import (
 	"github.com/bangervm/banger/e2e/fixture"
 )
 
-// bench is one run: a home of its own with a kernel and an image in it.
+// bench is one run: its own home with a kernel and an image in it.
 type bench struct {
 	out   io.Writer
 	dir   string // short, removed at the end

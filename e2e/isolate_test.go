@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// isolated makes cmd run in a network namespace of its own, the host, with one
+// isolated makes cmd run in its own network namespace, the host, with one
 // cable into another one, the internet, where `internet` serves: no packet leaves
 // the machine. The kernel's limits on the host are those of an ordinary one, but
 // for what the scripts test: ports from 7 on may be listened to, and anybody may

@@ -49,7 +49,7 @@ const (
 	internetWWW   = "www"  // what the web servers serve
 )
 
-// serveInternet is the internet of an isolated script, in a process of its own
+// serveInternet is the internet of an isolated script, in its own process
 // that is ended with the script: on each address a web server (80, 443), an echo (7, TCP and UDP), a sink that
 // answers with the hash of what it got (9000), a source (9001); a name server;
 // and on addrOther another one, that would resolve anything.
@@ -91,7 +91,7 @@ type harness interface {
 	Cleanup(do func())
 }
 
-// dying is the harness of a process of its own.
+// dying is the harness of its own process.
 type dying struct{}
 
 func (dying) Fatal(args ...any) { log.Fatal(args...) }

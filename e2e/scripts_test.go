@@ -33,7 +33,7 @@ type directives struct {
 	smallDisk string   // a tmpfs of this size at $SMALL
 	ownRepo   bool     // $REPO is a clone of the checkout that is tested
 	next      bool     // $NEXT holds a newer build
-	isolated  bool     // in a network namespace of its own: see isolate
+	isolated  bool     // in its own network namespace: see isolate
 }
 
 func readDirectives(path string) (directives, error) {
@@ -87,7 +87,7 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-// spawnScript runs one script as an ordinary user, in a process of its own, and
+// spawnScript runs one script as an ordinary user, in its own process, and
 // then proves that nothing is left.
 func spawnScript(t *testing.T, s *suite, path string) {
 	limit := scriptTimeout + hostileTime()

@@ -118,7 +118,7 @@ func frame(kind byte, flags uint16, stream, length uint32) []byte {
 }
 
 // frames opens streams without end, and says of them what nobody may; each kind
-// on a link of its own, since the host gives such a link up.
+// on its own link, since the host gives such a link up.
 func frames(ctx context.Context, port *os.File, link *seriallink.Link) {
 	var b [1]byte
 	_, _ = rand.Read(b[:])

@@ -39,7 +39,7 @@ func Main(args []string) int {
 	log := NewConsoleLog(os.Stderr)
 	var err error
 	switch {
-	case os.Getpid() == 1: // the kernel passes arguments of its own
+	case os.Getpid() == 1: // the kernel passes its own arguments
 		err = pid1.Run(log)
 	case len(args) == 0:
 		err = errors.New("this is the agent of a banger guest: it runs only there")

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// In an image with an init of its own nobody restarts the agent, so a watcher
+// In an image with its own init nobody restarts the agent, so a watcher
 // does: it waits for the agent's end, by a descriptor of that process, and
 // becomes the next one. The agent in turn replaces a watcher that ends.
 

@@ -123,7 +123,7 @@ func (m *TerminalModes) step(b byte) {
 func (m *TerminalModes) inString() bool { return len(m.seq) > 1 && m.seq[1] == ']' }
 
 // stepString ends an OSC where b does. An escape ends it too; what follows that
-// is a sequence of its own, of which "ESC \" does nothing.
+// is its own sequence, of which "ESC \" does nothing.
 func (m *TerminalModes) stepString(b byte) {
 	const cancel, substitute = 0x18, 0x1a
 	switch b {

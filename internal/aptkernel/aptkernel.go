@@ -23,7 +23,7 @@ import (
 // Client is a kernel.Packages. It is safe for concurrent use, but gets one package
 // at a time from each directory.
 type Client struct {
-	dir   string // for lists of its own, and what is unpacked
+	dir   string // for its own lists, and what is unpacked
 	open  func(dir string) (kernel.Source, error)
 	tools tools
 }
@@ -37,7 +37,7 @@ func New(dir string, open func(dir string) (kernel.Source, error)) *Client {
 var _ kernel.Packages = (*Client)(nil)
 
 // Open implements kernel.Packages. It asks with the host's own package lists first.
-// Where these are missing or too old, it fetches lists of its own.
+// Where these are missing or too old, it fetches its own lists.
 func (c *Client) Open(ctx context.Context, meta string, p operation.Progress) (_ kernel.Package, err error) {
 	if err := c.tools.check(); err != nil {
 		return kernel.Package{}, err

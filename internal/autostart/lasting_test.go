@@ -52,7 +52,7 @@ func TestWhoAsksForADaemon(t *testing.T) {
 				if _, err := used.ListVMs(t.Context(), nil); err != nil {
 					t.Fatal(err)
 				}
-				used.Close() // the next call dials anew
+				used.Close() // the next call dials again
 			}
 			if pings.Load() != c.pings || lists.Load() != 2 {
 				t.Errorf("%d pings and %d lists", pings.Load(), lists.Load())

@@ -71,7 +71,7 @@ func runs(pid int, path string) bool {
 	return err == nil && os.SameFile(running, file)
 }
 
-// launch starts bangerd in a session of its own and returns when it serves.
+// launch starts bangerd in its own session and returns when it serves.
 func launch(ctx context.Context, c *client.Client, opts Options) error {
 	path, err := opts.bangerd()
 	if err != nil {

@@ -91,7 +91,7 @@ func New(builtin []byte, fetch Fetcher, store Store, now func() time.Time) (*Ser
 }
 
 // Load returns the built-in catalog and, in their order, those of sources, each
-// asked for anew. Where that fails, the last good copy counts as long as it has
+// asked for again. Where that fails, the last good copy counts as long as it has
 // not expired. A problem is said for each source that is left out or old; the
 // built-in catalog is always there.
 func (s *Service) Load(ctx context.Context, sources []Source) (all []Catalog, problems []error) {

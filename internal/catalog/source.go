@@ -51,7 +51,7 @@ func (s Source) key() (minisign.PublicKey, error) {
 }
 
 // ID is what the source's copy is kept under: 32 hex digits. Another key or hash
-// begins anew.
+// starts again.
 func (s Source) ID() string {
 	sum := sha256.Sum256([]byte(s.URL + "\n" + s.Key + "\n" + s.SHA256))
 	return hex.EncodeToString(sum[:16])

@@ -20,7 +20,7 @@ const (
 // one; a shorter one ends where its author ended it.
 const filledLine = 90
 
-// wrap breaks the lines of a help text anew, so that they fit width columns.
+// wrap breaks the lines of a help text again, so that they fit width columns.
 // Indented and aligned lines stay as they are.
 func wrap(text string, width int) string {
 	var out []string

@@ -44,7 +44,7 @@ type Attachment struct {
 	next     [2]int64 // of output; Run's own
 
 	mu      sync.Mutex
-	changed chan struct{} // closed, and made anew, at every change
+	changed chan struct{} // closed, and made again, at every change
 	out     *outgoing     // the connection that is written to, or nil
 	input   []byte        // what was not acknowledged; begins at acked
 	acked   int64

@@ -56,7 +56,7 @@ func (c *Client) PullKernel(ctx context.Context, req api.PullKernel) (api.Operat
 	return call[api.Operation](ctx, c, http.MethodPost, path("kernels", "pull"), req)
 }
 
-// AvailableKernels returns the kernels of catalogs. bangerd asks for the catalogs anew.
+// AvailableKernels returns the kernels of catalogs. bangerd asks for the catalogs again.
 func (c *Client) AvailableKernels(ctx context.Context) (api.AvailableKernels, error) {
 	return call[api.AvailableKernels](ctx, c, http.MethodGet, path("catalog", "kernels"), nil)
 }

@@ -40,7 +40,7 @@ func (c *Client) relayedAttach(ctx context.Context, vm, name string, req api.Att
 	return c.upgrade(r, api.AttachProtocol)
 }
 
-// upgrade sends r on a connection of its own and hands that out after
+// upgrade sends r on its own connection and hands that out after
 // "101 Switching Protocols". The request's context bounds the handshake only.
 func (c *Client) upgrade(r *http.Request, protocol string) (*Stream, error) {
 	ctx := r.Context()

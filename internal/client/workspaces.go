@@ -22,7 +22,7 @@ func (c *Client) CheckWorkspace(ctx context.Context, req api.PrepareWorkspace) e
 	return err
 }
 
-// GetWorkspace returns a VM's workspace, looked at anew if the VM runs.
+// GetWorkspace returns a VM's workspace, looked at again if the VM runs.
 func (c *Client) GetWorkspace(ctx context.Context, name string) (api.Workspace, error) {
 	return call[api.Workspace](ctx, c, http.MethodGet, path("vms", name, "workspace"), nil)
 }

@@ -114,7 +114,7 @@ func (p Plan) limit() error {
 	return nil
 }
 
-// dropCapabilities gives up those that a process has in a namespace of its own;
+// dropCapabilities gives up those that a process has in its own namespace;
 // exec would, except root's.
 func (p Plan) dropCapabilities() error {
 	if err := unix.Prctl(unix.PR_SET_SECUREBITS, secureNoRoot, 0, 0, 0); err != nil && !errors.Is(err, unix.EPERM) {

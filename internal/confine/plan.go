@@ -1,5 +1,5 @@
 // Package confine starts a program so that it reaches only what it needs:
-// a step between fork and exec, in a process of its own, gives up everything
+// a step between fork and exec, in its own process, gives up everything
 // else by Landlock, seccomp, namespaces and resource limits. None of it needs
 // root. What the kernel does not offer is left out, and the report says so.
 package confine
@@ -30,9 +30,9 @@ type Plan struct {
 	// its processes and threads; 0: as they are.
 	FileBytes int64 `json:"file_bytes,omitempty"`
 	Files     int64 `json:"files,omitempty"`
-	// Processes counts only in namespaces of its own.
+	// Processes counts only in its own namespaces.
 	Processes int64 `json:"processes,omitempty"`
-	// Namespaces: it was started in user and network namespaces of its own.
+	// Namespaces: it was started in separate user and network namespaces.
 	Namespaces bool `json:"namespaces,omitempty"`
 	// Env is its whole environment.
 	Env []string `json:"env,omitempty"`
@@ -70,7 +70,7 @@ func (p Plan) Arguments(program string, args []string) ([]string, error) {
 	return append([]string{string(data), program}, args...), nil
 }
 
-// Namespaces makes a process start in user and network namespaces of its own,
+// Namespaces makes a process start in separate user and network namespaces,
 // in which it is the same user. Whether that is allowed shows at the start: see
 // NoNamespaces.
 func Namespaces(attr *syscall.SysProcAttr, uid int) {

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// refused are the system calls that a program without sockets of its own has
+// refused are the system calls that a program without its own sockets has
 // no use for, and one that was taken over has: new sockets (Landlock does not see
 // those to unix sockets by path), io_uring (which makes them too), looking into
 // other processes, and parts of the kernel that are rich in holes.

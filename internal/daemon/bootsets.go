@@ -13,7 +13,7 @@ import (
 )
 
 // kernelUsers implements kernel.Users: VMs and images, each of which has, or gets, a
-// kernel of its own.
+// its own kernel.
 type kernelUsers struct {
 	vms    vm.Store
 	images func() *image.Service

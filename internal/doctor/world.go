@@ -39,7 +39,7 @@ type World struct {
 	Root fs.FS
 	// LookPath finds a program; it also looks where ordinary users' PATH does not.
 	LookPath func(name string) (string, error)
-	// Output runs a program that only prints, within a deadline of its own.
+	// Output runs a program that only prints, within its own deadline.
 	Output func(ctx context.Context, name string, args ...string) (string, error)
 	// Look says what each driver finds of this host, in the order in which
 	// drivers.Auto tries them.

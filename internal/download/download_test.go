@@ -197,7 +197,7 @@ func TestFileRefuses(t *testing.T) {
 	}
 }
 
-// pipe is a transport whose answers a test writes, by a clock of its own.
+// pipe is a transport whose answers a test writes, by its own clock.
 type pipe func(ctx context.Context, b []byte) (int, error)
 
 func (p pipe) RoundTrip(r *http.Request) (*http.Response, error) {

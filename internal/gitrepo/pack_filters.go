@@ -9,7 +9,7 @@ import (
 	"github.com/bangervm/banger/internal/hostgit"
 )
 
-// filterSetting is a setting of the user's git that makes a filter of its own
+// filterSetting is a setting of the user's git that makes its own filter
 // (git-lfs, say) change files on their way into the repository.
 var filterSetting = regexp.MustCompile(`^filter\.([A-Za-z0-9_.-]+)\.(?:clean|process)$`)
 

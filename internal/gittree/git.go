@@ -103,7 +103,7 @@ func (g Git) command(ctx context.Context, c Cmd) *exec.Cmd {
 	return exec.CommandContext(ctx, g.Path, args...)
 }
 
-// run runs git in a process group of its own, which ends with ctx.
+// run runs git in its own process group, which ends with ctx.
 func (g Git) run(ctx context.Context, c Cmd, complaint io.Writer) error {
 	cmd := g.command(ctx, c)
 	cmd.Dir = c.Dir

@@ -125,7 +125,7 @@ func (s *Snapshot) keepBase(ctx context.Context, g Git, base string) error {
 	}
 	gone, err := g.Lines(ctx, s.full("diff-index", "--cached", "--name-only", "--diff-filter=D", "--no-renames", "-z", base))
 	if _, ok := errors.AsType[*Error](err); ok {
-		return nil // the repository was made anew, or its objects were pruned
+		return nil // the repository was made again, or its objects were pruned
 	}
 	if err != nil {
 		return err

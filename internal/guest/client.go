@@ -25,7 +25,7 @@ const (
 )
 
 // Client talks to one guest's agent. It is safe for concurrent use; every call
-// is a connection of its own.
+// is its own connection.
 type Client struct {
 	VM     string // its name or id, for hints
 	Socket string // the VM's hybrid vsock socket
@@ -54,7 +54,7 @@ func (c Client) Exec(ctx context.Context, req agentrpc.ExecRequest) (net.Conn, e
 	return stream.Buffered(conn, resp.in), nil
 }
 
-// upgrade asks for a protocol on a connection of its own, which the caller closes.
+// upgrade asks for a protocol on its own connection, which the caller closes.
 // ctx bounds the answer, a refusal's body too; refuse makes the error of that.
 func (c Client) upgrade(ctx context.Context, path, protocol string, req any, refuse func(*answer) error) (net.Conn, *answer, error) {
 	body, err := json.Marshal(req)
@@ -85,7 +85,7 @@ type answer struct {
 	in      *bufio.Reader
 }
 
-// do sends one request on a connection of its own and reads the answer's head.
+// do sends one request on its own connection and reads the answer's head.
 // On success the caller closes the connection.
 func (c Client) do(ctx context.Context, method, path, upgrade string, body []byte) (net.Conn, *answer, error) {
 	conn, err := c.Dial(ctx, agentrpc.APIPort)

@@ -133,7 +133,7 @@ func (o *overlay) giveUpper(at string, up file, out *writer) error {
 }
 
 // follow finds the directory of the image that a directory of the upper layer covers:
-// none, when it was made anew, or one that had another name before.
+// none, when it was made again, or one that had another name before.
 func (o *overlay) follow(parent layers, dir *layers) error {
 	attrs, err := dir.upper.fs.Xattrs(dir.upper.node)
 	if err != nil {

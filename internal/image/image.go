@@ -21,7 +21,7 @@ type Manifest struct {
 	OS           string `json:"os"`
 	RootfsBytes  int64  `json:"rootfs_bytes"`
 	Kernel       string `json:"kernel"` // default kernel of its VMs; empty: the default one
-	// OwnKernel says that the image has a kernel of its own, called Kernel when it
+	// OwnKernel says that the image has its own kernel, called Kernel when it
 	// was taken.
 	OwnKernel bool      `json:"own_kernel,omitempty"`
 	Config    Config    `json:"config"`

@@ -15,7 +15,7 @@ type wish struct {
 	replace bool   // the name may be another image's
 	digest  string // empty: not known before the files are read
 	kernel  string
-	// own says that the image is to have a kernel of its own.
+	// own says that the image is to have its own kernel.
 	own bool
 }
 

@@ -139,7 +139,7 @@ func hasPathKind(s string) bool {
 
 // split cuts what names one of several images off the path: a digest, or what
 // follows the last colon, unless there is a slash in it. An archive's name often
-// has a colon of its own, so that only a tag is taken there.
+// has its own colon, so that only a tag is taken there.
 func (r *Ref) split() {
 	if at := strings.LastIndexByte(r.Path, '@'); at >= 0 && r.Kind != DockerArchive && ValidDigest(r.Path[at+1:]) {
 		r.Path, r.Digest = r.Path[:at], r.Path[at+1:]

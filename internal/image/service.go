@@ -35,7 +35,7 @@ func NewService(store Store, source Source, write WriteRootfs, users Users, now 
 // UseUsers says who knows which VMs use an image.
 func (s *Service) UseUsers(users Users) { s.users = users }
 
-// UseKernels says where images get kernels of their own, before the first call of
+// UseKernels says where images get their own kernels, before the first call of
 // any other method.
 func (s *Service) UseKernels(kernels Kernels) { s.kernels = kernels }
 

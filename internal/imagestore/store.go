@@ -142,7 +142,7 @@ func (s *Store) Sweep(ctx context.Context) error {
 	return nil
 }
 
-// validID keeps an id from naming anything but a directory of its own.
+// validID keeps an id from naming anything but its own directory.
 func validID(id string) bool {
 	return len(id) >= 12 && len(id) <= 64 && strings.Trim(id, "0123456789abcdef") == ""
 }

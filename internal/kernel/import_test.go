@@ -41,7 +41,7 @@ type catalog struct {
 	deps  kernel.Deps
 }
 
-// reopen begins anew on the directories, as a daemon does.
+// reopen starts again on the directories, as a daemon does.
 func (c *catalog) reopen() {
 	c.deps.Store = kernelstore.New(c.dirs, slog.New(slog.DiscardHandler))
 	if c.deps.Bundles != nil {
@@ -52,7 +52,7 @@ func (c *catalog) reopen() {
 
 type users map[string][]string
 
-// Release is part of kernel.Users. Who is "busy" cannot have a kernel of their own.
+// Release is part of kernel.Users. Who is "busy" cannot have their own kernel.
 func (u users) Release(_ context.Context, name string) ([]string, error) {
 	if slices.Contains(u[name], "busy") {
 		return nil, fault.New(fault.Conflict, "kernel %s is used by busy", name)

@@ -98,7 +98,7 @@ type Store interface {
 	Sweep(ctx context.Context) error
 }
 
-// Users are VMs and images: each boots a kernel of its own, made of one here.
+// Users are VMs and images: each boots its own kernel, made of one here.
 type Users interface {
 	// Release sees that each user of the kernel called name has its own, and says
 	// who they are, as in "VM web". Conflict when one cannot have it yet.
@@ -164,7 +164,7 @@ func (s *Service) Default(ctx context.Context) (Manifest, error) {
 }
 
 // Remove deletes the kernel called name, and says who uses it, as in "VM web": they
-// keep a kernel of their own. It is Conflict while that cannot be.
+// keep their own kernel. It is Conflict while that cannot be.
 func (s *Service) Remove(ctx context.Context, name string) (users []string, err error) {
 	if err := CheckName(name); err != nil {
 		return nil, err

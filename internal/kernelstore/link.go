@@ -18,7 +18,7 @@ import (
 	"github.com/bangervm/banger/internal/statedir"
 )
 
-// Link makes the directory to a kernel of its own, with the files of the one in
+// Link makes the directory to its own kernel, with the files of the one in
 // from: by hard links, or copies (reflinks where the filesystem has them) where they
 // cannot be linked. Whatever becomes of from afterwards, to stays. What is at to
 // already is left alone; the directory above it exists. NotFound when there is no

@@ -1,6 +1,6 @@
 // Package mcp is the door for agents: a server of the Model Context Protocol
 // whose tools make VMs, run commands in them, and move code and files in and
-// out. It holds no rules of its own; the daemon does all work.
+// out. It has no rules; the daemon does all work.
 package mcp
 
 import (

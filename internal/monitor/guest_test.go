@@ -22,7 +22,7 @@ import (
 // bootLimit bounds any wait for a guest, on a machine as slow as it may be.
 const bootLimit = 2 * time.Minute
 
-// guest is a VM in a test, with its monitor in a process of its own.
+// guest is a VM in a test, with its monitor in its own process.
 type guest struct {
 	t        *testing.T
 	dir      statedir.VM

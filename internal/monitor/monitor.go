@@ -117,7 +117,7 @@ func lock(ctx context.Context, v statedir.VM) (unlock func(), err error) {
 	return func() { _ = f.Close() }, nil
 }
 
-// monitor is what runs one VM in a working directory of its own.
+// monitor is what runs one VM in its own working directory.
 type monitor struct {
 	dir     statedir.VM
 	spec    vm.Spec

@@ -122,7 +122,7 @@ const EventLost = "lost"
 const EventAsk = "ask"
 
 // EventTotal is the event of a record that says how much went to a destination in
-// flows that have no records of their own.
+// flows without records.
 const EventTotal = "total"
 
 // Record is one line of the egress log, as JSON in egress.log.

@@ -151,7 +151,7 @@ func (m *Machine) orderWithin(ctx context.Context, limit time.Duration, path str
 	return resp.Body.Close()
 }
 
-// request sends one request over a connection of its own. A 2xx answer's body
+// request sends one request over its own connection. A 2xx answer's body
 // is the caller's to close; any other answer becomes its fault.
 func (m *Machine) request(ctx context.Context, method, path string, body any) (*http.Response, error) {
 	var payload io.Reader

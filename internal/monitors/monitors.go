@@ -103,7 +103,7 @@ func writeSpec(dir statedir.VM, spec vm.Spec) error {
 	return nil
 }
 
-// spawn starts the monitor in a session of its own, with nothing of ours but
+// spawn starts the monitor in its own session, with nothing of ours but
 // the pipe on which it says how its start went.
 func (l *Launcher) spawn(dir statedir.VM, spec vm.Spec) (cmd *exec.Cmd, word *os.File, err error) {
 	logFile, err := openLog(dir.MonitorLog())

@@ -72,7 +72,7 @@ func (d *domains) ask(name string) (of string, fresh bool) {
 func (d *domains) much(of string) bool { return d.known[of] != nil && d.known[of].bytes >= tellBytes }
 
 // tell gives the records of the domains below which the most was asked, and counts
-// anew for all.
+// again for all.
 func (d *domains) tell() (out []monitorrpc.Record) {
 	var much []string
 	for of := range d.known {

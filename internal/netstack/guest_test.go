@@ -140,7 +140,7 @@ func parsed(t *testing.T, policy string) egress.Policy {
 	return p
 }
 
-// plug attaches the guest with a stack of its own.
+// plug attaches the guest with its own stack.
 func (m *machine) plug(t testing.TB) {
 	t.Helper()
 	ours, theirs := wirePair(t)

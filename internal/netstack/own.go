@@ -11,7 +11,7 @@ import (
 const (
 	// ownTime is how long the host's addresses are taken as known.
 	ownTime = 2 * time.Second
-	// The shortest prefixes of networks that the host is in, or has a route of its own
+	// The shortest prefixes of networks that the host is in, or has its own route
 	// to: what is wider is no one place (a VPN for everything routes two halves).
 	widestOwn4 = 16
 	widestOwn6 = 48
@@ -48,7 +48,7 @@ func placeOf(addrs []net.Addr, routes []netip.Prefix) place {
 }
 
 // find says whether an address is the host's own, and in which of the networks that
-// the host is in, or reaches by a route of its own, it is: the zero Prefix, if in
+// the host is in, or reaches by its own route, it is: the zero Prefix, if in
 // none. What has public addresses is no less private behind a firewall. While nobody
 // could find out where the host is, all is its own.
 func (p place) find(addr netip.Addr) (own bool, local netip.Prefix) {

@@ -24,7 +24,7 @@ const (
 	dnsPort     = 53
 )
 
-// connection takes one SYN of the guest's, in a goroutine of its own. The
+// connection takes one SYN of the guest's, in its own goroutine. The
 // host's side is opened first, so that the guest sees what became of it.
 func (n *Network) connection(r *tcp.ForwarderRequest) {
 	if !n.enter() {

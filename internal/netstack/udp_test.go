@@ -181,7 +181,7 @@ func TestTheQuietestDatagramsGiveWay(t *testing.T) {
 	m.world.record(t, func(r monitorrpc.Record) bool { return r.Reason == "newer ones took its place" })
 }
 
-// A card that is attached anew may begin a flow that the one before has not ended
+// A card that is attached again may begin a flow that the one before has not ended
 // yet: the earlier's end leaves the later one.
 func TestTwoFlowsOfOneKey(t *testing.T) {
 	m := boot(t, "all")

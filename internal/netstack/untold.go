@@ -15,7 +15,7 @@ const (
 	maxTop    = 10
 )
 
-// untold is what has no record of its own. It is used under its owner's lock.
+// untold counts what has no record. It is used under its owner's lock.
 type untold struct {
 	denials        int
 	asked          int // domains
@@ -101,7 +101,7 @@ func (u *untold) giveWay(to moved) bool {
 	return true
 }
 
-// tell gives the records of all this, and begins anew.
+// tell gives the records of all this, and starts again.
 func (u *untold) tell() (out []monitorrpc.Record) {
 	for f := range u.open {
 		u.sum(f)

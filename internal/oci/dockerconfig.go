@@ -18,7 +18,7 @@ import (
 
 const maxDockerConfig = 4 << 20
 
-// dockerKeychain reads the logins that docker and podman keep, anew each time.
+// dockerKeychain reads the logins that docker and podman keep, each time again.
 type dockerKeychain struct{ helpers helperRunner }
 
 // dockerConfig is the part of docker's config.json, and of podman's auth.json,

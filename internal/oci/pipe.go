@@ -43,7 +43,7 @@ func newPipe(ctx context.Context) *pipe {
 	return p
 }
 
-// readAhead reads r in a goroutine of its own, which ends when r does, or when
+// readAhead reads r in its own goroutine, which ends when r does, or when
 // Close is called and r's present Read returns.
 func readAhead(ctx context.Context, r io.Reader) *pipe {
 	p := newPipe(ctx)

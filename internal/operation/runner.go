@@ -71,7 +71,7 @@ func NewRunner(store Store, now func() time.Time, log *slog.Logger) *Runner {
 	return &Runner{store: store, now: utc, log: log, tasks: map[string]*task{}}
 }
 
-// Start begins work in a goroutine of its own. Kind is like "vm.create",
+// Start begins work in its own goroutine. Kind is like "vm.create",
 // subject the name of what it works on. The work has ctx's values, but does not
 // end with it. Unavailable after Shutdown.
 func (r *Runner) Start(ctx context.Context, kind, subject string, work Work) (Operation, error) {

@@ -20,7 +20,7 @@ type task struct {
 
 	mu      sync.Mutex
 	op      Operation
-	changed chan struct{} // closed, and made anew, at every change
+	changed chan struct{} // closed, and made again, at every change
 	urgent  chan struct{} // the same, for changes that should be seen at once
 }
 

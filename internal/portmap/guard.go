@@ -74,7 +74,7 @@ func loopbackOnly(s socket) bool {
 // screened is the client's side of a connection through e as its bytes are
 // carried to the guest. A server that is bound to the guest's loopback takes
 // whoever reaches it for a program of the guest's own: a web page in the user's
-// browser must not, under a name of its own that it had point here.
+// browser must not, under its own name that it had point here.
 func (m *Map) screened(e *entry, host net.Conn) net.Conn {
 	if e.source != monitorrpc.SourceAuto || e.network != "tcp" {
 		return host

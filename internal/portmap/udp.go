@@ -27,7 +27,7 @@ const (
 type udpLimits struct{ oneWay, bothWays time.Duration }
 
 // udpListener tells the datagrams of its clients apart by their addresses: each
-// has a session of its own with the guest.
+// has its own session with the guest.
 type udpListener struct {
 	m    *Map
 	conn *net.UDPConn

@@ -84,7 +84,7 @@ func (w *portWait) edge(wait time.Duration) bool {
 
 // Interrupt tells a host that believes in a session of an earlier process that
 // this is over: it fills up whatever frame the host may wait for the rest of,
-// and goes on with what begins none. The host then connects anew.
+// and goes on with what begins none. The host then connects again.
 func Interrupt(port Port) error {
 	if err := port.SetWriteDeadline(time.Now().Add(interruptLimit)); err != nil {
 		return err

@@ -27,7 +27,7 @@ type follower struct {
 	startID string
 	cancel  context.CancelFunc
 	idle    chan struct{} // closed when it follows no more
-	again   chan struct{} // holds one: ask for everything anew
+	again   chan struct{} // holds one: ask for everything again
 }
 
 // VMChanged is to be called after every change of a VM's record. It does not
@@ -169,7 +169,7 @@ func (s *Service) isFollower(vmID string, f *follower) bool {
 	return s.followers[vmID] == f
 }
 
-// refollow asks a VM's agent for everything anew.
+// refollow asks a VM's agent for everything again.
 func (s *Service) refollow(vmID string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -39,7 +39,7 @@ type Service struct {
 	mu        sync.Mutex
 	followers map[string]*follower // by VM id
 	starting  map[string]bool      // ids of sessions whose start is under way here
-	changed   chan struct{}        // closed, and made anew, at every change of a record
+	changed   chan struct{}        // closed, and made again, at every change of a record
 	closed    bool
 }
 

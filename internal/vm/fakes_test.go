@@ -138,7 +138,7 @@ func (s pointedStore) Insert(ctx context.Context, v vm.VM) error {
 }
 
 func (s pointedStore) Update(ctx context.Context, id string, change func(*vm.VM) error) (vm.VM, error) {
-	// Records of what happened are written with a deadline of their own, also
+	// Records of what happened are written with their own deadline, also
 	// by the watches, whose order is not the test's.
 	if _, record := ctx.Deadline(); !record {
 		if err := s.points.pass(ctx, "update"); err != nil {

@@ -32,7 +32,7 @@ type watch struct {
 	machine Machine
 	status  Status
 	readied int           // how often the guest became ready
-	changed chan struct{} // closed, and made anew, at every change
+	changed chan struct{} // closed, and made again, at every change
 	leaving bool          // the monitor was asked to stop it
 	exit    Exit          // valid once ended is closed
 }

@@ -16,7 +16,7 @@ func LookPath(spec Spec, name string) (string, error) {
 // PID is the process's id, and its process group's.
 func (p *Process) PID() int { return p.proc.Pid }
 
-// Redraw tells whoever uses a terminal in the foreground to paint it anew, as a
+// Redraw tells whoever uses a terminal in the foreground to paint it again, as a
 // change of its size would.
 func Redraw(master *os.File) {
 	raw, err := master.SyscallConn()

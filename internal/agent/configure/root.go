@@ -102,7 +102,7 @@ func likeLower(lower, upper string) error {
 	return os.WriteFile(marker, nil, 0o600)
 }
 
-// homes covers /root and /home with overlays of their own, which a reset keeps.
+// homes covers /root and /home with their own overlays, which a reset keeps.
 // After them nothing more is mounted that the VM's disk needs room for.
 func (c *configuring) homes(context.Context) error {
 	if err := c.coverHomes(); err != nil {

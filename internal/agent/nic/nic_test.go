@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// inNamespace runs f on a thread with a network namespace of its own, in which
+// inNamespace runs f on a thread with its own network namespace, in which
 // nic0 is a card (with nic1 at the other end of its cable).
 func inNamespace(t *testing.T, f func()) {
 	t.Helper()

@@ -20,7 +20,7 @@ type exits struct {
 
 const (
 	exitsPath = "/run/.banger-exits"
-	// exitsLimit is the size, in bytes, at which the record is begun anew.
+	// exitsLimit is the size, in bytes, at which the record is begun again.
 	exitsLimit = 1 << 20
 
 	acctSize    = 64 // of struct acct_v3

@@ -104,7 +104,7 @@ func (s *Session) takeOver(a *Attachment, token string) error {
 }
 
 // repaintFrom is where a screenful of the terminal's past begins, at a line's
-// beginning. What runs in the alternate screen paints it anew by itself. The
+// beginning. What runs in the alternate screen paints it again by itself. The
 // caller holds mu.
 func (s *Session) repaintFrom() int64 {
 	r := &s.out[agentrpc.Stdout]

@@ -39,7 +39,7 @@ type Session struct {
 	master *os.File // the terminal, or nil
 
 	mu      sync.Mutex
-	wake    chan struct{} // closed, and made anew, at every change
+	wake    chan struct{} // closed, and made again, at every change
 	out     [2]ring
 	modes   agentrpc.TerminalModes
 	size    [2]uint16

@@ -60,7 +60,7 @@ func look(scan func(table string, each func(entry) (more bool)) error, ephemeral
 type portRange struct{ first, last uint16 }
 
 // serves tells a server's UDP port from a client's: the kernel chose the port of
-// most clients, and those of DHCP have ports of their own.
+// most clients, and those of DHCP have their own ports.
 func serves(port uint16, ephemeral portRange) bool {
 	const dhcpClient, dhcp6Client = 68, 546
 	if port == 0 || port == dhcpClient || port == dhcp6Client {

@@ -24,7 +24,7 @@ import (
 // inNamespaceEnv is set in the process that may mount.
 const inNamespaceEnv = "BANGER_TEST_MOUNTS"
 
-// mounting runs the test once more, in user and mount namespaces of its own,
+// mounting runs the test once more, in separate user and mount namespaces,
 // and returns true there.
 func mounting(t *testing.T) bool {
 	t.Helper()

@@ -1,6 +1,6 @@
 // Package dns answers a guest's DNS queries: only for names that its egress
 // policy lets it ask, and remembers which addresses it learned by which names.
-// The queries are passed on to the host's resolvers, made anew: nothing of the
+// The queries are passed on to the host's resolvers, made again: nothing of the
 // guest's packet but the name and the type leaves, and of an answer only the
 // records that belong to the question come back. Messages are those of RFC 1035,
 // with EDNS (RFC 6891) and service bindings (RFC 9460).

@@ -96,7 +96,7 @@ func (t *Tree) whiteout(ctx context.Context, dir *node, base string) error {
 }
 
 // clear removes what layers below have put into dir, and keeps what this layer
-// has. The map is made anew, since one that has been large stays so, and is as
+// has. The map is made again, since one that has been large stays so, and is as
 // slow to look through, when what was in it is deleted.
 func (t *Tree) clear(ctx context.Context, dir *node) error {
 	if err := t.budget.step(ctx, len(dir.children)+1); err != nil {

@@ -46,7 +46,7 @@ func (n *node) isDir() bool { return n != nil && n.typ == tar.TypeDir }
 // Rules tell sources apart where they have different ones.
 type Rules struct {
 	// KeepLinked says that the header of a hard link tells nothing of the file,
-	// as for GNU tar. Container engines have it describe the file anew.
+	// as for GNU tar. Container engines have it describe the file again.
 	KeepLinked bool
 }
 

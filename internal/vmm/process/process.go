@@ -49,7 +49,7 @@ type Process struct {
 // reportLimit bounds the wait for what the step before the VMM says.
 const reportLimit = 20 * time.Second
 
-// Start starts a VMM, in namespaces of its own where this host gives them and it
+// Start starts a VMM, in its own namespaces where this host gives them and it
 // is confined.
 func Start(c Command) (*Process, error) {
 	if len(c.Confine) == 0 {
