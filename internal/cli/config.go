@@ -24,7 +24,7 @@ func (a *App) configShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "show", Short: "Print each setting and where it comes from",
 		Long: "Print each setting and where it comes from: the default, config.toml or a BANGER_ environment variable. The settings\n" +
-			"apply to commands that you run from here, even if the daemon was started with different ones.",
+			"apply to commands run in this shell, even if the daemon was started with different ones.",
 		Example: "  banger config show\n  banger config show -o json",
 		Args:    args(0, 0, ""), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(_ *cobra.Command, _ []string) error {

@@ -167,16 +167,3 @@ func parseSignal(text string) (string, error) {
 		return "", fault.New(fault.Invalid, "--signal %q is not a valid signal", text).WithHint("use a name or a number, such as --signal TERM or --signal 15")
 	}
 }
-
-// timeoutFlag adds --timeout, whose value is in seconds.
-func timeoutFlag(cmd *cobra.Command) *optional[float64] {
-	return optionalFlag(cmd, "timeout", "SECONDS", "time to wait before powering off (default 20)",
-		func(text string) (float64, error) {
-			n, err := strconv.ParseFloat(strings.TrimSuffix(text, "s"), 64)
-			if err != nil || !(n >= 0 && n <= 86400) {
-				return 0, fault.New(fault.Invalid, "--timeout %q is not a valid number of seconds", text).
-					WithHint("use, for example, --timeout 30; 0 does not wait")
-			}
-			return n, nil
-		})
-}

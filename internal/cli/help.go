@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"path"
 	"strings"
 	"unicode/utf8"
 
@@ -136,7 +137,16 @@ func ownCompletion(completion *cobra.Command) {
 		}
 		shell.Short = "Generate the completion script for " + shell.Name()
 		shell.Long = shell.Short + ".\n\nThe first example loads it in the current shell, the second in every new shell."
-		shell.Example = "  " + load + "\n  banger completion " + shell.Name() + " > " + file
+		shell.Example = "  " + load + "\n  " + makeDirectory(file) + "banger completion " + shell.Name() + " > " + file
 		shell.Flags().Lookup("no-descriptions").Usage = "leave out the descriptions of completions"
 	}
+}
+
+// makeDirectory is the command that makes the directory of a file that a user
+// may not have yet.
+func makeDirectory(file string) string {
+	if !strings.HasPrefix(file, "~") {
+		return ""
+	}
+	return "mkdir -p " + path.Dir(file) + " && "
 }

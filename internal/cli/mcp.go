@@ -14,7 +14,7 @@ func (a *App) mcpCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "mcp",
 		Short: "Run an MCP server for coding agents",
-		Long: "Run a Model Context Protocol server on stdin and stdout. Your coding agent starts it. Its tools create VMs, run\n" +
+		Long: "Run an MCP server for coding agents.\n\nIt is a Model Context Protocol server on stdin and stdout. Your coding agent starts it. Its tools create VMs, run\n" +
 			"commands in them, and copy files and git work trees.",
 		Example:           "  banger mcp\n  claude mcp add banger -- banger mcp",
 		Args:              args(0, 0, ""),

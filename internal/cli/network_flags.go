@@ -20,7 +20,7 @@ func (a *App) networkFlags(cmd *cobra.Command, req *api.CreateVM) *publishes {
 	flagInto(cmd, &req.Network, "network", "MODE", "user (a private network) or none (no network device) (default user)", func(text string) (string, error) {
 		return oneOf("--network", text, api.NetworkUser, api.NetworkNone)
 	})
-	flagInto(cmd, &req.Egress, "egress", "POLICY", "what the VM may reach: all, none, packages, ai, rules or @FILE; see 'banger vm egress --help'"+fromConfig("network.egress", ""), a.policyFile)
+	flagInto(cmd, &req.Egress, "egress", "POLICY", "what the VM may reach: all, none, packages, ai, rules or @FILE (not -); see 'banger vm egress --help'"+fromConfig("network.egress", ""), a.policyFile)
 	flagInto(cmd, &req.Ports, "ports", "WHICH", "guest ports to forward to this host automatically: all, shared (all but those on the guest's loopback) or none"+fromConfig("network.ports", ""), func(text string) (string, error) {
 		return oneOf("--ports", text, api.PortsAll, api.PortsShared, api.PortsNone)
 	})

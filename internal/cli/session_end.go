@@ -15,14 +15,13 @@ import (
 func (a *App) sessionStopCommand() *cobra.Command {
 	var timeout *optional[float64]
 	cmd := a.sessionVerb("stop NAME SESSION", "Stop a session",
-		"  banger vm session stop box agent\n  banger vm session stop box agent --timeout 30", []string{api.SessionRunning},
+		"  banger vm session stop box agent\n  banger vm session stop box agent --timeout 30s", []string{api.SessionRunning},
 		a.did("stopped"),
 		func(ctx context.Context, c *client.Client, vm, name string) (api.Session, error) {
 			return c.StopSession(ctx, vm, name, api.StopSession{TimeoutSeconds: timeout.value})
 		})
 	cmd.Long = "Stop a session: send SIGTERM to its process group, and SIGKILL after a timeout."
-	timeout = timeoutFlag(cmd)
-	cmd.Flags().Lookup("timeout").Usage = "time to wait before SIGKILL (default 10)"
+	timeout = timeoutFlag(cmd, "time to wait before SIGKILL (default 10s)")
 	return cmd
 }
 

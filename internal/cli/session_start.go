@@ -28,10 +28,10 @@ func (a *App) sessionStartCommand() *cobra.Command {
 		Use:   "start NAME [FLAGS] [--] CMD [ARG...]",
 		Short: "Start a command as a session",
 		Long: "Start a command in a VM that keeps running when you disconnect.\n\n" +
-			"If the command, its working directory or a command of --require does not exist, the session is kept in the state\n" +
-			"\"failed\" with the reason.",
-		Example: `  banger vm session start box --name agent --tty -w /root/repo -- claude
-  banger vm session start box --name rpc --require node -- node server.js`,
+			"If the command, its working directory or a --require command is missing, banger keeps the session as \"failed\", with\n" +
+			"the reason.",
+		Example: `  banger vm session start box --name shell --tty -- bash
+  banger vm session start box --name timer --require sleep -- sleep 1000`,
 		DisableFlagsInUseLine: true,
 		ValidArgsFunction:     a.vmNames(1, api.VMRunning),
 		RunE: func(cmd *cobra.Command, given []string) error {

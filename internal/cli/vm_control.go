@@ -63,8 +63,8 @@ func (a *App) vmKillCommand() *cobra.Command {
 		Use:     "kill NAME...",
 		Short:   "Kill VMs, or send a signal to their VMM process",
 		Example: "  banger vm kill box\n  banger vm kill --signal TERM web db",
-		Long: "Send a signal to the VMM process of VMs. The guest is not told:\n" +
-			"data that it has not synced to its disk is lost. Use `banger vm stop` to shut a VM down cleanly.",
+		Long: "Kill VMs, or send a signal to their VMM process. The guest gets no warning: data not yet written to disk is lost.\n" +
+			"To shut down cleanly, use `banger vm stop`.",
 		Args:              args(1, -1, "the NAME of a VM"),
 		ValidArgsFunction: a.vmNames(-1, api.VMRunning, api.VMPaused, api.VMStarting, api.VMStopping),
 		RunE: func(cmd *cobra.Command, names []string) error {

@@ -25,7 +25,7 @@ func (a *App) vmSpecFlags(cmd *cobra.Command) *vmSpec {
 	s := &vmSpec{env: a.envFlag(cmd), labels: labelFlag(cmd, "set a label (repeatable)")}
 	flagInto(cmd, &s.req.Name, "name", "NAME", "name of the VM (default: generated)", parseName)
 	flagInto(cmd, &s.req.Image, "image", "IMAGE", "local image, or a reference to pull such as debian:bookworm"+fromConfig("vm.image", ""), a.absoluteRef)
-	flagInto(cmd, &s.req.Kernel, "kernel", "KERNEL", "kernel to boot"+fromConfig("vm.kernel", "the image's or the newest"), asIs)
+	flagInto(cmd, &s.req.Kernel, "kernel", "KERNEL", "kernel to boot"+fromConfig("vm.kernel", "the image's, otherwise the newest"), asIs)
 	flagInto(cmd, &s.req.VCPU, "vcpu", "N", "number of vCPUs"+fromConfig("vm.vcpu", ""), parseVCPU)
 	flagInto(cmd, &s.req.MemoryBytes, "memory", "SIZE", "memory size"+fromConfig("vm.memory", ""), parseMemory)
 	flagInto(cmd, &s.req.DiskBytes, "disk", "SIZE", "disk size, thin-provisioned"+fromConfig("vm.disk", ""), parseDisk)

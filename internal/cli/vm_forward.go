@@ -41,7 +41,7 @@ func (a *App) vmForwardCommand() *cobra.Command {
 			}
 		},
 	}
-	cmd.Flags().StringVar(&remove, "remove", "", "remove this `FORWARD`")
+	cmd.Flags().StringVar(&remove, "remove", "", "`FORWARD` to remove")
 	f = formatFlag(cmd)
 	return cmd
 }

@@ -147,7 +147,7 @@ func (a *App) vmStopCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "stop NAME...",
 		Short:   "Stop VMs",
-		Example: "  banger vm stop box\n  banger vm stop --timeout 60 web db",
+		Example: "  banger vm stop box\n  banger vm stop --timeout 1m web db",
 		Long: "Stop VMs: ask each guest to shut down, and power it off after a timeout.\n\n" +
 			"Inside a VM, use poweroff or reboot. If the image has neither, use `kill 1`.",
 		Args:              args(1, -1, "the NAME of a VM"),
@@ -161,7 +161,7 @@ func (a *App) vmStopCommand() *cobra.Command {
 			})
 		},
 	}
-	timeout = timeoutFlag(cmd)
+	timeout = timeoutFlag(cmd, "time to wait before powering off (default 20s)")
 	f = formatFlag(cmd)
 	return cmd
 }
@@ -173,7 +173,7 @@ func (a *App) vmRestartCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "restart NAME...",
 		Short:             "Restart VMs",
-		Example:           "  banger vm restart box\n  banger vm restart --timeout 60 web db",
+		Example:           "  banger vm restart box\n  banger vm restart --timeout 1m web db",
 		Args:              args(1, -1, "the NAME of a VM"),
 		ValidArgsFunction: a.vmNames(-1),
 		RunE: func(cmd *cobra.Command, names []string) error {
@@ -188,7 +188,7 @@ func (a *App) vmRestartCommand() *cobra.Command {
 		},
 	}
 	wait = waitFlag(cmd)
-	timeout = timeoutFlag(cmd)
+	timeout = timeoutFlag(cmd, "time to wait before powering off (default 20s)")
 	f = formatFlag(cmd)
 	return cmd
 }
@@ -230,7 +230,7 @@ func (a *App) vmResetCommand() *cobra.Command {
 		Use:   "reset NAME",
 		Short: "Reset a VM to its image, but keep /root and /home",
 		Long: "Reset a VM to its image, but keep /root and /home.\n\n" +
-			"Use --discard-work if its workspace is elsewhere and may have unexported changes.",
+			"Use --discard-work if its workspace is outside /root and /home and may have unexported changes.",
 		Example:           "  banger vm reset box\n  banger vm reset --discard-work box",
 		Args:              args(1, 1, "the NAME of a VM"),
 		ValidArgsFunction: a.vmNames(1),

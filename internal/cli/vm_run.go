@@ -20,8 +20,8 @@ func (a *App) vmRunCommand() *cobra.Command {
 		Short: "Create a VM and run a command in it",
 		Long: "Create a VM and run CMD in it, connected to your terminal. Without CMD, print the next steps.\n\n" +
 			"The first word is a PATH if a directory with that name exists, otherwise an IMAGE. Flags go before CMD.\n\n" +
-			"The git work tree at PATH (default: the current directory) is copied to the VM as its workspace, and CMD runs in the\n" +
-			"same directory there. `banger vm workspace export` prints the changes as a patch. With --rm, the VM is deleted when\n" +
+			"The git work tree at PATH (default: the current directory) is copied to the VM as its workspace, and CMD runs in\n" +
+			"the matching directory in the VM. `banger vm workspace export` prints the changes as a patch. With --rm, the VM is deleted when\n" +
 			"CMD ends, unless the workspace has unexported changes.\n\n" +
 			"The exit status is that of CMD, or 125 if banger itself fails.",
 		Example: `  banger vm run --rm debian uname -a

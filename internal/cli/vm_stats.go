@@ -10,7 +10,6 @@ import (
 
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
-	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/pace"
 )
 
@@ -52,16 +51,6 @@ func (a *App) vmStatsCommand() *cobra.Command {
 	interval = intervalFlag(cmd)
 	f = formatFlag(cmd)
 	return cmd
-}
-
-func intervalFlag(cmd *cobra.Command) *optional[time.Duration] {
-	return optionalFlag(cmd, "interval", "SECONDS", "refresh interval (default 2)", func(text string) (time.Duration, error) {
-		seconds, err := strconv.ParseFloat(text, 64)
-		if err != nil || !(seconds >= 0.05 && seconds <= 3600) {
-			return 0, fault.New(fault.Invalid, "--interval %q is not a number of seconds from 0.05 to 3600", text).WithHint("use, for example, --interval 2")
-		}
-		return time.Duration(seconds * float64(time.Second)), nil
-	})
 }
 
 // statsOnce prints what two samples say.

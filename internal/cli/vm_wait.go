@@ -24,7 +24,7 @@ func (a *App) vmWaitCommand() *cobra.Command {
 		Use:   "wait NAME",
 		Short: "Wait until a VM is ready, stopped, or listening on a port",
 		Long: "Wait until a VM is ready, stopped, or accepts connections on a port. A failed VM counts as stopped.\n\n" +
-			"The exit status is 4 if the VM is not running and so cannot become ready, and 6 after the timeout.",
+			"The exit status is 4 if the VM is not running, and 6 if it stops first or the timeout expires.",
 		Example: `  banger vm wait box --for port:8080 --timeout 1m
   banger vm wait box --for stopped`,
 		Args:              args(1, 1, "the NAME of a VM"),
@@ -35,7 +35,7 @@ func (a *App) vmWaitCommand() *cobra.Command {
 	}
 	opts.until = optionalFlag(cmd, "for", "CONDITION", "wait for ready, stopped or port:N (default ready)", parseUntil)
 	complete(cmd, "for", "ready", "stopped", "port:")
-	opts.timeout = optionalFlag(cmd, "timeout", "DURATION", "give up after this time, such as 30s or 5m (default: never)", parseTimeout)
+	opts.timeout = optionalFlag(cmd, "timeout", "DURATION", "give up after this time, such as 30s or 5m (default: never)", durationIn("--timeout", time.Nanosecond, maxWait))
 	opts.format = formatFlag(cmd)
 	return cmd
 }
@@ -48,18 +48,6 @@ func parseUntil(text string) (string, error) {
 		return text, nil
 	}
 	return oneOf("--for", text, "ready", "stopped", "port:N")
-}
-
-// parseTimeout takes a duration, or a number of seconds.
-func parseTimeout(text string) (time.Duration, error) {
-	d, err := time.ParseDuration(text)
-	if err != nil {
-		d, err = time.ParseDuration(text + "s")
-	}
-	if err != nil || d <= 0 {
-		return 0, fault.New(fault.Invalid, "--timeout %q is not a valid duration", text).WithHint("use, for example, --timeout 30s or --timeout 5m")
-	}
-	return d, nil
 }
 
 func (a *App) vmWait(ctx context.Context, name string, opts vmWaitOptions) error {

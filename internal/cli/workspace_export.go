@@ -31,8 +31,8 @@ func (a *App) workspaceExportCommand() *cobra.Command {
 			"and the changed files are listed on stderr. The workspace does not change, so you can export again at any time. A\n" +
 			"patch that is printed to a terminal is only for reading and does not count as exported.\n\n" +
 			"The patch applies to the work tree that was copied, with its uncommitted changes. For a fresh clone, use\n" +
-			"--base-commit HEAD. After --apply, the next export has only newer changes. A mailbox (for git am --keep-cr) and a\n" +
-			"bundle always start at a commit.",
+			"--base-commit HEAD. After --apply, the next export has only newer changes. The mbox and\n" +
+			"bundle formats contain commits, so they need a commit as the base. Apply an mbox with `git am --keep-cr`.",
 		Example: `  banger vm workspace export box | git apply
   banger vm workspace export box --stat
   banger vm workspace export box --check && banger vm workspace export box --apply
