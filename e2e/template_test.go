@@ -112,13 +112,17 @@ func storedAs(state, name string) (string, error) {
 			return "", err
 		}
 		var manifest struct {
-			Name string `json:"name"`
+			Names []struct {
+				Name string `json:"name"`
+			} `json:"names"`
 		}
 		if err := json.Unmarshal(data, &manifest); err != nil {
 			return "", fmt.Errorf("%s: %w", path, err)
 		}
-		if manifest.Name == name {
-			return filepath.Dir(path), nil
+		for _, n := range manifest.Names {
+			if n.Name == name {
+				return filepath.Dir(path), nil
+			}
 		}
 	}
 	return "", fmt.Errorf("image %s is not below %s", name, state)

@@ -147,7 +147,7 @@ func (c *Client) open(ctx context.Context, address string, header http.Header) (
 	}
 	req.Header = header
 	req.Header.Set("User-Agent", "banger/"+buildinfo.Current().Version)
-	resp, err := c.http.Do(req)
+	resp, err := c.http.Do(req) //nolint:bodyclose // the caller closes w, and with it the body
 	if err != nil {
 		err = unreachable(ctx, address, err)
 		w.stop()
