@@ -136,7 +136,7 @@ func ownCompletion(completion *cobra.Command) {
 			continue
 		}
 		shell.Short = "Generate the completion script for " + shell.Name()
-		shell.Long = shell.Short + ".\n\nThe first example loads it in the current shell, the second in every new shell."
+		shell.Long = shell.Short + ".\n\nThe first example loads it in the current shell, the rest in every new shell."
 		shell.Example = "  " + load + "\n  " + makeDirectory(file) + "banger completion " + shell.Name() + " > " + file
 		shell.Flags().Lookup("no-descriptions").Usage = "leave out the descriptions of completions"
 	}
@@ -148,5 +148,5 @@ func makeDirectory(file string) string {
 	if !strings.HasPrefix(file, "~") {
 		return ""
 	}
-	return "mkdir -p " + path.Dir(file) + " && "
+	return "mkdir -p " + path.Dir(file) + "\n  "
 }
