@@ -1,5 +1,5 @@
 // Package act names what a user can do with banger, so that a hint can propose it
-// without knowing how it is said: the command line, the MCP server and every other
+// without knowing how it is worded: the command line, the MCP server and every other
 // door words an Act in its own terms. See verbs.go for the verbs.
 package act
 
@@ -9,7 +9,7 @@ import "strings"
 // protocol and of the database.
 type Act struct {
 	Verb Verb `json:"verb" doc:"what to do, such as vm.start"`
-	// Subject is what to do it to, as its user named it: untrusted text for whoever
+	// Subject is what to do it to, as its user named it: untrusted text for the code that
 	// shows it. Empty where the reader has to choose.
 	Subject string `json:"subject,omitempty" doc:"the VM, image or kernel to do it to; empty: one to choose"`
 	// Session is the session in the VM Subject; empty where the reader has to choose.

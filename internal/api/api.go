@@ -14,7 +14,7 @@ const Version = "v1"
 
 // Problem is the body of every error answer.
 type Problem struct {
-	Code    string `json:"code" enum:"not_found,conflict,invalid,busy,unavailable,permission_denied,canceled,internal" doc:"what programs act on"`
+	Code    string `json:"code" enum:"not_found,conflict,invalid,busy,unavailable,permission_denied,canceled,internal" doc:"the kind of error, for programs"`
 	Message string `json:"message" doc:"what went wrong, with the value"`
 	Hint    string `json:"hint,omitempty" doc:"what to do next, as text"`
 	// HintParts are there when the hint proposes acts.
@@ -45,10 +45,10 @@ type Ping struct {
 	Driver       string    `json:"driver" doc:"the driver that a VM started now would get"`
 	VMs          int       `json:"vms" doc:"VMs that exist"`
 	Running      int       `json:"running" doc:"VMs that run"`
-	Busy         int       `json:"busy" doc:"operations under way"`
+	Busy         int       `json:"busy" doc:"operations in progress"`
 	RSSBytes     int64     `json:"rss_bytes"`
 	Names        string    `json:"names" doc:"ADDRESS:PORT where this daemon answers DNS for .vm; empty: it does not"`
-	NamesProblem string    `json:"names_problem,omitempty" doc:"why it does not, though it should"`
+	NamesProblem string    `json:"names_problem,omitempty" doc:"why it does not, although it should"`
 }
 
 // SSHAccess is what an SSH client needs to reach a VM's agent.
@@ -90,7 +90,7 @@ type Exec struct {
 	Stdin   bool     `json:"stdin,omitempty"`
 	// KillGroup ends what is left of the process group too, once the command has
 	// ended after a signal or the loss of its connection.
-	KillGroup bool `json:"kill_group,omitempty" doc:"after a signal, or without a connection, nothing of the process group is left"`
+	KillGroup bool `json:"kill_group,omitempty" doc:"after a signal, or when the connection is lost, kill the whole process group"`
 }
 
 // StreamProtocol is the Upgrade token of GET /v1/vms/{name}/stream/{port}: a

@@ -11,13 +11,13 @@ type Image struct {
 	Architecture string    `json:"architecture"`
 	OS           string    `json:"os"`
 	RootfsBytes  int64     `json:"rootfs_bytes" doc:"apparent size of rootfs.ext4"`
-	DiskUsage    int64     `json:"disk_usage_bytes" doc:"what it takes on the host's disk"`
+	DiskUsage    int64     `json:"disk_usage_bytes" doc:"space used on the host's disk"`
 	Entrypoint   []string  `json:"entrypoint"`
 	Cmd          []string  `json:"cmd"`
 	Env          []string  `json:"env"`
 	WorkingDir   string    `json:"working_dir"`
 	User         string    `json:"user"`
-	StopSignal   string    `json:"stop_signal" doc:"what asks its program to end; empty: TERM"`
+	StopSignal   string    `json:"stop_signal" doc:"the signal that asks its program to end; empty: TERM"`
 	ExposedPorts []string  `json:"exposed_ports" doc:"the ports its program listens on, as 80/tcp"`
 	Kernel       string    `json:"kernel" doc:"the kernel its VMs get unless they name one"`
 	DiskBytes    int64     `json:"vm_disk_bytes" doc:"the disk its VMs get unless they name a size; 0: as configured"`
@@ -36,7 +36,7 @@ type PullImage struct {
 	// KernelRef is a local kernel, which is copied into the image.
 	KernelRef string `json:"kernel_ref,omitempty" doc:"a local kernel, which is copied into the image; not with kernel"`
 	DiskBytes int64  `json:"disk_bytes,omitempty" doc:"the disk its VMs get unless they name a size; 0: as it is, or as configured"`
-	Replace   bool   `json:"replace,omitempty" doc:"the name may be taken from an image of another digest"`
+	Replace   bool   `json:"replace,omitempty" doc:"move the name from an image with another digest"`
 }
 
 // Kernel is a kernel that VMs can boot.
@@ -51,7 +51,7 @@ type Kernel struct {
 	HasInitrd    bool      `json:"has_initrd"`
 	ImportedAt   time.Time `json:"imported_at"`
 	VMs          int       `json:"vms" doc:"how many VMs use it"`
-	Trust        []string  `json:"trust" doc:"link by link, why it is what was published; empty: it was imported"`
+	Trust        []string  `json:"trust" doc:"step by step, how it was verified as what was published; empty: it was imported"`
 }
 
 // AvailableKernel is a kernel of a catalog.
@@ -63,7 +63,7 @@ type AvailableKernel struct {
 	Architecture string `json:"architecture"`
 	Version      string `json:"version" doc:"of the local kernel, or what the catalog says"`
 	Description  string `json:"description"`
-	SizeBytes    int64  `json:"size_bytes" doc:"what is downloaded; of a package about"`
+	SizeBytes    int64  `json:"size_bytes" doc:"download size; approximate for a package"`
 	From         string `json:"from" doc:"a URL, perhaps relative to the catalog's, or apt:PACKAGE"`
 	Catalog      string `json:"catalog" doc:"the catalog's URL; empty: built in"`
 }
@@ -71,13 +71,13 @@ type AvailableKernel struct {
 // AvailableKernels are the kernels of all catalogs.
 type AvailableKernels struct {
 	Items    []AvailableKernel `json:"items"`
-	Problems []string          `json:"problems" doc:"why a catalog is left out, or an older copy of it used"`
+	Problems []string          `json:"problems" doc:"why a catalog is skipped, or an older copy of it used"`
 }
 
 // PullKernel takes a kernel from a catalog.
 type PullKernel struct {
 	Name  string `json:"name"`
-	Force bool   `json:"force,omitempty" doc:"replace a kernel of this name"`
+	Force bool   `json:"force,omitempty" doc:"replace a kernel with this name"`
 }
 
 // DeletedKernel says who used a kernel that is deleted.

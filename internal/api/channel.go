@@ -7,7 +7,7 @@ package api
 type Channel struct {
 	VM      string `json:"vm" doc:"the VM's name"`
 	VMID    string `json:"vm_id"`
-	Socket  string `json:"socket" doc:"path of the unix socket, on the daemon's host"`
+	Socket  string `json:"socket" doc:"path of the Unix socket, on the daemon's host"`
 	Token   string `json:"token" doc:"of the agent's HTTP API (port 1025): Authorization: Bearer TOKEN"`
-	Session string `json:"session_id,omitempty" doc:"the session that was asked for, as the agent knows it"`
+	Session string `json:"session_id,omitempty" doc:"the requested session, as the agent knows it"`
 }

@@ -38,7 +38,7 @@ type RestartVM struct {
 
 // StopDaemon asks bangerd to end. VMs live on.
 type StopDaemon struct {
-	Force bool `json:"force,omitempty" doc:"cancel the operations under way instead of refusing"`
+	Force bool `json:"force,omitempty" doc:"cancel operations in progress instead of refusing"`
 }
 
 // OperationEvent names the server-sent event whose data is an Operation.

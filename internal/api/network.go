@@ -13,14 +13,14 @@ type Publish struct {
 // Port is a port of a guest that can be reached on the host, or should be.
 type Port struct {
 	Proto        string   `json:"proto" enum:"tcp,udp"`
-	Address      string   `json:"address" doc:"on the host; empty when it is not there"`
+	Address      string   `json:"address" doc:"on the host; empty: not on the host"`
 	Port         int      `json:"port" doc:"on the host"`
 	Endpoint     string   `json:"endpoint" doc:"NAME.vm:PORT where the host resolves .vm, else ADDRESS:PORT"`
 	URL          string   `json:"url" doc:"of a web server, else empty"`
 	GuestPort    int      `json:"guest_port"`
-	GuestAddress []string `json:"guest_address" doc:"what it is bound to in the guest"`
+	GuestAddress []string `json:"guest_address" doc:"the address that it is bound to in the guest"`
 	Source       string   `json:"source" enum:"auto,published,forward"`
-	Listening    bool     `json:"listening" doc:"something in the guest listens there"`
+	Listening    bool     `json:"listening" doc:"a process in the guest listens on it"`
 	Loopback     bool     `json:"loopback" doc:"it is bound to the guest's loopback only"`
 	Problem      string   `json:"problem" doc:"why it is not on the host; else empty"`
 	PID          int      `json:"pid"`
@@ -32,8 +32,8 @@ type Port struct {
 // removed or the VM stops.
 type Forward struct {
 	Proto string `json:"proto" enum:"tcp,udp,unix"`
-	Host  string `json:"host" doc:"ADDRESS:PORT, port 0 for any free one; or the absolute path of a unix socket"`
-	Guest string `json:"guest" doc:"PORT, ADDRESS:PORT, or the absolute path of a unix socket"`
+	Host  string `json:"host" doc:"ADDRESS:PORT, port 0 for any free one; or the absolute path of a Unix socket"`
+	Guest string `json:"guest" doc:"PORT, ADDRESS:PORT, or the absolute path of a Unix socket"`
 }
 
 // Egress is the policy of what a guest may reach.
@@ -56,18 +56,18 @@ type AddEgress struct {
 
 // RemoveEgress takes rules out.
 type RemoveEgress struct {
-	Rules []string `json:"rules" minItems:"1" maxItems:"256" doc:"each one of the policy's own, not of a preset"`
+	Rules []string `json:"rules" minItems:"1" maxItems:"256" doc:"rules of the policy itself, not of a preset"`
 }
 
 // EgressRecord is one line of GET /v1/vms/{name}/egress/log
 // (newline-delimited JSON).
 type EgressRecord struct {
 	Time     time.Time `json:"time"`
-	Event    string    `json:"event" enum:"allow,close,deny,dns,ask,total,lost" doc:"dns: a name was denied; ask: a name was asked for below a domain (name), for the first time, or how much was since; total: what went where in flows that have no records of their own; lost: only the reason says how many records are missing here"`
+	Event    string    `json:"event" enum:"allow,close,deny,dns,ask,total,lost" doc:"dns: a name was denied; ask: a name was asked for below a domain (name), for the first time, or how many since; total: what went where in flows without records; lost: only the reason says how many records are missing here"`
 	Protocol string    `json:"protocol"`
 	Name     string    `json:"name,omitempty" doc:"that the rule matched"`
-	Asked    string    `json:"asked,omitempty" doc:"names by which the guest asked for the address, the latest first, with blanks between: what it says, and not what is there"`
-	Said     string    `json:"said,omitempty" doc:"hosts that the connection named (TLS SNI, HTTP Host), with blanks between"`
+	Asked    string    `json:"asked,omitempty" doc:"names by which the guest asked for the address, the latest first, separated by spaces: only the guest's claim"`
+	Said     string    `json:"said,omitempty" doc:"hosts that the connection named (TLS SNI, HTTP Host), separated by spaces"`
 	Address  string    `json:"address,omitempty"`
 	Port     int       `json:"port,omitempty"`
 	Rule     string    `json:"rule"`
@@ -86,7 +86,7 @@ type Stats struct {
 	At               time.Time `json:"at"`
 	VCPU             int       `json:"vcpu"`
 	CPUNanos         int64     `json:"cpu_nanos" doc:"of the VMM, user and system, since the start"`
-	MemoryBytes      int64     `json:"memory_bytes" doc:"what the VM may have"`
+	MemoryBytes      int64     `json:"memory_bytes" doc:"the limit for the VM"`
 	HostMemoryBytes  int64     `json:"host_memory_bytes" doc:"resident on the host: the VMM"`
 	MonitorBytes     int64     `json:"monitor_bytes" doc:"resident on the host: the monitor"`
 	GuestMemoryTotal int64     `json:"guest_memory_total_bytes"`
@@ -95,7 +95,7 @@ type Stats struct {
 	GuestCPUSeconds  float64   `json:"guest_cpu_seconds" doc:"busy, since the guest booted, summed over its CPUs"`
 	DiskSizeBytes    int64     `json:"guest_disk_size_bytes"`
 	DiskFreeBytes    int64     `json:"guest_disk_free_bytes"`
-	DiskUsageBytes   int64     `json:"disk_usage_bytes" doc:"what the VM's disk takes on the host"`
+	DiskUsageBytes   int64     `json:"disk_usage_bytes" doc:"space that the VM's disk uses on the host"`
 	DiskReadBytes    int64     `json:"disk_read_bytes" doc:"from the host's disks, not from its memory"`
 	DiskWriteBytes   int64     `json:"disk_write_bytes"`
 	NetInBytes       int64     `json:"net_in_bytes" doc:"to the guest"`

@@ -13,7 +13,7 @@ type Operation struct {
 	State     string          `json:"state" enum:"running,succeeded,failed,canceled"`
 	Stages    []Stage         `json:"stages"`
 	Problem   *Problem        `json:"problem,omitempty"`
-	Result    json.RawMessage `json:"result,omitempty" doc:"the thing made: a VM, an image, a kernel"`
+	Result    json.RawMessage `json:"result,omitempty" doc:"what was created: a VM, an image, a kernel"`
 	CreatedAt time.Time       `json:"created_at"`
 	EndedAt   *time.Time      `json:"ended_at"`
 }
@@ -24,7 +24,7 @@ type Stage struct {
 	State     string     `json:"state" enum:"running,done,failed"`
 	Detail    string     `json:"detail,omitempty"`
 	Done      int64      `json:"done,omitempty"`
-	Total     int64      `json:"total,omitempty" doc:"0 when it is not known"`
+	Total     int64      `json:"total,omitempty" doc:"0 if unknown"`
 	Unit      string     `json:"unit,omitempty" doc:"bytes, or empty"`
 	StartedAt time.Time  `json:"started_at"`
 	EndedAt   *time.Time `json:"ended_at"`

@@ -12,16 +12,16 @@ type Session struct {
 	Command       []string   `json:"command"`
 	Dir           string     `json:"dir"`
 	User          string     `json:"user" doc:"empty: root"`
-	ExitCode      *int       `json:"exit_code" doc:"null until it has exited; 128+n when signal n ended it"`
+	ExitCode      *int       `json:"exit_code" doc:"null until it exits; 128+n if signal n ended it"`
 	Signal        string     `json:"signal" doc:"the signal that ended it, without SIG"`
-	LastError     string     `json:"last_error" doc:"why it did not start, or was lost, or what it said when it ended badly at once"`
+	LastError     string     `json:"last_error" doc:"why it did not start or was lost, or its output if it failed at once"`
 	StdinBytes    int64      `json:"stdin_bytes"`
 	StdoutBytes   int64      `json:"stdout_bytes"`
 	StderrBytes   int64      `json:"stderr_bytes"`
-	StdoutDropped int64      `json:"stdout_dropped" doc:"the oldest bytes, kept no more"`
+	StdoutDropped int64      `json:"stdout_dropped" doc:"the oldest bytes, no longer kept"`
 	StderrDropped int64      `json:"stderr_dropped"`
 	Writer        bool       `json:"writer" doc:"somebody is attached to write"`
-	Readers       int        `json:"readers" doc:"how many more are attached"`
+	Readers       int        `json:"readers" doc:"how many others are attached"`
 	CreatedAt     time.Time  `json:"created_at"`
 	StartedAt     *time.Time `json:"started_at"`
 	EndedAt       *time.Time `json:"ended_at"`
@@ -29,13 +29,13 @@ type Session struct {
 
 // StartSession asks for a session.
 type StartSession struct {
-	Name      string   `json:"name,omitempty" doc:"made from the command when empty; unique in the VM"`
+	Name      string   `json:"name,omitempty" doc:"empty: made from the command; unique in the VM"`
 	Command   []string `json:"command" minItems:"1"`
 	TTY       bool     `json:"tty,omitempty" doc:"one terminal instead of three pipes"`
 	Dir       string   `json:"dir,omitempty" doc:"absolute, in the guest; empty: the image's"`
 	Env       []string `json:"env,omitempty" doc:"NAME=VALUE; not stored"`
 	User      string   `json:"user,omitempty" doc:"name, uid, or uid:gid; empty: root"`
-	Require   []string `json:"require,omitempty" doc:"commands that must be found first"`
+	Require   []string `json:"require,omitempty" doc:"commands that must exist"`
 	Rows      uint16   `json:"rows,omitempty"`
 	Cols      uint16   `json:"cols,omitempty"`
 	KeepBytes int64    `json:"keep_bytes,omitempty" doc:"how much of each output stream is kept; 64 KiB to 64 MiB, default 4 MiB"`
@@ -43,7 +43,7 @@ type StartSession struct {
 
 // StopSession bounds how long a session may take to end by SIGTERM.
 type StopSession struct {
-	TimeoutSeconds *float64 `json:"timeout_seconds,omitempty" doc:"then SIGKILL; default 10, 0 is at once"`
+	TimeoutSeconds *float64 `json:"timeout_seconds,omitempty" doc:"then SIGKILL; default 10, 0: at once"`
 }
 
 // KillSession sends a signal to a session's process group.
@@ -54,9 +54,9 @@ type KillSession struct {
 // SessionOutput is a piece of what a session wrote to one stream.
 type SessionOutput struct {
 	Offset int64  `json:"offset" doc:"of the first byte of data"`
-	Next   int64  `json:"next_offset" doc:"of the byte after data: ask for it next"`
-	Lost   int64  `json:"lost" doc:"bytes before offset that were asked for and are kept no more"`
-	End    int64  `json:"end" doc:"all that was written so far"`
+	Next   int64  `json:"next_offset" doc:"of the byte after data: request it next"`
+	Lost   int64  `json:"lost" doc:"requested bytes before offset that are no longer kept"`
+	End    int64  `json:"end" doc:"total written so far"`
 	Data   []byte `json:"data" doc:"base64"`
 	Ended  bool   `json:"ended" doc:"nothing comes after end"`
 }
@@ -66,11 +66,11 @@ type SessionOutput struct {
 // docs/attach.md.
 type AttachSession struct {
 	ReadOnly bool   `json:"read_only,omitempty"`
-	Writer   string `json:"writer,omitempty" doc:"a word of the client's own, by which it is known again; needed to write"`
-	Stdout   int64  `json:"stdout,omitempty" doc:"the offset to go on from; -1: the oldest kept; -2: only what comes"`
+	Writer   string `json:"writer,omitempty" doc:"a name that identifies the client when it attaches again; required to write"`
+	Stdout   int64  `json:"stdout,omitempty" doc:"the offset to continue from; -1: the oldest kept; -2: only new output"`
 	Stderr   int64  `json:"stderr,omitempty"`
-	Once     bool   `json:"once,omitempty" doc:"end when all that there is now was sent"`
-	Repaint  bool   `json:"repaint,omitempty" doc:"a screenful of a terminal's past instead of stdout's offset"`
+	Once     bool   `json:"once,omitempty" doc:"end when the present output was sent"`
+	Repaint  bool   `json:"repaint,omitempty" doc:"the last screenful of a terminal instead of stdout's offset"`
 	Rows     uint16 `json:"rows,omitempty"`
 	Cols     uint16 `json:"cols,omitempty"`
 }

@@ -15,16 +15,16 @@ type VM struct {
 	DiskBytes   int64             `json:"disk_bytes"`
 	Driver      string            `json:"driver"`
 	Init        string            `json:"init" enum:"auto,image,agent"`
-	User        string            `json:"user" doc:"who runs commands that name nobody, from the image; empty: root"`
+	User        string            `json:"user" doc:"the default user of commands, from the image; empty: root"`
 	Env         []string          `json:"env"`
 	Labels      map[string]string `json:"labels"`
-	Protected   bool              `json:"protected" doc:"it is not deleted until that is taken back"`
+	Protected   bool              `json:"protected" doc:"it cannot be deleted until it is unprotected"`
 	Address     string            `json:"address" doc:"on this host: 127.x.y.z, where its ports appear"`
 	Network     string            `json:"network" enum:"user,none"`
 	GuestIP     string            `json:"guest_ip" doc:"in its virtual network; empty without one"`
 	Egress      string            `json:"egress" doc:"the policy, as text; a preset's name when it is one"`
 	Publish     []Publish         `json:"publish"`
-	Ports       string            `json:"ports" doc:"which listeners of the guest appear on the host by themselves: all, shared (those that are not bound to its loopback) or none"`
+	Ports       string            `json:"ports" doc:"which open ports of the guest appear on the host automatically: all, shared (all but those bound to its loopback) or none"`
 	ExitReason  string            `json:"exit_reason"`
 	ExitMessage string            `json:"exit_message"`
 	CreatedAt   time.Time         `json:"created_at"`
@@ -46,7 +46,7 @@ type VMRuntime struct {
 	GuestInit  string     `json:"guest_init"`
 	Boots      int        `json:"boots"`
 	Warning    string     `json:"warning"`
-	Notes      []string   `json:"notes" doc:"what the guest does without, and why"`
+	Notes      []string   `json:"notes" doc:"what the guest lacks, and why"`
 	ReadyAt    *time.Time `json:"ready_at"`
 	// Confinement is empty where nothing holds, or a monitor of an older build does
 	// not say.
@@ -91,7 +91,7 @@ type UpdateVM struct {
 // StartVM says how to start, and what to wait for.
 type StartVM struct {
 	Wait   string `json:"wait,omitempty" doc:"ready (default), started, none or port:N"`
-	Rescue bool   `json:"rescue,omitempty" doc:"go on without what fails of the guest's set-up, with the agent as PID 1"`
+	Rescue bool   `json:"rescue,omitempty" doc:"skip steps of the guest's setup that fail, with the agent as PID 1"`
 }
 
 // DeleteVM says what may be deleted with a VM. It goes in the query.

@@ -1,5 +1,5 @@
 // Package autostart sees to it that a daemon answers: it starts bangerd when
-// none does, and replaces one of an older build. VMs are not touched by either.
+// none does, and replaces one of an older build. Neither touches VMs.
 package autostart
 
 import (

@@ -1,6 +1,6 @@
 // Package catalog is what catalogs of kernels and images have in common: how one
-// is read, whom it is trusted by, which version of it may follow which, and how
-// several make one list. What an entry means, packages kernel and image know.
+// is read, what makes it trusted, which version of it may follow which, and how
+// several make one list. Packages kernel and image know what an entry means.
 package catalog
 
 import (

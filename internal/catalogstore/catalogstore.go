@@ -1,5 +1,5 @@
 // Package catalogstore keeps the last good copy of each catalog that the user
-// added. It is state and no cache: a version that was seen must not be forgotten.
+// added. It is state, not a cache: a version that was seen must not be forgotten.
 package catalogstore
 
 import (

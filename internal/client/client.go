@@ -1,5 +1,5 @@
 // Package client is the typed client of bangerd's API: one method for each
-// endpoint, over the daemon's unix socket. Faults of the daemon come back as
+// endpoint, over the daemon's Unix socket. Faults of the daemon come back as
 // faults: errors.Is(err, fault.NotFound) works here as it does there.
 //
 // Every method ends when its context does. None of them starts a daemon: see

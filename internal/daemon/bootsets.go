@@ -40,7 +40,7 @@ func (u kernelUsers) Release(ctx context.Context, name string) (users []string, 
 		}
 		// A machine that lives was started with the paths of its time.
 		if !own && v.State.Alive() {
-			return nil, fault.New(fault.Conflict, "kernel %s is used by VM %s, which has run since before VMs had kernels of their own", name, v.Name).
+			return nil, fault.New(fault.Conflict, "kernel %s is used by VM %s, which has been running since before each VM had its own kernel", name, v.Name).
 				WithHint("restart the VM, and try again")
 		}
 		if err := u.store.Link(ctx, u.dirs.Kernel(name), u.dirs.VM(v.ID).Kernel()); err != nil {

@@ -1,5 +1,5 @@
 // Package daemon is bangerd: it wires every package to the others, serves the
-// API, and ends in order. VMs live on when it does.
+// API, and shuts down cleanly. VMs keep running when it does.
 package daemon
 
 import (

@@ -1,6 +1,6 @@
-// Package doctor examines the host for all that banger needs, with the daemon
-// up or down. It reads only: nothing that it does changes a file or starts a
-// process that lives on.
+// Package doctor checks the host for everything that banger needs, with the daemon
+// up or down. It only reads: nothing that it does changes a file or starts a
+// process that keeps running.
 package doctor
 
 import (

@@ -1,4 +1,4 @@
-// Package download fetches what catalogs are and name: small documents, and large
+// Package download fetches catalogs and the files that they name: small documents, and large
 // files that are known by their hash, from https: and file: URLs.
 package download
 

@@ -1,11 +1,11 @@
 // Package gitapply applies a patch to a work tree of the user's: all of it or
-// nothing, whoever is killed in between.
+// nothing, even if a process is killed in between.
 //
 // Git applies the patch to a copy of the index (stage.go), or names what is in
 // its way (conflicts.go), and checks the new files out beside the work tree
 // (checkout.go). A journal of the files as they were and as they will be
 // (journal.go) is on the disk before the first of them is replaced (swap.go).
-// What was cut off is undone from it (undo.go), at the latest when the daemon
+// An interrupted change is undone from it (undo.go), at the latest when the daemon
 // starts (recover.go).
 package gitapply
 

@@ -1,7 +1,7 @@
-// Package gitrepo takes the user's work trees to guests, and what was done to
+// Package gitrepo copies the user's work trees to guests, and the changes made to
 // them back, with the git executable of the host.
 //
-//   - pack*.go: a work tree is read and sent. Nothing in it changes.
+//   - pack*.go reads a work tree and sends it. Nothing in it changes.
 //   - collect*.go: what a guest sends goes into the vault. Its git packs objects,
 //     or, without git, its files are listed (collect_listing*.go).
 //   - export*.go: what differs becomes a patch, a mailbox or a bundle, and is

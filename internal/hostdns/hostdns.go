@@ -1,11 +1,11 @@
 // Package hostdns answers DNS on this host for names of VMs: NAME.vm is the
-// address of the VM NAME on the host. Whoever wants such names to be found by
-// every program has the host's resolver forward the domain "vm" here.
+// address of the VM NAME on the host. For every program to find such names,
+// the host's resolver must forward the domain "vm" here.
 //
 // A question for an address of a VM that exists is answered; for anything else
 // of such a VM there is nothing (NOERROR without records), for other names below
 // .vm there is no such name (NXDOMAIN), and all others are REFUSED. There is no
-// SOA record beside what is not there, so that no resolver keeps it: a VM may be
+// SOA record with a negative answer, so that no resolver caches it: a VM may be
 // made the next moment.
 package hostdns
 

@@ -1,5 +1,5 @@
-// Package hostfiles reads the user's files that are to be placed in guests.
-// What is in them is never logged.
+// Package hostfiles reads the user's files that are copied to guests.
+// Their contents are never logged.
 package hostfiles
 
 import (

@@ -1,4 +1,4 @@
-// Package hostinfo measures this host: what VMs can have of it.
+// Package hostinfo measures how much of this host VMs can use.
 package hostinfo
 
 import (

@@ -1,5 +1,5 @@
-// Package ids makes the random names by which records, staged files and
-// secrets are told apart.
+// Package ids makes the random names that distinguish records, staged files and
+// secrets.
 package ids
 
 import (

@@ -1,5 +1,5 @@
 // Package kernelbundle packs imported kernels into tarballs that catalogs name, and
-// unpacks those of others, which nothing in them is trusted for.
+// unpacks those of others, of which it trusts nothing.
 package kernelbundle
 
 import (

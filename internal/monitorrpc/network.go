@@ -92,7 +92,7 @@ type Forward struct {
 	// Host is "ADDRESS:PORT" (port 0: any free one, told in the answer), or the
 	// absolute path of a unix socket.
 	Host string `json:"host"`
-	// Guest is a port, "ADDRESS:PORT", or the absolute path of a unix socket in
+	// Guest is a port, "ADDRESS:PORT", or the absolute path of a Unix socket in
 	// the guest.
 	Guest string `json:"guest"`
 }

@@ -160,7 +160,7 @@ func TestTooManyFlowsAreCounted(t *testing.T) {
 		if r := rest[0]; r.Event != "close" || r.Address != "203.0.113.2" {
 			t.Errorf("a flow to another destination is hidden behind those: %+v", r)
 		}
-		if r := rest[1]; r.Event != monitorrpc.EventTotal || r.Address != "203.0.113.1" || r.Sent != 50_000 || r.Reason != "of 50 flows that have no records of their own" {
+		if r := rest[1]; r.Event != monitorrpc.EventTotal || r.Address != "203.0.113.1" || r.Sent != 50_000 || r.Reason != "of 50 flows without records" {
 			t.Errorf("where it went: %+v", r)
 		}
 		if r := rest[2]; r.Event != "allow" || r.Reason != "50 more, not listed one by one" {

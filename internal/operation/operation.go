@@ -1,5 +1,5 @@
-// Package operation is long work: named stages with progress, cancellation, and
-// a record that outlives the connection which began it, and the daemon.
+// Package operation runs long work: named stages with progress, cancellation, and
+// a record that outlives the connection that began it, and the daemon.
 package operation
 
 import (

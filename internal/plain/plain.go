@@ -1,5 +1,5 @@
 // Package plain makes text that a guest, a registry, a repository or another user
-// chose fit for a terminal, a table or a log: it only shows, on the lines and in
+// chose safe for a terminal, a table or a log: it is only printable, on the lines and in
 // the order in which it is written, and is as long as the reader allows.
 package plain
 

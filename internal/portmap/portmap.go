@@ -1,7 +1,7 @@
-// Package portmap puts a guest's ports on the host: what listens in the guest
-// appears on the VM's loopback address by itself, what was published or asked
-// for stands where the user said. How the guest is reached is a function that
-// the owner gives.
+// Package portmap puts a guest's ports on the host: open ports of the guest
+// appear on the VM's loopback address automatically, published and requested
+// ones at the address that the user chose. The owner gives a function that
+// reaches the guest.
 //
 // A listener accepts before the guest is reached: where that then fails, the
 // connection is reset, so that nobody takes it for an empty answer. What the

@@ -1,4 +1,4 @@
-// Package procstat reads what a process takes from its proc(5) files.
+// Package procstat reads a process's resource usage from its proc(5) files.
 package procstat
 
 import (

@@ -106,7 +106,7 @@ func (s *Server) channel(ctx context.Context, in *Named) (api.Channel, error) {
 type logsRequest struct {
 	Named
 	Tail   int  `query:"tail" default:"-1" minimum:"-1" doc:"lines from the end; -1: all"`
-	Follow bool `query:"follow" doc:"go on until the VM ends"`
+	Follow bool `query:"follow" doc:"continue until the VM ends"`
 }
 
 func (s *Server) logs(ctx context.Context, in *logsRequest) (func(http.ResponseWriter, *http.Request), error) {

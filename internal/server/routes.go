@@ -116,5 +116,5 @@ type none struct{}
 // Named is the path parameter of most endpoints. It is exported because huma
 // does not look into embedded fields that are not.
 type Named struct {
-	Name string `path:"name" maxLength:"255" doc:"a name, or a unique prefix of an id"`
+	Name string `path:"name" maxLength:"255" doc:"a name, or a unique prefix of an ID"`
 }

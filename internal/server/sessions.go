@@ -36,7 +36,7 @@ type Sessions interface {
 // look into embedded fields that are not.
 type SessionNamed struct {
 	Named
-	Session string `path:"session" maxLength:"255" doc:"a name, or a unique prefix of an id"`
+	Session string `path:"session" maxLength:"255" doc:"a name, or a unique prefix of an ID"`
 }
 
 type sessionRequest[T any] struct {
@@ -136,7 +136,7 @@ type readSessionRequest struct {
 	Stream string  `query:"stream" enum:"stdout,stderr" default:"stdout"`
 	Offset int64   `query:"offset" default:"-1" minimum:"-1" doc:"where to begin; -1: the oldest that is kept"`
 	Max    int     `query:"max" minimum:"0" doc:"bytes; 0: as many as go in one answer (256 KiB)"`
-	Wait   float64 `query:"wait_seconds" minimum:"0" maximum:"15" doc:"how long to wait for output where there is none yet"`
+	Wait   float64 `query:"wait_seconds" minimum:"0" maximum:"15" doc:"how long to wait for output if there is none yet"`
 }
 
 func (s *Server) readSession(ctx context.Context, in *readSessionRequest) (api.SessionOutput, error) {

@@ -44,7 +44,7 @@ func (s *Server) vmRoutes(a huma.API) {
 }
 
 func (s *Server) listVMs(ctx context.Context, in *struct {
-	Label []string `query:"label,explode" doc:"KEY or KEY=VALUE; a VM must have each"`
+	Label []string `query:"label,explode" doc:"KEY or KEY=VALUE; a VM must match all"`
 },
 ) (api.List[api.VM], error) {
 	filter := vm.Filter{}

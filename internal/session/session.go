@@ -1,6 +1,6 @@
 // Package session holds the rules of long-lived commands in guests: what is
-// known of each, and how it stays true whatever becomes of the guest, its agent
-// and this daemon.
+// known of each, and how that stays true if the guest, its agent or this
+// daemon ends.
 package session
 
 import (

@@ -1,4 +1,4 @@
-// Package sockdiag tells whose a client on this host is, by the kernel's tables
+// Package sockdiag finds which user a client on this host belongs to, from the kernel's tables
 // of sockets: TCP and UDP have no SO_PEERCRED.
 package sockdiag
 

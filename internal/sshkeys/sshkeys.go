@@ -1,5 +1,5 @@
 // Package sshkeys keeps what SSH clients of this user's VMs need: the key that
-// the VMs let in, and the host keys by which clients know them.
+// the VMs accept, and the host keys by which clients know them.
 package sshkeys
 
 import (

@@ -1,5 +1,5 @@
-// Package stream joins connections: bytes pass both ways, each direction ends by
-// itself, and a failure of one ends both.
+// Package stream joins connections: bytes pass both ways, each direction ends
+// separately, and a failure of one ends both.
 package stream
 
 import (

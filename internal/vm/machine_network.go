@@ -62,8 +62,8 @@ type Port struct {
 // Forward leads from a listener of the host into a guest.
 type Forward struct {
 	Proto string // "tcp", "udp" or "unix"
-	Host  string // "ADDRESS:PORT", port 0 meaning any; or the absolute path of a unix socket
-	Guest string // a port, "ADDRESS:PORT", or the absolute path of a unix socket
+	Host  string // "ADDRESS:PORT", port 0 meaning any; or the absolute path of a Unix socket
+	Guest string // a port, "ADDRESS:PORT", or the absolute path of a Unix socket
 }
 
 // Stats is what a machine takes. Totals count from its start; sizes are bytes.

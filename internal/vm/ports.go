@@ -129,7 +129,7 @@ func (f Forward) complete() (Forward, error) {
 		return f, nil
 	}
 	return f, fault.New(fault.Invalid, "%q is not a target in the guest", plain.Value(f.Guest)).
-		WithHint("a port, ADDRESS:PORT, or the absolute path of a unix socket")
+		WithHint("a port, ADDRESS:PORT, or the absolute path of a Unix socket")
 }
 
 // absolute says that p is the path of a file, and can be a socket's name.

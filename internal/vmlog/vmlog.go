@@ -1,6 +1,6 @@
 // Package vmlog reads what a VM has printed: console.log, and console.log.1
-// before it, while the VM's monitor writes and rotates them. The log of what it
-// reached, egress.log, is kept and read in the same way.
+// before it, while the VM's monitor writes and rotates them. The log of its
+// connections, egress.log, is kept and read in the same way.
 package vmlog
 
 import (

@@ -1,6 +1,6 @@
-// Package workspace holds the rules by which a git work tree goes into a guest
-// and what was done to it comes back: nothing of the user's repository changes
-// on the way in, and nothing done in the guest is lost unseen.
+// Package workspace holds the rules by which a git work tree is copied to a guest
+// and its changes are exported: nothing in the user's repository changes
+// on the way in, and no work in the guest is lost unnoticed.
 package workspace
 
 import (

@@ -1,5 +1,5 @@
 // Package account finds users in the guest's /etc/passwd and /etc/group. The
-// image wrote those files, so what is read of them is bounded.
+// image wrote those files, so reads of them are bounded.
 package account
 
 import (

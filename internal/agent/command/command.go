@@ -1,5 +1,5 @@
 // Package command starts commands in the guest, as a user, with or without a
-// terminal, and tells how they ended.
+// terminal, and reports how they ended.
 package command
 
 import (

@@ -30,7 +30,7 @@ const (
 // maxUnixPath bounds a socket's path, in bytes: unix(7), less the final zero.
 const maxUnixPath = len(unix.RawSockaddrUnix{}.Path) - 1
 
-// serveSocket answers whose a local port is.
+// serveSocket answers which process has a local port.
 func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
 	if _, ok := s.authorised(w, r); !ok {
 		return

@@ -7,7 +7,7 @@
 //     stdin.go are the two directions of its bytes.
 //   - session_routes.go and session_attach.go serve agent/session.
 //   - workspace.go serves agent/workspace.
-//   - dial.go connects to what listens in the guest, and says whose a local port is.
+//   - dial.go connects to open ports in the guest, and says which process has a local port.
 package guestapi
 
 import (

@@ -1,5 +1,5 @@
-// Package inits knows the init systems that images bring: whether one is really
-// there, and how each is asked to go down.
+// Package inits knows the init systems of images: whether one is really
+// there, and how to ask each to shut down.
 package inits
 
 import (

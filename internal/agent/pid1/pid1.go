@@ -1,6 +1,6 @@
 // Package pid1 is the guest's first process. It starts the agent as a child and
 // keeps it alive, enters the image when the agent says so, and then becomes
-// the image's init, or stays: then it reaps, and takes the machine down.
+// the image's init, or stays: then it reaps processes, and shuts the machine down.
 package pid1
 
 import (

@@ -1,5 +1,5 @@
 // Package session owns long-lived commands in the guest. They belong to the
-// agent and not to any connection: they run on whoever comes and goes, and what
+// agent and not to any connection: they keep running when clients come and go, and what
 // they write is kept, within bounds, for those who come later.
 package session
 

@@ -1,4 +1,4 @@
-// Package sockets finds what listens in the guest, and which process has a
+// Package sockets finds the open ports of the guest, and which process has a
 // socket, by proc(5).
 package sockets
 

@@ -1,5 +1,5 @@
 // Package workspace is the guest's side of agentrpc.WorkspaceProtocol: it
-// writes a git work tree that the host sends, and reads one that was worked in.
+// writes a git work tree that the host sends, and reads back the changed one.
 package workspace
 
 import (

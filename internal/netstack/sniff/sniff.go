@@ -1,12 +1,12 @@
 // Package sniff reads, from the first bytes that a TCP client sends, for which
 // hosts they are: the SNI of a TLS ClientHello (RFC 8446, 6066) or the Host and
-// the target of an HTTP/1 request (RFC 9112). It knows what is sound, and not what
-// is bad: what one server or another could take for TLS or HTTP, and is not said as
-// the RFCs want it, is unsound, whatever it names.
+// the target of an HTTP/1 request (RFC 9112). It accepts what is known to be sound, and does not
+// list what is bad: anything that some server could take for TLS or HTTP, and that does not
+// follow the RFCs, is unsound, whatever it names.
 //
 // The first bytes say so, however late they come, of TLS a second ClientHello (see
 // Retry), and of HTTP each request (see Requests): a caller that stops looking
-// after some time is led around. A server may speak first; its bytes can be passed
+// after some time can be bypassed. A server may speak first; its bytes can be passed
 // on meanwhile (see Greets).
 package sniff
 

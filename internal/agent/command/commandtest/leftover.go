@@ -1,4 +1,4 @@
-// Package commandtest is what the tests of all that starts commands share.
+// Package commandtest has what the tests of every package that starts commands share.
 package commandtest
 
 import (

@@ -1,4 +1,4 @@
-// Package regulartest makes what a guest may have where a file is expected.
+// Package regulartest makes what a guest may have in place of a regular file.
 package regulartest
 
 import (
