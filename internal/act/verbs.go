@@ -19,6 +19,7 @@ const (
 	KernelList   Bare  = "kernel.list"
 	KernelPull   Named = "kernel.pull"
 
+	VMCommit    Named = "vm.commit"
 	VMCopy      Bare  = "vm.copy"
 	VMCreate    Bare  = "vm.create"
 	VMDelete    Named = "vm.delete"
@@ -70,7 +71,7 @@ func Verbs() []Verb {
 		VMCopy, VMCreate, VMList,
 	}
 	named := []Named{
-		ImageDelete, ImagePull, KernelDelete, KernelImport, KernelPull, SessionList, VMDelete, VMEgress, VMExec,
+		ImageDelete, ImagePull, KernelDelete, KernelImport, KernelPull, SessionList, VMCommit, VMDelete, VMEgress, VMExec,
 		VMHealth, VMKill,
 		VMLogs, VMPorts, VMReset, VMRestart, VMResume, VMSet, VMStart, VMStop, VMUnprotect, VMWait,
 		WorkspaceExport, WorkspacePrepare,
@@ -94,6 +95,8 @@ func (v Verb) Options() []Option {
 	switch v {
 	case Verb(VMDelete):
 		return []Option{Force, DiscardWork}
+	case Verb(VMCommit):
+		return []Option{Replace}
 	case Verb(VMReset):
 		return []Option{DiscardWork}
 	case Verb(KernelList):

@@ -39,6 +39,12 @@ type PullImage struct {
 	Replace   bool   `json:"replace,omitempty" doc:"move the name from an image with another digest"`
 }
 
+// CommitVM makes an image of a stopped VM.
+type CommitVM struct {
+	Image   string `json:"image" doc:"the name of the new image"`
+	Replace bool   `json:"replace,omitempty" doc:"take the name from another image"`
+}
+
 // Kernel is a kernel that VMs can boot.
 type Kernel struct {
 	Name         string    `json:"name"`

@@ -41,6 +41,7 @@ func actLines() map[act.Verb]actLine {
 		act.Verb(act.SessionShow):   {command: "vm session show", subject: "NAME", session: "SESSION"},
 		act.Verb(act.SessionStop):   {command: "vm session stop", subject: "NAME", session: "SESSION"},
 
+		act.Verb(act.VMCommit):    {command: "vm commit", subject: "NAME", rest: "IMAGE"},
 		act.Verb(act.VMCopy):      {command: "vm cp", rest: "SRC DST"},
 		act.Verb(act.VMCreate):    {command: "vm create"},
 		act.Verb(act.VMDelete):    {command: "vm rm", subject: "NAME"},

@@ -146,6 +146,13 @@ func (d *fakeDaemon) routes() http.Handler {
 		mux.HandleFunc("POST /v1/vms/{name}/"+verb, withVM(func(w http.ResponseWriter, _ *http.Request, v api.VM) { answer(w, v) }))
 	}
 	mux.HandleFunc("PATCH /v1/vms/{name}", withVM(func(w http.ResponseWriter, _ *http.Request, v api.VM) { answer(w, v) }))
+	mux.HandleFunc("POST /v1/vms/{name}/commit", withVM(func(w http.ResponseWriter, r *http.Request, v api.VM) {
+		var req api.CommitVM
+		_ = json.NewDecoder(r.Body).Decode(&req)
+		image := fakeImage
+		image.Name = req.Image
+		answer(w, d.begin("vm.commit", v.Name, image))
+	}))
 	mux.HandleFunc("DELETE /v1/vms/{name}", withVM(d.deleteVM))
 	mux.HandleFunc("GET /v1/vms/{name}/health", withVM(func(w http.ResponseWriter, _ *http.Request, v api.VM) {
 		if v.State != "running" {

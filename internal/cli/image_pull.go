@@ -93,6 +93,11 @@ func (a *App) imagePull(ctx context.Context, req api.PullImage, f format) error 
 	if err != nil {
 		return err
 	}
+	return a.tellImage("pulled", op, f)
+}
+
+// tellImage tells of the image that an operation made.
+func (a *App) tellImage(did string, op api.Operation, f format) error {
 	image, err := client.Result[api.Image](op)
 	if err != nil {
 		return err
@@ -103,7 +108,7 @@ func (a *App) imagePull(ctx context.Context, req api.PullImage, f format) error 
 	if f != formatTable {
 		return imageView(time.Now()).show(a, f, image)
 	}
-	return a.print("pulled " + imageView(time.Now()).name(image) + " (" + idText(image.ID) + ", " + bytesText(image.DiskUsage) + ")\n")
+	return a.print(did + " " + imageView(time.Now()).name(image) + " (" + idText(image.ID) + ", " + bytesText(image.DiskUsage) + ")\n")
 }
 
 // input is stdin on its way to an operation. It remembers how reading failed,

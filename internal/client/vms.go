@@ -79,6 +79,12 @@ func (c *Client) ResetVM(ctx context.Context, name string, discardWork bool) (ap
 	return call[api.Operation](ctx, c, http.MethodPost, target, nil)
 }
 
+// CommitVM begins the operation whose result is the api.Image. A VM that is alive is
+// Conflict.
+func (c *Client) CommitVM(ctx context.Context, name string, req api.CommitVM) (api.Operation, error) {
+	return call[api.Operation](ctx, c, http.MethodPost, path("vms", name, "commit"), req)
+}
+
 // DeleteVM begins the operation, which fails with Conflict for what req does not allow.
 func (c *Client) DeleteVM(ctx context.Context, name string, req api.DeleteVM) (api.Operation, error) {
 	query := url.Values{}

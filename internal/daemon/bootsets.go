@@ -87,6 +87,10 @@ func (k imageKernels) Check(ctx context.Context, name string) error {
 	return err
 }
 
+func (k imageKernels) KeepOf(ctx context.Context, imageID, dir string) error {
+	return k.store.Link(ctx, k.dirs.Image(imageID).Kernel(), statedir.Kernel(dir))
+}
+
 func (k imageKernels) Keep(ctx context.Context, name, dir string) error {
 	return k.store.Link(ctx, k.dirs.Kernel(name), statedir.Kernel(dir))
 }

@@ -133,6 +133,7 @@ func wire(ctx context.Context, set *settings, build buildinfo.Info, log *slog.Lo
 		Store:   store, Machines: d.launcher, Disks: d.folders,
 		Identities: identities{VMs: d.folders, known: known, key: set.sshKey}, Names: identities{VMs: d.folders, known: known, key: set.sshKey},
 		Images:  images{service: d.images, dirs: dirs},
+		Commits: commits{images: d.images, dirs: dirs},
 		Kernels: kernels{service: d.kernels, store: kernelFiles, archives: archives, dirs: dirs, boots: d.host.boots},
 		Host:    d.host, Ports: guests, Preflight: d.host.preflight(self, set.agent),
 		HostPorts: hostinfo.Ports{}, UID: os.Getuid(), Resolvers: set.resolvers,

@@ -19,6 +19,11 @@ func (k *fakeKernels) Check(_ context.Context, name string) error {
 	return nil
 }
 
+func (k *fakeKernels) KeepOf(_ context.Context, imageID, dir string) error {
+	k.kept = append(k.kept, imageID+" -> "+dir)
+	return nil
+}
+
 func (k *fakeKernels) Keep(_ context.Context, name, dir string) error {
 	k.kept = append(k.kept, name+" in "+dir)
 	return nil

@@ -17,6 +17,9 @@ type wish struct {
 	kernel  string
 	// own says that the image is to have its own kernel.
 	own bool
+	// vm is the VM whose files it is made of, and base the image of that, whose own
+	// kernel it is to be; empty: it is pulled.
+	vm, base string
 }
 
 // is reports whether m has what is wished for but the name.
@@ -91,10 +94,13 @@ func (w wish) refused(all []Manifest) error {
 		if i < 0 || w.replace || w.digest == "" || m.Digest == w.digest {
 			continue
 		}
-		return fault.New(fault.Conflict, "the image name %q is taken: it is %s, from %s, and %s has %s",
-			w.name.Name, m.what(), m.Names[i].Ref, w.name.Ref, short(w.digest)).
-			WithHint("to move the name to the new image: %s; to keep both: %s",
-				act.ImagePull.On(w.name.Ref, act.Replace), act.ImagePull.On(w.name.Ref, act.Name))
+		err := fault.New(fault.Conflict, "the image name %q is taken: it is %s, from %s, and %s has %s",
+			w.name.Name, m.what(), m.Names[i].Ref, w.name.Ref, short(w.digest))
+		if w.vm != "" {
+			return err.WithHint("choose another name, or move the name to the new image: %s", act.VMCommit.On(w.vm, act.Replace))
+		}
+		return err.WithHint("to move the name to the new image: %s; to keep both: %s",
+			act.ImagePull.On(w.name.Ref, act.Replace), act.ImagePull.On(w.name.Ref, act.Name))
 	}
 	return nil
 }

@@ -124,7 +124,11 @@ func (s *Service) build(ctx context.Context, w wish, content Content, p operatio
 	}
 	p.Stage("commit")
 	if w.own {
-		if err := s.kernels.Keep(ctx, w.kernel, staging.KernelDir()); err != nil {
+		keep, of := s.kernels.Keep, w.kernel
+		if w.base != "" {
+			keep, of = s.kernels.KeepOf, w.base
+		}
+		if err := keep(ctx, of, staging.KernelDir()); err != nil {
 			return Image{}, err
 		}
 	}
@@ -134,7 +138,7 @@ func (s *Service) build(ctx context.Context, w wish, content Content, p operatio
 	}
 	done, err := s.publish(ctx, w, m, staging)
 	if err == nil {
-		s.log.Info("image pulled", "id", m.ID, "name", done.Name, "ref", m.Source, "digest", m.Digest, "bytes", m.RootfsBytes)
+		s.log.Info("image made", "id", m.ID, "name", done.Name, "ref", m.Source, "digest", m.Digest, "bytes", m.RootfsBytes)
 	}
 	return done, err
 }

@@ -76,6 +76,8 @@ type Kernels interface {
 	// Keep makes the directory dir, with the kernel called name, which stays
 	// whatever becomes of that.
 	Keep(ctx context.Context, name, dir string) error
+	// KeepOf is Keep of the kernel that the image with this id has for its own.
+	KeepOf(ctx context.Context, imageID, dir string) error
 }
 
 // Users knows which VMs use an image.

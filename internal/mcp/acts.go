@@ -39,6 +39,7 @@ func actTools() map[act.Verb]actTool {
 		act.Verb(act.SessionShow):   {name: "session_list", subject: "vm"},
 		act.Verb(act.SessionStop):   {name: "session_stop", subject: "vm", session: "session"},
 
+		act.Verb(act.VMCommit):    user,
 		act.Verb(act.VMCopy):      user,
 		act.Verb(act.VMCreate):    {name: "vm_create"},
 		act.Verb(act.VMDelete):    {name: "vm_delete", subject: "vm"},

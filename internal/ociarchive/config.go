@@ -53,6 +53,6 @@ func configOf(m image.Manifest, created time.Time, layer string) imageConfig {
 			StopSignal: c.StopSignal, ExposedPorts: ports,
 		},
 		RootFS:  rootFS{Type: "layers", DiffIDs: []string{layer}},
-		History: []history{{Created: created, CreatedBy: "banger image save"}},
+		History: []history{{Created: created, CreatedBy: "banger"}},
 	}
 }

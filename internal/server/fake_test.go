@@ -138,6 +138,12 @@ func (w *world) Delete(_ context.Context, name string, how vm.Removal, _ operati
 	return nil
 }
 
+func (w *world) Commit(_ context.Context, name, imageName string, replace bool, _ operation.Progress) (image.Image, error) {
+	w.note("commit " + name + " " + imageName + " " + strconv.FormatBool(replace))
+	m := image.Manifest{ID: "0123456789ab", Names: []image.Name{{Name: imageName}}}
+	return image.Image{Manifest: m, Name: imageName}, nil
+}
+
 func (w *world) Reset(ctx context.Context, name string, force bool, _ operation.Progress) (vm.VM, error) {
 	w.note("reset " + name + " " + strconv.FormatBool(force))
 	return w.Get(ctx, name)
@@ -257,6 +263,13 @@ func (i images) Pull(ctx context.Context, req image.PullRequest, p operation.Pro
 func (images) List(context.Context) ([]image.Image, error) { return nil, nil }
 func (images) Get(_ context.Context, name string) (image.Image, error) {
 	return image.Image{Manifest: image.Manifest{ID: "abc"}, Name: name}, nil
+}
+
+func (images) CheckCommit(_ context.Context, req image.CommitRequest) error {
+	if req.Name == "taken" && !req.Replace {
+		return fault.New(fault.Conflict, "the image name %q is taken", req.Name)
+	}
+	return nil
 }
 
 func (images) Save(_ context.Context, name string) (image.Saved, error) {

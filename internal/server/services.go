@@ -44,6 +44,8 @@ type Lifecycle interface {
 	Restart(ctx context.Context, name string, timeout time.Duration, wait vm.Wait, p operation.Progress) (vm.VM, error)
 	Delete(ctx context.Context, name string, how vm.Removal, p operation.Progress) error
 	Reset(ctx context.Context, name string, discardWork bool, p operation.Progress) (vm.VM, error)
+	// Commit makes an image of a VM that is not alive.
+	Commit(ctx context.Context, name, imageName string, replace bool, p operation.Progress) (image.Image, error)
 }
 
 // Control are the short verbs of a VM's life.
@@ -117,6 +119,8 @@ type Images interface {
 	List(ctx context.Context) ([]image.Image, error)
 	Get(ctx context.Context, name string) (image.Image, error)
 	Delete(ctx context.Context, name string) error
+	// CheckCommit says what of a request a commit would refuse at once.
+	CheckCommit(ctx context.Context, req image.CommitRequest) error
 	// Save reads an image, to be written as an archive. The caller closes it.
 	Save(ctx context.Context, name string) (image.Saved, error)
 }

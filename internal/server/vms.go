@@ -32,6 +32,7 @@ func (s *Server) vmRoutes(a huma.API) {
 	handle(s, a, long("stop-vm", http.MethodPost, "/vms/{name}/stop", "Stop a VM"), s.stopVM)
 	handle(s, a, long("restart-vm", http.MethodPost, "/vms/{name}/restart", "Stop a VM and start it"), s.restartVM)
 	handle(s, a, long("reset-vm", http.MethodPost, "/vms/{name}/reset", "Reset a VM's system to its image"), s.resetVM)
+	handle(s, a, long("commit-vm", http.MethodPost, "/vms/{name}/commit", "Make an image of a stopped VM"), s.commitVM)
 	handle(s, a, long("delete-vm", http.MethodDelete, "/vms/{name}", "Delete a VM with its disk"), s.deleteVM)
 	short := func(id, method, path, summary string) route {
 		return route{id: id, method: method, path: path, tag: "vms", summary: summary}

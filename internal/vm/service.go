@@ -40,6 +40,8 @@ type Deps struct {
 	Ports      PortWaiter
 	HostPorts  HostPorts
 	Workspaces Workspaces
+	// Commits may be nil; then no VM becomes an image.
+	Commits Commits
 	// Files, if set, reads the files that a guest gets when it starts. Notes
 	// say which could not be had.
 	Files func(ctx context.Context) (files []File, notes []string)

@@ -1,0 +1,76 @@
+package daemon
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+
+	"github.com/bangervm/banger/internal/guesttree"
+	"github.com/bangervm/banger/internal/image"
+	"github.com/bangervm/banger/internal/operation"
+	"github.com/bangervm/banger/internal/statedir"
+)
+
+// commits implements vm.Commits.
+type commits struct {
+	images *image.Service
+	dirs   statedir.Dirs
+}
+
+func (c commits) Commit(ctx context.Context, req image.CommitRequest, disk string, placed []string, p operation.Progress) (image.Image, error) {
+	base, err := c.images.Get(ctx, req.Base)
+	if err != nil {
+		return image.Image{}, err
+	}
+	below, lower, err := openDisk(c.dirs.Image(base.ID).Rootfs())
+	if err != nil {
+		return image.Image{}, err
+	}
+	defer below.Close() //nolint:errcheck // read only
+	above, upper, err := openDisk(disk)
+	if err != nil {
+		return image.Image{}, err
+	}
+	defer above.Close() //nolint:errcheck // read only
+	content := &system{
+		tree: guesttree.Source{Image: lower, Disk: upper, Own: image.OfVM(placed)},
+		info: image.Info{Architecture: base.Architecture, OS: base.OS, Config: base.Config},
+	}
+	return c.images.Commit(ctx, req, content, p)
+}
+
+// system implements image.Content: the files of a VM that does not run.
+type system struct {
+	tree guesttree.Source
+	info image.Info
+}
+
+func (s *system) Info() image.Info { return s.info }
+
+func (s *system) Close() error { return nil }
+
+// Unpack has the stage read.
+func (s *system) Unpack(ctx context.Context, p operation.Progress, write func(io.Reader) error) error {
+	p.Stage("read")
+	r, w := io.Pipe()
+	sum := sha256.New()
+	read := make(chan error, 1)
+	go func() {
+		err := guesttree.WriteTar(ctx, io.MultiWriter(w, sum), s.tree)
+		read <- err
+		w.CloseWithError(err)
+	}()
+	err := write(r)
+	if err == nil { // it may have ended before the stream did
+		_, err = io.Copy(io.Discard, r)
+	}
+	_ = r.CloseWithError(err)
+	if readErr := <-read; err == nil {
+		err = readErr
+	}
+	s.info.Digest = "sha256:" + hex.EncodeToString(sum.Sum(nil))
+	return err
+}
+
+var _ image.Content = (*system)(nil)

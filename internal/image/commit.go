@@ -1,0 +1,85 @@
+package image
+
+import (
+	"context"
+	"path"
+	"slices"
+
+	"github.com/bangervm/banger/internal/act"
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/operation"
+)
+
+// CommitRequest asks for an image of a VM's files.
+type CommitRequest struct {
+	VM      string // its name
+	Base    string // id of the image that the VM was made from
+	Name    string // of the new image
+	Replace bool   // the name may be taken from another image
+}
+
+// CheckCommit says what of a request Commit would refuse at once.
+func (s *Service) CheckCommit(ctx context.Context, req CommitRequest) error {
+	if err := ValidateName(req.Name); err != nil {
+		return err
+	}
+	all, err := s.List(ctx)
+	if err != nil || req.Replace {
+		return err
+	}
+	for _, m := range all {
+		if m.Name == req.Name {
+			return fault.New(fault.Conflict, "the image name %q is taken: it is %s, from %s", req.Name, m.what(), m.Ref).
+				WithHint("choose another name, or move the name to the new image: %s", act.VMCommit.On(req.VM, act.Replace))
+		}
+	}
+	return nil
+}
+
+// Commit makes an image of the files in content, with the configuration and the kernel
+// of the image Base. A name that another image has is a Conflict unless req replaces
+// it. When it ends with an error, or ctx is cancelled, nothing has changed. Progress has
+// the stages of content and commit.
+func (s *Service) Commit(ctx context.Context, req CommitRequest, content Content, p operation.Progress) (Image, error) {
+	if err := s.CheckCommit(ctx, req); err != nil {
+		return Image{}, err
+	}
+	base, err := s.Get(ctx, req.Base)
+	if err != nil {
+		return Image{}, err
+	}
+	w := wish{
+		name: Name{Name: req.Name, Ref: "vm:" + req.VM}, replace: req.Replace,
+		kernel: base.Kernel, own: base.OwnKernel, vm: req.VM, base: base.ID,
+	}
+	end, err := s.begin(ctx, w)
+	if err != nil {
+		return Image{}, err
+	}
+	defer end()
+	return s.build(ctx, w, content, p)
+}
+
+// identity is what is a VM's and not its system's: who it is, what of it must be
+// secret, and what banger writes at each start.
+func identity() []string {
+	return []string{
+		"/etc/hostname", "/etc/hosts", "/etc/resolv.conf", "/etc/machine-id", "/var/lib/dbus/machine-id",
+		"/etc/ssh/ssh_host_*", "/var/lib/systemd/random-seed", "/var/lib/systemd/credential.secret",
+	}
+}
+
+// OfVM returns what tells the paths that an image of a VM must not have from the VM:
+// those of its identity, and of the files that were placed in it. Paths are absolute.
+func OfVM(placed []string) func(file string) bool {
+	own := identity()
+	for i := range placed {
+		placed[i] = path.Clean(placed[i])
+	}
+	return func(file string) bool {
+		return slices.Contains(placed, file) || slices.ContainsFunc(own, func(pattern string) bool {
+			match, _ := path.Match(pattern, file) // the patterns are good
+			return match
+		})
+	}
+}
