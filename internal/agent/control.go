@@ -56,15 +56,16 @@ func (c *control) send(m agentrpc.GuestMessage) {
 
 // keepControl keeps a control stream to the host until ctx ends.
 func (a *agent) keepControl(ctx context.Context, dial func(context.Context, uint32) (net.Conn, error)) {
-	for wait := firstRedial; ctx.Err() == nil; wait = min(2*wait, lastRedial) {
+	pauses := pace.NewBackoff(firstRedial, lastRedial)
+	for ctx.Err() == nil {
 		conn, err := dial(ctx, agentrpc.ControlPort)
 		if err == nil {
-			wait = firstRedial
+			pauses.Reset()
 			if err := a.converse(ctx, conn); err != nil {
 				a.log.Warn("the control stream", "err", err)
 			}
 		}
-		_ = pace.Pause(ctx, wait)
+		_ = pauses.Pause(ctx) // the loop sees ctx's end
 	}
 }
 

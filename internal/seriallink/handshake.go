@@ -120,11 +120,11 @@ func awaitEcho(r *bufio.Reader, own nonce) error {
 // sendHellos sends hello, and again with padding before it, until ctx ends.
 func sendHellos(ctx context.Context, w io.Writer, own nonce) error {
 	msg := marker(kindHello, own)
-	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
+	for pauses := pace.NewBackoff(firstRetry, lastRetry); ; {
 		if _, err := w.Write(msg); err != nil {
 			return fmt.Errorf("say hello to the guest: %w", err)
 		}
-		_ = pace.Pause(ctx, wait)
+		_ = pauses.Pause(ctx)
 		if ctx.Err() != nil {
 			return nil //nolint:nilerr // the end of ctx is the end asked for
 		}

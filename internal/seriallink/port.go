@@ -34,13 +34,13 @@ const (
 // pollable, the host's arrival ends the wait at once; the bound is there for
 // ports that are not, and for an edge missed.
 type portWait struct {
-	port Port
-	raw  syscall.RawConn
-	next time.Duration
+	port  Port
+	raw   syscall.RawConn
+	polls *pace.Backoff
 }
 
 func newPortWait(port Port) *portWait {
-	w := &portWait{port: port, next: firstPoll}
+	w := &portWait{port: port, polls: pace.NewBackoff(firstPoll, lastPoll)}
 	if sc, ok := port.(syscall.Conn); ok {
 		if raw, err := sc.SyscallConn(); err == nil {
 			w.raw = raw
@@ -49,11 +49,10 @@ func newPortWait(port Port) *portWait {
 	return w
 }
 
-func (w *portWait) reset() { w.next = firstPoll }
+func (w *portWait) reset() { w.polls.Reset() }
 
 func (w *portWait) forHost(ctx context.Context) error {
-	wait := w.next
-	w.next = min(2*wait, lastPoll)
+	wait := w.polls.Next()
 	if w.raw != nil {
 		if w.edge(wait) {
 			return ctx.Err()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/pace"
 )
 
 // GroupLabel is the label that makes neighbours of VMs: those with the same value.
@@ -95,7 +96,7 @@ func (s *Service) keepNetwork(ctx context.Context, w *watch) {
 		case <-ctx.Done():
 			return
 		}
-		for pause := firstRetry; ; pause = min(2*pause, lastPush) {
+		for pauses := pace.NewBackoff(firstRetry, lastPush); ; {
 			err := s.pushNetwork(ctx, w)
 			if err == nil || w.over() || ctx.Err() != nil {
 				break
@@ -104,6 +105,7 @@ func (s *Service) keepNetwork(ctx context.Context, w *watch) {
 				s.log.Info("network of VM not up to date", "vm", w.vmID, "error", err)
 				break
 			}
+			pause := pauses.Next()
 			if pause == firstRetry {
 				s.log.Warn("network of VM not up to date; trying again", "vm", w.vmID, "error", err)
 			}

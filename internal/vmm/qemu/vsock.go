@@ -81,17 +81,16 @@ func (v *hybridVsock) close() {
 // started again, and a guest's nonsense only loses the session.
 func (v *hybridVsock) keepLink(ctx context.Context, dial func(context.Context) (net.Conn, error)) {
 	const shortest, longest = 5 * time.Millisecond, time.Second
-	wait := shortest
+	pauses := pace.NewBackoff(shortest, longest)
 	for ctx.Err() == nil {
 		began := time.Now()
 		if err := v.oneLink(ctx, dial); err != nil && ctx.Err() == nil {
 			v.log.Debug("the agent channel has no link", "err", err)
 		}
 		if time.Since(began) > longest {
-			wait = shortest
+			pauses.Reset()
 		}
-		_ = pace.Pause(ctx, wait) // the loop sees ctx's end
-		wait = min(2*wait, longest)
+		_ = pauses.Pause(ctx) // the loop sees ctx's end
 	}
 }
 
