@@ -18,6 +18,7 @@ import (
 	"github.com/bangervm/banger/internal/client"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/statedir"
+	"github.com/bangervm/banger/internal/stream"
 )
 
 // readyTimeout bounds a daemon's start: it reconciles every VM and may wait for
@@ -116,7 +117,7 @@ func settle(ctx context.Context, c *client.Client, err error, opts Options) erro
 func awaitReady(ctx context.Context, ready *os.File) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() { _ = ready.SetReadDeadline(time.Unix(1, 0)) })
+	stop := stream.Interrupt(ctx, ready.SetReadDeadline)
 	defer stop()
 	line, err := bufio.NewReader(io.LimitReader(ready, maxReady)).ReadBytes('\n')
 	switch {

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"strconv"
-	"time"
 
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/fault"
@@ -48,7 +47,7 @@ func (c *Client) upgrade(r *http.Request, protocol string) (*Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	stop := stream.Interrupt(ctx, conn.SetDeadline)
 	stream, err := c.handshake(conn, r, protocol)
 	if err != nil {
 		stop()

@@ -10,7 +10,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"time"
 
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/fault"
@@ -68,7 +67,7 @@ func (c Client) upgrade(ctx context.Context, path, protocol string, req any, ref
 	if resp.status == http.StatusSwitchingProtocols && resp.upgrade == protocol {
 		return conn, resp, nil
 	}
-	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	stop := stream.Interrupt(ctx, conn.SetDeadline)
 	err = refuse(resp)
 	if !stop() {
 		err = c.unavailable(ctx, ctx.Err())
@@ -92,7 +91,7 @@ func (c Client) do(ctx context.Context, method, path, upgrade string, body []byt
 	if err != nil {
 		return nil, nil, err
 	}
-	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	stop := stream.Interrupt(ctx, conn.SetDeadline)
 	resp, err := c.exchange(ctx, conn, method, path, upgrade, body)
 	if !stop() && err == nil {
 		err = ctx.Err()

@@ -10,11 +10,11 @@ import (
 	"net"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/statedir"
+	"github.com/bangervm/banger/internal/stream"
 )
 
 // maxAnswer bounds the answer to CONNECT: "OK ", a port, a newline.
@@ -28,7 +28,7 @@ func (c Client) Dial(ctx context.Context, port uint32) (net.Conn, error) {
 	if err != nil {
 		return nil, c.unavailable(ctx, err)
 	}
-	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	stop := stream.Interrupt(ctx, conn.SetDeadline)
 	err = connect(conn, port)
 	if !stop() {
 		err = ctx.Err()

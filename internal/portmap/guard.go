@@ -116,7 +116,7 @@ func misdirected(ctx context.Context, conn net.Conn, request *misdirectedError) 
 	}
 	body := fmt.Sprintf("banger: this port of a VM does not %s %.100q\n", what, request.host)
 	_ = conn.SetDeadline(time.Now().Add(farewell))
-	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	stop := stream.Interrupt(ctx, conn.SetDeadline)
 	defer stop()
 	_, err := fmt.Fprintf(conn, "HTTP/1.1 %s\r\nContent-Type: text/plain; charset=utf-8\r\n"+
 		"Content-Length: %d\r\nConnection: close\r\n\r\n%s", status, len(body), body)

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/yamux"
+
+	"github.com/bangervm/banger/internal/stream"
 )
 
 // linger is how long a closed stream still takes what the peer had sent, so
@@ -59,7 +61,7 @@ func (c *conn) Close() error {
 		return nil
 	}
 	err := c.Stream.Close()
-	_ = c.SetReadDeadline(time.Unix(1, 0))
+	_ = c.SetReadDeadline(stream.Past())
 	go func() {
 		c.reading.Lock()
 		defer c.reading.Unlock()

@@ -19,6 +19,7 @@ import (
 	"github.com/hashicorp/yamux"
 
 	"github.com/bangervm/banger/internal/pace"
+	"github.com/bangervm/banger/internal/stream"
 )
 
 const (
@@ -83,7 +84,7 @@ func Guest(ctx context.Context, port Port) (*Link, error) {
 	if err := errors.Join(port.SetReadDeadline(time.Time{}), port.SetWriteDeadline(time.Time{})); err != nil {
 		return nil, err
 	}
-	stop := context.AfterFunc(ctx, func() { _ = port.SetReadDeadline(time.Unix(1, 0)) })
+	stop := stream.Interrupt(ctx, port.SetReadDeadline)
 	r, err := guestHandshake(ctx, port)
 	if !stop() {
 		return nil, ctx.Err()
@@ -92,7 +93,7 @@ func Guest(ctx context.Context, port Port) (*Link, error) {
 		return nil, err
 	}
 	unblock := func() error {
-		past := time.Unix(1, 0)
+		past := stream.Past()
 		return errors.Join(port.SetReadDeadline(past), port.SetWriteDeadline(past))
 	}
 	return newLink(&line{Reader: &guard{r: r}, Writer: &joiner{w: port}, close: unblock}, yamux.Server)

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/yamux"
+
+	"github.com/bangervm/banger/internal/stream"
 )
 
 // Dial opens a stream to port on the other side. The error is ErrRefused when
@@ -52,13 +54,13 @@ func (l *Link) open(ctx context.Context, port uint32) (net.Conn, error) {
 	if l.session.NumStreams() >= maxStreams {
 		return nil, fmt.Errorf("the agent channel has %d streams open already", maxStreams)
 	}
-	stream, err := l.session.OpenStream()
+	opened, err := l.session.OpenStream()
 	if err != nil {
 		return nil, fmt.Errorf("%w (%w)", ErrClosed, err)
 	}
-	conn := newConn(stream)
-	stop := context.AfterFunc(ctx, func() { _ = stream.SetReadDeadline(time.Unix(1, 0)) })
-	answer, err := request(stream, port)
+	conn := newConn(opened)
+	stop := stream.Interrupt(ctx, opened.SetReadDeadline)
+	answer, err := request(opened, port)
 	if !stop() {
 		err = errors.Join(ctx.Err(), err)
 	}

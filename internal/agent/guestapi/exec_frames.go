@@ -8,10 +8,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
-	"time"
 
 	"github.com/bangervm/banger/internal/agent/command"
 	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/stream"
 )
 
 const (
@@ -65,7 +65,7 @@ func (s *execConn) attend(proc *command.Process, f *command.Files) error {
 		}
 		if in != nil {
 			in.abandon()
-			_ = f.In.SetWriteDeadline(time.Unix(1, 0))
+			_ = f.In.SetWriteDeadline(stream.Past())
 		}
 	}
 	go s.copyIn(proc, f, in)

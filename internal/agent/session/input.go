@@ -5,10 +5,10 @@ import (
 	"os"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/bangervm/banger/internal/agent/command"
 	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/stream"
 )
 
 // maxPending is how much input may wait for the command before more is refused
@@ -73,7 +73,7 @@ func (in *input) abandon() {
 	in.broken, in.queue, in.queued = true, nil, 0
 	in.change.Signal()
 	in.mu.Unlock()
-	_ = in.f.SetWriteDeadline(time.Unix(1, 0))
+	_ = in.f.SetWriteDeadline(stream.Past())
 }
 
 // run writes what is queued until the end. A command that has closed its stdin

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
+
+	"github.com/bangervm/banger/internal/stream"
 )
 
 const (
@@ -100,7 +102,7 @@ func (s *Server) askBy(ctx context.Context, network string, upstream netip.AddrP
 	}
 	defer func() { _ = conn.Close() }()
 	// The deadline is the context's, and a cancelled context ends the wait too.
-	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	stop := stream.Interrupt(ctx, conn.SetDeadline)
 	defer stop()
 	if network == "tcp" {
 		if packet, err = overStream(conn, packet); err != nil {

@@ -9,10 +9,10 @@ import (
 	"net"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/seriallink"
+	"github.com/bangervm/banger/internal/stream"
 )
 
 // Streams says each message again and again on control streams that come and go,
@@ -73,7 +73,7 @@ func shout(ctx context.Context, link *seriallink.Link, pair [2]agentrpc.GuestMes
 		return
 	}
 	defer func() { _ = conn.Close() }()
-	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	stop := stream.Interrupt(ctx, conn.SetDeadline)
 	defer stop()
 	go func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }(conn)
 	for i, enc := 0, json.NewEncoder(conn); enc.Encode(pair[i%2]) == nil; i++ {
