@@ -6,6 +6,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -170,9 +171,7 @@ func tlsServer(t *testing.T) (*server, string) {
 			return
 		}
 		defer func() { _ = resp.Body.Close() }()
-		for key, values := range resp.Header {
-			w.Header()[key] = values
-		}
+		maps.Copy(w.Header(), resp.Header)
 		w.WriteHeader(resp.StatusCode)
 		var body bytes.Buffer
 		_, _ = body.ReadFrom(resp.Body)
