@@ -57,6 +57,15 @@ type SessionStart struct {
 	Rows      uint16   `json:"rows,omitempty"`
 	Cols      uint16   `json:"cols,omitempty"`
 	KeepBytes int64    `json:"keep_bytes,omitempty"` // of each stream; 0: DefaultKeep
+	// Credentials are what the command logs in with; nil asks for none.
+	Credentials *Credentials `json:"credentials,omitempty"`
+}
+
+// Credentials are what a command logs in with. One of them is enough. Without any, a
+// session with pipes is refused; in a terminal somebody can log in, so it is warned of.
+type Credentials struct {
+	Env   []string `json:"env,omitempty"`   // variables
+	Files []string `json:"files,omitempty"` // in the user's home, each "~/…"
 }
 
 // SessionState is how far a session is, as its agent knows it.
@@ -73,9 +82,10 @@ const (
 type SessionInfo struct {
 	ID            string       `json:"id"`
 	State         SessionState `json:"state"`
-	ExitCode      int          `json:"exit_code"`        // 128+n when signal n ended it
-	Signal        string       `json:"signal,omitempty"` // without SIG
-	Error         string       `json:"error,omitempty"`  // what it said on stderr when it ended badly and at once
+	ExitCode      int          `json:"exit_code"`         // 128+n when signal n ended it
+	Signal        string       `json:"signal,omitempty"`  // without SIG
+	Error         string       `json:"error,omitempty"`   // what it said on stderr when it ended badly and at once
+	Warning       string       `json:"warning,omitempty"` // of its start
 	Dir           string       `json:"dir"`
 	PID           int          `json:"pid"`
 	StdinBytes    int64        `json:"stdin_bytes"`

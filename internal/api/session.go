@@ -14,6 +14,7 @@ type Session struct {
 	User          string     `json:"user" doc:"empty: root"`
 	ExitCode      *int       `json:"exit_code" doc:"null until it exits; 128+n if signal n ended it"`
 	Signal        string     `json:"signal" doc:"the signal that ended it, without SIG"`
+	Warning       string     `json:"warning,omitempty" doc:"what its start lacked; in the answer to a start only"`
 	LastError     string     `json:"last_error" doc:"why it did not start or was lost, or its output if it failed at once"`
 	StdinBytes    int64      `json:"stdin_bytes"`
 	StdoutBytes   int64      `json:"stdout_bytes"`

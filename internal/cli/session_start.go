@@ -111,6 +111,9 @@ func (a *App) sessionStart(ctx context.Context, vm string, req api.StartSession,
 	if err != nil {
 		return err
 	}
+	if sess.Warning != "" {
+		a.say("warning: " + sess.Warning)
+	}
 	if f != formatTable {
 		return sessionView(time.Now()).show(a, f, sess)
 	}

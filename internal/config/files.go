@@ -3,17 +3,17 @@ package config
 import (
 	"path"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/bangervm/banger/internal/codingagent"
 	"github.com/bangervm/banger/internal/fault"
 )
 
 // File is one [[files]] table: what is copied into guests when they start. It
 // has a Preset, or a Host.
 type File struct {
-	// Preset names the credentials and settings of a program: see Presets.
+	// Preset names a coding agent, whose credentials and settings are copied.
 	Preset string `toml:"preset" json:"preset,omitempty"`
 	// Host is a file or directory here, absolute or beginning with "~/".
 	Host string `toml:"host" json:"host,omitempty"`
@@ -23,24 +23,14 @@ type File struct {
 	Mode string `toml:"mode" json:"mode,omitempty"`
 }
 
-// Presets are the files of programs that people run in guests, by name. None is
-// copied unless the configuration names it.
-func Presets() map[string][]string {
-	return map[string][]string{
-		"claude":   {"~/.claude/.credentials.json", "~/.claude/settings.json", "~/.claude.json"},
-		"codex":    {"~/.codex/auth.json", "~/.codex/config.toml"},
-		"opencode": {"~/.config/opencode", "~/.local/share/opencode/auth.json"},
-		"pi":       {"~/.pi/agent/auth.json", "~/.pi/agent/settings.json", "~/.pi/agent/models.json"},
-	}
-}
-
 // Placed are the files to place, presets resolved: each with Host, Guest and Mode.
 func (c Config) Placed() []File {
 	var all []File
 	for _, f := range c.Files {
 		hosts := []string{f.Host}
 		if f.Preset != "" {
-			hosts = Presets()[f.Preset]
+			agent, _ := codingagent.Named(f.Preset)
+			hosts = agent.Files
 		}
 		for _, host := range hosts {
 			guest := f.Guest
@@ -54,19 +44,14 @@ func (c Config) Placed() []File {
 }
 
 func (f File) validate() error {
-	_, known := Presets()[f.Preset]
+	_, known := codingagent.Named(f.Preset)
 	switch {
 	case f.Preset == "" && f.Host == "":
 		return fault.New(fault.Invalid, "files: a table needs preset or host")
 	case f.Preset != "" && (f.Host != "" || f.Guest != ""):
 		return fault.New(fault.Invalid, "files: preset %q cannot be used with host or guest", f.Preset)
 	case f.Preset != "" && !known:
-		names := make([]string, 0, len(Presets()))
-		for name := range Presets() {
-			names = append(names, name)
-		}
-		slices.Sort(names)
-		return fault.New(fault.Invalid, "files: preset %q does not exist", f.Preset).WithHint("%s", strings.Join(names, ", "))
+		return fault.New(fault.Invalid, "files: preset %q does not exist", f.Preset).WithHint("%s", strings.Join(codingagent.Names(), ", "))
 	case f.Host != "" && !filepath.IsAbs(f.Host) && !strings.HasPrefix(f.Host, "~/"):
 		return fault.New(fault.Invalid, "files: host %q must be absolute or begin with ~/", f.Host)
 	case f.Host != "" && f.Guest == "" && !strings.HasPrefix(f.Host, "~/"):

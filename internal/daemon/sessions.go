@@ -47,6 +47,7 @@ func (g guests) StartSession(ctx context.Context, vmID, id string, req session.S
 		info, err := c.StartSession(ctx, agentrpc.SessionStart{
 			ID: id, Command: req.Command, Dir: req.Dir, Env: req.Env, User: req.User, Require: req.Require,
 			TTY: req.Mode == session.TTY, Rows: req.Rows, Cols: req.Cols, KeepBytes: req.KeepBytes,
+			Credentials: (*agentrpc.Credentials)(req.Credentials),
 		})
 		return report(info), err
 	})
@@ -119,7 +120,7 @@ func event(ev agentrpc.SessionEvent) session.Event {
 
 func report(i agentrpc.SessionInfo) session.Report {
 	return session.Report{
-		ID: i.ID, Exited: i.State == agentrpc.SessionExited, ExitCode: i.ExitCode, Signal: i.Signal, Error: i.Error, Dir: i.Dir,
+		ID: i.ID, Exited: i.State == agentrpc.SessionExited, ExitCode: i.ExitCode, Signal: i.Signal, Error: i.Error, Warning: i.Warning, Dir: i.Dir,
 		Writer: i.Writer, Readers: i.Readers, StdinBytes: i.StdinBytes, StdoutBytes: i.StdoutBytes, StderrBytes: i.StderrBytes,
 		StdoutDropped: i.StdoutDropped, StderrDropped: i.StderrDropped, StartedAt: i.StartedAt, EndedAt: i.EndedAt,
 	}

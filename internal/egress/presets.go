@@ -97,6 +97,7 @@ api.x.ai api.deepseek.com api.groq.com api.cohere.com api.cohere.ai
 api.together.xyz api.together.ai api.fireworks.ai api.perplexity.ai
 api.cerebras.ai api.replicate.com
 huggingface.co *.huggingface.co *.hf.co
+opencode.ai *.opencode.ai models.dev
 ollama.com registry.ollama.ai
 bedrock-runtime.us-east-1.amazonaws.com bedrock-runtime.us-east-2.amazonaws.com
 bedrock-runtime.us-west-2.amazonaws.com bedrock-runtime.eu-west-1.amazonaws.com

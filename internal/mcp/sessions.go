@@ -21,6 +21,7 @@ type Session struct {
 	Dir         string   `json:"dir"`
 	ExitCode    *int     `json:"exit_code,omitempty" jsonschema:"128+n if signal n ended it"`
 	Signal      string   `json:"signal,omitempty"`
+	Warning     string   `json:"warning,omitempty" jsonschema:"what its start lacked"`
 	LastError   string   `json:"last_error,omitempty" jsonschema:"why it failed or was lost"`
 	StdinBytes  int64    `json:"stdin_bytes"`
 	StdoutBytes int64    `json:"stdout_bytes"`
@@ -30,7 +31,7 @@ type Session struct {
 func sessionView(s api.Session) Session {
 	view := Session{
 		ID: s.ID, Name: s.Name, State: s.State, Mode: s.Mode, Command: s.Command, Dir: s.Dir,
-		ExitCode: s.ExitCode, Signal: s.Signal, LastError: s.LastError,
+		ExitCode: s.ExitCode, Signal: s.Signal, LastError: s.LastError, Warning: s.Warning,
 		StdinBytes: s.StdinBytes, StdoutBytes: s.StdoutBytes, StderrBytes: s.StderrBytes,
 	}
 	if view.Command == nil {

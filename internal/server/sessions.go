@@ -72,7 +72,7 @@ func (s *Server) sessionRoutes(a huma.API) {
 func sessionBody(vmName string, v session.Session) api.Session {
 	body := api.Session{
 		ID: v.ID, Name: v.Name, VM: vmName, State: string(v.State), Mode: string(v.Mode), Command: texts(v.Command), Dir: v.Dir,
-		User: v.User, Signal: v.Signal, LastError: v.LastError, StdinBytes: v.StdinBytes,
+		User: v.User, Signal: v.Signal, LastError: v.LastError, Warning: v.Warning, StdinBytes: v.StdinBytes,
 		StdoutBytes: v.StdoutBytes, StderrBytes: v.StderrBytes, StdoutDropped: v.StdoutDropped, StderrDropped: v.StderrDropped,
 		Writer: v.Writer, Readers: v.Readers, CreatedAt: v.CreatedAt.UTC(), StartedAt: when(v.StartedAt), EndedAt: when(v.EndedAt),
 	}

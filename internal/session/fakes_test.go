@@ -96,7 +96,9 @@ type agent struct {
 	mu       sync.Mutex
 	reports  []session.Report
 	followed []func(session.Event) error
-	cut      chan struct{} // closed to break the event streams
+	cut      chan struct{}        // closed to break the event streams
+	asked    session.StartRequest // the last
+	warning  string
 	startErr error
 	// vanishes makes a start succeed in the guest though its answer is lost.
 	vanishes bool
@@ -110,13 +112,14 @@ type agent struct {
 
 func newAgent() *agent { return &agent{cut: make(chan struct{})} }
 
-func (a *agent) StartSession(_ context.Context, _, id string, _ session.StartRequest) (session.Report, error) {
+func (a *agent) StartSession(_ context.Context, _, id string, req session.StartRequest) (session.Report, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.asked = req
 	if a.startErr != nil && !a.vanishes {
 		return session.Report{}, a.startErr
 	}
-	r := session.Report{ID: id, Dir: "/root"}
+	r := session.Report{ID: id, Dir: "/root", Warning: a.warning}
 	a.reports = append(a.reports, r)
 	return r, a.startErr
 }

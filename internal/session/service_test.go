@@ -3,6 +3,7 @@ package session_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -69,6 +70,26 @@ func TestAFailedStartIsRememberedWithItsDiagnosis(t *testing.T) {
 }
 
 // Whatever an agent refuses a start for, the name is free for the next one.
+func TestAnAgentIsAskedForItsCredentials(t *testing.T) {
+	h := newHarness(t)
+	h.agent.startErr = fault.New(fault.PermissionDenied, "claude has no credentials")
+	_, err := h.svc.Start(t.Context(), "box", session.StartRequest{Name: "s", Command: []string{"/usr/bin/claude", "-p", "x"}})
+	if hint := fault.HintOf(err).String(); !errors.Is(err, fault.PermissionDenied) || !strings.Contains(hint, "[[files]]") {
+		t.Errorf("Start = %v (%s)", err, hint)
+	}
+	if c := h.agent.asked.Credentials; c == nil || !slices.Contains(c.Env, "ANTHROPIC_API_KEY") {
+		t.Errorf("asked for %+v", c)
+	}
+	h.agent.startErr, h.agent.warning = nil, "no\x1b[31mne"
+	s, err := h.svc.Start(t.Context(), "box", session.StartRequest{Name: "s", Command: []string{"codex"}, Mode: session.TTY})
+	if err != nil || s.Warning == "" || strings.ContainsRune(s.Warning, 0x1b) {
+		t.Errorf("%q, %v", s.Warning, err)
+	}
+	if _, err := h.svc.Start(t.Context(), "box", session.StartRequest{Command: []string{"claude", "--version"}}); err != nil || h.agent.asked.Credentials != nil {
+		t.Errorf("%v: asked for %+v", err, h.agent.asked.Credentials)
+	}
+}
+
 func TestTheNameOfARefusedStartIsFree(t *testing.T) {
 	for _, code := range []fault.Code{fault.Invalid, fault.Busy, fault.Conflict, fault.NotFound, fault.Internal, fault.PermissionDenied} {
 		t.Run(string(code), func(t *testing.T) {

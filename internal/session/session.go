@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bangervm/banger/internal/codingagent"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/ids"
 	"github.com/bangervm/banger/internal/plain"
@@ -65,6 +66,9 @@ type Session struct {
 	StartedAt time.Time
 	EndedAt   time.Time
 
+	// Warning is what its start lacked. It is known in the answer to a start only.
+	Warning string
+
 	// Writer and Readers say who is attached. They are known of a running
 	// session in a guest that answers, and never stored.
 	Writer  bool
@@ -78,6 +82,7 @@ type Report struct {
 	ExitCode int
 	Signal   string
 	Error    string
+	Warning  string
 	Dir      string
 	Writer   bool
 	Readers  int
@@ -166,6 +171,8 @@ type StartRequest struct {
 	Require    []string
 	Rows, Cols uint16
 	KeepBytes  int64 // 0: the agent's default
+	// Credentials are what the command logs in with, or nil. Start sets them.
+	Credentials *codingagent.Credentials
 }
 
 func (r *StartRequest) validate() error {

@@ -9,8 +9,10 @@ import (
 	"strings"
 
 	"github.com/bangervm/banger/internal/act"
+	"github.com/bangervm/banger/internal/codingagent"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/ids"
+	"github.com/bangervm/banger/internal/plain"
 	"github.com/bangervm/banger/internal/vm"
 )
 
@@ -27,6 +29,7 @@ func (s *Service) Start(ctx context.Context, vmName string, req StartRequest) (S
 	if err != nil {
 		return Session{}, err
 	}
+	req.Credentials = codingagent.NeededBy(req.Command)
 	sess, err := s.insert(ctx, v, req)
 	if err != nil {
 		return Session{}, err
@@ -38,6 +41,7 @@ func (s *Service) Start(ctx context.Context, vmName string, req StartRequest) (S
 			now.apply(report, s.now())
 			return nil
 		})
+		sess.Warning = plain.Line(report.Warning, maxText)
 		s.prune(ctx, v.ID)
 		return sess, err
 	}
@@ -58,6 +62,9 @@ func (s *Service) Start(ctx context.Context, vmName string, req StartRequest) (S
 	}
 	if errors.Is(err, fault.Busy) {
 		return Session{}, fault.Advise(err, "%s, and %s", act.SessionList.On(v.Name), act.SessionStop.On(v.Name, ""))
+	}
+	if req.Credentials != nil && errors.Is(err, fault.PermissionDenied) {
+		return Session{}, fault.Advise(err, "set one in the session's environment, place the file by [[files]] in config.toml, or log in in a session with a terminal")
 	}
 	return Session{}, fault.Advise(err, "%s", act.SessionShow.On(v.Name, sess.Name))
 }

@@ -63,7 +63,7 @@ func (s *Server) refuse(w http.ResponseWriter, err error) {
 		code = string(e.Code)
 		status = map[session.Code]int{
 			session.NotFound: http.StatusNotFound, session.Conflict: http.StatusConflict,
-			session.Busy: http.StatusConflict, session.Invalid: http.StatusUnprocessableEntity,
+			session.Busy: http.StatusConflict, session.Denied: http.StatusForbidden, session.Invalid: http.StatusUnprocessableEntity,
 		}[e.Code]
 	} else if e := (*command.StartError)(nil); errors.As(err, &e) {
 		status, code = http.StatusUnprocessableEntity, "invalid"
@@ -90,7 +90,7 @@ func (s *Server) startSession(w http.ResponseWriter, r *http.Request, id Identit
 		return
 	}
 	info, err := s.sessions.Start(session.Request{
-		ID: req.ID, Spec: spec, Require: req.Require, Rows: req.Rows, Cols: req.Cols, KeepBytes: req.KeepBytes,
+		ID: req.ID, Spec: spec, Require: req.Require, Rows: req.Rows, Cols: req.Cols, KeepBytes: req.KeepBytes, Credentials: req.Credentials,
 	})
 	if err != nil {
 		s.refuse(w, err)

@@ -11,6 +11,7 @@ const (
 	Conflict Code = "conflict"
 	Invalid  Code = "invalid"
 	Busy     Code = "busy"
+	Denied   Code = "permission_denied"
 )
 
 // Error is a request that cannot be met.

@@ -28,6 +28,7 @@ const (
 type Session struct {
 	id      string
 	dir     string
+	warning string // of the start
 	tty     bool
 	started time.Time
 	proc    *command.Process
@@ -73,7 +74,7 @@ func (s *Session) Info() agentrpc.SessionInfo {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	info := agentrpc.SessionInfo{
-		ID: s.id, State: agentrpc.SessionRunning, Dir: s.dir, PID: s.pid,
+		ID: s.id, State: agentrpc.SessionRunning, Warning: s.warning, Dir: s.dir, PID: s.pid,
 		StdinBytes: s.stdin, StdinClosed: s.eof,
 		StdoutBytes: s.out[0].end, StderrBytes: s.out[1].end,
 		StdoutDropped: s.out[0].start, StderrDropped: s.out[1].start,

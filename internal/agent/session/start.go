@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,6 +21,8 @@ type Request struct {
 	Require    []string
 	Rows, Cols uint16
 	KeepBytes  int64
+	// Credentials are what the command logs in with, or nil.
+	Credentials *agentrpc.Credentials
 }
 
 // diagnose finds out, before anything is started, what the command lacks.
@@ -55,10 +59,39 @@ func diagnose(req Request) error {
 	return nil
 }
 
+// lackedCredentials says which credentials are missing, or nothing if one is there or
+// none is needed.
+func lackedCredentials(req Request) string {
+	c := req.Credentials
+	if c == nil || len(c.Env)+len(c.Files) == 0 {
+		return ""
+	}
+	for _, name := range c.Env {
+		if command.Getenv(req.Spec.Env, name) != "" {
+			return ""
+		}
+	}
+	home := command.Getenv(req.Spec.Env, "HOME")
+	for _, file := range c.Files {
+		if info, err := os.Stat(filepath.Join(home, strings.TrimPrefix(file, "~/"))); err == nil && info.Size() > 0 {
+			return ""
+		}
+	}
+	lacked := slices.Clone(c.Files)
+	for _, name := range c.Env {
+		lacked = append(lacked, "$"+name)
+	}
+	return fmt.Sprintf("%s has no credentials in the guest: none of %s exists", filepath.Base(req.Spec.Argv[0]), strings.Join(lacked, ", "))
+}
+
 // launch starts a session.
 func launch(req Request, changed func()) (*Session, error) {
 	if err := diagnose(req); err != nil {
 		return nil, err
+	}
+	lacked := lackedCredentials(req)
+	if lacked != "" && !req.Spec.TTY {
+		return nil, fail(Denied, "%s", lacked)
 	}
 	var terminal *command.Size
 	if req.Spec.TTY {
@@ -74,7 +107,7 @@ func launch(req Request, changed func()) (*Session, error) {
 	}
 	limit := int(min(max(req.KeepBytes, agentrpc.MinKeep), agentrpc.MaxKeep))
 	s := &Session{
-		id: req.ID, dir: req.Spec.Dir, tty: req.Spec.TTY, started: time.Now().UTC(), proc: proc, pid: proc.PID(),
+		id: req.ID, dir: req.Spec.Dir, warning: lacked, tty: req.Spec.TTY, started: time.Now().UTC(), proc: proc, pid: proc.PID(),
 		changed: changed, ended: make(chan struct{}), master: f.Terminal, wake: make(chan struct{}),
 		out: [2]ring{{limit: limit}, {limit: limit}}, size: [2]uint16{req.Rows, req.Cols},
 		attached: map[*Attachment]struct{}{},

@@ -53,6 +53,51 @@ func TestStartDiagnoses(t *testing.T) {
 	}
 }
 
+func TestStartLooksForCredentials(t *testing.T) {
+	home := t.TempDir()
+	for file, content := range map[string]string{"there": "token", "empty": ""} {
+		if err := os.WriteFile(filepath.Join(home, file), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, tc := range map[string]struct {
+		credentials *agentrpc.Credentials
+		lacked      []string // what is named as missing
+	}{
+		"none needed":        {nil, nil},
+		"a variable":         {&agentrpc.Credentials{Env: []string{"TOKEN"}, Files: []string{"~/no"}}, nil},
+		"a file":             {&agentrpc.Credentials{Env: []string{"NO"}, Files: []string{"~/there"}}, nil},
+		"neither":            {&agentrpc.Credentials{Env: []string{"NO", "NEITHER"}, Files: []string{"~/no"}}, []string{"$NO", "$NEITHER", "~/no", "true has no credentials"}},
+		"an empty file":      {&agentrpc.Credentials{Files: []string{"~/empty"}}, []string{"~/empty"}},
+		"an empty variable":  {&agentrpc.Credentials{Env: []string{"BLANK"}}, []string{"$BLANK"}},
+		"a list without any": {&agentrpc.Credentials{}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, tty := range []bool{false, true} {
+				req := request(t, "true")
+				req.Spec.Env = append(req.Spec.Env, "HOME="+home, "TOKEN=t", "BLANK=")
+				req.Spec.TTY, req.Credentials = tty, tc.credentials
+				info, err := session.New().Start(req)
+				said := info.Warning
+				if tc.lacked != nil && !tty {
+					if code(err) != session.Denied {
+						t.Fatalf("Start = %v; want Denied", err)
+					}
+					said, err = err.Error(), nil
+				}
+				if err != nil || (said == "") != (tc.lacked == nil) {
+					t.Errorf("terminal %v: said %q, %v", tty, said, err)
+				}
+				for _, want := range tc.lacked {
+					if !strings.Contains(said, want) {
+						t.Errorf("terminal %v: %q does not say %q", tty, said, want)
+					}
+				}
+			}
+		})
+	}
+}
+
 func TestStartIsIdempotent(t *testing.T) {
 	r := session.New()
 	first, err := r.Start(request(t, "sleep", "1000"))
