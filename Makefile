@@ -110,6 +110,10 @@ openapi: ## Generate api/openapi.yaml from the wire types
 config-docs: ## Generate the tables of docs/config.md from the configuration's keys
 	$(GO) test ./internal/config -run TestReferenceIsCurrent -update
 
+.PHONY: dev-image
+dev-image: ## Build the agent image (images/dev) into dist/, with docker, podman or buildah
+	scripts/dev-image.sh dist/dev-image.oci.tar
+
 .PHONY: tools
 tools: $(TOOLS)/.stamp ## Build the pinned tools into bin/tools/
 
