@@ -20,7 +20,7 @@ func checkState(_ context.Context, w World) verdict {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if above := w.existing(w.Dirs.State); w.CanWrite(above) != nil {
-			return w.cannotWrite(above, w.Dirs.State+" does not exist and cannot be made")
+			return w.cannotWrite(above, w.Dirs.State+" does not exist and cannot be created")
 		}
 		return ok("%s does not exist yet; the daemon creates it", w.Dirs.State)
 	case err != nil:

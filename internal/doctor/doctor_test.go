@@ -146,7 +146,7 @@ func TestEachOutcome(t *testing.T) {
 		{"kvm configured, unusable", func(w *World, f fstest.MapFS) {
 			looks(present, kvmAbsent)(w, f)
 			w.Settings.Drivers.Driver = "hard"
-		}, "driver", Fail, "the configured driver hard cannot be used: kvm is not there", `fetch kvm, or set driver = "auto"`},
+		}, "driver", Fail, "cannot use the configured driver hard: kvm is not there", `fetch kvm, or set driver = "auto"`},
 		{"the vmm is not what is wrong", func(w *World, f fstest.MapFS) {
 			looks(present, kvmAbsent)(w, f)
 			w.Settings.Drivers.Driver = "hard"
@@ -204,7 +204,7 @@ func TestEachOutcome(t *testing.T) {
 				}
 			}
 			w.CanWrite = func(dir string) error { return &fs.PathError{Op: "access", Path: dir, Err: syscall.EROFS} }
-		}, "state", Fail, "does not exist and cannot be made", "make / writable for ann, or set XDG_STATE_HOME"},
+		}, "state", Fail, "does not exist and cannot be created", "make / writable for ann, or set XDG_STATE_HOME"},
 		{"read-only state", func(w *World, _ fstest.MapFS) {
 			w.CanWrite = func(string) error { return syscall.EACCES }
 		}, "state", Fail, "/state cannot be written: permission denied", "XDG_STATE_HOME"},

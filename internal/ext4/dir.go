@@ -20,7 +20,7 @@ type Entry struct {
 // are a fault Invalid.
 func (fs *FS) ReadDir(ctx context.Context, dir *Inode, each func(Entry) error) error {
 	if !dir.IsDir() {
-		return damaged("inode %d is no directory", dir.Number)
+		return damaged("inode %d is not a directory", dir.Number)
 	}
 	if dir.Size > maxDirBytes {
 		return damaged("the directory of inode %d has %d bytes", dir.Number, dir.Size)

@@ -95,7 +95,7 @@ func damaged(format string, args ...any) error {
 }
 
 func unsupported(format string, args ...any) error {
-	return fault.New(fault.Invalid, "the ext4 filesystem cannot be read: %s", fmt.Sprintf(format, args...))
+	return fault.New(fault.Invalid, "cannot read the ext4 filesystem: %s", fmt.Sprintf(format, args...))
 }
 
 func (fs *FS) superblock(b []byte) error {

@@ -103,7 +103,7 @@ func parseDiff(items []string) ([]workspace.File, error) {
 			return nil, err
 		}
 		if len(meta) != 5 {
-			return nil, fmt.Errorf("git diff-tree: %q is no change", strings.Join(meta, " "))
+			return nil, fmt.Errorf("git diff-tree: %q is not a change", strings.Join(meta, " "))
 		}
 		f := workspace.File{Path: path, Status: statusName(meta[4]), Mode: modeName(meta[1]), OldMode: modeName(strings.TrimPrefix(meta[0], ":"))}
 		if f.Status == "renamed" || f.Status == "copied" {
@@ -126,7 +126,7 @@ func parseDiff(items []string) ([]workspace.File, error) {
 		}
 		parts := strings.SplitN(numbers, "\t", 3)
 		if len(parts) != 3 {
-			return nil, fmt.Errorf("git diff-tree: %q are no numbers", numbers)
+			return nil, fmt.Errorf("git diff-tree: %q are not numbers", numbers)
 		}
 		if parts[2] == "" { // a rename: both paths follow
 			i += 2

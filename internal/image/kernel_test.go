@@ -14,7 +14,7 @@ type fakeKernels struct{ kept []string }
 
 func (k *fakeKernels) Check(_ context.Context, name string) error {
 	if name != "k" {
-		return fault.New(fault.NotFound, "there is no kernel %s", name)
+		return fault.New(fault.NotFound, "no kernel %s", name)
 	}
 	return nil
 }

@@ -94,7 +94,7 @@ func (w wish) refused(all []Manifest) error {
 		if i < 0 || w.replace || w.digest == "" || m.Digest == w.digest {
 			continue
 		}
-		err := fault.New(fault.Conflict, "the image name %q is taken: it is %s, from %s, and %s has %s",
+		err := fault.New(fault.Conflict, "the image name %q is already in use: it is %s, from %s, and %s has %s",
 			w.name.Name, m.what(), m.Names[i].Ref, w.name.Ref, short(w.digest))
 		if w.vm != "" {
 			return err.WithHint("choose another name, or move the name to the new image: %s", act.VMCommit.On(w.vm, act.Replace))

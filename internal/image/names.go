@@ -95,7 +95,7 @@ func notFound(name string) error {
 	if ref, refErr := ParseRef(name); refErr == nil {
 		return err.WithHint("to get it: %s", act.ImagePull.On(ref.String()))
 	}
-	return err.WithHint("to see what is there: %s; to get another: %s", act.ImageList.Do(), act.ImagePull.On(""))
+	return err.WithHint("to list local images: %s; to pull another: %s", act.ImageList.Do(), act.ImagePull.On(""))
 }
 
 // with returns the image with a name more, or with that name changed.

@@ -89,9 +89,9 @@ func (s *Service) offer(ctx context.Context, name string) (Offer, error) {
 			return o, nil
 		}
 	}
-	what := "there is no kernel " + name + ", here or in a catalog"
+	what := "no kernel " + name + ", local or in a catalog"
 	if name == "" {
-		what = "there is no kernel, and no catalog has one for " + s.host().String()
+		what = "no local kernel, and no catalog has one for " + s.host().String()
 	}
 	missing := fault.New(fault.NotFound, "%s", what)
 	if len(problems) > 0 {

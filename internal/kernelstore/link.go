@@ -128,7 +128,7 @@ func (s *Store) Read(_ context.Context, dir statedir.Kernel) (kernel.Manifest, e
 	m, err := read(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, err := os.Lstat(string(dir)); errors.Is(err, fs.ErrNotExist) {
-			return kernel.Manifest{}, fault.New(fault.NotFound, "there is no kernel in %s", dir)
+			return kernel.Manifest{}, fault.New(fault.NotFound, "no kernel in %s", dir)
 		}
 	}
 	if err != nil {

@@ -28,7 +28,7 @@ func (r *registry) explain(ctx context.Context, err error) error {
 		return ctx.Err()
 	}
 	if bad, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return fault.Wrap(fault.Unavailable, bad.Err, "the certificate of the registry %s is not valid here", host).
+		return fault.Wrap(fault.Unavailable, bad.Err, "cannot verify the certificate of the registry %s", host).
 			WithHint("if its own CA made it: ca_file under [registry.%q] in config.toml", image.RegistryName(host))
 	}
 	if answer, ok := errors.AsType[*transport.Error](err); ok {

@@ -50,7 +50,7 @@ func openRegular(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fault.New(fault.NotFound, "there is no file %s", path)
+		return nil, fault.New(fault.NotFound, "no file %s", path)
 	case errors.Is(err, fs.ErrPermission):
 		return nil, fault.Wrap(fault.PermissionDenied, err, "cannot read %s", path)
 	case err != nil:

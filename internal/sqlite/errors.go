@@ -35,7 +35,7 @@ func translate(ctx context.Context, err error) error {
 		return fault.Wrap(fault.Unavailable, err, "the database is locked").
 			WithHint("close whatever else has it open")
 	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM:
-		return fault.Wrap(fault.Unavailable, err, "the database cannot be written").
+		return fault.Wrap(fault.Unavailable, err, "cannot write to the database").
 			Try(act.Doctor.Do())
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
 		return fault.Wrap(fault.Internal, err, "the database is damaged").

@@ -32,7 +32,7 @@ func diagnose(req Request) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return fail(Invalid, "the directory %q does not exist in the guest", req.Spec.Dir)
 	case err != nil:
-		return fail(Invalid, "the directory %q cannot be used: %v", req.Spec.Dir, errors.Unwrap(err))
+		return fail(Invalid, "cannot use the directory %q: %v", req.Spec.Dir, errors.Unwrap(err))
 	case !info.IsDir():
 		return fail(Invalid, "%q is not a directory in the guest", req.Spec.Dir)
 	}

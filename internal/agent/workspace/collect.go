@@ -28,7 +28,7 @@ func (s Server) collect(ctx context.Context, req agentrpc.WorkspaceRequest, in *
 	info, err := os.Stat(req.Path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return refuse(codeNotFound, "there is no %s in the guest", req.Path)
+		return refuse(codeNotFound, "%s does not exist in the guest", req.Path)
 	case err != nil:
 		return err
 	case !info.IsDir():

@@ -94,7 +94,7 @@ func fit(r *dnsmessage.Resource, owner dnsmessage.Name) bool {
 	return !mandatory
 }
 
-var errResponse = errors.New("the packet is no response to the query")
+var errResponse = errors.New("the packet is not a response to the query")
 
 // parseResponse reads an upstream's packet, which must be the response to the
 // query with this id: anybody may have sent it. Of the records it reads the answers

@@ -108,5 +108,5 @@ func named(f vmm.Finding, others []vmm.Finding) error {
 	if _, err := Choose(others, Auto); err == nil {
 		remedy += `, or set driver = "` + Auto + `"`
 	}
-	return fault.New(fault.Unavailable, "the configured driver %s cannot be used: %s", f.Driver, cause.Reason).WithHint("%s", remedy)
+	return fault.New(fault.Unavailable, "cannot use the configured driver %s: %s", f.Driver, cause.Reason).WithHint("%s", remedy)
 }

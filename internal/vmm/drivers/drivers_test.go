@@ -58,8 +58,8 @@ func TestChoose(t *testing.T) {
 		{"the next that can", []vmm.Finding{cannot("a"), can("b")}, Auto, "b", "", ""},
 		{"none can", []vmm.Finding{cannot("a"), cannot("b")}, Auto, "b", "no b", "get b"},
 		{"named", []vmm.Finding{can("a"), can("b")}, "b", "b", "", ""},
-		{"named, cannot", []vmm.Finding{cannot("a"), can("b")}, "a", "a", "the configured driver a cannot be used: no a", `get a, or set driver = "auto"`},
-		{"named, none can", []vmm.Finding{cannot("a"), cannot("b")}, "a", "a", "the configured driver a cannot be used: no a", "get a"},
+		{"named, cannot", []vmm.Finding{cannot("a"), can("b")}, "a", "a", "cannot use the configured driver a: no a", `get a, or set driver = "auto"`},
+		{"named, none can", []vmm.Finding{cannot("a"), cannot("b")}, "a", "a", "cannot use the configured driver a: no a", "get a"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := Choose(c.findings, c.ask)
