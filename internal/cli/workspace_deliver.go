@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
+	"io/fs"
 	"unicode/utf8"
 
 	"github.com/bangervm/banger/internal/client"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/plain"
+	"github.com/bangervm/banger/internal/wholefile"
 )
 
 // deliver brings the export to where it was asked for, and then says that it
@@ -72,19 +72,12 @@ func writeWhole(path string, data io.Reader) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	staged, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return "", fault.Wrap(fault.Invalid, err, "cannot write %s", path)
-	}
-	_, err = io.Copy(staged, data)
-	if err == nil {
-		err = errors.Join(staged.Chmod(0o644), staged.Sync())
-	}
-	if err = errors.Join(err, staged.Close()); err == nil {
-		err = os.Rename(staged.Name(), path)
-	}
-	if err != nil {
-		return "", errors.Join(fault.Wrap(fault.CodeOf(err), err, "cannot write %s", path), os.Remove(staged.Name()))
+	if err := wholefile.Replace(path, data, 0o644); err != nil {
+		code := fault.CodeOf(err)
+		if _, ok := errors.AsType[*fs.PathError](err); ok {
+			code = fault.Invalid
+		}
+		return "", fault.Wrap(code, err, "cannot write %s", path)
 	}
 	return path, nil
 }

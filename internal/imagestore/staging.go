@@ -71,14 +71,14 @@ func (st *staging) Commit(m image.Manifest) error {
 	if err := os.Chmod(st.dir.Rootfs(), 0o400); err != nil {
 		return err
 	}
-	if err := syncDir(string(st.dir)); err != nil {
+	if err := statedir.SyncDir(string(st.dir)); err != nil {
 		return statedir.DiskFault(err, string(st.dir))
 	}
 	if err := os.Rename(string(st.dir), string(st.store.dirs.Image(st.id))); err != nil {
 		return statedir.DiskFault(err, string(st.dir))
 	}
 	st.done = true
-	return syncDir(images)
+	return statedir.SyncDir(images)
 }
 
 func (st *staging) Discard() error {

@@ -102,7 +102,7 @@ func (s *Store) Update(ctx context.Context, m image.Manifest) error {
 	if err := os.Rename(staged, dir.Manifest()); err != nil {
 		return err
 	}
-	return syncDir(string(dir))
+	return statedir.SyncDir(string(dir))
 }
 
 // Remove deletes an image. Removing one that is not there is no error.
@@ -165,12 +165,4 @@ func writeManifest(path string, m image.Manifest) (err error) {
 		err = f.Sync()
 	}
 	return errors.Join(err, f.Close())
-}
-
-func syncDir(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

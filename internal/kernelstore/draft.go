@@ -100,7 +100,7 @@ func (d *draft) Commit(ctx context.Context, m kernel.Manifest) (kernel.Manifest,
 		return kernel.Manifest{}, err
 	}
 	d.dir = ""
-	return m, syncDir(d.store.dirs.Kernels())
+	return m, statedir.SyncDir(d.store.dirs.Kernels())
 }
 
 // Replace completes m and gives it the name, whoever has it. A kernel that is
@@ -117,7 +117,7 @@ func (d *draft) Replace(ctx context.Context, m kernel.Manifest) (kernel.Manifest
 	if err := unix.Renameat2(unix.AT_FDCWD, string(d.dir), unix.AT_FDCWD, place, unix.RENAME_EXCHANGE); err != nil {
 		return kernel.Manifest{}, fmt.Errorf("replace kernel %s: %w", d.name, err)
 	}
-	return m, syncDir(d.store.dirs.Kernels())
+	return m, statedir.SyncDir(d.store.dirs.Kernels())
 }
 
 // finish makes the staging directory whole, and has it written to the disk.
@@ -132,7 +132,7 @@ func (d *draft) finish(ctx context.Context, m kernel.Manifest) (kernel.Manifest,
 	if err := d.writeManifest(m); err != nil {
 		return kernel.Manifest{}, err
 	}
-	return m, syncDir(string(d.dir))
+	return m, statedir.SyncDir(string(d.dir))
 }
 
 // complete fills in the hashes and the size of what was written, and has it
@@ -160,7 +160,7 @@ func (d *draft) complete(ctx context.Context, m *kernel.Manifest) error {
 	if len(m.BootModules)+len(m.LateModules) == 0 {
 		return nil
 	}
-	return syncDir(d.dir.BootModules())
+	return statedir.SyncDir(d.dir.BootModules())
 }
 
 func sealOptional(ctx context.Context, path string, size *int64) (string, error) {
@@ -209,12 +209,4 @@ func (d *draft) writeManifest(m kernel.Manifest) error {
 	}
 	_, err = f.Write(append(data, '\n'))
 	return errors.Join(err, f.Sync(), f.Close())
-}
-
-func syncDir(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }

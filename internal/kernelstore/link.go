@@ -38,7 +38,7 @@ func (s *Store) Link(ctx context.Context, from, to statedir.Kernel) error {
 	if err != nil {
 		return errors.Join(statedir.DiskFault(err, string(to)), os.RemoveAll(staged))
 	}
-	return syncDir(filepath.Dir(string(to)))
+	return statedir.SyncDir(filepath.Dir(string(to)))
 }
 
 // Relink is Link, but takes the place of a kernel that is at to, in one step.
@@ -51,7 +51,7 @@ func (s *Store) Relink(ctx context.Context, from, to statedir.Kernel) error {
 		return err
 	}
 	err = unix.Renameat2(unix.AT_FDCWD, staged, unix.AT_FDCWD, string(to), unix.RENAME_EXCHANGE)
-	return errors.Join(statedir.DiskFault(err, string(to)), os.RemoveAll(staged), syncDir(filepath.Dir(string(to))))
+	return errors.Join(statedir.DiskFault(err, string(to)), os.RemoveAll(staged), statedir.SyncDir(filepath.Dir(string(to))))
 }
 
 // stage makes a directory beside to with the kernel in from.
@@ -96,11 +96,11 @@ func linkAll(ctx context.Context, m kernel.Manifest, from, to statedir.Kernel) e
 		}
 	}
 	if len(boot) > 0 {
-		if err := syncDir(to.BootModules()); err != nil {
+		if err := statedir.SyncDir(to.BootModules()); err != nil {
 			return err
 		}
 	}
-	return syncDir(string(to))
+	return statedir.SyncDir(string(to))
 }
 
 // link makes to the file from, or a copy of it: another filesystem has no links to

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/wholefile"
 )
 
 // absent says that nothing is at a path of the host, and that a file can be.
@@ -27,25 +28,16 @@ func exists(name string) error {
 
 // writeNew makes a file of the host that only the user can read. It is there
 // whole or not at all, and takes the place of nothing.
-func writeNew(name string, r io.Reader) (err error) {
-	staged, err := os.CreateTemp(filepath.Dir(name), ".banger-*")
-	if err != nil {
+func writeNew(name string, r io.Reader) error {
+	err := wholefile.Create(name, r, 0o600)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, fs.ErrExist):
+		return exists(name)
+	default:
 		return hostFault(name, err)
 	}
-	defer func() { _ = os.Remove(staged.Name()) }()
-	if _, err = io.Copy(staged, r); err == nil {
-		err = staged.Sync()
-	}
-	if err = errors.Join(err, staged.Close()); err != nil {
-		return hostFault(name, err)
-	}
-	if err := os.Link(staged.Name(), name); err != nil {
-		if errors.Is(err, fs.ErrExist) {
-			return exists(name)
-		}
-		return hostFault(name, err)
-	}
-	return nil
 }
 
 func hostFault(name string, err error) error {
