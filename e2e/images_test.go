@@ -3,13 +3,16 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/bangervm/banger/e2e/fixture"
@@ -21,6 +24,14 @@ type imageKind struct {
 	config v1.Config
 }
 
+// initScript is what images with a supervisor for containers have as /init.
+const initScript = `#!/bin/sh
+trap 'exit 0' USR1
+trap 'exit 3' TERM
+echo "$$ $0 $* $FROM_IMAGE $PWD" > /told
+while :; do sleep 1 & wait $!; done
+`
+
 // imageKinds are the images that scripts make with "mkimage".
 func imageKinds() map[string]imageKind {
 	return map[string]imageKind{
@@ -28,6 +39,10 @@ func imageKinds() map[string]imageKind {
 			Env: []string{"PATH=/bin", "FROM_IMAGE=yes", "HOME=/srv/home"}, User: "guest", WorkingDir: "app/dir",
 			Entrypoint: []string{"/bin/sh", "-c", `echo "entry $0 $1 $(id -un) $PWD $FROM_IMAGE"; exit 3`}, Cmd: []string{"one", "two"},
 			ExposedPorts: map[string]struct{}{"8080/tcp": {}},
+		}},
+		"s6": {[]fixture.Entry{fixture.File("init", 0o755, initScript), fixture.File("bin/s6-svscan", 0o755, "#!/bin/sh\n")}, v1.Config{
+			Env: []string{"PATH=/bin", "FROM_IMAGE=yes"}, WorkingDir: "/work", StopSignal: "SIGUSR1",
+			Entrypoint: []string{"/init"}, Cmd: []string{"serve", "--now"},
 		}},
 	}
 }
@@ -48,23 +63,50 @@ func configuredFiles() []fixture.Entry {
 // cmdMkimage writes an image as an OCI layout.
 func cmdMkimage(ts *testscript.TestScript, neg bool, args []string) {
 	want(ts, neg, len(args) == 2, "mkimage KIND DIR")
+	if args[0] == "systemd-cmd" {
+		img, err := withoutInit(ts.Getenv("FIXTURES") + "/systemd-net.tar")
+		ts.Check(err)
+		ts.Check(writeLayout(img, v1.Config{Cmd: []string{"/lib/systemd/systemd", "--log-level=info"}, Env: []string{"container=docker", "FROM_IMAGE=yes"}}, ts.MkAbs(args[1])))
+		return
+	}
 	kind, ok := imageKinds()[args[0]]
 	if !ok {
 		ts.Fatalf("no image called %q", args[0])
 	}
-	ts.Check(writeImage(context.Background(), kind, ts.MkAbs(args[1])))
+	entries, err := fixture.Busybox(context.Background())
+	ts.Check(err)
+	img, err := buildImage("amd64", append(entries, kind.more...))
+	ts.Check(err)
+	ts.Check(writeLayout(img, kind.config, ts.MkAbs(args[1])))
 }
 
-func writeImage(ctx context.Context, kind imageKind, dir string) error {
-	entries, err := fixture.Busybox(ctx)
+// withoutInit is the image of a root filesystem that has systemd, but no /sbin/init.
+func withoutInit(path string) (v1.Image, error) {
+	files, err := tarball.LayerFromFile(path)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	img, err := buildImage("amd64", append(entries, kind.more...))
+	img, err := buildImage("amd64")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if img, err = mutate.Config(img, kind.config); err != nil {
+	if img, err = mutate.AppendLayers(img, files); err != nil {
+		return nil, err
+	}
+	var packed bytes.Buffer
+	if err := fixture.Pack(&packed, []fixture.Entry{fixture.File("usr/sbin/.wh.init", 0o644, "")}); err != nil {
+		return nil, err
+	}
+	gone, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(packed.Bytes())), nil })
+	if err != nil {
+		return nil, err
+	}
+	return mutate.AppendLayers(img, gone)
+}
+
+func writeLayout(img v1.Image, config v1.Config, dir string) error {
+	img, err := mutate.Config(img, config)
+	if err != nil {
 		return err
 	}
 	path, err := layout.Write(dir, empty.Index)

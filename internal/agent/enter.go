@@ -69,7 +69,7 @@ func (a *agent) become(ctx context.Context, p *parent, cfg *agentrpc.Configure, 
 		if err := a.startWatcher(); err != nil {
 			return result, err
 		}
-		if err := p.ask(pid1.Request{Exec: result.Init.Path}); err != nil {
+		if err := p.ask(pid1.Request{Exec: s.initProgram()}); err != nil {
 			return result, err
 		}
 		a.parent.Store(nil)
@@ -136,7 +136,7 @@ func (a *agent) shutdown(ctx context.Context, kind agentrpc.DownKind) {
 	} else {
 		ctx, cancel := context.WithTimeout(ctx, shutdownLimit)
 		defer cancel()
-		err = inits.Shutdown(ctx, init.Shutdown, kind)
+		err = inits.Shutdown(ctx, init, kind)
 	}
 	if err != nil && !errors.Is(err, context.Canceled) {
 		a.log.Error("shut down", "err", err)

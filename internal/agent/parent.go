@@ -65,7 +65,7 @@ func (p *parent) ask(req pid1.Request) error {
 	}
 	n, ok := <-p.answers
 	switch {
-	case !ok && req.Exec != "":
+	case !ok && req.Exec != nil:
 		return nil
 	case !ok:
 		return errors.New("PID 1 is gone")

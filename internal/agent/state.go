@@ -5,10 +5,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 
+	"github.com/bangervm/banger/internal/agent/account"
 	"github.com/bangervm/banger/internal/agent/command"
 	"github.com/bangervm/banger/internal/agent/configure"
 	"github.com/bangervm/banger/internal/agent/inits"
+	"github.com/bangervm/banger/internal/agent/pid1"
 	"github.com/bangervm/banger/internal/agentrpc"
 )
 
@@ -37,6 +41,25 @@ func savedFrom(cfg *agentrpc.Configure, result configure.Result) saved {
 // commands is what the image and the VM say of commands.
 func (s saved) commands() command.Defaults {
 	return command.Defaults{Env: s.Env, Dir: s.WorkingDir, User: s.User}
+}
+
+// initProgram is how PID 1 becomes the image's init: as the image says where its
+// command names the init, else bare.
+func (s saved) initProgram() *pid1.Exec {
+	e := &pid1.Exec{
+		Path: s.Init.Path, Argv: []string{s.Init.Path}, Dir: "/",
+		Env: []string{"HOME=/", "TERM=linux", "PATH=" + command.DefaultPath},
+	}
+	if s.Init.Argv == nil {
+		return e
+	}
+	e.Argv, e.Dir = s.Init.Argv, s.commands().WorkingDir()
+	e.Env = s.commands().Environ(account.Account{Name: "root", Home: "/root", Shell: "/bin/sh"}, []string{"TERM=linux"})
+	if s.Init.Flavour == inits.Systemd {
+		// Images say so for engines; in a VM systemd would leave devices and mounts alone.
+		e.Env = slices.DeleteFunc(e.Env, func(kv string) bool { return strings.HasPrefix(kv, "container=") })
+	}
+	return e
 }
 
 // load reads what the agent before left; a fresh file is a zero state.

@@ -67,7 +67,7 @@ type Stage struct {
 }
 
 // Ready says that the guest is configured and serves. Init names what PID 1 is:
-// "agent", "systemd", "sysvinit", "openrc", "runit", "busybox".
+// "agent", "systemd", "sysvinit", "openrc", "runit", "busybox", "s6", "unknown".
 type Ready struct {
 	Init string `json:"init"`
 	// UptimeMillis is the guest's clock since its kernel started.
@@ -136,8 +136,18 @@ type Configure struct {
 	// An agent of before 0.1 takes root always.
 	User string `json:"user,omitempty"`
 
+	// Program is what the image runs by itself.
+	Program Program `json:"program,omitzero"`
+
 	Files   []File   `json:"files,omitempty"`
 	Network *Network `json:"network,omitempty"`
+}
+
+// Program is the image's entrypoint and command. One that is an init becomes PID 1.
+type Program struct {
+	Argv []string `json:"argv,omitempty"`
+	// StopSignal asks it to end: a name with or without SIG, or a number. Empty: TERM.
+	StopSignal string `json:"stop_signal,omitempty"`
 }
 
 // Disks names the guest's block devices by virtio serial, which does not

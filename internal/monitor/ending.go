@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -128,6 +130,12 @@ func (s *supervisor) judge(e vmm.Exit) (vm.Exit, bool) {
 	case e.Cause == vmm.GuestOff:
 		return s.exit(vm.ReasonPoweroff, "", false), true
 	}
+	if status, ok := initEnded(s.console(tailBytes)); ok && s.status.Init != agentInit {
+		if status == 0 || s.announced {
+			return s.exit(vm.ReasonPoweroff, "", false), true
+		}
+		return s.exit(vm.ReasonGuestFailed, fmt.Sprintf("the image's init (PID 1) ended with status %d", status), true), true
+	}
 	if !s.mayReset(time.Now()) {
 		return s.exit(vm.ReasonReset, fmt.Sprintf("the guest reset %d times within %v", maxResets+1, resetWindow), true), true
 	}
@@ -135,6 +143,32 @@ func (s *supervisor) judge(e vmm.Exit) (vm.Exit, bool) {
 		s.log.Warn("the guest reset without an announcement", "console", s.console(consoleLines))
 	}
 	return vm.Exit{}, false
+}
+
+// agentInit is agentrpc.Ready's Init of a guest whose PID 1 is the agent.
+const agentInit = "agent"
+
+// initPanic is what the kernel says when PID 1 ends. Many inits of container images
+// end when they are told to, or when their program has. No boot follows one, so that
+// the console has it of the last boot only.
+var initPanic = regexp.MustCompile(`Kernel panic - not syncing: Attempted to kill init! exitcode=0x([0-9a-f]{1,8})\b`)
+
+// initEnded returns with which status PID 1 ended, as a shell has it, if the machine
+// went down because of that.
+func initEnded(console string) (status int, ok bool) {
+	m := initPanic.FindStringSubmatch(console)
+	if m == nil {
+		return 0, false
+	}
+	code, err := strconv.ParseUint(m[1], 16, 32)
+	if err != nil {
+		return 0, false
+	}
+	ws := syscall.WaitStatus(code)
+	if ws.Signaled() {
+		return 128 + int(ws.Signal()), true
+	}
+	return ws.ExitStatus(), true
 }
 
 func (s *supervisor) wasKilled(e vmm.Exit) bool {

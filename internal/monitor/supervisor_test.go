@@ -207,6 +207,20 @@ func TestJudge(t *testing.T) {
 	}
 }
 
+func TestInitEnded(t *testing.T) {
+	const end = "[    9.1] Kernel panic - not syncing: Attempted to kill init! exitcode=0x%s"
+	for console, want := range map[string]int{
+		strings.ReplaceAll(end, "%s", "00000000"): 0, strings.ReplaceAll(end, "%s", "00000300"): 3,
+		strings.ReplaceAll(end, "%s", "0000000b"): 139, "x\n" + strings.ReplaceAll(end, "%s", "00000100") + "\n[ 9.2] CPU: 0": 1,
+		"": -1, "login: ": -1, strings.ReplaceAll(end, "%s", "000000000300"): -1, "Kernel panic - not syncing: VFS": -1,
+	} {
+		status, ok := initEnded(console)
+		if ok != (want >= 0) || ok && status != want {
+			t.Errorf("%q: %d, %v; want %d", console, status, ok, want)
+		}
+	}
+}
+
 func TestAgentOfAnotherProtocol(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRig(t).run()

@@ -95,6 +95,9 @@ type Guest struct {
 	WorkingDir     string   `json:"working_dir,omitempty"`
 	User           string   `json:"user,omitempty"`
 	Init           InitMode `json:"init"`
+	// Program is what the image runs by itself, and StopSignal what asks it to end.
+	Program    []string `json:"program,omitempty"`
+	StopSignal string   `json:"stop_signal,omitempty"`
 	// Reset is for the first boot of a start only: a guest that reboots after
 	// it was ready is not reset again.
 	Reset bool `json:"reset,omitempty"`

@@ -154,7 +154,7 @@ func (c *configuring) chooseInit(context.Context) (err error) {
 	if c.cfg.Init.Rescue {
 		mode = agentrpc.InitAgent
 	}
-	c.result.Init, err = inits.Choose(c.tree.root, mode)
+	c.result.Init, err = inits.Choose(c.tree.root, mode, c.cfg.Program)
 	return err
 }
 

@@ -7,8 +7,6 @@ import (
 	"io"
 	"net/http"
 	"strconv"
-	"strings"
-	"syscall"
 	"time"
 
 	"github.com/bangervm/banger/internal/agent/command"
@@ -173,10 +171,7 @@ func (s *Server) signalSession(w http.ResponseWriter, r *http.Request, sess *ses
 	if !ok {
 		return
 	}
-	sig := command.SignalByName(strings.TrimPrefix(strings.ToUpper(req.Signal), "SIG"))
-	if n, err := strconv.Atoi(req.Signal); err == nil && n > 0 && n <= 64 {
-		sig = syscall.Signal(n)
-	}
+	sig := command.ParseSignal(req.Signal)
 	if sig == 0 {
 		replyError(w, http.StatusUnprocessableEntity, "invalid", fmt.Sprintf("unknown signal %.40q", req.Signal))
 		return

@@ -29,6 +29,7 @@ const (
 	OpenRC   Flavour = "openrc"
 	Runit    Flavour = "runit"
 	Busybox  Flavour = "busybox"
+	S6       Flavour = "s6" // s6-overlay's /init
 	Unknown  Flavour = "unknown"
 )
 
@@ -39,21 +40,32 @@ type Found struct {
 	Flavour  Flavour
 	Path     string
 	Shutdown Flavour
+	// Argv is there when the image's command names the init: it runs with that, and
+	// in the environment and directory of the image.
+	Argv []string
+	// StopSignal asks an init to end for which nothing else is known.
+	StopSignal string
 }
 
 // ErrNoInit says that --init image finds no init in the image.
 var ErrNoInit = errors.New("the image has no init")
 
-// Choose says what PID 1 becomes in the tree at root.
-func Choose(root string, mode agentrpc.InitMode) (Found, error) {
+// Choose says what PID 1 becomes in the tree at root, of an image that runs program
+// by itself.
+func Choose(root string, mode agentrpc.InitMode, program agentrpc.Program) (Found, error) {
 	self := Found{Flavour: Agent, Shutdown: Agent}
 	if mode == agentrpc.InitAgent {
 		return self, nil
 	}
+	t := tree(root)
+	named := t.named(program)
+	if named.Path != "" && (named.Flavour != Unknown || mode == agentrpc.InitImage) {
+		return named, nil
+	}
 	found := detect(root)
 	switch {
 	case mode == agentrpc.InitImage && found.Path == "":
-		return Found{}, fmt.Errorf("%w: neither /sbin/init nor /init", ErrNoInit)
+		return Found{}, fmt.Errorf("%w: neither /sbin/init nor /init, nor does its command name one", ErrNoInit)
 	case mode != agentrpc.InitImage && (found.Path == "" || found.Flavour == Unknown):
 		return self, nil
 	}
@@ -204,14 +216,6 @@ func bootProgram(line string) (string, bool) {
 }
 
 func (t tree) hasProgram(name string) bool {
-	if strings.HasPrefix(name, "/") {
-		_, ok := t.program(name)
-		return ok
-	}
-	for _, dir := range []string{"/sbin", "/usr/sbin", "/bin", "/usr/bin"} {
-		if _, ok := t.program(filepath.Join(dir, name)); ok {
-			return true
-		}
-	}
-	return false
+	_, ok := t.program(t.lookup(name))
+	return ok
 }

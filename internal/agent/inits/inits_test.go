@@ -4,6 +4,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/bangervm/banger/internal/agent/inits"
@@ -108,15 +110,15 @@ func TestChoose(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			root := build(t, tc.tree)
-			got, err := inits.Choose(root, agentrpc.InitAuto)
-			if want := (inits.Found{Flavour: tc.want, Shutdown: tc.shutdown, Path: tc.path}); err != nil || got != want {
+			got, err := inits.Choose(root, agentrpc.InitAuto, agentrpc.Program{})
+			if want := (inits.Found{Flavour: tc.want, Shutdown: tc.shutdown, Path: tc.path}); err != nil || !reflect.DeepEqual(got, want) {
 				t.Errorf("auto: %+v, %v; want %+v", got, err, want)
 			}
-			got, err = inits.Choose(root, agentrpc.InitImage)
+			got, err = inits.Choose(root, agentrpc.InitImage, agentrpc.Program{})
 			if lost := errors.Is(err, inits.ErrNoInit); lost != tc.imageModeIsLost || !lost && got.Path == "" {
 				t.Errorf("image: %+v, %v", got, err)
 			}
-			if got, err = inits.Choose(root, agentrpc.InitAgent); err != nil || got.Flavour != inits.Agent {
+			if got, err = inits.Choose(root, agentrpc.InitAgent, agentrpc.Program{}); err != nil || got.Flavour != inits.Agent {
 				t.Errorf("agent: %+v, %v", got, err)
 			}
 		})
@@ -129,7 +131,7 @@ func FuzzInittab(f *testing.F) {
 	f.Add(":::\n::sysinit:-\n::sysinit:/../../../bin/sh")
 	f.Fuzz(func(t *testing.T, inittab string) {
 		root := build(t, map[string]string{"sbin/init": busybox, "etc/inittab": inittab})
-		got, err := inits.Choose(root, agentrpc.InitAuto)
+		got, err := inits.Choose(root, agentrpc.InitAuto, agentrpc.Program{})
 		if err == nil && got.Flavour == inits.OpenRC {
 			t.Errorf("OpenRC in a tree without it: %+v", got)
 		}
@@ -146,17 +148,59 @@ func TestChooseWithOddFiles(t *testing.T) {
 					entries = map[string]string{"sbin/init": "->/sbin/runit-init", "sbin/runit-init": "!x", "etc/runit/1": "!x", "etc/runit/2": "!x"}
 				}
 				root := build(t, entries)
-				if found, err := inits.Choose(root, agentrpc.InitAuto); err != nil || found.Flavour == inits.Agent {
+				if found, err := inits.Choose(root, agentrpc.InitAuto, agentrpc.Program{}); err != nil || found.Flavour == inits.Agent {
 					t.Fatalf("before: %+v, %v", found, err)
 				}
 				if err := os.Remove(filepath.Join(root, path)); err != nil {
 					t.Fatal(err)
 				}
 				odd(t, filepath.Join(root, path))
-				if found, err := inits.Choose(root, agentrpc.InitAuto); err != nil || found.Flavour != inits.Agent {
+				if found, err := inits.Choose(root, agentrpc.InitAuto, agentrpc.Program{}); err != nil || found.Flavour != inits.Agent {
 					t.Errorf("Choose = %+v, %v", found, err)
 				}
 			})
 		}
+	}
+}
+
+// TestChooseByTheImagesCommand fails for an init that only the image's command names,
+// and for a script called /init that becomes PID 1 without being asked for.
+func TestChooseByTheImagesCommand(t *testing.T) {
+	for name, tc := range map[string]struct {
+		tree        map[string]string
+		argv        []string
+		auto, image inits.Flavour // empty: none
+	}{
+		"systemd without /sbin/init": {map[string]string{"lib/systemd/systemd": "!x"}, []string{"/lib/systemd/systemd", "--unit=x"}, inits.Systemd, inits.Systemd},
+		"systemd by its name":        {map[string]string{"usr/bin/systemd": "->/lib/systemd/systemd", "lib/systemd/systemd": "!x"}, []string{"systemd"}, inits.Systemd, inits.Systemd},
+		"/sbin/init with arguments":  {map[string]string{"sbin/init": "->/lib/systemd/systemd", "lib/systemd/systemd": "!x"}, []string{"/sbin/init", "3"}, inits.Systemd, inits.Systemd},
+		"systemd that is missing":    {map[string]string{"bin/sh": busybox}, []string{"/lib/systemd/systemd"}, inits.Agent, ""},
+		"s6-overlay before an incomplete busybox": {
+			map[string]string{"init": "!#!/bin/sh", "command/s6-svscan": "!x", "sbin/init": "->/bin/busybox", "bin/busybox": busybox},
+			[]string{"/init", "serve"}, inits.S6, inits.S6,
+		},
+		"s6-overlay of version 1":  {map[string]string{"init": "!#!/bin/sh", "bin/s6-svscan": "!x"}, []string{"/init"}, inits.S6, inits.S6},
+		"a script called /init":    {map[string]string{"init": "!#!/bin/sh"}, []string{"/init", "serve"}, inits.Agent, inits.Unknown},
+		"a program of busybox":     {map[string]string{"bin/sh": busybox, "bin/busybox": busybox}, []string{"sh"}, inits.Agent, ""},
+		"a supervisor for engines": {map[string]string{"init": "!x", "usr/bin/tini": "!x"}, []string{"tini", "/init"}, inits.Agent, inits.Unknown},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := build(t, tc.tree)
+			program := agentrpc.Program{Argv: tc.argv, StopSignal: "SIGUSR1"}
+			got, err := inits.Choose(root, agentrpc.InitAuto, program)
+			if err != nil || got.Flavour != tc.auto {
+				t.Errorf("auto: %+v, %v; want %s", got, err, tc.auto)
+			}
+			if tc.auto != inits.Agent && (!slices.Equal(got.Argv, tc.argv) || got.StopSignal != "SIGUSR1") {
+				t.Errorf("auto: %+v does not run as the image says", got)
+			}
+			got, err = inits.Choose(root, agentrpc.InitImage, program)
+			if tc.image == "" && !errors.Is(err, inits.ErrNoInit) || tc.image != "" && (err != nil || got.Flavour != tc.image) {
+				t.Errorf("image: %+v, %v; want %q", got, err, tc.image)
+			}
+			if got, err := inits.Choose(root, agentrpc.InitAgent, program); err != nil || got.Flavour != inits.Agent {
+				t.Errorf("agent: %+v, %v", got, err)
+			}
+		})
 	}
 }

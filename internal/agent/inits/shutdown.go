@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/bangervm/banger/internal/agent/command"
 	"github.com/bangervm/banger/internal/agentrpc"
 )
 
@@ -22,11 +23,11 @@ const (
 	systemdReboot   = syscall.Signal(sigRTMIN + 5)
 )
 
-// Shutdown asks PID 1, an init of this flavour, to go down in its own way. It
-// does not wait for that.
-func Shutdown(ctx context.Context, flavour Flavour, kind agentrpc.DownKind) error {
+// Shutdown asks PID 1, which is the init that was found, to go down in its own way.
+// It does not wait for that.
+func Shutdown(ctx context.Context, init Found, kind agentrpc.DownKind) error {
 	reboot := kind == agentrpc.DownReboot
-	switch flavour {
+	switch init.Shutdown {
 	case Systemd:
 		return signalInit(ctx, pick(reboot, systemdReboot, systemdPoweroff))
 	case Busybox:
@@ -40,9 +41,24 @@ func Shutdown(ctx context.Context, flavour Flavour, kind agentrpc.DownKind) erro
 		return run(ctx, "openrc-shutdown", pick(reboot, "-r", "-p"), "now")
 	case Runit:
 		return run(ctx, "init", pick(reboot, "6", "0"))
-	case Agent, Unknown:
+	case S6:
+		return signalInit(ctx, stopSignal(init.StopSignal))
+	case Unknown:
+		if init.Argv != nil {
+			return signalInit(ctx, stopSignal(init.StopSignal))
+		}
+	case Agent:
 	}
 	return run(ctx, pick(reboot, "reboot", "poweroff"))
+}
+
+// stopSignal is what the image says that its program ends by, as container engines
+// read it.
+func stopSignal(text string) syscall.Signal {
+	if sig := command.ParseSignal(text); sig != 0 {
+		return sig
+	}
+	return syscall.SIGTERM
 }
 
 // listenWait is how often it is looked whether PID 1 hears a signal.
@@ -141,7 +157,7 @@ func GuessDown(flavour Flavour) agentrpc.DownKind {
 				return agentrpc.DownReboot
 			}
 		}
-	case OpenRC, Busybox, Agent, Unknown:
+	case OpenRC, Busybox, S6, Agent, Unknown:
 		if Running("reboot") {
 			return agentrpc.DownReboot
 		}

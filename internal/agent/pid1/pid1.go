@@ -23,7 +23,7 @@ import (
 // answered by a Notice, except that a successful Exec ends the conversation.
 type Request struct {
 	SwitchRoot *SwitchRoot       `json:"switch_root,omitempty"`
-	Exec       string            `json:"exec,omitempty"` // path of the image's init
+	Exec       *Exec             `json:"exec,omitempty"` // the image's init
 	Down       agentrpc.DownKind `json:"down,omitempty"`
 	// Told answers a Notice's GoingDown: the host knows.
 	Told bool `json:"told,omitempty"`
@@ -194,9 +194,9 @@ func (p *process) obey(req Request) {
 	switch {
 	case req.SwitchRoot != nil:
 		p.tell(notice(p.switchRoot(*req.SwitchRoot)))
-	case req.Exec != "":
-		p.log.Info("starting the image's init", "path", req.Exec)
-		p.tell(notice(p.exec(req.Exec)))
+	case req.Exec != nil:
+		p.log.Info("starting the image's init", "path", req.Exec.Path)
+		p.tell(notice(p.exec(*req.Exec)))
 	case req.Down != "":
 		p.goDown(req.Down)
 	}

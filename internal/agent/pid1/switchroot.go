@@ -36,11 +36,21 @@ func (p *process) switchRoot(s SwitchRoot) error {
 	return os.Chdir("/")
 }
 
+// Exec is a program that PID 1 becomes.
+type Exec struct {
+	Path string   `json:"path"`
+	Argv []string `json:"argv"`
+	Env  []string `json:"env"`
+	Dir  string   `json:"dir"`
+}
+
 // exec replaces this process. It returns only on failure.
-func (p *process) exec(path string) error {
+func (p *process) exec(init Exec) error {
 	signal.Reset()
 	p.exits.stop()
 	p.exits = nil
-	err := syscall.Exec(path, []string{path}, []string{"HOME=/", "TERM=linux", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"})
-	return fmt.Errorf("start %s: %w", path, err)
+	if err := os.Chdir(init.Dir); err != nil {
+		p.log.Warn("the init starts in /", "err", err)
+	}
+	return fmt.Errorf("start %s: %w", init.Path, syscall.Exec(init.Path, init.Argv, init.Env))
 }
