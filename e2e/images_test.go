@@ -28,7 +28,7 @@ type imageKind struct {
 const initScript = `#!/bin/sh
 trap 'exit 0' USR1
 trap 'exit 3' TERM
-echo "$$ $0 $* $FROM_IMAGE $PWD" > /told
+echo "$$ $0 $* $FROM_IMAGE $PWD" > /run/told
 while :; do sleep 1 & wait $!; done
 `
 

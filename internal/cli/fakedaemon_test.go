@@ -194,6 +194,7 @@ func (d *fakeDaemon) catalogRoutes(mux *http.ServeMux) {
 			panic(http.ErrAbortHandler)
 		}
 	})
+	mux.HandleFunc("GET /v1/images/"+fakeImage.ID, func(w http.ResponseWriter, _ *http.Request) { answer(w, fakeImage) })
 	mux.HandleFunc("DELETE /v1/images/{name}", withName("image", "debian", func(w http.ResponseWriter) { w.WriteHeader(http.StatusNoContent) }))
 	mux.HandleFunc("POST /v1/images", d.pullImage)
 	mux.HandleFunc("GET /v1/kernels", func(w http.ResponseWriter, _ *http.Request) {

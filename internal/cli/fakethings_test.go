@@ -65,7 +65,7 @@ var fakeHealth = api.Health{
 
 var fakeImage = api.Image{
 	ID: "abcdef0123456789", Name: "debian", Ref: "debian:bookworm", Digest: "sha256:00ff", Architecture: "amd64", OS: "linux",
-	RootfsBytes: 300 << 20, DiskUsage: 120 << 20, Entrypoint: []string{"/entry"}, Cmd: []string{"bash"}, Env: []string{"PATH=/bin"},
+	RootfsBytes: 300 << 20, DiskUsage: 120 << 20, Entrypoint: []string{"/entry"}, Cmd: []string{"bash"}, Env: []string{"PATH=/bin"}, ExposedPorts: []string{"53/udp", "8080/tcp"},
 	VMs: 2, CreatedAt: fakeBirth,
 }
 

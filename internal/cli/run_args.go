@@ -21,6 +21,7 @@ type runOptions struct {
 	path    string // of the work tree; empty: the current directory
 	image   string // the first word, where it is no PATH
 	command []string
+	ofImage bool // the image is named, and its own command is to run
 }
 
 // take sorts the words: [IMAGE|PATH] [[--] CMD ARG...]. Flags may stand before the
@@ -31,6 +32,7 @@ func (o *runOptions) take(cmd *cobra.Command, given []string, hasImage func() bo
 		return o.takeCommand(cmd, given, true)
 	}
 	if len(given) == 0 {
+		o.ofImage = hasImage()
 		return o.takeCommand(cmd, nil, false)
 	}
 	word, rest := given[0], given[1:]
@@ -53,6 +55,7 @@ func (o *runOptions) take(cmd *cobra.Command, given []string, hasImage func() bo
 	default:
 		o.image = word
 	}
+	o.ofImage = len(rest) == 0 && (o.image != "" || hasImage())
 	return o.takeCommand(cmd, rest, dash)
 }
 
@@ -70,8 +73,8 @@ func (o *runOptions) takeCommand(cmd *cobra.Command, command []string, dash bool
 	switch {
 	case len(command) == 0 && dash:
 		return usagef(cmd, "no command after --")
-	case len(command) == 0 && o.remove:
-		return usagef(cmd, "--rm needs a CMD: it deletes the VM when CMD ends")
+	case len(command) == 0 && o.remove && !o.ofImage:
+		return usagef(cmd, "--rm needs a CMD or an IMAGE: it deletes the VM when the command ends")
 	case o.noWorkspace && o.path != "":
 		return &usageError{message: "PATH " + quote(o.path) + " and --no-workspace cannot be used together", hint: "remove one of them"}
 	}

@@ -18,8 +18,10 @@ func (a *App) vmRunCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run [FLAGS] [IMAGE|PATH] [[--] CMD [ARG...]]",
 		Short: "Create a VM and run a command in it",
-		Long: "Create a VM and run CMD in it, connected to your terminal. Without CMD, print the next steps.\n\n" +
-			"The first word is a PATH if a directory with that name exists, otherwise an IMAGE. Flags go before CMD.\n\n" +
+		Long: "Create a VM and run CMD in it, connected to your terminal. With an IMAGE and no CMD, run the entrypoint and command\n" +
+			"of the image. With neither, or with -q and no CMD, print the next steps.\n\n" +
+			"The first word is a PATH if a directory with that name exists, otherwise an IMAGE. Flags go before CMD. CMD runs as\n" +
+			"it is, without the entrypoint of the image.\n\n" +
 			"The git work tree at PATH (default: the current directory) is copied to the VM as its workspace, and CMD runs in\n" +
 			"the matching directory in the VM. `banger vm workspace export` prints the changes as a patch. With --rm, the VM is deleted when\n" +
 			"CMD ends, unless the workspace has unexported changes.\n\n" +
@@ -44,7 +46,7 @@ func (a *App) vmRunCommand() *cobra.Command {
 			if err == nil {
 				err = a.runCreated(cmd.Context(), spec, opts)
 			}
-			if len(opts.command) > 0 {
+			if len(opts.command) > 0 || opts.ofImage {
 				return ownFailure(err)
 			}
 			return err
@@ -109,20 +111,37 @@ func (a *App) vmRun(ctx context.Context, req api.CreateVM, opts runOptions) erro
 		}
 		v.Workspace = &w
 	}
-	if len(opts.command) == 0 {
-		return a.printCreated(v, formatTable)
+	ran, err := a.runIn(ctx, c, v, opts, below)
+	if opts.remove {
+		return both(err, a.removeAfter(context.WithoutCancel(ctx), c, v))
+	}
+	if err != nil || ran {
+		return err
+	}
+	return a.printCreated(v, formatTable)
+}
+
+// runIn runs the command, or the image's, in a new VM. ran is false when there is none.
+func (a *App) runIn(ctx context.Context, c *client.Client, v api.VM, opts runOptions, below string) (ran bool, err error) {
+	if opts.ofImage && !a.quiet {
+		if opts.command, err = a.programOf(ctx, c, v); err != nil {
+			return false, err
+		}
+	}
+	switch {
+	case len(opts.command) == 0 && opts.remove:
+		return false, errNoProgram(v)
+	case len(opts.command) == 0:
+		return false, nil
 	}
 	command, err := opts.request(a, v.Workspace, below)
 	if err == nil {
 		err = ctx.Err()
 	}
-	if err == nil {
-		err = a.execIn(ctx, c, namedVM{v.ID, v.Name}, command)
+	if err != nil {
+		return true, err
 	}
-	if opts.remove {
-		err = both(err, a.removeAfter(context.WithoutCancel(ctx), c, v))
-	}
-	return err
+	return true, a.execIn(ctx, c, namedVM{v.ID, v.Name}, command)
 }
 
 // both keeps the command's outcome and shows that of the clean-up beside it.
