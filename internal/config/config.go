@@ -19,6 +19,7 @@ type Config struct {
 	DetachKeys string     `json:"detach_keys"`
 	SSHKey     string     `json:"ssh_key"`
 	VM         VMDefaults `json:"vm"`
+	Image      Image      `json:"image"`
 	Network    Network    `json:"network"`
 	// Files are copied into guests when they start.
 	Files []File `json:"files"`
@@ -42,6 +43,12 @@ type VMDefaults struct {
 	ImageUser bool `json:"image_user"`
 }
 
+// Image is the [image] table.
+type Image struct {
+	// CacheMax is how much of pulled layers is kept.
+	CacheMax Size `json:"cache_max"`
+}
+
 // Network is the [network] table.
 type Network struct {
 	Egress string `json:"egress"`
@@ -58,6 +65,7 @@ func Default() Config {
 		Driver:   drivers.Auto,
 		LogLevel: slog.LevelInfo, DetachKeys: "ctrl-]",
 		VM:      VMDefaults{Image: "debian", VCPU: 1, Memory: 512 << 20, Disk: 8 << 30, ImageUser: true},
+		Image:   Image{CacheMax: 10 << 30},
 		Network: Network{Egress: "all", Ports: "all", NamesPort: 5300},
 	}
 }

@@ -112,6 +112,7 @@ func TestFileThenEnvironment(t *testing.T) {
 	want := Config{
 		Driver: "qemu-tcg", QEMU: "/opt/qemu", LogLevel: slog.LevelDebug, DetachKeys: "ctrl-p,ctrl-q", SSHKey: "/keys/id",
 		VM:      VMDefaults{Image: "alpine", VCPU: 2, Memory: 2 << 30, Disk: 3 << 29, ImageUser: true},
+		Image:   Image{CacheMax: 10 << 30},
 		Network: Network{Egress: "default deny; allow example.org", Ports: "shared", DNS: []string{"127.0.0.1:5353", "[::1]:53"}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

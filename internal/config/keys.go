@@ -71,12 +71,14 @@ func Keys() []Key {
 			func(c *Config) *string { return &c.VM.Kernel }),
 		numberKey("vm.vcpu", "BANGER_VCPU", SideVM, "number of vCPUs", "vcpu = 2",
 			func(c *Config) *int { return &c.VM.VCPU }),
-		sizeKey("vm.memory", "BANGER_MEMORY", "memory size", `memory = "2GiB"`,
+		sizeKey("vm.memory", "BANGER_MEMORY", SideVM, "memory size", `memory = "2GiB"`,
 			func(c *Config) *Size { return &c.VM.Memory }),
 		switchKey("vm.image_user", "BANGER_IMAGE_USER", SideVM, "commands in a new VM run as the user that its image names; false: as root (see guest.md)", "image_user = false",
 			func(c *Config) *bool { return &c.VM.ImageUser }),
-		sizeKey("vm.disk", "BANGER_DISK", "disk size", `disk = "16GiB"`,
+		sizeKey("vm.disk", "BANGER_DISK", SideVM, "disk size", `disk = "16GiB"`,
 			func(c *Config) *Size { return &c.VM.Disk }),
+		sizeKey("image.cache_max", "BANGER_IMAGE_CACHE_MAX", SideDaemon, "how much of pulled layers to keep for later pulls; the least recently used go first", `cache_max = "20GiB"`,
+			func(c *Config) *Size { return &c.Image.CacheMax }),
 		textKey("network.egress", "BANGER_EGRESS", SideVM, "egress policy: a preset, or the text of a policy (see egress.md)", `egress = "packages"`,
 			func(c *Config) *string { return &c.Network.Egress }),
 		textKey("network.ports", "BANGER_PORTS", SideVM, "guest ports to forward to the host automatically: all, shared (all but those on the guest's loopback) or none (see network.md)", `ports = "shared"`,
@@ -160,9 +162,9 @@ func switchKey(name, env string, side Side, doc, example string, at func(*Config
 	}
 }
 
-func sizeKey(name, env, doc, example string, at func(*Config) *Size) Key {
+func sizeKey(name, env string, side Side, doc, example string, at func(*Config) *Size) Key {
 	return Key{
-		Name: name, Env: env, Side: SideVM, Doc: doc, Example: example, form: formSize,
+		Name: name, Env: env, Side: side, Doc: doc, Example: example, form: formSize,
 		get: func(c *Config) string {
 			text, _ := at(c).MarshalText() // never fails
 			return string(text)

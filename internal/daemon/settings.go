@@ -96,6 +96,8 @@ func (s *settings) catalogs(ctx context.Context) []catalog.Source {
 
 func (s *settings) registries(ctx context.Context) image.Registries { return s.of(ctx).Access() }
 
+func (s *settings) cacheMax(ctx context.Context) int64 { return int64(s.of(ctx).Image.CacheMax) }
+
 func (s *settings) resolvers(ctx context.Context) []string { return s.of(ctx).Network.DNS }
 
 func (s *settings) sshKey(ctx context.Context) string { return s.of(ctx).SSHKey }

@@ -96,7 +96,7 @@ func wire(ctx context.Context, set *settings, build buildinfo.Info, log *slog.Lo
 	d.folders = vmdir.New(dirs, disks)
 	store := &cachedVMs{Store: db.VMs(), names: byID}
 	users := users{vms: store}
-	source := oci.NewClient(dirs.Blobs(), oci.Options{Registries: set.registries, Log: log})
+	source := oci.NewClient(dirs.Blobs(), oci.Options{CacheMax: set.cacheMax, Registries: set.registries, Log: log})
 	d.images = image.NewService(imagestore.New(dirs, log), source, writeRootfs, users, time.Now, log)
 	downloads := download.New(dirs.Downloads(), download.Options{})
 	packages := aptkernel.New(dirs.Packages(), kernelstore.OpenSource)

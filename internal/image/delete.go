@@ -41,11 +41,11 @@ func (s *Service) Delete(ctx context.Context, name string) error {
 // other, and that no VM uses, is removed. The caller holds mu.
 func (s *Service) keepOrRemove(ctx context.Context, m Manifest) error {
 	if len(m.Names) == 0 {
-		users, err := s.users.ImageUsers(ctx, m.ID)
+		unused, err := s.unused(ctx, m.ID)
 		if err != nil {
 			return err
 		}
-		if len(users) == 0 {
+		if unused {
 			return s.store.Remove(ctx, m.ID)
 		}
 	}

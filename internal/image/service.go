@@ -24,12 +24,14 @@ type Service struct {
 	mu sync.Mutex // held while names change hands, and images are deleted
 	// making are the images on their way here.
 	making map[*making]struct{}
+	// held is how many have an image in hand that no VM uses yet, by its id.
+	held map[string]int
 }
 
 // NewService returns a Service. All arguments are required; users may be set
 // later, with UseUsers, before the first call of any other method.
 func NewService(store Store, source Source, write WriteRootfs, users Users, now func() time.Time, log *slog.Logger) *Service {
-	return &Service{store: store, source: source, write: write, users: users, now: now, log: log, making: map[*making]struct{}{}}
+	return &Service{store: store, source: source, write: write, users: users, now: now, log: log, making: map[*making]struct{}{}, held: map[string]int{}}
 }
 
 // UseUsers says who knows which VMs use an image.

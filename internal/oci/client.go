@@ -29,6 +29,9 @@ type Options struct {
 	// Registries tells how the user reaches registries, for a pull with this
 	// context. Nil means: as they are.
 	Registries func(context.Context) image.Registries
+	// CacheMax is how many bytes the cache of blobs may keep after a pull with this
+	// context. Nil means: any number.
+	CacheMax func(context.Context) int64
 	// Log gets the warnings. Nil means none.
 	Log *slog.Logger
 	// Limits bound what the files of one image may take of this host.
@@ -50,6 +53,7 @@ type Client struct {
 	host  host
 	opts  Options
 	seams seams
+	pins  pins
 }
 
 // seams are what tests replace of the world.
@@ -80,6 +84,7 @@ func NewClient(blobs string, opts Options) *Client {
 	}
 	return &Client{
 		cache: cache{dir: blobs}, host: host{opts.Architecture, opts.CPULevel}, opts: opts,
+		pins:  pins{counts: map[string]int{}},
 		seams: seams{reserved: isReserved, wait: pace.Pause},
 	}
 }

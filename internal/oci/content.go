@@ -57,6 +57,11 @@ func (c *content) Close() error {
 // Unpack reads each layer once, side by side, to learn its headers, and then
 // writes the merged files in final order.
 func (c *content) Unpack(ctx context.Context, p operation.Progress, write func(io.Reader) error) (err error) {
+	release := c.client.pins.hold(c.layers)
+	defer func() {
+		release()
+		c.client.trim(context.WithoutCancel(ctx))
+	}()
 	spools := c.client.newSpools(len(c.layers))
 	defer func() { err = errors.Join(err, spools.close()) }()
 	budget := flatten.NewBudget(c.client.opts.Limits)

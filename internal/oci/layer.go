@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/oci/flatten"
@@ -24,6 +25,7 @@ func (c *Client) index(ctx context.Context, l layer, s *spool, budget *flatten.B
 			return nil, err
 		}
 		if f != nil {
+			c.cache.used(l.digest, time.Now())
 			cached := l
 			cached.local = f
 			cached.open = func(context.Context) (io.ReadCloser, error) {
