@@ -47,6 +47,9 @@ func tree(t *testing.T, r io.Reader) map[string]string {
 			t.Fatal(err)
 		}
 		line := string(hdr.Typeflag) + " " + hdr.Linkname + string(content)
+		if hdr.Typeflag == tar.TypeLink {
+			line += fmt.Sprintf(" %o", hdr.Mode)
+		}
 		for key, value := range hdr.PAXRecords {
 			if strings.HasPrefix(key, "SCHILY.xattr.") {
 				line += " " + key + "=" + value
@@ -71,7 +74,7 @@ func write(t *testing.T, src guesttree.Source) map[string]string {
 	return tree(t, &out)
 }
 
-// inode is the number of a file, as debugfs prints it.
+// handle is the name in overlayfs's index for an inode of the image.
 func handle(ino uint32) string {
 	b := make([]byte, 29)
 	b[1], b[2], b[4] = 0xfb, 29, 1
@@ -109,7 +112,7 @@ func TestOverlay(t *testing.T) {
 		"./": "5 ", "etc/": "5 ", "etc/machine-id": "0 a", "etc/kept": "0 a",
 		"etc/changed": "0 b SCHILY.xattr.security.capability=cap SCHILY.xattr.user.overlay.x=1",
 		"anew/":       "5 ", "new/": "5 ", "new/name/": "5 ", "new/name/moved": "0 a", "new/name/added": "0 b",
-		"one": "0 b", "two": "1 one", "root/": "5 ", "root/profile": "0 a", "root/notes": "0 b", "root/dir/": "5 ", "root/dir/in-old-home": "0 a",
+		"one": "0 b", "two": "1 one 600", "root/": "5 ", "root/profile": "0 a", "root/notes": "0 b", "root/dir/": "5 ", "root/dir/in-old-home": "0 a",
 		"home/": "5 ", "home/user/": "5 ",
 	}
 	if line := got["etc/changed"]; strings.Contains(line, "1 SCHILY") { // a map has no order
@@ -120,7 +123,7 @@ func TestOverlay(t *testing.T) {
 	}
 
 	alone := write(t, guesttree.Source{Image: ext4test.Open(t, image)})
-	if len(alone) != 19 || alone["etc/removed"] != "0 a" || alone["gone/x"] != "0 a" || alone["two"] != "1 one" {
+	if len(alone) != 19 || alone["etc/removed"] != "0 a" || alone["gone/x"] != "0 a" || alone["two"] != "1 one 600" {
 		t.Errorf("the image alone has %d entries: %v", len(alone), alone)
 	}
 }

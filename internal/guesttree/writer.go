@@ -47,16 +47,17 @@ func (w *writer) file(name string, f file) error {
 	if f.node.Type == ext4.TypeSocket {
 		return nil
 	}
-	if f.node.Links > 1 {
-		at := place{f.fs, f.node.Number}
-		if first, written := w.first[at]; written {
-			return w.put(&tar.Header{Typeflag: tar.TypeLink, Name: name, Linkname: first})
-		}
-		w.first[at] = name
-	}
 	hdr, err := w.header(name, f)
 	if err != nil {
 		return err
+	}
+	if f.node.Links > 1 {
+		at := place{f.fs, f.node.Number}
+		if first, written := w.first[at]; written { // in a layer, its header describes the file anew
+			hdr.Typeflag, hdr.Linkname = tar.TypeLink, first
+			return w.put(hdr)
+		}
+		w.first[at] = name
 	}
 	switch f.node.Type {
 	case ext4.TypeRegular:
