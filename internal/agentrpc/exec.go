@@ -10,8 +10,8 @@ import (
 // ExecProtocol is the Upgrade token of POST /v1/exec. The request carries an
 // ExecRequest as its JSON body (sent with Content-Length, before the upgrade);
 // after "101 Switching Protocols" both sides send frames until FrameExit or
-// FrameError. banger's daemon passes the stream through unread, so the same
-// protocol reaches the CLI.
+// FrameError. Clients normally open the stream themselves, past the daemon
+// (docs/adr/0011); where they cannot, the daemon passes it through unread.
 //
 // A frame is one type byte, the payload's length as 4 bytes big-endian, and
 // the payload (at most MaxFrame bytes).
@@ -48,7 +48,7 @@ const (
 	FrameStdout   FrameType = 5
 	FrameStderr   FrameType = 6
 	FrameExit     FrameType = 7 // exit status: 4 bytes, big-endian; 128+n for signal n
-	FrameError    FrameType = 8 // the command did not start: exit status (126 or 127), 4 bytes, then the message
+	FrameError    FrameType = 8 // the command did not start: exit status (125 to 127), 4 bytes, then the message
 )
 
 // ErrFrame says that the peer sent what is no frame of this protocol.

@@ -53,7 +53,7 @@ func flagInto[T any](cmd *cobra.Command, into **T, name, kind, usage string, par
 // flagError keeps faults of values (exit status 5) apart from wrong usage (2).
 func flagError(cmd *cobra.Command, err error) error {
 	if words := cmd.Flags().Args(); cmd.HasAvailableSubCommands() && len(words) > 0 {
-		return unknownCommand(cmd, words[0]) // the flag is one of a command that is none
+		return unknownCommand(cmd, words[0]) // the flag belongs to an unknown command
 	}
 	if f, ok := asFault(err); ok {
 		return f

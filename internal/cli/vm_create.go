@@ -13,7 +13,7 @@ import (
 
 // vmSpec is the VM that the flags of create and run describe.
 type vmSpec struct {
-	req     api.CreateVM // but for these
+	req     api.CreateVM // its Env, Labels and Publish come from the fields below
 	env     *pairs
 	labels  *pairs
 	publish *publishes

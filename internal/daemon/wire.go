@@ -155,7 +155,8 @@ func wire(ctx context.Context, set *settings, build buildinfo.Info, log *slog.Lo
 	return d, nil
 }
 
-// close ends what end has left.
+// close stops the services and closes the database. Of a daemon that serves, end first
+// stops operations and requests.
 func (d *daemon) close() error {
 	err := d.closeNames()
 	d.vms.Close()

@@ -58,7 +58,7 @@ type dirMode struct {
 	Mode fs.FileMode `json:"mode"`
 }
 
-// newChange makes a change that nobody will undo yet. Close it.
+// newChange makes a change that nobody will undo yet. The caller discards it.
 func (a *Applier) newChange(top string) (*change, error) {
 	c := &change{id: ids.New(), flush: a.flush, step: a.step}
 	c.dir = filepath.Join(a.dir, c.id)

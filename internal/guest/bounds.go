@@ -9,7 +9,7 @@ import (
 )
 
 // Bounds of what a guest says of itself, in bytes: names, messages, and what is
-// quoted of an answer that is none.
+// quoted of a malformed answer.
 const (
 	maxName    = 128
 	maxMessage = 4 << 10

@@ -33,7 +33,7 @@ type Client struct {
 
 // Health returns how the guest is, by its own word: what it says is bounded,
 // printable, and could be true. ctx bounds the whole. The error is Unavailable
-// when it does not answer, or says what is none.
+// when it does not answer, or its answer is malformed.
 func (c Client) Health(ctx context.Context) (agentrpc.Health, error) {
 	health, err := ask[agentrpc.Health](ctx, c, http.MethodGet, agentrpc.PathHealth, nil, maxBody)
 	if err != nil {

@@ -87,7 +87,7 @@ func (h host) plainest(manifests []v1.Descriptor) []v1.Descriptor {
 	return best
 }
 
-// unsuitable is an image that is not for this host, or a document that is none.
+// unsuitable is an image that is not for this host, or a document that is not an image.
 type unsuitable struct {
 	fault *fault.Error
 	has   string // the platform; empty: it is no image

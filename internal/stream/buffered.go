@@ -6,8 +6,8 @@ import (
 	"net"
 )
 
-// Buffered is conn from where r stands that has read it: what r holds comes first.
-// r is not to be used after that.
+// Buffered is conn from where its reader r stands: what r has buffered is read first.
+// Do not use r afterwards.
 func Buffered(conn net.Conn, r *bufio.Reader) net.Conn {
 	held, _ := r.Peek(r.Buffered()) // it has them: no error
 	if len(held) == 0 {

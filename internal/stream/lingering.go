@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Lingering is a connection of which, from Linger on, something must be read at
-// least once a limit: its reader's own peer has ended its half, or is gone, and the
-// two look the same.
+// Lingering is a connection whose reads have a deadline once Linger is called: each
+// must return something within the limit. Its reader's own peer has then ended its
+// half, or is gone; the two look the same.
 type Lingering struct {
 	net.Conn
 	limit time.Duration
@@ -20,10 +20,10 @@ func NewLingering(conn net.Conn, limit time.Duration) *Lingering {
 	return &Lingering{Conn: conn, limit: limit}
 }
 
-// Linger begins the limit, for a read that waits already too.
+// Linger sets the limit, also for a read that is already waiting.
 func (l *Lingering) Linger() {
 	l.begun.Store(true)
-	_ = l.SetReadDeadline(time.Now().Add(l.limit)) // closed meanwhile is as well
+	_ = l.SetReadDeadline(time.Now().Add(l.limit)) // an error means that it is closed: nothing waits
 }
 
 // Read fails with os.ErrDeadlineExceeded when nothing came in time.

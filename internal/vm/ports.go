@@ -24,7 +24,7 @@ const (
 	PortsNone   PortsMode = "none"
 )
 
-// Validate refuses what is none of the modes: Invalid.
+// Validate refuses an unknown mode: Invalid.
 func (m PortsMode) Validate() error {
 	switch m {
 	case PortsAll, PortsShared, PortsNone:

@@ -107,7 +107,7 @@ type Guest struct {
 	Files []File `json:"files,omitempty"`
 }
 
-// Public is what of it is no secret.
+// Public is g without its secrets.
 func (g Guest) Public() Guest {
 	g.Token, g.HostKey, g.Env, g.Files = "", "", nil, nil
 	return g

@@ -129,7 +129,8 @@ func newQuery(question dnsmessage.Question, edns bool) (id uint16, packet []byte
 	return id, packet, err
 }
 
-// overDatagrams sends the query and waits for its response, past what is none.
+// overDatagrams sends the query and waits for its response. It skips datagrams that do
+// not answer it.
 func overDatagrams(conn net.Conn, packet []byte, id uint16, question dnsmessage.Question) (*dnsmessage.Message, error) {
 	if _, err := conn.Write(packet); err != nil {
 		return nil, err
