@@ -28,6 +28,8 @@ const (
 const (
 	// MaxSend is the most bytes that one send may have.
 	MaxSend = 64 << 10
+	// MaxStop is the longest that a stop may give a session to end.
+	MaxStop = 24 * time.Hour
 	// MaxOutputRead is the most bytes of one SessionOutput.
 	MaxOutputRead = 256 << 10
 	// StdinWindow is how many bytes an attached writer may have sent that the

@@ -77,6 +77,9 @@ type WorkspaceRepo struct {
 	Elsewhere []string `json:"elsewhere,omitempty"`
 }
 
+// MaxElsewhere bounds the branches, and the linked work trees, that are named.
+const MaxElsewhere = 100
+
 // LinkedWorkTree begins what is said of a linked work tree.
 const LinkedWorkTree = "worktrees/"
 

@@ -13,25 +13,7 @@ import (
 const Version = "v1"
 
 // Problem is the body of every error answer.
-type Problem struct {
-	Code    string `json:"code" enum:"not_found,conflict,invalid,busy,unavailable,permission_denied,canceled,internal" doc:"the kind of error, for programs"`
-	Message string `json:"message" doc:"what went wrong, with the value"`
-	Hint    string `json:"hint,omitempty" doc:"what to do next, as text"`
-	// HintParts are there when the hint proposes acts.
-	HintParts fault.Hint `json:"hint_parts,omitempty" doc:"the hint in parts: texts, and acts that a client words in its own terms"`
-}
-
-// ProblemOf is the problem that a fault is for a client.
-func ProblemOf(code fault.Code, message string, hint fault.Hint) Problem {
-	p := Problem{Code: string(code), Message: fault.Clip(message)}
-	p.Hint, p.HintParts = hint.Wire()
-	return p
-}
-
-// Fault is the fault that the problem tells of.
-func (p Problem) Fault() *fault.Error {
-	return &fault.Error{Code: fault.Code(p.Code), Message: p.Message, Hint: fault.FromWire(p.Hint, p.HintParts)}
-}
+type Problem = fault.Problem
 
 // Ping identifies the daemon.
 type Ping struct {

@@ -7,16 +7,11 @@ import (
 	"net/http"
 	"os"
 	"syscall"
-	"time"
 
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/guest"
 )
-
-// agentTimeout bounds how long an agent may take to answer the start of a
-// stream. A guest under software emulation that is busy can be slow.
-const agentTimeout = 20 * time.Second
 
 // direct makes a stream from a VM's agent to this process, past the daemon,
 // which says where the agent is. Such a stream outlives the daemon. Not tried:
@@ -29,7 +24,7 @@ func direct(ctx context.Context, vm string, ask func(context.Context) (api.Chann
 	if err != nil || at.Socket == "" {
 		return nil, false, nil // the relay says what is wrong
 	}
-	ctx, cancel := context.WithTimeout(ctx, agentTimeout)
+	ctx, cancel := context.WithTimeout(ctx, guest.AnswerTimeout)
 	defer cancel()
 	conn, err := open(ctx, at, guest.Client{VM: vm, Socket: at.Socket, Token: at.Token})
 	switch {

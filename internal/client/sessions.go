@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/pace"
@@ -88,7 +89,7 @@ func (c *Client) ReadSession(ctx context.Context, vm, name string, opts SessionR
 }
 
 // MaxSend is the most bytes that one SendSession takes.
-const MaxSend = 64 << 10
+const MaxSend = agentrpc.MaxSend
 
 // SendSession writes p, at most MaxSend bytes, to a session's stdin: it arrives
 // whole, among what others write. With eof the input ends then.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"io"
 	"net"
-	"time"
 
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/api"
@@ -17,10 +16,6 @@ import (
 	"github.com/bangervm/banger/internal/vmdir"
 	"github.com/bangervm/banger/internal/vmlog"
 )
-
-// agentTimeout bounds how long an agent may take to answer. A guest under
-// software emulation that is busy can be slow.
-const agentTimeout = 20 * time.Second
 
 // guests implements server.Guests and vm.PortWaiter.
 type guests struct {
@@ -45,7 +40,7 @@ func (g guests) Health(ctx context.Context, vmID string) (agentrpc.Health, error
 	if err != nil {
 		return agentrpc.Health{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, agentTimeout)
+	ctx, cancel := context.WithTimeout(ctx, guest.AnswerTimeout)
 	defer cancel()
 	return client.Health(ctx)
 }
@@ -56,14 +51,14 @@ func (g guests) Exec(ctx context.Context, vmID string, req agentrpc.ExecRequest)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, agentTimeout)
+	ctx, cancel := context.WithTimeout(ctx, guest.AnswerTimeout)
 	defer cancel()
 	return client.Exec(ctx, req)
 }
 
 // Dial implements server.Guests.
 func (g guests) Dial(ctx context.Context, vmID string, port uint32) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, agentTimeout)
+	ctx, cancel := context.WithTimeout(ctx, guest.AnswerTimeout)
 	defer cancel()
 	return guest.Client{VM: vmID, Socket: g.dirs.VM(vmID).VsockSocket()}.Dial(ctx, port)
 }

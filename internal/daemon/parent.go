@@ -36,7 +36,7 @@ func (p *parent) failed(err error) {
 	if err == nil {
 		return
 	}
-	line, encErr := json.Marshal(api.ProblemOf(fault.CodeOf(err), err.Error(), fault.HintOf(err)))
+	line, encErr := json.Marshal(fault.ProblemOf(err))
 	if encErr == nil {
 		p.say(string(line))
 	}

@@ -24,7 +24,7 @@ func (g guests) AttachSession(ctx context.Context, vmID, id string, req agentrpc
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, agentTimeout)
+	ctx, cancel := context.WithTimeout(ctx, guest.AnswerTimeout)
 	defer cancel()
 	return client.AttachSession(ctx, id, req)
 }
@@ -36,7 +36,7 @@ func asked[T any](ctx context.Context, g guests, vmID string, extra time.Duratio
 		var none T
 		return none, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, agentTimeout+extra)
+	ctx, cancel := context.WithTimeout(ctx, guest.AnswerTimeout+extra)
 	defer cancel()
 	return call(ctx, client)
 }

@@ -18,13 +18,13 @@ func (c *collector) elsewhere(ctx context.Context, r agentrpc.WorkspaceRepo, out
 	var refs, ids []string
 	trees := 0
 	for _, line := range r.Elsewhere {
-		if tree, ok := strings.CutPrefix(line, agentrpc.LinkedWorkTree); ok && trees < maxElsewhere {
+		if tree, ok := strings.CutPrefix(line, agentrpc.LinkedWorkTree); ok && trees < agentrpc.MaxElsewhere {
 			out.WorkTrees = append(out.WorkTrees, hostgit.Printable(tree))
 			trees++
 			continue
 		}
 		ref, id, _ := strings.Cut(line, " ")
-		if ref != stashRef && !validRef(ref) || !gitvault.IsObject(id) || len(ids) == maxElsewhere {
+		if ref != stashRef && !validRef(ref) || !gitvault.IsObject(id) || len(ids) == agentrpc.MaxElsewhere {
 			continue
 		}
 		refs, ids = append(refs, ref), append(ids, id)
@@ -53,6 +53,3 @@ func (c *collector) elsewhere(ctx context.Context, r agentrpc.WorkspaceRepo, out
 }
 
 const stashRef = "refs/stash"
-
-// maxElsewhere bounds the branches that are named.
-const maxElsewhere = 100

@@ -10,6 +10,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
@@ -20,9 +21,12 @@ import (
 // maxAnswer bounds the answer to CONNECT: "OK ", a port, a newline.
 const maxAnswer = 32
 
-// Dial connects to port in the guest. ctx
-// bounds the dial only. The error is Unavailable when the VM or its agent does
-// not answer.
+// AnswerTimeout bounds how long an agent may take to answer a request, or to begin a
+// stream. A guest under software emulation that is busy can be slow.
+const AnswerTimeout = 20 * time.Second
+
+// Dial connects to port in the guest. ctx bounds the dial only. The error is
+// Unavailable when the VM or its agent does not answer.
 func (c Client) Dial(ctx context.Context, port uint32) (net.Conn, error) {
 	conn, err := statedir.DialUnix(ctx, c.Socket)
 	if err != nil {

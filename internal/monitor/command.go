@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/bangervm/banger/internal/boundlog"
+	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/monitorrpc"
 	"github.com/bangervm/banger/internal/statedir"
 	"github.com/bangervm/banger/internal/vmm"
@@ -46,7 +47,7 @@ func Command(args []string, stderr io.Writer) int {
 		return 0
 	}
 	log.Error("the monitor ends", "err", err)
-	if line, encErr := json.Marshal(monitorrpc.ProblemOf(err)); encErr == nil {
+	if line, encErr := json.Marshal(fault.ProblemOf(err)); encErr == nil {
 		parent.say(append(line, '\n'))
 	}
 	return 1

@@ -10,9 +10,11 @@ import (
 	"time"
 
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/httpjson"
 	"github.com/bangervm/banger/internal/monitorrpc"
 	"github.com/bangervm/banger/internal/pace"
 	"github.com/bangervm/banger/internal/statedir"
+	"github.com/bangervm/banger/internal/vm"
 )
 
 const (
@@ -20,14 +22,10 @@ const (
 	maxBody = 4 << 10
 	// eventWrite bounds the writing of one event to a watcher.
 	eventWrite = 10 * time.Second
-	// maxSignal is the highest signal number of Linux.
-	maxSignal = 64
 	// eventBurst and eventPause bound the events of one watcher: a guest can change
 	// the status as fast as it can talk. The last change is never lost.
 	eventBurst = 64
 	eventPause = 500 * time.Millisecond
-	// maxStop bounds how long a guest may be given to go down.
-	maxStop = 24 * time.Hour
 )
 
 // handler is the monitor's HTTP API, as monitorrpc has it.
@@ -35,7 +33,7 @@ func handler(s *supervisor, n *hostNet) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+monitorrpc.PathStatus, func(w http.ResponseWriter, _ *http.Request) {
 		status, _ := s.board.now()
-		answer(w, http.StatusOK, status)
+		httpjson.Answer(w, http.StatusOK, status)
 	})
 	mux.HandleFunc("GET "+monitorrpc.PathEvents, func(w http.ResponseWriter, r *http.Request) {
 		watch(w, r, s.board)
@@ -50,7 +48,7 @@ func handler(s *supervisor, n *hostNet) http.Handler {
 		var body monitorrpc.StopRequest
 		err := read(r, &body)
 		timeout := time.Duration(body.TimeoutMillis) * time.Millisecond
-		if err == nil && (body.TimeoutMillis < 0 || body.TimeoutMillis > maxStop.Milliseconds()) {
+		if err == nil && (body.TimeoutMillis < 0 || body.TimeoutMillis > vm.MaxStopTimeout.Milliseconds()) {
 			err = fault.New(fault.Invalid, "timeout_millis is %d", body.TimeoutMillis)
 		}
 		if err == nil {
@@ -61,7 +59,7 @@ func handler(s *supervisor, n *hostNet) http.Handler {
 	mux.HandleFunc("POST "+monitorrpc.PathKill, func(w http.ResponseWriter, r *http.Request) {
 		var body monitorrpc.KillRequest
 		err := read(r, &body)
-		if err == nil && (body.Signal < 1 || body.Signal > maxSignal) {
+		if err == nil && (body.Signal < 1 || body.Signal > vm.MaxSignal) {
 			err = fault.New(fault.Invalid, "signal is %d", body.Signal)
 		}
 		if err == nil {
@@ -109,7 +107,7 @@ func readUpTo(r *http.Request, limit int64, into any) error {
 
 func conclude(w http.ResponseWriter, status int, err error) {
 	if err == nil {
-		answer(w, status, struct{}{})
+		httpjson.Answer(w, status, struct{}{})
 		return
 	}
 	code := fault.CodeOf(err)
@@ -127,13 +125,7 @@ func conclude(w http.ResponseWriter, status int, err error) {
 		status = http.StatusForbidden
 	case fault.Canceled, fault.Internal:
 	}
-	answer(w, status, monitorrpc.ProblemOf(err))
-}
-
-func answer(w http.ResponseWriter, status int, body any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // the asker has gone
+	httpjson.Answer(w, status, fault.ProblemOf(err))
 }
 
 // watched has the listener log the first stranger that it does not let in.

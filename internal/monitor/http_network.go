@@ -6,6 +6,7 @@ import (
 
 	"github.com/bangervm/banger/internal/egress"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/httpjson"
 	"github.com/bangervm/banger/internal/monitorrpc"
 )
 
@@ -43,7 +44,7 @@ func handleNetwork(mux *http.ServeMux, s *supervisor, n *hostNet) {
 		conclude(w, http.StatusOK, err)
 	})
 	mux.HandleFunc("GET "+monitorrpc.PathPorts, func(w http.ResponseWriter, r *http.Request) {
-		answer(w, http.StatusOK, n.ports.Ports(r.Context()))
+		httpjson.Answer(w, http.StatusOK, n.ports.Ports(r.Context()))
 	})
 	mux.HandleFunc("POST "+monitorrpc.PathForwards, func(w http.ResponseWriter, r *http.Request) {
 		var body monitorrpc.Forward
@@ -55,7 +56,7 @@ func handleNetwork(mux *http.ServeMux, s *supervisor, n *hostNet) {
 			conclude(w, 0, err)
 			return
 		}
-		answer(w, http.StatusOK, body)
+		httpjson.Answer(w, http.StatusOK, body)
 	})
 	mux.HandleFunc("POST "+monitorrpc.PathForwardRemove, func(w http.ResponseWriter, r *http.Request) {
 		var body monitorrpc.Forward
@@ -67,7 +68,7 @@ func handleNetwork(mux *http.ServeMux, s *supervisor, n *hostNet) {
 	})
 	mux.HandleFunc("GET "+monitorrpc.PathStats, func(w http.ResponseWriter, _ *http.Request) {
 		status, _ := s.board.now()
-		answer(w, http.StatusOK, stats(status, s.spec.VCPU, n.card, s.log))
+		httpjson.Answer(w, http.StatusOK, stats(status, s.spec.VCPU, n.card, s.log))
 	})
 }
 

@@ -96,7 +96,7 @@ func TestHTTPOrders(t *testing.T) {
 		if status != tt.status {
 			t.Errorf("%s %.40s: %d %s; want %d", tt.path, tt.body, status, body, tt.status)
 		}
-		var p monitorrpc.Problem
+		var p fault.Problem
 		if status == http.StatusUnprocessableEntity && (json.Unmarshal([]byte(body), &p) != nil || p.Code != string(fault.Invalid)) {
 			t.Errorf("%s: the body is %s", tt.path, body)
 		}

@@ -25,8 +25,6 @@ package monitorrpc
 
 import (
 	"time"
-
-	"github.com/bangervm/banger/internal/fault"
 )
 
 // Version is the protocol this build speaks; MinVersion the oldest it understands.
@@ -91,27 +89,6 @@ type StopRequest struct {
 // KillRequest sends a signal, by number, to the VMM process.
 type KillRequest struct {
 	Signal int `json:"signal"`
-}
-
-// Problem is the body of every error answer.
-type Problem struct {
-	Code    string `json:"code"` // a fault.Code
-	Message string `json:"message"`
-	Hint    string `json:"hint,omitempty"`
-	// HintParts are there when the hint proposes acts.
-	HintParts fault.Hint `json:"hint_parts,omitempty"`
-}
-
-// ProblemOf is the problem that err is for bangerd.
-func ProblemOf(err error) Problem {
-	p := Problem{Code: string(fault.CodeOf(err)), Message: err.Error()}
-	p.Hint, p.HintParts = fault.HintOf(err).Wire()
-	return p
-}
-
-// Fault is the fault that the problem tells of.
-func (p Problem) Fault() error {
-	return &fault.Error{Code: fault.Code(p.Code), Message: p.Message, Hint: fault.FromWire(p.Hint, p.HintParts)}
 }
 
 // Paths of the monitor's HTTP API.

@@ -187,7 +187,7 @@ func (m *Machine) request(ctx context.Context, method, path string, body any) (*
 		return resp, nil
 	}
 	defer func() { _ = resp.Body.Close() }()
-	var p monitorrpc.Problem
+	var p fault.Problem
 	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(&p); err != nil || p.Code == "" {
 		if resp.StatusCode == http.StatusNotFound {
 			return nil, older()

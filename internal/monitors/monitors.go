@@ -156,7 +156,7 @@ func await(ctx context.Context, word *os.File) error {
 	case err != nil:
 		return fmt.Errorf("wait for the VM's monitor: %w", err)
 	}
-	var p monitorrpc.Problem
+	var p fault.Problem
 	if json.Unmarshal([]byte(line), &p) != nil || p.Code == "" {
 		return fault.New(fault.Internal, "the VM's monitor said %.200q", line)
 	}

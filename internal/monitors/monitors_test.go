@@ -268,7 +268,7 @@ func TestOrdersCarryFaults(t *testing.T) {
 		switch r.URL.Path {
 		case monitorrpc.PathPause:
 			w.WriteHeader(http.StatusServiceUnavailable)
-			_ = json.NewEncoder(w).Encode(monitorrpc.Problem{Code: string(fault.Unavailable), Message: "it has ended", Hint: "start it"})
+			_ = json.NewEncoder(w).Encode(fault.Problem{Code: string(fault.Unavailable), Message: "it has ended", Hint: "start it"})
 		case monitorrpc.PathResume:
 			w.WriteHeader(http.StatusInternalServerError)
 		default:

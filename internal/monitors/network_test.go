@@ -36,7 +36,7 @@ func (n *networkMonitor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	if p, ok := answer.(monitorrpc.Problem); ok {
+	if p, ok := answer.(fault.Problem); ok {
 		w.WriteHeader(http.StatusNotFound)
 		_ = json.NewEncoder(w).Encode(p)
 		return
@@ -134,7 +134,7 @@ func TestNetworkAnswersAreBounded(t *testing.T) {
 	many := monitorrpc.Ports{Ports: make([]monitorrpc.Port, monitorrpc.MaxPorts+1)}
 	m, monitor, _ := networkMachine(t, map[string]any{
 		monitorrpc.PathPorts: many, monitorrpc.PathStats: strings.Repeat("x", 100),
-		monitorrpc.PathForwardRemove: monitorrpc.Problem{Code: string(fault.NotFound), Message: "no such forward", Hint: "h"},
+		monitorrpc.PathForwardRemove: fault.Problem{Code: string(fault.NotFound), Message: "no such forward", Hint: "h"},
 	})
 	if ports, err := m.Ports(t.Context()); fault.CodeOf(err) != fault.Internal {
 		t.Errorf("%d ports, %v", len(ports.Ports), err)

@@ -47,7 +47,7 @@ func operationBody(op operation.Operation) api.Operation {
 		})
 	}
 	if op.Code != "" {
-		p := api.ProblemOf(fault.Code(op.Code), op.Message, op.Hint)
+		p := fault.ProblemOf(&fault.Error{Code: fault.Code(op.Code), Message: op.Message, Hint: op.Hint})
 		body.Problem = &p
 	}
 	return body

@@ -14,6 +14,7 @@ import (
 	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/httpjson"
 	"github.com/bangervm/banger/internal/plain"
 )
 
@@ -73,13 +74,13 @@ func problemOf(log *slog.Logger, err error) *problem {
 		return p
 	}
 	code := fault.CodeOf(err)
-	p := &problem{status: statusOf(code), Problem: api.ProblemOf(code, err.Error(), fault.HintOf(err))}
+	p := &problem{status: statusOf(code), Problem: fault.ProblemOf(err)}
 	if code != fault.Internal {
 		return p
 	}
 	log.Error("request failed", "error", fault.Clip(err.Error()))
 	if f, ok := errors.AsType[*fault.Error](err); ok {
-		p.Problem = api.ProblemOf(code, f.Message, fault.HintOf(f))
+		p.Problem = fault.ProblemOf(&fault.Error{Code: code, Message: f.Message, Hint: fault.HintOf(f)})
 	} else {
 		p.Message = "internal error"
 	}
@@ -91,9 +92,7 @@ func problemOf(log *slog.Logger, err error) *problem {
 
 // write sends the problem outside of huma.
 func (p *problem) write(w http.ResponseWriter) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(p.status)
-	_ = json.NewEncoder(w).Encode(p.Problem)
+	httpjson.Answer(w, p.status, p.Problem)
 }
 
 func newProblem(status int, code fault.Code, format string, args ...any) *problem {

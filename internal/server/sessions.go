@@ -165,12 +165,13 @@ func (s *Server) sendSession(ctx context.Context, in *sendSessionRequest) error 
 }
 
 func (s *Server) stopSession(ctx context.Context, in *sessionRequest[*api.StopSession]) (api.Session, error) {
-	timeout := defaultSessionStop
-	if in.Body != nil && in.Body.TimeoutSeconds != nil {
-		var err error
-		if timeout, err = stopTimeout(in.Body.TimeoutSeconds); err != nil {
-			return api.Session{}, err
-		}
+	var seconds *float64
+	if in.Body != nil {
+		seconds = in.Body.TimeoutSeconds
+	}
+	timeout, err := timeoutOf(seconds, defaultSessionStop, agentrpc.MaxStop)
+	if err != nil {
+		return api.Session{}, err
 	}
 	sess, err := s.Sessions.Stop(ctx, in.Name, in.Session, timeout)
 	return s.sessionAnswer(ctx, sess, err)

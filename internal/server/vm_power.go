@@ -10,12 +10,6 @@ import (
 	"github.com/bangervm/banger/internal/vm"
 )
 
-// defaultStop is how long a guest may take to go down when nobody says.
-const defaultStop = 20 * time.Second
-
-// maxStop bounds what a request may ask for.
-const maxStop = 24 * time.Hour
-
 func (s *Server) startVM(ctx context.Context, in *vmRequest[*api.StartVM]) (api.Operation, error) {
 	wait, start := vm.WaitReady(), s.VMs.Start
 	if in.Body != nil {
@@ -76,12 +70,18 @@ func (s *Server) restartVM(ctx context.Context, in *vmRequest[*api.RestartVM]) (
 	})
 }
 
+// stopTimeout is how long a guest may take to go down.
 func stopTimeout(seconds *float64) (time.Duration, error) {
+	return timeoutOf(seconds, vm.DefaultStopTimeout, vm.MaxStopTimeout)
+}
+
+// timeoutOf reads a timeout of a request, which may be absent: Invalid above most.
+func timeoutOf(seconds *float64, absent, most time.Duration) (time.Duration, error) {
 	if seconds == nil {
-		return defaultStop, nil
+		return absent, nil
 	}
-	if !(*seconds >= 0 && *seconds <= maxStop.Seconds()) {
-		return 0, fault.New(fault.Invalid, "timeout of %g s is not between 0 and %g", *seconds, maxStop.Seconds())
+	if !(*seconds >= 0 && *seconds <= most.Seconds()) {
+		return 0, fault.New(fault.Invalid, "timeout of %g s is not between 0 and %g", *seconds, most.Seconds())
 	}
 	return time.Duration(*seconds * float64(time.Second)), nil
 }

@@ -69,7 +69,7 @@ func (s *Service) settle(v vm.VM, f *follower) {
 		f.cancel()
 		<-f.idle
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), recordTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), vm.RecordTimeout)
 	defer cancel()
 	if err := s.settleAll(ctx, v); err != nil && s.ctx.Err() == nil {
 		s.log.Error("sessions of an ended VM not recorded", "vm", v.ID, "error", err)

@@ -9,12 +9,9 @@ import (
 	"github.com/bangervm/banger/internal/vm"
 )
 
-// recordTimeout bounds a write of the record that no caller bounds, liveTimeout
-// the question how running sessions are: without an answer the record is shown.
-const (
-	recordTimeout = 10 * time.Second
-	liveTimeout   = 3 * time.Second
-)
+// liveTimeout bounds the question how running sessions are: without an answer the
+// record is shown.
+const liveTimeout = 3 * time.Second
 
 // Deps is all that a Service needs. Now and Log may be nil.
 type Deps struct {
@@ -73,7 +70,7 @@ func (s *Service) now() time.Time { return s.deps.Now().UTC() }
 
 // update writes a record even when ctx has ended, and tells who waits.
 func (s *Service) update(ctx context.Context, id string, change func(*Session) error) (Session, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), vm.RecordTimeout)
 	defer cancel()
 	sess, err := s.deps.Store.Update(ctx, id, change)
 	if err == nil {

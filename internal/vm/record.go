@@ -8,8 +8,8 @@ import (
 	"github.com/bangervm/banger/internal/fault"
 )
 
-// recordTimeout bounds a write of the record that no caller bounds.
-const recordTimeout = 10 * time.Second
+// RecordTimeout bounds a write of a record that no caller bounds.
+const RecordTimeout = 10 * time.Second
 
 // errStale says that a record has moved on to another start. Nothing is stored.
 var errStale = errors.New("the record is of another start")
@@ -84,7 +84,7 @@ func (s *Service) recordExit(ctx context.Context, vmID, startID string, exit Exi
 
 // update writes a VM's record even when ctx has ended: what happened, happened.
 func (s *Service) update(ctx context.Context, id string, change func(*VM) error) (VM, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), RecordTimeout)
 	defer cancel()
 	v, err := s.deps.Store.Update(ctx, id, change)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/bangervm/banger/internal/plain"
 )
 
-// maxSignal is the last real-time signal of Linux.
-const maxSignal = 64
+// MaxSignal is the last real-time signal of Linux.
+const MaxSignal = 64
 
 // ParseSignal reads a signal's name, with or without SIG and in any case, or
 // its number. Empty means SIGKILL. Anything else is Invalid.
@@ -18,7 +18,7 @@ func ParseSignal(s string) (int, error) {
 	if s == "" {
 		return int(syscall.SIGKILL), nil
 	}
-	if n, err := strconv.Atoi(s); err == nil && n > 0 && n <= maxSignal {
+	if n, err := strconv.Atoi(s); err == nil && n > 0 && n <= MaxSignal {
 		return n, nil
 	}
 	names := map[string]syscall.Signal{

@@ -14,6 +14,8 @@ import (
 const (
 	// DefaultStopTimeout is how long a guest may take to go down.
 	DefaultStopTimeout = 20 * time.Second
+	// MaxStopTimeout is the longest that a request may give a guest to go down.
+	MaxStopTimeout = 24 * time.Hour
 	// endLimit bounds how long a machine may take to be gone, once it was ended hard.
 	endLimit = 15 * time.Second
 	// pauseLimit bounds how long the monitor may take to show a pause or resume.

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/httpjson"
 	"github.com/bangervm/banger/internal/stream"
 )
 
@@ -41,7 +42,7 @@ func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
 		replyError(w, http.StatusUnprocessableEntity, "invalid", "a socket has proto tcp or udp, and a port")
 		return
 	}
-	reply(w, http.StatusOK, s.owner(proto, uint16(port)))
+	httpjson.Answer(w, http.StatusOK, s.owner(proto, uint16(port)))
 }
 
 // serveDial connects the stream to something in the guest.

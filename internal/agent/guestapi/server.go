@@ -13,7 +13,6 @@ package guestapi
 import (
 	"context"
 	"crypto/subtle"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net"
@@ -25,6 +24,7 @@ import (
 	"github.com/bangervm/banger/internal/agent/command"
 	"github.com/bangervm/banger/internal/agent/session"
 	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/httpjson"
 	"github.com/bangervm/banger/internal/stream"
 )
 
@@ -123,7 +123,7 @@ func (t *tracked) Close() error {
 }
 
 func (s *Server) serveHealth(w http.ResponseWriter, _ *http.Request) {
-	reply(w, http.StatusOK, s.health())
+	httpjson.Answer(w, http.StatusOK, s.health())
 }
 
 // authorised returns the identity when the request bears its token.
@@ -142,11 +142,5 @@ func (s *Server) authorised(w http.ResponseWriter, r *http.Request) (Identity, b
 }
 
 func replyError(w http.ResponseWriter, status int, code, message string) {
-	reply(w, status, map[string]string{"code": code, "message": message})
-}
-
-func reply(w http.ResponseWriter, status int, body any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // the client is gone, and so is the request
+	httpjson.Answer(w, status, map[string]string{"code": code, "message": message})
 }

@@ -12,13 +12,13 @@ import (
 	"github.com/bangervm/banger/internal/agent/command"
 	"github.com/bangervm/banger/internal/agent/session"
 	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/httpjson"
 )
 
 const (
 	// eventLimit bounds the sending of one event.
 	eventLimit = 30 * time.Second
-	// maxStop bounds the timeout of a stop, and maxOutputWait the wait for output.
-	maxStop       = 24 * time.Hour
+	// maxOutputWait bounds the wait for output.
 	maxOutputWait = time.Minute
 )
 
@@ -94,11 +94,11 @@ func (s *Server) startSession(w http.ResponseWriter, r *http.Request, id Identit
 		s.refuse(w, err)
 		return
 	}
-	reply(w, http.StatusCreated, info)
+	httpjson.Answer(w, http.StatusCreated, info)
 }
 
 func (s *Server) listSessions(w http.ResponseWriter, _ *http.Request, _ Identity) {
-	reply(w, http.StatusOK, s.sessions.List())
+	httpjson.Answer(w, http.StatusOK, s.sessions.List())
 }
 
 func (s *Server) sessionEvents(w http.ResponseWriter, r *http.Request, _ Identity) {
@@ -112,7 +112,7 @@ func (s *Server) sessionEvents(w http.ResponseWriter, r *http.Request, _ Identit
 }
 
 func (s *Server) showSession(w http.ResponseWriter, _ *http.Request, sess *session.Session) {
-	reply(w, http.StatusOK, sess.Info())
+	httpjson.Answer(w, http.StatusOK, sess.Info())
 }
 
 func (s *Server) removeSession(w http.ResponseWriter, r *http.Request, _ Identity) {
@@ -120,7 +120,7 @@ func (s *Server) removeSession(w http.ResponseWriter, r *http.Request, _ Identit
 		s.refuse(w, err)
 		return
 	}
-	reply(w, http.StatusOK, struct{}{})
+	httpjson.Answer(w, http.StatusOK, struct{}{})
 }
 
 func (s *Server) sessionOutput(w http.ResponseWriter, r *http.Request, sess *session.Session) {
@@ -140,7 +140,7 @@ func (s *Server) sessionOutput(w http.ResponseWriter, r *http.Request, sess *ses
 	done := make(chan struct{})
 	timer := time.AfterFunc(wait, func() { close(done) })
 	defer timer.Stop()
-	reply(w, http.StatusOK, sess.Output(done, stream, number("offset", agentrpc.FromOldest), int(limit)))
+	httpjson.Answer(w, http.StatusOK, sess.Output(done, stream, number("offset", agentrpc.FromOldest), int(limit)))
 }
 
 func (s *Server) sendSession(w http.ResponseWriter, r *http.Request, sess *session.Session) {
@@ -153,7 +153,7 @@ func (s *Server) sendSession(w http.ResponseWriter, r *http.Request, sess *sessi
 		s.refuse(w, err)
 		return
 	}
-	reply(w, http.StatusOK, struct{}{})
+	httpjson.Answer(w, http.StatusOK, struct{}{})
 }
 
 func (s *Server) stopSession(w http.ResponseWriter, r *http.Request, sess *session.Session) {
@@ -161,9 +161,9 @@ func (s *Server) stopSession(w http.ResponseWriter, r *http.Request, sess *sessi
 	if !ok {
 		return
 	}
-	timeout := time.Duration(min(max(req.TimeoutMillis, 0), maxStop.Milliseconds())) * time.Millisecond
+	timeout := time.Duration(min(max(req.TimeoutMillis, 0), agentrpc.MaxStop.Milliseconds())) * time.Millisecond
 	sess.Stop(r.Context().Done(), timeout)
-	reply(w, http.StatusOK, sess.Info())
+	httpjson.Answer(w, http.StatusOK, sess.Info())
 }
 
 func (s *Server) signalSession(w http.ResponseWriter, r *http.Request, sess *session.Session) {
@@ -180,5 +180,5 @@ func (s *Server) signalSession(w http.ResponseWriter, r *http.Request, sess *ses
 		s.refuse(w, err)
 		return
 	}
-	reply(w, http.StatusOK, sess.Info())
+	httpjson.Answer(w, http.StatusOK, sess.Info())
 }

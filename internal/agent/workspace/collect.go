@@ -21,9 +21,6 @@ import (
 // collect makes.
 const scratchMark = "banger-collect-"
 
-// maxElsewhere bounds the branches that are named to the host.
-const maxElsewhere = 100
-
 func (s Server) collect(ctx context.Context, req agentrpc.WorkspaceRequest, in *bufio.Reader, out io.Writer) error {
 	info, err := os.Stat(req.Path)
 	switch {
@@ -149,7 +146,7 @@ func (c *collection) elsewhere(ctx context.Context, repo gittree.Repo) ([]string
 	if names[0] == "" {
 		return nil, nil
 	}
-	return names[:min(len(names), maxElsewhere)], nil
+	return names[:min(len(names), agentrpc.MaxElsewhere)], nil
 }
 
 // leftOut is what the guest's git says that it left out.
