@@ -165,11 +165,7 @@ func (b *bench) serve(img v1.Image) error {
 func (b *bench) pull(ctx context.Context, dir string) error {
 	dirs := statedir.Dirs{State: filepath.Join(dir, "state"), Cache: filepath.Join(dir, "cache")}
 	quiet := slog.New(slog.DiscardHandler)
-	write := func(ctx context.Context, tar io.Reader, path string) (int64, error) {
-		info, err := rootfs.FromTar(ctx, tar, path, rootfs.Options{})
-		return info.SizeBytes, err
-	}
-	service := image.NewService(imagestore.New(dirs, quiet), oci.NewClient(dirs.Blobs(), oci.Options{}), write, nobody{}, time.Now, quiet)
+	service := image.NewService(imagestore.New(dirs, quiet), oci.NewClient(dirs.Blobs(), oci.Options{}), rootfs.Images{}, nobody{}, time.Now, quiet)
 	_, err := service.Pull(ctx, image.PullRequest{Ref: b.ref}, silent{})
 	return err
 }

@@ -10,9 +10,11 @@ const (
 	DaemonStatus Bare = "daemon.status"
 	DaemonStop   Bare = "daemon.stop"
 
-	ImageDelete Named = "image.delete"
-	ImageList   Bare  = "image.list"
-	ImagePull   Named = "image.pull" // its subject is a reference
+	ImageDelete   Named = "image.delete"
+	ImageList     Bare  = "image.list"
+	ImagePull     Named = "image.pull" // its subject is a reference
+	ImageRegister Bare  = "image.register"
+	ImageRepair   Named = "image.repair"
 
 	KernelDelete Named = "kernel.delete"
 	KernelImport Named = "kernel.import" // its subject is the name to import it under
@@ -67,11 +69,11 @@ const (
 // Verbs returns every verb.
 func Verbs() []Verb {
 	bare := []Bare{
-		ConfigShow, DaemonLogs, DaemonStart, DaemonStatus, DaemonStop, Doctor, ImageList, KernelList,
+		ConfigShow, DaemonLogs, DaemonStart, DaemonStatus, DaemonStop, Doctor, ImageList, ImageRegister, KernelList,
 		VMCopy, VMCreate, VMList,
 	}
 	named := []Named{
-		ImageDelete, ImagePull, KernelDelete, KernelImport, KernelPull, SessionList, VMCommit, VMDelete, VMEgress, VMExec,
+		ImageDelete, ImagePull, ImageRepair, KernelDelete, KernelImport, KernelPull, SessionList, VMCommit, VMDelete, VMEgress, VMExec,
 		VMHealth, VMKill,
 		VMLogs, VMPorts, VMReset, VMRestart, VMResume, VMSet, VMStart, VMStop, VMUnprotect, VMWait,
 		WorkspaceExport, WorkspacePrepare,
@@ -103,7 +105,7 @@ func (v Verb) Options() []Option {
 		return []Option{Available}
 	case Verb(DaemonStop), Verb(KernelPull), Verb(WorkspacePrepare):
 		return []Option{Force}
-	case Verb(ImagePull):
+	case Verb(ImagePull), Verb(ImageRegister):
 		return []Option{Name, Replace}
 	case Verb(VMSet):
 		return []Option{Memory}

@@ -21,8 +21,29 @@ type Image struct {
 	ExposedPorts []string  `json:"exposed_ports" doc:"the ports its program listens on, as 80/tcp"`
 	Kernel       string    `json:"kernel" doc:"the kernel its VMs get unless they name one"`
 	DiskBytes    int64     `json:"vm_disk_bytes" doc:"the disk its VMs get unless they name a size; 0: as configured"`
+	External     string    `json:"external" doc:"the user's own file that has its root filesystem; empty: banger has it"`
+	Problem      string    `json:"problem" doc:"why VMs cannot start from it; empty: a look at its file finds nothing"`
 	VMs          int       `json:"vms" doc:"how many VMs use it"`
 	CreatedAt    time.Time `json:"created_at"`
+}
+
+// RegisterImage asks for an image whose root filesystem is a file of the user's, which
+// stays where it is. Paths are absolute. Kernel, Initrd and Modules are copied.
+type RegisterImage struct {
+	Name      string `json:"name"`
+	Rootfs    string `json:"rootfs" doc:"an ext4 that is not mounted anywhere"`
+	Kernel    string `json:"kernel,omitempty" doc:"a vmlinux, a bzImage or an arm64 Image"`
+	Initrd    string `json:"initrd,omitempty"`
+	Modules   string `json:"modules,omitempty" doc:"a directory as /lib/modules/VERSION"`
+	KernelRef string `json:"kernel_ref,omitempty" doc:"a local kernel, which is copied into the image; not with kernel"`
+	DiskBytes int64  `json:"disk_bytes,omitempty" doc:"the disk its VMs get unless they name a size; 0: as configured"`
+	Replace   bool   `json:"replace,omitempty" doc:"the name may be taken from another image"`
+}
+
+// TagImage asks for another name of an image.
+type TagImage struct {
+	Name    string `json:"name"`
+	Replace bool   `json:"replace,omitempty" doc:"the name may be taken from another image"`
 }
 
 // PullImage asks for an image. Ref is as in the CLI: a registry reference,

@@ -26,9 +26,11 @@ func actLines() map[act.Verb]actLine {
 		act.Verb(act.DaemonStatus): {command: "daemon status"},
 		act.Verb(act.DaemonStop):   {command: "daemon stop"},
 
-		act.Verb(act.ImageDelete): {command: "image rm", subject: "NAME"},
-		act.Verb(act.ImageList):   {command: "image list"},
-		act.Verb(act.ImagePull):   {command: "image pull", subject: "REF"},
+		act.Verb(act.ImageDelete):   {command: "image rm", subject: "NAME"},
+		act.Verb(act.ImageList):     {command: "image list"},
+		act.Verb(act.ImagePull):     {command: "image pull", subject: "REF"},
+		act.Verb(act.ImageRegister): {command: "image register", rest: "--rootfs FILE"},
+		act.Verb(act.ImageRepair):   {command: "image repair", subject: "NAME"},
 
 		act.Verb(act.KernelDelete): {command: "kernel rm", subject: "NAME"},
 		act.Verb(act.KernelImport): {command: "kernel import", subject: "NAME", rest: "--from DIR"},

@@ -197,6 +197,23 @@ func (d *fakeDaemon) catalogRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /v1/images/"+fakeImage.ID, func(w http.ResponseWriter, _ *http.Request) { answer(w, fakeImage) })
 	mux.HandleFunc("DELETE /v1/images/{name}", withName("image", "debian", func(w http.ResponseWriter) { w.WriteHeader(http.StatusNoContent) }))
 	mux.HandleFunc("POST /v1/images", d.pullImage)
+	mux.HandleFunc("POST /v1/images/register", func(w http.ResponseWriter, r *http.Request) {
+		var req api.RegisterImage
+		_ = json.NewDecoder(r.Body).Decode(&req)
+		image := fakeImage
+		image.Name, image.External = req.Name, req.Rootfs
+		answer(w, d.begin("image.register", req.Name, image))
+	})
+	for _, verb := range []string{"promote", "verify", "repair"} {
+		mux.HandleFunc("POST /v1/images/{name}/"+verb, withName("image", "debian", func(w http.ResponseWriter) { answer(w, d.begin("image."+verb, "debian", fakeImage)) }))
+	}
+	mux.HandleFunc("POST /v1/images/{name}/tag", func(w http.ResponseWriter, r *http.Request) {
+		var req api.TagImage
+		_ = json.NewDecoder(r.Body).Decode(&req)
+		image := fakeImage
+		image.Name = req.Name
+		answer(w, image)
+	})
 	mux.HandleFunc("GET /v1/kernels", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, api.List[api.Kernel]{Items: []api.Kernel{fakeKernel}})
 	})

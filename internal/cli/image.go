@@ -16,7 +16,8 @@ import (
 
 func (a *App) imageCommand() *cobra.Command {
 	return a.group("image", "Manage images", "Manage images. A VM starts with a copy of an image: any OCI image, or a root filesystem.",
-		a.imagePullCommand(), a.imageListCommand(), a.imageShowCommand(), a.imageSaveCommand(), a.imageDeleteCommand())
+		a.imagePullCommand(), a.imageRegisterCommand(), a.imageListCommand(), a.imageShowCommand(), a.imageTagCommand(), a.imageSaveCommand(),
+		a.imagePromoteCommand(), a.imageVerifyCommand(), a.imageRepairCommand(), a.imageDeleteCommand())
 }
 
 func imageView(now time.Time) view[api.Image] {
@@ -46,6 +47,8 @@ func imageView(now time.Time) view[api.Image] {
 			{head: "name", cell: func(i api.Image) string { return i.Name }},
 			{head: "id", cell: func(i api.Image) string { return i.ID }},
 			{head: "ref", cell: func(i api.Image) string { return i.Ref }},
+			{head: "file", cell: func(i api.Image) string { return i.External }},
+			{head: "problem", cell: func(i api.Image) string { return i.Problem }},
 			{head: "digest", cell: func(i api.Image) string { return i.Digest }},
 			{head: "platform", cell: func(i api.Image) string { return strings.Trim(i.OS+"/"+i.Architecture, "/") }},
 			{head: "size", cell: func(i api.Image) string {

@@ -57,8 +57,7 @@ func (a *App) imagePullCommand() *cobra.Command {
 	cmd.Flags().StringVar(&req.Name, "name", "", "`NAME` of the image (default: derived from REF)")
 	cmd.Flags().StringVar(&req.Kernel, "kernel", "", "`KERNEL` that VMs of this image boot"+fromConfig("vm.kernel", "the newest"))
 	cmd.Flags().StringVar(&req.KernelRef, "kernel-ref", "", "copy this local `KERNEL` into the image, so that VMs boot it even after `banger kernel rm` (default: none)")
-	flagInto(cmd, &size, "size", "SIZE", "disk size for VMs of this image"+fromConfig("vm.disk", ""),
-		func(text string) (int64, error) { return positiveSize("--size", text) })
+	sizeFlag(cmd, &size)
 	cmd.Flags().BoolVar(&req.Replace, "replace", false, "take the name from another image, which stays for the VMs that use it")
 	completeFlag(cmd, "kernel-ref", a.kernelNames(-1))
 	completeFlag(cmd, "kernel", a.kernelNames(-1))

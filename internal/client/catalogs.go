@@ -24,7 +24,34 @@ func (c *Client) PullImage(ctx context.Context, req api.PullImage) (api.Operatio
 	return call[api.Operation](ctx, c, http.MethodPost, path("images"), req)
 }
 
-// DeleteImage deletes an image. Conflict while VMs use it.
+// RegisterImage begins the operation whose result is the api.Image.
+func (c *Client) RegisterImage(ctx context.Context, req api.RegisterImage) (api.Operation, error) {
+	return call[api.Operation](ctx, c, http.MethodPost, path("images", "register"), req)
+}
+
+// PromoteImage begins the operation whose result is the api.Image.
+func (c *Client) PromoteImage(ctx context.Context, name string) (api.Operation, error) {
+	return call[api.Operation](ctx, c, http.MethodPost, path("images", name, "promote"), nil)
+}
+
+// VerifyImage begins the operation whose result is the api.Image. It fails as
+// Unavailable when the image's files are missing or have changed.
+func (c *Client) VerifyImage(ctx context.Context, name string) (api.Operation, error) {
+	return call[api.Operation](ctx, c, http.MethodPost, path("images", name, "verify"), nil)
+}
+
+// RepairImage begins the operation whose result is the api.Image.
+func (c *Client) RepairImage(ctx context.Context, name string) (api.Operation, error) {
+	return call[api.Operation](ctx, c, http.MethodPost, path("images", name, "repair"), nil)
+}
+
+// TagImage gives an image another name. Conflict when another image has that.
+func (c *Client) TagImage(ctx context.Context, name string, req api.TagImage) (api.Image, error) {
+	return call[api.Image](ctx, c, http.MethodPost, path("images", name, "tag"), req)
+}
+
+// DeleteImage deletes a name of an image, and with its last name the image. Conflict
+// while VMs use that.
 func (c *Client) DeleteImage(ctx context.Context, name string) error {
 	_, err := call[struct{}](ctx, c, http.MethodDelete, path("images", name), nil)
 	return err

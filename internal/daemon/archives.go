@@ -10,14 +10,13 @@ import (
 	"github.com/bangervm/banger/internal/guesttree"
 	"github.com/bangervm/banger/internal/image"
 	"github.com/bangervm/banger/internal/ociarchive"
-	"github.com/bangervm/banger/internal/statedir"
 )
 
 // imageArchives implements image.Archives.
-type imageArchives struct{ dirs statedir.Dirs }
+type imageArchives struct{ images *image.Service }
 
 func (a imageArchives) Open(ctx context.Context, m image.Image) (image.Saved, error) {
-	f, fs, err := openDisk(a.dirs.Image(m.ID).Rootfs())
+	f, fs, err := openDisk(a.images.Rootfs(m.Manifest))
 	if err != nil {
 		return nil, err
 	}

@@ -1,13 +1,16 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/image"
 	"github.com/bangervm/banger/internal/kernel"
 	"github.com/bangervm/banger/internal/kernelstore"
+	"github.com/bangervm/banger/internal/operation"
 	"github.com/bangervm/banger/internal/statedir"
 	"github.com/bangervm/banger/internal/vm"
 )
@@ -55,16 +58,9 @@ func (u kernelUsers) Release(ctx context.Context, name string) (users []string, 
 		if err := u.store.Link(ctx, u.dirs.Kernel(name), u.dirs.Image(m.ID).Kernel()); err != nil {
 			return nil, err
 		}
-		users = append(users, "image "+imageLabel(m))
+		users = append(users, "image "+cmp.Or(m.Name, m.ID))
 	}
 	return users, nil
-}
-
-func imageLabel(m image.Image) string {
-	if m.Name == "" {
-		return m.ID
-	}
-	return m.Name
 }
 
 func (u kernelUsers) has(ctx context.Context, dir statedir.Kernel) (bool, error) {
@@ -89,6 +85,18 @@ func (k imageKernels) Check(ctx context.Context, name string) error {
 
 func (k imageKernels) KeepOf(ctx context.Context, imageID, dir string) error {
 	return k.store.Link(ctx, k.dirs.Image(imageID).Kernel(), statedir.Kernel(dir))
+}
+
+func (k imageKernels) Build(ctx context.Context, name string, files image.BootFiles, dir string, p operation.Progress) (err error) {
+	src, parts, err := kernelstore.OpenFiles(files.Kernel, files.Initrd, files.Modules)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, src.Close()) }()
+	if _, err := k.service.BuildFrom(ctx, name, src, parts, dir, p); err != nil {
+		return fmt.Errorf("%s: %w", files.Kernel, err)
+	}
+	return nil
 }
 
 func (k imageKernels) Keep(ctx context.Context, name, dir string) error {

@@ -18,32 +18,33 @@ import (
 )
 
 // images implements vm.Images on the catalog.
-type images struct {
-	service *image.Service
-	dirs    statedir.Dirs
-}
+type images struct{ service *image.Service }
 
 func (i images) Resolve(ctx context.Context, name string, p operation.Progress) (vm.Image, error) {
 	m, err := i.service.Obtain(ctx, name, p)
 	if err != nil {
 		return vm.Image{}, err
 	}
-	return i.image(m), nil
+	return i.image(m)
 }
 
 func (i images) ByID(ctx context.Context, id string) (vm.Image, error) {
-	m, err := i.service.Get(ctx, id)
+	m, err := i.service.ByID(ctx, id)
 	if err != nil {
 		return vm.Image{}, err
 	}
-	return i.image(m), nil
+	return i.image(image.Image{Manifest: m})
 }
 
-func (i images) image(m image.Image) vm.Image {
-	return vm.Image{
-		ID: m.ID, Name: m.Name, Architecture: m.Architecture, Rootfs: i.dirs.Image(m.ID).Rootfs(),
-		DiskBytes: m.DiskBytes, Kernel: m.Kernel, Config: m.Config,
+// image is m as a VM uses it, if one can.
+func (i images) image(m image.Image) (vm.Image, error) {
+	if err := i.service.Usable(m.Manifest); err != nil {
+		return vm.Image{}, err
 	}
+	return vm.Image{
+		ID: m.ID, Name: m.Label(), Architecture: m.Architecture, Rootfs: i.service.Rootfs(m.Manifest),
+		DiskBytes: m.DiskBytes, Kernel: m.Kernel, Config: m.Config,
+	}, nil
 }
 
 // kernels implements vm.Kernels on the catalog.

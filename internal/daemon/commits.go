@@ -9,21 +9,17 @@ import (
 	"github.com/bangervm/banger/internal/guesttree"
 	"github.com/bangervm/banger/internal/image"
 	"github.com/bangervm/banger/internal/operation"
-	"github.com/bangervm/banger/internal/statedir"
 )
 
 // commits implements vm.Commits.
-type commits struct {
-	images *image.Service
-	dirs   statedir.Dirs
-}
+type commits struct{ images *image.Service }
 
 func (c commits) Commit(ctx context.Context, req image.CommitRequest, disk string, placed []string, p operation.Progress) (image.Image, error) {
 	base, err := c.images.Get(ctx, req.Base)
 	if err != nil {
 		return image.Image{}, err
 	}
-	below, lower, err := openDisk(c.dirs.Image(base.ID).Rootfs())
+	below, lower, err := openDisk(c.images.Rootfs(base.Manifest))
 	if err != nil {
 		return image.Image{}, err
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/bangervm/banger/internal/image"
 	"github.com/bangervm/banger/internal/imagestore"
 	"github.com/bangervm/banger/internal/operation"
+	"github.com/bangervm/banger/internal/rootfs"
 	"github.com/bangervm/banger/internal/statedir"
 )
 
@@ -54,7 +55,7 @@ func imagesIn(dirs statedir.Dirs, killed bool) *image.Service {
 	if killed {
 		store = killedAfterCommit{store}
 	}
-	return image.NewService(store, nil, writeRootfs, noUsers{}, time.Now, log)
+	return image.NewService(store, nil, rootfs.Images{}, noUsers{}, time.Now, log)
 }
 
 // killedAfterCommit ends the process when a staged image has taken its place.
@@ -96,12 +97,12 @@ func baseImage(t *testing.T, dirs statedir.Dirs) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, err := writeRootfs(t.Context(), &raw, st.RootfsPath())
+	made, err := rootfs.Images{}.Write(t.Context(), &raw, st.RootfsPath(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := st.Commit(image.Manifest{
-		Format: image.ManifestFormat, ID: "aaaaaaaaaaaa", Names: []image.Name{{Name: "base"}}, RootfsBytes: n, Architecture: "amd64", OS: "linux",
+		Format: image.ManifestFormat, ID: "aaaaaaaaaaaa", Names: []image.Name{{Name: "base"}}, RootfsBytes: made.Bytes, Architecture: "amd64", OS: "linux",
 		Config: image.Config{Cmd: []string{"sh"}},
 	}); err != nil {
 		t.Fatal(err)
@@ -110,7 +111,7 @@ func baseImage(t *testing.T, dirs statedir.Dirs) {
 
 func commitIn(ctx context.Context, dirs statedir.Dirs, images *image.Service, p operation.Progress) (image.Image, error) {
 	req := image.CommitRequest{VM: "web", Base: "aaaaaaaaaaaa", Name: "ready"}
-	return commits{images: images, dirs: dirs}.Commit(ctx, req, filepath.Join(dirs.State, "disk.ext4"), nil, p)
+	return commits{images}.Commit(ctx, req, filepath.Join(dirs.State, "disk.ext4"), nil, p)
 }
 
 // TestCommitChild is no test but a process that is killed.

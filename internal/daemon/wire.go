@@ -97,7 +97,7 @@ func wire(ctx context.Context, set *settings, build buildinfo.Info, log *slog.Lo
 	store := &cachedVMs{Store: db.VMs(), names: byID}
 	users := users{vms: store}
 	source := oci.NewClient(dirs.Blobs(), oci.Options{CacheMax: set.cacheMax, Registries: set.registries, Log: log})
-	d.images = image.NewService(imagestore.New(dirs, log), source, writeRootfs, users, time.Now, log)
+	d.images = image.NewService(imagestore.New(dirs, log), source, rootfs.Images{}, users, time.Now, log)
 	downloads := download.New(dirs.Downloads(), download.Options{})
 	packages := aptkernel.New(dirs.Packages(), kernelstore.OpenSource)
 	catalogs, err := catalog.New(catalog.Builtin(), downloads, catalogstore.New(dirs, log), time.Now)
@@ -112,7 +112,7 @@ func wire(ctx context.Context, set *settings, build buildinfo.Info, log *slog.Lo
 		Catalogs: catalogSources{catalogs, set}, Packages: packages, Bundles: bundles{downloads},
 	})
 	d.images.UseKernels(imageKernels{service: d.kernels, store: kernelFiles, dirs: dirs})
-	d.images.UseArchives(imageArchives{dirs})
+	d.images.UseArchives(imageArchives{d.images})
 	set.agent, set.renames = agentPath(self), d.renames
 	archives := initramfs.New(dirs, set.agent, log)
 	known := sshkeys.NewKnownHosts(dirs)
@@ -132,8 +132,8 @@ func wire(ctx context.Context, set *settings, build buildinfo.Info, log *slog.Lo
 		Changed: d.sessions.VMChanged,
 		Store:   store, Machines: d.launcher, Disks: d.folders,
 		Identities: identities{VMs: d.folders, known: known, key: set.sshKey}, Names: identities{VMs: d.folders, known: known, key: set.sshKey},
-		Images:  images{service: d.images, dirs: dirs},
-		Commits: commits{images: d.images, dirs: dirs},
+		Images:  images{service: d.images},
+		Commits: commits{d.images},
 		Kernels: kernels{service: d.kernels, store: kernelFiles, archives: archives, dirs: dirs, boots: d.host.boots},
 		Host:    d.host, Ports: guests, Preflight: d.host.preflight(self, set.agent),
 		HostPorts: hostinfo.Ports{}, UID: os.Getuid(), Resolvers: set.resolvers,
@@ -193,11 +193,6 @@ func agentPath(self string) string {
 		}
 	}
 	return beside
-}
-
-func writeRootfs(ctx context.Context, tar io.Reader, path string) (int64, error) {
-	info, err := rootfs.FromTar(ctx, tar, path, rootfs.Options{})
-	return info.SizeBytes, err
 }
 
 func packModules(ctx context.Context, tar io.Reader, path string) error {

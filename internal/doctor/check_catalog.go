@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/bangervm/banger/internal/act"
-	"github.com/bangervm/banger/internal/image"
 	"github.com/bangervm/banger/internal/statedir"
 )
 
@@ -43,36 +42,6 @@ func (w World) kernels() []string {
 		names = append(names, e.Name())
 	}
 	return names
-}
-
-func (w World) images() []string {
-	entries, err := fs.ReadDir(w.Root, rooted(w.Dirs.Images()))
-	if err != nil {
-		return nil
-	}
-	var names []string
-	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), statedir.StagingSuffix) {
-			continue
-		}
-		img := w.Dirs.Image(e.Name())
-		data, err := w.readHead(img.Manifest(), manifestLimit)
-		if err != nil {
-			continue
-		}
-		m, err := image.ParseManifest(data)
-		if err != nil {
-			continue
-		}
-		if _, err := w.stat(img.Rootfs()); err != nil {
-			continue
-		}
-		for _, n := range m.Names {
-			names = append(names, n.Name)
-		}
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
 }
 
 func checkImage(ctx context.Context, w World) verdict {

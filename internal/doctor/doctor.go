@@ -85,6 +85,7 @@ func Checks() []Check {
 		{Name: "tools", run: checkTools},
 		{Name: "kernel", run: checkKernel},
 		{Name: "image", run: checkImage},
+		{Name: "image-files", run: checkImageFiles},
 		{Name: "state-disk", Gate: true, run: checkStateDisk},
 		{Name: "cache-disk", run: checkCacheDisk},
 		{Name: "memory", Gate: true, run: checkMemory},

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/statedir"
@@ -28,7 +29,7 @@ func healthy() (World, fstest.MapFS) {
 		"state/kernels/k/manifest.json":            file("{}"),
 		"state/kernels/k/vmlinux":                  file("elf"),
 		"state/kernels/half.staging/manifest.json": file("{}"),
-		"state/images/i/manifest.json":             file(`{"name":"debian"}`),
+		"state/images/i/manifest.json":             file(`{"name":"debian","rootfs_bytes":4}`),
 		"state/images/i/rootfs.ext4":               file("ext4"),
 		"state/state.db":                           file(database(4096, 2)),
 		"run":                                      {Mode: fs.ModeDir | 0o700},
@@ -169,6 +170,12 @@ func TestEachOutcome(t *testing.T) {
 		{"no ssh, no git", func(w *World, _ fstest.MapFS) { w.LookPath = missing("ssh", "git") }, "tools", Warn, "ssh (vm ssh), git (workspaces)", "openssh-client git"},
 		{"no kernel", func(_ *World, f fstest.MapFS) { delete(f, "state/kernels/k/vmlinux") }, "kernel", Warn, "no kernel is local", "kernel pull"},
 		{"image unreachable", func(_ *World, f fstest.MapFS) { delete(f, "state/images/i/rootfs.ext4") }, "image", Warn, "docker.io does not answer: no route", "image pull"},
+		{"image file missing", func(_ *World, f fstest.MapFS) { delete(f, "state/images/i/rootfs.ext4") }, "image-files", Fail, "image debian cannot be used: its file /state/images/i/rootfs.ext4 is missing", "image repair"},
+		{"image file cut off", func(_ *World, f fstest.MapFS) { f["state/images/i/rootfs.ext4"] = file("ex") }, "image-files", Fail, "has 2 bytes, not 4 bytes", "image repair"},
+		{"registered file", func(_ *World, f fstest.MapFS) {
+			f["state/images/i/manifest.json"] = file(`{"format":2,"names":[{"name":"mine"}],"rootfs_bytes":4,"external":{"path":"/home/r"}}`)
+			f["home/r"] = &fstest.MapFile{Data: []byte("ext4"), ModTime: time.Unix(1, 0)}
+		}, "image-files", Fail, "its file /home/r has changed since it was registered", "image repair"},
 		{"image obtainable", func(w *World, _ fstest.MapFS) {
 			w.Settings.DefaultImage = "ghcr.io/o/i:t"
 			w.Reach = func(_ context.Context, host string) error {

@@ -5,8 +5,6 @@ import (
 	"path"
 	"slices"
 
-	"github.com/bangervm/banger/internal/act"
-	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/operation"
 )
 
@@ -29,8 +27,7 @@ func (s *Service) CheckCommit(ctx context.Context, req CommitRequest) error {
 	}
 	for _, m := range all {
 		if m.Name == req.Name {
-			return fault.New(fault.Conflict, "the image name %q is taken: it is %s, from %s", req.Name, m.what(), m.Ref).
-				WithHint("choose another name, or move the name to the new image: %s", act.VMCommit.On(req.VM, act.Replace))
+			return wish{name: Name{Name: req.Name}, vm: req.VM}.taken(m.Manifest, m.Ref)
 		}
 	}
 	return nil

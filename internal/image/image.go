@@ -20,12 +20,26 @@ type Manifest struct {
 	Architecture string `json:"architecture"`
 	OS           string `json:"os"`
 	RootfsBytes  int64  `json:"rootfs_bytes"`
-	Kernel       string `json:"kernel"` // default kernel of its VMs; empty: the default one
+	// RootfsSHA256 is of the file with the filesystem, in hex. RootfsUUID is the
+	// filesystem's: the disks of VMs know it. Both are empty in format 1, and of
+	// External.
+	RootfsSHA256 string `json:"rootfs_sha256,omitempty"`
+	RootfsUUID   string `json:"rootfs_uuid,omitempty"`
+	// External is the user's own file that has the filesystem; nil: the image has it.
+	External *External `json:"external,omitempty"`
+	Kernel   string    `json:"kernel"` // default kernel of its VMs; empty: the default one
 	// OwnKernel says that the image has its own kernel, called Kernel when it
 	// was taken.
 	OwnKernel bool      `json:"own_kernel,omitempty"`
 	Config    Config    `json:"config"`
 	CreatedAt time.Time `json:"created_at"`
+}
+
+// External is a file of the user's, as it was when it became an image.
+type External struct {
+	Path       string    `json:"path"` // absolute
+	ModifiedAt time.Time `json:"modified_at"`
+	Inode      uint64    `json:"inode"`
 }
 
 // Name is one name of an image. Several may lead to one image.

@@ -7,10 +7,14 @@ import (
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/image"
+	"github.com/bangervm/banger/internal/operation"
 )
 
 // fakeKernels has the kernel "k".
-type fakeKernels struct{ kept []string }
+type fakeKernels struct {
+	kept []string
+	fail error
+}
 
 func (k *fakeKernels) Check(_ context.Context, name string) error {
 	if name != "k" {
@@ -21,6 +25,15 @@ func (k *fakeKernels) Check(_ context.Context, name string) error {
 
 func (k *fakeKernels) KeepOf(_ context.Context, imageID, dir string) error {
 	k.kept = append(k.kept, imageID+" -> "+dir)
+	return nil
+}
+
+func (k *fakeKernels) Build(_ context.Context, name string, files image.BootFiles, dir string, p operation.Progress) error {
+	if k.fail != nil {
+		return k.fail
+	}
+	p.Stage("find")
+	k.kept = append(k.kept, name+" of "+files.Kernel+" in "+dir)
 	return nil
 }
 

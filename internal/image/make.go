@@ -2,6 +2,7 @@ package image
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -13,23 +14,41 @@ import (
 type wish struct {
 	name    Name
 	replace bool   // the name may be another image's
-	digest  string // empty: not known before the files are read
+	digest  string // as identity has it; empty: not known before the files are read
 	kernel  string
 	// own says that the image is to have its own kernel.
 	own bool
 	// vm is the VM whose files it is made of, and base the image of that, whose own
 	// kernel it is to be; empty: it is pulled.
 	vm, base string
+	// external says that the files are the user's own.
+	external bool
+	tag      bool // it is of an image that is here
+}
+
+// again proposes how the wish can be carried out all the same.
+func (w wish) again() fault.Hint {
+	const both = "to move the name to the new image: %s; to keep both: %s"
+	switch {
+	case w.vm != "":
+		return fault.Hintf("choose another name, or move the name to the new image: %s", act.VMCommit.On(w.vm, act.Replace))
+	case w.tag:
+		return fault.Hintf("to move the name, delete it first: %s", act.ImageDelete.On(w.name.Name))
+	case w.external:
+		return fault.Hintf(both, act.ImageRegister.Do(act.Name, act.Replace), act.ImageRegister.Do(act.Name))
+	default:
+		return fault.Hintf(both, act.ImagePull.On(w.name.Ref, act.Replace), act.ImagePull.On(w.name.Ref, act.Name))
+	}
 }
 
 // is reports whether m has what is wished for but the name.
 func (w wish) is(m Manifest) bool {
-	return m.Digest == w.digest && m.Kernel == w.kernel && m.OwnKernel == w.own
+	return m.identity() == w.digest && m.Kernel == w.kernel && m.OwnKernel == w.own
 }
 
 // satisfied reports whether the image that has the name can keep it.
 func (w wish) satisfied(m Manifest) bool {
-	return m.Digest == w.digest && (w.kernel == "" || w.kernel == m.Kernel && (m.OwnKernel || !w.own))
+	return m.identity() == w.digest && (w.kernel == "" || w.kernel == m.Kernel && (m.OwnKernel || !w.own))
 }
 
 // making is a wish whose image is on its way here, until done is closed.
@@ -91,26 +110,22 @@ func (s *Service) enter(ctx context.Context, w wish) (before <-chan struct{}, en
 func (w wish) refused(all []Manifest) error {
 	for _, m := range all {
 		i := slices.IndexFunc(m.Names, func(n Name) bool { return n.Name == w.name.Name })
-		if i < 0 || w.replace || w.digest == "" || m.Digest == w.digest {
+		if i < 0 || w.replace || w.digest == "" || m.identity() == w.digest {
 			continue
 		}
-		err := fault.New(fault.Conflict, "the image name %q is already in use: it is %s, from %s, and %s has %s",
-			w.name.Name, m.what(), m.Names[i].Ref, w.name.Ref, short(w.digest))
-		if w.vm != "" {
-			return err.WithHint("choose another name, or move the name to the new image: %s", act.VMCommit.On(w.vm, act.Replace))
-		}
-		return err.WithHint("to move the name to the new image: %s; to keep both: %s",
-			act.ImagePull.On(w.name.Ref, act.Replace), act.ImagePull.On(w.name.Ref, act.Name))
+		return w.taken(m, m.Names[i].Ref)
 	}
 	return nil
 }
 
-// what tells an image from others in a message.
-func (m Manifest) what() string {
-	if m.Digest == "" {
-		return m.ID
+// taken is the Conflict of a wish whose name is that of the image m, from ref.
+func (w wish) taken(m Manifest, ref string) error {
+	other := ""
+	if w.digest != "" {
+		other = fmt.Sprintf(", and %s has %s", w.name.Ref, short(w.digest))
 	}
-	return short(m.Digest)
+	return fault.New(fault.Conflict, "the image name %q is already in use: it is %s, from %s%s", w.name.Name, short(m.identity()), ref, other).
+		WithHint("%s", w.again())
 }
 
 // adopt gives the name to an image that is here, if there is one as wished.

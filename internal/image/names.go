@@ -111,9 +111,6 @@ func (m Manifest) without(name string) Manifest {
 	return m
 }
 
-// label names an image in a message.
-func (i Image) label() string { return cmp.Or(i.Name, i.ID) }
-
 // short is the beginning of a digest, enough to tell it from others.
 func short(digest string) string {
 	const most = len("sha256:") + 12

@@ -25,5 +25,5 @@ func (s *Service) Obtain(ctx context.Context, name string, p operation.Progress)
 	if m, err = s.Pull(ctx, PullRequest{Ref: name}, p); err != nil {
 		return Image{}, err
 	}
-	return s.hold(ctx, m.ID)
+	return s.hold(ctx, m.Name)
 }

@@ -70,11 +70,18 @@ func (s *Service) Pull(ctx context.Context, req PullRequest, p operation.Progres
 		return Image{}, err
 	}
 	defer end()
-	if m, ok, err := s.adopt(ctx, w); ok || err != nil {
+	m, found, err := s.adopt(ctx, w)
+	switch {
+	case err != nil:
+		return Image{}, err
+	case !found:
+		return s.build(ctx, w, content, p)
+	case s.Usable(m.Manifest) == nil:
 		p.Detail("%s is up to date", name)
-		return m, err
+		return m, nil
 	}
-	return s.build(ctx, w, content, p)
+	m.Manifest, err = s.renew(ctx, m.Manifest, content, p)
+	return m, err
 }
 
 func check(req PullRequest) (Ref, string, error) {
@@ -149,7 +156,8 @@ func (s *Service) fill(ctx context.Context, m *Manifest, staging Staging, conten
 	shared, err := s.share(ctx, m, content.Info().Digest, staging)
 	if err == nil && !shared {
 		err = content.Unpack(ctx, p, func(tar io.Reader) error {
-			m.RootfsBytes, err = s.write(ctx, tar, staging.RootfsPath())
+			made, err := s.files.Write(ctx, tar, staging.RootfsPath(), "")
+			m.has(made)
 			return err
 		})
 	}
@@ -169,11 +177,11 @@ func (s *Service) share(ctx context.Context, m *Manifest, digest string, staging
 		return false, err
 	}
 	for _, other := range all {
-		if other.Digest != digest {
+		if other.Digest != digest || s.Usable(other) != nil {
 			continue
 		}
 		if shared, err := staging.ShareRootfs(other.ID); shared || err != nil {
-			m.RootfsBytes = other.RootfsBytes
+			m.RootfsBytes, m.RootfsSHA256, m.RootfsUUID = other.RootfsBytes, other.RootfsSHA256, other.RootfsUUID
 			return shared, err
 		}
 	}

@@ -3,6 +3,7 @@ package image
 import (
 	"context"
 	"io"
+	"time"
 
 	"github.com/bangervm/banger/internal/operation"
 )
@@ -35,9 +36,36 @@ type Info struct {
 	Config       Config
 }
 
-// WriteRootfs writes the tar stream as a read-only filesystem into the file
-// path, and returns its size in bytes. On an error it leaves no file.
-type WriteRootfs func(ctx context.Context, tar io.Reader, path string) (int64, error)
+// Filesystem is what a root filesystem in a file is known by.
+type Filesystem struct {
+	Bytes  int64  // of the file
+	SHA256 string // of the file, in hex
+	UUID   string
+	// Architecture is that of its programs, as GOARCH has it; empty: not known.
+	Architecture string
+}
+
+// Filesystems are root filesystems in files.
+type Filesystems interface {
+	// Write writes the tar stream as a read-only filesystem into the file path. The
+	// same stream with the same uuid makes the same file; empty means a new one. On an
+	// error it leaves no file.
+	Write(ctx context.Context, tar io.Reader, path, uuid string) (Filesystem, error)
+	// Read reads the whole file.
+	Read(ctx context.Context, path string) (Filesystem, error)
+	// Inspect is Invalid unless the file, which somebody else made, is an ext4 that was
+	// cleanly unmounted and holds a root. It returns neither SHA256 nor UUID.
+	Inspect(ctx context.Context, path string) (Filesystem, error)
+	// Copy makes the file to, which must not exist. On an error it leaves no file.
+	Copy(ctx context.Context, from, to string) error
+}
+
+// FileState is what tells that a file has changed.
+type FileState struct {
+	Bytes      int64
+	ModifiedAt time.Time
+	Inode      uint64
+}
 
 // Store keeps images on disk.
 type Store interface {
@@ -45,12 +73,29 @@ type Store interface {
 	List(ctx context.Context) ([]Manifest, error)
 	// Stage begins a new image. Nothing is visible until its Commit.
 	Stage(ctx context.Context, id string) (Staging, error)
+	// RootfsPath is where the image's filesystem is.
+	RootfsPath(m Manifest) string
+	// Stat looks at the file at an absolute path. NotFound when there is none.
+	Stat(path string) (FileState, error)
+	// Renew begins to make the filesystem of an image that exists anew.
+	Renew(ctx context.Context, id string) (Renewal, error)
 	// Update replaces the manifest of an image that exists.
 	Update(ctx context.Context, m Manifest) error
 	// Remove deletes an image. Removing one that is not there is no error.
 	Remove(ctx context.Context, id string) error
 	// Sweep removes what unfinished calls left. Nothing may be staged meanwhile.
 	Sweep(ctx context.Context) error
+}
+
+// Renewal is a filesystem in the making, for an image that exists.
+type Renewal interface {
+	// RootfsPath is where it is to be written.
+	RootfsPath() string
+	// Commit puts it in its place, whole and on disk for good, and then the manifest.
+	// VMs that run keep the file that they have open.
+	Commit(m Manifest) error
+	// Discard removes what was written. After Commit it does nothing.
+	Discard() error
 }
 
 // Staging is an image in the making.
@@ -78,6 +123,9 @@ type Kernels interface {
 	Keep(ctx context.Context, name, dir string) error
 	// KeepOf is Keep of the kernel that the image with this id has for its own.
 	KeepOf(ctx context.Context, imageID, dir string) error
+	// Build makes the directory dir, with a kernel called name made of the user's files.
+	// It begins the stages of a kernel's import.
+	Build(ctx context.Context, name string, files BootFiles, dir string, p operation.Progress) error
 }
 
 // Users knows which VMs use an image.

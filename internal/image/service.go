@@ -13,7 +13,7 @@ import (
 type Service struct {
 	store   Store
 	source  Source
-	write   WriteRootfs
+	files   Filesystems
 	users   Users
 	kernels Kernels
 	// archives may be nil until the first Save.
@@ -30,8 +30,8 @@ type Service struct {
 
 // NewService returns a Service. All arguments are required; users may be set
 // later, with UseUsers, before the first call of any other method.
-func NewService(store Store, source Source, write WriteRootfs, users Users, now func() time.Time, log *slog.Logger) *Service {
-	return &Service{store: store, source: source, write: write, users: users, now: now, log: log, making: map[*making]struct{}{}, held: map[string]int{}}
+func NewService(store Store, source Source, files Filesystems, users Users, now func() time.Time, log *slog.Logger) *Service {
+	return &Service{store: store, source: source, files: files, users: users, now: now, log: log, making: map[*making]struct{}{}, held: map[string]int{}}
 }
 
 // UseUsers says who knows which VMs use an image.

@@ -24,6 +24,7 @@ type memoryStore struct {
 	staged int
 	fail   error // of Commit
 	shared []string
+	disk   *fakeDisk
 	// cannotShare says that the filesystem has no hard links.
 	cannotShare bool
 }
@@ -43,7 +44,7 @@ func (s *memoryStore) List(context.Context) ([]image.Manifest, error) {
 
 func (s *memoryStore) Stage(_ context.Context, id string) (image.Staging, error) {
 	s.staged++
-	return &memoryStaging{s: s}, nil
+	return &memoryStaging{s: s, id: id}, nil
 }
 
 func (s *memoryStore) Update(_ context.Context, m image.Manifest) error {
@@ -53,6 +54,7 @@ func (s *memoryStore) Update(_ context.Context, m image.Manifest) error {
 
 func (s *memoryStore) Remove(_ context.Context, id string) error {
 	delete(s.images, id)
+	delete(s.disk.files, s.RootfsPath(image.Manifest{ID: id}))
 	return nil
 }
 
@@ -60,14 +62,19 @@ func (s *memoryStore) Sweep(context.Context) error { return nil }
 
 type memoryStaging struct {
 	s    *memoryStore
+	id   string
 	done bool
 }
 
-func (st *memoryStaging) RootfsPath() string { return "/staged/rootfs.ext4" }
+func (st *memoryStaging) RootfsPath() string { return "/staged/" + st.id + "/rootfs.ext4" }
 
 func (st *memoryStaging) ShareRootfs(id string) (bool, error) {
 	st.s.shared = append(st.s.shared, id)
-	return !st.s.cannotShare, nil
+	if st.s.cannotShare {
+		return false, nil
+	}
+	st.s.disk.files[st.RootfsPath()] = st.s.disk.files[st.s.RootfsPath(image.Manifest{ID: id})]
+	return true, nil
 }
 
 func (st *memoryStaging) KernelDir() string { return "/staged/kernel" }
@@ -75,6 +82,9 @@ func (st *memoryStaging) KernelDir() string { return "/staged/kernel" }
 func (st *memoryStaging) Commit(m image.Manifest) error {
 	if st.s.fail != nil {
 		return st.s.fail
+	}
+	if m.External == nil {
+		st.s.disk.move(st.RootfsPath(), st.s.RootfsPath(m))
 	}
 	st.s.images[m.ID] = m
 	st.s.staged--
@@ -85,6 +95,7 @@ func (st *memoryStaging) Commit(m image.Manifest) error {
 func (st *memoryStaging) Discard() error {
 	if !st.done {
 		st.s.staged--
+		delete(st.s.disk.files, st.RootfsPath())
 	}
 	return nil
 }
@@ -96,11 +107,13 @@ type fakeSource struct {
 	unpacked int
 	closed   int
 	// late says that the digest is known when the files have been read.
-	late bool
-	next image.Content // what the next Open returns; nil: the one image
+	late   bool
+	opened string
+	next   image.Content // what the next Open returns; nil: the one image
 }
 
-func (s *fakeSource) Open(context.Context, image.Ref, io.Reader) (image.Content, error) {
+func (s *fakeSource) Open(_ context.Context, ref image.Ref, _ io.Reader) (image.Content, error) {
+	s.opened = ref.String()
 	if next := s.next; next != nil {
 		s.next = nil
 		return next, nil
@@ -126,7 +139,7 @@ func (c *fakeContent) Unpack(ctx context.Context, p operation.Progress, write fu
 	c.read = true
 	p.Stage("fetch")
 	p.Stage("unpack")
-	return write(strings.NewReader("tar"))
+	return write(strings.NewReader("the files of " + c.s.digest))
 }
 
 func (c *fakeContent) Close() error {
@@ -149,22 +162,25 @@ type fixture struct {
 	store  *memoryStore
 	source *fakeSource
 	users  fakeUsers
-	err    error // of the filesystem's writer
 	clock  time.Time
 }
 
 func newFixture() *fixture {
 	f := &fixture{
-		store:  &memoryStore{images: map[string]image.Manifest{}},
+		store:  &memoryStore{images: map[string]image.Manifest{}, disk: &fakeDisk{files: map[string]fakeFile{}}},
 		source: &fakeSource{digest: "sha256:1", config: image.Config{User: "u"}}, users: fakeUsers{}, clock: time.Unix(1000, 0),
 	}
-	write := func(context.Context, io.Reader, string) (int64, error) { return 42, f.err }
+	f.use(f.store.disk)
+	return f
+}
+
+// use makes a new Service of the same things.
+func (f *fixture) use(files image.Filesystems) {
 	now := func() time.Time {
 		f.clock = f.clock.Add(time.Second)
 		return f.clock
 	}
-	f.Service = image.NewService(f.store, f.source, write, f.users, now, slog.New(slog.DiscardHandler))
-	return f
+	f.Service = image.NewService(f.store, f.source, files, f.users, now, slog.New(slog.DiscardHandler))
 }
 
 func (f *fixture) pull(t *testing.T, name string) image.Image {
@@ -186,7 +202,7 @@ func TestPullStoresAManifest(t *testing.T) {
 	want := image.Manifest{
 		Format: image.ManifestFormat, ID: got.ID, Source: "debian:12", Digest: "sha256:1", Architecture: "amd64", OS: "linux",
 		Names:       []image.Name{{Name: "debian-12", Ref: "debian:12", DiskBytes: 1 << 30, At: time.Unix(1002, 0).UTC()}},
-		RootfsBytes: 42, Kernel: "k", Config: image.Config{User: "u"}, CreatedAt: time.Unix(1001, 0).UTC(),
+		RootfsBytes: 42, RootfsSHA256: "sum of the files of sha256:1 (a new UUID)", RootfsUUID: "a new UUID", Kernel: "k", Config: image.Config{User: "u"}, CreatedAt: time.Unix(1001, 0).UTC(),
 	}
 	if diff := cmp.Diff(image.Image{Manifest: want, Name: "debian-12", Ref: "debian:12", DiskBytes: 1 << 30}, got); diff != "" || len(got.ID) < 12 {
 		t.Errorf("want (-), got (+):\n%s", diff)
@@ -213,7 +229,7 @@ func TestPullThatFailsLeavesNothing(t *testing.T) {
 	f.source.digest = "sha256:2"
 	full := fault.New(fault.Unavailable, "disk full")
 	for _, test := range []struct{ write, commit error }{{full, nil}, {nil, full}} {
-		f.err, f.store.fail = test.write, test.commit
+		f.store.disk.fail, f.store.fail = test.write, test.commit
 		if _, err := f.Pull(t.Context(), image.PullRequest{Ref: "debian:12", Name: "d", Replace: true}, &stages{}); !errors.Is(err, fault.Unavailable) {
 			t.Errorf("error %v", err)
 		}

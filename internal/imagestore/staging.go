@@ -68,8 +68,10 @@ func (st *staging) Commit(m image.Manifest) error {
 	if err := writeManifest(st.dir.Manifest(), m); err != nil {
 		return statedir.DiskFault(err, string(st.dir))
 	}
-	if err := os.Chmod(st.dir.Rootfs(), 0o400); err != nil {
-		return err
+	if m.External == nil {
+		if err := os.Chmod(st.dir.Rootfs(), 0o400); err != nil {
+			return err
+		}
 	}
 	if err := statedir.SyncDir(string(st.dir)); err != nil {
 		return statedir.DiskFault(err, string(st.dir))

@@ -8,10 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/image"
@@ -32,8 +34,8 @@ type Store struct {
 // New returns the Store of the directories. It makes nothing.
 func New(dirs statedir.Dirs, log *slog.Logger) *Store { return &Store{dirs: dirs, log: log} }
 
-// List returns all images, in no order. A damaged one is left out, and logged;
-// one of a newer format is a fault Invalid.
+// List returns all images, in no order, also those whose files are gone. One whose
+// manifest is damaged is left out, and logged; one of a newer format is a fault Invalid.
 func (s *Store) List(ctx context.Context) ([]image.Manifest, error) {
 	entries, err := os.ReadDir(s.dirs.Images())
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -80,10 +82,31 @@ func (s *Store) read(id string) (image.Manifest, error) {
 	if m.ID != id {
 		return image.Manifest{}, fmt.Errorf("%s belongs to image %q", path, m.ID)
 	}
-	if _, err := os.Stat(s.dirs.Image(id).Rootfs()); err != nil {
-		return image.Manifest{}, fmt.Errorf("the image's filesystem: %w", err)
-	}
 	return m, nil
+}
+
+// RootfsPath implements image.Store.
+func (s *Store) RootfsPath(m image.Manifest) string {
+	if m.External != nil {
+		return m.External.Path
+	}
+	return s.dirs.Image(m.ID).Rootfs()
+}
+
+// Stat implements image.Store.
+func (s *Store) Stat(path string) (image.FileState, error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return image.FileState{}, fault.New(fault.NotFound, "there is no file %s", path)
+	case err != nil:
+		return image.FileState{}, err
+	}
+	state := image.FileState{Bytes: info.Size(), ModifiedAt: info.ModTime()}
+	if sys, ok := info.Sys().(*syscall.Stat_t); ok {
+		state.Inode = sys.Ino
+	}
+	return state, nil
 }
 
 // Update replaces the manifest of an image that exists, whole or not at all.
@@ -91,6 +114,10 @@ func (s *Store) Update(ctx context.Context, m image.Manifest) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	return s.update(m)
+}
+
+func (s *Store) update(m image.Manifest) error {
 	dir := s.dirs.Image(m.ID)
 	if !validID(m.ID) {
 		return fault.New(fault.Invalid, "%q is not an image ID", m.ID)
@@ -124,6 +151,26 @@ func (s *Store) Remove(ctx context.Context, id string) error {
 
 // Sweep removes what unfinished calls left. Nothing may be staged meanwhile.
 func (s *Store) Sweep(ctx context.Context) error {
+	if err := s.sweepStaged(ctx); err != nil {
+		return err
+	}
+	all, err := s.List(ctx)
+	if err != nil {
+		return err
+	}
+	for _, m := range all {
+		if m.External == nil {
+			continue
+		}
+		// A Renewal that put the file in its place, but not the manifest.
+		if err := os.Remove(s.dirs.Image(m.ID).Rootfs()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) sweepStaged(ctx context.Context) error {
 	for _, pattern := range []string{"*" + statedir.StagingSuffix, "*/*" + statedir.StagingSuffix} {
 		left, err := filepath.Glob(filepath.Join(s.dirs.Images(), pattern))
 		if err != nil {

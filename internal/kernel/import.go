@@ -41,7 +41,7 @@ func (s *Service) Import(ctx context.Context, name, dir string, p operation.Prog
 	if old, err := s.existing(ctx, m); err == nil || !errors.Is(err, fault.NotFound) {
 		return old, err
 	}
-	m, err = s.build(ctx, m, p, Draft.Commit, func(ctx context.Context, draft Draft, m *Manifest) error {
+	m, err = s.build(ctx, m, p, s.d.Store.Begin, Draft.Commit, func(ctx context.Context, draft Draft, m *Manifest) error {
 		return s.fill(ctx, src, layout, draft, m, p)
 	})
 	if errors.Is(err, fault.Conflict) { // somebody else was quicker
@@ -90,11 +90,11 @@ func (s *Service) existing(ctx context.Context, m Manifest) (Manifest, error) {
 // build drafts the kernel m, has fill write its files and complete m, and ends the
 // draft by finish. When it fails nothing is left of it; m is returned all the same.
 func (s *Service) build(
-	ctx context.Context, m Manifest, p operation.Progress,
+	ctx context.Context, m Manifest, p operation.Progress, begin func(context.Context, string) (Draft, error),
 	finish func(Draft, context.Context, Manifest) (Manifest, error), fill func(context.Context, Draft, *Manifest) error,
 ) (_ Manifest, err error) {
 	m.Format, m.ImportedAt = ManifestFormat, s.d.Now().UTC()
-	draft, err := s.d.Store.Begin(ctx, m.Name)
+	draft, err := begin(ctx, m.Name)
 	if err != nil {
 		return m, err
 	}

@@ -96,7 +96,7 @@ func fromMetadata(ctx context.Context, fsys fs.FS, exe Executables, m Metadata) 
 	}
 	switch {
 	case l.Version == "":
-		return Layout{}, fault.New(fault.Invalid, "%s has no version", m.Kernel).WithHint(`add "version" to %s`, MetadataFile)
+		return Layout{}, fault.New(fault.Invalid, "%s has no version", m.Kernel).WithHint(`give its modules too, in a directory with the version for its name; or add "version" to %s`, MetadataFile)
 	case m.Version != "" && m.Version != l.Version:
 		return Layout{}, fault.New(fault.Invalid, "%s says version %s, but %s is %s", MetadataFile, m.Version, m.Kernel, l.Version)
 	}

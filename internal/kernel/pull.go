@@ -137,7 +137,7 @@ func (s *Service) pullFrom(ctx context.Context, o Offer, p operation.Progress) (
 		fmt.Sprintf("package %s of %s %s depends on %s %s", o.Entry.AptPackage, o.Entry.Distro, o.Entry.Release, pkg.Name, pkg.Version),
 		"apt verified the package by the keys of this host's package sources; sha256 " + pkg.SHA256,
 	}
-	return s.build(ctx, m, p, Draft.Replace, func(ctx context.Context, draft Draft, m *Manifest) error {
+	return s.build(ctx, m, p, s.d.Store.Begin, Draft.Replace, func(ctx context.Context, draft Draft, m *Manifest) error {
 		return s.fill(ctx, pkg, layout, draft, m, p)
 	})
 }
@@ -154,7 +154,7 @@ func (s *Service) pullBundle(ctx context.Context, o Offer, p operation.Progress)
 		Name: e.Name, Source: PullSource + url, SourceSHA256: e.TarballSHA256,
 		Trust: []string{o.Origin.Chain(), "the catalog has the sha256 of " + url + ": " + e.TarballSHA256},
 	}
-	return s.build(ctx, m, p, Draft.Replace, func(ctx context.Context, draft Draft, m *Manifest) error {
+	return s.build(ctx, m, p, s.d.Store.Begin, Draft.Replace, func(ctx context.Context, draft Draft, m *Manifest) error {
 		dir, err := draft.BundleDir()
 		if err != nil {
 			return err

@@ -91,6 +91,8 @@ type Store interface {
 	// Get is NotFound when there is none of that name, and Internal when it is damaged.
 	Get(ctx context.Context, name string) (Manifest, error)
 	Begin(ctx context.Context, name string) (Draft, error)
+	// BeginIn is Begin for a kernel outside the catalog: Commit makes the directory dir.
+	BeginIn(ctx context.Context, name, dir string) (Draft, error)
 	// Remove is NotFound when there is none of that name. A crash leaves the
 	// whole kernel or nothing that List shows.
 	Remove(ctx context.Context, name string) error

@@ -26,18 +26,24 @@ type draft struct {
 	store *Store
 	name  string
 	dir   statedir.Kernel // the staging directory; empty after Commit and Discard
+	place string          // where Commit puts it
 }
 
 // Begin makes a staging directory for the kernel called name.
-func (s *Store) Begin(_ context.Context, name string) (kernel.Draft, error) {
+func (s *Store) Begin(ctx context.Context, name string) (kernel.Draft, error) {
 	if err := kernel.CheckName(name); err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp(s.dirs.Kernels(), name+".*"+statedir.StagingSuffix)
+	return s.BeginIn(ctx, name, string(s.dirs.Kernel(name)))
+}
+
+// BeginIn makes a staging directory beside place, whose parent exists.
+func (s *Store) BeginIn(_ context.Context, name, place string) (kernel.Draft, error) {
+	dir, err := os.MkdirTemp(filepath.Dir(place), filepath.Base(place)+".*"+statedir.StagingSuffix)
 	if err != nil {
 		return nil, fmt.Errorf("stage kernel %s: %w", name, err)
 	}
-	d := &draft{store: s, name: name, dir: statedir.Kernel(dir)}
+	d := &draft{store: s, name: name, dir: statedir.Kernel(dir), place: place}
 	if err := os.Mkdir(d.dir.Work(), 0o700); err != nil {
 		return nil, errors.Join(err, d.Discard())
 	}
@@ -92,7 +98,7 @@ func (d *draft) Commit(ctx context.Context, m kernel.Manifest) (kernel.Manifest,
 	if err != nil {
 		return kernel.Manifest{}, err
 	}
-	err = os.Rename(string(d.dir), string(d.store.dirs.Kernel(d.name)))
+	err = os.Rename(string(d.dir), d.place)
 	if errors.Is(err, fs.ErrExist) || errors.Is(err, syscall.ENOTEMPTY) {
 		return kernel.Manifest{}, fault.New(fault.Conflict, "kernel %s already exists", d.name)
 	}
@@ -100,24 +106,23 @@ func (d *draft) Commit(ctx context.Context, m kernel.Manifest) (kernel.Manifest,
 		return kernel.Manifest{}, err
 	}
 	d.dir = ""
-	return m, statedir.SyncDir(d.store.dirs.Kernels())
+	return m, statedir.SyncDir(filepath.Dir(d.place))
 }
 
 // Replace completes m and gives it the name, whoever has it. A kernel that is
 // replaced changes places with the staging directory, which Discard removes.
 func (d *draft) Replace(ctx context.Context, m kernel.Manifest) (kernel.Manifest, error) {
-	place := string(d.store.dirs.Kernel(d.name))
-	if _, err := os.Lstat(place); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(d.place); errors.Is(err, fs.ErrNotExist) {
 		return d.Commit(ctx, m)
 	}
 	m, err := d.finish(ctx, m)
 	if err != nil {
 		return kernel.Manifest{}, err
 	}
-	if err := unix.Renameat2(unix.AT_FDCWD, string(d.dir), unix.AT_FDCWD, place, unix.RENAME_EXCHANGE); err != nil {
+	if err := unix.Renameat2(unix.AT_FDCWD, string(d.dir), unix.AT_FDCWD, d.place, unix.RENAME_EXCHANGE); err != nil {
 		return kernel.Manifest{}, fmt.Errorf("replace kernel %s: %w", d.name, err)
 	}
-	return m, statedir.SyncDir(d.store.dirs.Kernels())
+	return m, statedir.SyncDir(filepath.Dir(d.place))
 }
 
 // finish makes the staging directory whole, and has it written to the disk.

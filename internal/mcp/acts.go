@@ -24,9 +24,11 @@ func actTools() map[act.Verb]actTool {
 		act.Verb(act.DaemonStatus): user,
 		act.Verb(act.DaemonStop):   user,
 
-		act.Verb(act.ImageDelete): user,
-		act.Verb(act.ImageList):   {name: "image_list"},
-		act.Verb(act.ImagePull):   user,
+		act.Verb(act.ImageDelete):   user,
+		act.Verb(act.ImageList):     {name: "image_list"},
+		act.Verb(act.ImagePull):     user,
+		act.Verb(act.ImageRegister): user,
+		act.Verb(act.ImageRepair):   user,
 
 		act.Verb(act.KernelDelete): user,
 		act.Verb(act.KernelImport): user,

@@ -54,12 +54,16 @@ func operationBody(op operation.Operation) api.Operation {
 }
 
 func imageBody(m image.Image, vms int, usage int64) api.Image {
+	external := ""
+	if m.External != nil {
+		external = m.External.Path
+	}
 	return api.Image{
 		ID: m.ID, Name: m.Name, Ref: m.Ref, Digest: m.Digest, Architecture: m.Architecture, OS: m.OS,
 		RootfsBytes: m.RootfsBytes, DiskUsage: usage, Entrypoint: texts(m.Config.Entrypoint), Cmd: texts(m.Config.Cmd),
 		Env: texts(m.Config.Env), WorkingDir: m.Config.WorkingDir, User: m.Config.User, Kernel: m.Kernel,
 		StopSignal: m.Config.StopSignal, ExposedPorts: texts(m.Config.ExposedPorts), DiskBytes: m.DiskBytes,
-		VMs: vms, CreatedAt: m.CreatedAt.UTC(),
+		External: external, VMs: vms, CreatedAt: m.CreatedAt.UTC(),
 	}
 }
 

@@ -20,6 +20,7 @@ func (s *Server) imageRoutes(a huma.API) {
 	handle(s, a, route{id: "list-images", method: http.MethodGet, path: "/images", tag: "images", summary: "List local images"}, s.listImages)
 	handle(s, a, route{id: "get-image", method: http.MethodGet, path: "/images/{name}", tag: "images", summary: "Show an image"}, s.getImage)
 	s.imageSaveRoute(a)
+	s.imageFileRoutes(a)
 	handle(s, a, route{
 		id: "pull-image", method: http.MethodPost, path: "/images", tag: "images", summary: "Pull an image",
 		status: http.StatusAccepted,
@@ -52,9 +53,7 @@ func (s *Server) listImages(ctx context.Context, _ *none) (api.List[api.Image], 
 		return api.List[api.Image]{}, err
 	}
 	users, err := s.users(ctx, byImage)
-	return listOf(manifests, func(m image.Image) api.Image {
-		return imageBody(m, users[m.ID], s.Daemon.ImageDiskUsage(m.ID))
-	}), err
+	return listOf(manifests, func(m image.Image) api.Image { return s.imageBody(m, users[m.ID]) }), err
 }
 
 func (s *Server) getImage(ctx context.Context, in *Named) (api.Image, error) {
@@ -63,7 +62,7 @@ func (s *Server) getImage(ctx context.Context, in *Named) (api.Image, error) {
 		return api.Image{}, err
 	}
 	users, err := s.users(ctx, byImage)
-	return imageBody(m, users[m.ID], s.Daemon.ImageDiskUsage(m.ID)), err
+	return s.imageBody(m, users[m.ID]), err
 }
 
 // inputRef is the reference of an image whose bytes the client sends.
@@ -79,7 +78,7 @@ func (s *Server) pullImage(ctx context.Context, in *struct{ Body api.PullImage }
 	}
 	if req.Ref != inputRef {
 		op, err := s.Operations.Start(ctx, "image.pull", subject, func(ctx context.Context, p operation.Progress) (any, error) {
-			return s.pulled(s.Images.Pull(ctx, req, p))
+			return s.madeImage(s.Images.Pull(ctx, req, p))
 		})
 		return operationBody(op), err
 	}
@@ -89,7 +88,7 @@ func (s *Server) pullImage(ctx context.Context, in *struct{ Body api.PullImage }
 		defer input.close()
 		stop := context.AfterFunc(ctx, func() { input.fail(context.Cause(ctx)) })
 		defer stop()
-		return s.pulled(s.Images.Pull(ctx, req, p))
+		return s.madeImage(s.Images.Pull(ctx, req, p))
 	})
 	if err != nil {
 		input.close()
@@ -97,13 +96,6 @@ func (s *Server) pullImage(ctx context.Context, in *struct{ Body api.PullImage }
 	}
 	input.publish(op.ID)
 	return operationBody(op), nil
-}
-
-func (s *Server) pulled(m image.Image, err error) (any, error) {
-	if err != nil {
-		return nil, err
-	}
-	return imageBody(m, 0, s.Daemon.ImageDiskUsage(m.ID)), nil
 }
 
 func (s *Server) kernelRoutes(a huma.API) {

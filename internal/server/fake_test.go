@@ -290,6 +290,33 @@ func (s savedImage) Write(_ context.Context, w io.Writer) error {
 }
 func (savedImage) Close() error { return nil }
 
+func (images) Register(_ context.Context, req image.RegisterRequest, _ operation.Progress) (image.Image, error) {
+	return image.Image{Manifest: image.Manifest{ID: "abc", External: &image.External{Path: req.Rootfs}}, Name: req.Name}, nil
+}
+
+func (i images) Promote(ctx context.Context, name string, _ operation.Progress) (image.Image, error) {
+	return i.Get(ctx, name)
+}
+
+func (images) Verify(_ context.Context, name string, _ operation.Progress) (image.Image, error) {
+	return image.Image{}, fault.New(fault.Unavailable, "image %s cannot be used", name)
+}
+
+func (i images) Repair(ctx context.Context, name string, _ operation.Progress) (image.Image, error) {
+	return i.Get(ctx, name)
+}
+
+func (images) Tag(_ context.Context, _, more string, _ bool) (image.Image, error) {
+	return image.Image{Manifest: image.Manifest{ID: "abc"}, Name: more}, nil
+}
+
+func (images) Usable(m image.Manifest) error {
+	if m.External != nil {
+		return fault.New(fault.Unavailable, "%s is missing", m.External.Path)
+	}
+	return nil
+}
+
 func (images) Delete(context.Context, string) error {
 	return fault.New(fault.Conflict, "image is used by web")
 }

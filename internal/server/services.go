@@ -123,6 +123,13 @@ type Images interface {
 	CheckCommit(ctx context.Context, req image.CommitRequest) error
 	// Save reads an image, to be written as an archive. The caller closes it.
 	Save(ctx context.Context, name string) (image.Saved, error)
+	Register(ctx context.Context, req image.RegisterRequest, p operation.Progress) (image.Image, error)
+	Promote(ctx context.Context, name string, p operation.Progress) (image.Image, error)
+	Verify(ctx context.Context, name string, p operation.Progress) (image.Image, error)
+	Repair(ctx context.Context, name string, p operation.Progress) (image.Image, error)
+	Tag(ctx context.Context, name, more string, replace bool) (image.Image, error)
+	// Usable is what a look at the image's file tells: nil, or what is wrong.
+	Usable(m image.Manifest) error
 }
 
 // Kernels is the catalog of kernels.

@@ -18,7 +18,7 @@ func (s *Server) commitVM(ctx context.Context, in *vmRequest[api.CommitVM]) (api
 		return api.Operation{}, err
 	}
 	op, err := s.Operations.Start(ctx, "vm.commit", v.Name, func(ctx context.Context, p operation.Progress) (any, error) {
-		return s.pulled(s.VMs.Commit(ctx, v.ID, req.Name, req.Replace, p))
+		return s.madeImage(s.VMs.Commit(ctx, v.ID, req.Name, req.Replace, p))
 	})
 	return operationBody(op), err
 }

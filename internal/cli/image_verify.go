@@ -1,0 +1,94 @@
+package cli
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client"
+)
+
+func (a *App) imageVerifyCommand() *cobra.Command {
+	return a.imageCheckCommand(&cobra.Command{
+		Use: "verify [NAME...]", Short: "Check that the files of images are whole",
+		Long:    "Read the files of images, of all without NAME, and compare their checksums. It changes nothing.",
+		Example: "  banger image verify\n  banger image verify debian",
+	}, "verified", (*client.Client).VerifyImage)
+}
+
+func (a *App) imageRepairCommand() *cobra.Command {
+	return a.imageCheckCommand(&cobra.Command{
+		Use: "repair [NAME...]", Short: "Make missing or changed files of images again",
+		Long: "Check the files of images, of all without NAME, and make those again that are missing or have changed: from layers\n" +
+			"in the cache, or from where the image came from, if that still has the same digest. The filesystem of a registered\n" +
+			"image is checked and used as it is now.",
+		Example: "  banger image repair\n  banger image repair debian",
+	}, "repaired", (*client.Client).RepairImage)
+}
+
+// imageCheckCommand completes a command that does an operation with images, or with
+// each one that is there.
+func (a *App) imageCheckCommand(cmd *cobra.Command, did string, begin func(*client.Client, context.Context, string) (api.Operation, error)) *cobra.Command {
+	cmd.Args, cmd.ValidArgsFunction = args(0, -1, ""), a.imageNames(-1)
+	cmd.RunE = func(cmd *cobra.Command, names []string) error {
+		ctx := cmd.Context()
+		c, err := a.daemon(ctx)
+		if err != nil {
+			return err
+		}
+		if len(names) == 0 {
+			if names, err = everyImage(ctx, c); err != nil {
+				return err
+			}
+		}
+		if len(names) == 1 {
+			return a.makeImage(ctx, formatTable, did, func(ctx context.Context, c *client.Client) (api.Operation, error) { return begin(c, ctx, names[0]) })
+		}
+		return a.sideBySide(names, did, func(name string) error {
+			_, err := c.Follow(ctx, func(ctx context.Context) (api.Operation, error) { return begin(c, ctx, name) }, noStages{}.update)
+			return err
+		})
+	}
+	return cmd
+}
+
+// everyImage returns one name, or id, of each image.
+func everyImage(ctx context.Context, c *client.Client) ([]string, error) {
+	images, err := c.ListImages(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var names, ids []string
+	for _, i := range images {
+		if !slices.Contains(ids, i.ID) {
+			names, ids = append(names, imageView(time.Time{}).name(i)), append(ids, i.ID)
+		}
+	}
+	return names, nil
+}
+
+func (a *App) imageTagCommand() *cobra.Command {
+	var replace bool
+	cmd := &cobra.Command{
+		Use: "tag NAME NEW", Short: "Give an image another name",
+		Long:    "Give an image another name. `banger image delete` removes a name, and the image with its last name.",
+		Example: "  banger image tag debian base\n  banger image tag debian base --replace",
+		Args:    args(2, 2, "the NAME of an image and a NEW name"), ValidArgsFunction: a.imageNames(1),
+		RunE: func(cmd *cobra.Command, given []string) error {
+			c, err := a.daemon(cmd.Context())
+			if err != nil {
+				return err
+			}
+			image, err := c.TagImage(cmd.Context(), given[0], api.TagImage{Name: given[1], Replace: replace})
+			if err != nil {
+				return err
+			}
+			return a.print("tagged " + idText(image.ID) + " as " + image.Name + "\n")
+		},
+	}
+	cmd.Flags().BoolVar(&replace, "replace", false, "take the name from another image, which stays for the VMs that use it")
+	return cmd
+}

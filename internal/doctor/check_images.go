@@ -1,0 +1,88 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/bangervm/banger/internal/act"
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/image"
+	"github.com/bangervm/banger/internal/statedir"
+)
+
+// manifests are those of local images that can be read.
+func (w World) manifests() []image.Manifest {
+	entries, err := fs.ReadDir(w.Root, rooted(w.Dirs.Images()))
+	if err != nil {
+		return nil
+	}
+	var all []image.Manifest
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), statedir.StagingSuffix) {
+			continue
+		}
+		data, err := w.readHead(w.Dirs.Image(e.Name()).Manifest(), manifestLimit)
+		if err != nil {
+			continue
+		}
+		if m, err := image.ParseManifest(data); err == nil {
+			m.ID = e.Name()
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
+// problem is what VMs would be told of an image when they start.
+func (w World) problem(m image.Manifest) error {
+	path := w.Dirs.Image(m.ID).Rootfs()
+	if m.External != nil {
+		path = m.External.Path
+	}
+	info, err := w.stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fault.Wrap(fault.NotFound, err, "%s", path)
+	}
+	if err != nil {
+		return m.Problem(path, image.FileState{}, err)
+	}
+	now := image.FileState{Bytes: info.Size(), ModifiedAt: info.ModTime()}
+	if sys, known := info.Sys().(*syscall.Stat_t); known {
+		now.Inode = sys.Ino
+	}
+	return m.Problem(path, now, nil)
+}
+
+// images are the names of those that VMs can use.
+func (w World) images() []string {
+	var names []string
+	for _, m := range w.manifests() {
+		if w.problem(m) != nil {
+			continue
+		}
+		for _, n := range m.Names {
+			names = append(names, n.Name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func checkImageFiles(_ context.Context, w World) verdict {
+	all := w.manifests()
+	var broken []string
+	for _, m := range all {
+		if err := w.problem(m); err != nil {
+			broken = append(broken, err.Error())
+		}
+	}
+	if len(broken) > 0 {
+		slices.Sort(broken)
+		return fail("", "%s", strings.Join(broken, "; ")).mend("%s", act.ImageRepair.On(""))
+	}
+	return ok("the files of %s are there", fault.Count(len(all), "image"))
+}

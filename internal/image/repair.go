@@ -1,0 +1,190 @@
+package image
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/bangervm/banger/internal/act"
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/operation"
+)
+
+// Verify reads the files of the image that Get finds, and returns what Usable does if
+// they are missing or have changed. It changes nothing. Progress has the stage verify.
+func (s *Service) Verify(ctx context.Context, name string, p operation.Progress) (Image, error) {
+	m, err := s.Get(ctx, name)
+	if err != nil {
+		return Image{}, err
+	}
+	p.Stage("verify")
+	p.Detail("%s", s.store.RootfsPath(m.Manifest))
+	return m, s.verify(ctx, m.Manifest)
+}
+
+func (s *Service) verify(ctx context.Context, m Manifest) error {
+	if err := s.Usable(m); err != nil {
+		return err
+	}
+	path := s.store.RootfsPath(m)
+	if m.External != nil {
+		_, err := s.files.Inspect(ctx, path)
+		return err
+	}
+	got, err := s.files.Read(ctx, path)
+	switch {
+	case err != nil:
+		return fmt.Errorf("read the files of image %s: %w", m.Label(), err)
+	case m.RootfsSHA256 == "":
+		return m.broken("an older banger made it, and no checksum tells whether its files are whole")
+	case got.SHA256 != m.RootfsSHA256:
+		return m.broken("its file %s has changed: its SHA-256 is %s, not %s", path, got.SHA256, m.RootfsSHA256)
+	}
+	return nil
+}
+
+// Repair makes the files of the image that Get finds again if Verify finds fault with
+// them: from cached layers, or what its reference leads to, which must have the same
+// digest. An image of format 1 gets its checksums. A file of the user's is checked
+// anew and taken as it is now. When Repair ends with an error, nothing has changed.
+// Progress has the stage verify, and those of Pull.
+func (s *Service) Repair(ctx context.Context, name string, p operation.Progress) (Image, error) {
+	m, err := s.Get(ctx, name)
+	if err != nil {
+		return Image{}, err
+	}
+	end, err := s.begin(ctx, wish{name: Name{Name: m.Name, Ref: m.Ref}, replace: true, digest: m.identity()})
+	if err != nil {
+		return Image{}, err
+	}
+	defer end()
+	p.Stage("verify")
+	switch {
+	case m.External != nil:
+		m.Manifest, err = s.reregister(ctx, m.Manifest)
+	case m.RootfsSHA256 == "" && s.Usable(m.Manifest) == nil:
+		m.Manifest, err = s.adoptFiles(ctx, m.Manifest)
+	case s.verify(ctx, m.Manifest) != nil:
+		m.Manifest, err = s.remake(ctx, m.Manifest, p)
+	}
+	return m, err
+}
+
+// adoptFiles gives an image of format 1 the checksums of its files.
+func (s *Service) adoptFiles(ctx context.Context, m Manifest) (Manifest, error) {
+	path := s.store.RootfsPath(m)
+	if _, err := s.files.Inspect(ctx, path); err != nil {
+		return m, err
+	}
+	got, err := s.files.Read(ctx, path)
+	if err != nil {
+		return m, err
+	}
+	return s.amend(ctx, m.ID, func(m *Manifest) { m.has(got) })
+}
+
+// amend changes the manifest of an image that is still there. Its names may have
+// changed since it was read.
+func (s *Service) amend(ctx context.Context, id string, change func(*Manifest)) (Manifest, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m, err := s.ByID(ctx, id)
+	if err != nil {
+		return Manifest{}, err
+	}
+	change(&m)
+	return m, s.store.Update(ctx, m)
+}
+
+// ByID returns the image with this whole id, whatever has that for a name.
+func (s *Service) ByID(ctx context.Context, id string) (Manifest, error) {
+	all, err := s.store.List(ctx)
+	if err != nil {
+		return Manifest{}, err
+	}
+	for _, m := range settled(all) {
+		if m.ID == id {
+			return m, nil
+		}
+	}
+	return Manifest{}, notFound(id)
+}
+
+// remake makes the image's filesystem again from its reference.
+func (s *Service) remake(ctx context.Context, m Manifest, p operation.Progress) (Manifest, error) {
+	ref, err := ParseRef(m.Source)
+	if err != nil || ref.Path == Stdin {
+		return m, fault.New(fault.Unavailable, "image %s cannot be made again: it came from %s", m.Label(), m.Source).
+			WithHint("make it anew under its name: %s", act.ImagePull.On("", act.Replace, act.Name))
+	}
+	if ref.Kind != Tar && ref.Kind != DockerArchive {
+		ref.Tag, ref.Digest = "", m.Digest
+	}
+	p.Stage("resolve")
+	p.Detail("%s", ref)
+	content, err := s.source.Open(ctx, ref, nil)
+	if err != nil {
+		return m, fmt.Errorf("make image %s again: %w", m.Label(), err)
+	}
+	defer func() {
+		if err := content.Close(); err != nil {
+			s.log.Warn("close an image's source", "ref", ref.String(), "error", err)
+		}
+	}()
+	return s.renew(ctx, m, content, p)
+}
+
+// renew makes the filesystem again from content with the same digest. The disks of
+// VMs fit it as they did before, since it gets the same UUID.
+func (s *Service) renew(ctx context.Context, m Manifest, content Content, p operation.Progress) (Manifest, error) {
+	other := func(digest string) error {
+		return fault.New(fault.Conflict, "image %s has the digest %s, and %s has %s now", m.Label(), short(m.Digest), m.Source, short(digest)).
+			WithHint("make it anew under its name: %s", act.ImagePull.On(m.Source, act.Replace))
+	}
+	if digest := content.Info().Digest; digest != "" && digest != m.Digest {
+		return m, other(digest)
+	}
+	renewal, err := s.store.Renew(ctx, m.ID)
+	if err != nil {
+		return m, err
+	}
+	defer func() {
+		if err := renewal.Discard(); err != nil {
+			s.log.Warn("remove a staged filesystem", "id", m.ID, "error", err)
+		}
+	}()
+	uuid := m.RootfsUUID
+	if uuid == "" { // format 1: the damaged file may still tell
+		if had, err := s.files.Read(ctx, s.store.RootfsPath(m)); err == nil {
+			uuid = had.UUID
+		}
+	}
+	var made Filesystem
+	err = content.Unpack(ctx, p, func(tar io.Reader) error {
+		made, err = s.files.Write(ctx, tar, renewal.RootfsPath(), uuid)
+		return err
+	})
+	if err != nil {
+		return m, err
+	}
+	if digest := content.Info().Digest; digest != m.Digest {
+		return m, other(digest)
+	}
+	return s.install(ctx, m.ID, renewal, p, func(m *Manifest) { m.has(made) })
+}
+
+// install puts a new filesystem in its place.
+func (s *Service) install(ctx context.Context, id string, renewal Renewal, p operation.Progress, change func(*Manifest)) (Manifest, error) {
+	p.Stage("commit")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m, err := s.ByID(ctx, id)
+	if err != nil {
+		return Manifest{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return m, err
+	}
+	change(&m)
+	return m, renewal.Commit(m)
+}

@@ -1,0 +1,34 @@
+package rootfs
+
+import (
+	"context"
+	"io"
+
+	"github.com/bangervm/banger/internal/image"
+)
+
+// Images implements image.Filesystems.
+type Images struct{}
+
+// Write implements image.Filesystems.
+func (Images) Write(ctx context.Context, tar io.Reader, path, uuid string) (image.Filesystem, error) {
+	if _, err := FromTar(ctx, tar, path, Options{UUID: uuid}); err != nil {
+		return image.Filesystem{}, err
+	}
+	return Images{}.Read(ctx, path)
+}
+
+// Read implements image.Filesystems.
+func (Images) Read(ctx context.Context, path string) (image.Filesystem, error) {
+	info, err := Describe(ctx, path)
+	return image.Filesystem{Bytes: info.SizeBytes, SHA256: info.SHA256, UUID: info.UUID}, err
+}
+
+// Inspect implements image.Filesystems.
+func (Images) Inspect(ctx context.Context, path string) (image.Filesystem, error) {
+	root, err := Inspect(ctx, path)
+	return image.Filesystem{Bytes: root.SizeBytes, Architecture: root.Architecture}, err
+}
+
+// Copy implements image.Filesystems.
+func (Images) Copy(ctx context.Context, from, to string) error { return Clone(ctx, from, to) }
