@@ -187,6 +187,15 @@ func (d *fakeDaemon) catalogRoutes(mux *http.ServeMux) {
 		answer(w, api.List[api.Image]{Items: []api.Image{fakeImage}})
 	})
 	mux.HandleFunc("GET /v1/images/{name}", withName("image", "debian", func(w http.ResponseWriter) { answer(w, fakeImage) }))
+	mux.HandleFunc("GET /v1/system/df", func(w http.ResponseWriter, _ *http.Request) { answer(w, fakeUsage) })
+	mux.HandleFunc("GET /v1/system/prunable", func(w http.ResponseWriter, r *http.Request) {
+		answer(w, fakePruned(r.URL.Query().Get("all") == "true"))
+	})
+	mux.HandleFunc("POST /v1/system/prune", func(w http.ResponseWriter, r *http.Request) {
+		var req api.Prune
+		_ = json.NewDecoder(r.Body).Decode(&req)
+		answer(w, d.begin("system.prune", "", fakePruned(req.All)))
+	})
 	mux.HandleFunc("GET /v1/images/{name}/archive", func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "archive")
 		if r.PathValue("name") == "torn" {

@@ -17,7 +17,7 @@ import (
 func (a *App) imageCommand() *cobra.Command {
 	return a.group("image", "Manage images", "Manage images. A VM starts with a copy of an image: any OCI image, or a root filesystem.",
 		a.imagePullCommand(), a.imageRegisterCommand(), a.imageListCommand(), a.imageShowCommand(), a.imageTagCommand(), a.imageSaveCommand(),
-		a.imagePromoteCommand(), a.imageVerifyCommand(), a.imageRepairCommand(), a.imageDeleteCommand())
+		a.imagePromoteCommand(), a.imageVerifyCommand(), a.imageRepairCommand(), a.imageDeleteCommand(), a.imagePruneCommand())
 }
 
 func imageView(now time.Time) view[api.Image] {

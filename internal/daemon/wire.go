@@ -59,6 +59,8 @@ type daemon struct {
 	sessions   *session.Service
 	workspaces *workspace.Service
 	images     *image.Service
+	layers     *oci.Client
+	store      vm.Store
 	kernels    *kernel.Service
 	runner     *operation.Runner
 	folders    *vmdir.VMs
@@ -97,6 +99,7 @@ func wire(ctx context.Context, set *settings, build buildinfo.Info, log *slog.Lo
 	store := &cachedVMs{Store: db.VMs(), names: byID}
 	users := users{vms: store}
 	source := oci.NewClient(dirs.Blobs(), oci.Options{CacheMax: set.cacheMax, Registries: set.registries, Log: log})
+	d.layers, d.store = source, store
 	d.images = image.NewService(imagestore.New(dirs, log), source, rootfs.Images{}, users, time.Now, log)
 	downloads := download.New(dirs.Downloads(), download.Options{})
 	packages := aptkernel.New(dirs.Packages(), kernelstore.OpenSource)
@@ -170,6 +173,7 @@ func (d *daemon) services() server.Services {
 		VMs: d.vms, Guests: d.guests(), Consoles: consoles{dirs: d.dirs}, Resolver: d.resolver,
 		Sessions: d.sessions, Workspaces: d.workspaces,
 		Images: d.images, Kernels: d.kernels, Operations: d.runner, Daemon: d,
+		System: systemFiles{dirs: d.dirs, images: d.images, layers: d.layers, kernels: d.kernels, vms: d.store},
 	}
 }
 

@@ -34,6 +34,7 @@ func newAPI(mux *http.ServeMux) huma.API {
 		{Name: "workspaces", Description: "git work trees copied to a VM, and the changes exported from it"},
 		{Name: "images"},
 		{Name: "kernels"},
+		{Name: "system", Description: "what takes the host's disk"},
 		{Name: "operations", Description: "long work"},
 	}
 	return humago.New(mux, config)
@@ -49,6 +50,7 @@ func (s *Server) register(a huma.API) {
 	s.workspaceRoutes(a)
 	s.imageRoutes(a)
 	s.kernelRoutes(a)
+	s.systemRoutes(a)
 	s.operationRoutes(a)
 }
 

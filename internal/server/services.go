@@ -179,4 +179,5 @@ type Services struct {
 	Kernels    Kernels
 	Operations Operations
 	Daemon     Daemon
+	System     System
 }

@@ -1,0 +1,41 @@
+package api
+
+// DiskUsage is what banger's files take on the host's disk. What several share counts
+// once: in the first type of the list that has it.
+type DiskUsage struct {
+	Items            []DiskUse `json:"items"`
+	SizeBytes        int64     `json:"size_bytes"`
+	ReclaimableBytes int64     `json:"reclaimable_bytes" doc:"what a prune with all would free"`
+}
+
+// DiskUse is what the files of one type take.
+type DiskUse struct {
+	Type             string      `json:"type" enum:"kernels,images,vms,logs,layers,cache"`
+	Count            int         `json:"count"`
+	Active           int         `json:"active" doc:"how many of them are in use"`
+	SizeBytes        int64       `json:"size_bytes"`
+	ReclaimableBytes int64       `json:"reclaimable_bytes"`
+	Entries          []DiskEntry `json:"entries"`
+}
+
+// DiskEntry is one kernel, image or VM.
+type DiskEntry struct {
+	ID        string `json:"id"`
+	Name      string `json:"name"`
+	SizeBytes int64  `json:"size_bytes" doc:"what it takes beyond what those before it share with it"`
+	Active    bool   `json:"active" doc:"in use"`
+}
+
+// Prune asks to remove what nothing uses: images without a name and, unless
+// ImagesOnly, the layer cache.
+type Prune struct {
+	All        bool `json:"all,omitempty" doc:"images with names too"`
+	ImagesOnly bool `json:"images_only,omitempty" doc:"leave the layer cache"`
+}
+
+// Pruned is what a prune removed, or would.
+type Pruned struct {
+	Images         []DiskEntry `json:"images"`
+	LayersBytes    int64       `json:"layers_bytes" doc:"of the layer cache"`
+	ReclaimedBytes int64       `json:"reclaimed_bytes"`
+}

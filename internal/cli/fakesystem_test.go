@@ -1,0 +1,21 @@
+package cli_test
+
+import "github.com/bangervm/banger/internal/api"
+
+var fakeUsage = api.DiskUsage{SizeBytes: 300 << 20, ReclaimableBytes: 180 << 20, Items: []api.DiskUse{
+	{Type: "images", Count: 2, Active: 1, SizeBytes: 200 << 20, ReclaimableBytes: 80 << 20, Entries: []api.DiskEntry{
+		{ID: "abcdef0123456789", Name: "debian", SizeBytes: 120 << 20, Active: true},
+		{ID: "bbcdef0123456789", SizeBytes: 80 << 20},
+	}},
+	{Type: "layers", Count: 1, SizeBytes: 100 << 20, ReclaimableBytes: 100 << 20, Entries: []api.DiskEntry{{Name: "layers", SizeBytes: 100 << 20}}},
+}}
+
+// fakePruned is what can be pruned: of all images two.
+func fakePruned(all bool) api.Pruned {
+	p := api.Pruned{Images: []api.DiskEntry{{ID: "bbcdef0123456789", SizeBytes: 80 << 20}}, LayersBytes: 100 << 20, ReclaimedBytes: 180 << 20}
+	if all {
+		p.Images = append(p.Images, api.DiskEntry{ID: "abcdef0123456789", Name: "debian", SizeBytes: 120 << 20})
+		p.ReclaimedBytes += 120 << 20
+	}
+	return p
+}

@@ -1,0 +1,26 @@
+package client
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/bangervm/banger/internal/api"
+)
+
+// DiskUsage returns what banger's files take on the host's disk.
+func (c *Client) DiskUsage(ctx context.Context) (api.DiskUsage, error) {
+	return call[api.DiskUsage](ctx, c, http.MethodGet, path("system", "df"), nil)
+}
+
+// Prunable returns what Prune would remove.
+func (c *Client) Prunable(ctx context.Context, req api.Prune) (api.Pruned, error) {
+	query := url.Values{"all": {strconv.FormatBool(req.All)}, "images_only": {strconv.FormatBool(req.ImagesOnly)}}
+	return call[api.Pruned](ctx, c, http.MethodGet, path("system", "prunable")+"?"+query.Encode(), nil)
+}
+
+// Prune begins the operation whose result is the api.Pruned.
+func (c *Client) Prune(ctx context.Context, req api.Prune) (api.Operation, error) {
+	return call[api.Operation](ctx, c, http.MethodPost, path("system", "prune"), req)
+}

@@ -1,0 +1,66 @@
+package daemon
+
+import (
+	"context"
+
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/operation"
+)
+
+// Prunable implements server.System.
+func (d systemFiles) Prunable(ctx context.Context, req api.Prune) (api.Pruned, error) {
+	usage, err := d.DiskUsage(ctx)
+	if err != nil {
+		return api.Pruned{}, err
+	}
+	out := api.Pruned{Images: []api.DiskEntry{}}
+	for _, use := range usage.Items {
+		switch use.Type {
+		case "images":
+			for _, e := range use.Entries {
+				if !e.Active && (e.Name == "" || req.All) {
+					out.Images = append(out.Images, e)
+					out.ReclaimedBytes += e.SizeBytes
+				}
+			}
+		case "layers":
+			if !req.ImagesOnly {
+				out.LayersBytes = use.ReclaimableBytes
+				out.ReclaimedBytes += out.LayersBytes
+			}
+		}
+	}
+	return out, nil
+}
+
+// Prune implements server.System. It has the stages images and layers. What somebody
+// began to use meanwhile stays.
+func (d systemFiles) Prune(ctx context.Context, req api.Prune, p operation.Progress) (api.Pruned, error) {
+	could, err := d.Prunable(ctx, req)
+	if err != nil {
+		return api.Pruned{}, err
+	}
+	p.Stage("images")
+	out := api.Pruned{Images: []api.DiskEntry{}}
+	for i, e := range could.Images {
+		if err := ctx.Err(); err != nil {
+			return out, err
+		}
+		p.Count(int64(i), int64(len(could.Images)), "images")
+		gone, err := d.images.Prune(ctx, e.ID, req.All)
+		if err != nil {
+			return out, err
+		}
+		if gone {
+			out.Images = append(out.Images, e)
+			out.ReclaimedBytes += e.SizeBytes
+		}
+	}
+	if req.ImagesOnly {
+		return out, nil
+	}
+	p.Stage("layers")
+	out.LayersBytes, err = d.layers.PruneCache(ctx)
+	out.ReclaimedBytes += out.LayersBytes
+	return out, err
+}
