@@ -37,8 +37,10 @@ type content struct {
 	client *Client
 	info   image.Info
 	layers []layer
-	source io.Closer // of local layers; may be nil
-	rules  flatten.Rules
+	// documents are the manifest and the configuration, if they belong into the cache.
+	documents [][]byte
+	source    io.Closer // of local layers; may be nil
+	rules     flatten.Rules
 	// warnings may be nil.
 	warnings *warnings
 	// check refuses files that are plainly not meant; may be nil.
@@ -85,7 +87,13 @@ func (c *content) Unpack(ctx context.Context, p operation.Progress, write func(i
 		}
 	}
 	p.Stage("unpack")
-	return emit(ctx, tree, spools, p, write)
+	if err := emit(ctx, tree, spools, p, write); err != nil {
+		return err
+	}
+	for _, raw := range c.documents {
+		c.client.cache.keepDocument(raw)
+	}
+	return nil
 }
 
 // warn tells what went wrong and was made good.

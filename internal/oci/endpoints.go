@@ -88,6 +88,10 @@ func (c *Client) openRegistry(ctx context.Context, ref image.Ref) (image.Content
 	if err != nil {
 		return nil, err
 	}
+	if out := c.openCached(ctx, ref, e); out != nil {
+		out.source, out.warnings = e, &e.warnings
+		return out, nil
+	}
 	for i, r := range e.all {
 		e.at = i
 		out, err := c.openAt(ctx, ref, r, e)

@@ -71,13 +71,20 @@ func (c *Client) fromImageManifest(ctx context.Context, raw []byte, mediaType ty
 	if err := checkDescriptor(m.Config, "configuration"); err != nil {
 		return nil, err
 	}
-	config, err := readConfig(ctx, m.Config, o)
+	rawConfig, err := c.readConfig(ctx, m.Config, o)
+	if err != nil {
+		return nil, err
+	}
+	config, err := parseConfig(rawConfig)
 	if err != nil {
 		return nil, err
 	}
 	out, err := c.newContent(digestOf(raw), config, len(m.Layers))
 	if err != nil {
 		return nil, err
+	}
+	if o.remote() {
+		out.documents = [][]byte{raw, rawConfig}
 	}
 	for i, d := range m.Layers {
 		if err := checkDescriptor(d, "layer"); err != nil {
@@ -122,17 +129,18 @@ func checkDescriptor(d v1.Descriptor, what string) error {
 	return nil
 }
 
-func readConfig(ctx context.Context, d v1.Descriptor, o origin) (*v1.ConfigFile, error) {
+func (c *Client) readConfig(ctx context.Context, d v1.Descriptor, o origin) ([]byte, error) {
+	if o.remote() {
+		if raw := c.cache.document(d.Digest.String(), maxConfigBytes); raw != nil {
+			return raw, nil
+		}
+	}
 	r, err := o.blob(ctx, d)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = r.Close() }()
-	raw, err := readAll(r, "configuration "+short(d.Digest.String()), d.Digest.String(), d.Size, maxConfigBytes)
-	if err != nil {
-		return nil, err
-	}
-	return parseConfig(raw)
+	return readAll(r, "configuration "+short(d.Digest.String()), d.Digest.String(), d.Size, maxConfigBytes)
 }
 
 func parseConfig(raw []byte) (*v1.ConfigFile, error) {
