@@ -40,12 +40,27 @@ func imageKinds() map[string]imageKind {
 			Entrypoint: []string{"/bin/sh", "-c", `echo "entry $0 $1 $(id -un) $PWD $FROM_IMAGE"; exit 3`}, Cmd: []string{"one", "two"},
 			ExposedPorts: map[string]struct{}{"8080/tcp": {}},
 		}},
+		"service": {[]fixture.Entry{fixture.File("serve", 0o755, serveScript), fixture.Dir("srv/state", 0o777)}, v1.Config{
+			Env: []string{"PATH=/bin"}, WorkingDir: "/work", User: "guest", StopSignal: "SIGUSR1",
+			Entrypoint: []string{"/serve"}, Cmd: []string{"now"},
+		}},
 		"s6": {[]fixture.Entry{fixture.File("init", 0o755, initScript), fixture.File("bin/s6-svscan", 0o755, "#!/bin/sh\n")}, v1.Config{
 			Env: []string{"PATH=/bin", "FROM_IMAGE=yes"}, WorkingDir: "/work", StopSignal: "SIGUSR1",
 			Entrypoint: []string{"/init"}, Cmd: []string{"serve", "--now"},
 		}},
 	}
 }
+
+// serveScript fails twice, and then serves until it is told to stop.
+const serveScript = `#!/bin/sh
+trap 'echo told to stop; exit 0' USR1
+n=$(cat /srv/state/n || echo 0)
+n=$((n+1))
+echo $n > /srv/state/n
+echo "serving $* as $(id -un) in $PWD, start $n"
+[ $n -lt 3 ] && exit 4
+while :; do sleep 1 & wait $!; done
+`
 
 // configuredFiles are what an image's author puts where a VM has something as well.
 func configuredFiles() []fixture.Entry {

@@ -78,10 +78,11 @@ type agent struct {
 	saved saved
 	watch *os.Process
 
-	ctl    control
-	ready  atomic.Bool
-	told   atomic.Bool // that it is ready
-	owners *sockets.Owners
+	program program
+	ctl     control
+	ready   atomic.Bool
+	told    atomic.Bool // that it is ready
+	owners  *sockets.Owners
 }
 
 func run(log *slog.Logger, role string) error {
@@ -90,7 +91,7 @@ func run(log *slog.Logger, role string) error {
 	debug.SetGCPercent(gcBooting)
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
 	defer stop()
-	a := &agent{log: log, state: os.NewFile(pid1.FDState, "state"), owners: sockets.NewOwners("/proc")}
+	a := &agent{log: log, state: os.NewFile(pid1.FDState, "state"), owners: sockets.NewOwners("/proc"), program: newProgram()}
 	unix.CloseOnExec(pid1.FDState)
 	a.api = guestapi.New(log, a.health, a.owners.ByPort)
 	a.ssh = sshserver.New(log, []string{"/proc/self/exe", RoleSFTP})
@@ -112,6 +113,7 @@ func run(log *slog.Logger, role string) error {
 			return err
 		}
 	}
+	go a.supervise(ctx)
 	a.serve(ctx)
 	if a.parent.Load() == nil {
 		a.stopWatcher()
@@ -141,6 +143,7 @@ func (a *agent) adopt(s saved) error {
 	a.saved = s
 	a.mu.Unlock()
 	a.ready.Store(true)
+	a.program.begin()
 	debug.SetGCPercent(gcServing)
 	return nil
 }

@@ -120,6 +120,9 @@ func (a *agent) sendReady() {
 	a.mu.Unlock()
 	a.ctl.send(agentrpc.GuestMessage{Ready: &ready})
 	a.told.Store(true)
+	if now := a.program.get(); now != nil {
+		a.ctl.send(agentrpc.GuestMessage{Entrypoint: now})
+	}
 }
 
 // shutdownLimit bounds an image's own shutdown command.
@@ -127,6 +130,7 @@ const shutdownLimit = 30 * time.Second
 
 // shutdown asks PID 1 to go down, in its own way.
 func (a *agent) shutdown(ctx context.Context, kind agentrpc.DownKind) {
+	a.program.stop()
 	a.mu.Lock()
 	init := a.saved.Init
 	a.mu.Unlock()

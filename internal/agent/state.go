@@ -29,10 +29,19 @@ type saved struct {
 	WorkingDir string      `json:"working_dir"`
 	User       string      `json:"user,omitempty"`
 	Notes      []string    `json:"notes,omitempty"`
+	// Program is what the agent runs, if it has a restart policy, and ProgramPID its
+	// process, the leader of a group.
+	Program    agentrpc.Program `json:"program,omitzero"`
+	ProgramPID int              `json:"program_pid,omitempty"`
 }
 
 func savedFrom(cfg *agentrpc.Configure, result configure.Result) saved {
+	program := cfg.Program
+	if cfg.Init.Rescue || result.Init.Argv != nil { // it is PID 1
+		program = agentrpc.Program{}
+	}
 	return saved{
+		Program:    program,
 		Configured: true, Init: result.Init, Notes: result.Notes,
 		Token: cfg.Token, HostKey: cfg.HostKey, Keys: cfg.AuthorizedKeys, Env: cfg.Env, WorkingDir: cfg.WorkingDir, User: cfg.User,
 	}

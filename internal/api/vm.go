@@ -15,6 +15,7 @@ type VM struct {
 	DiskBytes   int64             `json:"disk_bytes"`
 	Driver      string            `json:"driver"`
 	Init        string            `json:"init" enum:"auto,image,agent"`
+	Entrypoint  string            `json:"entrypoint" enum:",no,on-failure,always" doc:"the restart policy under which the image's entrypoint and command run; empty: they do not"`
 	User        string            `json:"user" doc:"the default user of commands, from the image; empty: root"`
 	Env         []string          `json:"env"`
 	Labels      map[string]string `json:"labels"`
@@ -48,10 +49,21 @@ type VMRuntime struct {
 	Warning    string     `json:"warning"`
 	Notes      []string   `json:"notes" doc:"what the guest lacks, and why"`
 	ReadyAt    *time.Time `json:"ready_at"`
+	// Entrypoint is there when the agent runs the image's entrypoint.
+	Entrypoint *VMEntrypoint `json:"entrypoint,omitempty"`
 	// Confinement is empty where nothing holds, or a monitor of an older build does
 	// not say.
 	Confinement        string `json:"confinement" doc:"what the VMM gave up of the host, as words"`
 	MonitorConfinement string `json:"monitor_confinement" doc:"what the monitor gave up of the host, as words"`
+}
+
+// VMEntrypoint is how the image's entrypoint is that the agent runs.
+type VMEntrypoint struct {
+	State    string    `json:"state" doc:"running, restarting (it waits for its next start) or exited"`
+	Restarts int       `json:"restarts"`
+	ExitCode int       `json:"exit_code" doc:"of its last end; 128+n if signal n ended it"`
+	Error    string    `json:"error,omitempty" doc:"why it did not start the last time"`
+	Since    time.Time `json:"since"`
 }
 
 // CreateVM asks for a VM. An omitted value means the default.
@@ -63,6 +75,7 @@ type CreateVM struct {
 	MemoryBytes *int64            `json:"memory_bytes,omitempty"`
 	DiskBytes   *int64            `json:"disk_bytes,omitempty"`
 	Init        *string           `json:"init,omitempty"`
+	Entrypoint  *string           `json:"entrypoint,omitempty" doc:"run the image's entrypoint and command under this restart policy: no, on-failure or always"`
 	Env         []string          `json:"env,omitempty"`
 	Labels      map[string]string `json:"labels,omitempty"`
 	Network     *string           `json:"network,omitempty" doc:"user (default) or none"`

@@ -27,7 +27,7 @@ const (
 func flagTitles() map[string]string {
 	titles := make(map[string]string)
 	for title, names := range map[string][]string{
-		flagsImage:     {"image", "kernel", "init"},
+		flagsImage:     {"image", "kernel", "init", "entrypoint", "restart-policy"},
 		flagsResources: {"vcpu", "memory", "disk"},
 		flagsNetwork:   {"network", "egress", "ports", "publish"},
 		flagsGuest:     {"env", "unset-env", "interactive", "tty", "pipe", "user", "workdir", "require"},

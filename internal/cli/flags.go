@@ -137,6 +137,10 @@ func parseInit(text string) (string, error) {
 	return oneOf("--init", text, "auto", "image", "agent")
 }
 
+func parseRestartPolicy(text string) (string, error) {
+	return oneOf("--restart-policy", text, "no", "on-failure", "always")
+}
+
 func oneOf(flag, text string, values ...string) (string, error) {
 	if !slices.Contains(values, text) {
 		return "", fault.New(fault.Invalid, "%s %q is not a valid value", flag, text).

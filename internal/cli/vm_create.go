@@ -77,7 +77,8 @@ func (w *optional[T]) or(fallback T) T {
 func (a *App) vmCreateCommand() *cobra.Command {
 	var spec *vmSpec
 	var wait *optional[string]
-	var noStart bool
+	var noStart, entrypoint bool
+	var restart *optional[string]
 	var f *format
 	cmd := &cobra.Command{
 		Use:   "create [NAME]",
@@ -88,6 +89,7 @@ func (a *App) vmCreateCommand() *cobra.Command {
 		Example: `  banger vm create box
   banger vm create box --image ubuntu:24.04 --vcpu 2 --memory 2GiB
   banger vm create web --egress packages --publish 8080:80
+  banger vm create cache --image redis:7 --entrypoint --restart-policy on-failure
   banger vm create --image debian --no-start -o json`,
 		Args:              args(0, 1, "one NAME"),
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -99,6 +101,9 @@ func (a *App) vmCreateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if req.Entrypoint, err = entrypointPolicy(cmd, entrypoint, restart); err != nil {
+				return err
+			}
 			start := !noStart
 			req.Start, req.Wait = &start, wait.or("")
 			return a.vmCreate(cmd.Context(), req, *f)
@@ -106,10 +111,26 @@ func (a *App) vmCreateCommand() *cobra.Command {
 	}
 	spec = a.vmSpecFlags(cmd)
 	wait = waitFlag(cmd)
+	cmd.Flags().BoolVar(&entrypoint, "entrypoint", false, "run the entrypoint and command of the image as a service")
+	restart = optionalFlag(cmd, "restart-policy", "POLICY", "restart the entrypoint: no, on-failure or always (default no)", parseRestartPolicy)
+	complete(cmd, "restart-policy", "no", "on-failure", "always")
 	cmd.Flags().BoolVar(&noStart, "no-start", false, "create the VM without starting it")
 	a.quietFlag(cmd)
 	f = formatFlag(cmd)
 	return cmd
+}
+
+// entrypointPolicy is the restart policy that the flags ask for; nil: the entrypoint
+// does not run.
+func entrypointPolicy(cmd *cobra.Command, run bool, restart *optional[string]) (*string, error) {
+	switch {
+	case run:
+		return new(restart.or("no")), nil
+	case restart.value != nil:
+		return nil, usagef(cmd, "--restart-policy needs --entrypoint")
+	default:
+		return nil, nil
+	}
 }
 
 func (a *App) vmCreate(ctx context.Context, req api.CreateVM, f format) error {

@@ -78,6 +78,12 @@ func vmFields() []column[api.VM] {
 			return v.Workspace.Path + " (from " + v.Workspace.Source + ")"
 		}},
 		{head: "changes", cell: func(v api.VM) string { return workText(v.Workspace) }},
+		{head: "entrypoint", cell: func(v api.VM) string {
+			if v.Entrypoint == "" {
+				return ""
+			}
+			return "runs, restart policy " + v.Entrypoint
+		}},
 		{head: "user", cell: func(v api.VM) string { return v.User }},
 		{head: "environment", cell: func(v api.VM) string { return strings.Join(v.Env, "\n") }},
 		{head: "labels", cell: labelsText},
@@ -106,6 +112,7 @@ func runtimeFields() []column[api.VM] {
 		field("ready", func(r *api.VMRuntime) string { return timeText(r.ReadyAt) }),
 		field("phase", func(r *api.VMRuntime) string { return r.Phase }),
 		field("guest init", func(r *api.VMRuntime) string { return r.GuestInit }),
+		field("entrypoint state", entrypointText),
 		field("boots", func(r *api.VMRuntime) string { return strconv.Itoa(r.Boots) }),
 		field("agent", func(r *api.VMRuntime) string { return r.Agent }),
 		field("monitor", func(r *api.VMRuntime) string {
@@ -122,6 +129,25 @@ func runtimeFields() []column[api.VM] {
 		field("warning", func(r *api.VMRuntime) string { return r.Warning }),
 		field("notes", func(r *api.VMRuntime) string { return strings.Join(r.Notes, "\n") }),
 	}
+}
+
+// entrypointText is how the image's entrypoint is, on one line.
+func entrypointText(r *api.VMRuntime) string {
+	e := r.Entrypoint
+	if e == nil {
+		return ""
+	}
+	text := e.State + " since " + timeText(&e.Since)
+	if e.Restarts > 0 {
+		text += ", restarts: " + strconv.Itoa(e.Restarts)
+	}
+	switch {
+	case e.Error != "":
+		text += ", did not start: " + e.Error
+	case e.State != "running" || e.Restarts > 0:
+		text += ", last exit status: " + strconv.Itoa(e.ExitCode)
+	}
+	return text
 }
 
 // confinedText is one line for each thing that holds.

@@ -53,10 +53,17 @@ func (s *supervisor) onAgent(in agentInput) {
 		}
 	case m.Listening != nil:
 		s.ports.Listening(*m.Listening)
+	case m.Entrypoint != nil:
+		s.status.Entrypoint = entrypoint(*m.Entrypoint)
 	case m.GoingDown != nil:
 		s.announced = true
 		s.status.Phase = monitorrpc.PhaseStopping
 	}
+}
+
+// entrypoint is what a guest says of its image's program, as bangerd is told it.
+func entrypoint(e agentrpc.Entrypoint) *monitorrpc.Entrypoint {
+	return &monitorrpc.Entrypoint{State: string(e.State), Restarts: e.Restarts, ExitCode: e.ExitCode, Error: e.Error, Since: e.Since.UTC()}
 }
 
 func (s *supervisor) onHello(from *agentConn, h agentrpc.Hello) {

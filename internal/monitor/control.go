@@ -148,6 +148,8 @@ func words(m *agentrpc.GuestMessage) []*string {
 		return []*string{&m.Stage.Name}
 	case m.Ready != nil:
 		return []*string{&m.Ready.Init}
+	case m.Entrypoint != nil:
+		return []*string{(*string)(&m.Entrypoint.State), &m.Entrypoint.Error}
 	case m.Failed != nil:
 		return []*string{&m.Failed.Stage}
 	default:

@@ -70,7 +70,7 @@ func configure(spec vm.Spec, serial func(disk string) string, boots int, now int
 		Env:            g.Env,
 		WorkingDir:     g.WorkingDir,
 		User:           g.User,
-		Program:        agentrpc.Program{Argv: g.Program, StopSignal: g.StopSignal},
+		Program:        agentrpc.Program{Argv: g.Program, StopSignal: g.StopSignal, Restart: agentrpc.RestartPolicy(g.Entrypoint)},
 	}
 	for _, f := range g.Files {
 		c.Files = append(c.Files, agentrpc.File{Path: f.Path, Mode: f.Mode, Data: f.Data})

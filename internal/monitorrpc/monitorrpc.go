@@ -67,6 +67,8 @@ type Status struct {
 	Warning  string `json:"warning,omitempty"` // why the VMM stopped by itself (I/O error, host disk full)
 	// Notes say what the guest goes on without, once ready.
 	Notes []string `json:"notes,omitempty"`
+	// Entrypoint is how the image's program is, where the guest's agent runs it.
+	Entrypoint *Entrypoint `json:"entrypoint,omitempty"`
 	// Confinement is what the VMM, and MonitorConfinement what the monitor gave up of
 	// the host, as words for people; empty: it is not known.
 	Confinement        string    `json:"confinement,omitempty"`
@@ -78,6 +80,15 @@ type Status struct {
 	ExitMessage string    `json:"exit_message,omitempty"`
 	ExitFailed  bool      `json:"exit_failed,omitempty"`
 	ExitedAt    time.Time `json:"exited_at,omitzero"`
+}
+
+// Entrypoint is the image's program. State is "running", "restarting" or "exited".
+type Entrypoint struct {
+	State    string    `json:"state"`
+	Restarts int       `json:"restarts"`
+	ExitCode int       `json:"exit_code"` // of its last end
+	Error    string    `json:"error,omitempty"`
+	Since    time.Time `json:"since"`
 }
 
 // StopRequest asks for a graceful shutdown, then a hard one.

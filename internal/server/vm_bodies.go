@@ -13,7 +13,7 @@ func (s *Server) vmBody(v vm.VM) api.VM {
 	body := api.VM{
 		ID: v.ID, Name: v.Name, State: string(v.State), Image: v.Image, ImageID: v.ImageID, Kernel: v.Kernel,
 		VCPU: v.VCPU, MemoryBytes: v.MemoryBytes, DiskBytes: v.DiskBytes, Driver: v.Driver, Init: string(v.Init),
-		User: v.User, Env: texts(v.Env), Labels: labels, Protected: v.Protected, ExitReason: v.ExitReason, ExitMessage: v.ExitMessage,
+		User: v.User, Entrypoint: string(v.Entrypoint), Env: texts(v.Env), Labels: labels, Protected: v.Protected, ExitReason: v.ExitReason, ExitMessage: v.ExitMessage,
 		CreatedAt: v.CreatedAt.UTC(), StartedAt: when(v.StartedAt), StoppedAt: when(v.StoppedAt),
 		Address: vm.Loopback(s.uid, v.Index).String(), Network: string(v.Network), Egress: v.Egress, Ports: string(v.Ports),
 		Publish: make([]api.Publish, 0, len(v.Publish)),
@@ -41,6 +41,7 @@ func runtimeBody(s vm.Status) *api.VMRuntime {
 		MonitorPID: s.MonitorPID, VMMPID: s.VMMPID, Monitor: s.Build, Agent: s.Agent, Phase: string(s.Phase),
 		GuestInit: s.Init, Boots: s.Boots, Warning: s.Warning, ReadyAt: when(s.ReadyAt),
 		Notes:       texts(s.Notes),
+		Entrypoint:  (*api.VMEntrypoint)(s.Entrypoint),
 		Confinement: s.Confinement, MonitorConfinement: s.MonitorConfinement,
 	}
 }
@@ -54,6 +55,9 @@ func createRequest(body api.CreateVM, wait vm.Wait) vm.CreateRequest {
 	}
 	if body.Network != nil {
 		req.Network = vm.NetworkMode(*body.Network)
+	}
+	if body.Entrypoint != nil {
+		req.Entrypoint = vm.RestartPolicy(*body.Entrypoint)
 	}
 	if body.Init != nil {
 		req.Init = vm.InitMode(*body.Init)

@@ -57,6 +57,7 @@ func vmColumns(v *vm.VM) []column {
 		{"ports", &v.Ports},
 		{"protected", &v.Protected},
 		{"user", &v.User},
+		{"entrypoint", &v.Entrypoint},
 	}
 }
 

@@ -93,7 +93,7 @@ func (b boot) spec(s *Service, v VM) Spec {
 			HostKey: b.identity.HostKey, AuthorizedKeys: b.keys,
 			Env:        slices.Concat(b.image.Config.Env, v.Env),
 			WorkingDir: b.image.Config.WorkingDir, User: v.User,
-			Program: b.image.Config.Command(), StopSignal: b.image.Config.StopSignal,
+			Program: b.image.Config.Command(), StopSignal: b.image.Config.StopSignal, Entrypoint: v.Entrypoint,
 			Init: v.Init, Reset: v.ResetPending, Files: b.files,
 		},
 		Loopback: Loopback(s.deps.UID, v.Index).String(), Publish: v.Publish, Ports: v.Ports,

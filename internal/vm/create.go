@@ -22,6 +22,7 @@ type CreateRequest struct {
 	MemoryBytes *int64
 	DiskBytes   *int64
 	Init        InitMode
+	Entrypoint  RestartPolicy // empty: the image's program does not run
 	Env         []string
 	Labels      map[string]string
 	Network     NetworkMode
@@ -106,6 +107,9 @@ func (c *creation) resolve(ctx context.Context) error {
 	}
 	if img.DiskBytes > 0 && c.req.DiskBytes == nil {
 		c.v.DiskBytes = roundUp(min(max(img.DiskBytes, MinDiskBytes), host.DiskBytes))
+	}
+	if err := c.checkProgram(img); err != nil {
+		return err
 	}
 	return checkArchitecture(img, k, host)
 }

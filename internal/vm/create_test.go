@@ -309,3 +309,15 @@ func TestImageUserIsTakenWhenAVMIsMade(t *testing.T) {
 		}
 	}
 }
+
+func TestEntrypointNeedsAProgramAndAPolicy(t *testing.T) {
+	h := newHarness(t)
+	_, err := h.svc.Create(t.Context(), vm.CreateRequest{Name: new("a"), Entrypoint: "sometimes"}, operation.Discard{})
+	if !errors.Is(err, fault.Invalid) || !strings.Contains(err.Error(), `"sometimes"`) {
+		t.Errorf("an unknown policy: %v", err)
+	}
+	_, err = h.svc.Create(t.Context(), vm.CreateRequest{Name: new("a"), Entrypoint: vm.RestartAlways}, operation.Discard{})
+	if !errors.Is(err, fault.Invalid) || !strings.Contains(err.Error(), "neither an entrypoint nor a command") {
+		t.Errorf("an image without a program: %v", err)
+	}
+}

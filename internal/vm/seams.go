@@ -100,6 +100,9 @@ type Status struct {
 	// Notes say what the guest does without, and why, once it is ready.
 	Notes   []string
 	ReadyAt time.Time
+	// Entrypoint is how the image's program is; nil: the agent does not run it, or did
+	// not say yet.
+	Entrypoint *Entrypoint
 	// Confinement is what the VMM, and MonitorConfinement what the monitor gave up of
 	// the host, as words for people; empty: nothing, or it is not known.
 	Confinement        string

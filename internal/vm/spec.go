@@ -98,6 +98,8 @@ type Guest struct {
 	// Program is what the image runs by itself, and StopSignal what asks it to end.
 	Program    []string `json:"program,omitempty"`
 	StopSignal string   `json:"stop_signal,omitempty"`
+	// Entrypoint has the guest's agent run Program. Empty: it does not.
+	Entrypoint RestartPolicy `json:"entrypoint,omitempty"`
 	// Reset is for the first boot of a start only: a guest that reboots after
 	// it was ready is not reset again.
 	Reset bool `json:"reset,omitempty"`

@@ -60,6 +60,9 @@ type VM struct {
 	MemoryBytes int64
 	DiskBytes   int64
 	Init        InitMode
+	// Entrypoint is the restart policy under which the image's program runs. Empty: it
+	// does not.
+	Entrypoint RestartPolicy
 	// User runs commands that name nobody: "name", "uid" or "uid:gid". Empty: root.
 	User    string
 	Env     []string

@@ -38,6 +38,15 @@ func ParseSignal(text string) syscall.Signal {
 	return syscall.Signal(n)
 }
 
+// StopSignal is the signal by which an image's program is asked to end: what the
+// image names, as ParseSignal reads it, or TERM.
+func StopSignal(text string) syscall.Signal {
+	if sig := ParseSignal(text); sig != 0 {
+		return sig
+	}
+	return syscall.SIGTERM
+}
+
 // SignalByName returns the signal called name without "SIG", as in RFC 4254
 // section 6.9 and Linux, or 0.
 func SignalByName(name string) syscall.Signal {

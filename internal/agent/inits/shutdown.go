@@ -42,23 +42,14 @@ func Shutdown(ctx context.Context, init Found, kind agentrpc.DownKind) error {
 	case Runit:
 		return run(ctx, "init", pick(reboot, "6", "0"))
 	case S6:
-		return signalInit(ctx, stopSignal(init.StopSignal))
+		return signalInit(ctx, command.StopSignal(init.StopSignal))
 	case Unknown:
 		if init.Argv != nil {
-			return signalInit(ctx, stopSignal(init.StopSignal))
+			return signalInit(ctx, command.StopSignal(init.StopSignal))
 		}
 	case Agent:
 	}
 	return run(ctx, pick(reboot, "reboot", "poweroff"))
-}
-
-// stopSignal is what the image says that its program ends by, as container engines
-// read it.
-func stopSignal(text string) syscall.Signal {
-	if sig := command.ParseSignal(text); sig != 0 {
-		return sig
-	}
-	return syscall.SIGTERM
 }
 
 // listenWait is how often it is looked whether PID 1 hears a signal.

@@ -1,0 +1,105 @@
+package agent
+
+import (
+	"context"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/bangervm/banger/internal/agent/command"
+	"github.com/bangervm/banger/internal/agent/entrypoint"
+	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/pace"
+)
+
+// program is the image's program, if this agent runs it.
+type program struct {
+	begun func()        // closes may; more than once does nothing
+	may   chan struct{} // closed when the guest is configured
+
+	mu     *sync.Mutex
+	now    *agentrpc.Entrypoint // nil: it was never started
+	cancel context.CancelFunc   // nil: it is not supervised
+	done   chan struct{}        // closed when it is supervised no more
+}
+
+func newProgram() program {
+	may := make(chan struct{})
+	return program{begun: sync.OnceFunc(func() { close(may) }), may: may, mu: &sync.Mutex{}, done: make(chan struct{})}
+}
+
+func (p *program) begin() { p.begun() }
+
+func (p *program) get() *agentrpc.Entrypoint {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.now
+}
+
+// stop ends the program by its stop signal, or hard after a while, and returns when
+// it has ended.
+func (p *program) stop() {
+	p.mu.Lock()
+	cancel := p.cancel
+	p.mu.Unlock()
+	if cancel != nil {
+		cancel()
+		<-p.done
+	}
+}
+
+// supervise runs the image's program, once the guest is configured, until ctx ends.
+func (a *agent) supervise(ctx context.Context) {
+	select {
+	case <-a.program.may:
+	case <-ctx.Done():
+		return
+	}
+	a.mu.Lock()
+	s := a.saved
+	a.mu.Unlock()
+	if s.Program.Restart == "" || len(s.Program.Argv) == 0 {
+		return
+	}
+	if s.ProgramPID > 1 { // of an agent that died: nobody would hear of its end
+		if sid, err := unix.Getsid(s.ProgramPID); err == nil && sid == s.ProgramPID {
+			_ = unix.Kill(-s.ProgramPID, unix.SIGKILL)
+		}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	a.program.mu.Lock()
+	a.program.cancel = cancel
+	a.program.mu.Unlock()
+	defer close(a.program.done)
+	entrypoint.Supervisor{
+		Policy: s.Program.Restart, Pause: pace.Pause, Now: time.Now, Tell: a.tellProgram,
+		Run: func(ctx context.Context) (int, error) {
+			spec, err := s.commands().Spec("", "")
+			if err != nil {
+				return command.StatusOf(err), err
+			}
+			spec.Argv = s.Program.Argv
+			return entrypoint.Run(ctx, spec, command.StopSignal(s.Program.StopSignal), os.Stdout, a.keepProgramPID)
+		},
+	}.Supervise(ctx)
+}
+
+func (a *agent) tellProgram(now agentrpc.Entrypoint) {
+	a.program.mu.Lock()
+	a.program.now = &now
+	a.program.mu.Unlock()
+	a.ctl.send(agentrpc.GuestMessage{Entrypoint: &now})
+}
+
+// keepProgramPID leaves the process to an agent that replaces this one.
+func (a *agent) keepProgramPID(pid int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.saved.ProgramPID = pid
+	if err := save(a.state, a.saved); err != nil {
+		a.log.Warn("the program's process", "err", err)
+	}
+}

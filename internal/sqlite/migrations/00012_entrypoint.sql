@@ -1,0 +1,2 @@
+-- +goose Up
+ALTER TABLE vms ADD COLUMN entrypoint TEXT NOT NULL DEFAULT '';
