@@ -124,7 +124,7 @@ func (m *Machine) understand(data []byte) (vm.Status, error) {
 func domainStatus(s monitorrpc.Status) vm.Status {
 	out := vm.Status{
 		Entrypoint: (*vm.Entrypoint)(s.Entrypoint),
-		StartID: s.StartID, Driver: s.Driver, Build: s.Build, MonitorPID: s.PID, VMMPID: s.VMMPID,
+		StartID:    s.StartID, Driver: s.Driver, Build: s.Build, MonitorPID: s.PID, VMMPID: s.VMMPID,
 		Phase: vm.Phase(s.Phase), Paused: s.Paused, Stage: s.Stage, Init: s.Init,
 		AgentOK: s.AgentOK, Agent: s.Agent, Boots: s.Boots, Warning: s.Warning,
 		ReadyAt: s.ReadyAt, Notes: s.Notes, Confinement: s.Confinement, MonitorConfinement: s.MonitorConfinement,
