@@ -16,7 +16,7 @@ import (
 type imageArchives struct{ images *image.Service }
 
 func (a imageArchives) Open(ctx context.Context, m image.Image) (image.Saved, error) {
-	f, fs, err := openDisk(a.images.Rootfs(m.Manifest))
+	f, fs, err := openDisk(ctx, a.images.Rootfs(m.Manifest))
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +36,7 @@ type savedImage struct {
 }
 
 // openDisk opens the filesystem in a file, which the caller closes.
-func openDisk(path string) (*os.File, *ext4.FS, error) {
+func openDisk(ctx context.Context, path string) (*os.File, *ext4.FS, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, nil, err
@@ -45,7 +45,7 @@ func openDisk(path string) (*os.File, *ext4.FS, error) {
 	if err != nil {
 		return nil, nil, errors.Join(err, f.Close())
 	}
-	fs, err := ext4.Open(f, info.Size())
+	fs, err := ext4.Open(ctx, f, info.Size())
 	if err != nil {
 		return nil, nil, errors.Join(err, f.Close())
 	}

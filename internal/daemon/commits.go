@@ -19,12 +19,12 @@ func (c commits) Commit(ctx context.Context, req image.CommitRequest, disk strin
 	if err != nil {
 		return image.Image{}, err
 	}
-	below, lower, err := openDisk(c.images.Rootfs(base.Manifest))
+	below, lower, err := openDisk(ctx, c.images.Rootfs(base.Manifest))
 	if err != nil {
 		return image.Image{}, err
 	}
 	defer below.Close() //nolint:errcheck // read only
-	above, upper, err := openDisk(disk)
+	above, upper, err := openDisk(ctx, disk)
 	if err != nil {
 		return image.Image{}, err
 	}

@@ -45,7 +45,7 @@ func (fs *FS) ReadDir(ctx context.Context, dir *Inode, each func(Entry) error) e
 // one unused entry.
 func entries(dir *Inode, b []byte, each func(Entry) error) error {
 	for len(b) >= 8 {
-		inode, length, name := le.Uint32(b[0:]), int(le.Uint16(b[4:])), int(b[6])
+		inode, length, name := u32(b[0:]), int(u16(b[4:])), int(b[6])
 		if length == 0 || length == 1<<16-1 { // the rest of a block of 64 KiB
 			length = len(b)
 		}

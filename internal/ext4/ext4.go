@@ -8,6 +8,7 @@
 package ext4
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -42,8 +43,6 @@ const (
 	journalInode = 8
 )
 
-var le = binary.LittleEndian
-
 // FS is a filesystem in a file. Its methods are safe for concurrent use when the
 // file's ReadAt is. It holds nothing that needs closing.
 type FS struct {
@@ -69,8 +68,9 @@ type FS struct {
 
 // Open reads the superblock of a filesystem of size bytes, and its journal when that
 // was not carried out. r must not change as long as the FS is used. What is not ext4,
-// is damaged, or has features that are not known is a fault Invalid.
-func Open(r io.ReaderAt, size int64) (*FS, error) {
+// is damaged, or has features that are not known is a fault Invalid. It ends with
+// ctx's error when that ends.
+func Open(ctx context.Context, r io.ReaderAt, size int64) (*FS, error) {
 	fs := &FS{r: r, size: size}
 	var raw [superblockSize]byte
 	if size < superblockAt+superblockSize {
@@ -82,8 +82,8 @@ func Open(r io.ReaderAt, size int64) (*FS, error) {
 	if err := fs.superblock(raw[:]); err != nil {
 		return nil, err
 	}
-	if le.Uint32(raw[92:])&compatHasJournal != 0 && le.Uint32(raw[96:])&incompatRecover != 0 {
-		if err := fs.replay(); err != nil {
+	if u32(raw[92:])&compatHasJournal != 0 && u32(raw[96:])&incompatRecover != 0 {
+		if err := fs.replay(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -99,10 +99,10 @@ func unsupported(format string, args ...any) error {
 }
 
 func (fs *FS) superblock(b []byte) error {
-	if le.Uint16(b[56:]) != magic {
+	if u16(b[56:]) != magic {
 		return fault.New(fault.Invalid, "the file has no ext4 filesystem")
 	}
-	logSize, incompat, roCompat := le.Uint32(b[24:]), le.Uint32(b[96:]), le.Uint32(b[100:])
+	logSize, incompat, roCompat := u32(b[24:]), u32(b[96:]), u32(b[100:])
 	switch {
 	case logSize > 6:
 		return damaged("its block size is 1024 << %d", logSize)
@@ -112,18 +112,18 @@ func (fs *FS) superblock(b []byte) error {
 		return unsupported("it has no file types in directories, or allocates in clusters")
 	}
 	fs.blockSize = 1024 << logSize
-	fs.blocks, fs.firstBlock = uint64(le.Uint32(b[4:])), uint64(le.Uint32(b[20:]))
+	fs.blocks, fs.firstBlock = uint64(u32(b[4:])), uint64(u32(b[20:]))
 	fs.descSize = 32
 	if incompat&incompat64Bit != 0 {
-		fs.blocks |= uint64(le.Uint32(b[336:])) << 32
-		fs.descSize = int64(le.Uint16(b[254:]))
+		fs.blocks |= uint64(u32(b[336:])) << 32
+		fs.descSize = int64(u16(b[254:]))
 	}
-	fs.blocksPerGroup, fs.inodes = uint64(le.Uint32(b[32:])), le.Uint32(b[0:])
-	fs.inodesPerGroup, fs.inodeSize = le.Uint32(b[40:]), int64(le.Uint16(b[88:]))
-	if le.Uint32(b[76:]) == 0 {
+	fs.blocksPerGroup, fs.inodes = uint64(u32(b[32:])), u32(b[0:])
+	fs.inodesPerGroup, fs.inodeSize = u32(b[40:]), int64(u16(b[88:]))
+	if u32(b[76:]) == 0 {
 		fs.inodeSize = 128
 	}
-	fs.metaBG, fs.firstMetaBG = incompat&incompatMetaBG != 0, uint64(le.Uint32(b[260:]))
+	fs.metaBG, fs.firstMetaBG = incompat&incompatMetaBG != 0, uint64(u32(b[260:]))
 	fs.sparseSuper = roCompat&roCompatSparseSuper != 0
 	return fs.checkGeometry()
 }

@@ -155,7 +155,7 @@ func TestOpenRefuses(t *testing.T) {
 		"odd descriptors":      func(b []byte) []byte { b[1024+254] = 33; return b },
 	} {
 		b := change(bytes.Clone(good))
-		if _, err := ext4.Open(bytes.NewReader(b), int64(len(b))); err == nil {
+		if _, err := ext4.Open(t.Context(), bytes.NewReader(b), int64(len(b))); err == nil {
 			t.Errorf("%s was opened", name)
 		}
 	}
@@ -172,7 +172,7 @@ func FuzzRead(f *testing.F) {
 	f.Add(uint32(4096), []byte{255, 255, 255, 255})
 	f.Fuzz(func(t *testing.T, at uint32, change []byte) {
 		r := &patched{good, int64(at) % int64(len(good)), change}
-		fs, err := ext4.Open(r, int64(len(good)))
+		fs, err := ext4.Open(t.Context(), r, int64(len(good)))
 		if err != nil {
 			return
 		}

@@ -47,8 +47,8 @@ type extentWalk struct {
 
 // node reads a node of the tree, which must be less deep than limit.
 func (w *extentWalk) node(b []byte, limit uint16) error {
-	entries, depth := int(le.Uint16(b[2:])), le.Uint16(b[6:])
-	if le.Uint16(b[0:]) != extentMagic || depth >= limit || 12+12*entries > len(b) {
+	entries, depth := int(u16(b[2:])), u16(b[6:])
+	if u16(b[0:]) != extentMagic || depth >= limit || 12+12*entries > len(b) {
 		return damaged("the extents of inode %d", w.inode)
 	}
 	if w.nodes++; w.nodes > maxExtents {
@@ -66,7 +66,7 @@ func (w *extentWalk) node(b []byte, limit uint16) error {
 			continue
 		}
 		child := make([]byte, w.fs.blockSize)
-		if err := w.fs.block(uint64(le.Uint32(e[4:]))|uint64(le.Uint16(e[8:]))<<32, child); err != nil {
+		if err := w.fs.block(uint64(u32(e[4:]))|uint64(u16(e[8:]))<<32, child); err != nil {
 			return err
 		}
 		if err := w.node(child, depth); err != nil {
@@ -77,8 +77,8 @@ func (w *extentWalk) node(b []byte, limit uint16) error {
 }
 
 func (w *extentWalk) leaf(e []byte) error {
-	first, count := uint64(le.Uint32(e[0:])), uint64(le.Uint16(e[4:]))
-	at := uint64(le.Uint32(e[8:])) | uint64(le.Uint16(e[6:]))<<32
+	first, count := uint64(u32(e[0:])), uint64(u16(e[4:]))
+	at := uint64(u32(e[8:])) | uint64(u16(e[6:]))<<32
 	zeros := count > unwritten
 	if zeros {
 		count -= unwritten

@@ -53,9 +53,9 @@ func (fs *FS) Inode(number uint32) (*Inode, error) {
 	if err := fs.readIn(block, at, desc[:min(fs.descSize, 64)]); err != nil {
 		return nil, err
 	}
-	table := uint64(le.Uint32(desc[8:]))
+	table := uint64(u32(desc[8:]))
 	if fs.descSize >= 64 {
-		table |= uint64(le.Uint32(desc[40:])) << 32
+		table |= uint64(u32(desc[40:])) << 32
 	}
 	perBlock := fs.blockSize / fs.inodeSize
 	block = table + uint64(index/perBlock)
@@ -70,28 +70,28 @@ func (fs *FS) Inode(number uint32) (*Inode, error) {
 }
 
 func parseInode(number uint32, b []byte) (*Inode, error) {
-	mode := le.Uint16(b[0:])
+	mode := u16(b[0:])
 	n := &Inode{
-		Number: number, Type: mode & 0xF000, Mode: mode & 0o7777, Links: le.Uint16(b[26:]),
-		UID:   uint32(le.Uint16(b[2:])) | uint32(le.Uint16(b[120:]))<<16,
-		GID:   uint32(le.Uint16(b[24:])) | uint32(le.Uint16(b[122:]))<<16,
-		flags: le.Uint32(b[32:]),
-		acl:   uint64(le.Uint32(b[104:])) | uint64(le.Uint16(b[118:]))<<32,
+		Number: number, Type: mode & 0xF000, Mode: mode & 0o7777, Links: u16(b[26:]),
+		UID:   uint32(u16(b[2:])) | uint32(u16(b[120:]))<<16,
+		GID:   uint32(u16(b[24:])) | uint32(u16(b[122:]))<<16,
+		flags: u32(b[32:]),
+		acl:   uint64(u32(b[104:])) | uint64(u16(b[118:]))<<32,
 	}
-	size := uint64(le.Uint32(b[4:])) | uint64(le.Uint32(b[108:]))<<32
+	size := uint64(u32(b[4:])) | uint64(u32(b[108:]))<<32
 	if size > 1<<52 {
 		return nil, damaged("inode %d has %d bytes", number, size)
 	}
 	n.Size = int64(size)
 	copy(n.blocks[:], b[40:100])
-	seconds, nanos := int64(int32(le.Uint32(b[16:]))), uint32(0)
+	seconds, nanos := int64(int32(u32(b[16:]))), uint32(0)
 	if len(b) > 128 {
-		extra := int(le.Uint16(b[128:]))
+		extra := int(u16(b[128:]))
 		if extra > len(b)-128 || extra%4 != 0 {
 			return nil, damaged("inode %d has %d more bytes", number, extra)
 		}
 		if extra >= 12 {
-			nanos = le.Uint32(b[136:])
+			nanos = u32(b[136:])
 			seconds += int64(nanos&3) << 32
 			nanos = min(nanos>>2, 999_999_999)
 		}
@@ -106,11 +106,11 @@ func parseInode(number uint32, b []byte) (*Inode, error) {
 
 // device decodes the number of a device, which is old or new style.
 func (n *Inode) device() {
-	if old := le.Uint32(n.blocks[0:]); old != 0 {
+	if old := u32(n.blocks[0:]); old != 0 {
 		n.Major, n.Minor = old>>8&0xFF, old&0xFF
 		return
 	}
-	dev := le.Uint32(n.blocks[4:])
+	dev := u32(n.blocks[4:])
 	n.Major, n.Minor = dev>>8&0xFFF, dev&0xFF|dev>>12&0xFFF00
 }
 

@@ -2,7 +2,6 @@ package ext4
 
 import (
 	"context"
-	"encoding/binary"
 )
 
 const (
@@ -27,8 +26,6 @@ const (
 	maxRevoked = 1 << 20
 )
 
-var be = binary.BigEndian
-
 // copied is where the journal has a block. The first four bytes of an escaped one are
 // the journal's magic.
 type copied struct {
@@ -47,13 +44,16 @@ type journal struct {
 }
 
 // replay finds what complete transactions have changed.
-func (fs *FS) replay() error {
-	j, err := fs.journal()
+func (fs *FS) replay(ctx context.Context) error {
+	j, err := fs.journal(ctx)
 	if err != nil || j.start == 0 {
 		return err
 	}
 	changed, revoked := map[uint64]logged{}, map[uint64]uint32{}
 	for at, sequence, looked := j.start, j.sequence, 0; looked < len(j.blocks); sequence++ {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		t, err := j.transaction(at, sequence)
 		if err != nil {
 			return err
@@ -89,7 +89,7 @@ type logged struct {
 }
 
 func (fs *FS) superblockAgain() error {
-	block, at := uint64(superblockAt/fs.blockSize), int64(superblockAt%fs.blockSize)
+	block, at := uint64(superblockAt/fs.blockSize), superblockAt%fs.blockSize
 	if _, newer := fs.replayed[block]; !newer {
 		return nil
 	}
@@ -108,12 +108,12 @@ func (fs *FS) superblockAgain() error {
 }
 
 // journal reads the journal's superblock.
-func (fs *FS) journal() (*journal, error) {
+func (fs *FS) journal(ctx context.Context) (*journal, error) {
 	n, err := fs.Inode(journalInode)
 	if err != nil {
 		return nil, err
 	}
-	found, err := fs.extents(context.Background(), n)
+	found, err := fs.extents(ctx, n)
 	if err != nil {
 		return nil, err
 	}
@@ -133,14 +133,14 @@ func (fs *FS) journal() (*journal, error) {
 	if err := fs.block(j.blocks[0], b); err != nil {
 		return nil, err
 	}
-	most := uint64(be.Uint32(b[16:]))
-	if be.Uint32(b) != journalMagic || int64(be.Uint32(b[12:])) != fs.blockSize || most > uint64(len(j.blocks)) {
+	most := uint64(be32(b[16:]))
+	if be32(b) != journalMagic || int64(be32(b[12:])) != fs.blockSize || most > uint64(len(j.blocks)) {
 		return nil, damaged("its journal")
 	}
 	j.blocks = j.blocks[:most]
-	j.first, j.sequence, j.start = uint64(be.Uint32(b[20:])), be.Uint32(b[24:]), uint64(be.Uint32(b[28:]))
-	if be.Uint32(b[4:]) == 4 {
-		j.incompat = be.Uint32(b[40:])
+	j.first, j.sequence, j.start = uint64(be32(b[20:])), be32(b[24:]), uint64(be32(b[28:]))
+	if be32(b[4:]) == 4 {
+		j.incompat = be32(b[40:])
 	}
 	switch {
 	case j.incompat&^journalKnown != 0:

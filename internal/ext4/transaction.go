@@ -18,11 +18,11 @@ func (j *journal) transaction(at uint64, sequence uint32) (transaction, error) {
 		if err := j.fs.block(j.blocks[t.next], b); err != nil {
 			return t, err
 		}
-		if be.Uint32(b) != journalMagic || be.Uint32(b[8:]) != sequence {
+		if be32(b) != journalMagic || be32(b[8:]) != sequence {
 			return t, nil
 		}
 		t.next, t.looked = j.after(t.next), t.looked+1
-		switch be.Uint32(b[4:]) {
+		switch be32(b[4:]) {
 		case journalDescriptor:
 			j.tags(b, &t)
 		case journalRevoke:
@@ -73,14 +73,14 @@ func (j *journal) tagSize() int {
 }
 
 func (j *journal) tag(b []byte) (block uint64, flags uint32) {
-	block = uint64(be.Uint32(b))
+	block = uint64(be32(b))
 	if j.incompat&journalIncompatCsum3 != 0 {
-		flags = be.Uint32(b[4:])
+		flags = be32(b[4:])
 	} else {
-		flags = uint32(be.Uint16(b[6:]))
+		flags = uint32(be16(b[6:]))
 	}
 	if j.incompat&journalIncompat64Bit != 0 {
-		block |= uint64(be.Uint32(b[8:])) << 32
+		block |= uint64(be32(b[8:])) << 32
 	}
 	return block, flags
 }
@@ -91,12 +91,12 @@ func (j *journal) revokes(b []byte, t *transaction) {
 	if j.incompat&journalIncompat64Bit != 0 {
 		size = 8
 	}
-	end := min(int(be.Uint32(b[12:])), len(b))
+	end := min(int(be32(b[12:])), len(b))
 	for at := 16; at+size <= end && len(t.revoked) <= maxRevoked; at += size {
 		if size == 8 {
-			t.revoked = append(t.revoked, be.Uint64(b[at:]))
+			t.revoked = append(t.revoked, be64(b[at:]))
 		} else {
-			t.revoked = append(t.revoked, uint64(be.Uint32(b[at:])))
+			t.revoked = append(t.revoked, uint64(be32(b[at:])))
 		}
 	}
 }

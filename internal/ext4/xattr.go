@@ -34,7 +34,7 @@ func (fs *FS) Xattrs(n *Inode) (map[string]string, error) {
 		}
 		all[key] = value
 	}
-	if b := n.inlineEA; len(b) >= 4 && le.Uint32(b) == xattrMagic {
+	if b := n.inlineEA; len(b) >= 4 && u32(b) == xattrMagic {
 		if err := xattrs(n, b[4:], b[4:], add); err != nil {
 			return nil, err
 		}
@@ -44,7 +44,7 @@ func (fs *FS) Xattrs(n *Inode) (map[string]string, error) {
 		if err := fs.block(n.acl, b); err != nil {
 			return nil, err
 		}
-		if le.Uint32(b) != xattrMagic {
+		if u32(b) != xattrMagic {
 			return nil, damaged("the attributes of inode %d", n.Number)
 		}
 		if err := xattrs(n, b[32:], b, add); err != nil {
@@ -57,12 +57,12 @@ func (fs *FS) Xattrs(n *Inode) (map[string]string, error) {
 // xattrs reads the entries in b, whose values are in values.
 func xattrs(n *Inode, b, values []byte, add func(key, value string)) error {
 	left := int64(len(values)) // what values that lie over each other do not keep
-	for len(b) >= 4 && le.Uint32(b) != 0 {
+	for len(b) >= 4 && u32(b) != 0 {
 		if len(b) < xattrEntrySize {
 			return damaged("the attributes of inode %d", n.Number)
 		}
-		name, at, size := int(b[0]), int64(le.Uint16(b[2:])), int64(le.Uint32(b[8:]))
-		if le.Uint32(b[4:]) != 0 {
+		name, at, size := int(b[0]), int64(u16(b[2:])), int64(u32(b[8:]))
+		if u32(b[4:]) != 0 {
 			return unsupported("an attribute of inode %d is in an inode", n.Number)
 		}
 		if xattrEntrySize+name > len(b) || at+size > int64(len(values)) || size > left {

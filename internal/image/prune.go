@@ -65,8 +65,8 @@ func (s *Service) Prune(ctx context.Context, id string, all bool) (bool, error) 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m, err := s.Get(ctx, id)
-	if err != nil || m.ID != id || len(m.Names) > 0 && !all {
-		return false, nil //nolint:nilerr // it is gone, or has got a name
+	if err != nil || m.ID != id || len(m.Names) > 0 && !all { // it is gone, or has got a name
+		return false, nil
 	}
 	unused, err := s.unused(ctx, id)
 	if err != nil || !unused {

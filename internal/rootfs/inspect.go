@@ -84,7 +84,7 @@ func inspect(ctx context.Context, r io.ReaderAt, size int64) (arch string, err e
 		return "", fault.New(fault.Invalid, "it is %s, not an ext4 filesystem", kind).
 			WithHint("an image needs the bare filesystem, without a partition table: mkfs.ext4 -d DIRECTORY rootfs.ext4 8G")
 	}
-	fsys, err := ext4.Open(r, size)
+	fsys, err := ext4.Open(ctx, r, size)
 	if err != nil {
 		return "", err
 	}

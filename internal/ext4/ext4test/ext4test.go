@@ -75,7 +75,7 @@ func Open(t testing.TB, path string) *ext4.FS {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fs, err := ext4.Open(f, info.Size())
+	fs, err := ext4.Open(t.Context(), f, info.Size())
 	if err != nil {
 		t.Fatal(err)
 	}
