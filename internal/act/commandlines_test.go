@@ -13,10 +13,31 @@ import (
 	"testing"
 
 	"github.com/bangervm/banger/internal/act"
+	"github.com/bangervm/banger/internal/act/acttest"
 )
 
 // aCommandLine is what only the command line's door writes.
 var aCommandLine = regexp.MustCompile(`\bbanger (vm|image|kernel|daemon|doctor|config|version|mcp|ssh-config|run|exec|ssh|ls|rm|logs|ports)\b`)
+
+// aFlag is a flag of banger in a text. A literal that is a flag and nothing else, or
+// begins with one, is an argument for another program.
+var aFlag = regexp.MustCompile(`[^-\w]--(` + strings.Join(bangersFlags(), "|") + `)\b|^--(` + strings.Join(bangersFlags(), "|") + `)[ ]`)
+
+// bangersFlags are flags that hints could name.
+func bangersFlags() []string {
+	return []string{
+		"all", "available", "base-commit", "discard-work", "disk", "driver", "force", "format", "image", "kernel", "memory",
+		"mode", "name", "network", "path", "ports", "publish", "replace", "rescue", "timeout", "vcpu", "wait",
+	}
+}
+
+// ofTheCommandLine reports whether a string literal has a command line or a flag of
+// banger. Commands of other programs are told by their names.
+func ofTheCommandLine(literal string) bool {
+	text, err := strconv.Unquote(literal)
+	others := strings.Contains(text, "git ") || strings.Contains(text, "podman ") || strings.Contains(text, "docker ")
+	return err != nil || aCommandLine.MatchString(text) || aFlag.MatchString(text) && !others
+}
 
 // TestNoCommandLinesOutsideTheirDoor: what a user could do stands as an act wherever it
 // is proposed, since it may be read in another door.
@@ -53,8 +74,8 @@ func misused(t *testing.T, path string) []string {
 	ast.Inspect(file, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.BasicLit:
-			if text, err := strconv.Unquote(n.Value); n.Kind == token.STRING && (err != nil || aCommandLine.MatchString(text)) {
-				found = append(found, files.Position(n.Pos()).String()+": a command line: "+n.Value)
+			if n.Kind == token.STRING && ofTheCommandLine(n.Value) {
+				found = append(found, files.Position(n.Pos()).String()+": of the command line: "+n.Value)
 			}
 		case *ast.CallExpr:
 			if what := wrongOption(n, names); what != "" {
@@ -76,7 +97,7 @@ func wrongOption(call *ast.CallExpr, names map[string]string) string {
 	verb := act.Verb(names[constantOfAct(method.X)])
 	for _, arg := range call.Args {
 		option := act.Option(names[constantOfAct(arg)])
-		if verb != "" && option != "" && !slices.Contains(verb.Options(), option) {
+		if verb != "" && option != "" && !slices.Contains(acttest.Options(verb), option) {
 			return string(verb) + " takes no option " + string(option)
 		}
 	}
@@ -120,6 +141,18 @@ func TestACommandLineIsFound(t *testing.T) {
 	} {
 		if aCommandLine.MatchString(text) != want {
 			t.Errorf("%q: want %v", text, want)
+		}
+	}
+}
+
+func TestAFlagIsFound(t *testing.T) {
+	for text, want := range map[string]bool{
+		`"choose one with --name"`: true, `"--format bundle"`: true, `"--base-commit COMMIT, or --format patch"`: true,
+		`"use, for example, --vcpu 2"`: true, `"--format"`: false, `"--mode=755"`: false, `"--verify"`: false, `"git fetch --all"`: false,
+		`"podman save --format oci-archive"`: false, `"never -- name it"`: false,
+	} {
+		if ofTheCommandLine(text) != want {
+			t.Errorf("%s: want %v", text, want)
 		}
 	}
 }

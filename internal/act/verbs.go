@@ -1,6 +1,6 @@
 package act
 
-// The verbs. A new one needs a line in Verbs and in the table of each door.
+// The verbs. A new one needs a line in acttest and in the table of each door.
 const (
 	ConfigShow Bare = "config.show"
 	Doctor     Bare = "doctor"
@@ -54,7 +54,7 @@ const (
 // Option is how to do an act.
 type Option string
 
-// The options. A new one needs a line in the table of each door.
+// The options. A new one needs a line in acttest and in the table of each door.
 const (
 	Available   Option = "available"    // what catalogs have too
 	DiscardWork Option = "discard_work" // delete unexported work too
@@ -64,56 +64,10 @@ const (
 	Replace     Option = "replace" // take the name from another image
 	Rescue      Option = "rescue"  // start with the agent as PID 1
 	UserNetwork Option = "user_network"
+
+	BaseCommit   Option = "base_commit"   // against a commit that the reader chooses
+	FormatBundle Option = "format_bundle" // as a git bundle
+	FormatPatch  Option = "format_patch"  // as one patch
+	FullCopy     Option = "full_copy"     // the whole repository
+	Shallow      Option = "shallow"       // what HEAD and the work tree have
 )
-
-// Verbs returns every verb.
-func Verbs() []Verb {
-	bare := []Bare{
-		ConfigShow, DaemonLogs, DaemonStart, DaemonStatus, DaemonStop, Doctor, ImageList, ImageRegister, KernelList,
-		VMCopy, VMCreate, VMList,
-	}
-	named := []Named{
-		ImageDelete, ImagePull, ImageRepair, KernelDelete, KernelImport, KernelPull, SessionList, VMCommit, VMDelete, VMEgress, VMExec,
-		VMHealth, VMKill,
-		VMLogs, VMPorts, VMReset, VMRestart, VMResume, VMSet, VMStart, VMStop, VMUnprotect, VMWait,
-		WorkspaceExport, WorkspacePrepare,
-	}
-	inVM := []InVM{SessionAttach, SessionDelete, SessionShow, SessionStop}
-	verbs := make([]Verb, 0, len(bare)+len(named)+len(inVM))
-	for _, v := range bare {
-		verbs = append(verbs, Verb(v))
-	}
-	for _, v := range named {
-		verbs = append(verbs, Verb(v))
-	}
-	for _, v := range inVM {
-		verbs = append(verbs, Verb(v))
-	}
-	return verbs
-}
-
-// Options returns the options that a verb can be done with.
-func (v Verb) Options() []Option {
-	switch v {
-	case Verb(VMDelete):
-		return []Option{Force, DiscardWork}
-	case Verb(VMCommit):
-		return []Option{Replace}
-	case Verb(VMReset):
-		return []Option{DiscardWork}
-	case Verb(KernelList):
-		return []Option{Available}
-	case Verb(DaemonStop), Verb(KernelPull), Verb(WorkspacePrepare):
-		return []Option{Force}
-	case Verb(ImagePull), Verb(ImageRegister):
-		return []Option{Name, Replace}
-	case Verb(VMSet):
-		return []Option{Memory}
-	case Verb(VMStart):
-		return []Option{Rescue}
-	case Verb(VMCreate):
-		return []Option{Memory, UserNetwork}
-	default:
-		return nil
-	}
-}

@@ -73,10 +73,18 @@ func actFlag(o act.Option) string {
 	switch o {
 	case act.Available:
 		return "--available"
+	case act.BaseCommit:
+		return "--base-commit COMMIT"
 	case act.DiscardWork:
 		return "--discard-work"
 	case act.Force:
 		return "--force"
+	case act.FormatBundle:
+		return "--format bundle"
+	case act.FormatPatch:
+		return "--format patch"
+	case act.FullCopy:
+		return "--mode full_copy"
 	case act.Memory:
 		return "--memory SIZE"
 	case act.Name:
@@ -85,6 +93,8 @@ func actFlag(o act.Option) string {
 		return "--replace"
 	case act.Rescue:
 		return "--rescue"
+	case act.Shallow:
+		return "--mode shallow"
 	case act.UserNetwork:
 		return "--network user"
 	default:

@@ -7,14 +7,15 @@ import (
 	"testing"
 
 	"github.com/bangervm/banger/internal/act"
+	"github.com/bangervm/banger/internal/act/acttest"
 )
 
 // typedActs is each verb, without options and with each that it takes.
 func typedActs(subject, session string) []act.Act {
 	var acts []act.Act
-	for _, v := range act.Verbs() {
+	for _, v := range acttest.Verbs() {
 		acts = append(acts, act.Act{Verb: v, Subject: subject, Session: session})
-		for _, o := range v.Options() {
+		for _, o := range acttest.Options(v) {
 			acts = append(acts, act.Act{Verb: v, Subject: subject, Session: session, Options: []act.Option{o}})
 		}
 	}
@@ -23,8 +24,8 @@ func typedActs(subject, session string) []act.Act {
 
 // Every act is a command that exists, with flags and as many arguments as it takes.
 func TestActsParse(t *testing.T) {
-	if len(actLines()) != len(act.Verbs()) {
-		t.Errorf("there are %d verbs, and lines for %d", len(act.Verbs()), len(actLines()))
+	if len(actLines()) != len(acttest.Verbs()) {
+		t.Errorf("there are %d verbs, and lines for %d", len(acttest.Verbs()), len(actLines()))
 	}
 	for _, a := range slices.Concat(typedActs("web", "s1"), typedActs("", "")) {
 		line := commandLine(a)

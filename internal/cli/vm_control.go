@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
 	"github.com/bangervm/banger/internal/fault"
@@ -148,7 +149,7 @@ func (a *App) vmPingCommand() *cobra.Command {
 			took := time.Duration(health.RoundTripNanos)
 			if !health.Ready {
 				return fault.New(fault.Unavailable, "%s answered in %s but is not ready", given[0], took).
-					WithHint("banger vm logs %s", given[0])
+					Try(act.VMLogs.On(given[0]))
 			}
 			return a.print(given[0] + " answered in " + took.Round(time.Microsecond).String() + "\n")
 		},

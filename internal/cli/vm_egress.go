@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
 	"github.com/bangervm/banger/internal/egress"
@@ -154,7 +155,7 @@ func (a *App) egressRemoveCommand() *cobra.Command {
 				return api.Egress{}, err
 			}
 			if number < 1 || number > len(policy.Rules) {
-				return api.Egress{}, fault.New(fault.NotFound, "the policy has no rule %d", number).WithHint("banger vm egress show %s", given[0])
+				return api.Egress{}, fault.New(fault.NotFound, "the policy has no rule %d", number).Try(act.VMEgress.On(given[0]))
 			}
 			rule = policy.Rules[number-1]
 		} else if _, err := egress.ParseRule(rule); err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/fault"
 )
@@ -33,7 +34,7 @@ func (a *App) vmHealthCommand() *cobra.Command {
 			if err := healthView(given[0]).show(a, *f, health); err != nil || health.Ready {
 				return err
 			}
-			return fault.New(fault.Unavailable, "%s is not ready", given[0]).WithHint("banger vm logs %s", given[0])
+			return fault.New(fault.Unavailable, "%s is not ready", given[0]).Try(act.VMLogs.On(given[0]))
 		},
 	}
 	f = formatFlag(cmd)

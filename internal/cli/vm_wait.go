@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 )
 
@@ -63,7 +64,7 @@ func (a *App) vmWait(ctx context.Context, name string, opts vmWaitOptions) error
 	}
 	v, err := c.WaitVM(waiting, name, until)
 	if err != nil && ctx.Err() == nil && errors.Is(waiting.Err(), context.DeadlineExceeded) {
-		return fault.New(fault.Unavailable, "%s is not %s after %s", name, untilText(until), *opts.timeout.value).WithHint("banger vm show %s", name)
+		return fault.New(fault.Unavailable, "%s is not %s after %s", name, untilText(until), *opts.timeout.value).Try(act.VMHealth.On(name))
 	}
 	if err != nil {
 		return err

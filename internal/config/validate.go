@@ -23,13 +23,13 @@ func (c *Config) validate() error {
 		return fault.Wrap(fault.Invalid, notOneOf(c.Driver, names...), "driver")
 	}
 	if c.VM.VCPU < 1 {
-		return fault.New(fault.Invalid, "vm.vcpu %d is too small", c.VM.VCPU).WithHint("at least 1")
+		return fault.New(fault.Invalid, "vm.vcpu %d is too small", c.VM.VCPU).WithHint("use at least 1")
 	}
 	if c.VM.Memory < MinMemory {
-		return fault.New(fault.Invalid, "vm.memory %s is too small", c.VM.Memory).WithHint("at least %s; write the unit, as in 512MiB", Size(MinMemory))
+		return fault.New(fault.Invalid, "vm.memory %s is too small", c.VM.Memory).WithHint("use at least %s; write the unit, as in 512MiB", Size(MinMemory))
 	}
 	if c.VM.Disk < MinDisk {
-		return fault.New(fault.Invalid, "vm.disk %s is too small", c.VM.Disk).WithHint("at least %s; write the unit, as in 8GiB", Size(MinDisk))
+		return fault.New(fault.Invalid, "vm.disk %s is too small", c.VM.Disk).WithHint("use at least %s; write the unit, as in 8GiB", Size(MinDisk))
 	}
 	if c.VM.Image == "" {
 		return fault.New(fault.Invalid, "vm.image is empty").WithHint("set an image, or remove the line")
@@ -74,10 +74,10 @@ func driverNames() []string { return append([]string{drivers.Auto}, drivers.Name
 // Those of the defaults are cut to what it has. Zero means: not known.
 func (c *Config) CheckHost(from Sources, cpus int, memory int64) error {
 	if cpus > 0 && c.VM.VCPU > cpus && from["vm.vcpu"] != FromDefault {
-		return fault.New(fault.Invalid, "vm.vcpu %d (%s): this host has %d", c.VM.VCPU, from["vm.vcpu"], cpus).WithHint("at most %d", cpus)
+		return fault.New(fault.Invalid, "vm.vcpu %d (%s): this host has %d", c.VM.VCPU, from["vm.vcpu"], cpus).WithHint("use at most %d", cpus)
 	}
 	if memory > 0 && int64(c.VM.Memory) > memory && from["vm.memory"] != FromDefault {
-		return fault.New(fault.Invalid, "vm.memory %s (%s): this host has %s", c.VM.Memory, from["vm.memory"], Size(memory)).WithHint("at most %s", Size(memory))
+		return fault.New(fault.Invalid, "vm.memory %s (%s): this host has %s", c.VM.Memory, from["vm.memory"], Size(memory)).WithHint("use at most %s", Size(memory))
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/gittree"
 	"github.com/bangervm/banger/internal/hostgit"
@@ -82,7 +83,7 @@ func (w *writer) tip(ctx context.Context) (tip string, err error) {
 	base, err := w.line(ctx, nil, "rev-parse", "-q", "--verify", w.req.Base+"^{commit}")
 	if err != nil {
 		return "", fault.New(fault.Invalid, "format %s needs a commit as its base, and %q is not one", w.req.Format, w.req.Base).
-			WithHint("--base-commit COMMIT, or --format patch")
+			Try(act.WorkspaceExport.On("", act.BaseCommit), act.WorkspaceExport.On("", act.FormatPatch))
 	}
 	w.req.Base, w.res.Base = base, base
 	parent := w.req.Head

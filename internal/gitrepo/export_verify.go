@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/gittree"
 	"github.com/bangervm/banger/internal/gitvault"
@@ -71,12 +72,12 @@ func (w *writer) mismatch(err error) error {
 	if bound, ok := errors.AsType[*fault.Error](hostgit.Excess(err)); ok {
 		return bound
 	}
-	hint := "--format bundle"
+	other := act.FormatBundle
 	if w.req.Format == workspace.Bundle {
-		hint = "--format patch"
+		other = act.FormatPatch
 	}
 	return fault.New(fault.Invalid, "banger refuses the %s: applied, it makes a different change from the one in the guest (%s)", w.req.Format, hostgit.Printable(failure.Error())).
-		WithHint("%s", hint)
+		Try(act.WorkspaceExport.On("", other))
 }
 
 // applyAll applies patches, one after the other, to the index: many by one git,

@@ -117,7 +117,8 @@ func refuseSubmodules(top string, links []string) error {
 	if len(links) == 0 {
 		return nil
 	}
-	return fault.New(fault.Invalid, "%s has submodules (%s), which mode shallow does not copy", top, hostgit.SomeOf(links)).WithHint("--mode full_copy")
+	return fault.New(fault.Invalid, "%s has submodules (%s), which mode shallow does not copy", top, hostgit.SomeOf(links)).
+		Try(act.WorkspacePrepare.On("", act.FullCopy))
 }
 
 func (p *parcel) checkBranch(ctx context.Context, repo gittree.Repo) error {

@@ -41,7 +41,7 @@ func (p *parcel) add(ctx context.Context, repo gittree.Repo, below string) error
 	for _, nested := range snap.Nested {
 		where := path.Join(below, nested)
 		if p.req.Mode == workspace.Shallow {
-			p.contents.Notes = append(p.contents.Notes, "the repository "+where+" inside this one is not copied (--mode full_copy copies it)")
+			p.contents.Notes = append(p.contents.Notes, "the repository "+where+" inside this one is not copied (mode full_copy copies it)")
 			continue
 		}
 		inner, err := gittree.Open(ctx, p.user, filepath.Join(snap.Top, nested))

@@ -56,7 +56,7 @@ func Fault(err error, format string, args ...any) error {
 			WithHint("%s", strings.TrimSpace(remedy))
 	case strings.Contains(failure.Stderr, "promisor remote") || strings.Contains(failure.Stderr, "lazy fetching disabled"):
 		return fault.New(fault.Invalid, "%s: it is a partial clone without some of its objects, and banger fetches nothing",
-			fmt.Sprintf(format, args...)).WithHint("fetch them first: git fetch --refetch --no-filter; or --mode shallow, which needs those of HEAD only")
+			fmt.Sprintf(format, args...)).WithHint("fetch them: git fetch --refetch --no-filter; or copy only what HEAD needs: %s", act.WorkspacePrepare.On("", act.Shallow))
 	case strings.Contains(failure.Stderr, "Permission denied"):
 		return fault.Wrap(fault.PermissionDenied, failure, format, args...).
 			WithHint("make it readable, or exclude it with a line in .git/info/exclude")

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/plain"
 )
@@ -114,7 +115,7 @@ func (r Ref) DefaultName() (string, error) {
 		name = strings.TrimRight(name[:maxNameLength], "-._")
 	}
 	if err := ValidateName(name); err != nil || r.Path == Stdin {
-		return "", fault.New(fault.Invalid, "cannot make an image name from %q", r.String()).WithHint("choose one with --name")
+		return "", fault.New(fault.Invalid, "cannot make an image name from %q", r.String()).Try(act.ImagePull.On(r.String(), act.Name))
 	}
 	return name, nil
 }

@@ -80,6 +80,16 @@ func actOption(o act.Option) argument {
 		return argument{"rescue", "true"}
 	case act.UserNetwork:
 		return argument{"network", `"user"`}
+	case act.BaseCommit:
+		return argument{"base_commit", "COMMIT"}
+	case act.FormatBundle:
+		return argument{"format", `"bundle"`}
+	case act.FormatPatch:
+		return argument{"format", `"patch"`}
+	case act.FullCopy:
+		return argument{"mode", `"full_copy"`}
+	case act.Shallow:
+		return argument{"mode", `"shallow"`}
 	case act.Memory:
 		return argument{"memory_mib", "N"}
 	case act.Name, act.Replace: // no tool has it

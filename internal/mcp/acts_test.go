@@ -4,16 +4,17 @@ import (
 	"testing"
 
 	"github.com/bangervm/banger/internal/act"
+	"github.com/bangervm/banger/internal/act/acttest"
 )
 
 // Every act is a tool that exists with the arguments that it takes, or the user's.
 func TestActsAreTools(t *testing.T) {
 	s := New(newFake(t).daemon(), "test", typed)
 	tools := actTools()
-	if len(tools) != len(act.Verbs()) {
-		t.Errorf("there are %d verbs, and entries for %d", len(act.Verbs()), len(tools))
+	if len(tools) != len(acttest.Verbs()) {
+		t.Errorf("there are %d verbs, and entries for %d", len(acttest.Verbs()), len(tools))
 	}
-	for _, v := range act.Verbs() {
+	for _, v := range acttest.Verbs() {
 		tool, known := tools[v]
 		if !known {
 			t.Errorf("%s has no entry", v)
@@ -30,7 +31,7 @@ func TestActsAreTools(t *testing.T) {
 			continue
 		}
 		arguments := []string{tool.subject, tool.session}
-		for _, o := range v.Options() {
+		for _, o := range acttest.Options(v) {
 			if actOption(o).name == "" {
 				t.Errorf("%s: the option %s has no argument", v, o)
 			}

@@ -180,7 +180,7 @@ func (r *StartRequest) validate() error {
 		r.Mode = Pipe
 	}
 	if r.Mode != Pipe && r.Mode != TTY {
-		return fault.New(fault.Invalid, "session mode %q is not known", plain.Value(string(r.Mode))).WithHint("pipe or tty")
+		return fault.New(fault.Invalid, "session mode %q is not known", plain.Value(string(r.Mode))).WithHint("use pipe or tty")
 	}
 	if r.Name != "" {
 		if err := ValidateName(r.Name); err != nil {
@@ -199,7 +199,7 @@ func (r *StartRequest) validate() error {
 	}
 	if size > maxCommand || len(r.Require) > maxRequire {
 		return fault.New(fault.Invalid, "the command, its environment and requirements are too large: %d bytes, %d required", size, len(r.Require)).
-			WithHint("at most %d bytes, and %d required commands", maxCommand, maxRequire)
+			WithHint("use at most %d bytes, and %d required commands", maxCommand, maxRequire)
 	}
 	for _, entry := range r.Env {
 		if key, _, ok := strings.Cut(entry, "="); !ok || key == "" {
@@ -207,7 +207,7 @@ func (r *StartRequest) validate() error {
 		}
 	}
 	if r.KeepBytes < 0 || r.KeepBytes != 0 && (r.KeepBytes < 64<<10 || r.KeepBytes > 64<<20) {
-		return fault.New(fault.Invalid, "%d bytes of output to keep is not valid", r.KeepBytes).WithHint("64 KiB to 64 MiB")
+		return fault.New(fault.Invalid, "%d bytes of output to keep is not valid", r.KeepBytes).WithHint("keep 64 KiB to 64 MiB")
 	}
 	return nil
 }
@@ -222,7 +222,7 @@ func ValidateName(name string) error {
 	}
 	if !ok {
 		return fault.New(fault.Invalid, "session name %q is not valid", plain.Value(name)).
-			WithHint("1 to %d letters, digits, dots, underscores and hyphens, beginning with a letter or digit", maxName)
+			WithHint("use 1 to %d letters, digits, dots, underscores and hyphens, beginning with a letter or digit", maxName)
 	}
 	if ids.Like(name) {
 		return fault.New(fault.Invalid, "session name %q is not valid: it looks like an ID", name).WithHint("choose another name")

@@ -30,7 +30,7 @@ func (m PortsMode) Validate() error {
 	case PortsAll, PortsShared, PortsNone:
 		return nil
 	}
-	return fault.New(fault.Invalid, "ports is %q, not all, shared or none", string(m)).WithHint("--ports all, --ports shared or --ports none")
+	return fault.New(fault.Invalid, "ports is %q, not all, shared or none", string(m)).WithHint("use all, shared or none")
 }
 
 // Ports returns what of a living VM can be reached on the host.
@@ -108,14 +108,14 @@ func olderMonitor(v VM, err error) error {
 func (f Forward) complete() (Forward, error) {
 	switch {
 	case f.Proto != "unix" && f.Proto != "tcp" && f.Proto != "udp":
-		return f, fault.New(fault.Invalid, "protocol %q cannot be forwarded", plain.Value(f.Proto)).WithHint("tcp, udp or unix")
+		return f, fault.New(fault.Invalid, "protocol %q cannot be forwarded", plain.Value(f.Proto)).WithHint("use tcp, udp or unix")
 	case f.Proto == "unix" && absolute(f.Host):
 	case f.Proto == "unix" && !absolute(f.Guest):
-		return f, fault.New(fault.Invalid, "neither %q nor %q is the absolute path of a socket", plain.Value(f.Host), plain.Value(f.Guest)).WithHint("/run/user/1000/docker.sock:/var/run/docker.sock")
+		return f, fault.New(fault.Invalid, "neither %q nor %q is the absolute path of a socket", plain.Value(f.Host), plain.Value(f.Guest)).WithHint("use absolute paths, such as /run/user/1000/docker.sock:/var/run/docker.sock")
 	default:
 		host, err := netip.ParseAddrPort(f.Host)
 		if err != nil || host.Addr().Zone() != "" || host.Addr().IsMulticast() {
-			return f, fault.New(fault.Invalid, "%q is not an address and port of the host", plain.Value(f.Host)).WithHint("127.0.0.1:8080, or port 0 for any free port")
+			return f, fault.New(fault.Invalid, "%q is not an address and port of the host", plain.Value(f.Host)).WithHint("use, for example, 127.0.0.1:8080; port 0 takes any free port")
 		}
 		f.Host = netip.AddrPortFrom(host.Addr().Unmap(), host.Port()).String()
 	}
@@ -129,7 +129,7 @@ func (f Forward) complete() (Forward, error) {
 		return f, nil
 	}
 	return f, fault.New(fault.Invalid, "%q is not a target in the guest", plain.Value(f.Guest)).
-		WithHint("a port, ADDRESS:PORT, or the absolute path of a Unix socket")
+		WithHint("use a port, ADDRESS:PORT, or the absolute path of a Unix socket")
 }
 
 // absolute says that p is the path of a file, and can be a socket's name.

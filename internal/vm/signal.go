@@ -34,5 +34,5 @@ func ParseSignal(s string) (int, error) {
 	if sig, ok := names[strings.TrimPrefix(strings.ToUpper(s), "SIG")]; ok {
 		return int(sig), nil
 	}
-	return 0, fault.New(fault.Invalid, "signal %q is not known", plain.Value(s)).WithHint("for example KILL, SIGTERM or 9")
+	return 0, fault.New(fault.Invalid, "signal %q is not known", plain.Value(s)).WithHint("use, for example, KILL, SIGTERM or 9")
 }

@@ -53,7 +53,7 @@ func ParseWait(s string) (Wait, error) {
 		}
 	}
 	return Wait{}, fault.New(fault.Invalid, "wait value %q is not known", s).
-		WithHint("ready, started, none, or port:N with N from 1 to 65535")
+		WithHint("use ready, started, none, or port:N with N from 1 to 65535")
 }
 
 // String is what ParseWait reads.

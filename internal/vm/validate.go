@@ -36,7 +36,7 @@ func ValidateName(name string) error {
 	}
 	if !ok {
 		return fault.New(fault.Invalid, "VM name %q is not valid", plain.Value(name)).
-			WithHint("1 to %d lower-case letters, digits and hyphens, with no hyphen at either end", maxNameLen)
+			WithHint("use 1 to %d lower-case letters, digits and hyphens, with no hyphen at either end", maxNameLen)
 	}
 	if ids.Like(name) {
 		return fault.New(fault.Invalid, "VM name %q is not valid: it looks like an ID", name).
@@ -100,7 +100,7 @@ func validateInit(m InitMode) error {
 	case InitAuto, InitImage, InitAgent:
 		return nil
 	default:
-		return fault.New(fault.Invalid, "init mode %q is not known", plain.Value(string(m))).WithHint("auto, image or agent")
+		return fault.New(fault.Invalid, "init mode %q is not known", plain.Value(string(m))).WithHint("use auto, image or agent")
 	}
 }
 
@@ -127,11 +127,11 @@ func validateLabels(labels map[string]string) error {
 	for key, value := range labels {
 		if !rule.MatchString(key) {
 			return fault.New(fault.Invalid, "label key %q is not valid", plain.Value(key)).
-				WithHint("1 to 63 letters, digits, and . _ / - in between")
+				WithHint("use 1 to 63 letters, digits, and . _ / - in between")
 		}
 		if len(value) > maxLabelValue || strings.ContainsFunc(value, func(r rune) bool { return !plain.Shows(r) }) {
 			return fault.New(fault.Invalid, "the value of label %q is not valid", key).
-				WithHint("at most %d bytes of text, on one line and without unprintable characters", maxLabelValue)
+				WithHint("use at most %d bytes of text, on one line and without unprintable characters", maxLabelValue)
 		}
 	}
 	return nil

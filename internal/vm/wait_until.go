@@ -25,7 +25,7 @@ func ParseUntil(s string) (Until, error) {
 		return Until{wait: wait}, nil
 	}
 	return Until{}, fault.New(fault.Invalid, "condition %q is not known", plain.Value(s)).
-		WithHint("ready, stopped, or port:N with N from 1 to 65535")
+		WithHint("use ready, stopped, or port:N with N from 1 to 65535")
 }
 
 // WaitFor waits until a VM is as wanted, however long that takes, and changes

@@ -59,7 +59,7 @@ func (e Elsewhere) notes() []string {
 		notes = append(notes, "the guest has stashed changes"+inside(dir)+" that are not in this export: git stash pop there, to export them")
 	}
 	for _, dir := range e.WorkTrees {
-		notes = append(notes, "the guest has uncommitted changes in the work tree "+dir+", which are not in this export: commit them there, or export it with --path")
+		notes = append(notes, "the guest has uncommitted changes in the work tree "+dir+", which are not in this export: commit them there, or export that path")
 	}
 	return notes
 }

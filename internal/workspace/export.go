@@ -100,7 +100,7 @@ func (s *Service) open(ctx context.Context, v vm.VM, req ExportRequest) (*export
 	}
 	if req.Check || req.Apply {
 		return nil, fault.New(fault.Conflict, "no workspace was prepared in %s, so there is no work tree to apply it to", v.Name).
-			WithHint("export a patch, and apply it with git apply: %s", act.WorkspaceExport.On(v.Name))
+			WithHint("export a patch, then run git apply: %s", act.WorkspaceExport.On(v.Name))
 	}
 	e.w = Workspace{VMID: v.ID, Vault: ids.New(), Path: req.Path}
 	if e.w.Path == "" {
@@ -143,7 +143,8 @@ func (s *Service) write(ctx context.Context, e *exporting) error {
 		return err
 	}
 	if base == "" {
-		return fault.New(fault.Conflict, "%s has no commit yet, and none was copied to it", e.w.Path).WithHint("--base-commit")
+		return fault.New(fault.Conflict, "%s has no commit yet, and none was copied to it", e.w.Path).
+			WithHint("name a base: %s", act.WorkspaceExport.On("", act.BaseCommit))
 	}
 	req := WriteRequest{
 		Vault: vault, Base: base, Tree: e.got.Tree, Sent: e.w.BaseTree, Head: e.got.Head, Branch: e.got.Branch, Format: e.req.Format,
@@ -199,7 +200,8 @@ func (s *Service) tidy(ctx context.Context, vmID string) error {
 
 func (s *Service) apply(ctx context.Context, e *exporting) error {
 	if e.req.Format != Patch {
-		return fault.New(fault.Invalid, "format %s cannot be applied to a work tree", e.req.Format).WithHint("leave out --format")
+		return fault.New(fault.Invalid, "format %s cannot be applied to a work tree", e.req.Format).
+			WithHint("export a patch: %s", act.WorkspaceExport.On("", act.FormatPatch))
 	}
 	res, err := s.deps.Applier.Apply(ctx, ApplyRequest{
 		Top: e.w.Source, Patch: e.file, Files: e.out.Files, CheckOnly: !e.req.Apply,

@@ -70,7 +70,7 @@ func awaitNIC(ctx context.Context, mac string) (name string, err error) {
 		return name != "", err
 	})
 	if errors.Is(err, context.DeadlineExceeded) {
-		return "", fmt.Errorf("no network card %s: this kernel may lack virtio_net; --network none works without it", mac)
+		return "", fmt.Errorf("no network card %s: this kernel may lack virtio_net; a VM without a network does not need it", mac)
 	}
 	return name, err
 }
