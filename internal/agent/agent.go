@@ -78,7 +78,7 @@ type agent struct {
 	saved saved
 	watch *os.Process
 
-	program program
+	program *program
 	ctl     control
 	ready   atomic.Bool
 	told    atomic.Bool // that it is ready

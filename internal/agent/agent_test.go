@@ -29,7 +29,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func newAgent() *agent {
 	log := slog.New(slog.DiscardHandler)
-	a := &agent{log: log, ssh: sshserver.New(log, nil), owners: sockets.NewOwners("/proc")}
+	a := &agent{log: log, ssh: sshserver.New(log, nil), owners: sockets.NewOwners("/proc"), program: newProgram()}
 	a.api = guestapi.New(log, a.health, a.owners.ByPort)
 	return a
 }
@@ -192,5 +192,26 @@ func TestBusy(t *testing.T) {
 		if got := busy(text); got != 0 {
 			t.Errorf("busy(%q) = %v", text, got)
 		}
+	}
+}
+
+// TestTheEntrypointIsToldAgain fails for a host that comes back and hears nothing of the
+// image's program.
+func TestTheEntrypointIsToldAgain(t *testing.T) {
+	a := newAgent()
+	a.tellProgram(agentrpc.Entrypoint{State: agentrpc.EntrypointRunning, Restarts: 2})
+	a.ready.Store(true)
+	host, lines, ended := startControl(t, a)
+	for _, what := range []string{"hello", "ready"} {
+		if m := next(t, lines); m.Entrypoint != nil {
+			t.Errorf("%s: %+v", what, m)
+		}
+	}
+	if m := next(t, lines); m.Entrypoint == nil || m.Entrypoint.Restarts != 2 {
+		t.Errorf("third message: %+v", m)
+	}
+	_ = host.Close()
+	if err := <-ended; err != nil {
+		t.Errorf("converse = %v", err)
 	}
 }

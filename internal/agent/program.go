@@ -16,21 +16,19 @@ import (
 
 // program is the image's program, if this agent runs it.
 type program struct {
-	begun func()        // closes may; more than once does nothing
+	begin func()        // closes may; more than once does nothing
 	may   chan struct{} // closed when the guest is configured
 
-	mu     *sync.Mutex
+	mu     sync.Mutex           // guards what follows
 	now    *agentrpc.Entrypoint // nil: it was never started
 	cancel context.CancelFunc   // nil: it is not supervised
 	done   chan struct{}        // closed when it is supervised no more
 }
 
-func newProgram() program {
+func newProgram() *program {
 	may := make(chan struct{})
-	return program{begun: sync.OnceFunc(func() { close(may) }), may: may, mu: &sync.Mutex{}, done: make(chan struct{})}
+	return &program{begin: sync.OnceFunc(func() { close(may) }), may: may, done: make(chan struct{})}
 }
-
-func (p *program) begin() { p.begun() }
 
 func (p *program) get() *agentrpc.Entrypoint {
 	p.mu.Lock()
