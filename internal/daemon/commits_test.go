@@ -187,9 +187,7 @@ func filesOf(t *testing.T, path string) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if hdr.Name != "lost+found/" {
-			names = append(names, hdr.Name)
-		}
+		names = append(names, hdr.Name)
 	}
 }
 

@@ -86,7 +86,7 @@ func handle(ino uint32) string {
 func TestOverlay(t *testing.T) {
 	a, b := text(t, "a"), text(t, "b")
 	image := ext4test.Make(t,
-		"rmdir lost+found", "mkdir etc", "mkdir root", "mkdir old", "mkdir gone", "mkdir anew", "cd etc",
+		"mkdir etc", "mkdir root", "mkdir old", "mkdir gone", "mkdir anew", "cd etc",
 		"write "+a+" machine-id", "write "+a+" kept", "write "+a+" changed", "write "+a+" removed", "cd /root", "write "+a+" profile",
 		"mkdir .old", "cd .old", "write "+a+" in-old-home", "cd /old", "write "+a+" moved", "write "+a+" moved-away",
 		"cd /gone", "write "+a+" x", "cd /anew", "write "+a+" x",

@@ -83,6 +83,8 @@ func (o *overlay) give(dir layers, at string, upper, lower map[string]file, out 
 		isUp = false
 	}
 	switch {
+	case at == "lost+found" && !isUp && low.node.Number == lostFoundInode:
+		return nil
 	case isUp && isWhiteout(up.node):
 		return nil
 	case !isUp && !isLow:
@@ -113,6 +115,10 @@ func (o *overlay) give(dir layers, at string, upper, lower map[string]file, out 
 	}
 	return o.walk(next, at, out)
 }
+
+// lostFoundInode is that of the directory which every ext4 has for e2fsck. It is the
+// filesystem's, not the image's.
+const lostFoundInode = 11
 
 // stagedPrefix begins the name of a file that banger was placing when the VM ended.
 const stagedPrefix = ".banger-"
