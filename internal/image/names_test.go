@@ -224,6 +224,10 @@ func TestATarIsComparedAtItsEnd(t *testing.T) {
 	if _, err := pull("sha256:2", false); !errors.Is(err, fault.Conflict) || f.store.staged != 0 {
 		t.Errorf("another: %v, %d staged", err, f.store.staged)
 	}
+	delete(f.store.disk.files, f.Rootfs(first.Manifest))
+	if healed, err := pull("sha256:1", false); err != nil || f.Usable(healed.Manifest) != nil || len(f.store.images) != 1 {
+		t.Errorf("the same, whose file was missing: %+v, %v", healed, err)
+	}
 	if second, err := pull("sha256:2", true); err != nil || second.ID == first.ID || len(f.store.images) != 1 {
 		t.Errorf("replaced: %+v, %v", second, err)
 	}

@@ -140,7 +140,8 @@ func (s *Service) build(ctx context.Context, w wish, content Content, p operatio
 		}
 	}
 	w.digest = m.Digest
-	if done, ok, err := s.adopt(ctx, w); ok || err != nil { // a tar says its digest last
+	// A tar says its digest last.
+	if done, ok, err := s.adopt(ctx, w); err != nil || ok && s.Usable(done.Manifest) == nil {
 		return done, err
 	}
 	done, err := s.publish(ctx, w, m, staging)

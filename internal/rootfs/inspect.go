@@ -182,8 +182,11 @@ func architecture(ctx context.Context, fsys *ext4.FS, n *ext4.Inode) (string, er
 	if err != nil {
 		return "", err
 	}
-	var head [20]byte
-	if _, err := io.ReadFull(content, head[:]); err != nil || string(head[:4]) != elf.ELFMAG {
+	head, err := io.ReadAll(io.LimitReader(content, 20))
+	if err != nil {
+		return "", err
+	}
+	if len(head) < 20 || string(head[:4]) != elf.ELFMAG {
 		return "", nil // a script, or a program of another kind
 	}
 	switch elf.Machine(binary.LittleEndian.Uint16(head[18:])) {
