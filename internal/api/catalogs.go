@@ -20,6 +20,7 @@ type Image struct {
 	StopSignal   string    `json:"stop_signal" doc:"the signal that asks its program to end; empty: TERM"`
 	ExposedPorts []string  `json:"exposed_ports" doc:"the ports its program listens on, as 80/tcp"`
 	Kernel       string    `json:"kernel" doc:"the kernel its VMs get unless they name one"`
+	MemoryBytes  int64     `json:"vm_memory_bytes" doc:"the memory its VMs get at least unless they name a size; 0: as configured"`
 	DiskBytes    int64     `json:"vm_disk_bytes" doc:"the disk its VMs get unless they name a size; 0: as configured"`
 	External     string    `json:"external" doc:"the user's own file that has its root filesystem; empty: banger has it"`
 	Problem      string    `json:"problem" doc:"why VMs cannot start from it; empty: a look at its file finds nothing"`
@@ -46,7 +47,27 @@ type TagImage struct {
 	Replace bool   `json:"replace,omitempty" doc:"the name may be taken from another image"`
 }
 
-// PullImage asks for an image. Ref is as in the CLI: a registry reference,
+// AvailableImage is an image of a catalog.
+type AvailableImage struct {
+	Name        string `json:"name"`
+	State       string `json:"state" enum:"pulled,taken,available,unavailable"`
+	Ref         string `json:"ref" doc:"the registry reference; empty: there is none"`
+	Digest      string `json:"digest" doc:"what the reference must be; empty: whatever the tag stands for"`
+	Make        string `json:"make" doc:"how to get an image that is in no registry"`
+	Kernel      string `json:"kernel" doc:"the kernel its VMs get unless they name one; empty: the default one"`
+	MemoryBytes int64  `json:"vm_memory_bytes" doc:"the memory its VMs get at least unless they name a size; 0: as configured"`
+	DiskBytes   int64  `json:"vm_disk_bytes" doc:"the disk its VMs get unless they name a size; 0: as configured"`
+	Description string `json:"description"`
+	Catalog     string `json:"catalog" doc:"the catalog's URL; empty: built in"`
+}
+
+// AvailableImages are the images of all catalogs.
+type AvailableImages struct {
+	Items    []AvailableImage `json:"items"`
+	Problems []string         `json:"problems" doc:"why a catalog is left out, or an older copy of it used"`
+}
+
+// PullImage asks for an image. Ref is as in the CLI: a name in a catalog, a registry reference,
 // oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE, tar:FILE (absolute
 // paths), or tar:- with the bytes sent to PUT /v1/operations/{id}/input.
 type PullImage struct {

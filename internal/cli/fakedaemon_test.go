@@ -238,6 +238,9 @@ func (d *fakeDaemon) catalogRoutes(mux *http.ServeMux) {
 		_ = json.NewDecoder(r.Body).Decode(&req)
 		answer(w, d.begin("kernel.pull", req.Name, fakeKernel))
 	})
+	mux.HandleFunc("GET /v1/catalog/images", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, api.AvailableImages{Items: fakeAvailableImages, Problems: []string{"the catalog https://x/c: no route"}})
+	})
 	mux.HandleFunc("GET /v1/catalog/kernels", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, api.AvailableKernels{Items: fakeAvailable, Problems: []string{"the catalog https://x/c: no route; the copy of yesterday is used"}})
 	})

@@ -75,6 +75,12 @@ var fakeAvailable = []api.AvailableKernel{
 	{Name: "mine", State: "available", Version: "6.12.3", SizeBytes: 90 << 20, From: "mine.tar.zst", Catalog: "https://x/c"},
 }
 
+var fakeAvailableImages = []api.AvailableImage{
+	{Name: "debian", State: "pulled", Ref: "debian:12", Description: "Debian 12"},
+	{Name: "mine", State: "taken", Ref: "x.example/mine:1", Kernel: "own", MemoryBytes: 2 << 30, DiskBytes: 20 << 30, Catalog: "https://x/c"},
+	{Name: "dev", State: "unavailable", Make: "make dev-image"},
+}
+
 var fakeKernel = api.Kernel{
 	Name: "debian-12", Version: "6.1.0-40-cloud-amd64", Architecture: "amd64", Source: "/tmp/k", SHA256: "00ff",
 	SizeBytes: 90 << 20, Modules: 1000, ImportedAt: fakeBirth, Trust: []string{"the catalog built into banger", "apt"},

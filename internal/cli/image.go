@@ -76,14 +76,19 @@ func imageView(now time.Time) view[api.Image] {
 
 func (a *App) imageListCommand() *cobra.Command {
 	var f *format
+	var available bool
 	cmd := &cobra.Command{
-		Use: "list", Aliases: []string{"ls"}, Short: "List local images",
-		Example: "  banger image list\n  banger image list -o json",
+		Use: "list", Aliases: []string{"ls"}, Short: "List images",
+		Example: "  banger image list\n  banger image list --available",
 		Args:    args(0, 0, ""), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if available {
+				return a.availableImages(cmd.Context(), *f)
+			}
 			return listAll(cmd.Context(), a, *f, imageView(time.Now()), (*client.Client).ListImages)
 		},
 	}
+	cmd.Flags().BoolVar(&available, "available", false, "list the images of catalogs, pulled or not")
 	f = listFormatFlag(cmd)
 	return cmd
 }

@@ -24,6 +24,7 @@ func (a *App) imagePullCommand() *cobra.Command {
 		Use:   "pull REF",
 		Short: "Pull an image from a registry, or import one from a file",
 		Long: "Pull an image from a registry, or import it from a file. REF is one of:\n" +
+			"  debian, alpine, fedora                          catalog: see `banger image list --available`\n" +
 			"  debian:bookworm, ghcr.io/owner/image@sha256:... registry\n" +
 			"  oci:DIR, oci-archive:FILE                       OCI layout\n" +
 			"  docker-archive:FILE                             archive from `docker save`\n" +
@@ -35,7 +36,7 @@ func (a *App) imagePullCommand() *cobra.Command {
   banger image pull docker-archive:app.tar --name app
   mmdebstrap --variant=minbase bookworm - | banger image pull tar:- --name debian`,
 		Args:              args(1, 1, "a REF"),
-		ValidArgsFunction: completeRef,
+		ValidArgsFunction: a.completePull,
 		RunE: func(cmd *cobra.Command, given []string) error {
 			ref, err := a.absoluteRef(given[0])
 			if err != nil {

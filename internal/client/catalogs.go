@@ -83,6 +83,11 @@ func (c *Client) PullKernel(ctx context.Context, req api.PullKernel) (api.Operat
 	return call[api.Operation](ctx, c, http.MethodPost, path("kernels", "pull"), req)
 }
 
+// AvailableImages returns the images of catalogs. bangerd asks for the catalogs again.
+func (c *Client) AvailableImages(ctx context.Context) (api.AvailableImages, error) {
+	return call[api.AvailableImages](ctx, c, http.MethodGet, path("catalog", "images"), nil)
+}
+
 // AvailableKernels returns the kernels of catalogs. bangerd asks for the catalogs again.
 func (c *Client) AvailableKernels(ctx context.Context) (api.AvailableKernels, error) {
 	return call[api.AvailableKernels](ctx, c, http.MethodGet, path("catalog", "kernels"), nil)

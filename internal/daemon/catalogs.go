@@ -43,7 +43,7 @@ func (i images) image(m image.Image) (vm.Image, error) {
 	}
 	return vm.Image{
 		ID: m.ID, Name: m.Label(), Architecture: m.Architecture, Rootfs: i.service.Rootfs(m.Manifest),
-		DiskBytes: m.DiskBytes, Kernel: m.Kernel, Config: m.Config,
+		DiskBytes: m.DiskBytes, MemoryBytes: m.MemoryBytes, Kernel: m.Kernel, Config: m.Config,
 	}, nil
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/bangervm/banger/internal/operation"
 )
 
-// catalogSources implements kernel.Catalogs: the catalogs of the request's
+// catalogSources implements kernel.Catalogs and image.Catalogs: the catalogs of the request's
 // configuration.
 type catalogSources struct {
 	service *catalog.Service

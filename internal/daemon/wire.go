@@ -114,6 +114,7 @@ func wire(ctx context.Context, set *settings, build buildinfo.Info, log *slog.Lo
 		Users: kernelUsers{vms: store, images: func() *image.Service { return d.images }, store: kernelFiles, dirs: dirs}, Open: kernelstore.OpenSource, Now: time.Now, Architecture: runtime.GOARCH, Distro: distro, Release: release,
 		Catalogs: catalogSources{catalogs, set}, Packages: packages, Bundles: bundles{downloads},
 	})
+	d.images.UseCatalogs(catalogSources{catalogs, set}, runtime.GOARCH)
 	d.images.UseKernels(imageKernels{service: d.kernels, store: kernelFiles, dirs: dirs})
 	d.images.UseArchives(imageArchives{d.images})
 	set.agent, set.renames = agentPath(self), d.renames

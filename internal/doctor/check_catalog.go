@@ -2,12 +2,15 @@ package doctor
 
 import (
 	"context"
+	"encoding/json"
 	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/bangervm/banger/internal/act"
+	"github.com/bangervm/banger/internal/catalog"
+	"github.com/bangervm/banger/internal/image"
 	"github.com/bangervm/banger/internal/statedir"
 )
 
@@ -55,6 +58,9 @@ func checkImage(ctx context.Context, w World) verdict {
 	case slices.Contains(local, want):
 		return ok("the default image %s is local", want)
 	}
+	if ref := catalogued(want); ref != "" {
+		return ok("the default image %s is not local; the first VM pulls it (%s)", want, ref)
+	}
 	registry := registryOf(want)
 	err := w.Reach(ctx, registry)
 	if registry == dockerHub {
@@ -70,6 +76,21 @@ func checkImage(ctx context.Context, w World) verdict {
 				baseName(want), act.ImagePull.On("", act.Name))
 	}
 	return ok("the default image %s is not local; %s answers, so it can be pulled", want, registry)
+}
+
+// catalogued is the reference of the built-in catalog's image called name, or empty.
+func catalogued(name string) string {
+	doc, err := catalog.Parse(catalog.Builtin())
+	if err != nil { // a test reads it
+		return ""
+	}
+	found, _ := catalog.Merge[image.Entry]([]catalog.Catalog{{Document: doc}}, func(d catalog.Document) []json.RawMessage { return d.Images })
+	for _, f := range found {
+		if f.Entry.Name == name {
+			return f.Entry.Ref
+		}
+	}
+	return ""
 }
 
 // dockerHub is the host of docker.io that a pull asks.

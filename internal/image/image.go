@@ -49,6 +49,8 @@ type Name struct {
 	Ref string `json:"ref"`
 	// DiskBytes is the size of the disk that VMs get by default; 0: as configured.
 	DiskBytes int64 `json:"disk_bytes,omitempty"`
+	// MemoryBytes is what VMs get at least; 0: as configured.
+	MemoryBytes int64 `json:"memory_bytes,omitempty"`
 	// At is when the name came to the image. Of two images with one name, which a
 	// crash may leave, the later has it.
 	At time.Time `json:"at"`
@@ -57,9 +59,10 @@ type Name struct {
 // Image is an image as one of its names shows it.
 type Image struct {
 	Manifest
-	Name      string // empty: it has none
-	Ref       string // of the Name, or the Manifest's Source
-	DiskBytes int64  // of the Name
+	Name        string // empty: it has none
+	Ref         string // of the Name, or the Manifest's Source
+	DiskBytes   int64  // of the Name
+	MemoryBytes int64  // of the Name
 }
 
 // Config is the part of the OCI image configuration that banger uses.

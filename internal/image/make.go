@@ -169,7 +169,7 @@ func (w wish) choose(all []Manifest) (Manifest, bool) {
 func (m Manifest) as(name string) Image {
 	for _, n := range m.Names {
 		if n.Name == name {
-			return Image{Manifest: m, Name: n.Name, Ref: n.Ref, DiskBytes: n.DiskBytes}
+			return Image{Manifest: m, Name: n.Name, Ref: n.Ref, DiskBytes: n.DiskBytes, MemoryBytes: n.MemoryBytes}
 		}
 	}
 	return Image{Manifest: m, Ref: m.Source}
@@ -183,7 +183,7 @@ func (s *Service) give(ctx context.Context, stored []Manifest, m Manifest, w wis
 		if n.DiskBytes == 0 {
 			n.DiskBytes = had.DiskBytes
 		}
-		if had.Ref == n.Ref && had.DiskBytes == n.DiskBytes {
+		if had.Ref == n.Ref && had.DiskBytes == n.DiskBytes && had.MemoryBytes == n.MemoryBytes {
 			return m, nil
 		}
 	}

@@ -3,26 +3,36 @@ package image
 import (
 	"context"
 	"errors"
-	"strings"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/operation"
 )
 
-// Obtain returns the image that Get finds, or pulls it when name is a registry
-// reference that says so by a tag, a digest or a path: a bare word is only ever
-// the name of an image that is here, so that a slip of the finger pulls nothing. Until
-// ctx ends nothing but Delete removes the image.
+// Obtain returns the image that Get finds, or pulls it when a catalog has it by this
+// name, or when the name is a registry reference that says so by a tag, a digest or a
+// path. Any other bare word is only ever the name of an image that is here, so that a
+// slip of the finger pulls nothing. Until ctx ends nothing but Delete removes the
+// image.
 func (s *Service) Obtain(ctx context.Context, name string, p operation.Progress) (Image, error) {
-	m, err := s.hold(ctx, name)
-	if !errors.Is(err, fault.NotFound) {
-		return m, err
+	m, missing := s.hold(ctx, name)
+	if !errors.Is(missing, fault.NotFound) {
+		return m, missing
 	}
-	ref, refErr := ParseRef(name)
-	if refErr != nil || ref.Kind != Registry || !strings.ContainsAny(name, ":/@") {
+	ref, err := ParseRef(name)
+	if err != nil || ref.Kind != Registry {
+		return Image{}, missing
+	}
+	req, found, problems, err := s.fromCatalog(ctx, PullRequest{Ref: name}, p)
+	switch {
+	case err != nil:
 		return Image{}, err
+	case bare(name) && !found && problems != nil:
+		return Image{}, fault.Wrap(fault.NotFound, problems, "no image named %q, here or in a catalog", name).Try(act.ImageList.Do(act.Available))
+	case bare(name) && !found:
+		return Image{}, missing
 	}
-	if m, err = s.Pull(ctx, PullRequest{Ref: name}, p); err != nil {
+	if m, err = s.pull(ctx, req, p); err != nil {
 		return Image{}, err
 	}
 	return s.hold(ctx, m.Name)

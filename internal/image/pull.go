@@ -11,7 +11,7 @@ import (
 
 // PullRequest asks for an image.
 type PullRequest struct {
-	Ref    string
+	Ref    string // a bare name is one of a catalog, or of docker.io
 	Name   string // empty: derived from Ref
 	Kernel string // default kernel of its VMs; empty: the default one
 	// KernelRef is a local kernel, which the image gets for its own. It excludes
@@ -20,6 +20,8 @@ type PullRequest struct {
 	// DiskBytes is the size of the disk that VMs get by default; 0: as it is, or as
 	// configured.
 	DiskBytes int64
+	// MemoryBytes is what VMs get at least; 0: as configured. A catalog sets it.
+	MemoryBytes int64
 	// Replace says that the name may be taken from an image of another digest.
 	Replace bool
 	Input   io.Reader // the bytes of tar:-
@@ -33,9 +35,21 @@ const maxDiskBytes = 1 << 50
 // again: it gets the name. A name that an image of another digest has is a Conflict,
 // told before any file is fetched, unless req replaces it: then that image loses the
 // name, and goes when it has no other and no VM uses it. When Pull ends with an
-// error, or ctx is cancelled, nothing has changed. Progress has the stages resolve,
-// fetch, unpack and commit.
+// error, or ctx is cancelled, nothing has changed. Progress has the stages catalog,
+// resolve, fetch, unpack and commit.
 func (s *Service) Pull(ctx context.Context, req PullRequest, p operation.Progress) (Image, error) {
+	if _, _, err := check(req); err != nil {
+		return Image{}, err
+	}
+	req, _, _, err := s.fromCatalog(ctx, req, p)
+	if err != nil {
+		return Image{}, err
+	}
+	return s.pull(ctx, req, p)
+}
+
+// pull is Pull without catalogs.
+func (s *Service) pull(ctx context.Context, req PullRequest, p operation.Progress) (Image, error) {
 	ref, name, err := check(req)
 	if err != nil {
 		return Image{}, err
@@ -62,7 +76,7 @@ func (s *Service) Pull(ctx context.Context, req PullRequest, p operation.Progres
 		return Image{}, fmt.Errorf("%s: %w", ref, err)
 	}
 	w := wish{
-		name: Name{Name: name, Ref: ref.String(), DiskBytes: req.DiskBytes}, replace: req.Replace,
+		name: Name{Name: name, Ref: ref.String(), DiskBytes: req.DiskBytes, MemoryBytes: req.MemoryBytes}, replace: req.Replace,
 		digest: info.Digest, kernel: req.Kernel, own: req.KernelRef != "",
 	}
 	end, err := s.begin(ctx, w)

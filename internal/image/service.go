@@ -16,6 +16,9 @@ type Service struct {
 	files   Filesystems
 	users   Users
 	kernels Kernels
+	// catalogs may be nil.
+	catalogs Catalogs
+	arch     string
 	// archives may be nil until the first Save.
 	archives Archives
 	now      func() time.Time

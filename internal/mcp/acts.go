@@ -72,6 +72,8 @@ type argument struct{ name, value string }
 // actOption is an option as tools have it.
 func actOption(o act.Option) argument {
 	switch o {
+	case act.Available:
+		return argument{"available", "true"}
 	case act.DiscardWork:
 		return argument{"discard_work", "true"}
 	case act.Force:

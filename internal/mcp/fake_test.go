@@ -181,6 +181,10 @@ func (f *fake) VMLogs(_ context.Context, name string, opts client.LogOptions) (i
 	return io.NopCloser(bytes.NewReader(bytes.Join(lines[max(0, len(lines)-1-opts.Tail):], nil))), f.find(name)
 }
 
+func (f *fake) AvailableImages(context.Context) (api.AvailableImages, error) {
+	return api.AvailableImages{Items: []api.AvailableImage{{Name: "alpine", State: "available", Ref: "alpine:3"}}}, nil
+}
+
 func (f *fake) ListImages(context.Context) ([]api.Image, error) {
 	return []api.Image{{Name: "debian", ID: "1"}}, nil
 }

@@ -203,7 +203,10 @@ func TestWhatAgentsLookAt(t *testing.T) {
 	if got := get[vmLogsResult](t, s, "vm_logs", object{"vm": "box", "limit": 2}); got.Console.Text != "two\nthree\n" {
 		t.Errorf("%+v", got)
 	}
-	if got := get[imageListResult](t, s, "image_list", object{}); len(got.Images) != 1 || got.Images[0].Name != "debian" {
+	if got := get[imageListResult](t, s, "image_list", object{}); len(got.Images) != 1 || got.Images[0].Name != "debian" || len(got.Available) != 0 {
+		t.Errorf("%+v", got)
+	}
+	if got := get[imageListResult](t, s, "image_list", object{"available": true}); len(got.Images) != 1 || len(got.Available) != 1 || got.Available[0].Ref != "alpine:3" {
 		t.Errorf("%+v", got)
 	}
 	if got := get[sessionWaitResult](t, s, "session_wait", object{"vm": "box", "session": "s", "timeout_seconds": 0}); !got.TimedOut || got.State != "running" {

@@ -19,6 +19,7 @@ type Look interface {
 	GetVM(ctx context.Context, name string) (api.VM, error)
 	VMLogs(ctx context.Context, name string, opts client.LogOptions) (io.ReadCloser, error)
 	ListImages(ctx context.Context) ([]api.Image, error)
+	AvailableImages(ctx context.Context) (api.AvailableImages, error)
 	GetSession(ctx context.Context, vm, name string) (api.Session, error)
 	WaitSession(ctx context.Context, vm, name string) (api.Session, error)
 }
@@ -36,7 +37,9 @@ type vmLogsResult struct {
 	Console Text `json:"console"`
 }
 
-type imageListArgs struct{}
+type imageListArgs struct {
+	Available bool `json:"available,omitempty" jsonschema:"list the images of catalogs too, which vm_create pulls"`
+}
 
 type image struct {
 	Name       string   `json:"name" jsonschema:"empty if a newer pull took the name"`
@@ -49,8 +52,16 @@ type image struct {
 	WorkingDir string   `json:"working_dir,omitempty"`
 }
 
+type availableImage struct {
+	Name        string `json:"name"`
+	State       string `json:"state"`
+	Ref         string `json:"ref,omitempty"`
+	Description string `json:"description"`
+}
+
 type imageListResult struct {
-	Images []image `json:"images"`
+	Images    []image          `json:"images"`
+	Available []availableImage `json:"available,omitempty"`
 }
 
 type sessionWaitArgs struct {
@@ -109,7 +120,7 @@ func (s *Server) vmLogs(ctx context.Context, _ *sdk.CallToolRequest, args vmLogs
 	return vmLogsResult{Console: kept.text()}, nil
 }
 
-func (s *Server) imageList(ctx context.Context, _ *sdk.CallToolRequest, _ imageListArgs) (imageListResult, error) {
+func (s *Server) imageList(ctx context.Context, _ *sdk.CallToolRequest, args imageListArgs) (imageListResult, error) {
 	all, err := s.daemon.Look.ListImages(ctx)
 	out := imageListResult{Images: []image{}}
 	for _, i := range all {
@@ -117,6 +128,13 @@ func (s *Server) imageList(ctx context.Context, _ *sdk.CallToolRequest, _ imageL
 			Name: i.Name, ID: i.ID, Ref: i.Ref, Bytes: i.DiskUsage, User: i.User, WorkingDir: i.WorkingDir,
 			Entrypoint: append([]string{}, i.Entrypoint...), Cmd: append([]string{}, i.Cmd...),
 		})
+	}
+	if err != nil || !args.Available {
+		return out, err
+	}
+	found, err := s.daemon.Look.AvailableImages(ctx)
+	for _, i := range found.Items {
+		out.Available = append(out.Available, availableImage{Name: i.Name, State: i.State, Ref: i.Ref, Description: i.Description})
 	}
 	return out, err
 }

@@ -62,7 +62,7 @@ func imageBody(m image.Image, vms int, usage int64) api.Image {
 		ID: m.ID, Name: m.Name, Ref: m.Ref, Digest: m.Digest, Architecture: m.Architecture, OS: m.OS,
 		RootfsBytes: m.RootfsBytes, DiskUsage: usage, Entrypoint: texts(m.Config.Entrypoint), Cmd: texts(m.Config.Cmd),
 		Env: texts(m.Config.Env), WorkingDir: m.Config.WorkingDir, User: m.Config.User, Kernel: m.Kernel,
-		StopSignal: m.Config.StopSignal, ExposedPorts: texts(m.Config.ExposedPorts), DiskBytes: m.DiskBytes,
+		StopSignal: m.Config.StopSignal, ExposedPorts: texts(m.Config.ExposedPorts), DiskBytes: m.DiskBytes, MemoryBytes: m.MemoryBytes,
 		External: external, VMs: vms, CreatedAt: m.CreatedAt.UTC(),
 	}
 }
@@ -72,6 +72,14 @@ func kernelBody(m kernel.Manifest, vms int) api.Kernel {
 		Name: m.Name, Version: m.Version, Architecture: m.Architecture, Source: m.Source, SHA256: m.SHA256,
 		SizeBytes: m.SizeBytes, Modules: m.Modules, HasInitrd: m.Initrd != "", ImportedAt: m.ImportedAt.UTC(), VMs: vms,
 		Trust: texts(m.Trust),
+	}
+}
+
+func imageOfferBody(o image.Offer) api.AvailableImage {
+	e := o.Entry
+	return api.AvailableImage{
+		Name: e.Name, State: string(o.State), Ref: e.Ref, Digest: e.Digest, Make: e.Make, Kernel: e.Kernel,
+		MemoryBytes: e.MemoryBytes, DiskBytes: e.DiskBytes, Description: e.Description, Catalog: o.Origin.URL,
 	}
 }
 

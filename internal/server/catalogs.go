@@ -19,6 +19,10 @@ import (
 func (s *Server) imageRoutes(a huma.API) {
 	handle(s, a, route{id: "list-images", method: http.MethodGet, path: "/images", tag: "images", summary: "List local images"}, s.listImages)
 	handle(s, a, route{id: "get-image", method: http.MethodGet, path: "/images/{name}", tag: "images", summary: "Show an image"}, s.getImage)
+	handle(s, a, route{
+		id: "list-available-images", method: http.MethodGet, path: "/catalog/images", tag: "images",
+		summary: "List the images of catalogs for this host's architecture",
+	}, s.listAvailableImages)
 	s.imageSaveRoute(a)
 	s.imageFileRoutes(a)
 	handle(s, a, route{
@@ -142,14 +146,21 @@ func (s *Server) getKernel(ctx context.Context, in *Named) (api.Kernel, error) {
 
 func (s *Server) listAvailableKernels(ctx context.Context, _ *none) (api.AvailableKernels, error) {
 	offers, problems, err := s.Kernels.Offers(ctx)
-	body := api.AvailableKernels{Items: []api.AvailableKernel{}, Problems: []string{}}
-	for _, o := range offers {
-		body.Items = append(body.Items, offerBody(o))
+	return api.AvailableKernels{Items: listOf(offers, offerBody).Items, Problems: problemTexts(problems)}, err
+}
+
+func (s *Server) listAvailableImages(ctx context.Context, _ *none) (api.AvailableImages, error) {
+	offers, problems, err := s.Images.Offers(ctx)
+	return api.AvailableImages{Items: listOf(offers, imageOfferBody).Items, Problems: problemTexts(problems)}, err
+}
+
+// problemTexts are what went wrong with catalogs: never null.
+func problemTexts(problems []error) []string {
+	all := make([]string, len(problems))
+	for i, p := range problems {
+		all[i] = p.Error()
 	}
-	for _, p := range problems {
-		body.Problems = append(body.Problems, p.Error())
-	}
-	return body, err
+	return all
 }
 
 func (s *Server) pullKernel(ctx context.Context, in *struct{ Body api.PullKernel }) (api.Operation, error) {

@@ -333,6 +333,10 @@ func (kernels) Pull(_ context.Context, name string, _ bool, _ operation.Progress
 	return kernel.Manifest{Name: name, Source: kernel.PullSource}, nil
 }
 
+func (images) Offers(context.Context) ([]image.Offer, []error, error) {
+	return []image.Offer{{Entry: image.Entry{Name: "debian", Ref: "debian:12"}, State: image.Available}}, []error{io.ErrUnexpectedEOF}, nil
+}
+
 func (kernels) Offers(context.Context) ([]kernel.Offer, []error, error) {
 	return []kernel.Offer{{Entry: kernel.Entry{Name: "k", AptPackage: "linux"}, State: kernel.Available}}, []error{io.ErrUnexpectedEOF}, nil
 }

@@ -119,6 +119,8 @@ type Images interface {
 	List(ctx context.Context) ([]image.Image, error)
 	Get(ctx context.Context, name string) (image.Image, error)
 	Delete(ctx context.Context, name string) error
+	// Offers are what catalogs have for this host, and the problems that were met.
+	Offers(ctx context.Context) ([]image.Offer, []error, error)
 	// CheckCommit says what of a request a commit would refuse at once.
 	CheckCommit(ctx context.Context, req image.CommitRequest) error
 	// Save reads an image, to be written as an archive. The caller closes it.

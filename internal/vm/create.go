@@ -108,6 +108,9 @@ func (c *creation) resolve(ctx context.Context) error {
 	if img.DiskBytes > 0 && c.req.DiskBytes == nil {
 		c.v.DiskBytes = roundUp(min(max(img.DiskBytes, MinDiskBytes), host.DiskBytes))
 	}
+	if c.req.MemoryBytes == nil {
+		c.v.MemoryBytes = roundUp(max(c.v.MemoryBytes, min(img.MemoryBytes, host.MemoryBytes)))
+	}
 	if err := c.checkProgram(img); err != nil {
 		return err
 	}

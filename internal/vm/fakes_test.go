@@ -262,6 +262,8 @@ func (c fakeCatalog) Resolve(ctx context.Context, name string, _ operation.Progr
 	switch name {
 	case "debian":
 		return c.image(), nil
+	case "heavy": // ByID knows it by the one ID that there is
+		return vm.Image{ID: c.image().ID, Name: "heavy", Architecture: "amd64", MemoryBytes: 3 * gib, DiskBytes: 20 * gib}, nil
 	case "foreign":
 		return vm.Image{ID: "f0f0f0f0f0f0", Name: "foreign", Architecture: "riscv64"}, nil
 	}

@@ -1,0 +1,115 @@
+package image
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+
+	"github.com/bangervm/banger/internal/catalog"
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/operation"
+)
+
+// Catalogs reads the catalogs that the user has.
+type Catalogs interface {
+	// Load returns them, the built-in one first. Problems are said of those that
+	// are left out, or that are a copy.
+	Load(ctx context.Context) (all []catalog.Catalog, problems []error)
+}
+
+// UseCatalogs says where images are known by name, and the host's architecture as
+// GOARCH has it, before the first call of any other method. Without it no catalog has
+// an image.
+func (s *Service) UseCatalogs(catalogs Catalogs, arch string) { s.catalogs, s.arch = catalogs, arch }
+
+// Availability is how far a catalog's image is from being used here.
+type Availability string
+
+// The availabilities.
+const (
+	Pulled      Availability = "pulled"
+	Taken       Availability = "taken" // by an image from elsewhere
+	Available   Availability = "available"
+	Unavailable Availability = "unavailable"
+)
+
+// Offer is an image of a catalog, for this host's architecture.
+type Offer struct {
+	Entry  Entry
+	Origin catalog.Origin
+	State  Availability
+}
+
+// Offers returns what the catalogs have for this host's architecture, in their
+// order, and the problems that were met.
+func (s *Service) Offers(ctx context.Context) ([]Offer, []error, error) {
+	local, err := s.List(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	found, problems, err := s.entries(ctx)
+	offers := make([]Offer, 0, len(found))
+	for _, f := range found {
+		o := Offer{Entry: f.Entry, Origin: f.Origin, State: Available}
+		if f.Entry.Ref == "" {
+			o.State = Unavailable
+		}
+		for _, i := range local {
+			if i.Name != f.Entry.Name {
+				continue
+			}
+			o.State = Taken
+			if f.Entry.Ref == "" || i.Ref == f.Entry.reference() {
+				o.State = Pulled
+			}
+		}
+		offers = append(offers, o)
+	}
+	return offers, problems, err
+}
+
+func (s *Service) entries(ctx context.Context) (fit []catalog.Found[Entry], problems []error, err error) {
+	if s.catalogs == nil {
+		return nil, nil, nil
+	}
+	all, problems := s.catalogs.Load(ctx)
+	if ctx.Err() != nil {
+		return nil, nil, context.Cause(ctx)
+	}
+	found, bad := catalog.Merge[Entry](all, func(d catalog.Document) []json.RawMessage { return d.Images })
+	for _, f := range found {
+		if f.Entry.fits(s.arch) {
+			fit = append(fit, f)
+		}
+	}
+	return fit, append(problems, bad...), nil
+}
+
+// bare reports whether a reference is one word, as the names of catalogs are.
+func bare(ref string) bool { return ref != "" && !strings.ContainsAny(ref, ":/@") }
+
+// fromCatalog makes a request for a bare name one for the image that a catalog has
+// by that name. found is false when none has. missing joins what went wrong with
+// catalogs. It begins the stage catalog.
+func (s *Service) fromCatalog(ctx context.Context, req PullRequest, p operation.Progress) (full PullRequest, found bool, missing, err error) {
+	if s.catalogs == nil || !bare(req.Ref) {
+		return req, false, nil, nil
+	}
+	p.Stage("catalog")
+	entries, problems, err := s.entries(ctx)
+	if err != nil {
+		return req, false, nil, err
+	}
+	for _, f := range entries {
+		switch {
+		case f.Entry.Name != req.Ref:
+		case f.Entry.Ref == "":
+			return req, false, nil, fault.New(fault.NotFound, "image %s is in no registry", f.Entry.Name).WithHint("to make it: %s", f.Entry.Make)
+		default:
+			p.Detail("%s: %s", f.Entry.Name, f.Entry.Description)
+			return f.Entry.complete(req), true, nil, nil
+		}
+	}
+	return req, false, errors.Join(problems...), nil
+}

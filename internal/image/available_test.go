@@ -1,0 +1,145 @@
+package image_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/bangervm/banger/internal/catalog"
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/image"
+)
+
+const pinned = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+// entries is a catalog of them, and a problem of another one; nil: none.
+type entries struct {
+	images  string
+	problem error
+}
+
+func (e entries) Load(context.Context) ([]catalog.Catalog, []error) {
+	doc, err := catalog.Parse([]byte(`{"format": 1, "version": 1, "images": [` + e.images + `]}`))
+	problems := []error{err, e.problem}
+	return []catalog.Catalog{{Document: doc}}, slices.DeleteFunc(problems, func(err error) bool { return err == nil })
+}
+
+const some = `
+	{"name": "debian", "ref": "debian:12", "memory_bytes": 1073741824, "disk_bytes": 2147483648, "kernel": "k"},
+	{"name": "pinned", "ref": "x.example/pinned:1", "digest": "` + pinned + `"},
+	{"name": "foreign", "ref": "foreign:1", "arch": ["arm64"]},
+	{"name": "dev", "make": "make dev-image"}`
+
+func withCatalog(e entries) *fixture {
+	f := newFixture()
+	f.UseCatalogs(e, "amd64")
+	return f
+}
+
+func TestObtainOfACatalog(t *testing.T) {
+	f := withCatalog(entries{images: some})
+	did := &stages{}
+	got, err := f.Obtain(t.Context(), "debian", did)
+	if err != nil || got.Name != "debian" || got.Ref != "debian:12" || got.MemoryBytes != 1<<30 || got.DiskBytes != 2<<30 || got.Kernel != "k" {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if !slices.Contains(*did, "catalog") || !slices.Contains(*did, "unpack") {
+		t.Errorf("stages %v; want the catalog's and the pull's", *did)
+	}
+	again, err := f.Obtain(t.Context(), "debian", &stages{})
+	if err != nil || again.ID != got.ID || f.source.unpacked != 1 {
+		t.Errorf("again: %+v, %v, unpacked %d times", again, err, f.source.unpacked)
+	}
+}
+
+func TestPullOfACatalog(t *testing.T) {
+	f := withCatalog(entries{images: some})
+	got, err := f.Pull(t.Context(), image.PullRequest{Ref: "pinned", Name: "mine", Kernel: "other", DiskBytes: 1 << 30}, &stages{})
+	if err != nil || got.Name != "mine" || got.Ref != "x.example/pinned:1@"+pinned || got.Kernel != "other" || got.DiskBytes != 1<<30 {
+		t.Errorf("%+v, %v; what the request says counts, and the digest is asked for", got, err)
+	}
+	// What no catalog has is docker.io's, and what is clearly a reference is one.
+	for ref, want := range map[string]string{"busybox": "busybox", "debian:11": "debian:11"} {
+		if got, err := f.Pull(t.Context(), image.PullRequest{Ref: ref, Replace: true}, &stages{}); err != nil || got.Ref != want {
+			t.Errorf("%s: %+v, %v", ref, got, err)
+		}
+	}
+}
+
+func TestNotOfACatalog(t *testing.T) {
+	f := withCatalog(entries{images: some, problem: errors.New("no route")})
+	for name, want := range map[string]string{"dev": "is in no registry", "foreign": "no route", "debain": "no route"} {
+		if _, err := f.Obtain(t.Context(), name, &stages{}); !errors.Is(err, fault.NotFound) || !strings.Contains(err.Error(), want) || f.source.unpacked != 0 {
+			t.Errorf("%s: %v, unpacked %d times; want NotFound with %q", name, err, f.source.unpacked, want)
+		}
+	}
+	if _, err := f.Pull(t.Context(), image.PullRequest{Ref: "dev"}, &stages{}); !strings.Contains(fault.HintOf(err).String(), "make dev-image") {
+		t.Errorf("dev: %v (hint %q)", err, fault.HintOf(err).String())
+	}
+}
+
+func TestOffers(t *testing.T) {
+	f := withCatalog(entries{images: some + `, {"name": "debian", "ref": "evil:1"}, {"name": "BAD NAME"}`})
+	f.pull(t, "debian")
+	f.pull(t, "pinned") // debian:12 by that name
+	offers, problems, err := f.Offers(t.Context())
+	if err != nil || len(problems) != 1 {
+		t.Errorf("problems %v, %v; want one of the entry that is not valid", problems, err)
+	}
+	var got []string
+	for _, o := range offers {
+		got = append(got, o.Entry.Name+" "+string(o.State)+" "+o.Entry.Ref)
+	}
+	if want := []string{"debian pulled debian:12", "pinned taken x.example/pinned:1", "dev unavailable "}; !slices.Equal(got, want) {
+		t.Errorf("offers %q, want %q", got, want)
+	}
+}
+
+func TestEntriesThatAreRefused(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"name": "", "ref": "a:1"}`:                                           "name",
+		`{"name": "a"}`:                                                        "exactly one",
+		`{"name": "a", "ref": "a:1", "make": "x"}`:                             "exactly one",
+		`{"name": "a", "ref": "tar:/etc/shadow"}`:                              "ref",
+		`{"name": "a", "ref": "oci:/etc"}`:                                     "ref",
+		`{"name": "a", "ref": "A b"}`:                                          "ref",
+		`{"name": "a", "ref": "a:1", "digest": "sha256:1"}`:                    "digest",
+		`{"name": "a", "ref": "a@` + pinned + `", "digest": "` + pinned + `"}`: "digest",
+		`{"name": "a", "ref": "a:1", "kernel": "../k"}`:                        "kernel",
+		`{"name": "a", "ref": "a:1", "memory_bytes": -1}`:                      "memory",
+		`{"name": "a", "ref": "a:1", "memory_bytes": 9223372036854775807}`:     "memory",
+		`{"name": "a", "ref": "a:1", "disk_bytes": -1}`:                        "disk",
+		`{"name": "a", "ref": "a:1", "description": "\u001b[2J"}`:              "description",
+		`{"name": "a", "make": "x\ny"}`:                                        "make",
+	} {
+		var e image.Entry
+		if err := json.Unmarshal([]byte(text), &e); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Validate(""); !errors.Is(err, fault.Invalid) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want Invalid with %q", text, err, want)
+		}
+	}
+}
+
+// TestTheBuiltInCatalog names what the documentation promises.
+func TestTheBuiltInCatalog(t *testing.T) {
+	doc, err := catalog.Parse(catalog.Builtin())
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, problems := catalog.Merge[image.Entry]([]catalog.Catalog{{Document: doc}}, func(d catalog.Document) []json.RawMessage { return d.Images })
+	var names []string
+	for _, f := range found {
+		names = append(names, f.Entry.Name)
+		if f.Entry.Description == "" {
+			t.Errorf("%s has no description", f.Entry.Name)
+		}
+	}
+	if want := []string{"debian", "ubuntu", "alpine", "fedora", "arch", "void", "dev"}; !slices.Equal(names, want) || len(problems) > 0 {
+		t.Errorf("it has %v, want %v; problems %v", names, want, problems)
+	}
+}
