@@ -60,7 +60,7 @@ func ofDisk(t *testing.T, path string) snapshot {
 	defer func() { _ = f.Close() }()
 	info, err := f.Stat()
 	check(t, err)
-	disk, err := ext4.Open(f, info.Size())
+	disk, err := ext4.Open(t.Context(), f, info.Size())
 	check(t, err)
 	r, w := io.Pipe()
 	go func() {
