@@ -34,6 +34,7 @@ type directives struct {
 	ownRepo   bool     // $REPO is a clone of the checkout that is tested
 	next      bool     // $NEXT holds a newer build
 	isolated  bool     // in its own network namespace: see isolate
+	devImage  bool     // $DEVIMAGE is an archive of the agent image: see devImage
 }
 
 func readDirectives(path string) (directives, error) {
@@ -62,6 +63,8 @@ func readDirectives(path string) (directives, error) {
 			d.next = true
 		case "network":
 			d.isolated = value == "isolated"
+		case "dev-image":
+			d.devImage = value == "archive"
 		}
 	}
 	return d, lines.Err()
@@ -90,13 +93,18 @@ func TestScripts(t *testing.T) {
 // spawnScript runs one script as an ordinary user, in its own process, and
 // then proves that nothing is left.
 func spawnScript(t *testing.T, s *suite, path string) {
-	limit := scriptTimeout + hostileTime()
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
-	defer cancel()
 	d, err := readDirectives(path)
 	if err != nil {
 		t.Fatal(err)
 	}
+	limit := scriptTimeout + hostileTime()
+	archive := ""
+	if d.devImage {
+		archive = devImage(t, s.repo)
+		limit += devImageTime
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
 	if d.smallDisk != "" && os.Geteuid() != 0 {
 		missing(t, "only root can mount a small disk")
 	}
@@ -111,6 +119,11 @@ func spawnScript(t *testing.T, s *suite, path string) {
 	}
 	if err := s.provide(ctx, acct, base, d); err != nil {
 		t.Fatal(err)
+	}
+	if d.devImage {
+		if err := tool(ctx, "install", "-m", "644", archive, filepath.Join(base, devImageFile)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if d.ownRepo {
 		cloneOwn(t, s.repo, filepath.Join(base, "repo"), acct)
@@ -240,6 +253,7 @@ func runScript(t *testing.T, script string) {
 			}
 			env.Setenv("FIXTURES", os.Getenv(envFixtures))
 			env.Setenv("STATE", filepath.Join(base, "home/.local/state/banger"))
+			env.Setenv("DEVIMAGE", filepath.Join(base, devImageFile))
 			env.Setenv("REPO", filepath.Join(base, "repo"))
 			env.Setenv("SMALL", filepath.Join(base, "small"))
 			env.Setenv("PROBE", filepath.Join(filepath.Dir(base), "lib/probe"))
