@@ -45,7 +45,7 @@ func TestMessagesThatLookLikePatches(t *testing.T) {
 	res, err := l.git.Write(t.Context(), workspace.WriteRequest{
 		Vault: l.vault, Base: l.sent.HeadCommit, Tree: got.Tree, Head: got.Head, Branch: got.Branch, Format: workspace.Mbox, File: mbox + "2",
 	})
-	if notes := strings.Join(res.Notes, "; "); err != nil || !strings.Contains(notes, "those of 4 commits are changed") || !strings.Contains(notes, "--keep-cr") {
+	if notes := strings.Join(res.Notes, "; "); err != nil || !strings.Contains(notes, "banger changes those of 4 commits") || !strings.Contains(notes, "--keep-cr") {
 		t.Errorf("notes %q, %v", notes, err)
 	}
 }

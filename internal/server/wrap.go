@@ -107,7 +107,7 @@ func (s *Server) recover(w http.ResponseWriter, r *http.Request) {
 	if value == nil {
 		return
 	}
-	if value == http.ErrAbortHandler { // an answer under way that must not look whole
+	if err, ok := value.(error); ok && errors.Is(err, http.ErrAbortHandler) { // an answer under way that must not look whole
 		panic(value)
 	}
 	s.log.Error("panic in a request", "method", r.Method, "path", r.URL.Path, "panic", value, "stack", string(debug.Stack()))

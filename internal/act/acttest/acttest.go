@@ -38,7 +38,7 @@ func Options(v act.Verb) []act.Option {
 		return []act.Option{act.Replace}
 	case act.Verb(act.VMReset):
 		return []act.Option{act.DiscardWork}
-	case act.Verb(act.KernelList):
+	case act.Verb(act.ImageList), act.Verb(act.KernelList):
 		return []act.Option{act.Available}
 	case act.Verb(act.DaemonStop), act.Verb(act.KernelPull):
 		return []act.Option{act.Force}
