@@ -1,7 +1,7 @@
 // Command imagepull measures a cold `image pull` from an in-process registry
-// against two yardsticks in the same run: umoci unpack with mkfs.ext4 -d of the
-// same image, and reading, decompressing and writing the same bytes. It prints
-// medians and ratios. Unpacking with umoci needs root.
+// against two yardsticks in the same run: skopeo copy, umoci unpack and mkfs.ext4 -d
+// of the same image, and reading, decompressing and writing the same bytes. It prints
+// medians and ratios. It needs no root.
 package main
 
 import (
@@ -54,6 +54,7 @@ func main() {
 type bench struct {
 	dir, ref, layout, blob string
 	server                 *httptest.Server
+	pulled                 *image.Service // by the last pull; its directory goes with the run
 }
 
 func run(ctx context.Context, out io.Writer, root string, runs int) (err error) {
@@ -73,10 +74,11 @@ func run(ctx context.Context, out io.Writer, root string, runs int) (err error) 
 		run  func(context.Context, string) error
 	}{
 		{"banger image pull", b.pull},
-		{"umoci unpack + mkfs.ext4 -d", b.umoci},
+		{"skopeo + umoci unpack + mkfs.ext4 -d", b.umoci},
 		{"read + decompress + write (floor)", b.floor},
 	}
 	times := make([][]time.Duration, len(tasks))
+	var warm []time.Duration // over listing
 	for i := range runs {
 		for t, task := range tasks {
 			dir := filepath.Join(b.dir, fmt.Sprintf("run-%d-%d", i, t))
@@ -89,6 +91,13 @@ func run(ctx context.Context, out io.Writer, root string, runs int) (err error) 
 				return fmt.Errorf("%s: %w", task.name, err)
 			}
 			times[t] = append(times[t], time.Since(start))
+			if t == 0 {
+				again, listing, err := b.warm(ctx)
+				if err != nil {
+					return err
+				}
+				warm = append(warm, again-listing)
+			}
 			if err := os.RemoveAll(dir); err != nil {
 				return err
 			}
@@ -101,8 +110,10 @@ func run(ctx context.Context, out io.Writer, root string, runs int) (err error) 
 		fmt.Fprintf(out, "%-36s median %6.3f s of %d (%.3f to %.3f)\n", task.name, medians[t].Seconds(), runs,
 			times[t][0].Seconds(), times[t][runs-1].Seconds())
 	}
-	fmt.Fprintf(out, "pull / (umoci + mkfs)  %.2f  (wanted: at most 0.7)\n", medians[0].Seconds()/medians[1].Seconds())
-	fmt.Fprintf(out, "pull / floor           %.2f  (wanted: at most 2)\n", medians[0].Seconds()/medians[2].Seconds())
+	fmt.Fprintf(out, "pull / (skopeo + umoci + mkfs)  %.2f  (wanted: at most 0.3)\n", medians[0].Seconds()/medians[1].Seconds())
+	fmt.Fprintf(out, "pull / floor                    %.2f  (wanted: at most 1.5)\n", medians[0].Seconds()/medians[2].Seconds())
+	slices.Sort(warm)
+	fmt.Fprintf(out, "warm pull - listing  %.1f ms  (wanted: at most 50)\n", float64(warm[runs/2].Microseconds())/1000)
 	return nil
 }
 
@@ -166,13 +177,34 @@ func (b *bench) pull(ctx context.Context, dir string) error {
 	dirs := statedir.Dirs{State: filepath.Join(dir, "state"), Cache: filepath.Join(dir, "cache")}
 	quiet := slog.New(slog.DiscardHandler)
 	service := image.NewService(imagestore.New(dirs, quiet), oci.NewClient(dirs.Blobs(), oci.Options{}), rootfs.Images{}, nobody{}, time.Now, quiet)
-	_, err := service.Pull(ctx, image.PullRequest{Ref: b.ref}, silent{})
-	return err
+	if _, err := service.Pull(ctx, image.PullRequest{Ref: b.ref}, silent{}); err != nil {
+		return err
+	}
+	b.pulled = service
+	return nil
+}
+
+// warm pulls what was pulled last once more, and lists the images.
+func (b *bench) warm(ctx context.Context) (again, listing time.Duration, err error) {
+	start := time.Now()
+	if _, err := b.pulled.Pull(ctx, image.PullRequest{Ref: b.ref}, silent{}); err != nil {
+		return 0, 0, err
+	}
+	again, start = time.Since(start), time.Now()
+	_, err = b.pulled.List(ctx)
+	return again, time.Since(start), err
 }
 
 func (b *bench) umoci(ctx context.Context, dir string) error {
-	bundle, disk := filepath.Join(dir, "bundle"), filepath.Join(dir, "rootfs.ext4")
-	if err := command(ctx, "umoci", "unpack", "--image", b.layout+":bench", bundle); err != nil {
+	from, bundle, disk := filepath.Join(dir, "layout")+":bench", filepath.Join(dir, "bundle"), filepath.Join(dir, "rootfs.ext4")
+	if err := command(ctx, "skopeo", "copy", "-q", "--src-tls-verify=false", "docker://"+b.ref, "oci:"+from); err != nil {
+		return err
+	}
+	unpack := []string{"unpack", "--image", from, bundle}
+	if os.Geteuid() != 0 {
+		unpack = append([]string{"unpack", "--rootless"}, unpack[1:]...)
+	}
+	if err := command(ctx, "umoci", unpack...); err != nil {
 		return err
 	}
 	return command(ctx, "mkfs.ext4", "-q", "-F", "-d", filepath.Join(bundle, "rootfs"), disk, "2G")
