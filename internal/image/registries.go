@@ -46,7 +46,7 @@ func RegistryName(host string) string {
 // ParseRegistryHost returns the name of the registry at HOST[:PORT]. Anything else
 // is Invalid.
 func ParseRegistryHost(s string) (string, error) {
-	if !isHost(s) || !validHost(s) {
+	if isPath(s) || !isHost(s) || !validHost(s) {
 		return "", fault.New(fault.Invalid, "%q is not a registry's HOST or HOST:PORT", s).
 			WithHint(`for example docker.io, localhost:5000 or registry.example.com`)
 	}
