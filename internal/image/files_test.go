@@ -178,7 +178,8 @@ func TestRegister(t *testing.T) {
 	f.store.disk.damage(mine, goodRoot+"mine, later")
 	check := f.unchanged(t, "Register")
 	_, err = f.register(t.Context(), "m", nil)
-	if !errors.Is(err, fault.Conflict) || !strings.Contains(fault.HintOf(err).String(), "image register (name, replace)") {
+	if !errors.Is(err, fault.Conflict) || !strings.Contains(fault.HintOf(err).String(), "image register (name, replace)") ||
+		!strings.Contains(err.Error(), "it is "+mine+" as it was at ") {
 		t.Errorf("a changed file: %v, hint %q", err, fault.HintOf(err))
 	}
 	check()

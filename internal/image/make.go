@@ -37,8 +37,19 @@ func (w wish) again() fault.Hint {
 	case w.external:
 		return fault.Hintf(both, act.ImageRegister.Do(act.Name, act.Replace), act.ImageRegister.Do(act.Name))
 	default:
-		return fault.Hintf(both, act.ImagePull.On(w.name.Ref, act.Replace), act.ImagePull.On(w.name.Ref, act.Name))
+		return fault.Hintf(both, act.ImagePull.On(w.name.Ref, w.replacing()...), act.ImagePull.On(w.name.Ref, act.Name))
 	}
+}
+
+// replacing is how to pull the wish's reference so that it gets the wish's name.
+func (w wish) replacing() []act.Option {
+	ref, err := ParseRef(w.name.Ref)
+	if err == nil {
+		if name, err := ref.DefaultName(); err == nil && name == w.name.Name {
+			return []act.Option{act.Replace}
+		}
+	}
+	return []act.Option{act.Replace, act.Name}
 }
 
 // is reports whether m has what is wished for but the name.
@@ -120,11 +131,14 @@ func (w wish) refused(all []Manifest) error {
 
 // taken is the Conflict of a wish whose name is that of the image m, from ref.
 func (w wish) taken(m Manifest, ref string) error {
-	other := ""
-	if w.digest != "" {
+	has, other := short(m.identity())+", from "+ref, ""
+	if m.External != nil {
+		has = fmt.Sprintf("%s as it was at %s", ref, m.External.ModifiedAt.Format(time.RFC3339))
+	}
+	if w.digest != "" && !w.external {
 		other = fmt.Sprintf(", and %s has %s", w.name.Ref, short(w.digest))
 	}
-	return fault.New(fault.Conflict, "the image name %q is already in use: it is %s, from %s%s", w.name.Name, short(m.identity()), ref, other).
+	return fault.New(fault.Conflict, "the image name %q is already in use: it is %s%s", w.name.Name, has, other).
 		WithHint("%s", w.again())
 }
 

@@ -44,6 +44,22 @@ func TestANameOfAnotherDigestIsRefused(t *testing.T) {
 	}
 }
 
+// TestTheHintOfATakenNameMovesThatName: without --name a pull gives another one.
+func TestTheHintOfATakenNameMovesThatName(t *testing.T) {
+	for name, want := range map[string]string{
+		"d":         "image pull debian:13 (replace, name);",
+		"debian-13": "image pull debian:13 (replace);",
+	} {
+		f := newFixture()
+		f.pull(t, name)
+		f.source.digest = "sha256:2"
+		_, err := f.Pull(t.Context(), image.PullRequest{Ref: "debian:13", Name: name}, &stages{})
+		if hint := fault.HintOf(err).String(); !strings.Contains(hint, want) {
+			t.Errorf("%s: hint %q does not say %q", name, hint, want)
+		}
+	}
+}
+
 func TestReplaceTakesTheName(t *testing.T) {
 	f := newFixture()
 	unused := f.pull(t, "a")
