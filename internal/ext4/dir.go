@@ -1,6 +1,7 @@
 package ext4
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"strings"
@@ -109,16 +110,20 @@ func (fs *FS) Readlink(ctx context.Context, n *Inode) (string, error) {
 	if n.Type != TypeSymlink || n.Size == 0 || n.Size > maxTarget {
 		return "", damaged("the link of inode %d has %d bytes", n.Number, n.Size)
 	}
-	if n.Size < int64(len(n.blocks)) && n.flags&flagExtents == 0 {
-		return string(n.blocks[:n.Size]), nil
-	}
-	r, err := fs.Content(ctx, n)
-	if err != nil {
-		return "", err
-	}
 	target := make([]byte, n.Size)
-	if _, err := io.ReadFull(r, target); err != nil {
-		return "", err
+	if n.Size < int64(len(n.blocks)) && n.flags&flagExtents == 0 {
+		copy(target, n.blocks[:])
+	} else {
+		r, err := fs.Content(ctx, n)
+		if err != nil {
+			return "", err
+		}
+		if _, err := io.ReadFull(r, target); err != nil {
+			return "", err
+		}
+	}
+	if bytes.IndexByte(target, 0) >= 0 {
+		return "", damaged("the link of inode %d ends before its size", n.Number)
 	}
 	return string(target), nil
 }

@@ -2,6 +2,8 @@ package ext4_test
 
 import (
 	"bytes"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,6 +16,7 @@ import (
 
 	"github.com/bangervm/banger/internal/ext4"
 	"github.com/bangervm/banger/internal/ext4/ext4test"
+	"github.com/bangervm/banger/internal/fault"
 )
 
 // source writes content into a file of the host, for debugfs's write.
@@ -136,6 +139,74 @@ func TestJournal(t *testing.T) {
 	}
 	if got[0] != string(magic) || !strings.HasPrefix(got[1], "kept") {
 		t.Errorf("f begins with %q, g with %q", got[0][:8], got[1][:8])
+	}
+}
+
+// counted counts the reads.
+type counted struct {
+	io.ReaderAt
+	reads int
+}
+
+func (c *counted) ReadAt(b []byte, off int64) (int, error) {
+	c.reads++
+	return c.ReaderAt.ReadAt(b, off)
+}
+
+// TestExtentsOfASmallFile: a tree of extents that leads to the same blocks over and over
+// costs no more than the file's size is worth, and what is reserved beyond the size does
+// not count.
+func TestExtentsOfASmallFile(t *testing.T) {
+	path := ext4test.Make(t, "write "+source(t, bytes.Repeat([]byte("x"), 4*4096))+" f", "write "+source(t, bytes.Repeat([]byte("y"), 4*4096))+" g", "sif g size 5")
+	if got := read(t, ext4test.Open(t, path), "g"); got != "yyyyy" {
+		t.Errorf("g is %q", got)
+	}
+	out, err := exec.CommandContext(t.Context(), ext4test.Program(t, "debugfs"), "-R", "blocks f", path).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var at [4]uint32
+	if _, err := fmt.Sscan(string(out), &at[0], &at[1], &at[2], &at[3]); err != nil {
+		t.Fatalf("%q: %v", out, err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	node := func(b []byte, entries, depth int, child uint32) {
+		binary.LittleEndian.PutUint16(b[0:], 0xF30A)
+		binary.LittleEndian.PutUint16(b[2:], uint16(entries)) //nolint:gosec // small
+		binary.LittleEndian.PutUint16(b[6:], uint16(depth))   //nolint:gosec // small
+		for e := range entries {
+			clear(b[12+12*e : 24+12*e])
+			binary.LittleEndian.PutUint32(b[16+12*e:], child)
+		}
+	}
+	leaf := binary.LittleEndian.AppendUint32([]byte{4, 0, 0, 0}, at[0]) // 4 blocks, from this one
+	root := bytes.Index(data, leaf) - 12 - 4
+	if root < 0 {
+		t.Fatal("the inode was not found")
+	}
+	node(data[root:], 4, 4, at[0])
+	for i, b := range at {
+		if i == 3 {
+			node(data[b*4096:], 0, 0, 0)
+		} else {
+			node(data[b*4096:], 340, 3-i, at[i+1])
+		}
+	}
+	r := &counted{ReaderAt: bytes.NewReader(data)}
+	fs, err := ext4.Open(t.Context(), r, int64(len(data)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := fs.Lookup(t.Context(), "f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.reads = 0
+	if _, err := fs.Content(t.Context(), n); !errors.Is(err, fault.Invalid) || r.reads > 100 {
+		t.Errorf("%v, after %d reads", err, r.reads)
 	}
 }
 

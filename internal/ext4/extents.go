@@ -21,7 +21,9 @@ type extent struct {
 	at    uint64
 }
 
-// extents returns where the file's blocks are, in order. What is between is holes.
+// extents returns where the file's blocks are up to its size, in order. What is between
+// is holes. What it reads is in proportion to the size: a small file costs little,
+// whatever its tree says.
 func (fs *FS) extents(ctx context.Context, n *Inode) ([]extent, error) {
 	switch {
 	case n.flags&flagInline != 0 || n.flags&flagEncrypt != 0:
@@ -29,7 +31,8 @@ func (fs *FS) extents(ctx context.Context, n *Inode) ([]extent, error) {
 	case n.flags&flagExtents == 0:
 		return nil, unsupported("inode %d has no extents", n.Number)
 	}
-	w := &extentWalk{ctx: ctx, fs: fs, inode: n.Number}
+	size := uint64((n.Size + fs.blockSize - 1) / fs.blockSize)
+	w := &extentWalk{ctx: ctx, fs: fs, inode: n.Number, end: size, nodes: min(maxExtents, (maxDepth+1)*(size+1))}
 	if err := w.node(n.blocks[:], maxDepth+1); err != nil {
 		return nil, err
 	}
@@ -41,8 +44,9 @@ type extentWalk struct {
 	fs    *FS
 	inode uint32
 	found []extent
-	nodes int
+	nodes uint64 // how many more may be read
 	next  uint64 // the first block of the file that may follow
+	end   uint64 // the first block beyond the file's size: the rest is only reserved
 }
 
 // node reads a node of the tree, which must be less deep than limit.
@@ -51,14 +55,18 @@ func (w *extentWalk) node(b []byte, limit uint16) error {
 	if u16(b[0:]) != extentMagic || depth >= limit || 12+12*entries > len(b) {
 		return damaged("the extents of inode %d", w.inode)
 	}
-	if w.nodes++; w.nodes > maxExtents {
-		return damaged("inode %d has more than %d pieces", w.inode, maxExtents)
+	if w.nodes == 0 {
+		return damaged("the extents of inode %d are in too many blocks for its size", w.inode)
 	}
+	w.nodes--
 	if err := w.ctx.Err(); err != nil {
 		return err
 	}
 	for i := range entries {
 		e := b[12+12*i:]
+		if uint64(u32(e)) >= w.end {
+			return nil
+		}
 		if depth == 0 {
 			if err := w.leaf(e); err != nil {
 				return err
