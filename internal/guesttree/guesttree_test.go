@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -147,7 +148,16 @@ func TestHostileDisk(t *testing.T) {
 		"many files":        {commands: []string{"mkdir a", "mkdir b", "mkdir c"}, limits: guesttree.Limits{Entries: 2}, want: "more than 2 files"},
 		"long names":        {commands: []string{"mkdir " + strings.Repeat("n", 200)}, limits: guesttree.Limits{Names: 100}, want: "take more than 100 bytes"},
 		"big directories":   {commands: []string{"mkdir a"}, limits: guesttree.Limits{Blocks: 2}, want: "directories have more than 8 KiB"},
-		"deep directories":  {commands: deep(40), want: "at most 4096"},
+		"long first names": {
+			commands: []string{"mkdir " + strings.Repeat("n", 60), "cd " + strings.Repeat("n", 60), "mknod f p", "sif f links_count 2"},
+			limits:   guesttree.Limits{Names: 110}, want: "take more than 110 bytes",
+		},
+		"moved directories": {
+			commands: []string{"mkdir a", "ea_set a trusted.overlay.redirect /lost+found/x", "mkdir b", "ea_set b trusted.overlay.redirect /lost+found/x"},
+			limits:   guesttree.Limits{Blocks: 15}, want: "directories have more than 60 KiB",
+		},
+		"a target that ends early": {commands: []string{"symlink l abc", "sif l size 9"}, want: "the link of inode"},
+		"deep directories":         {commands: deep(40), want: "at most 4096"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			disk := ext4test.Make(t, append(base, test.commands...)...)
@@ -158,6 +168,42 @@ func TestHostileDisk(t *testing.T) {
 				t.Errorf("%v, want a fault Invalid with %q", err, test.want)
 			}
 		})
+	}
+}
+
+// afterRoot notes what is alive amid the files of the root.
+type afterRoot struct {
+	writes int
+	alive  uint64
+}
+
+func (h *afterRoot) Write(b []byte) (int, error) {
+	if h.writes++; h.writes == 1000 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		h.alive = m.HeapAlloc
+	}
+	return len(b), nil
+}
+
+// TestManyNames: of a directory with many names only the names are held, and not the
+// inodes, which can have as many bytes as a block.
+func TestManyNames(t *testing.T) {
+	commands := make([]string, 0, 5000)
+	for i := range 5000 {
+		commands = append(commands, fmt.Sprintf("symlink %d x", i))
+	}
+	image := ext4test.Open(t, ext4test.Make(t, commands...))
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	after := &afterRoot{}
+	if err := guesttree.WriteTar(t.Context(), after, guesttree.Source{Image: image}); err != nil {
+		t.Fatal(err)
+	}
+	if more := int64(after.alive) - int64(m.HeapAlloc); more > 1500<<10 { //nolint:gosec // small
+		t.Errorf("%d bytes are alive while 5000 names are written", more)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/hex"
+	"strings"
 
 	"github.com/bangervm/banger/internal/ext4"
 )
@@ -43,8 +44,9 @@ type overlay struct {
 	ctx    context.Context
 	src    Source
 	budget *budget
-	// changed is what became of files of the image that have several names, by inode.
-	changed map[uint32]file
+	// changed has the disk's inodes of files of the image that have several names, by the
+	// image's.
+	changed map[uint32]uint32
 	homes   map[string]layers
 	// open are the directories from the root to the one that is read: a directory in
 	// itself would never end.
@@ -58,7 +60,7 @@ type place struct {
 
 func newOverlay(ctx context.Context, src Source, b *budget) (*overlay, error) {
 	o := &overlay{
-		ctx: ctx, src: src, budget: b, changed: map[uint32]file{}, homes: map[string]layers{}, open: map[place]bool{},
+		ctx: ctx, src: src, budget: b, changed: map[uint32]uint32{}, homes: map[string]layers{}, open: map[place]bool{},
 	}
 	if src.Disk == nil {
 		return o, nil
@@ -83,12 +85,44 @@ func newOverlay(ctx context.Context, src Source, b *budget) (*overlay, error) {
 	return o, o.index()
 }
 
+// lookup finds a path of names below the root, without following links; nil: it is not
+// there.
 func (o *overlay) lookup(fs *ext4.FS, path string) (*file, error) {
-	node, err := fs.Lookup(o.ctx, path)
-	if err != nil || node == nil {
+	node, err := fs.Inode(ext4.RootInode)
+	if err != nil {
 		return nil, err
 	}
-	return &file{fs: fs, node: node}, nil
+	at := &file{fs: fs, node: node}
+	for name := range strings.SplitSeq(path, "/") {
+		if name == "" {
+			continue
+		}
+		if at, err = o.child(*at, name); at == nil {
+			return nil, err
+		}
+	}
+	return at, nil
+}
+
+// child finds a name in a directory, and pays for reading it; nil: it is not there.
+func (o *overlay) child(dir file, name string) (*file, error) {
+	if !dir.node.IsDir() {
+		return nil, nil
+	}
+	if err := o.budget.directory(dir.node.Size); err != nil {
+		return nil, err
+	}
+	found := listing{fs: dir.fs, names: map[string]uint32{}}
+	err := dir.fs.ReadDir(o.ctx, dir.node, func(e ext4.Entry) error {
+		if e.Name == name {
+			found.names[name] = e.Inode
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return found.get(name)
 }
 
 func (o *overlay) root() (layers, error) {
@@ -121,10 +155,7 @@ func (o *overlay) index() error {
 		if err != nil || len(handle) < handleHeader+4 || handle[1] != handleMagic || handle[4] != handleInode {
 			return nil //nolint:nilerr // a temporary file, or that of a directory
 		}
-		node, err := o.src.Disk.Inode(e.Inode)
-		if err == nil && node.Type == ext4.TypeRegular {
-			o.changed[binary.LittleEndian.Uint32(handle[handleHeader:])] = file{fs: o.src.Disk, node: node}
-		}
-		return err
+		o.changed[binary.LittleEndian.Uint32(handle[handleHeader:])] = e.Inode
+		return nil
 	})
 }

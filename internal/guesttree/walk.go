@@ -25,18 +25,37 @@ func (o *overlay) entries(dir file, each func(ext4.Entry) error) error {
 	})
 }
 
-// names reads a directory into a map. No directory is an empty one.
-func (o *overlay) names(dir *file) (map[string]file, error) {
-	all := map[string]file{}
+// listing has the inode of each name in a directory. The inodes are read one by one: a
+// directory can have millions, of as many bytes as a block.
+type listing struct {
+	fs    *ext4.FS
+	names map[string]uint32
+}
+
+// list reads a directory. No directory is an empty one.
+func (o *overlay) list(dir *file) (listing, error) {
+	all := listing{names: map[string]uint32{}}
 	if dir == nil {
 		return all, nil
 	}
-	err := o.entries(*dir, func(e ext4.Entry) error {
-		node, err := dir.fs.Inode(e.Inode)
-		all[e.Name] = file{fs: dir.fs, node: node}
-		return err
+	all.fs = dir.fs
+	return all, o.entries(*dir, func(e ext4.Entry) error {
+		all.names[e.Name] = e.Inode
+		return nil
 	})
-	return all, err
+}
+
+// get returns what has the name; nil: nothing.
+func (l listing) get(name string) (*file, error) {
+	number, ok := l.names[name]
+	if !ok {
+		return nil, nil
+	}
+	node, err := l.fs.Inode(number)
+	if err != nil {
+		return nil, err
+	}
+	return &file{fs: l.fs, node: node}, nil
 }
 
 // walk gives out all that is below a directory, each directory before what is in it.
@@ -47,15 +66,15 @@ func (o *overlay) walk(dir layers, at string, out *writer) error {
 	}
 	o.open[here] = true
 	defer delete(o.open, here)
-	upper, err := o.names(dir.upper)
+	upper, err := o.list(dir.upper)
 	if err != nil {
 		return err
 	}
-	lower, err := o.names(dir.lower)
+	lower, err := o.list(dir.lower)
 	if err != nil {
 		return err
 	}
-	for _, name := range slices.Sorted(maps.Keys(merged(upper, lower))) {
+	for _, name := range merged(upper, lower) {
 		if err := o.give(dir, path.Join(at, name), upper, lower, out); err != nil {
 			return err
 		}
@@ -63,46 +82,47 @@ func (o *overlay) walk(dir layers, at string, out *writer) error {
 	return nil
 }
 
-func merged(upper, lower map[string]file) map[string]bool {
-	all := make(map[string]bool, len(upper)+len(lower))
-	for name := range upper {
-		all[name] = true
+func merged(upper, lower listing) []string {
+	all := slices.Collect(maps.Keys(upper.names))
+	for name := range lower.names {
+		if _, both := upper.names[name]; !both {
+			all = append(all, name)
+		}
 	}
-	for name := range lower {
-		all[name] = true
-	}
+	slices.Sort(all)
 	return all
 }
 
 // give gives out one name of a directory.
-func (o *overlay) give(dir layers, at string, upper, lower map[string]file, out *writer) error {
+func (o *overlay) give(dir layers, at string, upper, lower listing, out *writer) error {
 	name := path.Base(at)
-	up, isUp := upper[name]
-	low, isLow := lower[name]
-	if o.src.Own("/"+at) || isUp && strings.HasPrefix(name, stagedPrefix) {
-		isUp = false
+	low, err := lower.get(name)
+	if err != nil {
+		return err
+	}
+	var up *file
+	if !o.src.Own("/"+at) && !strings.HasPrefix(name, stagedPrefix) {
+		if up, err = upper.get(name); err != nil {
+			return err
+		}
 	}
 	switch {
-	case at == "lost+found" && !isUp && low.node.Number == lostFoundInode:
+	case up == nil && low == nil:
 		return nil
-	case isUp && isWhiteout(up.node):
+	case at == "lost+found" && up == nil && low.node.Number == lostFoundInode:
 		return nil
-	case !isUp && !isLow:
+	case up != nil && isWhiteout(up.node):
 		return nil
-	case !isUp && !low.node.IsDir():
-		if newer, ok := o.changed[low.node.Number]; ok && dir.indexed {
-			low = newer
-		}
-		return out.file(at, low)
-	case isUp && !up.node.IsDir():
-		return o.giveUpper(at, up, out)
+	case up == nil && !low.node.IsDir():
+		return o.giveLower(dir, at, *low, out)
+	case up != nil && !up.node.IsDir():
+		return o.giveUpper(at, *up, out)
 	}
-	next := layers{indexed: dir.indexed, base: dir.base}
-	if isLow && low.node.IsDir() {
-		next.lower = &low
+	next := layers{indexed: dir.indexed, base: dir.base, upper: up}
+	if low != nil && low.node.IsDir() {
+		next.lower = low
 	}
-	if isUp {
-		next.upper = &up
+	if up != nil {
 		if err := o.follow(dir, &next); err != nil {
 			return err
 		}
@@ -114,6 +134,20 @@ func (o *overlay) give(dir layers, at string, upper, lower map[string]file, out 
 		return err
 	}
 	return o.walk(next, at, out)
+}
+
+// giveLower gives out a file of the image, or what became of it under another name.
+func (o *overlay) giveLower(dir layers, at string, low file, out *writer) error {
+	if number, ok := o.changed[low.node.Number]; ok && dir.indexed {
+		node, err := o.src.Disk.Inode(number)
+		if err != nil {
+			return err
+		}
+		if node.Type == ext4.TypeRegular {
+			low = file{fs: o.src.Disk, node: node}
+		}
+	}
+	return out.file(at, low)
 }
 
 // lostFoundInode is that of the directory which every ext4 has for e2fsck. It is the
@@ -160,17 +194,13 @@ func (o *overlay) follow(parent layers, dir *layers) error {
 	case parent.lower == nil || strings.Contains(target, "/"):
 		dir.lower = nil
 	default:
-		below, err := o.names(parent.lower)
-		if err != nil {
-			return fmt.Errorf("look for %q: %w", plain.Value(target), err)
-		}
-		dir.lower = nil
-		if f, ok := below[target]; ok {
-			dir.lower = &f
-		}
+		dir.lower, err = o.child(*parent.lower, target)
+	}
+	if err != nil {
+		return fmt.Errorf("look for %q: %w", plain.Value(target), err)
 	}
 	if dir.lower != nil && !dir.lower.node.IsDir() {
 		dir.lower = nil
 	}
-	return err
+	return nil
 }

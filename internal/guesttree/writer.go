@@ -57,6 +57,9 @@ func (w *writer) file(name string, f file) error {
 			hdr.Typeflag, hdr.Linkname = tar.TypeLink, first
 			return w.put(hdr)
 		}
+		if err := w.budget.names(len(name)); err != nil { // they are kept until the end
+			return err
+		}
 		w.first[at] = name
 	}
 	switch f.node.Type {
@@ -99,7 +102,7 @@ func (w *writer) header(name string, f file) (*tar.Header, error) {
 		return nil, err
 	}
 	for key, value := range attrs {
-		if strings.Contains(key, "=") || !strings.HasPrefix(key, "security.") && !strings.HasPrefix(key, "user.") {
+		if strings.ContainsAny(key, "=\x00") || !strings.HasPrefix(key, "security.") && !strings.HasPrefix(key, "user.") {
 			continue // a tar cannot hold it, or may not
 		}
 		if hdr.PAXRecords == nil {
