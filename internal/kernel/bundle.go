@@ -109,6 +109,12 @@ func readBundle(fsys fs.FS) (Bundle, error) {
 	if err != nil {
 		return Bundle{}, err
 	}
+	return b, checkFiles(fsys, b)
+}
+
+// checkFiles refuses a bundle that lacks a file, or has a link in the place of one: the
+// files are moved out of the bundle, where a link leads elsewhere.
+func checkFiles(fsys fs.FS, b Bundle) error {
 	needs := []string{BundleVmlinux}
 	if b.Modules > 0 {
 		needs = append(needs, BundleModules)
@@ -117,10 +123,17 @@ func readBundle(fsys fs.FS) (Bundle, error) {
 		needs = append(needs, path.Join(BundleBootModules, name))
 	}
 	for _, name := range needs {
-		info, err := fs.Lstat(fsys, name)
-		if err != nil || !info.Mode().IsRegular() {
-			return Bundle{}, fault.New(fault.Invalid, "the bundle has no file %s", name)
+		if _, err := fs.Lstat(fsys, name); err != nil {
+			return fault.New(fault.Invalid, "the bundle has no file %s", name)
 		}
 	}
-	return b, nil
+	for _, name := range append(needs, BundleInitrd, BundleModules) {
+		if info, err := fs.Lstat(fsys, name); err == nil && !info.Mode().IsRegular() {
+			return fault.New(fault.Invalid, "the bundle's %s is not a regular file", name)
+		}
+	}
+	if info, err := fs.Lstat(fsys, BundleBootModules); err == nil && !info.IsDir() {
+		return fault.New(fault.Invalid, "the bundle's %s is not a directory", BundleBootModules)
+	}
+	return nil
 }

@@ -135,13 +135,18 @@ func (p *pulling) packed(t *testing.T, name, version string) {
 	p.shelf.entries = append(p.shelf.entries, e)
 }
 
-// written puts a bundle of these files into the shelf.
+// written puts a bundle of these files into the shelf. Content that begins with an arrow
+// is a link's.
 func (p *pulling) written(t *testing.T, files map[string]string) {
 	t.Helper()
 	var b bytes.Buffer
 	out := tar.NewWriter(&b)
 	for name, content := range files {
-		err := out.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Size: int64(len(content)), Mode: 0o644})
+		h := &tar.Header{Typeflag: tar.TypeReg, Name: name, Size: int64(len(content)), Mode: 0o644}
+		if target, isLink := strings.CutPrefix(content, "-> "); isLink {
+			h.Typeflag, h.Linkname, h.Size, content = tar.TypeSymlink, target, 0, ""
+		}
+		err := out.WriteHeader(h)
 		if _, werr := out.Write([]byte(content)); err != nil || werr != nil {
 			t.Fatal(err, werr)
 		}
@@ -219,16 +224,19 @@ func TestPullRefusesABundleAndKeepsWhatIsThere(t *testing.T) {
 	good := manifest(func(*kernel.Bundle) {})
 	vmlinux := string(kerneltest.Vmlinux(elf.EM_X86_64, "6.1.0"))
 	for name, files := range map[string]map[string]string{
-		"no manifest":          {"vmlinux": vmlinux},
-		"no vmlinux":           {"kernel.json": good},
-		"no kernel at all":     {"kernel.json": good, "vmlinux": "hello"},
-		"another version":      {"kernel.json": good, "vmlinux": string(kerneltest.Vmlinux(elf.EM_X86_64, "6.6.6"))},
-		"another architecture": {"kernel.json": good, "vmlinux": string(kerneltest.Vmlinux(elf.EM_AARCH64, "6.1.0"))},
-		"a missing module":     {"kernel.json": manifest(func(b *kernel.Bundle) { b.BootModules = []string{"a.ko"} }), "vmlinux": vmlinux},
-		"a module elsewhere":   {"kernel.json": manifest(func(b *kernel.Bundle) { b.BootModules = []string{"../a.ko"} }), "vmlinux": vmlinux},
-		"no modules.ext4":      {"kernel.json": manifest(func(b *kernel.Bundle) { b.Modules = 1 }), "vmlinux": vmlinux},
-		"a newer format":       {"kernel.json": manifest(func(b *kernel.Bundle) { b.Format = 2 }), "vmlinux": vmlinux},
-		"a name that climbs":   {"kernel.json": good, "vmlinux": vmlinux, "../../x": "x"},
+		"no manifest":            {"vmlinux": vmlinux},
+		"no vmlinux":             {"kernel.json": good},
+		"no kernel at all":       {"kernel.json": good, "vmlinux": "hello"},
+		"another version":        {"kernel.json": good, "vmlinux": string(kerneltest.Vmlinux(elf.EM_X86_64, "6.6.6"))},
+		"another architecture":   {"kernel.json": good, "vmlinux": string(kerneltest.Vmlinux(elf.EM_AARCH64, "6.1.0"))},
+		"a missing module":       {"kernel.json": manifest(func(b *kernel.Bundle) { b.BootModules = []string{"a.ko"} }), "vmlinux": vmlinux},
+		"a module elsewhere":     {"kernel.json": manifest(func(b *kernel.Bundle) { b.BootModules = []string{"../a.ko"} }), "vmlinux": vmlinux},
+		"no modules.ext4":        {"kernel.json": manifest(func(b *kernel.Bundle) { b.Modules = 1 }), "vmlinux": vmlinux},
+		"a newer format":         {"kernel.json": manifest(func(b *kernel.Bundle) { b.Format = 2 }), "vmlinux": vmlinux},
+		"a link for an initrd":   {"kernel.json": good, "vmlinux": vmlinux, "initrd.img": "-> vmlinux"},
+		"a link for modules":     {"kernel.json": good, "vmlinux": vmlinux, "modules.ext4": "-> vmlinux"},
+		"a link for a directory": {"kernel.json": manifest(func(b *kernel.Bundle) { b.BootModules = []string{"a.ko"} }), "vmlinux": vmlinux, "d/a.ko": "x", "boot-modules": "-> d"},
+		"a name that climbs":     {"kernel.json": good, "vmlinux": vmlinux, "../../x": "x"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPulling(t)

@@ -48,7 +48,7 @@ func Unpack(ctx context.Context, r io.Reader, dir string) error {
 	for {
 		h, err := in.Next()
 		if errors.Is(err, io.EOF) {
-			return nil
+			return u.checkLinks()
 		}
 		if err != nil {
 			return u.malformed(err)
@@ -69,6 +69,7 @@ type unpacker struct {
 	dir     string
 	entries int
 	total   int64
+	links   []string
 }
 
 // malformed tells what is wrong with the stream from what is wrong with the host.
@@ -102,6 +103,7 @@ func (u *unpacker) add(h *tar.Header, content io.Reader) error {
 			return err
 		}
 		if err = u.makeParent(name); err == nil {
+			u.links = append(u.links, name)
 			err = u.root.Symlink(h.Linkname, name)
 		}
 	case tar.TypeLink:
@@ -181,6 +183,17 @@ func checkName(name string) (string, error) {
 		return "", bad("it is too deep")
 	}
 	return clean, nil
+}
+
+// checkLinks refuses links that leave the bundle by way of other links, which only shows
+// when all are there.
+func (u *unpacker) checkLinks() error {
+	for _, name := range u.links {
+		if _, err := u.root.Stat(name); err != nil {
+			return fault.Wrap(fault.Invalid, err, "the bundle has a link %q to nothing in it", name)
+		}
+	}
+	return nil
 }
 
 // checkLink refuses a symbolic link that leads out of the bundle.

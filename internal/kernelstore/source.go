@@ -45,9 +45,12 @@ func isFile(path string) bool {
 }
 
 // Stat and ReadDir are here because fs.Stat would else open the file, and wait
-// for a writer when it is a fifo.
+// for a writer when it is a fifo; Lstat and ReadLink because fs.Lstat would else
+// follow links.
 
 func (s *source) Open(name string) (fs.File, error)          { return s.fsys.Open(name) }
 func (s *source) Stat(name string) (fs.FileInfo, error)      { return fs.Stat(s.fsys, name) }
 func (s *source) ReadDir(name string) ([]fs.DirEntry, error) { return fs.ReadDir(s.fsys, name) }
+func (s *source) Lstat(name string) (fs.FileInfo, error)     { return fs.Lstat(s.fsys, name) }
+func (s *source) ReadLink(name string) (string, error)       { return fs.ReadLink(s.fsys, name) }
 func (s *source) Close() error                               { return s.root.Close() }
