@@ -16,7 +16,7 @@ func TestWhatAnImageSuggests(t *testing.T) {
 		want   int64
 	}{
 		"the image's":      {nil, 8 * gib, 3 * gib},
-		"the user's":       {new(int64(2 * gib)), 8 * gib, 2 * gib},
+		"the user's":       {new(2 * gib), 8 * gib, 2 * gib},
 		"the host is less": {nil, 2 * gib, 2 * gib},
 	} {
 		t.Run(name, func(t *testing.T) {

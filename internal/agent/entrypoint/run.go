@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/bangervm/banger/internal/agent/command"
-	"github.com/bangervm/banger/internal/pace"
 )
 
 // stopGrace is how long the program may take to end after its stop signal.
@@ -27,7 +26,7 @@ func Run(ctx context.Context, spec command.Spec, stop syscall.Signal, out io.Wri
 	}
 	started(proc.PID())
 	release := context.AfterFunc(ctx, func() {
-		if proc.Signal(stop) == nil && waitFor(proc.Done(), stopGrace) != nil {
+		if proc.Signal(stop) == nil && !ends(proc.Done(), stopGrace) {
 			proc.KillGroup(syscall.SIGKILL)
 		}
 	})
@@ -37,18 +36,16 @@ func Run(ctx context.Context, spec command.Spec, stop syscall.Signal, out io.Wri
 	return status, err
 }
 
-// waitFor returns an error when done is not closed within limit.
-func waitFor(done <-chan struct{}, limit time.Duration) error {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	go func() {
-		<-done
-		cancel()
-	}()
-	if pace.Pause(ctx, limit) != nil {
-		return nil
+// ends says whether done is closed within limit.
+func ends(done <-chan struct{}, limit time.Duration) bool {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return true
+	case <-timer.C:
+		return false
 	}
-	return context.DeadlineExceeded
 }
 
 // maxLine is how much is written at once, in bytes: longer lines are split.

@@ -177,7 +177,8 @@ func TestChooseByTheImagesCommand(t *testing.T) {
 		"systemd that is missing":    {map[string]string{"bin/sh": busybox}, []string{"/lib/systemd/systemd"}, inits.Agent, ""},
 		"s6-overlay before an incomplete busybox": {
 			map[string]string{"init": "!#!/bin/sh", "command/s6-svscan": "!x", "sbin/init": "->/bin/busybox", "bin/busybox": busybox},
-			[]string{"/init", "serve"}, inits.S6, inits.S6,
+			[]string{"/init", "serve"},
+			inits.S6, inits.S6,
 		},
 		"s6-overlay of version 1":  {map[string]string{"init": "!#!/bin/sh", "bin/s6-svscan": "!x"}, []string{"/init"}, inits.S6, inits.S6},
 		"a script called /init":    {map[string]string{"init": "!#!/bin/sh"}, []string{"/init", "serve"}, inits.Agent, inits.Unknown},
