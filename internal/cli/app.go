@@ -43,6 +43,7 @@ type App struct {
 	signals  interrupts
 	progress string // the value of --progress
 	quiet    bool
+	misnamed error // an unknown command that help is asked for; cobra's help cannot fail
 }
 
 // Run does what args (without the program's name) say and returns the exit
@@ -60,6 +61,9 @@ func (a *App) Run(args []string) int {
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
 	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		err = a.misnamed
+	}
 	if err == nil {
 		return 0
 	}

@@ -22,7 +22,8 @@ func (a *App) doctorCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "doctor", Short: "Check that this host can run VMs",
 		Long: "Check that this host can run VMs and print how to fix each problem. This command changes nothing. The daemon need not\n" +
-			"be running. The exit status is 1 if a check fails.",
+			"be running. The exit status is 1 if a check fails.\n\n" +
+			"Each check is ok, info (nothing to fix), warn (banger works, but not as well as it could) or fail (no VM can run).",
 		Example: "  banger doctor\n  banger doctor -o json",
 		Args:    args(0, 0, ""), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.doctor(cmd.Context(), *f) },
@@ -142,6 +143,8 @@ func checkTint(c doctor.Finding) string {
 	switch c.Status {
 	case doctor.OK:
 		return "32"
+	case doctor.Info:
+		return "36"
 	case doctor.Warn:
 		return "33"
 	default:

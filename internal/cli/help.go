@@ -71,6 +71,10 @@ func (a *App) helpWidth() int {
 func (a *App) completeRoot(root *cobra.Command) {
 	width := a.helpWidth()
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
+		if words := cmd.Flags().Args(); len(words) > 0 && cmd.HasSubCommands() {
+			a.misnamed = unknownCommand(cmd, words[0])
+			return
+		}
 		_, _ = fmt.Fprint(cmd.OutOrStdout(), helpText(cmd, width))
 	})
 	root.SetHelpCommand(helpCommand())

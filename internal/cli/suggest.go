@@ -27,9 +27,12 @@ func synonyms() map[string]string {
 	return words
 }
 
-// elsewhere are words of other tools at the top level that are no verb here.
+// elsewhere are words of other tools that are no verb here, behind the group
+// they are typed in.
 func elsewhere() map[string]string {
+	const edit = "edit config.toml; `banger config path` prints its path"
 	return map[string]string{
+		"config edit": edit, "config set": edit, "config unset": edit, "config get": "banger config show", "config list": "banger config show",
 		"build": "banger image pull docker-archive:FILE", "clone": "banger vm create --image IMAGE", "commit": "banger vm workspace export NAME",
 		"container": "banger vm", "images": "banger image list", "import": "banger image pull tar:FILE", "info": "banger doctor",
 		"kernels": "banger kernel list", "login": "banger uses the credentials of `docker login`", "mount": "banger vm cp SRC DST",
@@ -44,8 +47,8 @@ func elsewhere() map[string]string {
 func unknownCommand(cmd *cobra.Command, word string) error {
 	err := &usageError{message: "unknown command " + quote(cmd.CommandPath()+" "+word), hint: cmd.CommandPath() + " --help"}
 	word = strings.ToLower(word)
-	other, known := elsewhere()[word]
-	if known && !cmd.HasParent() {
+	_, group, _ := strings.Cut(cmd.CommandPath(), " ")
+	if other, known := elsewhere()[strings.TrimSpace(group+" "+word)]; known {
 		err.hint = other
 		return err
 	}
@@ -106,18 +109,31 @@ func nearestCommand(cmd *cobra.Command, word string) *cobra.Command {
 		}
 	}
 	var best *cobra.Command
-	least := 3
+	least := len(word)
 	for _, c := range all {
 		if !c.IsAvailableCommand() {
 			continue
 		}
 		for _, name := range append(slices.Clone(c.Aliases), c.Name()) {
-			if d := changes(strings.ToLower(word), name); d < least && d < len(name) {
+			if d := changes(strings.ToLower(word), name); d < least && d <= mostChanges(name) {
 				best, least = c, d
 			}
 		}
 	}
 	return best
+}
+
+// mostChanges is how many slips of a finger a name can have and still be told
+// from another word.
+func mostChanges(name string) int {
+	switch {
+	case len(name) < 2:
+		return 0
+	case len(name) < 6:
+		return 1
+	default:
+		return 2
+	}
 }
 
 // changes counts how many letters to insert, delete, replace or swap with the

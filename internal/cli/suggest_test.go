@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
 	"testing"
@@ -10,11 +11,12 @@ import (
 // usageOf is the usage error that a command line ends with.
 func usageOf(t *testing.T, words ...string) *usageError {
 	t.Helper()
-	root := testApp().rootCommand()
+	app := testApp()
+	root := app.rootCommand()
 	root.SetArgs(words)
 	root.SetOut(io.Discard)
 	root.SetErr(&bytes.Buffer{})
-	err := root.Execute()
+	err := cmp.Or(root.Execute(), app.misnamed)
 	usage, ok := errors.AsType[*usageError](err)
 	if !ok || exitStatus(err) != statusUsage {
 		t.Fatalf("banger %v: %v (exit status %d), want a usage error", words, err, exitStatus(err))
@@ -79,6 +81,14 @@ func TestWordsOfOtherTools(t *testing.T) {
 		{[]string{"vm", "session", "atach"}, "did you mean banger vm session attach?"},
 		{[]string{"daemon", "sotp"}, "did you mean banger daemon stop?"},
 		{[]string{"frobnicate"}, "banger --help"},
+		{[]string{"bogus"}, "banger --help"},
+		{[]string{"vm", "fowrad"}, "did you mean banger vm forward?"},
+		{[]string{"session", "--help"}, "banger vm session --help"},
+		{[]string{"vm", "lsit", "-h"}, "did you mean banger vm list?"},
+		{[]string{"--help", "images"}, "banger image list"},
+		{[]string{"config", "set", "driver", "qemu"}, "edit config.toml; `banger config path` prints its path"},
+		{[]string{"config", "set", "--help"}, "edit config.toml; `banger config path` prints its path"},
+		{[]string{"config", "get", "driver"}, "banger config show"},
 		{[]string{"vm", "session", "frobnicate", "-x"}, "banger vm session --help"},
 		{[]string{"completion", "powershell"}, "banger completion --help"},
 		{[]string{"help", "vm", "creat"}, "did you mean banger vm create?"},

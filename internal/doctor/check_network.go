@@ -19,12 +19,12 @@ const namesName = "gateway.vm"
 // VMs are reached by their addresses.
 func checkNames(ctx context.Context, w World) verdict {
 	if w.Daemon == nil {
-		return ok("not asked")
+		return info("not asked")
 	}
 	d, err := w.Daemon(ctx)
 	switch {
 	case err != nil:
-		return ok("unknown: the daemon does not answer")
+		return info("unknown: the daemon does not answer")
 	case d.NamesProblem != "" && d.Names != "":
 		return warn("", "the daemon answers for VM names at %s instead: %s", d.Names, d.NamesProblem).
 			mend("stop the program that uses the port, then %s; or set names_port under [network] in %s "+
@@ -33,7 +33,7 @@ func checkNames(ctx context.Context, w World) verdict {
 	case d.NamesProblem != "":
 		return warn("set names_port under [network] in "+w.Dirs.ConfigFile()+" to a free port", "the daemon does not serve VM names: %s", d.NamesProblem)
 	case d.Names == "":
-		return ok("VM names are turned off")
+		return info("VM names are turned off")
 	case w.answersFor(ctx, d.Names):
 		return ok("NAME.vm resolves to the address of a VM")
 	default:
@@ -70,11 +70,11 @@ func checkLowPorts(_ context.Context, w World) verdict {
 	}
 	switch {
 	case len(fields) != 1:
-		return ok("cannot read %s", setting)
+		return info("cannot read %s", setting)
 	case w.UID == 0 || first <= 1:
 		return ok("guest ports can keep their numbers on the host")
 	default:
-		return ok("guest ports below %d get other host ports, which the list of a VM's ports shows (%s)", first, setting)
+		return info("guest ports below %d get other host ports, which the list of a VM's ports shows (%s)", first, setting)
 	}
 }
 
@@ -82,14 +82,14 @@ func checkPing(_ context.Context, w World) verdict {
 	const setting = "net.ipv4.ping_group_range"
 	fields := w.sysctl(setting)
 	if len(fields) != 2 {
-		return ok("cannot read %s", setting)
+		return info("cannot read %s", setting)
 	}
 	low, lowErr := strconv.Atoi(fields[0])
 	high, highErr := strconv.Atoi(fields[1])
 	if lowErr == nil && highErr == nil && slices.ContainsFunc(w.Groups, func(gid int) bool { return low <= gid && gid <= high }) {
 		return ok("guests can ping the outside")
 	}
-	return ok("guests cannot ping the outside: %s is %s, which includes no group of %s", setting, strings.Join(fields, " "), w.User)
+	return info("guests cannot ping the outside: %s is %s, which includes no group of %s", setting, strings.Join(fields, " "), w.User)
 }
 
 // sysctl is the words of a kernel setting; none when it cannot be read.

@@ -15,10 +15,12 @@ import (
 // Status is the outcome of one check.
 type Status string
 
-// The outcomes. Warn means that banger works, but not as well as it could, or
-// not for long; Fail means that a VM cannot be created or started.
+// The outcomes. Info means that something is off, missing or unknown, with which
+// nothing is wrong; Warn, that banger works, but not as well as it could, or not for
+// long; Fail, that a VM cannot be created or started.
 const (
 	OK   Status = "ok"
+	Info Status = "info"
 	Warn Status = "warn"
 	Fail Status = "fail"
 )
@@ -28,11 +30,11 @@ type Finding struct {
 	Name   string
 	Status Status
 	Reason string
-	// Remedy is what to do or to change; empty when the status is OK.
+	// Remedy is what to do or to change; empty when the status is OK or Info.
 	Remedy fault.Hint
 }
 
-// Report is the outcome of all checks; Status is the worst of theirs.
+// Report is the outcome of all checks; Status is the worst of theirs, with OK for Info.
 type Report struct {
 	Status Status
 	Checks []Finding
@@ -57,6 +59,10 @@ type verdict struct {
 
 func ok(format string, args ...any) verdict {
 	return verdict{status: OK, reason: fmt.Sprintf(format, args...)}
+}
+
+func info(format string, args ...any) verdict {
+	return verdict{status: Info, reason: fmt.Sprintf(format, args...)}
 }
 
 func warn(remedy, format string, args ...any) verdict {
