@@ -134,6 +134,9 @@ type Configure struct {
 	// WorkingDir is the image's, for commands that name none, and made if it is
 	// missing. Empty means "/".
 	WorkingDir string `json:"working_dir,omitempty"`
+	// Volumes are the image's directories for data, made where they are missing.
+	// An agent of before 0.1 makes none.
+	Volumes []string `json:"volumes,omitempty"`
 	// User is who runs commands that name nobody: "name", "uid", "uid:gid". Empty: root.
 	// An agent of before 0.1 takes root always.
 	User string `json:"user,omitempty"`

@@ -22,6 +22,7 @@ func TestConfigIsBounded(t *testing.T) {
 		"a big entrypoint":               {Config{Entrypoint: []string{big}}, true},
 		"a big command":                  {Config{Cmd: []string{big}}, true},
 		"a big directory":                {Config{WorkingDir: big}, true},
+		"many volumes":                   {Config{Volumes: many(500_000, "")}, true},
 		"a big user":                     {Config{User: big}, true},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -77,6 +77,8 @@ type Config struct {
 	StopSignal string `json:"stop_signal,omitempty"`
 	// ExposedPorts are the ports that the image's program listens on, "80/tcp", in order.
 	ExposedPorts []string `json:"exposed_ports,omitempty"`
+	// Volumes are directories for data, which each VM has, in order.
+	Volumes []string `json:"volumes,omitempty"`
 	// Labels are the author's notes.
 	Labels map[string]string `json:"labels,omitempty"`
 }

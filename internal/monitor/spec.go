@@ -69,6 +69,7 @@ func configure(spec vm.Spec, serial func(disk string) string, boots int, now int
 		AuthorizedKeys: g.AuthorizedKeys,
 		Env:            g.Env,
 		WorkingDir:     g.WorkingDir,
+		Volumes:        g.Volumes,
 		User:           g.User,
 		Program:        agentrpc.Program{Argv: g.Program, StopSignal: g.StopSignal, Restart: agentrpc.RestartPolicy(g.Entrypoint)},
 	}

@@ -110,7 +110,7 @@ func makeImage(t *testing.T, arch string, layers ...v1.Layer) v1.Image {
 	}
 	config = config.DeepCopy()
 	config.OS, config.Architecture = "linux", arch
-	config.Config = v1.Config{Env: []string{"A=1"}, Cmd: []string{"/bin/sh"}, User: "1000", WorkingDir: "/srv"}
+	config.Config = v1.Config{Env: []string{"A=1"}, Cmd: []string{"/bin/sh"}, User: "1000", WorkingDir: "/srv", Volumes: map[string]struct{}{"/b": {}, "/a": {}}}
 	if img, err = mutate.ConfigFile(img, config); err != nil {
 		t.Fatal(err)
 	}

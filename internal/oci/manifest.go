@@ -166,7 +166,7 @@ func (c *Client) newContent(digest string, config *v1.ConfigFile, layers int) (*
 			Env: config.Config.Env, Entrypoint: config.Config.Entrypoint, Cmd: config.Config.Cmd,
 			WorkingDir: config.Config.WorkingDir, User: config.Config.User,
 			StopSignal: config.Config.StopSignal, ExposedPorts: slices.Sorted(maps.Keys(config.Config.ExposedPorts)),
-			Labels: config.Config.Labels,
+			Volumes: slices.Sorted(maps.Keys(config.Config.Volumes)), Labels: config.Config.Labels,
 		},
 	}}, nil
 }

@@ -53,7 +53,7 @@ func TestPullMergesLayersOfAllCompressions(t *testing.T) {
 		if diff := cmp.Diff(want, files); diff != "" {
 			t.Errorf("%s: want (-), got (+):\n%s", round, diff)
 		}
-		config := image.Config{Env: []string{"A=1"}, Cmd: []string{"/bin/sh"}, User: "1000", WorkingDir: "/srv"}
+		config := image.Config{Env: []string{"A=1"}, Cmd: []string{"/bin/sh"}, User: "1000", WorkingDir: "/srv", Volumes: []string{"/a", "/b"}}
 		if diff := cmp.Diff(config, info.Config); diff != "" || info.Architecture != "amd64" || !image.ValidDigest(info.Digest) {
 			t.Errorf("%s: info %+v", round, info)
 		}

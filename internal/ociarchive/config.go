@@ -25,6 +25,7 @@ type runConfig struct {
 	Labels       map[string]string   `json:"Labels,omitempty"`
 	StopSignal   string              `json:"StopSignal,omitempty"`
 	ExposedPorts map[string]struct{} `json:"ExposedPorts,omitempty"`
+	Volumes      map[string]struct{} `json:"Volumes,omitempty"`
 }
 
 type rootFS struct {
@@ -39,20 +40,22 @@ type history struct {
 
 func configOf(m image.Manifest, created time.Time, layer string) imageConfig {
 	c := m.Config
-	var ports map[string]struct{}
-	for _, port := range c.ExposedPorts {
-		if ports == nil {
-			ports = map[string]struct{}{}
-		}
-		ports[port] = struct{}{}
-	}
 	return imageConfig{
 		Created: created, Architecture: m.Architecture, OS: m.OS,
 		Config: runConfig{
 			User: c.User, Env: c.Env, Entrypoint: c.Entrypoint, Cmd: c.Cmd, WorkingDir: c.WorkingDir, Labels: c.Labels,
-			StopSignal: c.StopSignal, ExposedPorts: ports,
+			StopSignal: c.StopSignal, ExposedPorts: set(c.ExposedPorts), Volumes: set(c.Volumes),
 		},
 		RootFS:  rootFS{Type: "layers", DiffIDs: []string{layer}},
 		History: []history{{Created: created, CreatedBy: "banger"}},
 	}
+}
+
+// set is members as the specification writes sets.
+func set(members []string) map[string]struct{} {
+	out := make(map[string]struct{}, len(members))
+	for _, m := range members {
+		out[m] = struct{}{}
+	}
+	return out
 }

@@ -53,7 +53,7 @@ func manifest() image.Manifest {
 		ID: "0123456789ab", Architecture: "amd64", OS: "linux", CreatedAt: time.Unix(1_700_000_000, 5).UTC(),
 		Config: image.Config{
 			Env: []string{"A=1"}, Entrypoint: []string{"/entry"}, Cmd: []string{"serve"}, WorkingDir: "/srv", User: "1000:1000",
-			Labels: map[string]string{"b": "2", "a": "1"}, StopSignal: "SIGQUIT", ExposedPorts: []string{"80/tcp"},
+			Labels: map[string]string{"b": "2", "a": "1"}, StopSignal: "SIGQUIT", ExposedPorts: []string{"80/tcp"}, Volumes: []string{"/data"},
 		},
 	}
 }
@@ -161,6 +161,7 @@ func TestOthersReadIt(t *testing.T) {
 	want := map[string]any{
 		"User": "1000:1000", "Env": []any{"A=1"}, "Entrypoint": []any{"/entry"}, "Cmd": []any{"serve"}, "WorkingDir": "/srv",
 		"Labels": map[string]any{"a": "1", "b": "2"}, "StopSignal": "SIGQUIT", "ExposedPorts": map[string]any{"80/tcp": map[string]any{}},
+		"Volumes": map[string]any{"/data": map[string]any{}},
 	}
 	if diff := cmp.Diff(want, seen.Config); diff != "" {
 		t.Error(diff)

@@ -92,7 +92,7 @@ func (b boot) spec(s *Service, v VM) Spec {
 			Hostname: v.Name, MachineID: b.identity.MachineID, Token: b.identity.Token,
 			HostKey: b.identity.HostKey, AuthorizedKeys: b.keys,
 			Env:        slices.Concat(b.image.Config.Env, v.Env),
-			WorkingDir: b.image.Config.WorkingDir, User: v.User,
+			WorkingDir: b.image.Config.WorkingDir, Volumes: b.image.Config.Volumes, User: v.User,
 			Program: b.image.Config.Command(), StopSignal: b.image.Config.StopSignal, Entrypoint: v.Entrypoint,
 			Init: v.Init, Reset: v.ResetPending, Files: b.files,
 		},

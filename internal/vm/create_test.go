@@ -42,7 +42,7 @@ func TestCreateGivesTheMachineWhatImageKernelAndUserSay(t *testing.T) {
 		Guest: vm.Guest{
 			Hostname: "web", MachineID: "machine of " + v.ID, Token: "token", HostKey: "key",
 			AuthorizedKeys: []string{"ssh-ed25519 AAAA"}, Env: []string{"PATH=/bin", "A=image", "A=user"},
-			WorkingDir: "/srv", User: "app", Init: vm.InitAgent,
+			WorkingDir: "/srv", Volumes: []string{"/data"}, User: "app", Init: vm.InitAgent,
 		},
 		Loopback: vm.Loopback(1000, v.Index).String(),
 		Publish:  []vm.Publish{{Proto: "tcp", HostAddress: "127.0.0.1", HostPort: 8080, GuestPort: 80}}, Ports: vm.PortsShared,

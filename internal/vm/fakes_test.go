@@ -283,7 +283,7 @@ func (c fakeCatalog) ByID(ctx context.Context, id string) (vm.Image, error) {
 func (c fakeCatalog) image() vm.Image {
 	return vm.Image{
 		ID: "0123456789ab", Name: "debian", Architecture: "amd64", Rootfs: "/images/rootfs.ext4", Kernel: c.kernel,
-		Config: image.Config{Env: []string{"PATH=/bin", "A=image"}, WorkingDir: "/srv", User: "app"},
+		Config: image.Config{Env: []string{"PATH=/bin", "A=image"}, WorkingDir: "/srv", User: "app", Volumes: []string{"/data"}},
 	}
 }
 

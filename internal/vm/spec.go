@@ -93,6 +93,7 @@ type Guest struct {
 	AuthorizedKeys []string `json:"authorized_keys"`
 	Env            []string `json:"env,omitempty"`
 	WorkingDir     string   `json:"working_dir,omitempty"`
+	Volumes        []string `json:"volumes,omitempty"`
 	User           string   `json:"user,omitempty"`
 	Init           InitMode `json:"init"`
 	// Program is what the image runs by itself, and StopSignal what asks it to end.

@@ -85,6 +85,7 @@ func Run(ctx context.Context, cfg *agentrpc.Configure, begin func(step string)) 
 		{"volumes", wished, c.volumes},
 		{"kernel-modules", wished, c.kernelModules},
 		{"working-directory", wished, c.workingDir},
+		{"image-volumes", wished, c.imageVolumes},
 		{"identity", wished, c.identity},
 		{"files", wished, c.files},
 		{"network", normally, c.network},

@@ -29,6 +29,22 @@ func (c *configuring) volumes(ctx context.Context) error {
 	return nil
 }
 
+// imageVolumes makes the directories that the image's author means for data, as
+// container runtimes do, as far as it can. Its error is the first, since an image can
+// name many.
+func (c *configuring) imageVolumes(ctx context.Context) error {
+	var first error
+	for _, path := range c.cfg.Volumes {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if _, err := c.tree.inside(filepath.Join("/", path)); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
 func (c *configuring) volume(ctx context.Context, source, path string) error {
 	target, err := c.tree.inside(path)
 	if err != nil {

@@ -7,7 +7,42 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/bangervm/banger/internal/agentrpc"
 )
+
+// TestTheImagesVolumesAreThere: what is at their paths stays, one that cannot be made
+// hinders no other, and none is outside the tree.
+func TestTheImagesVolumesAreThere(t *testing.T) {
+	dir := t.TempDir()
+	root := filepath.Join(dir, "root")
+	for _, err := range []error{
+		os.MkdirAll(filepath.Join(root, "old"), 0o700),
+		os.WriteFile(filepath.Join(root, "file"), nil, 0o600),
+		os.Symlink("../../..", filepath.Join(root, "up")),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := &configuring{tree: tree{root: root}, cfg: &agentrpc.Configure{
+		Volumes: []string{"/file/below", "/old", "../escaped", "/up/linked", "/a/b"},
+	}}
+	if err := c.imageVolumes(t.Context()); err == nil || !strings.Contains(err.Error(), "file") {
+		t.Errorf("error %v", err)
+	}
+	for _, made := range []string{"escaped", "linked", "a/b"} {
+		if info, err := os.Stat(filepath.Join(root, made)); err != nil || !info.IsDir() || info.Mode().Perm() != 0o755 {
+			t.Errorf("%s: %v, %v", made, info, err)
+		}
+	}
+	if info, err := os.Stat(filepath.Join(root, "old")); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("old: %v, %v", info, err)
+	}
+	if names, err := os.ReadDir(dir); err != nil || len(names) != 1 {
+		t.Errorf("outside: %v, %v", names, err)
+	}
+}
 
 // TestVolumeBeginsWithTheImagesContent fails for a volume that covers what the
 // image has at its path, and for one that is filled again.
