@@ -19,6 +19,9 @@ func (c commits) Commit(ctx context.Context, req image.CommitRequest, disk strin
 	if err != nil {
 		return image.Image{}, err
 	}
+	if err := c.images.Usable(base.Manifest); err != nil {
+		return image.Image{}, err
+	}
 	below, lower, err := openDisk(ctx, c.images.Rootfs(base.Manifest))
 	if err != nil {
 		return image.Image{}, err

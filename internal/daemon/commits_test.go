@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/bangervm/banger/internal/ext4/ext4test"
+	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/guesttree"
 	"github.com/bangervm/banger/internal/image"
 	"github.com/bangervm/banger/internal/imagestore"
@@ -188,6 +189,21 @@ func filesOf(t *testing.T, path string) string {
 			t.Fatal(err)
 		}
 		names = append(names, hdr.Name)
+	}
+}
+
+// TestCommitOverAnImageThatChanged: the VM's files are changes to the image as it was.
+func TestCommitOverAnImageThatChanged(t *testing.T) {
+	dirs := statedir.Dirs{State: t.TempDir()}
+	baseImage(t, dirs)
+	if err := os.Rename(ext4test.Make(t, "mkdir other"), dirs.Image("aaaaaaaaaaaa").Rootfs()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(ext4test.Make(t), filepath.Join(dirs.State, "disk.ext4")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := commitIn(t.Context(), dirs, imagesIn(dirs, false), operation.Discard{}); !errors.Is(err, fault.Unavailable) {
+		t.Errorf("%v, want Unavailable", err)
 	}
 }
 

@@ -191,6 +191,10 @@ func TestRegister(t *testing.T) {
 	}
 }
 
+type noArchives struct{}
+
+func (noArchives) Open(context.Context, image.Image) (image.Saved, error) { return nil, nil }
+
 func TestAFileThatChangedIsSaid(t *testing.T) {
 	for name, change := range map[string]func(*fakeDisk){
 		"written":  func(d *fakeDisk) { d.damage(mine, goodRoot+"mine, later") },
@@ -198,6 +202,7 @@ func TestAFileThatChangedIsSaid(t *testing.T) {
 		"missing":  func(d *fakeDisk) { delete(d.files, mine) },
 	} {
 		f := newFixture()
+		f.UseArchives(noArchives{})
 		f.store.disk.put(mine, goodRoot+"mine", "my UUID")
 		m, err := f.register(t.Context(), "m", nil)
 		if err != nil {
@@ -209,6 +214,9 @@ func TestAFileThatChangedIsSaid(t *testing.T) {
 		}
 		if _, err := f.Promote(t.Context(), "m", &stages{}); !errors.Is(err, fault.Unavailable) {
 			t.Errorf("%s: promoted: %v", name, err)
+		}
+		if saved, err := f.Save(t.Context(), "m"); !errors.Is(err, fault.Unavailable) {
+			t.Errorf("%s: saved: %v, %v", name, saved, err)
 		}
 		repaired, err := f.Repair(t.Context(), "m", &stages{})
 		if name == "missing" {

@@ -22,11 +22,14 @@ type Saved interface {
 // UseArchives says what turns images into archives, before the first call of Save.
 func (s *Service) UseArchives(archives Archives) { s.archives = archives }
 
-// Save reads the image that Get finds, to be written as an OCI archive. The caller
-// closes the Saved.
+// Save reads the image that Get finds, to be written as an OCI archive. Its file must be
+// Usable: what it has become is not the image. The caller closes the Saved.
 func (s *Service) Save(ctx context.Context, name string) (Saved, error) {
 	m, err := s.Get(ctx, name)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.Usable(m.Manifest); err != nil {
 		return nil, err
 	}
 	return s.archives.Open(ctx, m)
