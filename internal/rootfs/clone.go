@@ -13,7 +13,7 @@ import (
 
 // Clone makes dst, which must not exist, a copy of src on disk for good: by reflink
 // where the filesystem can, else by copying what is not a hole. On an error, or when
-// ctx ends, it leaves no file. A full disk is a fault Unavailable.
+// ctx ends, it leaves no file. What is not a regular file is a fault Invalid; a full disk is a fault Unavailable.
 func Clone(ctx context.Context, src, dst string) error {
 	err := cloneFile(ctx, src, dst)
 	if err == nil {
@@ -32,7 +32,7 @@ func syncFile(path string) error {
 
 // cloneFile makes dst, which must not exist, a copy of src.
 func cloneFile(ctx context.Context, src, dst string) (err error) {
-	in, err := os.Open(src)
+	in, err := openRegular(src)
 	if err != nil {
 		return err
 	}

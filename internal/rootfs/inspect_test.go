@@ -154,6 +154,18 @@ func TestTheSameFilesMakeTheSameFilesystem(t *testing.T) {
 	}
 }
 
+// TestCloneOfAPipe: the user's file may have been replaced since it was looked at, and
+// nothing may wait for a pipe's writer.
+func TestCloneOfAPipe(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := rootfs.Clone(t.Context(), filepath.Join(dir, "pipe"), filepath.Join(dir, "copy")); !errors.Is(err, fault.Invalid) {
+		t.Errorf("%v, want Invalid", err)
+	}
+}
+
 func TestClone(t *testing.T) {
 	src, dst := makeRoot(t, []file{dir("bin/")}), filepath.Join(t.TempDir(), "copy")
 	if err := rootfs.Clone(t.Context(), src, dst); err != nil {
