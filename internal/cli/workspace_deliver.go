@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"unicode/utf8"
 
 	"github.com/bangervm/banger/internal/client"
@@ -66,11 +67,15 @@ func (a *App) showPatch(data io.Reader, answer exportAnswer) error {
 	return err
 }
 
-// writeWhole writes a file that appears when it is complete.
+// writeWhole writes a file that appears when it is complete. A device, a pipe and a
+// directory are refused: the new file would take their place.
 func writeWhole(path string, data io.Reader) (string, error) {
 	path, err := absolutePath(path)
 	if err != nil {
 		return "", err
+	}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return "", fault.New(fault.Invalid, "%s is not a regular file", path).WithHint("to write to a pipe or a device, redirect stdout")
 	}
 	if err := wholefile.Replace(path, data, 0o644); err != nil {
 		code := fault.CodeOf(err)
