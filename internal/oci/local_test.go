@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -167,6 +168,17 @@ func TestLocalSourceFaults(t *testing.T) {
 				t.Errorf("the error shows another file: %v", err)
 			}
 		})
+	}
+}
+
+// TestLayoutWithPipes: who made the layout cannot have the pull wait for a pipe's writer.
+func TestLayoutWithPipes(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mkfifo(filepath.Join(dir, "index.json"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := newSetup(t).pull(t.Context(), mustRef(t, "oci:"+dir), nil); !errors.Is(err, fault.Invalid) {
+		t.Errorf("%v, want Invalid", err)
 	}
 }
 
