@@ -72,13 +72,22 @@ func entries(dir *Inode, b []byte, each func(Entry) error) error {
 	return nil
 }
 
+// maxLookupBytes bounds what one Lookup reads of directories: some hundred thousand
+// names.
+const maxLookupBytes = 16 << 20
+
 // Lookup returns the inode at a path of names below the root, without following links.
-// A path that is not there returns nil.
+// A path that is not there returns nil. One through directories that are larger than a
+// system's ever are is a fault Invalid.
 func (fs *FS) Lookup(ctx context.Context, path string) (*Inode, error) {
 	at, err := fs.Inode(RootInode)
+	left := int64(maxLookupBytes)
 	for name := range strings.SplitSeq(path, "/") {
 		if err != nil || at == nil || name == "" {
 			continue
+		}
+		if left -= at.Size; left < 0 && at.IsDir() {
+			return nil, damaged("the directories above %q have more than %d bytes", path, maxLookupBytes)
 		}
 		at, err = fs.child(ctx, at, name)
 	}

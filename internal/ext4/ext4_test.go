@@ -210,6 +210,18 @@ func TestExtentsOfASmallFile(t *testing.T) {
 	}
 }
 
+// TestLookupInHugeDirectories: a directory can be the same blocks over and over, and a
+// path can lead through it again and again.
+func TestLookupInHugeDirectories(t *testing.T) {
+	fs := ext4test.Open(t, ext4test.Make(t, "mkdir d", "cd d", "mkdir e", "cd /", "sif d size 0x1000001"))
+	if n, err := fs.Lookup(t.Context(), "d/e"); !errors.Is(err, fault.Invalid) {
+		t.Errorf("%v, %v, want Invalid", n, err)
+	}
+	if n, err := fs.Lookup(t.Context(), "d"); err != nil || n == nil {
+		t.Errorf("%v, %v", n, err)
+	}
+}
+
 func TestOpenRefuses(t *testing.T) {
 	good, err := os.ReadFile(ext4test.Make(t, "mkdir d"))
 	if err != nil {
