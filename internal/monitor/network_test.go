@@ -208,7 +208,7 @@ func TestRecordsNeverWait(t *testing.T) {
 		switch r.Event {
 		case monitorrpc.EventLost:
 			var n int
-			if _, err := fmt.Sscanf(r.Reason, "%d records", &n); err != nil {
+			if _, err := fmt.Sscanf(r.Reason, "lost %d records", &n); err != nil {
 				t.Errorf("%q: %v", r.Reason, err)
 			}
 			lost += n
