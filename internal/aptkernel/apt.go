@@ -70,7 +70,9 @@ func (a apt) update(ctx context.Context) error {
 	if err := os.WriteFile(a.conf(), []byte(noHooks), 0o600); err != nil {
 		return statedir.DiskFault(err, a.state)
 	}
-	if _, err := run(ctx, a.state, nil, a.get, append(a.options(), "-qq", "update")...); err != nil {
+	if _, err := run(ctx, a.state, nil, a.get, append(a.options(), "-qq", "update")...); ctx.Err() != nil {
+		return context.Cause(ctx)
+	} else if err != nil {
 		return fault.Wrap(fault.Unavailable, err, "cannot fetch the package lists").
 			WithHint("check the network, and /etc/apt/sources.list.d; as root, apt-get update says more")
 	}
@@ -80,6 +82,9 @@ func (a apt) update(ctx context.Context) error {
 // show returns the record of a package's candidate.
 func (a apt) show(ctx context.Context, name string) (string, error) {
 	out, err := run(ctx, "/", nil, a.cache, append(a.options(), "--no-all-versions", "show", name)...)
+	if ctx.Err() != nil {
+		return "", context.Cause(ctx)
+	}
 	if err != nil || len(out) == 0 {
 		return "", fault.Wrap(fault.Unavailable, err, "apt does not know the package %s", name)
 	}
@@ -131,7 +136,9 @@ func (a apt) download(ctx context.Context, dir, spec string, size int64, p opera
 		}
 	}
 	args := append(a.options(), "-o", "APT::Status-Fd=3", "-qq", "download", spec)
-	if _, err := run(ctx, dir, status, a.get, args...); err != nil {
+	if _, err := run(ctx, dir, status, a.get, args...); ctx.Err() != nil {
+		return context.Cause(ctx)
+	} else if err != nil {
 		return fault.Wrap(fault.Unavailable, err, "cannot download the package %s", spec)
 	}
 	p.Count(size, size, "bytes")

@@ -172,8 +172,19 @@ func TestCancelEndsAll(t *testing.T) {
 			cancel()
 		}
 	}})
-	if !errors.Is(err, context.Canceled) || len(f.left(t)) != 0 {
+	if !errors.Is(err, context.Canceled) || strings.Contains(err.Error(), "cannot") || len(f.left(t)) != 0 {
 		t.Errorf("error %v, left %v", err, f.left(t))
+	}
+}
+
+// TestCancelIsNoFaultOfApt: what was canceled is no unknown package.
+func TestCancelIsNoFaultOfApt(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	f := newFakes(t, fakeGet(`deb\n`), fakeCache(), fakeDeb)
+	_, err := f.Open(ctx, "linux-image-cloud-amd64", &progress{})
+	if !errors.Is(err, context.Canceled) || errors.Is(err, fault.Unavailable) {
+		t.Errorf("error %v", err)
 	}
 }
 

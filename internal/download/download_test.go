@@ -177,7 +177,7 @@ func TestFileRefuses(t *testing.T) {
 	}{
 		"another content": {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(bytes.ToUpper(content)) }, fault.Invalid, "the catalog says"},
 		"more":            {endless, fault.Invalid, "sends more than"},
-		"less":            {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(content[1:]) }, fault.Unavailable, "ends after"},
+		"less":            {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(content[1:]) }, fault.Unavailable, fmt.Sprintf("ends after %d of %d bytes", len(content)-1, len(content))},
 		"nothing":         {http.NotFound, fault.NotFound, "404"},
 		"a way to HTTP": {func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "http://127.0.0.1/", http.StatusFound)

@@ -146,7 +146,7 @@ func (t *transfer) store(ctx context.Context, body io.Reader) error {
 func (t *transfer) broken(ctx context.Context, err error) error {
 	t.again = true
 	if errors.Is(err, io.EOF) {
-		return fault.New(fault.Unavailable, "%s ends after %s of %s", t.address, fault.Bytes(t.have), fault.Bytes(t.size))
+		return fault.New(fault.Unavailable, "%s ends after %d of %d bytes", t.address, t.have, t.size)
 	}
 	return unreachable(ctx, t.address, err)
 }
