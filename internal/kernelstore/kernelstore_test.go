@@ -278,4 +278,7 @@ func TestOpenSourceDoesNotWaitForAFifo(t *testing.T) {
 	if err != nil || info.Mode().IsRegular() {
 		t.Errorf("%v, %v", info, err)
 	}
+	if f, err := src.Open("vmlinuz"); !errors.Is(err, fault.Invalid) {
+		t.Errorf("opened %v, %v; want Invalid", f, err)
+	}
 }

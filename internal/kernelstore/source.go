@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/kernel"
@@ -44,11 +45,29 @@ func isFile(path string) bool {
 	return err == nil && !info.IsDir()
 }
 
+// Open opens files and directories. Anything else is refused: a pipe may have no writer.
+func (s *source) Open(name string) (fs.File, error) {
+	if !fs.ValidPath(name) {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
+	}
+	f, err := s.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		err = fault.New(fault.Invalid, "%s is not a regular file", name)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
 // Stat and ReadDir are here because fs.Stat would else open the file, and wait
 // for a writer when it is a fifo; Lstat and ReadLink because fs.Lstat would else
 // follow links.
 
-func (s *source) Open(name string) (fs.File, error)          { return s.fsys.Open(name) }
 func (s *source) Stat(name string) (fs.FileInfo, error)      { return fs.Stat(s.fsys, name) }
 func (s *source) ReadDir(name string) ([]fs.DirEntry, error) { return fs.ReadDir(s.fsys, name) }
 func (s *source) Lstat(name string) (fs.FileInfo, error)     { return fs.Lstat(s.fsys, name) }
