@@ -19,7 +19,9 @@ type Image struct {
 	User         string    `json:"user"`
 	StopSignal   string    `json:"stop_signal" doc:"the signal that asks its program to end; empty: TERM"`
 	ExposedPorts []string  `json:"exposed_ports" doc:"the ports its program listens on, as 80/tcp"`
+	Volumes      []string  `json:"volumes" doc:"the directories for data that its VMs have"`
 	Kernel       string    `json:"kernel" doc:"the kernel its VMs get unless they name one"`
+	OwnKernel    bool      `json:"own_kernel" doc:"the image has a copy of that kernel, which may be gone or replaced"`
 	MemoryBytes  int64     `json:"vm_memory_bytes" doc:"the memory its VMs get at least unless they name a size; 0: as configured"`
 	DiskBytes    int64     `json:"vm_disk_bytes" doc:"the disk its VMs get unless they name a size; 0: as configured"`
 	External     string    `json:"external" doc:"the user's own file that has its root filesystem; empty: banger has it"`

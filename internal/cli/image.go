@@ -61,7 +61,13 @@ func imageView(now time.Time) view[api.Image] {
 			{head: "user", cell: func(i api.Image) string { return i.User }},
 			{head: "stop signal", cell: func(i api.Image) string { return i.StopSignal }},
 			{head: "exposed ports", cell: func(i api.Image) string { return strings.Join(i.ExposedPorts, " ") }},
-			{head: "kernel", cell: func(i api.Image) string { return i.Kernel }},
+			{head: "volumes", cell: func(i api.Image) string { return strings.Join(i.Volumes, " ") }},
+			{head: "kernel", cell: func(i api.Image) string {
+				if i.OwnKernel {
+					return i.Kernel + " (the image's own copy)"
+				}
+				return i.Kernel
+			}},
 			{head: "disk", cell: func(i api.Image) string {
 				if i.DiskBytes == 0 {
 					return ""
