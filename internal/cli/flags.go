@@ -120,15 +120,11 @@ func positiveSize(flag, text string) (int64, error) {
 	return int64(n), nil
 }
 
-// parseName takes an RFC 1123 label, which a VM's name must be.
-func parseName(text string) (string, error) {
-	ok := len(text) >= 1 && len(text) <= 63 && text[0] != '-' && text[len(text)-1] != '-'
-	for _, r := range text {
-		ok = ok && (r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-')
-	}
-	if !ok {
-		return "", fault.New(fault.Invalid, "%q is not a valid VM name", text).
-			WithHint("use 1 to 63 of a-z, 0-9 and -; do not begin or end with -")
+// notEmpty leaves the rest of a value's rule to the daemon. An empty one, such as
+// of a variable that is not set, would mean the default.
+func notEmpty(text string) (string, error) {
+	if text == "" {
+		return "", fault.New(fault.Invalid, "a value is empty").WithHint("omit it to use the default")
 	}
 	return text, nil
 }
@@ -147,27 +143,4 @@ func oneOf(flag, text string, values ...string) (string, error) {
 			WithHint("use %s %s", flag, strings.Join(values, "|"))
 	}
 	return text, nil
-}
-
-func parseWait(text string) (string, error) {
-	if port, found := strings.CutPrefix(text, "port:"); found {
-		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
-			return "", fault.New(fault.Invalid, "--wait %s: %q is not a valid port", text, port).WithHint("use --wait port:8080")
-		}
-		return text, nil
-	}
-	return oneOf("--wait", text, "ready", "started", "none", "port:N")
-}
-
-func parseSignal(text string) (string, error) {
-	name := strings.TrimPrefix(strings.ToUpper(text), "SIG")
-	n, err := strconv.Atoi(text)
-	switch {
-	case err == nil && n >= 1 && n <= 64:
-		return text, nil
-	case err != nil && name != "" && strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-") == "":
-		return name, nil
-	default:
-		return "", fault.New(fault.Invalid, "--signal %q is not a valid signal", text).WithHint("use a name or a number, such as --signal TERM or --signal 15")
-	}
 }

@@ -38,7 +38,7 @@ func (a *App) sessionKillCommand() *cobra.Command {
 		func(ctx context.Context, c *client.Client, vm, name string) (api.Session, error) {
 			return c.KillSession(ctx, vm, name, api.KillSession{Signal: signal.or("")})
 		})
-	signal = optionalFlag(cmd, "signal", "SIGNAL", "signal to send, by name or number (default KILL)", parseSignal)
+	signal = optionalFlag(cmd, "signal", "SIGNAL", "signal to send, by name or number (default KILL)", notEmpty)
 	return cmd
 }
 

@@ -75,7 +75,7 @@ func (a *App) vmKillCommand() *cobra.Command {
 			})
 		},
 	}
-	sig = optionalFlag(cmd, "signal", "SIGNAL", "signal to send, by name or number (default KILL)", parseSignal)
+	sig = optionalFlag(cmd, "signal", "SIGNAL", "signal to send, by name or number (default KILL)", notEmpty)
 	complete(cmd, "signal", "KILL", "TERM", "INT", "QUIT", "STOP", "CONT")
 	return cmd
 }
@@ -99,7 +99,7 @@ func (a *App) vmSetCommand() *cobra.Command {
 			return a.vmSet(cmd, given[0], req, *f)
 		},
 	}
-	flagInto(cmd, &req.Name, "name", "NAME", "new name of the VM", parseName)
+	flagInto(cmd, &req.Name, "name", "NAME", "new name of the VM", notEmpty)
 	flagInto(cmd, &req.VCPU, "vcpu", "N", "number of vCPUs", parseVCPU)
 	flagInto(cmd, &req.MemoryBytes, "memory", "SIZE", "memory size", parseMemory)
 	flagInto(cmd, &req.DiskBytes, "disk", "SIZE", "disk size; cannot shrink", parseDisk)

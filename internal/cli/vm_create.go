@@ -23,7 +23,7 @@ func asIs(text string) (string, error) { return text, nil }
 
 func (a *App) vmSpecFlags(cmd *cobra.Command) *vmSpec {
 	s := &vmSpec{env: a.envFlag(cmd), labels: labelFlag(cmd, "set a label (repeatable)")}
-	flagInto(cmd, &s.req.Name, "name", "NAME", "name of the VM (default: generated)", parseName)
+	flagInto(cmd, &s.req.Name, "name", "NAME", "name of the VM (default: generated)", notEmpty)
 	flagInto(cmd, &s.req.Image, "image", "IMAGE", "local image, or a reference to pull such as debian:bookworm"+fromConfig("vm.image", ""), a.absoluteRef)
 	flagInto(cmd, &s.req.Kernel, "kernel", "KERNEL", "kernel to boot"+fromConfig("vm.kernel", "the image's, otherwise the newest"), asIs)
 	flagInto(cmd, &s.req.VCPU, "vcpu", "N", "number of vCPUs"+fromConfig("vm.vcpu", ""), parseVCPU)
@@ -56,13 +56,13 @@ func (s *vmSpec) named(cmd *cobra.Command, given []string) error {
 	case s.req.Name != nil && *s.req.Name != given[0]:
 		return usagef(cmd, "two names for one VM: %q, and --name %q", given[0], *s.req.Name)
 	}
-	name, err := parseName(given[0])
+	name, err := notEmpty(given[0])
 	s.req.Name = &name
 	return err
 }
 
 func waitFlag(cmd *cobra.Command) *optional[string] {
-	f := optionalFlag(cmd, "wait", "WHAT", "wait for ready, started, port:N or none (default ready)", parseWait)
+	f := optionalFlag(cmd, "wait", "WHAT", "wait for ready, started, port:N or none (default ready)", notEmpty)
 	complete(cmd, "wait", "ready", "started", "none", "port:")
 	return f
 }

@@ -42,7 +42,7 @@ func (a *App) vmRenameCommand() *cobra.Command {
 		Args:              args(2, 2, "the OLD name of a VM and its NEW name"),
 		ValidArgsFunction: a.vmNames(1, api.VMStopped, api.VMFailed),
 		RunE: func(cmd *cobra.Command, given []string) error {
-			name, err := parseName(given[1])
+			name, err := notEmpty(given[1])
 			if err != nil {
 				return err
 			}

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"strconv"
 	"strings"
 	"time"
 
@@ -34,21 +33,11 @@ func (a *App) vmWaitCommand() *cobra.Command {
 			return a.vmWait(cmd.Context(), given[0], opts)
 		},
 	}
-	opts.until = optionalFlag(cmd, "for", "CONDITION", "wait for ready, stopped or port:N (default ready)", parseUntil)
+	opts.until = optionalFlag(cmd, "for", "CONDITION", "wait for ready, stopped or port:N (default ready)", notEmpty)
 	complete(cmd, "for", "ready", "stopped", "port:")
 	opts.timeout = optionalFlag(cmd, "timeout", "DURATION", "give up after this time, such as 30s or 5m (default: never)", durationIn("--timeout", time.Nanosecond, maxWait))
 	opts.format = formatFlag(cmd)
 	return cmd
-}
-
-func parseUntil(text string) (string, error) {
-	if port, found := strings.CutPrefix(text, "port:"); found {
-		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
-			return "", fault.New(fault.Invalid, "--for %s: %q is not a valid port", text, port).WithHint("use --for port:8080")
-		}
-		return text, nil
-	}
-	return oneOf("--for", text, "ready", "stopped", "port:N")
 }
 
 func (a *App) vmWait(ctx context.Context, name string, opts vmWaitOptions) error {

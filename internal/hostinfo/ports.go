@@ -2,11 +2,9 @@ package hostinfo
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net"
 	"net/netip"
-	"syscall"
 
 	"github.com/bangervm/banger/internal/fault"
 )
@@ -29,23 +27,7 @@ func (Ports) Free(ctx context.Context, proto string, addr netip.AddrPort) error 
 		socket, err = lc.Listen(ctx, network, addr.String())
 	}
 	if err != nil {
-		return cannotListen(err, proto, addr)
+		return fault.CannotListen(err, addr.String()+"/"+proto)
 	}
 	return socket.Close()
-}
-
-func cannotListen(err error, proto string, addr netip.AddrPort) error {
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return fault.Wrap(fault.Conflict, err, "host port %s/%s is already in use", addr, proto).
-			WithHint("choose another port; ss -lnp shows what uses it")
-	case errors.Is(err, syscall.EACCES):
-		return fault.Wrap(fault.PermissionDenied, err, "host port %s/%s is reserved for root", addr, proto).
-			WithHint("choose a port from 1024 on")
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return fault.Wrap(fault.Invalid, err, "this host has no address %s", addr.Addr()).
-			WithHint("ip address shows the addresses that it has")
-	default:
-		return fault.Wrap(fault.Unavailable, err, "cannot use host port %s/%s", addr, proto).WithHint("choose another port")
-	}
 }

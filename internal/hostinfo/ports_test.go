@@ -2,10 +2,8 @@ package hostinfo
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
-	"syscall"
 	"testing"
 
 	"github.com/bangervm/banger/internal/fault"
@@ -45,18 +43,5 @@ func TestPortsThatAreTaken(t *testing.T) {
 	}
 	if err := (Ports{}).Free(t.Context(), "tcp", netip.MustParseAddrPort("192.0.2.1:4000")); !errors.Is(err, fault.Invalid) {
 		t.Errorf("an address of another host gave %v", err)
-	}
-}
-
-func TestWhyAPortCannotBeHad(t *testing.T) {
-	addr := netip.MustParseAddrPort("127.0.0.1:80")
-	for cause, want := range map[error]fault.Code{
-		syscall.EACCES: fault.PermissionDenied, syscall.EADDRINUSE: fault.Conflict,
-		syscall.EADDRNOTAVAIL: fault.Invalid, syscall.EMFILE: fault.Unavailable,
-	} {
-		err := cannotListen(fmt.Errorf("listen: %w", cause), "tcp", addr)
-		if fault.CodeOf(err) != want || fault.HintOf(err).String() == "" {
-			t.Errorf("%v gave %v", cause, err)
-		}
 	}
 }

@@ -25,8 +25,10 @@ const BundleFormat = 1
 const (
 	maxBundleManifest = 1 << 20
 	maxBootModules    = 256
-	maxModules        = 100_000
 )
+
+// MaxModules is how many modules a kernel can have.
+const MaxModules = 50_000
 
 // Bundle is the content of BundleManifest: what cannot be read off the other
 // files. Its fields are those of Manifest.
@@ -63,7 +65,7 @@ func ParseBundle(data []byte) (Bundle, error) {
 	case b.Format < 1 || b.Format > BundleFormat:
 		return Bundle{}, fault.New(fault.Invalid, "%s has format %d; this banger knows formats up to %d", BundleManifest, b.Format, BundleFormat).
 			WithHint("upgrade banger")
-	case len(all) > maxBootModules || b.Modules < 0 || b.Modules > maxModules:
+	case len(all) > maxBootModules || b.Modules < 0 || b.Modules > MaxModules:
 		return Bundle{}, fault.New(fault.Invalid, "%s names %d boot modules of %d modules: more than a kernel has", BundleManifest, len(all), b.Modules)
 	}
 	for i, name := range all {

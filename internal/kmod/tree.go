@@ -19,12 +19,12 @@ import (
 	"github.com/therootcompany/xz"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/bangervm/banger/internal/kernel"
 	"github.com/bangervm/banger/internal/operation"
 )
 
 // Bounds of a tree of modules.
 const (
-	maxModules    = 50_000
 	maxModule     = 512 << 20 // bytes, decompressed
 	maxTree       = 8 << 30   // bytes, decompressed
 	maxDictionary = 64 << 20  // bytes, of a compressed module
@@ -118,8 +118,8 @@ func listFiles(ctx context.Context, fsys fs.FS, dir string) ([]file, error) {
 			}
 			seen[f.stored] = rel
 		}
-		if len(files) >= maxModules {
-			return invalid("%s holds more than %d modules", dir, maxModules)
+		if len(files) >= kernel.MaxModules {
+			return invalid("%s holds more than %d modules", dir, kernel.MaxModules)
 		}
 		files = append(files, f)
 		return nil

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/bangervm/banger/internal/fault"
@@ -74,7 +73,7 @@ func (m *Map) Forward(f monitorrpc.Forward) (monitorrpc.Forward, error) {
 		return f, fault.New(fault.Unavailable, "the VM has ended")
 	}
 	if err := m.tryBind(e); err != nil {
-		return f, cannotBind(f.Host, err)
+		return f, fault.CannotListen(err, f.Host)
 	}
 	m.forwards = append(m.forwards, e)
 	return e.forward(), nil
@@ -133,8 +132,8 @@ func (m *Map) parse(f monitorrpc.Forward) (*entry, error) {
 	switch {
 	case strings.HasPrefix(f.Host, "/"):
 		e.network, e.path = "unix", f.Host
-		if len(f.Host) > maxPath || strings.ContainsRune(f.Host, 0) {
-			return nil, refuse("the path of a socket has at most %d bytes; %q has %d", maxPath, f.Host, len(f.Host))
+		if len(f.Host) > vm.MaxSocketPath || strings.ContainsRune(f.Host, 0) {
+			return nil, refuse("the path of a socket has at most %d bytes; %q has %d", vm.MaxSocketPath, f.Host, len(f.Host))
 		}
 	default:
 		e.want, err = netip.ParseAddrPort(f.Host)
@@ -152,7 +151,7 @@ func (m *Map) parse(f monitorrpc.Forward) (*entry, error) {
 
 func parseGuest(network, text string) (target, error) {
 	if strings.HasPrefix(text, "/") {
-		if len(text) > maxPath || strings.ContainsRune(text, 0) {
+		if len(text) > vm.MaxSocketPath || strings.ContainsRune(text, 0) {
 			return target{}, errors.New("too long")
 		}
 		return target{key: key{proto: "unix"}, address: text}, nil
@@ -165,19 +164,4 @@ func parseGuest(network, text string) (target, error) {
 		return target{}, errors.Join(err, errors.New("no port"))
 	}
 	return target{key: key{network, at.Port()}, address: at.String()}, nil
-}
-
-func cannotBind(host string, err error) error {
-	switch {
-	case taken(err):
-		return fault.Wrap(fault.Conflict, err, "%s is already in use on the host", host).
-			WithHint("choose another, or port 0 for any free port")
-	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
-		return fault.Wrap(fault.PermissionDenied, err, "the host does not let you listen at %s", host).
-			WithHint("choose a port from 1024 on")
-	case fault.CodeOf(err) != fault.Internal:
-		return err
-	default:
-		return fault.Wrap(fault.Invalid, err, "cannot listen at %s on the host", host)
-	}
 }

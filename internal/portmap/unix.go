@@ -12,9 +12,6 @@ import (
 	"github.com/bangervm/banger/internal/fault"
 )
 
-// maxPath is the longest sun_path that Linux takes, without the NUL.
-const maxPath = 107
-
 // bindUnix listens at e.path, mode 0600. Only a socket that nobody listens on is
 // replaced. The file goes with the listener, unless it is another by then.
 func (m *Map) bindUnix(e *entry) error {

@@ -15,11 +15,11 @@ import (
 	"github.com/bangervm/banger/internal/statedir"
 )
 
-// MinDiskBytes and MaxDiskBytes bound a VM's disk: what ext4 with a journal
-// needs, and how far one can grow while it is mounted.
+// What ext4 with a journal needs, and how far one can grow while it is mounted, in
+// bytes. How large the disk of a VM is, is the domain's rule.
 const (
-	MinDiskBytes = 64 << 20
-	MaxDiskBytes = 8 << 40
+	leastExt4 = 64 << 20
+	mostExt4  = 8 << 40
 )
 
 // templateVersion is in the names of the templates. It changes with the
@@ -41,8 +41,8 @@ func NewDisks(templates string) *Disks { return &Disks{templates: templates} }
 // error nothing is left there. Without mkfs.ext4, or space, it is a fault
 // Unavailable.
 func (d *Disks) Create(ctx context.Context, path string, size int64) error {
-	if size < MinDiskBytes || size > MaxDiskBytes {
-		return fault.New(fault.Invalid, "a disk of %d bytes: the size must be between %d MiB and %d TiB", size, MinDiskBytes>>20, int64(MaxDiskBytes)>>40)
+	if size < leastExt4 || size > mostExt4 {
+		return fault.New(fault.Invalid, "a disk of %d bytes: the size must be between %d MiB and %d TiB", size, leastExt4>>20, int64(mostExt4)>>40)
 	}
 	template, err := d.template(ctx, size)
 	if err != nil {
@@ -65,8 +65,8 @@ func (d *Disks) Grow(ctx context.Context, path string, size int64) error {
 	if size < info.Size() {
 		return fault.New(fault.Invalid, "a disk cannot shrink: it has %d bytes, and %d were requested", info.Size(), size)
 	}
-	if size > MaxDiskBytes {
-		return fault.New(fault.Invalid, "a disk of %d bytes: at most %d TiB", size, int64(MaxDiskBytes)>>40)
+	if size > mostExt4 {
+		return fault.New(fault.Invalid, "a disk of %d bytes: at most %d TiB", size, int64(mostExt4)>>40)
 	}
 	return statedir.DiskFault(os.Truncate(path, size), path)
 }

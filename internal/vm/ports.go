@@ -111,7 +111,7 @@ func (f Forward) complete() (Forward, error) {
 		return f, fault.New(fault.Invalid, "protocol %q cannot be forwarded", plain.Value(f.Proto)).WithHint("use tcp, udp or unix")
 	case f.Proto == "unix" && absolute(f.Host):
 	case f.Proto == "unix" && !absolute(f.Guest):
-		return f, fault.New(fault.Invalid, "neither %q nor %q is the absolute path of a socket", plain.Value(f.Host), plain.Value(f.Guest)).WithHint("use absolute paths, such as /run/user/1000/docker.sock:/var/run/docker.sock")
+		return f, fault.New(fault.Invalid, "neither %q nor %q is the absolute path of a socket", plain.Value(f.Host), plain.Value(f.Guest)).WithHint("use absolute paths of at most %d bytes, such as /run/user/1000/docker.sock:/var/run/docker.sock", MaxSocketPath)
 	default:
 		host, err := netip.ParseAddrPort(f.Host)
 		if err != nil || host.Addr().Zone() != "" || host.Addr().IsMulticast() {
@@ -129,10 +129,14 @@ func (f Forward) complete() (Forward, error) {
 		return f, nil
 	}
 	return f, fault.New(fault.Invalid, "%q is not a target in the guest", plain.Value(f.Guest)).
-		WithHint("use a port, ADDRESS:PORT, or the absolute path of a Unix socket")
+		WithHint("use a port, ADDRESS:PORT, or the absolute path of a Unix socket, at most %d bytes", MaxSocketPath)
 }
+
+// MaxSocketPath is the longest path of a Unix socket that Linux takes, in bytes:
+// sun_path without its NUL.
+const MaxSocketPath = 107
 
 // absolute says that p is the path of a file, and can be a socket's name.
 func absolute(p string) bool {
-	return path.IsAbs(p) && path.Clean(p) == p && p != "/" && len(p) < 4096 && !strings.ContainsRune(p, 0)
+	return path.IsAbs(p) && path.Clean(p) == p && p != "/" && len(p) <= MaxSocketPath && !strings.ContainsRune(p, 0)
 }

@@ -3,6 +3,7 @@ package vm_test
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -57,6 +58,8 @@ func TestForwards(t *testing.T) {
 		{vm.Forward{Proto: "unix", Host: "x.sock", Guest: "/run/x.sock"}, ""},
 		{vm.Forward{Proto: "unix", Host: "127.0.0.1:84", Guest: "80"}, ""},
 		{vm.Forward{Proto: "unix", Host: "/tmp/../x.sock", Guest: "80"}, ""},
+		{vm.Forward{Proto: "unix", Host: "/" + strings.Repeat("x", vm.MaxSocketPath), Guest: "80"}, ""},
+		{vm.Forward{Proto: "tcp", Host: "127.0.0.1:84", Guest: "/" + strings.Repeat("x", vm.MaxSocketPath)}, ""},
 		{vm.Forward{Proto: "tcp", Host: "localhost:80", Guest: "80"}, ""},
 		{vm.Forward{Proto: "tcp", Host: "127.0.0.1", Guest: "80"}, ""},
 		{vm.Forward{Proto: "tcp", Host: "127.0.0.1:1", Guest: "0"}, ""},
