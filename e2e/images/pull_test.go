@@ -29,7 +29,15 @@ import (
 // pull writes the image's filesystem into a file.
 func (r *registry) pull(t *testing.T, ref string) (disk string, info image.Info) {
 	t.Helper()
+	return r.pullFor(t, ref, "")
+}
+
+// pullFor asks for a platform.
+func (r *registry) pullFor(t *testing.T, ref, platform string) (disk string, info image.Info) {
+	t.Helper()
 	parsed, err := image.ParseRef(ref)
+	check(t, err)
+	parsed.Platform, err = image.ParsePlatform(platform)
 	check(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()

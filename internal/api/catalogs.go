@@ -9,7 +9,9 @@ type Image struct {
 	Ref          string    `json:"ref" doc:"where it came from"`
 	Digest       string    `json:"digest" doc:"of the manifest, or of the tar"`
 	Architecture string    `json:"architecture"`
+	Variant      string    `json:"variant" doc:"of the architecture, where the platform was asked for"`
 	OS           string    `json:"os"`
+	Foreign      bool      `json:"foreign" doc:"it is for another architecture than this host's, so that no VM starts from it"`
 	RootfsBytes  int64     `json:"rootfs_bytes" doc:"apparent size of rootfs.ext4"`
 	DiskUsage    int64     `json:"disk_usage_bytes" doc:"space used on the host's disk"`
 	Entrypoint   []string  `json:"entrypoint"`
@@ -80,6 +82,7 @@ type PullImage struct {
 	// KernelRef is a local kernel, which is copied into the image.
 	KernelRef string `json:"kernel_ref,omitempty" doc:"a local kernel, which is copied into the image; not with kernel"`
 	DiskBytes int64  `json:"disk_bytes,omitempty" doc:"the disk its VMs get unless they name a size; 0: as it is, or as configured"`
+	Platform  string `json:"platform,omitempty" doc:"OS/ARCH or OS/ARCH/VARIANT, as linux/arm64; empty: this host's. No VM starts from an image for another architecture"`
 	Replace   bool   `json:"replace,omitempty" doc:"move the name from an image with another digest"`
 }
 

@@ -38,7 +38,12 @@ func imageView(now time.Time) view[api.Image] {
 			}},
 			{head: "ID", cell: func(i api.Image) string { return idText(i.ID) }},
 			{head: "REF", cell: func(i api.Image) string { return i.Ref }},
-			{head: "ARCH", cell: func(i api.Image) string { return i.Architecture }},
+			{head: "ARCH", cell: func(i api.Image) string {
+				if i.Foreign {
+					return i.Architecture + " (not bootable here)"
+				}
+				return i.Architecture
+			}},
 			{head: "SIZE", cell: func(i api.Image) string { return bytesText(i.DiskUsage) }},
 			{head: "VMS", cell: func(i api.Image) string { return strconv.Itoa(i.VMs) }},
 			{head: "AGE", cell: func(i api.Image) string { return ageText(now, i.CreatedAt) }},
@@ -50,7 +55,7 @@ func imageView(now time.Time) view[api.Image] {
 			{head: "file", cell: func(i api.Image) string { return i.External }},
 			{head: "problem", cell: func(i api.Image) string { return i.Problem }},
 			{head: "digest", cell: func(i api.Image) string { return i.Digest }},
-			{head: "platform", cell: func(i api.Image) string { return strings.Trim(i.OS+"/"+i.Architecture, "/") }},
+			{head: "platform", cell: func(i api.Image) string { return strings.Trim(i.OS+"/"+i.Architecture+"/"+i.Variant, "/") }},
 			{head: "size", cell: func(i api.Image) string {
 				return bytesText(i.RootfsBytes) + " (" + bytesText(i.DiskUsage) + " on disk)"
 			}},

@@ -34,6 +34,7 @@ func (a *App) imagePullCommand() *cobra.Command {
 			"name to the new image: VMs keep the image that they have, which is then listed as <none>.",
 		Example: `  banger image pull debian:bookworm
   banger image pull docker-archive:app.tar --name app
+  banger image pull debian:12 --platform linux/arm64 --name debian-arm
   mmdebstrap --variant=minbase bookworm - | banger image pull tar:- --name debian`,
 		Args:              args(1, 1, "a REF"),
 		ValidArgsFunction: a.completePull,
@@ -59,6 +60,7 @@ func (a *App) imagePullCommand() *cobra.Command {
 	cmd.Flags().StringVar(&req.Kernel, "kernel", "", "`KERNEL` that VMs of this image boot"+fromConfig("vm.kernel", "the newest"))
 	cmd.Flags().StringVar(&req.KernelRef, "kernel-ref", "", "copy this local `KERNEL` into the image, so that VMs boot it even after `banger kernel rm` (default: none)")
 	sizeFlag(cmd, &size)
+	cmd.Flags().StringVar(&req.Platform, "platform", "", "`OS/ARCH[/VARIANT]` that the image is built for; VMs boot only images for this host (default: this host's)")
 	cmd.Flags().BoolVar(&req.Replace, "replace", false, "take the name from another image, which stays for the VMs that use it")
 	completeFlag(cmd, "kernel-ref", a.kernelNames(-1))
 	completeFlag(cmd, "kernel", a.kernelNames(-1))

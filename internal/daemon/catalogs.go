@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"runtime"
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/image"
@@ -39,6 +40,9 @@ func (i images) ByID(ctx context.Context, id string) (vm.Image, error) {
 // image is m as a VM uses it, if one can.
 func (i images) image(m image.Image) (vm.Image, error) {
 	if err := i.service.Usable(m.Manifest); err != nil {
+		return vm.Image{}, err
+	}
+	if err := m.Bootable(runtime.GOARCH); err != nil {
 		return vm.Image{}, err
 	}
 	return vm.Image{

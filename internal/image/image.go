@@ -18,8 +18,10 @@ type Manifest struct {
 	Source       string `json:"ref"`    // the reference that its files came from
 	Digest       string `json:"digest"` // sha256:… of the manifest, or of the tar
 	Architecture string `json:"architecture"`
-	OS           string `json:"os"`
-	RootfsBytes  int64  `json:"rootfs_bytes"`
+	// Variant of the architecture, where the user asked for the platform.
+	Variant     string `json:"variant,omitempty"`
+	OS          string `json:"os"`
+	RootfsBytes int64  `json:"rootfs_bytes"`
 	// RootfsSHA256 is of the file with the filesystem, in hex. RootfsUUID is the
 	// filesystem's: the disks of VMs know it. Both are empty in format 1, and of
 	// External.

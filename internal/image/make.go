@@ -16,6 +16,8 @@ type wish struct {
 	replace bool   // the name may be another image's
 	digest  string // as identity has it; empty: not known before the files are read
 	kernel  string
+	// arch is what the files are for: a tar does not say it. Empty: any.
+	arch string
 	// own says that the image is to have its own kernel.
 	own bool
 	// vm is the VM whose files it is made of, and base the image of that, whose own
@@ -54,13 +56,15 @@ func (w wish) replacing() []act.Option {
 
 // is reports whether m has what is wished for but the name.
 func (w wish) is(m Manifest) bool {
-	return m.identity() == w.digest && m.Kernel == w.kernel && m.OwnKernel == w.own
+	return m.identity() == w.digest && w.isFor(m) && m.Kernel == w.kernel && m.OwnKernel == w.own
 }
 
 // satisfied reports whether the image that has the name can keep it.
 func (w wish) satisfied(m Manifest) bool {
-	return m.identity() == w.digest && (w.kernel == "" || w.kernel == m.Kernel && (m.OwnKernel || !w.own))
+	return m.identity() == w.digest && w.isFor(m) && (w.kernel == "" || w.kernel == m.Kernel && (m.OwnKernel || !w.own))
 }
+
+func (w wish) isFor(m Manifest) bool { return w.arch == "" || w.arch == m.Architecture }
 
 // making is a wish whose image is on its way here, until done is closed.
 type making struct {

@@ -22,6 +22,9 @@ type PullRequest struct {
 	DiskBytes int64
 	// MemoryBytes is what VMs get at least; 0: as configured. A catalog sets it.
 	MemoryBytes int64
+	// Platform is OS/ARCH or OS/ARCH/VARIANT; empty: this host's. An image for another
+	// is kept, and no VM starts from it.
+	Platform string
 	// Replace says that the name may be taken from an image of another digest.
 	Replace bool
 	Input   io.Reader // the bytes of tar:-
@@ -77,7 +80,7 @@ func (s *Service) pull(ctx context.Context, req PullRequest, p operation.Progres
 	}
 	w := wish{
 		name: Name{Name: name, Ref: ref.String(), DiskBytes: req.DiskBytes, MemoryBytes: req.MemoryBytes}, replace: req.Replace,
-		digest: info.Digest, kernel: req.Kernel, own: req.KernelRef != "",
+		digest: info.Digest, arch: info.Architecture, kernel: req.Kernel, own: req.KernelRef != "",
 	}
 	end, err := s.begin(ctx, w)
 	if err != nil {
@@ -101,6 +104,9 @@ func (s *Service) pull(ctx context.Context, req PullRequest, p operation.Progres
 func check(req PullRequest) (Ref, string, error) {
 	ref, err := ParseRef(req.Ref)
 	if err != nil {
+		return Ref{}, "", err
+	}
+	if ref.Platform, err = ParsePlatform(req.Platform); err != nil {
 		return Ref{}, "", err
 	}
 	name := req.Name
@@ -180,7 +186,7 @@ func (s *Service) fill(ctx context.Context, m *Manifest, staging Staging, conten
 		return err
 	}
 	info := content.Info()
-	m.Digest, m.Architecture, m.OS, m.Config = info.Digest, info.Architecture, info.OS, info.Config
+	m.Digest, m.Architecture, m.Variant, m.OS, m.Config = info.Digest, info.Architecture, info.Variant, info.OS, info.Config
 	return nil
 }
 

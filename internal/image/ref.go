@@ -42,6 +42,8 @@ type Ref struct {
 	Digest string
 	// Path is the directory or file, absolute or Stdin (all but Registry).
 	Path string
+	// Platform that the image must be built for. It is no part of the text.
+	Platform Platform
 }
 
 // ParseRef parses a reference: debian:bookworm, ghcr.io/o/i@sha256:…, the same

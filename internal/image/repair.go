@@ -120,6 +120,7 @@ func (s *Service) remake(ctx context.Context, m Manifest, p operation.Progress) 
 	if ref.Kind != Tar && ref.Kind != DockerArchive {
 		ref.Tag, ref.Digest = "", m.Digest
 	}
+	ref.Platform = m.platform()
 	p.Stage("resolve")
 	p.Detail("%s", ref)
 	content, err := s.source.Open(ctx, ref, nil)

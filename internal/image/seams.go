@@ -32,6 +32,7 @@ type Content interface {
 type Info struct {
 	Digest       string // sha256:…
 	Architecture string
+	Variant      string // of the architecture, where the reference has a platform
 	OS           string
 	Config       Config
 }

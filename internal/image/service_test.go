@@ -107,13 +107,16 @@ type fakeSource struct {
 	unpacked int
 	closed   int
 	// late says that the digest is known when the files have been read.
-	late   bool
-	opened string
-	next   image.Content // what the next Open returns; nil: the one image
+	late     bool
+	opened   string
+	platform image.Platform // of the last Open
+	// arch and variant are what it has.
+	arch, variant string
+	next          image.Content // what the next Open returns; nil: the one image
 }
 
 func (s *fakeSource) Open(_ context.Context, ref image.Ref, _ io.Reader) (image.Content, error) {
-	s.opened = ref.String()
+	s.opened, s.platform = ref.String(), ref.Platform
 	if next := s.next; next != nil {
 		s.next = nil
 		return next, nil
@@ -131,7 +134,7 @@ func (c *fakeContent) Info() image.Info {
 	if c.s.late && !c.read {
 		digest = ""
 	}
-	return image.Info{Digest: digest, Architecture: "amd64", OS: "linux", Config: c.s.config}
+	return image.Info{Digest: digest, Architecture: c.s.arch, Variant: c.s.variant, OS: "linux", Config: c.s.config}
 }
 
 func (c *fakeContent) Unpack(ctx context.Context, p operation.Progress, write func(io.Reader) error) error {
@@ -168,7 +171,7 @@ type fixture struct {
 func newFixture() *fixture {
 	f := &fixture{
 		store:  &memoryStore{images: map[string]image.Manifest{}, disk: &fakeDisk{files: map[string]fakeFile{}}},
-		source: &fakeSource{digest: "sha256:1", config: image.Config{User: "u"}}, users: fakeUsers{}, clock: time.Unix(1000, 0),
+		source: &fakeSource{digest: "sha256:1", arch: "amd64", config: image.Config{User: "u"}}, users: fakeUsers{}, clock: time.Unix(1000, 0),
 	}
 	f.use(f.store.disk)
 	return f

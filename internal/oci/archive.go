@@ -144,7 +144,7 @@ func (c *Client) fromDockerArchive(a *archive, ref image.Ref) (*content, error) 
 	if err != nil {
 		return nil, err
 	}
-	out, err := c.newContent(digestOf(rawConfig), config, len(saved.Layers))
+	out, err := c.newContent(c.host.aimed(ref.Platform), digestOf(rawConfig), config, len(saved.Layers))
 	if err != nil {
 		return nil, err
 	}

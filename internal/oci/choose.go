@@ -18,10 +18,11 @@ const (
 	maxDocuments = 32 // manifests and indexes that are read to find one image
 )
 
-// search finds the image for the client's host, from a manifest or an index
+// search finds the image for the wanted host, from a manifest or an index
 // down.
 type search struct {
 	client *Client
+	want   host
 	origin origin
 	read   int
 }
@@ -29,7 +30,7 @@ type search struct {
 // document reads on from a manifest or index, whose bytes are verified.
 func (s *search) document(ctx context.Context, raw []byte, mediaType types.MediaType, depth int) (*content, error) {
 	if !isIndex(raw, mediaType) {
-		return s.client.fromImageManifest(ctx, raw, mediaType, s.origin)
+		return s.fromImageManifest(ctx, raw, mediaType)
 	}
 	if depth >= maxDepth {
 		return nil, fault.New(fault.Invalid, "the image's indexes are nested more than %d deep", maxDepth)
@@ -61,7 +62,7 @@ func (s *search) choose(ctx context.Context, manifests []v1.Descriptor, depth in
 		return nil, &unsuitable{fault: noImages(len(manifests))}
 	}
 	var out []candidate
-	for _, d := range s.client.host.plainest(usable) {
+	for _, d := range s.want.plainest(usable) {
 		found, err := s.descend(ctx, d, depth)
 		if err != nil {
 			return nil, err
@@ -107,7 +108,7 @@ func (s *search) tryUnnamed(ctx context.Context, manifests []v1.Descriptor, dept
 	case len(out) > 0:
 		return out, nil
 	case len(others) > 0:
-		return nil, s.client.host.foreign(others...)
+		return nil, s.want.foreign(others...)
 	}
 	return nil, last
 }

@@ -83,7 +83,7 @@ func NewClient(blobs string, opts Options) *Client {
 		opts.CPULevel = cpuLevel()
 	}
 	return &Client{
-		cache: cache{dir: blobs}, host: host{opts.Architecture, opts.CPULevel}, opts: opts,
+		cache: cache{dir: blobs}, host: host{arch: opts.Architecture, level: opts.CPULevel}, opts: opts,
 		pins:  pins{counts: map[string]int{}},
 		seams: seams{reserved: isReserved, wait: pace.Pause},
 	}

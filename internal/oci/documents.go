@@ -52,7 +52,7 @@ func (c *Client) openCached(ctx context.Context, ref image.Ref, e *endpoints) *c
 	if raw == nil {
 		return nil
 	}
-	out, err := c.fromManifest(ctx, raw, "", e)
+	out, err := c.fromManifest(ctx, raw, "", c.host.aimed(ref.Platform), e)
 	if err != nil {
 		return nil // the registry says it with the reference
 	}

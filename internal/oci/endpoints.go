@@ -119,7 +119,7 @@ func (c *Client) openAt(ctx context.Context, ref image.Ref, r *registry, e *endp
 	if ref.Digest != "" && digestOf(d.Manifest) != ref.Digest {
 		return nil, mismatch("manifest %s has the wrong digest: got %s", ref, digestOf(d.Manifest))
 	}
-	out, err := c.fromManifest(ctx, d.Manifest, d.MediaType, e)
+	out, err := c.fromManifest(ctx, d.Manifest, d.MediaType, c.host.aimed(ref.Platform), e)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", r.ref, err)
 	}

@@ -87,7 +87,7 @@ func FuzzManifests(f *testing.F) {
 		second = withDigests(second, third)
 		first = withDigests(first, second)
 		c := NewClient("/nonexistent", Options{Architecture: "amd64", CPULevel: 3})
-		out, err := c.fromManifest(t.Context(), []byte(first), "", &documents{[]string{second, third, third}})
+		out, err := c.fromManifest(t.Context(), []byte(first), "", c.host, &documents{[]string{second, third, third}})
 		isInvalid(t, err)
 		if err == nil && (out.info.Architecture != "amd64" || len(out.layers) > maxLayers) {
 			t.Fatalf("%+v with %d layers", out.info, len(out.layers))

@@ -93,7 +93,7 @@ func (c *Client) readLayout(ctx context.Context, ref image.Ref, s store) (*conte
 	if err != nil {
 		return nil, err
 	}
-	look := &search{client: c, origin: &layout{store: s}}
+	look := &search{client: c, want: c.host.aimed(ref.Platform), origin: &layout{store: s}}
 	found, err := look.choose(ctx, manifests, 0)
 	if err != nil {
 		return nil, err

@@ -36,9 +36,9 @@ type origin interface {
 }
 
 // fromManifest reads down from a manifest or index, whose bytes are verified, to
-// the image for the client's host.
-func (c *Client) fromManifest(ctx context.Context, raw []byte, mediaType types.MediaType, o origin) (*content, error) {
-	s := &search{client: c, origin: o}
+// the image for the wanted host.
+func (c *Client) fromManifest(ctx context.Context, raw []byte, mediaType types.MediaType, want host, o origin) (*content, error) {
+	s := &search{client: c, want: want, origin: o}
 	return s.document(ctx, raw, mediaType, 0)
 }
 
@@ -53,7 +53,8 @@ func isIndex(raw []byte, mediaType types.MediaType) bool {
 	return json.Unmarshal(raw, &probe) == nil && len(probe.Manifests) > 0
 }
 
-func (c *Client) fromImageManifest(ctx context.Context, raw []byte, mediaType types.MediaType, o origin) (*content, error) {
+func (s *search) fromImageManifest(ctx context.Context, raw []byte, mediaType types.MediaType) (*content, error) {
+	c, o := s.client, s.origin
 	if mediaType == types.DockerManifestSchema1 || mediaType == types.DockerManifestSchema1Signed {
 		return nil, fault.New(fault.Invalid, "the image has Docker's schema 1, which no current tool builds").
 			WithHint("push it again with a current tool")
@@ -79,7 +80,7 @@ func (c *Client) fromImageManifest(ctx context.Context, raw []byte, mediaType ty
 	if err != nil {
 		return nil, err
 	}
-	out, err := c.newContent(digestOf(raw), config, len(m.Layers))
+	out, err := c.newContent(s.want, digestOf(raw), config, len(m.Layers))
 	if err != nil {
 		return nil, err
 	}
@@ -152,16 +153,16 @@ func parseConfig(raw []byte) (*v1.ConfigFile, error) {
 }
 
 // newContent checks what the configuration says of the image.
-func (c *Client) newContent(digest string, config *v1.ConfigFile, layers int) (*content, error) {
+func (c *Client) newContent(want host, digest string, config *v1.ConfigFile, layers int) (*content, error) {
 	platform := v1.Platform{OS: config.OS, Architecture: config.Architecture, Variant: config.Variant}
-	if _, ok := c.host.runs(platform); !ok {
-		return nil, c.host.foreign(platformText(platform))
+	if _, ok := want.runs(platform); !ok {
+		return nil, want.foreign(platformText(platform))
 	}
 	if len(config.RootFS.DiffIDs) != layers {
 		return nil, fault.New(fault.Invalid, "the image has %d layers, but its configuration lists %d", layers, len(config.RootFS.DiffIDs))
 	}
 	return &content{client: c, info: image.Info{
-		Digest: digest, Architecture: c.host.arch, OS: "linux",
+		Digest: digest, Architecture: want.arch, Variant: want.asked.Variant, OS: "linux",
 		Config: image.Config{
 			Env: config.Config.Env, Entrypoint: config.Config.Entrypoint, Cmd: config.Config.Cmd,
 			WorkingDir: config.Config.WorkingDir, User: config.Config.User,

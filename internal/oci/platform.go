@@ -10,16 +10,42 @@ import (
 	"golang.org/x/sys/cpu"
 
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/image"
 )
 
-// host is what images must be built for.
+// host is what images must be built for: this host, or what the user asked for.
 type host struct {
 	arch string
-	// level is of the x86-64 levels v1 to v4 the highest that the CPU has.
+	// level is of the x86-64 levels v1 to v4 the highest that the CPU has. It counts
+	// for that architecture only.
 	level int
+	// asked is what the user asked for; the zero value: nothing.
+	asked image.Platform
 }
 
-func (h host) String() string { return "linux/" + h.arch }
+func (h host) String() string {
+	if h.asked != (image.Platform{}) {
+		return h.asked.String()
+	}
+	return "linux/" + h.arch
+}
+
+// aimed is what images must be built for if the user asks for the platform. For the
+// host's own architecture its CPU still counts.
+func (h host) aimed(p image.Platform) host {
+	if p == (image.Platform{}) || p == (image.Platform{Architecture: h.arch}) {
+		return h
+	}
+	return host{arch: p.Architecture, level: h.levelOf(p.Architecture), asked: p}
+}
+
+// levelOf trusts other hosts with every level.
+func (h host) levelOf(arch string) int {
+	if arch == h.arch {
+		return h.level
+	}
+	return 4
+}
 
 // cpuLevel goes by the instructions that set a level apart.
 func cpuLevel() int {
@@ -35,22 +61,17 @@ func cpuLevel() int {
 	return 1
 }
 
-// normalArch knows the names that uname(1) has for architectures.
-func normalArch(arch string) string {
-	switch strings.ToLower(arch) {
-	case "x86_64", "x86-64", "amd64":
-		return "amd64"
-	case "aarch64", "arm64":
-		return "arm64"
-	}
-	return arch
-}
+// plainVariants are meant where an image names none.
+var plainVariants = map[string]string{"amd64": "v1", "arm": "v7", "arm64": "v8"}
 
 // runs reports whether the host runs what is built for the platform, and how far
 // above the plainest that is. What the platform does not say is taken for the
 // host's own.
 func (h host) runs(p v1.Platform) (above int, ok bool) {
-	if cmp.Or(p.OS, "linux") != "linux" || cmp.Or(normalArch(p.Architecture), h.arch) != h.arch || len(p.OSFeatures) > 0 {
+	if cmp.Or(p.OS, "linux") != "linux" || cmp.Or(image.NormalArchitecture(p.Architecture), h.arch) != h.arch || len(p.OSFeatures) > 0 {
+		return 0, false
+	}
+	if want := h.asked.Variant; want != "" && want != cmp.Or(p.Variant, plainVariants[h.arch]) {
 		return 0, false
 	}
 	if h.arch != "amd64" {
@@ -100,8 +121,19 @@ func (e *unsuitable) Unwrap() error { return e.fault }
 func (h host) foreign(has ...string) error {
 	slices.Sort(has)
 	list := strings.Join(slices.Compact(has), ", ")
+	if h.asked != (image.Platform{}) {
+		return &unsuitable{has: list, fault: fault.New(fault.Invalid, "the image is for %s, and %s was asked for%s", list, h, h.atMost())}
+	}
 	return &unsuitable{has: list, fault: fault.New(fault.Invalid, "the image is for %s, and this host is %s%s", list, h, h.levelFor(list)).
 		WithHint("use an image that is built for %s", h)}
+}
+
+// atMost tells why a variant that the image has is refused.
+func (h host) atMost() string {
+	if level, err := strconv.Atoi(strings.TrimPrefix(h.asked.Variant, "v")); err != nil || h.arch != "amd64" || level <= h.level {
+		return ""
+	}
+	return "; this host's CPU runs amd64 up to v" + strconv.Itoa(h.level)
 }
 
 // levelFor tells the CPU's level where that is what counts.

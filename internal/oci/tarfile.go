@@ -16,8 +16,9 @@ import (
 
 // openTar makes an image of one layer of a root filesystem's tar.
 func (c *Client) openTar(ref image.Ref, input io.Reader) (image.Content, error) {
+	want := c.host.aimed(ref.Platform)
 	out := &content{
-		client: c, info: image.Info{Architecture: c.opts.Architecture, OS: "linux"},
+		client: c, info: image.Info{Architecture: want.arch, Variant: want.asked.Variant, OS: "linux"},
 		rules: flatten.Rules{KeepLinked: true}, check: refuseArchives,
 	}
 	l := layer{what: ref.String(), size: -1, seen: func(digest string) { out.info.Digest = digest }}

@@ -10,6 +10,7 @@ import (
 type imageConfig struct {
 	Created      time.Time `json:"created"`
 	Architecture string    `json:"architecture"`
+	Variant      string    `json:"variant,omitempty"`
 	OS           string    `json:"os"`
 	Config       runConfig `json:"config"`
 	RootFS       rootFS    `json:"rootfs"`
@@ -41,7 +42,7 @@ type history struct {
 func configOf(m image.Manifest, created time.Time, layer string) imageConfig {
 	c := m.Config
 	return imageConfig{
-		Created: created, Architecture: m.Architecture, OS: m.OS,
+		Created: created, Architecture: m.Architecture, Variant: m.Variant, OS: m.OS,
 		Config: runConfig{
 			User: c.User, Env: c.Env, Entrypoint: c.Entrypoint, Cmd: c.Cmd, WorkingDir: c.WorkingDir, Labels: c.Labels,
 			StopSignal: c.StopSignal, ExposedPorts: set(c.ExposedPorts), Volumes: set(c.Volumes),

@@ -59,7 +59,7 @@ func imageBody(m image.Image, vms int, usage int64) api.Image {
 		external = m.External.Path
 	}
 	return api.Image{
-		ID: m.ID, Name: m.Name, Ref: m.Ref, Digest: m.Digest, Architecture: m.Architecture, OS: m.OS,
+		ID: m.ID, Name: m.Name, Ref: m.Ref, Digest: m.Digest, Architecture: m.Architecture, Variant: m.Variant, OS: m.OS,
 		RootfsBytes: m.RootfsBytes, DiskUsage: usage, Entrypoint: texts(m.Config.Entrypoint), Cmd: texts(m.Config.Cmd),
 		Env: texts(m.Config.Env), WorkingDir: m.Config.WorkingDir, User: m.Config.User, Kernel: m.Kernel, OwnKernel: m.OwnKernel,
 		StopSignal: m.Config.StopSignal, ExposedPorts: texts(m.Config.ExposedPorts), Volumes: texts(m.Config.Volumes), DiskBytes: m.DiskBytes, MemoryBytes: m.MemoryBytes,

@@ -74,7 +74,8 @@ const inputRef = "tar:-"
 
 func (s *Server) pullImage(ctx context.Context, in *struct{ Body api.PullImage }) (api.Operation, error) {
 	req := image.PullRequest{
-		Ref: in.Body.Ref, Name: in.Body.Name, Kernel: in.Body.Kernel, KernelRef: in.Body.KernelRef, DiskBytes: in.Body.DiskBytes, Replace: in.Body.Replace,
+		Ref: in.Body.Ref, Name: in.Body.Name, Kernel: in.Body.Kernel, KernelRef: in.Body.KernelRef, DiskBytes: in.Body.DiskBytes,
+		Platform: in.Body.Platform, Replace: in.Body.Replace,
 	}
 	subject := req.Name
 	if subject == "" {

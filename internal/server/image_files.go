@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"net/http"
+	"runtime"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -78,6 +79,8 @@ func (s *Server) imageBody(m image.Image, vms int) api.Image {
 	body := imageBody(m, vms, s.Daemon.ImageDiskUsage(m.ID))
 	if err := s.Images.Usable(m.Manifest); err != nil {
 		body.Problem = err.Error()
+	} else if err := m.Bootable(runtime.GOARCH); err != nil {
+		body.Foreign, body.Problem = true, err.Error()
 	}
 	return body
 }
