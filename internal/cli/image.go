@@ -121,7 +121,7 @@ func (a *App) imageShowCommand() *cobra.Command {
 func (a *App) imageDeleteCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "delete NAME...", Aliases: []string{"rm"}, Short: "Delete images that no VM uses",
-		Long:    "Delete images that no VM uses. An image with several names loses the one that is given.",
+		Long:    "Delete images that no VM uses. If an image has several names, only the given name is removed.",
 		Example: "  banger image delete debian\n  banger image rm debian alpine",
 		Args:    args(1, -1, "the NAME of an image"), ValidArgsFunction: a.imageNames(-1),
 		RunE: func(cmd *cobra.Command, names []string) error {

@@ -82,8 +82,8 @@ func (a *App) imagePromoteCommand() *cobra.Command {
 	var f *format
 	cmd := &cobra.Command{
 		Use: "promote NAME", Short: "Copy the filesystem of a registered image",
-		Long: "Copy the filesystem of a registered image into banger's directory, by reflink where that is possible. Your file is\n" +
-			"no longer needed by VMs that start from now on. VMs that run use it until they stop.",
+		Long: "Copy the filesystem of a registered image into banger's directory, using a reflink where possible. VMs that start from\n" +
+			"now on do not need your file. Running VMs use it until they stop.",
 		Example: "  banger image promote mine\n  banger image promote mine -q",
 		Args:    args(1, 1, "the NAME of an image"), ValidArgsFunction: a.imageNames(1),
 		RunE: func(cmd *cobra.Command, given []string) error {

@@ -14,17 +14,17 @@ import (
 func (a *App) imageVerifyCommand() *cobra.Command {
 	return a.imageCheckCommand(&cobra.Command{
 		Use: "verify [NAME...]", Short: "Check that the files of images are whole",
-		Long:    "Read the files of images, of all without NAME, and compare their checksums. It changes nothing.",
+		Long:    "Read the files of images and compare their checksums. Without NAME, check all images. Nothing changes.",
 		Example: "  banger image verify\n  banger image verify debian",
 	}, "verified", (*client.Client).VerifyImage)
 }
 
 func (a *App) imageRepairCommand() *cobra.Command {
 	return a.imageCheckCommand(&cobra.Command{
-		Use: "repair [NAME...]", Short: "Make missing or changed files of images again",
-		Long: "Check the files of images, of all without NAME, and make those again that are missing or have changed: from layers\n" +
-			"in the cache, or from where the image came from, if that still has the same digest. The filesystem of a registered\n" +
-			"image is checked and used as it is now.",
+		Use: "repair [NAME...]", Short: "Restore missing or changed files of images",
+		Long: "Check the files of images and restore those that are missing or have changed. Without NAME, check all images.\n\n" +
+			"Files are restored from cached layers, or pulled again if the source still has the same digest. The filesystem of a\n" +
+			"registered image is checked and accepted as it is now.",
 		Example: "  banger image repair\n  banger image repair debian",
 	}, "repaired", (*client.Client).RepairImage)
 }

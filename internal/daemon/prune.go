@@ -13,12 +13,20 @@ func (d systemFiles) Prunable(ctx context.Context, req api.Prune) (api.Pruned, e
 	if err != nil {
 		return api.Pruned{}, err
 	}
+	unused, err := d.images.Unused(ctx, req.All)
+	if err != nil {
+		return api.Pruned{}, err
+	}
+	may := make(map[string]bool, len(unused))
+	for _, m := range unused {
+		may[m.ID] = true
+	}
 	out := api.Pruned{Images: []api.DiskEntry{}}
 	for _, use := range usage.Items {
 		switch use.Type {
 		case "images":
 			for _, e := range use.Entries {
-				if !e.Active && (e.Name == "" || req.All) {
+				if may[e.ID] {
 					out.Images = append(out.Images, e)
 					out.ReclaimedBytes += e.SizeBytes
 				}

@@ -28,7 +28,7 @@ func TestWhyAHostCannotListen(t *testing.T) {
 			t.Errorf("%v at %s gave %v, hint %q", test.cause, test.place, err, fault.HintOf(err))
 		}
 	}
-	if own := fault.New(fault.Conflict, "not a socket"); fault.CannotListen(own, "/x") != error(own) {
+	if own := fault.New(fault.Conflict, "not a socket"); !errors.Is(fault.CannotListen(own, "/x"), own) {
 		t.Error("a fault did not stay")
 	}
 }

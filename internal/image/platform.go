@@ -24,7 +24,9 @@ func (p Platform) String() string {
 }
 
 // architectures are those that Linux images are built for.
-var architectures = []string{"386", "amd64", "arm", "arm64", "loong64", "mips64le", "ppc64le", "riscv64", "s390x"}
+func architectures() []string {
+	return []string{"386", "amd64", "arm", "arm64", "loong64", "mips64le", "ppc64le", "riscv64", "s390x"}
+}
 
 var variants = regexp.MustCompile(`^v[0-9]{1,2}$`)
 
@@ -43,8 +45,8 @@ func ParsePlatform(s string) (Platform, error) {
 	switch {
 	case os != "linux":
 		return bad("its system must be linux")
-	case !slices.Contains(architectures, p.Architecture):
-		return bad("its architecture must be one of " + strings.Join(architectures, ", "))
+	case !slices.Contains(architectures(), p.Architecture):
+		return bad("its architecture must be one of " + strings.Join(architectures(), ", "))
 	case more && !variants.MatchString(variant):
 		return bad("its variant must be v and a number")
 	}

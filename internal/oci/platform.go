@@ -61,8 +61,10 @@ func cpuLevel() int {
 	return 1
 }
 
-// plainVariants are meant where an image names none.
-var plainVariants = map[string]string{"amd64": "v1", "arm": "v7", "arm64": "v8"}
+// plainVariant is meant where an image names none.
+func plainVariant(arch string) string {
+	return map[string]string{"amd64": "v1", "arm": "v7", "arm64": "v8"}[arch]
+}
 
 // runs reports whether the host runs what is built for the platform, and how far
 // above the plainest that is. What the platform does not say is taken for the
@@ -71,7 +73,7 @@ func (h host) runs(p v1.Platform) (above int, ok bool) {
 	if cmp.Or(p.OS, "linux") != "linux" || cmp.Or(image.NormalArchitecture(p.Architecture), h.arch) != h.arch || len(p.OSFeatures) > 0 {
 		return 0, false
 	}
-	if want := h.asked.Variant; want != "" && want != cmp.Or(p.Variant, plainVariants[h.arch]) {
+	if want := h.asked.Variant; want != "" && want != cmp.Or(p.Variant, plainVariant(h.arch)) {
 		return 0, false
 	}
 	if h.arch != "amd64" {
