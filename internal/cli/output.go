@@ -44,7 +44,7 @@ const formatKind = "FORMAT"
 // formatFlag adds -o to cmd.
 func formatFlag(cmd *cobra.Command) *format {
 	f := format(formatTable)
-	cmd.Flags().VarP(&f, "output", "o", "`FORMAT`: table, json, yaml or name")
+	cmd.Flags().VarP(&f, "output", "o", "output `FORMAT`: table, json, yaml or name")
 	complete(cmd, "output", formatTable, formatJSON, formatYAML, formatName)
 	return &f
 }

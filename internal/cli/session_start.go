@@ -51,7 +51,7 @@ func (a *App) sessionStartCommand() *cobra.Command {
 	f.BoolVar(&flags.pipe, "pipe", false, "use pipes for stdin, stdout and stderr (default)")
 	f.BoolVarP(&flags.tty, "tty", "t", false, "allocate a terminal")
 	f.StringVarP(&flags.dir, "workdir", "w", "", "run in `DIR` (default: the image's working directory)")
-	f.StringVarP(&flags.user, "user", "u", "", "`USER` to run the command as: a name, UID or UID:GID (default: the image's user, or root)")
+	f.StringVarP(&flags.user, "user", "u", "", "run as `USER`: a name, UID or UID:GID (default: the image's user, or root)")
 	f.StringSliceVar(&flags.require, "require", nil, "`COMMANDS` that must exist in the guest, separated by commas")
 	flags.env = a.envFlag(cmd)
 	flags.keep = optionalFlag(cmd, "keep", "SIZE", "how much of each output stream to keep in the guest (default 4MiB)", parseKeep)

@@ -52,7 +52,7 @@ func commandFlags(cmd *cobra.Command, flags *execFlags) {
 	cmd.Flags().BoolVarP(&flags.tty, "tty", "t", false, "allocate a terminal (implies -i)")
 	cmd.Flags().BoolVarP(&flags.stdin, "interactive", "i", false, "pass stdin to the command")
 	cmd.Flags().StringVarP(&flags.dir, "workdir", "w", "", "run in `DIR` (default: the image's working directory)")
-	cmd.Flags().StringVarP(&flags.user, "user", "u", "", "`USER` to run the command as: a name, UID or UID:GID (default: the image's user, or root)")
+	cmd.Flags().StringVarP(&flags.user, "user", "u", "", "run as `USER`: a name, UID or UID:GID (default: the image's user, or root)")
 }
 
 // parse reads NAME and the command. Flags stand before NAME or behind it, and

@@ -23,8 +23,8 @@ func (a *App) vmRunCommand() *cobra.Command {
 			"The first word is a PATH if a directory with that name exists, otherwise an IMAGE. Flags go before CMD. CMD runs as\n" +
 			"it is, without the entrypoint of the image.\n\n" +
 			"The git work tree at PATH (default: the current directory) is copied to the VM as its workspace, and CMD runs in\n" +
-			"the matching directory in the VM. `banger vm workspace export` prints the changes as a patch. With --rm, the VM is deleted when\n" +
-			"CMD ends, unless the workspace has unexported changes.\n\n" +
+			"the matching directory in the VM. `banger vm workspace export` prints the changes as a patch. With --rm, the VM is\n" +
+			"deleted when CMD ends, unless the workspace has unexported changes.\n\n" +
 			"The exit status is that of CMD, or 125 if banger itself fails.",
 		Example: `  banger vm run --rm debian uname -a
   banger vm run --rm -it debian bash
@@ -56,12 +56,25 @@ func (a *App) vmRunCommand() *cobra.Command {
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return ownFailure(flagError(cmd, err)) })
 	spec = a.vmSpecFlags(cmd)
 	commandFlags(cmd, &opts.exec)
+	runDefaults(cmd)
 	opts.exec.env = &pairs{} // -e is for the whole VM
 	cmd.Flags().BoolVar(&opts.remove, "rm", false, "delete the VM when CMD ends")
 	cmd.Flags().BoolVar(&opts.noWorkspace, "no-workspace", false, "do not copy the git work tree")
 	opts.mode = workspaceModeFlag(cmd)
 	a.quietFlag(cmd)
 	return cmd
+}
+
+// runDefaults says of the flags that exec has too what run chooses without them.
+func runDefaults(cmd *cobra.Command) {
+	for name, usage := range map[string]string{
+		"tty":         "allocate a terminal (default: if stdin, stdout and stderr are terminals)",
+		"interactive": "pass stdin; without -t, allocate no terminal",
+		"workdir":     "run in `DIR` (default: the workspace, otherwise the image's working directory)",
+		"user":        "run as `USER`: a name, UID or UID:GID (default: root in a workspace, otherwise the image's user)",
+	} {
+		cmd.Flags().Lookup(name).Usage = usage
+	}
 }
 
 // runCreated completes the request and runs it.

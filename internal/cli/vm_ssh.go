@@ -22,8 +22,8 @@ func (a *App) vmSSHCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ssh NAME [SSH FLAGS] [[--] CMD [ARG...]]",
 		Short: "Log in to a VM, or run a command, over SSH",
-		Long: "Log in to a VM, or run a command, with the ssh of this host. The VM needs no network and no SSH server.\n\n" +
-			"Flags after NAME are passed to ssh. Use -A to forward your SSH agent. As with any ssh, a shell in the VM parses\n" +
+		Long: "Log in to a VM, or run a command in it, with this host's ssh. The VM needs no network and no SSH server.\n\n" +
+			"Flags after NAME are passed to ssh. Use -A to forward your SSH agent. As usual with ssh, a shell in the VM parses\n" +
 			"CMD; use `banger exec` to pass arguments unchanged.",
 		Example: `  banger vm ssh box
   banger vm ssh box -L 8080:localhost:80

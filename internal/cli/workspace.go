@@ -31,7 +31,7 @@ func (a *App) workspacePrepareCommand() *cobra.Command {
 		Short: "Copy a git work tree to a running VM",
 		Long: "Copy the git work tree at PATH (default: the current directory) to a running VM: HEAD, the index, and all files that\n" +
 			"git does not ignore. The image needs no git.\n\n" +
-			"A workspace that is already there is replaced only if all its changes are exported, or with --force. Ignored files in\n" +
+			"An existing workspace is replaced only if all its changes are exported, or with --force. Ignored files in\n" +
 			"it are lost.",
 		Example: `  banger vm workspace prepare box
   banger vm workspace prepare box ~/src/project --mode full_copy --branch fix-it`,
@@ -51,7 +51,7 @@ func (a *App) workspacePrepareCommand() *cobra.Command {
 		},
 	}
 	mode = workspaceModeFlag(cmd)
-	cmd.Flags().StringVar(&req.To, "to", "", "copy to this `DIR` in the VM (default /root/repo)")
+	cmd.Flags().StringVar(&req.To, "to", "", "copy to `DIR` in the VM (default /root/repo)")
 	cmd.Flags().StringVar(&req.Branch, "branch", "", "check out `BRANCH` in the VM (default: the current branch)")
 	cmd.Flags().BoolVarP(&req.Force, "force", "f", false, "replace an existing workspace; its unexported changes are lost")
 	f = formatFlag(cmd)

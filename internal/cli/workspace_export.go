@@ -54,7 +54,7 @@ func (a *App) workspaceExportCommand() *cobra.Command {
 	flags.BoolVar(&opts.req.Check, "check", false, "only check whether the patch applies to the original work tree")
 	flags.BoolVar(&opts.req.Apply, "apply", false, "apply the patch to the original work tree, completely or not at all")
 	flags.StringVar(&opts.req.Path, "path", "", "export the work tree at `DIR` in the VM (default: the workspace)")
-	flags.VarP(&opts.format, "output-format", "o", "`FORMAT` of the output: table, json, yaml or name")
+	flags.VarP(&opts.format, "output-format", "o", "output `FORMAT`: table, json, yaml or name")
 	complete(cmd, "format", "patch", "mbox", "bundle")
 	complete(cmd, "output-format", formatTable, formatJSON, formatYAML, formatName)
 	return cmd
