@@ -57,6 +57,8 @@ func checkImage(ctx context.Context, w World) verdict {
 		return ok("local: %s; no default image is configured", strings.Join(local, ", "))
 	case slices.Contains(local, want):
 		return ok("the default image %s is local", want)
+	case w.damaged(want):
+		return fail("", "the files of the default image %s are missing or changed", want).mend("%s", act.ImageRepair.On(want))
 	}
 	if ref := catalogued(want); ref != "" {
 		return ok("the default image %s is not local; the first VM pulls it (%s)", want, ref)

@@ -72,6 +72,13 @@ func (w World) images() []string {
 	return slices.Compact(names)
 }
 
+// damaged reports whether the image called name is here, but cannot be used.
+func (w World) damaged(name string) bool {
+	return slices.ContainsFunc(w.manifests(), func(m image.Manifest) bool {
+		return w.problem(m) != nil && slices.ContainsFunc(m.Names, func(n image.Name) bool { return n.Name == name })
+	})
+}
+
 func checkImageFiles(_ context.Context, w World) verdict {
 	all := w.manifests()
 	var broken []string

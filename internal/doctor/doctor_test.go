@@ -179,7 +179,8 @@ func TestEachOutcome(t *testing.T) {
 			f["state/images/i/manifest.json"] = file(`{"format":2,"names":[{"name":"mine"}],"rootfs_bytes":4,"external":{"path":"/home/r"}}`)
 			f["home/r"] = &fstest.MapFile{Data: []byte("ext4"), ModTime: time.Unix(1, 0)}
 		}, "image-files", Fail, "its file /home/r has changed since it was registered", "image repair"},
-		{"image of the catalog", func(_ *World, f fstest.MapFS) { delete(f, "state/images/i/rootfs.ext4") }, "image", OK, "the first VM pulls it (debian:12)", ""},
+		{"default image damaged", func(_ *World, f fstest.MapFS) { delete(f, "state/images/i/rootfs.ext4") }, "image", Fail, "files of the default image debian", "image repair debian"},
+		{"image of the catalog", func(_ *World, f fstest.MapFS) { delete(f, "state/images/i/manifest.json") }, "image", OK, "the first VM pulls it (debian:12)", ""},
 		{"image to be made", func(w *World, _ fstest.MapFS) { w.Settings.DefaultImage = "dev" }, "image", Warn, "does not answer", "image pull"},
 		{"image unreachable", func(w *World, _ fstest.MapFS) { w.Settings.DefaultImage = "own:1" }, "image", Warn, "docker.io does not answer: no route", "image pull"},
 		{"image obtainable", func(w *World, _ fstest.MapFS) {
