@@ -264,7 +264,7 @@ func TestVerbsOnEndedSessions(t *testing.T) {
 	if _, err := h.svc.Stop(t.Context(), "box", "s", 0); err != nil {
 		t.Errorf("stopping again: %v", err)
 	}
-	for signal, want := range map[string]error{"": nil, "SIGKILL": nil, "9": nil, "kill": nil, "USR1": fault.Conflict, "TERM": fault.Conflict} {
+	for signal, want := range map[string]error{"": nil, "SIGKILL": nil, "9": nil, "kill": nil, "USR1": fault.Conflict, "TERM": fault.Conflict, "no/such": fault.Invalid} {
 		if _, err := h.svc.Kill(t.Context(), "box", "s", signal); !errors.Is(err, want) {
 			t.Errorf("Kill with %q = %v, want %v", signal, err, want)
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/plain"
 	"github.com/bangervm/banger/internal/vm"
 )
 
@@ -38,6 +39,9 @@ func (s *Service) Kill(ctx context.Context, vmName, name, signal string) (Sessio
 	if signal == "" {
 		signal = "KILL"
 	}
+	if !isSignal(signal) {
+		return Session{}, fault.New(fault.Invalid, "signal %q is not known", plain.Value(signal)).WithHint("use, for example, KILL, SIGTERM or 9")
+	}
 	_, sess, err := s.find(ctx, vmName, name)
 	if err != nil {
 		return Session{}, err
@@ -55,6 +59,15 @@ func (s *Service) Kill(ctx context.Context, vmName, name, signal string) (Sessio
 		return Session{}, err
 	}
 	return s.Get(ctx, vmName, sess.ID)
+}
+
+// isSignal reports whether text has the form of a signal's name or number. Which ones
+// there are the guest knows.
+func isSignal(text string) bool {
+	const longest = len("SIGRTMIN+30")
+	return len(text) <= longest && !strings.ContainsFunc(text, func(r rune) bool {
+		return (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '+' && r != '-'
+	})
 }
 
 func isKill(signal string) bool {
