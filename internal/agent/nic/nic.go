@@ -4,13 +4,12 @@ package nic
 
 import (
 	"errors"
-	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 
-	"golang.org/x/sys/unix"
+	"github.com/bangervm/banger/internal/rtnetlink"
 )
 
 // Config is what a network card is given.
@@ -38,28 +37,28 @@ func ByMAC(sys, mac string) (string, error) {
 
 // Loopback brings the loopback interface up.
 func Loopback() error {
-	c, err := dial()
+	c, err := rtnetlink.Dial()
 	if err != nil {
 		return err
 	}
-	defer c.close()
-	index, err := c.index("lo")
+	defer c.Close()
+	index, err := c.Index("lo")
 	if err != nil {
 		return err
 	}
-	return c.ask("bring the loopback interface up", linkUp(index, 0))
+	return c.Ask("bring the loopback interface up", linkUp(index, 0))
 }
 
 // Up gives the card called name its addresses, brings it up and makes the
 // default routes. A kernel without IPv6 gets the IPv4 part, and without says so.
 // What is so already is no error.
 func Up(name string, cfg Config) (without6 bool, err error) {
-	c, err := dial()
+	c, err := rtnetlink.Dial()
 	if err != nil {
 		return false, err
 	}
-	defer c.close()
-	index, err := c.index(name)
+	defer c.Close()
+	index, err := c.Index(name)
 	if err != nil {
 		return false, err
 	}
@@ -70,18 +69,18 @@ func Up(name string, cfg Config) (without6 bool, err error) {
 		if without6 && p.Addr().Is6() {
 			continue
 		}
-		if err := c.ask("give "+name+" the address "+p.String(), address(index, p)); err != nil {
+		if err := c.Ask("give "+name+" the address "+p.String(), address(index, p)); err != nil {
 			return false, err
 		}
 	}
-	if err := c.ask("bring "+name+" up", linkUp(index, cfg.MTU)); err != nil {
+	if err := c.Ask("bring "+name+" up", linkUp(index, cfg.MTU)); err != nil {
 		return false, err
 	}
 	for _, via := range cfg.Gateways {
 		if without6 && via.Is6() {
 			continue
 		}
-		if err := c.ask("route by "+via.String(), defaultRoute(index, via)); err != nil {
+		if err := c.Ask("route by "+via.String(), defaultRoute(index, via)); err != nil {
 			return false, err
 		}
 	}
@@ -105,15 +104,4 @@ func quiet6(name string) (without bool, err error) {
 		}
 	}
 	return false, nil
-}
-
-func (c *conn) index(name string) (int32, error) {
-	req, err := unix.NewIfreq(name)
-	if err == nil {
-		err = unix.IoctlIfreq(c.ioctl, unix.SIOCGIFINDEX, req)
-	}
-	if err != nil {
-		return 0, fmt.Errorf("find the network card %s: %w", name, err)
-	}
-	return int32(req.Uint32()), nil
 }
