@@ -31,14 +31,18 @@ func become(args []string) error {
 	}
 	// What is given up belongs to a thread; the program takes over this one.
 	runtime.LockOSThread()
+	frames, err := plan.createTAP()
+	if err != nil {
+		return err
+	}
 	report, err := plan.enter()
 	if err != nil {
 		return err
 	}
 	env := plan.Env
 	if plan.ReportFD > 0 {
-		if err := plan.tell(report); err != nil {
-			return err
+		if err := tell(plan.ReportFD, report, frames...); err != nil {
+			return fmt.Errorf("report: %w", err)
 		}
 	} else {
 		env = append(env, ReportEnv+"="+report.String())
@@ -46,13 +50,16 @@ func become(args []string) error {
 	return fmt.Errorf("run %s: %w", args[1], syscall.Exec(args[1], args[1:], env))
 }
 
-func (p Plan) tell(report Report) error {
-	out := os.NewFile(uintptr(p.ReportFD), "report")
-	_, err := out.WriteString(report.String() + "\n")
-	if err := errors.Join(err, out.Close()); err != nil {
-		return fmt.Errorf("report: %w", err)
+// createTAP makes the plan's device, and returns the descriptor of its frames.
+func (p Plan) createTAP() ([]int, error) {
+	if p.TAP == nil {
+		return nil, nil
 	}
-	return nil
+	frames, err := p.TAP.Create(os.Geteuid())
+	if err != nil {
+		return nil, err
+	}
+	return []int{frames}, nil
 }
 
 // enter confines this thread, and says what holds.

@@ -10,6 +10,8 @@ import (
 	"os"
 	"strings"
 	"syscall"
+
+	"github.com/bangervm/banger/internal/tap"
 )
 
 // Plan says what a program may do. Paths that do not exist are passed over;
@@ -34,10 +36,13 @@ type Plan struct {
 	Processes int64 `json:"processes,omitempty"`
 	// Namespaces: it was started in separate user and network namespaces.
 	Namespaces bool `json:"namespaces,omitempty"`
+	// TAP is a device to make in its network namespace, whose frames go to the
+	// reader of ReportFD; nil: none. The process needs CAP_NET_ADMIN there.
+	TAP *tap.Device `json:"tap,omitempty"`
 	// Env is its whole environment.
 	Env []string `json:"env,omitempty"`
-	// ReportFD is a descriptor that gets the Report; 0: the program finds it in
-	// ReportEnv instead.
+	// ReportFD is a stream socket that gets the Report: see ReadReport. 0: the program
+	// finds it in ReportEnv instead.
 	ReportFD int `json:"report_fd,omitempty"`
 }
 
@@ -71,9 +76,10 @@ func (p Plan) Arguments(program string, args []string) ([]string, error) {
 }
 
 // Namespaces makes a process start in separate user and network namespaces,
-// in which it is the same user. Whether that is allowed shows at the start: see
-// NoNamespaces.
-func Namespaces(attr *syscall.SysProcAttr, uid int) {
+// in which it is the same user and has these capabilities. Whether that is allowed
+// shows at the start: see NoNamespaces.
+func Namespaces(attr *syscall.SysProcAttr, uid int, capabilities ...uintptr) {
+	attr.AmbientCaps = capabilities
 	attr.Cloneflags |= syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC
 	attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: uid, HostID: uid, Size: 1}}
 }

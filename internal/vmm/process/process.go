@@ -2,19 +2,20 @@
 package process
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"runtime"
 	"slices"
-	"strings"
 	"syscall"
-	"time"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/confine"
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/tap"
 )
 
 // maxSaid bounds what is kept of the last that a VMM said on stderr, in bytes.
@@ -31,7 +32,9 @@ type Command struct {
 	// Confine starts `bangerd confine`, by which the VMM gives up all but what Plan
 	// says. Empty: it gives up nothing.
 	Confine []string
-	Plan    confine.Plan // without Namespaces and ReportFD
+	// Plan is without Namespaces and ReportFD. A TAP needs Confine: without namespaces
+	// the VMM does not start.
+	Plan confine.Plan
 }
 
 // Process is a started VMM.
@@ -44,10 +47,8 @@ type Process struct {
 	said        *tail
 	status      error // of Wait, once Exited
 	confinement confine.Report
+	nic         *tap.Conn // nil: none
 }
-
-// reportLimit bounds the wait for what the step before the VMM says.
-const reportLimit = 20 * time.Second
 
 // Start starts a VMM, in its own namespaces where this host gives them and it
 // is confined.
@@ -57,11 +58,16 @@ func Start(c Command) (*Process, error) {
 	}
 	c.Plan.Namespaces, c.Plan.ReportFD = true, 3+len(c.Files)
 	p, err := c.startPlan()
-	if err != nil && confine.NoNamespaces(err) {
+	switch {
+	case err == nil || !confine.NoNamespaces(err):
+		return p, err
+	case c.Plan.TAP != nil:
+		return nil, fault.Wrap(fault.Unavailable, err, "this host gives you no network namespace, which the VM's network needs").
+			WithHint("to see what refuses it: %s", act.Doctor.Do())
+	default:
 		c.Plan.Namespaces = false
-		p, err = c.startPlan()
+		return c.startPlan()
 	}
-	return p, err
 }
 
 func (c Command) startPlan() (*Process, error) {
@@ -69,24 +75,32 @@ func (c Command) startPlan() (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	report, told, err := os.Pipe()
+	report, told, err := reportSocket()
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = report.Close() }()
 	attr := &syscall.SysProcAttr{}
 	if c.Plan.Namespaces {
-		confine.Namespaces(attr, os.Getuid())
+		confine.Namespaces(attr, os.Getuid(), c.capabilities()...)
 	}
 	p, err := c.start(c.Confine[0], slices.Concat(c.Confine[1:], args), append(slices.Clone(c.Files), told), attr)
 	_ = told.Close()
 	if err != nil {
 		return nil, err
 	}
-	_ = report.SetReadDeadline(time.Now().Add(reportLimit))
-	line, _ := bufio.NewReader(io.LimitReader(report, maxSaid)).ReadString('\n') // the VMM's end tells what failed
-	p.confinement = confine.ParseReport(strings.TrimSpace(line))
+	if err := p.read(report, c.Plan); err != nil {
+		return nil, p.abandon(err)
+	}
 	return p, nil
+}
+
+// capabilities are those that the step before the VMM needs in its namespaces.
+func (c Command) capabilities() []uintptr {
+	if c.Plan.TAP == nil {
+		return nil
+	}
+	return []uintptr{unix.CAP_NET_ADMIN}
 }
 
 // start starts a program so that it dies with this process: the parent-death

@@ -3,11 +3,7 @@ package process
 import (
 	"syscall"
 	"testing"
-
-	"go.uber.org/goleak"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestProcessSaysHowItEnded(t *testing.T) {
 	for _, tt := range []struct{ script, want string }{
