@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
+
+	"github.com/bangervm/banger/internal/vmm"
 )
 
 // account is the user a script runs as. A dedicated one runs nothing else, so
@@ -125,12 +127,34 @@ func (acct *account) command(ctx context.Context, base string, argv ...string) *
 		"TMPDIR=" + filepath.Join(base, "tmp"),
 		"PATH=" + filepath.Join(theSuite.dir, "bin") + ":/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
 		"USER=" + acct.name, "LOGNAME=" + acct.name, "LANG=C.UTF-8", "NO_COLOR=1",
+		envSlowness + "=" + os.Getenv(envSlowness),
+	}
+	for _, key := range driverVariables() {
+		if value := os.Getenv(key); value != "" {
+			cmd.Env = append(cmd.Env, key+"="+value)
+		}
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if acct.dedicated {
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(acct.uid), Gid: uint32(acct.gid)}
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(acct.uid), Gid: uint32(acct.gid), Groups: kvmGroups()}
 	}
 	return cmd
+}
+
+// driverVariables are the settings that choose a driver: what the harness was
+// given of them, every script has.
+func driverVariables() []string {
+	return []string{"BANGER_DRIVER", "BANGER_QEMU", "BANGER_FIRECRACKER_BIN"}
+}
+
+// kvmGroups is the group that may use /dev/kvm, as an ordinary user of it is in; none
+// where root alone may.
+func kvmGroups() []uint32 {
+	var device syscall.Stat_t
+	if err := syscall.Stat(vmm.KVMDevice, &device); err != nil || device.Gid == 0 || device.Mode&0o060 != 0o060 {
+		return nil
+	}
+	return []uint32{device.Gid}
 }
 
 // makeBase makes a script's directory with a fresh home in it.

@@ -29,7 +29,7 @@ func cmdAppears(ts *testscript.TestScript, neg bool, args []string) {
 	want(ts, neg, len(args) == 3, "appears ADDR CONTROL N")
 	n, err := strconv.Atoi(args[2])
 	ts.Check(err)
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), scaled(2*time.Minute))
 	defer cancel()
 	control, err := (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(args[0], args[1]))
 	ts.Check(err)

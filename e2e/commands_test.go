@@ -112,7 +112,7 @@ func cmdUntil(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	pattern, err := regexp.Compile("(?m)" + args[1])
 	ts.Check(err)
-	ok := poll(time.Duration(seconds)*time.Second, func() bool {
+	ok := poll(scaled(time.Duration(seconds)*time.Second), func() bool {
 		return ts.Exec(args[2], args[3:]...) == nil && pattern.MatchString(ts.ReadFile("stdout"))
 	})
 	if !ok {
@@ -174,7 +174,7 @@ func cmdGone(ts *testscript.TestScript, neg bool, args []string) {
 	want(ts, neg, len(args) >= 1, "gone PID...")
 	for _, arg := range args {
 		pid := pidOf(ts, arg)
-		if !poll(10*time.Second, func() bool { return !running(pid) }) {
+		if !poll(scaled(10*time.Second), func() bool { return !running(pid) }) {
 			ts.Fatalf("process %d still runs", pid)
 		}
 	}
@@ -217,7 +217,7 @@ func cmdInterrupt(ts *testscript.TestScript, neg bool, args []string) {
 	pattern, err := regexp.Compile(args[2])
 	ts.Check(err)
 	out := &watched{pattern: pattern, seen: make(chan struct{})}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), scaled(time.Minute))
 	defer cancel()
 	program, err := lookPath(ts, args[3])
 	ts.Check(err)
@@ -253,7 +253,8 @@ func lookPath(ts *testscript.TestScript, name string) (string, error) {
 
 func scriptEnv(ts *testscript.TestScript) []string {
 	var env []string
-	for _, key := range []string{"HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "XDG_CACHE_HOME", "TMPDIR", "PATH", "USER", "LOGNAME", "LANG", "NO_COLOR", "BANGER_DNS"} {
+	keys := []string{"HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "XDG_CACHE_HOME", "TMPDIR", "PATH", "USER", "LOGNAME", "LANG", "NO_COLOR", "BANGER_DNS"}
+	for _, key := range append(keys, driverVariables()...) {
 		if value := ts.Getenv(key); value != "" {
 			env = append(env, key+"="+value)
 		}

@@ -113,7 +113,7 @@ func leaks(ctx context.Context, acct *account, base string) ([]string, error) {
 // settle waits until the account runs nothing, for a few seconds at most, and
 // returns what still runs.
 func settle(ctx context.Context, acct *account, base string) ([]process, error) {
-	deadline := time.After(5 * time.Second)
+	deadline := time.After(scaled(5 * time.Second))
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {

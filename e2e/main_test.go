@@ -9,7 +9,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"syscall"
@@ -23,6 +22,7 @@ import (
 type suite struct {
 	dir      string // short, 0755: everything of this run
 	repo     string
+	kit      bool // repo is a kit of it: see envKit
 	accounts *accounts
 	fixtures *fixture.Cache
 	template *template
@@ -56,11 +56,11 @@ func runSuite(m *testing.M) (code int, err error) {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return 1, err
 	}
-	repo, err := filepath.Abs("..")
+	repo, kit, err := repository()
 	if err != nil {
 		return 1, err
 	}
-	s := &suite{dir: dir, repo: repo, accounts: &accounts{}}
+	s := &suite{dir: dir, repo: repo, kit: kit, accounts: &accounts{}}
 	defer s.accounts.close(context.WithoutCancel(ctx))
 	if s.fixtures, err = fixture.Open(); err != nil {
 		return 1, err
@@ -68,11 +68,16 @@ func runSuite(m *testing.M) (code int, err error) {
 	if err := s.installBinaries(); err != nil {
 		return 1, err
 	}
-	if err := s.buildProbe(ctx); err != nil {
+	if err := s.installProbe(ctx); err != nil {
 		return 1, err
 	}
 	s.template = &template{suite: s}
 	theSuite = s
+	if s.kit {
+		if err := s.measure(ctx); err != nil {
+			return 1, err
+		}
+	}
 	return m.Run(), nil
 }
 
@@ -89,16 +94,6 @@ func (s *suite) installBinaries() error {
 		if err := writeExecutable(filepath.Join(s.dir, to), data); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// buildProbe builds what scripts run inside guests.
-func (s *suite) buildProbe(ctx context.Context) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(s.dir, "lib/probe"), "./probe")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("build the probe: %w: %s", err, out)
 	}
 	return nil
 }

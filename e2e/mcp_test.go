@@ -26,7 +26,7 @@ type mcpVerb struct {
 // run calls a tool. Its result is the next stdout, its error (which ! expects)
 // and its progress the next stderr.
 func (m *mcpVerb) run(ts *testscript.TestScript, neg bool, args []string) {
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), scaled(3*time.Minute))
 	defer cancel()
 	m.connect(ctx, ts)
 	if len(args) > 2 && args[0] == "-cancel" {

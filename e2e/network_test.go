@@ -71,7 +71,7 @@ func serveInternet(dir string) {
 func cmdInternet(ts *testscript.TestScript, neg bool, args []string) {
 	want(ts, neg, len(args) == 0, "internet")
 	dir := os.Getenv(envBase)
-	ready := poll(20*time.Second, func() bool {
+	ready := poll(scaled(20*time.Second), func() bool {
 		_, err := os.Stat(filepath.Join(dir, internetReady))
 		return err == nil
 	})
@@ -250,7 +250,7 @@ func cmdHits(ts *testscript.TestScript, neg bool, args []string) {
 // what it gets for a text it sends ("-": nothing listens there).
 func cmdDial(ts *testscript.TestScript, neg bool, args []string) {
 	want(ts, neg, len(args) == 4, "dial tcp|udp|unix ADDR TEXT ANSWER|-")
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), scaled(10*time.Second))
 	defer cancel()
 	got, err := exchange(ctx, args[0], args[1], args[2])
 	if args[3] == "-" {

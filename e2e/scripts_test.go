@@ -97,7 +97,7 @@ func spawnScript(t *testing.T, s *suite, path string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	limit := scriptTimeout + hostileTime()
+	limit := scaled(scriptTimeout) + hostileTime()
 	archive := ""
 	if d.devImage {
 		archive = devImage(t, s.repo)
@@ -248,8 +248,11 @@ func runScript(t *testing.T, script string) {
 		WorkdirRoot: filepath.Join(base, "work"),
 		Cmds:        commands(),
 		Setup: func(env *testscript.Env) error {
-			for _, key := range []string{"HOME", "XDG_RUNTIME_DIR", "TMPDIR", "PATH", "USER", "LOGNAME", "LANG", "NO_COLOR"} {
-				env.Setenv(key, os.Getenv(key))
+			keys := []string{"HOME", "XDG_RUNTIME_DIR", "TMPDIR", "PATH", "USER", "LOGNAME", "LANG", "NO_COLOR"}
+			for _, key := range append(keys, driverVariables()...) {
+				if value := os.Getenv(key); value != "" {
+					env.Setenv(key, value)
+				}
 			}
 			env.Setenv("FIXTURES", os.Getenv(envFixtures))
 			env.Setenv("STATE", filepath.Join(base, "home/.local/state/banger"))

@@ -34,7 +34,7 @@ func cmdJSONRPC(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	kills, err := strconv.Atoi(args[3])
 	ts.Check(err)
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), scaled(3*time.Minute))
 	defer cancel()
 	c := client.New(filepath.Join(ts.Getenv("XDG_RUNTIME_DIR"), "banger", "bangerd.sock"))
 	defer c.Close()
@@ -111,7 +111,7 @@ func killDaemon(ctx context.Context, ts *testscript.TestScript, c *client.Client
 	ping, err := c.Ping(ctx)
 	ts.Check(err)
 	ts.Check(syscall.Kill(pidOf(ts, strconv.Itoa(ping.PID)), syscall.SIGKILL))
-	if !poll(10*time.Second, func() bool { return !running(ping.PID) }) {
+	if !poll(scaled(10*time.Second), func() bool { return !running(ping.PID) }) {
 		ts.Fatalf("daemon %d still runs", ping.PID)
 	}
 	program, err := lookPath(ts, "banger")

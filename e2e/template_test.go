@@ -4,12 +4,13 @@ package e2e
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"sync"
+
+	"github.com/bangervm/banger/e2e/fixture"
 )
 
 // template is a home in which the kernel and the images were put by banger
@@ -61,6 +62,9 @@ func (t *template) get(ctx context.Context, name string) (string, error) {
 	if dir, ok := t.ready[name]; ok {
 		return dir, nil
 	}
+	if dir, ok := t.suite.ofKit(name); ok {
+		return dir, nil
+	}
 	base := filepath.Join(t.suite.dir, "template")
 	if t.acct == nil {
 		acct, err := t.suite.accounts.lease(ctx)
@@ -72,11 +76,11 @@ func (t *template) get(ctx context.Context, name string) (string, error) {
 		}
 		t.acct, t.ready = acct, map[string]string{}
 	}
-	fixture := name
+	file := name
 	if name != "kernel" {
-		fixture = name + ".tar"
+		file = name + ".tar"
 	}
-	path, err := t.suite.fixtures.Path(ctx, fixture)
+	path, err := t.suite.fixtures.Path(ctx, file)
 	if err != nil {
 		return "", err
 	}
@@ -90,42 +94,12 @@ func (t *template) get(ctx context.Context, name string) (string, error) {
 			return "", fmt.Errorf("%v: %w: %s", argv, err, out)
 		}
 	}
-	dir, err := storedAs(filepath.Join(base, stateBelowHome), name)
+	dir, err := fixture.StoredAs(filepath.Join(base, stateBelowHome), name)
 	if err != nil {
 		return "", err
 	}
 	t.ready[name] = dir
 	return dir, nil
-}
-
-func storedAs(state, name string) (string, error) {
-	if name == "kernel" {
-		return filepath.Join(state, "kernels", "debian-12"), nil
-	}
-	manifests, err := filepath.Glob(filepath.Join(state, "images", "*", "manifest.json"))
-	if err != nil {
-		return "", err
-	}
-	for _, path := range manifests {
-		data, err := os.ReadFile(path)
-		if err != nil {
-			return "", err
-		}
-		var manifest struct {
-			Names []struct {
-				Name string `json:"name"`
-			} `json:"names"`
-		}
-		if err := json.Unmarshal(data, &manifest); err != nil {
-			return "", fmt.Errorf("%s: %w", path, err)
-		}
-		for _, n := range manifest.Names {
-			if n.Name == name {
-				return filepath.Dir(path), nil
-			}
-		}
-	}
-	return "", fmt.Errorf("image %s is not below %s", name, state)
 }
 
 // buildNext builds the binaries once more, with a later stamp, into next/.
@@ -135,9 +109,15 @@ func (t *template) buildNext(ctx context.Context) error {
 	if t.next {
 		return nil
 	}
-	next := filepath.Join(t.suite.dir, "next")
-	err := tool(ctx, "make", "-C", t.suite.repo, "--no-print-directory", "build", "BIN="+next+"/bin",
-		"VERSION=v999.0.0-next", "BUILT=2099-01-01T00:00:00Z")
+	to := filepath.Join(t.suite.dir, "next/bin")
+	var err error
+	if t.suite.kit {
+		if err = os.MkdirAll(filepath.Dir(to), 0o755); err == nil {
+			err = tool(ctx, "cp", "-a", filepath.Join(t.suite.repo, "next/bin"), to)
+		}
+	} else {
+		err = fixture.BuildNext(ctx, t.suite.repo, to)
+	}
 	t.next = err == nil
 	return err
 }

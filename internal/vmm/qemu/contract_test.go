@@ -1,6 +1,7 @@
 package qemu_test
 
 import (
+	"os"
 	"testing"
 	"time"
 
@@ -14,9 +15,25 @@ func TestQEMUKeepsTheContract(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts QEMU")
 	}
+	keepsTheContract(t, func() vmm.Driver { return qemu.TCG() })
+}
+
+// On most hosts the emulation's test says enough; the tier of end-to-end tests that
+// has KVM runs this one.
+func TestQEMUOnKVMKeepsTheContract(t *testing.T) {
+	if os.Getenv("BANGER_TEST_KVM") != "1" {
+		t.Skip("runs in make e2e-kvm")
+	}
+	if kvm := vmm.ThisHost().KVM(); kvm.State != vmm.Good {
+		t.Fatal("cannot run here:", kvm.Reason)
+	}
+	keepsTheContract(t, func() vmm.Driver { return qemu.KVM() })
+}
+
+func keepsTheContract(t *testing.T, driver func() vmm.Driver) {
 	files := testguest.Make(t)
 	vmmtest.Contract(t, vmmtest.Rig{
-		New: func() vmm.Driver { return qemu.TCG() },
+		New: driver,
 		Spec: vmm.Spec{
 			Name: "contract", Program: files.VMM, VCPU: 1, MemoryBytes: 256 << 20,
 			Kernel: files.Kernel, Initramfs: files.Initramfs,

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// envFirecracker is the path of the Firecracker to test with.
+const envFirecracker = "BANGER_E2E_FIRECRACKER"
+
+// driver is one driver that the tier runs on KVM.
+type driver struct {
+	name     string // in banger's configuration
+	pkg      string // its package, which has the contract test
+	program  string // the VMM's executable on this host, to be put into the kit; empty: the place has it
+	variable string // the setting that takes the program's path
+	absent   string // why it cannot be run; empty: it can
+}
+
+// driverList are the drivers that use KVM. firecracker is the path of Firecracker, or
+// empty.
+func driverList(firecracker string) []driver {
+	fc := driver{name: "firecracker", pkg: "./internal/vmm/firecracker", program: firecracker, variable: "BANGER_FIRECRACKER_BIN"}
+	if firecracker == "" {
+		fc.absent = envFirecracker + " names none"
+	}
+	return []driver{{name: "qemu-kvm", pkg: "./internal/vmm/qemu"}, fc}
+}
+
+// contract is the driver's contract test program in a kit.
+func (d driver) contract(kit string) string { return filepath.Join(kit, "contract", d.name+".test") }
+
+// environment is what chooses the driver in a place whose kit is at kit.
+func (d driver) environment(kit string) []string {
+	env := []string{"BANGER_DRIVER=" + d.name}
+	if d.program != "" {
+		program := filepath.Join(kit, "vmm", d.name)
+		env = append(env, d.variable+"="+program, envFirecracker+"="+program)
+	}
+	return env
+}
+
+// runAll runs all drivers, and sums up. Its error names those that failed.
+func (t *tier) runAll(ctx context.Context, where place, all []driver, scripts selection) error {
+	var failed, summary []string
+	for _, d := range all {
+		if d.absent != "" {
+			summary = append(summary, fmt.Sprintf("%s: 1 skipped: the whole driver (%s)", d.name, d.absent))
+			continue
+		}
+		start := time.Now()
+		tally, err := t.runDriver(ctx, where, d, scripts)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		summary = append(summary, fmt.Sprintf("%s: %s in %s", d.name, tally, time.Since(start).Round(time.Second)))
+		if err != nil || len(tally.failed) > 0 {
+			failed = append(failed, d.name)
+		}
+		if err != nil {
+			summary = append(summary, fmt.Sprintf("%s: %v", d.name, err))
+		}
+	}
+	if left := scripts.left; len(left) > 0 {
+		summary = append(summary, fmt.Sprintf("%d scripts are not in the set %q: %s", len(left), t.set, strings.Join(left, ", ")))
+	}
+	for _, line := range summary {
+		t.say("%s", line)
+	}
+	if len(failed) > 0 {
+		return fmt.Errorf("failed: %s", strings.Join(failed, ", "))
+	}
+	return nil
+}
+
+// runDriver runs the driver's contract suite and the scripts. An error is of what
+// could not be run to its end; failed tests are in the tally.
+func (t *tier) runDriver(ctx context.Context, where place, d driver, scripts selection) (tally, error) {
+	kit := where.kit()
+	env := slices.Concat(d.environment(kit), []string{
+		"BANGER_E2E_KIT=" + kit, "BANGER_E2E_CACHE=" + filepath.Join(kit, "cache"),
+		"BANGER_TEST_KVM=1", "BANGER_TEST_GUEST_INIT=" + filepath.Join(kit, "guest-init"),
+		"BANGER_TEST_REQUIRE=" + os.Getenv("BANGER_TEST_REQUIRE"),
+	})
+	var sum tally
+	suites := []struct {
+		name string
+		argv []string
+		user bool
+	}{
+		{"contract", []string{d.contract(kit), "-test.v", "-test.timeout", "30m", "-test.run", "^Test(QEMUOnKVM|Firecracker)KeepsTheContract$"}, true},
+		{"scripts", []string{
+			filepath.Join(kit, "e2e/e2e.test"), "-test.v", "-test.timeout", "2h", "-test.parallel", "2",
+			"-test.run", "^TestScripts$/^(" + strings.Join(scripts.names, "|") + ")$",
+		}, false},
+	}
+	for _, suite := range suites {
+		t.say("%s: %s", d.name, suite.name)
+		results := &results{out: t.out}
+		err := where.run(ctx, command{argv: suite.argv, env: env, dir: filepath.Join(kit, "e2e"), user: suite.user, out: results})
+		got := results.tally()
+		sum = sum.plus(got)
+		if err != nil && len(got.failed) == 0 {
+			return sum, fmt.Errorf("%s: %w", suite.name, err)
+		}
+		if err == nil && got.passed == 0 {
+			return sum, fmt.Errorf("%s: no test passed", suite.name)
+		}
+	}
+	return sum, nil
+}

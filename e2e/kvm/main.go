@@ -1,0 +1,104 @@
+// Command kvm runs the end-to-end scripts and the drivers' contract suites on KVM.
+// Where this host has usable KVM they run on it. Elsewhere they run in one outer
+// VM, which banger boots by software emulation, with a kernel that has KVM.
+//
+// It uses its own home, the programs that it builds itself, and the end-to-end
+// tests' fixtures. Nothing of it is left when it ends or is interrupted.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/bangervm/banger/e2e/fixture"
+	"github.com/bangervm/banger/internal/vmm"
+)
+
+// tier is one run.
+type tier struct {
+	out   io.Writer
+	repo  string
+	dir   string // short, removed at the end
+	cache *fixture.Cache
+	set   string
+	vcpu  int
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	err := run(ctx, os.Stdout, os.Args[1:])
+	stop()
+	if err == nil || errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	fmt.Fprintln(os.Stderr, "e2e-kvm:", err)
+	if errors.Is(err, context.Canceled) {
+		os.Exit(130)
+	}
+	os.Exit(1)
+}
+
+func run(ctx context.Context, out io.Writer, args []string) (err error) {
+	t := &tier{out: out}
+	flags := flag.NewFlagSet("e2e-kvm", flag.ContinueOnError)
+	flags.StringVar(&t.set, "set", "full", "scripts to run: ci, full, or names of scripts separated by commas")
+	flags.IntVar(&t.vcpu, "vcpu", outerVCPU, "vCPUs of the outer VM")
+	limit := flags.Duration("limit", 2*time.Hour, "time after which the run fails")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, *limit)
+	defer cancel()
+	if t.repo, err = os.Getwd(); err != nil {
+		return err
+	}
+	scripts, err := chosen(t.set, filepath.Join(t.repo, scriptsDir))
+	if err != nil {
+		return err
+	}
+	if t.cache, err = fixture.Open(); err != nil {
+		return err
+	}
+	if t.dir, err = os.MkdirTemp("/tmp", "bgkvm-"); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(t.dir)) }()
+	if err := os.Chmod(t.dir, 0o755); err != nil { // the scripts' users read the kit
+		return err
+	}
+	all := driverList(os.Getenv(envFirecracker))
+	return t.runOn(ctx, all, scripts)
+}
+
+// runOn makes the kit and the place, and runs the drivers there.
+func (t *tier) runOn(ctx context.Context, all []driver, scripts selection) (err error) {
+	h := &home{tier: t, dir: filepath.Join(t.dir, "home")}
+	defer func() { err = errors.Join(err, h.close(context.WithoutCancel(ctx))) }()
+	t.say("building the kit")
+	if err := t.makeKit(ctx, h, all, scripts); err != nil {
+		return err
+	}
+	var where place
+	if fact := vmm.ThisHost().KVM(); fact.State == vmm.Good {
+		t.say("this host has KVM (%s): running on it", fact.Reason)
+		where = &thisHost{tier: t}
+	} else {
+		t.say("this host has no usable KVM (%s): running in an outer VM", fact.Reason)
+		if where, err = h.startOuter(ctx); err != nil {
+			return err
+		}
+	}
+	return t.runAll(ctx, where, all, scripts)
+}
+
+func (t *tier) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(t.out, "e2e-kvm: "+format+"\n", args...)
+}

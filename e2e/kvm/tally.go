@@ -1,0 +1,97 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+)
+
+// tally is how tests ended. Names are those of scripts, and of a contract's parts.
+type tally struct {
+	passed  int
+	failed  []string
+	skipped []string
+}
+
+func (t tally) plus(o tally) tally {
+	return tally{t.passed + o.passed, append(t.failed, o.failed...), append(t.skipped, o.skipped...)}
+}
+
+func (t tally) String() string {
+	return fmt.Sprintf("%d passed, %s, %s", t.passed, named(t.failed, "failed"), named(t.skipped, "skipped"))
+}
+
+func named(names []string, how string) string {
+	if len(names) == 0 {
+		return "0 " + how
+	}
+	return fmt.Sprintf("%d %s (%s)", len(names), how, strings.Join(names, ", "))
+}
+
+// results passes the output of `go test -v` on, and counts how tests ended:
+// subtests, or a test that has none.
+type results struct {
+	out   io.Writer
+	line  []byte
+	ended []ended
+}
+
+type ended struct{ how, name string }
+
+// maxLine bounds what is kept of a line; no line that says how a test ended is longer.
+const maxLine = 1 << 10
+
+var ending = regexp.MustCompile(`^\s*--- (PASS|FAIL|SKIP): (\S+) \(`)
+
+func (r *results) Write(p []byte) (int, error) {
+	for rest := p; len(rest) > 0; {
+		line, more, whole := bytes.Cut(rest, []byte("\n"))
+		r.line = append(r.line, line[:min(len(line), maxLine-len(r.line))]...)
+		if whole {
+			r.see(string(r.line))
+			r.line = r.line[:0]
+		}
+		rest = more
+	}
+	return r.out.Write(p)
+}
+
+func (r *results) see(line string) {
+	if m := ending.FindStringSubmatch(line); m != nil {
+		r.ended = append(r.ended, ended{m[1], m[2]})
+	}
+}
+
+func (r *results) tally() tally {
+	var t tally
+	for i, e := range r.ended {
+		if r.parent(i) {
+			continue
+		}
+		name := e.name[strings.LastIndex(e.name, "/")+1:]
+		switch e.how {
+		case "PASS":
+			t.passed++
+		case "FAIL":
+			t.failed = append(t.failed, name)
+		case "SKIP":
+			t.skipped = append(t.skipped, name)
+		}
+	}
+	return t
+}
+
+// parent reports whether a test had subtests; it is a test itself if it fails
+// and none of them did.
+func (r *results) parent(i int) bool {
+	has, same := false, false
+	for _, e := range r.ended {
+		if strings.HasPrefix(e.name, r.ended[i].name+"/") {
+			has = true
+			same = same || e.how == r.ended[i].how
+		}
+	}
+	return has && (same || r.ended[i].how != "FAIL")
+}
