@@ -84,6 +84,9 @@ func (r Ref) String() string {
 	} else {
 		s = string(r.Kind) + ":" + s
 	}
+	if r.Tag == "" && r.Digest == "" && r.endsLikeName() {
+		return s + "/"
+	}
 	if r.Tag != "" {
 		s += ":" + r.Tag
 	}
@@ -91,6 +94,15 @@ func (r Ref) String() string {
 		s += "@" + r.Digest
 	}
 	return s
+}
+
+// endsLikeName reports a path whose end would be read as a tag or digest.
+func (r Ref) endsLikeName() bool {
+	bare := Ref{Kind: r.Kind, Path: r.Path}
+	if r.Kind == Layout || r.Kind == Archive || r.Kind == DockerArchive {
+		bare.split()
+	}
+	return bare.Path != r.Path
 }
 
 // DefaultName returns the name that an image gets unless the user gives one:

@@ -45,6 +45,7 @@ func TestParseRef(t *testing.T) {
 		{"oci-archive:/x/a@" + digest, image.Ref{Kind: image.Archive, Path: "/x/a", Digest: digest}, "a-0a0a0a0a0a0a"},
 		{"oci-archive:/x/12:30 o'clock.tar", image.Ref{Kind: image.Archive, Path: "/x/12:30 o'clock.tar"}, "12-30-o-clock"},
 		{"docker-archive:/x/all.tar:docker.io/library/b:1.0", image.Ref{Kind: image.DockerArchive, Path: "/x/all.tar:docker.io/library/b", Tag: "1.0"}, "b-1.0"},
+		{"oci:/x/a:b/", image.Ref{Kind: image.Layout, Path: "/x/a:b"}, "a-b"}, // a slash at the end ends the path
 		{"tar:/x/a:b", image.Ref{Kind: image.Tar, Path: "/x/a:b"}, "a-b"},
 		{"tar:-", image.Ref{Kind: image.Tar, Path: "-"}, ""},
 	}
@@ -109,7 +110,12 @@ func TestValidateName(t *testing.T) {
 // FuzzParseRef: a reference that is taken is written so that it is read again
 // as the same, and has a default name that is valid.
 func FuzzParseRef(f *testing.F) {
-	for _, s := range []string{"debian:12", "ghcr.io/o/i@sha256:" + strings.Repeat("0", 64), "oci:/a:b", "tar:-", "tar:/x y", "docker://a/b:c", "docker-archive:/a:b/c:d", "oci-archive:/a@sha256:" + strings.Repeat("0", 64)} {
+	for _, s := range []string{
+		"debian:12", "ghcr.io/o/i@sha256:" + strings.Repeat("0", 64), "oci:/a:b", "tar:-", "tar:/x y", "docker://a/b:c", "docker-archive:/a:b/c:d", "oci-archive:/a@sha256:" + strings.Repeat("0", 64),
+		"localhost:5000/my_app/x--y:1.2", "[::1]:5000/a", "host.example:443/a.b/c_d:V1@sha256:" + strings.Repeat("0a", 32), "docker.io/library/debian",
+		"tar:/x/./y/../root.tar.zst", "oci:/a:docker.io/library/b:1.0", "oci-archive:/x/12:30 o'clock.tar", "docker-daemon:alpine:3",
+		"containers-storage:[overlay@/x]alpine", "https://ghcr.io/o/i", "./root.tar", "~/x", "a..b", "debian@sha256:12", "docker:24-dind",
+	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
