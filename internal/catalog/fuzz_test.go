@@ -11,6 +11,10 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(versioned(3)))
 	f.Add([]byte(`{"format":1,"version":1,"expires":"2030-01-01T00:00:00Z","images":[{"name":"x"},[]],"kernels":[null,{"name":1}]}`))
 	f.Add([]byte(`{"format":9,"version":1}`))
+	f.Add(Builtin())
+	f.Add([]byte(`{"format":1,"version":9223372036854775807,"expires":"0001-01-01T00:00:00Z","kernels":[{"name":"a"},{"name":"a"},{"name":""}],"new":{}}`))
+	f.Add([]byte(`{"format":1,"version":1,"version":2,"Kernels":[{"NAME":"\ud800"}],"images":null}`))
+	f.Add([]byte(`{"format":1,"version":1,"kernels":[` + strings.Repeat("[", 1000) + strings.Repeat("]", 1000) + `]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		d, err := Parse(data)
 		if err != nil {
@@ -44,9 +48,15 @@ func FuzzSignature(f *testing.F) {
 	f.Add([]byte(signed), []byte(good))
 	f.Add([]byte("y"), []byte(good))
 	f.Add([]byte(signed), []byte(""))
+	f.Add([]byte(signed), []byte(strings.ReplaceAll(good, "\n", "\r\n")))
+	f.Add([]byte(signed), []byte(strings.TrimSuffix(good, "\n")))
+	f.Add([]byte(signed), []byte(good+good))
+	f.Add([]byte(signed), []byte(strings.Replace(good, "timestamp:1795970843", "timestamp:1795970844", 1)))
+	f.Add([]byte(signed), []byte(strings.Replace(good, "\nRWRE", "\nRUQE", 1))) // of the text itself, not of its hash
+	f.Add([]byte(signed), []byte(strings.Replace(good, "private key: 61DAD4A4A2C74844", "another", 1)))
 	f.Fuzz(func(t *testing.T, data, sig []byte) {
 		trust, err := src.Verify(data, sig)
-		if err == nil && (string(data) != signed || !strings.Contains(string(sig), "timestamp:1795970843\n")) {
+		if err == nil && (string(data) != signed || !strings.Contains(strings.ReplaceAll(string(sig), "\r\n", "\n"), "timestamp:1795970843\n")) {
 			t.Errorf("%q holds for %q: %s", sig, data, trust)
 		}
 	})

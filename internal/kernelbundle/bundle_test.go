@@ -35,6 +35,12 @@ func one(h tar.Header, content string) member { return member{h, content} }
 
 func bundle(t testing.TB, members ...member) []byte {
 	t.Helper()
+	return compress(t, plainBundle(t, members...))
+}
+
+// plainBundle is one before its compression.
+func plainBundle(t testing.TB, members ...member) []byte {
+	t.Helper()
 	var b bytes.Buffer
 	out := tar.NewWriter(&b)
 	for _, m := range members {
@@ -48,7 +54,7 @@ func bundle(t testing.TB, members ...member) []byte {
 	if err := out.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return compress(t, b.Bytes())
+	return b.Bytes()
 }
 
 func compress(t testing.TB, data []byte) []byte {
@@ -199,6 +205,21 @@ func FuzzUnpack(f *testing.F) {
 	f.Add(bundle(f, one(file("../x", "k"))))
 	f.Add(bundle(f, one(link(tar.TypeSymlink, "l", "..")), one(file("l/x", "x"))))
 	f.Add([]byte{0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xa8, 0x01, 0x00, 0x00})
+	for _, raw := range [][]byte{
+		plainBundle(
+			f, one(link(tar.TypeDir, "./", "")), one(link(tar.TypeDir, "boot-modules/", "")), one(file(kernel.BundleManifest, `{"format":1,"version":"6.1.0"}`)),
+			one(file("vmlinux", "k")), one(file("boot-modules/a.ko", "a")), one(link(tar.TypeSymlink, "boot-modules/b.ko", "../vmlinux")),
+			one(link(tar.TypeLink, "same", "vmlinux")), one(file("deep/er/file", "d")),
+		),
+		plainBundle(f, one(link(tar.TypeDir, "a/b", "")), one(link(tar.TypeSymlink, "a/b/up", "../..")), one(link(tar.TypeSymlink, "l", "a/b/up/../dir"))),
+		plainBundle(f, one(file("f", "x")), one(link(tar.TypeSymlink, "l", "f")), one(file("l/x", "x")), one(link(tar.TypeLink, "m", "l"))),
+		plainBundle(f, one(file(strings.Repeat("n", 200), "a long name: a PAX record")), one(link(tar.TypeSymlink, "s", strings.Repeat("t", 200)))),
+		plainBundle(f, member{h: tar.Header{Typeflag: tar.TypeReg, Name: strings.Repeat("g", 200), Size: 1, Format: tar.FormatGNU}, content: "x"}),
+		plainBundle(f, member{h: tar.Header{Typeflag: tar.TypeChar, Name: "null", Devmajor: 1, Devminor: 3}}, member{h: tar.Header{Typeflag: tar.TypeFifo, Name: "p"}}),
+	} {
+		f.Add(raw)
+		f.Add(compress(f, raw))
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) > 64<<10 {
 			return

@@ -291,6 +291,16 @@ func FuzzExtract(f *testing.F) {
 	f.Add(kerneltest.BzImage(kerneltest.WithSize(compress(f, small, "xz", "-c", "--check=crc32", "--x86", "--lzma2=preset=0"), len(small)), testVersion))
 	f.Add(kerneltest.BzImage(kerneltest.WithSize(compress(f, small, "bzip2", "-c"), len(small)), testVersion))
 	f.Add(small)
+	f.Add(fakeELF(elf.EM_AARCH64, false, 112))
+	arm := make([]byte, 300)
+	copy(arm[56:], "ARM\x64")
+	copy(arm[100:], "Linux version 6.12.1 (x)")
+	f.Add(arm)
+	f.Add(compress(f, arm, "gzip", "-c"))
+	f.Add(kerneltest.BzImage(compress(f, []byte("text"), "gzip", "-c"), ""))
+	f.Add(kerneltest.BzImage([]byte("\x5d\x00\x00\x80\x00xxxxxxxxxxx"), testVersion))
+	f.Add(kerneltest.BzImage(compress(f, small, "lz4", "-l", "-c"), testVersion)) // without its size
+	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, in []byte) {
 		bin, err := vmlinux.Extract(t.Context(), bytes.NewReader(in), zeros{})
 		if err == nil && bin.Architecture == "" {
@@ -298,6 +308,20 @@ func FuzzExtract(f *testing.F) {
 		}
 		if err != nil && !errors.Is(err, fault.Invalid) {
 			t.Errorf("%v is not Invalid", err)
+		}
+		if err != nil {
+			return
+		}
+		// From a file its notes are read too.
+		if err := os.WriteFile(filepath.Join(dir, "in"), in, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, err := vmlinux.Executables{}.Extract(t.Context(), os.DirFS(dir), "in", filepath.Join(dir, "out"))
+		if got.PVH = false; err != nil || got != bin {
+			t.Errorf("%+v, %v from a file; %+v from a stream", got, err, bin)
+		}
+		if err := os.Remove(filepath.Join(dir, "out")); err != nil {
+			t.Fatal(err)
 		}
 	})
 }
