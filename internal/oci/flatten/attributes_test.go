@@ -87,7 +87,7 @@ func attributes(t *testing.T, rules flatten.Rules, layers ...layer) map[string]s
 		}
 	}
 	var out bytes.Buffer
-	if err := tree.WriteTo(t.Context(), &out, memory(raw), func(int64, int64) {}); err != nil {
+	if err := tree.WriteTo(t.Context(), &out, newMemory(raw), func(int64, int64) {}); err != nil {
 		t.Fatal(err)
 	}
 	got := map[string]string{}

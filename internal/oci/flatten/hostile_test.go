@@ -3,7 +3,6 @@ package flatten_test
 import (
 	"archive/tar"
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -241,22 +240,4 @@ func TestClearedDirectoriesAreSmall(t *testing.T) {
 		t.Errorf("the empty directory holds %s", fault.Bytes(grown))
 	}
 	runtime.KeepAlive(tree)
-}
-
-// sparseHeader is GNU tar's old header of a file that is one hole.
-func sparseHeader(size int64) []byte {
-	b := make([]byte, 512)
-	copy(b, "s")
-	for at, text := range map[int]string{100: "0000644", 108: "0000000", 116: "0000000", 124: "00000000000", 136: "00000000000", 257: "ustar  "} {
-		copy(b[at:], text)
-	}
-	b[156] = 'S'
-	b[483] = 0x80 // a number in base 256
-	binary.BigEndian.PutUint64(b[487:], uint64(size))
-	sum := 8 * int(' ')
-	for _, c := range b {
-		sum += int(c)
-	}
-	copy(b[148:], fmt.Sprintf("%06o\x00 ", sum))
-	return b
 }

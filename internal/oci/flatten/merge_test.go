@@ -270,31 +270,3 @@ func TestCancelEndsTheMerge(t *testing.T) {
 		t.Errorf("error %v, want context.Canceled", err)
 	}
 }
-
-// FuzzMerge feeds arbitrary bytes as two layers: whatever they hold, the merge
-// ends with a fault Invalid or with a tar that a filesystem can be made of.
-func FuzzMerge(f *testing.F) {
-	for _, l := range []layer{
-		{dir("d"), reg("d/a", "1"), hard("b", "d/a")},
-		{reg("d/.wh..wh..opq", ""), sym("c", "../d"), reg("c/x", "2"), reg(".wh.b", "")},
-	} {
-		raw, err := l.tar()
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(raw, raw)
-	}
-	f.Fuzz(func(t *testing.T, lower, upper []byte) {
-		var out bytes.Buffer
-		err := merge(t.Context(), [][]byte{lower, upper}, &out)
-		if err != nil {
-			if !errors.Is(err, fault.Invalid) && !strings.Contains(err.Error(), "no side") {
-				t.Fatalf("error %v is no fault Invalid", err)
-			}
-			return
-		}
-		if _, err := readTar(&out); err != nil {
-			t.Fatal(err)
-		}
-	})
-}
