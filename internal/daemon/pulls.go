@@ -25,24 +25,24 @@ func (c catalogSources) Load(ctx context.Context) ([]catalog.Catalog, []error) {
 // bundles implements kernel.Bundles.
 type bundles struct{ downloads *download.Client }
 
-func (b bundles) Unpack(ctx context.Context, url, sha256 string, size int64, dir string, p operation.Progress) error {
+func (b bundles) Unpack(ctx context.Context, url, sha256 string, size int64, dir string, p operation.Progress) (from string, err error) {
 	p.Stage("download")
 	p.Detail("%s", url)
-	path, err := b.downloads.File(ctx, url, sha256, size, p)
+	fetched, err := b.downloads.File(ctx, url, sha256, size, p)
 	if err != nil {
-		return err
+		return "", err
 	}
 	p.Stage("unpack")
-	f, err := os.Open(path)
+	f, err := os.Open(fetched.Path)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer f.Close() //nolint:errcheck // read only
 	if err := kernelbundle.Unpack(ctx, f, dir); err != nil {
 		if ctx.Err() != nil { // the next try goes on from it
-			return err
+			return "", err
 		}
-		return errors.Join(err, os.Remove(path))
+		return "", errors.Join(err, fetched.Remove())
 	}
-	return os.Remove(path)
+	return fetched.URL, fetched.Remove()
 }

@@ -4,23 +4,25 @@ package download
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
-	"os"
 	"sync"
 	"time"
 
 	"github.com/bangervm/banger/internal/buildinfo"
 	"github.com/bangervm/banger/internal/catalog"
+	"github.com/bangervm/banger/internal/dialguard"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/regularfile"
 )
 
 const (
-	dialTimeout       = 15 * time.Second
+	tlsTimeout        = 15 * time.Second
 	maxResponseHeader = 64 << 10
 	maxRedirects      = 5
 	maxETag           = 256
@@ -28,7 +30,8 @@ const (
 
 // Options are a Client's. Zero values mean the defaults.
 type Options struct {
-	// Transport is for tests; nil: one that honours the proxies of the environment.
+	// Transport is for tests; nil: one for each fetch, which honours the proxies of the
+	// environment and is guarded (dialguard).
 	Transport http.RoundTripper
 	// Idle is the longest time in which nothing may come; 30 s.
 	Idle time.Duration
@@ -41,24 +44,22 @@ type Options struct {
 
 // Client fetches. It is safe for concurrent use.
 type Client struct {
-	http http.Client
-	opts Options
-	dir  string // of unfinished files
+	opts  Options
+	dir   string // of unfinished files
+	seams seams
 
 	mu   sync.Mutex
 	busy map[string]bool // the hashes that are being downloaded
 }
 
+// seams are what tests of the guard replace of the world.
+type seams struct {
+	tls      *tls.Config
+	reserved func(netip.Addr) bool
+}
+
 // New returns a Client that keeps unfinished files in dir, which it makes.
 func New(dir string, opts Options) *Client {
-	if opts.Transport == nil {
-		opts.Transport = &http.Transport{
-			Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: dialTimeout}).DialContext,
-			ForceAttemptHTTP2: true, MaxIdleConns: 4, IdleConnTimeout: 30 * time.Second,
-			TLSHandshakeTimeout: dialTimeout, MaxResponseHeaderBytes: maxResponseHeader,
-			DisableCompression: true, // what is counted and hashed is what was published
-		}
-	}
 	if opts.Idle == 0 {
 		opts.Idle = 30 * time.Second
 	}
@@ -71,9 +72,27 @@ func New(dir string, opts Options) *Client {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	c := &Client{opts: opts, dir: dir, busy: map[string]bool{}}
-	c.http = http.Client{Transport: opts.Transport, CheckRedirect: checkRedirect}
-	return c
+	return &Client{opts: opts, dir: dir, busy: map[string]bool{}}
+}
+
+// client is the HTTP client of one fetch from u, a URL that the user or a catalog named: where
+// u is on the Internet, redirects lead nowhere else. done ends its connections.
+func (c *Client) client(u *url.URL) (client *http.Client, done func()) {
+	client = &http.Client{Transport: c.opts.Transport, CheckRedirect: checkRedirect}
+	if client.Transport != nil {
+		return client, func() {}
+	}
+	guarded := dialguard.New(u.Host, u.Host, c.transport(), c.transport(), c.seams.reserved)
+	client.Transport = guarded
+	return client, guarded.CloseIdleConnections
+}
+
+func (c *Client) transport() *http.Transport {
+	return &http.Transport{
+		Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, TLSClientConfig: c.seams.tls.Clone(),
+		TLSHandshakeTimeout: tlsTimeout, MaxResponseHeaderBytes: maxResponseHeader,
+		DisableCompression: true, // what is counted and hashed is what was published
+	}
 }
 
 // checkRedirect keeps a request on HTTPS.
@@ -134,11 +153,12 @@ func (c *Client) open(ctx context.Context, address string, header http.Header) (
 		return nil, head{}, err
 	}
 	if u.Scheme == "file" {
-		f, err := openFile(u.Path)
+		f, _, err := regularfile.Open(u.Path)
 		return f, head{http.StatusOK, http.Header{}}, err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	w := &watch{ctx: ctx, idle: c.opts.Idle, cancel: cancel}
+	client, done := c.client(u)
+	w := &watch{ctx: ctx, idle: c.opts.Idle, cancel: cancel, done: done}
 	w.timer = time.AfterFunc(c.opts.Idle, w.fire)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
@@ -147,30 +167,15 @@ func (c *Client) open(ctx context.Context, address string, header http.Header) (
 	}
 	req.Header = header
 	req.Header.Set("User-Agent", "banger/"+buildinfo.Current().Version)
-	resp, err := c.http.Do(req) //nolint:bodyclose // the caller closes w, and with it the body
+	resp, err := client.Do(req) //nolint:bodyclose // the caller closes w, and with it the body
 	if err != nil {
 		err = unreachable(ctx, address, err)
 		w.stop()
+		done()
 		return nil, head{}, err
 	}
 	w.body = resp.Body
 	return w, head{resp.StatusCode, resp.Header}, nil
-}
-
-// openFile opens a regular file, without waiting for the other end of a pipe.
-func openFile(path string) (*os.File, error) {
-	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return nil, fault.New(fault.NotFound, "no such file: %s", path)
-	case errors.Is(err, os.ErrPermission):
-		return nil, fault.Wrap(fault.PermissionDenied, err, "cannot read %s", path)
-	case err != nil:
-		return nil, err
-	case !info.Mode().IsRegular():
-		return nil, fault.New(fault.Invalid, "%s is not a regular file", path)
-	}
-	return os.Open(path)
 }
 
 func statusFault(address string, status int) error {
@@ -208,6 +213,7 @@ type watch struct {
 	idle   time.Duration
 	timer  *time.Timer
 	cancel context.CancelCauseFunc
+	done   func() // after all else
 }
 
 func (w *watch) fire() {
@@ -233,6 +239,7 @@ func (w *watch) Read(p []byte) (int, error) {
 
 // Close ends the response.
 func (w *watch) Close() error {
+	defer w.done()
 	w.stop()
 	return w.body.Close()
 }

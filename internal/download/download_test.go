@@ -43,17 +43,20 @@ func whole(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "k", time.Time{}, bytes.NewReader(content))
 }
 
-func (c *Client) get(ctx context.Context, url string) (string, error) {
+func (c *Client) get(ctx context.Context, url string) (Fetched, error) {
 	return c.File(ctx, url+"/k", sumOf(content), int64(len(content)), operation.Discard{})
 }
 
 func (c *Client) expect(t *testing.T, url string) {
 	t.Helper()
-	path, err := c.get(t.Context(), url)
+	f, err := c.get(t.Context(), url)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, content) {
+	if f.URL != url+"/k" {
+		t.Errorf("it is from %s, want %s/k", f.URL, url)
+	}
+	if got, err := os.ReadFile(f.Path); err != nil || !bytes.Equal(got, content) {
 		t.Errorf("read %d bytes, %v", len(got), err)
 	}
 }

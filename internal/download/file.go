@@ -22,31 +22,43 @@ const (
 	readChunk = 256 << 10
 )
 
-// File fetches the file with this sha256 (hex) and size in bytes, and returns the
-// path where it is: whole and verified. The caller removes it when it is used.
-// What a call that was cut off or cancelled has fetched, the next one goes on
+// Fetched is a file that is whole and verified.
+type Fetched struct {
+	Path string
+	URL  string // which sent its last bytes, in this call or in an earlier one
+}
+
+// Remove removes the file, when it has been used.
+func (f Fetched) Remove() error { return errors.Join(os.Remove(f.Path), os.Remove(f.Path+fromSuffix)) }
+
+// fromSuffix is that of the small file beside an unfinished one which says the URL that its
+// last bytes are from.
+const fromSuffix = ".url"
+
+// File fetches the file with this sha256 (hex) and size in bytes. The caller removes it
+// when it is used. What a call that was cut off or cancelled has fetched, the next one goes on
 // from. What has another hash, or more than size bytes, is Invalid and removed; a
 // server that stops or trickles is Unavailable. It is Busy while another call
 // fetches the same file.
-func (c *Client) File(ctx context.Context, address, sum string, size int64, p operation.Progress) (string, error) {
+func (c *Client) File(ctx context.Context, address, sum string, size int64, p operation.Progress) (Fetched, error) {
 	if err := catalog.CheckURL(address); err != nil {
-		return "", err
+		return Fetched{}, err
 	}
 	if !catalog.ValidSHA256(sum) || size <= 0 {
-		return "", fault.New(fault.Invalid, "%s has no valid hash and size", address)
+		return Fetched{}, fault.New(fault.Invalid, "%s has no valid hash and size", address)
 	}
 	if err := os.MkdirAll(c.dir, 0o700); err != nil {
-		return "", statedir.DiskFault(err, c.dir)
+		return Fetched{}, statedir.DiskFault(err, c.dir)
 	}
 	release, err := c.take(sum)
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", address, err)
+		return Fetched{}, fmt.Errorf("%s: %w", address, err)
 	}
 	defer release()
 	path := filepath.Join(c.dir, sum)
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return "", statedir.DiskFault(err, path)
+		return Fetched{}, statedir.DiskFault(err, path)
 	}
 	t := &transfer{c: c, address: address, size: size, f: f, hash: sha256.New(), progress: p, room: statedir.NewRoom(c.dir), path: path}
 	err = t.run(ctx)
@@ -57,12 +69,12 @@ func (c *Client) File(ctx context.Context, address, sum string, size int64, p op
 	}
 	err = errors.Join(err, statedir.DiskFault(f.Close(), path))
 	if t.spoilt {
-		err = errors.Join(err, os.Remove(path))
+		err = errors.Join(err, Fetched{Path: path}.Remove())
 	}
 	if err != nil {
-		return "", err
+		return Fetched{}, err
 	}
-	return path, nil
+	return Fetched{Path: path, URL: t.from}, nil
 }
 
 func (c *Client) take(sum string) (release func(), err error) {

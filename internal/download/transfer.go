@@ -12,10 +12,16 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bangervm/banger/internal/catalog"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/operation"
+	"github.com/bangervm/banger/internal/regularfile"
 	"github.com/bangervm/banger/internal/statedir"
+	"github.com/bangervm/banger/internal/wholefile"
 )
+
+// maxAddress is more than the longest URL, in bytes.
+const maxAddress = 4 << 10
 
 // transfer is one File under way. What is in the file is hashed.
 type transfer struct {
@@ -23,6 +29,7 @@ type transfer struct {
 	address  string
 	size     int64
 	path     string
+	from     string // the URL that the last bytes are from; empty: there are none
 	f        *os.File
 	hash     hash.Hash
 	have     int64
@@ -66,6 +73,7 @@ func (t *transfer) resume(ctx context.Context) error {
 	}
 	t.have = n
 	if n > 0 {
+		t.from = t.readFrom()
 		t.progress.Detail("resuming at %s", fault.Bytes(n))
 	}
 	return nil
@@ -115,8 +123,31 @@ func (t *transfer) once(ctx context.Context) error {
 	return t.store(ctx, body)
 }
 
+// readFrom is the URL that an earlier call noted, or else this one's.
+func (t *transfer) readFrom() string {
+	f, _, err := regularfile.Open(t.path + fromSuffix)
+	if err != nil {
+		return t.address
+	}
+	defer f.Close() //nolint:errcheck // read only
+	noted, err := io.ReadAll(io.LimitReader(f, maxAddress))
+	if err != nil || catalog.CheckURL(string(noted)) != nil {
+		return t.address
+	}
+	return string(noted)
+}
+
+// note says where the next bytes are from, for a call that finds all of them.
+func (t *transfer) note() error {
+	t.from = t.address
+	return statedir.DiskFault(wholefile.Replace(t.path+fromSuffix, strings.NewReader(t.from), 0o600), t.path)
+}
+
 // store writes what comes, as long as it comes fast enough and is not too much.
 func (t *transfer) store(ctx context.Context, body io.Reader) error {
+	if err := t.note(); err != nil {
+		return err
+	}
 	started, first := t.c.opts.Now(), t.have
 	buf := make([]byte, readChunk)
 	for {

@@ -186,6 +186,19 @@ func TestDecideDeniesOtherFormsOfAnAddress(t *testing.T) {
 	}
 }
 
+func TestReserved(t *testing.T) {
+	for text, want := range map[string]bool{
+		"127.0.0.1": true, "10.1.2.3": true, "172.16.0.1": true, "192.168.0.1": true, "169.254.169.254": true, "100.64.0.1": true, "0.0.0.0": true,
+		"224.0.0.1": true, "255.255.255.255": true, "240.0.0.1": true, "::1": true, "fe80::1": true, "fe80::1%eth0": true, "fd00::1": true, "::": true,
+		"::ffff:10.0.0.1": true, "64:ff9b::a00:1": true, "2002:a00:1::": true,
+		"8.8.8.8": false, "140.82.121.33": false, "2606:50c0:8000::154": false, "64:ff9b::808:808": false, "::ffff:8.8.8.8": false,
+	} {
+		if got := egress.Reserved(netip.MustParseAddr(text)); got != want {
+			t.Errorf("%s is reserved: %v, want %v", text, got, want)
+		}
+	}
+}
+
 func TestResolves(t *testing.T) {
 	const some = "default deny; deny no.example.org; deny part.example.org tcp/80; allow *.example.org; allow 203.0.113.0/24; allow host"
 	for _, c := range []struct {

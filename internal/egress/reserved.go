@@ -53,6 +53,13 @@ func reservedRanges() [28]reservedRange {
 	}
 }
 
+// Reserved reports whether an address, or an IPv4 address that it carries, is not one of
+// the public internet.
+func Reserved(addr netip.Addr) bool {
+	_, ok := reserved(addr.WithZone("").Unmap())
+	return ok
+}
+
 // reserved says what an address is if it, or an IPv4 address that it carries, is
 // in a reserved range.
 func reserved(addr netip.Addr) (what string, ok bool) {

@@ -33,8 +33,9 @@ type Packages interface {
 type Bundles interface {
 	// Unpack downloads the bundle with this sha256 (hex) and size in bytes, and
 	// puts its files into dir, which is empty. What a bundle must not have in it
-	// is Invalid. It begins the stages "download" and "unpack".
-	Unpack(ctx context.Context, url, sha256 string, size int64, dir string, p operation.Progress) error
+	// is Invalid. from is the URL that the bundle is from: url, or one from which an
+	// earlier call got all of it. It begins the stages "download" and "unpack".
+	Unpack(ctx context.Context, url, sha256 string, size int64, dir string, p operation.Progress) (from string, err error)
 }
 
 // Pull gets the kernel called name from a catalog. One that is here already is
@@ -150,18 +151,18 @@ func (s *Service) pullBundle(ctx context.Context, o Offer, p operation.Progress)
 	if err != nil {
 		return Manifest{}, err
 	}
-	m := Manifest{
-		Name: e.Name, Source: PullSource + url, SourceSHA256: e.TarballSHA256,
-		Trust: []string{o.Origin.Chain(), "the catalog has the sha256 of " + url + ": " + e.TarballSHA256},
-	}
+	m := Manifest{Name: e.Name, SourceSHA256: e.TarballSHA256}
 	return s.build(ctx, m, p, s.d.Store.Begin, Draft.Replace, func(ctx context.Context, draft Draft, m *Manifest) error {
 		dir, err := draft.BundleDir()
 		if err != nil {
 			return err
 		}
-		if err := s.d.Bundles.Unpack(ctx, url, e.TarballSHA256, e.SizeBytes, dir, p); err != nil {
+		from, err := s.d.Bundles.Unpack(ctx, url, e.TarballSHA256, e.SizeBytes, dir, p)
+		if err != nil {
 			return err
 		}
+		m.Source = PullSource + from
+		m.Trust = []string{o.Origin.Chain(), "the catalog has the sha256 of " + from + ": " + e.TarballSHA256}
 		p.Stage("verify")
 		src, err := s.d.Open(dir)
 		if err != nil {

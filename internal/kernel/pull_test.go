@@ -55,19 +55,19 @@ func (s *shelf) Load(context.Context) ([]catalogs.Catalog, []error) {
 // unpacker is a Bundles as bangerd has it.
 type unpacker struct{ downloads *download.Client }
 
-func (u unpacker) Unpack(ctx context.Context, url, sum string, size int64, dir string, p operation.Progress) error {
+func (u unpacker) Unpack(ctx context.Context, url, sum string, size int64, dir string, p operation.Progress) (string, error) {
 	p.Stage("download")
-	path, err := u.downloads.File(ctx, url, sum, size, p)
+	fetched, err := u.downloads.File(ctx, url, sum, size, p)
 	if err != nil {
-		return err
+		return "", err
 	}
 	p.Stage("unpack")
-	f, err := os.Open(path)
+	f, err := os.Open(fetched.Path)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer f.Close() //nolint:errcheck // read only
-	return kernelbundle.Unpack(ctx, f, dir)
+	return fetched.URL, kernelbundle.Unpack(ctx, f, dir)
 }
 
 // fakePackages has one package, in a directory.

@@ -2,53 +2,77 @@ package kernelstore
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"strings"
 
-	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/kernel"
+	"github.com/bangervm/banger/internal/regularfile"
 )
 
 // files is a kernel.Source of files at any places: an executable, an initrd, and the
 // directory of the modules below modules/.
 type files struct {
-	paths   map[string]string // of regular files, by their names here
-	modules kernel.Source     // nil: none
-	under   string            // the name of that directory here
+	open    map[string]heldFile // by their names here
+	modules kernel.Source       // nil: none
+	under   string              // the name of that directory here
 }
+
+// heldFile is open for as long as its source: each reader sees the same file, whatever is at
+// its path by then.
+type heldFile struct {
+	*os.File
+
+	info fs.FileInfo
+}
+
+// reader is one reader of a heldFile.
+type reader struct {
+	*io.SectionReader
+
+	info fs.FileInfo
+}
+
+func (r reader) Stat() (fs.FileInfo, error) { return r.info, nil }
+func (reader) Close() error                 { return nil }
 
 // OpenFiles opens a kernel of the host whose parts are at the given absolute paths, of
 // which initrd and modules may be empty, and says how they are called in it.
-func OpenFiles(executable, initrd, modules string) (kernel.Source, kernel.Metadata, error) {
-	f := &files{paths: map[string]string{"kernel": executable}}
-	m := kernel.Metadata{Kernel: "kernel"}
-	if initrd != "" {
-		f.paths["initrd"], m.Initrd = initrd, "initrd"
-	}
-	for _, path := range f.paths {
-		info, err := os.Stat(path)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			return nil, m, fault.New(fault.NotFound, "there is no file %s", path)
-		case err != nil:
-			return nil, m, err
-		case !info.Mode().IsRegular():
-			return nil, m, fault.New(fault.Invalid, "%s is not a regular file", path)
+func OpenFiles(executable, initrd, modules string) (_ kernel.Source, m kernel.Metadata, err error) {
+	f := &files{open: map[string]heldFile{}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, f.Close())
 		}
-	}
-	if modules == "" {
-		return f, m, nil
-	}
-	source, err := OpenSource(filepath.Clean(modules))
-	if err != nil {
+	}()
+	if m.Kernel, err = f.hold("kernel", executable); err != nil {
 		return nil, m, err
 	}
-	f.modules, f.under = source, path.Join("modules", filepath.Base(modules))
+	if m.Initrd, err = f.hold("initrd", initrd); err != nil || modules == "" {
+		return f, m, err
+	}
+	if f.modules, err = OpenSource(filepath.Clean(modules)); err != nil {
+		return nil, m, err
+	}
+	f.under = path.Join("modules", filepath.Base(modules))
 	m.Modules = f.under
 	return f, m, nil
+}
+
+// hold opens the file at path, which may be empty, and returns its name here.
+func (f *files) hold(name, path string) (string, error) {
+	if path == "" {
+		return "", nil
+	}
+	file, info, err := regularfile.Open(path)
+	if err != nil {
+		return "", err
+	}
+	f.open[name] = heldFile{file, info}
+	return name, nil
 }
 
 // inModules returns the name below the modules' directory.
@@ -66,8 +90,8 @@ func (f *files) Open(name string) (fs.File, error) {
 	if inner, ok := f.inModules(name); ok {
 		return f.modules.Open(inner)
 	}
-	if path, ok := f.paths[name]; ok {
-		return os.Open(path)
+	if held, ok := f.open[name]; ok {
+		return reader{io.NewSectionReader(held, 0, held.info.Size()), held.info}, nil
 	}
 	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 }
@@ -77,8 +101,8 @@ func (f *files) Stat(name string) (fs.FileInfo, error) {
 	if inner, ok := f.inModules(name); ok {
 		return fs.Stat(f.modules, inner)
 	}
-	if path, ok := f.paths[name]; ok {
-		return os.Stat(path)
+	if held, ok := f.open[name]; ok {
+		return held.info, nil
 	}
 	return nil, &fs.PathError{Op: "stat", Path: name, Err: fs.ErrNotExist}
 }
@@ -91,8 +115,12 @@ func (f *files) ReadDir(name string) ([]fs.DirEntry, error) {
 }
 
 func (f *files) Close() error {
-	if f.modules == nil {
-		return nil
+	var errs []error
+	for _, held := range f.open {
+		errs = append(errs, held.Close())
 	}
-	return f.modules.Close()
+	if f.modules != nil {
+		errs = append(errs, f.modules.Close())
+	}
+	return errors.Join(errs...)
 }

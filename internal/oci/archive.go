@@ -14,6 +14,7 @@ import (
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/image"
+	"github.com/bangervm/banger/internal/regularfile"
 )
 
 // maxArchiveFiles bounds the members of an archive, maxArchiveName the bytes of
@@ -38,7 +39,7 @@ type archive struct {
 }
 
 func openArchiveFile(ctx context.Context, file string) (*archive, error) {
-	f, _, err := openRegular(file)
+	f, _, err := regularfile.Open(file)
 	if err != nil {
 		return nil, err
 	}

@@ -58,7 +58,7 @@ type Client struct {
 
 // seams are what tests replace of the world.
 type seams struct {
-	reserved func(netip.Addr) bool
+	reserved func(netip.Addr) bool // nil: dialguard's
 	wait     func(context.Context, time.Duration) error
 }
 
@@ -85,7 +85,7 @@ func NewClient(blobs string, opts Options) *Client {
 	return &Client{
 		cache: cache{dir: blobs}, host: host{arch: opts.Architecture, level: opts.CPULevel}, opts: opts,
 		pins:  pins{counts: map[string]int{}},
-		seams: seams{reserved: isReserved, wait: pace.Pause},
+		seams: seams{wait: pace.Pause},
 	}
 }
 

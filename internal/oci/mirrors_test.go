@@ -205,7 +205,7 @@ func TestCertificates(t *testing.T) {
 		"its CA":           {image.Access{CAFile: ca}, "", ""},
 		"insecure":         {image.Access{Insecure: true}, "", ""},
 		"a CA that is not": {image.Access{CAFile: junk}, junk + " has no certificate", "PEM"},
-		"a missing file":   {image.Access{CAFile: junk + "x"}, "no file " + junk + "x", ""},
+		"a missing file":   {image.Access{CAFile: junk + "x"}, "no such file: " + junk + "x", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := setup{oci.NewClient(t.TempDir(), oci.Options{

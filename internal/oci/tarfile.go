@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
 	"slices"
-	"syscall"
 
 	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/image"
 	"github.com/bangervm/banger/internal/oci/flatten"
+	"github.com/bangervm/banger/internal/regularfile"
 )
 
 // openTar makes an image of one layer of a root filesystem's tar.
@@ -25,11 +24,11 @@ func (c *Client) openTar(ref image.Ref, input io.Reader) (image.Content, error) 
 	if ref.Path == image.Stdin {
 		l.open = func(ctx context.Context) (io.ReadCloser, error) { return newInput(ctx, input), nil }
 	} else {
-		f, size, err := openRegular(ref.Path)
+		f, info, err := regularfile.Open(ref.Path)
 		if err != nil {
 			return nil, err
 		}
-		out.source, l.local, l.size = f, f, size
+		out.source, l.local, l.size = f, f, info.Size()
 		l.open = func(context.Context) (io.ReadCloser, error) {
 			return io.NopCloser(io.NewSectionReader(f, 0, 1<<62)), nil
 		}
@@ -84,24 +83,3 @@ func (in *input) Read(b []byte) (int, error) {
 
 // Close implements io.Closer.
 func (in *input) Close() error { return in.close() }
-
-// openRegular opens a file that a user named.
-func openRegular(path string) (*os.File, int64, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO is waited for by nobody
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return nil, 0, fault.New(fault.NotFound, "no file %s", path)
-	case errors.Is(err, os.ErrPermission):
-		return nil, 0, fault.New(fault.PermissionDenied, "%s is not readable", path)
-	case err != nil:
-		return nil, 0, err
-	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fault.New(fault.Invalid, "%s is not a regular file", path)
-	}
-	if err != nil {
-		return nil, 0, errors.Join(err, f.Close())
-	}
-	return f, info.Size(), nil
-}

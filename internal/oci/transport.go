@@ -12,42 +12,39 @@ import (
 	"net/netip"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
+	"github.com/bangervm/banger/internal/dialguard"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/image"
+	"github.com/bangervm/banger/internal/regularfile"
 )
 
 const (
 	maxResponseHeader = 256 << 10
-	dialTimeout       = 30 * time.Second
+	tlsTimeout        = 30 * time.Second
 	maxRedirects      = 10 // the client library has no bound of its own
 )
 
 // guard is the transport of one pull. It holds the registry, and whoever that
 // sends us to, to some rules: no plain HTTP but on this host; from a registry on
-// the Internet no way to addresses that are not; documents come in time. It is
+// the Internet no way to addresses that are not (dialguard); documents come in time. It is
 // patient when it is asked to be.
 type guard struct {
-	host      string // the registry's
-	idle      time.Duration
-	direct    http.RoundTripper // to the registry
-	elsewhere http.RoundTripper
-	plain     func(host string) bool // whether the user allowed plain HTTP
-	public    atomic.Bool            // the registry has a public address
-	asked     atomic.Int64           // the longest wait that was asked for, and not done
-	reserved  func(netip.Addr) bool
-	wait      func(context.Context, time.Duration) error
+	host  string // the registry's
+	idle  time.Duration
+	via   http.RoundTripper
+	plain func(host string) bool // whether the user allowed plain HTTP
+	asked atomic.Int64           // the longest wait that was asked for, and not done
+	wait  func(context.Context, time.Duration) error
 }
 
 func (c *Client) newGuard(host string, registries image.Registries, plainHTTP bool) (*guard, error) {
-	g := &guard{host: host, idle: c.opts.IdleTimeout, reserved: c.seams.reserved, wait: c.seams.wait}
+	g := &guard{host: host, idle: c.opts.IdleTimeout, via: c.opts.Transport, wait: c.seams.wait}
 	g.plain = func(other string) bool {
 		return isLoopback(other) || other == host && plainHTTP || registries.Of(other).Insecure
 	}
-	if c.opts.Transport != nil {
-		g.direct, g.elsewhere = c.opts.Transport, c.opts.Transport
+	if g.via != nil {
 		return g, nil
 	}
 	access := registries.Of(host)
@@ -55,13 +52,8 @@ func (c *Client) newGuard(host string, registries image.Registries, plainHTTP bo
 	if err != nil {
 		return nil, fmt.Errorf("reach the registry %s: %w", host, err)
 	}
-	g.direct = newTransport(func(a netip.Addr) error {
-		if !g.reserved(a) {
-			g.public.Store(true) // for good, whatever its name leads to next
-		}
-		return g.check(a)
-	}, &tls.Config{RootCAs: roots, InsecureSkipVerify: access.Insecure}) //nolint:gosec // the user says so, for this one
-	g.elsewhere = newTransport(g.check, &tls.Config{RootCAs: roots})
+	direct := newTransport(&tls.Config{RootCAs: roots, InsecureSkipVerify: access.Insecure}) //nolint:gosec // the user says so, for this one
+	g.via = dialguard.New(host, "the registry "+host, direct, newTransport(&tls.Config{RootCAs: roots}), c.seams.reserved)
 	return g, nil
 }
 
@@ -73,7 +65,7 @@ func roots(file string) (*x509.CertPool, error) {
 	if file == "" {
 		return nil, nil
 	}
-	f, _, err := openRegular(file)
+	f, _, err := regularfile.Open(file)
 	if err != nil {
 		return nil, err
 	}
@@ -92,45 +84,19 @@ func roots(file string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// check refuses addresses that are not on the Internet, once the registry is.
-func (g *guard) check(a netip.Addr) error {
-	if g.public.Load() && g.reserved(a) {
-		return fault.New(fault.Invalid, "the registry %s, which is on the Internet, points to the local address %s", g.host, a)
-	}
-	return nil
-}
-
-// close ends the idle connections of its own transports.
+// close ends the idle connections of its own transport.
 func (g *guard) close() {
-	for _, rt := range []http.RoundTripper{g.direct, g.elsewhere} {
-		if own, ok := rt.(*http.Transport); ok {
-			own.CloseIdleConnections()
-		}
+	if own, ok := g.via.(*dialguard.Transport); ok {
+		own.CloseIdleConnections()
 	}
 }
 
-// newTransport returns a transport that asks about each address that it is about
-// to reach.
-func newTransport(check func(netip.Addr) error, tlsConfig *tls.Config) *http.Transport {
-	dialer := &net.Dialer{Timeout: dialTimeout, Control: func(_, address string, _ syscall.RawConn) error {
-		at, err := netip.ParseAddrPort(address)
-		if err != nil {
-			return err
-		}
-		return check(at.Addr().Unmap())
-	}}
+func newTransport(tlsConfig *tls.Config) *http.Transport {
 	return &http.Transport{
-		Proxy: http.ProxyFromEnvironment, DialContext: dialer.DialContext, ForceAttemptHTTP2: true, TLSClientConfig: tlsConfig,
-		MaxIdleConns: 16, IdleConnTimeout: time.Minute, TLSHandshakeTimeout: dialTimeout,
+		Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, TLSClientConfig: tlsConfig,
+		MaxIdleConns: 16, IdleConnTimeout: time.Minute, TLSHandshakeTimeout: tlsTimeout,
 		ExpectContinueTimeout: time.Second, MaxResponseHeaderBytes: maxResponseHeader,
 	}
-}
-
-// isReserved tells addresses that the Internet has none of.
-func isReserved(a netip.Addr) bool {
-	return !a.IsGlobalUnicast() || a.IsPrivate() || netip.MustParsePrefix("100.64.0.0/10").Contains(a) ||
-		netip.MustParsePrefix("192.0.0.0/24").Contains(a) || netip.MustParsePrefix("198.18.0.0/15").Contains(a) ||
-		netip.MustParsePrefix("240.0.0.0/4").Contains(a) || netip.MustParsePrefix("64:ff9b::/96").Contains(a)
 }
 
 func isLoopback(host string) bool {
@@ -151,12 +117,8 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	if hops > maxRedirects {
 		return nil, fault.New(fault.Invalid, "the registry %s redirects more than %d times", g.host, maxRedirects)
 	}
-	via := g.direct
-	if req.URL.Host != g.host {
-		via = g.elsewhere
-	}
 	for waited := time.Duration(0); ; {
-		resp, err := g.once(via, req)
+		resp, err := g.once(req)
 		pause := g.askedToWait(req, resp)
 		if err != nil || pause <= 0 {
 			return resp, err
@@ -173,12 +135,12 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // once bounds the time of all but blobs, whose reader watches them itself.
-func (g *guard) once(via http.RoundTripper, req *http.Request) (*http.Response, error) {
+func (g *guard) once(req *http.Request) (*http.Response, error) {
 	if isBlob(req) {
-		return via.RoundTrip(req)
+		return g.via.RoundTrip(req)
 	}
 	ctx, cancel := context.WithTimeout(req.Context(), g.idle)
-	resp, err := via.RoundTrip(req.WithContext(ctx))
+	resp, err := g.via.RoundTrip(req.WithContext(ctx))
 	if err != nil {
 		cancel()
 		return nil, err

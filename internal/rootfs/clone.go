@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/bangervm/banger/internal/regularfile"
 	"github.com/bangervm/banger/internal/statedir"
 )
 
@@ -32,7 +33,7 @@ func syncFile(path string) error {
 
 // cloneFile makes dst, which must not exist, a copy of src.
 func cloneFile(ctx context.Context, src, dst string) (err error) {
-	in, err := openRegular(src)
+	in, _, err := regularfile.Open(src)
 	if err != nil {
 		return err
 	}

@@ -8,14 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"path"
 	"strings"
-	"syscall"
 
 	"github.com/bangervm/banger/internal/ext4"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/regularfile"
 )
 
 // Root is a root filesystem that somebody else made.
@@ -29,41 +27,16 @@ type Root struct {
 // that was cleanly unmounted and has the directories of a root. It may say anything:
 // what is read is bounded.
 func Inspect(ctx context.Context, path string) (Root, error) {
-	f, err := openRegular(path)
+	f, stat, err := regularfile.Open(path)
 	if err != nil {
 		return Root{}, err
 	}
 	defer f.Close() //nolint:errcheck // read only
-	stat, err := f.Stat()
-	if err != nil {
-		return Root{}, err
-	}
 	arch, err := inspect(ctx, f, stat.Size())
 	if err != nil {
 		return Root{}, fmt.Errorf("%s: %w", path, err)
 	}
 	return Root{SizeBytes: stat.Size(), Architecture: arch}, nil
-}
-
-// openRegular opens a file that is no directory, device or pipe, which may block.
-func openRegular(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, fault.New(fault.NotFound, "no file %s", path)
-	case errors.Is(err, fs.ErrPermission):
-		return nil, fault.Wrap(fault.PermissionDenied, err, "cannot read %s", path)
-	case err != nil:
-		return nil, err
-	}
-	stat, err := f.Stat()
-	if err == nil && !stat.Mode().IsRegular() {
-		err = fault.New(fault.Invalid, "%s is not a regular file", path)
-	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
 }
 
 // The superblock's state, and the feature that says that the journal is not

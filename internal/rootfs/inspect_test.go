@@ -115,7 +115,7 @@ func TestInspectRefuses(t *testing.T) {
 		"qcow2":         {written("QFI\xfb" + strings.Repeat("\x00", 4096)), "qcow2", fault.Invalid},
 		"a directory":   {t.TempDir(), "not a regular file", fault.Invalid},
 		"a pipe":        {fifo, "not a regular file", fault.Invalid},
-		"not there":     {filepath.Join(t.TempDir(), "no"), "no file", fault.NotFound},
+		"not there":     {filepath.Join(t.TempDir(), "no"), "no such file", fault.NotFound},
 	} {
 		if _, err := rootfs.Inspect(t.Context(), test.path); !errors.Is(err, test.code) || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v, want %s: %s", name, err, test.code, test.want)
