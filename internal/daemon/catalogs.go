@@ -45,8 +45,12 @@ func (i images) image(m image.Image) (vm.Image, error) {
 	if err := m.Bootable(runtime.GOARCH); err != nil {
 		return vm.Image{}, err
 	}
+	var pin *vm.Pin
+	if m.External != nil {
+		pin = &vm.Pin{Bytes: m.RootfsBytes, ModifiedAt: m.External.ModifiedAt, Inode: m.External.Inode}
+	}
 	return vm.Image{
-		ID: m.ID, Name: m.Label(), Architecture: m.Architecture, Rootfs: i.service.Rootfs(m.Manifest),
+		Pin: pin, ID: m.ID, Name: m.Label(), Architecture: m.Architecture, Rootfs: i.service.Rootfs(m.Manifest),
 		DiskBytes: m.DiskBytes, MemoryBytes: m.MemoryBytes, Kernel: m.Kernel, Config: m.Config,
 	}, nil
 }

@@ -19,7 +19,7 @@ func machineSpec(spec vm.Spec) vmm.Spec {
 		Kernel: spec.Kernel, Initramfs: spec.Initramfs, CmdlineExtra: spec.CmdlineExtra,
 	}
 	for _, d := range spec.Disks {
-		m.Disks = append(m.Disks, vmm.Disk{Name: d.Serial, Path: d.Path, ReadOnly: d.ReadOnly})
+		m.Disks = append(m.Disks, vmm.Disk{Name: d.Serial, Path: d.Path, ReadOnly: d.ReadOnly, Pin: (*vmm.Pin)(d.Pin)})
 	}
 	if spec.Network != nil {
 		m.NIC = &vmm.NIC{MAC: spec.Network.MAC, MTU: spec.Network.MTU}

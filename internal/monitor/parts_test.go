@@ -28,8 +28,24 @@ import (
 func goodSpec() vm.Spec {
 	return vm.Spec{
 		Format: vm.SpecFormat, VMID: "id", Name: "n", StartID: "s", VCPU: 1, MemoryBytes: 1, ReadyTimeoutMillis: 1,
-		Disks: []vm.Disk{{Serial: vm.SerialImage}, {Serial: vm.SerialVM}, {Serial: vm.SerialModules}},
+		Disks: []vm.Disk{{Serial: vm.SerialImage, Pin: &vm.Pin{Bytes: 7, ModifiedAt: time.Unix(8, 9).UTC(), Inode: 10}}, {Serial: vm.SerialVM}, {Serial: vm.SerialModules}},
 		Guest: vm.Guest{Hostname: "h", MachineID: "m", Token: "t", HostKey: "k", Env: []string{"A=b"}, Init: vm.InitAuto, Reset: true},
+	}
+}
+
+// TestDisksArePinned: the driver opens what bangerd looked at, to the nanosecond.
+func TestDisksArePinned(t *testing.T) {
+	data, err := json.Marshal(goodSpec())
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec, err := parseSpec(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	disks := machineSpec(spec).Disks
+	if p := disks[0].Pin; p == nil || p.Bytes != 7 || !p.ModifiedAt.Equal(time.Unix(8, 9)) || p.Inode != 10 || disks[1].Pin != nil {
+		t.Errorf("pins %+v, %+v", p, disks[1].Pin)
 	}
 }
 

@@ -77,7 +77,7 @@ func checkArchitecture(img Image, k Kernel, host HostFacts) error {
 // spec is the input of one start.
 func (b boot) spec(s *Service, v VM) Spec {
 	disks := []Disk{
-		{Serial: SerialImage, Path: b.image.Rootfs, ReadOnly: true},
+		{Serial: SerialImage, Path: b.image.Rootfs, ReadOnly: true, Pin: b.image.Pin},
 		{Serial: SerialVM, Path: s.deps.Disks.Path(v.ID)},
 	}
 	if b.kernel.Modules != "" {

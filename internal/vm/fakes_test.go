@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/image"
@@ -283,6 +284,7 @@ func (c fakeCatalog) ByID(ctx context.Context, id string) (vm.Image, error) {
 func (c fakeCatalog) image() vm.Image {
 	return vm.Image{
 		ID: "0123456789ab", Name: "debian", Architecture: "amd64", Rootfs: "/images/rootfs.ext4", Kernel: c.kernel,
+		Pin:    &vm.Pin{Bytes: 7, ModifiedAt: time.Unix(8, 9), Inode: 10},
 		Config: image.Config{Env: []string{"PATH=/bin", "A=image"}, WorkingDir: "/srv", User: "app", Volumes: []string{"/data"}},
 	}
 }

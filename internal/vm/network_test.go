@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -72,6 +73,18 @@ func TestTheNetworkOfASpec(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, h.machines.lastSpec(t).Network); diff != "" {
 		t.Errorf("network (-want +got):\n%s", diff)
+	}
+}
+
+// TestTheSpecPinsTheImage: the VMM opens what was registered, or does not start.
+func TestTheSpecPinsTheImage(t *testing.T) {
+	h := newHarness(t)
+	if _, err := h.svc.Create(t.Context(), vm.CreateRequest{Name: new("web"), Start: true}, operation.Discard{}); err != nil {
+		t.Fatal(err)
+	}
+	want := vm.Disk{Serial: vm.SerialImage, Path: "/images/rootfs.ext4", ReadOnly: true, Pin: &vm.Pin{Bytes: 7, ModifiedAt: time.Unix(8, 9), Inode: 10}}
+	if diff := cmp.Diff(want, h.machines.lastSpec(t).Disks[0]); diff != "" {
+		t.Errorf("disk (-want +got):\n%s", diff)
 	}
 }
 

@@ -158,6 +158,7 @@ type Image struct {
 	Name         string
 	Architecture string // as in GOARCH; empty: not known
 	Rootfs       string // path of the read-only ext4
+	Pin          *Pin   // what that file must be; nil: it is banger's own
 	Kernel       string // the kernel its VMs get unless they name one; may be empty
 	MemoryBytes  int64  // the memory its VMs get at least unless they ask for some; 0: as configured
 	DiskBytes    int64  // the disk its VMs get unless they ask for another; 0: as configured

@@ -48,6 +48,15 @@ type Disk struct {
 	Serial   string `json:"serial"`
 	Path     string `json:"path"`
 	ReadOnly bool   `json:"read_only"`
+	// Pin is what the file at Path must be when the VMM starts; nil: whatever is there.
+	Pin *Pin `json:"pin,omitempty"`
+}
+
+// Pin tells a file from others, and from itself after a change.
+type Pin struct {
+	Bytes      int64     `json:"bytes"`
+	ModifiedAt time.Time `json:"modified_at"`
+	Inode      uint64    `json:"inode"`
 }
 
 // Serials of the disks. They equal those of the agent protocol; a test in the

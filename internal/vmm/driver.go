@@ -55,13 +55,6 @@ type Spec struct {
 	NIC          *NIC // nil: none
 }
 
-// Disk is one virtio-blk device.
-type Disk struct {
-	Name     string // unique in the machine; see Machine.DiskSerial
-	Path     string
-	ReadOnly bool
-}
-
 // NIC is a virtio-net device.
 type NIC struct {
 	MAC string

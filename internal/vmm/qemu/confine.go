@@ -62,13 +62,9 @@ func (d *Driver) plan(spec vmm.Spec, disks []*os.File) (confine.Plan, error) {
 func openDisks(disks []vmm.Disk) ([]*os.File, error) {
 	var files []*os.File
 	for _, disk := range disks {
-		flag := os.O_RDWR
-		if disk.ReadOnly {
-			flag = os.O_RDONLY
-		}
-		f, err := os.OpenFile(disk.Path, flag, 0)
+		f, err := disk.Open()
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("open the disk %s: %w", disk.Name, err), closeFiles(files))
+			return nil, errors.Join(err, closeFiles(files))
 		}
 		files = append(files, f)
 	}
