@@ -59,10 +59,11 @@ const (
 	Available   Option = "available"    // what catalogs have too
 	DiscardWork Option = "discard_work" // delete unexported work too
 	Force       Option = "force"
-	Memory      Option = "memory"  // of a size that the reader chooses
-	Name        Option = "name"    // under a name that the reader chooses
-	Replace     Option = "replace" // take the name from another image
-	Rescue      Option = "rescue"  // start with the agent as PID 1
+	Memory      Option = "memory"   // of a size that the reader chooses
+	Name        Option = "name"     // under a name that the reader chooses
+	Platform    Option = "platform" // for a platform that the reader chooses
+	Replace     Option = "replace"  // take the name from another image
+	Rescue      Option = "rescue"   // start with the agent as PID 1
 	UserNetwork Option = "user_network"
 
 	BaseCommit   Option = "base_commit"   // against a commit that the reader chooses

@@ -51,6 +51,10 @@ const (
 	FrameError    FrameType = 8 // the command did not start: exit status (125 to 127), 4 bytes, then the message
 )
 
+// UnknownUser begins the message of a command that did not start because the guest has no
+// such user.
+const UnknownUser = "unknown user"
+
 // ErrFrame says that the peer sent what is no frame of this protocol.
 var ErrFrame = errors.New("malformed frame")
 

@@ -89,6 +89,8 @@ func actFlag(o act.Option) string {
 		return "--memory SIZE"
 	case act.Name:
 		return "--name NAME"
+	case act.Platform:
+		return "--platform OS/ARCH"
 	case act.Replace:
 		return "--replace"
 	case act.Rescue:

@@ -12,6 +12,7 @@ import (
 
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/fault"
 )
 
 // interruptsToLeave is how many interrupts in a row end banger when the
@@ -72,6 +73,9 @@ func (a *App) execIn(ctx context.Context, c *client.Client, vm namedVM, req api.
 // the end is not known.
 func execFailure(err error) error {
 	if started, ok := errors.AsType[*client.NotStartedError](err); ok {
+		if started.UnknownUser() {
+			return &statusError{status: started.Status, cause: fault.New(fault.Invalid, "%s", started.Message).WithHint("use --user root, or another user that the guest has")}
+		}
 		return &statusError{status: started.Status, cause: started}
 	}
 	if _, ok := errors.AsType[*client.OutputError](err); ok && errors.Is(err, syscall.EPIPE) {

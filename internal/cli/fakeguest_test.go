@@ -79,6 +79,8 @@ func (d *fakeDaemon) exec(w http.ResponseWriter, r *http.Request, v api.VM) {
 		}
 	case "no-such":
 		_ = agentrpc.WriteFrame(conn, agentrpc.FrameError, append(binary.BigEndian.AppendUint32(nil, 127), "no-such: not \x1b[1mfound"...))
+	case "stranger":
+		_ = agentrpc.WriteFrame(conn, agentrpc.FrameError, append(binary.BigEndian.AppendUint32(nil, 126), `unknown user "app"`...))
 	case "nonsense":
 		_, _ = conn.Write([]byte{99, 0, 0, 0, 0})
 	case "modes":

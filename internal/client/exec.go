@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 
 	"github.com/bangervm/banger/internal/act"
@@ -48,6 +49,11 @@ func NewExecution(vm string, stream io.ReadWriteCloser) *Execution {
 type NotStartedError struct {
 	Status  int    // what a shell would exit with: 125, 126 or 127
 	Message string // the guest's words
+}
+
+// UnknownUser reports whether the guest lacks the user that the command was to run as.
+func (e *NotStartedError) UnknownUser() bool {
+	return strings.HasPrefix(e.Message, agentrpc.UnknownUser)
 }
 
 // Error is the guest's words.

@@ -18,6 +18,8 @@ type wish struct {
 	kernel  string
 	// arch is what the files are for: a tar does not say it. Empty: any.
 	arch string
+	// platform says that one was asked for, which a new request must name again.
+	platform bool
 	// own says that the image is to have its own kernel.
 	own bool
 	// vm is the VM whose files it is made of, and base the image of that, whose own
@@ -39,19 +41,27 @@ func (w wish) again() fault.Hint {
 	case w.external:
 		return fault.Hintf(both, act.ImageRegister.Do(act.Name, act.Replace), act.ImageRegister.Do(act.Name))
 	default:
-		return fault.Hintf(both, act.ImagePull.On(w.name.Ref, w.replacing()...), act.ImagePull.On(w.name.Ref, act.Name))
+		keep := []act.Option{act.Name}
+		if w.platform {
+			keep = append(keep, act.Platform)
+		}
+		return fault.Hintf(both, act.ImagePull.On(w.name.Ref, w.replacing()...), act.ImagePull.On(w.name.Ref, keep...))
 	}
 }
 
 // replacing is how to pull the wish's reference so that it gets the wish's name.
 func (w wish) replacing() []act.Option {
+	options := []act.Option{act.Replace}
+	if w.platform {
+		options = append(options, act.Platform)
+	}
 	ref, err := ParseRef(w.name.Ref)
 	if err == nil {
 		if name, err := ref.DefaultName(); err == nil && name == w.name.Name {
-			return []act.Option{act.Replace}
+			return options
 		}
 	}
-	return []act.Option{act.Replace, act.Name}
+	return append(options, act.Name)
 }
 
 // is reports whether m has what is wished for but the name.

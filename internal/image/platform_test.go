@@ -57,6 +57,22 @@ func TestPullForAnotherPlatform(t *testing.T) {
 	}
 }
 
+// TestATakenNameIsToldWithThePlatform: the proposed pulls are for what was asked for.
+func TestATakenNameIsToldWithThePlatform(t *testing.T) {
+	f := newFixture()
+	if _, err := f.Pull(t.Context(), image.PullRequest{Ref: "debian:12"}, &stages{}); err != nil {
+		t.Fatal(err)
+	}
+	f.source.digest = "sha256:" + strings.Repeat("b", 64)
+	for platform, times := range map[string]int{"": 0, "linux/arm64": 2} {
+		_, err := f.Pull(t.Context(), image.PullRequest{Ref: "debian:12", Platform: platform}, &stages{})
+		hint := fault.HintOf(err).String()
+		if !errors.Is(err, fault.Conflict) || strings.Count(hint, "platform") != times {
+			t.Errorf("for %q: %v (%s), want the platform %d times", platform, err, hint, times)
+		}
+	}
+}
+
 // TestSameTarForTwoPlatforms: a tar does not say what it is for.
 func TestSameTarForTwoPlatforms(t *testing.T) {
 	f := newFixture()

@@ -80,7 +80,7 @@ func (s *Service) pull(ctx context.Context, req PullRequest, p operation.Progres
 	}
 	w := wish{
 		name: Name{Name: name, Ref: ref.String(), DiskBytes: req.DiskBytes, MemoryBytes: req.MemoryBytes}, replace: req.Replace,
-		digest: info.Digest, arch: info.Architecture, kernel: req.Kernel, own: req.KernelRef != "",
+		digest: info.Digest, arch: info.Architecture, platform: ref.Platform != (Platform{}), kernel: req.Kernel, own: req.KernelRef != "",
 	}
 	end, err := s.begin(ctx, w)
 	if err != nil {

@@ -94,7 +94,7 @@ func actOption(o act.Option) argument {
 		return argument{"mode", `"shallow"`}
 	case act.Memory:
 		return argument{"memory_mib", "N"}
-	case act.Name, act.Replace: // no tool has it
+	case act.Name, act.Platform, act.Replace: // no tool has it
 		return argument{}
 	default:
 		return argument{}

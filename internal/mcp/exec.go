@@ -106,11 +106,13 @@ func notStarted(err error) error {
 		return err
 	}
 	reason := plain.Lines(said.Message, fault.MaxText)
-	switch said.Status {
-	case statusNotFound:
+	switch {
+	case said.UnknownUser():
+		return fault.New(fault.Invalid, "the command did not start: %s", reason).WithHint(`set "user": "root", or another user that the guest has`)
+	case said.Status == statusNotFound:
 		return fault.New(fault.NotFound, "the command did not start: %s", reason).
 			WithHint("command[0] is a program in PATH, or a path; for shell syntax use [\"sh\",\"-c\",\"…\"]")
-	case statusCannotRun:
+	case said.Status == statusCannotRun:
 		return fault.New(fault.Invalid, "the command did not start: %s", reason)
 	default:
 		return fault.New(fault.Internal, "the command did not start (status %d): %s", said.Status, reason)

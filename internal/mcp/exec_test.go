@@ -66,6 +66,11 @@ func TestExecThatDoesNotStart(t *testing.T) {
 	if p.Code != "not_found" || !strings.Contains(p.Message, "nope: command not found") || p.Hint == "" {
 		t.Errorf("%+v", p)
 	}
+	f.guest = plays(frame(agentrpc.FrameError, "\x00\x00\x00\x7eunknown user \"app\""))
+	p = refused(t, s, "exec", object{"vm": "box", "command": []string{"id"}})
+	if p.Code != "invalid" || !strings.Contains(p.Message, `unknown user "app"`) || !strings.Contains(p.Hint, `"user": "root"`) {
+		t.Errorf("%+v", p)
+	}
 	if p := refused(t, s, "exec", object{"vm": "none", "command": []string{"true"}}); p.Code != "not_found" || p.Hint != "call vm_list" {
 		t.Errorf("%+v", p)
 	}

@@ -46,7 +46,9 @@ func Options(v act.Verb) []act.Option {
 		return []act.Option{act.BaseCommit, act.FormatBundle, act.FormatPatch}
 	case act.Verb(act.WorkspacePrepare):
 		return []act.Option{act.Force, act.FullCopy, act.Shallow}
-	case act.Verb(act.ImagePull), act.Verb(act.ImageRegister):
+	case act.Verb(act.ImagePull):
+		return []act.Option{act.Name, act.Platform, act.Replace}
+	case act.Verb(act.ImageRegister):
 		return []act.Option{act.Name, act.Replace}
 	case act.Verb(act.VMSet):
 		return []act.Option{act.Memory}

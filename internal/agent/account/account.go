@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/bangervm/banger/internal/agent/regular"
+	"github.com/bangervm/banger/internal/agentrpc"
 )
 
 // Account is a user as whom a command can run. Groups holds the supplementary
@@ -35,7 +36,7 @@ const (
 )
 
 // ErrUnknown says that there is no such user or group.
-var ErrUnknown = errors.New("unknown user")
+var ErrUnknown = errors.New(agentrpc.UnknownUser)
 
 // Lookup finds spec, which is "name", "uid", "name:group", "uid:gid" or empty for
 // root, in the files below root ("/" in a guest). A numeric id needs no entry,

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/bangervm/banger/internal/agent/device"
 	"github.com/bangervm/banger/internal/agent/inits"
@@ -112,11 +113,14 @@ func (c *configuring) carryOut(ctx context.Context, steps []step, begin func(ste
 
 // note says what the guest goes on without. Those beyond the bound are dropped.
 func (c *configuring) note(format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
+	text := guestPaths(fmt.Sprintf(format, args...))
 	if len(c.result.Notes) < agentrpc.MaxNotes {
 		c.result.Notes = append(c.result.Notes, plain.Line(text, agentrpc.MaxNote))
 	}
 }
+
+// guestPaths writes paths below Root as the guest will have them.
+func guestPaths(text string) string { return strings.ReplaceAll(text, Root+"/", "/") }
 
 type configuring struct {
 	cfg    *agentrpc.Configure

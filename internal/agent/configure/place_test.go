@@ -234,6 +234,14 @@ func TestWhoDoesWithoutAStep(t *testing.T) {
 	}
 }
 
+func TestNotesNameThePathsOfTheGuest(t *testing.T) {
+	c := &configuring{}
+	c.note("write %s: %v", "/root/.claude.json", &os.PathError{Op: "open", Path: Root + "/root/.claude.json", Err: os.ErrPermission})
+	if want := "write /root/.claude.json: open /root/.claude.json: permission denied"; c.result.Notes[0] != want {
+		t.Errorf("note %q, want %q", c.result.Notes[0], want)
+	}
+}
+
 func TestNotesAreBounded(t *testing.T) {
 	c := &configuring{}
 	for range 100 {
