@@ -22,15 +22,24 @@ func NoNamespaces(err error) bool {
 
 // HasNamespaces reports whether this host gives this user namespaces: it runs a
 // program, which does nothing, in them.
-func HasNamespaces(ctx context.Context) bool {
+func HasNamespaces(ctx context.Context) bool { return tryNamespaces(ctx, 0) == nil }
+
+// TryCapableNamespaces returns nil if this host also gives this user capabilities in
+// them. AppArmor can refuse these alone.
+func TryCapableNamespaces(ctx context.Context) error {
+	return tryNamespaces(ctx, syscall.CLONE_NEWUTS) // it takes a capability
+}
+
+// tryNamespaces runs a program in them that has unshared others.
+func tryNamespaces(ctx context.Context, unshare uintptr) error {
 	path, err := exec.LookPath("true")
 	if err != nil {
-		return false
+		return err
 	}
 	cmd := exec.CommandContext(ctx, path)
-	cmd.SysProcAttr = &syscall.SysProcAttr{}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unshare}
 	Namespaces(cmd.SysProcAttr, os.Getuid())
-	return cmd.Run() == nil
+	return cmd.Run()
 }
 
 // Environment is what of environ a program gets that is given only variables

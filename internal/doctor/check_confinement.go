@@ -25,7 +25,7 @@ func checkConfinement(ctx context.Context, w World) verdict {
 	var lacks, remedies []string
 	switch {
 	case c.LandlockABI == 0:
-		lacks = append(lacks, "this kernel has no Landlock: QEMU can open every file that you can")
+		lacks = append(lacks, "this kernel has no Landlock: a VMM can open every file that you can")
 		remedies = append(remedies, "boot a kernel with Landlock (5.13 or newer, and landlock among the lsm= of its command line)")
 	case c.LandlockABI < landlockTCP:
 		lacks = append(lacks, fmt.Sprintf("Landlock ABI %d does not cover TCP ports and signals", c.LandlockABI))
@@ -41,7 +41,7 @@ func checkConfinement(ctx context.Context, w World) verdict {
 		lacks = append(lacks, "this host does not let you create user and network namespaces")
 		remedies = append(remedies, "allow unprivileged user namespaces if that suits this host")
 	}
-	text := "QEMU gets " + strings.Join(holds, ", ")
+	text := "a VMM gets " + strings.Join(holds, ", ")
 	if len(lacks) == 0 {
 		return ok("%s", text)
 	}

@@ -36,6 +36,25 @@ func checkKVM(ctx context.Context, w World) verdict {
 	return ok("no driver of this build uses KVM")
 }
 
+// checkTAP tells of TAP devices, whether or not the configured driver would use
+// them. A driver whose program is missing anyway misses nothing by them.
+func checkTAP(ctx context.Context, w World) verdict {
+	for _, f := range w.Look(ctx, w.Settings.Drivers) {
+		tap, looked := f.Fact(vmm.AboutTAP)
+		program, _ := f.Fact(vmm.AboutProgram)
+		switch {
+		case !looked:
+		case tap.State == vmm.Good:
+			return of(tap)
+		case program.State == vmm.Missing:
+			return info("%s; only %s would use TAP devices", tap.Reason, f.Driver)
+		default:
+			return warn(tap.Remedy, "%s: banger cannot use %s", tap.Reason, f.Driver)
+		}
+	}
+	return info("no driver uses TAP devices")
+}
+
 // checkDriver tells of the choice that a start would make.
 func checkDriver(ctx context.Context, w World) verdict {
 	chosen, err := w.driver(ctx)

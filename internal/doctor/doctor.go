@@ -84,6 +84,7 @@ func Checks() []Check {
 	return []Check{
 		{Name: "vmm", run: checkVMM},
 		{Name: "kvm", run: checkKVM},
+		{Name: "tap", run: checkTAP},
 		{Name: "driver", Gate: true, run: checkDriver},
 		{Name: "confinement", run: checkConfinement},
 		{Name: "agent", Gate: true, run: checkAgent},

@@ -66,12 +66,14 @@ var (
 	absent     = vmm.Fact{About: vmm.AboutProgram, State: vmm.Missing, Reason: "a is not installed", Remedy: "install a"}
 	kvmPresent = vmm.Fact{About: vmm.AboutKVM, State: vmm.Good, Reason: "kvm is there"}
 	kvmAbsent  = vmm.Fact{About: vmm.AboutKVM, State: vmm.Missing, Reason: "kvm is not there", Remedy: "fetch kvm"}
+	tapPresent = vmm.Fact{About: vmm.AboutTAP, State: vmm.Good, Reason: "tap is there"}
+	tapAbsent  = vmm.Fact{About: vmm.AboutTAP, State: vmm.Missing, Reason: "tap is not there", Remedy: "fetch tap"}
 )
 
 // findings are those of two drivers of one program, of which the first needs kvm.
 func findings(program, kvm vmm.Fact) []vmm.Finding {
 	return []vmm.Finding{
-		{Driver: "hard", Facts: []vmm.Fact{program, kvm}},
+		{Driver: "hard", Facts: []vmm.Fact{program, tapPresent, kvm}},
 		{Driver: "soft", Facts: []vmm.Fact{program}, Note: "mind the gap"},
 	}
 }
@@ -79,6 +81,15 @@ func findings(program, kvm vmm.Fact) []vmm.Finding {
 func looks(program, kvm vmm.Fact) func(*World, fstest.MapFS) {
 	return func(w *World, _ fstest.MapFS) {
 		w.Look = func(context.Context, drivers.Config) []vmm.Finding { return findings(program, kvm) }
+	}
+}
+
+// taps are findings of a driver that uses TAP devices.
+func taps(facts ...vmm.Fact) func(*World, fstest.MapFS) {
+	return func(w *World, _ fstest.MapFS) {
+		w.Look = func(context.Context, drivers.Config) []vmm.Finding {
+			return []vmm.Finding{{Driver: "hard", Facts: facts}}
+		}
 	}
 }
 
@@ -142,6 +153,10 @@ func TestEachOutcome(t *testing.T) {
 		{"old vmm", looks(vmm.Fact{About: vmm.AboutProgram, State: vmm.Doubtful, Reason: "a is old", Remedy: "a newer a"}, kvmPresent), "vmm", Warn, "a is old", "a newer a"},
 		{"kvm", looks(present, kvmPresent), "kvm", OK, "kvm is there", ""},
 		{"no kvm", looks(present, kvmAbsent), "kvm", Warn, "kvm is not there: VMs run on software emulation", "fetch kvm"},
+		{"tap", taps(present, tapPresent), "tap", OK, "tap is there", ""},
+		{"no tap", taps(present, tapAbsent), "tap", Warn, "tap is not there: banger cannot use hard", "fetch tap"},
+		{"no tap and no program", taps(absent, tapAbsent), "tap", Info, "tap is not there; only hard would use TAP devices", ""},
+		{"no driver with tap", taps(present), "tap", Info, "no driver uses TAP devices", ""},
 		{"no kvm for the driver that uses none", func(w *World, f fstest.MapFS) {
 			looks(present, kvmAbsent)(w, f)
 			w.Settings.Drivers.Driver = "soft"

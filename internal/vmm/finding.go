@@ -31,6 +31,7 @@ type Subject int
 const (
 	AboutProgram Subject = iota + 1 // the VMM's executable
 	AboutKVM                        // hardware virtualisation
+	AboutTAP                        // a TAP device without root
 )
 
 // State is how a Fact bears on the driver.

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/bangervm/banger/internal/confine"
 )
 
 // Host is a host as drivers look at it. Every function only reads.
@@ -26,6 +28,9 @@ type Host struct {
 	OpenRW func(path string) error
 	// ReadHead reads at most limit bytes of a file.
 	ReadHead func(path string, limit int64) ([]byte, error)
+	// Namespaces returns nil if this user gets user and network namespaces, and
+	// capabilities in them. It starts a program for an instant.
+	Namespaces func(ctx context.Context) error
 }
 
 // ThisHost is the host of this process. It remembers the versions of programs
@@ -38,6 +43,7 @@ func ThisHost() *Host {
 	return &Host{
 		Arch: runtime.GOARCH, User: name,
 		LookPath: lookPath, Version: (&versions{ask: askVersion}).of, OpenRW: openRW, ReadHead: readHead,
+		Namespaces: confine.TryCapableNamespaces,
 	}
 }
 
