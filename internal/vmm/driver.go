@@ -65,7 +65,8 @@ type NIC struct {
 type Site struct {
 	// Dir is the run directory. While a machine lives, VsockSocket is there.
 	Dir string
-	// Console takes what the guest's serial console says, as it comes.
+	// Console takes what the guest's serial console says, as it comes. Nil: the guest
+	// has none, where the driver can do without.
 	Console io.Writer
 	// NIC is given our end of the frames' stream each time a machine with a network
 	// starts, before the guest runs, and owns it: each Ethernet frame is behind its
@@ -92,6 +93,12 @@ type Machine interface {
 	PID() int
 	// Confinement says what the VMM gave up of the host, as words for people.
 	Confinement() string
+	// EndsByReset reports that the machine ends only when its guest resets it: its
+	// VMM does not see a guest power off, and each end of its own is a GuestReset.
+	EndsByReset() bool
+	// GoesDown says that the guest has announced to power off. A machine that
+	// EndsByReset is ended soon if its guest has halted.
+	GoesDown()
 	// DiskSerial is the serial by which the guest finds the disk of this name.
 	DiskSerial(name string) string
 	// Events are what happens to the machine, in order. The last one is

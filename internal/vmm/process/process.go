@@ -29,6 +29,7 @@ type Command struct {
 	Args    []string
 	Dir     string
 	Files   []*os.File // inherited as descriptors 3, 4, …; the caller closes them
+	Stdout  io.Writer  // takes what it says on stdout, as it comes; nil: nobody reads it
 	// Confine starts `bangerd confine`, by which the VMM gives up all but what Plan
 	// says. Empty: it gives up nothing.
 	Confine []string
@@ -110,7 +111,7 @@ func (c Command) start(path string, args []string, files []*os.File, attr *sysca
 	p := &Process{Exited: make(chan struct{}), name: c.Name, self: c.Self, said: &tail{}}
 	p.cmd = exec.Command(path, args...) //nolint:noctx // it lives until the guest or Signal ends it
 	p.cmd.Dir = c.Dir
-	p.cmd.Stderr = p.said
+	p.cmd.Stdout, p.cmd.Stderr = c.Stdout, p.said
 	p.cmd.ExtraFiles = files
 	attr.Pdeathsig = syscall.SIGKILL
 	p.cmd.SysProcAttr = attr
@@ -154,14 +155,27 @@ func (p *Process) Failure() string {
 	if p.status == nil {
 		return ""
 	}
-	how := p.status.Error()
-	if sig := p.DeathSignal(); sig != 0 {
-		how = "killed by " + signalName(sig)
-	}
+	how := p.Status()
 	if said := p.said.last(p.self); said != "" {
 		return p.name + ": " + how + ": " + said
 	}
 	return p.name + ": " + how
+}
+
+// Status says how the process ended, after Exited: "exit status 1", "killed by SIGKILL".
+func (p *Process) Status() string {
+	if sig := p.DeathSignal(); sig != 0 {
+		return "killed by " + signalName(sig)
+	}
+	return p.cmd.ProcessState.String()
+}
+
+// ExitCode is the exit status, after Exited; -1 if a signal ended the process.
+func (p *Process) ExitCode() int {
+	if p.cmd.ProcessState == nil {
+		return -1
+	}
+	return p.cmd.ProcessState.ExitCode()
 }
 
 // DeathSignal is the signal that ended the process, after Exited; 0 if none did.

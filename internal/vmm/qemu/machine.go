@@ -155,6 +155,12 @@ func (m *Machine) PID() int { return m.process.PID() }
 // Confinement implements vmm.Machine.
 func (m *Machine) Confinement() string { return m.process.Confinement() }
 
+// EndsByReset implements vmm.Machine.
+func (m *Machine) EndsByReset() bool { return false }
+
+// GoesDown implements vmm.Machine.
+func (m *Machine) GoesDown() {}
+
 // DiskSerial implements vmm.Machine.
 func (m *Machine) DiskSerial(name string) string { return name }
 

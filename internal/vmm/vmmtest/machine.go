@@ -41,6 +41,12 @@ func (m *Machine) PID() int { return 4711 }
 // Confinement implements vmm.Machine.
 func (m *Machine) Confinement() string { return "" }
 
+// EndsByReset implements vmm.Machine.
+func (m *Machine) EndsByReset() bool { return false }
+
+// GoesDown implements vmm.Machine.
+func (m *Machine) GoesDown() {}
+
 // DiskSerial implements vmm.Machine: like some VMMs, it names the disks itself.
 func (m *Machine) DiskSerial(name string) string { return "serial-of-" + name }
 

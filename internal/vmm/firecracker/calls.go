@@ -1,0 +1,92 @@
+package firecracker
+
+import (
+	"context"
+	"net/http"
+)
+
+// The bodies of calls, each with the fields that banger sends.
+
+// machineConfig is the body of PUT /machine-config.
+type machineConfig struct {
+	VCPUs     int   `json:"vcpu_count"`
+	MemoryMiB int64 `json:"mem_size_mib"`
+}
+
+// bootSource is the body of PUT /boot-source.
+type bootSource struct {
+	Kernel string `json:"kernel_image_path"` // uncompressed ELF
+	Initrd string `json:"initrd_path"`
+	Args   string `json:"boot_args"`
+}
+
+// drive is the body of PUT /drives/ID. Firecracker numbers the devices in the order of
+// the calls.
+type drive struct {
+	ID       string `json:"drive_id"` // letters, digits and _
+	Path     string `json:"path_on_host"`
+	ReadOnly bool   `json:"is_read_only"`
+	// Root would have Firecracker put root= on the command line.
+	Root bool `json:"is_root_device"`
+	// Cache is "Writeback" for a device whose flushes reach the disk; the default
+	// ignores them.
+	Cache string `json:"cache_type"`
+}
+
+// networkInterface is the body of PUT /network-interfaces/ID.
+type networkInterface struct {
+	ID  string `json:"iface_id"`
+	TAP string `json:"host_dev_name"`
+	MAC string `json:"guest_mac"`
+	MTU int    `json:"mtu,omitempty"`
+}
+
+// vsockDevice is the body of PUT /vsock, which binds the socket.
+type vsockDevice struct {
+	CID    int    `json:"guest_cid"`
+	Socket string `json:"uds_path"`
+}
+
+// balloon is the body of PUT /balloon.
+type balloon struct {
+	MiB          int  `json:"amount_mib"`
+	DeflateOnOOM bool `json:"deflate_on_oom"`
+	// FreePageReporting has the guest give back memory that it does not use.
+	FreePageReporting bool `json:"free_page_reporting"`
+}
+
+// entropyDevice is the body of PUT /entropy.
+type entropyDevice struct{}
+
+// The values of an action and of a state.
+const (
+	actionStart      = "InstanceStart"
+	actionCtrlAltDel = "SendCtrlAltDel"
+
+	statePaused  = "Paused"
+	stateResumed = "Resumed"
+)
+
+func (c *client) put(ctx context.Context, path string, body any) error {
+	return c.do(ctx, limits.call, http.MethodPut, path, body, nil)
+}
+
+// act makes one of the actions.
+func (c *client) act(ctx context.Context, action string) error {
+	limit := limits.call
+	if action == actionStart {
+		limit = limits.boot
+	}
+	body := struct {
+		Action string `json:"action_type"`
+	}{action}
+	return c.do(ctx, limit, http.MethodPut, "/actions", body, nil)
+}
+
+// setState pauses or resumes the virtual CPUs.
+func (c *client) setState(ctx context.Context, state string) error {
+	body := struct {
+		State string `json:"state"`
+	}{state}
+	return c.do(ctx, limits.pause, http.MethodPatch, "/vm", body, nil)
+}

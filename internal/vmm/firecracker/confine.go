@@ -1,0 +1,71 @@
+package firecracker
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"strings"
+
+	"github.com/bangervm/banger/internal/confine"
+	"github.com/bangervm/banger/internal/vmm"
+)
+
+const (
+	// maxFiles bounds Firecracker's descriptors: it keeps at most 1,023 connections by
+	// vsock. maxThreads bounds its threads beside those of the virtual CPUs.
+	maxFiles   = 1200
+	maxThreads = 16
+	// leastFile is what a file may have, in bytes, where there is no disk to write.
+	leastFile = 1 << 20
+	// maxID bounds Firecracker's name for a machine, in bytes.
+	maxID = 64
+)
+
+// Needs implements vmm.Driver.
+func (d *Driver) Needs(program string) vmm.Needs {
+	return vmm.Needs{
+		Read:    confine.ProgramFiles(program, "firecracker"),
+		Devices: []string{vmm.KVMDevice, "/dev/net/tun", "/dev/null", "/dev/urandom"},
+	}
+}
+
+// plan is what Firecracker needs of the host. It opens the disks and makes its sockets
+// itself; its own seccomp filters, which are left on, bound what it does with these.
+func (d *Driver) plan(spec vmm.Spec) (confine.Plan, error) {
+	needs := d.Needs(spec.Program)
+	p := confine.Plan{
+		Read:      append(needs.Read, spec.Kernel, spec.Initramfs),
+		Devices:   needs.Devices,
+		SocketsIn: []string{"."},
+		Files:     maxFiles, Processes: int64(spec.VCPU) + maxThreads, FileBytes: leastFile,
+		Env: []string{"PATH=/usr/bin:/bin"},
+	}
+	for _, disk := range spec.Disks {
+		if disk.ReadOnly {
+			p.Read = append(p.Read, disk.Path)
+			continue
+		}
+		info, err := os.Stat(disk.Path)
+		if err != nil {
+			return p, fmt.Errorf("look at a disk: %w", err)
+		}
+		size := info.Size()
+		if !info.Mode().IsRegular() {
+			size = math.MaxInt64
+		}
+		p.FileBytes = max(p.FileBytes, size)
+		p.Write = append(p.Write, disk.Path)
+	}
+	return p, nil
+}
+
+// instanceID is the name of a machine as Firecracker takes it: letters, digits and -.
+func instanceID(name string) string {
+	id := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '-'
+	}, name)
+	return id[:min(len(id), maxID)]
+}

@@ -1,0 +1,223 @@
+package firecracker
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/vmm"
+	"github.com/bangervm/banger/internal/vmm/vmmtest"
+)
+
+// fake makes this test's binary be Firecracker, and returns a machine for it.
+func fake(t *testing.T, how string) vmm.Spec {
+	t.Helper()
+	t.Setenv(fakeEnv, how)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	spec := vmm.Spec{
+		Name: "web.one", Program: self, VCPU: 1, MemoryBytes: 256 << 20,
+		Kernel: filepath.Join(dir, "vmlinux"), Initramfs: filepath.Join(dir, "initramfs"),
+		Disks: []vmm.Disk{{Name: "banger-image", Path: filepath.Join(dir, "image"), ReadOnly: true}, {Name: "banger-vm", Path: filepath.Join(dir, "disk")}},
+	}
+	for _, path := range []string{spec.Kernel, spec.Initramfs, spec.Disks[0].Path, spec.Disks[1].Path} {
+		if err := os.WriteFile(path, make([]byte, 4096), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return spec
+}
+
+func TestTheDriverKeepsTheContractWithoutKVM(t *testing.T) {
+	for _, version := range []string{"1.15.1", "1.16.1"} { // which pause in different ways
+		t.Run(version, func(t *testing.T) {
+			vmmtest.Contract(t, vmmtest.Rig{
+				New: func() vmm.Driver { return &Driver{} }, Spec: fake(t, "version="+version), Port: 7, Limit: time.Minute,
+			})
+		})
+	}
+}
+
+// start starts a machine in a new directory, which must be empty when it does not.
+func start(t *testing.T, spec vmm.Spec) (vmm.Machine, string, error) {
+	t.Helper()
+	dir := t.TempDir()
+	var console bytes.Buffer
+	m, err := (&Driver{}).Start(t.Context(), spec, vmm.Site{Dir: dir, Console: &console, Log: slog.New(slog.DiscardHandler)})
+	if err == nil {
+		t.Cleanup(func() {
+			_ = m.Signal(syscall.SIGKILL)
+			for range m.Events() {
+			}
+		})
+		return m, dir, nil
+	}
+	left, readErr := os.ReadDir(dir)
+	if readErr != nil || len(left) != 0 {
+		t.Errorf("%v is left, %v", left, readErr)
+	}
+	return nil, dir, err
+}
+
+func TestAFirecrackerThatDoesNotComeUp(t *testing.T) {
+	cases := map[string]string{
+		"die":               "Firecracker: exit status 153: ArgParsing(odd)",
+		"words":             "Firecracker: Error creating KVM object: odd (exit status 1)",
+		"version=1.14.2":    "Firecracker 1.14.2 is too old",
+		"version=new":       `its version is "new"`,
+		"hang=GET /version": "context deadline exceeded",
+		"mute":              "context deadline exceeded",
+	}
+	for _, call := range []string{
+		"GET /version", "PUT /machine-config", "PUT /boot-source", "PUT /drives/disk0", "PUT /drives/disk1", "PUT /vsock", "PUT /entropy", "PUT /balloon", "PUT /actions",
+	} {
+		cases["refuse="+call] = "Firecracker did not start the guest: refused on purpose"
+	}
+	for how, want := range cases {
+		t.Run(how, func(t *testing.T) {
+			if strings.Contains(want, "deadline") {
+				shorten(t)
+			}
+			_, _, err := start(t, fake(t, how))
+			if !errors.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), want) {
+				t.Errorf("%v, want %s", err, want)
+			}
+		})
+	}
+}
+
+// shorten has the waits for Firecracker end soon.
+func shorten(t *testing.T) {
+	t.Helper()
+	before := limits
+	limits.api, limits.call = 300*time.Millisecond, 300*time.Millisecond
+	t.Cleanup(func() { limits = before })
+}
+
+func TestWhatCannotBeStarted(t *testing.T) {
+	spec := fake(t, "")
+	many := spec
+	many.VCPU = 33
+	wordy := spec
+	wordy.CmdlineExtra = strings.Repeat("x", maxCommandLine)
+	gone := spec
+	gone.Disks = []vmm.Disk{{Name: "d", Path: "/nonexistent"}}
+	noKernel := spec
+	noKernel.Kernel = "/nonexistent"
+	for want, s := range map[string]vmm.Spec{
+		"cannot have 33 vCPUs": many, "the kernel's command line has": wordy, "cannot use a disk": gone,
+		"The kernel file cannot be opened: No such file or directory": noKernel,
+	} {
+		if _, _, err := start(t, s); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
+func TestADirectoryWhosePathIsLong(t *testing.T) {
+	spec := fake(t, "")
+	dir := filepath.Join(t.TempDir(), strings.Repeat("long/", 40))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	stale := filepath.Join(dir, apiSocket)
+	if err := os.WriteFile(stale, nil, 0o600); err != nil { // what a monitor that was killed leaves
+		t.Fatal(err)
+	}
+	m, err := (&Driver{}).Start(t.Context(), spec, vmm.Site{Dir: dir, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Signal(syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	for e := range m.Events() {
+		if e.Exit.Cause != vmm.HostShutdown {
+			t.Errorf("%+v", e)
+		}
+	}
+}
+
+func TestSignalsThatFirecrackerCatchesAreTold(t *testing.T) {
+	m, _, err := start(t, fake(t, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Pause(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Signal(syscall.SIGTERM); err != nil { // also a paused one ends by it
+		t.Fatal(err)
+	}
+	var last vmm.Event
+	for last = range m.Events() {
+	}
+	if last.Exit.Cause != vmm.HostShutdown || last.Exit.Signal != 0 {
+		t.Errorf("%+v", last)
+	}
+}
+
+func TestDisksAreKnownByTheirFiles(t *testing.T) {
+	dir := t.TempDir()
+	var disks []vmm.Disk
+	for _, name := range []string{"a", "b"} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		disks = append(disks, vmm.Disk{Name: name, Path: path})
+	}
+	serials, err := diskSerials(disks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stat syscall.Stat_t
+	if err := syscall.Stat(disks[0].Path, &stat); err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf("%d%d%d", stat.Dev, stat.Rdev, stat.Ino)
+	if serials["a"] != want[:min(20, len(want))] || serials["a"] == serials["b"] {
+		t.Errorf("%v, want %s", serials, want)
+	}
+	if got := serialOf(64513, 0, 281474976710657123); got != "64513028147497671065" {
+		t.Errorf("a long one is %s", got)
+	}
+	disks[1].Path = disks[0].Path
+	if _, err := diskSerials(disks); !errors.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "cannot tell b from a") {
+		t.Errorf("two of the same: %v", err)
+	}
+}
+
+func TestCommandLine(t *testing.T) {
+	spec := vmm.Spec{CmdlineExtra: "extra=1"}
+	for console, words := range map[bool][2]string{true: {"console=ttyS0", "nr_uarts"}, false: {"8250.nr_uarts=0", "ttyS0"}} {
+		line := commandLine(spec, console)
+		if !strings.Contains(line, words[0]) || strings.Contains(line, words[1]) || !strings.HasSuffix(line, " extra=1") || !strings.Contains(line, "reboot=k panic=-1") {
+			t.Errorf("%v: %s", console, line)
+		}
+	}
+}
+
+func TestALogLineLosesItsTime(t *testing.T) {
+	for line, want := range map[string]string{
+		"2026-11-29T22:44:23.1 [anonymous-instance:fc_api] Received Error.\n":          "Received Error.",
+		"2026-11-29T22:44:23.1 [x:main] Running Firecracker v1.16.1\n":                 "",
+		"2026-11-29T22:44:23.1 [x:main] Firecracker exiting with error. exit_code=1\n": "",
+		"odd\n": "", "": "", "2026 [x:main] \x1b[31mred\n": "?[31mred",
+	} {
+		if got := said(line); got != want {
+			t.Errorf("%q: %q", line, got)
+		}
+	}
+}

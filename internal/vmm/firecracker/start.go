@@ -1,0 +1,154 @@
+package firecracker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/pace"
+	"github.com/bangervm/banger/internal/vmm"
+	"github.com/bangervm/banger/internal/vmm/process"
+)
+
+// startLimit bounds the time from starting Firecracker to the start of the guest.
+const startLimit = time.Minute
+
+// apiSocket is where Firecracker has its API, in the run directory, which is its
+// working directory: so the paths are short for it, however long they are.
+const apiSocket = "firecracker.sock"
+
+// fdLog is the descriptor that Firecracker writes its log to.
+const fdLog = 3
+
+// guestCID is the context ID of every guest: the connections to one go by its socket.
+const guestCID = 3
+
+// errGone says that Firecracker ended.
+var errGone = errors.New("Firecracker ended")
+
+// launch starts Firecracker and the guest. After an error no process is left.
+func (m *Machine) launch(ctx context.Context, d *Driver, spec vmm.Spec) error {
+	m.removeSockets() // Firecracker replaces none
+	log, theirs, err := startLog(m.site.Log)
+	if err != nil {
+		return fault.Wrap(fault.Unavailable, err, "Firecracker did not start")
+	}
+	m.log = log
+	plan, err := d.plan(spec)
+	if err == nil {
+		m.process, err = process.Start(process.Command{
+			Name: "Firecracker", Self: "Error", Program: spec.Program, Dir: m.site.Dir,
+			Args:  []string{"--id", instanceID(spec.Name), "--api-sock", apiSocket, "--level", "Warning", "--log-path", fmt.Sprintf("/proc/self/fd/%d", fdLog)},
+			Files: []*os.File{theirs}, Stdout: m.site.Console, Confine: m.site.Confine, Plan: plan,
+		})
+	}
+	_ = theirs.Close()
+	if err != nil {
+		m.log.end()
+		return fault.Wrap(fault.Unavailable, err, "Firecracker did not start")
+	}
+	m.api = newClient(filepath.Join(m.site.Dir, apiSocket))
+	if err := m.bringUp(ctx, spec); err != nil {
+		return m.abandon(err)
+	}
+	return nil
+}
+
+// bringUp waits for the API, configures the machine and starts the guest.
+func (m *Machine) bringUp(ctx context.Context, spec vmm.Spec) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() {
+		select {
+		case <-m.process.Exited: // then no call is answered any more
+			cancel(errGone)
+		case <-stop:
+		}
+	}()
+	err := m.awaitAPI(ctx)
+	for _, s := range m.steps(spec) {
+		if err != nil {
+			break
+		}
+		err = m.api.put(ctx, s.path, s.body)
+	}
+	if err == nil {
+		err = m.api.act(ctx, actionStart)
+	}
+	if err != nil && errors.Is(context.Cause(ctx), errGone) {
+		return errGone
+	}
+	return err
+}
+
+// awaitAPI waits until the API answers, and checks the version.
+func (m *Machine) awaitAPI(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, limits.api)
+	defer cancel()
+	pauses := pace.NewBackoff(time.Millisecond, 50*time.Millisecond)
+	err := m.api.learnVersion(ctx)
+	for err != nil && notListening(err) {
+		if pauses.Pause(ctx) != nil {
+			return fmt.Errorf("Firecracker's API does not come up: %w", ctx.Err())
+		}
+		err = m.api.learnVersion(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	if m.api.version.before(oldest) {
+		return fault.New(fault.Unavailable, "Firecracker %s is too old", m.api.version).
+			WithHint("install Firecracker %d.%d or newer", oldest.major, oldest.minor)
+	}
+	return nil
+}
+
+// notListening reports whether there is no socket yet, or nobody listens on it.
+func notListening(err error) bool {
+	return errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
+}
+
+// step is one PUT that describes the machine.
+type step struct {
+	path string
+	body any
+}
+
+// steps describe the machine. Their order is that of the devices.
+func (m *Machine) steps(spec vmm.Spec) []step {
+	steps := []step{
+		{"/machine-config", machineConfig{VCPUs: spec.VCPU, MemoryMiB: (spec.MemoryBytes + mib - 1) / mib}},
+		{"/boot-source", bootSource{Kernel: spec.Kernel, Initrd: spec.Initramfs, Args: commandLine(spec, m.site.Console != nil)}},
+	}
+	for i, disk := range spec.Disks {
+		id := fmt.Sprintf("disk%d", i) // names of disks have letters that IDs may not have
+		steps = append(steps, step{"/drives/" + id, drive{ID: id, Path: disk.Path, ReadOnly: disk.ReadOnly, Cache: "Writeback"}})
+	}
+	return append(
+		steps,
+		step{"/vsock", vsockDevice{CID: guestCID, Socket: vmm.VsockSocket}},
+		step{"/entropy", entropyDevice{}},
+		step{"/balloon", balloon{DeflateOnOOM: true, FreePageReporting: true}},
+	)
+}
+
+// abandon ends a Firecracker that did not come up, and says why.
+func (m *Machine) abandon(cause error) error {
+	_ = m.process.Signal(syscall.SIGKILL)
+	<-m.process.Exited
+	m.release()
+	if errors.Is(cause, errGone) {
+		if why := m.why(); why != "" {
+			return fault.New(fault.Unavailable, "%s", why)
+		}
+		return fault.New(fault.Unavailable, "Firecracker ended before its guest started")
+	}
+	return explain(cause)
+}
