@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/bangervm/banger/internal/confine"
+	"github.com/bangervm/banger/internal/tap"
 	"github.com/bangervm/banger/internal/vmm"
 )
 
@@ -17,6 +18,8 @@ const (
 	maxThreads = 16
 	// leastFile is what a file may have, in bytes, where there is no disk to write.
 	leastFile = 1 << 20
+	// tapName is the guest's card in Firecracker's network namespace.
+	tapName = "tap0"
 	// maxID bounds Firecracker's name for a machine, in bytes.
 	maxID = 64
 )
@@ -25,7 +28,7 @@ const (
 func (d *Driver) Needs(program string) vmm.Needs {
 	return vmm.Needs{
 		Read:    confine.ProgramFiles(program, "firecracker"),
-		Devices: []string{vmm.KVMDevice, "/dev/net/tun", "/dev/null", "/dev/urandom"},
+		Devices: []string{vmm.KVMDevice, tap.ControlDevice, "/dev/null", "/dev/urandom"},
 	}
 }
 
@@ -39,6 +42,9 @@ func (d *Driver) plan(spec vmm.Spec) (confine.Plan, error) {
 		SocketsIn: []string{"."},
 		Files:     maxFiles, Processes: int64(spec.VCPU) + maxThreads, FileBytes: leastFile,
 		Env: []string{"PATH=/usr/bin:/bin"},
+	}
+	if spec.NIC != nil {
+		p.TAP = &tap.Device{Name: tapName, MTU: spec.NIC.MTU}
 	}
 	for _, disk := range spec.Disks {
 		if disk.ReadOnly {

@@ -29,6 +29,9 @@ func (d *Driver) Start(ctx context.Context, spec vmm.Spec, site vmm.Site) (vmm.M
 	if n := len(commandLine(spec, true)); n >= maxCommandLine {
 		return nil, fault.New(fault.Invalid, "the kernel's command line has %d bytes, Firecracker takes fewer than %d", n, maxCommandLine)
 	}
+	if spec.NIC != nil && len(site.Confine) == 0 {
+		return nil, fault.New(fault.Internal, "a network card of Firecracker's needs the step that confines it")
+	}
 	serials, err := diskSerials(spec.Disks)
 	if err != nil {
 		return nil, err

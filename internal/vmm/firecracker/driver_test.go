@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,14 +21,13 @@ import (
 // fake makes this test's binary be Firecracker, and returns a machine for it.
 func fake(t *testing.T, how string) vmm.Spec {
 	t.Helper()
-	t.Setenv(fakeEnv, how)
-	self, err := os.Executable()
-	if err != nil {
+	dir := t.TempDir()
+	program := filepath.Join(dir, fakeName+url.QueryEscape(how))
+	if err := os.Symlink(self(t), program); err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
 	spec := vmm.Spec{
-		Name: "web.one", Program: self, VCPU: 1, MemoryBytes: 256 << 20,
+		Name: "web.one", Program: program, VCPU: 1, MemoryBytes: 256 << 20,
 		Kernel: filepath.Join(dir, "vmlinux"), Initramfs: filepath.Join(dir, "initramfs"),
 		Disks: []vmm.Disk{{Name: "banger-image", Path: filepath.Join(dir, "image"), ReadOnly: true}, {Name: "banger-vm", Path: filepath.Join(dir, "disk")}},
 	}
@@ -39,11 +39,21 @@ func fake(t *testing.T, how string) vmm.Spec {
 	return spec
 }
 
+func self(t *testing.T) string {
+	t.Helper()
+	path, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 func TestTheDriverKeepsTheContractWithoutKVM(t *testing.T) {
 	for _, version := range []string{"1.15.1", "1.16.1"} { // which pause in different ways
 		t.Run(version, func(t *testing.T) {
 			vmmtest.Contract(t, vmmtest.Rig{
 				New: func() vmm.Driver { return &Driver{} }, Spec: fake(t, "version="+version), Port: 7, Limit: time.Minute,
+				Confine: []string{self(t), "confine"},
 			})
 		})
 	}

@@ -6,7 +6,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -17,15 +19,23 @@ import (
 
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
+
+	"github.com/bangervm/banger/internal/confine"
 )
 
-// fakeEnv has this test's binary be Firecracker, and says how: words separated by
-// commas, of "version=V", "refuse=CALL", "hang=CALL", "die", "mute", "words".
-const fakeEnv = "FAKE_FIRECRACKER"
+// fakeName begins the names by which this test's binary is Firecracker. What follows says
+// how, escaped as in a URL: words separated by commas, of "version=V", "refuse=CALL",
+// "hang=CALL", "die", "mute", "words".
+const fakeName = "fake,"
 
+// TestMain also serves as `bangerd confine`.
 func TestMain(m *testing.M) {
-	if how, ok := os.LookupEnv(fakeEnv); ok && slices.Contains(os.Args, "--api-sock") {
+	if how, ok := strings.CutPrefix(filepath.Base(os.Args[0]), fakeName); ok {
+		how, _ = url.QueryUnescape(how)
 		os.Exit(fakeProgram(how, os.Args))
+	}
+	if len(os.Args) > 1 && os.Args[1] == "confine" {
+		os.Exit(confine.Command(os.Args[2:], os.Stderr))
 	}
 	unannounced = patience{look: 10 * time.Millisecond, still: 300 * time.Millisecond}
 	goleak.VerifyTestMain(m)

@@ -52,6 +52,9 @@ func (m *Machine) launch(ctx context.Context, d *Driver, spec vmm.Spec) error {
 		m.log.end()
 		return fault.Wrap(fault.Unavailable, err, "Firecracker did not start")
 	}
+	if nic := m.process.NIC(); nic != nil && m.site.NIC != nil {
+		m.site.NIC(nic)
+	}
 	m.api = newClient(filepath.Join(m.site.Dir, apiSocket))
 	if err := m.bringUp(ctx, spec); err != nil {
 		return m.abandon(err)
@@ -130,6 +133,9 @@ func (m *Machine) steps(spec vmm.Spec) []step {
 	for i, disk := range spec.Disks {
 		id := fmt.Sprintf("disk%d", i) // names of disks have letters that IDs may not have
 		steps = append(steps, step{"/drives/" + id, drive{ID: id, Path: disk.Path, ReadOnly: disk.ReadOnly, Cache: "Writeback"}})
+	}
+	if spec.NIC != nil {
+		steps = append(steps, step{"/network-interfaces/nic", networkInterface{ID: "nic", TAP: tapName, MAC: spec.NIC.MAC, MTU: spec.NIC.MTU}})
 	}
 	return append(
 		steps,

@@ -22,6 +22,8 @@ type Rig struct {
 	// obeyed at once, and so is ctrl-alt-del, as a reboot.
 	Spec vmm.Spec
 	Port uint32
+	// Confine is the Site's.
+	Confine []string
 	// Limit bounds any wait for the guest.
 	Limit time.Duration
 }

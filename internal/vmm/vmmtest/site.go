@@ -29,7 +29,7 @@ func (r Rig) site(t *testing.T) *site {
 	s := &site{t: t, rig: r, nics: make(chan net.Conn, 4)}
 	s.Site = vmm.Site{
 		Dir: t.TempDir(), Console: io.Discard, Log: slog.New(slog.DiscardHandler),
-		NIC: func(conn net.Conn) { s.nics <- conn },
+		NIC: func(conn net.Conn) { s.nics <- conn }, Confine: r.Confine,
 	}
 	return s
 }
