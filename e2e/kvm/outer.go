@@ -98,7 +98,7 @@ func (h *home) startOuter(ctx context.Context) (place, error) {
 		return nil, fmt.Errorf("the outer VM's image: %w: %s", err, out)
 	}
 	if err := h.banger(ctx, "vm", "create", "--name", outerName, "--image", outerName, "--kernel", outerKernel,
-		"--vcpu", strconv.Itoa(t.vcpu), "--memory", "4GiB", "--disk", "24GiB", "--network", "none"); err != nil {
+		"--vcpu", strconv.Itoa(t.vcpu), "--memory", "4GiB", "--disk", "24GiB", "--network", "none", "--nested"); err != nil {
 		return nil, err
 	}
 	vm := &outerVM{home: h}

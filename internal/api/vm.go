@@ -19,6 +19,7 @@ type VM struct {
 	User        string            `json:"user" doc:"the default user of commands, from the image; empty: root"`
 	Env         []string          `json:"env"`
 	Labels      map[string]string `json:"labels"`
+	Nested      bool              `json:"nested" doc:"the guest can run VMs with hardware virtualisation itself"`
 	Protected   bool              `json:"protected" doc:"it cannot be deleted until it is unprotected"`
 	Address     string            `json:"address" doc:"on this host: 127.x.y.z, where its ports appear"`
 	Network     string            `json:"network" enum:"user,none"`
@@ -75,6 +76,7 @@ type CreateVM struct {
 	MemoryBytes *int64            `json:"memory_bytes,omitempty"`
 	DiskBytes   *int64            `json:"disk_bytes,omitempty"`
 	Init        *string           `json:"init,omitempty"`
+	Nested      bool              `json:"nested,omitempty" doc:"let the guest run VMs with hardware virtualisation itself; refused where this host cannot"`
 	Entrypoint  *string           `json:"entrypoint,omitempty" doc:"run the image's entrypoint and command under this restart policy: no, on-failure or always"`
 	Env         []string          `json:"env,omitempty"`
 	Labels      map[string]string `json:"labels,omitempty"`
@@ -98,6 +100,7 @@ type UpdateVM struct {
 	Publish     *[]Publish        `json:"publish,omitempty" doc:"replaces all of them"`
 	Env         []string          `json:"env,omitempty" doc:"KEY=VALUE, which adds to the VM's own or replaces one"`
 	UnsetEnv    []string          `json:"unset_env,omitempty" doc:"keys"`
+	Nested      *bool             `json:"nested,omitempty"`
 	Protected   *bool             `json:"protected,omitempty"`
 }
 

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"reflect"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -106,6 +107,8 @@ func (a *App) vmSetCommand() *cobra.Command {
 	flagInto(cmd, &req.Kernel, "kernel", "KERNEL", "local kernel to boot from now on", func(name string) (string, error) { return name, nil })
 	completeFlag(cmd, "kernel", a.kernelNames(-1))
 	labels = labelFlag(cmd, "set a label, or remove it with KEY= (repeatable)")
+	flagInto(cmd, &req.Nested, "nested", "BOOL", "let the guest run VMs with KVM itself: true or false", strconv.ParseBool)
+	complete(cmd, "nested", "true", "false")
 	publish = publishFlag(cmd, "replace the published ports with [ADDR:]HOST:GUEST[/udp] (repeatable); an empty value unpublishes all")
 	env = a.envFlag(cmd)
 	cmd.Flags().StringArrayVar(&req.UnsetEnv, "unset-env", nil, "remove the environment variable `KEY` (repeatable)")

@@ -30,6 +30,7 @@ func (a *App) vmSpecFlags(cmd *cobra.Command) *vmSpec {
 	flagInto(cmd, &s.req.MemoryBytes, "memory", "SIZE", "memory size"+fromConfig("vm.memory", ""), parseMemory)
 	flagInto(cmd, &s.req.DiskBytes, "disk", "SIZE", "disk size, thin-provisioned"+fromConfig("vm.disk", ""), parseDisk)
 	flagInto(cmd, &s.req.Init, "init", "MODE", "PID 1: image (the image's init), agent (banger's agent), or auto (the image's if it has one) (default auto)", parseInit)
+	cmd.Flags().BoolVar(&s.req.Nested, "nested", false, "let the guest run VMs with KVM itself")
 	s.publish = a.networkFlags(cmd, &s.req)
 	complete(cmd, "init", "auto", "image", "agent")
 	completeFlag(cmd, "image", a.imageNames(-1))

@@ -65,6 +65,12 @@ func vmFields() []column[api.VM] {
 		{head: "memory", cell: func(v api.VM) string { return bytesText(v.MemoryBytes) }},
 		{head: "disk", cell: func(v api.VM) string { return bytesText(v.DiskBytes) }},
 		{head: "driver", cell: func(v api.VM) string { return v.Driver }},
+		{head: "nested", cell: func(v api.VM) string {
+			if !v.Nested {
+				return ""
+			}
+			return "the guest can run VMs with KVM"
+		}},
 		{head: "init", cell: func(v api.VM) string { return v.Init }},
 		{head: "address", cell: func(v api.VM) string { return v.Address }},
 		{head: "network", cell: networkText},

@@ -30,7 +30,7 @@ func (h host) Driver(ctx context.Context) (vm.Driver, error) {
 	if ctx.Err() != nil {
 		return vm.Driver{}, ctx.Err() // a look that was cut short says nothing of the host
 	}
-	return vm.Driver{Name: found.Driver, VMM: found.Program}, err
+	return vm.Driver{Name: found.Driver, VMM: found.Program, NoNesting: found.NestingErr()}, err
 }
 
 // boots returns nil if the driver of the machines that are started now boots this

@@ -55,6 +55,18 @@ func checkTAP(ctx context.Context, w World) verdict {
 	return info("no driver uses TAP devices")
 }
 
+// checkNesting tells whether guests of the chosen driver can run VMs themselves.
+func checkNesting(ctx context.Context, w World) verdict {
+	chosen, err := w.driver(ctx)
+	if err != nil {
+		return info("unknown without a driver")
+	}
+	if err := chosen.NestingErr(); err != nil {
+		return info("%s; %s", err, fault.HintOf(err))
+	}
+	return ok("VMs can run VMs themselves if created as nested: %s", chosen.Nesting.Reason)
+}
+
 // checkDriver tells of the choice that a start would make.
 func checkDriver(ctx context.Context, w World) verdict {
 	chosen, err := w.driver(ctx)

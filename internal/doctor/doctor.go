@@ -85,6 +85,7 @@ func Checks() []Check {
 		{Name: "vmm", run: checkVMM},
 		{Name: "kvm", run: checkKVM},
 		{Name: "tap", run: checkTAP},
+		{Name: "nesting", run: checkNesting},
 		{Name: "driver", Gate: true, run: checkDriver},
 		{Name: "confinement", run: checkConfinement},
 		{Name: "agent", Gate: true, run: checkAgent},

@@ -72,9 +72,10 @@ var (
 
 // findings are those of two drivers of one program, of which the first needs kvm.
 func findings(program, kvm vmm.Fact) []vmm.Finding {
+	nests := vmm.Fact{About: vmm.AboutNesting, State: vmm.Good, Reason: "it nests"}
 	return []vmm.Finding{
-		{Driver: "hard", Facts: []vmm.Fact{program, tapPresent, kvm}},
-		{Driver: "soft", Facts: []vmm.Fact{program}, Note: "mind the gap"},
+		{Driver: "hard", Facts: []vmm.Fact{program, tapPresent, kvm}, Nesting: nests},
+		{Driver: "soft", Facts: []vmm.Fact{program}, Nesting: nests, Note: "mind the gap"},
 	}
 }
 
@@ -89,6 +90,14 @@ func taps(facts ...vmm.Fact) func(*World, fstest.MapFS) {
 	return func(w *World, _ fstest.MapFS) {
 		w.Look = func(context.Context, drivers.Config) []vmm.Finding {
 			return []vmm.Finding{{Driver: "hard", Facts: facts}}
+		}
+	}
+}
+
+func nests(nesting vmm.Fact) func(*World, fstest.MapFS) {
+	return func(w *World, _ fstest.MapFS) {
+		w.Look = func(context.Context, drivers.Config) []vmm.Finding {
+			return []vmm.Finding{{Driver: "hard", Facts: []vmm.Fact{present, kvmPresent}, Nesting: nesting}}
 		}
 	}
 }
@@ -172,6 +181,9 @@ func TestEachOutcome(t *testing.T) {
 			w.Settings.Drivers.Driver = "hard"
 		}, "vmm", OK, "a 1.0 (/usr/bin/a)", ""},
 		{"emulation", func(w *World, _ fstest.MapFS) { w.Settings.Drivers.Driver = "soft" }, "driver", OK, "soft, as configured; mind the gap", ""},
+		{"nesting", nests(vmm.Fact{About: vmm.AboutNesting, State: vmm.Good, Reason: "it is on"}), "nesting", OK, "it is on", ""},
+		{"no nesting", nests(vmm.Fact{About: vmm.AboutNesting, State: vmm.Missing, Reason: "it is off", Remedy: "turn it on"}), "nesting", Info, "it is off; turn it on", ""},
+		{"nesting without a driver", looks(absent, kvmAbsent), "nesting", Info, "unknown", ""},
 		{"unknown driver", func(w *World, _ fstest.MapFS) { w.Settings.Drivers.Driver = "xen" }, "driver", Fail, `"xen"`, "set driver to auto or"},
 		{"unknown driver, no vmm", func(w *World, _ fstest.MapFS) { w.Settings.Drivers.Driver = "xen" }, "vmm", Fail, `"xen"`, "set driver to auto or"},
 		{"all confinement", func(*World, fstest.MapFS) {}, "confinement", OK, "only its own files (Landlock ABI 7), private user and network namespaces", ""},

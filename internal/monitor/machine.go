@@ -15,7 +15,7 @@ type starter func(ctx context.Context) (vmm.Machine, error)
 // guest's identity.
 func machineSpec(spec vm.Spec) vmm.Spec {
 	m := vmm.Spec{
-		Name: spec.Name, Program: spec.VMM, VCPU: spec.VCPU, MemoryBytes: spec.MemoryBytes,
+		Name: spec.Name, Program: spec.VMM, VCPU: spec.VCPU, Nested: spec.Nested, MemoryBytes: spec.MemoryBytes,
 		Kernel: spec.Kernel, Initramfs: spec.Initramfs, CmdlineExtra: spec.CmdlineExtra,
 	}
 	for _, d := range spec.Disks {

@@ -13,7 +13,7 @@ func (s *Server) vmBody(v vm.VM) api.VM {
 	body := api.VM{
 		ID: v.ID, Name: v.Name, State: string(v.State), Image: v.Image, ImageID: v.ImageID, Kernel: v.Kernel,
 		VCPU: v.VCPU, MemoryBytes: v.MemoryBytes, DiskBytes: v.DiskBytes, Driver: v.Driver, Init: string(v.Init),
-		User: v.User, Entrypoint: string(v.Entrypoint), Env: texts(v.Env), Labels: labels, Protected: v.Protected, ExitReason: v.ExitReason, ExitMessage: v.ExitMessage,
+		User: v.User, Entrypoint: string(v.Entrypoint), Env: texts(v.Env), Labels: labels, Nested: v.Nested, Protected: v.Protected, ExitReason: v.ExitReason, ExitMessage: v.ExitMessage,
 		CreatedAt: v.CreatedAt.UTC(), StartedAt: when(v.StartedAt), StoppedAt: when(v.StoppedAt),
 		Address: vm.Loopback(s.uid, v.Index).String(), Network: string(v.Network), Egress: v.Egress, Ports: string(v.Ports),
 		Publish: make([]api.Publish, 0, len(v.Publish)),
@@ -49,7 +49,7 @@ func runtimeBody(s vm.Status) *api.VMRuntime {
 func createRequest(body api.CreateVM, wait vm.Wait) vm.CreateRequest {
 	req := vm.CreateRequest{
 		Name: body.Name, Image: body.Image, Kernel: body.Kernel,
-		VCPU: body.VCPU, MemoryBytes: body.MemoryBytes, DiskBytes: body.DiskBytes,
+		VCPU: body.VCPU, MemoryBytes: body.MemoryBytes, DiskBytes: body.DiskBytes, Nested: body.Nested,
 		Env: body.Env, Labels: body.Labels, Wait: wait, Egress: body.Egress, Publish: published(body.Publish), Ports: (*vm.PortsMode)(body.Ports),
 		Start: body.Start == nil || *body.Start,
 	}
@@ -68,7 +68,7 @@ func createRequest(body api.CreateVM, wait vm.Wait) vm.CreateRequest {
 func changeOf(body api.UpdateVM) vm.Change {
 	change := vm.Change{
 		Name: body.Name, VCPU: body.VCPU, MemoryBytes: body.MemoryBytes, DiskBytes: body.DiskBytes, Labels: body.Labels,
-		Kernel: body.Kernel, Env: body.Env, UnsetEnv: body.UnsetEnv, Protected: body.Protected,
+		Kernel: body.Kernel, Env: body.Env, UnsetEnv: body.UnsetEnv, Nested: body.Nested, Protected: body.Protected,
 	}
 	if body.Publish != nil {
 		ports := published(*body.Publish)

@@ -55,6 +55,7 @@ func vmColumns(v *vm.VM) []column {
 		{"egress", &v.Egress},
 		{"publish", document{&v.Publish}},
 		{"ports", &v.Ports},
+		{"nested", &v.Nested},
 		{"protected", &v.Protected},
 		{"user", &v.User},
 		{"entrypoint", &v.Entrypoint},

@@ -31,6 +31,9 @@ func (s *Service) prepare(ctx context.Context, v VM) (b boot, err error) {
 	if b.driver, err = s.deps.Host.Driver(ctx); err != nil {
 		return b, err
 	}
+	if v.Nested && b.driver.NoNesting != nil {
+		return b, b.driver.NoNesting
+	}
 	if b.image, err = s.deps.Images.ByID(ctx, v.ImageID); err != nil {
 		return b, err
 	}
@@ -85,7 +88,7 @@ func (b boot) spec(s *Service, v VM) Spec {
 	}
 	spec := Spec{
 		Format: SpecFormat, VMID: v.ID, Name: v.Name, StartID: v.StartID,
-		Driver: b.driver.Name, VMM: b.driver.VMM, VCPU: v.VCPU, MemoryBytes: v.MemoryBytes,
+		Driver: b.driver.Name, VMM: b.driver.VMM, VCPU: v.VCPU, Nested: v.Nested, MemoryBytes: v.MemoryBytes,
 		Kernel: b.kernel.Vmlinux, Initramfs: b.initramfs, Disks: disks,
 		ReadyTimeoutMillis: s.deps.ReadyTimeout.Milliseconds(),
 		Guest: Guest{

@@ -23,6 +23,7 @@ type Change struct {
 	Publish     *[]Publish // all of them
 	Env         []string
 	UnsetEnv    []string
+	Nested      *bool
 	Protected   *bool
 }
 
@@ -148,6 +149,9 @@ func (c Change) apply(v VM, host HostFacts) (VM, error) {
 		if v.Publish, err = completePublish(*c.Publish); err != nil {
 			return VM{}, err
 		}
+	}
+	if c.Nested != nil {
+		v.Nested = *c.Nested
 	}
 	if c.Protected != nil {
 		v.Protected = *c.Protected

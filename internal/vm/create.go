@@ -21,6 +21,7 @@ type CreateRequest struct {
 	VCPU        *int
 	MemoryBytes *int64
 	DiskBytes   *int64
+	Nested      bool // the guest can run VMs itself
 	Init        InitMode
 	Entrypoint  RestartPolicy // empty: the image's program does not run
 	Env         []string

@@ -22,7 +22,14 @@ func (c *creation) check(ctx context.Context) error {
 	if err := c.fill(ctx); err != nil {
 		return err
 	}
-	return c.s.deps.Preflight(ctx)
+	if err := c.s.deps.Preflight(ctx); err != nil || !c.v.Nested {
+		return err
+	}
+	driver, err := c.s.deps.Host.Driver(ctx)
+	if err != nil {
+		return err
+	}
+	return driver.NoNesting
 }
 
 // fill makes the record from the request and the defaults, and validates it.
@@ -39,6 +46,7 @@ func (c *creation) fill(ctx context.Context) error {
 		VCPU:        valueOr(c.req.VCPU, min(d.VCPU, host.CPUs)),
 		MemoryBytes: valueOr(c.req.MemoryBytes, min(d.MemoryBytes, host.MemoryBytes)),
 		DiskBytes:   valueOr(c.req.DiskBytes, min(d.DiskBytes, host.DiskBytes)),
+		Nested:      c.req.Nested,
 		Init:        c.req.Init,
 		Entrypoint:  c.req.Entrypoint,
 		Env:         slices.Clone(c.req.Env),

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -307,6 +308,32 @@ func TestImageUserIsTakenWhenAVMIsMade(t *testing.T) {
 		if got := (vm.VM{User: user}).LoginName(); got != login {
 			t.Errorf("the user %q logs in as %q, want %q", user, got, login)
 		}
+	}
+}
+
+func TestNestingIsForHostsThatCan(t *testing.T) {
+	h := newHarness(t)
+	if _, err := h.svc.Create(t.Context(), vm.CreateRequest{Name: new("a"), Nested: true, Start: true}, operation.Discard{}); err != nil {
+		t.Fatal(err)
+	}
+	if spec := h.machines.specs[0]; !spec.Nested {
+		t.Errorf("the start is of %+v", spec)
+	}
+	if _, err := h.svc.Stop(t.Context(), "a", time.Second, quiet); err != nil {
+		t.Fatal(err)
+	}
+	h.host.noNesting = fault.New(fault.Unavailable, "cannot nest VMs: nested=0")
+	if _, err := h.svc.Create(t.Context(), vm.CreateRequest{Name: new("b"), Nested: true}, operation.Discard{}); !errors.Is(err, h.host.noNesting) {
+		t.Errorf("created where it cannot be: %v", err)
+	}
+	if _, err := h.svc.Start(t.Context(), "a", vm.WaitReady(), quiet); !errors.Is(err, h.host.noNesting) {
+		t.Errorf("started where it can no longer be: %v", err)
+	}
+	if v, err := h.svc.Set(t.Context(), "a", vm.Change{Nested: new(false)}); err != nil || v.Nested {
+		t.Fatalf("%+v, %v", v, err)
+	}
+	if _, err := h.svc.Start(t.Context(), "a", vm.WaitReady(), quiet); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -350,6 +350,8 @@ func (k *fakeKernels) Initramfs(ctx context.Context, own vm.Kernel) (string, err
 type fakeHost struct {
 	points *points
 	facts  vm.HostFacts
+
+	noNesting error
 }
 
 func (h *fakeHost) Facts(ctx context.Context) (vm.HostFacts, error) {
@@ -357,7 +359,7 @@ func (h *fakeHost) Facts(ctx context.Context) (vm.HostFacts, error) {
 }
 
 func (h *fakeHost) Driver(ctx context.Context) (vm.Driver, error) {
-	return vm.Driver{Name: "qemu-tcg", VMM: "/usr/bin/qemu-system-x86_64"}, h.points.pass(ctx, "driver")
+	return vm.Driver{Name: "qemu-tcg", VMM: "/usr/bin/qemu-system-x86_64", NoNesting: h.noNesting}, h.points.pass(ctx, "driver")
 }
 
 // fakeHostPorts has no port but those that are taken.

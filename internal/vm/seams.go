@@ -218,6 +218,8 @@ type HostFacts struct {
 type Driver struct {
 	Name string
 	VMM  string // the executable
+	// NoNesting is why its guests cannot run VMs themselves; nil: they can.
+	NoNesting error
 }
 
 // Host tells of this machine.

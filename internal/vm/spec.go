@@ -20,6 +20,7 @@ type Spec struct {
 	Driver      string `json:"driver"` // its name
 	VMM         string `json:"vmm"`    // the VMM's executable
 	VCPU        int    `json:"vcpu"`
+	Nested      bool   `json:"nested,omitempty"` // the guest can run VMs on KVM
 	MemoryBytes int64  `json:"memory_bytes"`
 
 	Kernel    string `json:"kernel"`    // uncompressed ELF vmlinux

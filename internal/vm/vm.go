@@ -78,6 +78,8 @@ type VM struct {
 	Driver      string // of the last start
 	ExitReason  string
 	ExitMessage string
+	// Nested says that the guest's CPUs can run VMs themselves.
+	Nested bool
 	// Protected says that it is not to be deleted.
 	Protected bool
 	// ResetPending says that the next start clears the system part of the disk.

@@ -43,9 +43,12 @@ type Needs struct {
 
 // Spec is one machine. Paths are absolute.
 type Spec struct {
-	Name        string
-	Program     string // the VMM's executable
-	VCPU        int
+	Name    string
+	Program string // the VMM's executable
+	VCPU    int
+	// Nested gives the guest's CPUs the means of the host's to run VMs themselves. Without
+	// it they have none.
+	Nested      bool
 	MemoryBytes int64
 	Kernel      string // uncompressed ELF vmlinux
 	Initramfs   string // uncompressed newc cpio

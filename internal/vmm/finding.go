@@ -10,6 +10,9 @@ type Finding struct {
 	// Facts are what the driver looked at. The first one that is Missing is the cause
 	// for which it cannot run machines.
 	Facts []Fact
+	// Nesting says whether Spec.Nested can be asked of the driver on this host. Its zero
+	// value: the driver does not know it.
+	Nesting Fact
 	// Note is what users of the driver should know, as a clause; empty: nothing.
 	Note string
 }
@@ -32,6 +35,7 @@ const (
 	AboutProgram Subject = iota + 1 // the VMM's executable
 	AboutKVM                        // hardware virtualisation
 	AboutTAP                        // a TAP device without root
+	AboutNesting                    // guests that are hosts of KVM themselves
 )
 
 // State is how a Fact bears on the driver.
@@ -63,6 +67,20 @@ func (f Finding) Fact(about Subject) (fact Fact, ok bool) {
 		}
 	}
 	return Fact{}, false
+}
+
+// NestingErr is why Spec.Nested cannot be asked of the driver on this host, as an
+// Unavailable fault; nil when it can.
+func (f Finding) NestingErr() error {
+	switch f.Nesting.State {
+	case Good:
+		return nil
+	case Missing:
+		return fault.New(fault.Unavailable, "cannot nest VMs: %s", f.Nesting.Reason).WithHint("%s", f.Nesting.Remedy)
+	default:
+		return fault.New(fault.Unavailable, "cannot nest VMs: the driver %s does not support it", f.Driver).
+			WithHint(`set driver = "qemu-kvm", or leave out nested`)
+	}
 }
 
 // Err is the cause as an Unavailable fault; nil when the driver can run machines.

@@ -35,7 +35,7 @@ func arguments(spec vmm.Spec, kvm bool, arch string, tscKHz int64) ([]string, er
 		"-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
 		"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
 		"-M", machineType(arch),
-		"-cpu", map[bool]string{true: "host", false: "max"}[kvm],
+		"-cpu", cpu(spec, kvm, arch),
 		"-smp", fmt.Sprint(spec.VCPU),
 		"-m", fmt.Sprintf("size=%dB", spec.MemoryBytes),
 		"-global", "virtio-mmio.force-legacy=false",
@@ -71,6 +71,16 @@ func arguments(spec vmm.Spec, kvm bool, arch string, tscKHz int64) ([]string, er
 		args = append(args, more...)
 	}
 	return args, nil
+}
+
+// cpu is the CPU that the guest sees: this host's, or all that QEMU can emulate.
+// Both have virtualisation where they can.
+func cpu(spec vmm.Spec, kvm bool, arch string) string {
+	model := map[bool]string{true: "host", false: "max"}[kvm]
+	if arch == "amd64" && !spec.Nested {
+		model += ",svm=off,vmx=off"
+	}
+	return model
 }
 
 // machineType: without ACPI, Debian's kernels find no virtio-mmio devices;

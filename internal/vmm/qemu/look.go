@@ -25,10 +25,20 @@ func (d *Driver) Look(ctx context.Context, host *vmm.Host, program string) vmm.F
 	f.Facts = append(f.Facts, fact)
 	if d.kvm {
 		f.Facts = append(f.Facts, host.KVM())
+		f.Nesting = host.Nesting()
 	} else {
 		f.Note = emulationNote
+		f.Nesting = emulatedNesting(host.Arch)
 	}
 	return f
+}
+
+// emulatedNesting: QEMU emulates AMD's virtualisation, whatever the host's CPU is.
+func emulatedNesting(arch string) vmm.Fact {
+	if arch != "amd64" {
+		return vmm.Fact{About: vmm.AboutNesting, State: vmm.Missing, Reason: "banger nests VMs on amd64 only", Remedy: "use an amd64 host"}
+	}
+	return vmm.Fact{About: vmm.AboutNesting, State: vmm.Good, Reason: "QEMU emulates a CPU with svm"}
 }
 
 // lookAtProgram finds QEMU: the configured path or name, or else that of the

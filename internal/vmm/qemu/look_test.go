@@ -87,6 +87,20 @@ func TestOnlyTheOneNeedsKVM(t *testing.T) {
 	}
 }
 
+func TestNestingIsTheModulesOrTheEmulations(t *testing.T) {
+	host := healthy()
+	if f := KVM().Look(t.Context(), host, ""); f.NestingErr() == nil || f.Err() != nil {
+		t.Errorf("KVM whose modules say nothing: %v, %v", f.NestingErr(), f.Err())
+	}
+	if f := TCG().Look(t.Context(), host, ""); f.NestingErr() != nil {
+		t.Errorf("emulation: %v", f.NestingErr())
+	}
+	host.Arch = "arm64"
+	if f := TCG().Look(t.Context(), host, ""); f.NestingErr() == nil || f.Err() != nil {
+		t.Errorf("emulation of arm64: %v, %v", f.NestingErr(), f.Err())
+	}
+}
+
 func TestBoots(t *testing.T) {
 	for _, c := range []struct {
 		kernel vmm.Kernel

@@ -88,6 +88,26 @@ func TestArgumentsOfKVM(t *testing.T) {
 	}
 }
 
+func TestVirtualisationIsTheGuestsOnlyWhenAsked(t *testing.T) {
+	for _, c := range []struct {
+		kvm, nested bool
+		arch, want  string
+	}{
+		{true, false, "amd64", "host,svm=off,vmx=off"},
+		{true, true, "amd64", "host"},
+		{false, false, "amd64", "max,svm=off,vmx=off"},
+		{false, true, "amd64", "max"},
+		{true, false, "arm64", "host"},
+	} {
+		spec := testSpec()
+		spec.Nested = c.nested
+		args, err := arguments(spec, c.kvm, c.arch, 0)
+		if got := flag(args, "-cpu"); err != nil || !slices.Equal(got, []string{c.want}) {
+			t.Errorf("%+v: -cpu %v, %v", c, got, err)
+		}
+	}
+}
+
 func TestArgumentsOfTheNIC(t *testing.T) {
 	spec := testSpec()
 	for _, arch := range []string{"amd64", "arm64"} {

@@ -1,0 +1,2 @@
+-- +goose Up
+ALTER TABLE vms ADD COLUMN nested INTEGER NOT NULL DEFAULT 0;
