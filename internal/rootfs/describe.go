@@ -24,13 +24,18 @@ func Describe(ctx context.Context, path string) (Info, error) {
 	if err != nil {
 		return Info{}, err
 	}
+	info.SHA256, err = sum(ctx, f)
+	return info, err
+}
+
+// sum returns the SHA-256 of the whole file, in hex.
+func sum(ctx context.Context, f *os.File) (string, error) {
 	h := sha256.New()
-	whole := &source{ctx: ctx, r: io.NewSectionReader(f, 0, info.SizeBytes)}
-	if _, err := io.CopyBuffer(h, whole, make([]byte, 1<<20)); err != nil {
-		return Info{}, err
+	whole := &source{ctx: ctx, r: io.NewSectionReader(f, 0, 1<<62)}
+	if _, err := io.CopyBuffer(h, whole, make([]byte, 256<<10)); err != nil {
+		return "", err
 	}
-	info.SHA256 = hex.EncodeToString(h.Sum(nil))
-	return info, nil
+	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 func describe(f *os.File) (Info, error) {

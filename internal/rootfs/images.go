@@ -12,16 +12,18 @@ type Images struct{}
 
 // Write implements image.Filesystems.
 func (Images) Write(ctx context.Context, tar io.Reader, path, uuid string) (image.Filesystem, error) {
-	if _, err := FromTar(ctx, tar, path, Options{UUID: uuid}); err != nil {
-		return image.Filesystem{}, err
-	}
-	return Images{}.Read(ctx, path)
+	info, err := FromTar(ctx, tar, path, Options{UUID: uuid, Hash: true})
+	return filesystem(info), err
 }
 
 // Read implements image.Filesystems.
 func (Images) Read(ctx context.Context, path string) (image.Filesystem, error) {
 	info, err := Describe(ctx, path)
-	return image.Filesystem{Bytes: info.SizeBytes, SHA256: info.SHA256, UUID: info.UUID}, err
+	return filesystem(info), err
+}
+
+func filesystem(info Info) image.Filesystem {
+	return image.Filesystem{Bytes: info.SizeBytes, SHA256: info.SHA256, UUID: info.UUID}
 }
 
 // Inspect implements image.Filesystems.

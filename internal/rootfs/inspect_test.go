@@ -129,12 +129,12 @@ func TestTheSameFilesMakeTheSameFilesystem(t *testing.T) {
 	files := makeTar(t, torture())
 	path := filepath.Join(t.TempDir(), "rootfs.ext4")
 	write := func(uuid string) rootfs.Info {
-		if _, err := rootfs.FromTar(t.Context(), bytes.NewReader(files), path, rootfs.Options{UUID: uuid}); err != nil {
-			t.Fatal(err)
-		}
-		info, err := rootfs.Describe(t.Context(), path)
+		info, err := rootfs.FromTar(t.Context(), bytes.NewReader(files), path, rootfs.Options{UUID: uuid, Hash: true})
 		if err != nil {
 			t.Fatal(err)
+		}
+		if read, err := rootfs.Describe(t.Context(), path); err != nil || read != info {
+			t.Fatalf("written %+v, then read %+v (%v)", info, read, err)
 		}
 		return info
 	}

@@ -11,6 +11,7 @@ import (
 	"os"
 
 	"github.com/Microsoft/hcsshim/ext4/tar2ext4"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/statedir"
@@ -27,6 +28,8 @@ type Options struct {
 	// UUID of the filesystem, as uuidText makes it; empty means a random one. The same
 	// stream with the same UUID makes the same file.
 	UUID string
+	// Hash fills in Info.SHA256, while the file is synced.
+	Hash bool
 }
 
 // Info describes a filesystem that FromTar made.
@@ -34,7 +37,7 @@ type Info struct {
 	SizeBytes int64  // apparent size of the file
 	DiskBytes int64  // what it takes on the host's disk
 	UUID      string // as in the superblock
-	SHA256    string // of the file, in hex; Describe alone fills it in
+	SHA256    string // of the file, in hex; empty unless it was asked for
 }
 
 // FromTar writes the entries of an uncompressed tar stream as a read-only ext4
@@ -73,7 +76,27 @@ func FromTar(ctx context.Context, tar io.Reader, path string, opts Options) (inf
 	if err := finish(f, uuid); err != nil {
 		return Info{}, statedir.DiskFault(err, path)
 	}
-	return describe(f)
+	return settle(ctx, f, opts.Hash)
+}
+
+// settle syncs the file, which waits for the disk, and beside that hashes it, which
+// takes the CPU.
+func settle(ctx context.Context, f *os.File, hash bool) (Info, error) {
+	var hexed string
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return statedir.DiskFault(f.Sync(), f.Name()) })
+	if hash {
+		group.Go(func() (err error) {
+			hexed, err = sum(ctx, f)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return Info{}, err
+	}
+	info, err := describe(f)
+	info.SHA256 = hexed
+	return info, err
 }
 
 // convert runs the writer, which reports its panics on hostile sizes as errors.

@@ -24,7 +24,7 @@ const (
 )
 
 // finish gives the filesystem its UUID, sets the padding bits of the inode
-// bitmaps, which the writer leaves clear and e2fsck wants set, and syncs.
+// bitmaps, which the writer leaves clear and e2fsck wants set.
 func finish(f *os.File, uuid [16]byte) error {
 	var sb [superblockSize]byte
 	if _, err := f.ReadAt(sb[:], superblockOffset); err != nil {
@@ -37,10 +37,8 @@ func finish(f *os.File, uuid [16]byte) error {
 		return err
 	}
 	copy(sb[sbUUID:], uuid[:])
-	if _, err := f.WriteAt(sb[:], superblockOffset); err != nil {
-		return err
-	}
-	return f.Sync()
+	_, err := f.WriteAt(sb[:], superblockOffset)
+	return err
 }
 
 func padInodeBitmaps(f *os.File, sb []byte) error {
