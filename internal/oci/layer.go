@@ -133,14 +133,13 @@ func (c *Client) indexPlain(ctx context.Context, l layer, s *spool, raw io.Reade
 		if l.diffID != "" {
 			_, _ = diff.Write(chunk)
 		}
-		f, ok := s.plain.(*os.File)
-		if !ok || f == l.local {
+		if s.scratch == nil {
 			return nil
 		}
 		if err := room.Take(int64(len(chunk))); err != nil {
 			return err
 		}
-		_, err := f.Write(chunk)
+		_, err := s.scratch.Write(chunk)
 		return statedir.DiskFault(err, filepath.Join(c.cache.dir, "a layer"))
 	}
 	index, err := flatten.ReadIndex(ctx, ahead, s.side, budget)
@@ -159,7 +158,7 @@ func (c *Client) indexPlain(ctx context.Context, l layer, s *spool, raw io.Reade
 
 func (c *Client) prepareSpool(l layer, s *spool, compressed bool) error {
 	if !compressed && l.local != nil {
-		s.plain = l.local
+		s.plain, s.scratch = l.local, nil
 		return nil
 	}
 	f, err := c.cache.scratch()
@@ -167,7 +166,7 @@ func (c *Client) prepareSpool(l layer, s *spool, compressed bool) error {
 		return err
 	}
 	s.files = append(s.files, f)
-	s.plain = f
+	s.plain, s.scratch = f, f
 	return nil
 }
 

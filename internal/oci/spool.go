@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"sync"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/bangervm/banger/internal/statedir"
 )
 
@@ -20,9 +22,25 @@ type spools struct {
 
 // spool is one layer's.
 type spool struct {
-	plain io.ReaderAt // the uncompressed tar
-	side  *side
-	files []*os.File // to be closed
+	plain   io.ReaderAt // the uncompressed tar
+	scratch *os.File    // the same, where it was decompressed into a file; else nil
+	freed   int64       // how much of scratch is no longer needed
+	side    *side
+	files   []*os.File // to be closed
+}
+
+// freeStep is how much of a scratch file is given back at a time.
+const freeStep = 8 << 20
+
+// free gives back the scratch file's space up to end, so that the filesystem that is
+// made of it reuses it: in memory, where most of it still is, and on the disk.
+func (s *spool) free(end int64) {
+	if s.scratch == nil || end-s.freed < freeStep {
+		return
+	}
+	// A hint: what stays is free when the file is closed.
+	_ = unix.Fallocate(int(s.scratch.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, s.freed, end-s.freed)
+	s.freed = end
 }
 
 func (c *Client) newSpools(layers int) *spools {
@@ -39,7 +57,9 @@ func (s *spools) Open(layer int, inSide bool, offset, size int64) io.Reader {
 	if inSide {
 		return io.NewSectionReader(s.side.f, offset, size)
 	}
-	return io.NewSectionReader(s.layers[layer].plain, offset, size)
+	one := &s.layers[layer]
+	one.free(offset)
+	return io.NewSectionReader(one.plain, offset, size)
 }
 
 func (s *spools) close() error {
