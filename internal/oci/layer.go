@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"os"
 	"path/filepath"
@@ -75,6 +76,8 @@ func isMismatch(err error) bool {
 //	open → verify → keep in the cache
 //	decompress
 //	hash → spool → index
+//
+// An uncompressed layer is hashed once: both its digests are of the same bytes.
 func (c *Client) read(ctx context.Context, l layer, s *spool, budget *flatten.Budget, count func(int64),
 	keep func(io.Reader) (io.Reader, func(), error),
 ) (*flatten.Index, error) {
@@ -96,7 +99,7 @@ func (c *Client) read(ctx context.Context, l layer, s *spool, budget *flatten.Bu
 		ahead.join()
 		discard()
 	}()
-	index, err := c.indexPlain(ctx, l, s, ahead, budget)
+	index, err := c.indexPlain(ctx, l, s, ahead, verified, budget)
 	if err != nil && ctx.Err() == nil {
 		// Damaged bytes fail in many ways: the digest tells it best.
 		if _, drainErr := io.Copy(io.Discard, io.LimitReader(ahead, maxDrain)); drainErr != nil {
@@ -116,44 +119,53 @@ func (c *Client) read(ctx context.Context, l layer, s *spool, budget *flatten.Bu
 // whether its digest is right.
 const maxDrain = 4 << 30
 
-// indexPlain decompresses, hashes, spools and indexes.
-func (c *Client) indexPlain(ctx context.Context, l layer, s *spool, raw io.Reader, budget *flatten.Budget) (*flatten.Index, error) {
+// indexPlain decompresses, hashes, spools and indexes what verified has read into raw.
+func (c *Client) indexPlain(ctx context.Context, l layer, s *spool, raw io.Reader, verified *verifier, budget *flatten.Budget) (*flatten.Index, error) {
 	plain, compressed, err := decompress(raw)
 	if err != nil {
 		return nil, decompressFault(l, err)
 	}
 	defer func() { _ = plain.Close() }()
-	ahead := readAhead(ctx, plain)
-	defer ahead.join()
 	if err := c.prepareSpool(l, s, compressed); err != nil {
 		return nil, err
 	}
-	diff, room := sha256.New(), statedir.NewRoom(c.cache.dir)
-	ahead.tap = func(chunk []byte) error {
-		if l.diffID != "" {
-			_, _ = diff.Write(chunk)
-		}
-		if s.scratch == nil {
-			return nil
-		}
-		if err := room.Take(int64(len(chunk))); err != nil {
-			return err
-		}
-		_, err := s.scratch.Write(chunk)
-		return statedir.DiskFault(err, filepath.Join(c.cache.dir, "a layer"))
+	in, diff := io.Reader(plain), verified.hash
+	if compressed {
+		diff = sha256.New()
 	}
-	index, err := flatten.ReadIndex(ctx, ahead, s.side, budget)
+	if s.scratch != nil {
+		ahead := readAhead(ctx, plain)
+		defer ahead.join()
+		ahead.tap = c.spooler(s.scratch, diff, compressed && l.diffID != "")
+		in = ahead
+	}
+	index, err := flatten.ReadIndex(ctx, in, s.side, budget)
 	if err != nil {
 		return nil, decompressFault(l, err)
-	}
-	if l.diffID != "" && sum(diff) != l.diffID {
-		return nil, mismatch("%s has the wrong digest when decompressed: got %s, want %s", l.what, sum(diff), l.diffID)
 	}
 	// The decompressor may have stopped before the end of its input.
 	if _, err := io.Copy(io.Discard, raw); err != nil {
 		return nil, err
 	}
+	if l.diffID != "" && sum(diff) != l.diffID {
+		return nil, mismatch("%s has the wrong digest when decompressed: got %s, want %s", l.what, sum(diff), l.diffID)
+	}
 	return index, nil
+}
+
+// spooler writes what passes to f, and hashes it if asked.
+func (c *Client) spooler(f *os.File, diff hash.Hash, hashed bool) func([]byte) error {
+	room := statedir.NewRoom(c.cache.dir)
+	return func(chunk []byte) error {
+		if hashed {
+			_, _ = diff.Write(chunk)
+		}
+		if err := room.Take(int64(len(chunk))); err != nil {
+			return err
+		}
+		_, err := f.Write(chunk)
+		return statedir.DiskFault(err, filepath.Join(c.cache.dir, "a layer"))
+	}
 }
 
 func (c *Client) prepareSpool(l layer, s *spool, compressed bool) error {

@@ -87,6 +87,13 @@ func (s *search) fromImageManifest(ctx context.Context, raw []byte, mediaType ty
 	if o.remote() {
 		out.documents = [][]byte{raw, rawConfig}
 	}
+	out.layers, err = layersOf(m, config, o)
+	return out, err
+}
+
+// layersOf are the manifest's layers. The configuration has as many.
+func layersOf(m *v1.Manifest, config *v1.ConfigFile, o origin) ([]layer, error) {
+	layers := make([]layer, 0, len(m.Layers))
 	for i, d := range m.Layers {
 		if err := checkDescriptor(d, "layer"); err != nil {
 			return nil, err
@@ -94,7 +101,7 @@ func (s *search) fromImageManifest(ctx context.Context, raw []byte, mediaType ty
 		if !isLayer(d.MediaType) {
 			return nil, fault.New(fault.Invalid, "layer %s has the media type %q, which is not a file system", short(d.Digest.String()), d.MediaType)
 		}
-		out.layers = append(out.layers, layer{
+		layers = append(layers, layer{
 			what:   fmt.Sprintf("layer %d of %d (%s)", i+1, len(m.Layers), short(d.Digest.String())),
 			digest: d.Digest.String(), size: d.Size, diffID: config.RootFS.DiffIDs[i].String(),
 			open:      func(ctx context.Context) (io.ReadCloser, error) { return o.blob(ctx, d) },
@@ -103,7 +110,7 @@ func (s *search) fromImageManifest(ctx context.Context, raw []byte, mediaType ty
 			elsewhere: elsewhere(o, d),
 		})
 	}
-	return out, nil
+	return layers, nil
 }
 
 // elsewhere is nil where there is one place only.

@@ -128,6 +128,7 @@ func TestPullFaults(t *testing.T) {
 	ref := s.push(t, "app:1", makeImage(t, "amd64", l))
 	foreign := s.push(t, "foreign:1", makeImage(t, "s390x", l))
 	lying := s.push(t, "lying:1", makeImage(t, "amd64", makeLayer(t, []byte("other"), raw)))
+	lyingGzip := s.push(t, "lying:2", makeImage(t, "amd64", makeLayer(t, []byte("other"), gzipped(t, raw))))
 	flip := func(b []byte) []byte { b = bytes.Clone(b); b[len(b)/2] ^= 1; return b }
 	tests := []struct {
 		name    string
@@ -142,7 +143,8 @@ func TestPullFaults(t *testing.T) {
 		{"no such tag", mustRef(t, s.host+"/app:2"), nil, fault.NotFound, s.host + "/app:2"},
 		{"no such repository", mustRef(t, s.host+"/nothing:1"), nil, fault.NotFound, "nothing"},
 		{"another architecture", foreign, nil, fault.Invalid, "linux/s390x, and this host is linux/amd64"},
-		{"an uncompressed digest that is wrong", lying, nil, fault.Invalid, "when decompressed"},
+		{"an uncompressed digest that is wrong", lyingGzip, nil, fault.Invalid, "when decompressed"},
+		{"that of a layer that comes uncompressed", lying, nil, fault.Invalid, "when decompressed"},
 		{"a registry that is down", mustRef(t, "127.0.0.1:1/app:1"), nil, fault.Unavailable, "127.0.0.1:1"},
 	}
 	for _, test := range tests {
