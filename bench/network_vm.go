@@ -42,7 +42,8 @@ func (n *netBench) close() error {
 	return n.server.Close()
 }
 
-func (n *netBench) start(ctx context.Context) error {
+// wrapQEMU makes the QEMU that gives one VM a user network.
+func (n *netBench) wrapQEMU(ctx context.Context) error {
 	qemu, err := exec.LookPath("qemu-system-x86_64")
 	if err != nil {
 		return err
@@ -58,18 +59,31 @@ func (n *netBench) start(ctx context.Context) error {
 	n.qemu = filepath.Join(n.dir, "qemu-with-user-network")
 	script := fmt.Sprintf("#!/bin/sh\ncase \"$*\" in '-name "+theirVM+" '*) set -- \"$@\" -netdev user,id=bench,hostfwd=tcp:127.0.0.1:%d-:%d -device virtio-net-device,netdev=bench,mac=52:55:00:00:00:01;; esac\nexec %s \"$@\"\n",
 		n.hostfwd, sinkPort, qemu)
-	if err := os.WriteFile(n.qemu, []byte(script), 0o755); err != nil {
+	return os.WriteFile(n.qemu, []byte(script), 0o755)
+}
+
+// buildProbe builds the program of clients and servers that both VMs run.
+func (n *netBench) buildProbe(ctx context.Context) (string, error) {
+	probe := filepath.Join(n.dir, "probe")
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", probe, "./e2e/probe")
+	build.Dir, build.Env = n.repo, append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the probe: %w: %s", err, out)
+	}
+	return probe, nil
+}
+
+func (n *netBench) start(ctx context.Context) (err error) {
+	if err := n.wrapQEMU(ctx); err != nil {
 		return err
 	}
 	if n.server, err = (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0"); err != nil {
 		return err
 	}
 	go serveLoad(n.server)
-	probe := filepath.Join(n.dir, "probe")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", probe, "./e2e/probe")
-	build.Dir, build.Env = n.repo, append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("build the probe: %w: %s", err, out)
+	probe, err := n.buildProbe(ctx)
+	if err != nil {
+		return err
 	}
 	for _, args := range [][]string{
 		{"vm", "create", "--name", ourVM, "--image", "busybox", "--egress", "default allow; allow host"},
