@@ -1,6 +1,6 @@
 // Package guesttree reads the files of a VM as its guest sees them: those of its image
 // under what the VM's disk has over them. It mounts nothing, and writes them as one tar
-// stream in a fixed order.
+// stream in a fixed order, or only what the disk changes as a layer.
 //
 // The VM's disk was written by a guest: how many files it has, how long their names
 // are, and how much is in them is bounded.
@@ -39,6 +39,18 @@ type Source struct {
 // out, as are attributes but security.* and user.*. A tree beyond its Limits, and a
 // damaged filesystem, are a fault Invalid. It ends with ctx's error when that ends.
 func WriteTar(ctx context.Context, w io.Writer, src Source) error {
+	return write(ctx, w, src, nil)
+}
+
+// WriteLayer writes what the disk changes of the image, as a layer of the OCI image
+// specification ("Image Layer Filesystem Changeset"): applied over the image's files it
+// gives the tree that WriteTar writes. Its errors are those of WriteTar, and a fault
+// Invalid for a name that begins as a whiteout's does.
+func WriteLayer(ctx context.Context, w io.Writer, src Source) error {
+	return write(ctx, w, src, &changes{kept: map[place]bool{}})
+}
+
+func write(ctx context.Context, w io.Writer, src Source, layer *changes) error {
 	l := src.Limits
 	if src.Own == nil {
 		src.Own = func(string) bool { return false }
@@ -56,6 +68,7 @@ func WriteTar(ctx context.Context, w io.Writer, src Source) error {
 		return err
 	}
 	out := newWriter(ctx, w, b)
+	out.layer = layer
 	if err := out.dir("./", root.top()); err != nil {
 		return err
 	}

@@ -29,6 +29,9 @@ type layers struct {
 	indexed bool
 	// base is what the lower layer's paths begin with in the image: "root", or nothing.
 	base string
+	// covers says that lower is what the image has at this path. Elsewhere the image has
+	// nothing, or what is hidden.
+	covers bool
 }
 
 // top is what describes the directory.
@@ -80,7 +83,7 @@ func newOverlay(ctx context.Context, src Source, b *budget) (*overlay, error) {
 		if lower != nil && !lower.node.IsDir() {
 			continue // the image keeps its homes elsewhere, in the system part
 		}
-		o.homes[name] = layers{upper: upper, lower: lower, base: name}
+		o.homes[name] = layers{upper: upper, lower: lower, base: name, covers: lower != nil}
 	}
 	return o, o.index()
 }
@@ -128,13 +131,13 @@ func (o *overlay) child(dir file, name string) (*file, error) {
 func (o *overlay) root() (layers, error) {
 	lower, err := o.lookup(o.src.Image, "")
 	if err != nil || o.src.Disk == nil {
-		return layers{lower: lower}, err
+		return layers{lower: lower, covers: true}, err
 	}
 	upper, err := o.lookup(o.src.Disk, "system/upper")
 	if upper != nil && !upper.node.IsDir() {
 		upper = nil
 	}
-	return layers{upper: upper, lower: lower, indexed: true}, err
+	return layers{upper: upper, lower: lower, indexed: true, covers: true}, err
 }
 
 const (

@@ -106,21 +106,27 @@ func (o *overlay) give(dir layers, at string, upper, lower listing, out *writer)
 			return err
 		}
 	}
+	had := dir.covers && low != nil
 	switch {
 	case up == nil && low == nil:
 		return nil
 	case at == "lost+found" && up == nil && low.node.Number == lostFoundInode:
 		return nil
-	case up != nil && isWhiteout(up.node):
-		return nil
+	case up != nil && (isWhiteout(up.node) || up.node.Type == ext4.TypeSocket):
+		return out.gone(at, had)
 	case up == nil && !low.node.IsDir():
 		return o.giveLower(dir, at, *low, out)
 	case up != nil && !up.node.IsDir():
 		return o.giveUpper(at, *up, out)
 	}
+	return o.giveDir(dir, at, up, low, out)
+}
+
+// giveDir gives out a directory and what is in it.
+func (o *overlay) giveDir(dir layers, at string, up, low *file, out *writer) error {
 	next := layers{indexed: dir.indexed, base: dir.base, upper: up}
 	if low != nil && low.node.IsDir() {
-		next.lower = low
+		next.lower, next.covers = low, dir.covers
 	}
 	if up != nil {
 		if err := o.follow(dir, &next); err != nil {
@@ -130,8 +136,20 @@ func (o *overlay) give(dir layers, at string, upper, lower listing, out *writer)
 	if home, ok := o.homes[at]; ok {
 		next = home
 	}
+	if next.covers && next.upper == nil {
+		if err := out.enter(at+"/", next.top()); err != nil {
+			return err
+		}
+		defer out.leave()
+		return o.walk(next, at, out)
+	}
 	if err := out.dir(at+"/", next.top()); err != nil {
 		return err
+	}
+	if !next.covers && dir.covers && low != nil && low.node.IsDir() {
+		if err := out.opaque(at); err != nil {
+			return err
+		}
 	}
 	return o.walk(next, at, out)
 }
@@ -144,8 +162,11 @@ func (o *overlay) giveLower(dir layers, at string, low file, out *writer) error 
 			return err
 		}
 		if node.Type == ext4.TypeRegular {
-			low = file{fs: o.src.Disk, node: node}
+			return out.file(at, file{fs: o.src.Disk, node: node})
 		}
+	}
+	if dir.covers {
+		return out.unchanged(at, low)
 	}
 	return out.file(at, low)
 }
@@ -180,13 +201,15 @@ func (o *overlay) follow(parent layers, dir *layers) error {
 		return err
 	}
 	if attrs[attrOpaque] == "y" {
-		dir.lower = nil
+		dir.lower, dir.covers = nil, false
 		return nil
 	}
 	target, moved := attrs[attrRedirect]
-	switch {
-	case !moved:
+	if !moved {
 		return nil
+	}
+	dir.covers = false
+	switch {
 	case len(target) == 0 || len(target) > maxPath:
 		return fault.New(fault.Invalid, "a directory was moved from a path of %d bytes", len(target))
 	case strings.HasPrefix(target, "/"):

@@ -15,11 +15,16 @@ import (
 
 const (
 	maxPath     = 4096
+	maxName     = 255
 	xattrRecord = "SCHILY.xattr."
 )
 
 // writer writes files as a tar: a file with several names once, and then links to it.
 type writer struct {
+	// layer has what the image has not, and marks of what of the image is hidden; nil:
+	// everything is written.
+	layer *changes
+
 	ctx    context.Context
 	tar    *tar.Writer
 	budget *budget
@@ -62,6 +67,11 @@ func (w *writer) file(name string, f file) error {
 		}
 		w.first[at] = name
 	}
+	return w.content(hdr, f)
+}
+
+// content writes a file under the first of its names.
+func (w *writer) content(hdr *tar.Header, f file) (err error) {
 	switch f.node.Type {
 	case ext4.TypeRegular:
 		return w.regular(hdr, f)
@@ -80,7 +90,7 @@ func (w *writer) file(name string, f file) error {
 	case ext4.TypeFIFO:
 		hdr.Typeflag = tar.TypeFifo
 	default:
-		return fault.New(fault.Invalid, "%q has the unknown type %#x", plain.Value(name), f.node.Type)
+		return fault.New(fault.Invalid, "%q has the unknown type %#x", plain.Value(hdr.Name), f.node.Type)
 	}
 	return w.put(hdr)
 }
@@ -97,13 +107,16 @@ func (w *writer) header(name string, f file) (*tar.Header, error) {
 	if epoch := time.Unix(0, 0); hdr.ModTime.Before(epoch) {
 		hdr.ModTime = epoch
 	}
+	if n.Type == ext4.TypeSymlink {
+		hdr.Mode = 0o777 // it has no other
+	}
 	attrs, err := f.fs.Xattrs(n)
 	if err != nil {
 		return nil, err
 	}
 	for key, value := range attrs {
-		if strings.ContainsAny(key, "=\x00") || !strings.HasPrefix(key, "security.") && !strings.HasPrefix(key, "user.") {
-			continue // a tar cannot hold it, or may not
+		if !takesXattr(n, key) {
+			continue
 		}
 		if hdr.PAXRecords == nil {
 			hdr.PAXRecords = map[string]string{}
@@ -117,6 +130,14 @@ func (w *writer) header(name string, f file) (*tar.Header, error) {
 		hdr.Format = tar.FormatPAX
 	}
 	return hdr, nil
+}
+
+// takesXattr leaves out what a tar cannot hold, or may not, and the user's attributes of
+// what is neither a file nor a directory, where Linux has none.
+func takesXattr(n *ext4.Inode, key string) bool {
+	namespace, name, _ := strings.Cut(key, ".")
+	return name != "" && len(key) <= maxName && !strings.ContainsAny(key, "=\x00") &&
+		(namespace == "security" || namespace == "user" && (n.IsDir() || n.Type == ext4.TypeRegular))
 }
 
 func (w *writer) regular(hdr *tar.Header, f file) error {
@@ -139,6 +160,9 @@ func (w *writer) regular(hdr *tar.Header, f file) error {
 
 func (w *writer) put(hdr *tar.Header) error {
 	if err := w.ctx.Err(); err != nil {
+		return err
+	}
+	if err := w.before(hdr); err != nil {
 		return err
 	}
 	if err := w.tar.WriteHeader(hdr); err != nil {
