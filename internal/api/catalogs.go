@@ -45,6 +45,16 @@ type RegisterImage struct {
 	Replace   bool   `json:"replace,omitempty" doc:"the name may be taken from another image"`
 }
 
+// ArchiveLayersHeader is on an image's archive: its ArchiveLayers as JSON.
+const ArchiveLayersHeader = "Banger-Layers"
+
+// ArchiveLayers is how many layers an image's archive has, by where they come from.
+type ArchiveLayers struct {
+	Pulled    int `json:"pulled"`    // as they were pulled
+	Merged    int `json:"merged"`    // made of all files of the image, or of the base of a committed one
+	Committed int `json:"committed"` // added by vm commit
+}
+
 // TagImage asks for another name of an image.
 type TagImage struct {
 	Name    string `json:"name"`

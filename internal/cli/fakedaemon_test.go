@@ -197,6 +197,7 @@ func (d *fakeDaemon) catalogRoutes(mux *http.ServeMux) {
 		answer(w, d.begin("system.prune", "", fakePruned(req.All)))
 	})
 	mux.HandleFunc("GET /v1/images/{name}/archive", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set(api.ArchiveLayersHeader, `{"pulled":2,"merged":0,"committed":1}`)
 		_, _ = io.WriteString(w, "archive")
 		if r.PathValue("name") == "torn" {
 			_ = http.NewResponseController(w).Flush()

@@ -2,11 +2,14 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/fault"
 )
 
@@ -16,7 +19,8 @@ func (a *App) imageSaveCommand() *cobra.Command {
 		Use:   "save NAME",
 		Short: "Save an image to an OCI archive",
 		Long: "Save an image to an OCI archive, a tar file that `banger image pull oci-archive:FILE`, skopeo and\n" +
-			"podman can read. The archive has one layer and the image's configuration.",
+			"podman can read. It has the image's configuration and the layers that were pulled, if they are still in\n" +
+			"the cache, and those that `banger vm commit` added. Otherwise all files are in one merged layer.",
 		Example: "  banger image save debian -o debian.tar\n  banger image save debian | ssh otherhost 'cat > debian.tar'",
 		Args:    args(1, 1, "the NAME of an image"), ValidArgsFunction: a.imageNames(1),
 		RunE: func(cmd *cobra.Command, given []string) error {
@@ -50,12 +54,30 @@ func (a *App) imageSave(ctx context.Context, name, output string) error {
 		if err != nil {
 			return err
 		}
-		return a.print("saved " + name + " to " + path + " (" + bytesText(info.Size()) + ")\n")
+		return a.print("saved " + name + " to " + path + " (" + bytesText(info.Size()) + ")" + layersText(data.Layers) + "\n")
 	}
 	if _, err := io.Copy(a.Out, data); err != nil {
 		return fault.Wrap(fault.Unavailable, err, "the archive is not complete")
 	}
 	return nil
+}
+
+// layersText says which layers an archive has; nothing if the daemon did not.
+func layersText(l api.ArchiveLayers) string {
+	var parts []string
+	if l.Pulled > 0 {
+		parts = append(parts, fault.Count(l.Pulled, "pulled layer"))
+	}
+	if l.Merged > 0 {
+		parts = append(parts, fault.Count(l.Merged, "merged layer"))
+	}
+	if l.Committed > 0 {
+		parts = append(parts, fmt.Sprintf("%d from vm commit", l.Committed))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(parts, ", ")
 }
 
 // toStdout reports whether a FILE to write stands for stdout.

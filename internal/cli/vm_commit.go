@@ -17,6 +17,7 @@ func (a *App) vmCommitCommand() *cobra.Command {
 		Long: "Make an image of a stopped VM: its files with all changes, /root and /home too, and the configuration\n" +
 			"of the image it was made from. The data of docker and containerd, the VM's hostname, machine ID and SSH\n" +
 			"host keys, and the files placed by [[file]] in config.toml are not in it.\n\n" +
+			"The new image keeps what the VM changed as a layer over the layers of its image, for `banger image save`.\n\n" +
 			"Whoever gets the image can read all that is in it, secrets too.",
 		Example: "  banger vm stop box && banger vm commit box box-ready\n  banger vm commit --replace box base",
 		Args:    args(2, 2, "the NAME of a VM and the name of the new IMAGE"), ValidArgsFunction: a.vmNames(1, api.VMStopped, api.VMFailed),

@@ -79,8 +79,8 @@ func writeWhole(path string, data io.Reader) (string, error) {
 	}
 	if err := wholefile.Replace(path, data, 0o644); err != nil {
 		code := fault.CodeOf(err)
-		if _, ok := errors.AsType[*fs.PathError](err); ok {
-			code = fault.Invalid
+		if at, ok := errors.AsType[*fs.PathError](err); ok && at.Path == path {
+			code, err = fault.Invalid, at.Err
 		}
 		return "", fault.Wrap(code, err, "cannot write %s", path)
 	}

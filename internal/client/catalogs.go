@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"net/http"
 
@@ -59,8 +60,23 @@ func (c *Client) DeleteImage(ctx context.Context, name string) error {
 
 // SaveImage returns the image as an OCI archive. The caller closes it. An archive that
 // the daemon could not write to its end is an error of Read.
-func (c *Client) SaveImage(ctx context.Context, name string) (io.ReadCloser, error) {
-	return c.stream(ctx, path("images", name, "archive"))
+func (c *Client) SaveImage(ctx context.Context, name string) (Archive, error) {
+	resp, err := c.open(ctx, path("images", name, "archive")) //nolint:bodyclose // the Archive has it
+	if err != nil {
+		return Archive{}, err
+	}
+	a := Archive{ReadCloser: resp.Body}
+	if json.Unmarshal([]byte(resp.Header.Get(api.ArchiveLayersHeader)), &a.Layers) != nil {
+		a.Layers = api.ArchiveLayers{}
+	}
+	return a, nil
+}
+
+// Archive is an image on its way here.
+type Archive struct {
+	io.ReadCloser
+	// Layers are none when an older daemon does not tell.
+	Layers api.ArchiveLayers
 }
 
 // ListKernels returns all local kernels.

@@ -158,13 +158,18 @@ func (c *Client) VMLogs(ctx context.Context, name string, opts LogOptions) (io.R
 }
 
 func (c *Client) stream(ctx context.Context, target string) (io.ReadCloser, error) {
-	req, err := request(ctx, http.MethodGet, target, nil)
-	if err != nil {
-		return nil, err
-	}
-	resp, err := c.send(req)
+	resp, err := c.open(ctx, target)
 	if err != nil {
 		return nil, err
 	}
 	return resp.Body, nil
+}
+
+// open is stream with the answer's headers.
+func (c *Client) open(ctx context.Context, target string) (*http.Response, error) {
+	req, err := request(ctx, http.MethodGet, target, nil)
+	if err != nil {
+		return nil, err
+	}
+	return c.send(req)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/bangervm/banger/internal/guesttree"
 	"github.com/bangervm/banger/internal/image"
+	"github.com/bangervm/banger/internal/ociarchive"
 	"github.com/bangervm/banger/internal/operation"
 )
 
@@ -39,7 +40,7 @@ func (c commits) Commit(ctx context.Context, req image.CommitRequest, disk strin
 	return c.images.Commit(ctx, req, content, p)
 }
 
-// system implements image.Content: the files of a VM that does not run.
+// system implements image.Changes: the files of a VM that does not run.
 type system struct {
 	tree guesttree.Source
 	info image.Info
@@ -48,6 +49,12 @@ type system struct {
 func (s *system) Info() image.Info { return s.info }
 
 func (s *system) Close() error { return nil }
+
+func (s *system) WriteLayer(ctx context.Context, _ operation.Progress, dir string) (image.Layer, error) {
+	return ociarchive.Store(ctx, dir, func(ctx context.Context, w io.Writer) error {
+		return guesttree.WriteLayer(ctx, w, s.tree)
+	})
+}
 
 // Unpack has the stage read.
 func (s *system) Unpack(ctx context.Context, p operation.Progress, write func(io.Reader) error) error {
@@ -72,4 +79,4 @@ func (s *system) Unpack(ctx context.Context, p operation.Progress, write func(io
 	return err
 }
 
-var _ image.Content = (*system)(nil)
+var _ image.Changes = (*system)(nil)

@@ -20,6 +20,7 @@ import (
 	"github.com/bangervm/banger/internal/guesttree"
 	"github.com/bangervm/banger/internal/image"
 	"github.com/bangervm/banger/internal/imagestore"
+	"github.com/bangervm/banger/internal/oci"
 	"github.com/bangervm/banger/internal/operation"
 	"github.com/bangervm/banger/internal/rootfs"
 	"github.com/bangervm/banger/internal/statedir"
@@ -56,7 +57,15 @@ func imagesIn(dirs statedir.Dirs, killed bool) *image.Service {
 	if killed {
 		store = killedAfterCommit{store}
 	}
-	return image.NewService(store, nil, rootfs.Images{}, noUsers{}, time.Now, log)
+	return imagesOf(dirs, store, log)
+}
+
+func imagesOf(dirs statedir.Dirs, store image.Store, log *slog.Logger) *image.Service {
+	client := oci.NewClient(dirs.Blobs(), oci.Options{Log: log})
+	service := image.NewService(store, client, rootfs.Images{}, noUsers{}, time.Now, log)
+	service.UseLayers(imageLayers{client})
+	service.UseArchives(imageArchives{service, client})
+	return service
 }
 
 // killedAfterCommit ends the process when a staged image has taken its place.
@@ -121,7 +130,7 @@ func TestCommitChild(t *testing.T) {
 	if stage == "" {
 		t.Skip("run by TestCommitSurvivesKill")
 	}
-	dirs := statedir.Dirs{State: os.Getenv(crashDirEnv)}
+	dirs := statedir.Dirs{State: os.Getenv(crashDirEnv), Cache: os.Getenv(crashDirEnv)}
 	_, err := commitIn(t.Context(), dirs, imagesIn(dirs, stage == "after"), &killer{stage: stage})
 	t.Fatalf("it was not killed: %v", err)
 }
@@ -129,9 +138,10 @@ func TestCommitChild(t *testing.T) {
 // TestCommitSurvivesKill: a daemon killed at any stage leaves the image whole or not at
 // all, and nothing staged once the next one has swept; a second try works.
 func TestCommitSurvivesKill(t *testing.T) {
-	for _, stage := range []string{"read", "commit", "after"} {
+	for _, stage := range []string{"layer", "read", "commit", "after"} {
 		t.Run(stage, func(t *testing.T) {
 			dirs := statedir.Dirs{State: t.TempDir()}
+			dirs.Cache = dirs.State
 			baseImage(t, dirs)
 			disk := ext4test.Make(t, "mkdir system", "cd system", "mkdir upper", "cd upper", "mkdir srv", "mkdir etc", "cd etc", "symlink new motd")
 			if err := os.Rename(disk, filepath.Join(dirs.State, "disk.ext4")); err != nil {
@@ -159,7 +169,7 @@ func TestCommitSurvivesKill(t *testing.T) {
 					t.Fatal("half an image has the name")
 				}
 				seen := &killer{}
-				if m, err = commitIn(t.Context(), dirs, images, seen); strings.Join(seen.seen, " ") != "read commit" {
+				if m, err = commitIn(t.Context(), dirs, images, seen); strings.Join(seen.seen, " ") != "layer read commit" {
 					t.Errorf("stages %v", seen.seen)
 				}
 			}
@@ -168,6 +178,9 @@ func TestCommitSurvivesKill(t *testing.T) {
 			}
 			if got := filesOf(t, dirs.Image(m.ID).Rootfs()); got != "./ etc/ etc/motd etc/new srv/" || m.Config.Cmd[0] != "sh" {
 				t.Errorf("the image has %q, %v", got, m.Config)
+			}
+			if _, err := images.Verify(t.Context(), m.ID, operation.Discard{}); err != nil || len(m.Layers) != 1 {
+				t.Errorf("%d layers, %v", len(m.Layers), err)
 			}
 		})
 	}

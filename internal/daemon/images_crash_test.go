@@ -16,7 +16,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
@@ -29,7 +28,6 @@ import (
 
 	"github.com/bangervm/banger/internal/image"
 	"github.com/bangervm/banger/internal/imagestore"
-	"github.com/bangervm/banger/internal/oci"
 	"github.com/bangervm/banger/internal/operation"
 	"github.com/bangervm/banger/internal/rootfs"
 	"github.com/bangervm/banger/internal/statedir"
@@ -51,7 +49,7 @@ func pullingIn(dirs statedir.Dirs, stage string) *image.Service {
 	if stage == afterCommit {
 		store = killedAfterCommit{store}
 	}
-	return image.NewService(store, oci.NewClient(dirs.Blobs(), oci.Options{Log: quiet}), rootfs.Images{}, noUsers{}, time.Now, quiet)
+	return imagesOf(dirs, store, quiet)
 }
 
 // imageWork is what is done to an image until it is killed.

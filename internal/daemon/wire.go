@@ -116,7 +116,8 @@ func wire(ctx context.Context, set *settings, build buildinfo.Info, log *slog.Lo
 	})
 	d.images.UseCatalogs(catalogSources{catalogs, set}, runtime.GOARCH)
 	d.images.UseKernels(imageKernels{service: d.kernels, store: kernelFiles, dirs: dirs})
-	d.images.UseArchives(imageArchives{d.images})
+	d.images.UseLayers(imageLayers{source})
+	d.images.UseArchives(imageArchives{d.images, source})
 	set.agent, set.renames = agentPath(self), d.renames
 	archives := initramfs.New(dirs, set.agent, log)
 	known := sshkeys.NewKnownHosts(dirs)

@@ -8,12 +8,24 @@ import (
 	"github.com/bangervm/banger/internal/operation"
 )
 
+// vmScheme begins the reference of an image that was made of a VM, which leads nowhere.
+const vmScheme = "vm:"
+
 // CommitRequest asks for an image of a VM's files.
 type CommitRequest struct {
 	VM      string // its name
 	Base    string // id of the image that the VM was made from
 	Name    string // of the new image
 	Replace bool   // the name may be taken from another image
+}
+
+// Changes are the files of a VM. Their Digest, known after Unpack, is that of the tar
+// that Unpack gives: the order of its files depends on nothing but their paths.
+type Changes interface {
+	Content
+	// WriteLayer makes the directory dir if need be, and in it the file, on disk for good,
+	// with what the VM changes of its image, called by the hex digits of its digest.
+	WriteLayer(ctx context.Context, p operation.Progress, dir string) (Layer, error)
 }
 
 // CheckCommit says what of a request Commit would refuse at once.
@@ -33,11 +45,11 @@ func (s *Service) CheckCommit(ctx context.Context, req CommitRequest) error {
 	return nil
 }
 
-// Commit makes an image of the files in content, with the configuration and the kernel
-// of the image Base. A name that another image has is a Conflict unless req replaces
-// it. When it ends with an error, or ctx is cancelled, nothing has changed. Progress has
-// the stages of content and commit.
-func (s *Service) Commit(ctx context.Context, req CommitRequest, content Content, p operation.Progress) (Image, error) {
+// Commit makes an image of the files in content, with the configuration, the kernel and
+// the layers of the image Base, and one layer more. A name that another image has is a
+// Conflict unless req replaces it. When it ends with an error, or ctx is cancelled,
+// nothing has changed. Progress has the stages layer, those of content, and commit.
+func (s *Service) Commit(ctx context.Context, req CommitRequest, content Changes, p operation.Progress) (Image, error) {
 	if err := s.CheckCommit(ctx, req); err != nil {
 		return Image{}, err
 	}
@@ -46,8 +58,8 @@ func (s *Service) Commit(ctx context.Context, req CommitRequest, content Content
 		return Image{}, err
 	}
 	w := wish{
-		name: Name{Name: req.Name, Ref: "vm:" + req.VM}, replace: req.Replace,
-		kernel: base.Kernel, own: base.OwnKernel, vm: req.VM, base: base.ID,
+		name: Name{Name: req.Name, Ref: vmScheme + req.VM}, replace: req.Replace,
+		kernel: base.Kernel, own: base.OwnKernel, vm: req.VM, base: base.ID, changes: content,
 	}
 	end, err := s.begin(ctx, w)
 	if err != nil {

@@ -1,13 +1,17 @@
 package image_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/image"
+	"github.com/bangervm/banger/internal/operation"
 )
 
 func TestCommit(t *testing.T) {
@@ -19,7 +23,7 @@ func TestCommit(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.source.digest, f.source.config = "sha256:2", base.Config
-	content := &fakeContent{s: f.source}
+	content := &fakeChanges{fakeContent{s: f.source}, f.store.disk}
 	var seen stages
 	req := image.CommitRequest{VM: "web", Base: base.ID, Name: "ready"}
 	made, err := f.Commit(t.Context(), req, content, &seen)
@@ -51,6 +55,166 @@ func TestCommit(t *testing.T) {
 		if err := f.CheckCommit(t.Context(), image.CommitRequest{VM: "web", Name: name}); !errors.Is(err, fault.Invalid) {
 			t.Errorf("the name %q: %v", name, err)
 		}
+	}
+}
+
+// fakeChanges are a VM's files. Its layer is called by the digest of all.
+type fakeChanges struct {
+	fakeContent
+	disk *fakeDisk
+}
+
+func (c *fakeChanges) WriteLayer(_ context.Context, _ operation.Progress, dir string) (image.Layer, error) {
+	l := image.Layer{Digest: "layer of " + c.s.digest, DiffID: "diff of " + c.s.digest, Bytes: bytes}
+	c.disk.put(dir+"/"+l.Digest, l.Digest, "")
+	return l, nil
+}
+
+// fakeLayers implements image.Layers: what is over something gives the digest made.
+type fakeLayers struct {
+	f     *fixture
+	made  string
+	below []string // what layers were put over
+}
+
+func (l *fakeLayers) Check(_ context.Context, file image.LayerFile) error {
+	if got, err := l.f.store.disk.get(file.Path); err != nil || got.content != file.Digest {
+		return fault.New(fault.Unavailable, "%s is not whole", file.Digest)
+	}
+	return nil
+}
+
+func (l *fakeLayers) over(below string, layers []image.LayerFile) image.Content {
+	for _, file := range layers {
+		below += " < " + file.Digest
+	}
+	l.below = append(l.below, below)
+	return &fakeContent{s: &fakeSource{digest: l.made, late: true, arch: "amd64"}}
+}
+
+func (l *fakeLayers) Over(base image.Content, layers []image.LayerFile) (image.Content, error) {
+	return l.over(base.Info().Digest, layers), base.Close()
+}
+
+func (l *fakeLayers) OverRootfs(_ context.Context, path string, _ image.Info, layers []image.LayerFile) (image.Content, error) {
+	return l.over(path, layers), nil
+}
+
+// committed makes the image base and one of a VM of it.
+func committed(t *testing.T) (f *fixture, layers *fakeLayers, base, made image.Image) {
+	t.Helper()
+	f = newFixture()
+	layers = &fakeLayers{f: f, made: "sha256:2"}
+	f.UseLayers(layers)
+	base = f.pull(t, "base")
+	made = f.commit(t, base.ID, "sha256:2", "ready")
+	f.source.digest = "sha256:1"
+	return f, layers, base, made
+}
+
+func (f *fixture) commit(t *testing.T, base, digest, name string) image.Image {
+	t.Helper()
+	f.source.digest = digest
+	req := image.CommitRequest{VM: "web", Base: base, Name: name}
+	made, err := f.Commit(t.Context(), req, &fakeChanges{fakeContent{s: f.source}, f.store.disk}, &stages{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made
+}
+
+// TestCommitAddsALayer: each commit has one more, over the image that was pulled.
+func TestCommitAddsALayer(t *testing.T) {
+	f, _, base, made := committed(t)
+	again := f.commit(t, made.ID, "sha256:3", "again")
+	want := &image.Base{ID: base.ID, Source: "debian:12", Digest: "sha256:1"}
+	if diff := cmp.Diff(want, again.Base); diff != "" {
+		t.Error(diff)
+	}
+	var digests []string
+	for _, l := range f.LayerFiles(again.Manifest) {
+		digests = append(digests, l.Digest)
+		if err := (&fakeLayers{f: f}).Check(t.Context(), l); err != nil {
+			t.Error(err)
+		}
+		if l.CreatedAt.IsZero() {
+			t.Error("a layer has no time")
+		}
+	}
+	if diff := cmp.Diff([]string{"layer of sha256:2", "layer of sha256:3"}, digests); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestCommitOverALostLayer begins anew over the image that it is of, and so does one too
+// many.
+func TestCommitOverALostLayer(t *testing.T) {
+	f, _, _, made := committed(t)
+	delete(f.store.disk.files, f.LayerFiles(made.Manifest)[0].Path)
+	again := f.commit(t, made.ID, "sha256:3", "again")
+	if again.Base.ID != made.ID || again.Base.Digest != "sha256:2" || len(again.Layers) != 1 {
+		t.Errorf("%+v, %d layers", again.Base, len(again.Layers))
+	}
+	for i := range 64 {
+		again = f.commit(t, again.ID, fmt.Sprintf("sha256:%d", 10+i), fmt.Sprintf("n%d", i))
+	}
+	if len(again.Layers) != 1 {
+		t.Errorf("%d layers", len(again.Layers))
+	}
+}
+
+// TestRepairOfACommit: the filesystem is made again of the base's file, or what the base
+// was pulled from, and the layers.
+func TestRepairOfACommit(t *testing.T) {
+	f, layers, base, made := committed(t)
+	repair := func() error {
+		t.Helper()
+		delete(f.store.disk.files, f.Rootfs(made.Manifest))
+		_, err := f.Repair(t.Context(), "ready", &stages{})
+		if err != nil {
+			return err
+		}
+		_, err = f.Verify(t.Context(), "ready", &stages{})
+		return err
+	}
+	if err := repair(); err != nil {
+		t.Fatal(err)
+	}
+	f.store.disk.damage(f.Rootfs(base.Manifest), "other files")
+	if err := repair(); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{f.Rootfs(base.Manifest) + " < layer of sha256:2", "sha256:1 < layer of sha256:2"}
+	if diff := cmp.Diff(want, layers.below); diff != "" {
+		t.Error(diff)
+	}
+	layers.made = "sha256:9"
+	if err := repair(); !errors.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "its base and layers give") {
+		t.Errorf("layers that give something else: %v", err)
+	}
+	f.source.digest = "sha256:8"
+	if err := repair(); !errors.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "debian:12") {
+		t.Errorf("a base that is another: %v", err)
+	}
+}
+
+// TestALostLayer is told; the image goes on without its layers.
+func TestALostLayer(t *testing.T) {
+	f, _, _, made := committed(t)
+	f.store.disk.damage(f.LayerFiles(made.Manifest)[0].Path, "other bytes")
+	if _, err := f.Verify(t.Context(), "ready", &stages{}); !errors.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "has lost a layer") {
+		t.Errorf("%v", err)
+	}
+	m, err := f.Repair(t.Context(), "ready", &stages{})
+	if err != nil || m.Base != nil || m.Layers != nil {
+		t.Errorf("%+v, %v", m, err)
+	}
+	if _, err := f.Verify(t.Context(), "ready", &stages{}); err != nil {
+		t.Error(err)
+	}
+	delete(f.store.disk.files, f.Rootfs(made.Manifest))
+	if _, err := f.Repair(t.Context(), "ready", &stages{}); !errors.Is(err, fault.Unavailable) {
+		t.Errorf("with neither: %v", err)
 	}
 }
 

@@ -105,6 +105,10 @@ func (s *memoryStore) RootfsPath(m image.Manifest) string {
 	return "/images/" + m.ID + "/rootfs.ext4"
 }
 
+func (s *memoryStore) LayerPath(id, digest string) string {
+	return "/images/" + id + "/layers/" + digest
+}
+
 func (s *memoryStore) Stat(path string) (image.FileState, error) {
 	f, err := s.disk.get(path)
 	return image.FileState{Bytes: f.size(), ModifiedAt: f.at, Inode: f.inode}, err

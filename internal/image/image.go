@@ -32,7 +32,11 @@ type Manifest struct {
 	Kernel   string    `json:"kernel"` // default kernel of its VMs; empty: the default one
 	// OwnKernel says that the image has its own kernel, called Kernel when it
 	// was taken.
-	OwnKernel bool      `json:"own_kernel,omitempty"`
+	OwnKernel bool `json:"own_kernel,omitempty"`
+	// Layers are those that commits added to the files of Base, the lowest first. Without
+	// a Base there are none: the image was pulled or registered.
+	Base      *Base     `json:"base,omitempty"`
+	Layers    []Layer   `json:"layers,omitempty"`
 	Config    Config    `json:"config"`
 	CreatedAt time.Time `json:"created_at"`
 }

@@ -25,6 +25,7 @@ type wish struct {
 	// vm is the VM whose files it is made of, and base the image of that, whose own
 	// kernel it is to be; empty: it is pulled.
 	vm, base string
+	changes  Changes
 	// external says that the files are the user's own.
 	external bool
 	tag      bool // it is of an image that is here

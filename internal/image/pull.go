@@ -146,6 +146,11 @@ func (s *Service) build(ctx context.Context, w wish, content Content, p operatio
 			s.log.Warn("remove a staged image", "id", m.ID, "error", err)
 		}
 	}()
+	if w.changes != nil {
+		if err := s.addLayer(ctx, w, &m, staging, p); err != nil {
+			return Image{}, err
+		}
+	}
 	if err := s.fill(ctx, &m, staging, content, p); err != nil {
 		return Image{}, err
 	}

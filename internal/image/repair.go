@@ -2,8 +2,10 @@ package image
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
@@ -19,9 +21,13 @@ func (s *Service) Verify(ctx context.Context, name string, p operation.Progress)
 	}
 	p.Stage("verify")
 	p.Detail("%s", s.store.RootfsPath(m.Manifest))
-	return m, s.verify(ctx, m.Manifest)
+	if err := s.verify(ctx, m.Manifest); err != nil {
+		return m, err
+	}
+	return m, s.verifyLayers(ctx, m.Manifest)
 }
 
+// verify reads the filesystem.
 func (s *Service) verify(ctx context.Context, m Manifest) error {
 	if err := s.Usable(m); err != nil {
 		return err
@@ -46,7 +52,8 @@ func (s *Service) verify(ctx context.Context, m Manifest) error {
 // Repair makes the files of the image that Get finds again if Verify finds fault with
 // them: from cached layers, or what its reference leads to, which must have the same
 // digest. An image of format 1 gets its checksums. A file of the user's is checked
-// anew and taken as it is now. When Repair ends with an error, nothing has changed.
+// anew and taken as it is now. A committed image is made of its base and its layers; one
+// whose file is whole, but not its layers, goes on without these. When Repair ends with an error, nothing has changed.
 // Progress has the stage verify, and those of Pull.
 func (s *Service) Repair(ctx context.Context, name string, p operation.Progress) (Image, error) {
 	m, err := s.Get(ctx, name)
@@ -66,6 +73,8 @@ func (s *Service) Repair(ctx context.Context, name string, p operation.Progress)
 		m.Manifest, err = s.adoptFiles(ctx, m.Manifest)
 	case s.verify(ctx, m.Manifest) != nil:
 		m.Manifest, err = s.remake(ctx, m.Manifest, p)
+	case errors.Is(s.checkLayers(ctx, m.Manifest), fault.Unavailable):
+		m.Manifest, err = s.amend(ctx, m.ID, func(m *Manifest) { m.Base, m.Layers = nil, nil })
 	}
 	return m, err
 }
@@ -110,40 +119,61 @@ func (s *Service) ByID(ctx context.Context, id string) (Manifest, error) {
 	return Manifest{}, notFound(id)
 }
 
-// remake makes the image's filesystem again from its reference.
+// remake makes the image's filesystem again from its reference, or of its layers.
 func (s *Service) remake(ctx context.Context, m Manifest, p operation.Progress) (Manifest, error) {
-	ref, err := ParseRef(m.Source)
-	if err != nil || ref.Path == Stdin {
-		return m, fault.New(fault.Unavailable, "image %s cannot be made again: it came from %s", m.Label(), m.Source).
+	var content Content
+	var err error
+	if m.Base != nil {
+		content, err = s.restack(ctx, m, p)
+	} else {
+		content, err = s.reopen(ctx, m, m.Source, m.Digest, p)
+	}
+	if err != nil {
+		return m, err
+	}
+	defer func() {
+		if err := content.Close(); err != nil {
+			s.log.Warn("close an image's source", "ref", m.Source, "error", err)
+		}
+	}()
+	return s.renew(ctx, m, content, p)
+}
+
+// reopen opens what the image m, or its base, came from.
+func (s *Service) reopen(ctx context.Context, m Manifest, source, digest string, p operation.Progress) (Content, error) {
+	ref, err := ParseRef(source)
+	if err != nil || ref.Path == Stdin || strings.HasPrefix(source, vmScheme) {
+		return nil, fault.New(fault.Unavailable, "image %s cannot be made again: it came from %s", m.Label(), source).
 			WithHint("make it anew under its name: %s", act.ImagePull.On("", act.Replace, act.Name))
 	}
 	if ref.Kind != Tar && ref.Kind != DockerArchive {
-		ref.Tag, ref.Digest = "", m.Digest
+		ref.Tag, ref.Digest = "", digest
 	}
 	ref.Platform = m.platform()
 	p.Stage("resolve")
 	p.Detail("%s", ref)
 	content, err := s.source.Open(ctx, ref, nil)
 	if err != nil {
-		return m, fmt.Errorf("make image %s again: %w", m.Label(), err)
+		return nil, fmt.Errorf("make image %s again: %w", m.Label(), err)
 	}
-	defer func() {
-		if err := content.Close(); err != nil {
-			s.log.Warn("close an image's source", "ref", ref.String(), "error", err)
-		}
-	}()
-	return s.renew(ctx, m, content, p)
+	return content, nil
+}
+
+// changed says that what the image is made of is no longer what it was.
+func (m Manifest) changed(source, had, has string) error {
+	if strings.HasPrefix(source, vmScheme) {
+		return fault.New(fault.Conflict, "image %s has the digest %s, and its base and layers give %s now", m.Label(), short(had), short(has)).
+			WithHint("make it anew of a VM")
+	}
+	return fault.New(fault.Conflict, "image %s has the digest %s, and %s has %s now", m.Label(), short(had), source, short(has)).
+		WithHint("make it anew under its name: %s", act.ImagePull.On(source, act.Replace))
 }
 
 // renew makes the filesystem again from content with the same digest. The disks of
 // VMs fit it as they did before, since it gets the same UUID.
 func (s *Service) renew(ctx context.Context, m Manifest, content Content, p operation.Progress) (Manifest, error) {
-	other := func(digest string) error {
-		return fault.New(fault.Conflict, "image %s has the digest %s, and %s has %s now", m.Label(), short(m.Digest), m.Source, short(digest)).
-			WithHint("make it anew under its name: %s", act.ImagePull.On(m.Source, act.Replace))
-	}
 	if digest := content.Info().Digest; digest != "" && digest != m.Digest {
-		return m, other(digest)
+		return m, m.changed(m.Source, m.Digest, digest)
 	}
 	renewal, err := s.store.Renew(ctx, m.ID)
 	if err != nil {
@@ -169,7 +199,7 @@ func (s *Service) renew(ctx context.Context, m Manifest, content Content, p oper
 		return m, err
 	}
 	if digest := content.Info().Digest; digest != m.Digest {
-		return m, other(digest)
+		return m, m.changed(m.Source, m.Digest, digest)
 	}
 	return s.install(ctx, m.ID, renewal, p, func(m *Manifest) { m.has(made) })
 }

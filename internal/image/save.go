@@ -16,7 +16,16 @@ type Archives interface {
 type Saved interface {
 	// Write writes the OCI archive. The same image gives the same bytes.
 	Write(ctx context.Context, w io.Writer) error
+	// Form is what layers it has.
+	Form() Form
 	Close() error
+}
+
+// Form is what layers an archive has, as numbers of them.
+type Form struct {
+	Pulled    int // as they were pulled
+	Merged    int // made of the files of the image, or of the base of a committed one
+	Committed int // added by commits
 }
 
 // UseArchives says what turns images into archives, before the first call of Save.

@@ -76,6 +76,8 @@ type Store interface {
 	Stage(ctx context.Context, id string) (Staging, error)
 	// RootfsPath is where the image's filesystem is.
 	RootfsPath(m Manifest) string
+	// LayerPath is where the image's own layer with this digest is.
+	LayerPath(id, digest string) string
 	// Stat looks at the file at an absolute path. NotFound when there is none.
 	Stat(path string) (FileState, error)
 	// Renew begins to make the filesystem of an image that exists anew.
@@ -108,6 +110,11 @@ type Staging interface {
 	ShareRootfs(id string) (bool, error)
 	// KernelDir is the directory, not made yet, for a kernel of the image's own.
 	KernelDir() string
+	// LayersDir is the directory, not made yet, for layers of the image's own: files
+	// called by the hex digits of their digests.
+	LayersDir() string
+	// ShareLayers makes it with the own layers of m, and reports whether they are all there.
+	ShareLayers(m Manifest) (bool, error)
 	// Commit stores the manifest beside the filesystem and makes the image
 	// visible, whole, and on disk for good.
 	Commit(m Manifest) error

@@ -21,6 +21,7 @@ type Service struct {
 	arch     string
 	// archives may be nil until the first Save.
 	archives Archives
+	layers   Layers
 	now      func() time.Time
 	log      *slog.Logger
 

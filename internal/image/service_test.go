@@ -79,6 +79,19 @@ func (st *memoryStaging) ShareRootfs(id string) (bool, error) {
 
 func (st *memoryStaging) KernelDir() string { return "/staged/kernel" }
 
+func (st *memoryStaging) LayersDir() string { return "/images/" + st.id + "/layers" }
+
+func (st *memoryStaging) ShareLayers(m image.Manifest) (bool, error) {
+	for _, l := range m.Layers {
+		f, found := st.s.disk.files[st.s.LayerPath(m.ID, l.Digest)]
+		if !found {
+			return false, nil
+		}
+		st.s.disk.files[st.s.LayerPath(st.id, l.Digest)] = f
+	}
+	return true, nil
+}
+
 func (st *memoryStaging) Commit(m image.Manifest) error {
 	if st.s.fail != nil {
 		return st.s.fail

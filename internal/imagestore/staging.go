@@ -59,7 +59,28 @@ func (st *staging) ShareRootfs(id string) (bool, error) {
 
 func (st *staging) KernelDir() string { return string(st.dir.Kernel()) }
 
-// Commit expects the filesystem to be synced already.
+func (st *staging) LayersDir() string { return st.dir.Layers() }
+
+// ShareLayers makes hard links, or copies.
+func (st *staging) ShareLayers(m image.Manifest) (bool, error) {
+	if err := os.Mkdir(st.dir.Layers(), 0o700); err != nil {
+		return false, statedir.DiskFault(err, string(st.dir))
+	}
+	for _, l := range m.Layers {
+		from, to := st.store.LayerPath(m.ID, l.Digest), st.store.layerIn(st.dir, l.Digest)
+		err := statedir.Link(from, to)
+		switch {
+		case errors.Is(err, fs.ErrExist): // two commits changed the same
+		case errors.Is(err, fs.ErrNotExist):
+			return false, os.RemoveAll(st.dir.Layers())
+		case err != nil:
+			return false, statedir.DiskFault(err, string(st.dir))
+		}
+	}
+	return true, nil
+}
+
+// Commit expects the filesystem and the layers to be synced already.
 func (st *staging) Commit(m image.Manifest) error {
 	if m.ID != st.id {
 		return fault.New(fault.Internal, "the manifest of image %s cannot be stored as %s", m.ID, st.id)
@@ -71,6 +92,11 @@ func (st *staging) Commit(m image.Manifest) error {
 	if m.External == nil {
 		if err := os.Chmod(st.dir.Rootfs(), 0o400); err != nil {
 			return err
+		}
+	}
+	if len(m.Layers) > 0 {
+		if err := statedir.SyncDir(st.dir.Layers()); err != nil {
+			return statedir.DiskFault(err, string(st.dir))
 		}
 	}
 	if err := statedir.SyncDir(string(st.dir)); err != nil {

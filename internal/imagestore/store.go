@@ -93,6 +93,16 @@ func (s *Store) RootfsPath(m image.Manifest) string {
 	return s.dirs.Image(m.ID).Rootfs()
 }
 
+// LayerPath implements image.Store.
+func (s *Store) LayerPath(id, digest string) string {
+	return s.layerIn(s.dirs.Image(id), digest)
+}
+
+// layerIn is the file of a layer in an image's directory, whatever the manifest says.
+func (*Store) layerIn(dir statedir.Image, digest string) string {
+	return filepath.Join(dir.Layers(), filepath.Base(strings.TrimPrefix(digest, "sha256:")))
+}
+
 // Stat implements image.Store.
 func (s *Store) Stat(path string) (image.FileState, error) {
 	info, err := os.Stat(path)
@@ -128,6 +138,11 @@ func (s *Store) update(m image.Manifest) error {
 	}
 	if err := os.Rename(staged, dir.Manifest()); err != nil {
 		return err
+	}
+	if len(m.Layers) == 0 {
+		if err := os.RemoveAll(dir.Layers()); err != nil {
+			return err
+		}
 	}
 	return statedir.SyncDir(string(dir))
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -91,7 +90,7 @@ func linkAll(ctx context.Context, m kernel.Manifest, from, to statedir.Kernel) e
 		if err := ctx.Err(); err != nil {
 			return context.Cause(ctx)
 		}
-		if err := link(pair[0], pair[1]); err != nil {
+		if err := statedir.Link(pair[0], pair[1]); err != nil {
 			return err
 		}
 	}
@@ -101,25 +100,6 @@ func linkAll(ctx context.Context, m kernel.Manifest, from, to statedir.Kernel) e
 		}
 	}
 	return statedir.SyncDir(string(to))
-}
-
-// link makes to the file from, or a copy of it: another filesystem has no links to
-// this one's files, and some have none at all.
-func link(from, to string) error {
-	if err := os.Link(from, to); err == nil || errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	src, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer src.Close() //nolint:errcheck // read only
-	dst, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o400)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(dst, src)
-	return errors.Join(err, dst.Sync(), dst.Close())
 }
 
 // Read reads the manifest of the kernel in dir, wherever that is. NotFound when

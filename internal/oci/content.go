@@ -41,6 +41,8 @@ type content struct {
 	documents [][]byte
 	source    io.Closer // of local layers; may be nil
 	rules     flatten.Rules
+	// byPath says that the merged files are in the order of their paths.
+	byPath bool
 	// warnings may be nil.
 	warnings *warnings
 	// check refuses files that are plainly not meant; may be nil.
@@ -87,7 +89,11 @@ func (c *content) Unpack(ctx context.Context, p operation.Progress, write func(i
 		}
 	}
 	p.Stage("unpack")
-	if err := emit(ctx, tree, spools, p, write); err != nil {
+	into := tree.WriteTo
+	if c.byPath {
+		into, spools.anyOrder = tree.WriteByPath, true
+	}
+	if err := emit(ctx, into, spools, p, write); err != nil {
 		return err
 	}
 	for _, raw := range c.documents {
@@ -132,12 +138,15 @@ func (c *content) fetch(ctx context.Context, p operation.Progress, spools *spool
 	return indexes, nil
 }
 
+// writeTree is a method of a flatten.Tree.
+type writeTree func(ctx context.Context, w io.Writer, contents flatten.Contents, each func(done, total int64)) error
+
 // emit merges in one goroutine while write works in another.
-func emit(ctx context.Context, tree *flatten.Tree, contents flatten.Contents, p operation.Progress, write func(io.Reader) error) error {
+func emit(ctx context.Context, into writeTree, contents flatten.Contents, p operation.Progress, write func(io.Reader) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	stream := newPipe(ctx)
 	group.Go(func() error {
-		err := tree.WriteTo(ctx, stream, contents, func(done, total int64) { p.Count(done, total, "bytes") })
+		err := into(ctx, stream, contents, func(done, total int64) { p.Count(done, total, "bytes") })
 		stream.finish(err)
 		if errors.Is(err, errReaderGone) {
 			return nil // the reader says why

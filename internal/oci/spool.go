@@ -17,7 +17,9 @@ import (
 // many layers holds one open file for each, and one for the sparse files of all.
 type spools struct {
 	layers []spool
-	side   side
+	// anyOrder says that what was not asked for yet may be anywhere: nothing is given back.
+	anyOrder bool
+	side     side
 }
 
 // spool is one layer's.
@@ -58,7 +60,9 @@ func (s *spools) Open(layer int, inSide bool, offset, size int64) io.Reader {
 		return io.NewSectionReader(s.side.f, offset, size)
 	}
 	one := &s.layers[layer]
-	one.free(offset)
+	if !s.anyOrder {
+		one.free(offset)
+	}
 	return io.NewSectionReader(one.plain, offset, size)
 }
 

@@ -1,6 +1,8 @@
 package ociarchive
 
 import (
+	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/bangervm/banger/internal/image"
@@ -39,17 +41,69 @@ type history struct {
 	CreatedBy string    `json:"created_by"`
 }
 
-func configOf(m image.Manifest, created time.Time, layer string) imageConfig {
+// configOf is the image's configuration: that of the image below with its layers on top,
+// or all that banger has of one.
+func configOf(m image.Manifest, below []byte, layers []Blob, created time.Time) ([]byte, error) {
+	if below != nil {
+		return extended(below, layers, created)
+	}
 	c := m.Config
-	return imageConfig{
+	ids, told := past(layers, created)
+	return json.Marshal(imageConfig{
 		Created: created, Architecture: m.Architecture, Variant: m.Variant, OS: m.OS,
 		Config: runConfig{
 			User: c.User, Env: c.Env, Entrypoint: c.Entrypoint, Cmd: c.Cmd, WorkingDir: c.WorkingDir, Labels: c.Labels,
 			StopSignal: c.StopSignal, ExposedPorts: set(c.ExposedPorts), Volumes: set(c.Volumes),
 		},
-		RootFS:  rootFS{Type: "layers", DiffIDs: []string{layer}},
-		History: []history{{Created: created, CreatedBy: "banger"}},
+		RootFS:  rootFS{Type: "layers", DiffIDs: ids},
+		History: told,
+	})
+}
+
+// past is what a configuration tells of layers.
+func past(layers []Blob, created time.Time) (diffIDs []string, all []history) {
+	for _, l := range layers {
+		at := created
+		if !l.CreatedAt.IsZero() {
+			at = l.CreatedAt.UTC().Truncate(time.Second)
+		}
+		diffIDs, all = append(diffIDs, l.DiffID), append(all, history{Created: at, CreatedBy: l.CreatedBy})
 	}
+	return diffIDs, all
+}
+
+// extended is a configuration with the layers that it does not have on top. What it says
+// of anything else stays as it is, and so does that it tells no history.
+func extended(below []byte, layers []Blob, created time.Time) ([]byte, error) {
+	all := map[string]json.RawMessage{}
+	var had struct {
+		RootFS  rootFS            `json:"rootfs"`
+		History []json.RawMessage `json:"history"`
+	}
+	if err := errors.Join(json.Unmarshal(below, &all), json.Unmarshal(below, &had)); err != nil {
+		return nil, err
+	}
+	ids, told := past(layers[min(len(had.RootFS.DiffIDs), len(layers)):], created)
+	had.RootFS.DiffIDs = append(had.RootFS.DiffIDs, ids...)
+	parts := map[string]any{"rootfs": had.RootFS, "created": created}
+	if len(had.History) > 0 {
+		for _, h := range told {
+			raw, err := json.Marshal(h)
+			if err != nil {
+				return nil, err
+			}
+			had.History = append(had.History, raw)
+		}
+		parts["history"] = had.History
+	}
+	for key, part := range parts {
+		raw, err := json.Marshal(part)
+		if err != nil {
+			return nil, err
+		}
+		all[key] = raw
+	}
+	return json.Marshal(all)
 }
 
 // set is members as the specification writes sets.

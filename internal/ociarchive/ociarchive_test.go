@@ -58,12 +58,23 @@ func manifest() image.Manifest {
 	}
 }
 
-func save(t *testing.T) []byte {
+// merged is an archive of one layer.
+func merged(t *testing.T, name string, layer ociarchive.Layer) *ociarchive.Archive {
 	t.Helper()
-	a, err := ociarchive.Prepare(t.Context(), "app", manifest(), layer)
+	blob, err := ociarchive.Measure(t.Context(), layer)
 	if err != nil {
 		t.Fatal(err)
 	}
+	a, err := ociarchive.New(name, manifest(), nil, []ociarchive.Blob{blob})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func save(t *testing.T) []byte {
+	t.Helper()
+	a := merged(t, "app", layer)
 	var out bytes.Buffer
 	if err := a.Write(t.Context(), &out); err != nil {
 		t.Fatal(err)
@@ -180,14 +191,11 @@ func TestOthersReadIt(t *testing.T) {
 // TestChangedLayer: what is not what was described is no archive.
 func TestChangedLayer(t *testing.T) {
 	reads := 0
-	a, err := ociarchive.Prepare(t.Context(), "", manifest(), func(_ context.Context, w io.Writer) error {
+	a := merged(t, "", func(_ context.Context, w io.Writer) error {
 		reads++
 		_, err := io.WriteString(w, strings.Repeat(string(rune('0'+reads)), 4))
 		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	if err := a.Write(t.Context(), io.Discard); !errors.Is(err, fault.Conflict) {
 		t.Errorf("%v, want a Conflict", err)
 	}

@@ -2,9 +2,13 @@ package server
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/bangervm/banger/internal/api"
 )
 
 // archiveType is the media type of a tar.
@@ -12,7 +16,8 @@ const archiveType = "application/x-tar"
 
 func (s *Server) imageSaveRoute(a huma.API) {
 	save := route{id: "save-image", method: http.MethodGet, path: "/images/{name}/archive", tag: "images", summary: "Save an image as an OCI archive"}
-	save.describe = answersText(archiveType, "The image is read twice: the answer begins when its digest is known.")
+	save.describe = answersText(archiveType, "The image is read twice: the answer begins when its digest is known. The header "+
+		api.ArchiveLayersHeader+" has the numbers of layers in it as JSON: pulled, merged, committed.")
 	handleStream(s, a, save, s.saveImage)
 }
 
@@ -23,10 +28,16 @@ func (s *Server) saveImage(ctx context.Context, in *Named) (func(http.ResponseWr
 		cancel()
 		return nil, err
 	}
+	layers, err := json.Marshal(api.ArchiveLayers(archive.Form()))
+	if err != nil {
+		cancel()
+		return nil, errors.Join(err, archive.Close())
+	}
 	return func(w http.ResponseWriter, _ *http.Request) {
 		defer cancel()
 		defer func() { _ = archive.Close() }()
 		w.Header().Set("Content-Type", archiveType)
+		w.Header().Set(api.ArchiveLayersHeader, string(layers))
 		if err := archive.Write(ctx, w); err != nil {
 			if ctx.Err() == nil {
 				s.log.Warn("save an image", "name", in.Name, "error", err)

@@ -5,6 +5,7 @@ import (
 	"io"
 	"testing"
 
+	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/fault"
 )
 
@@ -17,6 +18,9 @@ func TestSaveImage(t *testing.T) {
 			return "", err
 		}
 		defer func() { _ = r.Close() }()
+		if want := (api.ArchiveLayers{Pulled: 2, Committed: 1}); r.Layers != want {
+			t.Errorf("%s: %+v", name, r.Layers)
+		}
 		got, err := io.ReadAll(r)
 		return string(got), err
 	}

@@ -170,6 +170,9 @@ func (i Image) Manifest() string { return filepath.Join(string(i), "manifest.jso
 // Rootfs is the image's root filesystem, shared read-only by its VMs.
 func (i Image) Rootfs() string { return filepath.Join(string(i), "rootfs.ext4") }
 
+// Layers are the files of the layers that commits added, by the hex digits of their digests.
+func (i Image) Layers() string { return filepath.Join(string(i), "layers") }
+
 // Kernel is the image's own kernel, if it has one.
 func (i Image) Kernel() Kernel { return Kernel(filepath.Join(string(i), "kernel")) }
 

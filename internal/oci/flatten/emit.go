@@ -17,8 +17,8 @@ import (
 // Contents are where the files' bytes are.
 type Contents interface {
 	// Open returns size bytes at offset of the layer with this number, or of its
-	// Side. They are read before the next call. Within a layer, offsets only grow:
-	// nothing before this one is asked for again.
+	// Side. They are read before the next call. For WriteTo, offsets within a layer only
+	// grow: nothing before this one is asked for again.
 	Open(layer int, side bool, offset, size int64) io.Reader
 }
 
