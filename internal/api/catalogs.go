@@ -13,7 +13,7 @@ type Image struct {
 	OS           string    `json:"os"`
 	Foreign      bool      `json:"foreign" doc:"it is for another architecture than this host's, so that no VM starts from it"`
 	RootfsBytes  int64     `json:"rootfs_bytes" doc:"apparent size of rootfs.ext4"`
-	DiskUsage    int64     `json:"disk_usage_bytes" doc:"space used on the host's disk"`
+	DiskUsage    int64     `json:"disk_usage_bytes" doc:"space used on the host's disk, its own kernel and layers included"`
 	Entrypoint   []string  `json:"entrypoint"`
 	Cmd          []string  `json:"cmd"`
 	Env          []string  `json:"env"`

@@ -37,6 +37,11 @@ func (i images) ByID(ctx context.Context, id string) (vm.Image, error) {
 	return i.image(image.Image{Manifest: m})
 }
 
+func (i images) Release(ctx context.Context, id string) error {
+	_, err := i.service.Prune(ctx, id, false)
+	return err
+}
+
 // image is m as a VM uses it, if one can.
 func (i images) image(m image.Image) (vm.Image, error) {
 	if err := i.service.Usable(m.Manifest); err != nil {

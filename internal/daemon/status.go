@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/diskuse"
 	"github.com/bangervm/banger/internal/hostinfo"
 	"github.com/bangervm/banger/internal/vm"
 )
@@ -35,7 +36,11 @@ func (d *daemon) Stop() { d.stop() }
 
 // ImageDiskUsage implements server.Daemon.
 func (d *daemon) ImageDiskUsage(id string) int64 {
-	return hostinfo.DiskUsage(d.dirs.Image(id).Rootfs())
+	n, err := diskuse.New().Add(context.Background(), string(d.dirs.Image(id)))
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // VMDiskUsage implements server.Daemon.

@@ -255,11 +255,12 @@ func TestSweepSettlesNames(t *testing.T) {
 	f.store.add("aaa000000000", "d", "", 1)
 	f.store.add("bbb000000000", "d", "", 2)
 	f.store.add("ccc000000000", "d", "", 3)
+	f.store.add("ddd000000000", "", "", 4) // its last VM was deleted
 	f.users["bbb000000000"] = []string{"vm1"}
 	if err := f.Sweep(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, there := f.store.images["aaa000000000"]; there || len(f.store.images["bbb000000000"].Names) != 0 || len(f.store.images["ccc000000000"].Names) != 1 {
+	if len(f.store.images) != 2 || len(f.store.images["bbb000000000"].Names) != 0 || len(f.store.images["ccc000000000"].Names) != 1 {
 		t.Errorf("left %+v", f.store.images)
 	}
 }

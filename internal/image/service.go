@@ -67,7 +67,7 @@ func (s *Service) Get(ctx context.Context, name string) (Image, error) {
 }
 
 // Sweep removes what a daemon that died left unfinished, and takes each name that
-// it left twice from the earlier image. It is called once, before any other method.
+// it left twice from the earlier image, and images without a name that no VM uses. It is called once, before any other method.
 func (s *Service) Sweep(ctx context.Context) error {
 	if err := s.store.Sweep(ctx); err != nil {
 		return err
@@ -77,10 +77,12 @@ func (s *Service) Sweep(ctx context.Context) error {
 		return err
 	}
 	for i, m := range settled(all) {
-		if len(m.Names) == len(all[i].Names) {
-			continue
+		if len(m.Names) != len(all[i].Names) {
+			err = s.keepOrRemove(ctx, m)
+		} else if len(m.Names) == 0 {
+			_, err = s.Prune(ctx, m.ID, false)
 		}
-		if err := s.keepOrRemove(ctx, m); err != nil {
+		if err != nil {
 			return err
 		}
 	}

@@ -163,7 +163,8 @@ type Daemon interface {
 	Active() int
 	// Stop begins the daemon's end and returns at once.
 	Stop()
-	// ImageDiskUsage is what an image takes on the host's disk, in bytes.
+	// ImageDiskUsage is what an image takes on the host's disk, in bytes: its filesystem,
+	// its layers and its own kernel.
 	ImageDiskUsage(id string) int64
 	// VMDiskUsage is what a VM's own disk takes there.
 	VMDiskUsage(id string) int64

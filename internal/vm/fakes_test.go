@@ -281,6 +281,11 @@ func (c fakeCatalog) ByID(ctx context.Context, id string) (vm.Image, error) {
 	return c.image(), nil
 }
 
+// Release is nothing to images that have names.
+func (c fakeCatalog) Release(ctx context.Context, id string) error {
+	return c.points.pass(ctx, "release "+id)
+}
+
 func (c fakeCatalog) image() vm.Image {
 	return vm.Image{
 		ID: "0123456789ab", Name: "debian", Architecture: "amd64", Rootfs: "/images/rootfs.ext4", Kernel: c.kernel,

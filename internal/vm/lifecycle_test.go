@@ -124,6 +124,9 @@ func TestDeleteWithForceEndsTheMachine(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.nothingLeft()
+	if last := h.points.passed[len(h.points.passed)-1]; last != "release 0123456789ab" {
+		t.Errorf("the image is not released last, but %q", last)
+	}
 	if diff := cmp.Diff([]time.Duration{0}, m.stopAfter); diff != "" {
 		t.Errorf("stops (-want +got):\n%s", diff)
 	}

@@ -124,7 +124,7 @@ func (s *Service) askToEnd(ctx context.Context, w *watch) bool {
 // erase removes a VM that has no machine: marked first, so that what a crash
 // leaves is removed by the next daemon.
 func (s *Service) erase(ctx context.Context, id string) error {
-	_, err := s.update(ctx, id, func(v *VM) error {
+	gone, err := s.update(ctx, id, func(v *VM) error {
 		v.Provisional = true
 		return nil
 	})
@@ -135,5 +135,13 @@ func (s *Service) erase(ctx context.Context, id string) error {
 	if err := s.deps.Disks.Remove(ctx, id); err != nil {
 		return err
 	}
-	return s.deps.Store.Delete(ctx, id)
+	if err := s.deps.Store.Delete(ctx, id); err != nil {
+		return err
+	}
+	if gone.ImageID != "" {
+		if err := s.deps.Images.Release(ctx, gone.ImageID); err != nil { // the VM is gone all the same
+			s.log.Warn("release the image of a deleted VM", "vm", id, "image", gone.ImageID, "error", err)
+		}
+	}
+	return nil
 }

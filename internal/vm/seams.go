@@ -172,6 +172,9 @@ type Images interface {
 	Resolve(ctx context.Context, name string, p operation.Progress) (Image, error)
 	// ByID finds a local image by its whole id. NotFound otherwise.
 	ByID(ctx context.Context, id string) (Image, error)
+	// Release is called when a VM of the image with this id is gone: an image without a
+	// name goes with its last VM.
+	Release(ctx context.Context, id string) error
 }
 
 // Kernel is what a VM needs of its kernel.
