@@ -1,0 +1,151 @@
+package gate
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/ids"
+)
+
+const (
+	// LinkLife is how long a link can be used, SessionLife how long a session lasts.
+	LinkLife    = 60 * time.Second
+	SessionLife = 7 * 24 * time.Hour
+
+	maxLinks    = 16
+	maxSessions = 16
+	secretBytes = 32
+	nameBytes   = 8
+)
+
+// Record is what a Book keeps: no secret that lets anyone in, since it has only
+// hashes of them.
+type Record struct {
+	// Name is the console's first label: its host is Name.localhost.
+	Name     string    `json:"name"`
+	Sessions []Session `json:"sessions"`
+}
+
+// Session is a browser that was let in.
+type Session struct {
+	Hash string    `json:"hash"` // SHA-256 of the cookie's value, in hex
+	Ends time.Time `json:"ends"`
+}
+
+// Book knows the links that can be used and the sessions that last. It is safe for
+// concurrent use.
+type Book struct {
+	now  func() time.Time
+	save func(Record) error
+
+	mu     sync.Mutex
+	record Record
+	links  []link
+}
+
+type link struct {
+	hash string
+	ends time.Time
+}
+
+// NewBook continues what was kept; an empty record begins a new one. save keeps a
+// record, and is not called concurrently.
+func NewBook(kept Record, now func() time.Time, save func(Record) error) *Book {
+	if !ids.Like(kept.Name) {
+		kept = Record{Name: ids.Hex(nameBytes)}
+	}
+	if len(kept.Sessions) > maxSessions {
+		kept.Sessions = kept.Sessions[:maxSessions]
+	}
+	return &Book{now: now, save: save, record: kept}
+}
+
+// Name is the console's first label.
+func (b *Book) Name() string { return b.record.Name }
+
+// Link makes the secret of a link that can be used once within LinkLife. Of too
+// many unused links the oldest ends. The error is that of keeping the name, which
+// pages left open depend on.
+func (b *Book) Link() (secret string, ends time.Time, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := b.save(b.record); err != nil {
+		return "", time.Time{}, err
+	}
+	secret, ends = ids.Hex(secretBytes), b.now().Add(LinkLife)
+	b.links = append(b.links, link{hash: hash(secret), ends: ends})
+	if len(b.links) > maxLinks {
+		b.links = b.links[1:]
+	}
+	return secret, ends, nil
+}
+
+// Enter uses up a link, and begins a session: its cookie is returned once and not
+// kept. A link that is unknown, used or over is PermissionDenied.
+func (b *Book) Enter(secret string) (cookie string, ends time.Time, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	wanted, now := hash(secret), b.now()
+	at := slices.IndexFunc(b.links, func(l link) bool { return same(l.hash, wanted) })
+	if at < 0 || !now.Before(b.links[at].ends) {
+		return "", time.Time{}, fault.New(fault.PermissionDenied, "this link was used before, or is older than %d seconds", int(LinkLife.Seconds()))
+	}
+	b.links = slices.Delete(b.links, at, at+1)
+	cookie, ends = ids.Hex(secretBytes), now.Add(SessionLife)
+	next := b.record
+	next.Sessions = append(alive(b.record.Sessions, now), Session{Hash: hash(cookie), Ends: ends})
+	if over := len(next.Sessions) - maxSessions; over > 0 {
+		next.Sessions = next.Sessions[over:]
+	}
+	if err := b.save(next); err != nil {
+		return "", time.Time{}, err
+	}
+	b.record = next
+	return cookie, ends, nil
+}
+
+// Knows reports whether a session of this cookie lasts.
+func (b *Book) Knows(cookie string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	wanted, now := hash(cookie), b.now()
+	return slices.ContainsFunc(b.record.Sessions, func(s Session) bool { return same(s.Hash, wanted) && now.Before(s.Ends) })
+}
+
+// SignOut ends all sessions and links, and says how many sessions there were.
+func (b *Book) SignOut() (sessions int, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	next := Record{Name: b.record.Name}
+	if err := b.save(next); err != nil {
+		return 0, err
+	}
+	sessions = len(alive(b.record.Sessions, b.now()))
+	b.record, b.links = next, nil
+	return sessions, nil
+}
+
+// FormToken is what each form of a session's pages carries. Only who can read a page
+// of the session knows it.
+func FormToken(cookie string) string {
+	mac := hmac.New(sha256.New, []byte(cookie))
+	mac.Write([]byte("form"))
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
+func alive(sessions []Session, now time.Time) []Session {
+	return slices.DeleteFunc(slices.Clone(sessions), func(s Session) bool { return !now.Before(s.Ends) })
+}
+
+func hash(secret string) string {
+	sum := sha256.Sum256([]byte(secret))
+	return hex.EncodeToString(sum[:])
+}
+
+func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }

@@ -1,0 +1,165 @@
+package gate
+
+import (
+	"context"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+const (
+	// MaxBody bounds the body of a form, in bytes.
+	MaxBody = 256 << 10
+
+	cookieName   = "banger"
+	enterPath    = "/enter/"
+	tokenField   = "token"
+	maxTarget    = 4 << 10
+	perSecond    = 100
+	burst        = 300
+	triesPerMin  = 10
+	policyHeader = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; " +
+		"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+// Gate lets requests of the console's own pages through, and nothing else.
+type Gate struct {
+	book *Book
+	host func() string
+	// refuse writes a page that says why a request is not let in.
+	refuse func(w http.ResponseWriter, r *http.Request, status int, reason string)
+
+	requests *rate.Limiter
+	tries    *rate.Limiter
+}
+
+// New makes the gate of the console at host ("NAME.localhost:PORT"). refuse writes
+// the page of a refusal; it may not say more than it is told.
+func New(book *Book, host func() string, refuse func(http.ResponseWriter, *http.Request, int, string)) *Gate {
+	return &Gate{
+		book: book, host: host, refuse: refuse,
+		requests: rate.NewLimiter(perSecond, burst),
+		tries:    rate.NewLimiter(rate.Every(time.Minute/triesPerMin), triesPerMin),
+	}
+}
+
+type cookieKey struct{}
+
+// Token is the form token for the pages of the session that ctx's request belongs to.
+func Token(ctx context.Context) string {
+	cookie, _ := ctx.Value(cookieKey{}).(string)
+	return FormToken(cookie)
+}
+
+// Wrap returns the console behind the gate. next sees only requests of a session
+// that lasts, and of those that change something only what the session's own pages
+// sent, with a parsed form of at most MaxBody bytes.
+func (g *Gate) Wrap(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// The host comes before anything else: after it no rebound name is left.
+		if r.Host != g.host() {
+			http.Error(w, "This is not the address of the console. Run: banger web", http.StatusMisdirectedRequest)
+			return
+		}
+		protect(w.Header())
+		if status, reason := g.bounds(r); status != 0 {
+			g.refuse(w, r, status, reason)
+			return
+		}
+		if secret, ok := strings.CutPrefix(r.URL.Path, enterPath); ok && r.Method == http.MethodGet {
+			g.enter(w, r, secret)
+			return
+		}
+		cookie, err := r.Cookie(cookieName)
+		if err != nil || !g.book.Knows(cookie.Value) {
+			g.refuse(w, r, http.StatusUnauthorized, "This browser is not signed in, or no longer.")
+			return
+		}
+		if status, reason := g.own(w, r, cookie.Value); status != 0 {
+			g.refuse(w, r, status, reason)
+			return
+		}
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), cookieKey{}, cookie.Value)))
+	})
+}
+
+// protect sets what holds for every answer.
+func protect(h http.Header) {
+	h.Set("Content-Security-Policy", policyHeader)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store")
+}
+
+// bounds refuses by what a request is, whoever sends it. Status 0: it may pass.
+func (g *Gate) bounds(r *http.Request) (status int, reason string) {
+	switch {
+	case !slices.Contains([]string{http.MethodGet, http.MethodHead, http.MethodPost}, r.Method):
+		return http.StatusMethodNotAllowed, "The console knows only GET, HEAD and POST."
+	case len(r.RequestURI) > maxTarget:
+		return http.StatusRequestURITooLong, "The address is too long."
+	case !g.requests.Allow():
+		return http.StatusTooManyRequests, "The console gets too many requests. Try again in a moment."
+	}
+	return 0, ""
+}
+
+// own refuses what other pages sent, though the browser added the session's cookie.
+func (g *Gate) own(w http.ResponseWriter, r *http.Request, cookie string) (status int, reason string) {
+	const foreign = "Another page sent this request. Use the console's own pages."
+	site, dest := r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Sec-Fetch-Dest")
+	navigation := r.Header.Get("Sec-Fetch-Mode") == "navigate" && dest == "document" && r.Method == http.MethodGet
+	if site != "" && site != "same-origin" && site != "none" && !navigation {
+		return http.StatusForbidden, foreign
+	}
+	changes := r.Method == http.MethodPost
+	if !changes && r.Header.Get("Upgrade") == "" {
+		return 0, ""
+	}
+	if r.Header.Get("Origin") != "http://"+g.host() {
+		return http.StatusForbidden, foreign
+	}
+	if !changes {
+		return 0, ""
+	}
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/x-www-form-urlencoded" {
+		return http.StatusUnsupportedMediaType, "The console takes only the forms of its own pages."
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, MaxBody)
+	if err := r.ParseForm(); err != nil {
+		return http.StatusRequestEntityTooLarge, "The form is too long, or cannot be read."
+	}
+	if !same(r.PostForm.Get(tokenField), FormToken(cookie)) {
+		return http.StatusForbidden, foreign
+	}
+	return 0, ""
+}
+
+// enter exchanges a link for a session. It answers with a page that leads on, not
+// with a redirect: a browser sends a SameSite=Strict cookie only with a request that
+// the console's own page began, and the link may have been opened from elsewhere.
+func (g *Gate) enter(w http.ResponseWriter, r *http.Request, secret string) {
+	if !g.tries.Allow() {
+		g.refuse(w, r, http.StatusTooManyRequests, "Too many links were tried. Try again in a minute.")
+		return
+	}
+	cookie, ends, err := g.book.Enter(secret)
+	if err != nil {
+		g.refuse(w, r, http.StatusUnauthorized, "This link does not work: it was used before, or it is too old.")
+		return
+	}
+	http.SetCookie(w, &http.Cookie{
+		Name: cookieName, Value: cookie, Path: "/", Expires: ends,
+		HttpOnly: true, SameSite: http.SameSiteStrictMode,
+	})
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_, _ = w.Write([]byte(`<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="0;url=/">` +
+		`<title>banger</title><p><a href="/">Open the console</a></p></html>`))
+}
