@@ -8,6 +8,7 @@ import (
 
 	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/act/acttest"
+	"github.com/bangervm/banger/internal/act/cmdline"
 )
 
 // typedActs is each verb, without options and with each that it takes.
@@ -24,11 +25,11 @@ func typedActs(subject, session string) []act.Act {
 
 // Every act is a command that exists, with flags and as many arguments as it takes.
 func TestActsParse(t *testing.T) {
-	if len(actLines()) != len(acttest.Verbs()) {
-		t.Errorf("there are %d verbs, and lines for %d", len(acttest.Verbs()), len(actLines()))
+	if cmdline.Verbs() != len(acttest.Verbs()) {
+		t.Errorf("there are %d verbs, and lines for %d", len(acttest.Verbs()), cmdline.Verbs())
 	}
 	for _, a := range slices.Concat(typedActs("web", "s1"), typedActs("", "")) {
-		line := commandLine(a)
+		line := cmdline.Line(a)
 		words := strings.Fields(strings.ReplaceAll(line, "SIZE", "1GiB"))
 		if words[0] != "banger" {
 			t.Errorf("%s has no command line", a)
@@ -64,25 +65,25 @@ func TestParsesRefuses(t *testing.T) {
 
 func TestCommandLine(t *testing.T) {
 	for want, a := range map[string]act.Act{
-		"banger daemon stop --force":                    act.DaemonStop.Do(act.Force),
-		"banger vm rm --force --discard-work web":       act.VMDelete.On("web", act.Force, act.DiscardWork),
-		"banger vm rm NAME":                             act.VMDelete.On(""),
-		"banger vm session stop web SESSION":            act.SessionStop.On("web", ""),
-		"banger kernel import k --from DIR":             act.KernelImport.On("k"),
-		"banger vm start 'a b;$(id)'":                   act.VMStart.On("a b;$(id)"),
-		"banger image rm -- --all":                      act.ImageDelete.On("--all"),
-		"banger image pull registry.example/a@sha256:0": act.ImagePull.On("registry.example/a@sha256:0"),
-		"vm levitate web (slowly)":                      {Verb: "vm.levitate", Subject: "web", Options: []act.Option{"slowly"}},
-		"banger vm start " + inQuotes("it's") + "":      act.VMStart.On("it's"),
-		"banger image pull --name NAME REF":             act.ImagePull.On("", act.Name),
-		"banger vm set --memory SIZE web":               act.VMSet.On("web", act.Memory),
-		"banger vm create --network user":               act.VMCreate.Do(act.UserNetwork),
-		"banger vm workspace prepare --force web":       act.WorkspacePrepare.On("web", act.Force),
-		"banger vm exec web -- CMD":                     act.VMExec.On("web"),
-		"banger vm cp SRC DST":                          act.VMCopy.Do(),
-		"banger vm session rm -- -x '*'":                act.SessionDelete.On("-x", "*"),
+		"banger daemon stop --force":                     act.DaemonStop.Do(act.Force),
+		"banger vm rm --force --discard-work web":        act.VMDelete.On("web", act.Force, act.DiscardWork),
+		"banger vm rm NAME":                              act.VMDelete.On(""),
+		"banger vm session stop web SESSION":             act.SessionStop.On("web", ""),
+		"banger kernel import k --from DIR":              act.KernelImport.On("k"),
+		"banger vm start 'a b;$(id)'":                    act.VMStart.On("a b;$(id)"),
+		"banger image rm -- --all":                       act.ImageDelete.On("--all"),
+		"banger image pull registry.example/a@sha256:0":  act.ImagePull.On("registry.example/a@sha256:0"),
+		"vm levitate web (slowly)":                       {Verb: "vm.levitate", Subject: "web", Options: []act.Option{"slowly"}},
+		"banger vm start " + cmdline.Quoted("it's") + "": act.VMStart.On("it's"),
+		"banger image pull --name NAME REF":              act.ImagePull.On("", act.Name),
+		"banger vm set --memory SIZE web":                act.VMSet.On("web", act.Memory),
+		"banger vm create --network user":                act.VMCreate.Do(act.UserNetwork),
+		"banger vm workspace prepare --force web":        act.WorkspacePrepare.On("web", act.Force),
+		"banger vm exec web -- CMD":                      act.VMExec.On("web"),
+		"banger vm cp SRC DST":                           act.VMCopy.Do(),
+		"banger vm session rm -- -x '*'":                 act.SessionDelete.On("-x", "*"),
 	} {
-		if got := commandLine(a); got != want {
+		if got := cmdline.Line(a); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
@@ -91,7 +92,7 @@ func TestCommandLine(t *testing.T) {
 // A shell reads what came from outside as one word, whatever it is.
 func TestActsAreQuotedForAShell(t *testing.T) {
 	for _, name := range []string{"a b", "$(touch x)", "`id`", "a;b", "a\nb", "it's", `"`, "*", "~", "-x", "a>b", "!!", "#c", "\\"} {
-		words := strings.TrimPrefix(commandLine(act.VMStart.On(name)), "banger vm start ")
+		words := strings.TrimPrefix(cmdline.Line(act.VMStart.On(name)), "banger vm start ")
 		out, err := exec.CommandContext(t.Context(), "sh", "-c", `printf '%s\0' `+words).Output()
 		got := strings.TrimPrefix(string(out), "--\x00")
 		if err != nil || got != name+"\x00" {

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/bangervm/banger/internal/act/cmdline"
 	"github.com/bangervm/banger/internal/api"
 )
 
@@ -15,7 +16,7 @@ func gitApply(source string) string {
 	if below(source) == "" {
 		return "git apply"
 	}
-	return "git -C " + shellWord(source) + " apply"
+	return "git -C " + cmdline.Word(source) + " apply"
 }
 
 // below is where the user is below the top of a work tree: slash-separated,
@@ -52,7 +53,7 @@ func (a *App) warnBelow(e api.Export) {
 	here := below(top)
 	for _, f := range e.Files {
 		if here != "" && (!strings.HasPrefix(f.Path, here) || f.From != "" && !strings.HasPrefix(f.From, here)) {
-			a.say("note: run in " + here + ", git apply silently skips files outside it; use git -C " + shellWord(top) + " apply")
+			a.say("note: run in " + here + ", git apply silently skips files outside it; use git -C " + cmdline.Word(top) + " apply")
 			return
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bangervm/banger/internal/act/cmdline"
 	"github.com/bangervm/banger/internal/config"
 	"github.com/bangervm/banger/internal/doctor"
 	"github.com/bangervm/banger/internal/fault"
@@ -107,7 +108,7 @@ type checkView struct {
 func viewReport(report doctor.Report) reportView {
 	view := reportView{Status: report.Status, Checks: make([]checkView, len(report.Checks))}
 	for i, c := range report.Checks {
-		view.Checks[i] = checkView{Name: c.Name, Status: c.Status, Reason: c.Reason, Remedy: c.Remedy.Word(commandLine)}
+		view.Checks[i] = checkView{Name: c.Name, Status: c.Status, Reason: c.Reason, Remedy: c.Remedy.Word(cmdline.Line)}
 	}
 	return view
 }
@@ -132,7 +133,7 @@ func (a *App) printReport(f format, report doctor.Report) error {
 	gap := "\n"
 	for _, c := range report.Checks {
 		if len(c.Remedy) > 0 {
-			text.WriteString(gap + c.Name + ": " + plain.Line(c.Remedy.Word(commandLine), maxShown) + "\n")
+			text.WriteString(gap + c.Name + ": " + plain.Line(c.Remedy.Word(cmdline.Line), maxShown) + "\n")
 			gap = ""
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bangervm/banger/internal/act/cmdline"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/plain"
 )
@@ -163,7 +164,7 @@ func hintOf(err error) string {
 	if u, ok := errors.AsType[*usageError](err); ok {
 		return u.hint
 	}
-	return fault.HintOf(err).Word(commandLine)
+	return fault.HintOf(err).Word(cmdline.Line)
 }
 
 func asFault(err error) (*fault.Error, bool) { return errors.AsType[*fault.Error](err) }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bangervm/banger/internal/act/cmdline"
 	"github.com/bangervm/banger/internal/buildinfo"
 	"github.com/bangervm/banger/internal/mcp"
 )
@@ -36,7 +37,7 @@ func (a *App) serveMCP(ctx context.Context) error {
 		return err
 	}
 	defer stop()
-	err = mcp.New(mcp.Through(c), buildinfo.Current().Version, commandLine).Serve(ctx, a.In, a.Out)
+	err = mcp.New(mcp.Through(c), buildinfo.Current().Version, cmdline.Line).Serve(ctx, a.In, a.Out)
 	if errors.Is(context.Cause(ctx), errUnread) {
 		return nil
 	}

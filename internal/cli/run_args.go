@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bangervm/banger/internal/act/cmdline"
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/fault"
 )
@@ -74,7 +75,7 @@ func (o *runOptions) takeCommand(cmd *cobra.Command, command []string, dash bool
 	case len(command) == 0 && dash:
 		return usagef(cmd, "no command after --")
 	case len(command) == 0 && o.remove && o.path != "" && !looksLikePath(o.path):
-		return &usageError{message: "--rm needs a CMD: " + quote(o.path) + " is a directory here, not an image", hint: "if you mean the image, use --image " + shellWord(o.path)}
+		return &usageError{message: "--rm needs a CMD: " + quote(o.path) + " is a directory here, not an image", hint: "if you mean the image, use --image " + cmdline.Word(o.path)}
 	case len(command) == 0 && o.remove && !o.ofImage:
 		return usagef(cmd, "--rm needs a CMD or an IMAGE: it deletes the VM when the command ends")
 	case o.noWorkspace && o.path != "":

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bangervm/banger/internal/act/cmdline"
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
 )
@@ -183,7 +184,7 @@ func nextSteps(v api.VM) string {
 	}
 	dir, export := "", ""
 	if v.Workspace != nil {
-		dir = " -w " + shellWord(v.Workspace.Path)
+		dir = " -w " + cmdline.Word(v.Workspace.Path)
 		if v.User != "" {
 			dir += " -u root" // whose the workspace is
 		}

@@ -8,10 +8,10 @@ import (
 	"regexp"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/spf13/cobra"
 
+	"github.com/bangervm/banger/internal/act/cmdline"
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
 	"github.com/bangervm/banger/internal/fault"
@@ -191,19 +191,7 @@ func plainForSSH(v api.VM, access api.SSHAccess) error {
 
 // shellQuoted is a word of a ProxyCommand.
 func shellQuoted(word string) string {
-	return strings.ReplaceAll(inQuotes(word), "%", "%%")
-}
-
-func inQuotes(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'" }
-
-// shellWord is a word of a command that the user may copy.
-func shellWord(word string) string {
-	for _, r := range word {
-		if !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("/._-+,:@%=", r) {
-			return inQuotes(word)
-		}
-	}
-	return word
+	return strings.ReplaceAll(cmdline.Quoted(word), "%", "%%")
 }
 
 // sshPath writes a file name as ssh's configuration reads it.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bangervm/banger/internal/act/cmdline"
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
 	"github.com/bangervm/banger/internal/fault"
@@ -87,7 +88,7 @@ func (a *App) workspacePrepare(ctx context.Context, name string, req api.Prepare
 		return workspaceView().show(a, f, w)
 	}
 	return a.print(renderFields(w, preparedFields(), false) +
-		"\nrun a command   banger exec " + w.VM + " -w " + shellWord(w.Path) + " -- COMMAND" +
+		"\nrun a command   banger exec " + w.VM + " -w " + cmdline.Word(w.Path) + " -- COMMAND" +
 		"\nexport changes  banger vm workspace export " + w.VM + " | " + gitApply(w.Source) + "\n")
 }
 

@@ -14,9 +14,10 @@ import (
 const (
 	// MaxBody bounds the body of a form, in bytes.
 	MaxBody = 256 << 10
+	// EnterPath is what a link's secret stands behind.
+	EnterPath = "/enter/"
 
 	cookieName   = "banger"
-	enterPath    = "/enter/"
 	tokenField   = "token"
 	maxTarget    = 4 << 10
 	perSecond    = 100
@@ -70,7 +71,7 @@ func (g *Gate) Wrap(next http.Handler) http.Handler {
 			g.refuse(w, r, status, reason)
 			return
 		}
-		if secret, ok := strings.CutPrefix(r.URL.Path, enterPath); ok && r.Method == http.MethodGet {
+		if secret, ok := strings.CutPrefix(r.URL.Path, EnterPath); ok && r.Method == http.MethodGet {
 			g.enter(w, r, secret)
 			return
 		}

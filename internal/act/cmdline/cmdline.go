@@ -1,13 +1,16 @@
-package cli
+// Package cmdline words acts as the commands to type, for every door that shows command
+// lines.
+package cmdline
 
 import (
 	"strings"
+	"unicode"
 
 	"github.com/bangervm/banger/internal/act"
 )
 
-// actLine is how an act is typed: banger COMMAND OPTIONS SUBJECT SESSION REST.
-type actLine struct {
+// line is how an act is typed: banger COMMAND OPTIONS SUBJECT SESSION REST.
+type line struct {
 	command string
 	// subject and session are what stands there until the reader has chosen. Empty: the
 	// command takes none.
@@ -15,9 +18,9 @@ type actLine struct {
 	rest             string
 }
 
-// actLines has every verb.
-func actLines() map[act.Verb]actLine {
-	return map[act.Verb]actLine{
+// lines has every verb.
+func lines() map[act.Verb]line {
+	return map[act.Verb]line{
 		act.Verb(act.ConfigShow): {command: "config show"},
 		act.Verb(act.Doctor):     {command: "doctor"},
 
@@ -68,8 +71,8 @@ func actLines() map[act.Verb]actLine {
 	}
 }
 
-// actFlag is an option as the command line has it.
-func actFlag(o act.Option) string {
+// flag is an option as the command line has it.
+func flag(o act.Option) string {
 	switch o {
 	case act.Available:
 		return "--available"
@@ -104,18 +107,18 @@ func actFlag(o act.Option) string {
 	}
 }
 
-// commandLine words an act as the command to type. What a daemon of a newer build
+// Line words an act as the command to type. What a daemon of a newer build
 // means by a verb that this one does not know is said in no door's words.
-func commandLine(a act.Act) string {
-	line, known := actLines()[a.Verb]
+func Line(a act.Act) string {
+	as, known := lines()[a.Verb]
 	if !known {
 		return a.String()
 	}
-	words := []string{"banger", line.command}
+	words := []string{"banger", as.command}
 	for _, o := range a.Options {
-		words = append(words, actFlag(o))
+		words = append(words, flag(o))
 	}
-	words = append(words, actArgument(a.Subject, line.subject), actArgument(a.Session, line.session), line.rest)
+	words = append(words, argument(a.Subject, as.subject), argument(a.Session, as.session), as.rest)
 	typed := words[:0]
 	for _, word := range words {
 		if word != "" {
@@ -125,15 +128,31 @@ func commandLine(a act.Act) string {
 	return strings.Join(typed, " ")
 }
 
-// actArgument is a name as an argument that is nothing else: no flag, and no more
+// argument is a name as an argument that is nothing else: no flag, and no more
 // than one word for a shell.
-func actArgument(name, placeholder string) string {
+func argument(name, placeholder string) string {
 	switch {
 	case placeholder == "", name == "":
 		return placeholder
 	case strings.HasPrefix(name, "-"):
-		return "-- " + shellWord(name)
+		return "-- " + Word(name)
 	default:
-		return shellWord(name)
+		return Word(name)
 	}
 }
+
+// Word is a word of a command that the user may copy into a shell.
+func Word(word string) string {
+	for _, r := range word {
+		if !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("/._-+,:@%=", r) {
+			return Quoted(word)
+		}
+	}
+	return word
+}
+
+// Quoted is a word in a shell's single quotes.
+func Quoted(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'" }
+
+// Verbs returns how many verbs have a command line.
+func Verbs() int { return len(lines()) }
