@@ -39,6 +39,8 @@ func Main(args []string) int {
 	log := NewConsoleLog(os.Stderr)
 	var err error
 	switch {
+	case inits.IsShutdown(os.Args[0]):
+		err = inits.FinishShutdown()
 	case os.Getpid() == 1: // the kernel passes its own arguments
 		err = pid1.Run(log)
 	case len(args) == 0:
@@ -117,6 +119,11 @@ func run(log *slog.Logger, role string) error {
 	a.serve(ctx)
 	if a.parent.Load() == nil {
 		a.stopWatcher()
+		if a.saved.EndsByReset && a.saved.Init.Flavour == inits.Systemd {
+			if err := inits.PlaceShutdown(); err != nil {
+				log.Warn("the machine will halt instead of ending", "err", err)
+			}
+		}
 		a.goingDown(inits.GuessDown(a.saved.Init.Flavour))
 	}
 	return nil

@@ -42,6 +42,11 @@ func (a *agent) configure(ctx context.Context, cfg *agentrpc.Configure) {
 }
 
 func (a *agent) become(ctx context.Context, p *parent, cfg *agentrpc.Configure, begin func(string)) (configure.Result, error) {
+	if cfg.EndsByReset {
+		if err := p.ask(pid1.Request{EndsByReset: true}); err != nil {
+			return configure.Result{}, err
+		}
+	}
 	result, err := configure.Run(ctx, cfg, begin)
 	if err != nil {
 		return result, err

@@ -29,6 +29,8 @@ type saved struct {
 	WorkingDir string      `json:"working_dir"`
 	User       string      `json:"user,omitempty"`
 	Notes      []string    `json:"notes,omitempty"`
+	// EndsByReset is Configure's.
+	EndsByReset bool `json:"ends_by_reset,omitempty"`
 	// Program is what the agent runs, if it has a restart policy, and ProgramPID its
 	// process, the leader of a group.
 	Program    agentrpc.Program `json:"program,omitzero"`
@@ -42,7 +44,7 @@ func savedFrom(cfg *agentrpc.Configure, result configure.Result) saved {
 	}
 	return saved{
 		Program:    program,
-		Configured: true, Init: result.Init, Notes: result.Notes,
+		Configured: true, EndsByReset: cfg.EndsByReset, Init: result.Init, Notes: result.Notes,
 		Token: cfg.Token, HostKey: cfg.HostKey, Keys: cfg.AuthorizedKeys, Env: cfg.Env, WorkingDir: cfg.WorkingDir, User: cfg.User,
 	}
 }

@@ -144,6 +144,10 @@ type Configure struct {
 	// Program is what the image runs by itself.
 	Program Program `json:"program,omitzero"`
 
+	// EndsByReset says that the machine ends only when the guest resets it: a guest
+	// that powers off resets it instead. An older agent halts it, which the host sees later.
+	EndsByReset bool `json:"ends_by_reset,omitempty"`
+
 	Files   []File   `json:"files,omitempty"`
 	Network *Network `json:"network,omitempty"`
 }

@@ -13,14 +13,15 @@ import (
 // Config is the whole configuration. Load returns it valid. What a field means
 // is in Keys.
 type Config struct {
-	Driver     string     `json:"driver"`
-	QEMU       string     `json:"qemu"`
-	LogLevel   slog.Level `json:"log_level"`
-	DetachKeys string     `json:"detach_keys"`
-	SSHKey     string     `json:"ssh_key"`
-	VM         VMDefaults `json:"vm"`
-	Image      Image      `json:"image"`
-	Network    Network    `json:"network"`
+	Driver      string     `json:"driver"`
+	QEMU        string     `json:"qemu"`
+	Firecracker string     `json:"firecracker_bin"`
+	LogLevel    slog.Level `json:"log_level"`
+	DetachKeys  string     `json:"detach_keys"`
+	SSHKey      string     `json:"ssh_key"`
+	VM          VMDefaults `json:"vm"`
+	Image       Image      `json:"image"`
+	Network     Network    `json:"network"`
 	// Files are copied into guests when they start.
 	Files []File `json:"files"`
 	// Catalogs are added to the one that is built in, for kernels and images.
@@ -30,7 +31,9 @@ type Config struct {
 }
 
 // Drivers is what it says of drivers.
-func (c Config) Drivers() drivers.Config { return drivers.Config{Driver: c.Driver, QEMU: c.QEMU} }
+func (c Config) Drivers() drivers.Config {
+	return drivers.Config{Driver: c.Driver, QEMU: c.QEMU, Firecracker: c.Firecracker}
+}
 
 // VMDefaults are the defaults of a new VM.
 type VMDefaults struct {

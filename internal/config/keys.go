@@ -101,6 +101,8 @@ func Keys() []Key {
 			func(c *Config) *string { return &c.Driver }),
 		textKey("qemu", "BANGER_QEMU", SideDaemon, "path or name of the QEMU executable; empty: found on PATH", `qemu = "/opt/qemu/bin/qemu-system-x86_64"`,
 			func(c *Config) *string { return &c.QEMU }),
+		textKey("firecracker_bin", "BANGER_FIRECRACKER_BIN", SideDaemon, "path or name of the Firecracker executable; empty: found on PATH", `firecracker_bin = "/opt/firecracker/firecracker"`,
+			func(c *Config) *string { return &c.Firecracker }),
 		textKey("ssh_key", "BANGER_SSH_KEY", SideDaemon, "private key for SSH to guests; empty: a key that banger creates", `ssh_key = "~/.ssh/id_ed25519"`,
 			func(c *Config) *string { return &c.SSHKey }),
 		{

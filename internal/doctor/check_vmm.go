@@ -52,7 +52,7 @@ func checkTAP(ctx context.Context, w World) verdict {
 			return warn(tap.Remedy, "%s: banger cannot use %s", tap.Reason, f.Driver)
 		}
 	}
-	return info("no driver uses TAP devices")
+	return info("no installed driver uses TAP devices")
 }
 
 // checkNesting tells whether guests of the chosen driver can run VMs themselves.

@@ -165,7 +165,7 @@ func TestEachOutcome(t *testing.T) {
 		{"tap", taps(present, tapPresent), "tap", OK, "tap is there", ""},
 		{"no tap", taps(present, tapAbsent), "tap", Warn, "tap is not there: banger cannot use hard", "fetch tap"},
 		{"no tap and no program", taps(absent, tapAbsent), "tap", Info, "tap is not there; only hard would use TAP devices", ""},
-		{"no driver with tap", taps(present), "tap", Info, "no driver uses TAP devices", ""},
+		{"no driver with tap", taps(present), "tap", Info, "no installed driver uses TAP devices", ""},
 		{"no kvm for the driver that uses none", func(w *World, f fstest.MapFS) {
 			looks(present, kvmAbsent)(w, f)
 			w.Settings.Drivers.Driver = "soft"

@@ -56,8 +56,7 @@ func (s *supervisor) onAgent(in agentInput) {
 	case m.Entrypoint != nil:
 		s.status.Entrypoint = entrypoint(*m.Entrypoint)
 	case m.GoingDown != nil:
-		s.announced = true
-		s.status.Phase = monitorrpc.PhaseStopping
+		s.onGoingDown(m.GoingDown.Kind)
 	}
 }
 
@@ -120,6 +119,7 @@ func (s *supervisor) configure() {
 		s.endHard()
 		return
 	}
+	c.EndsByReset = s.machine.EndsByReset()
 	s.send(agentrpc.HostMessage{Configure: &c})
 }
 

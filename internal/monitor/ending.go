@@ -105,6 +105,7 @@ func (s *supervisor) kill(number int) error {
 // judge says what the end of the VMM means: the VM's end, or another boot.
 func (s *supervisor) judge(e vmm.Exit) (vm.Exit, bool) {
 	s.stopTimers(s.hello, s.last)
+	e = s.asAnnounced(e)
 	if !s.hung {
 		s.ready.Stop()
 	}

@@ -69,8 +69,9 @@ type supervisor struct {
 
 	// Of the present boot.
 	wasReady  bool
-	announced bool   // the guest said that it goes down
-	failure   string // why the boot must end as failed: the agent's or the monitor's words
+	announced bool              // the guest said that it goes down
+	goes      agentrpc.DownKind // how, if announced
+	failure   string            // why the boot must end as failed: the agent's or the monitor's words
 	notReady  bool
 	looked    time.Duration // the CPU that the VMM had taken when it was looked at
 	hung      bool          // it is being reset, since it never said hello

@@ -61,14 +61,18 @@ func (p *process) goDown(kind agentrpc.DownKind) {
 		p.awaitNone(killLimit)
 	}
 	p.quiesce()
-	cmd := unix.LINUX_REBOOT_CMD_POWER_OFF
-	if kind == agentrpc.DownReboot {
-		cmd = unix.LINUX_REBOOT_CMD_RESTART
-	}
-	if err := unix.Reboot(cmd); err != nil {
+	if err := unix.Reboot(p.rebootCommand(kind)); err != nil {
 		p.log.Error("going down", "err", err)
 	}
 	select {}
+}
+
+// rebootCommand is what reboot(2) is asked for.
+func (p *process) rebootCommand(kind agentrpc.DownKind) int {
+	if kind == agentrpc.DownReboot || p.resets {
+		return unix.LINUX_REBOOT_CMD_RESTART
+	}
+	return unix.LINUX_REBOOT_CMD_POWER_OFF
 }
 
 func (p *process) tellGoingDown(kind agentrpc.DownKind) {

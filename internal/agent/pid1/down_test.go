@@ -24,3 +24,15 @@ func TestKindOf(t *testing.T) {
 		}
 	}
 }
+
+func TestAMachineThatEndsByResetIsResetToPowerOff(t *testing.T) {
+	for resets, want := range map[bool]int{false: unix.LINUX_REBOOT_CMD_POWER_OFF, true: unix.LINUX_REBOOT_CMD_RESTART} {
+		p := &process{resets: resets}
+		if got := p.rebootCommand(agentrpc.DownPoweroff); got != want {
+			t.Errorf("%v: %#x", resets, got)
+		}
+		if got := p.rebootCommand(agentrpc.DownReboot); got != unix.LINUX_REBOOT_CMD_RESTART {
+			t.Errorf("%v: a reboot is %#x", resets, got)
+		}
+	}
+}

@@ -25,6 +25,8 @@ type Request struct {
 	SwitchRoot *SwitchRoot       `json:"switch_root,omitempty"`
 	Exec       *Exec             `json:"exec,omitempty"` // the image's init
 	Down       agentrpc.DownKind `json:"down,omitempty"`
+	// EndsByReset has PID 1 reset the machine where it would power it off.
+	EndsByReset bool `json:"ends_by_reset,omitempty"`
 	// Told answers a Notice's GoingDown: the host knows.
 	Told bool `json:"told,omitempty"`
 }
@@ -98,6 +100,7 @@ type process struct {
 	agent   int // its pid
 	conv    net.Conn
 	respawn <-chan time.Time
+	resets  bool     // to power off
 	disk    *os.File // of the VM, once the root is switched
 	exits   *exits   // from then on, while this stays PID 1
 }
@@ -197,6 +200,9 @@ func (p *process) obey(req Request) {
 	case req.Exec != nil:
 		p.log.Info("starting the image's init", "path", req.Exec.Path)
 		p.tell(notice(p.exec(*req.Exec)))
+	case req.EndsByReset:
+		p.resets = true
+		p.tell(Notice{})
 	case req.Down != "":
 		p.goDown(req.Down)
 	}

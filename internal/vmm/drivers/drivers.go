@@ -8,6 +8,7 @@ import (
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/vmm"
+	"github.com/bangervm/banger/internal/vmm/firecracker"
 	"github.com/bangervm/banger/internal/vmm/qemu"
 )
 
@@ -18,6 +19,8 @@ const Auto = "auto"
 type Config struct {
 	Driver string // a driver's name, or Auto
 	QEMU   string // path or name of QEMU; empty: found
+	// Firecracker is the path or name of Firecracker; empty: found.
+	Firecracker string
 }
 
 // entry is a driver, and the configured path or name of its VMM.
@@ -30,6 +33,7 @@ type entry struct {
 // software.
 func all(cfg Config) []entry {
 	return []entry{
+		{firecracker.New(), cfg.Firecracker},
 		{qemu.KVM(), cfg.QEMU},
 		{qemu.TCG(), cfg.QEMU},
 	}

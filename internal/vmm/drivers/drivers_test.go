@@ -12,7 +12,7 @@ import (
 
 func TestEveryNameHasItsDriver(t *testing.T) {
 	names := Names()
-	if !slices.Equal(names, []string{"qemu-kvm", "qemu-tcg"}) { // specs and configurations of users have them
+	if !slices.Equal(names, []string{"firecracker", "qemu-kvm", "qemu-tcg"}) { // specs and configurations of users have them
 		t.Errorf("the names are %v", names)
 	}
 	for _, name := range names {
@@ -20,7 +20,7 @@ func TestEveryNameHasItsDriver(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := Named("xen"); !errors.Is(err, fault.Invalid) || !strings.Contains(fault.HintOf(err).String(), "auto or qemu-kvm or qemu-tcg") {
+	if _, err := Named("xen"); !errors.Is(err, fault.Invalid) || !strings.Contains(fault.HintOf(err).String(), "auto or firecracker or qemu-kvm or qemu-tcg") {
 		t.Errorf("xen: %v, hint %q", err, fault.HintOf(err).String())
 	}
 }
@@ -30,12 +30,12 @@ func TestEachDriverLooksForItsOwnProgram(t *testing.T) {
 		Arch: "amd64", LookPath: func(name string) (string, error) { return "", errors.New("no " + name) },
 		OpenRW: func(string) error { return nil }, ReadHead: func(string, int64) ([]byte, error) { return nil, nil },
 	}
-	findings := Look(t.Context(), host, Config{QEMU: "the-qemu"})
+	findings := Look(t.Context(), host, Config{QEMU: "the-vmm", Firecracker: "the-vmm"})
 	if len(findings) != len(Names()) {
 		t.Fatalf("%d findings", len(findings))
 	}
 	for i, f := range findings {
-		if cause, bad := f.Cause(); f.Driver != Names()[i] || !bad || !strings.Contains(cause.Reason, "no the-qemu") {
+		if cause, bad := f.Cause(); f.Driver != Names()[i] || !bad || !strings.Contains(cause.Reason, "no the-vmm") {
 			t.Errorf("%+v", f)
 		}
 	}

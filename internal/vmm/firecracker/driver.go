@@ -12,6 +12,9 @@ import (
 // Driver implements vmm.Driver.
 type Driver struct{}
 
+// New returns the driver.
+func New() *Driver { return &Driver{} }
+
 // Name implements vmm.Driver.
 func (*Driver) Name() string { return "firecracker" }
 

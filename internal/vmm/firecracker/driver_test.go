@@ -52,7 +52,7 @@ func TestTheDriverKeepsTheContractWithoutKVM(t *testing.T) {
 	for _, version := range []string{"1.15.1", "1.16.1"} { // which pause in different ways
 		t.Run(version, func(t *testing.T) {
 			vmmtest.Contract(t, vmmtest.Rig{
-				New: func() vmm.Driver { return &Driver{} }, Spec: fake(t, "version="+version), Port: 7, Limit: time.Minute,
+				New: func() vmm.Driver { return New() }, Spec: fake(t, "version="+version), Port: 7, Limit: time.Minute,
 				Confine: []string{self(t), "confine"},
 			})
 		})
@@ -64,7 +64,7 @@ func start(t *testing.T, spec vmm.Spec) (vmm.Machine, string, error) {
 	t.Helper()
 	dir := t.TempDir()
 	var console bytes.Buffer
-	m, err := (&Driver{}).Start(t.Context(), spec, vmm.Site{Dir: dir, Console: &console, Log: slog.New(slog.DiscardHandler)})
+	m, err := New().Start(t.Context(), spec, vmm.Site{Dir: dir, Console: &console, Log: slog.New(slog.DiscardHandler)})
 	if err == nil {
 		t.Cleanup(func() {
 			_ = m.Signal(syscall.SIGKILL)
@@ -145,7 +145,7 @@ func TestADirectoryWhosePathIsLong(t *testing.T) {
 	if err := os.WriteFile(stale, nil, 0o600); err != nil { // what a monitor that was killed leaves
 		t.Fatal(err)
 	}
-	m, err := (&Driver{}).Start(t.Context(), spec, vmm.Site{Dir: dir, Log: slog.New(slog.DiscardHandler)})
+	m, err := New().Start(t.Context(), spec, vmm.Site{Dir: dir, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,9 @@ func (d *Driver) Look(ctx context.Context, host *vmm.Host, program string) vmm.F
 	var fact vmm.Fact
 	f.Program, fact = lookAtProgram(ctx, host, program)
 	f.Facts = append(f.Facts, fact, host.KVM())
+	if fact.State != vmm.Missing { // looking makes namespaces
+		f.Facts = append(f.Facts, host.TAP(ctx))
+	}
 	return f
 }
 

@@ -15,16 +15,20 @@ import (
 
 // Machine is a machine without a VMM. Its Events hold 16 unread ones.
 type Machine struct {
+	// ByReset is what EndsByReset says; it is set before the machine is used.
+	ByReset bool
+
 	events  chan vmm.Event
 	ignores []syscall.Signal
 	release func() // before Exited
 	onPress func()
 
-	mu      sync.Mutex
-	paused  bool
-	ended   bool
-	pressed int
-	signals []syscall.Signal
+	mu       sync.Mutex
+	paused   bool
+	ended    bool
+	goesDown bool
+	pressed  int
+	signals  []syscall.Signal
 }
 
 var errEnded = errors.New("the machine has ended")
@@ -42,10 +46,21 @@ func (m *Machine) PID() int { return 4711 }
 func (m *Machine) Confinement() string { return "" }
 
 // EndsByReset implements vmm.Machine.
-func (m *Machine) EndsByReset() bool { return false }
+func (m *Machine) EndsByReset() bool { return m.ByReset }
 
 // GoesDown implements vmm.Machine.
-func (m *Machine) GoesDown() {}
+func (m *Machine) GoesDown() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.goesDown = true
+}
+
+// ToldDown reports whether the machine was told that its guest goes down.
+func (m *Machine) ToldDown() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.goesDown
+}
 
 // DiskSerial implements vmm.Machine: like some VMMs, it names the disks itself.
 func (m *Machine) DiskSerial(name string) string { return "serial-of-" + name }
