@@ -155,7 +155,9 @@ func spawnScript(t *testing.T, s *suite, path string) {
 	}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = 10 * time.Second
+	start := time.Now()
 	out, runErr := cmd.CombinedOutput()
+	t.Logf("took %.0f s", time.Since(start).Seconds())
 	skipped := verdict(t, out, runErr)
 
 	found, err := leaks(context.WithoutCancel(ctx), acct, base)

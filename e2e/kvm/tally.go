@@ -43,7 +43,7 @@ type ended struct{ how, name string }
 // maxLine bounds what is kept of a line; no line that says how a test ended is longer.
 const maxLine = 1 << 10
 
-var ending = regexp.MustCompile(`^\s*--- (PASS|FAIL|SKIP): (\S+) \(`)
+var ending = regexp.MustCompile(`^( *)--- (PASS|FAIL|SKIP): (\S+) \(`)
 
 func (r *results) Write(p []byte) (int, error) {
 	for rest := p; len(rest) > 0; {
@@ -59,8 +59,9 @@ func (r *results) Write(p []byte) (int, error) {
 }
 
 func (r *results) see(line string) {
-	if m := ending.FindStringSubmatch(line); m != nil {
-		r.ended = append(r.ended, ended{m[1], m[2]})
+	// Only the test itself is indented by its depth; a test program that it ran is by more.
+	if m := ending.FindStringSubmatch(line); m != nil && len(m[1]) == 4*strings.Count(m[3], "/") {
+		r.ended = append(r.ended, ended{m[2], m[3]})
 	}
 }
 

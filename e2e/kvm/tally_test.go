@@ -14,6 +14,8 @@ func TestATallyCountsWhatRan(t *testing.T) {
     --- PASS: TestScripts/exec (11.00s)
     --- FAIL: TestScripts/pause (1.00s)
         scripts_test.go:1: > exec banger
+        --- FAIL: TestScripts (1.00s)
+            --- FAIL: TestScripts/pause (1.00s)
     --- SKIP: TestScripts/ports (0.00s)
 --- PASS: TestAlone (0.00s)
 FAIL

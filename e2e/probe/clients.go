@@ -27,7 +27,7 @@ func get(ctx context.Context, args []string) (string, error) {
 			if to := arg(args, 1); to != "" {
 				addr = to
 			}
-			return (&net.Dialer{}).DialContext(ctx, network, addr)
+			return dialer().DialContext(ctx, network, addr)
 		},
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, arg(args, 0), nil)
@@ -56,8 +56,12 @@ func tlsHello(ctx context.Context, args []string) (string, error) {
 	return conn.(*tls.Conn).ConnectionState().PeerCertificates[0].Subject.CommonName, nil
 }
 
+// dialer takes one address of a name after the other: a race of IPv4 and IPv6 would
+// be another's on a slow machine.
+func dialer() *net.Dialer { return &net.Dialer{FallbackDelay: -1} }
+
 func dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	conn, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+	conn, err := dialer().DialContext(ctx, network, addr)
 	if err != nil {
 		return nil, err
 	}
