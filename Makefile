@@ -90,10 +90,10 @@ e2e: tools build ## End-to-end tests: the real binaries boot real VMs
 	$(GOTESTSUM) --format testname --hide-summary=output -- -tags e2e -count=1 -timeout 20m -parallel $(or $(E2E_PARALLEL),2) $(if $(RUN),-run '$(RUN)') ./e2e/...
 
 .PHONY: e2e-kvm
-e2e-kvm: ## The same on KVM, in an outer VM where the host has none (SET=ci|full|SCRIPT,...)
+e2e-kvm: ## The same on KVM, in an outer VM where the host has none (SET=full|ci|SCRIPT,...)
 	mkdir -p $(BIN)
 	$(GO) build -o $(BIN)/e2e-kvm ./e2e/kvm
-	exec $(BIN)/e2e-kvm $(if $(SET),-set '$(SET)')
+	exec $(BIN)/e2e-kvm $(if $(SET),-set '$(SET)') $(if $(LIMIT),-limit $(LIMIT))
 
 .PHONY: kernel-bundle
 kernel-bundle: build ## Pack the local kernel KERNEL (debian-12) and its catalog entry into dist/

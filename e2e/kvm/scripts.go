@@ -19,7 +19,7 @@ func sets() map[string][]string {
 		"full": {
 			"lifecycle", "exec", "network", "ports", "egress", "pause", "reset-set", "guest-power",
 			"monitor-killed", "daemon-killed", "clock", "sessions", "session-survives", "workspace", "upgrade", "streams-survive",
-			"cp", "logs", "run", "files", "rescue", "inits", "doctor",
+			"cp", "logs", "run", "files", "rescue", "inits", "doctor", "nested",
 		},
 		"ci": {"lifecycle", "exec", "network", "pause", "guest-power", "monitor-killed", "clock"},
 	}
