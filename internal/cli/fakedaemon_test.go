@@ -175,6 +175,7 @@ func (d *fakeDaemon) routes() http.Handler {
 	mux.HandleFunc("GET /v1/vms/{name}/ssh", withVM(func(w http.ResponseWriter, _ *http.Request, v api.VM) { answer(w, d.keys.access(v)) }))
 	mux.HandleFunc("POST /v1/vms/{name}/exec", withVM(d.exec))
 	mux.HandleFunc("GET /v1/vms/{name}/stream/{port}", withVM(d.stream))
+	mux.HandleFunc("GET /v1/events", d.watchEvents)
 	d.catalogRoutes(mux)
 	d.operationRoutes(mux)
 	d.workspaceRoutes(mux)

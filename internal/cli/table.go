@@ -96,3 +96,31 @@ func tinted(text, sgr string) string {
 	}
 	return "\x1b[" + sgr + "m" + text + "\x1b[0m"
 }
+
+// growingTable aligns rows with those before them, for what is printed as it comes:
+// columns only ever widen.
+type growingTable struct {
+	widths []int
+	rows   [][]string
+}
+
+func (l *growingTable) add(cells []string) {
+	for i, cell := range cells {
+		cells[i] = plain.Line(cell, maxShown)
+		l.widths[i] = max(l.widths[i], min(utf8.RuneCountInString(cells[i]), 60))
+	}
+	l.rows = append(l.rows, cells)
+}
+
+func (l *growingTable) flush() string {
+	var b strings.Builder
+	for _, cells := range l.rows {
+		var line strings.Builder
+		for i, cell := range cells {
+			line.WriteString(cell + strings.Repeat(" ", max(l.widths[i]-utf8.RuneCountInString(cell), 0)+2))
+		}
+		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+	}
+	l.rows = l.rows[:0]
+	return b.String()
+}

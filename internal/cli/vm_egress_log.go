@@ -9,14 +9,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
 	"github.com/bangervm/banger/internal/fault"
-	"github.com/bangervm/banger/internal/plain"
 )
 
 func (a *App) egressLogCommand() *cobra.Command {
@@ -80,7 +78,7 @@ func (a *App) egressLog(ctx context.Context, name string, opts client.LogOptions
 // together, and columns only ever widen.
 func (a *App) egressLines(log io.Reader) error {
 	records := client.NewEgressRecords(log)
-	lines := egressLines{widths: []int{20, 5, 30, 20, 8, 8, 0}}
+	lines := growingTable{widths: []int{20, 5, 30, 20, 8, 8, 0}}
 	lines.add([]string{"TIME", "EVENT", "DESTINATION", "RULE", "SENT", "RECEIVED", "PROCESS"})
 	for {
 		r, err := records.Next()
@@ -100,33 +98,6 @@ func (a *App) egressLines(log io.Reader) error {
 			return err
 		}
 	}
-}
-
-// egressLines aligns rows with those before them.
-type egressLines struct {
-	widths []int
-	rows   [][]string
-}
-
-func (l *egressLines) add(cells []string) {
-	for i, cell := range cells {
-		cells[i] = plain.Line(cell, maxShown)
-		l.widths[i] = max(l.widths[i], min(utf8.RuneCountInString(cells[i]), 60))
-	}
-	l.rows = append(l.rows, cells)
-}
-
-func (l *egressLines) flush() string {
-	var b strings.Builder
-	for _, cells := range l.rows {
-		var line strings.Builder
-		for i, cell := range cells {
-			line.WriteString(cell + strings.Repeat(" ", max(l.widths[i]-utf8.RuneCountInString(cell), 0)+2))
-		}
-		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
-	}
-	l.rows = l.rows[:0]
-	return b.String()
 }
 
 func egressCells(r api.EgressRecord) []string {

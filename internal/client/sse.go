@@ -23,6 +23,10 @@ type event struct {
 // eventReader reads server-sent events with bounded memory.
 type eventReader struct {
 	lines *bufio.Scanner
+	// lastID is the latest ID, which an event without data can have, too.
+	lastID string
+	// alive, if set, is called for each line.
+	alive func()
 }
 
 func newEventReader(r io.Reader) *eventReader {
@@ -36,6 +40,9 @@ func newEventReader(r io.Reader) *eventReader {
 func (r *eventReader) next() (event, error) {
 	var ev event
 	for r.lines.Scan() {
+		if r.alive != nil {
+			r.alive()
+		}
 		line := bytes.TrimSuffix(r.lines.Bytes(), []byte("\r"))
 		if len(line) == 0 {
 			if len(ev.data) > 0 {
@@ -48,6 +55,8 @@ func (r *eventReader) next() (event, error) {
 		field, value, _ := bytes.Cut(line, []byte(":"))
 		value = bytes.TrimPrefix(value, []byte(" "))
 		switch string(field) {
+		case "id":
+			r.lastID = string(value)
 		case "event":
 			ev.name = string(value)
 		case "data":

@@ -19,6 +19,7 @@ import (
 	"github.com/bangervm/banger/internal/boundlog"
 	"github.com/bangervm/banger/internal/buildinfo"
 	"github.com/bangervm/banger/internal/config"
+	"github.com/bangervm/banger/internal/event"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/server"
 	"github.com/bangervm/banger/internal/statedir"
@@ -116,6 +117,7 @@ func serve(ctx context.Context, stop func(), set *settings, log *slog.Logger, re
 	if err := dirs.LinkSocket(ctx); err != nil {
 		log.Warn("the API's socket has no link in the runtime directory", "error", err)
 	}
+	d.feed.DaemonChanged(event.Started, build)
 	log.Info("bangerd serves", "version", build.Version, "commit", build.Commit, "pid", os.Getpid(), "socket", dirs.Socket())
 	ready()
 	<-ctx.Done()
@@ -137,6 +139,7 @@ func listen(dirs statedir.Dirs) (net.Listener, error) {
 // end ends everything in order: first the work (its watchers see how), then the
 // API, then what both stand on.
 func (d *daemon) end(ctx context.Context, srv *server.Server, dirs statedir.Dirs) error {
+	d.feed.DaemonChanged(event.Stopping, d.build)
 	work, cancelWork := context.WithTimeout(ctx, workGrace)
 	defer cancelWork()
 	err := d.runner.Shutdown(work)

@@ -21,6 +21,13 @@ func (n *vmNames) learn(all ...vm.VM) {
 	}
 }
 
+// name is the name of the VM with this id, or empty.
+func (n *vmNames) name(id string) string {
+	name, _ := n.of.Load(id)
+	text, _ := name.(string)
+	return text
+}
+
 func (n *vmNames) forget(id string) { n.of.Delete(id) }
 
 // namedLog adds the name of the VM to a record that has only its id.

@@ -130,7 +130,7 @@ func TestDiskUsage(t *testing.T) {
 	}
 }
 
-func ids(t *testing.T, dirs statedir.Dirs) string {
+func keptIDs(t *testing.T, dirs statedir.Dirs) string {
 	t.Helper()
 	entries, err := os.ReadDir(dirs.Images())
 	if err != nil {
@@ -157,12 +157,12 @@ func TestPruneRemovesWhatItSaid(t *testing.T) {
 		dirs, v := manyFiles(t)
 		d := systemIn(dirs, v)
 		could, err := d.Prunable(t.Context(), test.req)
-		if err != nil || !about(could.ReclaimedBytes, test.bytes) || ids(t, dirs) != "abcd" {
-			t.Errorf("%+v: %+v, %v; left %s", test.req, could, err, ids(t, dirs))
+		if err != nil || !about(could.ReclaimedBytes, test.bytes) || keptIDs(t, dirs) != "abcd" {
+			t.Errorf("%+v: %+v, %v; left %s", test.req, could, err, keptIDs(t, dirs))
 		}
 		did, err := d.Prune(t.Context(), test.req, operation.Discard{})
-		if err != nil || fmt.Sprint(did) != fmt.Sprint(could) || ids(t, dirs) != test.left {
-			t.Errorf("%+v: %+v, want %+v; %v; left %s", test.req, did, could, err, ids(t, dirs))
+		if err != nil || fmt.Sprint(did) != fmt.Sprint(could) || keptIDs(t, dirs) != test.left {
+			t.Errorf("%+v: %+v, want %+v; %v; left %s", test.req, did, could, err, keptIDs(t, dirs))
 		}
 		blobs, err := filepath.Glob(filepath.Join(dirs.Blobs(), "sha256", "*"))
 		if err != nil || len(blobs) != test.blobs {
@@ -203,11 +203,11 @@ func TestPruneSurvivesKill(t *testing.T) {
 		if err := d.images.Sweep(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if got := ids(t, dirs); got != left {
+		if got := keptIDs(t, dirs); got != left {
 			t.Errorf("killed at %s: left %s, want %s", stage, got, left)
 		}
-		if _, err := d.Prune(t.Context(), api.Prune{All: true}, operation.Discard{}); err != nil || ids(t, dirs) != "a" {
-			t.Errorf("killed at %s, a second try: %v; left %s", stage, err, ids(t, dirs))
+		if _, err := d.Prune(t.Context(), api.Prune{All: true}, operation.Discard{}); err != nil || keptIDs(t, dirs) != "a" {
+			t.Errorf("killed at %s, a second try: %v; left %s", stage, err, keptIDs(t, dirs))
 		}
 	}
 }

@@ -57,7 +57,7 @@ func (g guests) StartSession(ctx context.Context, vmID, id string, req session.S
 func (g guests) ListSessions(ctx context.Context, vmID string) ([]session.Report, error) {
 	return asked(ctx, g, vmID, 0, func(ctx context.Context, c guest.Client) ([]session.Report, error) {
 		ev, err := c.Sessions(ctx)
-		return event(ev).Reports, err
+		return sessionEvent(ev).Reports, err
 	})
 }
 
@@ -67,7 +67,7 @@ func (g guests) FollowSessions(ctx context.Context, vmID string, tell func(sessi
 	if err != nil {
 		return err
 	}
-	return client.FollowSessions(ctx, func(ev agentrpc.SessionEvent) error { return tell(event(ev)) })
+	return client.FollowSessions(ctx, func(ev agentrpc.SessionEvent) error { return tell(sessionEvent(ev)) })
 }
 
 // StopSession implements session.Guests.
@@ -110,7 +110,7 @@ func (g guests) ReadSession(ctx context.Context, vmID, id string, req session.Ou
 	})
 }
 
-func event(ev agentrpc.SessionEvent) session.Event {
+func sessionEvent(ev agentrpc.SessionEvent) session.Event {
 	out := session.Event{Snapshot: ev.Snapshot, Reports: make([]session.Report, 0, len(ev.Sessions))}
 	for _, info := range ev.Sessions {
 		out.Reports = append(out.Reports, report(info))

@@ -17,11 +17,13 @@ import (
 	"github.com/bangervm/banger/internal/catalog"
 	"github.com/bangervm/banger/internal/catalogstore"
 	"github.com/bangervm/banger/internal/download"
+	"github.com/bangervm/banger/internal/event"
 	"github.com/bangervm/banger/internal/gitapply"
 	"github.com/bangervm/banger/internal/gitrepo"
 	"github.com/bangervm/banger/internal/hostdns"
 	"github.com/bangervm/banger/internal/hostgit"
 	"github.com/bangervm/banger/internal/hostinfo"
+	"github.com/bangervm/banger/internal/ids"
 	"github.com/bangervm/banger/internal/image"
 	"github.com/bangervm/banger/internal/imagestore"
 	"github.com/bangervm/banger/internal/initramfs"
@@ -54,6 +56,8 @@ type daemon struct {
 	started time.Time
 	stop    func()
 
+	journal    *event.Journal
+	feed       *server.Feed
 	db         *sqlite.DB
 	vms        *vm.Service
 	sessions   *session.Service
@@ -94,6 +98,8 @@ func wire(ctx context.Context, set *settings, build buildinfo.Info, log *slog.Lo
 		dirs: dirs, set: set, build: build, log: log, started: time.Now().UTC(), db: db,
 		host: host{dirs: dirs, set: set, vmm: vmm.ThisHost()}, resolver: hostdns.NewHost(),
 	}
+	d.journal = event.New(ids.Hex(epochBytes), time.Now)
+	d.feed = server.NewFeed(d.journal, os.Getuid(), byID.name, log)
 	disks := rootfs.NewDisks(dirs.DiskTemplates())
 	d.folders = vmdir.New(dirs, disks)
 	store := &cachedVMs{Store: db.VMs(), names: byID}
@@ -112,8 +118,9 @@ func wire(ctx context.Context, set *settings, build buildinfo.Info, log *slog.Lo
 	d.kernels = kernel.NewService(kernel.Deps{
 		Store: kernelFiles, Executables: vmlinux.Executables{}, Modules: kmod.New(packModules),
 		Users: kernelUsers{vms: store, images: func() *image.Service { return d.images }, store: kernelFiles, dirs: dirs}, Open: kernelstore.OpenSource, Now: time.Now, Architecture: runtime.GOARCH, Distro: distro, Release: release,
-		Catalogs: catalogSources{catalogs, set}, Packages: packages, Bundles: bundles{downloads},
+		Catalogs: catalogSources{catalogs, set}, Packages: packages, Bundles: bundles{downloads}, Events: d.feed,
 	})
+	d.images.Tell(d.feed)
 	d.images.UseCatalogs(catalogSources{catalogs, set}, runtime.GOARCH)
 	d.images.UseKernels(imageKernels{service: d.kernels, store: kernelFiles, dirs: dirs})
 	d.images.UseLayers(imageLayers{source})
@@ -124,18 +131,18 @@ func wire(ctx context.Context, set *settings, build buildinfo.Info, log *slog.Lo
 	d.launcher = monitors.New(dirs, []string{self, "monitor"}, log).Confine([]string{self, "confine"}, drivers.Needs)
 	guests := d.guests()
 	d.sessions = session.New(session.Deps{
-		Store: db.Sessions(), VMs: sessionVMs{d}, Guests: guests, Pipes: guests, Log: log,
+		Store: db.Sessions(), VMs: sessionVMs{d}, Guests: guests, Pipes: guests, Events: d.feed, Log: log,
 	})
 	git := hostgit.New(hostgit.DefaultLimits())
 	applier := gitapply.New(git, dirs.Applies(), gitapply.SyncFilesystem)
 	d.workspaces = workspace.New(workspace.Deps{
 		Store: db.Workspaces(), VMs: workspaces{d}, Git: gitrepo.New(git), Applier: applier, Guests: guests,
-		Vaults: vmdir.NewVaults(dirs), Log: log,
+		Vaults: vmdir.NewVaults(dirs), Events: d.feed, Log: log,
 	})
 	d.vms = vm.New(vm.Deps{
 		Workspaces: workspaces{d}, Files: set.placedFiles,
-		Changed: d.sessions.VMChanged,
-		Store:   store, Machines: d.launcher, Disks: d.folders,
+		Events: vmEvents{d.feed, d.sessions},
+		Store:  store, Machines: d.launcher, Disks: d.folders,
 		Identities: identities{VMs: d.folders, known: known, key: set.sshKey}, Names: identities{VMs: d.folders, known: known, key: set.sshKey},
 		Images:  images{service: d.images},
 		Commits: commits{d.images},
@@ -145,6 +152,7 @@ func wire(ctx context.Context, set *settings, build buildinfo.Info, log *slog.Lo
 		Defaults: set.defaults, Log: log,
 	})
 	d.runner = operation.NewRunner(db.Operations(), time.Now, log)
+	d.runner.Tell(d.feed)
 	sweeps := []func(context.Context) error{
 		d.runner.Recover, d.images.Sweep, d.kernels.Sweep, source.Sweep, downloads.Sweep, packages.Sweep, d.vms.Reconcile, d.sessions.Reconcile, d.workspaces.Sweep,
 		disks.Sweep, d.recoverApplies(applier),
@@ -176,6 +184,7 @@ func (d *daemon) services() server.Services {
 		Sessions: d.sessions, Workspaces: d.workspaces,
 		Images: d.images, Kernels: d.kernels, Operations: d.runner, Daemon: d,
 		System: systemFiles{dirs: d.dirs, images: d.images, layers: d.layers, kernels: d.kernels, vms: d.store},
+		Events: d.journal,
 	}
 }
 

@@ -24,7 +24,7 @@ func (s *Service) Delete(ctx context.Context, name string) error {
 			return fault.New(fault.Conflict, "image %s has several names: %s", m.ID, names(m.Manifest)).
 				WithHint("to delete one of them: %s", act.ImageDelete.On(""))
 		}
-		return s.store.Update(ctx, m.without(m.Name))
+		return s.update(ctx, m.without(m.Name))
 	}
 	users, err := s.users.ImageUsers(ctx, m.ID)
 	if err != nil {
@@ -34,7 +34,7 @@ func (s *Service) Delete(ctx context.Context, name string) error {
 		return fault.New(fault.Conflict, "image %q is used by %s", name, summary(users)).
 			WithHint("a VM needs its image at each start; to delete one that you no longer need: %s", act.VMDelete.On(""))
 	}
-	return s.store.Remove(ctx, m.ID)
+	return s.remove(ctx, m.Manifest)
 }
 
 // keepOrRemove stores the manifest of an image that lost a name. One that has no
@@ -46,10 +46,10 @@ func (s *Service) keepOrRemove(ctx context.Context, m Manifest) error {
 			return err
 		}
 		if unused {
-			return s.store.Remove(ctx, m.ID)
+			return s.remove(ctx, m)
 		}
 	}
-	return s.store.Update(ctx, m)
+	return s.update(ctx, m)
 }
 
 func names(m Manifest) string {

@@ -218,7 +218,7 @@ func (s *Service) give(ctx context.Context, stored []Manifest, m Manifest, w wis
 	}
 	n.At = s.later(stored, n.Name)
 	m = m.with(n)
-	if err := s.store.Update(ctx, m); err != nil {
+	if err := s.update(ctx, m); err != nil {
 		return Manifest{}, err
 	}
 	s.take(context.WithoutCancel(ctx), stored, m.ID, n.Name)

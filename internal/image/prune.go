@@ -72,5 +72,5 @@ func (s *Service) Prune(ctx context.Context, id string, all bool) (bool, error) 
 	if err != nil || !unused {
 		return false, err
 	}
-	return true, s.store.Remove(ctx, id)
+	return true, s.remove(ctx, m.Manifest)
 }

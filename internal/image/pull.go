@@ -231,7 +231,7 @@ func (s *Service) publish(ctx context.Context, w wish, m Manifest, staging Stagi
 	m.CreatedAt = s.now().UTC()
 	w.name.At = s.later(stored, w.name.Name)
 	m = m.with(w.name)
-	if err := staging.Commit(m); err != nil {
+	if err := s.stored(m, staging.Commit(m)); err != nil {
 		return Image{}, err
 	}
 	s.take(context.WithoutCancel(ctx), stored, m.ID, w.name.Name)

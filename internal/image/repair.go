@@ -102,7 +102,7 @@ func (s *Service) amend(ctx context.Context, id string, change func(*Manifest)) 
 		return Manifest{}, err
 	}
 	change(&m)
-	return m, s.store.Update(ctx, m)
+	return m, s.update(ctx, m)
 }
 
 // ByID returns the image with this whole id, whatever has that for a name.
@@ -217,5 +217,5 @@ func (s *Service) install(ctx context.Context, id string, renewal Renewal, p ope
 		return m, err
 	}
 	change(&m)
-	return m, renewal.Commit(m)
+	return m, s.stored(m, renewal.Commit(m))
 }

@@ -90,6 +90,13 @@ type Store interface {
 	Sweep(ctx context.Context) error
 }
 
+// Events hears of images, once they are stored or removed, and in that order: each call
+// comes under the lock of the change. Its methods must not wait.
+type Events interface {
+	ImageChanged(m Manifest)
+	ImageDeleted(m Manifest)
+}
+
 // Renewal is a filesystem in the making, for an image that exists.
 type Renewal interface {
 	// RootfsPath is where it is to be written.

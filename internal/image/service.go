@@ -22,6 +22,7 @@ type Service struct {
 	// archives may be nil until the first Save.
 	archives Archives
 	layers   Layers
+	events   Events // or nil
 	now      func() time.Time
 	log      *slog.Logger
 
@@ -44,6 +45,29 @@ func (s *Service) UseUsers(users Users) { s.users = users }
 // UseKernels says where images get their own kernels, before the first call of
 // any other method.
 func (s *Service) UseKernels(kernels Kernels) { s.kernels = kernels }
+
+// Tell says who hears of images, before the first call of any other method.
+func (s *Service) Tell(events Events) { s.events = events }
+
+// stored tells of an image that was stored, unless err says that it was not.
+func (s *Service) stored(m Manifest, err error) error {
+	if err == nil && s.events != nil {
+		s.events.ImageChanged(m)
+	}
+	return err
+}
+
+func (s *Service) update(ctx context.Context, m Manifest) error {
+	return s.stored(m, s.store.Update(ctx, m))
+}
+
+func (s *Service) remove(ctx context.Context, m Manifest) error {
+	err := s.store.Remove(ctx, m.ID)
+	if err == nil && s.events != nil {
+		s.events.ImageDeleted(m)
+	}
+	return err
+}
 
 // List returns all images by name, one with several names as often. Those without
 // a name are the last.

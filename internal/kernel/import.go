@@ -41,7 +41,7 @@ func (s *Service) Import(ctx context.Context, name, dir string, p operation.Prog
 	if old, err := s.existing(ctx, m); err == nil || !errors.Is(err, fault.NotFound) {
 		return old, err
 	}
-	m, err = s.build(ctx, m, p, s.d.Store.Begin, Draft.Commit, func(ctx context.Context, draft Draft, m *Manifest) error {
+	m, err = s.catalogue(ctx, m, p, Draft.Commit, func(ctx context.Context, draft Draft, m *Manifest) error {
 		return s.fill(ctx, src, layout, draft, m, p)
 	})
 	if errors.Is(err, fault.Conflict) { // somebody else was quicker
@@ -85,6 +85,18 @@ func (s *Service) existing(ctx context.Context, m Manifest) (Manifest, error) {
 			WithHint("%s, or import under another name", act.KernelDelete.On(m.Name))
 	}
 	return old, nil
+}
+
+// catalogue is build for a kernel of the catalog.
+func (s *Service) catalogue(
+	ctx context.Context, m Manifest, p operation.Progress,
+	finish func(Draft, context.Context, Manifest) (Manifest, error), fill func(context.Context, Draft, *Manifest) error,
+) (Manifest, error) {
+	m, err := s.build(ctx, m, p, s.d.Store.Begin, finish, fill)
+	if err == nil && s.d.Events != nil {
+		s.d.Events.KernelChanged(m)
+	}
+	return m, err
 }
 
 // build drafts the kernel m, has fill write its files and complete m, and ends the

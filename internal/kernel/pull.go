@@ -138,7 +138,7 @@ func (s *Service) pullFrom(ctx context.Context, o Offer, p operation.Progress) (
 		fmt.Sprintf("package %s of %s %s depends on %s %s", o.Entry.AptPackage, o.Entry.Distro, o.Entry.Release, pkg.Name, pkg.Version),
 		"apt verified the package by the keys of this host's package sources; sha256 " + pkg.SHA256,
 	}
-	return s.build(ctx, m, p, s.d.Store.Begin, Draft.Replace, func(ctx context.Context, draft Draft, m *Manifest) error {
+	return s.catalogue(ctx, m, p, Draft.Replace, func(ctx context.Context, draft Draft, m *Manifest) error {
 		return s.fill(ctx, pkg, layout, draft, m, p)
 	})
 }
@@ -152,7 +152,7 @@ func (s *Service) pullBundle(ctx context.Context, o Offer, p operation.Progress)
 		return Manifest{}, err
 	}
 	m := Manifest{Name: e.Name, SourceSHA256: e.TarballSHA256}
-	return s.build(ctx, m, p, s.d.Store.Begin, Draft.Replace, func(ctx context.Context, draft Draft, m *Manifest) error {
+	return s.catalogue(ctx, m, p, Draft.Replace, func(ctx context.Context, draft Draft, m *Manifest) error {
 		dir, err := draft.BundleDir()
 		if err != nil {
 			return err

@@ -107,6 +107,13 @@ type Users interface {
 	Release(ctx context.Context, name string) ([]string, error)
 }
 
+// Events hears of kernels of the catalog, once they are stored or removed. Its methods
+// must not wait.
+type Events interface {
+	KernelChanged(m Manifest)
+	KernelDeleted(name string)
+}
+
 // Deps are what a Service works with.
 type Deps struct {
 	Store       Store
@@ -123,6 +130,7 @@ type Deps struct {
 	Catalogs Catalogs
 	Packages Packages
 	Bundles  Bundles
+	Events   Events // may be nil
 }
 
 // Service is the kernel catalog. It is safe for concurrent use.
@@ -176,7 +184,11 @@ func (s *Service) Remove(ctx context.Context, name string) (users []string, err 
 			return nil, fmt.Errorf("find out who uses kernel %s: %w", name, err)
 		}
 	}
-	return users, s.d.Store.Remove(ctx, name)
+	err = s.d.Store.Remove(ctx, name)
+	if err == nil && s.d.Events != nil {
+		s.d.Events.KernelDeleted(name)
+	}
+	return users, err
 }
 
 // Sweep removes what interrupted work left behind. Call it before anything

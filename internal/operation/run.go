@@ -25,6 +25,9 @@ func (r *Runner) run(ctx context.Context, t *task, work Work) {
 			if err := r.save(recording, op); err != nil {
 				r.log.Warn("operation progress not stored", "operation", op.ID, "error", err)
 			}
+			if len(op.Stages) > 0 { // Start has told the rest
+				r.tell(op)
+			}
 			return true
 		})
 	}()
@@ -39,6 +42,7 @@ func (r *Runner) run(ctx context.Context, t *task, work Work) {
 	}
 	saved := r.save(ctx, final)
 	t.update(true, func(op *Operation) { *op = final })
+	r.tell(final)
 	if saved != nil {
 		// It stays in memory, so that whoever asks learns how it ended.
 		r.log.Error("end of operation not stored", "operation", final.ID, "error", saved)

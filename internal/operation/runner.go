@@ -24,6 +24,12 @@ type Store interface {
 	Prune(ctx context.Context, keep int) error
 }
 
+// Events hears of each operation: when it was recorded, at each stage, of its progress
+// at most once a second, and when its end was recorded. It must not wait.
+type Events interface {
+	OperationChanged(op Operation)
+}
+
 const (
 	// keepEnded is how many ended operations are kept.
 	keepEnded = 200
@@ -48,9 +54,10 @@ type Work func(ctx context.Context, p Progress) (any, error)
 // Runner runs operations and keeps their records. Its methods are safe for
 // concurrent use.
 type Runner struct {
-	store Store
-	now   func() time.Time
-	log   *slog.Logger
+	store  Store
+	events Events // or nil
+	now    func() time.Time
+	log    *slog.Logger
 
 	mu      sync.Mutex
 	tasks   map[string]*task
@@ -69,6 +76,15 @@ func NewRunner(store Store, now func() time.Time, log *slog.Logger) *Runner {
 	}
 	utc := func() time.Time { return now().UTC() }
 	return &Runner{store: store, now: utc, log: log, tasks: map[string]*task{}}
+}
+
+// Tell says who hears of operations, before the first Start.
+func (r *Runner) Tell(events Events) { r.events = events }
+
+func (r *Runner) tell(op Operation) {
+	if r.events != nil {
+		r.events.OperationChanged(op)
+	}
 }
 
 // Start begins work in its own goroutine. Kind is like "vm.create",
@@ -97,6 +113,7 @@ func (r *Runner) Start(ctx context.Context, kind, subject string, work Work) (Op
 		r.running.Done()
 		return Operation{}, fmt.Errorf("record the operation %s: %w", kind, err)
 	}
+	r.tell(op)
 	go r.run(ctx, t, work)
 	return op, nil
 }

@@ -36,6 +36,7 @@ func newAPI(mux *http.ServeMux) huma.API {
 		{Name: "kernels"},
 		{Name: "system", Description: "what takes the host's disk"},
 		{Name: "operations", Description: "long work"},
+		{Name: "events", Description: "what changes, as one stream"},
 	}
 	return humago.New(mux, config)
 }
@@ -52,6 +53,7 @@ func (s *Server) register(a huma.API) {
 	s.kernelRoutes(a)
 	s.systemRoutes(a)
 	s.operationRoutes(a)
+	s.eventRoutes(a)
 }
 
 // route describes one endpoint.

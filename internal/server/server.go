@@ -13,9 +13,10 @@ import (
 	"time"
 
 	"github.com/bangervm/banger/internal/buildinfo"
+	"github.com/bangervm/banger/internal/event"
 )
 
-// Options of New. Log, PeerUID and InputTimeout may be left out.
+// Options of New. Log, PeerUID and the timeouts may be left out.
 type Options struct {
 	Services Services
 	Build    buildinfo.Info
@@ -33,6 +34,9 @@ type Options struct {
 	// InputTimeout is how long an operation that needs input waits for its
 	// first byte. Zero means 30 s.
 	InputTimeout time.Duration
+	// ReaderTimeout is how long one write may take a client of the events, which is
+	// cut then. Zero means 10 s.
+	ReaderTimeout time.Duration
 }
 
 // Server serves the API. Make it with New.
@@ -49,6 +53,9 @@ type Server struct {
 	end     sync.Once
 	streams sync.WaitGroup
 	relays  relays
+	sampler *event.Sampler
+	// readerLimit is Options.ReaderTimeout.
+	readerLimit time.Duration
 }
 
 // New returns a server that is not serving yet. Requests have ctx's values, but
@@ -63,11 +70,15 @@ func New(ctx context.Context, opts Options) *Server {
 	if opts.InputTimeout == 0 {
 		opts.InputTimeout = 30 * time.Second
 	}
+	if opts.ReaderTimeout == 0 {
+		opts.ReaderTimeout = 10 * time.Second
+	}
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s := &Server{
 		Services: opts.Services, uid: opts.UID, log: opts.Log, inputs: newInputs(opts.InputTimeout),
-		cancel: cancel, ending: make(chan struct{}),
+		cancel: cancel, ending: make(chan struct{}), readerLimit: opts.ReaderTimeout,
 	}
+	s.sampler = event.NewSampler(sampleEvery, s.sample)
 	mux := http.NewServeMux()
 	s.register(newAPI(mux))
 	s.http = &http.Server{
@@ -100,6 +111,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		err = errors.Join(err, s.http.Close())
 	}
 	s.streams.Wait()
+	s.sampler.Wait()
 	return err
 }
 

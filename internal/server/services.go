@@ -183,4 +183,5 @@ type Services struct {
 	Operations Operations
 	Daemon     Daemon
 	System     System
+	Events     Events
 }

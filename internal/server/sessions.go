@@ -22,6 +22,9 @@ type Sessions interface {
 	List(ctx context.Context, vmName string) ([]session.Session, error)
 	Get(ctx context.Context, vmName, name string) (session.Session, error)
 	Wait(ctx context.Context, vmName, name string) (session.Session, error)
+	// Current returns the sessions of all VMs that may still run, as they are known
+	// without asking a guest.
+	Current(ctx context.Context) ([]session.Session, error)
 	// Reach finds a session whose agent can be asked.
 	Reach(ctx context.Context, vmName, name string) (session.Session, error)
 

@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/event"
 	"github.com/bangervm/banger/internal/vm"
 )
 
@@ -17,6 +18,8 @@ const (
 	guestView = 2 * time.Second
 	// statsAtOnce is how many VMs are asked side by side.
 	statsAtOnce = 32
+	// sampleLimit bounds one round of samples.
+	sampleLimit = 10 * time.Second
 )
 
 func (s *Server) statsRoutes(a huma.API) {
@@ -52,6 +55,23 @@ func (s *Server) stats(ctx context.Context, name string) (api.Stats, error) {
 	body.DiskUsageBytes, body.DiskReadBytes, body.DiskWriteBytes = s.Daemon.VMDiskUsage(v.ID), m.DiskReadBytes, m.DiskWriteBytes
 	body.NetInBytes, body.NetOutBytes, body.Flows, body.FlowsDenied = m.NetInBytes, m.NetOutBytes, m.Flows, m.FlowsDenied
 	return body, nil
+}
+
+// sample measures each live VM that answers.
+func (s *Server) sample(ctx context.Context) []event.Event {
+	ctx, cancel := context.WithTimeout(ctx, sampleLimit)
+	defer cancel()
+	all, err := s.allStats(ctx, nil)
+	if err != nil {
+		s.log.Debug("VMs not measured", "error", err)
+	}
+	round := make([]event.Event, 0, len(all.Items))
+	for _, body := range all.Items {
+		round = append(round, event.Event{
+			At: body.At, Kind: event.Sample, Action: event.Present, Name: body.Name, ID: body.ID, VM: body.Name, VMID: body.ID, Object: encoded(s.log, body),
+		})
+	}
+	return round
 }
 
 // viewOfGuest fills what the guest says of itself, if it says it soon.

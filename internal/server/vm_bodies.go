@@ -5,7 +5,10 @@ import (
 	"github.com/bangervm/banger/internal/vm"
 )
 
-func (s *Server) vmBody(v vm.VM) api.VM {
+func (s *Server) vmBody(v vm.VM) api.VM { return vmBody(s.uid, v) }
+
+// vmBody is a VM of the user with this uid.
+func vmBody(uid int, v vm.VM) api.VM {
 	labels := v.Labels
 	if labels == nil {
 		labels = map[string]string{}
@@ -15,7 +18,7 @@ func (s *Server) vmBody(v vm.VM) api.VM {
 		VCPU: v.VCPU, MemoryBytes: v.MemoryBytes, DiskBytes: v.DiskBytes, Driver: v.Driver, Init: string(v.Init),
 		User: v.User, Entrypoint: string(v.Entrypoint), Env: texts(v.Env), Labels: labels, Nested: v.Nested, Protected: v.Protected, ExitReason: v.ExitReason, ExitMessage: v.ExitMessage,
 		CreatedAt: v.CreatedAt.UTC(), StartedAt: when(v.StartedAt), StoppedAt: when(v.StoppedAt),
-		Address: vm.Loopback(s.uid, v.Index).String(), Network: string(v.Network), Egress: v.Egress, Ports: string(v.Ports),
+		Address: vm.Loopback(uid, v.Index).String(), Network: string(v.Network), Egress: v.Egress, Ports: string(v.Ports),
 		Publish: make([]api.Publish, 0, len(v.Publish)),
 	}
 	if v.Network != vm.NetworkNone {

@@ -24,6 +24,14 @@ type Store interface {
 	Delete(ctx context.Context, id string) error
 }
 
+// Events hears of sessions, once they are stored or removed, and in that order. Its
+// methods must not wait.
+type Events interface {
+	SessionCreated(s Session)
+	SessionChanged(s Session)
+	SessionDeleted(s Session)
+}
+
 // VMs finds VMs.
 type VMs interface {
 	// Get returns the VM with this name, or unique prefix of its id.

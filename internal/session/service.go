@@ -19,6 +19,7 @@ type Deps struct {
 	VMs    VMs
 	Guests Guests
 	Pipes  Pipes
+	Events Events // may be nil
 	Now    func() time.Time
 	Log    *slog.Logger
 }
@@ -32,6 +33,8 @@ type Service struct {
 	ctx    context.Context // of the followers; ended by Close
 	cancel context.CancelFunc
 	work   sync.WaitGroup
+
+	recording sync.Mutex // held from the write of a record until Events has heard of it
 
 	mu        sync.Mutex
 	followers map[string]*follower // by VM id
@@ -72,11 +75,49 @@ func (s *Service) now() time.Time { return s.deps.Now().UTC() }
 func (s *Service) update(ctx context.Context, id string, change func(*Session) error) (Session, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), vm.RecordTimeout)
 	defer cancel()
-	sess, err := s.deps.Store.Update(ctx, id, change)
-	if err == nil {
-		s.tell()
+	s.recording.Lock()
+	defer s.recording.Unlock()
+	var before Session
+	sess, err := s.deps.Store.Update(ctx, id, func(now *Session) error {
+		before = *now
+		return change(now)
+	})
+	if err != nil {
+		return sess, err
 	}
-	return sess, err
+	s.tell()
+	if s.deps.Events != nil && !sess.onlyCounts(before) {
+		s.deps.Events.SessionChanged(sess)
+	}
+	return sess, nil
+}
+
+// insertRecord adds a record.
+func (s *Service) insertRecord(ctx context.Context, sess Session) error {
+	s.recording.Lock()
+	defer s.recording.Unlock()
+	if err := s.deps.Store.Insert(ctx, sess); err != nil {
+		return err
+	}
+	s.tell()
+	if s.deps.Events != nil {
+		s.deps.Events.SessionCreated(sess)
+	}
+	return nil
+}
+
+// forget removes a record.
+func (s *Service) forget(ctx context.Context, sess Session) error {
+	s.recording.Lock()
+	defer s.recording.Unlock()
+	if err := s.deps.Store.Delete(ctx, sess.ID); err != nil {
+		return err
+	}
+	s.tell()
+	if s.deps.Events != nil {
+		s.deps.Events.SessionDeleted(sess)
+	}
+	return nil
 }
 
 func (s *Service) tell() {

@@ -94,9 +94,8 @@ func (s *Service) insert(ctx context.Context, v vm.VM, req StartRequest) (Sessio
 			}
 			sess.Name = name
 		}
-		err := s.deps.Store.Insert(ctx, sess)
+		err := s.insertRecord(ctx, sess)
 		if err == nil {
-			s.tell()
 			return sess, nil
 		}
 		if req.Name == "" && errors.Is(err, fault.Conflict) && ctx.Err() == nil {
@@ -119,7 +118,7 @@ func (s *Service) forgetFailed(ctx context.Context, vmID, name string) bool {
 	}
 	for _, sess := range all {
 		if sess.Name == name && (sess.State == Failed || sess.State == Lost && sess.StartedAt.IsZero()) {
-			return s.deps.Store.Delete(ctx, sess.ID) == nil
+			return s.forget(ctx, sess) == nil
 		}
 	}
 	return false
@@ -167,7 +166,7 @@ func (s *Service) prune(ctx context.Context, vmID string) {
 		if ended++; ended <= maxEnded {
 			continue
 		}
-		if err := s.deps.Store.Delete(ctx, sess.ID); err != nil {
+		if err := s.forget(ctx, sess); err != nil {
 			s.log.Warn("session not pruned", "session", sess.ID, "error", err)
 		}
 	}

@@ -93,9 +93,5 @@ func (s *Service) Remove(ctx context.Context, vmName, name string) error {
 			s.log.Warn("the agent keeps a session's output", "session", sess.ID, "error", err)
 		}
 	}
-	if err := s.deps.Store.Delete(ctx, sess.ID); err != nil {
-		return err
-	}
-	s.tell()
-	return nil
+	return s.forget(ctx, sess)
 }

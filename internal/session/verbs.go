@@ -62,6 +62,10 @@ func (s *Service) enliven(ctx context.Context, v vm.VM, all []Session) {
 	}
 }
 
+// Current returns the sessions of all VMs that may still run, as they are known without
+// asking a guest.
+func (s *Service) Current(ctx context.Context) ([]Session, error) { return s.deps.Store.Open(ctx) }
+
 // Get returns one session as it is now.
 func (s *Service) Get(ctx context.Context, vmName, name string) (Session, error) {
 	_, sess, err := s.find(ctx, vmName, name)

@@ -71,7 +71,7 @@ func (s *Service) Set(ctx context.Context, name string, change Change) (VM, erro
 	if err := s.changeFiles(ctx, v, want, change); err != nil {
 		return VM{}, err
 	}
-	done, err := s.deps.Store.Update(ctx, v.ID, func(v *VM) (err error) {
+	done, err := s.update(ctx, v.ID, func(v *VM) (err error) {
 		*v, err = change.apply(*v, host)
 		return err
 	})

@@ -160,7 +160,7 @@ func (c *creation) reserve(ctx context.Context) error {
 // insert stores the record, with another index when somebody was quicker.
 func (c *creation) insert(ctx context.Context) error {
 	for {
-		err := c.s.deps.Store.Insert(ctx, c.v)
+		err := c.s.insert(ctx, c.v)
 		if !errors.Is(err, ErrIndexTaken) || ctx.Err() != nil {
 			return err
 		}
@@ -171,7 +171,7 @@ func (c *creation) insert(ctx context.Context) error {
 }
 
 func (c *creation) unreserve(ctx context.Context) error {
-	return c.s.deps.Store.Delete(ctx, c.v.ID)
+	return c.s.forget(ctx, c.v.ID)
 }
 
 // makeDisk makes the directory with disk and identity. The image is looked for
@@ -215,7 +215,7 @@ func (c *creation) unstart(ctx context.Context) error {
 
 // commit makes the VM one that the next daemon keeps.
 func (c *creation) commit(ctx context.Context) error {
-	_, err := c.s.deps.Store.Update(ctx, c.v.ID, func(v *VM) error {
+	_, err := c.s.update(ctx, c.v.ID, func(v *VM) error {
 		v.Provisional = false
 		return nil
 	})

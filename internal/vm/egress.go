@@ -79,7 +79,7 @@ func (s *Service) changeEgress(ctx context.Context, name string, change func(egr
 	if err != nil {
 		return VM{}, err
 	}
-	v, err = s.deps.Store.Update(ctx, v.ID, func(v *VM) error {
+	v, err = s.update(ctx, v.ID, func(v *VM) error {
 		v.Egress = policy.String()
 		return nil
 	})

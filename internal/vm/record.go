@@ -86,13 +86,38 @@ func (s *Service) recordExit(ctx context.Context, vmID, startID string, exit Exi
 func (s *Service) update(ctx context.Context, id string, change func(*VM) error) (VM, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), RecordTimeout)
 	defer cancel()
+	s.recording.Lock()
+	defer s.recording.Unlock()
 	v, err := s.deps.Store.Update(ctx, id, change)
 	if err != nil {
 		return v, err
 	}
 	s.pokeGroups(v.Labels[GroupLabel])
-	if s.deps.Changed != nil {
-		s.deps.Changed(v)
+	if s.deps.Events != nil {
+		s.deps.Events.VMChanged(v)
 	}
 	return v, nil
+}
+
+// insert adds a VM's record.
+func (s *Service) insert(ctx context.Context, v VM) error {
+	s.recording.Lock()
+	defer s.recording.Unlock()
+	err := s.deps.Store.Insert(ctx, v)
+	if err == nil && s.deps.Events != nil {
+		s.deps.Events.VMCreated(v)
+	}
+	return err
+}
+
+// forget removes a VM's record.
+func (s *Service) forget(ctx context.Context, id string) error {
+	s.recording.Lock()
+	defer s.recording.Unlock()
+	v, known := s.byID(ctx, id)
+	err := s.deps.Store.Delete(ctx, id)
+	if err == nil && known == nil && s.deps.Events != nil {
+		s.deps.Events.VMDeleted(v)
+	}
+	return err
 }

@@ -135,7 +135,7 @@ func (s *Service) erase(ctx context.Context, id string) error {
 	if err := s.deps.Disks.Remove(ctx, id); err != nil {
 		return err
 	}
-	if err := s.deps.Store.Delete(ctx, id); err != nil {
+	if err := s.forget(ctx, id); err != nil {
 		return err
 	}
 	if gone.ImageID != "" {

@@ -50,7 +50,7 @@ func (s *Service) markReset(ctx context.Context, id string, discardWork bool) (V
 			return VM{}, err
 		}
 	}
-	return s.deps.Store.Update(ctx, v.ID, func(v *VM) error {
+	return s.update(ctx, v.ID, func(v *VM) error {
 		if v.State.Alive() {
 			return fault.New(fault.Conflict, "VM %s was started again", v.Name).Try(act.VMReset.On(v.Name))
 		}

@@ -29,6 +29,14 @@ type Store interface {
 	Delete(ctx context.Context, id string) error
 }
 
+// Events hears of what has changed, once it is stored, and in that order. Its methods
+// must not wait.
+type Events interface {
+	VMCreated(v VM)
+	VMChanged(v VM)
+	VMDeleted(v VM)
+}
+
 // Machines starts and finds the machines of VMs, each held by a monitor
 // process that outlives bangerd.
 type Machines interface {

@@ -57,10 +57,10 @@ type Deps struct {
 	// ReadyTimeout bounds the time from a VMM's start to the guest's ready.
 	// Zero means 3 minutes.
 	ReadyTimeout time.Duration
-	// Changed, if set, hears of every change of a VM's record. It must not wait.
-	Changed func(VM)
-	Now     func() time.Time
-	Log     *slog.Logger
+	// Events, if set, hears of every change of a VM's record.
+	Events Events
+	Now    func() time.Time
+	Log    *slog.Logger
 }
 
 // Service is the life of VMs. Its methods are safe for concurrent use. A VM is
@@ -74,6 +74,8 @@ type Service struct {
 	ctx      context.Context // of the watches; ended by Close
 	cancel   context.CancelFunc
 	watchers sync.WaitGroup
+
+	recording sync.Mutex // held from the write of a record until Events has heard of it
 
 	mu    sync.Mutex
 	live  map[string]*watch // by VM id

@@ -48,10 +48,12 @@ func (s *Service) Accept(ctx context.Context, name, id string) error {
 }
 
 func (s *Service) accept(ctx context.Context, vmID, id string) error {
+	exported := false
 	w, err := s.deps.Store.Update(ctx, vmID, func(w *Workspace) error {
 		if w.Offered.ID != id {
 			return nil // a later export has taken its place
 		}
+		exported = true
 		w.ExportedTree, w.ExportedAt = w.Offered.Tree, s.now()
 		w.Offered = Offer{}
 		if w.Work.Tree == w.ExportedTree {
@@ -59,18 +61,27 @@ func (s *Service) accept(ctx context.Context, vmID, id string) error {
 		}
 		return nil
 	})
-	if err != nil || w.Work.Tree == w.since() {
+	if err != nil {
 		return err
+	}
+	if exported {
+		defer func() { s.tell(ctx, w, WasExported) }()
+	}
+	if w.Work.Tree == w.since() {
+		return nil
 	}
 	files, err := s.changed(ctx, w, w.Work.Tree)
 	if err != nil {
 		return err
 	}
-	_, err = s.deps.Store.Update(ctx, vmID, func(now *Workspace) error {
+	now, err := s.deps.Store.Update(ctx, vmID, func(now *Workspace) error {
 		if now.Work.Tree == w.Work.Tree {
 			now.Work.Files = files
 		}
 		return nil
 	})
+	if err == nil {
+		w = now
+	}
 	return err
 }

@@ -98,10 +98,14 @@ func (s *Service) record(ctx context.Context, w Workspace, v vm.VM, got Collecte
 		}
 		return nil
 	})
-	if err == nil {
-		s.trim(ctx, now)
+	if err != nil {
+		return now, err
 	}
-	return now, err
+	s.trim(ctx, now)
+	if !w.Work.same(now.Work) {
+		s.tell(ctx, now, HasChanged)
+	}
+	return now, nil
 }
 
 // trim removes what came from the guest and nothing needs any more. It is done

@@ -131,6 +131,7 @@ func (s *Service) deliver(ctx context.Context, v vm.VM, req PrepareRequest, name
 	if err := s.deps.Store.Put(context.WithoutCancel(ctx), w); err != nil {
 		return Prepared{}, err
 	}
+	s.tell(ctx, w, WasPrepared)
 	return Prepared{Workspace: w, VM: v, Files: c.Files, Bytes: c.Bytes, Notes: notes}, nil
 }
 

@@ -22,6 +22,22 @@ type Store interface {
 	Delete(ctx context.Context, vmID string) error
 }
 
+// Happening is what happened to a workspace.
+type Happening string
+
+// What can happen: it was put into its VM, its work was found to be other than before,
+// an export has its work.
+const (
+	WasPrepared Happening = "prepared"
+	HasChanged  Happening = "changed"
+	WasExported Happening = "exported"
+)
+
+// Events hears of workspaces, once that is stored. It must not wait.
+type Events interface {
+	WorkspaceChanged(v vm.VM, w Workspace, what Happening)
+}
+
 // VMs finds VMs.
 type VMs interface {
 	Get(ctx context.Context, name string) (vm.VM, error)

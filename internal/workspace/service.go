@@ -20,6 +20,7 @@ type Deps struct {
 	Applier Applier
 	Guests  Guests
 	Vaults  Vaults
+	Events  Events // may be nil
 	Now     func() time.Time
 	Log     *slog.Logger
 }
@@ -68,6 +69,18 @@ func (s *Service) Sweep(ctx context.Context) error {
 }
 
 func (s *Service) now() time.Time { return s.deps.Now().UTC() }
+
+// tell tells of a workspace that was stored. The caller has the VM's turn.
+func (s *Service) tell(ctx context.Context, w Workspace, what Happening) {
+	if s.deps.Events == nil {
+		return
+	}
+	v, err := s.deps.VMs.Get(context.WithoutCancel(ctx), w.VMID)
+	if err != nil { // its VM is gone, and the workspace with it
+		return
+	}
+	s.deps.Events.WorkspaceChanged(v, w, what)
+}
 
 // turn waits until no other transfer goes on with a VM.
 func (s *Service) turn(ctx context.Context, vmID string) (release func(), err error) {

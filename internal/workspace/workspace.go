@@ -5,6 +5,7 @@ package workspace
 
 import (
 	"path"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -132,6 +133,11 @@ const (
 
 // Any reports whether there is anything that no export has.
 func (w Work) Any() bool { return w.Files > 0 || w.Elsewhere.Any() }
+
+// same reports whether o has the same work, whenever it was found.
+func (w Work) same(o Work) bool {
+	return w.Tree == o.Tree && w.Files == o.Files && reflect.DeepEqual(w.Elsewhere, o.Elsewhere)
+}
 
 // Format is what an export is written as.
 type Format string

@@ -1,0 +1,92 @@
+// Package event is the journal of what changes: what the services of bangerd publish
+// once they have stored it, numbered, kept within bounds, and read by any number of
+// readers that nobody waits for.
+package event
+
+import (
+	"slices"
+	"time"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/plain"
+)
+
+// Kind is what an event is about.
+type Kind string
+
+// The kinds. Sample is never in the journal: see Sampler.
+const (
+	VM        Kind = "vm"
+	Image     Kind = "image"
+	Kernel    Kind = "kernel"
+	Operation Kind = "operation"
+	Session   Kind = "session"
+	Workspace Kind = "workspace"
+	Ports     Kind = "ports"
+	Egress    Kind = "egress"
+	Daemon    Kind = "daemon"
+	Sample    Kind = "sample"
+)
+
+// Kinds returns all kinds, those of the journal first.
+func Kinds() []Kind {
+	return []Kind{VM, Image, Kernel, Operation, Session, Workspace, Ports, Egress, Daemon, Sample}
+}
+
+// ParseKinds reads the names of kinds. None means all of the journal's. The fault is
+// Invalid.
+func ParseKinds(names []string) ([]Kind, error) {
+	var kinds []Kind
+	for _, name := range names {
+		if !slices.Contains(Kinds(), Kind(name)) {
+			return nil, fault.New(fault.Invalid, "event kind %q is not known", plain.Value(name)).
+				WithHint("use vm, image, kernel, operation, session, workspace, ports, egress, daemon or sample")
+		}
+		kinds = append(kinds, Kind(name))
+	}
+	if len(kinds) == 0 {
+		kinds = slices.DeleteFunc(Kinds(), func(k Kind) bool { return k == Sample })
+	}
+	return kinds, nil
+}
+
+// Action says what became of the subject.
+type Action string
+
+// The actions. Present tells how something is and not that it has changed.
+const (
+	Present  Action = "present"
+	Created  Action = "created"
+	Changed  Action = "changed"
+	Deleted  Action = "deleted"
+	Ended    Action = "ended"    // an operation, a session
+	Prepared Action = "prepared" // a workspace
+	Exported Action = "exported"
+	Denied   Action = "denied"  // egress
+	Allowed  Action = "allowed" // egress: the first use of a name
+	Started  Action = "started" // the daemon
+	Stopping Action = "stopping"
+)
+
+// Event is one change. Seq and At are the journal's to set.
+type Event struct {
+	Seq    uint64
+	At     time.Time // UTC
+	Kind   Kind
+	Action Action
+	// Name and ID are of what it is about, VM and VMID of the VM that it is in, if any.
+	Name, ID string
+	VM, VMID string
+	// Object is what it is about, encoded, or nil. It is not changed once published.
+	Object []byte
+	// Key, if set, has the journal keep only the newest Keep events that have it, so
+	// that one subject that changes all the time does not push out the others.
+	Key  string
+	Keep int
+}
+
+// size is what an event takes in memory, roughly, in bytes.
+func (e *Event) size() int {
+	const fixed = 256 // the struct, its slot and its key's
+	return fixed + len(e.Object) + len(e.Name) + len(e.ID) + len(e.VM) + len(e.VMID) + len(e.Key)
+}
