@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/bangervm/banger/internal/child"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/operation"
 	"github.com/bangervm/banger/internal/statedir"
@@ -167,7 +168,7 @@ func environment() []string {
 }
 
 // run runs a program in dir and returns what it printed. It and what it started are
-// ended when ctx ends. status gets the lines of file descriptor 3.
+// ended when ctx ends; it alone when this process dies. status gets the lines of file descriptor 3.
 func run(ctx context.Context, dir string, status func(line string), name string, args ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -196,7 +197,7 @@ func run(ctx context.Context, dir string, status func(line string), name string,
 			_ = r.Close()
 		}
 	}
-	err := cmd.Run()
+	err := child.Run(cmd)
 	finish()
 	if err == nil {
 		return stdout.Bytes(), nil

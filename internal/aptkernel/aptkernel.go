@@ -97,7 +97,7 @@ func (c *Client) Sweep(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := os.RemoveAll(path); err != nil {
+		if err := statedir.RemoveStaged(ctx, path); err != nil {
 			return err
 		}
 	}

@@ -174,7 +174,7 @@ func (s *Store) Sweep(ctx context.Context) error {
 	for _, e := range entries {
 		if strings.HasSuffix(e.Name(), statedir.StagingSuffix) {
 			s.log.InfoContext(ctx, "sweep", "path", e.Name())
-			errs = append(errs, os.RemoveAll(filepath.Join(s.dirs.Kernels(), e.Name())))
+			errs = append(errs, statedir.RemoveStaged(ctx, filepath.Join(s.dirs.Kernels(), e.Name())))
 		}
 	}
 	return errors.Join(errs...)

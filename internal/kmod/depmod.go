@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/bangervm/banger/internal/child"
 	"github.com/bangervm/banger/internal/fault"
 )
 
@@ -56,7 +57,7 @@ func (t tree) depmod(ctx context.Context) error {
 	cmd.WaitDelay = time.Second
 	stderr := &head{limit: 64 << 10}
 	cmd.Stderr = stderr
-	if err := cmd.Run(); err != nil {
+	if err := child.Run(cmd); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}

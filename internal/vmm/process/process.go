@@ -7,13 +7,13 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"runtime"
 	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/bangervm/banger/internal/act"
+	"github.com/bangervm/banger/internal/child"
 	"github.com/bangervm/banger/internal/confine"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/tap"
@@ -105,32 +105,22 @@ func (c Command) capabilities() []uintptr {
 	return []uintptr{unix.CAP_NET_ADMIN}
 }
 
-// start starts a program so that it dies with this process: the parent-death
-// signal goes by the thread that forked, so that thread waits here for the
-// program's end and does nothing else.
+// start starts a program so that it dies with this process.
 func (c Command) start(path string, args []string, files []*os.File, attr *syscall.SysProcAttr) (*Process, error) {
 	p := &Process{Exited: make(chan struct{}), name: c.Name, self: c.Self, said: &tail{}}
 	p.cmd = exec.Command(path, args...) //nolint:noctx // it lives until the guest or Signal ends it
 	p.cmd.Dir = c.Dir
 	p.cmd.Stdout, p.cmd.Stderr = c.Stdout, p.said
 	p.cmd.ExtraFiles = files
-	attr.Pdeathsig = syscall.SIGKILL
 	p.cmd.SysProcAttr = attr
-	started := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := p.cmd.Start()
-		started <- err
-		if err != nil {
-			return
-		}
-		p.status = p.cmd.Wait()
-		close(p.Exited)
-	}()
-	if err := <-started; err != nil {
+	ended, err := child.Start(p.cmd)
+	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", path, err)
 	}
+	go func() {
+		p.status = <-ended
+		close(p.Exited)
+	}()
 	return p, nil
 }
 
