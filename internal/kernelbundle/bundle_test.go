@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
@@ -57,9 +58,14 @@ func plainBundle(t testing.TB, members ...member) []byte {
 	return b.Bytes()
 }
 
+// encoder is one for all: making one takes longer than a whole bundle.
+var encoder = sync.OnceValues(func() (*zstd.Encoder, error) {
+	return zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(64<<10))
+})
+
 func compress(t testing.TB, data []byte) []byte {
 	t.Helper()
-	z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(64<<10))
+	z, err := encoder()
 	if err != nil {
 		t.Fatal(err)
 	}

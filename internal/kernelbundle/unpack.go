@@ -145,7 +145,7 @@ func (u *unpacker) write(name string, size int64, content io.Reader) (err error)
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	buf := make([]byte, 1<<20)
+	buf := make([]byte, min(size+1, 1<<20)) // of the most files, which are small, not a MiB each
 	for {
 		if err := u.ctx.Err(); err != nil {
 			return context.Cause(u.ctx)
