@@ -43,6 +43,7 @@ func commands() map[string]func(ts *testscript.TestScript, neg bool, args []stri
 		"dial":      cmdDial,
 		"appears":   cmdAppears,
 		"hostile":   cmdHostile,
+		"killed":    cmdKilled,
 	}
 }
 

@@ -5,11 +5,13 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"log"
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"time"
 
@@ -25,6 +27,9 @@ import (
 	"github.com/bangervm/banger/e2e/fixture"
 )
 
+// registryLog is below $WORK.
+const registryLog = "registry.log"
+
 // startRegistry serves a registry on loopback for the rest of the script, and
 // sets $REGISTRY to its host and port. The fault is one of:
 //
@@ -32,15 +37,25 @@ import (
 //	corrupt     one byte of every blob is changed
 //	truncated   the second half of every blob is missing
 //	slow        blobs trickle
+//
+// Each blob that is asked for is a line in registryLog.
 func startRegistry(ts *testscript.TestScript, fault string) {
 	inner := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+	asked, err := os.OpenFile(ts.MkAbs(registryLog), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	ts.Check(err)
+	ts.Defer(func() { _ = asked.Close() })
 	var faulty bool
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if faulty && fault != "none" && r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/blobs/") {
-			serveFaulty(w, r, inner, fault)
+		if blob := r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/blobs/"); !blob || !faulty {
+			inner.ServeHTTP(w, r)
 			return
 		}
-		inner.ServeHTTP(w, r)
+		_, _ = fmt.Fprintln(asked, r.URL.Path)
+		if fault == "none" {
+			inner.ServeHTTP(w, r)
+			return
+		}
+		serveFaulty(w, r, inner, fault)
 	}))
 	ts.Defer(server.CloseClientConnections)
 	ts.Defer(server.Close)
