@@ -13,8 +13,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -64,6 +66,13 @@ func run(ctx context.Context, out io.Writer, args []string) (err error) {
 	if err != nil {
 		return err
 	}
+	if lacks := lacking(); lacks != "" {
+		t.say("1 skipped: the whole tier (%s)", lacks)
+		if os.Getenv("BANGER_TEST_REQUIRE") == "1" {
+			return fmt.Errorf("cannot run here: %s", lacks)
+		}
+		return nil
+	}
 	if t.cache, err = fixture.Open(); err != nil {
 		return err
 	}
@@ -76,6 +85,19 @@ func run(ctx context.Context, out io.Writer, args []string) (err error) {
 	}
 	all := driverList(os.Getenv(envFirecracker))
 	return t.runOn(ctx, all, scripts)
+}
+
+// lacking is what this host lacks to run the tier; empty: nothing.
+func lacking() string {
+	if runtime.GOARCH != "amd64" {
+		return "the outer VM needs an amd64 host"
+	}
+	for _, program := range []string{"qemu-system-x86_64", "mkfs.ext4", "depmod", "mmdebstrap", "apt-get", "dpkg-deb"} {
+		if _, err := exec.LookPath(program); err != nil {
+			return err.Error()
+		}
+	}
+	return ""
 }
 
 // runOn makes the kit and the place, and runs the drivers there.

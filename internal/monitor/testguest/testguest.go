@@ -105,8 +105,11 @@ func pack(archive, root, init string) (err error) {
 	if err := entry(f, "modules", 0o40755, nil); err != nil {
 		return err
 	}
-	for i, name := range []string{"virtio/virtio_ring", "virtio/virtio", "virtio/virtio_mmio", "char/virtio_console", "block/virtio_blk"} {
-		found, err := filepath.Glob(filepath.Join(root, "lib/modules/*/kernel/drivers", name+".ko"))
+	for i, name := range []string{
+		"drivers/virtio/virtio_ring", "drivers/virtio/virtio", "drivers/virtio/virtio_mmio", "drivers/char/virtio_console", "drivers/block/virtio_blk",
+		"net/vmw_vsock/vsock", "net/vmw_vsock/vmw_vsock_virtio_transport_common", "net/vmw_vsock/vmw_vsock_virtio_transport",
+	} {
+		found, err := filepath.Glob(filepath.Join(root, "lib/modules/*/kernel", name+".ko"))
 		if err != nil || len(found) == 0 {
 			return fmt.Errorf("no module %s in %s", name, root)
 		}

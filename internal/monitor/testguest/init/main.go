@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/mdlayher/vsock"
 	"golang.org/x/sys/unix"
 
 	"github.com/bangervm/banger/internal/agentrpc"
@@ -51,11 +52,14 @@ func run() error {
 			return fmt.Errorf("load %s: %w", m, err)
 		}
 	}
+	g := &guest{}
+	if cid, err := vsock.ContextID(); err == nil && cid > vsock.Host && cid != unix.VMADDR_CID_ANY {
+		return g.serveVsock()
+	}
 	port, err := openAgentPort()
 	if err != nil {
 		return err
 	}
-	g := &guest{}
 	for {
 		link, err := seriallink.Guest(context.Background(), port)
 		if err != nil {
@@ -64,6 +68,11 @@ func run() error {
 		go g.control(link)
 		_ = link.Serve(context.Background(), g.serve)
 	}
+}
+
+// dialer opens streams to the host, by whichever channel there is.
+type dialer interface {
+	Dial(ctx context.Context, port uint32) (net.Conn, error)
 }
 
 func load(path string) error {
@@ -108,7 +117,7 @@ func (g *guest) is(word string) bool {
 	return env != nil && slices.Contains(*env, word)
 }
 
-func (g *guest) control(link *seriallink.Link) {
+func (g *guest) control(link dialer) {
 	conn, err := link.Dial(context.Background(), agentrpc.ControlPort)
 	if err != nil {
 		return
@@ -129,9 +138,9 @@ func (g *guest) control(link *seriallink.Link) {
 		switch {
 		case m.Configure != nil:
 			g.configure(*m.Configure, say)
-			if limit := g.floodTime(); limit > 0 {
+			if serial, ok := link.(*seriallink.Link); ok && g.floodTime() > 0 {
 				go func() {
-					g.flood(link, limit)
+					g.flood(serial, g.floodTime())
 					g.flooded.Store(true)
 				}()
 			}
