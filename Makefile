@@ -93,7 +93,7 @@ e2e: tools build ## End-to-end tests: the real binaries boot real VMs
 e2e-kvm: ## The same on KVM, in an outer VM where the host has none (SET=full|ci|SCRIPT,...)
 	mkdir -p $(BIN)
 	$(GO) build -o $(BIN)/e2e-kvm ./e2e/kvm
-	exec $(BIN)/e2e-kvm $(if $(SET),-set '$(SET)') $(if $(LIMIT),-limit $(LIMIT))
+	exec $(BIN)/e2e-kvm $(if $(SET),-set '$(SET)') $(if $(DRIVERS),-drivers $(DRIVERS)) $(if $(LIMIT),-limit $(LIMIT))
 
 .PHONY: kernel-bundle
 kernel-bundle: build ## Pack the local kernel KERNEL (debian-12) and its catalog entry into dist/

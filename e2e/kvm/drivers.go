@@ -23,13 +23,29 @@ type driver struct {
 }
 
 // driverList are the drivers that use KVM. firecracker is the path of Firecracker, or
-// empty.
-func driverList(firecracker string) []driver {
+// empty; only has the names of those to run, or is empty for all.
+func driverList(firecracker, only string) ([]driver, error) {
 	fc := driver{name: "firecracker", pkg: "./internal/vmm/firecracker", program: firecracker, variable: "BANGER_FIRECRACKER_BIN"}
 	if firecracker == "" {
 		fc.absent = envFirecracker + " names none"
 	}
-	return []driver{{name: "qemu-kvm", pkg: "./internal/vmm/qemu"}, fc}
+	all := []driver{{name: "qemu-kvm", pkg: "./internal/vmm/qemu"}, fc}
+	if only == "" {
+		return all, nil
+	}
+	names := strings.Split(only, ",")
+	for i, d := range all {
+		at := slices.Index(names, d.name)
+		if at < 0 {
+			all[i].absent = "-drivers does not name it"
+			continue
+		}
+		names = slices.Delete(names, at, at+1)
+	}
+	if len(names) > 0 {
+		return nil, fmt.Errorf("there is no driver %q", names[0])
+	}
+	return all, nil
 }
 
 // contract is the driver's contract test program in a kit.

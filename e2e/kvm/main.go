@@ -52,6 +52,7 @@ func run(ctx context.Context, out io.Writer, args []string) (err error) {
 	t := &tier{out: out}
 	flags := flag.NewFlagSet("e2e-kvm", flag.ContinueOnError)
 	flags.StringVar(&t.set, "set", "full", "scripts to run: ci, full, or names of scripts separated by commas")
+	only := flags.String("drivers", "", "drivers to run, separated by commas (default all)")
 	flags.IntVar(&t.vcpu, "vcpu", outerVCPU, "vCPUs of the outer VM")
 	limit := flags.Duration("limit", 2*time.Hour, "time after which the run fails")
 	if err := flags.Parse(args); err != nil {
@@ -83,8 +84,18 @@ func run(ctx context.Context, out io.Writer, args []string) (err error) {
 	if err := os.Chmod(t.dir, 0o755); err != nil { // the scripts' users read the kit
 		return err
 	}
-	all := driverList(os.Getenv(envFirecracker))
-	return t.runOn(ctx, all, scripts)
+	all, err := driverList(os.Getenv(envFirecracker), *only)
+	if err != nil {
+		return err
+	}
+	err = t.runOn(ctx, all, scripts)
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return errors.Join(fmt.Errorf("not done within %s", *limit), err)
+	}
+	if ctx.Err() != nil {
+		return errors.Join(ctx.Err(), err)
+	}
+	return err
 }
 
 // lacking is what this host lacks to run the tier; empty: nothing.
