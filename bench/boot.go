@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/bangervm/banger/e2e/fixture"
 )
 
 // boot compares `vm create`, from the command's start to its end with the VM
@@ -21,6 +23,9 @@ import (
 // what such a boot needs; a second one has all of banger's own, so that what
 // that alone gains is seen too.
 func (b *bench) boot(ctx context.Context) error {
+	if b.driver == firecrackerDriver {
+		return b.bootFirecracker(ctx)
+	}
 	same, err := b.bareQEMU(ctx)
 	if err != nil {
 		return err
@@ -102,27 +107,19 @@ func (b *bench) bareQEMU(ctx context.Context) ([]string, error) {
 	return argv, err
 }
 
+// kitInitramfs is the trivial initramfs in a kit.
+const kitInitramfs = "bench.cpio"
+
 func (b *bench) trivialInitramfs(ctx context.Context) (string, error) {
-	root := filepath.Join(b.dir, "initramfs")
-	if err := os.MkdirAll(filepath.Join(root, "dev"), 0o755); err != nil {
-		return "", err
+	if b.kit != "" {
+		return filepath.Join(b.kit, kitInitramfs), nil
 	}
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", filepath.Join(root, "init"), "./bench/init")
-	build.Dir, build.Env = b.repo, append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the trivial init: %w: %s", err, out)
-	}
-	path := filepath.Join(b.dir, "trivial.cpio")
-	pack := exec.CommandContext(ctx, "sh", "-c", "find . | cpio --quiet -o -H newc -R 0:0 > "+path)
-	pack.Dir = root
-	if out, err := pack.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("cpio: %w: %s", err, out)
-	}
-	return path, nil
+	path := filepath.Join(b.dir, kitInitramfs)
+	return path, fixture.BuildTrivialInitramfs(ctx, b.repo, path)
 }
 
 func bareBoot(ctx context.Context, argv []string) (took time.Duration, err error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	stdout, err := cmd.StdoutPipe()
@@ -145,7 +142,7 @@ func bareBoot(ctx context.Context, argv []string) (took time.Duration, err error
 	cancel()
 	waitErr := cmd.Wait()
 	if took == 0 {
-		return 0, errors.Join(fmt.Errorf("bare QEMU did not reach init; its last line: %q", last), waitErr)
+		return 0, errors.Join(fmt.Errorf("%s did not reach init; its last line: %q", argv[0], last), waitErr)
 	}
 	return took, nil
 }

@@ -16,6 +16,12 @@ func (b *bench) environ() []string {
 		"HOME=" + filepath.Join(b.dir, "home"), "XDG_RUNTIME_DIR=" + filepath.Join(b.dir, "run"),
 		"PATH=" + filepath.Join(b.repo, "bin") + ":" + os.Getenv("PATH") + ":/usr/sbin:/sbin", "LANG=C.UTF-8", "NO_COLOR=1",
 	}
+	if b.driver != "" {
+		env = append(env, "BANGER_DRIVER="+b.driver)
+	}
+	if firecracker := os.Getenv("BANGER_FIRECRACKER_BIN"); firecracker != "" {
+		env = append(env, "BANGER_FIRECRACKER_BIN="+firecracker)
+	}
 	if b.qemu != "" {
 		env = append(env, "BANGER_QEMU="+b.qemu)
 	}

@@ -31,6 +31,10 @@ type bench struct {
 	pairs int
 	cache *fixture.Cache
 	qemu  string // another QEMU than the one on PATH, or empty
+	// driver is that of the VMs, and of the yardstick of boots; empty: what banger chooses.
+	driver string
+	// kit is a directory with bin/ and kitInitramfs, for a host without Go: see e2e/kvm.
+	kit string
 }
 
 func main() {
@@ -44,16 +48,20 @@ func main() {
 }
 
 func run(ctx context.Context, out io.Writer, args []string) (err error) {
+	b := &bench{out: out}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	pairs := flags.Int("pairs", 7, "pairs of boots")
+	flags.IntVar(&b.pairs, "pairs", 7, "pairs of boots")
 	only := flags.String("only", "boot,exec,attach,list,memory,network", "what to measure; workspace, which takes many minutes, is measured when it is named")
+	flags.StringVar(&b.driver, "driver", "", "driver of the VMs (default: as banger chooses)")
+	flags.StringVar(&b.kit, "kit", "", "take what is built from this kit of the KVM tier (default: build it)")
 	fixtureName := flags.String("fixture", "", "only print the path of this fixture, made if need be")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	b := &bench{out: out, pairs: *pairs}
-	if b.repo, err = os.Getwd(); err != nil {
-		return err
+	if b.repo = b.kit; b.repo == "" {
+		if b.repo, err = os.Getwd(); err != nil {
+			return err
+		}
 	}
 	if b.cache, err = fixture.Open(); err != nil {
 		return err

@@ -70,7 +70,11 @@ func (t *tier) runAll(ctx context.Context, where place, all []driver, scripts se
 			continue
 		}
 		start := time.Now()
-		tally, err := t.runDriver(ctx, where, d, scripts)
+		run := t.runDriver
+		if t.bench {
+			run = t.benchDriver
+		}
+		tally, err := run(ctx, where, d, scripts)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -92,6 +96,20 @@ func (t *tier) runAll(ctx context.Context, where place, all []driver, scripts se
 		return fmt.Errorf("failed: %s", strings.Join(failed, ", "))
 	}
 	return nil
+}
+
+// benchDriver measures boots.
+func (t *tier) benchDriver(ctx context.Context, where place, d driver, _ selection) (tally, error) {
+	kit := where.kit()
+	t.say("%s: bench", d.name)
+	err := where.run(ctx, command{
+		argv: []string{filepath.Join(kit, "bin/bench"), "-kit", kit, "-driver", d.name, "-only", "boot", "-pairs", "5"},
+		env:  append(d.environment(kit), "BANGER_E2E_CACHE="+filepath.Join(kit, "cache")), dir: "/", user: true, out: t.out,
+	})
+	if err != nil {
+		return tally{}, err
+	}
+	return tally{passed: 1}, nil
 }
 
 // runDriver runs the driver's contract suite and the scripts. An error is of what

@@ -20,23 +20,36 @@ func (t *tier) makeKit(ctx context.Context, h *home, all []driver, scripts selec
 	if err := os.MkdirAll(filepath.Join(kit, scriptsDir), 0o755); err != nil {
 		return err
 	}
+	need, err := scripts.needs(filepath.Join(t.repo, scriptsDir))
+	if err != nil {
+		return err
+	}
 	for _, step := range []func() error{
 		func() error { return fixture.BuildBinaries(ctx, t.repo, filepath.Join(kit, "bin")) },
-		func() error { return fixture.BuildNext(ctx, t.repo, filepath.Join(kit, "next/bin")) },
+		func() error { return t.addNext(ctx, need) },
 		func() error { return fixture.BuildProgram(ctx, t.repo, "./e2e/probe", filepath.Join(kit, "bin/probe")) },
 		func() error {
 			return fixture.BuildProgram(ctx, t.repo, "./internal/monitor/testguest/init", filepath.Join(kit, "guest-init"))
 		},
 		func() error { return fixture.BuildTests(ctx, t.repo, "./e2e", filepath.Join(kit, "e2e/e2e.test")) },
 		func() error { return t.addDrivers(ctx, all) },
+		func() error { return t.addBench(ctx) },
 		func() error { return copyTree(ctx, filepath.Join(t.repo, scriptsDir), filepath.Join(kit, scriptsDir)) },
-		func() error { return t.addFixtures(ctx, h, scripts) },
+		func() error { return t.addFixtures(ctx, h, need.stored) },
 	} {
 		if err := step(); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// addNext puts a newer build into the kit, if a script needs it.
+func (t *tier) addNext(ctx context.Context, need needs) error {
+	if !need.next {
+		return nil
+	}
+	return fixture.BuildNext(ctx, t.repo, filepath.Join(t.kitDir(), "next/bin"))
 }
 
 // addDrivers puts the contract tests and the VMMs into the kit.
@@ -64,14 +77,29 @@ func (t *tier) addDrivers(ctx context.Context, all []driver) error {
 	return nil
 }
 
-// addFixtures has banger store what the scripts need, and puts that into the
-// kit, with the kernel package from which the contract tests boot.
-func (t *tier) addFixtures(ctx context.Context, h *home, scripts selection) error {
-	needs, err := scripts.needs(filepath.Join(t.repo, scriptsDir))
+// addBench puts the benchmark of boots into the kit.
+func (t *tier) addBench(ctx context.Context) error {
+	if !t.bench {
+		return nil
+	}
+	kit := t.kitDir()
+	if err := fixture.BuildTrivialInitramfs(ctx, t.repo, filepath.Join(kit, "bench.cpio")); err != nil {
+		return err
+	}
+	busybox, err := t.cache.Path(ctx, "busybox.tar")
 	if err != nil {
 		return err
 	}
-	for _, name := range needs {
+	if err := copyTree(ctx, busybox, filepath.Join(kit, "cache/busybox.tar")); err != nil {
+		return err
+	}
+	return fixture.BuildProgram(ctx, t.repo, "./bench", filepath.Join(kit, "bin/bench"))
+}
+
+// addFixtures has banger store what the scripts need, and puts that into the
+// kit, with the kernel package from which the contract tests boot.
+func (t *tier) addFixtures(ctx context.Context, h *home, names []string) error {
+	for _, name := range names {
 		if err := h.store(ctx, name); err != nil {
 			return err
 		}

@@ -32,6 +32,7 @@ type tier struct {
 	cache *fixture.Cache
 	set   string
 	vcpu  int
+	bench bool // measure boots instead of tests
 }
 
 func main() {
@@ -54,6 +55,7 @@ func run(ctx context.Context, out io.Writer, args []string) (err error) {
 	flags.StringVar(&t.set, "set", "full", "scripts to run: ci, full, or names of scripts separated by commas")
 	only := flags.String("drivers", "", "drivers to run, separated by commas (default all)")
 	flags.IntVar(&t.vcpu, "vcpu", outerVCPU, "vCPUs of the outer VM")
+	flags.BoolVar(&t.bench, "bench", false, "measure boots instead of running tests")
 	limit := flags.Duration("limit", 2*time.Hour, "time after which the run fails")
 	if err := flags.Parse(args); err != nil {
 		return err

@@ -57,20 +57,28 @@ func chosen(set, dir string) (selection, error) {
 	return s, nil
 }
 
-// needs are the fixtures that the scripts want as banger stores them.
-func (s selection) needs(dir string) ([]string, error) {
-	all := []string{"busybox", "kernel"} // the reference boot's
+// needs are what the scripts want of a kit.
+type needs struct {
+	stored []string // fixtures, as banger stores them
+	next   bool     // a newer build
+}
+
+// needs reads the directives of the scripts in dir.
+func (s selection) needs(dir string) (needs, error) {
+	n := needs{stored: []string{"busybox", "kernel"}} // the reference boot's
 	for _, name := range s.names {
 		text, err := os.ReadFile(filepath.Join(dir, name+".txtar"))
 		if err != nil {
-			return nil, err
+			return needs{}, err
 		}
 		for line := range strings.Lines(string(text)) {
 			if list, ok := strings.CutPrefix(line, "# needs: "); ok {
-				all = append(all, strings.Fields(list)...)
+				n.stored = append(n.stored, strings.Fields(list)...)
 			}
+			n.next = n.next || strings.HasPrefix(line, "# next-build: ")
 		}
 	}
-	slices.Sort(all)
-	return slices.Compact(all), nil
+	slices.Sort(n.stored)
+	n.stored = slices.Compact(n.stored)
+	return n, nil
 }
