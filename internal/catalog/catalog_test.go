@@ -144,6 +144,49 @@ func TestACatalogDoesNotGoBack(t *testing.T) {
 	f.expect(t, "", "own", "k6")
 }
 
+// TestWhyACatalogIsOldIsKept beside its copy, until it is renewed; a user who gives up is no
+// reason.
+func TestWhyACatalogIsOldIsKept(t *testing.T) {
+	f := newFixture(t)
+	kept := func() Copy { c, _ := f.store.Get(t.Context(), f.src.ID()); return c }
+	f.web.down = true
+	f.expect(t, "no route", "own")
+	if c := kept(); !strings.Contains(c.Refused, "no route") || !c.RefusedAt.Equal(f.now) || len(c.Data) != 0 {
+		t.Errorf("without a copy: %+v", c)
+	}
+	f.web.down = false
+	f.publish(versioned(5))
+	f.expect(t, "", "own", "k5")
+	if c := kept(); c.Refused != "" {
+		t.Errorf("renewed: %+v", c)
+	}
+	f.publish(versioned(4))
+	f.expect(t, "went back", "own", "k5")
+	since := f.now
+	f.now = f.now.Add(time.Hour)
+	f.expect(t, "went back", "own", "k5")
+	c := kept()
+	if !strings.Contains(c.Refused, "went back from version 5 to 4") || !c.RefusedAt.Equal(since) {
+		t.Errorf("went back: %+v", c)
+	}
+	if got, err := Examine(f.src, c, f.now); err != nil || got.Version != 5 {
+		t.Errorf("the copy is %+v, %v", got, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	f.web.down = true
+	f.Load(ctx, []Source{f.src})
+	if now := kept(); now.Refused != c.Refused {
+		t.Errorf("a user gave up: %q", now.Refused)
+	}
+	f.web.down = false
+	f.publish(versioned(5))
+	f.expect(t, "", "own", "k5")
+	if c := kept(); c.Refused != "" || !c.RefusedAt.IsZero() {
+		t.Errorf("in order again: %+v", c)
+	}
+}
+
 func TestACatalogExpires(t *testing.T) {
 	f := newFixture(t)
 	f.publish(`{"format":1,"version":1,"expires":"2001-09-10T00:00:00Z","kernels":[{"name":"k"}]}`)

@@ -3,8 +3,10 @@ package catalog
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -61,6 +63,10 @@ type Copy struct {
 	FetchedAt time.Time `json:"fetched_at"`
 	Data      []byte    `json:"data"`
 	Signature []byte    `json:"signature,omitempty"`
+	// Refused is why the last try to renew it failed, and RefusedAt when that began to fail so.
+	// Empty: it did not. Without a good copy there may be nothing else here.
+	Refused   string    `json:"refused,omitempty"`
+	RefusedAt time.Time `json:"refused_at,omitzero"`
 }
 
 // Store keeps the copies, by Source.ID.
@@ -141,13 +147,44 @@ func (s *Service) load(ctx context.Context, src Source) (c Catalog, ok bool, pro
 	if err == nil {
 		return c, true, nil
 	}
+	if !errors.Is(ctx.Err(), context.Canceled) {
+		s.refuse(context.WithoutCancel(ctx), src, err)
+	}
 	if !have {
 		return Catalog{}, false, err
 	}
-	if expired := s.checkExpiry(old); expired != nil {
+	if expired := checkExpiry(old, s.now()); expired != nil {
 		return Catalog{}, false, fmt.Errorf("%w; the local copy is too old", err)
 	}
 	return old, true, fmt.Errorf("%w; using the copy of %s", err, kept.FetchedAt.UTC().Format(time.RFC3339))
+}
+
+// maxRefused bounds what is kept of a failure, in bytes.
+const maxRefused = 500
+
+// refuse notes beside the copy of src why it was not renewed, for Examine. It only helps to
+// find out: where it cannot, nothing is lost.
+func (s *Service) refuse(ctx context.Context, src Source, why error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	kept, _ := s.store.Get(ctx, src.ID())
+	text := why.Error()
+	text = strings.ToValidUTF8(text[:min(len(text), maxRefused)], "")
+	if kept.Refused == text {
+		return
+	}
+	kept.URL, kept.Refused, kept.RefusedAt = src.URL, text, s.now().UTC()
+	_ = s.store.Put(ctx, src.ID(), kept)
+}
+
+// Examine returns the catalog of a copy as it would be used without the network: Invalid where
+// it is not what src trusts, Unavailable where it has expired.
+func Examine(src Source, kept Copy, now time.Time) (Catalog, error) {
+	c, err := open(src, kept.Data, kept.Signature)
+	if err != nil {
+		return Catalog{}, err
+	}
+	return c, checkExpiry(c, now)
 }
 
 // renew asks for the catalog of src, and replaces the copy by a newer one.
@@ -171,7 +208,7 @@ func (s *Service) renew(ctx context.Context, src Source, kept Copy) (Catalog, er
 	if err != nil {
 		return Catalog{}, err
 	}
-	if err := s.checkExpiry(c); err != nil {
+	if err := checkExpiry(c, s.now()); err != nil {
 		return Catalog{}, err
 	}
 	return c, s.replace(ctx, src, c, next)
@@ -190,8 +227,8 @@ func open(src Source, data, signature []byte) (Catalog, error) {
 	return Catalog{Document: doc, Origin: Origin{URL: src.URL, Version: doc.Version, Trust: trust}}, nil
 }
 
-func (s *Service) checkExpiry(c Catalog) error {
-	if c.Expires.IsZero() || s.now().Before(c.Expires) {
+func checkExpiry(c Catalog, now time.Time) error {
+	if c.Expires.IsZero() || now.Before(c.Expires) {
 		return nil
 	}
 	return fault.New(fault.Unavailable, "the catalog %s expired on %s", c.Origin.URL, c.Expires.UTC().Format(time.DateOnly)).
@@ -210,7 +247,7 @@ func (s *Service) replace(ctx context.Context, src Source, c Catalog, next Copy)
 				return err
 			}
 		}
-		if bytes.Equal(kept.Data, next.Data) && kept.ETag == next.ETag {
+		if bytes.Equal(kept.Data, next.Data) && kept.ETag == next.ETag && kept.Refused == "" {
 			return nil
 		}
 	}

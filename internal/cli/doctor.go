@@ -45,6 +45,7 @@ func (a *App) doctor(ctx context.Context, f format) error {
 	world := doctor.Host(opts.Dirs, socket(opts), vmm.ThisHost(), doctor.Settings{
 		Drivers: cfg.Drivers(), Agent: a.getenv("BANGER_AGENT"),
 		DefaultImage: cfg.VM.Image, MemoryBytes: int64(cfg.VM.Memory),
+		Catalogs: cfg.CatalogSources(), Presets: cfg.Presets(),
 	})
 	world.Daemon = func(ctx context.Context) (doctor.Daemon, error) {
 		ctx, cancel := context.WithTimeout(ctx, 3*time.Second)

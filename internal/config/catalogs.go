@@ -37,6 +37,15 @@ func (c *Catalog) complete() error {
 	return c.Source().Validate()
 }
 
+// CatalogSources are the catalogs of all tables.
+func (c Config) CatalogSources() []catalog.Source {
+	var all []catalog.Source
+	for _, table := range c.Catalogs {
+		all = append(all, table.Source())
+	}
+	return all
+}
+
 // Source is the catalog as package catalog has it.
 func (c Catalog) Source() catalog.Source {
 	return catalog.Source{URL: c.URL, Key: c.Key, SHA256: c.SHA256}

@@ -43,6 +43,17 @@ func (c Config) Placed() []File {
 	return all
 }
 
+// Presets are the coding agents whose files are placed.
+func (c Config) Presets() []string {
+	var names []string
+	for _, f := range c.Files {
+		if f.Preset != "" {
+			names = append(names, f.Preset)
+		}
+	}
+	return names
+}
+
 func (f File) validate() error {
 	_, known := codingagent.Named(f.Preset)
 	switch {

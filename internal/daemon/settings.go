@@ -87,11 +87,7 @@ func (s *settings) defaults(ctx context.Context) vm.Defaults {
 }
 
 func (s *settings) catalogs(ctx context.Context) []catalog.Source {
-	var all []catalog.Source
-	for _, c := range s.of(ctx).Catalogs {
-		all = append(all, c.Source())
-	}
-	return all
+	return s.of(ctx).CatalogSources()
 }
 
 func (s *settings) registries(ctx context.Context) image.Registries { return s.of(ctx).Access() }

@@ -94,6 +94,8 @@ func Checks() []Check {
 		{Name: "kernel", run: checkKernel},
 		{Name: "image", run: checkImage},
 		{Name: "image-files", run: checkImageFiles},
+		{Name: "catalogs", run: checkCatalogs},
+		{Name: "agents", run: checkAgents},
 		{Name: "state-disk", Gate: true, run: checkStateDisk},
 		{Name: "cache-disk", run: checkCacheDisk},
 		{Name: "memory", Gate: true, run: checkMemory},

@@ -56,6 +56,8 @@ func healthy() (World, fstest.MapFS) {
 		Resolves: func(_ context.Context, name string, addr netip.Addr) bool {
 			return name == "gateway.vm" && addr.String() == "127.128.0.1"
 		},
+		Now:        func() time.Time { return time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC) },
+		Home:       "/home/ann",
 		Executable: "/opt/bin/banger", User: "ann", UID: 1000, Groups: []int{27, 1000},
 	}, files
 }

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/bangervm/banger/internal/catalog"
 	"github.com/bangervm/banger/internal/confine"
 	"github.com/bangervm/banger/internal/hostdns"
 	"github.com/bangervm/banger/internal/statedir"
@@ -27,6 +28,8 @@ type Settings struct {
 	Agent        string // path of banger-vsock-agent; empty: beside the executable
 	DefaultImage string // what `vm create` without --image uses; empty: none
 	MemoryBytes  int64  // what a VM gets that names none
+	Catalogs     []catalog.Source
+	Presets      []string // of coding agents' files, which each VM gets
 }
 
 // World is the host as the checks see it. Every function only reads.
@@ -60,7 +63,10 @@ type World struct {
 	// It does not ask resolvers on other hosts.
 	Resolves func(ctx context.Context, name string, addr netip.Addr) bool
 
+	Now func() time.Time
+
 	Executable string // of this process
+	Home       string // the user's, absolute; empty: not known
 	User       string // login name, or the uid
 	UID        int
 	Groups     []int // of this process
@@ -83,13 +89,14 @@ func Host(dirs statedir.Dirs, socket string, vmms *vmm.Host, settings Settings) 
 	if resolved, err := filepath.EvalSymlinks(executable); err == nil {
 		executable = resolved
 	}
+	home, _ := os.UserHomeDir()
 	groups, _ := os.Getgroups() // without them, the own one is left
 	return World{
 		Dirs: dirs, Socket: socket, Settings: settings,
 		Root: os.DirFS("/"), LookPath: LookPath, Output: output,
 		Look:        func(ctx context.Context, cfg drivers.Config) []vmm.Finding { return drivers.Look(ctx, vmms, cfg) },
 		Confinement: confinement, CanWrite: canWrite, Space: space, Reach: reach, Resolves: hostdns.NewHost().Resolves,
-		Executable: executable, User: vmms.User, UID: os.Getuid(), Groups: append(groups, os.Getegid()),
+		Now: time.Now, Home: home, Executable: executable, User: vmms.User, UID: os.Getuid(), Groups: append(groups, os.Getegid()),
 	}
 }
 
