@@ -27,15 +27,16 @@ type DiskEntry struct {
 }
 
 // Prune asks to remove what nothing uses: images without a name and, unless
-// ImagesOnly, the layer cache.
+// ImagesOnly, the layer cache and unfinished downloads.
 type Prune struct {
 	All        bool `json:"all,omitempty" doc:"images with names too"`
-	ImagesOnly bool `json:"images_only,omitempty" doc:"leave the layer cache"`
+	ImagesOnly bool `json:"images_only,omitempty" doc:"leave the layer cache and unfinished downloads"`
 }
 
 // Pruned is what a prune removed, or would.
 type Pruned struct {
 	Images         []DiskEntry `json:"images"`
 	LayersBytes    int64       `json:"layers_bytes" doc:"of the layer cache"`
+	DownloadsBytes int64       `json:"downloads_bytes" doc:"of unfinished downloads of kernels"`
 	ReclaimedBytes int64       `json:"reclaimed_bytes"`
 }

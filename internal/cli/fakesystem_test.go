@@ -12,7 +12,7 @@ var fakeUsage = api.DiskUsage{SizeBytes: 300 << 20, ReclaimableBytes: 180 << 20,
 
 // fakePruned is what can be pruned: of all images two.
 func fakePruned(all bool) api.Pruned {
-	p := api.Pruned{Images: []api.DiskEntry{{ID: "bbcdef0123456789", SizeBytes: 80 << 20}}, LayersBytes: 100 << 20, ReclaimedBytes: 180 << 20}
+	p := api.Pruned{Images: []api.DiskEntry{{ID: "bbcdef0123456789", SizeBytes: 80 << 20}}, LayersBytes: 100 << 20, DownloadsBytes: 5 << 20, ReclaimedBytes: 185 << 20}
 	if all {
 		p.Images = append(p.Images, api.DiskEntry{ID: "abcdef0123456789", Name: "debian", SizeBytes: 120 << 20})
 		p.ReclaimedBytes += 120 << 20

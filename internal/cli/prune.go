@@ -19,9 +19,9 @@ type pruneOptions struct {
 
 func (a *App) systemPruneCommand() *cobra.Command {
 	return a.pruneCommand(false, &cobra.Command{
-		Short: "Remove unused images and cached layers",
-		Long: "Remove unused images and cached layers: images that have lost their name, or with --all every image that no\n" +
-			"VM uses, and the layers kept for later pulls. VMs and kernels stay.",
+		Short: "Remove unused images, cached layers and old downloads",
+		Long: "Remove unused images, cached layers and old downloads: images that have lost their name, or with --all every\n" +
+			"image that no VM uses, the layers kept for later pulls, and unfinished downloads of kernels. VMs and kernels stay.",
 		Example: "  banger system prune --dry-run\n  banger system prune --all",
 	})
 }
@@ -89,6 +89,9 @@ func prunedText(p api.Pruned, removes, frees string) string {
 	}
 	if p.LayersBytes > 0 {
 		b.WriteString(removes + " cached layers (" + bytesText(p.LayersBytes) + ")\n")
+	}
+	if p.DownloadsBytes > 0 {
+		b.WriteString(removes + " unfinished downloads (" + bytesText(p.DownloadsBytes) + ")\n")
 	}
 	b.WriteString(frees + " " + bytesText(p.ReclaimedBytes) + "\n")
 	return b.String()

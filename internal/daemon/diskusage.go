@@ -5,6 +5,7 @@ import (
 
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/diskuse"
+	"github.com/bangervm/banger/internal/download"
 	"github.com/bangervm/banger/internal/image"
 	"github.com/bangervm/banger/internal/kernel"
 	"github.com/bangervm/banger/internal/oci"
@@ -14,10 +15,11 @@ import (
 
 // systemFiles implements server.System: what is on disk, and what of it could go.
 type systemFiles struct {
-	dirs    statedir.Dirs
-	images  *image.Service
-	layers  *oci.Client
-	kernels interface {
+	dirs      statedir.Dirs
+	images    *image.Service
+	layers    *oci.Client
+	downloads *download.Client
+	kernels   interface {
 		List(ctx context.Context) ([]kernel.Manifest, error)
 	}
 	vms vm.Store
@@ -98,6 +100,9 @@ func (d systemFiles) DiskUsage(ctx context.Context) (api.DiskUsage, error) {
 		{"packages", d.dirs.Packages()},
 	} {
 		s.add(&cache, api.DiskEntry{Name: part.name}, part.path)
+	}
+	if cache.ReclaimableBytes, err = d.downloads.Unfinished(ctx); err != nil {
+		return api.DiskUsage{}, err
 	}
 	s.end(cache)
 	return s.usage, s.err

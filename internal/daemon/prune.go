@@ -36,12 +36,17 @@ func (d systemFiles) Prunable(ctx context.Context, req api.Prune) (api.Pruned, e
 				out.LayersBytes = use.ReclaimableBytes
 				out.ReclaimedBytes += out.LayersBytes
 			}
+		case "cache":
+			if !req.ImagesOnly {
+				out.DownloadsBytes = use.ReclaimableBytes
+				out.ReclaimedBytes += out.DownloadsBytes
+			}
 		}
 	}
 	return out, nil
 }
 
-// Prune implements server.System. It has the stages images and layers. What somebody
+// Prune implements server.System. It has the stages images, layers and downloads. What somebody
 // began to use meanwhile stays.
 func (d systemFiles) Prune(ctx context.Context, req api.Prune, p operation.Progress) (api.Pruned, error) {
 	could, err := d.Prunable(ctx, req)
@@ -70,5 +75,11 @@ func (d systemFiles) Prune(ctx context.Context, req api.Prune, p operation.Progr
 	p.Stage("layers")
 	out.LayersBytes, err = d.layers.PruneCache(ctx)
 	out.ReclaimedBytes += out.LayersBytes
+	if err != nil {
+		return out, err
+	}
+	p.Stage("downloads")
+	out.DownloadsBytes, err = d.downloads.Prune(ctx)
+	out.ReclaimedBytes += out.DownloadsBytes
 	return out, err
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/download"
 	"github.com/bangervm/banger/internal/image"
 	"github.com/bangervm/banger/internal/imagestore"
 	"github.com/bangervm/banger/internal/kernel"
@@ -51,7 +52,7 @@ func (u vmImages) ImageUsers(_ context.Context, id string) (names []string, err 
 func systemIn(dirs statedir.Dirs, vms ...vm.VM) systemFiles {
 	log := slog.New(slog.DiscardHandler)
 	images := image.NewService(imagestore.New(dirs, log), nil, rootfs.Images{}, vmImages(vms), time.Now, log)
-	return systemFiles{dirs: dirs, images: images, layers: oci.NewClient(dirs.Blobs(), oci.Options{}), kernels: noKernels{}, vms: someVMs{all: vms}}
+	return systemFiles{dirs: dirs, images: images, layers: oci.NewClient(dirs.Blobs(), oci.Options{}), downloads: download.New(dirs.Downloads(), download.Options{}), kernels: noKernels{}, vms: someVMs{all: vms}}
 }
 
 // put writes a file of n bytes, for the file's directory too.
@@ -102,6 +103,7 @@ func manyFiles(t *testing.T) (statedir.Dirs, vm.VM) {
 	put(t, dirs.VM(v.ID).Disk(), 8<<20)
 	put(t, dirs.VM(v.ID).Console(), 1<<19)
 	put(t, filepath.Join(dirs.Blobs(), "sha256", strings.Repeat("0", 64)), 3<<20)
+	put(t, filepath.Join(dirs.Downloads(), strings.Repeat("0", 64)), 2<<20)
 	return dirs, v
 }
 
@@ -151,8 +153,8 @@ func TestPruneRemovesWhatItSaid(t *testing.T) {
 		blobs int
 	}{
 		{api.Prune{ImagesOnly: true}, 4 << 20, "abc", 1},
-		{api.Prune{}, 7 << 20, "abc", 0},
-		{api.Prune{All: true}, 9 << 20, "a", 0},
+		{api.Prune{}, 9 << 20, "abc", 0},
+		{api.Prune{All: true}, 11 << 20, "a", 0},
 	} {
 		dirs, v := manyFiles(t)
 		d := systemIn(dirs, v)

@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"errors"
-	"os"
 
 	"github.com/bangervm/banger/internal/catalog"
 	"github.com/bangervm/banger/internal/download"
@@ -32,13 +31,9 @@ func (b bundles) Unpack(ctx context.Context, url, sha256 string, size int64, dir
 	if err != nil {
 		return "", err
 	}
+	defer fetched.Close() //nolint:errcheck // read only
 	p.Stage("unpack")
-	f, err := os.Open(fetched.Path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close() //nolint:errcheck // read only
-	if err := kernelbundle.Unpack(ctx, f, dir); err != nil {
+	if err := kernelbundle.Unpack(ctx, fetched, dir); err != nil {
 		if ctx.Err() != nil { // the next try goes on from it
 			return "", err
 		}

@@ -64,6 +64,7 @@ type daemon struct {
 	workspaces *workspace.Service
 	images     *image.Service
 	layers     *oci.Client
+	downloads  *download.Client
 	store      vm.Store
 	kernels    *kernel.Service
 	runner     *operation.Runner
@@ -108,6 +109,7 @@ func wire(ctx context.Context, set *settings, build buildinfo.Info, log *slog.Lo
 	d.layers, d.store = source, store
 	d.images = image.NewService(imagestore.New(dirs, log), source, rootfs.Images{}, users, time.Now, log)
 	downloads := download.New(dirs.Downloads(), download.Options{})
+	d.downloads = downloads
 	packages := aptkernel.New(dirs.Packages(), kernelstore.OpenSource)
 	catalogs, err := catalog.New(catalog.Builtin(), downloads, catalogstore.New(dirs, log), time.Now)
 	if err != nil {
@@ -183,7 +185,7 @@ func (d *daemon) services() server.Services {
 		VMs: d.vms, Guests: d.guests(), Consoles: consoles{dirs: d.dirs}, Resolver: d.resolver,
 		Sessions: d.sessions, Workspaces: d.workspaces,
 		Images: d.images, Kernels: d.kernels, Operations: d.runner, Daemon: d,
-		System: systemFiles{dirs: d.dirs, images: d.images, layers: d.layers, kernels: d.kernels, vms: d.store},
+		System: systemFiles{dirs: d.dirs, images: d.images, layers: d.layers, downloads: d.downloads, kernels: d.kernels, vms: d.store},
 		Events: d.journal,
 	}
 }

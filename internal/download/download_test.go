@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -56,9 +57,10 @@ func (c *Client) expect(t *testing.T, url string) {
 	if f.URL != url+"/k" {
 		t.Errorf("it is from %s, want %s/k", f.URL, url)
 	}
-	if got, err := os.ReadFile(f.Path); err != nil || !bytes.Equal(got, content) {
+	if got, err := io.ReadAll(f); err != nil || !bytes.Equal(got, content) {
 		t.Errorf("read %d bytes, %v", len(got), err)
 	}
+	_ = f.Close()
 }
 
 // left is how many bytes of an unfinished file are there.
@@ -302,5 +304,47 @@ func TestSweep(t *testing.T) {
 	left, err := os.ReadDir(c.dir)
 	if err != nil || len(left) != 1 || left[0].Name() != "new" {
 		t.Errorf("left %v, %v", left, err)
+	}
+}
+
+// TestPruneLeavesWhatIsFetched: unfinished files go, and not those under way or with a reader.
+func TestPruneLeavesWhatIsFetched(t *testing.T) {
+	waiting, done := make(chan struct{}), make(chan struct{})
+	c, url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		close(waiting)
+		<-done
+		whole(w, r)
+	})
+	old := sumOf([]byte("old"))
+	if err := errors.Join(os.MkdirAll(c.dir, 0o700), os.WriteFile(filepath.Join(c.dir, old), []byte("12345"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	var f Fetched
+	fetched := make(chan error, 1)
+	go func() {
+		var err error
+		f, err = c.get(t.Context(), url)
+		fetched <- err
+	}()
+	<-waiting
+	if n, err := c.Unfinished(t.Context()); err != nil || n != 5 {
+		t.Errorf("%d bytes are unfinished, %v; want 5", n, err)
+	}
+	if n, err := c.Prune(t.Context()); err != nil || n != 5 {
+		t.Errorf("pruned %d bytes, %v; want 5", n, err)
+	}
+	close(done)
+	if err := <-fetched; err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close() //nolint:errcheck // of the test
+	if _, err := c.Prune(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(f); err != nil || !bytes.Equal(got, content) {
+		t.Errorf("read %d bytes after a prune, %v", len(got), err)
+	}
+	if err := f.Remove(); err != nil {
+		t.Errorf("remove what is gone: %v", err)
 	}
 }

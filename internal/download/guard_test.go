@@ -51,7 +51,8 @@ func TestRedirectsInside(t *testing.T) {
 		c.seams.reserved = func(a netip.Addr) bool { return a != netip.MustParseAddr("127.0.0.1") }
 		s := atAddress(t, at, redirect)
 		before := reached
-		_, err := c.get(t.Context(), s.URL)
+		f, err := c.get(t.Context(), s.URL)
+		_ = f.Close()
 		_, docErr := c.Document(t.Context(), s.URL+"/k", "", 2<<20)
 		for _, err := range []error{err, docErr} {
 			switch {
@@ -76,7 +77,7 @@ func TestAFileThatAnEarlierURLSent(t *testing.T) {
 	if err != nil || f.URL != first+"/k" {
 		t.Errorf("it is from %q, %v; want %s/k", f.URL, err, first)
 	}
-	if err := f.Remove(); err != nil {
+	if err := errors.Join(f.Close(), f.Remove()); err != nil {
 		t.Error(err)
 	}
 	if left, err := filepath.Glob(filepath.Join(c.dir, "*")); err != nil || len(left) != 0 {

@@ -61,13 +61,9 @@ func (u unpacker) Unpack(ctx context.Context, url, sum string, size int64, dir s
 	if err != nil {
 		return "", err
 	}
+	defer fetched.Close() //nolint:errcheck // read only
 	p.Stage("unpack")
-	f, err := os.Open(fetched.Path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close() //nolint:errcheck // read only
-	return fetched.URL, kernelbundle.Unpack(ctx, f, dir)
+	return fetched.URL, kernelbundle.Unpack(ctx, fetched, dir)
 }
 
 // fakePackages has one package, in a directory.
