@@ -56,9 +56,9 @@ func (s *system) WriteLayer(ctx context.Context, _ operation.Progress, dir strin
 	})
 }
 
-// Unpack has the stage read.
+// Unpack implements image.Content.
 func (s *system) Unpack(ctx context.Context, p operation.Progress, write func(io.Reader) error) error {
-	p.Stage("read")
+	p.Stage(image.StageRead)
 	r, w := io.Pipe()
 	sum := sha256.New()
 	read := make(chan error, 1)

@@ -96,7 +96,7 @@ func (s *Service) fromCatalog(ctx context.Context, req PullRequest, p operation.
 	if s.catalogs == nil || !bare(req.Ref) {
 		return req, false, nil, nil
 	}
-	p.Stage("catalog")
+	p.Stage(stageCatalog)
 	entries, problems, err := s.entries(ctx)
 	if err != nil {
 		return req, false, nil, err

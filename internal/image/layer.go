@@ -70,7 +70,7 @@ func (s *Service) addLayer(ctx context.Context, w wish, m *Manifest, staging Sta
 			m.Base, m.Layers = below.Base, slices.Clone(below.Layers)
 		}
 	}
-	p.Stage("layer")
+	p.Stage(stageLayer)
 	added, err := w.changes.WriteLayer(ctx, p, staging.LayersDir())
 	if err != nil {
 		return err

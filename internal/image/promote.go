@@ -21,7 +21,7 @@ func (s *Service) Promote(ctx context.Context, name string, p operation.Progress
 		return Image{}, err
 	}
 	defer end()
-	p.Stage("check")
+	p.Stage(stageCheck)
 	if err := s.verify(ctx, m.Manifest); err != nil {
 		return Image{}, err
 	}
@@ -34,7 +34,7 @@ func (s *Service) Promote(ctx context.Context, name string, p operation.Progress
 			s.log.Warn("remove a staged filesystem", "id", m.ID, "error", err)
 		}
 	}()
-	p.Stage("copy")
+	p.Stage(stageCopy)
 	if err := s.files.Copy(ctx, m.External.Path, renewal.RootfsPath()); err != nil {
 		return Image{}, err
 	}

@@ -63,7 +63,7 @@ func (s *Service) pull(ctx context.Context, req PullRequest, p operation.Progres
 		}
 		req.Kernel = req.KernelRef
 	}
-	p.Stage("resolve")
+	p.Stage(stageResolve)
 	p.Detail("%s", ref)
 	content, err := s.source.Open(ctx, ref, req.Input)
 	if err != nil {
@@ -154,7 +154,7 @@ func (s *Service) build(ctx context.Context, w wish, content Content, p operatio
 	if err := s.fill(ctx, &m, staging, content, p); err != nil {
 		return Image{}, err
 	}
-	p.Stage("commit")
+	p.Stage(stageCommit)
 	if w.own {
 		keep, of := s.kernels.Keep, w.kernel
 		if w.base != "" {

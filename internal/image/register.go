@@ -62,7 +62,7 @@ func (s *Service) Register(ctx context.Context, req RegisterRequest, p operation
 			return Image{}, err
 		}
 	}
-	p.Stage("check")
+	p.Stage(stageCheck)
 	p.Detail("%s", req.Rootfs)
 	m := Manifest{Format: ManifestFormat, ID: newID(), Source: filepath.Clean(req.Rootfs), OS: "linux", Kernel: req.KernelRef, OwnKernel: req.KernelRef != ""}
 	if err := s.look(ctx, &m); err != nil {
@@ -109,7 +109,7 @@ func (s *Service) stage(ctx context.Context, w wish, m Manifest, boot BootFiles,
 	if err != nil {
 		return Image{}, err
 	}
-	p.Stage("commit")
+	p.Stage(stageCommit)
 	if err := s.Usable(m); err != nil { // it may have changed meanwhile
 		return Image{}, err
 	}

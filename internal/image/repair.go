@@ -19,7 +19,7 @@ func (s *Service) Verify(ctx context.Context, name string, p operation.Progress)
 	if err != nil {
 		return Image{}, err
 	}
-	p.Stage("verify")
+	p.Stage(stageVerify)
 	p.Detail("%s", s.store.RootfsPath(m.Manifest))
 	if err := s.verify(ctx, m.Manifest); err != nil {
 		return m, err
@@ -65,7 +65,7 @@ func (s *Service) Repair(ctx context.Context, name string, p operation.Progress)
 		return Image{}, err
 	}
 	defer end()
-	p.Stage("verify")
+	p.Stage(stageVerify)
 	switch {
 	case m.External != nil:
 		m.Manifest, err = s.reregister(ctx, m.Manifest)
@@ -150,7 +150,7 @@ func (s *Service) reopen(ctx context.Context, m Manifest, source, digest string,
 		ref.Tag, ref.Digest = "", digest
 	}
 	ref.Platform = m.platform()
-	p.Stage("resolve")
+	p.Stage(stageResolve)
 	p.Detail("%s", ref)
 	content, err := s.source.Open(ctx, ref, nil)
 	if err != nil {
@@ -206,7 +206,7 @@ func (s *Service) renew(ctx context.Context, m Manifest, content Content, p oper
 
 // install puts a new filesystem in its place.
 func (s *Service) install(ctx context.Context, id string, renewal Renewal, p operation.Progress, change func(*Manifest)) (Manifest, error) {
-	p.Stage("commit")
+	p.Stage(stageCommit)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m, err := s.ByID(ctx, id)

@@ -23,7 +23,7 @@ type Content interface {
 	Info() Info
 	// Unpack fetches the layers, verifies them, and gives write one
 	// uncompressed tar stream of the merged files in final order. It returns
-	// write's error as it came. It reports the stages fetch and unpack.
+	// write's error as it came. It reports stages of a Content.
 	Unpack(ctx context.Context, p operation.Progress, write func(tar io.Reader) error) error
 	Close() error
 }

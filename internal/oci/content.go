@@ -69,7 +69,7 @@ func (c *content) Unpack(ctx context.Context, p operation.Progress, write func(i
 	spools := c.client.newSpools(len(c.layers))
 	defer func() { err = errors.Join(err, spools.close()) }()
 	budget := flatten.NewBudget(c.client.opts.Limits)
-	p.Stage("fetch")
+	p.Stage(image.StageFetch)
 	c.warn(p)
 	indexes, err := c.fetch(ctx, p, spools, budget)
 	if err != nil {
@@ -88,7 +88,7 @@ func (c *content) Unpack(ctx context.Context, p operation.Progress, write func(i
 			return err
 		}
 	}
-	p.Stage("unpack")
+	p.Stage(image.StageUnpack)
 	into := tree.WriteTo
 	if c.byPath {
 		into, spools.anyOrder = tree.WriteByPath, true
