@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/bangervm/banger/internal/fault"
 )
 
@@ -53,8 +55,20 @@ func FuzzMerge(f *testing.F) {
 			}
 			return
 		}
-		if _, err := readTar(&out); err != nil {
+		want, err := readTar(&out)
+		if err != nil {
 			t.Fatal(err)
+		}
+		// The other order costs more steps, but of so little it is never refused.
+		if err := mergeByPath(t.Context(), [][]byte{lower, upper}, &out); err != nil {
+			t.Fatalf("by path: %v", err)
+		}
+		got, err := readTar(&out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("in the order of contents (-) and of paths (+) they differ:\n%s", diff)
 		}
 	})
 }

@@ -187,16 +187,33 @@ type noSide struct{}
 func (noSide) Append(io.Reader, int64) (int64, error) { return 0, errors.New("no side") }
 
 func merge(ctx context.Context, layers [][]byte, out io.Writer) error {
+	tree, contents, err := apply(ctx, layers)
+	if err != nil {
+		return err
+	}
+	return tree.WriteTo(ctx, out, contents, func(int64, int64) {})
+}
+
+// mergeByPath is merge with the other order.
+func mergeByPath(ctx context.Context, layers [][]byte, out io.Writer) error {
+	tree, contents, err := apply(ctx, layers)
+	if err != nil {
+		return err
+	}
+	return tree.WriteByPath(ctx, out, contents, func(int64, int64) {})
+}
+
+func apply(ctx context.Context, layers [][]byte) (*flatten.Tree, memory, error) {
 	budget := flatten.NewBudget(flatten.Limits{Bytes: 1 << 20, Entries: 1000})
 	tree, m := flatten.NewTree(budget, flatten.Rules{}), newMemory(layers)
 	for i, raw := range layers {
 		index, err := flatten.ReadIndex(ctx, bytes.NewReader(raw), m, budget)
 		if err != nil {
-			return err
+			return nil, m, err
 		}
 		if err := tree.Apply(ctx, i, index); err != nil {
-			return err
+			return nil, m, err
 		}
 	}
-	return tree.WriteTo(ctx, out, m, func(int64, int64) {})
+	return tree, m, nil
 }

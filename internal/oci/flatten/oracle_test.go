@@ -151,6 +151,12 @@ func TestMergeEqualsContainerd(t *testing.T) {
 		if err != nil {
 			rt.Fatal(err)
 		}
+		if err := mergeByPath(t.Context(), layers, &out); err != nil {
+			rt.Fatal(err)
+		}
+		if byPath, err := readTar(&out); err != nil || !cmp.Equal(got, byPath) {
+			rt.Fatalf("in the order of contents (-) and of paths (+) they differ: %v\n%s", err, cmp.Diff(got, byPath))
+		}
 		dated += got.forgetTimes(want, misdated, began)
 		if diff := cmp.Diff(want, got); diff != "" {
 			rt.Fatalf("containerd (-) and merge (+) differ:\n%s", diff)
