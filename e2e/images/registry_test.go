@@ -46,7 +46,7 @@ type registry struct {
 const settings = `version: 0.1
 log: {level: error, accesslog: {disabled: true}}
 storage: {filesystem: {rootdirectory: %[1]s/data}, delete: {enabled: true}}
-validation: {manifests: {urls: {allow: ["^https://foreign[.]example/"]}}}
+validation: {manifests: {urls: {allow: ["^https://foreign[.]example/", "^https://127[.]0[.]0[.]1:"]}}}
 http:
   addr: %[2]s
   tls: {certificate: %[1]s/ca.crt, key: %[1]s/key.pem}

@@ -7,8 +7,11 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -153,6 +156,42 @@ func TestForeignLayers(t *testing.T) {
 	dir := saved(t, img)
 	disk, _ := r.pull(t, r.push(t, "oci:"+dir+":it", "foreign:1"))
 	same(t, unpacked(t, dir), ofDisk(t, disk))
+}
+
+// TestForeignLayersElsewhere: what is not in the registry is not fetched from where the
+// manifest says it is. It could name any host that this one reaches.
+func TestForeignLayersElsewhere(t *testing.T) {
+	r := startRegistry(t)
+	var asked atomic.Int32
+	elsewhere := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
+	defer elsewhere.Close()
+	var packed bytes.Buffer
+	check(t, fixture.Pack(&packed, []fixture.Entry{fixture.File("a", 0o600, "x")}))
+	img := imageFor(t, "amd64", gzipped(t, fixture.File("b", 0o600, "y")))
+	img, err := mutate.Append(img, mutate.Addendum{
+		Layer: layerOf(t, packed.Bytes(), types.DockerForeignLayer), MediaType: types.DockerForeignLayer,
+		URLs: []string{"https://foreign.example/layer", elsewhere.URL + "/layer"},
+	})
+	check(t, err)
+	ref := r.push(t, "oci:"+saved(t, img)+":it", "foreign:2")
+	if raw := r.manifest(t, ref); !strings.Contains(raw, elsewhere.URL) {
+		t.Fatalf("skopeo pushed %s, without the URLs", raw)
+	}
+	parsed, err := image.ParseRef(ref)
+	check(t, err)
+	c := oci.NewClient(t.TempDir(), oci.Options{Registries: r.access, Architecture: "amd64", CPULevel: 2})
+	content, err := c.Open(t.Context(), parsed, nil)
+	if err == nil {
+		err = content.Unpack(t.Context(), silent{}, func(tar io.Reader) error {
+			_, err := io.Copy(io.Discard, tar)
+			return err
+		})
+		check(t, content.Close())
+	}
+	t.Logf("%v", err)
+	if err == nil || asked.Load() != 0 {
+		t.Errorf("%v, and %d requests elsewhere", err, asked.Load())
+	}
 }
 
 // zeros is a tar of one file of a GiB, which takes no memory.
