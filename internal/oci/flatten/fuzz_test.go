@@ -29,6 +29,7 @@ func seeds() [][2]layer {
 		{{reg("./a", "1"), reg("/b", "2"), reg("../c", "3"), reg("x/../d", "4"), reg("p/q/r", "no parents")}, {reg("./.wh.a", ""), dir("."), reg("p/q", "5")}},
 		{{sym("a", "b"), sym("b", "a"), sym("up", "../../etc"), dir("etc")}, {reg("up/passwd", "in"), reg("a/x", "")}},
 		{{reg("a", "first"), reg("a", "second"), dir("a"), reg("a/.wh.x", "")}, {reg("a/.wh..wh..opq", ""), reg("a/.wh..wh..opq", ""), reg(".wh..wh.plnk", "")}},
+		{{reg("\xff/\xfe", "not UTF-8"), reg("a\nb \\", "")}, {hard("c", "\xff/\xfe"), reg("\xff/.wh.\xfe", "")}},
 	}
 }
 

@@ -192,7 +192,7 @@ var (
 		time.Unix(-1000, 0), time.Unix(0, 0), time.Unix(1, 0), time.Unix(1234567890, 987654321), time.Unix(1600000000, 0), time.Unix(7_000_000_000, 1),
 	}
 	// Names are few, so that entries meet: a directory becomes a file, then a link.
-	parts = []string{"a", "b", "c", "d", strings.Repeat("long", 30)}
+	parts = []string{"a", "b", "c", "d", "\xff", strings.Repeat("long", 30)}
 )
 
 // anyLayers draws the tars of one to four layers.

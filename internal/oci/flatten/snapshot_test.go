@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -60,7 +61,7 @@ func readTar(r io.Reader) (snapshot, error) {
 		if _, twice := snap[name]; twice {
 			return nil, fmt.Errorf("%q is there twice", name)
 		}
-		if !fs.ValidPath(name) && name != "" {
+		if clean := path.Clean("/" + name)[1:]; clean != name || strings.ContainsRune(name, 0) { // any other bytes are a name
 			return nil, fmt.Errorf("%q is no clean path", name)
 		}
 		if parent := filepath.Dir(name); parent != "." && snap[parent].Kind != "d" {
