@@ -1,12 +1,14 @@
 package confine
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -16,12 +18,12 @@ import (
 // process and becomes the program. It returns only when that fails, with the
 // process's exit status; stderr gets the reason.
 func Command(args []string, stderr io.Writer) int {
-	err := become(args)
+	err := become(args, stderr)
 	_, _ = fmt.Fprintf(stderr, "bangerd confine: %v\n", err)
 	return 1
 }
 
-func become(args []string) error {
+func become(args []string, stderr io.Writer) error {
 	if len(args) < 2 {
 		return errors.New("usage: bangerd confine PLAN PROGRAM [ARGUMENT]…")
 	}
@@ -35,11 +37,12 @@ func become(args []string) error {
 	if err != nil {
 		return err
 	}
+	env, grouped := plan.enterScope(stderr)
 	report, err := plan.enter()
 	if err != nil {
 		return err
 	}
-	env := plan.Env
+	report = append(report, grouped...)
 	if plan.ReportFD > 0 {
 		if err := tell(plan.ReportFD, report, frames...); err != nil {
 			return fmt.Errorf("report: %w", err)
@@ -48,6 +51,20 @@ func become(args []string) error {
 		env = append(env, ReportEnv+"="+report.String())
 	}
 	return fmt.Errorf("run %s: %w", args[1], syscall.Exec(args[1], args[1:], env))
+}
+
+// enterScope returns the program's environment and what to report of its groups. A
+// host without them is none to refuse a start for.
+func (p Plan) enterScope(stderr io.Writer) (env []string, report Report) {
+	if p.Scope == nil {
+		return p.Env, nil
+	}
+	group, controllers, err := p.Scope.Enter(context.Background())
+	if err != nil {
+		_, _ = fmt.Fprintf(stderr, "bangerd confine: no control group: %v\n", err)
+		return p.Env, nil
+	}
+	return append(slices.Clip(p.Env), GroupEnv+"="+group), Report{GroupReport(controllers)}
 }
 
 // createTAP makes the plan's device, and returns the descriptor of its frames.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/bangervm/banger/internal/cgroup"
 	"github.com/bangervm/banger/internal/tap"
 )
 
@@ -39,6 +40,9 @@ type Plan struct {
 	// TAP is a device to make in its network namespace, whose frames go to the
 	// reader of ReportFD; nil: none. The process needs CAP_NET_ADMIN there.
 	TAP *tap.Device `json:"tap,omitempty"`
+	// Scope is a unit of the user's systemd to enter; nil: none. Where systemd does not
+	// give it, the program runs without. It finds the group for a VMM in GroupEnv.
+	Scope *cgroup.Scope `json:"scope,omitempty"`
 	// Env is its whole environment.
 	Env []string `json:"env,omitempty"`
 	// ReportFD is a stream socket that gets the Report: see ReadReport. 0: the program
@@ -48,6 +52,10 @@ type Plan struct {
 
 // ReportEnv is the variable in which a program finds its Report as text.
 const ReportEnv = "BANGER_CONFINED"
+
+// GroupEnv is the variable in which a program finds the directory of the control
+// group that it may start a VMM in.
+const GroupEnv = "BANGER_CGROUP"
 
 // Report is what holds of a confined program, as words for people, in order.
 type Report []string

@@ -6,12 +6,18 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
 // maxReport bounds a report, in bytes.
 const maxReport = 2 << 10
+
+// GroupReport is what a Report says of a control group with these controllers.
+func GroupReport(controllers []string) string {
+	return "a control group (" + strings.Join(controllers, " ") + ")"
+}
 
 // tell sends a report and descriptors to the reader of socket, and closes them all.
 func tell(socket int, report Report, descriptors ...int) error {

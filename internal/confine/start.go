@@ -10,9 +10,12 @@ import (
 )
 
 // NoNamespaces reports whether a start failed because this host gives ordinary
-// users no user or network namespace.
+// users no user or network namespace, or none to start in another control group.
 func NoNamespaces(err error) bool {
-	for _, errno := range []syscall.Errno{syscall.EPERM, syscall.EACCES, syscall.EINVAL, syscall.ENOSPC, syscall.ENOSYS, syscall.EUSERS} {
+	for _, errno := range []syscall.Errno{
+		syscall.EPERM, syscall.EACCES, syscall.EINVAL, syscall.ENOSPC, syscall.ENOSYS, syscall.EUSERS,
+		syscall.ENOENT, syscall.ENODEV, syscall.EBUSY, syscall.EOPNOTSUPP,
+	} {
 		if errors.Is(err, errno) {
 			return true
 		}

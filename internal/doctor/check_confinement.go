@@ -3,7 +3,10 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
+
+	"github.com/bangervm/banger/internal/cgroup"
 )
 
 // What Landlock can from which ABI on.
@@ -17,36 +20,66 @@ const (
 type Confinement struct {
 	LandlockABI int // 0: none
 	Namespaces  bool
+	// Controllers are those that a VMM's control group can have; nil: it has no group,
+	// and NoGroup says why.
+	Controllers []string
+	NoGroup     error
 }
+
+// offers are what the host offers, and what it does not, with the remedies.
+type offers struct{ holds, lacks, remedies []string }
 
 func checkConfinement(ctx context.Context, w World) verdict {
 	c := w.Confinement(ctx)
-	holds := []string{"a private environment, resource limits, no new privileges and no new sockets"}
-	var lacks, remedies []string
-	switch {
-	case c.LandlockABI == 0:
-		lacks = append(lacks, "this kernel has no Landlock: a VMM can open every file that you can")
-		remedies = append(remedies, "boot a kernel with Landlock (5.13 or newer, and landlock among the lsm= of its command line)")
-	case c.LandlockABI < landlockTCP:
-		lacks = append(lacks, fmt.Sprintf("Landlock ABI %d does not cover TCP ports and signals", c.LandlockABI))
-	case c.LandlockABI < landlockScopes:
-		lacks = append(lacks, fmt.Sprintf("Landlock ABI %d does not cover signals", c.LandlockABI))
-	}
-	if c.LandlockABI > 0 {
-		holds = append(holds, fmt.Sprintf("only its own files (Landlock ABI %d)", c.LandlockABI))
-	}
+	o := &offers{holds: []string{"a private environment, resource limits and no new privileges"}}
+	o.landlock(c.LandlockABI)
 	if c.Namespaces {
-		holds = append(holds, "private user and network namespaces")
+		o.holds = append(o.holds, "private user and network namespaces")
 	} else {
-		lacks = append(lacks, "this host does not let you create user and network namespaces")
-		remedies = append(remedies, "allow unprivileged user namespaces if that suits this host")
+		o.lack("allow unprivileged user namespaces if that suits this host", "this host does not let you create user and network namespaces")
 	}
-	text := "a VMM gets " + strings.Join(holds, ", ")
-	if len(lacks) == 0 {
+	o.group(c, w.runsSystemd())
+	text := "a VMM gets " + strings.Join(o.holds, ", ")
+	if len(o.lacks) == 0 {
 		return ok("%s", text)
 	}
-	if len(remedies) == 0 {
-		remedies = append(remedies, "boot a newer kernel")
+	return warn(strings.Join(o.remedies, "; "), "%s; %s", text, strings.Join(o.lacks, "; "))
+}
+
+func (o *offers) lack(remedy, format string, args ...any) {
+	o.lacks = append(o.lacks, fmt.Sprintf(format, args...))
+	if !slices.Contains(o.remedies, remedy) {
+		o.remedies = append(o.remedies, remedy)
 	}
-	return warn(strings.Join(remedies, "; "), "%s; %s", text, strings.Join(lacks, "; "))
+}
+
+func (o *offers) landlock(abi int) {
+	const newer = "boot a newer kernel"
+	switch {
+	case abi == 0:
+		o.lack("boot a kernel with Landlock (5.13 or newer, and landlock among the lsm= of its command line)",
+			"this kernel has no Landlock: a VMM can open every file that you can")
+		return
+	case abi < landlockTCP:
+		o.lack(newer, "Landlock ABI %d does not cover TCP ports and signals", abi)
+	case abi < landlockScopes:
+		o.lack(newer, "Landlock ABI %d does not cover signals", abi)
+	}
+	o.holds = append(o.holds, fmt.Sprintf("only its own files (Landlock ABI %d)", abi))
+}
+
+func (o *offers) group(c Confinement, systemd bool) {
+	if c.NoGroup != nil {
+		if systemd {
+			o.lack("loginctl enable-linger", "no control group limits a VMM: %v", c.NoGroup)
+		} else {
+			o.holds = append(o.holds, "no control group, since this host does not run systemd")
+		}
+		return
+	}
+	o.holds = append(o.holds, "a control group ("+strings.Join(c.Controllers, " ")+")")
+	if missing := cgroup.Missing(c.Controllers); slices.Contains(missing, "memory") || slices.Contains(missing, "cpu") {
+		o.lack("set Delegate=cpu memory pids io with sudo systemctl edit user@.service, then log in again",
+			"your systemd does not delegate %s", strings.Join(missing, ", "))
+	}
 }

@@ -10,7 +10,7 @@ import (
 // checkLinger looks at logind's own record: a user service ends when its user
 // has logged out everywhere, unless the user lingers.
 func checkLinger(_ context.Context, w World) verdict {
-	if _, err := w.stat("/run/systemd/system"); err != nil {
+	if !w.runsSystemd() {
 		return ok("this host does not run systemd")
 	}
 	if w.UID == 0 {
@@ -25,4 +25,10 @@ func checkLinger(_ context.Context, w World) verdict {
 	default:
 		return warn("loginctl show-user "+w.User+" --property=Linger", "cannot tell whether %s lingers: %v", w.User, err)
 	}
+}
+
+// runsSystemd is sd_booted(3).
+func (w World) runsSystemd() bool {
+	_, err := w.stat("/run/systemd/system")
+	return err == nil
 }

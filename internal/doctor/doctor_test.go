@@ -48,7 +48,7 @@ func healthy() (World, fstest.MapFS) {
 		LookPath:    func(name string) (string, error) { return "/usr/bin/" + name, nil },
 		Output:      func(context.Context, string, ...string) (string, error) { return "", exec.ErrNotFound },
 		Look:        func(context.Context, drivers.Config) []vmm.Finding { return findings(present, kvmPresent) },
-		Confinement: func(context.Context) Confinement { return Confinement{LandlockABI: 7, Namespaces: true} },
+		Confinement: func(context.Context) Confinement { return offered(7, true) },
 		CanWrite:    func(string) error { return nil },
 		Space:       func(string) (int64, error) { return 100 * gib, nil },
 		Reach:       func(context.Context, string) error { return errors.New("no route to host") },
@@ -115,7 +115,23 @@ func database(page uint16, pages int) string {
 
 func confined(abi int, namespaces bool) func(*World, fstest.MapFS) {
 	return func(w *World, _ fstest.MapFS) {
-		w.Confinement = func(context.Context) Confinement { return Confinement{LandlockABI: abi, Namespaces: namespaces} }
+		w.Confinement = func(context.Context) Confinement { return offered(abi, namespaces) }
+	}
+}
+
+func offered(abi int, namespaces bool) Confinement {
+	return Confinement{LandlockABI: abi, Namespaces: namespaces, Controllers: []string{"cpu", "memory", "pids"}}
+}
+
+// grouped is a host that offers all but, perhaps, a control group.
+func grouped(systemd bool, no error, controllers ...string) func(*World, fstest.MapFS) {
+	return func(w *World, files fstest.MapFS) {
+		if !systemd {
+			delete(files, "run/systemd/system")
+		}
+		c := offered(7, true)
+		c.NoGroup, c.Controllers = no, controllers
+		w.Confinement = func(context.Context) Confinement { return c }
 	}
 }
 
@@ -189,6 +205,10 @@ func TestEachOutcome(t *testing.T) {
 		{"unknown driver", func(w *World, _ fstest.MapFS) { w.Settings.Drivers.Driver = "xen" }, "driver", Fail, `"xen"`, "set driver to auto or"},
 		{"unknown driver, no vmm", func(w *World, _ fstest.MapFS) { w.Settings.Drivers.Driver = "xen" }, "vmm", Fail, `"xen"`, "set driver to auto or"},
 		{"all confinement", func(*World, fstest.MapFS) {}, "confinement", OK, "only its own files (Landlock ABI 7), private user and network namespaces", ""},
+		{"a control group", grouped(true, nil, "cpu", "memory", "pids"), "confinement", OK, "a control group (cpu memory pids)", ""},
+		{"a control group without cpu", grouped(true, nil, "memory", "pids"), "confinement", Warn, "does not delegate cpu, io", "Delegate=cpu memory"},
+		{"no control group", grouped(true, errors.New("no bus")), "confinement", Warn, "no control group limits a VMM: no bus", "enable-linger"},
+		{"no systemd", grouped(false, errors.New("no bus")), "confinement", OK, "no control group, since this host does not run systemd", ""},
 		{"no landlock", confined(0, true), "confinement", Warn, "can open every file that you can", "lsm="},
 		{"old landlock", confined(1, true), "confinement", Warn, "ABI 1 does not cover TCP ports", "newer kernel"},
 		{"landlock without scopes", confined(5, true), "confinement", Warn, "ABI 5 does not cover signals", "newer kernel"},

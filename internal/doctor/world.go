@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/bangervm/banger/internal/catalog"
+	"github.com/bangervm/banger/internal/cgroup"
 	"github.com/bangervm/banger/internal/confine"
 	"github.com/bangervm/banger/internal/hostdns"
 	"github.com/bangervm/banger/internal/statedir"
@@ -101,7 +102,9 @@ func Host(dirs statedir.Dirs, socket string, vmms *vmm.Host, settings Settings) 
 }
 
 func confinement(ctx context.Context) Confinement {
-	return Confinement{LandlockABI: confine.LandlockABI(), Namespaces: confine.HasNamespaces(ctx)}
+	c := Confinement{LandlockABI: confine.LandlockABI(), Namespaces: confine.HasNamespaces(ctx)}
+	c.Controllers, c.NoGroup = cgroup.Delegated(os.Getuid())
+	return c
 }
 
 // LookPath finds an executable as exec.LookPath does, and then in the

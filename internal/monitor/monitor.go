@@ -68,7 +68,9 @@ func Main(ctx context.Context, dir string, up func(), log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	site := vmm.Site{Dir: ".", Console: console, NIC: network.attach, Confine: confineStep(), Log: log}
+	site := vmm.Site{
+		Dir: ".", Console: console, NIC: network.attach, Confine: confineStep(), Group: os.Getenv(confine.GroupEnv), Log: log,
+	}
 	m := &monitor{
 		dir: v, spec: spec, console: console, network: network, log: log,
 		start: func(ctx context.Context) (vmm.Machine, error) {

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/bangervm/banger/internal/cgroup"
 	"github.com/bangervm/banger/internal/confine"
 	"github.com/bangervm/banger/internal/statedir"
 	"github.com/bangervm/banger/internal/vm"
@@ -34,6 +35,7 @@ func (l *Launcher) monitorCommand(dir statedir.VM, spec vm.Spec) (*exec.Cmd, err
 			return nil, err
 		}
 		plan.Read, plan.Devices = append(plan.Read, needs.Read...), append(plan.Devices, needs.Devices...)
+		plan.Scope = scope(spec, needs)
 		more, err := plan.Arguments(args[0], args[1:])
 		if err != nil {
 			return nil, err
@@ -43,6 +45,23 @@ func (l *Launcher) monitorCommand(dir statedir.VM, spec vm.Spec) (*exec.Cmd, err
 	cmd := exec.Command(args[0], args[1:]...) //nolint:noctx // it outlives this process
 	cmd.Env = plan.Env
 	return cmd, nil
+}
+
+// stepThreads are those that the step before the VMM may have.
+const stepThreads = 64
+
+// scope is the unit of the VM's monitor and VMM. A start has its own, since systemd
+// may still be removing that of the one before.
+func scope(spec vm.Spec, needs vmm.Needs) *cgroup.Scope {
+	return &cgroup.Scope{
+		Bus: cgroup.BusPath(os.Getuid()), Unit: "banger-" + spec.VMID + "-" + spec.StartID + ".scope",
+		Description: "banger VM " + spec.Name,
+		Limits: cgroup.Limits{
+			MemoryBytes: spec.MemoryBytes + needs.MemoryBytes,
+			CPUs:        spec.VCPU + 1, // one for the VMM's own work
+			Processes:   int64(spec.VCPU) + needs.Threads + stepThreads,
+		},
+	}
 }
 
 // plan is what a monitor needs for itself: its VM's files, the host's resolvers, and

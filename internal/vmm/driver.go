@@ -39,6 +39,10 @@ type Kernel struct {
 type Needs struct {
 	Read    []string // to read and execute, with all below
 	Devices []string // to read, write and control
+	// MemoryBytes is what it may have beside the guest's memory, the page cache of
+	// its disks included, and Threads beside those of the virtual CPUs.
+	MemoryBytes int64
+	Threads     int64
 }
 
 // Spec is one machine. Paths are absolute.
@@ -77,6 +81,8 @@ type Site struct {
 	// the NIC. A machine that does not start or ends closes the other end; a paused
 	// one reads nothing.
 	NIC func(net.Conn)
+	// Group is the directory of the control group for VMMs; empty: none.
+	Group string
 	// Confine starts `bangerd confine`, by which a VMM gives up what it does not need.
 	// Empty: it gives up nothing.
 	Confine []string

@@ -16,6 +16,9 @@ const (
 	// vsock. maxThreads bounds its threads beside those of the virtual CPUs.
 	maxFiles   = 1200
 	maxThreads = 16
+	// ownMemory is what it may have beside the guest's memory, in bytes: a few MiB for
+	// itself, the rest for the page cache of its disks.
+	ownMemory = 512 << 20
 	// leastFile is what a file may have, in bytes, where there is no disk to write.
 	leastFile = 1 << 20
 	// tapName is the guest's card in Firecracker's network namespace.
@@ -29,6 +32,7 @@ func (d *Driver) Needs(program string) vmm.Needs {
 	return vmm.Needs{
 		Read:    confine.ProgramFiles(program, "firecracker"),
 		Devices: []string{vmm.KVMDevice, tap.ControlDevice, "/dev/null", "/dev/urandom"},
+		Threads: maxThreads, MemoryBytes: ownMemory,
 	}
 }
 

@@ -44,7 +44,7 @@ func (m *Machine) launch(ctx context.Context, d *Driver, spec vmm.Spec) error {
 		m.process, err = process.Start(process.Command{
 			Name: "Firecracker", Self: "Error", Program: spec.Program, Dir: m.site.Dir,
 			Args:  []string{"--id", instanceID(spec.Name), "--api-sock", apiSocket, "--level", "Warning", "--log-path", fmt.Sprintf("/proc/self/fd/%d", fdLog)},
-			Files: []*os.File{theirs}, Stdout: m.site.Console, Confine: m.site.Confine, Plan: plan,
+			Files: []*os.File{theirs}, Stdout: m.site.Console, Confine: m.site.Confine, Plan: plan, Group: m.site.Group,
 		})
 	}
 	_ = theirs.Close()

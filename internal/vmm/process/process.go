@@ -31,6 +31,8 @@ type Command struct {
 	Dir     string
 	Files   []*os.File // inherited as descriptors 3, 4, …; the caller closes them
 	Stdout  io.Writer  // takes what it says on stdout, as it comes; nil: nobody reads it
+	// Group is the directory of the control group that it starts in; empty: ours.
+	Group string
 	// Confine starts `bangerd confine`, by which the VMM gives up all but what Plan
 	// says. Empty: it gives up nothing.
 	Confine []string
@@ -52,24 +54,41 @@ type Process struct {
 	nic         *tap.Conn // nil: none
 }
 
-// Start starts a VMM, in its own namespaces where this host gives them and it
-// is confined.
+// Start starts a VMM, in its own namespaces and in the control group where this
+// host gives them and it is confined.
 func Start(c Command) (*Process, error) {
 	if len(c.Confine) == 0 {
 		return c.start(c.Program, c.Args, c.Files, &syscall.SysProcAttr{})
 	}
-	c.Plan.Namespaces, c.Plan.ReportFD = true, 3+len(c.Files)
-	p, err := c.startPlan()
-	switch {
-	case err == nil || !confine.NoNamespaces(err):
-		return p, err
-	case c.Plan.TAP != nil:
-		return nil, fault.Wrap(fault.Unavailable, err, "this host gives you no network namespace, which the VM's network needs").
-			WithHint("to see what refuses it: %s", act.Doctor.Do())
-	default:
-		c.Plan.Namespaces = false
-		return c.startPlan()
+	c.Plan.ReportFD = 3 + len(c.Files)
+	var p *Process
+	var err error
+	for _, way := range c.ways() {
+		if p, err = way.startPlan(); err == nil || !confine.NoNamespaces(err) {
+			return p, err
+		}
 	}
+	if c.Plan.TAP != nil {
+		err = fault.Wrap(fault.Unavailable, err, "this host gives you no network namespace, which the VM's network needs").
+			WithHint("to see what refuses it: %s", act.Doctor.Do())
+	}
+	return nil, err
+}
+
+// ways are how the VMM may start, the best first: a kernel or a host can refuse
+// namespaces, and a start in another group than ours.
+func (c Command) ways() []Command {
+	var ways []Command
+	for _, namespaces := range []bool{true, false} {
+		for _, group := range slices.Compact([]string{c.Group, ""}) {
+			way := c
+			way.Plan.Namespaces, way.Group = namespaces, group
+			if namespaces || c.Plan.TAP == nil {
+				ways = append(ways, way)
+			}
+		}
+	}
+	return ways
 }
 
 func (c Command) startPlan() (*Process, error) {
@@ -86,7 +105,12 @@ func (c Command) startPlan() (*Process, error) {
 	if c.Plan.Namespaces {
 		confine.Namespaces(attr, os.Getuid(), c.capabilities()...)
 	}
+	closeGroup, err := enterGroup(attr, c.Group)
+	if err != nil {
+		return nil, errors.Join(err, told.Close())
+	}
 	p, err := c.start(c.Confine[0], slices.Concat(c.Confine[1:], args), append(slices.Clone(c.Files), told), attr)
+	closeGroup()
 	_ = told.Close()
 	if err != nil {
 		return nil, err
@@ -94,6 +118,7 @@ func (c Command) startPlan() (*Process, error) {
 	if err := p.read(report, c.Plan); err != nil {
 		return nil, p.abandon(err)
 	}
+	p.confinement = append(p.confinement, groupReport(c.Group)...)
 	return p, nil
 }
 

@@ -15,6 +15,10 @@ const (
 	// the virtual CPUs: those that read and write disks.
 	maxFiles   = 256
 	maxThreads = 192
+	// ownMemory is what QEMU may have beside the guest's memory, in bytes: about 100 MiB
+	// for itself, the rest for the page cache of its disks. translatedCode is for emulation.
+	ownMemory      = 512 << 20
+	translatedCode = 256 << 20
 	// leastFile is what a file may have, in bytes, where there is no disk to write.
 	leastFile = 1 << 20
 )
@@ -25,9 +29,12 @@ func (d *Driver) Needs(program string) vmm.Needs {
 	n := vmm.Needs{
 		Read:    confine.ProgramFiles(program, "qemu"),
 		Devices: []string{"/dev/null", "/dev/zero", "/dev/random", "/dev/urandom"},
+		Threads: maxThreads, MemoryBytes: ownMemory,
 	}
 	if d.kvm {
 		n.Devices = append(n.Devices, vmm.KVMDevice)
+	} else {
+		n.MemoryBytes += translatedCode
 	}
 	return n
 }
