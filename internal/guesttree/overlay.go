@@ -20,6 +20,8 @@ const (
 type file struct {
 	fs   *ext4.FS
 	node *ext4.Inode
+	// shared says that it may have other names, though its inode counts only one.
+	shared bool
 }
 
 // layers is a directory as the guest sees it: upper over lower. One may be missing.

@@ -162,7 +162,7 @@ func (o *overlay) giveLower(dir layers, at string, low file, out *writer) error 
 			return err
 		}
 		if node.Type == ext4.TypeRegular {
-			return out.file(at, file{fs: o.src.Disk, node: node})
+			return out.file(at, file{fs: o.src.Disk, node: node, shared: true}) // the index counts once
 		}
 	}
 	if dir.covers {

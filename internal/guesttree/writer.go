@@ -56,7 +56,7 @@ func (w *writer) file(name string, f file) error {
 	if err != nil {
 		return err
 	}
-	if f.node.Links > 1 {
+	if f.node.Links > 1 || f.shared {
 		at := place{f.fs, f.node.Number}
 		if first, written := w.first[at]; written { // in a layer, its header describes the file anew
 			hdr.Typeflag, hdr.Linkname = tar.TypeLink, first
