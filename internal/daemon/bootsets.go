@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/image"
 	"github.com/bangervm/banger/internal/kernel"
@@ -76,6 +77,67 @@ type imageKernels struct {
 	service *kernel.Service
 	store   *kernelstore.Store
 	dirs    statedir.Dirs
+	images  *image.Service
+	vms     vm.Store
+}
+
+func (k imageKernels) Verify(ctx context.Context, imageID string) error {
+	return k.store.Verify(ctx, k.dirs.Image(imageID).Kernel())
+}
+
+func (k imageKernels) Restore(ctx context.Context, imageID, name string, p operation.Progress) error {
+	to, local := k.dirs.Image(imageID).Kernel(), k.dirs.Kernel(name)
+	places, err := k.places(ctx)
+	if err != nil {
+		return err
+	}
+	if had, err := k.store.Expected(to); err == nil {
+		for _, from := range places {
+			m, err := k.store.Read(ctx, from)
+			same := err == nil && m.SHA256 == had.SHA256 && m.Initrd == had.Initrd && m.ModulesSHA == had.ModulesSHA && m.BootModulesSHA256 == had.BootModulesSHA256
+			if same && k.store.Verify(ctx, from) == nil {
+				p.Detail("kernel %s %s", name, m.Version)
+				return k.store.Relink(ctx, from, to)
+			}
+		}
+	}
+	m, err := k.store.Read(ctx, local)
+	if err == nil {
+		err = k.store.Verify(ctx, local)
+	}
+	if err != nil {
+		return fault.Wrap(fault.Unavailable, err, "no whole copy of kernel %s is left", name).
+			WithHint("get the kernel again, and try again: %s", act.KernelPull.On(name, act.Force))
+	}
+	p.Detail("kernel %s as it is now: %s", name, m.Version)
+	return k.store.Relink(ctx, local, to)
+}
+
+// places are where kernels may be: in their own directories, those of images and of VMs.
+func (k imageKernels) places(ctx context.Context) ([]statedir.Kernel, error) {
+	kernels, err := k.service.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	images, err := k.images.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	vms, err := k.vms.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var all []statedir.Kernel
+	for _, m := range kernels {
+		all = append(all, k.dirs.Kernel(m.Name))
+	}
+	for _, m := range images {
+		all = append(all, k.dirs.Image(m.ID).Kernel())
+	}
+	for _, v := range vms {
+		all = append(all, k.dirs.VM(v.ID).Kernel())
+	}
+	return all, nil
 }
 
 func (k imageKernels) Check(ctx context.Context, name string) error {

@@ -124,7 +124,7 @@ func wire(ctx context.Context, set *settings, build buildinfo.Info, log *slog.Lo
 	})
 	d.images.Tell(d.feed)
 	d.images.UseCatalogs(catalogSources{catalogs, set}, runtime.GOARCH)
-	d.images.UseKernels(imageKernels{service: d.kernels, store: kernelFiles, dirs: dirs})
+	d.images.UseKernels(imageKernels{service: d.kernels, store: kernelFiles, dirs: dirs, images: d.images, vms: store})
 	d.images.UseLayers(imageLayers{source})
 	d.images.UseArchives(imageArchives{d.images, source})
 	set.agent, set.renames = agentPath(self), d.renames

@@ -14,6 +14,8 @@ import (
 type fakeKernels struct {
 	kept []string
 	fail error
+	// damaged is what is wrong with an image's own.
+	damaged error
 }
 
 func (k *fakeKernels) Check(_ context.Context, name string) error {
@@ -25,6 +27,13 @@ func (k *fakeKernels) Check(_ context.Context, name string) error {
 
 func (k *fakeKernels) KeepOf(_ context.Context, imageID, dir string) error {
 	k.kept = append(k.kept, imageID+" -> "+dir)
+	return nil
+}
+
+func (k *fakeKernels) Verify(context.Context, string) error { return k.damaged }
+
+func (k *fakeKernels) Restore(_ context.Context, imageID, name string, _ operation.Progress) error {
+	k.kept, k.damaged = append(k.kept, name+" again in "+imageID), nil
 	return nil
 }
 
@@ -67,5 +76,31 @@ func TestAnImageWithAKernelOfItsOwn(t *testing.T) {
 	again, err := pull(image.PullRequest{KernelRef: "k"})
 	if err != nil || again.ID != owner.ID || len(kernels.kept) != 1 {
 		t.Errorf("again: %+v, %v, kept %v", again, err, kernels.kept)
+	}
+}
+
+// TestRepairOfAKernel: what an image has for its own is read, and copied again.
+func TestRepairOfAKernel(t *testing.T) {
+	f := newFixture()
+	kernels := &fakeKernels{}
+	f.UseKernels(kernels)
+	m, err := f.Pull(t.Context(), image.PullRequest{Ref: "debian:12", Name: "d", KernelRef: "k"}, &stages{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Verify(t.Context(), "d", &stages{}); err != nil {
+		t.Error(err)
+	}
+	for _, damage := range []error{fault.New(fault.NotFound, "gone"), fault.New(fault.Unavailable, "changed")} {
+		kernels.kept, kernels.damaged = nil, damage
+		if _, err := f.Verify(t.Context(), "d", &stages{}); !errors.Is(err, fault.Unavailable) {
+			t.Errorf("%v: %v", damage, err)
+		}
+		if _, err := f.Repair(t.Context(), "d", &stages{}); err != nil || len(kernels.kept) != 1 || kernels.kept[0] != "k again in "+m.ID {
+			t.Errorf("%v, %v", kernels.kept, err)
+		}
+		if _, err := f.Repair(t.Context(), "d", &stages{}); err != nil || len(kernels.kept) != 1 {
+			t.Errorf("of a whole one: %v, %v", kernels.kept, err)
+		}
 	}
 }

@@ -24,7 +24,10 @@ func (s *Service) Verify(ctx context.Context, name string, p operation.Progress)
 	if err := s.verify(ctx, m.Manifest); err != nil {
 		return m, err
 	}
-	return m, s.verifyLayers(ctx, m.Manifest)
+	if err := s.verifyLayers(ctx, m.Manifest); err != nil {
+		return m, err
+	}
+	return m, s.verifyKernel(ctx, m.Manifest)
 }
 
 // verify reads the filesystem.
@@ -53,7 +56,8 @@ func (s *Service) verify(ctx context.Context, m Manifest) error {
 // them: from cached layers, or what its reference leads to, which must have the same
 // digest. An image of format 1 gets its checksums. A file of the user's is checked
 // anew and taken as it is now. A committed image is made of its base and its layers; one
-// whose file is whole, but not its layers, goes on without these. When Repair ends with an error, nothing has changed.
+// whose file is whole, but not its layers, goes on without these. A kernel of the image's
+// own is copied again. When Repair ends with an error, each of these is as it was, or whole.
 // Progress has the stage verify, and those of Pull.
 func (s *Service) Repair(ctx context.Context, name string, p operation.Progress) (Image, error) {
 	m, err := s.Get(ctx, name)
@@ -76,7 +80,23 @@ func (s *Service) Repair(ctx context.Context, name string, p operation.Progress)
 	case errors.Is(s.checkLayers(ctx, m.Manifest), fault.Unavailable):
 		m.Manifest, err = s.amend(ctx, m.ID, func(m *Manifest) { m.Base, m.Layers = nil, nil })
 	}
-	return m, err
+	if err != nil || s.verifyKernel(ctx, m.Manifest) == nil {
+		return m, err
+	}
+	return m, s.kernels.Restore(ctx, m.ID, m.Kernel, p)
+}
+
+// verifyKernel reads the kernel that the image has for its own, if it has one.
+func (s *Service) verifyKernel(ctx context.Context, m Manifest) error {
+	if !m.OwnKernel {
+		return nil
+	}
+	err := s.kernels.Verify(ctx, m.ID)
+	if errors.Is(err, fault.NotFound) || errors.Is(err, fault.Unavailable) {
+		return fault.Wrap(fault.Unavailable, err, "image %s has lost its kernel %s", m.Label(), m.Kernel).
+			WithHint("to give it a copy again: %s", act.ImageRepair.On(m.Label()))
+	}
+	return err
 }
 
 // adoptFiles gives an image of format 1 the checksums of its files.

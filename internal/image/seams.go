@@ -138,6 +138,13 @@ type Kernels interface {
 	Keep(ctx context.Context, name, dir string) error
 	// KeepOf is Keep of the kernel that the image with this id has for its own.
 	KeepOf(ctx context.Context, imageID, dir string) error
+	// Verify reads the kernel that the image with this id has for its own. It is NotFound
+	// when there is none, and Unavailable when it is not whole.
+	Verify(ctx context.Context, imageID string) error
+	// Restore puts a whole copy in the place of that kernel: of the same one, wherever it
+	// still is, or else of the local one called name, and tells p which. It is Unavailable
+	// when there is neither.
+	Restore(ctx context.Context, imageID, name string, p operation.Progress) error
 	// Build makes the directory dir, with a kernel called name made of the user's files.
 	// It begins the stages of a kernel's import.
 	Build(ctx context.Context, name string, files BootFiles, dir string, p operation.Progress) error

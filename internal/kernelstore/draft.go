@@ -2,8 +2,6 @@ package kernelstore
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -153,15 +150,12 @@ func (d *draft) complete(ctx context.Context, m *kernel.Manifest) error {
 	if m.ModulesSHA, err = sealOptional(ctx, d.dir.Modules(), &m.SizeBytes); err != nil {
 		return err
 	}
-	h := sha256.New()
-	for _, name := range slices.Concat(m.BootModules, m.LateModules) {
-		sum, err := sealFile(ctx, filepath.Join(d.dir.BootModules(), name), &m.SizeBytes)
-		if err != nil {
-			return err
-		}
-		h.Write(fmt.Appendf(nil, "%s %s\n", name, sum))
+	m.BootModulesSHA256, err = hashBoot(*m, func(name string) (string, error) {
+		return sealFile(ctx, filepath.Join(d.dir.BootModules(), name), &m.SizeBytes)
+	})
+	if err != nil {
+		return err
 	}
-	m.BootModulesSHA256 = hex.EncodeToString(h.Sum(nil))
 	if len(m.BootModules)+len(m.LateModules) == 0 {
 		return nil
 	}
@@ -178,7 +172,8 @@ func sealOptional(ctx context.Context, path string, size *int64) (string, error)
 
 // sealFile hashes a file, syncs it, and adds what it takes on the disk to size.
 func sealFile(ctx context.Context, path string, size *int64) (string, error) {
-	if err := ctx.Err(); err != nil {
+	sum, err := hashFile(ctx, path)
+	if err != nil {
 		return "", err
 	}
 	f, err := os.Open(path)
@@ -186,10 +181,6 @@ func sealFile(ctx context.Context, path string, size *int64) (string, error) {
 		return "", err
 	}
 	defer f.Close() //nolint:errcheck // nothing was written through it
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
 	if err := f.Sync(); err != nil {
 		return "", err
 	}
@@ -200,7 +191,7 @@ func sealFile(ctx context.Context, path string, size *int64) (string, error) {
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
 		*size += stat.Blocks * 512
 	}
-	return hex.EncodeToString(h.Sum(nil)), nil
+	return sum, nil
 }
 
 func (d *draft) writeManifest(m kernel.Manifest) error {

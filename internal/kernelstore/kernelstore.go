@@ -82,6 +82,14 @@ func (s *Store) Get(_ context.Context, name string) (kernel.Manifest, error) {
 
 // read reads the manifest in dir, and checks that its files are there.
 func read(dir statedir.Kernel) (kernel.Manifest, error) {
+	m, err := readManifest(dir)
+	if err != nil {
+		return m, err
+	}
+	return m, check(dir, m)
+}
+
+func readManifest(dir statedir.Kernel) (kernel.Manifest, error) {
 	data, err := readBounded(dir.Manifest())
 	if err != nil {
 		return kernel.Manifest{}, err
@@ -100,7 +108,7 @@ func read(dir statedir.Kernel) (kernel.Manifest, error) {
 	if err := json.Unmarshal(data, &m); err != nil {
 		return kernel.Manifest{}, err
 	}
-	return m, check(dir, m)
+	return m, nil
 }
 
 func notFound(name string) error {
