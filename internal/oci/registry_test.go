@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -22,6 +23,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/image"
@@ -120,6 +122,44 @@ type recorder struct {
 func (r *recorder) Header() http.Header         { return r.header }
 func (r *recorder) WriteHeader(int)             {}
 func (r *recorder) Write(b []byte) (int, error) { return r.body.Write(b) }
+
+// TestURLsOfLayersAreNotAsked: a layer that may not be passed on comes from the registry or
+// not at all; where else a manifest says that it is, banger does not go.
+func TestURLsOfLayersAreNotAsked(t *testing.T) {
+	s := newServer(t)
+	asked := 0
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked++ }))
+	defer elsewhere.Close()
+	raw := makeTar(t, "a", "x")
+	layer := makeLayer(t, raw, gzipped(t, raw))
+	for _, kind := range []types.MediaType{types.DockerForeignLayer, types.OCIRestrictedLayer} {
+		img, err := mutate.Append(makeImage(t, "amd64"), mutate.Addendum{
+			Layer: layer, MediaType: kind, URLs: []string{elsewhere.URL + "/layer"},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ref := s.push(t, "foreign-urls:1", img)
+		if files, _, err := newSetup(t).pull(t.Context(), ref, nil); err != nil || files["a"] != "x" {
+			t.Errorf("%s, which the registry has: %v, %v", kind, files, err)
+		}
+		s.setTamper(func(w http.ResponseWriter, r *http.Request, _ http.Handler) bool {
+			lacks := strings.HasSuffix(r.URL.Path, "/blobs/"+digestOf(t, layer)) && r.Method == http.MethodGet
+			if lacks {
+				w.WriteHeader(http.StatusNotFound)
+			}
+			return lacks
+		})
+		_, _, err = newSetup(t).pull(t.Context(), ref, nil)
+		if !errors.Is(err, fault.NotFound) && !errors.Is(err, fault.Unavailable) {
+			t.Errorf("%s, which the registry lacks: %v", kind, err)
+		}
+		s.setTamper(nil)
+	}
+	if asked != 0 {
+		t.Errorf("the URL was asked %d times", asked)
+	}
+}
 
 func TestPullFaults(t *testing.T) {
 	s := newServer(t)
