@@ -101,6 +101,7 @@ type UpdateVM struct {
 	Env         []string          `json:"env,omitempty" doc:"KEY=VALUE, which adds to the VM's own or replaces one"`
 	UnsetEnv    []string          `json:"unset_env,omitempty" doc:"keys"`
 	Nested      *bool             `json:"nested,omitempty"`
+	Entrypoint  *string           `json:"entrypoint,omitempty" doc:"the restart policy of the image's entrypoint, if the VM runs it: no, on-failure or always"`
 	Protected   *bool             `json:"protected,omitempty"`
 }
 

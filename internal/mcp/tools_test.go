@@ -26,11 +26,11 @@ func TestVMCreate(t *testing.T) {
 	}
 	req := f.created[0]
 	if *req.Name != "box" || *req.Image != "debian" || *req.VCPU != 2 || *req.MemoryBytes != 512<<20 || *req.DiskBytes != 4<<30 ||
-		!*req.Start || req.Env[0] != "K=v" || req.Labels["for"] != "test" {
+		!*req.Start || req.Entrypoint != nil || req.Env[0] != "K=v" || req.Labels["for"] != "test" {
 		t.Errorf("%+v", req)
 	}
-	get[VM](t, s, "vm_create", object{"start": false})
-	if req := f.created[1]; *req.Start || req.Name != nil || req.Image != nil || req.VCPU != nil || req.MemoryBytes != nil || req.DiskBytes != nil {
+	get[VM](t, s, "vm_create", object{"start": false, "restart_policy": "on-failure"})
+	if req := f.created[1]; *req.Start || *req.Entrypoint != "on-failure" || req.Name != nil || req.Image != nil || req.VCPU != nil || req.MemoryBytes != nil || req.DiskBytes != nil {
 		t.Errorf("%+v", req)
 	}
 }

@@ -66,6 +66,7 @@ type vmCreateArgs struct {
 	Network   string            `json:"network,omitempty" jsonschema:"user (a private network) or none (no network device); default user"`
 	Egress    string            `json:"egress,omitempty" jsonschema:"what the VM may reach: all, none, packages (package registries), ai, or rules such as 'default deny; allow *.example.org tcp/443'. No tool can change it later"`
 	Publish   []publish         `json:"publish,omitempty" jsonschema:"host ports to forward to the VM; open ports appear on the host anyway, see vm_ports"`
+	Restart   string            `json:"restart_policy,omitempty" jsonschema:"run the image's entrypoint and command as a service, and restart it: no, on-failure or always; default: do not run it"`
 	Start     bool              `json:"start,omitempty" jsonschema:"start the VM and wait until it is ready"`
 }
 
@@ -93,6 +94,9 @@ func (a vmCreateArgs) request() api.CreateVM {
 	}
 	if a.Egress != "" {
 		req.Egress = &a.Egress
+	}
+	if a.Restart != "" {
+		req.Entrypoint = &a.Restart
 	}
 	req.Publish = published(a.Publish)
 	return req
@@ -149,6 +153,7 @@ func (s *Server) addVMTools() {
 			"memory_mib": {between(32, 16<<20)}, "disk_mib": {between(16, 64<<20)},
 			"env": environment(), "labels": {entries(64, 63, 256)}, "start": {fallback("true")},
 			"network": {oneOf(api.NetworkUser, api.NetworkNone)}, "egress": {length(1, maxPolicy)}, "publish": {publishes(64)},
+			"restart_policy": {oneOf("no", "on-failure", "always")},
 		},
 	}, s.vmCreate)
 	addTool(s, spec{

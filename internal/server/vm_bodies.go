@@ -71,7 +71,7 @@ func createRequest(body api.CreateVM, wait vm.Wait) vm.CreateRequest {
 func changeOf(body api.UpdateVM) vm.Change {
 	change := vm.Change{
 		Name: body.Name, VCPU: body.VCPU, MemoryBytes: body.MemoryBytes, DiskBytes: body.DiskBytes, Labels: body.Labels,
-		Kernel: body.Kernel, Env: body.Env, UnsetEnv: body.UnsetEnv, Nested: body.Nested, Protected: body.Protected,
+		Kernel: body.Kernel, Env: body.Env, UnsetEnv: body.UnsetEnv, Nested: body.Nested, Entrypoint: (*vm.RestartPolicy)(body.Entrypoint), Protected: body.Protected,
 	}
 	if body.Publish != nil {
 		ports := published(*body.Publish)

@@ -24,6 +24,7 @@ type Change struct {
 	Env         []string
 	UnsetEnv    []string
 	Nested      *bool
+	Entrypoint  *RestartPolicy // of a VM whose image's program runs
 	Protected   *bool
 }
 
@@ -153,6 +154,9 @@ func (c Change) apply(v VM, host HostFacts) (VM, error) {
 	if c.Nested != nil {
 		v.Nested = *c.Nested
 	}
+	if err := c.applyEntrypoint(&v); err != nil {
+		return VM{}, err
+	}
 	if c.Protected != nil {
 		v.Protected = *c.Protected
 	}
@@ -161,6 +165,20 @@ func (c Change) apply(v VM, host HostFacts) (VM, error) {
 		return VM{}, err
 	}
 	return c.applyLabels(v)
+}
+
+func (c Change) applyEntrypoint(v *VM) error {
+	switch {
+	case c.Entrypoint == nil:
+		return nil
+	case v.Entrypoint == "":
+		return fault.New(fault.Conflict, "VM %s does not run its image's entrypoint, so it has no restart policy", v.Name).
+			WithHint("create a VM that runs it: %s", act.VMCreate.Do())
+	case *c.Entrypoint == "":
+		return fault.New(fault.Invalid, "the restart policy is empty").WithHint("no, on-failure or always")
+	}
+	v.Entrypoint = *c.Entrypoint
+	return validateEntrypoint(v.Entrypoint)
 }
 
 // environment returns have with what is changed of it.

@@ -32,7 +32,7 @@ func validateEntrypoint(policy RestartPolicy) error {
 	case "", RestartNo, RestartOnFailure, RestartAlways:
 		return nil
 	default:
-		return fault.New(fault.Invalid, "restart policy %q is not one of no, on-failure, always", policy)
+		return fault.New(fault.Invalid, "the restart policy %q does not exist", policy).WithHint("use no, on-failure or always")
 	}
 }
 
