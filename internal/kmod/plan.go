@@ -20,6 +20,7 @@ const (
 	deviceBlock   = 2
 	deviceConsole = 3
 	deviceEntropy = 4
+	deviceBalloon = 5
 	deviceVsock   = 19
 )
 
@@ -41,6 +42,7 @@ func lateWants() []want {
 		{name: "overlay", required: true},
 		{name: "virtio_rng", device: deviceEntropy}, // the agent loads it last of all
 		{name: "virtio_net", device: deviceNet},
+		{name: "virtio_balloon", device: deviceBalloon},
 		{name: "ipv6", device: deviceNet},
 	}
 }

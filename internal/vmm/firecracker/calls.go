@@ -13,6 +13,38 @@ type machineConfig struct {
 	MemoryMiB int64 `json:"mem_size_mib"`
 }
 
+// cpuConfig is the body of PUT /cpu-config: a custom CPU template, by Firecracker's
+// docs/cpu_templates/cpu-templates.md.
+type cpuConfig struct {
+	Leaves []cpuidLeaf `json:"cpuid_modifiers"`
+}
+
+// cpuidLeaf changes one leaf of CPUID.
+type cpuidLeaf struct {
+	Leaf      string          `json:"leaf"`
+	Subleaf   string          `json:"subleaf"`
+	Flags     int             `json:"flags"` // of KVM's entry; 1: the subleaf matters
+	Registers []cpuidRegister `json:"modifiers"`
+}
+
+// cpuidRegister has a bitmap of 0, 1 and x, which leaves the CPU's own bit.
+type cpuidRegister struct {
+	Name   string `json:"register"`
+	Bitmap string `json:"bitmap"`
+}
+
+// notNested hides the CPU's means to run VMs, which Firecracker passes on but does not
+// support: bit 5 (VMX) of Intel's leaf 1, and bit 2
+// (SVM) of AMD's 80000001H, both in ECX.
+func notNested() cpuConfig {
+	hide := func(leaf string, bit int) cpuidLeaf {
+		bitmap := []byte("0bxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx")
+		bitmap[len(bitmap)-1-bit] = '0'
+		return cpuidLeaf{Leaf: leaf, Subleaf: "0x0", Registers: []cpuidRegister{{"ecx", string(bitmap)}}}
+	}
+	return cpuConfig{Leaves: []cpuidLeaf{hide("0x1", 5), hide("0x80000001", 2)}}
+}
+
 // bootSource is the body of PUT /boot-source.
 type bootSource struct {
 	Kernel string `json:"kernel_image_path"` // uncompressed ELF

@@ -90,7 +90,7 @@ func TestAFirecrackerThatDoesNotComeUp(t *testing.T) {
 		"mute":              "context deadline exceeded",
 	}
 	for _, call := range []string{
-		"GET /version", "PUT /machine-config", "PUT /boot-source", "PUT /drives/disk0", "PUT /drives/disk1", "PUT /vsock", "PUT /entropy", "PUT /balloon", "PUT /actions",
+		"GET /version", "PUT /machine-config", "PUT /cpu-config", "PUT /boot-source", "PUT /drives/disk0", "PUT /drives/disk1", "PUT /vsock", "PUT /entropy", "PUT /balloon", "PUT /actions",
 	} {
 		cases["refuse="+call] = "Firecracker did not start the guest: refused on purpose"
 	}

@@ -96,6 +96,12 @@ func (f *fakeAPI) route(method, path string, body []byte) reply {
 			Track     *bool   `json:"track_dirty_pages"`
 			HugePages *string `json:"huge_pages"`
 		}{}, machineLimits)
+	case "PUT cpu-config":
+		return f.preboot(body, &struct {
+			Caps   []string          `json:"kvm_capabilities"`
+			Leaves []cpuidLeaf       `json:"cpuid_modifiers"`
+			MSRs   []json.RawMessage `json:"msr_modifiers"`
+		}{}, nil)
 	case "PUT boot-source":
 		return f.preboot(body, &struct {
 			Kernel *string `json:"kernel_image_path" need:"y"`

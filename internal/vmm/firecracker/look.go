@@ -17,10 +17,11 @@ func (d *Driver) Look(ctx context.Context, host *vmm.Host, program string) vmm.F
 	f := vmm.Finding{Driver: d.Name(), Note: fullDiskNote}
 	var fact vmm.Fact
 	f.Program, fact = lookAtProgram(ctx, host, program)
-	f.Facts = append(f.Facts, fact, host.KVM())
+	f.Facts = append(f.Facts, fact)
 	if fact.State != vmm.Missing { // looking makes namespaces
 		f.Facts = append(f.Facts, host.TAP(ctx))
 	}
+	f.Facts = append(f.Facts, host.KVM())
 	return f
 }
 

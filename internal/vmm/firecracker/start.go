@@ -128,6 +128,7 @@ type step struct {
 func (m *Machine) steps(spec vmm.Spec) []step {
 	steps := []step{
 		{"/machine-config", machineConfig{VCPUs: spec.VCPU, MemoryMiB: (spec.MemoryBytes + mib - 1) / mib}},
+		{"/cpu-config", notNested()},
 		{"/boot-source", bootSource{Kernel: spec.Kernel, Initrd: spec.Initramfs, Args: commandLine(spec, m.site.Console != nil)}},
 	}
 	for i, disk := range spec.Disks {
