@@ -133,15 +133,20 @@ func (k *kill) begun(ctx context.Context, known []string) string {
 	}
 }
 
-// watch reports whether the stage is under way, or false when it is over.
+// watch reports whether the stage is under way. When it is over, the operation is
+// cancelled: the next try need not wait for it.
 func (k *kill) watch(ctx context.Context, id, stage string) bool {
 	for op, err := range k.client.Watch(ctx, id) {
 		k.ts.Check(err)
-		if op.State != api.OperationRunning || len(op.Stages) == 0 {
-			continue
-		}
-		if last := op.Stages[len(op.Stages)-1]; last.Name == stage {
+		at := slices.IndexFunc(op.Stages, func(s api.Stage) bool { return s.Name == stage })
+		switch {
+		case op.State != api.OperationRunning || at < 0:
+		case at == len(op.Stages)-1:
 			return true
+		default:
+			_, err := k.client.CancelOperation(ctx, id)
+			k.ts.Check(err)
+			return false
 		}
 	}
 	return false
