@@ -31,6 +31,7 @@ const (
 	VMKill      Named = "vm.kill"
 	VMList      Bare  = "vm.list"
 	VMLogs      Named = "vm.logs"
+	VMPause     Named = "vm.pause"
 	VMPorts     Named = "vm.ports"
 	VMReset     Named = "vm.reset"
 	VMRestart   Named = "vm.restart"

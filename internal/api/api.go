@@ -31,6 +31,19 @@ type Ping struct {
 	RSSBytes     int64     `json:"rss_bytes"`
 	Names        string    `json:"names" doc:"ADDRESS:PORT where this daemon answers DNS for .vm; empty: it does not"`
 	NamesProblem string    `json:"names_problem,omitempty" doc:"why it does not, although it should"`
+	Web          string    `json:"web" doc:"the URL of the web console; empty: there is none"`
+	WebProblem   string    `json:"web_problem,omitempty" doc:"why it is not where it is configured"`
+}
+
+// WebLink signs one browser in to the web console.
+type WebLink struct {
+	URL       string    `json:"url" doc:"works once"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// SignedOut says how many browsers were signed out of the web console.
+type SignedOut struct {
+	Sessions int `json:"sessions"`
 }
 
 // SSHAccess is what an SSH client needs to reach a VM's agent.

@@ -48,6 +48,18 @@ func statusView(now time.Time) view[daemonStatus] {
 					return ".vm at " + s.Daemon.Names
 				}
 			}),
+			field("web", func(s daemonStatus) string {
+				switch {
+				case s.Daemon.Web == "" && s.Daemon.WebProblem == "":
+					return "off"
+				case s.Daemon.WebProblem == "":
+					return s.Daemon.Web
+				case s.Daemon.Web == "":
+					return "off: " + s.Daemon.WebProblem
+				default:
+					return s.Daemon.Web + ": " + s.Daemon.WebProblem
+				}
+			}),
 			field("vms", func(s daemonStatus) string {
 				return strconv.Itoa(s.Daemon.VMs) + " (" + strconv.Itoa(s.Daemon.Running) + " running)"
 			}),

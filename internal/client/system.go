@@ -14,6 +14,16 @@ func (c *Client) DiskUsage(ctx context.Context) (api.DiskUsage, error) {
 	return call[api.DiskUsage](ctx, c, http.MethodGet, path("system", "df"), nil)
 }
 
+// WebLink makes a link that signs one browser in to the web console.
+func (c *Client) WebLink(ctx context.Context) (api.WebLink, error) {
+	return call[api.WebLink](ctx, c, http.MethodPost, path("web", "links"), nil)
+}
+
+// SignOutWeb signs all browsers out of the web console.
+func (c *Client) SignOutWeb(ctx context.Context) (api.SignedOut, error) {
+	return call[api.SignedOut](ctx, c, http.MethodPost, path("web", "sign-out"), nil)
+}
+
 // Prunable returns what Prune would remove.
 func (c *Client) Prunable(ctx context.Context, req api.Prune) (api.Pruned, error) {
 	query := url.Values{"all": {strconv.FormatBool(req.All)}, "images_only": {strconv.FormatBool(req.ImagesOnly)}}

@@ -22,6 +22,7 @@ type Config struct {
 	VM          VMDefaults `json:"vm"`
 	Image       Image      `json:"image"`
 	Network     Network    `json:"network"`
+	Web         Web        `json:"web"`
 	// Files are copied into guests when they start.
 	Files []File `json:"files"`
 	// Catalogs are added to the one that is built in, for kernels and images.
@@ -70,6 +71,7 @@ func Default() Config {
 		VM:      VMDefaults{Image: "debian", VCPU: 1, Memory: 512 << 20, Disk: 8 << 30, ImageUser: true},
 		Image:   Image{CacheMax: 10 << 30},
 		Network: Network{Egress: "all", Ports: "all", NamesPort: 5300},
+		Web:     Web{Listen: "127.0.0.1:7777"},
 	}
 }
 

@@ -97,6 +97,8 @@ func Keys() []Key {
 		},
 		numberKey("network.names_port", "BANGER_NAMES_PORT", SideShared, "port on which bangerd answers DNS queries for .vm names; 0: none", "names_port = 5300",
 			func(c *Config) *int { return &c.Network.NamesPort }),
+		textKey("web.listen", "BANGER_WEB", SideShared, "loopback address and port of the web console; port 0: any free one; off: no console", `listen = "off"`,
+			func(c *Config) *string { return &c.Web.Listen }),
 		textKey("driver", "BANGER_DRIVER", SideDaemon, "virtual machine monitor, one of "+strings.Join(driverNames(), ", "), `driver = "qemu-tcg"`,
 			func(c *Config) *string { return &c.Driver }),
 		textKey("qemu", "BANGER_QEMU", SideDaemon, "path or name of the QEMU executable; empty: found on PATH", `qemu = "/opt/qemu/bin/qemu-system-x86_64"`,

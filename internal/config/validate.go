@@ -40,6 +40,9 @@ func (c *Config) validate() error {
 	if err := c.Network.complete(); err != nil {
 		return err
 	}
+	if err := c.Web.validate(); err != nil {
+		return err
+	}
 	for _, f := range c.Files {
 		if err := f.validate(); err != nil {
 			return err

@@ -119,8 +119,10 @@ func serve(ctx context.Context, stop func(), set *settings, log *slog.Logger, re
 	}
 	d.feed.DaemonChanged(event.Started, build)
 	log.Info("bangerd serves", "version", build.Version, "commit", build.Commit, "pid", os.Getpid(), "socket", dirs.Socket())
+	d.web.serve(ctx, set.of(ctx).Web.Listen)
 	ready()
 	<-ctx.Done()
+	d.web.close() // before the API, which it stands on
 	err = d.end(context.WithoutCancel(ctx), srv, dirs)
 	serving.Wait()
 	log.Info("bangerd has ended")

@@ -22,6 +22,8 @@ type settings struct {
 	level *slog.LevelVar
 	// renames moves the answers for .vm to another port.
 	renames func(ctx context.Context, port int)
+	// rewebs moves the web console to another address.
+	rewebs func(ctx context.Context, address string)
 
 	mu     sync.Mutex
 	latest config.Config // whose shared keys are in force
@@ -73,6 +75,9 @@ func (s *settings) takeOver(ctx context.Context, cfg config.Config) {
 	}
 	if cfg.Network.NamesPort != s.latest.Network.NamesPort {
 		s.renames(context.WithoutCancel(ctx), cfg.Network.NamesPort)
+	}
+	if cfg.Web != s.latest.Web {
+		s.rewebs(context.WithoutCancel(ctx), cfg.Web.Listen)
 	}
 	s.latest = cfg
 }

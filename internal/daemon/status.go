@@ -17,6 +17,7 @@ func (d *daemon) Ping(ctx context.Context) api.Ping {
 		PID: os.Getpid(), StartedAt: d.started, StateDir: d.dirs.State, Busy: d.runner.Active(), RSSBytes: hostinfo.RSS(), Driver: d.host.driverName(ctx),
 	}
 	ping.Names, ping.NamesProblem = d.namesState()
+	ping.Web, ping.WebProblem = d.web.state()
 	if vms, err := d.vms.List(ctx, vm.Filter{}); err == nil {
 		ping.VMs = len(vms)
 		for _, v := range vms {

@@ -76,6 +76,7 @@ type daemon struct {
 	names        *hostdns.Server // nil: it does not answer
 	namesProblem string          // why not, though it should
 	resolver     *hostdns.Host
+	web          *webDoor
 }
 
 // wire makes the daemon from what is on disk: it opens the database, sweeps
@@ -127,7 +128,8 @@ func wire(ctx context.Context, set *settings, build buildinfo.Info, log *slog.Lo
 	d.images.UseKernels(imageKernels{service: d.kernels, store: kernelFiles, dirs: dirs, images: d.images, vms: store})
 	d.images.UseLayers(imageLayers{source})
 	d.images.UseArchives(imageArchives{d.images, source})
-	set.agent, set.renames = agentPath(self), d.renames
+	d.web = newWebDoor(d)
+	set.agent, set.renames, set.rewebs = agentPath(self), d.renames, d.web.serve
 	archives := initramfs.New(dirs, set.agent, log)
 	known := sshkeys.NewKnownHosts(dirs)
 	d.launcher = monitors.New(dirs, []string{self, "monitor"}, log).Confine([]string{self, "confine"}, drivers.Needs)
@@ -173,6 +175,7 @@ func wire(ctx context.Context, set *settings, build buildinfo.Info, log *slog.Lo
 // close stops the services and closes the database. Of a daemon that serves, end first
 // stops operations and requests.
 func (d *daemon) close() error {
+	d.web.close()
 	err := d.closeNames()
 	d.vms.Close()
 	d.sessions.Close()
@@ -186,7 +189,7 @@ func (d *daemon) services() server.Services {
 		Sessions: d.sessions, Workspaces: d.workspaces,
 		Images: d.images, Kernels: d.kernels, Operations: d.runner, Daemon: d,
 		System: systemFiles{dirs: d.dirs, images: d.images, layers: d.layers, downloads: d.downloads, kernels: d.kernels, vms: d.store},
-		Events: d.journal,
+		Events: d.journal, Web: d.web,
 	}
 }
 

@@ -54,6 +54,7 @@ func actTools() map[act.Verb]actTool {
 		act.Verb(act.VMPorts):     {name: "vm_ports", subject: "vm"},
 		act.Verb(act.VMReset):     user,
 		act.Verb(act.VMRestart):   {name: "vm_stop", subject: "vm", then: "vm_start"},
+		act.Verb(act.VMPause):     user,
 		act.Verb(act.VMResume):    user,
 		act.Verb(act.VMSet):       user,
 		act.Verb(act.VMStart):     {name: "vm_start", subject: "vm"},

@@ -35,6 +35,7 @@ func newAPI(mux *http.ServeMux) huma.API {
 		{Name: "images"},
 		{Name: "kernels"},
 		{Name: "system", Description: "what takes the host's disk"},
+		{Name: "web", Description: "who is let into the web console"},
 		{Name: "operations", Description: "long work"},
 		{Name: "events", Description: "what changes, as one stream"},
 	}
@@ -52,6 +53,7 @@ func (s *Server) register(a huma.API) {
 	s.imageRoutes(a)
 	s.kernelRoutes(a)
 	s.systemRoutes(a)
+	s.webRoutes(a)
 	s.operationRoutes(a)
 	s.eventRoutes(a)
 }

@@ -170,6 +170,14 @@ type Daemon interface {
 	VMDiskUsage(id string) int64
 }
 
+// Web is who is let into the web console.
+type Web interface {
+	// Link makes a URL that signs one browser in, until ends.
+	Link() (url string, ends time.Time, err error)
+	// SignOut ends the sessions of all browsers, and says how many.
+	SignOut() (int, error)
+}
+
 // Services is all that the API gives access to: one field for each thing it is about.
 type Services struct {
 	VMs        VMs
@@ -184,4 +192,5 @@ type Services struct {
 	Daemon     Daemon
 	System     System
 	Events     Events
+	Web        Web
 }

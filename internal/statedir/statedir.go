@@ -80,6 +80,12 @@ func (d Dirs) Run() string { return filepath.Join(d.State, "run") }
 // with DialDaemon.
 func (d Dirs) Socket() string { return filepath.Join(d.Run(), "bangerd.sock") }
 
+// Web is what is kept of the web console: its name, and hashes of its sessions.
+func (d Dirs) Web() string { return filepath.Join(d.State, "web.json") }
+
+// WebEntry is the page by which a browser is led to the web console.
+func (d Dirs) WebEntry() string { return filepath.Join(d.Run(), "web.html") }
+
 // SSH is the directory of banger's own keys and known hosts.
 func (d Dirs) SSH() string { return filepath.Join(d.State, "ssh") }
 

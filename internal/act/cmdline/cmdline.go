@@ -56,6 +56,7 @@ func lines() map[act.Verb]line {
 		act.Verb(act.VMKill):      {command: "vm kill", subject: "NAME"},
 		act.Verb(act.VMList):      {command: "vm list"},
 		act.Verb(act.VMLogs):      {command: "vm logs", subject: "NAME"},
+		act.Verb(act.VMPause):     {command: "vm pause", subject: "NAME"},
 		act.Verb(act.VMPorts):     {command: "vm ports", subject: "NAME"},
 		act.Verb(act.VMReset):     {command: "vm reset", subject: "NAME"},
 		act.Verb(act.VMRestart):   {command: "vm restart", subject: "NAME"},

@@ -88,26 +88,26 @@ func (b *Book) Link() (secret string, ends time.Time, err error) {
 
 // Enter uses up a link, and begins a session: its cookie is returned once and not
 // kept. A link that is unknown, used or over is PermissionDenied.
-func (b *Book) Enter(secret string) (cookie string, ends time.Time, err error) {
+func (b *Book) Enter(secret string) (cookie string, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	wanted, now := hash(secret), b.now()
 	at := slices.IndexFunc(b.links, func(l link) bool { return same(l.hash, wanted) })
 	if at < 0 || !now.Before(b.links[at].ends) {
-		return "", time.Time{}, fault.New(fault.PermissionDenied, "this link was used before, or is older than %d seconds", int(LinkLife.Seconds()))
+		return "", fault.New(fault.PermissionDenied, "this link was used before, or is older than %d seconds", int(LinkLife.Seconds()))
 	}
 	b.links = slices.Delete(b.links, at, at+1)
-	cookie, ends = ids.Hex(secretBytes), now.Add(SessionLife)
+	cookie = ids.Hex(secretBytes)
 	next := b.record
-	next.Sessions = append(alive(b.record.Sessions, now), Session{Hash: hash(cookie), Ends: ends})
+	next.Sessions = append(alive(b.record.Sessions, now), Session{Hash: hash(cookie), Ends: now.Add(SessionLife)})
 	if over := len(next.Sessions) - maxSessions; over > 0 {
 		next.Sessions = next.Sessions[over:]
 	}
 	if err := b.save(next); err != nil {
-		return "", time.Time{}, err
+		return "", err
 	}
 	b.record = next
-	return cookie, ends, nil
+	return cookie, nil
 }
 
 // Knows reports whether a session of this cookie lasts.

@@ -31,6 +31,8 @@ const (
 type Gate struct {
 	book *Book
 	host func() string
+	// open says which requests need no session, since what they get tells nothing.
+	open func(*http.Request) bool
 	// refuse writes a page that says why a request is not let in.
 	refuse func(w http.ResponseWriter, r *http.Request, status int, reason string)
 
@@ -39,10 +41,11 @@ type Gate struct {
 }
 
 // New makes the gate of the console at host ("NAME.localhost:PORT"). refuse writes
-// the page of a refusal; it may not say more than it is told.
-func New(book *Book, host func() string, refuse func(http.ResponseWriter, *http.Request, int, string)) *Gate {
+// the page of a refusal; it may not say more than it is told. open says for which
+// requests, such as those for a style sheet, nobody needs to be let in.
+func New(book *Book, host func() string, open func(*http.Request) bool, refuse func(http.ResponseWriter, *http.Request, int, string)) *Gate {
 	return &Gate{
-		book: book, host: host, refuse: refuse,
+		book: book, host: host, open: open, refuse: refuse,
 		requests: rate.NewLimiter(perSecond, burst),
 		tries:    rate.NewLimiter(rate.Every(time.Minute/triesPerMin), triesPerMin),
 	}
@@ -73,6 +76,10 @@ func (g *Gate) Wrap(next http.Handler) http.Handler {
 		}
 		if secret, ok := strings.CutPrefix(r.URL.Path, EnterPath); ok && r.Method == http.MethodGet {
 			g.enter(w, r, secret)
+			return
+		}
+		if r.Method == http.MethodGet && g.open(r) {
+			next.ServeHTTP(w, r)
 			return
 		}
 		cookie, err := r.Cookie(cookieName)
@@ -151,13 +158,13 @@ func (g *Gate) enter(w http.ResponseWriter, r *http.Request, secret string) {
 		g.refuse(w, r, http.StatusTooManyRequests, "Too many links were tried. Try again in a minute.")
 		return
 	}
-	cookie, ends, err := g.book.Enter(secret)
+	cookie, err := g.book.Enter(secret)
 	if err != nil {
 		g.refuse(w, r, http.StatusUnauthorized, "This link does not work: it was used before, or it is too old.")
 		return
 	}
 	http.SetCookie(w, &http.Cookie{
-		Name: cookieName, Value: cookie, Path: "/", Expires: ends,
+		Name: cookieName, Value: cookie, Path: "/", MaxAge: int(SessionLife.Seconds()),
 		HttpOnly: true, SameSite: http.SameSiteStrictMode,
 	})
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")

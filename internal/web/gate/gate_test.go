@@ -33,10 +33,11 @@ func newSite(t *testing.T) *site {
 func (s *site) reopen() {
 	s.book = gate.NewBook(s.kept, func() time.Time { return s.now }, func(r gate.Record) error { s.kept = r; return nil })
 	refuse := func(w http.ResponseWriter, _ *http.Request, status int, reason string) { http.Error(w, reason, status) }
+	style := func(r *http.Request) bool { return r.URL.Path == "/style" }
 	page := func(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write([]byte("page " + gate.Token(r.Context())))
 	}
-	s.http = gate.New(s.book, s.host, refuse).Wrap(http.HandlerFunc(page))
+	s.http = gate.New(s.book, s.host, style, refuse).Wrap(http.HandlerFunc(page))
 }
 
 func (s *site) host() string { return s.book.Name() + ".localhost:7777" }
@@ -152,21 +153,33 @@ func TestWhoMayChange(t *testing.T) {
 	}
 }
 
+func TestAStyleSheetIsForAll(t *testing.T) {
+	s := newSite(t)
+	if got := s.get("/style", nil); got.Code != http.StatusOK {
+		t.Errorf("%d", got.Code)
+	}
+	rebound := s.get("/style", func(r *http.Request) { r.Host = "evil.example" })
+	posted := s.get("/style", func(r *http.Request) { r.Method = http.MethodPost })
+	if rebound.Code != http.StatusMisdirectedRequest || posted.Code != http.StatusUnauthorized {
+		t.Errorf("%d, %d", rebound.Code, posted.Code)
+	}
+}
+
 func TestALinkWorksOnceAndSoon(t *testing.T) {
 	s := newSite(t)
 	secret, ends, err := s.book.Link()
 	if err != nil || ends.Sub(s.now) != gate.LinkLife {
 		t.Fatal(ends, err)
 	}
-	if _, _, err := s.book.Enter(secret); err != nil {
+	if _, err := s.book.Enter(secret); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := s.book.Enter(secret); !errors.Is(err, fault.PermissionDenied) {
+	if _, err := s.book.Enter(secret); !errors.Is(err, fault.PermissionDenied) {
 		t.Errorf("a used link: %v", err)
 	}
 	late, _, _ := s.book.Link()
 	s.now = s.now.Add(gate.LinkLife)
-	if _, _, err := s.book.Enter(late); !errors.Is(err, fault.PermissionDenied) {
+	if _, err := s.book.Enter(late); !errors.Is(err, fault.PermissionDenied) {
 		t.Errorf("a late link: %v", err)
 	}
 }
@@ -177,7 +190,7 @@ func TestLinksAreBounded(t *testing.T) {
 	for range 16 {
 		_, _, _ = s.book.Link()
 	}
-	if _, _, err := s.book.Enter(first); !errors.Is(err, fault.PermissionDenied) {
+	if _, err := s.book.Enter(first); !errors.Is(err, fault.PermissionDenied) {
 		t.Errorf("the oldest of 17 links: %v", err)
 	}
 }
@@ -243,7 +256,7 @@ func TestSessionsAreBounded(t *testing.T) {
 	first := s.signIn()
 	for range 16 {
 		secret, _, _ := s.book.Link()
-		if _, _, err := s.book.Enter(secret); err != nil {
+		if _, err := s.book.Enter(secret); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -259,7 +272,7 @@ func TestSignOut(t *testing.T) {
 	if n, err := s.book.SignOut(); n != 1 || err != nil {
 		t.Errorf("%d, %v", n, err)
 	}
-	if _, _, err := s.book.Enter(unused); err == nil || s.book.Knows(cookie.Value) {
+	if _, err := s.book.Enter(unused); err == nil || s.book.Knows(cookie.Value) {
 		t.Errorf("the link: %v; the session lasts: %v", err, s.book.Knows(cookie.Value))
 	}
 }
@@ -273,7 +286,7 @@ func TestNothingIsLetInThatIsNotKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	fail = full
-	if cookie, _, err := book.Enter(secret); !errors.Is(err, full) || cookie != "" {
+	if cookie, err := book.Enter(secret); !errors.Is(err, full) || cookie != "" {
 		t.Errorf("%q, %v", cookie, err)
 	}
 	if _, err := book.SignOut(); !errors.Is(err, full) {

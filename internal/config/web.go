@@ -1,0 +1,28 @@
+package config
+
+import (
+	"net/netip"
+
+	"github.com/bangervm/banger/internal/fault"
+)
+
+// Web is the [web] table.
+type Web struct {
+	// Listen is "ADDRESS:PORT" on loopback, or WebOff.
+	Listen string `json:"listen"`
+}
+
+// WebOff is Web.Listen of no console.
+const WebOff = "off"
+
+func (w Web) validate() error {
+	if w.Listen == WebOff {
+		return nil
+	}
+	addr, err := netip.ParseAddrPort(w.Listen)
+	if err != nil || !addr.Addr().IsLoopback() {
+		return fault.New(fault.Invalid, "web.listen %q is not a loopback address with a port", w.Listen).
+			WithHint("for example 127.0.0.1:7777, 127.0.0.1:0 for any free port, or off")
+	}
+	return nil
+}

@@ -1,0 +1,173 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/config"
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/statedir"
+	"github.com/bangervm/banger/internal/web"
+	"github.com/bangervm/banger/internal/web/gate"
+	"github.com/bangervm/banger/internal/wholefile"
+)
+
+// webDoor serves the web console at the address that the configuration names. That it
+// cannot is shown, and ends nothing.
+type webDoor struct {
+	d    *daemon
+	book *gate.Book
+
+	mu      sync.Mutex
+	address string       // as configured
+	console *web.Console // nil: there is none
+	problem string       // why, though there should be one
+	end     context.CancelFunc
+	served  sync.WaitGroup
+}
+
+func newWebDoor(d *daemon) *webDoor {
+	kept := readWebRecord(d.dirs)
+	return &webDoor{d: d, book: gate.NewBook(kept, time.Now, func(r gate.Record) error { return writeWebRecord(d.dirs, r) })}
+}
+
+// serve moves the console to address, or ends it (web.Off).
+func (w *webDoor) serve(ctx context.Context, address string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if address == w.address {
+		return
+	}
+	w.closeLocked()
+	w.address = address
+	if address == config.WebOff {
+		return
+	}
+	listener, err := web.Listen(ctx, address)
+	if errors.Is(err, fault.Unavailable) {
+		// Another daemon of this user, or another user, may have the port.
+		w.problem = err.Error()
+		listener, err = web.Listen(ctx, anyPort(address))
+	}
+	if err == nil {
+		err = w.begin(ctx, listener)
+	}
+	if err != nil {
+		w.problem = err.Error()
+	}
+	if w.problem != "" {
+		w.d.log.Warn("the web console is not where it is configured", "problem", w.problem)
+	}
+}
+
+// begin serves until closeLocked. The console reaches the daemon as every client does.
+func (w *webDoor) begin(ctx context.Context, listener net.Listener) error {
+	through := client.New(w.d.dirs.Socket())
+	through.StateDir = w.d.dirs.State
+	console, err := web.New(listener, web.Options{API: through, Book: w.book, Now: time.Now, Log: w.d.log})
+	if err != nil {
+		return err
+	}
+	ctx, w.end = context.WithCancel(context.WithoutCancel(ctx))
+	w.console = console
+	w.served.Go(func() {
+		defer through.Close()
+		if err := console.Serve(ctx); err != nil {
+			w.d.log.Error("the web console ended", "error", err)
+		}
+	})
+	return nil
+}
+
+// close ends the console, and waits for the requests under way, which have a moment.
+func (w *webDoor) close() {
+	w.mu.Lock()
+	w.closeLocked()
+	w.mu.Unlock()
+	w.served.Wait()
+}
+
+func (w *webDoor) closeLocked() {
+	if w.end != nil {
+		w.end()
+	}
+	w.address, w.console, w.problem, w.end = "", nil, "", nil
+}
+
+// state is the console's URL, or why there is none.
+func (w *webDoor) state() (url, problem string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.console != nil {
+		url = w.console.URL()
+	}
+	return url, w.problem
+}
+
+// Link implements server.Web.
+func (w *webDoor) Link() (url string, ends time.Time, err error) {
+	w.mu.Lock()
+	console, problem := w.console, w.problem
+	w.mu.Unlock()
+	switch {
+	case console != nil:
+		return console.Link()
+	case problem != "":
+		return "", time.Time{}, fault.New(fault.Unavailable, "there is no web console: %s", problem)
+	default:
+		return "", time.Time{}, fault.New(fault.Unavailable, "the web console is off").WithHint("set listen in the [web] table of config.toml")
+	}
+}
+
+// SignOut implements server.Web.
+func (w *webDoor) SignOut() (int, error) { return w.book.SignOut() }
+
+func anyPort(address string) string {
+	addr, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return address
+	}
+	return netip.AddrPortFrom(addr.Addr(), 0).String()
+}
+
+// webFormat is that of web.json.
+const (
+	webFormat    = 1
+	maxWebRecord = 64 << 10
+)
+
+type webRecord struct {
+	Format int `json:"format"`
+	gate.Record
+}
+
+// readWebRecord returns what was kept; what cannot be read is as if there were none,
+// which only signs browsers out.
+func readWebRecord(dirs statedir.Dirs) gate.Record {
+	data, err := os.ReadFile(dirs.Web())
+	if errors.Is(err, fs.ErrNotExist) || len(data) > maxWebRecord {
+		return gate.Record{}
+	}
+	var kept webRecord
+	if json.Unmarshal(data, &kept) != nil || kept.Format != webFormat {
+		return gate.Record{}
+	}
+	return kept.Record
+}
+
+func writeWebRecord(dirs statedir.Dirs, r gate.Record) error {
+	data, err := json.MarshalIndent(webRecord{Format: webFormat, Record: r}, "", "  ")
+	if err != nil {
+		return err
+	}
+	return wholefile.Replace(dirs.Web(), bytes.NewReader(append(data, '\n')), 0o600)
+}

@@ -1,0 +1,33 @@
+package web
+
+import (
+	"context"
+
+	"github.com/bangervm/banger/internal/api"
+)
+
+// API is what the console asks of the daemon; *client.Client has it.
+type API interface {
+	Ping(ctx context.Context) (api.Ping, error)
+	ListVMs(ctx context.Context, labels map[string]string) ([]api.VM, error)
+	GetVM(ctx context.Context, name string) (api.VM, error)
+	StartVM(ctx context.Context, name string, req api.StartVM) (api.Operation, error)
+	StopVM(ctx context.Context, name string, req api.StopVM) (api.Operation, error)
+	RestartVM(ctx context.Context, name string, req api.RestartVM) (api.Operation, error)
+	PauseVM(ctx context.Context, name string) (api.VM, error)
+	ResumeVM(ctx context.Context, name string) (api.VM, error)
+	KillVM(ctx context.Context, name string, req api.KillVM) (api.VM, error)
+	DeleteVM(ctx context.Context, name string, req api.DeleteVM) (api.Operation, error)
+	VMPorts(ctx context.Context, name string) ([]api.Port, error)
+	ListSessions(ctx context.Context, vm string) ([]api.Session, error)
+	ListImages(ctx context.Context) ([]api.Image, error)
+	AvailableImages(ctx context.Context) (api.AvailableImages, error)
+	PullImage(ctx context.Context, req api.PullImage) (api.Operation, error)
+	DeleteImage(ctx context.Context, name string) error
+	AvailableKernels(ctx context.Context) (api.AvailableKernels, error)
+	PullKernel(ctx context.Context, req api.PullKernel) (api.Operation, error)
+	ListKernels(ctx context.Context) ([]api.Kernel, error)
+	ListOperations(ctx context.Context) ([]api.Operation, error)
+	GetOperation(ctx context.Context, id string) (api.Operation, error)
+	CancelOperation(ctx context.Context, id string) (api.Operation, error)
+}

@@ -1,0 +1,136 @@
+package web_test
+
+import (
+	"context"
+	"time"
+
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/fault"
+)
+
+// hostile is what a guest, a registry or a repository may call something.
+const hostile = `<script>alert(1)</script>"'><img src=x onerror=alert(2)>`
+
+// fakeAPI is a daemon with one of each thing, whose texts are hostile.
+type fakeAPI struct {
+	now   time.Time
+	state string // of the VM
+	calls []string
+	err   error // what every change fails with
+}
+
+func (f *fakeAPI) did(call string) error { f.calls = append(f.calls, call); return f.err }
+
+func (f *fakeAPI) vm() api.VM {
+	return api.VM{
+		Name: "web", State: f.state, Image: hostile, Kernel: hostile, VCPU: 2, MemoryBytes: 1 << 30, DiskBytes: 8 << 30,
+		Labels: map[string]string{"team": hostile}, ExitMessage: hostile, CreatedAt: f.now.Add(-time.Hour), StartedAt: new(f.now.Add(-time.Minute)),
+		Workspace: &api.Workspace{State: api.WorkspaceChanged, Files: 7}, Runtime: &api.VMRuntime{Notes: []string{hostile}, Warning: hostile},
+	}
+}
+
+func (f *fakeAPI) operation() api.Operation {
+	return api.Operation{
+		ID: "op1", Kind: "image.pull", Subject: hostile, State: api.OperationRunning, CreatedAt: f.now,
+		Stages:  []api.Stage{{Name: "fetch", State: api.StageRunning, Detail: hostile, Done: 1 << 20, Total: 4 << 20, Unit: api.UnitBytes}},
+		Problem: &api.Problem{Code: "invalid", Message: hostile, Hint: hostile},
+	}
+}
+
+func (f *fakeAPI) Ping(context.Context) (api.Ping, error) { return api.Ping{StartedAt: f.now}, nil }
+
+func (f *fakeAPI) ListVMs(context.Context, map[string]string) ([]api.VM, error) {
+	return []api.VM{f.vm()}, nil
+}
+
+func (f *fakeAPI) GetVM(_ context.Context, name string) (api.VM, error) {
+	if name != "web" {
+		return api.VM{}, fault.New(fault.NotFound, "no VM %q", name)
+	}
+	return f.vm(), nil
+}
+
+func (f *fakeAPI) StartVM(_ context.Context, name string, _ api.StartVM) (api.Operation, error) {
+	return f.operation(), f.did("start " + name)
+}
+
+func (f *fakeAPI) StopVM(_ context.Context, name string, _ api.StopVM) (api.Operation, error) {
+	return f.operation(), f.did("stop " + name)
+}
+
+func (f *fakeAPI) RestartVM(_ context.Context, name string, _ api.RestartVM) (api.Operation, error) {
+	return f.operation(), f.did("restart " + name)
+}
+
+func (f *fakeAPI) PauseVM(_ context.Context, name string) (api.VM, error) {
+	return f.vm(), f.did("pause " + name)
+}
+
+func (f *fakeAPI) ResumeVM(_ context.Context, name string) (api.VM, error) {
+	return f.vm(), f.did("resume " + name)
+}
+
+func (f *fakeAPI) KillVM(_ context.Context, name string, _ api.KillVM) (api.VM, error) {
+	return f.vm(), f.did("kill " + name)
+}
+
+func (f *fakeAPI) DeleteVM(_ context.Context, name string, req api.DeleteVM) (api.Operation, error) {
+	call := "delete " + name
+	if req.Force {
+		call += " --force"
+	}
+	if req.DiscardWork {
+		call += " --discard-work"
+	}
+	return f.operation(), f.did(call)
+}
+
+func (f *fakeAPI) VMPorts(context.Context, string) ([]api.Port, error) {
+	return []api.Port{{Proto: "tcp", URL: "javascript:alert(3)", Process: hostile, PID: 7, Problem: hostile}, {Proto: "udp", Endpoint: hostile}}, nil
+}
+
+func (f *fakeAPI) ListSessions(context.Context, string) ([]api.Session, error) {
+	return []api.Session{{Name: hostile, State: api.SessionRunning, Command: []string{"sh", "-c", hostile}, LastError: hostile, CreatedAt: f.now}}, nil
+}
+
+func (f *fakeAPI) ListImages(context.Context) ([]api.Image, error) {
+	return []api.Image{{Name: hostile, Digest: hostile, Kernel: hostile, Problem: hostile, CreatedAt: f.now}}, nil
+}
+
+func (f *fakeAPI) AvailableImages(context.Context) (api.AvailableImages, error) {
+	return api.AvailableImages{Items: []api.AvailableImage{{Name: hostile, State: "available", Description: hostile}}, Problems: []string{hostile}}, nil
+}
+
+func (f *fakeAPI) PullImage(_ context.Context, req api.PullImage) (api.Operation, error) {
+	return f.operation(), f.did("pull " + req.Ref)
+}
+
+func (f *fakeAPI) DeleteImage(_ context.Context, name string) error {
+	return f.did("delete image " + name)
+}
+
+func (f *fakeAPI) ListKernels(context.Context) ([]api.Kernel, error) {
+	return []api.Kernel{{Name: hostile, Version: hostile, Source: hostile}}, nil
+}
+
+func (f *fakeAPI) AvailableKernels(context.Context) (api.AvailableKernels, error) {
+	return api.AvailableKernels{Items: []api.AvailableKernel{{Name: hostile, State: "available", Description: hostile}}, Problems: []string{hostile}}, nil
+}
+
+func (f *fakeAPI) PullKernel(_ context.Context, req api.PullKernel) (api.Operation, error) {
+	return f.operation(), f.did("pull kernel " + req.Name)
+}
+
+func (f *fakeAPI) ListOperations(context.Context) ([]api.Operation, error) {
+	ended := f.operation()
+	ended.State, ended.EndedAt = api.OperationFailed, new(f.now)
+	return []api.Operation{f.operation(), ended}, nil
+}
+
+func (f *fakeAPI) GetOperation(context.Context, string) (api.Operation, error) {
+	return f.operation(), nil
+}
+
+func (f *fakeAPI) CancelOperation(_ context.Context, id string) (api.Operation, error) {
+	return f.operation(), f.did("cancel " + id)
+}

@@ -1,0 +1,125 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/fault"
+)
+
+// operationView is an operation on a page.
+type operationView struct {
+	ID, Path string
+	Token    string // of the form that cancels it
+	What     string
+	Mark     mark
+	Running  bool
+	Stages   []stageView
+	Progress *progress
+	Took     string
+	Age      age
+	Problem  *problem
+}
+
+type stageView struct {
+	Name, State, Detail, Took string
+}
+
+// progress is of the stage that runs, if it knows its total.
+type progress struct {
+	Done, Total int64
+	Says        string
+}
+
+func viewOperation(op api.Operation, now time.Time) operationView {
+	end := now
+	if op.EndedAt != nil {
+		end = *op.EndedAt
+	}
+	v := operationView{
+		ID: op.ID, Path: operationPath(op.ID), What: operationWords(op),
+		Mark: mark{State: op.State, Icon: stateIcon(op.State)}, Running: op.State == api.OperationRunning,
+		Took: span(end.Sub(op.CreatedAt)), Age: ageOf(now, &op.CreatedAt),
+	}
+	if v.Running {
+		v.Mark.Icon = "starting"
+	}
+	if op.Problem != nil {
+		v.Problem = problemOf(op.Problem.Fault())
+	}
+	for _, s := range op.Stages {
+		stage := stageView{Name: s.Name, State: s.State, Detail: s.Detail}
+		if s.EndedAt != nil {
+			stage.Took = span(s.EndedAt.Sub(s.StartedAt))
+		}
+		v.Stages = append(v.Stages, stage)
+		if s.State == api.StageRunning && s.Total > 0 {
+			v.Progress = &progress{Done: s.Done, Total: s.Total, Says: amount(s)}
+		}
+	}
+	return v
+}
+
+func amount(s api.Stage) string {
+	if s.Unit == api.UnitBytes {
+		return fault.Bytes(s.Done) + " of " + fault.Bytes(s.Total)
+	}
+	return strings.TrimSpace(fault.Count(int(s.Done), s.Name) + " of " + fault.Count(int(s.Total), s.Name))
+}
+
+// operationWords says what an operation does: "vm.create" of web is "Create web".
+func operationWords(op api.Operation) string {
+	noun, verb, _ := strings.Cut(op.Kind, ".")
+	if verb == "" {
+		return op.Kind + " " + op.Subject
+	}
+	words := strings.ToUpper(verb[:1]) + strings.ReplaceAll(verb[1:], "_", " ")
+	if noun != "vm" {
+		words += " " + noun
+	}
+	return strings.TrimSpace(words + " " + op.Subject)
+}
+
+type operationsView struct{ Running, Ended []operationView }
+
+func (c *Console) operationsPage(w http.ResponseWriter, r *http.Request) {
+	c.page(w, r, "operations", func(ctx context.Context, s *shell) error {
+		s.Title, s.Section = "Operations", "operations"
+		operations, err := c.api.ListOperations(ctx)
+		if err != nil {
+			return err
+		}
+		var view operationsView
+		for _, op := range operations {
+			v := viewOperation(op, c.now())
+			if v.Running {
+				view.Running = append(view.Running, v)
+			} else {
+				view.Ended = append(view.Ended, v)
+			}
+		}
+		s.Body = view
+		return nil
+	})
+}
+
+func (c *Console) operationPage(w http.ResponseWriter, r *http.Request) {
+	c.page(w, r, "operation", func(ctx context.Context, s *shell) error {
+		op, err := c.api.GetOperation(ctx, r.PathValue("id"))
+		if err != nil {
+			return err
+		}
+		view := viewOperation(op, c.now())
+		s.Title, s.Section, s.Body = view.What, "operations", view
+		return nil
+	})
+}
+
+func (c *Console) cancelOperation(w http.ResponseWriter, r *http.Request) {
+	id := r.PathValue("id")
+	_, err := c.api.CancelOperation(r.Context(), id)
+	c.done(w, r, operationPath(id), "Canceling", err)
+}

@@ -1,0 +1,188 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/bangervm/banger/internal/act/cmdline"
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/plain"
+	"github.com/bangervm/banger/internal/web/gate"
+)
+
+const (
+	themeCookie = "theme"
+	noticeParam = "did"
+	maxNotice   = 200
+)
+
+// shell is what every page has around it.
+type shell struct {
+	Title   string
+	Section string // the page in the side that is marked
+	Current string // the VM in the side that is marked
+	Token   string
+	Theme   string // light, dark, or empty: as the system
+	Notice  string // what was just done
+	Problem *problem
+
+	VMs        []vmLink
+	Needs      int
+	Counts     counts
+	DaemonSays string
+	Body       any
+}
+
+type counts struct{ VMs, Images, Kernels, Running int }
+
+// vmLink is a VM in the side.
+type vmLink struct {
+	Name string
+	Mark mark
+	Says string // for screen readers
+	Age  age
+}
+
+// problem is a fault as the command line words it.
+type problem struct{ Code, Message, Hint string }
+
+func problemOf(err error) *problem {
+	return &problem{
+		Code:    string(fault.CodeOf(err)),
+		Message: plain.Line(err.Error(), maxProblem),
+		Hint:    plain.Line(fault.HintOf(err).Word(cmdline.Line), maxProblem),
+	}
+}
+
+// maxProblem bounds the text of an error on a page, in bytes.
+const maxProblem = 2000
+
+// page shows a page of what build reads. A fault of it is the page's body.
+func (c *Console) page(w http.ResponseWriter, r *http.Request, name string, build func(context.Context, *shell) error) {
+	ctx := r.Context()
+	s := &shell{
+		Token: gate.Token(ctx), Theme: themeOf(r),
+		Notice: plain.Line(r.URL.Query().Get(noticeParam), maxNotice),
+	}
+	status := http.StatusOK
+	err := c.frame(ctx, s)
+	if err == nil {
+		err = build(ctx, s)
+	}
+	if err != nil {
+		status, name = statusOf(err), "problem"
+		s.Problem = problemOf(err)
+		if s.Title == "" {
+			s.Title = "Problem"
+		}
+	}
+	if err := c.pages.write(w, status, name, "page", s); err != nil {
+		c.log.WarnContext(ctx, "a page of the web console was not sent", "page", name, "error", err)
+	}
+}
+
+// frame reads what the side shows.
+func (c *Console) frame(ctx context.Context, s *shell) error {
+	ping, err := c.api.Ping(ctx)
+	if err != nil {
+		return err
+	}
+	vms, err := c.api.ListVMs(ctx, nil)
+	if err != nil {
+		return err
+	}
+	images, err := c.api.ListImages(ctx)
+	if err != nil {
+		return err
+	}
+	kernels, err := c.api.ListKernels(ctx)
+	if err != nil {
+		return err
+	}
+	now := c.now()
+	s.DaemonSays = "up " + ago(now, ping.StartedAt)
+	s.Counts = counts{VMs: len(vms), Images: len(images), Kernels: len(kernels), Running: ping.Busy}
+	for _, v := range sorted(vms) {
+		s.VMs = append(s.VMs, vmLink{Name: v.Name, Mark: mark{State: v.State, Icon: stateIcon(v.State)}, Says: v.State, Age: ageOf(now, since(v))})
+	}
+	return nil
+}
+
+// sorted is VMs in the order in which they need somebody: failed, then those that do
+// something, then the others; the latest first.
+func sorted(vms []api.VM) []api.VM {
+	rank := map[string]int{api.VMFailed: 0, api.VMStarting: 1, api.VMStopping: 1, api.VMRunning: 2, api.VMPaused: 3, api.VMStopped: 4}
+	vms = slices.Clone(vms)
+	slices.SortStableFunc(vms, func(a, b api.VM) int {
+		if d := rank[a.State] - rank[b.State]; d != 0 {
+			return d
+		}
+		return strings.Compare(a.Name, b.Name)
+	})
+	return vms
+}
+
+// since is when a VM came into its state, as far as is known.
+func since(v api.VM) *time.Time {
+	if v.State == api.VMStopped || v.State == api.VMFailed {
+		if v.StoppedAt != nil {
+			return v.StoppedAt
+		}
+		return &v.CreatedAt
+	}
+	return v.StartedAt
+}
+
+func statusOf(err error) int {
+	switch fault.CodeOf(err) {
+	case fault.NotFound:
+		return http.StatusNotFound
+	case fault.Conflict, fault.Busy:
+		return http.StatusConflict
+	case fault.Invalid:
+		return http.StatusUnprocessableEntity
+	case fault.PermissionDenied:
+		return http.StatusForbidden
+	case fault.Unavailable:
+		return http.StatusServiceUnavailable
+	default:
+		return http.StatusInternalServerError
+	}
+}
+
+// refuse is the page of a request that the gate, or no page, answers. It is shown to
+// anyone, and says nothing of the VMs.
+func (c *Console) refuse(w http.ResponseWriter, r *http.Request, status int, reason string) {
+	data := shell{Title: http.StatusText(status), Theme: themeOf(r), Problem: &problem{Message: reason}}
+	if err := c.pages.write(w, status, "refusal", "bare", data); err != nil {
+		c.log.DebugContext(r.Context(), "a refusal of the web console was not sent", "error", err)
+	}
+}
+
+func themeOf(r *http.Request) string {
+	if cookie, err := r.Cookie(themeCookie); err == nil && (cookie.Value == "light" || cookie.Value == "dark") {
+		return cookie.Value
+	}
+	return ""
+}
+
+// setTheme keeps the theme in a cookie, so that no page is painted in another first.
+func (c *Console) setTheme(w http.ResponseWriter, r *http.Request) {
+	theme := r.PostForm.Get("theme")
+	cookie := &http.Cookie{Name: themeCookie, Value: theme, Path: "/", MaxAge: int((365 * 24 * time.Hour).Seconds()), SameSite: http.SameSiteStrictMode, HttpOnly: true}
+	if theme != "light" && theme != "dark" {
+		cookie.Value, cookie.MaxAge = "", -1
+	}
+	http.SetCookie(w, cookie)
+	c.back(w, r, "")
+}
+
+// back leads to the page that the form names as "from", which must be one of the
+// console's own paths, and has it say what was done.
+func (c *Console) back(w http.ResponseWriter, r *http.Request, did string) {
+	c.lead(w, r, ownPath(r.PostForm.Get("from")), did)
+}

@@ -1,0 +1,103 @@
+package web
+
+import (
+	"fmt"
+	"html/template"
+	"strings"
+	"time"
+
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/fault"
+)
+
+// functions are what templates can call. They return text, which the templates
+// escape, or markup that holds nothing but constants of the templates.
+func (p *pages) functions() template.FuncMap {
+	return template.FuncMap{
+		"asset":     func(file string) string { return assetPath + p.version + "/" + file },
+		"icon":      p.icon,
+		"bytes":     fault.Bytes,
+		"count":     fault.Count,
+		"clock":     func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"state":     func(state string) mark { return mark{State: state, Icon: stateIcon(state)} },
+		"pairs":     pairs,
+		"withToken": func(v operationView, token string) operationView { v.Token = token; return v },
+	}
+}
+
+// icon is one of icons.svg, which the page's constant text names.
+func (p *pages) icon(name string, classes ...string) template.HTML {
+	class := strings.Join(append([]string{"i"}, classes...), " ")
+	//nolint:gosec // both come from the templates and from stateIcon, never from outside
+	return template.HTML(fmt.Sprintf(`<svg class="%s" aria-hidden="true"><use href="%s%s/icons.svg#i-%s"/></svg>`,
+		template.HTMLEscapeString(class), assetPath, p.version, template.HTMLEscapeString(name)))
+}
+
+// mark is a state as its shape and its word.
+type mark struct{ State, Icon string }
+
+// Turning reports whether the shape turns.
+func (m mark) Turning() bool { return m.Icon == "starting" }
+
+func stateIcon(state string) string {
+	switch state {
+	case api.VMRunning, api.VMPaused, api.VMStopped, api.VMFailed:
+		return state
+	case api.VMStarting, api.VMStopping:
+		return "starting"
+	case api.OperationSucceeded, api.SessionExited:
+		return "done"
+	case api.OperationCanceled:
+		return "deny"
+	case api.SessionLost:
+		return "failed"
+	default:
+		return "idle"
+	}
+}
+
+// ago is how long ago t was, as people say it: "38 s", "4 min", "1 h 12 min", "2 d".
+func ago(now, t time.Time) string { return span(max(now.Sub(t), 0)) }
+
+// span is a duration as people say it.
+func span(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < day && d.Truncate(time.Minute)%time.Hour == 0:
+		return fmt.Sprintf("%d h", int(d.Hours()))
+	case d < day:
+		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
+	default:
+		return fmt.Sprintf("%d d", int(d/day))
+	}
+}
+
+// age is a moment for a page: what it says, and the attribute of <time>.
+type age struct{ Text, Stamp string }
+
+func ageOf(now time.Time, t *time.Time) age {
+	if t == nil || t.IsZero() {
+		return age{}
+	}
+	return age{Text: ago(now, *t), Stamp: t.UTC().Format(time.RFC3339)}
+}
+
+// pairs makes the argument of a part that takes several: pairs "key" value ….
+func pairs(keysAndValues ...any) (map[string]any, error) {
+	if len(keysAndValues)%2 != 0 {
+		return nil, fmt.Errorf("pairs: %d arguments", len(keysAndValues))
+	}
+	m := make(map[string]any, len(keysAndValues)/2)
+	for i := 0; i < len(keysAndValues); i += 2 {
+		key, ok := keysAndValues[i].(string)
+		if !ok {
+			return nil, fmt.Errorf("pairs: %v is no key", keysAndValues[i])
+		}
+		m[key] = keysAndValues[i+1]
+	}
+	return m, nil
+}
