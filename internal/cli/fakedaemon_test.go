@@ -188,6 +188,10 @@ func (d *fakeDaemon) catalogRoutes(mux *http.ServeMux) {
 		answer(w, api.List[api.Image]{Items: []api.Image{fakeImage}})
 	})
 	mux.HandleFunc("GET /v1/images/{name}", withName("image", "debian", func(w http.ResponseWriter) { answer(w, fakeImage) }))
+	mux.HandleFunc("POST /v1/web/links", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, api.WebLink{URL: "http://0123456789abcdef.localhost:7777/enter/secret"})
+	})
+	mux.HandleFunc("POST /v1/web/sign-out", func(w http.ResponseWriter, _ *http.Request) { answer(w, api.SignedOut{Sessions: 2}) })
 	mux.HandleFunc("GET /v1/system/df", func(w http.ResponseWriter, _ *http.Request) { answer(w, fakeUsage) })
 	mux.HandleFunc("GET /v1/system/prunable", func(w http.ResponseWriter, r *http.Request) {
 		answer(w, fakePruned(r.URL.Query().Get("all") == "true"))
