@@ -105,7 +105,7 @@ func TestNoFileIsTheDefault(t *testing.T) {
 
 func TestFileThenEnvironment(t *testing.T) {
 	got, err := loadText(t, "driver = 'qemu-tcg'\nssh_key = '/keys/id'\nlog_level = 'debug'\n[vm]\nimage = 'alpine'\nvcpu = 4\nmemory = '2GiB'\ndisk = '20G'\n[network]\negress = 'default deny; allow example.org'\ndns = ['192.0.2.1']\n",
-		map[string]string{"BANGER_VCPU": "2", "BANGER_DISK": "1.5G", "BANGER_QEMU": "/opt/qemu", "BANGER_DETACH_KEYS": "ctrl-p,ctrl-q", "BANGER_DNS": "127.0.0.1:5353, ::1", "BANGER_NAMES_PORT": "0", "BANGER_PORTS": "shared"})
+		map[string]string{"BANGER_VCPU": "2", "BANGER_DISK": "1.5G", "BANGER_QEMU": "/opt/qemu", "BANGER_DETACH_KEYS": "ctrl-p,ctrl-q", "BANGER_DNS": "127.0.0.1:5353, ::1", "BANGER_NAMES_PORT": "0", "BANGER_PORTS": "shared", "BANGER_WEB": "off"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,6 +114,7 @@ func TestFileThenEnvironment(t *testing.T) {
 		VM:      VMDefaults{Image: "alpine", VCPU: 2, Memory: 2 << 30, Disk: 3 << 29, ImageUser: true},
 		Image:   Image{CacheMax: 10 << 30},
 		Network: Network{Egress: "default deny; allow example.org", Ports: "shared", DNS: []string{"127.0.0.1:5353", "[::1]:53"}},
+		Web:     Web{Listen: "off"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
