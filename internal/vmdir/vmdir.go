@@ -85,7 +85,7 @@ func (s *VMs) Sweep(ctx context.Context) ([]string, error) {
 			return nil, ctx.Err()
 		}
 		if strings.HasSuffix(entry.Name(), statedir.StagingSuffix) {
-			if err := os.RemoveAll(filepath.Join(s.dirs.VMs(), entry.Name())); err != nil {
+			if err := statedir.RemoveStaged(ctx, filepath.Join(s.dirs.VMs(), entry.Name())); err != nil {
 				return nil, err
 			}
 			continue
@@ -96,7 +96,7 @@ func (s *VMs) Sweep(ctx context.Context) ([]string, error) {
 		ids = append(ids, entry.Name())
 		dir := s.dirs.VM(entry.Name())
 		for _, staged := range []string{filepath.Join(dir.Workspaces(), "*"), string(dir.Kernel()) + ".*"} {
-			if err := removeAll(staged + statedir.StagingSuffix); err != nil {
+			if err := removeStaged(ctx, staged+statedir.StagingSuffix); err != nil {
 				return nil, err
 			}
 		}
@@ -109,14 +109,14 @@ func (s *VMs) Sweep(ctx context.Context) ([]string, error) {
 	return ids, nil
 }
 
-// removeAll removes all that matches a pattern.
-func removeAll(pattern string) error {
+// removeStaged removes all that matches a pattern.
+func removeStaged(ctx context.Context, pattern string) error {
 	paths, err := filepath.Glob(pattern)
 	if err != nil {
 		return err
 	}
 	for _, path := range paths {
-		if err := os.RemoveAll(path); err != nil {
+		if err := statedir.RemoveStaged(ctx, path); err != nil {
 			return err
 		}
 	}
