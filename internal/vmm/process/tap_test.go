@@ -25,13 +25,7 @@ import (
 // monitorMain is a monitor: it starts the VMM below and passes its frames on by stdin and
 // stdout. Its first line is the VMM's process id.
 func monitorMain(self string, mtu int) error {
-	p, err := process.Start(process.Command{
-		Name: "VMM", Program: self, Args: []string{"vmm"}, Dir: "/", Confine: []string{self, "confine"},
-		Plan: confine.Plan{
-			Read: append(confine.SystemFiles(), self), Devices: []string{"/dev/null", tap.ControlDevice, "/proc"},
-			Processes: 1000, TAP: &tap.Device{Name: "tap0", MTU: mtu},
-		},
-	})
+	p, err := process.Start(vmmCommand(self, mtu))
 	if err != nil {
 		return err
 	}
