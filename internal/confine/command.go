@@ -90,6 +90,12 @@ func (p Plan) enter() (Report, error) {
 		return nil, fmt.Errorf("give up new privileges: %w", err)
 	}
 	report = append(report, "no new privileges")
+	if p.Mounts {
+		if err := p.newRoot(); err != nil {
+			return nil, err
+		}
+		report = append(report, "files (mount namespace)")
+	}
 	if p.Namespaces {
 		if err := p.dropCapabilities(); err != nil {
 			return nil, err

@@ -37,6 +37,9 @@ type Plan struct {
 	Processes int64 `json:"processes,omitempty"`
 	// Namespaces: it was started in separate user and network namespaces.
 	Namespaces bool `json:"namespaces,omitempty"`
+	// Mounts: it has a mount namespace too, and CAP_SYS_ADMIN there, for a root of nothing but
+	// its paths.
+	Mounts bool `json:"mounts,omitempty"`
 	// TAP is a device to make in its network namespace, whose frames go to the
 	// reader of ReportFD; nil: none. The process needs CAP_NET_ADMIN there.
 	TAP *tap.Device `json:"tap,omitempty"`
@@ -90,4 +93,5 @@ func Namespaces(attr *syscall.SysProcAttr, uid int, capabilities ...uintptr) {
 	attr.AmbientCaps = capabilities
 	attr.Cloneflags |= syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC
 	attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: uid, HostID: uid, Size: 1}}
+	attr.GidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getgid(), HostID: os.Getgid(), Size: 1}}
 }

@@ -32,7 +32,7 @@ type offers struct{ holds, lacks, remedies []string }
 func checkConfinement(ctx context.Context, w World) verdict {
 	c := w.Confinement(ctx)
 	o := &offers{holds: []string{"a private environment, resource limits and no new privileges"}}
-	o.landlock(c.LandlockABI)
+	o.files(c)
 	if c.Namespaces {
 		o.holds = append(o.holds, "private user and network namespaces")
 	} else {
@@ -53,19 +53,25 @@ func (o *offers) lack(remedy, format string, args ...any) {
 	}
 }
 
-func (o *offers) landlock(abi int) {
-	const newer = "boot a newer kernel"
-	switch {
+func (o *offers) files(c Confinement) {
+	const (
+		newer  = "boot a newer kernel"
+		enable = "boot a kernel with Landlock (5.13 or newer, and landlock among the lsm= of its command line)"
+	)
+	switch abi := c.LandlockABI; {
+	case abi == 0 && c.Namespaces:
+		o.lack(enable, "this kernel has no Landlock: a VM's monitor can open every file that you can")
+		o.holds = append(o.holds, "only its own files (mount namespace)")
+		return
 	case abi == 0:
-		o.lack("boot a kernel with Landlock (5.13 or newer, and landlock among the lsm= of its command line)",
-			"this kernel has no Landlock: a VMM can open every file that you can")
+		o.lack(enable, "this kernel has no Landlock: a VMM can open every file that you can")
 		return
 	case abi < landlockTCP:
 		o.lack(newer, "Landlock ABI %d does not cover TCP ports and signals", abi)
 	case abi < landlockScopes:
 		o.lack(newer, "Landlock ABI %d does not cover signals", abi)
 	}
-	o.holds = append(o.holds, fmt.Sprintf("only its own files (Landlock ABI %d)", abi))
+	o.holds = append(o.holds, fmt.Sprintf("only its own files (Landlock ABI %d)", c.LandlockABI))
 }
 
 func (o *offers) group(c Confinement, systemd bool) {

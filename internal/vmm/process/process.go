@@ -36,7 +36,7 @@ type Command struct {
 	// Confine starts `bangerd confine`, by which the VMM gives up all but what Plan
 	// says. Empty: it gives up nothing.
 	Confine []string
-	// Plan is without Namespaces and ReportFD. A TAP needs Confine: without namespaces
+	// Plan is without Namespaces, Mounts and ReportFD. A TAP needs Confine: without namespaces
 	// the VMM does not start.
 	Plan confine.Plan
 }
@@ -83,6 +83,7 @@ func (c Command) ways() []Command {
 		for _, group := range slices.Compact([]string{c.Group, ""}) {
 			way := c
 			way.Plan.Namespaces, way.Group = namespaces, group
+			way.Plan.Mounts = namespaces && confine.LandlockABI() == 0
 			if namespaces || c.Plan.TAP == nil {
 				ways = append(ways, way)
 			}
@@ -104,6 +105,9 @@ func (c Command) startPlan() (*Process, error) {
 	attr := &syscall.SysProcAttr{}
 	if c.Plan.Namespaces {
 		confine.Namespaces(attr, os.Getuid(), c.capabilities()...)
+		if c.Plan.Mounts {
+			attr.Cloneflags |= syscall.CLONE_NEWNS
+		}
 	}
 	closeGroup, err := enterGroup(attr, c.Group)
 	if err != nil {
@@ -124,10 +128,14 @@ func (c Command) startPlan() (*Process, error) {
 
 // capabilities are those that the step before the VMM needs in its namespaces.
 func (c Command) capabilities() []uintptr {
-	if c.Plan.TAP == nil {
-		return nil
+	var needed []uintptr
+	if c.Plan.TAP != nil {
+		needed = append(needed, unix.CAP_NET_ADMIN)
 	}
-	return []uintptr{unix.CAP_NET_ADMIN}
+	if c.Plan.Mounts {
+		needed = append(needed, unix.CAP_SYS_ADMIN)
+	}
+	return needed
 }
 
 // start starts a program so that it dies with this process.
