@@ -72,6 +72,7 @@ type CreateVM struct {
 	Name        *string           `json:"name,omitempty"`
 	Image       *string           `json:"image,omitempty"`
 	Kernel      *string           `json:"kernel,omitempty"`
+	Driver      *string           `json:"driver,omitempty" doc:"the driver's name; auto (default): as configured"`
 	VCPU        *int              `json:"vcpu,omitempty"`
 	MemoryBytes *int64            `json:"memory_bytes,omitempty"`
 	DiskBytes   *int64            `json:"disk_bytes,omitempty"`
@@ -96,6 +97,7 @@ type UpdateVM struct {
 	MemoryBytes *int64            `json:"memory_bytes,omitempty"`
 	DiskBytes   *int64            `json:"disk_bytes,omitempty"`
 	Kernel      *string           `json:"kernel,omitempty" doc:"a local kernel, of which the VM gets a copy"`
+	Driver      *string           `json:"driver,omitempty" doc:"the driver's name; auto: the next start chooses as configured"`
 	Labels      map[string]string `json:"labels,omitempty"`
 	Publish     *[]Publish        `json:"publish,omitempty" doc:"replaces all of them"`
 	Env         []string          `json:"env,omitempty" doc:"KEY=VALUE, which adds to the VM's own or replaces one"`

@@ -28,7 +28,7 @@ func flagTitles() map[string]string {
 	titles := make(map[string]string)
 	for title, names := range map[string][]string{
 		flagsImage:     {"image", "kernel", "init", "entrypoint", "restart-policy"},
-		flagsResources: {"vcpu", "memory", "disk", "nested"},
+		flagsResources: {"vcpu", "memory", "disk", "driver", "nested"},
 		flagsNetwork:   {"network", "egress", "ports", "publish"},
 		flagsGuest:     {"env", "unset-env", "interactive", "tty", "pipe", "user", "workdir", "require"},
 		flagsWorkspace: {"mode", "no-workspace"},

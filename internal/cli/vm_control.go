@@ -4,6 +4,7 @@ import (
 	"context"
 	"reflect"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,6 +12,7 @@ import (
 	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/config"
 	"github.com/bangervm/banger/internal/fault"
 )
 
@@ -91,7 +93,8 @@ func (a *App) vmSetCommand() *cobra.Command {
 		Use:   "set NAME",
 		Short: "Change the settings of a VM",
 		Long: "Change the settings of a stopped VM. You can also change the labels of a running one. A disk can only grow.\n" +
-			"A VM keeps the kernel it was created with; --kernel gives it another, or what was pulled under the same name since.",
+			"A VM keeps the kernel it was created with; --kernel gives it another, or what was pulled under the same name since.\n" +
+			"It also keeps the driver of its last start; --driver gives it another, and --driver auto has the next start choose.",
 		Example:           "  banger vm set box --vcpu 2 --memory 2GiB\n  banger vm set box --disk 20GiB\n  banger vm set box --label team=blue --label old=",
 		Args:              args(1, 1, "the NAME of a VM"),
 		ValidArgsFunction: a.vmNames(1, api.VMStopped, api.VMFailed),
@@ -106,6 +109,8 @@ func (a *App) vmSetCommand() *cobra.Command {
 	flagInto(cmd, &req.DiskBytes, "disk", "SIZE", "disk size; cannot shrink", parseDisk)
 	flagInto(cmd, &req.Kernel, "kernel", "KERNEL", "local kernel to boot from now on", func(name string) (string, error) { return name, nil })
 	completeFlag(cmd, "kernel", a.kernelNames(-1))
+	flagInto(cmd, &req.Driver, "driver", "DRIVER", "virtual machine monitor from the next start on: "+strings.Join(config.DriverNames(), ", "), asIs)
+	complete(cmd, "driver", config.DriverNames()...)
 	labels = labelFlag(cmd, "set a label, or remove it with KEY= (repeatable)")
 	flagInto(cmd, &req.Nested, "nested", "BOOL", "let the guest run VMs with KVM itself: true or false", strconv.ParseBool)
 	complete(cmd, "nested", "true", "false")

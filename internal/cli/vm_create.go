@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -10,6 +11,7 @@ import (
 	"github.com/bangervm/banger/internal/act/cmdline"
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/config"
 )
 
 // vmSpec is the VM that the flags of create and run describe.
@@ -31,6 +33,8 @@ func (a *App) vmSpecFlags(cmd *cobra.Command) *vmSpec {
 	flagInto(cmd, &s.req.MemoryBytes, "memory", "SIZE", "memory size"+fromConfig("vm.memory", ""), parseMemory)
 	flagInto(cmd, &s.req.DiskBytes, "disk", "SIZE", "disk size, thin-provisioned"+fromConfig("vm.disk", ""), parseDisk)
 	flagInto(cmd, &s.req.Init, "init", "MODE", "PID 1: image (the image's init), agent (banger's agent), or auto (the image's if it has one) (default auto)", parseInit)
+	flagInto(cmd, &s.req.Driver, "driver", "DRIVER", "virtual machine monitor: "+strings.Join(config.DriverNames(), ", ")+fromConfig("driver", ""), asIs)
+	complete(cmd, "driver", config.DriverNames()...)
 	cmd.Flags().BoolVar(&s.req.Nested, "nested", false, "let the guest run VMs with KVM itself")
 	s.publish = a.networkFlags(cmd, &s.req)
 	complete(cmd, "init", "auto", "image", "agent")

@@ -99,7 +99,7 @@ func Keys() []Key {
 			func(c *Config) *int { return &c.Network.NamesPort }),
 		textKey("web.listen", "BANGER_WEB", SideShared, "loopback address and port of the web console; port 0: any free one; off: no console", `listen = "off"`,
 			func(c *Config) *string { return &c.Web.Listen }),
-		textKey("driver", "BANGER_DRIVER", SideDaemon, "virtual machine monitor, one of "+strings.Join(driverNames(), ", "), `driver = "qemu-tcg"`,
+		textKey("driver", "BANGER_DRIVER", SideDaemon, "virtual machine monitor, one of "+strings.Join(DriverNames(), ", "), `driver = "qemu-tcg"`,
 			func(c *Config) *string { return &c.Driver }),
 		textKey("qemu", "BANGER_QEMU", SideDaemon, "path or name of the QEMU executable; empty: found on PATH", `qemu = "/opt/qemu/bin/qemu-system-x86_64"`,
 			func(c *Config) *string { return &c.QEMU }),

@@ -19,7 +19,7 @@ const (
 
 // validate checks what needs no look at the host, and completes what is short.
 func (c *Config) validate() error {
-	if names := driverNames(); !slices.Contains(names, c.Driver) {
+	if names := DriverNames(); !slices.Contains(names, c.Driver) {
 		return fault.Wrap(fault.Invalid, notOneOf(c.Driver, names...), "driver")
 	}
 	if c.VM.VCPU < 1 {
@@ -70,8 +70,8 @@ func (c *Config) completeCatalogs() error {
 	return nil
 }
 
-// driverNames are the values of driver.
-func driverNames() []string { return append([]string{drivers.Auto}, drivers.Names()...) }
+// DriverNames are the values of the key driver.
+func DriverNames() []string { return append([]string{drivers.Auto}, drivers.Names()...) }
 
 // CheckHost refuses numbers that the user set and this host does not have.
 // Those of the defaults are cut to what it has. Zero means: not known.

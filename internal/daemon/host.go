@@ -23,10 +23,15 @@ func (h host) Facts(ctx context.Context) (vm.HostFacts, error) {
 	return hostinfo.Facts(ctx, h.dirs.VMs())
 }
 
-// Driver chooses by the configuration, or else hardware before software.
-func (h host) Driver(ctx context.Context) (vm.Driver, error) {
+// Driver chooses the named one; without a name by the configuration, or else hardware
+// before software.
+func (h host) Driver(ctx context.Context, name string) (vm.Driver, error) {
 	cfg := h.set.of(ctx).Drivers()
-	found, err := drivers.Choose(drivers.Look(ctx, h.vmm, cfg), cfg.Driver)
+	findings := drivers.Look(ctx, h.vmm, cfg)
+	found, err := drivers.Of(findings, name)
+	if name == "" {
+		found, err = drivers.Choose(findings, cfg.Driver)
+	}
 	if ctx.Err() != nil {
 		return vm.Driver{}, ctx.Err() // a look that was cut short says nothing of the host
 	}
@@ -36,7 +41,7 @@ func (h host) Driver(ctx context.Context) (vm.Driver, error) {
 // boots returns nil if the driver of the machines that are started now boots this
 // kernel.
 func (h host) boots(ctx context.Context, k vmm.Kernel) error {
-	chosen, err := h.Driver(ctx)
+	chosen, err := h.Driver(ctx, "")
 	if err != nil {
 		return err
 	}
@@ -55,7 +60,7 @@ const driverNameLimit = time.Second
 func (h host) driverName(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(ctx, driverNameLimit)
 	defer cancel()
-	driver, err := h.Driver(ctx)
+	driver, err := h.Driver(ctx, "")
 	if err != nil {
 		return ""
 	}

@@ -40,7 +40,7 @@ func TestTheDoctorBlamesWhatTheStartBlames(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := emulating(t, "qemu-kvm")
 			change(h.vmm)
-			_, err := h.Driver(t.Context())
+			_, err := h.Driver(t.Context(), "")
 			if !errors.Is(err, fault.Unavailable) || fault.HintOf(err).String() == "" {
 				t.Fatalf("%v, hint %q", err, fault.HintOf(err).String())
 			}

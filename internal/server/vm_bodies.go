@@ -51,7 +51,7 @@ func runtimeBody(s vm.Status) *api.VMRuntime {
 
 func createRequest(body api.CreateVM, wait vm.Wait) vm.CreateRequest {
 	req := vm.CreateRequest{
-		Name: body.Name, Image: body.Image, Kernel: body.Kernel,
+		Name: body.Name, Image: body.Image, Kernel: body.Kernel, Driver: body.Driver,
 		VCPU: body.VCPU, MemoryBytes: body.MemoryBytes, DiskBytes: body.DiskBytes, Nested: body.Nested,
 		Env: body.Env, Labels: body.Labels, Wait: wait, Egress: body.Egress, Publish: published(body.Publish), Ports: (*vm.PortsMode)(body.Ports),
 		Start: body.Start == nil || *body.Start,
@@ -71,7 +71,7 @@ func createRequest(body api.CreateVM, wait vm.Wait) vm.CreateRequest {
 func changeOf(body api.UpdateVM) vm.Change {
 	change := vm.Change{
 		Name: body.Name, VCPU: body.VCPU, MemoryBytes: body.MemoryBytes, DiskBytes: body.DiskBytes, Labels: body.Labels,
-		Kernel: body.Kernel, Env: body.Env, UnsetEnv: body.UnsetEnv, Nested: body.Nested, Entrypoint: (*vm.RestartPolicy)(body.Entrypoint), Protected: body.Protected,
+		Kernel: body.Kernel, Driver: body.Driver, Env: body.Env, UnsetEnv: body.UnsetEnv, Nested: body.Nested, Entrypoint: (*vm.RestartPolicy)(body.Entrypoint), Protected: body.Protected,
 	}
 	if body.Publish != nil {
 		ports := published(*body.Publish)

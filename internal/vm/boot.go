@@ -28,7 +28,7 @@ func (s *Service) prepare(ctx context.Context, v VM) (b boot, err error) {
 	if b.host, err = s.deps.Host.Facts(ctx); err != nil {
 		return b, err
 	}
-	if b.driver, err = s.deps.Host.Driver(ctx); err != nil {
+	if b.driver, err = s.driverOf(ctx, v); err != nil {
 		return b, err
 	}
 	if v.Nested && b.driver.NoNesting != nil {

@@ -19,6 +19,7 @@ type Change struct {
 	MemoryBytes *int64
 	DiskBytes   *int64
 	Kernel      *string // a local one
+	Driver      *string // a name, or DriverAuto; Set asks whether it can be used
 	Labels      map[string]string
 	Publish     *[]Publish // all of them
 	Env         []string
@@ -54,6 +55,13 @@ func (s *Service) Set(ctx context.Context, name string, change Change) (VM, erro
 	host, err := s.deps.Host.Facts(ctx)
 	if err != nil {
 		return VM{}, err
+	}
+	if change.Driver != nil {
+		asked, err := s.askedDriver(ctx, *change.Driver)
+		if err != nil {
+			return VM{}, err
+		}
+		change.Driver = &asked
 	}
 	want, err := change.apply(v, host)
 	if err != nil {
@@ -144,6 +152,9 @@ func (c Change) apply(v VM, host HostFacts) (VM, error) {
 		if v.Kernel = *c.Kernel; v.Kernel == "" {
 			return VM{}, fault.New(fault.Invalid, "the kernel's name is empty").Try(act.KernelList.Do())
 		}
+	}
+	if c.Driver != nil {
+		v.Driver = *c.Driver
 	}
 	if c.Publish != nil {
 		var err error

@@ -18,6 +18,7 @@ type CreateRequest struct {
 	Name        *string
 	Image       *string
 	Kernel      *string
+	Driver      *string // a name, or DriverAuto
 	VCPU        *int
 	MemoryBytes *int64
 	DiskBytes   *int64

@@ -25,7 +25,7 @@ func (c *creation) check(ctx context.Context) error {
 	if err := c.s.deps.Preflight(ctx); err != nil || !c.v.Nested {
 		return err
 	}
-	driver, err := c.s.deps.Host.Driver(ctx)
+	driver, err := c.s.driverOf(ctx, c.v)
 	if err != nil {
 		return err
 	}
@@ -55,6 +55,11 @@ func (c *creation) fill(ctx context.Context) error {
 		State:       Stopped,
 		Provisional: true,
 		CreatedAt:   c.s.now(),
+	}
+	if c.req.Driver != nil {
+		if c.v.Driver, err = c.s.askedDriver(ctx, *c.req.Driver); err != nil {
+			return err
+		}
 	}
 	if c.v.Init == "" {
 		c.v.Init = InitAuto

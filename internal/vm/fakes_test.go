@@ -1,6 +1,7 @@
 package vm_test
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
 	"slices"
@@ -357,14 +358,24 @@ type fakeHost struct {
 	facts  vm.HostFacts
 
 	noNesting error
+	// chosen is the driver without a name, and broken are drivers that cannot be used.
+	chosen string
+	broken map[string]error
 }
 
 func (h *fakeHost) Facts(ctx context.Context) (vm.HostFacts, error) {
 	return h.facts, h.points.pass(ctx, "facts")
 }
 
-func (h *fakeHost) Driver(ctx context.Context) (vm.Driver, error) {
-	return vm.Driver{Name: "qemu-tcg", VMM: "/usr/bin/qemu-system-x86_64", NoNesting: h.noNesting}, h.points.pass(ctx, "driver")
+func (h *fakeHost) Driver(ctx context.Context, name string) (vm.Driver, error) {
+	if name == "" {
+		name = cmp.Or(h.chosen, "qemu-tcg")
+	}
+	d := vm.Driver{Name: name, VMM: "/usr/bin/qemu-system-x86_64", NoNesting: h.noNesting}
+	if err := h.broken[name]; err != nil {
+		return d, err
+	}
+	return d, h.points.pass(ctx, "driver")
 }
 
 // fakeHostPorts has no port but those that are taken.

@@ -236,9 +236,10 @@ type Driver struct {
 // Host tells of this machine.
 type Host interface {
 	Facts(ctx context.Context) (HostFacts, error)
-	// Driver chooses what a machine started now runs on. Unavailable, with a
-	// hint, when there is nothing.
-	Driver(ctx context.Context) (Driver, error)
+	// Driver is the one of this name, or for an empty name what a machine runs on that
+	// has none yet. Unavailable, with a hint, when it cannot run machines; Invalid for
+	// an unknown name.
+	Driver(ctx context.Context, name string) (Driver, error)
 }
 
 // Workspaces knows of work on the disks of VMs that is nowhere else.

@@ -75,7 +75,7 @@ type VM struct {
 	Publish     []Publish
 	Ports       PortsMode // which of its listeners appear on the host by themselves
 	State       State
-	Driver      string // of the last start
+	Driver      string // of the last start, or given since; empty: the next start chooses
 	ExitReason  string
 	ExitMessage string
 	// Nested says that the guest's CPUs can run VMs themselves.

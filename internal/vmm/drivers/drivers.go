@@ -102,6 +102,17 @@ func Choose(findings []vmm.Finding, name string) (vmm.Finding, error) {
 	return vmm.Finding{}, unknown(name)
 }
 
+// Of returns the finding of a driver. When it cannot run machines the fault is
+// Unavailable; a name without a finding is Invalid.
+func Of(findings []vmm.Finding, name string) (vmm.Finding, error) {
+	for _, f := range findings {
+		if name == f.Driver {
+			return f, f.Err()
+		}
+	}
+	return vmm.Finding{}, unknown(name)
+}
+
 // named is why the driver that the user named cannot be used.
 func named(f vmm.Finding, others []vmm.Finding) error {
 	cause, bad := f.Cause()

@@ -85,3 +85,16 @@ func TestNeedsOfADriver(t *testing.T) {
 		t.Errorf("xen: %v", err)
 	}
 }
+
+func TestADriverThatIsAskedForHasNoSubstitute(t *testing.T) {
+	findings := []vmm.Finding{{Driver: "a", Facts: []vmm.Fact{{State: vmm.Missing, Reason: "no a", Remedy: "get a"}}}, {Driver: "b"}}
+	if f, err := Of(findings, "b"); err != nil || f.Driver != "b" {
+		t.Errorf("b: %+v, %v", f, err)
+	}
+	if _, err := Of(findings, "a"); !errors.Is(err, fault.Unavailable) || err.Error() != "no a" || fault.HintOf(err).String() != "get a" {
+		t.Errorf("a: %v", err)
+	}
+	if _, err := Of(findings, "c"); !errors.Is(err, fault.Invalid) {
+		t.Errorf("c: %v", err)
+	}
+}

@@ -1,0 +1,36 @@
+package vm
+
+import (
+	"context"
+	"errors"
+
+	"github.com/bangervm/banger/internal/act"
+	"github.com/bangervm/banger/internal/fault"
+)
+
+// DriverAuto, in a request, has the next start of a VM choose its driver.
+const DriverAuto = "auto"
+
+// driverOf is the driver that a start of v takes: that of its last start, or the one
+// that it was given since.
+func (s *Service) driverOf(ctx context.Context, v VM) (Driver, error) {
+	driver, err := s.deps.Host.Driver(ctx, v.Driver)
+	if v.Driver != "" && errors.Is(err, fault.Unavailable) {
+		return driver, fault.New(fault.Unavailable, "cannot use driver %s, which VM %s has: %s", v.Driver, v.Name, err.Error()).
+			WithHint("%s, or give the VM another driver: %s", fault.HintOf(err).String(), act.VMSet.On(v.Name))
+	}
+	return driver, err
+}
+
+// askedDriver is what a VM's record has of a driver that was asked for. One that cannot be
+// used on this host is refused.
+func (s *Service) askedDriver(ctx context.Context, name string) (string, error) {
+	if name == DriverAuto {
+		return "", nil
+	}
+	if name == "" {
+		return "", fault.New(fault.Invalid, "the driver's name is empty")
+	}
+	_, err := s.deps.Host.Driver(ctx, name)
+	return name, err
+}

@@ -1,0 +1,75 @@
+package vm_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/operation"
+	"github.com/bangervm/banger/internal/vm"
+)
+
+func TestAVMKeepsItsDriverUntilItIsGivenAnother(t *testing.T) {
+	h := newHarness(t)
+	h.create("web", true)
+	restart := func() string {
+		t.Helper()
+		if _, err := h.svc.Stop(t.Context(), "web", time.Second, quiet); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.svc.Start(t.Context(), "web", vm.WaitReady(), quiet); err != nil {
+			t.Fatal(err)
+		}
+		return h.machines.specs[len(h.machines.specs)-1].Driver
+	}
+	set := func(driver string) error {
+		if _, err := h.svc.Stop(t.Context(), "web", time.Second, quiet); err != nil {
+			t.Fatal(err)
+		}
+		_, err := h.svc.Set(t.Context(), "web", vm.Change{Driver: &driver})
+		if _, startErr := h.svc.Start(t.Context(), "web", vm.WaitReady(), quiet); startErr != nil {
+			t.Fatal(startErr)
+		}
+		return err
+	}
+	h.host.chosen = "firecracker" // as when it was installed since
+	if got := restart(); got != "qemu-tcg" {
+		t.Errorf("it went over to %s", got)
+	}
+	if err := set(vm.DriverAuto); err != nil || h.get("web").Driver != "firecracker" {
+		t.Errorf("auto: %v, %+v", err, h.get("web"))
+	}
+	if err := set("qemu-kvm"); err != nil || h.get("web").Driver != "qemu-kvm" {
+		t.Errorf("qemu-kvm: %v, %+v", err, h.get("web"))
+	}
+	h.host.broken = map[string]error{
+		"xen": fault.New(fault.Invalid, "no driver xen"), "qemu-kvm": fault.New(fault.Unavailable, "/dev/kvm is gone").WithHint("get it back"),
+	}
+	if _, err := h.svc.Stop(t.Context(), "web", time.Second, quiet); err != nil {
+		t.Fatal(err)
+	}
+	for _, bad := range []string{"xen", ""} {
+		if _, err := h.svc.Set(t.Context(), "web", vm.Change{Driver: &bad}); !errors.Is(err, fault.Invalid) || h.get("web").Driver != "qemu-kvm" {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+	_, err := h.svc.Start(t.Context(), "web", vm.WaitReady(), quiet)
+	if !errors.Is(err, fault.Unavailable) || err.Error() != "cannot use driver qemu-kvm, which VM web has: /dev/kvm is gone" ||
+		!strings.HasPrefix(fault.HintOf(err).String(), "get it back, or give the VM another driver: ") {
+		t.Errorf("%v, hint %s", err, fault.HintOf(err).String())
+	}
+}
+
+func TestAVMIsCreatedWithTheDriverThatIsAskedFor(t *testing.T) {
+	h := newHarness(t)
+	v, err := h.svc.Create(t.Context(), vm.CreateRequest{Name: new("a"), Driver: new("qemu-kvm"), Start: true}, operation.Discard{})
+	if err != nil || v.Driver != "qemu-kvm" || h.machines.specs[0].Driver != "qemu-kvm" {
+		t.Errorf("%+v, %v", v, err)
+	}
+	h.host.broken = map[string]error{"firecracker": fault.New(fault.Unavailable, "it is not installed")}
+	if err := h.svc.CheckCreate(t.Context(), vm.CreateRequest{Driver: new("firecracker")}); !errors.Is(err, fault.Unavailable) {
+		t.Errorf("%v", err)
+	}
+}
