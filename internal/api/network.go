@@ -54,6 +54,23 @@ type AddEgress struct {
 	Rules []string `json:"rules" minItems:"1" maxItems:"256" doc:"ACTION TARGET [PROTOCOL[/PORTS]]"`
 }
 
+// TestEgress asks what a policy says of a flow.
+type TestEgress struct {
+	Target  string   `json:"target" maxLength:"512" doc:"TARGET [PROTOCOL/PORT] as in a rule; default tcp/443"`
+	Address string   `json:"address,omitempty" maxLength:"64" doc:"that the name led to, if it is known"`
+	Rules   []string `json:"rules,omitempty" maxItems:"256" doc:"to put before those of the policy first, as if they were added"`
+}
+
+// EgressVerdict is the answer to TestEgress.
+type EgressVerdict struct {
+	Target  string   `json:"target" doc:"TARGET PROTOCOL/PORT"`
+	Allowed bool     `json:"allowed"`
+	Rule    string   `json:"rule" doc:"that decides; the default, or a built-in ground"`
+	Number  int      `json:"number" doc:"of the rule, from 1; 0: no rule of the policy decides"`
+	ByName  bool     `json:"by_name" doc:"the connection itself must say the name, too (TLS or HTTP)"`
+	Unless  []string `json:"unless" doc:"rules that decide instead if the name leads to an address of theirs"`
+}
+
 // RemoveEgress takes rules out.
 type RemoveEgress struct {
 	Rules []string `json:"rules" minItems:"1" maxItems:"256" doc:"rules of the policy itself, not of a preset"`

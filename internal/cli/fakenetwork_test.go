@@ -64,6 +64,15 @@ func (d *fakeDaemon) networkRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /v1/vms/{name}/egress/rules/remove", withVM(func(w http.ResponseWriter, _ *http.Request, _ api.VM) {
 		answer(w, fakeEgress)
 	}))
+	mux.HandleFunc("POST /v1/vms/{name}/egress/test", withVM(func(w http.ResponseWriter, r *http.Request, v api.VM) {
+		var req api.TestEgress
+		_ = json.NewDecoder(r.Body).Decode(&req)
+		if v.Name == "idle" {
+			answer(w, api.EgressVerdict{Target: req.Target + " tcp/443", Rule: "default deny", Unless: []string{"allow 192.0.2.0/24"}})
+			return
+		}
+		answer(w, api.EgressVerdict{Target: req.Target, Allowed: true, Rule: "allow example.org tcp/443", Number: 1, ByName: true})
+	}))
 	mux.HandleFunc("GET /v1/vms/{name}/egress/log", withVM(func(w http.ResponseWriter, _ *http.Request, v api.VM) {
 		if v.Name == "web" {
 			_, _ = io.WriteString(w, fakeEgressLog)

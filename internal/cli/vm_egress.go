@@ -24,7 +24,7 @@ func (a *App) vmEgressCommand() *cobra.Command {
 	return a.group("egress", "Manage what a VM may reach on the network",
 		"Manage the egress policy of a VM: which names, addresses, protocols and ports it may reach. You can change it while the\n"+
 			"VM runs; connections that are no longer allowed are cut.\n\n"+policyHelp,
-		a.egressShowCommand(), a.egressSetCommand(), a.egressAddCommand("allow"), a.egressAddCommand("deny"), a.egressRemoveCommand(), a.egressLogCommand(),
+		a.egressShowCommand(), a.egressSetCommand(), a.egressAddCommand("allow"), a.egressAddCommand("deny"), a.egressRemoveCommand(), a.egressTestCommand(), a.egressLogCommand(),
 	)
 }
 

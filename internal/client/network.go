@@ -29,6 +29,11 @@ func (c *Client) RemoveVMEgress(ctx context.Context, name string, req api.Remove
 	return call[api.Egress](ctx, c, http.MethodPost, path("vms", name, "egress", "rules", "remove"), req)
 }
 
+// TestVMEgress asks what the policy says of a flow.
+func (c *Client) TestVMEgress(ctx context.Context, name string, req api.TestEgress) (api.EgressVerdict, error) {
+	return call[api.EgressVerdict](ctx, c, http.MethodPost, path("vms", name, "egress", "test"), req)
+}
+
 // VMEgressLog returns what the guest reached and was denied, an
 // api.EgressRecord as JSON on each line. The caller closes it; with Follow it
 // reads to end-of-file when the VM is not alive any more. See EgressRecords.

@@ -8,11 +8,13 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/egress"
+	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/vm"
 )
 
@@ -24,6 +26,7 @@ func (s *Server) networkRoutes(a huma.API) {
 	handle(s, a, at("set-egress", http.MethodPut, "/egress", "Replace the egress policy, also while the VM runs"), s.setEgress)
 	handle(s, a, at("add-egress-rules", http.MethodPost, "/egress/rules", "Add rules before those of the egress policy"), s.addEgress)
 	handle(s, a, at("remove-egress-rules", http.MethodPost, "/egress/rules/remove", "Remove rules from the egress policy"), s.removeEgress)
+	handle(s, a, at("test-egress", http.MethodPost, "/egress/test", "Ask whether the egress policy allows a flow, and by which rule"), s.testEgress)
 	logs := at("get-egress-log", http.MethodGet, "/egress/log", "Read what the guest reached and was denied")
 	logs.describe = answersText("application/x-ndjson", "Each line is an EgressRecord as JSON.")
 	handleStream(s, a, logs, s.egressLog)
@@ -57,6 +60,22 @@ func (s *Server) addEgress(ctx context.Context, in *vmRequest[api.AddEgress]) (a
 
 func (s *Server) removeEgress(ctx context.Context, in *vmRequest[api.RemoveEgress]) (api.Egress, error) {
 	return egressBody(s.VMs.RemoveEgress(ctx, in.Name, in.Body.Rules))
+}
+
+func (s *Server) testEgress(ctx context.Context, in *vmRequest[api.TestEgress]) (api.EgressVerdict, error) {
+	words := strings.Fields(in.Body.Target)
+	if len(words) == 0 {
+		return api.EgressVerdict{}, fault.New(fault.Invalid, "no target was given").WithHint("for example github.com tcp/443")
+	}
+	probe, err := egress.NewProbe(in.Body.Address, words[0], words[1:]...)
+	if err != nil {
+		return api.EgressVerdict{}, err
+	}
+	answer, err := s.VMs.TestEgress(ctx, in.Name, probe, in.Body.Rules)
+	return api.EgressVerdict{
+		Target: probe.String(), Allowed: answer.Allow, Rule: answer.Rule, Number: answer.Number, ByName: answer.ByName && answer.Allow,
+		Unless: append([]string{}, answer.Unless...),
+	}, err
 }
 
 func (s *Server) egressLog(ctx context.Context, in *logsRequest) (func(http.ResponseWriter, *http.Request), error) {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/egress"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/server"
 	"github.com/bangervm/banger/internal/vm"
@@ -41,6 +42,12 @@ func (w *world) AddEgress(ctx context.Context, name string, rules []string) (vm.
 
 func (w *world) RemoveEgress(ctx context.Context, name string, rules []string) (vm.VM, error) {
 	return w.SetEgress(ctx, name, "default deny\n# without "+strings.Join(rules, ", "))
+}
+
+func (w *world) TestEgress(ctx context.Context, name string, probe egress.Probe, rules []string) (egress.Answer, error) {
+	w.note("test " + name + " " + probe.String() + " " + strings.Join(rules, "; "))
+	_, err := w.Get(ctx, name)
+	return egress.Answer{Verdict: egress.Verdict{Allow: true, Rule: "allow example.org", ByName: true}, Number: 2}, err
 }
 
 func (w *world) EgressLog(context.Context, server.LogRequest) (io.ReadCloser, error) {
@@ -106,6 +113,20 @@ func TestEgressByTheAPI(t *testing.T) {
 	var record api.EgressRecord
 	if err := errors.Join(err, json.Unmarshal(line, &record)); err != nil || record.Event != "deny" {
 		t.Errorf("the log has %s, %v", line, err)
+	}
+}
+
+func TestAProbeByTheAPI(t *testing.T) {
+	f := start(t)
+	got, err := f.client.TestVMEgress(t.Context(), "web", api.TestEgress{Target: "example.org:22", Rules: []string{"deny any udp"}})
+	want := api.EgressVerdict{Target: "example.org tcp/22", Allowed: true, Rule: "allow example.org", Number: 2, ByName: true, Unless: []string{}}
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	for _, bad := range []api.TestEgress{{}, {Target: " "}, {Target: "any"}, {Target: "a.example", Address: "b"}} {
+		if _, err := f.client.TestVMEgress(t.Context(), "web", bad); !errors.Is(err, fault.Invalid) {
+			t.Errorf("%+v: %v", bad, err)
+		}
 	}
 }
 

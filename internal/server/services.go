@@ -9,6 +9,7 @@ import (
 
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/egress"
 	"github.com/bangervm/banger/internal/image"
 	"github.com/bangervm/banger/internal/kernel"
 	"github.com/bangervm/banger/internal/operation"
@@ -96,6 +97,8 @@ type Egress interface {
 	SetEgress(ctx context.Context, name, policy string) (vm.VM, error)
 	AddEgress(ctx context.Context, name string, rules []string) (vm.VM, error)
 	RemoveEgress(ctx context.Context, name string, rules []string) (vm.VM, error)
+	// TestEgress says what the policy, with more rules before it, says to a probe.
+	TestEgress(ctx context.Context, name string, probe egress.Probe, rules []string) (egress.Answer, error)
 }
 
 // Ports are those of guests, on the host.

@@ -46,6 +46,28 @@ func (s *Service) RemoveEgress(ctx context.Context, name string, rules []string)
 	})
 }
 
+// TestEgress returns what a VM's policy says to a probe, with rules put before its own
+// first. It changes nothing.
+func (s *Service) TestEgress(ctx context.Context, name string, probe egress.Probe, rules []string) (egress.Answer, error) {
+	v, err := s.Get(ctx, name)
+	if err != nil {
+		return egress.Answer{}, err
+	}
+	if v.Network == NetworkNone {
+		return egress.Answer{}, noNetwork(v)
+	}
+	policy, err := egress.Parse(v.Egress)
+	if err != nil {
+		return egress.Answer{}, err
+	}
+	parsed, err := parseRules(rules)
+	return policy.With(parsed...).Answer(probe), err
+}
+
+func noNetwork(v VM) error {
+	return fault.New(fault.Conflict, "VM %s has no network", v.Name).Try(act.VMCreate.Do(act.UserNetwork))
+}
+
 func parseRules(rules []string) ([]egress.Rule, error) {
 	parsed := make([]egress.Rule, 0, len(rules))
 	for _, text := range rules {
@@ -65,7 +87,7 @@ func (s *Service) changeEgress(ctx context.Context, name string, change func(egr
 	}
 	defer release()
 	if v.Network == NetworkNone {
-		return VM{}, fault.New(fault.Conflict, "VM %s has no network", v.Name).Try(act.VMCreate.Do(act.UserNetwork))
+		return VM{}, noNetwork(v)
 	}
 	before, err := egress.Parse(v.Egress)
 	if err != nil {

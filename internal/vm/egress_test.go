@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bangervm/banger/internal/egress"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/vm"
 )
@@ -104,4 +105,26 @@ func TestANewDaemonTellsAdoptedMachines(t *testing.T) {
 		}
 	})
 	h.settled("web", "none")
+}
+
+func TestAProbeChangesNothing(t *testing.T) {
+	h := newHarness(t)
+	h.create("web", false)
+	if _, err := h.svc.SetEgress(t.Context(), "web", "none"); err != nil {
+		t.Fatal(err)
+	}
+	probe, err := egress.NewProbe("", "example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, rules := range [][]string{nil, {"allow example.org"}, nil} {
+		got, err := h.svc.TestEgress(t.Context(), "web", probe, rules)
+		if err != nil || got.Allow != (rules != nil) {
+			t.Errorf("%v: %+v, %v", rules, got, err)
+		}
+	}
+	_, err = h.svc.TestEgress(t.Context(), "web", probe, []string{"nonsense"})
+	wantFault(t, err, fault.Invalid, "nonsense")
+	_, err = h.svc.TestEgress(t.Context(), "none", probe, nil)
+	wantFault(t, err, fault.NotFound, "none")
 }
