@@ -8,7 +8,7 @@ import (
 	"github.com/bangervm/banger/internal/fault"
 )
 
-// DriverAuto, in a request, has the next start of a VM choose its driver.
+// DriverAuto has the next start of a VM choose its driver, where a request says so.
 const DriverAuto = "auto"
 
 // driverOf is the driver that a start of v takes: that of its last start, or the one

@@ -33,7 +33,7 @@ func serve(t *testing.T, f *fakeAPI) *client {
 	}
 	server := &http.Server{Handler: watched(t, f), ReadHeaderTimeout: time.Minute}
 	go func() { _ = server.Serve(l) }()
-	c := newClient(path)
+	c := newClient(path, usualLimits())
 	t.Cleanup(func() {
 		c.close()
 		_ = server.Close()
@@ -59,7 +59,7 @@ func real(t *testing.T) *client {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	c := newClient(filepath.Join(dir, apiSocket))
+	c := newClient(filepath.Join(dir, apiSocket), usualLimits())
 	t.Cleanup(c.close)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
@@ -240,8 +240,8 @@ func TestCallsThatGoWrong(t *testing.T) {
 		"much too big": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, maxAnswer+1)) },
 	}
 	for name, want := range map[string]string{
-		"refused": "Firecracker refused GET /version: no?[31m way", "no words": "Internal Server Error", "not JSON": "read Firecracker's answer",
-		"no version": `its version is "new"`, "much too big": "is over 65536 bytes",
+		"refused": "GET /version is refused: no?[31m way", "no words": "Internal Server Error", "not JSON": "read the answer",
+		"no version": `the version is "new"`, "much too big": "is over 65536 bytes",
 	} {
 		c := serveHandler(t, answers[name])
 		if err := c.learnVersion(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
@@ -271,7 +271,7 @@ func serveHandler(t *testing.T, h http.HandlerFunc) *client {
 	}
 	server := &http.Server{Handler: h, ReadHeaderTimeout: time.Minute}
 	go func() { _ = server.Serve(l) }()
-	c := newClient(path)
+	c := newClient(path, usualLimits())
 	t.Cleanup(func() { c.close(); _ = server.Close() })
 	return c
 }

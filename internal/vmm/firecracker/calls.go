@@ -100,14 +100,14 @@ const (
 )
 
 func (c *client) put(ctx context.Context, path string, body any) error {
-	return c.do(ctx, limits.call, http.MethodPut, path, body, nil)
+	return c.do(ctx, c.limits.call, http.MethodPut, path, body, nil)
 }
 
 // act makes one of the actions.
 func (c *client) act(ctx context.Context, action string) error {
-	limit := limits.call
+	limit := c.limits.call
 	if action == actionStart {
-		limit = limits.boot
+		limit = c.limits.boot
 	}
 	body := struct {
 		Action string `json:"action_type"`
@@ -120,5 +120,5 @@ func (c *client) setState(ctx context.Context, state string) error {
 	body := struct {
 		State string `json:"state"`
 	}{state}
-	return c.do(ctx, limits.pause, http.MethodPatch, "/vm", body, nil)
+	return c.do(ctx, c.limits.pause, http.MethodPatch, "/vm", body, nil)
 }

@@ -21,11 +21,15 @@ import (
 const maxAnswer = 64 << 10
 
 // limits bound the waits for Firecracker.
-var limits = struct{ api, call, boot, pause time.Duration }{
-	api:   20 * time.Second, // until it answers at all, which takes some 10 ms
-	call:  10 * time.Second, // of a call that changes what it remembers, or opens a file
-	boot:  30 * time.Second, // of the guest's start: it reads the kernel and the initramfs
-	pause: 35 * time.Second, // it gives its virtual CPUs 30 s
+type limits struct{ api, call, boot, pause time.Duration }
+
+func usualLimits() limits {
+	return limits{
+		api:   20 * time.Second, // until it answers at all, which takes some 10 ms
+		call:  10 * time.Second, // of a call that changes what it remembers, or opens a file
+		boot:  30 * time.Second, // of the guest's start: it reads the kernel and the initramfs
+		pause: 35 * time.Second, // it gives its virtual CPUs 30 s
+	}
 }
 
 // refusal is Firecracker's answer to a call that it does not carry out.
@@ -41,13 +45,14 @@ func (r *refusal) Error() string { return r.message }
 // use, except for learning the version.
 type client struct {
 	http    *http.Client
+	limits  limits
 	version version // fields that it does not know are not sent; zero: not known yet
 }
 
 // newClient makes a client of the API at the socket. Nothing is dialled yet. The
 // caller closes it.
-func newClient(socket string) *client {
-	return &client{http: &http.Client{Transport: &http.Transport{
+func newClient(socket string, l limits) *client {
+	return &client{limits: l, http: &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return statedir.DialUnix(ctx, socket)
 		},
@@ -80,22 +85,22 @@ func (c *client) do(ctx context.Context, limit time.Duration, method, path strin
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
-		return fmt.Errorf("Firecracker does not answer %s %s: %w", method, path, err)
+		return fmt.Errorf("no answer to %s %s: %w", method, path, err)
 	}
 	defer func() { _ = res.Body.Close() }()
 	data, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 	switch {
 	case err != nil:
-		return fmt.Errorf("read Firecracker's answer to %s %s: %w", method, path, err)
+		return fmt.Errorf("read the answer to %s %s: %w", method, path, err)
 	case len(data) > maxAnswer:
-		return fmt.Errorf("Firecracker's answer to %s %s is over %d bytes", method, path, maxAnswer)
+		return fmt.Errorf("the answer to %s %s is over %d bytes", method, path, maxAnswer)
 	case res.StatusCode < 200 || res.StatusCode > 299:
-		return fmt.Errorf("Firecracker refused %s %s: %w", method, path, refused(res.StatusCode, data))
+		return fmt.Errorf("%s %s is refused: %w", method, path, refused(res.StatusCode, data))
 	case out == nil:
 		return nil
 	}
 	if err := json.Unmarshal(data, out); err != nil {
-		return fmt.Errorf("read Firecracker's answer to %s %s: %w", method, path, err)
+		return fmt.Errorf("read the answer to %s %s: %w", method, path, err)
 	}
 	return nil
 }
@@ -127,7 +132,7 @@ func (c *client) encode(path string, in any) (io.Reader, error) {
 	}
 	resource, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	for name := range fields {
-		if since, ok := fieldsSince[resource+" "+name]; ok && c.version.before(since) {
+		if since, ok := fieldsSince()[resource+" "+name]; ok && c.version.before(since) {
 			delete(fields, name)
 		}
 	}
@@ -140,12 +145,12 @@ func (c *client) learnVersion(ctx context.Context) error {
 	var answer struct {
 		Version string `json:"firecracker_version"`
 	}
-	if err := c.do(ctx, limits.call, http.MethodGet, "/version", nil, &answer); err != nil {
+	if err := c.do(ctx, c.limits.call, http.MethodGet, "/version", nil, &answer); err != nil {
 		return err
 	}
 	v, ok := parseVersion(answer.Version)
 	if !ok {
-		return fmt.Errorf("Firecracker says that its version is %.100q", answer.Version)
+		return fmt.Errorf("the version is %.100q", answer.Version)
 	}
 	c.version = v
 	return nil

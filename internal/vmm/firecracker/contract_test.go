@@ -21,9 +21,6 @@ func TestFirecrackerOnKVMKeepsTheContract(t *testing.T) {
 	if kvm := vmm.ThisHost().KVM(); kvm.State != vmm.Good {
 		t.Fatal("cannot run here:", kvm.Reason)
 	}
-	hurried := unannounced // for the fake's guest, which does not idle
-	unannounced = patience{look: 5 * time.Second, still: 15 * time.Second}
-	t.Cleanup(func() { unannounced = hurried })
 	files := testguest.Make(t)
 	disk := filepath.Join(t.TempDir(), "disk")
 	if err := os.WriteFile(disk, make([]byte, 1<<20), 0o600); err != nil {

@@ -10,10 +10,13 @@ import (
 )
 
 // Driver implements vmm.Driver.
-type Driver struct{}
+type Driver struct {
+	limits limits
+	waits  patience // with a guest that does not announce its end
+}
 
 // New returns the driver.
-func New() *Driver { return &Driver{} }
+func New() *Driver { return &Driver{limits: usualLimits(), waits: unannounced()} }
 
 // Name implements vmm.Driver.
 func (*Driver) Name() string { return "firecracker" }
@@ -41,7 +44,7 @@ func (d *Driver) Start(ctx context.Context, spec vmm.Spec, site vmm.Site) (vmm.M
 	}
 	m := &Machine{
 		site: site, serials: serials, events: make(chan vmm.Event, 16),
-		waits: unannounced, turn: make(chan struct{}, 1),
+		waits: d.waits, turn: make(chan struct{}, 1),
 	}
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()

@@ -52,7 +52,7 @@ func TestTheDriverKeepsTheContractWithoutKVM(t *testing.T) {
 	for _, version := range []string{"1.15.1", "1.16.1"} { // which pause in different ways
 		t.Run(version, func(t *testing.T) {
 			vmmtest.Contract(t, vmmtest.Rig{
-				New: func() vmm.Driver { return New() }, Spec: fake(t, "version="+version), Port: 7, Limit: time.Minute,
+				New: func() vmm.Driver { return hurried() }, Spec: fake(t, "version="+version), Port: 7, Limit: time.Minute,
 				Confine: []string{self(t), "confine"},
 			})
 		})
@@ -60,24 +60,24 @@ func TestTheDriverKeepsTheContractWithoutKVM(t *testing.T) {
 }
 
 // start starts a machine in a new directory, which must be empty when it does not.
-func start(t *testing.T, spec vmm.Spec) (vmm.Machine, string, error) {
+func start(t *testing.T, d *Driver, spec vmm.Spec) (vmm.Machine, error) {
 	t.Helper()
 	dir := t.TempDir()
 	var console bytes.Buffer
-	m, err := New().Start(t.Context(), spec, vmm.Site{Dir: dir, Console: &console, Log: slog.New(slog.DiscardHandler)})
+	m, err := d.Start(t.Context(), spec, vmm.Site{Dir: dir, Console: &console, Log: slog.New(slog.DiscardHandler)})
 	if err == nil {
 		t.Cleanup(func() {
 			_ = m.Signal(syscall.SIGKILL)
 			for range m.Events() {
 			}
 		})
-		return m, dir, nil
+		return m, nil
 	}
 	left, readErr := os.ReadDir(dir)
 	if readErr != nil || len(left) != 0 {
 		t.Errorf("%v is left, %v", left, readErr)
 	}
-	return nil, dir, err
+	return nil, err
 }
 
 func TestAFirecrackerThatDoesNotComeUp(t *testing.T) {
@@ -85,7 +85,7 @@ func TestAFirecrackerThatDoesNotComeUp(t *testing.T) {
 		"die":               "Firecracker: exit status 153: ArgParsing(odd)",
 		"words":             "Firecracker: Error creating KVM object: odd (exit status 1)",
 		"version=1.14.2":    "Firecracker 1.14.2 is too old",
-		"version=new":       `its version is "new"`,
+		"version=new":       `the version is "new"`,
 		"hang=GET /version": "context deadline exceeded",
 		"mute":              "context deadline exceeded",
 	}
@@ -96,10 +96,11 @@ func TestAFirecrackerThatDoesNotComeUp(t *testing.T) {
 	}
 	for how, want := range cases {
 		t.Run(how, func(t *testing.T) {
+			d := New()
 			if strings.Contains(want, "deadline") {
-				shorten(t)
+				d.limits.api, d.limits.call = 300*time.Millisecond, 300*time.Millisecond
 			}
-			_, _, err := start(t, fake(t, how))
+			_, err := start(t, d, fake(t, how))
 			if !errors.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), want) {
 				t.Errorf("%v, want %s", err, want)
 			}
@@ -107,12 +108,11 @@ func TestAFirecrackerThatDoesNotComeUp(t *testing.T) {
 	}
 }
 
-// shorten has the waits for Firecracker end soon.
-func shorten(t *testing.T) {
-	t.Helper()
-	before := limits
-	limits.api, limits.call = 300*time.Millisecond, 300*time.Millisecond
-	t.Cleanup(func() { limits = before })
+// hurried is a driver that looks soon whether a guest has halted. The fake's does not idle.
+func hurried() *Driver {
+	d := New()
+	d.waits = patience{look: 10 * time.Millisecond, still: 300 * time.Millisecond}
+	return d
 }
 
 func TestWhatCannotBeStarted(t *testing.T) {
@@ -129,7 +129,7 @@ func TestWhatCannotBeStarted(t *testing.T) {
 		"cannot have 33 vCPUs": many, "the kernel's command line has": wordy, "cannot use a disk": gone,
 		"The kernel file cannot be opened: No such file or directory": noKernel,
 	} {
-		if _, _, err := start(t, s); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := start(t, New(), s); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}
@@ -160,7 +160,7 @@ func TestADirectoryWhosePathIsLong(t *testing.T) {
 }
 
 func TestSignalsThatFirecrackerCatchesAreTold(t *testing.T) {
-	m, _, err := start(t, fake(t, ""))
+	m, err := start(t, New(), fake(t, ""))
 	if err != nil {
 		t.Fatal(err)
 	}

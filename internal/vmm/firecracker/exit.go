@@ -9,16 +9,18 @@ import (
 
 // exitSignals are the exit statuses by which Firecracker says that a signal ended it,
 // by its enum FcExitCode.
-var exitSignals = map[int]syscall.Signal{
-	148: syscall.SIGSYS, 149: syscall.SIGBUS, 150: syscall.SIGSEGV, 151: syscall.SIGXFSZ,
-	154: syscall.SIGXCPU, 155: syscall.SIGPIPE, 156: syscall.SIGHUP, 157: syscall.SIGILL,
+func exitSignals() map[int]syscall.Signal {
+	return map[int]syscall.Signal{
+		148: syscall.SIGSYS, 149: syscall.SIGBUS, 150: syscall.SIGSEGV, 151: syscall.SIGXFSZ,
+		154: syscall.SIGXCPU, 155: syscall.SIGPIPE, 156: syscall.SIGHUP, 157: syscall.SIGILL,
+	}
 }
 
 // exit says how Firecracker ended, after the end of its process.
 func (m *Machine) exit() vmm.Exit {
 	signal := m.process.DeathSignal()
 	if signal == 0 {
-		signal = exitSignals[m.process.ExitCode()]
+		signal = exitSignals()[m.process.ExitCode()]
 	}
 	switch {
 	case m.halted:

@@ -8,12 +8,16 @@ import (
 )
 
 // knownRefusals are what of Firecracker's words a user can do something about.
-var knownRefusals = []struct{ words, remedy string }{
-	{"Device or resource busy (os error 16)", "stop the other hypervisor that uses the CPU's virtualisation, such as VirtualBox"},
-	{"Cannot allocate memory (os error 12)", "give the VM less memory, or stop other programs on this host"},
-	{"Missing KVM capabilities", "use a newer kernel on this host, or the driver qemu-tcg"},
-	{"too many open files", "stop other VMs, or raise the limit of open files"},
+func knownRefusals() []knownRefusal {
+	return []knownRefusal{
+		{"Device or resource busy (os error 16)", "stop the other hypervisor that uses the CPU's virtualisation, such as VirtualBox"},
+		{"Cannot allocate memory (os error 12)", "give the VM less memory, or stop other programs on this host"},
+		{"Missing KVM capabilities", "use a newer kernel on this host, or the driver qemu-tcg"},
+		{"too many open files", "stop other VMs, or raise the limit of open files"},
+	}
 }
+
+type knownRefusal struct{ words, remedy string }
 
 // explain makes a fault of why a guest did not start.
 func explain(cause error) error {
@@ -27,7 +31,7 @@ func explain(cause error) error {
 		}
 	}
 	err := fault.New(fault.Unavailable, "Firecracker did not start the guest: %s", r.message)
-	for _, known := range knownRefusals {
+	for _, known := range knownRefusals() {
 		if strings.Contains(r.message, known.words) {
 			return err.WithHint("%s", known.remedy)
 		}

@@ -248,7 +248,7 @@ func driveLimits(fields map[string]any) reply {
 func opens(path string) error {
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return errors.New("No such file or directory (os error 2)") //nolint:staticcheck // as the real one says it
+		return errors.New("No such file or directory (os error 2)")
 	}
 	if err != nil {
 		return err

@@ -37,7 +37,6 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "confine" {
 		os.Exit(confine.Command(os.Args[2:], os.Stderr))
 	}
-	unannounced = patience{look: 10 * time.Millisecond, still: 300 * time.Millisecond}
 	goleak.VerifyTestMain(m)
 }
 
@@ -66,7 +65,7 @@ func fakeProgram(how string, args []string) int {
 	g := &fakeGuest{running: true}
 	g.moves.L = &g.mu
 	f.start = func(l net.Listener) error {
-		fmt.Println("the guest's console")
+		fmt.Fprintln(os.Stdout, "the guest's console")
 		go g.cpu()
 		go g.serve(l)
 		return nil
@@ -112,14 +111,13 @@ func (g *fakeGuest) cpu() {
 	runtime.LockOSThread()
 	name := []byte("fc_vcpu 0\x00")
 	_ = unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&name[0])), 0, 0, 0)
-	for {
+	for ticks := time.NewTicker(time.Millisecond); ; <-ticks.C {
 		g.mu.Lock()
 		off := g.off
 		g.mu.Unlock()
 		if off {
 			_, _ = unix.Ppoll(nil, nil, nil) // as one that has halted: for ever
 		}
-		time.Sleep(time.Millisecond)
 	}
 }
 

@@ -21,12 +21,11 @@ import (
 // patience is how long that while is, and how often it is looked.
 type patience struct{ look, still time.Duration }
 
-var (
-	// unannounced is for a guest that says nothing of going down.
-	unannounced = patience{look: 5 * time.Second, still: 15 * time.Second}
-	// announced is for one that has said that it powers off.
-	announced = patience{look: 500 * time.Millisecond, still: 2 * time.Second}
-)
+// unannounced is for a guest that says nothing of going down.
+func unannounced() patience { return patience{look: 5 * time.Second, still: 15 * time.Second} }
+
+// announced is for one that has said that it powers off.
+func announced() patience { return patience{look: 500 * time.Millisecond, still: 2 * time.Second} }
 
 // cpus is how the virtual CPUs of a process stand.
 type cpus struct {

@@ -50,15 +50,15 @@ func lookAtProgram(ctx context.Context, host *vmm.Host, configured string) (path
 		return path, say(vmm.Missing, "run `"+path+" --version` to see why", "%s does not run: %v", path, err)
 	}
 	v, ok := parseVersion(out)
-	remedy = fmt.Sprintf("install Firecracker %d.%d or newer", oldest.major, oldest.minor)
+	remedy = fmt.Sprintf("install Firecracker %d.%d or newer", oldest().major, oldest().minor)
 	switch {
 	case !ok:
 		return path, say(vmm.Missing, remedy, "%s reports no version: %q", path, plain.Line(out, maxSaid))
-	case v.before(oldest):
-		return path, say(vmm.Missing, remedy, "%s is version %s; banger supports %d.%d and newer", path, v, oldest.major, oldest.minor)
-	case v.major != newest.major || v.minor > newest.minor:
-		return path, say(vmm.Doubtful, fmt.Sprintf("use a version up to %d.%d if it fails", newest.major, newest.minor),
-			"Firecracker %s (%s) is newer than %d.%d, the newest that banger is tested with", v, path, newest.major, newest.minor)
+	case v.before(oldest()):
+		return path, say(vmm.Missing, remedy, "%s is version %s; banger supports %d.%d and newer", path, v, oldest().major, oldest().minor)
+	case v.major != newest().major || v.minor > newest().minor:
+		return path, say(vmm.Doubtful, fmt.Sprintf("use a version up to %d.%d if it fails", newest().major, newest().minor),
+			"Firecracker %s (%s) is newer than %d.%d, the newest that banger is tested with", v, path, newest().major, newest().minor)
 	default:
 		return path, say(vmm.Good, "", "Firecracker %s (%s)", v, path)
 	}

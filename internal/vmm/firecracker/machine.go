@@ -80,7 +80,7 @@ func (m *Machine) EndsByReset() bool { return true }
 func (m *Machine) GoesDown() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.waits = announced
+	m.waits = announced()
 }
 
 func (m *Machine) patience() patience {

@@ -94,7 +94,7 @@ func (m *Machine) awaitStopped(ctx context.Context) error {
 			return nil
 		}
 		if err := pauses.Pause(ctx); err != nil {
-			return errors.Join(fmt.Errorf("Firecracker does not stop: %w", err), m.process.Signal(syscall.SIGCONT))
+			return errors.Join(fmt.Errorf("the process does not stop: %w", err), m.process.Signal(syscall.SIGCONT))
 		}
 	}
 }

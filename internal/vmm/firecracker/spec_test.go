@@ -2,9 +2,9 @@ package firecracker
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -77,16 +77,15 @@ func watched(t *testing.T, h http.Handler) http.Handler {
 				t.Errorf("%s %s %s is not as published: %v", r.Method, r.URL.Path, body, err)
 			}
 		}
-		for name, values := range answer.Header() {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), answer.Header())
 		w.WriteHeader(answer.Code)
 		_, _ = w.Write(answer.Body.Bytes())
 	})
 }
 
 func conforms(r *http.Request, body []byte, answer *httptest.ResponseRecorder, router routers.Router) error {
-	asked := r.Clone(context.WithoutCancel(r.Context()))
+	ctx := r.Context()
+	asked := r.Clone(ctx)
 	asked.URL.Scheme, asked.URL.Host = "http", "firecracker"
 	asked.Body = io.NopCloser(bytes.NewReader(body))
 	route, params, err := router.FindRoute(asked)
@@ -94,10 +93,10 @@ func conforms(r *http.Request, body []byte, answer *httptest.ResponseRecorder, r
 		return err
 	}
 	in := &openapi3filter.RequestValidationInput{Request: asked, PathParams: params, Route: route}
-	if err := openapi3filter.ValidateRequest(asked.Context(), in); err != nil {
+	if err := openapi3filter.ValidateRequest(ctx, in); err != nil {
 		return err
 	}
-	return openapi3filter.ValidateResponse(asked.Context(), &openapi3filter.ResponseValidationInput{
+	return openapi3filter.ValidateResponse(ctx, &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: in, Status: answer.Code, Header: answer.Header(), Body: io.NopCloser(bytes.NewReader(answer.Body.Bytes())),
 	})
 }

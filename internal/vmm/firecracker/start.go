@@ -29,7 +29,7 @@ const fdLog = 3
 const guestCID = 3
 
 // errGone says that Firecracker ended.
-var errGone = errors.New("Firecracker ended")
+var errGone = errors.New("the VMM ended")
 
 // launch starts Firecracker and the guest. After an error no process is left.
 func (m *Machine) launch(ctx context.Context, d *Driver, spec vmm.Spec) error {
@@ -55,7 +55,7 @@ func (m *Machine) launch(ctx context.Context, d *Driver, spec vmm.Spec) error {
 	if nic := m.process.NIC(); nic != nil && m.site.NIC != nil {
 		m.site.NIC(nic)
 	}
-	m.api = newClient(filepath.Join(m.site.Dir, apiSocket))
+	m.api = newClient(filepath.Join(m.site.Dir, apiSocket), d.limits)
 	if err := m.bringUp(ctx, spec); err != nil {
 		return m.abandon(err)
 	}
@@ -93,22 +93,22 @@ func (m *Machine) bringUp(ctx context.Context, spec vmm.Spec) error {
 
 // awaitAPI waits until the API answers, and checks the version.
 func (m *Machine) awaitAPI(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, limits.api)
+	ctx, cancel := context.WithTimeout(ctx, m.api.limits.api)
 	defer cancel()
 	pauses := pace.NewBackoff(time.Millisecond, 50*time.Millisecond)
 	err := m.api.learnVersion(ctx)
 	for err != nil && notListening(err) {
 		if pauses.Pause(ctx) != nil {
-			return fmt.Errorf("Firecracker's API does not come up: %w", ctx.Err())
+			return fmt.Errorf("its API does not come up: %w", ctx.Err())
 		}
 		err = m.api.learnVersion(ctx)
 	}
 	if err != nil {
 		return err
 	}
-	if m.api.version.before(oldest) {
+	if m.api.version.before(oldest()) {
 		return fault.New(fault.Unavailable, "Firecracker %s is too old", m.api.version).
-			WithHint("install Firecracker %d.%d or newer", oldest.major, oldest.minor)
+			WithHint("install Firecracker %d.%d or newer", oldest().major, oldest().minor)
 	}
 	return nil
 }

@@ -34,15 +34,13 @@ func parseVersion(text string) (version, bool) {
 
 // The minor versions that banger is tested with. Firecracker's makers support the last
 // two of their releases.
-var (
-	oldest = version{1, 15, 0}
-	newest = version{1, 17, 0}
-)
+func oldest() version { return version{1, 15, 0} }
+func newest() version { return version{1, 17, 0} }
 
 // fieldsSince are the fields of bodies that not all supported versions know, by
 // "RESOURCE FIELD", and the first version that does.
-var fieldsSince = map[string]version{
-	"network-interfaces mtu": {1, 16, 0},
+func fieldsSince() map[string]version {
+	return map[string]version{"network-interfaces mtu": {1, 16, 0}}
 }
 
 // resumeLosesVsock says that after a pause and resume by the API this version delivers
