@@ -95,7 +95,7 @@ func (c *Console) bulk(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	for i, name := range names {
-		if _, err := c.perform(r.Context(), name, do); err != nil {
+		if err := c.perform(r.Context(), name, do); err != nil {
 			if i > 0 {
 				err = fault.Wrap(fault.CodeOf(err), err, "%s of %d were done, then", fault.Count(i, "VM"), len(names))
 			}

@@ -65,9 +65,11 @@ func (c *Console) vmPage(w http.ResponseWriter, r *http.Request) {
 
 func vmFacts(v api.VM) []fact {
 	facts := []fact{
-		{"Image", v.Image}, {"Kernel", v.Kernel},
+		{"Image", v.Image},
+		{"Kernel", v.Kernel},
 		{"Size", fmt.Sprintf("%d vCPU, %s, %s disk", v.VCPU, fault.Bytes(v.MemoryBytes), fault.Bytes(v.DiskBytes))},
-		{"Address", v.Address}, {"Driver", v.Driver},
+		{"Address", v.Address},
+		{"Driver", v.Driver},
 	}
 	return slices.DeleteFunc(facts, func(f fact) bool { return f.Value == "" })
 }

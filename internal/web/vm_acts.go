@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/act/cmdline"
@@ -28,14 +29,22 @@ type verb struct {
 	why           string   // it cannot be done in the others, because
 	danger        bool
 	page          string // a page below the VM's
-	run           func(ctx context.Context, api API, name string) (operation string, err error)
+	run           func(ctx context.Context, api API, name string) error
 }
 
 // operated is a verb that is an operation.
-func operated(begin func(ctx context.Context, api API, name string) (api.Operation, error)) func(context.Context, API, string) (string, error) {
-	return func(ctx context.Context, api API, name string) (string, error) {
-		op, err := begin(ctx, api, name)
-		return op.ID, err
+func operated(begin func(ctx context.Context, api API, name string) (api.Operation, error)) func(context.Context, API, string) error {
+	return func(ctx context.Context, api API, name string) error {
+		_, err := begin(ctx, api, name)
+		return err
+	}
+}
+
+// short is a verb that is done when it returns.
+func short(do func(ctx context.Context, api API, name string) (api.VM, error)) func(context.Context, API, string) error {
+	return func(ctx context.Context, api API, name string) error {
+		_, err := do(ctx, api, name)
+		return err
 	}
 }
 
@@ -44,33 +53,36 @@ func verbs(name string) []verb {
 	alive := []string{api.VMStarting, api.VMRunning, api.VMPaused, api.VMStopping}
 	off := []string{api.VMStopped, api.VMFailed}
 	return []verb{
-		{do: "start", word: "Start", did: "Starting", command: act.VMStart.On(name), states: off, why: "It is not stopped",
+		{
+			do: "start", word: "Start", did: "Starting", command: act.VMStart.On(name), states: off, why: "It is not stopped",
 			run: operated(func(ctx context.Context, a API, n string) (api.Operation, error) {
 				return a.StartVM(ctx, n, api.StartVM{})
-			})},
-		{do: "resume", word: "Resume", did: "Resumed", command: act.VMResume.On(name), states: []string{api.VMPaused}, why: "It is not paused",
-			run: func(ctx context.Context, a API, n string) (string, error) {
-				_, err := a.ResumeVM(ctx, n)
-				return "", err
-			}},
-		{do: "pause", word: "Pause", did: "Paused", command: act.VMPause.On(name), states: []string{api.VMRunning}, why: "It is not running",
-			run: func(ctx context.Context, a API, n string) (string, error) {
-				_, err := a.PauseVM(ctx, n)
-				return "", err
-			}},
-		{do: "stop", word: "Stop", did: "Stopping", command: act.VMStop.On(name), states: []string{api.VMRunning, api.VMPaused}, why: "It is not running",
+			}),
+		},
+		{
+			do: "resume", word: "Resume", did: "Resumed", command: act.VMResume.On(name), states: []string{api.VMPaused}, why: "It is not paused",
+			run: short(func(ctx context.Context, a API, n string) (api.VM, error) { return a.ResumeVM(ctx, n) }),
+		},
+		{
+			do: "pause", word: "Pause", did: "Paused", command: act.VMPause.On(name), states: []string{api.VMRunning}, why: "It is not running",
+			run: short(func(ctx context.Context, a API, n string) (api.VM, error) { return a.PauseVM(ctx, n) }),
+		},
+		{
+			do: "stop", word: "Stop", did: "Stopping", command: act.VMStop.On(name), states: []string{api.VMRunning, api.VMPaused}, why: "It is not running",
 			run: operated(func(ctx context.Context, a API, n string) (api.Operation, error) {
 				return a.StopVM(ctx, n, api.StopVM{})
-			})},
-		{do: "restart", word: "Restart", did: "Restarting", command: act.VMRestart.On(name), states: []string{api.VMRunning}, why: "It is not running",
+			}),
+		},
+		{
+			do: "restart", word: "Restart", did: "Restarting", command: act.VMRestart.On(name), states: []string{api.VMRunning}, why: "It is not running",
 			run: operated(func(ctx context.Context, a API, n string) (api.Operation, error) {
 				return a.RestartVM(ctx, n, api.RestartVM{})
-			})},
-		{do: "kill", word: "Kill", did: "Killed", command: act.VMKill.On(name), states: alive, why: "It is not running", danger: true,
-			run: func(ctx context.Context, a API, n string) (string, error) {
-				_, err := a.KillVM(ctx, n, api.KillVM{})
-				return "", err
-			}},
+			}),
+		},
+		{
+			do: "kill", word: "Kill", did: "Killed", command: act.VMKill.On(name), states: alive, why: "It is not running", danger: true,
+			run: short(func(ctx context.Context, a API, n string) (api.VM, error) { return a.KillVM(ctx, n, api.KillVM{}) }),
+		},
 		{do: "delete", word: "Delete…", did: "Deleting", command: act.VMDelete.On(name), states: append(alive, off...), danger: true, page: "delete"},
 	}
 }
@@ -83,7 +95,7 @@ func actsFor(v api.VM) []button {
 		if verb.page != "" {
 			a.Page = vmPath(v.Name) + "/" + verb.page
 		}
-		if !contains(verb.states, v.State) {
+		if !slices.Contains(verb.states, v.State) {
 			a.Why = verb.why
 			cannot = append(cannot, a)
 			continue
@@ -93,23 +105,14 @@ func actsFor(v api.VM) []button {
 	return append(can, cannot...)
 }
 
-func contains(states []string, state string) bool {
-	for _, s := range states {
-		if s == state {
-			return true
-		}
-	}
-	return false
-}
-
-// perform does what a button says. The operation is empty for what is done at once.
-func (c *Console) perform(ctx context.Context, name, do string) (operation string, err error) {
+// perform does what a button says.
+func (c *Console) perform(ctx context.Context, name, do string) error {
 	for _, verb := range verbs(name) {
 		if verb.do == do && verb.run != nil {
 			return verb.run(ctx, c.api, name)
 		}
 	}
-	return "", fault.New(fault.Invalid, "the console cannot do %q to a VM", do)
+	return fault.New(fault.Invalid, "the console cannot do %q to a VM", do)
 }
 
 // did is what a page says once a button was pressed.
@@ -124,7 +127,7 @@ func did(do, what string) string {
 
 func (c *Console) vmAct(w http.ResponseWriter, r *http.Request) {
 	name, do := r.PathValue("name"), r.PostForm.Get("do")
-	_, err := c.perform(r.Context(), name, do)
+	err := c.perform(r.Context(), name, do)
 	path := vmPath(name)
 	if from := r.PostForm.Get("from"); from != "" {
 		path = ownPath(from)

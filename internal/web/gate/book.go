@@ -14,8 +14,9 @@ import (
 )
 
 const (
-	// LinkLife is how long a link can be used, SessionLife how long a session lasts.
-	LinkLife    = 60 * time.Second
+	// LinkLife is how long a link can be used.
+	LinkLife = 60 * time.Second
+	// SessionLife is how long a session lasts.
 	SessionLife = 7 * 24 * time.Hour
 
 	maxLinks    = 16
