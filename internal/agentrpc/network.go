@@ -52,6 +52,14 @@ type Owner struct {
 // big-endian. A refusal is an error answer with the code unavailable.
 const DialProtocol = "banger-dial-v1"
 
+// FramedDialProtocol is another Upgrade token, for "tcp" and "unix": each direction's
+// bytes are in frames, each behind its length in four bytes, big-endian, of at most
+// 64 KiB. An empty frame ends the direction. The vsock of some VMMs does not let a
+// direction end by itself: Firecracker takes the end of the host's for that of both
+// (src/vmm/src/devices/virtio/vsock/csm/connection.rs). An agent that does not know the
+// token refuses it with 426 and names DialProtocol.
+const FramedDialProtocol = "banger-dial-v2"
+
 // DialRequest asks the agent to connect to something in the guest.
 type DialRequest struct {
 	Network string `json:"network"` // "tcp", "udp" or "unix"

@@ -76,6 +76,10 @@ func following(t *testing.T, response string, rest chan<- []byte) guest.Client {
 			t.Errorf("Authorization = %q", got)
 		}
 		_, _ = io.Copy(io.Discard, req.Body)
+		if strings.HasPrefix(response, dialed) && req.Header.Get("Upgrade") != agentrpc.DialProtocol { // as an older agent
+			_, _ = io.WriteString(c, "HTTP/1.1 426 Upgrade Required\r\nConnection: close\r\nUpgrade: "+agentrpc.DialProtocol+"\r\n\r\n{}")
+			return
+		}
 		_, _ = io.WriteString(c, response)
 		if rest != nil {
 			data, _ := io.ReadAll(in)

@@ -2,6 +2,7 @@ package guest
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"net/url"
@@ -24,6 +25,15 @@ const (
 // cut to what fits, and each Write sends one. ctx bounds
 // the dial only. What does not answer in the guest is Unavailable.
 func (c Client) DialGuest(ctx context.Context, req agentrpc.DialRequest) (net.Conn, error) {
+	if req.Network != "udp" {
+		conn, resp, err := c.upgrade(ctx, agentrpc.PathDial, agentrpc.FramedDialProtocol, req, unlessOlder)
+		if err == nil {
+			return agentrpc.NewFramed(stream.Buffered(conn, resp.in)), nil
+		}
+		if !errors.Is(err, errOlder) {
+			return nil, err
+		}
+	}
 	conn, resp, err := c.upgrade(ctx, agentrpc.PathDial, agentrpc.DialProtocol, req, plainRefusal)
 	if err != nil {
 		return nil, err
@@ -33,6 +43,16 @@ func (c Client) DialGuest(ctx context.Context, req agentrpc.DialRequest) (net.Co
 		return agentrpc.NewDatagrams(conn, conn), nil
 	}
 	return conn, nil
+}
+
+// errOlder is the refusal of an agent of a build before FramedDialProtocol.
+var errOlder = errors.New("the agent does not know " + agentrpc.FramedDialProtocol)
+
+func unlessOlder(resp *answer) error {
+	if resp.status == http.StatusUpgradeRequired {
+		return errOlder
+	}
+	return plainRefusal(resp)
 }
 
 // SocketOwner returns the process in the guest that has a socket of proto ("tcp"

@@ -13,8 +13,18 @@ import (
 
 const dialed = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " + agentrpc.DialProtocol + "\r\n\r\n"
 
+const framed = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " + agentrpc.FramedDialProtocol + "\r\n\r\n"
+
 func TestDialGuestKeepsWhatCameWithTheAnswer(t *testing.T) {
-	conn, err := answering(t, dialed+"220 hello").DialGuest(within(t), agentrpc.DialRequest{Network: "tcp", Address: "127.0.0.1:25"})
+	for name, response := range map[string]string{
+		"of this build": framed + "\x00\x00\x00\x04220 \x00\x00\x00\x05hello\x00\x00\x00\x00", "of an older agent": dialed + "220 hello",
+	} {
+		t.Run(name, func(t *testing.T) { keepsWhatCame(t, response) })
+	}
+}
+
+func keepsWhatCame(t *testing.T, response string) {
+	conn, err := following(t, response, make(chan []byte, 1)).DialGuest(within(t), agentrpc.DialRequest{Network: "tcp", Address: "127.0.0.1:25"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +80,7 @@ func TestDialGuestRefused(t *testing.T) {
 	for name, response := range map[string]string{
 		"refused":        "HTTP/1.1 503 X\r\nConnection: close\r\n\r\n{\"code\":\"unavailable\",\"message\":\"connection refused\"}",
 		"garbage":        "\x00\x01",
-		"other protocol": strings.Replace(dialed, agentrpc.DialProtocol, "other", 1),
+		"other protocol": strings.Replace(framed, agentrpc.FramedDialProtocol, "other", 1),
 	} {
 		t.Run(name, func(t *testing.T) {
 			conn, err := answering(t, response).DialGuest(within(t), agentrpc.DialRequest{Network: "tcp", Address: "127.0.0.1:1"})

@@ -50,14 +50,22 @@ func (s *Server) serveDial(w http.ResponseWriter, r *http.Request) {
 	if _, ok := s.authorised(w, r); !ok {
 		return
 	}
-	if !wants(w, r, "dial", agentrpc.DialProtocol) {
-		return
+	protocol := agentrpc.FramedDialProtocol
+	if !strings.EqualFold(r.Header.Get("Upgrade"), protocol) {
+		protocol = agentrpc.DialProtocol
+		if !wants(w, r, "dial", protocol) {
+			return
+		}
 	}
 	req, ok := decodeBody[agentrpc.DialRequest](w, r)
 	if !ok {
 		return
 	}
-	if err := checkDial(req); err != nil {
+	err := checkDial(req)
+	if err == nil && req.Network == "udp" && protocol != agentrpc.DialProtocol {
+		err = fmt.Errorf("udp needs Upgrade: %s", agentrpc.DialProtocol)
+	}
+	if err != nil {
 		replyError(w, http.StatusUnprocessableEntity, "invalid", err.Error())
 		return
 	}
@@ -68,12 +76,16 @@ func (s *Server) serveDial(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer func() { _ = target.Close() }()
-	conn, in, ok := s.upgrade(w, agentrpc.DialProtocol, nil)
+	conn, in, ok := s.upgrade(w, protocol, nil)
 	if !ok {
 		return
 	}
 	defer func() { _ = conn.Close() }()
-	join(r.Context(), stream.Buffered(conn, in), target, req.Network == "udp")
+	conn = stream.Buffered(conn, in)
+	if protocol == agentrpc.FramedDialProtocol {
+		conn = agentrpc.NewFramed(conn)
+	}
+	join(r.Context(), conn, target, req.Network == "udp")
 }
 
 // checkDial takes what needs no resolver.

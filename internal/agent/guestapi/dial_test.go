@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/stream"
 )
 
 // dial asks a server for a connection, and returns the status, what follows the
@@ -78,6 +79,23 @@ func TestDialPassesOnBothWaysAndTheEnd(t *testing.T) {
 				t.Errorf("%d bytes came back of %d, %v", len(got), len(sent), err)
 			}
 		})
+	}
+}
+
+// Where the transport has one end for both directions, the frames have one for each.
+func TestDialInFramesPassesOnBothWaysAndTheEnd(t *testing.T) {
+	status, in, conn := dial(t, token, agentrpc.FramedDialProtocol, agentrpc.DialRequest{Network: "tcp", Address: echo(t, "tcp", "127.0.0.1:0")})
+	if status != http.StatusSwitchingProtocols {
+		t.Fatalf("status %d", status)
+	}
+	sent := strings.Repeat("0123456789", 100_000)
+	framed := agentrpc.NewFramed(stream.Buffered(conn, in))
+	go func() {
+		_, _ = io.WriteString(framed, sent)
+		_ = framed.CloseWrite()
+	}()
+	if got, err := io.ReadAll(framed); err != nil || string(got) != sent {
+		t.Errorf("%d bytes came back of %d, %v", len(got), len(sent), err)
 	}
 }
 
@@ -163,6 +181,7 @@ func TestDialRefused(t *testing.T) {
 	}{
 		"no token":      {"sesam", agentrpc.DialProtocol, "tcp", "127.0.0.1:1", http.StatusUnauthorized},
 		"no upgrade":    {token, "other", "tcp", "127.0.0.1:1", http.StatusUpgradeRequired},
+		"framed udp":    {token, agentrpc.FramedDialProtocol, "udp", "127.0.0.1:1", http.StatusUnprocessableEntity},
 		"a name":        {token, agentrpc.DialProtocol, "tcp", "localhost:80", http.StatusUnprocessableEntity},
 		"port 0":        {token, agentrpc.DialProtocol, "tcp", "127.0.0.1:0", http.StatusUnprocessableEntity},
 		"a network":     {token, agentrpc.DialProtocol, "ip:1", "127.0.0.1", http.StatusUnprocessableEntity},
