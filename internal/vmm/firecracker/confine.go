@@ -27,21 +27,22 @@ const (
 	maxID = 64
 )
 
-// Needs implements vmm.Driver.
+// Needs implements vmm.Driver. The process that starts Firecracker looks at its threads:
+// see readCPUs.
 func (d *Driver) Needs(program string) vmm.Needs {
 	return vmm.Needs{
-		Read:    confine.ProgramFiles(program, "firecracker"),
+		Read:    append(confine.ProgramFiles(program, "firecracker"), procDir),
 		Devices: []string{vmm.KVMDevice, tap.ControlDevice, "/dev/null", "/dev/urandom"},
 		Threads: maxThreads, MemoryBytes: ownMemory,
 	}
 }
 
-// plan is what Firecracker needs of the host. It opens the disks and makes its sockets
+// plan is what Firecracker itself needs of the host. It opens the disks and makes its sockets
 // itself; its own seccomp filters, which are left on, bound what it does with these.
 func (d *Driver) plan(spec vmm.Spec) (confine.Plan, error) {
 	needs := d.Needs(spec.Program)
 	p := confine.Plan{
-		Read:      append(needs.Read, spec.Kernel, spec.Initramfs),
+		Read:      append(confine.ProgramFiles(spec.Program, "firecracker"), spec.Kernel, spec.Initramfs),
 		Devices:   needs.Devices,
 		SocketsIn: []string{"."},
 		Files:     maxFiles, Processes: int64(spec.VCPU) + maxThreads, FileBytes: leastFile,

@@ -34,6 +34,11 @@ func TestMain(m *testing.M) {
 		how, _ = url.QueryUnescape(how)
 		os.Exit(fakeProgram(how, os.Args))
 	}
+	if len(os.Args) > 1 && os.Args[1] == "read-cpus" {
+		_, err := readCPUs(os.Getppid())
+		_, _ = fmt.Fprintln(os.Stdout, err)
+		os.Exit(0)
+	}
 	if len(os.Args) > 1 && os.Args[1] == "confine" {
 		os.Exit(confine.Command(os.Args[2:], os.Stderr))
 	}
@@ -65,7 +70,7 @@ func fakeProgram(how string, args []string) int {
 	g := &fakeGuest{running: true}
 	g.moves.L = &g.mu
 	f.start = func(l net.Listener) error {
-		fmt.Fprintln(os.Stdout, "the guest's console")
+		_, _ = fmt.Fprintln(os.Stdout, "the guest's console")
 		go g.cpu()
 		go g.serve(l)
 		return nil
@@ -108,9 +113,7 @@ type fakeGuest struct {
 // cpu is the thread of the only virtual CPU, which does some work now and then until
 // the guest is off.
 func (g *fakeGuest) cpu() {
-	runtime.LockOSThread()
-	name := []byte("fc_vcpu 0\x00")
-	_ = unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&name[0])), 0, 0, 0)
+	nameThread()
 	for ticks := time.NewTicker(time.Millisecond); ; <-ticks.C {
 		g.mu.Lock()
 		off := g.off
@@ -119,6 +122,13 @@ func (g *fakeGuest) cpu() {
 			_, _ = unix.Ppoll(nil, nil, nil) // as one that has halted: for ever
 		}
 	}
+}
+
+// nameThread makes this goroutine's thread one of a virtual CPU.
+func nameThread() {
+	runtime.LockOSThread()
+	name := []byte("fc_vcpu 0\x00")
+	_ = unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&name[0])), 0, 0, 0)
 }
 
 // awaitRunning returns when the virtual CPUs run.

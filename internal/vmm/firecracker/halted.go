@@ -33,12 +33,18 @@ type cpus struct {
 	asleep bool   // every thread of the process sleeps and waits for no disk
 }
 
+// procDir is where proc(5) is.
+const procDir = "/proc"
+
 // readCPUs reads it from proc(5), where Firecracker's threads of virtual CPUs are called
 // "fc_vcpu 0" and so on.
 func readCPUs(pid int) (cpus, error) {
-	tasks, err := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*")
-	if err != nil || len(tasks) == 0 {
-		return cpus{}, fmt.Errorf("no threads of process %d: %w", pid, err)
+	tasks, err := filepath.Glob(filepath.Join(procDir, strconv.Itoa(pid), "task/*"))
+	if err != nil {
+		return cpus{}, err
+	}
+	if len(tasks) == 0 { // Glob says nothing of what it may not read
+		return cpus{}, fmt.Errorf("the threads of process %d cannot be read", pid)
 	}
 	all, found := cpus{asleep: true}, false
 	for _, task := range tasks {
@@ -92,6 +98,9 @@ func (m *Machine) awaitHalt(ctx context.Context) {
 			return
 		}
 		now, err := readCPUs(m.process.PID())
+		if err != nil && ctx.Err() == nil {
+			m.site.Log.Warn("cannot tell whether the guest has halted", "err", err)
+		}
 		if err != nil || m.isPaused() || !now.asleep || now.ran != last.ran {
 			last, since = now, time.Now()
 			continue
