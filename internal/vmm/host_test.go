@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/bangervm/banger/internal/fault"
@@ -111,6 +112,7 @@ func TestKVMNeedsTheDeviceAndTheCPU(t *testing.T) {
 		{"arm", nil, "arm64", "Features : fp\n", Good, "virtualisation", ""},
 		{"no device", fs.ErrNotExist, "amd64", "flags : vmx\n", Missing, "/dev/kvm does not exist", "firmware"},
 		{"not allowed", denied, "amd64", "flags : vmx\n", Missing, "does not open for ann", "usermod -aG kvm ann"},
+		{"in use", syscall.EBUSY, "amd64", "flags : vmx\n", Missing, "another hypervisor", "VirtualBox"},
 		{"no module", busy, "amd64", "flags : vmx\n", Missing, "no such device", "module"},
 		{"no flags", nil, "amd64", "flags\t\t: fpu svmx\nbugs : vmx\n", Missing, "neither vmx nor svm", "nested"},
 		{"only a word", nil, "amd64", "vmx flags\t: none\n", Missing, "neither vmx nor svm", "nested"},

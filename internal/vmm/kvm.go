@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"syscall"
 )
 
 // KVMDevice is the device of KVM.
@@ -27,6 +28,8 @@ func (h *Host) KVM() Fact {
 		return missing("/proc/cpuinfo shows neither vmx nor svm", "ask the provider of this host to enable nested virtualisation")
 	case errors.Is(err, fs.ErrPermission):
 		return missing(KVMDevice+" does not open for "+h.User, "sudo usermod -aG kvm "+h.User+", then log in again")
+	case errors.Is(err, syscall.EBUSY):
+		return missing(KVMDevice+" is in use by another hypervisor", "stop the other hypervisor, such as VirtualBox")
 	case err != nil:
 		return missing(KVMDevice+" does not open: "+err.Error(), "load the kvm_intel or kvm_amd module")
 	default:

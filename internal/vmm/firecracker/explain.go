@@ -19,14 +19,15 @@ func knownRefusals() []knownRefusal {
 
 type knownRefusal struct{ words, remedy string }
 
-// explain makes a fault of why a guest did not start.
-func explain(cause error) error {
+// explain makes a fault of why a guest did not start. kvm looks at KVM again: it may have
+// changed since the driver did.
+func explain(cause error, kvm func() vmm.Fact) error {
 	r, ok := isRefusal(cause)
 	if !ok {
 		return fault.Wrap(fault.Unavailable, cause, "Firecracker did not become ready")
 	}
-	if strings.Contains(r.message, "KVM object") { // it may have changed since the doctor looked
-		if fact := vmm.ThisHost().KVM(); fact.State == vmm.Missing {
+	if strings.Contains(r.message, "KVM object") {
+		if fact := kvm(); fact.State == vmm.Missing {
 			return fault.New(fault.Unavailable, "Firecracker cannot use KVM: %s", fact.Reason).WithHint("%s", fact.Remedy)
 		}
 	}

@@ -157,5 +157,5 @@ func (m *Machine) abandon(cause error) error {
 		}
 		return fault.New(fault.Unavailable, "Firecracker ended before its guest started")
 	}
-	return explain(cause)
+	return explain(cause, vmm.ThisHost().KVM)
 }

@@ -65,8 +65,12 @@ func (m *Machine) launch(ctx context.Context, d *Driver, spec vmm.Spec, args []s
 		return fault.Wrap(fault.Unavailable, err, "QEMU did not start")
 	}
 	ends.closeTheirs()
+	console := site.Console
+	if console == nil {
+		console = io.Discard
+	}
 	m.console.Go(func() {
-		_, err := io.Copy(site.Console, ends.console)
+		_, err := io.Copy(console, ends.console)
 		_ = ends.console.Close()
 		if err != nil && !errors.Is(err, syscall.ECONNRESET) {
 			site.Log.Warn("the console's log ends early", "err", err)
