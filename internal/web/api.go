@@ -2,8 +2,10 @@ package web
 
 import (
 	"context"
+	"io"
 
 	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client"
 )
 
 // API is what the console asks of the daemon; *client.Client has it.
@@ -19,6 +21,21 @@ type API interface {
 	KillVM(ctx context.Context, name string, req api.KillVM) (api.VM, error)
 	DeleteVM(ctx context.Context, name string, req api.DeleteVM) (api.Operation, error)
 	VMPorts(ctx context.Context, name string) ([]api.Port, error)
+	VMForwards(ctx context.Context, name string) ([]api.Forward, error)
+	AddVMForward(ctx context.Context, name string, req api.Forward) (api.Forward, error)
+	RemoveVMForward(ctx context.Context, name string, req api.Forward) error
+	VMStats(ctx context.Context, name string) (api.Stats, error)
+	VMLogs(ctx context.Context, name string, opts client.LogOptions) (io.ReadCloser, error)
+	VMEgress(ctx context.Context, name string) (api.Egress, error)
+	SetVMEgress(ctx context.Context, name string, req api.SetEgress) (api.Egress, error)
+	AddVMEgress(ctx context.Context, name string, req api.AddEgress) (api.Egress, error)
+	TestVMEgress(ctx context.Context, name string, req api.TestEgress) (api.EgressVerdict, error)
+	VMEgressLog(ctx context.Context, name string, opts client.LogOptions) (io.ReadCloser, error)
+	GetWorkspace(ctx context.Context, name string) (api.Workspace, error)
+	PrepareWorkspace(ctx context.Context, name string, req api.PrepareWorkspace) (api.Operation, error)
+	ExportWorkspace(ctx context.Context, name string, req api.ExportWorkspace) (api.Operation, error)
+	ReadExport(ctx context.Context, name string, e api.Export) (io.ReadCloser, error)
+	AcceptExport(ctx context.Context, name, id string) error
 	ListSessions(ctx context.Context, vm string) ([]api.Session, error)
 	ListImages(ctx context.Context) ([]api.Image, error)
 	AvailableImages(ctx context.Context) (api.AvailableImages, error)
@@ -29,5 +46,6 @@ type API interface {
 	ListKernels(ctx context.Context) ([]api.Kernel, error)
 	ListOperations(ctx context.Context) ([]api.Operation, error)
 	GetOperation(ctx context.Context, id string) (api.Operation, error)
+	Wait(ctx context.Context, id string, onUpdate func(api.Operation)) (api.Operation, error)
 	CancelOperation(ctx context.Context, id string) (api.Operation, error)
 }

@@ -17,6 +17,10 @@ type fakeAPI struct {
 	state string // of the VM
 	calls []string
 	err   error // what every change fails with
+
+	noWork    bool
+	conflicts []string // of an export; nil: they were not looked for
+	short     int      // bytes that an export lacks
 }
 
 func (f *fakeAPI) did(call string) error { f.calls = append(f.calls, call); return f.err }
@@ -127,7 +131,10 @@ func (f *fakeAPI) ListOperations(context.Context) ([]api.Operation, error) {
 	return []api.Operation{f.operation(), ended}, nil
 }
 
-func (f *fakeAPI) GetOperation(context.Context, string) (api.Operation, error) {
+func (f *fakeAPI) GetOperation(_ context.Context, id string) (api.Operation, error) {
+	if id == "op2" {
+		return f.exportOperation(), nil
+	}
 	return f.operation(), nil
 }
 

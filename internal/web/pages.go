@@ -14,7 +14,7 @@ import (
 	"strings"
 )
 
-//go:embed templates/*.html
+//go:embed templates
 var templateFiles embed.FS
 
 //go:embed assets
@@ -24,6 +24,8 @@ const (
 	assetPath = "/assets/"
 	// layout has the frame of all pages and the parts that they share.
 	layoutFile = "templates/layout.html"
+	// partFiles have parts that several pages share.
+	partFiles = "templates/parts/*.html"
 )
 
 // pages are the parsed templates and the assets.
@@ -43,7 +45,7 @@ func loadPages() (*pages, error) {
 	if err := p.loadAssets(); err != nil {
 		return nil, err
 	}
-	layout, err := template.New("layout").Funcs(p.functions()).ParseFS(templateFiles, layoutFile)
+	layout, err := template.New("layout").Funcs(p.functions()).ParseFS(templateFiles, layoutFile, partFiles)
 	if err != nil {
 		return nil, err
 	}

@@ -122,7 +122,13 @@ func (b *browser) token() string {
 
 // pages are all that a browser can open.
 func pages() []string {
-	return []string{"/", "/?show=running&q=web", "/vms/web", "/vms/web/delete", "/operations", "/operations/op1", "/images", "/kernels", "/vms/none", "/no-such-page"}
+	return []string{
+		"/", "/?show=running&q=web", "/vms/web", "/vms/web/delete", "/vms/web/workspace", "/vms/web/workspace?op=op2", "/vms/web/workspace?op=op1",
+		"/vms/web/workspace/diff?op=op2&file=0", "/vms/web/workspace/diff?op=op2&file=1", "/vms/web/workspace/apply?op=op2",
+		"/vms/web/egress", "/vms/web/egress?edit=1&target=x", "/vms/web/egress?allow=a.example&show=denied", "/vms/web/console", "/vms/web/console?q=script",
+		"/vms/web/ports", "/vms/web/resources",
+		"/operations", "/operations/op1", "/images", "/kernels", "/vms/none", "/no-such-page",
+	}
 }
 
 // Guest text is text on every page: no element and no attribute comes from it.

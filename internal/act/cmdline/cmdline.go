@@ -144,6 +144,9 @@ func argument(name, placeholder string) string {
 
 // Word is a word of a command that the user may copy into a shell.
 func Word(word string) string {
+	if word == "" {
+		return Quoted(word)
+	}
 	for _, r := range word {
 		if !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("/._-+,:@%=", r) {
 			return Quoted(word)
@@ -157,3 +160,14 @@ func Quoted(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\
 
 // Verbs returns how many verbs have a command line.
 func Verbs() int { return len(lines()) }
+
+// Typed words a command of banger with all its arguments, for the doors that show what
+// their forms do.
+func Typed(args ...string) string {
+	words := make([]string, 1, len(args)+1)
+	words[0] = "banger"
+	for _, arg := range args {
+		words = append(words, Word(arg))
+	}
+	return strings.Join(words, " ")
+}

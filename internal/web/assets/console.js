@@ -14,3 +14,33 @@ document.addEventListener("keydown", (e) => {
 document.addEventListener("click", (e) => {
   for (const menu of document.querySelectorAll(".menu[open]")) if (!menu.contains(e.target)) menu.open = false;
 });
+// A diff is loaded when its file is opened.
+for (const file of document.querySelectorAll("details[data-load]")) {
+  file.addEventListener("toggle", async () => {
+    const place = file.querySelector("[data-loaded]");
+    if (!file.open || !place || place.dataset.loaded) return;
+    place.dataset.loaded = "1";
+    const answer = await fetch(file.dataset.load);
+    place.innerHTML = await answer.text();
+  });
+}
+// A part that changes by itself is read again while it is looked at and nothing in it is used.
+for (const part of document.querySelectorAll("[data-renew]")) {
+  const follow = document.querySelector("[data-follow]");
+  const box = follow && follow.querySelector("input");
+  if (follow) follow.hidden = false;
+  const down = () => { if ("bottom" in part.dataset) part.scrollTop = part.scrollHeight; };
+  down();
+  const renew = async () => {
+    if (document.hidden || (box && !box.checked) || part.contains(document.activeElement) && document.activeElement !== part) return;
+    const answer = await fetch(part.dataset.renew);
+    if (!answer.ok) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const now = page.getElementById(part.id);
+    if (!now || now.innerHTML === part.innerHTML || String(getSelection()) !== "") return;
+    const atEnd = part.scrollTop + part.clientHeight >= part.scrollHeight - 8;
+    part.replaceChildren(...now.childNodes);
+    if (atEnd) down();
+  };
+  setInterval(() => renew().catch(() => {}), 3000);
+}

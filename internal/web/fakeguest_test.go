@@ -1,0 +1,143 @@
+package web_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/fault"
+)
+
+// hostileLine is hostile, in one line of a log or of a patch, with controls of a terminal.
+const hostileLine = hostile + "\x1b[31m\x1b]0;title\a\u202e"
+
+func (f *fakeAPI) export() api.Export {
+	return api.Export{
+		ID: "e1", Format: "patch", Bytes: int64(len(patchText)), FileCount: 2, Insertions: 2, Deletions: 1, Checked: f.conflicts != nil, Conflicts: f.conflicts,
+		Notes: []string{hostile},
+		Files: []api.ExportedFile{{Path: "main.go", Status: "modified", Insertions: 2, Deletions: 1}, {Path: hostile, From: hostile, Status: "added", Insertions: 1}},
+	}
+}
+
+// patchText has two files.
+var patchText = strings.ReplaceAll(`diff --git a/main.go b/main.go
+index 1..2 100644
+--- a/main.go
++++ b/main.go
+@@ -3,3 +3,4 @@ func main() {
+ 	before
+-	HOSTILE
++	HOSTILE
++diff --git a/x b/x
+ 	after
+diff --git a/second b/second
+new file mode 100755
+--- /dev/null
++++ b/second
+@@ -0,0 +1 @@
++second HOSTILE
+\ No newline at end of file
+`, "HOSTILE", hostileLine)
+
+func (f *fakeAPI) exportOperation() api.Operation {
+	result, err := json.Marshal(f.export())
+	if err != nil {
+		panic(err)
+	}
+	return api.Operation{ID: "op2", Kind: "workspace.export", Subject: "web", State: api.OperationSucceeded, CreatedAt: f.now, EndedAt: &f.now, Result: result}
+}
+
+func (f *fakeAPI) GetWorkspace(context.Context, string) (api.Workspace, error) {
+	if f.noWork {
+		return api.Workspace{}, fault.New(fault.NotFound, "VM web has no workspace")
+	}
+	return api.Workspace{
+		VM: "web", Path: hostile, Source: hostile, Branch: hostile, State: api.WorkspaceChanged, Files: 2, MeasuredAt: &f.now,
+		Elsewhere: []string{hostile}, Stashes: []string{hostile}, WorkTrees: []string{hostile},
+	}, nil
+}
+
+func (f *fakeAPI) PrepareWorkspace(_ context.Context, name string, req api.PrepareWorkspace) (api.Operation, error) {
+	return f.operation(), f.did("prepare " + name + " " + req.Path)
+}
+
+func (f *fakeAPI) ExportWorkspace(_ context.Context, name string, req api.ExportWorkspace) (api.Operation, error) {
+	return f.exportOperation(), f.did(fmt.Sprintf("export %s check=%v apply=%v", name, req.Check, req.Apply))
+}
+
+func (f *fakeAPI) ReadExport(_ context.Context, _ string, e api.Export) (io.ReadCloser, error) {
+	return io.NopCloser(strings.NewReader(patchText[:min(int64(len(patchText)), e.Bytes)-int64(f.short)])), nil
+}
+
+func (f *fakeAPI) AcceptExport(_ context.Context, name, id string) error {
+	return f.did("accept " + name + " " + id)
+}
+
+func (f *fakeAPI) Wait(context.Context, string, func(api.Operation)) (api.Operation, error) {
+	return f.operation(), nil
+}
+
+func (f *fakeAPI) VMForwards(context.Context, string) ([]api.Forward, error) {
+	return []api.Forward{{Proto: "tcp", Host: hostile, Guest: hostile}}, nil
+}
+
+func (f *fakeAPI) AddVMForward(_ context.Context, name string, req api.Forward) (api.Forward, error) {
+	return req, f.did("forward " + name + " " + req.Proto + " " + req.Host + " " + req.Guest)
+}
+
+func (f *fakeAPI) RemoveVMForward(_ context.Context, name string, req api.Forward) error {
+	return f.did("remove forward " + name + " " + req.Host)
+}
+
+func (f *fakeAPI) VMStats(context.Context, string) (api.Stats, error) {
+	return api.Stats{CPUNanos: 5e9, VCPU: 2, MemoryBytes: 1 << 30, HostMemoryBytes: 1 << 29, DiskUsageBytes: 1 << 20, DiskSizeBytes: 1 << 30}, nil
+}
+
+func (f *fakeAPI) VMLogs(context.Context, string, client.LogOptions) (io.ReadCloser, error) {
+	return io.NopCloser(strings.NewReader("booted\r\nCONNECTION refused\n" + hostileLine + "\n" + strings.Repeat("x", 1<<20) + "\nlast")), nil
+}
+
+func (f *fakeAPI) VMEgress(context.Context, string) (api.Egress, error) {
+	return api.Egress{Policy: "default deny\nallow example.org", Default: "deny", Rules: []string{"allow example.org"}}, nil
+}
+
+func (f *fakeAPI) SetVMEgress(_ context.Context, name string, req api.SetEgress) (api.Egress, error) {
+	return api.Egress{}, f.did("egress " + name + " " + req.Policy)
+}
+
+func (f *fakeAPI) AddVMEgress(_ context.Context, name string, req api.AddEgress) (api.Egress, error) {
+	return api.Egress{}, f.did("allow " + name + " " + strings.Join(req.Rules, "; "))
+}
+
+// TestVMEgress allows what a rule names literally.
+func (f *fakeAPI) TestVMEgress(_ context.Context, _ string, req api.TestEgress) (api.EgressVerdict, error) {
+	v := api.EgressVerdict{Target: req.Target, Rule: "default deny", Unless: []string{hostile}}
+	if len(req.Rules) > 0 && strings.Contains(req.Rules[0], strings.Fields(req.Target)[0]) {
+		v.Allowed, v.Rule, v.Number = true, req.Rules[0], 1
+	}
+	return v, nil
+}
+
+func (f *fakeAPI) VMEgressLog(context.Context, string, client.LogOptions) (io.ReadCloser, error) {
+	var text strings.Builder
+	for _, r := range []api.EgressRecord{
+		{Event: "allow", Protocol: "tcp", Name: "example.org", Address: "192.0.2.1", Port: 443, Rule: "allow example.org"},
+		{Event: "close", Protocol: "tcp", Name: "example.org", Address: "192.0.2.1", Port: 443, Rule: "allow example.org", Sent: 1 << 20, Received: 3 << 20},
+		{Event: "allow", Protocol: "tcp", Name: "open.example", Address: "192.0.2.2", Port: 443, Rule: "allow any"},
+		{Event: "deny", Protocol: "tcp", Asked: "registry.example other.example", Address: "192.0.2.3", Port: 443, Rule: "default deny", Process: hostile},
+		{Event: "dns", Name: "metrics.example", Rule: hostile},
+		{Event: "lost", Reason: hostile},
+	} {
+		r.Time = f.now
+		line, err := json.Marshal(r)
+		if err != nil {
+			panic(err)
+		}
+		text.WriteString(string(line) + "\n")
+	}
+	return io.NopCloser(strings.NewReader(text.String())), nil
+}

@@ -1,0 +1,160 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/bangervm/banger/internal/act/cmdline"
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/fault"
+)
+
+// egressView is the body of the section with what the guest may reach.
+type egressView struct {
+	vmFrame
+	Policy   api.Egress
+	Name     string // of a preset, or how many rules
+	Text     string // of the policy in the editor
+	Editing  bool
+	EditWhy  *problem // why the text was not taken
+	Target   string   // that was asked about
+	Answer   *verdictView
+	AskWhy   *problem
+	Allow    *allowView
+	Rows     []flowView
+	Shown    string // which rows: "", "denied", "allowed"
+	Counts   struct{ All, Denied, Allowed int }
+	LogWhy   string
+	Commands struct{ Set, Test, Log string }
+}
+
+// verdictView is what the policy says.
+type verdictView struct {
+	api.EgressVerdict
+	Ground string // what decides, in words
+}
+
+func viewVerdict(v api.EgressVerdict) *verdictView {
+	view := &verdictView{EgressVerdict: v, Ground: v.Rule}
+	if v.Number > 0 {
+		view.Ground = "rule " + number(v.Number) + ": " + v.Rule
+	}
+	return view
+}
+
+// allowView is the form that allows what was denied.
+type allowView struct {
+	Target, Address string // what was denied
+	Rule            string // as edited
+	Matches         bool   // the rule allows what was denied
+	Why             *problem
+	Meaning         string
+	Command         string
+}
+
+func (c *Console) egressPage(w http.ResponseWriter, r *http.Request) {
+	query := r.URL.Query()
+	c.egressSection(w, r, func(ctx context.Context, view *egressView) {
+		name := view.VM.Name
+		if view.Target = strings.TrimSpace(query.Get("target")); view.Target != "" {
+			answer, err := c.api.TestVMEgress(ctx, name, api.TestEgress{Target: view.Target})
+			if view.Commands.Test = cmdline.Typed(append([]string{"vm", "egress", "test", name}, strings.Fields(view.Target)...)...); err != nil {
+				view.AskWhy = problemOf(err)
+			} else {
+				view.Answer = viewVerdict(answer)
+			}
+		}
+		if denied := query.Get("allow"); denied != "" {
+			view.Allow = c.allowing(ctx, name, denied, query.Get("address"), "allow "+denied)
+		}
+		view.Editing = query.Get("edit") != ""
+	})
+}
+
+// egressSection shows the section once more has been put into it.
+func (c *Console) egressSection(w http.ResponseWriter, r *http.Request, more func(context.Context, *egressView)) {
+	c.inVM(w, r, "egress", func(ctx context.Context, f vmFrame) (any, error) {
+		view := egressView{vmFrame: f, Name: policyName(f.VM), Shown: r.URL.Query().Get("show")}
+		policy, err := c.api.VMEgress(ctx, f.VM.Name)
+		if err != nil {
+			return view, err
+		}
+		view.Policy, view.Text = policy, strings.ReplaceAll(policy.Policy, "; ", "\n")
+		view.Commands.Set = cmdline.Typed("vm", "egress", "set", f.VM.Name, "@FILE")
+		view.Commands.Log = cmdline.Typed("vm", "egress", "log", "-f", f.VM.Name)
+		if err := c.flows(ctx, &view); err != nil {
+			view.LogWhy = problemOf(err).Message
+		}
+		more(ctx, &view)
+		return view, nil
+	})
+}
+
+// allowing judges a rule by the daemon's own engine: whether it, before all others,
+// allows what was denied.
+func (c *Console) allowing(ctx context.Context, name, denied, address, rule string) *allowView {
+	a := &allowView{Target: denied, Address: address, Rule: strings.Join(strings.Fields(rule), " ")}
+	words := strings.Fields(a.Rule)
+	if len(words) < 2 || words[0] != "allow" {
+		a.Why = problemOf(fault.New(fault.Invalid, "%q does not allow a target", a.Rule).WithHint("for example allow github.com tcp/443"))
+		return a
+	}
+	a.Command = cmdline.Typed(append([]string{"vm", "egress", "allow", name}, words[1:]...)...)
+	a.Meaning = meaning(name, words[1])
+	verdict, err := c.api.TestVMEgress(ctx, name, api.TestEgress{Target: denied, Address: address, Rules: []string{a.Rule}})
+	switch {
+	case err != nil:
+		a.Why = problemOf(err)
+	case !verdict.Allowed || verdict.Number != 1:
+		a.Why = problemOf(fault.New(fault.Invalid, "this rule does not allow what was denied: %s", denied))
+	default:
+		a.Matches = true
+	}
+	return a
+}
+
+// meaning says what a rule for a target lets a guest do.
+func meaning(vm, target string) string {
+	host, _, _ := strings.Cut(target, ":")
+	to := "any server that answers as " + host
+	switch {
+	case host == "host" || host == "host.vm":
+		to = "every program that listens on this host's loopback at that port, also those of other users"
+	case host == "any":
+		to = "any server on the internet"
+	case strings.HasPrefix(host, "*."):
+		to = "any server whose name ends in " + host[1:]
+	case strings.Contains(target, "/"):
+		to = "any server with an address in " + target
+	}
+	return "Allowing means: whatever runs in " + vm + " may send anything it can read to " + to + "."
+}
+
+// egressAct changes the policy, or answers with the form and what is wrong with it.
+func (c *Console) egressAct(w http.ResponseWriter, r *http.Request) {
+	name, form := r.PathValue("name"), r.PostForm
+	path := vmPath(name) + "/egress"
+	switch do := form.Get("do"); do {
+	case "set":
+		_, err := c.api.SetVMEgress(r.Context(), name, api.SetEgress{Policy: form.Get("policy")})
+		if err == nil {
+			c.lead(w, r, path, "Changed the policy")
+			return
+		}
+		c.egressSection(w, r, func(_ context.Context, view *egressView) {
+			view.Editing, view.Text, view.EditWhy = true, form.Get("policy"), problemOf(err)
+		})
+	case "try", "allow":
+		a := c.allowing(r.Context(), name, form.Get("target"), form.Get("address"), form.Get("rule"))
+		if do == "allow" && a.Matches {
+			_, err := c.api.AddVMEgress(r.Context(), name, api.AddEgress{Rules: []string{a.Rule}})
+			c.done(w, r, path+"?"+url.Values{"target": {a.Target}}.Encode(), "Added the rule", err)
+			return
+		}
+		c.egressSection(w, r, func(_ context.Context, view *egressView) { view.Allow = a })
+	default:
+		c.fail(w, r, fault.New(fault.Invalid, "the console cannot do %q to a policy", do))
+	}
+}
