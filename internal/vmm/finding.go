@@ -79,7 +79,7 @@ func (f Finding) NestingErr() error {
 		return fault.New(fault.Unavailable, "cannot nest VMs: %s", f.Nesting.Reason).WithHint("%s", f.Nesting.Remedy)
 	default:
 		return fault.New(fault.Unavailable, "cannot nest VMs: the driver %s does not support it", f.Driver).
-			WithHint(`set driver = "qemu-kvm", or leave out nested`)
+			WithHint("choose another driver for the VM, or create it without nesting")
 	}
 }
 
