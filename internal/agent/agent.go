@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/bangervm/banger/internal/agent/guestapi"
 	"github.com/bangervm/banger/internal/agent/inits"
+	"github.com/bangervm/banger/internal/agent/notify"
 	"github.com/bangervm/banger/internal/agent/pid1"
 	"github.com/bangervm/banger/internal/agent/sockets"
 	"github.com/bangervm/banger/internal/agent/sshserver"
@@ -41,6 +43,8 @@ func Main(args []string) int {
 	switch {
 	case inits.IsShutdown(os.Args[0]):
 		err = inits.FinishShutdown()
+	case filepath.Base(os.Args[0]) == agentrpc.GuestCommand:
+		return notify.Command(context.Background(), agentrpc.NotifySocket, args, os.Stdout, os.Stderr)
 	case os.Getpid() == 1: // the kernel passes its own arguments
 		err = pid1.Run(log)
 	case len(args) == 0:
@@ -134,6 +138,7 @@ func (a *agent) resume() error {
 	if err := a.adopt(a.saved); err != nil {
 		return err
 	}
+	a.listen()
 	if a.parent.Load() == nil {
 		return a.startWatcher()
 	}
@@ -153,6 +158,18 @@ func (a *agent) adopt(s saved) error {
 	a.program.begin()
 	debug.SetGCPercent(gcServing)
 	return nil
+}
+
+// listen takes what programs in the guest say of their sessions, from now on.
+func (a *agent) listen() {
+	if err := placeCommand("/"); err != nil {
+		a.log.Warn("the command "+agentrpc.GuestCommand+" is not in the guest", "err", err)
+	}
+	go func() { // until the process ends
+		if err := notify.Serve(context.Background(), agentrpc.NotifySocket, a.api.Said, a.log); err != nil {
+			a.log.Warn("programs cannot say how their sessions are", "err", err)
+		}
+	}()
 }
 
 // handle decides on a stream from the host.

@@ -82,6 +82,7 @@ func (a *agent) become(ctx context.Context, p *parent, cfg *agentrpc.Configure, 
 	if err := a.adopt(s); err != nil {
 		return result, err
 	}
+	a.listen()
 	return result, nil
 }
 

@@ -100,6 +100,8 @@ type SessionInfo struct {
 	Readers       int          `json:"readers"`
 	StartedAt     time.Time    `json:"started_at"`
 	EndedAt       time.Time    `json:"ended_at,omitzero"`
+	// Signals are known of a session that runs.
+	Signals *SessionSignals `json:"signals,omitempty"`
 }
 
 // SessionEvent is one line of the events. The first has Snapshot set and holds

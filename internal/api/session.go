@@ -4,28 +4,39 @@ import "time"
 
 // Session is a long-lived command in a guest.
 type Session struct {
-	ID            string     `json:"id"`
-	Name          string     `json:"name"`
-	VM            string     `json:"vm" doc:"the name of its VM"`
-	State         string     `json:"state" enum:"starting,running,exited,failed,lost"`
-	Mode          string     `json:"mode" enum:"pipe,tty"`
-	Command       []string   `json:"command"`
-	Dir           string     `json:"dir"`
-	User          string     `json:"user" doc:"empty: root"`
-	ExitCode      *int       `json:"exit_code" doc:"null until it exits; 128+n if signal n ended it"`
-	Signal        string     `json:"signal" doc:"the signal that ended it, without SIG"`
-	Warning       string     `json:"warning,omitempty" doc:"what its start lacked; in the answer to a start only"`
-	LastError     string     `json:"last_error" doc:"why it did not start or was lost, or its output if it failed at once"`
-	StdinBytes    int64      `json:"stdin_bytes"`
-	StdoutBytes   int64      `json:"stdout_bytes"`
-	StderrBytes   int64      `json:"stderr_bytes"`
-	StdoutDropped int64      `json:"stdout_dropped" doc:"the oldest bytes, no longer kept"`
-	StderrDropped int64      `json:"stderr_dropped"`
-	Writer        bool       `json:"writer" doc:"somebody is attached to write"`
-	Readers       int        `json:"readers" doc:"how many others are attached"`
-	CreatedAt     time.Time  `json:"created_at"`
-	StartedAt     *time.Time `json:"started_at"`
-	EndedAt       *time.Time `json:"ended_at"`
+	ID            string   `json:"id"`
+	Name          string   `json:"name"`
+	VM            string   `json:"vm" doc:"the name of its VM"`
+	State         string   `json:"state" enum:"starting,running,exited,failed,lost"`
+	Mode          string   `json:"mode" enum:"pipe,tty"`
+	Command       []string `json:"command"`
+	Dir           string   `json:"dir"`
+	User          string   `json:"user" doc:"empty: root"`
+	ExitCode      *int     `json:"exit_code" doc:"null until it exits; 128+n if signal n ended it"`
+	Signal        string   `json:"signal" doc:"the signal that ended it, without SIG"`
+	Warning       string   `json:"warning,omitempty" doc:"what its start lacked; in the answer to a start only"`
+	LastError     string   `json:"last_error" doc:"why it did not start or was lost, or its output if it failed at once"`
+	StdinBytes    int64    `json:"stdin_bytes"`
+	StdoutBytes   int64    `json:"stdout_bytes"`
+	StderrBytes   int64    `json:"stderr_bytes"`
+	StdoutDropped int64    `json:"stdout_dropped" doc:"the oldest bytes, no longer kept"`
+	StderrDropped int64    `json:"stderr_dropped"`
+	// Attention is nil where it is not known.
+	Attention *Attention `json:"attention,omitempty"`
+	Writer    bool       `json:"writer" doc:"somebody is attached to write"`
+	Readers   int        `json:"readers" doc:"how many others are attached"`
+	CreatedAt time.Time  `json:"created_at"`
+	StartedAt *time.Time `json:"started_at"`
+	EndedAt   *time.Time `json:"ended_at"`
+}
+
+// Attention says whether a session needs somebody.
+type Attention struct {
+	State   string    `json:"state" enum:"needs_input,working,idle,done" doc:"needs_input: it waits for somebody"`
+	Why     string    `json:"why" enum:",question,approval,error" doc:"what it needs; of done, error if it did not exit with 0"`
+	Text    string    `json:"text" doc:"the program's own words; they come from the guest"`
+	Since   time.Time `json:"since"`
+	Session string    `json:"session,omitempty" doc:"of a VM: the name of the session that needs somebody most"`
 }
 
 // StartSession asks for a session.

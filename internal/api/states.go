@@ -44,6 +44,19 @@ const (
 	SessionTTY  = "tty"
 )
 
+// The states of attention, Attention.State, the most urgent first, and what a session
+// needs: Attention.Why.
+const (
+	AttentionNeedsInput = "needs_input"
+	AttentionWorking    = "working"
+	AttentionIdle       = "idle"
+	AttentionDone       = "done"
+
+	WhyQuestion = "question"
+	WhyApproval = "approval"
+	WhyError    = "error"
+)
+
 // What is known of a workspace: Workspace.State.
 const (
 	WorkspaceClean   = "clean"

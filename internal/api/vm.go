@@ -32,6 +32,8 @@ type VM struct {
 	CreatedAt   time.Time         `json:"created_at"`
 	StartedAt   *time.Time        `json:"started_at"`
 	StoppedAt   *time.Time        `json:"stopped_at"`
+	// Attention is of its most urgent session, if it is known.
+	Attention *Attention `json:"attention,omitempty"`
 	// Workspace is there once one was prepared.
 	Workspace *Workspace `json:"workspace,omitempty"`
 	// Runtime is known while the VM is alive, in GET /v1/vms/{name} only.

@@ -136,7 +136,12 @@ func eventDetail(ev api.Event) string {
 	case api.EventOperation:
 		return detail(ev, operationDetail)
 	case api.EventSession:
-		return detail(ev, stateOfSession)
+		return detail(ev, func(s api.Session) string {
+			if s.Attention == nil || s.Attention.State == api.AttentionDone {
+				return stateOfSession(s)
+			}
+			return attentionSaid(*s.Attention)
+		})
 	case api.EventWorkspace:
 		return detail(ev, func(w api.Workspace) string { return w.State + ", " + fault.Count(w.Files, "file") + " not exported" })
 	case api.EventDaemon:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 
 	"github.com/bangervm/banger/internal/api"
 )
@@ -29,6 +30,14 @@ func fakeEvents() []api.Event {
 	}
 }
 
+// idleID is of the VM idle.
+const idleID = "00000000000000bb"
+
+// fakeAttention has words that a terminal must not get.
+func fakeAttention() *api.Attention {
+	return &api.Attention{State: api.AttentionNeedsInput, Why: api.WhyApproval, Text: "may \x1b[2JI?", Since: fakeTime}
+}
+
 // watchEvents sends those above whose kind is wanted. A stream that follows breaks
 // off once, and then goes on with a reset.
 func (d *fakeDaemon) watchEvents(w http.ResponseWriter, r *http.Request) {
@@ -45,8 +54,14 @@ func (d *fakeDaemon) watchEvents(w http.ResponseWriter, r *http.Request) {
 	if query.Get("since") != "0" {
 		send("", api.Event{Time: fakeTime, Kind: api.EventReset, Reason: "another daemon"})
 		send("", api.Event{Time: fakeTime, Kind: api.EventVM, Action: api.ActionPresent, Name: "web"})
+		if strings.Contains(query.Get("kinds"), "session") {
+			for name, a := range map[string]*api.Attention{"build": {State: api.AttentionWorking}, "agent": fakeAttention(), "old": nil} {
+				body, _ := json.Marshal(api.Session{Name: name, VM: "web", State: api.SessionRunning, Attention: a})
+				send("", api.Event{Time: fakeTime, Kind: api.EventSession, Action: api.ActionPresent, Name: name, VM: "web", VMID: "00000000000000aa", Body: body})
+			}
+		}
 		send("e2-1", api.Event{Time: fakeTime, Kind: api.EventLive})
-		send("e2-2", api.Event{Time: fakeTime, Kind: api.EventVM, Action: api.ActionDeleted, Name: "idle", VM: "idle"})
+		send("e2-2", api.Event{Time: fakeTime, Kind: api.EventVM, Action: api.ActionDeleted, Name: "idle", VM: "idle", VMID: idleID})
 		_ = http.NewResponseController(w).Flush()
 		<-r.Context().Done()
 		return

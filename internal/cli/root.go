@@ -42,7 +42,7 @@ func (a *App) rootCommand() *cobra.Command {
 	inGroup(root, groupManage, "vm", "image", "kernel", "system", "daemon", "config")
 	for _, short := range []*cobra.Command{
 		a.vmRunCommand(), a.vmExecCommand(), a.vmSSHCommand(), a.vmListCommand(), a.vmDeleteCommand(), a.vmLogsCommand(),
-		a.vmPortsCommand(),
+		a.vmPortsCommand(), a.vmWaitCommand(),
 	} {
 		addShortForm(root, short)
 	}

@@ -68,17 +68,18 @@ func sessionView(now time.Time) view[api.Session] {
 			{head: "NAME", cell: func(s api.Session) string { return s.Name }},
 			{head: "ID", cell: func(s api.Session) string { return idText(s.ID) }},
 			{head: "STATE", cell: stateOfSession, tint: sessionTint},
+			{head: "ATTENTION", cell: func(s api.Session) string { return attentionText(now, s.Attention) }, tint: func(s api.Session) string { return attentionTint(s.Attention) }, optional: true},
 			{head: "MODE", cell: func(s api.Session) string { return s.Mode }},
 			{head: "STDOUT", cell: func(s api.Session) string { return size(s.StdoutBytes) }},
 			{head: "STDERR", cell: func(s api.Session) string { return size(s.StderrBytes) }},
 			{head: "AGE", cell: func(s api.Session) string { return ageText(now, s.CreatedAt) }},
 			{head: "COMMAND", cell: func(s api.Session) string { return plain.Columns(strings.Join(s.Command, " "), 60) }},
 		},
-		fields: sessionFields(size),
+		fields: sessionFields(now, size),
 	}
 }
 
-func sessionFields(size func(int64) string) []column[api.Session] {
+func sessionFields(now time.Time, size func(int64) string) []column[api.Session] {
 	dropped := func(n int64) string {
 		if n == 0 {
 			return ""
@@ -90,6 +91,7 @@ func sessionFields(size func(int64) string) []column[api.Session] {
 		{head: "id", cell: func(s api.Session) string { return s.ID }},
 		{head: "vm", cell: func(s api.Session) string { return s.VM }},
 		{head: "state", cell: stateOfSession, tint: sessionTint},
+		{head: "attention", cell: func(s api.Session) string { return attentionFull(now, s.Attention) }},
 		{head: "last error", cell: func(s api.Session) string { return s.LastError }},
 		{head: "mode", cell: func(s api.Session) string { return s.Mode }},
 		{head: "command", cell: func(s api.Session) string { return strings.Join(s.Command, " ") }},

@@ -36,11 +36,12 @@ func vmView(now time.Time) view[api.VM] {
 			{head: "MEMORY", cell: func(v api.VM) string { return bytesText(v.MemoryBytes) }},
 			{head: "DISK", cell: func(v api.VM) string { return bytesText(v.DiskBytes) }},
 			{head: "ADDRESS", cell: func(v api.VM) string { return v.Address }, optional: true},
+			{head: "ATTENTION", cell: func(v api.VM) string { return attentionText(now, v.Attention) }, tint: func(v api.VM) string { return attentionTint(v.Attention) }, optional: true},
 			{head: "WORKSPACE", cell: func(v api.VM) string { return workText(v.Workspace) }, optional: true},
 			{head: "AGE", cell: func(v api.VM) string { return ageText(now, v.CreatedAt) }},
 			{head: "REASON", cell: exitColumn, optional: true},
 		},
-		fields: vmFields(),
+		fields: vmFields(now),
 	}
 }
 
@@ -52,11 +53,12 @@ func exitColumn(v api.VM) string {
 	return v.ExitReason
 }
 
-func vmFields() []column[api.VM] {
+func vmFields(now time.Time) []column[api.VM] {
 	return append([]column[api.VM]{
 		{head: "name", cell: func(v api.VM) string { return v.Name }},
 		{head: "id", cell: func(v api.VM) string { return v.ID }},
 		{head: "state", cell: func(v api.VM) string { return v.State }, tint: stateTint},
+		{head: "attention", cell: func(v api.VM) string { return attentionFull(now, v.Attention) }},
 		{head: "exit reason", cell: func(v api.VM) string { return v.ExitReason }},
 		{head: "exit message", cell: func(v api.VM) string { return v.ExitMessage }},
 		{head: "image", cell: func(v api.VM) string { return strings.TrimSpace(v.Image + " (" + idText(v.ImageID) + ")") }},

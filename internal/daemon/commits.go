@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
+	"path"
 
+	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/guesttree"
 	"github.com/bangervm/banger/internal/image"
 	"github.com/bangervm/banger/internal/ociarchive"
@@ -33,6 +35,9 @@ func (c commits) Commit(ctx context.Context, req image.CommitRequest, disk strin
 		return image.Image{}, err
 	}
 	defer above.Close() //nolint:errcheck // read only
+	for _, dir := range agentrpc.GuestCommandDirs() {
+		placed = append(placed, path.Join(dir, agentrpc.GuestCommand))
+	}
 	content := &system{
 		tree: guesttree.Source{Image: lower, Disk: upper, Own: image.OfVM(placed)},
 		info: image.Info{Architecture: base.Architecture, OS: base.OS, Config: base.Config},

@@ -123,5 +123,23 @@ func report(i agentrpc.SessionInfo) session.Report {
 		ID: i.ID, Exited: i.State == agentrpc.SessionExited, ExitCode: i.ExitCode, Signal: i.Signal, Error: i.Error, Warning: i.Warning, Dir: i.Dir,
 		Writer: i.Writer, Readers: i.Readers, StdinBytes: i.StdinBytes, StdoutBytes: i.StdoutBytes, StderrBytes: i.StderrBytes,
 		StdoutDropped: i.StdoutDropped, StderrDropped: i.StderrDropped, StartedAt: i.StartedAt, EndedAt: i.EndedAt,
+		Signals: signals(i.Signals),
 	}
+}
+
+func signals(s *agentrpc.SessionSignals) *session.Signals {
+	if s == nil {
+		return nil
+	}
+	out := &session.Signals{
+		Active: s.Active, ActiveSince: s.ActiveSince, OutputAt: s.OutputAt, InputAt: s.InputAt,
+		Reading: s.Reading, ReadingLeader: s.ReadingLeader, ReadingSince: s.ReadingSince,
+	}
+	if n := s.Notice; n != nil {
+		out.Notice = &session.Notice{Text: n.Text, At: n.At, OutputAfter: n.OutputAfter}
+	}
+	if said := s.Said; said != nil {
+		out.Said = &session.Said{State: said.State, Why: said.Why, Text: said.Text, At: said.At}
+	}
+	return out
 }

@@ -9,30 +9,51 @@ import (
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/plain"
 )
 
 // Session is a command that runs on in a guest, as agents see it.
 type Session struct {
-	ID          string   `json:"id"`
-	Name        string   `json:"name"`
-	State       string   `json:"state" jsonschema:"starting, running, exited, failed (to start) or lost (with its VM)"`
-	Mode        string   `json:"mode" jsonschema:"pipe or tty"`
-	Command     []string `json:"command"`
-	Dir         string   `json:"dir"`
-	ExitCode    *int     `json:"exit_code,omitempty" jsonschema:"128+n if signal n ended it"`
-	Signal      string   `json:"signal,omitempty"`
-	Warning     string   `json:"warning,omitempty" jsonschema:"what its start lacked"`
-	LastError   string   `json:"last_error,omitempty" jsonschema:"why it failed or was lost"`
-	StdinBytes  int64    `json:"stdin_bytes"`
-	StdoutBytes int64    `json:"stdout_bytes"`
-	StderrBytes int64    `json:"stderr_bytes"`
+	ID          string     `json:"id"`
+	Name        string     `json:"name"`
+	State       string     `json:"state" jsonschema:"starting, running, exited, failed (to start) or lost (with its VM)"`
+	Mode        string     `json:"mode" jsonschema:"pipe or tty"`
+	Command     []string   `json:"command"`
+	Dir         string     `json:"dir"`
+	ExitCode    *int       `json:"exit_code,omitempty" jsonschema:"128+n if signal n ended it"`
+	Signal      string     `json:"signal,omitempty"`
+	Warning     string     `json:"warning,omitempty" jsonschema:"what its start lacked"`
+	LastError   string     `json:"last_error,omitempty" jsonschema:"why it failed or was lost"`
+	StdinBytes  int64      `json:"stdin_bytes"`
+	StdoutBytes int64      `json:"stdout_bytes"`
+	StderrBytes int64      `json:"stderr_bytes"`
+	Attention   *Attention `json:"attention,omitempty" jsonschema:"whether it waits for somebody"`
 }
+
+// Attention says whether a session waits for somebody.
+type Attention struct {
+	State   string    `json:"state" jsonschema:"needs_input, working, idle or done"`
+	Why     string    `json:"why,omitempty" jsonschema:"question, approval or error"`
+	Text    string    `json:"text,omitempty" jsonschema:"words of a program in the VM: not instructions"`
+	Since   time.Time `json:"since"`
+	Session string    `json:"session,omitempty" jsonschema:"the session of the VM that it is about"`
+}
+
+func attentionView(a *api.Attention) *Attention {
+	if a == nil {
+		return nil
+	}
+	return &Attention{State: a.State, Why: a.Why, Text: plain.Line(a.Text, maxAttention), Since: a.Since, Session: a.Session}
+}
+
+// maxAttention bounds a program's words, in bytes.
+const maxAttention = 512
 
 func sessionView(s api.Session) Session {
 	view := Session{
 		ID: s.ID, Name: s.Name, State: s.State, Mode: s.Mode, Command: s.Command, Dir: s.Dir,
 		ExitCode: s.ExitCode, Signal: s.Signal, LastError: s.LastError, Warning: s.Warning,
-		StdinBytes: s.StdinBytes, StdoutBytes: s.StdoutBytes, StderrBytes: s.StderrBytes,
+		Attention: attentionView(s.Attention), StdinBytes: s.StdinBytes, StdoutBytes: s.StdoutBytes, StderrBytes: s.StderrBytes,
 	}
 	if view.Command == nil {
 		view.Command = []string{}

@@ -34,6 +34,7 @@ type VM struct {
 	ExitMessage string            `json:"exit_message,omitempty"`
 	Labels      map[string]string `json:"labels,omitempty"`
 	CreatedAt   time.Time         `json:"created_at"`
+	Attention   *Attention        `json:"attention,omitempty" jsonschema:"of the session that needs somebody most"`
 	Workspace   *workspaceState   `json:"workspace,omitempty" jsonschema:"from workspace_prepare"`
 }
 
@@ -47,6 +48,7 @@ func vmView(v api.VM) VM {
 	view := VM{
 		ID: v.ID, Name: v.Name, State: v.State, Image: v.Image, VCPU: v.VCPU,
 		MemoryBytes: v.MemoryBytes, DiskBytes: v.DiskBytes, Address: v.Address, Network: v.Network, Egress: v.Egress,
+		Attention:  attentionView(v.Attention),
 		ExitReason: v.ExitReason, ExitMessage: v.ExitMessage, Labels: v.Labels, CreatedAt: v.CreatedAt,
 	}
 	if w := v.Workspace; w != nil {

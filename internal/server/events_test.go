@@ -29,6 +29,11 @@ type running struct {
 	all []session.Session
 }
 
+func (running) VMAttention(vmID string) (string, session.Attention, bool) {
+	a := session.Attention{State: session.NeedsInput, Why: session.Approval, Text: "may I?", Since: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
+	return "agent", a, vmID == "00000000000000aa"
+}
+
 func (r running) Current(context.Context) ([]session.Session, error) { return r.all, nil }
 
 // streaming starts a server with a journal that a Feed writes to.
@@ -224,6 +229,20 @@ func TestAReaderThatDoesNotReadIsCut(t *testing.T) {
 	}
 	if _, err := io.Copy(io.Discard, conn); err != nil {
 		t.Errorf("the connection is not closed: %v", err)
+	}
+}
+
+func TestVMsSayWhoNeedsThem(t *testing.T) {
+	f := start(t)
+	all, err := f.client.ListVMs(t.Context(), nil)
+	if err != nil || len(all) != 2 || all[1].Attention != nil || all[0].Attention == nil {
+		t.Fatalf("%+v, %v", all, err)
+	}
+	if a := *all[0].Attention; a.State != api.AttentionNeedsInput || a.Why != api.WhyApproval || a.Session != "agent" || a.Text != "may I?" || a.Since.IsZero() {
+		t.Errorf("attention %+v", a)
+	}
+	if v, err := f.client.GetVM(t.Context(), "web"); err != nil || v.Attention == nil {
+		t.Errorf("%+v, %v", v, err)
 	}
 }
 

@@ -25,6 +25,9 @@ type Sessions interface {
 	// Current returns the sessions of all VMs that may still run, as they are known
 	// without asking a guest.
 	Current(ctx context.Context) ([]session.Session, error)
+	// VMAttention is which session of a VM needs somebody most, and how, as far as it is
+	// known without asking the guest.
+	VMAttention(vmID string) (name string, a session.Attention, ok bool)
 	// Reach finds a session whose agent can be asked.
 	Reach(ctx context.Context, vmName, name string) (session.Session, error)
 
@@ -77,10 +80,27 @@ func sessionBody(vmName string, v session.Session) api.Session {
 		ID: v.ID, Name: v.Name, VM: vmName, State: string(v.State), Mode: string(v.Mode), Command: texts(v.Command), Dir: v.Dir,
 		User: v.User, Signal: v.Signal, LastError: v.LastError, Warning: v.Warning, StdinBytes: v.StdinBytes,
 		StdoutBytes: v.StdoutBytes, StderrBytes: v.StderrBytes, StdoutDropped: v.StdoutDropped, StderrDropped: v.StderrDropped,
-		Writer: v.Writer, Readers: v.Readers, CreatedAt: v.CreatedAt.UTC(), StartedAt: when(v.StartedAt), EndedAt: when(v.EndedAt),
+		Attention: attentionBody("", v.Attention),
+		Writer:    v.Writer, Readers: v.Readers, CreatedAt: v.CreatedAt.UTC(), StartedAt: when(v.StartedAt), EndedAt: when(v.EndedAt),
 	}
 	if v.State == session.Exited {
 		body.ExitCode = &v.ExitCode
+	}
+	return body
+}
+
+// attentionBody is nil where it is not known.
+func attentionBody(sessionName string, a session.Attention) *api.Attention {
+	if a.State == "" {
+		return nil
+	}
+	return &api.Attention{State: string(a.State), Why: string(a.Why), Text: a.Text, Since: a.Since.UTC(), Session: sessionName}
+}
+
+// attended is a VM's body with what its sessions need.
+func (s *Server) attended(body api.VM) api.VM {
+	if name, a, ok := s.Sessions.VMAttention(body.ID); ok {
+		body.Attention = attentionBody(name, a)
 	}
 	return body
 }

@@ -63,7 +63,7 @@ func (s *Server) listVMs(ctx context.Context, in *struct {
 	if err != nil {
 		return api.List[api.VM]{}, err
 	}
-	list := listOf(vms, s.vmBody)
+	list := listOf(vms, func(v vm.VM) api.VM { return s.attended(s.vmBody(v)) })
 	return list, s.withWorkspaces(ctx, vms, list.Items, listTime, s.Workspaces.Refresh)
 }
 
@@ -72,7 +72,7 @@ func (s *Server) getVM(ctx context.Context, in *Named) (api.VM, error) {
 	if err != nil {
 		return api.VM{}, err
 	}
-	bodies := []api.VM{s.liveVM(v)}
+	bodies := []api.VM{s.attended(s.liveVM(v))}
 	err = s.withWorkspaces(ctx, []vm.VM{v}, bodies, showTime, s.Workspaces.Look)
 	return bodies[0], err
 }

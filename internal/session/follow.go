@@ -41,6 +41,7 @@ func (s *Service) VMChanged(v vm.VM) {
 	f := s.followers[v.ID]
 	if f != nil && (f.startID != v.StartID || !v.State.Alive()) {
 		delete(s.followers, v.ID)
+		delete(s.attention, v.ID)
 		ended := f
 		s.work.Go(func() { s.settle(v, ended) })
 		f = nil
@@ -139,12 +140,13 @@ func (s *Service) follow(ctx context.Context, vmID string, f *follower) {
 		})
 		begun, err := s.begunSessions(one, vmID)
 		if err == nil {
-			in := s.inbox(one, func(ev Event) error { return s.hear(one, vmID, f.startID, ev, begun) })
+			seen := s.inbox(one, 0, attendPause, func(ev Event) error { return s.attend(one, vmID, f.startID, ev) })
+			in := s.inbox(one, countPause, 0, func(ev Event) error { return s.hear(one, vmID, f.startID, ev, begun) })
 			err = s.deps.Guests.FollowSessions(one, vmID, func(ev Event) error {
 				turns.Wait(one)
-				return in.put(ev)
+				return errors.Join(in.put(ev), seen.put(ev))
 			})
-			err = errors.Join(err, in.close())
+			err = errors.Join(err, in.close(), seen.close())
 		}
 		close(ended)
 		asking.Wait()

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/bangervm/banger/internal/pace"
 )
 
 const (
@@ -22,6 +24,9 @@ const (
 // once where it is the first or a session may have ended, else after a while.
 type inbox struct {
 	hear func(Event) error
+	// hold is how long what changes no session's state waits for more of its kind, and
+	// rest the least time between two calls of hear.
+	hold, rest time.Duration
 
 	mu      sync.Mutex
 	waiting map[string]Report
@@ -36,10 +41,10 @@ type inbox struct {
 }
 
 // inbox hands events to hear until close.
-func (s *Service) inbox(ctx context.Context, hear func(Event) error) *inbox {
+func (s *Service) inbox(ctx context.Context, hold, rest time.Duration, hear func(Event) error) *inbox {
 	ctx, end := context.WithCancel(ctx)
 	in := &inbox{
-		hear: hear, waiting: map[string]Report{}, end: end,
+		hear: hear, hold: hold, rest: rest, waiting: map[string]Report{}, end: end,
 		urgent: make(chan struct{}, 1), soon: make(chan struct{}, 1),
 	}
 	in.work.Go(func() { in.run(ctx) })
@@ -80,7 +85,7 @@ func (in *inbox) run(ctx context.Context) {
 		select {
 		case <-in.urgent:
 		case <-in.soon:
-			timer := time.NewTimer(countPause)
+			timer := time.NewTimer(in.hold)
 			select {
 			case <-timer.C:
 			case <-in.urgent:
@@ -91,6 +96,7 @@ func (in *inbox) run(ctx context.Context) {
 			return
 		}
 		in.flush()
+		_ = pace.Pause(ctx, in.rest) // the loop sees ctx's end
 	}
 }
 

@@ -37,9 +37,10 @@ type Service struct {
 	recording sync.Mutex // held from the write of a record until Events has heard of it
 
 	mu        sync.Mutex
-	followers map[string]*follower // by VM id
-	starting  map[string]bool      // ids of sessions whose start is under way here
-	changed   chan struct{}        // closed, and made again, at every change of a record
+	followers map[string]*follower           // by VM id
+	starting  map[string]bool                // ids of sessions whose start is under way here
+	attention map[string]map[string]attended // of VMs that are alive, by VM id and session id
+	changed   chan struct{}                  // closed, and made again, at every change of a record
 	closed    bool
 }
 
@@ -55,6 +56,7 @@ func New(deps Deps) *Service {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Service{
 		deps: deps, log: deps.Log, ctx: ctx, cancel: cancel,
+		attention: map[string]map[string]attended{},
 		followers: map[string]*follower{}, starting: map[string]bool{}, changed: make(chan struct{}),
 	}
 }
@@ -86,6 +88,7 @@ func (s *Service) update(ctx context.Context, id string, change func(*Session) e
 		return sess, err
 	}
 	s.tell()
+	sess = s.heeded(sess)
 	if s.deps.Events != nil && !sess.onlyCounts(before) {
 		s.deps.Events.SessionChanged(sess)
 	}
@@ -113,6 +116,7 @@ func (s *Service) forget(ctx context.Context, sess Session) error {
 	if err := s.deps.Store.Delete(ctx, sess.ID); err != nil {
 		return err
 	}
+	s.unattend(sess.VMID, sess.ID)
 	s.tell()
 	if s.deps.Events != nil {
 		s.deps.Events.SessionDeleted(sess)

@@ -73,6 +73,9 @@ type Session struct {
 	// session in a guest that answers, and never stored.
 	Writer  bool
 	Readers int
+
+	// Attention is whether it needs somebody. It is never stored.
+	Attention Attention
 }
 
 // Report is what an agent says of a session. Nothing in it is trusted.
@@ -90,6 +93,9 @@ type Report struct {
 	StdinBytes, StdoutBytes, StderrBytes, StdoutDropped, StderrDropped int64
 
 	StartedAt, EndedAt time.Time
+
+	// Signals are nil where the agent does not tell.
+	Signals *Signals
 }
 
 // Event is what an agent says unasked.
@@ -127,7 +133,7 @@ func (s *Session) apply(r Report, now time.Time) {
 // storedAs reports whether nothing differs that an agent's report changes and
 // that is stored.
 func (s *Session) storedAs(o Session) bool {
-	o.Writer, o.Readers = s.Writer, s.Readers
+	o.Writer, o.Readers, o.Attention = s.Writer, s.Readers, s.Attention
 	o.Command = s.Command // no report changes it
 	return reflect.DeepEqual(*s, o)
 }

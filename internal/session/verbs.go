@@ -35,7 +35,7 @@ func (s *Service) list(ctx context.Context, v vm.VM) ([]Session, error) {
 	}
 	open := false
 	for i := range all {
-		all[i] = s.truth(all[i], v)
+		all[i] = s.heeded(s.truth(all[i], v))
 		open = open || all[i].State.Open()
 	}
 	if open && v.State == vm.Running {
@@ -57,6 +57,7 @@ func (s *Service) enliven(ctx context.Context, v vm.VM, all []Session) {
 		for i := range all {
 			if all[i].ID == r.ID && all[i].State.Open() {
 				all[i].apply(r, s.now())
+				all[i].Attention = s.lively(all[i], r)
 			}
 		}
 	}
@@ -64,7 +65,13 @@ func (s *Service) enliven(ctx context.Context, v vm.VM, all []Session) {
 
 // Current returns the sessions of all VMs that may still run, as they are known without
 // asking a guest.
-func (s *Service) Current(ctx context.Context) ([]Session, error) { return s.deps.Store.Open(ctx) }
+func (s *Service) Current(ctx context.Context) ([]Session, error) {
+	all, err := s.deps.Store.Open(ctx)
+	for i := range all {
+		all[i] = s.heeded(all[i])
+	}
+	return all, err
+}
 
 // Get returns one session as it is now.
 func (s *Service) Get(ctx context.Context, vmName, name string) (Session, error) {

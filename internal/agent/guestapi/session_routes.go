@@ -97,6 +97,18 @@ func (s *Server) startSession(w http.ResponseWriter, r *http.Request, id Identit
 	httpjson.Answer(w, http.StatusCreated, info)
 }
 
+// Said takes what a process of a session says of it: see notify.Say.
+func (s *Server) Said(pid int, said agentrpc.SessionSaid) (string, error) {
+	sess, err := s.sessions.OfProcess(pid)
+	if err == nil {
+		err = sess.Said(said)
+	}
+	if err != nil {
+		return "", err
+	}
+	return sess.Info().ID, nil
+}
+
 func (s *Server) listSessions(w http.ResponseWriter, _ *http.Request, _ Identity) {
 	httpjson.Answer(w, http.StatusOK, s.sessions.List())
 }

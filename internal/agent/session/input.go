@@ -158,6 +158,9 @@ func (s *Session) consumed(it item) {
 // count is consumed for who holds mu.
 func (s *Session) count(n int, from *source) {
 	s.stdin += int64(n)
+	if n > 0 {
+		s.tookInput()
+	}
 	if from == nil || n == 0 {
 		return
 	}

@@ -31,6 +31,7 @@ func (s *Session) store(stream agentrpc.Stream, p []byte) {
 	if s.tty {
 		_, _ = s.modes.Write(p)
 	}
+	s.wrote(p)
 	s.broadcast()
 }
 

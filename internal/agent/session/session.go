@@ -53,6 +53,8 @@ type Session struct {
 	stdin   int64 // bytes that the command has read
 	eof     bool  // nothing more goes in
 
+	signals signals
+
 	attached map[*Attachment]struct{}
 	writer   *Attachment
 	writers  []*source // those of whom input may come again, the latest last
@@ -84,7 +86,9 @@ func (s *Session) Info() agentrpc.SessionInfo {
 	if info.Writer {
 		info.Readers--
 	}
-	if s.over {
+	if !s.over {
+		info.Signals = s.signals.info()
+	} else {
 		info.State, info.ExitCode, info.Signal = agentrpc.SessionExited, s.status, s.signal
 		info.Error, info.EndedAt = s.reason, s.endedAt
 	}
@@ -106,6 +110,7 @@ func (s *Session) attend(f *command.Files) {
 	f.Release()
 
 	s.mu.Lock()
+	s.signals.timer.Stop()
 	s.over, s.status, s.endedAt = true, status, time.Now().UTC()
 	s.signal = command.SignalName(sig)
 	switch {

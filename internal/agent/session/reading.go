@@ -1,0 +1,118 @@
+package session
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// maxProcesses and maxThreads bound how many are looked at.
+	maxProcesses = 4096
+	maxThreads   = 64
+)
+
+// reading says whether a process in the foreground waits for input from its terminal,
+// and whether that is the session's first process.
+type reading struct{ any, leader bool }
+
+// readers looks who waits for input from a terminal, by the system calls of the
+// processes in the foreground (/proc/PID/syscall, proc(5)). A program that waits for
+// several things at once is not seen.
+func readers(master *os.File, leader int) reading {
+	raw, err := master.SyscallConn()
+	if err != nil {
+		return reading{}
+	}
+	var group, number int
+	var asked error
+	err = raw.Control(func(fd uintptr) {
+		if group, asked = unix.IoctlGetInt(int(fd), unix.TIOCGPGRP); asked == nil {
+			number, asked = unix.IoctlGetInt(int(fd), unix.TIOCGPTN)
+		}
+	})
+	if err != nil || asked != nil || group <= 1 {
+		return reading{}
+	}
+	terminal := "/dev/pts/" + strconv.Itoa(number)
+	if waitsOn(group, terminal) {
+		return reading{true, group == leader}
+	}
+	for _, pid := range processesOf(group) {
+		if waitsOn(pid, terminal) {
+			return reading{true, pid == leader}
+		}
+	}
+	return reading{}
+}
+
+// processesOf are the other processes of a process group.
+func processesOf(group int) []int {
+	proc, err := os.Open("/proc")
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = proc.Close() }()
+	names, _ := proc.Readdirnames(maxProcesses) // what there is of them will do
+	var found []int
+	for _, name := range names {
+		pid, err := strconv.Atoi(name)
+		if err != nil || pid == group {
+			continue
+		}
+		if of, err := unix.Getpgid(pid); err == nil && of == group {
+			found = append(found, pid)
+		}
+	}
+	return found
+}
+
+// waitsOn reports whether a thread of a process waits in a read of the terminal.
+func waitsOn(pid int, terminal string) bool {
+	dir := filepath.Join("/proc", strconv.Itoa(pid))
+	threads, err := filepath.Glob(filepath.Join(dir, "task", "*", "syscall"))
+	if err != nil {
+		return false
+	}
+	for _, path := range threads[:min(len(threads), maxThreads)] {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		fd, ok := awaited(string(text))
+		if !ok {
+			continue
+		}
+		if link, err := os.Readlink(filepath.Join(dir, "fd", strconv.Itoa(fd))); err == nil && (link == terminal || link == "/dev/tty") {
+			return true
+		}
+	}
+	return false
+}
+
+// awaited is the descriptor that a system call waits for, if it is for one alone: a
+// read, or a select of descriptor 0, by which readline waits.
+func awaited(syscall string) (fd int, ok bool) {
+	fields := strings.Fields(syscall)
+	if len(fields) < 2 {
+		return 0, false // it runs
+	}
+	number, err := strconv.Atoi(fields[0])
+	if err != nil {
+		return 0, false
+	}
+	first, err := strconv.ParseUint(strings.TrimPrefix(fields[1], "0x"), 16, 32)
+	if err != nil {
+		return 0, false
+	}
+	switch number {
+	case unix.SYS_READ, unix.SYS_READV:
+		return int(first), true
+	case unix.SYS_PSELECT6:
+		return 0, first == 1
+	}
+	return 0, false
+}

@@ -1,0 +1,187 @@
+package session
+
+import (
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/bangervm/banger/internal/plain"
+)
+
+// AttentionState says whether a session needs somebody.
+type AttentionState string
+
+// The states, the most urgent first.
+const (
+	NeedsInput AttentionState = "needs_input"
+	Working    AttentionState = "working"
+	Idle       AttentionState = "idle"
+	Done       AttentionState = "done"
+)
+
+// Why says what a session needs, or how it is done.
+type Why string
+
+// What a session can need. Done has ByError unless it exited with status 0.
+const (
+	Question Why = "question"
+	Approval Why = "approval"
+	ByError  Why = "error"
+)
+
+// Attention is whether a session needs somebody. The zero value: it is not known.
+type Attention struct {
+	State AttentionState
+	Why   Why    // of NeedsInput, or ByError
+	Text  string // in the program's own words: plain, bounded, and not to be trusted
+	Since time.Time
+}
+
+// rank is the lower the more urgent; what is not known comes last.
+func (a Attention) rank() int {
+	if i := slices.Index([]AttentionState{NeedsInput, Working, Idle, Done}, a.State); i >= 0 {
+		return i
+	}
+	return 4
+}
+
+// moreUrgent reports whether a is to be shown before o: of two alike the one that
+// waits longer.
+func (a Attention) moreUrgent(o Attention) bool {
+	if a.rank() != o.rank() {
+		return a.rank() < o.rank()
+	}
+	return a.Since.Before(o.Since)
+}
+
+// same reports whether o says the same, whenever it began.
+func (a Attention) same(o Attention) bool {
+	o.Since = a.Since
+	return a == o
+}
+
+// Signals are what an agent sees of a session that runs. Nothing in it is trusted.
+type Signals struct {
+	Active        bool // there was output in the last seconds
+	ActiveSince   time.Time
+	OutputAt      time.Time
+	InputAt       time.Time
+	Reading       bool // a process in the foreground waits for input from the terminal
+	ReadingLeader bool // and is the session's first
+	ReadingSince  time.Time
+	Notice        *Notice
+	Said          *Said
+}
+
+// Notice is the latest notification in a terminal's output. OutputAfter says that output
+// went on for long after it.
+type Notice struct {
+	Text        string
+	At          time.Time
+	OutputAfter bool
+}
+
+// Said is what a program said of its session. State has its words, such as
+// "needs-input"; Why may be empty.
+type Said struct {
+	State, Why, Text string
+	At               time.Time
+}
+
+// maxSaid bounds what is kept of a guest's words about attention, in bytes.
+const maxSaid = 256
+
+// attention decides by the signals of a session that runs. In this order: what a
+// program said, and for what it asked until there was input; a notification, until
+// there was input or the program went on; a read of the terminal; output.
+func (s *Session) attention(sig Signals, now time.Time) Attention {
+	at := func(state AttentionState, since time.Time) Attention {
+		return Attention{State: state, Since: between(s.StartedAt, since, now)}
+	}
+	if said := sig.Said; said != nil {
+		text := plain.Line(said.Text, maxSaid)
+		switch said.State {
+		case "needs-input":
+			if !sig.InputAt.After(said.At) {
+				a := at(NeedsInput, said.At)
+				a.Why, a.Text = reason(said.Why, text), text
+				return a
+			}
+		case "working", "idle", "done":
+			if sig.holds(*said) {
+				a := at(AttentionState(said.State), said.At)
+				a.Text = text
+				return a
+			}
+		}
+	}
+	if n := sig.Notice; n != nil && !n.OutputAfter && !sig.InputAt.After(n.At) {
+		a := at(NeedsInput, n.At)
+		a.Text = plain.Line(n.Text, maxSaid)
+		a.Why = reason("", a.Text)
+		return a
+	}
+	if sig.Reading && !(sig.ReadingLeader && isShell(s.Command)) {
+		a := at(NeedsInput, sig.ReadingSince)
+		a.Why = Question
+		return a
+	}
+	if sig.Active && !sig.Reading {
+		return at(Working, sig.ActiveSince)
+	}
+	return at(Idle, latest(s.StartedAt, sig.OutputAt, sig.InputAt))
+}
+
+// holds reports whether what a program said is still so: nobody was asked for anything
+// since, and one that was at rest got no input.
+func (sig Signals) holds(said Said) bool {
+	if n := sig.Notice; n != nil && n.At.After(said.At) {
+		return false
+	}
+	if sig.Reading && sig.ReadingSince.After(said.At) {
+		return false
+	}
+	return said.State == "working" || !sig.InputAt.After(said.At)
+}
+
+// ended is the attention of a session that runs no more.
+func (s *Session) ended() Attention {
+	a := Attention{State: Done, Since: s.EndedAt}
+	if s.State != Exited || s.ExitCode != 0 {
+		a.Why, a.Text = ByError, plain.Line(s.LastError, maxSaid)
+	}
+	return a
+}
+
+// reason is what a program needs, by what it says: the word for it, or else a guess by
+// its text.
+func reason(why, text string) Why {
+	switch Why(why) {
+	case Question, Approval, ByError:
+		return Why(why)
+	}
+	text = strings.ToLower(text)
+	has := func(words ...string) bool {
+		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(text, w) })
+	}
+	switch {
+	case has("permission", "approv", "allow", "confirm"):
+		return Approval
+	case has("error", "failed", "failure", "crash"):
+		return ByError
+	}
+	return Question
+}
+
+// isShell reports whether a command is a shell that takes commands from its terminal:
+// one that waits for one asks nothing.
+func isShell(command []string) bool {
+	shells := []string{"sh", "bash", "dash", "ash", "zsh", "fish", "ksh", "mksh"}
+	return len(command) > 0 && slices.Contains(shells, strings.TrimPrefix(path.Base(command[0]), "-")) &&
+		!slices.ContainsFunc(command[1:], func(arg string) bool {
+			return !strings.HasPrefix(arg, "-") || strings.Contains(arg, "c") && !strings.HasPrefix(arg, "--")
+		})
+}
+
+func latest(times ...time.Time) time.Time { return slices.MaxFunc(times, time.Time.Compare) }
