@@ -17,7 +17,7 @@ type Event struct {
 	VMID   string    `json:"vm_id,omitempty"`
 	Reason string    `json:"reason,omitempty" doc:"of a reset: start, another daemon, or fell behind"`
 	// Body is what the event is about. Nil where it is gone, has none, or is larger than 64 KiB.
-	Body json.RawMessage `json:"body,omitempty" doc:"a VM (without workspace, runtime and attention), an Operation (without result), a Session, a Workspace, a list of ports, an EgressDecision, Stats or Build, by kind"`
+	Body json.RawMessage `json:"body,omitempty" doc:"a VM (without workspace, runtime and attention), an Operation (without result), a Session, a Workspace, an EgressDecision, Stats or Build, by kind"`
 }
 
 // The kinds of events: Event.Kind.
@@ -62,4 +62,10 @@ const (
 type Build struct {
 	Version string `json:"version"`
 	Commit  string `json:"commit"`
+}
+
+// EgressDecision is a denial, or the first use of a name.
+type EgressDecision struct {
+	EgressRecord
+	Missed int64 `json:"missed,omitempty" doc:"how many there were before it that have no event; the egress log has them"`
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -144,6 +145,8 @@ func eventDetail(ev api.Event) string {
 		})
 	case api.EventWorkspace:
 		return detail(ev, func(w api.Workspace) string { return w.State + ", " + fault.Count(w.Files, "file") + " not exported" })
+	case api.EventEgress:
+		return detail(ev, decisionDetail)
 	case api.EventDaemon:
 		return detail(ev, func(b api.Build) string { return b.Version })
 	case api.EventSample:
@@ -161,6 +164,21 @@ func detail[T any](ev api.Event, text func(T) string) string {
 		return ""
 	}
 	return text(body)
+}
+
+func decisionDetail(d api.EgressDecision) string {
+	name, notes := egressName(d.EgressRecord)
+	if d.Process != "" {
+		notes = append(notes, "by "+d.Process)
+	}
+	if d.Missed > 0 {
+		notes = append(notes, "after "+strconv.FormatInt(d.Missed, 10)+" more, see the egress log")
+	}
+	text := reached(d.EgressRecord, name)
+	if d.Rule != "" {
+		text += ", rule " + quote(d.Rule)
+	}
+	return strings.Join(append([]string{text}, notes...), ", ")
 }
 
 func operationDetail(op api.Operation) string {

@@ -26,6 +26,10 @@ func fakeEvents() []api.Event {
 		{Time: at, Kind: api.EventOperation, Action: api.ActionEnded, Name: "web", Object: "0b", Body: body(failed)},
 		{Time: at, Kind: api.EventSession, Action: api.ActionCreated, Name: "agent", VM: "web", Body: body(api.Session{Name: "agent", State: api.SessionStarting})},
 		{Time: at, Kind: api.EventWorkspace, Action: api.ActionChanged, Name: "web", VM: "web", Body: body(api.Workspace{State: api.WorkspaceChanged, Files: 2})},
+		{Time: at, Kind: api.EventEgress, Action: api.ActionDenied, Name: "evil.example", VM: "web", Body: body(api.EgressDecision{Missed: 2, EgressRecord: api.EgressRecord{
+			Event: "deny", Protocol: "tcp", Name: "evil.example", Address: "192.0.2.1", Port: 443, Rule: "default deny", Process: "curl",
+		}})},
+		{Time: at, Kind: api.EventPorts, Action: api.ActionChanged, Name: "web", VM: "web"},
 		{Time: at, Kind: api.EventImage, Action: api.ActionDeleted, Object: "0123456789abcdef"},
 	}
 }
@@ -71,5 +75,5 @@ func (d *fakeDaemon) watchEvents(w http.ResponseWriter, r *http.Request) {
 			send(fmt.Sprintf("e1-%d", i+1), ev)
 		}
 	}
-	send("e1-9", api.Event{Time: fakeTime, Kind: api.EventLive})
+	send("e1-10", api.Event{Time: fakeTime, Kind: api.EventLive})
 }

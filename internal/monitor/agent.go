@@ -53,6 +53,7 @@ func (s *supervisor) onAgent(in agentInput) {
 		}
 	case m.Listening != nil:
 		s.ports.Listening(*m.Listening)
+		s.board.portsChanged()
 	case m.Entrypoint != nil:
 		s.status.Entrypoint = entrypoint(*m.Entrypoint)
 	case m.GoingDown != nil:

@@ -51,6 +51,7 @@ func handleNetwork(mux *http.ServeMux, s *supervisor, n *hostNet) {
 		err := read(r, &body)
 		if err == nil {
 			body, err = n.ports.Forward(body)
+			s.board.portsChanged()
 		}
 		if err != nil {
 			conclude(w, 0, err)
@@ -63,6 +64,7 @@ func handleNetwork(mux *http.ServeMux, s *supervisor, n *hostNet) {
 		err := read(r, &body)
 		if err == nil {
 			err = n.ports.Remove(body)
+			s.board.portsChanged()
 		}
 		conclude(w, http.StatusOK, err)
 	})

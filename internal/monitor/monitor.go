@@ -137,6 +137,7 @@ const (
 
 func (m *monitor) run(ctx context.Context, up func()) error {
 	s := m.supervisor()
+	m.network.news.Store(s.board)
 	defer m.sweep()
 	control, err := statedir.ListenUnix(controlSocket())
 	if err != nil {

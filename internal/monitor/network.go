@@ -10,10 +10,12 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"sync/atomic"
 
 	"github.com/bangervm/banger/internal/boundlog"
 	"github.com/bangervm/banger/internal/egress"
 	"github.com/bangervm/banger/internal/guest"
+	"github.com/bangervm/banger/internal/monitorrpc"
 	"github.com/bangervm/banger/internal/netstack"
 	"github.com/bangervm/banger/internal/portmap"
 	"github.com/bangervm/banger/internal/sockdiag"
@@ -53,6 +55,7 @@ type hostNet struct {
 	card       card // nil: the guest has none
 	ports      ports
 	records    *recordLog
+	news       atomic.Pointer[board] // gets the records that are news; nil: nobody does yet
 	neighbours *neighbourSocket
 }
 
@@ -100,7 +103,7 @@ func (n *hostNet) openCard(dir statedir.VM, spec vm.Spec, agent guest.Client, lo
 	n.records = newRecordLog(file)
 	network, err := netstack.New(netstack.Config{
 		Network: *spec.Network, VMID: spec.VMID, Name: spec.Name, Policy: policy, Resolvers: resolvers,
-		Log: n.records.Log,
+		Log: n.log,
 		Owner: func(ctx context.Context, proto string, port uint16) string {
 			owner, err := agent.SocketOwner(ctx, proto, port)
 			if err != nil {
@@ -115,6 +118,14 @@ func (n *hostNet) openCard(dir statedir.VM, spec vm.Spec, agent guest.Client, lo
 	n.card = network
 	n.neighbours, err = listenNeighbours(network, log)
 	return err
+}
+
+// log takes a record of the guest's flows. It never waits.
+func (n *hostNet) log(r monitorrpc.Record) {
+	n.records.Log(r)
+	if b := n.news.Load(); b != nil {
+		b.egress(r)
+	}
 }
 
 // attach is given the guest's network card at each boot.

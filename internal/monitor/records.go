@@ -88,9 +88,14 @@ func (l *recordLog) batch(out *bytes.Buffer) {
 	}
 }
 
-func encode(out *bytes.Buffer, r monitorrpc.Record) {
+// plainRecord is a record without what a guest could do to a terminal.
+func plainRecord(r monitorrpc.Record) monitorrpc.Record {
 	r.Name, r.Reason, r.Process = plain.Line(r.Name, maxName), plain.Line(r.Reason, maxWord), plain.Line(r.Process, maxWord)
-	if line, err := json.Marshal(r); err == nil {
+	return r
+}
+
+func encode(out *bytes.Buffer, r monitorrpc.Record) {
+	if line, err := json.Marshal(plainRecord(r)); err == nil {
 		out.Write(line)
 		out.WriteByte('\n')
 	}

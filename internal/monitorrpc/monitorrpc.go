@@ -71,10 +71,14 @@ type Status struct {
 	Entrypoint *Entrypoint `json:"entrypoint,omitempty"`
 	// Confinement is what the VMM, and MonitorConfinement what the monitor gave up of
 	// the host, as words for people; empty: it is not known.
-	Confinement        string    `json:"confinement,omitempty"`
-	MonitorConfinement string    `json:"monitor_confinement,omitempty"`
-	StartedAt          time.Time `json:"started_at"`
-	ReadyAt            time.Time `json:"ready_at,omitzero"`
+	Confinement        string `json:"confinement,omitempty"`
+	MonitorConfinement string `json:"monitor_confinement,omitempty"`
+	// PortsChanged counts the changes of Ports; 0: a monitor that does not tell.
+	PortsChanged int64 `json:"ports_changed,omitempty"`
+	// EgressNews are the latest denials and first uses of names, at most MaxEgressNews.
+	EgressNews []EgressNews `json:"egress_news,omitempty"`
+	StartedAt  time.Time    `json:"started_at"`
+	ReadyAt    time.Time    `json:"ready_at,omitzero"`
 	// Set in PhaseExited only; the same as exit.json.
 	ExitReason  string    `json:"exit_reason,omitempty"`
 	ExitMessage string    `json:"exit_message,omitempty"`

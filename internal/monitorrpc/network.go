@@ -125,6 +125,16 @@ const EventAsk = "ask"
 // flows without records.
 const EventTotal = "total"
 
+// MaxEgressNews bounds Status.EgressNews, whose records a guest has a part in.
+const MaxEgressNews = 8
+
+// EgressNews is a record that tells something new: a denial, or the first use of a name
+// (EventAsk). N counts all there were, so that one who missed some sees it.
+type EgressNews struct {
+	N      int64  `json:"n"`
+	Record Record `json:"record"`
+}
+
 // Record is one line of the egress log, as JSON in egress.log.
 type Record struct {
 	At       time.Time `json:"time"`

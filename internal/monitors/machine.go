@@ -127,7 +127,14 @@ func domainStatus(s monitorrpc.Status) vm.Status {
 		StartID:    s.StartID, Driver: s.Driver, Build: s.Build, MonitorPID: s.PID, VMMPID: s.VMMPID,
 		Phase: vm.Phase(s.Phase), Paused: s.Paused, Stage: s.Stage, Init: s.Init,
 		AgentOK: s.AgentOK, Agent: s.Agent, Boots: s.Boots, Warning: s.Warning,
-		ReadyAt: s.ReadyAt, Notes: s.Notes, Confinement: s.Confinement, MonitorConfinement: s.MonitorConfinement,
+		PortsChanged: s.PortsChanged,
+		ReadyAt:      s.ReadyAt, Notes: s.Notes, Confinement: s.Confinement, MonitorConfinement: s.MonitorConfinement,
+	}
+	for _, n := range s.EgressNews {
+		out.EgressNews = append(out.EgressNews, vm.EgressNews{N: n.N, EgressRecord: vm.EgressRecord{
+			At: n.Record.At, Event: n.Record.Event, Protocol: n.Record.Protocol, Name: n.Record.Name, Said: n.Record.Said,
+			Address: n.Record.Address, Port: n.Record.Port, Rule: n.Record.Rule, Reason: n.Record.Reason, Process: n.Record.Process,
+		}})
 	}
 	if s.Phase == monitorrpc.PhaseExited {
 		out.Exit = vm.Exit{

@@ -33,7 +33,7 @@ type eventsRequest struct {
 
 func (s *Server) eventRoutes(a huma.API) {
 	registry := a.OpenAPI().Components.Schemas
-	for _, body := range []any{api.Event{}, api.Build{}} {
+	for _, body := range []any{api.Event{}, api.Build{}, api.EgressDecision{}} {
 		registry.Schema(reflect.TypeOf(body), true, "")
 	}
 	events := route{id: "watch-events", method: http.MethodGet, path: "/events", tag: "events", summary: "Follow what changes"}

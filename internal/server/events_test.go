@@ -132,6 +132,10 @@ func TestWhatTheFeedTells(t *testing.T) {
 	sess.State = session.Exited
 	feed.SessionChanged(sess)
 	feed.SessionDeleted(sess)
+	web := vm.VM{ID: "00000000000000aa", Name: "web"}
+	feed.PortsChanged(web)
+	feed.EgressHappened(web, vm.EgressRecord{Event: "deny", Address: "192.0.2.1"}, 0)
+	feed.EgressHappened(web, vm.EgressRecord{Event: "ask", Name: "ok.example"}, 0)
 	var got []string
 	for ev, err := range f.client.Events(t.Context(), client.EventOptions{Since: "0", Once: true}) {
 		if err != nil {
@@ -143,7 +147,8 @@ func TestWhatTheFeedTells(t *testing.T) {
 		got = append(got, brief(ev))
 	}
 	want := "operation created web; operation changed web; operation ended web; " +
-		"session created agent; session changed agent; session ended agent; session deleted agent; live"
+		"session created agent; session changed agent; session ended agent; session deleted agent; " +
+		"ports changed web; egress denied 192.0.2.1; egress allowed ok.example; live"
 	if all := strings.Join(got, "; "); all != want {
 		t.Errorf("got  %s\nwant %s", all, want)
 	}

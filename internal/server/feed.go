@@ -163,3 +163,26 @@ func operationEvent(op operation.Operation) (event.Event, api.Operation) {
 func (f *Feed) DaemonChanged(what event.Action, build buildinfo.Info) {
 	f.publish(event.Event{Kind: event.Daemon, Action: what}, api.Build{Version: build.Version, Commit: build.Commit})
 }
+
+// PortsChanged implements vm.Events.
+func (f *Feed) PortsChanged(v vm.VM) {
+	f.publish(event.Event{Kind: event.Ports, Action: event.Changed, Name: v.Name, VM: v.Name, VMID: v.ID, Key: "ports " + v.ID, Keep: 1}, nil)
+}
+
+// EgressHappened implements vm.Events.
+func (f *Feed) EgressHappened(v vm.VM, r vm.EgressRecord, missed int64) {
+	e := event.Event{Kind: event.Egress, Action: event.Allowed, Name: r.Name, VM: v.Name, VMID: v.ID, Key: "egress " + v.ID, Keep: keepOfOne}
+	if r.Denied() {
+		e.Action = event.Denied
+	}
+	if e.Name == "" {
+		e.Name = r.Address
+	}
+	f.publish(e, api.EgressDecision{
+		Missed: missed,
+		EgressRecord: api.EgressRecord{
+			Time: r.At.UTC(), Event: r.Event, Protocol: r.Protocol, Name: r.Name, Said: r.Said, Address: r.Address, Port: int(r.Port),
+			Rule: r.Rule, Reason: r.Reason, Process: r.Process,
+		},
+	})
+}

@@ -26,6 +26,12 @@ type checker struct {
 func (c *checker) VMCreated(v vm.VM) { c.stored("created", v) }
 func (c *checker) VMChanged(v vm.VM) { c.stored("changed", v) }
 
+func (c *checker) PortsChanged(v vm.VM) { c.note("ports", v) }
+
+func (c *checker) EgressHappened(v vm.VM, r vm.EgressRecord, missed int64) {
+	c.note(fmt.Sprintf("%s %s, missed %d,", r.Event, r.Name, missed), v)
+}
+
 func (c *checker) VMDeleted(v vm.VM) {
 	if found, err := c.store.Lookup(c.t.Context(), v.ID, 1); err != nil || len(found) > 0 {
 		c.t.Errorf("%s was told of as deleted before it was: %v, %v", v.Name, found, err)
@@ -104,6 +110,38 @@ func TestEventsComeAfterTheRecordAndInItsOrder(t *testing.T) {
 	}
 	if len(all) < 55 {
 		t.Errorf("only %d events", len(all))
+	}
+}
+
+// A status with the same news again tells nothing.
+func TestNetworkNewsAreToldOnce(t *testing.T) {
+	h := newHarness(t)
+	c := &checker{t: t, store: h.store}
+	h.deps.Events = c
+	h.restartDaemon(func() {})
+	h.create("web", true)
+	news := func(n int64, name string) vm.EgressNews {
+		return vm.EgressNews{N: n, EgressRecord: vm.EgressRecord{Event: "deny", Name: name}}
+	}
+	tell := func(ports int64, all ...vm.EgressNews) {
+		h.machine().set(func(st *vm.Status) { st.PortsChanged, st.EgressNews = ports, all })
+	}
+	until := func(want string) {
+		t.Helper()
+		h.eventually("web", func(vm.VM) bool { return strings.Contains(strings.Join(c.all(), "; "), want) })
+	}
+	tell(1, news(1, "a"))
+	until("deny a, missed 0, web running")
+	tell(1, news(1, "a"), news(2, "b"))
+	until("deny b, missed 0, web running")
+	tell(2, news(6, "f"), news(7, "g"))
+	until("deny g, missed 0, web running")
+	text := strings.Join(c.all(), "; ")
+	if n := strings.Count(text, "deny a"); n != 1 {
+		t.Errorf("a was told %d times", n)
+	}
+	if !strings.Contains(text, "deny f, missed 3,") || strings.Count(text, "ports web") != 2 {
+		t.Errorf("got %s", text)
 	}
 }
 

@@ -35,6 +35,11 @@ type Events interface {
 	VMCreated(v VM)
 	VMChanged(v VM)
 	VMDeleted(v VM)
+	// PortsChanged tells that the ports of a VM on the host may be others.
+	PortsChanged(v VM)
+	// EgressHappened tells of a denial, or of the first use of a name. missed is how many
+	// there were before it that nobody tells of.
+	EgressHappened(v VM, r EgressRecord, missed int64)
 }
 
 // Machines starts and finds the machines of VMs, each held by a monitor
@@ -111,6 +116,10 @@ type Status struct {
 	// Entrypoint is how the image's program is; nil: the agent does not run it, or did
 	// not say yet.
 	Entrypoint *Entrypoint
+	// PortsChanged counts the changes of its ports on the host; 0: it is not known.
+	PortsChanged int64
+	// EgressNews are the latest denials and first uses of names.
+	EgressNews []EgressNews
 	// Confinement is what the VMM, and MonitorConfinement what the monitor gave up of
 	// the host, as words for people; empty: nothing, or it is not known.
 	Confinement        string

@@ -116,6 +116,7 @@ func (s *Service) consume(ctx context.Context, w *watch) (exit Exit, over bool) 
 			continue
 		}
 		s.recordStatus(ctx, w, st)
+		s.tellNetwork(ctx, w, st)
 		w.publish(st)
 	}
 }

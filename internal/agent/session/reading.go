@@ -1,6 +1,7 @@
 package session
 
 import (
+	"encoding/binary"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -82,7 +83,7 @@ func waitsOn(pid int, terminal string) bool {
 		if err != nil {
 			continue
 		}
-		fd, ok := awaited(string(text))
+		fd, ok := awaited(string(text), func(address uint64) (int, bool) { return polled(dir, address) })
 		if !ok {
 			continue
 		}
@@ -94,25 +95,44 @@ func waitsOn(pid int, terminal string) bool {
 }
 
 // awaited is the descriptor that a system call waits for, if it is for one alone: a
-// read, or a select of descriptor 0, by which readline waits.
-func awaited(syscall string) (fd int, ok bool) {
+// read, a select of descriptor 0, by which readline waits, or a poll of one, by which
+// busybox does. polled reads the descriptor of the pollfd at an address.
+func awaited(syscall string, polled func(address uint64) (int, bool)) (fd int, ok bool) {
 	fields := strings.Fields(syscall)
-	if len(fields) < 2 {
+	if len(fields) < 3 {
 		return 0, false // it runs
 	}
-	number, err := strconv.Atoi(fields[0])
-	if err != nil {
-		return 0, false
+	var numbers [3]uint64
+	for i, field := range fields[:3] {
+		var err error
+		if numbers[i], err = strconv.ParseUint(field, 0, 64); err != nil {
+			return 0, false // -1: it is stopped elsewhere
+		}
 	}
-	first, err := strconv.ParseUint(strings.TrimPrefix(fields[1], "0x"), 16, 32)
-	if err != nil {
-		return 0, false
-	}
-	switch number {
+	switch numbers[0] {
 	case unix.SYS_READ, unix.SYS_READV:
-		return int(first), true
+		return int(numbers[1]), true
 	case unix.SYS_PSELECT6:
-		return 0, first == 1
+		return 0, numbers[1] == 1
+	case uint64(sysPoll), unix.SYS_PPOLL:
+		if numbers[2] == 1 {
+			return polled(numbers[1])
+		}
 	}
 	return 0, false
+}
+
+// polled is the descriptor of the struct pollfd at an address of a process (poll(2)):
+// its first four bytes.
+func polled(dir string, address uint64) (fd int, ok bool) {
+	memory, err := os.Open(filepath.Join(dir, "mem"))
+	if err != nil {
+		return 0, false
+	}
+	defer func() { _ = memory.Close() }()
+	var raw [4]byte
+	if _, err := memory.ReadAt(raw[:], int64(address)); err != nil { //nolint:gosec // an address of user space
+		return 0, false
+	}
+	return int(int32(binary.NativeEndian.Uint32(raw[:]))), true //nolint:gosec // an int of C
 }
