@@ -47,10 +47,13 @@ func (a Attention) rank() int {
 }
 
 // moreUrgent reports whether a is to be shown before o: of two alike the one that
-// waits longer.
+// waits longer, and of what is done the latest.
 func (a Attention) moreUrgent(o Attention) bool {
-	if a.rank() != o.rank() {
+	switch {
+	case a.rank() != o.rank():
 		return a.rank() < o.rank()
+	case a.State == Done:
+		return a.Since.After(o.Since)
 	}
 	return a.Since.Before(o.Since)
 }

@@ -65,7 +65,7 @@ func TestAttentionIsDecidedBySignals(t *testing.T) {
 func TestTheMostUrgentComesFirst(t *testing.T) {
 	early, late := time.Unix(1, 0), time.Unix(2, 0)
 	order := []Attention{
-		{State: NeedsInput, Since: early}, {State: NeedsInput, Since: late}, {State: Working, Since: early}, {State: Idle, Since: early}, {State: Done, Since: early}, {},
+		{State: NeedsInput, Since: early}, {State: NeedsInput, Since: late}, {State: Working, Since: early}, {State: Idle, Since: early}, {State: Done, Since: late}, {State: Done, Since: early}, {},
 	}
 	for i := range order {
 		for j := range order {
