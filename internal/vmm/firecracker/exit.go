@@ -34,11 +34,11 @@ func (m *Machine) exit() vmm.Exit {
 	}
 }
 
-// why says why Firecracker ended, with the last of its words: its log has more to say
-// than stderr.
+// why says why Firecracker ended. Where it gave up by itself, the last of its log says more
+// than its stderr.
 func (m *Machine) why() string {
 	failure := m.process.Failure()
-	if last := m.log.lastLine(); last != "" && failure != "" {
+	if last := m.log.lastLine(); last != "" && m.process.ExitCode() > 0 {
 		return fmt.Sprintf("Firecracker: %s (%s)", last, m.process.Status())
 	}
 	return failure

@@ -91,6 +91,7 @@ func readStat(task string) (name []byte, state byte, err error) {
 // the machine does.
 func (m *Machine) awaitHalt(ctx context.Context) {
 	var last cpus
+	blind := false // at the last look
 	since := time.Now()
 	for {
 		p := m.patience()
@@ -98,9 +99,10 @@ func (m *Machine) awaitHalt(ctx context.Context) {
 			return
 		}
 		now, err := readCPUs(m.process.PID())
-		if err != nil && ctx.Err() == nil {
+		if err != nil && blind { // once, it may just be ending
 			m.site.Log.Warn("cannot tell whether the guest has halted", "err", err)
 		}
+		blind = err != nil
 		if err != nil || m.isPaused() || !now.asleep || now.ran != last.ran {
 			last, since = now, time.Now()
 			continue

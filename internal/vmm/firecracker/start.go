@@ -25,6 +25,9 @@ const apiSocket = "firecracker.sock"
 // fdLog is the descriptor that Firecracker writes its log to.
 const fdLog = 3
 
+// logLevel leaves out the warnings, which a guest can cause as often as it wants.
+const logLevel = "Error"
+
 // guestCID is the context ID of every guest: the connections to one go by its socket.
 const guestCID = 3
 
@@ -43,7 +46,7 @@ func (m *Machine) launch(ctx context.Context, d *Driver, spec vmm.Spec) error {
 	if err == nil {
 		m.process, err = process.Start(process.Command{
 			Name: "Firecracker", Self: "Error", Program: spec.Program, Dir: m.site.Dir,
-			Args:  []string{"--id", instanceID(spec.Name), "--api-sock", apiSocket, "--level", "Warning", "--log-path", fmt.Sprintf("/proc/self/fd/%d", fdLog)},
+			Args:  []string{"--id", instanceID(spec.Name), "--api-sock", apiSocket, "--level", logLevel, "--log-path", fmt.Sprintf("/proc/self/fd/%d", fdLog)},
 			Files: []*os.File{theirs}, Stdout: m.site.Console, Confine: m.site.Confine, Plan: plan, Group: m.site.Group,
 		})
 	}
