@@ -11,15 +11,18 @@ import (
 const (
 	// probesAtOnce bounds the probes of one VM under way, askLimit how long an
 	// answer waits for them, probeTries how often a listener is asked that does
-	// not answer in time.
+	// not answer in time: each time for probeGrowth times as long.
 	probesAtOnce = 8
 	askLimit     = 1500 * time.Millisecond
 	probeTries   = 3
+	probeLimit   = 300 * time.Millisecond
+	probeGrowth  = 4
 )
 
 // Probe finds out whether a web server is behind dial: "https", "http", or
-// empty. Not sure: it did not answer in time, and may be asked again.
-type Probe func(ctx context.Context, dial func(context.Context) (net.Conn, error)) (scheme string, sure bool)
+// empty. limit bounds each of its tries. Not sure: it did not answer in time, and may
+// be asked again.
+type Probe func(ctx context.Context, limit time.Duration, dial func(context.Context) (net.Conn, error)) (scheme string, sure bool)
 
 // webs is what is known about web servers, each for as long as its socket is
 // the same.
@@ -97,8 +100,11 @@ func (m *Map) beginProbes() []chan struct{} {
 		if one.asked == nil && !one.sure && one.tries < probeTries {
 			one.tries++
 			one.asked = make(chan struct{})
-			boot := m.boot
-			m.work.Go(func() { m.ask(boot, k, one) })
+			boot, limit := m.boot, probeLimit
+			for range one.tries - 1 {
+				limit *= probeGrowth
+			}
+			m.work.Go(func() { m.ask(boot, limit, k, one) })
 		}
 		if one.asked != nil {
 			pending = append(pending, one.asked)
@@ -108,11 +114,11 @@ func (m *Map) beginProbes() []chan struct{} {
 }
 
 // ask probes one listener. It ends with ctx, the guest's present boot.
-func (m *Map) ask(ctx context.Context, k key, one *web) {
+func (m *Map) ask(ctx context.Context, limit time.Duration, k key, one *web) {
 	scheme, sure := "", false
 	select {
 	case m.webs.slots <- struct{}{}:
-		scheme, sure = m.webs.probe(ctx, func(ctx context.Context) (net.Conn, error) { return m.dial(ctx, target{key: k}) })
+		scheme, sure = m.webs.probe(ctx, limit, func(ctx context.Context) (net.Conn, error) { return m.dial(ctx, target{key: k}) })
 		<-m.webs.slots
 	case <-ctx.Done():
 	}

@@ -5,13 +5,14 @@ import (
 	"net"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/bangervm/banger/internal/agentrpc"
 )
 
 func TestWebServersAreAskedOnce(t *testing.T) {
 	var asked atomic.Int32
-	g := newGuest(t, func(context.Context, func(context.Context) (net.Conn, error)) (string, bool) {
+	g := newGuest(t, func(context.Context, time.Duration, func(context.Context) (net.Conn, error)) (string, bool) {
 		asked.Add(1)
 		return "https", true
 	})
@@ -32,9 +33,12 @@ func TestWebServersAreAskedOnce(t *testing.T) {
 }
 
 func TestUnsureProbesAreTriedAgainButNotForever(t *testing.T) {
-	var asked atomic.Int32
-	g := newGuest(t, func(context.Context, func(context.Context) (net.Conn, error)) (string, bool) {
+	var asked, last atomic.Int64
+	g := newGuest(t, func(_ context.Context, limit time.Duration, _ func(context.Context) (net.Conn, error)) (string, bool) {
 		asked.Add(1)
+		if before := last.Swap(int64(limit)); int64(limit) <= before {
+			t.Errorf("the limit is %s, after %s", limit, time.Duration(before))
+		}
 		return "", false
 	})
 	g.listening(tcp("0.0.0.0", freePort(t)))
@@ -47,7 +51,7 @@ func TestUnsureProbesAreTriedAgainButNotForever(t *testing.T) {
 }
 
 func TestAnswerDoesNotWaitForASlowServer(t *testing.T) {
-	g := newGuest(t, func(ctx context.Context, _ func(context.Context) (net.Conn, error)) (string, bool) {
+	g := newGuest(t, func(ctx context.Context, _ time.Duration, _ func(context.Context) (net.Conn, error)) (string, bool) {
 		<-ctx.Done() // the end of the guest's boot
 		return "http", true
 	})
@@ -59,7 +63,7 @@ func TestAnswerDoesNotWaitForASlowServer(t *testing.T) {
 }
 
 func TestProbesReachTheGuest(t *testing.T) {
-	g := newGuest(t, func(ctx context.Context, dial func(context.Context) (net.Conn, error)) (string, bool) {
+	g := newGuest(t, func(ctx context.Context, _ time.Duration, dial func(context.Context) (net.Conn, error)) (string, bool) {
 		conn, err := dial(ctx)
 		if err != nil {
 			return "", false

@@ -12,13 +12,6 @@ import (
 	"time"
 )
 
-const (
-	// httpsLimit bounds the try with TLS, from the dial to the answer; httpLimit
-	// the one without.
-	httpsLimit = 300 * time.Millisecond
-	httpLimit  = 300 * time.Millisecond
-)
-
 // The answers.
 const (
 	HTTPS = "https"
@@ -30,10 +23,11 @@ const request = "HEAD / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: banger\r\nCon
 
 // Probe asks whoever dial connects to, with TLS first and then without, and
 // returns HTTPS, HTTP, or "" for what is no web server. The certificate is not
-// verified: nothing is said to the server but the request. Not sure: it did
-// not answer in time, and may be asked again.
-func Probe(ctx context.Context, dial func(context.Context) (net.Conn, error)) (scheme string, sure bool) {
-	secure := try(ctx, httpsLimit, dial, overTLS)
+// verified: nothing is said to the server but the request. limit bounds each of the two
+// tries, from the dial to the answer. Not sure: it did not answer in time, and may be
+// asked again.
+func Probe(ctx context.Context, limit time.Duration, dial func(context.Context) (net.Conn, error)) (scheme string, sure bool) {
+	secure := try(ctx, limit, dial, overTLS)
 	switch secure {
 	case web:
 		return HTTPS, true
@@ -43,7 +37,7 @@ func Probe(ctx context.Context, dial func(context.Context) (net.Conn, error)) (s
 		return "", true
 	case unreached, late, noTLS, badRequest:
 	}
-	switch try(ctx, httpLimit, dial, plain) {
+	switch try(ctx, limit, dial, plain) {
 	case web:
 		return HTTP, true
 	case badRequest:

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 )
@@ -103,7 +104,7 @@ func TestProbe(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			// A host that is busy just now makes an answer unsure, never wrong.
 			for range 20 {
-				got, sure := Probe(t.Context(), to(tt.address))
+				got, sure := Probe(t.Context(), 300*time.Millisecond, to(tt.address))
 				if got != "" && got != tt.want {
 					t.Fatalf("it is %q; want %q", got, tt.want)
 				}
@@ -121,11 +122,11 @@ func TestProbe(t *testing.T) {
 
 func TestWhoDoesNotAnswerIsNotSure(t *testing.T) {
 	silent := raw(t, func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) })
-	if got, sure := Probe(t.Context(), to(silent)); got != "" || sure {
+	if got, sure := Probe(t.Context(), 300*time.Millisecond, to(silent)); got != "" || sure {
 		t.Errorf("a silent server is %q, %v", got, sure)
 	}
 	gone := func(context.Context) (net.Conn, error) { return nil, errors.New("gone") }
-	if got, sure := Probe(t.Context(), gone); got != "" || sure {
+	if got, sure := Probe(t.Context(), 300*time.Millisecond, gone); got != "" || sure {
 		t.Errorf("no server is %q, %v", got, sure)
 	}
 }
@@ -142,7 +143,7 @@ func TestSlowTLSIsNoPlainServer(t *testing.T) {
 		}
 		_, _ = io.Copy(io.Discard, conn)
 	})
-	if got, sure := Probe(t.Context(), to(address)); got != "" || sure {
+	if got, sure := Probe(t.Context(), 300*time.Millisecond, to(address)); got != "" || sure {
 		t.Errorf("it is %q, %v; want unsure", got, sure)
 	}
 }
