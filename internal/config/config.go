@@ -13,16 +13,19 @@ import (
 // Config is the whole configuration. Load returns it valid. What a field means
 // is in Keys.
 type Config struct {
-	Driver      string     `json:"driver"`
-	QEMU        string     `json:"qemu"`
-	Firecracker string     `json:"firecracker_bin"`
-	LogLevel    slog.Level `json:"log_level"`
-	DetachKeys  string     `json:"detach_keys"`
-	SSHKey      string     `json:"ssh_key"`
-	VM          VMDefaults `json:"vm"`
-	Image       Image      `json:"image"`
-	Network     Network    `json:"network"`
-	Web         Web        `json:"web"`
+	Driver      string `json:"driver"`
+	QEMU        string `json:"qemu"`
+	Firecracker string `json:"firecracker_bin"`
+	Jailer      bool   `json:"jailer"`
+	// JailerFirstUID is the first of as many users and groups as VMs can have indexes.
+	JailerFirstUID int        `json:"jailer_first_uid"`
+	LogLevel       slog.Level `json:"log_level"`
+	DetachKeys     string     `json:"detach_keys"`
+	SSHKey         string     `json:"ssh_key"`
+	VM             VMDefaults `json:"vm"`
+	Image          Image      `json:"image"`
+	Network        Network    `json:"network"`
+	Web            Web        `json:"web"`
 	// Files are copied into guests when they start.
 	Files []File `json:"files"`
 	// Catalogs are added to the one that is built in, for kernels and images.
@@ -33,7 +36,7 @@ type Config struct {
 
 // Drivers is what it says of drivers.
 func (c Config) Drivers() drivers.Config {
-	return drivers.Config{Driver: c.Driver, QEMU: c.QEMU, Firecracker: c.Firecracker}
+	return drivers.Config{Driver: c.Driver, QEMU: c.QEMU, Firecracker: c.Firecracker, Jailer: c.Jailer}
 }
 
 // VMDefaults are the defaults of a new VM.
@@ -72,6 +75,8 @@ func Default() Config {
 		Image:   Image{CacheMax: 10 << 30},
 		Network: Network{Egress: "all", Ports: "all", NamesPort: 5300},
 		Web:     Web{Listen: "127.0.0.1:7777"},
+
+		JailerFirstUID: 2_000_000_000,
 	}
 }
 

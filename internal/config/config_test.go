@@ -110,7 +110,7 @@ func TestFileThenEnvironment(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Config{
-		Driver: "qemu-tcg", QEMU: "/opt/qemu", LogLevel: slog.LevelDebug, DetachKeys: "ctrl-p,ctrl-q", SSHKey: "/keys/id",
+		Driver: "qemu-tcg", QEMU: "/opt/qemu", JailerFirstUID: 2_000_000_000, LogLevel: slog.LevelDebug, DetachKeys: "ctrl-p,ctrl-q", SSHKey: "/keys/id",
 		VM:      VMDefaults{Image: "alpine", VCPU: 2, Memory: 2 << 30, Disk: 3 << 29, ImageUser: true},
 		Image:   Image{CacheMax: 10 << 30},
 		Network: Network{Egress: "default deny; allow example.org", Ports: "shared", DNS: []string{"127.0.0.1:5353", "[::1]:53"}},
@@ -149,6 +149,8 @@ func TestRefusals(t *testing.T) {
 		"files as a value":   {"files = 3", nil, []string{"line 1", "files", "[[files]] tables"}},
 		"no image":           {"[vm]\nimage = ''", nil, []string{"vm.image"}},
 		"unknown variable":   {"", map[string]string{"BANGER_VM_MEMORY": "1G"}, []string{"BANGER_VM_MEMORY"}},
+		"a user's uid":       {"jailer_first_uid = 1000", nil, []string{"jailer_first_uid 1000", "65536"}},
+		"a last uid too far": {"jailer_first_uid = 2147483000", nil, []string{"jailer_first_uid 2147483000", "2147352576"}},
 		"driver":             {"driver = 'xen'", nil, []string{"xen", "qemu-tcg"}},
 		"zero CPUs":          {"[vm]\nvcpu = 0", nil, []string{"vcpu", "0"}},
 		"negative memory":    {"[vm]\nmemory = '-1G'", nil, []string{"memory", "-1GiB"}},

@@ -105,6 +105,10 @@ func Keys() []Key {
 			func(c *Config) *string { return &c.QEMU }),
 		textKey("firecracker_bin", "BANGER_FIRECRACKER_BIN", SideDaemon, "path or name of the Firecracker executable; empty: found on PATH", `firecracker_bin = "/opt/firecracker/firecracker"`,
 			func(c *Config) *string { return &c.Firecracker }),
+		switchKey("jailer", "BANGER_JAILER", SideDaemon, "run Firecracker by its jailer, as root, and refuse other drivers (see security.md)", "jailer = true",
+			func(c *Config) *bool { return &c.Jailer }),
+		numberKey("jailer_first_uid", "BANGER_JAILER_FIRST_UID", SideDaemon, "first of the 130815 user and group IDs for jailed VMs, which nothing else may have", "jailer_first_uid = 1900000000",
+			func(c *Config) *int { return &c.JailerFirstUID }),
 		textKey("ssh_key", "BANGER_SSH_KEY", SideDaemon, "private key for SSH to guests; empty: a key that banger creates", `ssh_key = "~/.ssh/id_ed25519"`,
 			func(c *Config) *string { return &c.SSHKey }),
 		{

@@ -17,10 +17,21 @@ const (
 	MinDisk   = 256 << 20
 )
 
+// The first of the users of jails: beyond those of people and systemd's services, and so
+// that the last is one.
+const (
+	minJailUID = 65536
+	maxJailUID = 1<<31 - 1<<17
+)
+
 // validate checks what needs no look at the host, and completes what is short.
 func (c *Config) validate() error {
 	if names := DriverNames(); !slices.Contains(names, c.Driver) {
 		return fault.Wrap(fault.Invalid, notOneOf(c.Driver, names...), "driver")
+	}
+	if c.JailerFirstUID < minJailUID || c.JailerFirstUID > maxJailUID {
+		return fault.New(fault.Invalid, "jailer_first_uid %d is not from %d to %d", c.JailerFirstUID, minJailUID, maxJailUID).
+			WithHint("use IDs that no user, container or service has, such as the default %d", Default().JailerFirstUID)
 	}
 	if c.VM.VCPU < 1 {
 		return fault.New(fault.Invalid, "vm.vcpu %d is too small", c.VM.VCPU).WithHint("use at least 1")

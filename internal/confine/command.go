@@ -15,42 +15,50 @@ import (
 )
 
 // Command is `bangerd confine PLAN PROGRAM ARGUMENT...`: it confines this
-// process and becomes the program. It returns only when that fails, with the
-// process's exit status; stderr gets the reason.
+// process and becomes the program, or supervises it. It returns the process's exit status
+// when that fails, of which stderr gets the reason, or when a supervised program ended.
 func Command(args []string, stderr io.Writer) int {
-	err := become(args, stderr)
-	_, _ = fmt.Fprintf(stderr, "bangerd confine: %v\n", err)
-	return 1
+	status, err := become(args, stderr)
+	if err != nil {
+		_, _ = fmt.Fprintf(stderr, "bangerd confine: %v\n", err)
+		return 1
+	}
+	return status
 }
 
-func become(args []string, stderr io.Writer) error {
+func become(args []string, stderr io.Writer) (status int, err error) {
 	if len(args) < 2 {
-		return errors.New("usage: bangerd confine PLAN PROGRAM [ARGUMENT]…")
+		return 0, errors.New("usage: bangerd confine PLAN PROGRAM [ARGUMENT]…")
 	}
 	var plan Plan
 	if err := json.Unmarshal([]byte(args[0]), &plan); err != nil {
-		return fmt.Errorf("read the plan: %w", err)
+		return 0, fmt.Errorf("read the plan: %w", err)
 	}
 	// What is given up belongs to a thread; the program takes over this one.
 	runtime.LockOSThread()
 	frames, err := plan.createTAP()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	env, grouped := plan.enterScope(stderr)
 	report, err := plan.enter()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	report = append(report, grouped...)
+	told := func() error { return nil }
 	if plan.ReportFD > 0 {
-		if err := tell(plan.ReportFD, report, frames...); err != nil {
-			return fmt.Errorf("report: %w", err)
-		}
+		told = func() error { return tell(plan.ReportFD, report, frames...) }
 	} else {
 		env = append(env, ReportEnv+"="+report.String())
 	}
-	return fmt.Errorf("run %s: %w", args[1], syscall.Exec(args[1], args[1:], env))
+	if plan.JailedAs > 0 {
+		return supervise(args[1:], env, told)
+	}
+	if err := told(); err != nil {
+		return 0, fmt.Errorf("report: %w", err)
+	}
+	return 0, fmt.Errorf("run %s: %w", args[1], syscall.Exec(args[1], args[1:], env))
 }
 
 // enterScope returns the program's environment and what to report of its groups. A
@@ -72,7 +80,11 @@ func (p Plan) createTAP() ([]int, error) {
 	if p.TAP == nil {
 		return nil, nil
 	}
-	frames, err := p.TAP.Create(os.Geteuid())
+	owner := os.Geteuid()
+	if p.JailedAs > 0 {
+		owner = p.JailedAs
+	}
+	frames, err := p.TAP.Create(owner)
 	if err != nil {
 		return nil, err
 	}
@@ -90,6 +102,9 @@ func (p Plan) enter() (Report, error) {
 		return nil, fmt.Errorf("give up new privileges: %w", err)
 	}
 	report = append(report, "no new privileges")
+	if p.JailedAs > 0 {
+		return append(report, "network and process namespaces", fmt.Sprintf("Firecracker's jailer (user %d)", p.JailedAs)), nil
+	}
 	if p.Mounts {
 		if err := p.newRoot(); err != nil {
 			return nil, err

@@ -43,6 +43,11 @@ type Plan struct {
 	// TAP is a device to make in its network namespace, whose frames go to the
 	// reader of ReportFD; nil: none. The process needs CAP_NET_ADMIN there.
 	TAP *tap.Device `json:"tap,omitempty"`
+	// JailedAs is the user that the program, which is root's, becomes after it has
+	// confined itself, as Firecracker's jailer does; 0: it does not. It keeps its
+	// capabilities and is not under Landlock, which forbids mounts. It is supervised, and
+	// was started in network and process-ID namespaces.
+	JailedAs int `json:"jailed_as,omitempty"`
 	// Scope is a unit of the user's systemd to enter; nil: none. Where systemd does not
 	// give it, the program runs without. It finds the group for a VMM in GroupEnv.
 	Scope *cgroup.Scope `json:"scope,omitempty"`
@@ -84,6 +89,11 @@ func (p Plan) Arguments(program string, args []string) ([]string, error) {
 		return nil, fmt.Errorf("write down the confinement: %w", err)
 	}
 	return append([]string{string(data), program}, args...), nil
+}
+
+// JailNamespaces makes a process of root's start where Plan.JailedAs needs it.
+func JailNamespaces(attr *syscall.SysProcAttr) {
+	attr.Cloneflags |= syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC | syscall.CLONE_NEWPID
 }
 
 // Namespaces makes a process start in separate user and network namespaces,

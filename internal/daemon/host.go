@@ -35,7 +35,11 @@ func (h host) Driver(ctx context.Context, name string) (vm.Driver, error) {
 	if ctx.Err() != nil {
 		return vm.Driver{}, ctx.Err() // a look that was cut short says nothing of the host
 	}
-	return vm.Driver{Name: found.Driver, VMM: found.Program, NoNesting: found.NestingErr()}, err
+	driver := vm.Driver{Name: found.Driver, VMM: found.Program, NoNesting: found.NestingErr()}
+	if _, jailed := found.Fact(vmm.AboutJail); jailed {
+		driver.JailFirstUID = h.set.of(ctx).JailerFirstUID
+	}
+	return driver, err
 }
 
 // boots returns nil if the driver of the machines that are started now boots this

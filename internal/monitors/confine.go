@@ -29,7 +29,7 @@ type Needs func(driver, program string) (vmm.Needs, error)
 func (l *Launcher) monitorCommand(dir statedir.VM, spec vm.Spec) (*exec.Cmd, error) {
 	args := append(slices.Clone(l.command), string(dir))
 	plan := plan(l.command[0], dir, spec)
-	if len(l.confine) > 0 {
+	if len(l.confine) > 0 && spec.JailUID == 0 { // a process under Landlock cannot make a jail
 		needs, err := l.needs(spec.Driver, spec.VMM)
 		if err != nil {
 			return nil, err

@@ -101,6 +101,9 @@ func (b boot) spec(s *Service, v VM) Spec {
 		},
 		Loopback: Loopback(s.deps.UID, v.Index).String(), Publish: v.Publish, Ports: v.Ports,
 	}
+	if b.driver.JailFirstUID != 0 {
+		spec.JailUID = b.driver.JailFirstUID + v.Index - MinIndex
+	}
 	if v.Network != NetworkNone {
 		network := guestNetwork(v.Index)
 		network.Resolvers, network.Egress = b.resolvers, v.Egress

@@ -238,6 +238,9 @@ type HostFacts struct {
 type Driver struct {
 	Name string
 	VMM  string // the executable
+	// JailFirstUID is the user that the VMM of the VM with MinIndex runs as in Firecracker's
+	// jailer, and the first of one for each index; 0: without the jailer.
+	JailFirstUID int
 	// NoNesting is why its guests cannot run VMs themselves; nil: they can.
 	NoNesting error
 }

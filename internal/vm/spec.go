@@ -17,8 +17,10 @@ type Spec struct {
 	Name    string `json:"name"`
 	StartID string `json:"start_id"` // new for each start
 
-	Driver      string `json:"driver"` // its name
-	VMM         string `json:"vmm"`    // the VMM's executable
+	Driver string `json:"driver"` // its name
+	// JailUID is the user and group of the VMM in Firecracker's jailer; 0: without it.
+	JailUID     int    `json:"jail_uid,omitempty"`
+	VMM         string `json:"vmm"` // the VMM's executable
 	VCPU        int    `json:"vcpu"`
 	Nested      bool   `json:"nested,omitempty"` // the guest can run VMs on KVM
 	MemoryBytes int64  `json:"memory_bytes"`

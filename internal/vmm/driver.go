@@ -60,6 +60,9 @@ type Spec struct {
 	CmdlineExtra string
 	Disks        []Disk
 	NIC          *NIC // nil: none
+	// JailUID is the user and group that the VMM runs as in Firecracker's jailer; 0: it
+	// runs as this user, without.
+	JailUID int
 }
 
 // NIC is a virtio-net device.

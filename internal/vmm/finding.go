@@ -35,6 +35,7 @@ const (
 	AboutProgram Subject = iota + 1 // the VMM's executable
 	AboutKVM                        // hardware virtualisation
 	AboutTAP                        // a TAP device without root
+	AboutJail                       // what a jail for the VMM needs
 	AboutNesting                    // guests that are hosts of KVM themselves
 )
 

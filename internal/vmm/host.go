@@ -20,6 +20,7 @@ import (
 type Host struct {
 	Arch string // as GOARCH
 	User string // login name, or the uid, for remedies
+	Root bool   // this user is root
 	// LookPath finds an executable by its path or name.
 	LookPath func(name string) (string, error)
 	// Version is what a program answers to --version.
@@ -41,7 +42,7 @@ func ThisHost() *Host {
 		name = u.Username
 	}
 	return &Host{
-		Arch: runtime.GOARCH, User: name,
+		Arch: runtime.GOARCH, User: name, Root: os.Getuid() == 0,
 		LookPath: lookPath, Version: (&versions{ask: askVersion}).of, OpenRW: openRW, ReadHead: readHead,
 		Namespaces: confine.TryCapableNamespaces,
 	}

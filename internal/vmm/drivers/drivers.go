@@ -21,6 +21,7 @@ type Config struct {
 	QEMU   string // path or name of QEMU; empty: found
 	// Firecracker is the path or name of Firecracker; empty: found.
 	Firecracker string
+	Jailer      bool // Firecracker runs by its jailer
 }
 
 // entry is a driver, and the configured path or name of its VMM.
@@ -32,8 +33,12 @@ type entry struct {
 // all are the drivers in the order in which Auto tries them: hardware before
 // software.
 func all(cfg Config) []entry {
+	fc := firecracker.New()
+	if cfg.Jailer {
+		fc = firecracker.Jailed()
+	}
 	return []entry{
-		{firecracker.New(), cfg.Firecracker},
+		{fc, cfg.Firecracker},
 		{qemu.KVM(), cfg.QEMU},
 		{qemu.TCG(), cfg.QEMU},
 	}
@@ -77,9 +82,22 @@ func Needs(name, program string) (vmm.Needs, error) {
 func Look(ctx context.Context, host *vmm.Host, cfg Config) []vmm.Finding {
 	var findings []vmm.Finding
 	for _, d := range all(cfg) {
-		findings = append(findings, d.Look(ctx, host, d.program))
+		findings = append(findings, jailed(d.Look(ctx, host, d.program), cfg.Jailer))
 	}
 	return findings
+}
+
+// jailed has a driver refused that has no jail, if there must be one.
+func jailed(f vmm.Finding, must bool) vmm.Finding {
+	if _, has := f.Fact(vmm.AboutJail); has || !must {
+		return f
+	}
+	f.Facts = append([]vmm.Fact{{
+		About: vmm.AboutJail, State: vmm.Missing,
+		Reason: "jailer is true, and " + f.Driver + " has no jailer",
+		Remedy: "see why Firecracker cannot be used, or set jailer = false in config.toml",
+	}}, f.Facts...)
+	return f
 }
 
 // Choose returns the finding of the driver that machines run on: the named one, or

@@ -1,6 +1,7 @@
 package drivers
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -9,6 +10,25 @@ import (
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/vmm"
 )
+
+func TestAJailIsNotReplacedByAnotherDriver(t *testing.T) {
+	host := &vmm.Host{
+		Arch: "amd64", User: "ann",
+		LookPath: func(name string) (string, error) { return "/bin/" + name, nil },
+		Version:  func(context.Context, string) (string, error) { return "QEMU emulator version 9.0.0", nil },
+		OpenRW:   func(string) error { return nil },
+		ReadHead: func(string, int64) ([]byte, error) { return []byte("flags : vmx\n"), nil },
+
+		Namespaces: func(context.Context) error { return nil },
+	}
+	if _, err := Choose(Look(t.Context(), host, Config{}), Auto); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Choose(Look(t.Context(), host, Config{Jailer: true}), Auto)
+	if !errors.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "jailer is true") {
+		t.Errorf("without root another driver is chosen: %v", err)
+	}
+}
 
 func TestEveryNameHasItsDriver(t *testing.T) {
 	names := Names()

@@ -52,10 +52,12 @@ type client struct {
 // newClient makes a client of the API at the socket. Nothing is dialled yet. The
 // caller closes it.
 func newClient(socket string, l limits) *client {
+	return clientBy(func(ctx context.Context) (net.Conn, error) { return statedir.DialUnix(ctx, socket) }, l)
+}
+
+func clientBy(dial func(context.Context) (net.Conn, error), l limits) *client {
 	return &client{limits: l, http: &http.Client{Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return statedir.DialUnix(ctx, socket)
-		},
+		DialContext:        func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
 		DisableCompression: true,
 		MaxIdleConns:       1,
 	}}}

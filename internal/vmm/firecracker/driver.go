@@ -13,10 +13,19 @@ import (
 type Driver struct {
 	limits limits
 	waits  patience // with a guest that does not announce its end
+	jailer bool
 }
 
 // New returns the driver.
 func New() *Driver { return &Driver{limits: usualLimits(), waits: unannounced()} }
+
+// Jailed returns the driver that also looks whether Firecracker can run by its jailer, as the
+// machines do whose Spec says so.
+func Jailed() *Driver {
+	d := New()
+	d.jailer = true
+	return d
+}
 
 // Name implements vmm.Driver.
 func (*Driver) Name() string { return "firecracker" }
@@ -38,18 +47,28 @@ func (d *Driver) Start(ctx context.Context, spec vmm.Spec, site vmm.Site) (vmm.M
 	if spec.NIC != nil && len(site.Confine) == 0 {
 		return nil, fault.New(fault.Internal, "a network card of Firecracker's needs the step that confines it")
 	}
-	serials, err := diskSerials(spec.Disks)
-	if err != nil {
-		return nil, err
-	}
 	m := &Machine{
-		site: site, serials: serials, events: make(chan vmm.Event, 16),
+		site: site, dir: site.Dir, events: make(chan vmm.Event, 16),
 		waits: d.waits, turn: make(chan struct{}, 1),
+	}
+	disks := spec.Disks
+	if spec.JailUID != 0 {
+		var err error
+		if m.jail, spec, err = furnish(spec, site); err != nil {
+			return nil, fault.Wrap(fault.Unavailable, err, "cannot make the jail")
+		}
+		m.dir, disks = m.jail.Root(), m.jail.outside(spec.Disks)
+	}
+	var err error
+	if m.serials, err = diskSerials(disks); err != nil {
+		m.clearJail()
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	if err := m.launch(ctx, d, spec); err != nil {
 		m.removeSockets()
+		m.clearJail()
 		return nil, err
 	}
 	m.watch(ctx)

@@ -26,9 +26,10 @@ type logReader struct {
 	last string
 }
 
-// startLog makes the pipe. The caller passes theirs to Firecracker and closes it.
-func startLog(log *slog.Logger) (r *logReader, theirs *os.File, err error) {
-	ours, theirs, err := os.Pipe()
+// startLog reads what open's pipe has. The caller passes theirs to Firecracker and
+// closes it.
+func startLog(log *slog.Logger, open func() (ours, theirs *os.File, err error)) (r *logReader, theirs *os.File, err error) {
+	ours, theirs, err := open()
 	if err != nil {
 		return nil, nil, err
 	}

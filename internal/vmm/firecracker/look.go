@@ -1,8 +1,10 @@
 package firecracker
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"path/filepath"
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/plain"
@@ -18,6 +20,9 @@ func (d *Driver) Look(ctx context.Context, host *vmm.Host, program string) vmm.F
 	var fact vmm.Fact
 	f.Program, fact = lookAtProgram(ctx, host, program)
 	f.Facts = append(f.Facts, fact)
+	if d.jailer {
+		f.Facts = append(f.Facts, lookAtJailer(host, f.Program))
+	}
 	if fact.State != vmm.Missing { // looking makes namespaces
 		f.Facts = append(f.Facts, host.TAP(ctx))
 	}
@@ -62,6 +67,28 @@ func lookAtProgram(ctx context.Context, host *vmm.Host, configured string) (path
 	default:
 		return path, say(vmm.Good, "", "Firecracker %s (%s)", v, path)
 	}
+}
+
+// interpreter is how an executable's head names what a dynamic one needs.
+const interpreter = "/ld-linux"
+
+// lookAtJailer says whether this user can run this Firecracker by its jailer.
+func lookAtJailer(host *vmm.Host, program string) vmm.Fact {
+	missing := func(reason, remedy string) vmm.Fact {
+		return vmm.Fact{About: vmm.AboutJail, State: vmm.Missing, Reason: reason, Remedy: remedy}
+	}
+	const off = ", or set jailer = false in config.toml"
+	if !host.Root {
+		return missing("Firecracker's jailer needs root, and bangerd runs as "+host.User, "run bangerd as root"+off)
+	}
+	jailer, err := host.LookPath(filepath.Join(filepath.Dir(program), "jailer"))
+	if err != nil {
+		return missing("there is no jailer beside "+program, "install the jailer of the same version there"+off)
+	}
+	if head, err := host.ReadHead(program, 4<<10); err == nil && bytes.Contains(head, []byte(interpreter)) {
+		return missing(program+" is dynamically linked, and finds no libraries in a jail", "install a static Firecracker, as its releases are"+off)
+	}
+	return vmm.Fact{About: vmm.AboutJail, State: vmm.Good, Reason: "Firecracker runs by " + jailer}
 }
 
 // Boots implements vmm.Driver: before 1.17 Firecracker loads ELF kernels only, which

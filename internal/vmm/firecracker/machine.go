@@ -16,6 +16,8 @@ import (
 // Machine implements vmm.Machine: one run of Firecracker.
 type Machine struct {
 	site    vmm.Site
+	dir     string            // where Firecracker has its sockets, as this host sees it
+	jail    *jailed           // nil: none
 	serials map[string]string // of the disks, by name
 	process *process.Process
 	api     *client
@@ -54,11 +56,21 @@ func (m *Machine) release() {
 	m.log.end()
 	m.api.close()
 	m.removeSockets()
+	m.clearJail()
+}
+
+func (m *Machine) clearJail() {
+	if m.jail == nil {
+		return
+	}
+	if err := m.jail.clear(); err != nil {
+		m.site.Log.Warn("a jail is left", "err", err)
+	}
 }
 
 func (m *Machine) removeSockets() {
-	for _, name := range []string{apiSocket, vmm.VsockSocket} {
-		if err := os.Remove(filepath.Join(m.site.Dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+	for _, path := range []string{filepath.Join(m.dir, apiSocket), filepath.Join(m.dir, vmm.VsockSocket), filepath.Join(m.site.Dir, vmm.VsockSocket)} {
+		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 			m.site.Log.Warn("remove a socket", "err", err)
 		}
 	}

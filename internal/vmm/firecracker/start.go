@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -37,32 +38,58 @@ var errGone = errors.New("the VMM ended")
 // launch starts Firecracker and the guest. After an error no process is left.
 func (m *Machine) launch(ctx context.Context, d *Driver, spec vmm.Spec) error {
 	m.removeSockets() // Firecracker replaces none
-	log, theirs, err := startLog(m.site.Log)
+	open := os.Pipe
+	if m.jail != nil {
+		open = m.jail.openLog
+	}
+	log, theirs, err := startLog(m.site.Log, open)
 	if err != nil {
 		return fault.Wrap(fault.Unavailable, err, "Firecracker did not start")
 	}
+	defer func() { _ = theirs.Close() }() // Firecracker has its own by then
 	m.log = log
-	plan, err := d.plan(spec)
+	command, err := m.program(d, spec, theirs)
 	if err == nil {
-		m.process, err = process.Start(process.Command{
-			Name: "Firecracker", Self: "Error", Program: spec.Program, Dir: m.site.Dir,
-			Args:  []string{"--id", instanceID(spec.Name), "--api-sock", apiSocket, "--level", logLevel, "--log-path", fmt.Sprintf("/proc/self/fd/%d", fdLog)},
-			Files: []*os.File{theirs}, Stdout: m.site.Console, Confine: m.site.Confine, Plan: plan, Group: m.site.Group,
-		})
+		m.process, err = process.Start(command)
 	}
-	_ = theirs.Close()
 	if err != nil {
+		_ = theirs.Close()
 		m.log.end()
 		return fault.Wrap(fault.Unavailable, err, "Firecracker did not start")
 	}
 	if nic := m.process.NIC(); nic != nil && m.site.NIC != nil {
 		m.site.NIC(nic)
 	}
-	m.api = newClient(filepath.Join(m.site.Dir, apiSocket), d.limits)
-	if err := m.bringUp(ctx, spec); err != nil {
+	if m.jail == nil {
+		m.api = newClient(filepath.Join(m.dir, apiSocket), d.limits)
+	} else {
+		m.api = clientBy(func(ctx context.Context) (net.Conn, error) { return m.jail.dial(ctx, apiSocket) }, d.limits)
+		err = m.jail.relay(ctx, m.site.Dir)
+	}
+	if err == nil {
+		err = m.bringUp(ctx, spec)
+	}
+	if err != nil {
+		_ = theirs.Close()
 		return m.abandon(err)
 	}
 	return nil
+}
+
+// program is how Firecracker starts: by itself, or by its jailer.
+func (m *Machine) program(d *Driver, spec vmm.Spec, log *os.File) (process.Command, error) {
+	c := process.Command{
+		Name: "Firecracker", Self: "Error", Program: spec.Program, Dir: m.site.Dir,
+		Args:   []string{"--api-sock", apiSocket, "--level", logLevel},
+		Stdout: m.site.Console, Confine: m.site.Confine, Group: m.site.Group,
+	}
+	if m.jail != nil {
+		return m.jail.program(c, spec), nil
+	}
+	plan, err := d.plan(spec)
+	c.Args = append(c.Args, "--id", instanceID(spec.Name), "--log-path", fmt.Sprintf("/proc/self/fd/%d", fdLog))
+	c.Files, c.Plan = []*os.File{log}, plan
+	return c, err
 }
 
 // bringUp waits for the API, configures the machine and starts the guest.

@@ -52,6 +52,8 @@ type Process struct {
 	status      error // of Wait, once Exited
 	confinement confine.Report
 	nic         *tap.Conn // nil: none
+	// supervised is the VMM, where cmd is only its supervisor; nil: cmd is the VMM.
+	supervised *os.Process
 }
 
 // Start starts a VMM, in its own namespaces and in the control group where this
@@ -79,6 +81,9 @@ func Start(c Command) (*Process, error) {
 // namespaces, and a start in another group than ours.
 func (c Command) ways() []Command {
 	var ways []Command
+	if c.Plan.JailedAs > 0 {
+		return []Command{c}
+	}
 	for _, namespaces := range []bool{true, false} {
 		for _, group := range slices.Compact([]string{c.Group, ""}) {
 			way := c
@@ -103,6 +108,9 @@ func (c Command) startPlan() (*Process, error) {
 	}
 	defer func() { _ = report.Close() }()
 	attr := &syscall.SysProcAttr{}
+	if c.Plan.JailedAs > 0 {
+		confine.JailNamespaces(attr)
+	}
 	if c.Plan.Namespaces {
 		confine.Namespaces(attr, os.Getuid(), c.capabilities()...)
 		if c.Plan.Mounts {
@@ -123,6 +131,11 @@ func (c Command) startPlan() (*Process, error) {
 		return nil, p.abandon(err)
 	}
 	p.confinement = append(p.confinement, groupReport(c.Group)...)
+	if c.Plan.JailedAs > 0 {
+		if p.supervised, err = onlyChild(p.cmd.Process.Pid); err != nil {
+			return nil, p.abandon(err)
+		}
+	}
 	return p, nil
 }
 
@@ -158,7 +171,14 @@ func (c Command) start(path string, args []string, files []*os.File, attr *sysca
 }
 
 // PID is the process id.
-func (p *Process) PID() int { return p.cmd.Process.Pid }
+func (p *Process) PID() int { return p.target().Pid }
+
+func (p *Process) target() *os.Process {
+	if p.supervised != nil {
+		return p.supervised
+	}
+	return p.cmd.Process
+}
 
 // Confinement is what the VMM gave up of the host, as words for people.
 func (p *Process) Confinement() string { return p.confinement.String() }
@@ -166,7 +186,7 @@ func (p *Process) Confinement() string { return p.confinement.String() }
 // Signal sends a signal, never to a later process with the same id. A process that
 // has ended is no error.
 func (p *Process) Signal(sig os.Signal) error {
-	err := p.cmd.Process.Signal(sig)
+	err := p.target().Signal(sig)
 	if errors.Is(err, os.ErrProcessDone) {
 		return nil
 	}
@@ -208,10 +228,14 @@ func (p *Process) DeathSignal() syscall.Signal {
 		return 0
 	}
 	ws, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
-	if !ok || !ws.Signaled() {
+	switch {
+	case ok && ws.Signaled():
+		return ws.Signal()
+	case ok && p.supervised != nil:
+		return confine.SupervisedSignal(ws.ExitStatus())
+	default:
 		return 0
 	}
-	return ws.Signal()
 }
 
 func signalName(sig syscall.Signal) string {
