@@ -87,6 +87,8 @@ func TestAFirecrackerThatDoesNotComeUp(t *testing.T) {
 		"version=1.14.2":    "Firecracker 1.14.2 is too old",
 		"version=new":       `the version is "new"`,
 		"hang=GET /version": "context deadline exceeded",
+		"hang=PUT /vsock":   "context deadline exceeded",
+		"hang=PUT /actions": "context deadline exceeded",
 		"mute":              "context deadline exceeded",
 	}
 	for _, call := range []string{
@@ -98,7 +100,7 @@ func TestAFirecrackerThatDoesNotComeUp(t *testing.T) {
 		t.Run(how, func(t *testing.T) {
 			d := New()
 			if strings.Contains(want, "deadline") {
-				d.limits.api, d.limits.call = 300*time.Millisecond, 300*time.Millisecond
+				d.limits.api, d.limits.call, d.limits.boot = time.Second, 300*time.Millisecond, 300*time.Millisecond
 			}
 			_, err := start(t, d, fake(t, how))
 			if !errors.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), want) {
