@@ -2,9 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
-	"io/fs"
-	"os"
 	"strings"
 	"time"
 
@@ -13,7 +10,6 @@ import (
 	"github.com/bangervm/banger/internal/act/cmdline"
 	"github.com/bangervm/banger/internal/config"
 	"github.com/bangervm/banger/internal/doctor"
-	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/plain"
 	"github.com/bangervm/banger/internal/vmm"
 )
@@ -61,7 +57,7 @@ func (a *App) doctor(ctx context.Context, f format) error {
 		return doctor.Daemon{Version: ping.Version, Names: ping.Names, NamesProblem: ping.NamesProblem}, err
 	}
 	report := doctor.Run(ctx, world)
-	report.Add(configFinding(opts.Dirs.ConfigFile(), cfg.SSHKey, configErr))
+	report.Add(doctor.Config(opts.Dirs.ConfigFile(), cfg.SSHKey, configErr))
 	if err := a.printReport(f, report); err != nil {
 		return err
 	}
@@ -69,28 +65,6 @@ func (a *App) doctor(ctx context.Context, f format) error {
 		return &statusError{status: statusFailed}
 	}
 	return nil
-}
-
-func configFinding(file, sshKey string, err error) doctor.Finding {
-	if err != nil {
-		remedy := fault.HintOf(err)
-		if len(remedy) == 0 {
-			remedy = fault.Hintf("fix %s or the BANGER_ variable named above", file)
-		}
-		return doctor.Finding{Name: "config", Status: doctor.Fail, Reason: err.Error(), Remedy: remedy}
-	}
-	if sshKey != "" {
-		if _, err := os.Stat(sshKey); err != nil {
-			return doctor.Finding{
-				Name: "config", Status: doctor.Fail, Reason: "cannot use ssh_key: " + err.Error(),
-				Remedy: fault.Hintf("set ssh_key in %s (or BANGER_SSH_KEY) to an existing private key, or remove it", file),
-			}
-		}
-	}
-	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-		return doctor.Finding{Name: "config", Status: doctor.OK, Reason: "defaults (" + file + " does not exist)"}
-	}
-	return doctor.Finding{Name: "config", Status: doctor.OK, Reason: file}
 }
 
 // reportView is a report as -o json has it.

@@ -34,3 +34,13 @@ func (c *Client) Prunable(ctx context.Context, req api.Prune) (api.Pruned, error
 func (c *Client) Prune(ctx context.Context, req api.Prune) (api.Operation, error) {
 	return call[api.Operation](ctx, c, http.MethodPost, path("system", "prune"), req)
 }
+
+// Config returns the configuration of requests that bring none of their own.
+func (c *Client) Config(ctx context.Context) (api.Config, error) {
+	return call[api.Config](ctx, c, http.MethodGet, path("config"), nil)
+}
+
+// Doctor has the daemon check the host, which takes seconds where a check is slow.
+func (c *Client) Doctor(ctx context.Context) (api.DoctorReport, error) {
+	return call[api.DoctorReport](ctx, c, http.MethodGet, path("doctor"), nil)
+}

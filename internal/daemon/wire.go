@@ -189,7 +189,7 @@ func (d *daemon) services() server.Services {
 		Sessions: d.sessions, Workspaces: d.workspaces,
 		Images: d.images, Kernels: d.kernels, Operations: d.runner, Daemon: d,
 		System: systemFiles{dirs: d.dirs, images: d.images, layers: d.layers, downloads: d.downloads, kernels: d.kernels, vms: d.store},
-		Events: d.journal, Web: d.web,
+		Events: d.journal, Web: d.web, Host: d,
 	}
 }
 

@@ -397,7 +397,7 @@ func start(t *testing.T, change ...func(*server.Options)) *fixture {
 		Services: server.Services{
 			VMs: f.world, Guests: f.world, Consoles: f.world, Resolver: f.world, Workspaces: f.workspaces, Sessions: running{},
 			Images: images{f.world}, Kernels: kernels{f.world}, Operations: runner, Daemon: stopper{f.world, f.stopped},
-			System: system{f.world},
+			System: system{f.world}, Host: hostFake{},
 		},
 	}
 	for _, c := range change {

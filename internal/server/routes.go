@@ -44,6 +44,7 @@ func newAPI(mux *http.ServeMux) huma.API {
 
 func (s *Server) register(a huma.API) {
 	s.daemonRoutes(a)
+	s.hostRoutes(a)
 	s.vmRoutes(a)
 	s.guestRoutes(a)
 	s.networkRoutes(a)

@@ -196,4 +196,5 @@ type Services struct {
 	System     System
 	Events     Events
 	Web        Web
+	Host       Host
 }
