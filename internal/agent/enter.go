@@ -82,7 +82,7 @@ func (a *agent) become(ctx context.Context, p *parent, cfg *agentrpc.Configure, 
 	if err := a.adopt(s); err != nil {
 		return result, err
 	}
-	a.listen()
+	a.listen() //nolint:contextcheck // until the process ends
 	return result, nil
 }
 

@@ -105,9 +105,7 @@ func stillAlive(ev api.Event) error {
 	switch {
 	case ev.Action == api.ActionDeleted:
 		return fault.New(fault.NotFound, "VM %s was deleted", ev.Name)
-	case err != nil: // the event has no more to say
-		return nil
-	case v.State == api.VMStopped || v.State == api.VMFailed:
+	case err == nil && (v.State == api.VMStopped || v.State == api.VMFailed): // one without a body says no more
 		return fault.New(fault.Conflict, "VM %s is %s", v.Name, v.State).Try(act.VMStart.On(v.Name))
 	}
 	return nil

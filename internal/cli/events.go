@@ -63,9 +63,6 @@ func (a *App) events(ctx context.Context, opts eventsOptions) error {
 		defer stop()
 	}
 	printed := eventPrinter{a: a, json: *opts.format == formatJSON, lines: growingTable{widths: []int{20, 13, 9, 8, 12, 0}}}
-	if err := printed.head(); err != nil {
-		return err
-	}
 	for ev, err := range c.Events(ctx, client.EventOptions{
 		Since: opts.since.or("0"), Kinds: opts.kinds, Once: !opts.follow,
 		Lost: func(error) { a.say("lost the connection to bangerd; waiting for it") },
@@ -85,17 +82,10 @@ func (a *App) events(ctx context.Context, opts eventsOptions) error {
 
 // eventPrinter prints events as they come.
 type eventPrinter struct {
-	a     *App
-	json  bool
-	lines growingTable
-}
-
-func (p *eventPrinter) head() error {
-	if p.json {
-		return nil
-	}
-	p.lines.add([]string{"TIME", "ID", "KIND", "ACTION", "NAME", "DETAIL"})
-	return p.a.print(p.lines.flush())
+	a      *App
+	json   bool
+	headed bool
+	lines  growingTable
 }
 
 func (p *eventPrinter) event(ev api.Event) error {
@@ -106,15 +96,29 @@ func (p *eventPrinter) event(ev api.Event) error {
 		}
 		return p.a.print(escapeUnseen(string(line), "") + "\n")
 	}
+	if !p.headed {
+		p.headed = true
+		p.lines.add([]string{"TIME", "ID", "KIND", "ACTION", "NAME", "DETAIL"})
+	}
 	switch {
 	case ev.Kind == api.EventReset:
-		p.a.say("some events were lost (" + ev.Reason + ")")
+		p.a.say(lostEvents(ev.Reason))
 		return nil
-	case ev.Kind == api.EventLive, ev.Action == api.ActionPresent && ev.Kind != api.EventSample:
+	case ev.Kind == api.EventLive:
+		return p.a.print(p.lines.flush())
+	case ev.Action == api.ActionPresent && ev.Kind != api.EventSample:
 		return nil
 	}
 	p.lines.add([]string{timeText(&ev.Time), ev.ID, ev.Kind, ev.Action, eventName(ev), eventDetail(ev)})
 	return p.a.print(p.lines.flush())
+}
+
+// lostEvents says why a stream began anew.
+func lostEvents(reason string) string {
+	if reason == "another daemon" {
+		return "bangerd has restarted: its earlier events are gone"
+	}
+	return "some events were lost (" + reason + ")"
 }
 
 // eventName is what an event is about: a session with its VM.

@@ -15,9 +15,14 @@ func TestTheBoardTellsWhatIsNewOfTheNetwork(t *testing.T) {
 	b.portsChanged()
 	<-changed
 	for _, r := range []monitorrpc.Record{
-		{Event: "allow", Name: "a"}, {Event: "close", Name: "a"}, {Event: "total", Name: "a"}, {Event: monitorrpc.EventLost},
+		{Event: "allow", Name: "a"},
+		{Event: "close", Name: "a"},
+		{Event: "total", Name: "a"},
+		{Event: monitorrpc.EventLost},
 		{Event: monitorrpc.EventAsk, Name: "counted", Sent: 10}, // how much was said since
-		{Event: monitorrpc.EventAsk, Name: "asked"}, {Event: "dns", Name: "denied.example"}, {Event: "deny", Address: "10.0.0.1"},
+		{Event: monitorrpc.EventAsk, Name: "asked"},
+		{Event: "dns", Name: "denied.example"},
+		{Event: "deny", Address: "10.0.0.1"},
 	} {
 		b.egress(r)
 	}

@@ -125,7 +125,7 @@ func (s *Session) attention(sig Signals, now time.Time) Attention {
 		a.Why = reason("", a.Text)
 		return a
 	}
-	if sig.Reading && !(sig.ReadingLeader && isShell(s.Command)) {
+	if sig.Reading && (!sig.ReadingLeader || !isShell(s.Command)) {
 		a := at(NeedsInput, sig.ReadingSince)
 		a.Why = Question
 		return a

@@ -39,7 +39,8 @@ func TestAttentionIsDecidedBySignals(t *testing.T) {
 		"an unknown word":           {agent, Signals{Said: &Said{State: "\x1b[2J", At: at(6)}, OutputAt: at(1)}, Attention{State: Idle, Since: at(1)}},
 		"a clock that is wrong":     {agent, Signals{Notice: &Notice{At: at(1e6)}}, Attention{State: NeedsInput, Why: Question, Since: at(10)}},
 		"hostile words": {
-			agent, Signals{Said: &Said{State: "needs-input", Text: "\x1b]0;x\a" + strings.Repeat("é", 10_000), At: at(6)}},
+			agent,
+			Signals{Said: &Said{State: "needs-input", Text: "\x1b]0;x\a" + strings.Repeat("é", 10_000), At: at(6)}},
 			Attention{State: NeedsInput, Why: Question, Text: "?]0;x?" + strings.Repeat("é", 123) + "…", Since: at(6)},
 		},
 	} {

@@ -43,7 +43,7 @@ func listen(t *testing.T) *listener {
 		goleak.VerifyNone(t)
 	})
 	for range 1000 { // until it listens
-		if conn, err := net.Dial("unix", l.socket); err == nil {
+		if conn, err := (&net.Dialer{}).DialContext(t.Context(), "unix", l.socket); err == nil {
 			_ = conn.Close()
 			return l
 		}
@@ -69,8 +69,11 @@ func (l *listener) run(args ...string) (status int, stdout, stderr string) {
 func TestWhatAProgramSaysArrives(t *testing.T) {
 	l := listen(t)
 	for _, args := range [][]string{
-		{"notify", "which", "branch?"}, {"notify", "--state", "needs-input", "--why=approval", "may I?"},
-		{"notify", "may I?", "--why", "approval"}, {"notify", "-state=working"}, {"notify", "--state", "done", strings.Repeat("x", 1<<20)},
+		{"notify", "which", "branch?"},
+		{"notify", "--state", "needs-input", "--why=approval", "may I?"},
+		{"notify", "may I?", "--why", "approval"},
+		{"notify", "-state=working"},
+		{"notify", "--state", "done", strings.Repeat("x", 1<<20)},
 	} {
 		if status, _, stderr := l.run(args...); status != 0 {
 			t.Fatalf("%.40q: %d %s", args, status, stderr)
@@ -128,7 +131,7 @@ func TestHostileRequests(t *testing.T) {
 		"no JSON":   {"{\n", "not valid JSON"},
 		"bad state": {`{"state":"\u001b[2J"}` + "\n", "unknown state"},
 	} {
-		conn, err := net.Dial("unix", l.socket)
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "unix", l.socket)
 		if err != nil {
 			t.Fatal(err)
 		}
