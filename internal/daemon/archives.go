@@ -146,7 +146,7 @@ func (a imageArchives) own(ctx context.Context, m image.Image, s *savedImage) (l
 		}
 		s.open = append(s.open, f)
 		blob, err := ociarchive.InFile(ctx, f, ociarchive.Blob{
-			MediaType: l.MediaType, Digest: l.Digest, DiffID: l.DiffID, Size: l.Bytes, CreatedAt: l.CreatedAt, CreatedBy: "banger vm commit",
+			MediaType: l.MediaType, Digest: l.Digest, DiffID: l.DiffID, Size: l.Bytes, CreatedAt: l.CreatedAt, CreatedBy: "changes of a VM",
 		})
 		if err != nil {
 			return nil, err

@@ -223,7 +223,7 @@ func TestSavedConfig(t *testing.T) {
 	for _, h := range got.History {
 		by = append(by, h.CreatedBy)
 	}
-	if diff := cmp.Diff([]string{"one", "two", "banger vm commit"}, by); diff != "" || len(got.RootFS.DiffIDs) != 3 {
+	if diff := cmp.Diff([]string{"one", "two", "changes of a VM"}, by); diff != "" || len(got.RootFS.DiffIDs) != 3 {
 		t.Errorf("%d layers, history %s", len(got.RootFS.DiffIDs), diff)
 	}
 	if got.Config.Healthcheck == nil {
