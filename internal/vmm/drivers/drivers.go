@@ -82,22 +82,31 @@ func Needs(name, program string) (vmm.Needs, error) {
 func Look(ctx context.Context, host *vmm.Host, cfg Config) []vmm.Finding {
 	var findings []vmm.Finding
 	for _, d := range all(cfg) {
-		findings = append(findings, jailed(d.Look(ctx, host, d.program), cfg.Jailer))
+		findings = append(findings, d.Look(ctx, host, d.program))
+	}
+	if cfg.Jailer {
+		return jailed(findings)
 	}
 	return findings
 }
 
-// jailed has a driver refused that has no jail, if there must be one.
-func jailed(f vmm.Finding, must bool) vmm.Finding {
-	if _, has := f.Fact(vmm.AboutJail); has || !must {
-		return f
+// jailed refuses the drivers that have no jail. Those that have one come last, to be
+// blamed when there is none that can be used.
+func jailed(findings []vmm.Finding) []vmm.Finding {
+	var without, with []vmm.Finding
+	for _, f := range findings {
+		if _, has := f.Fact(vmm.AboutJail); has {
+			with = append(with, f)
+			continue
+		}
+		f.Facts = append([]vmm.Fact{{
+			About: vmm.AboutJail, State: vmm.Missing,
+			Reason: "jailer is true, and " + f.Driver + " has no jailer",
+			Remedy: "set jailer = false in config.toml",
+		}}, f.Facts...)
+		without = append(without, f)
 	}
-	f.Facts = append([]vmm.Fact{{
-		About: vmm.AboutJail, State: vmm.Missing,
-		Reason: "jailer is true, and " + f.Driver + " has no jailer",
-		Remedy: "see why Firecracker cannot be used, or set jailer = false in config.toml",
-	}}, f.Facts...)
-	return f
+	return append(without, with...)
 }
 
 // Choose returns the finding of the driver that machines run on: the named one, or

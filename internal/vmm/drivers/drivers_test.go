@@ -25,8 +25,12 @@ func TestAJailIsNotReplacedByAnotherDriver(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := Choose(Look(t.Context(), host, Config{Jailer: true}), Auto)
-	if !errors.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "jailer is true") {
+	if !errors.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "jailer needs root") {
 		t.Errorf("without root another driver is chosen: %v", err)
+	}
+	_, err = Choose(Look(t.Context(), host, Config{Jailer: true}), "qemu-tcg")
+	if !errors.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "qemu-tcg has no jailer") {
+		t.Errorf("a driver without a jailer is chosen: %v", err)
 	}
 }
 
