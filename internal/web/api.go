@@ -11,8 +11,11 @@ import (
 // API is what the console asks of the daemon; *client.Client has it.
 type API interface {
 	Ping(ctx context.Context) (api.Ping, error)
+	Config(ctx context.Context) (api.Config, error)
+	Doctor(ctx context.Context) (api.DoctorReport, error)
 	ListVMs(ctx context.Context, labels map[string]string) ([]api.VM, error)
 	GetVM(ctx context.Context, name string) (api.VM, error)
+	CreateVM(ctx context.Context, req api.CreateVM) (api.Operation, error)
 	StartVM(ctx context.Context, name string, req api.StartVM) (api.Operation, error)
 	StopVM(ctx context.Context, name string, req api.StopVM) (api.Operation, error)
 	RestartVM(ctx context.Context, name string, req api.RestartVM) (api.Operation, error)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/fault"
 )
@@ -18,6 +19,7 @@ type fakeAPI struct {
 	calls []string
 	err   error // what every change fails with
 
+	created   api.CreateVM
 	noWork    bool
 	conflicts []string // of an export; nil: they were not looked for
 	short     int      // bytes that an export lacks
@@ -140,4 +142,24 @@ func (f *fakeAPI) GetOperation(_ context.Context, id string) (api.Operation, err
 
 func (f *fakeAPI) CancelOperation(_ context.Context, id string) (api.Operation, error) {
 	return f.operation(), f.did("cancel " + id)
+}
+
+func (f *fakeAPI) Config(context.Context) (api.Config, error) {
+	c := api.Config{File: hostile, Problem: &api.Problem{Code: "invalid", Message: hostile, Hint: hostile}}
+	for key, value := range map[string]string{"vm.image": "debian", "vm.kernel": "", "vm.vcpu": "2", "vm.memory": "512MiB", "vm.disk": "8GiB", "network.egress": "all", "network.ports": "all", "x": hostile} {
+		c.Settings = append(c.Settings, api.Setting{Key: key, Value: value, TOML: value, Env: "BANGER_X", Source: "default", Doc: hostile})
+	}
+	return c, nil
+}
+
+func (f *fakeAPI) Doctor(context.Context) (api.DoctorReport, error) {
+	return api.DoctorReport{Status: "fail", Checks: []api.DoctorCheck{
+		{Name: "fine", Status: "ok", Reason: hostile}, {Name: "vmm", Status: "fail", Reason: hostile, Remedy: hostile},
+		{Name: "kernel", Status: "warn", Reason: "none", Remedy: "kernel.list", RemedyParts: fault.Hintf("see %s", act.KernelList.Do())},
+	}}, nil
+}
+
+func (f *fakeAPI) CreateVM(_ context.Context, req api.CreateVM) (api.Operation, error) {
+	f.created = req
+	return f.operation(), f.did("create")
 }

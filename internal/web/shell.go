@@ -26,6 +26,7 @@ type shell struct {
 	Section string // the page in the side that is marked
 	Current string // the VM in the side that is marked
 	Token   string
+	Keys    bool   // single keys are on
 	Theme   string // light, dark, or empty: as the system
 	Notice  string // what was just done
 	Problem *problem
@@ -65,7 +66,7 @@ const maxProblem = 2000
 func (c *Console) page(w http.ResponseWriter, r *http.Request, name string, build func(context.Context, *shell) error) {
 	ctx := r.Context()
 	s := &shell{
-		Token: gate.Token(ctx), Theme: themeOf(r),
+		Token: gate.Token(ctx), Theme: themeOf(r), Keys: keysOf(r),
 		Notice: plain.Line(r.URL.Query().Get(noticeParam), maxNotice),
 	}
 	status := http.StatusOK
@@ -170,15 +171,25 @@ func themeOf(r *http.Request) string {
 	return ""
 }
 
+func keysOf(r *http.Request) bool {
+	cookie, err := r.Cookie(keysCookie)
+	return err != nil || cookie.Value != "off"
+}
+
 // setTheme keeps the theme in a cookie, so that no page is painted in another first.
 func (c *Console) setTheme(w http.ResponseWriter, r *http.Request) {
-	theme := r.PostForm.Get("theme")
-	cookie := &http.Cookie{Name: themeCookie, Value: theme, Path: "/", MaxAge: int((365 * 24 * time.Hour).Seconds()), SameSite: http.SameSiteStrictMode, HttpOnly: true}
-	if theme != "light" && theme != "dark" {
+	c.keep(w, themeCookie, r.PostForm.Get("theme"), "light", "dark")
+	c.back(w, r, "")
+}
+
+// keep stores a choice in the browser for a year, if it is one of those that there are,
+// else it forgets it.
+func (c *Console) keep(w http.ResponseWriter, name, choice string, choices ...string) {
+	cookie := &http.Cookie{Name: name, Value: choice, Path: "/", MaxAge: int((365 * 24 * time.Hour).Seconds()), SameSite: http.SameSiteStrictMode, HttpOnly: true}
+	if !slices.Contains(choices, choice) {
 		cookie.Value, cookie.MaxAge = "", -1
 	}
 	http.SetCookie(w, cookie)
-	c.back(w, r, "")
 }
 
 // back leads to the page that the form names as "from", which must be one of the

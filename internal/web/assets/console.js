@@ -44,3 +44,29 @@ for (const part of document.querySelectorAll("[data-renew]")) {
   };
   setInterval(() => renew().catch(() => {}), 3000);
 }
+// Single keys, unless they are off or something is typed.
+document.addEventListener("keydown", (e) => {
+  if (!("keys" in document.documentElement.dataset) || e.ctrlKey || e.metaKey || e.altKey || e.target.closest("input, textarea, select, [contenteditable], .term-screen")) return;
+  const field = document.querySelector("main input[type=search], main input[name=q], main input[name=target], main input[name=ref]");
+  const copy = document.querySelector("main [data-copy]:not([hidden])");
+  if (e.key === "/" && field) field.focus();
+  else if (e.key === "n") location.assign("/create");
+  else if (e.key === "g") location.assign("/");
+  else if (e.key === "y" && copy) copy.click();
+  else return;
+  e.preventDefault();
+});
+// The command of a form stays current.
+for (const form of document.querySelectorAll("form[data-command]")) {
+  for (const button of form.querySelectorAll("[data-without-script]")) button.hidden = true;
+  let timer;
+  form.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(async () => {
+      const answer = await fetch(form.dataset.command, { method: "POST", body: new URLSearchParams(new FormData(form)) });
+      if (!answer.ok) return;
+      const part = new DOMParser().parseFromString(await answer.text(), "text/html");
+      document.querySelector("#command code").textContent = part.querySelector("code").textContent;
+    }, 150);
+  });
+}

@@ -1,0 +1,251 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/bangervm/banger/internal/act/cmdline"
+	"github.com/bangervm/banger/internal/api"
+)
+
+// createView is the body of the page that creates a VM.
+type createView struct {
+	Form    url.Values // as typed
+	Given   url.Values // the defaults
+	Sources map[string]string
+	Images  []string
+	Kernels []string
+	VMs     []string // whose settings can be taken over
+	Presets []preset
+	Custom  bool // the policy is none of the presets
+	Problem *problem
+	Command string
+}
+
+// preset is an egress policy with a name.
+type preset struct{ Name, Says string }
+
+func presets() []preset {
+	return []preset{{"none", "Nothing"}, {"packages", "Packages, code hosts, registries"}, {"ai", "packages, and model providers"}, {"all", "Everything that is not private"}}
+}
+
+// settingOf is the configuration's key of a field that has one.
+func settingOf() map[string]string {
+	return map[string]string{
+		"image": "vm.image", "kernel": "vm.kernel", "vcpu": "vm.vcpu", "memory": "vm.memory", "disk": "vm.disk",
+		"egress": "network.egress", "ports": "network.ports",
+	}
+}
+
+// given are the form's defaults, and where those of the configuration are from.
+func (c *Console) given(ctx context.Context) (values url.Values, sources map[string]string, err error) {
+	values = url.Values{"init": {"auto"}, "network": {api.NetworkUser}, "wait": {"ready"}, "restart": {"no"}}
+	sources = map[string]string{}
+	cfg, err := c.api.Config(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	for field, key := range settingOf() {
+		i := slices.IndexFunc(cfg.Settings, func(s api.Setting) bool { return s.Key == key })
+		if i >= 0 {
+			values.Set(field, cfg.Settings[i].Value)
+			sources[field] = cfg.Settings[i].Source
+		}
+	}
+	return values, sources, nil
+}
+
+func (c *Console) createPage(w http.ResponseWriter, r *http.Request) {
+	query := r.URL.Query()
+	c.showCreate(w, r, func(ctx context.Context, view *createView) error {
+		for field := range query {
+			if _, known := view.Form[field]; known {
+				view.Form.Set(field, query.Get(field))
+			}
+		}
+		if query.Get("as") == "" {
+			return nil
+		}
+		v, err := c.api.GetVM(ctx, query.Get("as"))
+		if err == nil {
+			fillAs(view.Form, v)
+		}
+		return err
+	})
+}
+
+// fillAs takes over what a VM is like.
+func fillAs(form url.Values, v api.VM) {
+	form.Set("image", v.Image)
+	form.Set("vcpu", strconv.Itoa(v.VCPU))
+	form.Set("memory", sizeText(v.MemoryBytes))
+	form.Set("disk", sizeText(v.DiskBytes))
+	form.Set("egress", v.Egress)
+	form.Set("ports", v.Ports)
+	form.Set("network", v.Network)
+	form.Set("init", v.Init)
+	form.Set("env", strings.Join(v.Env, "\n"))
+	var labels []string
+	for key, value := range v.Labels {
+		labels = append(labels, key+"="+value)
+	}
+	slices.Sort(labels)
+	form.Set("labels", strings.Join(labels, "\n"))
+	if v.Entrypoint != "" {
+		form.Set("entrypoint", "yes")
+		form.Set("restart", v.Entrypoint)
+	}
+	if v.Nested {
+		form.Set("nested", "yes")
+	}
+}
+
+// showCreate shows the form once it has been filled in.
+func (c *Console) showCreate(w http.ResponseWriter, r *http.Request, fill func(context.Context, *createView) error) {
+	c.page(w, r, "create", func(ctx context.Context, s *shell) error {
+		s.Title, s.Section = "Create VM", "create"
+		view := createView{Presets: presets()}
+		var err error
+		if view.Given, view.Sources, err = c.given(ctx); err != nil {
+			return err
+		}
+		view.Form = url.Values{}
+		for field, value := range view.Given {
+			view.Form[field] = slices.Clone(value)
+		}
+		if err := c.choices(ctx, s, &view); err != nil {
+			return err
+		}
+		if err := fill(ctx, &view); err != nil {
+			return err
+		}
+		view.Custom = !slices.ContainsFunc(view.Presets, func(p preset) bool { return p.Name == view.Form.Get("egress") })
+		view.Command = createCommand(view.Form, view.Given)
+		s.Body = view
+		return nil
+	})
+}
+
+// choices are what the fields propose.
+func (c *Console) choices(ctx context.Context, s *shell, view *createView) error {
+	images, err := c.api.ListImages(ctx)
+	if err != nil {
+		return err
+	}
+	for _, i := range images {
+		if i.Name != "" {
+			view.Images = append(view.Images, i.Name)
+		}
+	}
+	kernels, err := c.api.ListKernels(ctx)
+	for _, k := range kernels {
+		view.Kernels = append(view.Kernels, k.Name)
+	}
+	for _, v := range s.VMs {
+		view.VMs = append(view.VMs, v.Name)
+	}
+	return err
+}
+
+// create makes the VM, or shows the form with what is wrong.
+func (c *Console) create(w http.ResponseWriter, r *http.Request) {
+	form := r.PostForm
+	policyOf(form)
+	values, _, err := c.given(r.Context())
+	if err != nil {
+		c.fail(w, r, err)
+		return
+	}
+	again := func(problem *problem) {
+		c.showCreate(w, r, func(_ context.Context, view *createView) error {
+			view.Form, view.Problem = form, problem
+			return nil
+		})
+	}
+	if form.Get("do") == "show" {
+		again(nil)
+		return
+	}
+	req, err := createRequest(form, values)
+	if err == nil {
+		var op api.Operation
+		if op, err = c.api.CreateVM(r.Context(), req); err == nil {
+			c.lead(w, r, operationPath(op.ID), "")
+			return
+		}
+	}
+	again(problemOf(err))
+}
+
+// createCommandPart is the command of a form, for a script that keeps it current.
+func (c *Console) createCommandPart(w http.ResponseWriter, r *http.Request) {
+	policyOf(r.PostForm)
+	values, _, err := c.given(r.Context())
+	c.part(w, r, "create", "cmd", createCommand(r.PostForm, values), err)
+}
+
+// policyOf puts a policy that was typed in the place of the preset.
+func policyOf(form url.Values) {
+	if form.Get("egress") == "custom" {
+		form.Set("egress", strings.Join(lines(form.Get("policy")), "\n"))
+	}
+}
+
+// createCommand is the command line that does what the form does.
+func createCommand(form, given url.Values) string {
+	args := []string{"vm", "create"}
+	flag := func(name, value string) { args = append(args, "--"+name, value) }
+	changed := func(fields ...string) {
+		for _, field := range fields {
+			if value := form.Get(field); value != "" && value != given.Get(field) {
+				flag(field, value)
+			}
+		}
+	}
+	if name := form.Get("name"); name != "" {
+		args = append(args, name)
+	}
+	changed("image", "kernel", "vcpu", "memory", "disk", "driver", "init", "network")
+	if form.Get("network") != api.NetworkNone {
+		changed("egress", "ports")
+	}
+	for _, port := range strings.Fields(form.Get("publish")) {
+		flag("publish", port)
+	}
+	for _, pair := range lines(form.Get("env")) {
+		flag("env", pair)
+	}
+	for _, pair := range lines(form.Get("labels")) {
+		flag("label", pair)
+	}
+	if form.Get("entrypoint") != "" {
+		args = append(args, "--"+"entrypoint")
+		if restart := form.Get("restart"); restart != given.Get("restart") {
+			flag("restart-policy", restart)
+		}
+	}
+	if form.Get("nested") != "" {
+		args = append(args, "--"+"nested")
+	}
+	if form.Get("nostart") != "" {
+		args = append(args, "--"+"no-start")
+	} else {
+		changed("wait")
+	}
+	return cmdline.Typed(args...)
+}
+
+// lines are those of a field of many, without empty ones.
+func lines(text string) []string {
+	var all []string
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" {
+			all = append(all, line)
+		}
+	}
+	return all
+}

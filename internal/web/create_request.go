@@ -1,0 +1,85 @@
+package web
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/config"
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/portspec"
+)
+
+// createRequest is what a form asks for: what is as given stays the daemon's to choose, as
+// at the command line.
+func createRequest(form, given url.Values) (req api.CreateVM, err error) {
+	text := func(field string) *string {
+		if value := strings.TrimSpace(form.Get(field)); value != "" && value != given.Get(field) {
+			return &value
+		}
+		return nil
+	}
+	req = api.CreateVM{
+		Name: text("name"), Image: text("image"), Kernel: text("kernel"), Init: text("init"), Driver: text("driver"), Network: text("network"),
+		Nested: form.Get("nested") != "", Env: lines(form.Get("env")), Wait: form.Get("wait"),
+	}
+	if form.Get("network") != api.NetworkNone {
+		req.Egress, req.Ports = text("egress"), text("ports")
+	}
+	if form.Get("entrypoint") != "" {
+		req.Entrypoint = new(form.Get("restart"))
+	}
+	if form.Get("nostart") != "" {
+		req.Start, req.Wait = new(false), ""
+	}
+	if cpus := text("vcpu"); cpus != nil {
+		n, err := strconv.Atoi(*cpus)
+		if err != nil {
+			return req, fault.New(fault.Invalid, "vCPU: %q is not a number", *cpus).WithHint("for example 2")
+		}
+		req.VCPU = &n
+	}
+	if req.MemoryBytes, err = sizeOf("Memory", text("memory")); err != nil {
+		return req, err
+	}
+	if req.DiskBytes, err = sizeOf("Disk", text("disk")); err != nil {
+		return req, err
+	}
+	return req, pairsAndPorts(&req, form)
+}
+
+func pairsAndPorts(req *api.CreateVM, form url.Values) error {
+	for _, spec := range strings.Fields(form.Get("publish")) {
+		p, err := portspec.ParsePublish(spec)
+		if err != nil {
+			return fault.Wrap(fault.Invalid, err, "Publish: %s", spec).WithHint("write [ADDR:]HOST:GUEST[/udp], for example 8080:80")
+		}
+		req.Publish = append(req.Publish, p)
+	}
+	for _, label := range lines(form.Get("labels")) {
+		key, value, _ := strings.Cut(label, "=")
+		if req.Labels == nil {
+			req.Labels = map[string]string{}
+		}
+		req.Labels[key] = value
+	}
+	return nil
+}
+
+func sizeOf(field string, text *string) (*int64, error) {
+	if text == nil {
+		return nil, nil //nolint:nilnil // nil is the default
+	}
+	n, err := config.ParseSize(*text)
+	switch {
+	case err != nil:
+		return nil, fault.Wrap(fault.Invalid, err, "%s", field)
+	case n <= 0:
+		return nil, fault.New(fault.Invalid, "%s: %s is not positive", field, *text)
+	}
+	return new(int64(n)), nil
+}
+
+// sizeText is a size as a field has it.
+func sizeText(n int64) string { return config.Size(n).String() }
