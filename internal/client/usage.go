@@ -20,8 +20,8 @@ type Usage struct {
 	NetOutRate    *float64 `json:"net_out_rate"`
 }
 
-// usageSince compares now with an older sample of the same VM.
-func usageSince(before, now api.Stats) Usage {
+// UsageSince compares now with an older sample of the same VM.
+func UsageSince(before, now api.Stats) Usage {
 	u := Usage{Stats: now}
 	took := now.At.Sub(before.At).Seconds()
 	// Counters that went down are those of another start.
@@ -61,7 +61,7 @@ func (s *Sampler) Sample(ctx context.Context) ([]Usage, error) {
 	out := make([]Usage, len(all))
 	for i, now := range all {
 		after[now.ID] = now
-		out[i] = usageSince(s.before[now.ID], now)
+		out[i] = UsageSince(s.before[now.ID], now)
 	}
 	s.before = after
 	if s.ByCPU {

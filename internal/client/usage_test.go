@@ -11,7 +11,7 @@ import (
 func TestUsageSince(t *testing.T) {
 	at := time.Unix(1_800_000_000, 0)
 	old := api.Stats{ID: "a", At: at, CPUNanos: 5e9, NetInBytes: 1000}
-	if u := usageSince(old, api.Stats{ID: "a", At: at.Add(2 * time.Second), CPUNanos: 6e9, NetInBytes: 5000}); *u.CPUPercent != 50 || *u.NetInRate != 2000 {
+	if u := UsageSince(old, api.Stats{ID: "a", At: at.Add(2 * time.Second), CPUNanos: 6e9, NetInBytes: 5000}); *u.CPUPercent != 50 || *u.NetInRate != 2000 {
 		t.Errorf("%v %v", *u.CPUPercent, *u.NetInRate)
 	}
 	for name, now := range map[string]api.Stats{
@@ -19,7 +19,7 @@ func TestUsageSince(t *testing.T) {
 		"restarted": {ID: "a", At: at.Add(time.Second), CPUNanos: 1e9},
 		"same":      old,
 	} {
-		if u := usageSince(old, now); u.CPUPercent != nil || u.NetInRate != nil {
+		if u := UsageSince(old, now); u.CPUPercent != nil || u.NetInRate != nil {
 			t.Errorf("%s: %+v", name, u)
 		}
 	}

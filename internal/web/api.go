@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"io"
+	"iter"
 
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
@@ -13,7 +14,7 @@ type API interface {
 	Ping(ctx context.Context) (api.Ping, error)
 	Config(ctx context.Context) (api.Config, error)
 	Doctor(ctx context.Context) (api.DoctorReport, error)
-	ListVMs(ctx context.Context, labels map[string]string) ([]api.VM, error)
+	Events(ctx context.Context, opts client.EventOptions) iter.Seq2[api.Event, error]
 	GetVM(ctx context.Context, name string) (api.VM, error)
 	CreateVM(ctx context.Context, req api.CreateVM) (api.Operation, error)
 	StartVM(ctx context.Context, name string, req api.StartVM) (api.Operation, error)
@@ -40,6 +41,9 @@ type API interface {
 	ReadExport(ctx context.Context, name string, e api.Export) (io.ReadCloser, error)
 	AcceptExport(ctx context.Context, name, id string) error
 	ListSessions(ctx context.Context, vm string) ([]api.Session, error)
+	GetSession(ctx context.Context, vm, name string) (api.Session, error)
+	StartSession(ctx context.Context, vm string, req api.StartSession) (api.Session, error)
+	Attach(vm, name string, opts client.AttachOptions) *client.Attachment
 	ListImages(ctx context.Context) ([]api.Image, error)
 	AvailableImages(ctx context.Context) (api.AvailableImages, error)
 	PullImage(ctx context.Context, req api.PullImage) (api.Operation, error)

@@ -3,34 +3,71 @@ package web
 import (
 	"context"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/fault"
 )
 
+// look is which VMs the dashboard shows.
+type look struct {
+	Shown  string // "", "needs", "running"
+	Filter string
+}
+
+func lookOf(query url.Values) look {
+	l := look{Shown: query.Get("show"), Filter: query.Get("q")}
+	if l.Shown != "needs" && l.Shown != "running" {
+		l.Shown = ""
+	}
+	return l
+}
+
+func (l look) query() url.Values {
+	query := url.Values{}
+	if l.Shown != "" {
+		query.Set("show", l.Shown)
+	}
+	if l.Filter != "" {
+		query.Set("q", l.Filter)
+	}
+	return query
+}
+
+func (l look) shows(v *vmScene) bool {
+	return (l.Shown != "running" || isAlive(v.vm.State)) && (l.Shown != "needs" || v.needs()) &&
+		strings.Contains(v.vm.Name+" "+v.vm.Image, l.Filter)
+}
+
 // dashboardView is the body of the dashboard.
 type dashboardView struct {
+	look
 	Rows       []vmRow
-	Shown      string // which VMs: "", "running"
-	Filter     string
-	Running    int
-	All        int
+	Head       dashboardHead
+	Usage      usageView
 	Operations []operationView
+	Denials    []denialView
 }
+
+type dashboardHead struct{ Running, Needs, All int }
 
 // vmRow is a VM in the table.
 type vmRow struct {
-	Name, Image string
-	Mark        mark
-	Age         age
-	Says        string // why it is as it is
-	Memory      int64
-	VCPU        int
-	Alive       bool
-	Work        *work
-	First       button
-	More        []button
+	ID, Name, Image string
+	Mark            mark
+	Attention       *attentionView
+	Age             age
+	Says            string // why it is as it is
+	VCPU            int
+	Alive           bool
+	Load            loadView
+	Ports           []portLink
+	Work            *work
+	Attach          string // the page of the terminal of the session to see first
+	First           *button
+	More            []button
 }
 
 // work is what is known of a workspace's unexported changes.
@@ -39,52 +76,107 @@ type work struct {
 	Files int
 }
 
+// portLink is a port as it is opened in a browser.
+type portLink struct{ Text, URL string }
+
+// denialView is a record of the egress log, and the VM that it is of.
+type denialView struct {
+	VM, Path string
+	flowView
+}
+
 func (c *Console) dashboard(w http.ResponseWriter, r *http.Request) {
-	c.page(w, r, "dashboard", func(ctx context.Context, s *shell) error {
-		s.Title, s.Section = "Dashboard", "dashboard"
-		vms, err := c.api.ListVMs(ctx, nil)
-		if err != nil {
-			return err
-		}
-		operations, err := c.api.ListOperations(ctx)
-		if err != nil {
-			return err
-		}
-		view := dashboardView{Shown: r.URL.Query().Get("show"), Filter: r.URL.Query().Get("q"), All: len(vms)}
-		for _, v := range sorted(vms) {
-			alive := v.State != api.VMStopped && v.State != api.VMFailed
-			if alive {
-				view.Running++
-			}
-			if (view.Shown == "running" && !alive) || !strings.Contains(v.Name+" "+v.Image, view.Filter) {
-				continue
-			}
-			view.Rows = append(view.Rows, c.row(v, alive))
-		}
-		for _, op := range operations {
-			if op.State == api.OperationRunning {
-				view.Operations = append(view.Operations, viewOperation(op, c.now()))
+	c.page(w, r, "dashboard", func(_ context.Context, s *shell) error {
+		l := lookOf(r.URL.Query())
+		s.Title, s.Section, s.Live = "Dashboard", "dashboard", livePath(pageDashboard, l.query())
+		view := dashboardView{look: l, Head: headOf(s.scene), Usage: c.meter.view()}
+		for _, v := range s.scene.sorted() {
+			if l.shows(v) {
+				view.Rows = append(view.Rows, c.row(v))
 			}
 		}
+		view.Operations, view.Denials = c.runningViews(s.scene, s.Token), c.denialViews(s.scene)
 		s.Body = view
 		return nil
 	})
 }
 
-func (c *Console) row(v api.VM, alive bool) vmRow {
-	row := vmRow{
-		Name: v.Name, Image: v.Image, Mark: mark{State: v.State, Icon: stateIcon(v.State)},
-		Age: ageOf(c.now(), since(v)), Says: v.ExitMessage, Memory: v.MemoryBytes, VCPU: v.VCPU, Alive: alive,
+func headOf(s *scene) dashboardHead {
+	running, needs := s.counts()
+	return dashboardHead{Running: running, Needs: needs, All: len(s.vms)}
+}
+
+func (c *Console) runningViews(s *scene, token string) []operationView {
+	var views []operationView
+	for _, op := range s.running() {
+		v := viewOperation(op, c.now())
+		v.Token = token
+		views = append(views, v)
 	}
-	if alive {
-		row.Says = ""
+	return views
+}
+
+func (c *Console) denialViews(s *scene) []denialView {
+	var views []denialView
+	for _, d := range s.denials {
+		if flow, ok := c.viewFlow(vmFrame{VM: d.VM}, d.Record); ok {
+			views = append(views, denialView{VM: d.VM.Name, Path: vmPath(d.VM.Name), flowView: flow})
+		}
+	}
+	return views
+}
+
+func (c *Console) row(in *vmScene) vmRow {
+	v := in.vm
+	row := vmRow{
+		ID: v.ID, Name: v.Name, Image: v.Image, Mark: mark{State: v.State, Icon: stateIcon(v.State)}, Attention: in.attention().view(c.now()),
+		Age: ageOf(c.now(), since(v)), VCPU: v.VCPU, Alive: isAlive(v.State), Load: c.meter.load(v.ID), Ports: linksOf(in.ports),
+	}
+	if !row.Alive {
+		row.Says = v.ExitMessage
 	}
 	if v.Workspace != nil {
 		row.Work = &work{State: v.Workspace.State, Files: v.Workspace.Files}
 	}
 	acts := actsFor(v)
-	row.First, row.More = acts[0], acts[1:]
+	switch {
+	case v.State == api.VMRunning || v.State == api.VMStarting || v.State == api.VMStopping:
+		row.More, row.Attach = acts, in.toAttach()
+	default:
+		row.First, row.More = &acts[0], acts[1:]
+	}
 	return row
+}
+
+// toAttach is the page of the session that needs somebody most, or else of the first
+// that runs; empty: there is none.
+func (v *vmScene) toAttach() string {
+	if a := v.attention(); a.Session != "" && a.State != api.AttentionDone {
+		return sessionPath(v.vm.Name, a.Session)
+	}
+	for _, s := range v.inOrder() {
+		if s.State == api.SessionRunning {
+			return sessionPath(v.vm.Name, s.Name)
+		}
+	}
+	return ""
+}
+
+// linksOf are the ports that a browser can open, each once.
+func linksOf(ports []api.Port) []portLink {
+	const most = 4
+	var links []portLink
+	for _, p := range ports {
+		u, err := url.Parse(p.URL)
+		if p.URL == "" || err != nil || u.Port() == "" {
+			continue
+		}
+		link := portLink{Text: ":" + u.Port(), URL: p.URL}
+		if !slices.Contains(links, link) && len(links) < most {
+			links = append(links, link)
+		}
+	}
+	return links
 }
 
 // bulk does one thing to each VM that is marked.

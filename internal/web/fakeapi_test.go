@@ -2,10 +2,16 @@ package web_test
 
 import (
 	"context"
+	"encoding/json"
+	"iter"
+	"slices"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client"
 	"github.com/bangervm/banger/internal/fault"
 )
 
@@ -21,15 +27,18 @@ type fakeAPI struct {
 
 	created   api.CreateVM
 	noWork    bool
-	conflicts []string // of an export; nil: they were not looked for
-	short     int      // bytes that an export lacks
+	conflicts []string       // of an export; nil: they were not looked for
+	short     int            // bytes that an export lacks
+	more      chan api.Event // what happens after the beginning
+	attach    *client.Client // of a daemon that has sessions
+	followers atomic.Int64   // of events
 }
 
 func (f *fakeAPI) did(call string) error { f.calls = append(f.calls, call); return f.err }
 
 func (f *fakeAPI) vm() api.VM {
 	return api.VM{
-		Name: "web", State: f.state, Image: hostile, Kernel: hostile, VCPU: 2, MemoryBytes: 1 << 30, DiskBytes: 8 << 30,
+		ID: "1", Name: "web", State: f.state, Image: hostile, Kernel: hostile, VCPU: 2, MemoryBytes: 1 << 30, DiskBytes: 8 << 30,
 		Labels: map[string]string{"team": hostile}, ExitMessage: hostile, CreatedAt: f.now.Add(-time.Hour), StartedAt: new(f.now.Add(-time.Minute)),
 		Workspace: &api.Workspace{State: api.WorkspaceChanged, Files: 7}, Runtime: &api.VMRuntime{Notes: []string{hostile}, Warning: hostile},
 	}
@@ -45,8 +54,62 @@ func (f *fakeAPI) operation() api.Operation {
 
 func (f *fakeAPI) Ping(context.Context) (api.Ping, error) { return api.Ping{StartedAt: f.now}, nil }
 
-func (f *fakeAPI) ListVMs(context.Context, map[string]string) ([]api.VM, error) {
-	return []api.VM{f.vm()}, nil
+// Events are those of one VM with a session, an image, a kernel and an operation, and
+// then those of more, until the context ends.
+func (f *fakeAPI) Events(ctx context.Context, opts client.EventOptions) iter.Seq2[api.Event, error] {
+	return func(yield func(api.Event, error) bool) {
+		f.followers.Add(1)
+		defer f.followers.Add(-1)
+		if slices.Equal(opts.Kinds, []string{api.EventSample}) {
+			f.samples(ctx, yield)
+			return
+		}
+		for _, ev := range f.present() {
+			if !yield(ev, nil) {
+				return
+			}
+		}
+		for !opts.Once {
+			select {
+			case ev := <-f.more:
+				if !yield(ev, nil) {
+					return
+				}
+			case <-ctx.Done():
+				yield(api.Event{}, ctx.Err())
+				return
+			}
+		}
+	}
+}
+
+func (f *fakeAPI) samples(ctx context.Context, yield func(api.Event, error) bool) {
+	for i := int64(1); i < 4; i++ {
+		s := api.Stats{ID: "1", Name: "web", VCPU: 2, At: f.now.Add(time.Duration(i) * time.Second), CPUNanos: i * 1e9, MemoryBytes: 1 << 30, HostMemoryBytes: 1 << 28}
+		if !yield(event(api.EventSample, api.ActionPresent, "1", s), nil) {
+			return
+		}
+	}
+	<-ctx.Done()
+}
+
+func (f *fakeAPI) present() []api.Event {
+	v := f.vm()
+	session, _ := f.ListSessions(context.Background(), "web")
+	return []api.Event{
+		{Kind: api.EventReset}, event(api.EventVM, api.ActionPresent, v.ID, v), event(api.EventWorkspace, api.ActionPresent, v.ID, *v.Workspace),
+		event(api.EventSession, api.ActionPresent, "s1", session[0]), event(api.EventOperation, api.ActionPresent, "op1", f.operation()),
+		event(api.EventImage, api.ActionPresent, "i1", nil), event(api.EventKernel, api.ActionPresent, "", nil),
+		event(api.EventEgress, api.ActionDenied, "", api.EgressRecord{Event: "deny", Name: hostile, Process: hostile, Rule: hostile}), {Kind: api.EventLive},
+	}
+}
+
+func event(kind, action, id string, body any) api.Event {
+	data, err := json.Marshal(body)
+	if err != nil {
+		panic(err)
+	}
+	return api.Event{Kind: kind, Action: action, Object: id, Name: hostile, VMID: "1", Body: data}
 }
 
 func (f *fakeAPI) GetVM(_ context.Context, name string) (api.VM, error) {
@@ -97,6 +160,22 @@ func (f *fakeAPI) VMPorts(context.Context, string) ([]api.Port, error) {
 
 func (f *fakeAPI) ListSessions(context.Context, string) ([]api.Session, error) {
 	return []api.Session{{Name: hostile, State: api.SessionRunning, Command: []string{"sh", "-c", hostile}, LastError: hostile, CreatedAt: f.now}}, nil
+}
+
+func (f *fakeAPI) GetSession(_ context.Context, _, name string) (api.Session, error) {
+	if name != "agent" {
+		return api.Session{}, fault.New(fault.NotFound, "no session %q", name)
+	}
+	all, err := f.ListSessions(context.Background(), "web")
+	return all[0], err
+}
+
+func (f *fakeAPI) StartSession(_ context.Context, vm string, req api.StartSession) (api.Session, error) {
+	return api.Session{Name: "agent", State: api.SessionRunning}, f.did("session " + vm + " " + strings.Join(req.Command, " "))
+}
+
+func (f *fakeAPI) Attach(vm, name string, opts client.AttachOptions) *client.Attachment {
+	return f.attach.Attach(vm, name, opts)
 }
 
 func (f *fakeAPI) ListImages(context.Context) ([]api.Image, error) {

@@ -48,5 +48,10 @@ func (c *Console) done(w http.ResponseWriter, r *http.Request, path, did string,
 // vmPath is the page of a VM.
 func vmPath(name string) string { return "/vms/" + url.PathEscape(name) }
 
+// sessionPath is the terminal of a session.
+func sessionPath(vm, session string) string {
+	return vmPath(vm) + "/sessions/" + url.PathEscape(session)
+}
+
 // operationPath is the page of an operation.
 func operationPath(id string) string { return "/operations/" + url.PathEscape(id) }

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -87,7 +88,7 @@ type operationsView struct{ Running, Ended []operationView }
 
 func (c *Console) operationsPage(w http.ResponseWriter, r *http.Request) {
 	c.page(w, r, "operations", func(ctx context.Context, s *shell) error {
-		s.Title, s.Section = "Operations", "operations"
+		s.Title, s.Section, s.Live = "Operations", "operations", livePath(pageOperations, url.Values{})
 		operations, err := c.api.ListOperations(ctx)
 		if err != nil {
 			return err
@@ -95,6 +96,7 @@ func (c *Console) operationsPage(w http.ResponseWriter, r *http.Request) {
 		var view operationsView
 		for _, op := range operations {
 			v := viewOperation(op, c.now())
+			v.Token = s.Token
 			if v.Running {
 				view.Running = append(view.Running, v)
 			} else {
@@ -113,7 +115,8 @@ func (c *Console) operationPage(w http.ResponseWriter, r *http.Request) {
 			return err
 		}
 		view := viewOperation(op, c.now())
-		s.Title, s.Section, s.Body = view.What, "operations", view
+		view.Token = s.Token
+		s.Title, s.Section, s.Body, s.Live = view.What, "operations", view, livePath(pageOperation, url.Values{"of": {op.ID}})
 		return nil
 	})
 }

@@ -31,8 +31,9 @@ const (
 // pages are the parsed templates and the assets.
 type pages struct {
 	templates map[string]*template.Template
-	assets    map[string]asset // by the path that pages name
-	version   string           // of the assets: a new one makes browsers load them again
+	parts     *template.Template // what pages share, and what changes while they are open
+	assets    map[string]asset   // by the path that pages name
+	version   string             // of the assets: a new one makes browsers load them again
 }
 
 type asset struct {
@@ -46,6 +47,10 @@ func loadPages() (*pages, error) {
 		return nil, err
 	}
 	layout, err := template.New("layout").Funcs(p.functions()).ParseFS(templateFiles, layoutFile, partFiles)
+	if err != nil {
+		return nil, err
+	}
+	p.parts, err = layout.Clone()
 	if err != nil {
 		return nil, err
 	}
@@ -118,4 +123,13 @@ func (p *pages) write(w http.ResponseWriter, status int, name, part string, data
 	w.WriteHeader(status)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+// part renders a part of a page by its name.
+func (p *pages) part(name string, data any) (string, error) {
+	var buf bytes.Buffer
+	if err := p.parts.ExecuteTemplate(&buf, name, data); err != nil {
+		return "", fmt.Errorf("render the part %q: %w", name, err)
+	}
+	return buf.String(), nil
 }

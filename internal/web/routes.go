@@ -14,6 +14,7 @@ func (c *Console) routes() http.Handler {
 	mux.HandleFunc("GET /doctor", c.doctorPage)
 	mux.HandleFunc("GET /settings", c.settingsPage)
 
+	mux.HandleFunc("GET /live", c.live)
 	mux.HandleFunc("GET /{$}", c.dashboard)
 	mux.HandleFunc("POST /vms", c.bulk)
 	mux.HandleFunc("GET /create", c.createPage)
@@ -35,6 +36,9 @@ func (c *Console) routes() http.Handler {
 	mux.HandleFunc("GET /vms/{name}/resources", c.resourcesPage)
 	mux.HandleFunc("GET /vms/{name}/delete", c.deletePage)
 	mux.HandleFunc("POST /vms/{name}/delete", c.deleteVM)
+	mux.HandleFunc("POST /vms/{name}/sessions", c.startSession)
+	mux.HandleFunc("GET /vms/{name}/sessions/{session}", c.terminalPage)
+	mux.HandleFunc("GET /vms/{name}/sessions/{session}/attach", c.attach)
 	mux.HandleFunc("GET /images", c.imagesPage)
 	mux.HandleFunc("POST /images", c.pullImage)
 	mux.HandleFunc("POST /images/{name}/delete", c.deleteImage)

@@ -3,8 +3,8 @@ package web
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/bangervm/banger/internal/act/cmdline"
@@ -31,21 +31,29 @@ type shell struct {
 	Notice  string // what was just done
 	Problem *problem
 
+	scene      *scene
 	VMs        []vmLink
-	Needs      int
 	Counts     counts
 	DaemonSays string
+	Live       string // the stream of what changes on the page
 	Body       any
 }
 
-type counts struct{ VMs, Images, Kernels, Running int }
+type counts struct{ VMs, Images, Kernels, Running, Needs int }
+
+func countsOf(s *scene) counts {
+	_, needs := s.counts()
+	return counts{VMs: len(s.vms), Images: len(s.images), Kernels: len(s.kernels), Running: len(s.running()), Needs: needs}
+}
 
 // vmLink is a VM in the side.
 type vmLink struct {
-	Name string
-	Mark mark
-	Says string // for screen readers
-	Age  age
+	ID, Name string
+	Mark     mark
+	Needs    bool
+	Says     string // for screen readers
+	Age      age
+	Current  bool // its page is the one that is shown
 }
 
 // problem is a fault as the command line words it.
@@ -74,6 +82,9 @@ func (c *Console) page(w http.ResponseWriter, r *http.Request, name string, buil
 	if err == nil {
 		err = build(ctx, s)
 	}
+	for i := range s.VMs {
+		s.VMs[i].Current = s.VMs[i].Name == s.Current
+	}
 	if err != nil {
 		status, name = statusOf(err), "problem"
 		s.Problem = problemOf(err)
@@ -92,39 +103,25 @@ func (c *Console) frame(ctx context.Context, s *shell) error {
 	if err != nil {
 		return err
 	}
-	vms, err := c.api.ListVMs(ctx, nil)
-	if err != nil {
+	if s.scene, err = c.scene(ctx); err != nil {
 		return err
 	}
-	images, err := c.api.ListImages(ctx)
-	if err != nil {
-		return err
-	}
-	kernels, err := c.api.ListKernels(ctx)
-	if err != nil {
-		return err
-	}
-	now := c.now()
-	s.DaemonSays = "up " + ago(now, ping.StartedAt)
-	s.Counts = counts{VMs: len(vms), Images: len(images), Kernels: len(kernels), Running: ping.Busy}
-	for _, v := range sorted(vms) {
-		s.VMs = append(s.VMs, vmLink{Name: v.Name, Mark: mark{State: v.State, Icon: stateIcon(v.State)}, Says: v.State, Age: ageOf(now, since(v))})
+	s.DaemonSays = "up " + ago(c.now(), ping.StartedAt)
+	s.Counts = countsOf(s.scene)
+	s.Live = livePath("", url.Values{})
+	for _, v := range s.scene.sorted() {
+		s.VMs = append(s.VMs, c.link(v))
 	}
 	return nil
 }
 
-// sorted is VMs in the order in which they need somebody: failed, then those that do
-// something, then the others; the latest first.
-func sorted(vms []api.VM) []api.VM {
-	rank := map[string]int{api.VMFailed: 0, api.VMStarting: 1, api.VMStopping: 1, api.VMRunning: 2, api.VMPaused: 3, api.VMStopped: 4}
-	vms = slices.Clone(vms)
-	slices.SortStableFunc(vms, func(a, b api.VM) int {
-		if d := rank[a.State] - rank[b.State]; d != 0 {
-			return d
-		}
-		return strings.Compare(a.Name, b.Name)
-	})
-	return vms
+// link is a VM in the side: what it needs, or else its state.
+func (c *Console) link(v *vmScene) vmLink {
+	l := vmLink{ID: v.vm.ID, Name: v.vm.Name, Mark: mark{State: v.vm.State, Icon: stateIcon(v.vm.State)}, Says: v.vm.State, Age: ageOf(c.now(), since(v.vm))}
+	if a := v.attention().view(c.now()); a != nil {
+		l.Mark, l.Says, l.Age, l.Needs = mark{State: a.Class, Icon: a.Icon}, a.Word, a.Age, a.Needs
+	}
+	return l
 }
 
 // since is when a VM came into its state, as far as is known.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,12 +17,26 @@ import (
 // vmFrame is what each section of a VM's page has around it.
 type vmFrame struct {
 	VM     api.VM
-	Mark   mark
-	Age    age
+	Head   vmHead
 	Facts  []fact
-	Acts   []button
 	Labels []string
 	Tabs   []tab
+}
+
+// vmHead is what changes in the head of a VM's page.
+type vmHead struct {
+	Path, Token string
+	Mark        mark
+	Age         age
+	Attention   *attentionView
+	Acts        []button
+}
+
+func (c *Console) vmHead(v api.VM, a attention, token string) vmHead {
+	return vmHead{
+		Path: vmPath(v.Name), Token: token, Mark: mark{State: v.State, Icon: stateIcon(v.State)}, Age: ageOf(c.now(), since(v)),
+		Attention: a.view(c.now()), Acts: actsFor(v),
+	}
 }
 
 // fact is a line of what a VM is.
@@ -55,13 +70,16 @@ func (c *Console) inVM(w http.ResponseWriter, r *http.Request, section string, b
 		if section != "" {
 			s.Title = v.Name + ", " + section
 		}
-		s.Body, err = build(ctx, c.frameOf(v, section))
+		s.Live = livePath(pageVM, url.Values{"of": {v.Name}})
+		f := c.frameOf(v, section)
+		f.Head = c.vmHead(v, s.scene.attention(v.ID), s.Token)
+		s.Body, err = build(ctx, f)
 		return err
 	})
 }
 
 func (c *Console) frameOf(v api.VM, section string) vmFrame {
-	f := vmFrame{VM: v, Mark: mark{State: v.State, Icon: stateIcon(v.State)}, Age: ageOf(c.now(), since(v)), Facts: vmFacts(v), Acts: actsFor(v)}
+	f := vmFrame{VM: v, Facts: vmFacts(v)}
 	for _, key := range slices.Sorted(maps.Keys(v.Labels)) {
 		f.Labels = append(f.Labels, key+"="+v.Labels[key])
 	}
@@ -100,16 +118,14 @@ func policyName(v api.VM) string {
 type vmView struct {
 	vmFrame
 	portsPart
-	Sessions []sessionView
+	Sessions sessionsView
 }
 
 func (c *Console) vmPage(w http.ResponseWriter, r *http.Request) {
 	c.inVM(w, r, "", func(ctx context.Context, f vmFrame) (any, error) {
 		view := vmView{vmFrame: f, portsPart: c.portsOf(ctx, f.VM)}
-		sessions, err := c.api.ListSessions(ctx, f.VM.Name)
-		for _, session := range sessions {
-			view.Sessions = append(view.Sessions, c.viewSession(session))
-		}
+		var err error
+		view.Sessions, err = c.sessions(ctx, f.VM, f.Head.Token)
 		return view, err
 	})
 }

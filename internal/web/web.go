@@ -41,7 +41,9 @@ type Console struct {
 	now   func() time.Time
 	log   *slog.Logger
 	pages *pages
+	meter *meter
 
+	streams  streams
 	listener net.Listener
 	host     string
 	started  time.Time
@@ -73,7 +75,7 @@ func New(l net.Listener, o Options) (*Console, error) {
 		return nil, errors.Join(err, l.Close())
 	}
 	return &Console{
-		api: o.API, book: o.Book, now: o.Now, log: o.Log, pages: pages,
+		api: o.API, book: o.Book, now: o.Now, log: o.Log, pages: pages, meter: newMeter(o.API, o.Log),
 		started: o.Now(), listener: netutil.LimitListener(l, maxConns), host: o.Book.Name() + ".localhost:" + port,
 	}, nil
 }
@@ -115,6 +117,8 @@ func (c *Console) Serve(ctx context.Context) error {
 		}
 	})
 	defer stop()
+	defer c.meter.work.Wait()
+	defer c.streams.ended.Wait()
 	if err := srv.Serve(c.listener); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve the web console: %w", err)
 	}

@@ -32,7 +32,7 @@ type browser struct {
 
 func open(t *testing.T) *browser {
 	t.Helper()
-	b := &browser{t: t, api: &fakeAPI{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), state: api.VMRunning}}
+	b := &browser{t: t, api: &fakeAPI{more: make(chan api.Event), now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), state: api.VMRunning}}
 	l, err := web.Listen(t.Context(), "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -126,7 +126,7 @@ func pages() []string {
 		"/", "/?show=running&q=web", "/vms/web", "/vms/web/delete", "/vms/web/workspace", "/vms/web/workspace?op=op2", "/vms/web/workspace?op=op1",
 		"/vms/web/workspace/diff?op=op2&file=0", "/vms/web/workspace/diff?op=op2&file=1", "/vms/web/workspace/apply?op=op2",
 		"/vms/web/egress", "/vms/web/egress?edit=1&target=x", "/vms/web/egress?allow=a.example&show=denied", "/vms/web/console", "/vms/web/console?q=script",
-		"/vms/web/ports", "/vms/web/resources",
+		"/?show=needs", "/vms/web/sessions/agent", "/vms/web/ports", "/vms/web/resources",
 		"/operations", "/operations/op1", "/images", "/kernels", "/doctor", "/settings", "/create", "/vms/none", "/no-such-page",
 	}
 }

@@ -14,14 +14,15 @@ import (
 // escape, or markup that holds nothing but constants of the templates.
 func (p *pages) functions() template.FuncMap {
 	return template.FuncMap{
+		"version":   func() string { return p.version },
 		"asset":     func(file string) string { return assetPath + p.version + "/" + file },
 		"icon":      p.icon,
 		"bytes":     fault.Bytes,
 		"count":     fault.Count,
 		"clock":     func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"state":     func(state string) mark { return mark{State: state, Icon: stateIcon(state)} },
-		"pairs":     pairs,
 		"withToken": func(v operationView, token string) operationView { v.Token = token; return v },
+		"pairs":     pairs,
 	}
 }
 

@@ -1,0 +1,119 @@
+// What changes while a page is open: the console sends the elements that changed, and they replace those with the same ID.
+"use strict";
+(() => {
+  const source = document.body.dataset.live, version = document.body.dataset.version;
+  const light = document.getElementById("live"), toasts = document.getElementById("toasts"), title = document.title;
+  const firstPause = 500, lastPause = 5000, hiddenFor = 30000, most = 4;
+  const held = new Map(); // what waits until focus and pointer have left it
+  const known = new Map(); // the elements of each list
+  let stream = null, pause = firstPause, timer = 0, hiding = 0;
+
+  const says = (live) => {
+    light.hidden = false;
+    light.classList.toggle("st-running", live);
+    light.lastElementChild.textContent = live ? "Live" : "Trying again";
+  };
+  const busy = (e) => e.contains(document.activeElement) && e !== document.body || e.matches(":hover") || e.querySelector("details[open]") !== null || e.matches("details[open]");
+  const textOf = (e) => [...e.childNodes].some((n) => n.nodeType === Node.TEXT_NODE && n.data.trim());
+
+  // patch makes old the same as fresh, but for what someone is at. It reports whether all of it is.
+  function patch(old, fresh) {
+    if (old.isEqualNode(fresh)) return true;
+    if (!busy(old)) {
+      old.replaceWith(fresh);
+      return true;
+    }
+    if (old.tagName !== fresh.tagName || old.childElementCount !== fresh.childElementCount || !old.childElementCount || textOf(old) || textOf(fresh)) return false;
+    const pairs = [...old.children].map((child, i) => [child, fresh.children[i]]);
+    return pairs.map(([a, b]) => patch(a, b)).every(Boolean);
+  }
+  function parse(html) {
+    const t = document.createElement("template");
+    t.innerHTML = html;
+    return t.content.firstElementChild;
+  }
+  function place(f) {
+    const old = document.getElementById(f.id), fresh = parse(f.html);
+    held.delete(f.id);
+    if (old && !patch(old, fresh)) held.set(f.id, f);
+    const list = f.in && document.getElementById(f.in);
+    if (!old && list) list.prepend(fresh);
+  }
+  // keep removes what is gone from a list. Rows keep their place: only new ones are put where they belong.
+  function keep(id, ids) {
+    const list = document.getElementById(id);
+    if (!list) return;
+    for (const child of [...list.children]) if (!ids.includes(child.id)) child.remove();
+    const before = known.get(id);
+    for (const [i, name] of ids.entries()) {
+      const child = document.getElementById(name);
+      if (before && !before.has(name) && child !== list.children[i]) list.insertBefore(child, list.children[i]);
+    }
+    known.set(id, new Set(ids));
+    const table = list.closest("table");
+    if (table) table.hidden = !ids.length;
+  }
+  function toast(html) {
+    const one = parse(html);
+    toasts.append(one);
+    while (toasts.children.length > most) toasts.firstElementChild.remove();
+    setTimeout(() => one.remove(), 15000);
+  }
+  function take(e) {
+    const u = JSON.parse(e.data);
+    if (u.version !== version) return location.reload(); // the console is of another build
+    for (const f of u.fragments || []) place(f);
+    for (const [id, ids] of Object.entries(u.lists || {})) keep(id, ids);
+    for (const html of u.toasts || []) toast(html);
+    document.title = (u.needs ? "(" + u.needs + ") " : "") + title;
+    ages();
+    says(true);
+    pause = firstPause;
+  }
+  function open() {
+    close();
+    stream = new EventSource(source);
+    stream.onmessage = take;
+    stream.onerror = () => {
+      close();
+      says(false);
+      timer = setTimeout(open, pause);
+      pause = Math.min(pause * 2, lastPause);
+    };
+  }
+  function close() {
+    clearTimeout(timer);
+    if (stream) stream.close();
+    stream = null;
+  }
+
+  // ages says again how long ago moments were.
+  function ages() {
+    for (const t of document.querySelectorAll("time[datetime]")) {
+      const s = Math.max(0, Math.floor((Date.now() - Date.parse(t.dateTime)) / 1000)), text = age(s);
+      if (t.textContent !== text) t.textContent = text;
+    }
+  }
+  function age(s) {
+    const m = Math.floor(s / 60), h = Math.floor(m / 60);
+    if (s < 60) return s + " s";
+    if (m < 60) return m + " min";
+    if (h < 24) return m % 60 ? h + " h " + (m % 60) + " min" : h + " h";
+    return Math.floor(h / 24) + " d";
+  }
+  setInterval(ages, 5000);
+  const release = () => setTimeout(() => [...held.values()].forEach(place), 50);
+  document.addEventListener("focusout", release);
+  document.addEventListener("pointerout", () => { if (held.size) release(); });
+  document.addEventListener("toggle", release, true);
+
+  // A page that nobody sees needs no stream: a browser has few connections to one host.
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(hiding);
+    if (document.hidden) hiding = setTimeout(close, hiddenFor);
+    else if (!stream) open();
+  });
+  addEventListener("pagehide", close);
+  addEventListener("pageshow", (e) => { if (e.persisted) open(); });
+  if (!document.hidden) open();
+})();

@@ -1,0 +1,186 @@
+package web
+
+import (
+	"context"
+	"net/url"
+
+	"github.com/bangervm/banger/internal/api"
+)
+
+// The pages that have more that changes than the side: "page" of the stream's query.
+const (
+	pageDashboard  = "dashboard"
+	pageVM         = "vm"
+	pageOperation  = "operation"
+	pageOperations = "operations"
+)
+
+// parts renders what changes on one page.
+type parts struct {
+	c        *Console
+	page     string
+	subject  string // the name of the VM, the ID of the operation
+	look     look
+	token    string
+	measured <-chan struct{} // closed when VMs were measured again
+
+	cache map[string][]fragment // of a VM, by its ID: rendered once for each change
+	stale bool                  // the VM of the page has changed
+	panel []fragment            // what its page has beside
+}
+
+func (c *Console) partsOf(query url.Values, token string) *parts {
+	return &parts{
+		c: c, page: query.Get("page"), subject: query.Get("of"), look: lookOf(query), token: token,
+		cache: map[string][]fragment{}, stale: true,
+	}
+}
+
+func (p *parts) forget()           { clear(p.cache); p.stale = true }
+func (p *parts) changed(vm string) { delete(p.cache, vm); p.stale = true }
+
+// measure has what was measured shown, and waits for the next.
+func (p *parts) measure() {
+	clear(p.cache)
+	p.measured = p.c.meter.next()
+}
+
+// wantsPorts reports whether the page shows the ports of a VM.
+func (p *parts) wantsPorts(v *vmScene) bool {
+	return v.vm.State == api.VMRunning && (p.page == pageDashboard || p.page == pageVM && v.vm.Name == p.subject)
+}
+
+// list collects fragments. The first error stays.
+type list struct {
+	p     *pages
+	all   []fragment
+	lists map[string][]string
+	err   error
+}
+
+func (l *list) add(id, in, part string, data any) {
+	if l.err != nil {
+		return
+	}
+	html, err := l.p.part(part, data)
+	l.err = err
+	l.all = append(l.all, fragment{ID: id, In: in, HTML: html})
+}
+
+// render returns all that can change on the page, and the order of its lists.
+func (p *parts) render(ctx context.Context, s *scene) (all []fragment, lists map[string][]string, err error) {
+	l := &list{p: p.c.pages, lists: map[string][]string{listRail: {}}}
+	if p.page == pageDashboard {
+		l.lists[listVMs] = []string{}
+	}
+	for _, v := range s.sorted() {
+		p.vm(l, v)
+	}
+	counts := countsOf(s)
+	l.add("count-dashboard", "", "count", pairsOf("dashboard", counts.VMs, "VM"))
+	l.add("count-images", "", "count", pairsOf("images", counts.Images, "image"))
+	l.add("count-kernels", "", "count", pairsOf("kernels", counts.Kernels, "kernel"))
+	l.add("count-operations", "", "count", pairsOf("operations", counts.Running, "running operation"))
+	l.add("needs", "", "needs", counts.Needs)
+	switch p.page {
+	case pageDashboard:
+		p.dashboard(l, s)
+	case pageVM:
+		p.vmPage(ctx, l, s)
+	case pageOperation, pageOperations:
+		p.operations(l, s)
+	}
+	return l.all, l.lists, l.err
+}
+
+// The lists of elements that come and go.
+const (
+	listRail = "rail-vms"
+	listVMs  = "vm-rows"
+)
+
+// vm adds a VM's line in the side, and its row.
+func (p *parts) vm(l *list, v *vmScene) {
+	id := v.vm.ID
+	fragments, ok := p.cache[id]
+	if !ok {
+		one := &list{p: p.c.pages}
+		link := p.c.link(v)
+		link.Current = p.page == pageVM && v.vm.Name == p.subject
+		one.add("rail-"+id, listRail, "rail-vm", link)
+		if p.page == pageDashboard && p.look.shows(v) {
+			one.add("vm-"+id, listVMs, "vm-row", p.c.row(v))
+		}
+		if l.err == nil {
+			l.err = one.err
+		}
+		fragments = one.all
+		p.cache[id] = fragments
+	}
+	l.all = append(l.all, fragments...)
+	for _, f := range fragments {
+		l.lists[f.In] = append(l.lists[f.In], f.ID)
+	}
+}
+
+func (p *parts) dashboard(l *list, s *scene) {
+	view := dashboardView{look: p.look, Head: headOf(s), Usage: p.c.meter.view()}
+	view.Operations, view.Denials = p.c.runningViews(s, p.token), p.c.denialViews(s)
+	view.Rows = make([]vmRow, len(l.lists[listVMs]))
+	for part, id := range map[string]string{
+		"dash-sub": "dash-sub", "dash-show": "dash-show", "usage": "usage", "vm-count": "vm-count", "vm-empty": "vm-empty",
+		"running-operations": "running-operations", "denials": "denials",
+	} {
+		l.add(id, "", part, view)
+	}
+}
+
+func (p *parts) operations(l *list, s *scene) {
+	l.add("running-operations", "", "running-operations", dashboardView{Operations: p.c.runningViews(s, p.token)})
+	for _, op := range s.operations {
+		v := viewOperation(op, p.c.now())
+		v.Token = p.token
+		switch {
+		case p.page == pageOperation && op.ID == p.subject:
+			l.add("operation", "", "operation-panel", v)
+		case p.page == pageOperations && !v.Running:
+			l.add("op-"+v.ID, "ended-operations", "ended-operation", v)
+		}
+	}
+}
+
+// vmPage adds what a VM's page shows of its state, sessions and ports.
+func (p *parts) vmPage(ctx context.Context, l *list, s *scene) {
+	var of *vmScene
+	for _, v := range s.vms {
+		if v.vm.Name == p.subject {
+			of = v
+		}
+	}
+	if of == nil {
+		return // deleted: the page stays as the last that is known of it
+	}
+	if p.stale {
+		one := &list{p: p.c.pages}
+		head := p.c.vmHead(of.vm, of.attention(), p.token)
+		one.add("vm-state", "", "vm-state", head)
+		one.add("vm-acts", "", "vm-acts", head)
+		if sessions, err := p.c.sessions(ctx, of.vm, p.token); err == nil {
+			one.add("sessions", "", "sessions", sessions)
+		}
+		if of.portsKnown {
+			one.add("ports", "", "ports", portsPart{Ports: of.ports})
+		}
+		if one.err != nil {
+			l.err = one.err
+			return
+		}
+		p.panel, p.stale = one.all, false
+	}
+	l.all = append(l.all, p.panel...)
+}
+
+// pairsOf are a count of the side for its part.
+func pairsOf(section string, n int, of string) map[string]any {
+	return map[string]any{"section": section, "count": n, "of": of}
+}

@@ -1,0 +1,182 @@
+package web_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bangervm/banger/internal/api"
+)
+
+// page is a page that is live.
+type page struct {
+	t     *testing.T
+	lines *bufio.Scanner
+	close func()
+}
+
+type update struct {
+	Version   string
+	Fragments []struct{ ID, In, HTML string }
+	Lists     map[string][]string
+	Toasts    []string
+	Needs     int
+}
+
+// live opens the stream of a page; status is that of the answer.
+func (b *browser) live(query string) (p *page, status int) {
+	b.t.Helper()
+	ctx, cancel := context.WithCancel(b.t.Context())
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, b.base+"/live?"+query, nil)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	req.Host = b.host
+	res, err := b.http.Do(req)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	lines := bufio.NewScanner(res.Body)
+	lines.Buffer(nil, 1<<20)
+	p = &page{t: b.t, lines: lines, close: func() { cancel(); _ = res.Body.Close() }}
+	b.t.Cleanup(p.close)
+	return p, res.StatusCode
+}
+
+func (p *page) next() update {
+	p.t.Helper()
+	for p.lines.Scan() {
+		if data, ok := strings.CutPrefix(p.lines.Text(), "data: "); ok {
+			var u update
+			if err := json.Unmarshal([]byte(data), &u); err != nil {
+				p.t.Fatal(err)
+			}
+			return u
+		}
+	}
+	p.t.Fatalf("the stream ended: %v", p.lines.Err())
+	return update{}
+}
+
+// has waits for a fragment that says what is wanted.
+func (p *page) has(id, want string) {
+	p.t.Helper()
+	for {
+		for _, f := range p.next().Fragments {
+			if f.ID == id && strings.Contains(f.HTML, want) {
+				return
+			}
+		}
+	}
+}
+
+func TestAPageGetsWhatChanges(t *testing.T) {
+	b := open(t)
+	p, _ := b.live("page=dashboard")
+	first := p.next()
+	if got := strings.Join(first.Lists["vm-rows"], " "); got != "vm-1" {
+		t.Errorf("the rows are %q", got)
+	}
+	v := b.api.vm()
+	v.State = api.VMPaused
+	b.api.more <- event(api.EventVM, api.ActionChanged, "1", v)
+	second := p.next()
+	var changed []string
+	for _, f := range second.Fragments {
+		changed = append(changed, f.ID)
+		if f.ID == "vm-1" && !strings.Contains(f.HTML, "paused") {
+			t.Errorf("the row does not say paused: %s", f.HTML)
+		}
+	}
+	for _, id := range changed {
+		if id != "vm-1" && id != "rail-1" && id != "usage" {
+			t.Errorf("%s is sent though it is as it was", id)
+		}
+	}
+	b.api.more <- event(api.EventVM, api.ActionDeleted, "1", nil)
+	if third := p.next(); len(third.Lists["vm-rows"])+len(third.Lists["rail-vms"]) != 0 {
+		t.Errorf("a deleted VM is in %v", third.Lists)
+	}
+}
+
+func TestUsageIsMeasuredWhileThePageIsOpen(t *testing.T) {
+	b := open(t)
+	p, _ := b.live("page=dashboard")
+	p.has("vm-1", "100 %")
+	if got := b.api.followers.Load(); got != 2 {
+		t.Errorf("%d follow the daemon's events, want the page and the meter", got)
+	}
+	p.close()
+	b.followers(0)
+	other, _ := b.live("page=operations")
+	other.next()
+	if got := b.api.followers.Load(); got != 1 {
+		t.Errorf("%d follow the events of a page without usage", got)
+	}
+}
+
+// followers waits until so many follow the daemon's events.
+func (b *browser) followers(want int64) {
+	b.t.Helper()
+	for end := time.Now().Add(10 * time.Second); b.api.followers.Load() != want; runtime.Gosched() {
+		if time.Now().After(end) {
+			b.t.Fatalf("%d follow the events, want %d", b.api.followers.Load(), want)
+		}
+	}
+}
+
+func TestLivePagesAreBounded(t *testing.T) {
+	b := open(t)
+	const most = 12
+	for range most {
+		p, status := b.live("page=dashboard")
+		if status != http.StatusOK {
+			t.Fatal(status)
+		}
+		p.next()
+	}
+	if _, status := b.live("page=dashboard"); status != http.StatusServiceUnavailable {
+		t.Errorf("one more: %d", status)
+	}
+}
+
+// Pages that were open and are gone leave nothing behind.
+func TestStreamsThatAreCutLeaveNothing(t *testing.T) {
+	b := open(t)
+	b.page("/")
+	before := runtime.NumGoroutine()
+	for range 1000 {
+		p, status := b.live("page=dashboard")
+		for status != http.StatusOK { // the ones before are still ending
+			p, status = b.live("page=dashboard")
+		}
+		p.next()
+		p.close()
+	}
+	b.followers(0)
+	b.http.CloseIdleConnections()
+	for end := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before+5; runtime.Gosched() {
+		if time.Now().After(end) {
+			t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), before)
+		}
+	}
+}
+
+func TestAVMsPageAndAnOperationsAreLive(t *testing.T) {
+	b := open(t)
+	p, _ := b.live("page=vm&of=web")
+	p.has("sessions", "New session")
+	p.close()
+	b.followers(0)
+	p, _ = b.live("page=operation&of=op1")
+	p.next()
+	ended := b.api.operation()
+	ended.State, ended.EndedAt = api.OperationSucceeded, new(b.api.now)
+	b.api.more <- event(api.EventOperation, api.ActionEnded, "op1", ended)
+	p.has("operation", "succeeded")
+}

@@ -1,0 +1,93 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/bangervm/banger/internal/act/cmdline"
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/fault"
+)
+
+// sessionsView are the sessions on a VM's page, and the form of a new one.
+type sessionsView struct {
+	VM, Path, Token string
+	Sessions        []sessionView
+	Why             string // why none can be started
+}
+
+type sessionView struct {
+	Name, Path, Command, Mode, Says string
+	Mark                            mark
+	Attention                       *attentionView
+	Age                             age
+	Running, Written                bool
+}
+
+// sessions reads the sessions of a VM.
+func (c *Console) sessions(ctx context.Context, v api.VM, token string) (sessionsView, error) {
+	view := sessionsView{VM: v.Name, Path: vmPath(v.Name) + "/sessions", Token: token}
+	if v.State != api.VMRunning {
+		view.Why = "It is not running"
+	}
+	all, err := c.api.ListSessions(ctx, v.Name)
+	for _, s := range all {
+		view.Sessions = append(view.Sessions, c.viewSession(s))
+	}
+	return view, err
+}
+
+func (c *Console) viewSession(s api.Session) sessionView {
+	began := s.StartedAt
+	if began == nil {
+		began = &s.CreatedAt
+	}
+	view := sessionView{
+		Name: s.Name, Path: sessionPath(s.VM, s.Name), Mode: s.Mode, Says: s.LastError, Mark: mark{State: s.State, Icon: stateIcon(s.State)},
+		Age: ageOf(c.now(), began), Running: s.State == api.SessionRunning, Written: s.Writer, Command: commandLine(s.Command),
+	}
+	if a := attentionOf(s); a.State != api.AttentionDone {
+		view.Attention = a.view(c.now())
+	}
+	if s.State == api.SessionRunning {
+		view.Mark.Icon = "running"
+	}
+	if s.ExitCode != nil {
+		view.Mark.State = fmt.Sprintf("exited, status %d", *s.ExitCode)
+		if *s.ExitCode != 0 {
+			view.Mark.Icon = "failed"
+		}
+	}
+	return view
+}
+
+// commandLine is a command as it is typed.
+func commandLine(command []string) string {
+	words := make([]string, len(command))
+	for i, word := range command {
+		words[i] = cmdline.Word(word)
+	}
+	return strings.Join(words, " ")
+}
+
+// The command of a session is a line for the guest's shell; without one it is a shell.
+const (
+	guestShell = "/bin/sh"
+	loginShell = "exec $(command -v bash || echo sh) -l"
+)
+
+// startSession starts what the form says, and leads to its terminal.
+func (c *Console) startSession(w http.ResponseWriter, r *http.Request) {
+	line, name, dir := strings.TrimSpace(r.PostForm.Get("command")), r.PostForm.Get("name"), r.PostForm.Get("dir")
+	req := api.StartSession{Name: name, Dir: dir, TTY: r.PostForm.Get("tty") == "yes", Command: []string{guestShell, "-c", line}}
+	if line == "" {
+		req.Command, req.TTY = []string{guestShell, "-c", loginShell}, true
+	}
+	s, err := c.api.StartSession(r.Context(), r.PathValue("name"), req)
+	if err == nil && s.State == api.SessionFailed {
+		err = fault.New(fault.Conflict, "session %s did not start: %s", s.Name, s.LastError)
+	}
+	c.done(w, r, sessionPath(r.PathValue("name"), s.Name), "", err)
+}
