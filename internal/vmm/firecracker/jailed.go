@@ -27,6 +27,7 @@ import (
 type jailed struct {
 	jail.Jail
 	spec      vmm.Spec // with the paths of this host
+	root      *os.File // the chroot
 	listeners []net.Listener
 	work      sync.WaitGroup
 	stop      context.CancelFunc
@@ -50,12 +51,21 @@ func furnish(spec vmm.Spec, site vmm.Site) (*jailed, vmm.Spec, error) {
 	}
 	inside, err := j.Furnish(spec)
 	if err == nil {
+		j.root, err = os.Open(j.Root())
+	}
+	if err == nil {
 		err = errors.Join(unix.Mkfifo(filepath.Join(j.Root(), logName), 0o600), os.Lchown(filepath.Join(j.Root(), logName), j.UID, j.UID))
 	}
 	if err != nil {
-		return nil, spec, errors.Join(err, j.Clear(spec))
+		return nil, spec, errors.Join(err, j.clear())
 	}
 	return j, inside, nil
+}
+
+// socket is the path of a socket in the chroot, which is short: a socket's path has at
+// most 107 bytes.
+func (j *jailed) socket(name string) string {
+	return fmt.Sprintf("/proc/self/fd/%d/%s", j.root.Fd(), name)
 }
 
 // outside are disks of the jail as this host sees them.
@@ -89,11 +99,11 @@ func (j *jailed) relay(ctx context.Context, dir string) error {
 	if err != nil {
 		return fmt.Errorf("listen on the agent channel's socket: %w", err)
 	}
-	j.serve(ctx, out, filepath.Join(j.Root(), vmm.VsockSocket))
+	j.serve(ctx, out, j.socket(vmm.VsockSocket))
 	names, err := filepath.Glob(filepath.Join(dir, vmm.VsockSocket+"_*"))
 	for _, name := range names {
 		path := filepath.Join(j.Root(), filepath.Base(name))
-		in, listenErr := net.Listen("unix", path) //nolint:noctx // at once
+		in, listenErr := net.Listen("unix", j.socket(filepath.Base(name))) //nolint:noctx // at once
 		if listenErr != nil {
 			return listenErr
 		}
@@ -130,7 +140,7 @@ func (j *jailed) serve(ctx context.Context, from net.Listener, to string) {
 
 // dial connects to a socket in the jail, which nobody but root and its user reaches.
 func (j *jailed) dial(ctx context.Context, name string) (net.Conn, error) {
-	return dial(ctx, filepath.Join(j.Root(), name))
+	return dial(ctx, j.socket(name))
 }
 
 func dial(ctx context.Context, path string) (net.Conn, error) {
@@ -157,6 +167,9 @@ func (j *jailed) clear() error {
 		_ = l.Close()
 	}
 	j.work.Wait()
+	if j.root != nil {
+		_ = j.root.Close()
+	}
 	return j.Clear(j.spec)
 }
 

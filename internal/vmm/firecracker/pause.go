@@ -1,9 +1,13 @@
 package firecracker
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -83,18 +87,48 @@ const stopLimit = 10 * time.Second
 func (m *Machine) awaitStopped(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, stopLimit)
 	defer cancel()
+	hasStopped := childStopped
+	if m.jail != nil { // then it is its supervisor's child
+		hasStopped = threadsStopped
+	}
 	for pauses := pace.NewBackoff(100*time.Microsecond, 20*time.Millisecond); ; {
-		// WNOWAIT leaves the end of the process to whoever waits for that.
-		var info unix.Siginfo
-		err := unix.Waitid(unix.P_PID, m.PID(), &info, unix.WSTOPPED|unix.WNOHANG|unix.WNOWAIT, nil)
-		if err != nil && !errors.Is(err, unix.EINTR) {
+		stopped, err := hasStopped(m.PID())
+		if err != nil {
 			return fmt.Errorf("wait for Firecracker to stop: %w", err)
 		}
-		if info.Signo == int32(unix.SIGCHLD) {
+		if stopped {
 			return nil
 		}
 		if err := pauses.Pause(ctx); err != nil {
 			return errors.Join(fmt.Errorf("the process does not stop: %w", err), m.process.Signal(syscall.SIGCONT))
 		}
 	}
+}
+
+func childStopped(pid int) (bool, error) {
+	// WNOWAIT leaves the end of the process to whoever waits for that.
+	var info unix.Siginfo
+	err := unix.Waitid(unix.P_PID, pid, &info, unix.WSTOPPED|unix.WNOHANG|unix.WNOWAIT, nil)
+	if err != nil && !errors.Is(err, unix.EINTR) {
+		return false, err
+	}
+	return info.Signo == int32(unix.SIGCHLD), nil
+}
+
+// threadsStopped looks at the state of each thread: proc_pid_stat(5).
+func threadsStopped(pid int) (bool, error) {
+	files, err := filepath.Glob(filepath.Join("/proc", strconv.Itoa(pid), "task/*/stat"))
+	if err != nil || len(files) == 0 {
+		return false, errors.Join(errGone, err)
+	}
+	for _, file := range files {
+		stat, err := os.ReadFile(file)
+		if err != nil {
+			continue // the thread has ended
+		}
+		if _, state, ok := bytes.Cut(stat, []byte(") ")); !ok || !bytes.HasPrefix(state, []byte("T")) {
+			return false, nil
+		}
+	}
+	return true, nil
 }
