@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
@@ -43,6 +44,7 @@ func imageKinds() map[string]imageKind {
 		"service": {[]fixture.Entry{fixture.File("serve", 0o755, serveScript), fixture.Dir("srv/state", 0o777)}, v1.Config{
 			Env: []string{"PATH=/bin"}, WorkingDir: "/work", User: "guest", StopSignal: "SIGUSR1",
 			Entrypoint: []string{"/serve"}, Cmd: []string{"now"},
+			Healthcheck: &v1.HealthConfig{Test: []string{"CMD-SHELL", "cat /srv/state/sick 2>/dev/null && exit 1; echo fine"}, Interval: time.Second, Retries: 2},
 		}},
 		"s6": {[]fixture.Entry{fixture.File("init", 0o755, initScript), fixture.File("bin/s6-svscan", 0o755, "#!/bin/sh\n")}, v1.Config{
 			Env: []string{"PATH=/bin", "FROM_IMAGE=yes"}, WorkingDir: "/work", StopSignal: "SIGUSR1",

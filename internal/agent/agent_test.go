@@ -200,6 +200,7 @@ func TestBusy(t *testing.T) {
 func TestTheEntrypointIsToldAgain(t *testing.T) {
 	a := newAgent()
 	a.tellProgram(agentrpc.Entrypoint{State: agentrpc.EntrypointRunning, Restarts: 2})
+	a.tellHealth(agentrpc.EntrypointHealth{State: agentrpc.HealthHealthy})
 	a.ready.Store(true)
 	host, lines, ended := startControl(t, a)
 	for _, what := range []string{"hello", "ready"} {
@@ -209,6 +210,13 @@ func TestTheEntrypointIsToldAgain(t *testing.T) {
 	}
 	if m := next(t, lines); m.Entrypoint == nil || m.Entrypoint.Restarts != 2 {
 		t.Errorf("third message: %+v", m)
+	}
+	if m := next(t, lines); m.EntrypointHealth == nil || m.EntrypointHealth.State != agentrpc.HealthHealthy {
+		t.Errorf("fourth message: %+v", m)
+	}
+	a.tellProgram(agentrpc.Entrypoint{State: agentrpc.EntrypointExited})
+	if _, health := a.program.get(); health != nil {
+		t.Errorf("a program that ended has the health %+v", health)
 	}
 	_ = host.Close()
 	if err := <-ended; err != nil {

@@ -126,8 +126,12 @@ func (a *agent) sendReady() {
 	a.mu.Unlock()
 	a.ctl.send(agentrpc.GuestMessage{Ready: &ready})
 	a.told.Store(true)
-	if now := a.program.get(); now != nil {
+	now, health := a.program.get()
+	if now != nil {
 		a.ctl.send(agentrpc.GuestMessage{Entrypoint: now})
+	}
+	if health != nil {
+		a.ctl.send(agentrpc.GuestMessage{EntrypointHealth: health})
 	}
 }
 

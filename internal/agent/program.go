@@ -19,10 +19,11 @@ type program struct {
 	begin func()        // closes may; more than once does nothing
 	may   chan struct{} // closed when the guest is configured
 
-	mu     sync.Mutex           // guards what follows
-	now    *agentrpc.Entrypoint // nil: it was never started
-	cancel context.CancelFunc   // nil: it is not supervised
-	done   chan struct{}        // closed when it is supervised no more
+	mu     sync.Mutex                 // guards what follows
+	now    *agentrpc.Entrypoint       // nil: it was never started
+	health *agentrpc.EntrypointHealth // nil: it does not run, or has no check
+	cancel context.CancelFunc         // nil: it is not supervised
+	done   chan struct{}              // closed when it is supervised no more
 }
 
 func newProgram() *program {
@@ -30,10 +31,10 @@ func newProgram() *program {
 	return &program{begin: sync.OnceFunc(func() { close(may) }), may: may, done: make(chan struct{})}
 }
 
-func (p *program) get() *agentrpc.Entrypoint {
+func (p *program) get() (*agentrpc.Entrypoint, *agentrpc.EntrypointHealth) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.now
+	return p.now, p.health
 }
 
 // stop ends the program by its stop signal, or hard after a while, and returns when
@@ -74,20 +75,32 @@ func (a *agent) supervise(ctx context.Context) {
 	defer close(a.program.done)
 	entrypoint.Supervisor{
 		Policy: s.Program.Restart, Pause: pace.Pause, Now: time.Now, Tell: a.tellProgram,
-		Run: func(ctx context.Context) (int, error) {
-			spec, err := s.commands().Spec("", "")
-			if err != nil {
-				return command.StatusOf(err), err
-			}
-			spec.Argv = s.Program.Argv
-			return entrypoint.Run(ctx, spec, command.StopSignal(s.Program.StopSignal), os.Stdout, a.keepProgramPID)
-		},
+		Run: func(ctx context.Context) (int, error) { return a.runProgram(ctx, s) },
 	}.Supervise(ctx)
+}
+
+// runProgram runs the image's program once, with its health check beside it.
+func (a *agent) runProgram(ctx context.Context, s saved) (int, error) {
+	spec, err := s.commands().Spec("", "")
+	if err != nil {
+		return command.StatusOf(err), err
+	}
+	spec.Argv = s.Program.Argv
+	checked, cancel := context.WithCancel(ctx)
+	var checks sync.WaitGroup
+	defer checks.Wait()
+	defer cancel()
+	return entrypoint.Run(ctx, spec, command.StopSignal(s.Program.StopSignal), os.Stdout, func(pid int) {
+		a.keepProgramPID(pid)
+		a.watchHealth(checked, s, &checks)
+	})
 }
 
 func (a *agent) tellProgram(now agentrpc.Entrypoint) {
 	a.program.mu.Lock()
-	a.program.now = &now
+	if a.program.now = &now; now.State != agentrpc.EntrypointRunning {
+		a.program.health = nil
+	}
 	a.program.mu.Unlock()
 	a.ctl.send(agentrpc.GuestMessage{Entrypoint: &now})
 }

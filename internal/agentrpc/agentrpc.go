@@ -50,6 +50,8 @@ type GuestMessage struct {
 	Listening *Listening `json:"listening,omitempty"`
 	// Entrypoint is sent at each change, and behind Ready.
 	Entrypoint *Entrypoint `json:"entrypoint,omitempty"`
+	// EntrypointHealth is sent at each change, and behind Entrypoint.
+	EntrypointHealth *EntrypointHealth `json:"entrypoint_health,omitempty"`
 }
 
 // Hello is the agent's first line on every control stream; when it is configured

@@ -4,38 +4,41 @@ import "time"
 
 // VM is a virtual machine.
 type VM struct {
-	ID          string            `json:"id"`
-	Name        string            `json:"name"`
-	State       string            `json:"state" enum:"stopped,starting,running,paused,stopping,failed"`
-	Image       string            `json:"image"`
-	ImageID     string            `json:"image_id"`
-	Kernel      string            `json:"kernel"`
-	VCPU        int               `json:"vcpu"`
-	MemoryBytes int64             `json:"memory_bytes"`
-	DiskBytes   int64             `json:"disk_bytes"`
-	Driver      string            `json:"driver"`
-	Init        string            `json:"init" enum:"auto,image,agent"`
-	Entrypoint  string            `json:"entrypoint" enum:",no,on-failure,always" doc:"the restart policy under which the image's entrypoint and command run; empty: they do not"`
-	User        string            `json:"user" doc:"the default user of commands, from the image; empty: root"`
-	Env         []string          `json:"env"`
-	Labels      map[string]string `json:"labels"`
-	Nested      bool              `json:"nested" doc:"the guest can run VMs with hardware virtualisation itself"`
-	Protected   bool              `json:"protected" doc:"it cannot be deleted until it is unprotected"`
-	Address     string            `json:"address" doc:"on this host: 127.x.y.z, where its ports appear"`
-	Network     string            `json:"network" enum:"user,none"`
-	GuestIP     string            `json:"guest_ip" doc:"in its virtual network; empty without one"`
-	Egress      string            `json:"egress" doc:"the policy, as text; a preset's name when it is one"`
-	Publish     []Publish         `json:"publish"`
-	Ports       string            `json:"ports" doc:"which open ports of the guest appear on the host automatically: all, shared (all but those bound to its loopback) or none"`
-	ExitReason  string            `json:"exit_reason"`
-	ExitMessage string            `json:"exit_message"`
-	CreatedAt   time.Time         `json:"created_at"`
-	StartedAt   *time.Time        `json:"started_at"`
-	StoppedAt   *time.Time        `json:"stopped_at"`
+	ID            string            `json:"id"`
+	Name          string            `json:"name"`
+	State         string            `json:"state" enum:"stopped,starting,running,paused,stopping,failed"`
+	Image         string            `json:"image"`
+	ImageID       string            `json:"image_id"`
+	Kernel        string            `json:"kernel"`
+	VCPU          int               `json:"vcpu"`
+	MemoryBytes   int64             `json:"memory_bytes"`
+	DiskBytes     int64             `json:"disk_bytes"`
+	Driver        string            `json:"driver"`
+	Init          string            `json:"init" enum:"auto,image,agent"`
+	Entrypoint    string            `json:"entrypoint" enum:",no,on-failure,always" doc:"the restart policy under which the image's entrypoint and command run; empty: they do not"`
+	NoHealthcheck bool              `json:"no_healthcheck" doc:"the health check of the image is not run"`
+	User          string            `json:"user" doc:"the default user of commands, from the image; empty: root"`
+	Env           []string          `json:"env"`
+	Labels        map[string]string `json:"labels"`
+	Nested        bool              `json:"nested" doc:"the guest can run VMs with hardware virtualisation itself"`
+	Protected     bool              `json:"protected" doc:"it cannot be deleted until it is unprotected"`
+	Address       string            `json:"address" doc:"on this host: 127.x.y.z, where its ports appear"`
+	Network       string            `json:"network" enum:"user,none"`
+	GuestIP       string            `json:"guest_ip" doc:"in its virtual network; empty without one"`
+	Egress        string            `json:"egress" doc:"the policy, as text; a preset's name when it is one"`
+	Publish       []Publish         `json:"publish"`
+	Ports         string            `json:"ports" doc:"which open ports of the guest appear on the host automatically: all, shared (all but those bound to its loopback) or none"`
+	ExitReason    string            `json:"exit_reason"`
+	ExitMessage   string            `json:"exit_message"`
+	CreatedAt     time.Time         `json:"created_at"`
+	StartedAt     *time.Time        `json:"started_at"`
+	StoppedAt     *time.Time        `json:"stopped_at"`
 	// Attention is of its most urgent session, if it is known.
 	Attention *Attention `json:"attention,omitempty"`
 	// Workspace is there once one was prepared.
 	Workspace *Workspace `json:"workspace,omitempty"`
+	// Health is known while the agent runs the image's entrypoint and its health check.
+	Health *VMEntrypointHealth `json:"health,omitempty"`
 	// Runtime is known while the VM is alive, in GET /v1/vms/{name} only.
 	Runtime *VMRuntime `json:"runtime,omitempty"`
 }
@@ -69,26 +72,36 @@ type VMEntrypoint struct {
 	Since    time.Time `json:"since"`
 }
 
+// VMEntrypointHealth is what the image's health check says of its entrypoint.
+type VMEntrypointHealth struct {
+	State    string    `json:"state" doc:"starting, healthy or unhealthy"`
+	Failures int       `json:"failures" doc:"of checks, in a row"`
+	ExitCode int       `json:"exit_code" doc:"of the last check; 128+n if signal n ended it"`
+	Output   string    `json:"output,omitempty" doc:"of the last check, at most 4 KiB, or why it could not tell"`
+	Since    time.Time `json:"since" doc:"when this state began"`
+}
+
 // CreateVM asks for a VM. An omitted value means the default.
 type CreateVM struct {
-	Name        *string           `json:"name,omitempty"`
-	Image       *string           `json:"image,omitempty"`
-	Kernel      *string           `json:"kernel,omitempty"`
-	Driver      *string           `json:"driver,omitempty" doc:"the driver's name; auto (default): as configured"`
-	VCPU        *int              `json:"vcpu,omitempty"`
-	MemoryBytes *int64            `json:"memory_bytes,omitempty"`
-	DiskBytes   *int64            `json:"disk_bytes,omitempty"`
-	Init        *string           `json:"init,omitempty"`
-	Nested      bool              `json:"nested,omitempty" doc:"let the guest run VMs with hardware virtualisation itself; refused where this host cannot"`
-	Entrypoint  *string           `json:"entrypoint,omitempty" doc:"run the image's entrypoint and command under this restart policy: no, on-failure or always"`
-	Env         []string          `json:"env,omitempty"`
-	Labels      map[string]string `json:"labels,omitempty"`
-	Network     *string           `json:"network,omitempty" doc:"user (default) or none"`
-	Egress      *string           `json:"egress,omitempty" doc:"a preset or the text of a policy"`
-	Publish     []Publish         `json:"publish,omitempty"`
-	Ports       *string           `json:"ports,omitempty" doc:"all, shared or none"`
-	Start       *bool             `json:"start,omitempty" doc:"default true"`
-	Wait        string            `json:"wait,omitempty" doc:"ready (default), started, none or port:N"`
+	Name          *string           `json:"name,omitempty"`
+	Image         *string           `json:"image,omitempty"`
+	Kernel        *string           `json:"kernel,omitempty"`
+	Driver        *string           `json:"driver,omitempty" doc:"the driver's name; auto (default): as configured"`
+	VCPU          *int              `json:"vcpu,omitempty"`
+	MemoryBytes   *int64            `json:"memory_bytes,omitempty"`
+	DiskBytes     *int64            `json:"disk_bytes,omitempty"`
+	Init          *string           `json:"init,omitempty"`
+	Nested        bool              `json:"nested,omitempty" doc:"let the guest run VMs with hardware virtualisation itself; refused where this host cannot"`
+	Entrypoint    *string           `json:"entrypoint,omitempty" doc:"run the image's entrypoint and command under this restart policy: no, on-failure or always"`
+	NoHealthcheck bool              `json:"no_healthcheck,omitempty" doc:"do not run the health check of the image"`
+	Env           []string          `json:"env,omitempty"`
+	Labels        map[string]string `json:"labels,omitempty"`
+	Network       *string           `json:"network,omitempty" doc:"user (default) or none"`
+	Egress        *string           `json:"egress,omitempty" doc:"a preset or the text of a policy"`
+	Publish       []Publish         `json:"publish,omitempty"`
+	Ports         *string           `json:"ports,omitempty" doc:"all, shared or none"`
+	Start         *bool             `json:"start,omitempty" doc:"default true"`
+	Wait          string            `json:"wait,omitempty" doc:"ready (default), started, none or port:N"`
 }
 
 // UpdateVM changes a stopped VM, or the labels and the protection of any. An

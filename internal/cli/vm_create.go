@@ -83,7 +83,7 @@ func (w *optional[T]) or(fallback T) T {
 func (a *App) vmCreateCommand() *cobra.Command {
 	var spec *vmSpec
 	var wait *optional[string]
-	var noStart, entrypoint bool
+	var noStart, entrypoint, noHealthcheck bool
 	var restart *optional[string]
 	var f *format
 	cmd := &cobra.Command{
@@ -110,6 +110,9 @@ func (a *App) vmCreateCommand() *cobra.Command {
 			if req.Entrypoint, err = entrypointPolicy(cmd, entrypoint, restart); err != nil {
 				return err
 			}
+			if req.NoHealthcheck = noHealthcheck; noHealthcheck && !entrypoint {
+				return usagef(cmd, "--no-healthcheck needs --entrypoint")
+			}
 			start := !noStart
 			req.Start, req.Wait = &start, wait.or("")
 			return a.vmCreate(cmd.Context(), req, *f)
@@ -120,6 +123,7 @@ func (a *App) vmCreateCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&entrypoint, "entrypoint", false, "run the entrypoint and command of the image as a service")
 	restart = optionalFlag(cmd, "restart-policy", "POLICY", "restart the entrypoint: no, on-failure or always (default no)", parseRestartPolicy)
 	complete(cmd, "restart-policy", "no", "on-failure", "always")
+	cmd.Flags().BoolVar(&noHealthcheck, "no-healthcheck", false, "do not run the health check of the image")
 	cmd.Flags().BoolVar(&noStart, "no-start", false, "create the VM without starting it")
 	a.quietFlag(cmd)
 	f = formatFlag(cmd)

@@ -39,6 +39,12 @@ func vmView(now time.Time) view[api.VM] {
 			{head: "ATTENTION", cell: func(v api.VM) string { return attentionText(now, v.Attention) }, tint: func(v api.VM) string { return attentionTint(v.Attention) }, optional: true},
 			{head: "WORKSPACE", cell: func(v api.VM) string { return workText(v.Workspace) }, optional: true},
 			{head: "AGE", cell: func(v api.VM) string { return ageText(now, v.CreatedAt) }},
+			{head: "HEALTH", optional: true, cell: func(v api.VM) string {
+				if v.Health == nil {
+					return ""
+				}
+				return v.Health.State
+			}},
 			{head: "REASON", cell: exitColumn, optional: true},
 		},
 		fields: vmFields(now),
@@ -92,6 +98,19 @@ func vmFields(now time.Time) []column[api.VM] {
 			}
 			return "runs, restart policy " + v.Entrypoint
 		}},
+		{head: "health check", cell: func(v api.VM) string {
+			if !v.NoHealthcheck {
+				return ""
+			}
+			return "does not run"
+		}},
+		{head: "health", cell: healthText},
+		{head: "health output", cell: func(v api.VM) string {
+			if v.Health == nil {
+				return ""
+			}
+			return v.Health.Output
+		}},
 		{head: "user", cell: func(v api.VM) string { return v.User }},
 		{head: "environment", cell: func(v api.VM) string { return strings.Join(v.Env, "\n") }},
 		{head: "labels", cell: labelsText},
@@ -137,6 +156,22 @@ func runtimeFields() []column[api.VM] {
 		field("warning", func(r *api.VMRuntime) string { return r.Warning }),
 		field("notes", func(r *api.VMRuntime) string { return strings.Join(r.Notes, "\n") }),
 	}
+}
+
+// healthText is what the image's health check says, on one line.
+func healthText(v api.VM) string {
+	h := v.Health
+	if h == nil {
+		return ""
+	}
+	text := h.State + " since " + timeText(&h.Since)
+	if h.Failures > 0 {
+		text += ", failures in a row: " + strconv.Itoa(h.Failures)
+	}
+	if h.ExitCode != 0 {
+		text += ", last exit status: " + strconv.Itoa(h.ExitCode)
+	}
+	return text
 }
 
 // entrypointText is how the image's entrypoint is, on one line.

@@ -85,6 +85,8 @@ type Config struct {
 	ExposedPorts []string `json:"exposed_ports,omitempty"`
 	// Volumes are directories for data, which each VM has, in order.
 	Volumes []string `json:"volumes,omitempty"`
+	// HealthCheck tells whether the image's program does its work; nil: nothing does.
+	HealthCheck *HealthCheck `json:"health_check,omitempty"`
 	// Labels are the author's notes.
 	Labels map[string]string `json:"labels,omitempty"`
 }

@@ -30,6 +30,7 @@ type VM struct {
 	Address     string            `json:"address,omitempty" jsonschema:"on the host; see vm_ports"`
 	Network     string            `json:"network,omitempty" jsonschema:"user or none"`
 	Egress      string            `json:"egress,omitempty" jsonschema:"preset or rules"`
+	Health      string            `json:"health,omitempty" jsonschema:"of the image's entrypoint, by the health check of the image: starting, healthy or unhealthy"`
 	ExitReason  string            `json:"exit_reason,omitempty" jsonschema:"why it last ended"`
 	ExitMessage string            `json:"exit_message,omitempty"`
 	Labels      map[string]string `json:"labels,omitempty"`
@@ -50,6 +51,9 @@ func vmView(v api.VM) VM {
 		MemoryBytes: v.MemoryBytes, DiskBytes: v.DiskBytes, Address: v.Address, Network: v.Network, Egress: v.Egress,
 		Attention:  attentionView(v.Attention),
 		ExitReason: v.ExitReason, ExitMessage: v.ExitMessage, Labels: v.Labels, CreatedAt: v.CreatedAt,
+	}
+	if v.Health != nil {
+		view.Health = v.Health.State
 	}
 	if w := v.Workspace; w != nil {
 		view.Workspace = &workspaceState{Path: w.Path, State: w.State, Files: w.Files}

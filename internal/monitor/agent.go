@@ -56,6 +56,11 @@ func (s *supervisor) onAgent(in agentInput) {
 		s.board.portsChanged()
 	case m.Entrypoint != nil:
 		s.status.Entrypoint = entrypoint(*m.Entrypoint)
+		if m.Entrypoint.State != agentrpc.EntrypointRunning {
+			s.status.EntrypointHealth = nil
+		}
+	case m.EntrypointHealth != nil:
+		s.status.EntrypointHealth = entrypointHealth(*m.EntrypointHealth)
 	case m.GoingDown != nil:
 		s.onGoingDown(m.GoingDown.Kind)
 	}
@@ -64,6 +69,16 @@ func (s *supervisor) onAgent(in agentInput) {
 // entrypoint is what a guest says of its image's program, as bangerd is told it.
 func entrypoint(e agentrpc.Entrypoint) *monitorrpc.Entrypoint {
 	return &monitorrpc.Entrypoint{State: string(e.State), Restarts: e.Restarts, ExitCode: e.ExitCode, Error: e.Error, Since: e.Since.UTC()}
+}
+
+// entrypointHealth is nil for a state that there is not.
+func entrypointHealth(h agentrpc.EntrypointHealth) *monitorrpc.EntrypointHealth {
+	switch h.State {
+	case agentrpc.HealthStarting, agentrpc.HealthHealthy, agentrpc.HealthUnhealthy:
+		return &monitorrpc.EntrypointHealth{State: string(h.State), Failures: h.Failures, ExitCode: h.ExitCode, Output: h.Output, Since: h.Since.UTC()}
+	default:
+		return nil
+	}
 }
 
 func (s *supervisor) onHello(from *agentConn, h agentrpc.Hello) {

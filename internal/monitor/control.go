@@ -135,6 +135,9 @@ func trim(m *agentrpc.GuestMessage) {
 			m.Ready.Notes[i] = plain.Line(note, agentrpc.MaxNote)
 		}
 	}
+	if m.EntrypointHealth != nil {
+		m.EntrypointHealth.Output = plain.Lines(m.EntrypointHealth.Output, agentrpc.MaxHealthOutput)
+	}
 	if m.Failed != nil {
 		m.Failed.Message = plain.Line(m.Failed.Message, maxText)
 	}

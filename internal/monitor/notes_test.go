@@ -22,7 +22,12 @@ func TestNotesFitAnAnswer(t *testing.T) {
 		if n := len(m.Ready.Notes); n != agentrpc.MaxNotes {
 			t.Errorf("%q: %d notes", worst, n)
 		}
-		line, err := json.Marshal(monitorrpc.Status{Notes: m.Ready.Notes, Warning: strings.Repeat("<", maxText), Init: strings.Repeat("<", maxWord)})
+		h := agentrpc.GuestMessage{EntrypointHealth: &agentrpc.EntrypointHealth{State: agentrpc.HealthHealthy, Output: strings.Repeat(worst, 10*agentrpc.MaxHealthOutput)}}
+		trim(&h)
+		if n := len(h.EntrypointHealth.Output); n > agentrpc.MaxHealthOutput {
+			t.Errorf("%q: %d bytes of a health check's output", worst, n)
+		}
+		line, err := json.Marshal(monitorrpc.Status{EntrypointHealth: entrypointHealth(*h.EntrypointHealth), Notes: m.Ready.Notes, Warning: strings.Repeat("<", maxText), Init: strings.Repeat("<", maxWord)})
 		if err != nil || len(line) > monitorrpc.MaxAnswer {
 			t.Errorf("%q: %d bytes of at most %d, %v", worst, len(line), monitorrpc.MaxAnswer, err)
 		}

@@ -71,7 +71,9 @@ func configure(spec vm.Spec, serial func(disk string) string, boots int, now int
 		WorkingDir:     g.WorkingDir,
 		Volumes:        g.Volumes,
 		User:           g.User,
-		Program:        agentrpc.Program{Argv: g.Program, StopSignal: g.StopSignal, Restart: agentrpc.RestartPolicy(g.Entrypoint)},
+		Program: agentrpc.Program{
+			Argv: g.Program, StopSignal: g.StopSignal, Restart: agentrpc.RestartPolicy(g.Entrypoint), Health: (*agentrpc.HealthCheck)(g.HealthCheck),
+		},
 	}
 	for _, f := range g.Files {
 		c.Files = append(c.Files, agentrpc.File{Path: f.Path, Mode: f.Mode, Data: f.Data})

@@ -126,7 +126,8 @@ func (s *supervisor) boot() {
 	s.status.Boots++
 	s.status.Phase = monitorrpc.PhaseBooting
 	s.status.Paused, s.status.Warning = false, ""
-	s.status.Stage, s.status.Init, s.status.ReadyAt, s.status.Notes, s.status.Entrypoint = "", "", time.Time{}, nil, nil
+	s.status.Stage, s.status.Init, s.status.ReadyAt, s.status.Notes = "", "", time.Time{}, nil
+	s.status.Entrypoint, s.status.EntrypointHealth = nil, nil
 	s.dropAgent()
 	s.ports.Reset()
 	s.publish()

@@ -46,7 +46,7 @@ const (
 )
 
 // MaxAnswer bounds an answer or an event, in bytes: bangerd reads no more.
-const MaxAnswer = 64 << 10
+const MaxAnswer = 128 << 10
 
 // Status is the monitor's view of its VM.
 type Status struct {
@@ -69,6 +69,8 @@ type Status struct {
 	Notes []string `json:"notes,omitempty"`
 	// Entrypoint is how the image's program is, where the guest's agent runs it.
 	Entrypoint *Entrypoint `json:"entrypoint,omitempty"`
+	// EntrypointHealth is what its health check says; nil: it has none, or does not run.
+	EntrypointHealth *EntrypointHealth `json:"entrypoint_health,omitempty"`
 	// Confinement is what the VMM, and MonitorConfinement what the monitor gave up of
 	// the host, as words for people; empty: it is not known.
 	Confinement        string `json:"confinement,omitempty"`
@@ -92,6 +94,16 @@ type Entrypoint struct {
 	Restarts int       `json:"restarts"`
 	ExitCode int       `json:"exit_code"` // of its last end
 	Error    string    `json:"error,omitempty"`
+	Since    time.Time `json:"since"`
+}
+
+// EntrypointHealth is of the program that runs. State is "starting", "healthy" or
+// "unhealthy".
+type EntrypointHealth struct {
+	State    string    `json:"state"`
+	Failures int       `json:"failures"`  // in a row
+	ExitCode int       `json:"exit_code"` // of the last check
+	Output   string    `json:"output,omitempty"`
 	Since    time.Time `json:"since"`
 }
 

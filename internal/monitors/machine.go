@@ -123,8 +123,9 @@ func (m *Machine) understand(data []byte) (vm.Status, error) {
 
 func domainStatus(s monitorrpc.Status) vm.Status {
 	out := vm.Status{
-		Entrypoint: (*vm.Entrypoint)(s.Entrypoint),
-		StartID:    s.StartID, Driver: s.Driver, Build: s.Build, MonitorPID: s.PID, VMMPID: s.VMMPID,
+		Entrypoint:       (*vm.Entrypoint)(s.Entrypoint),
+		EntrypointHealth: (*vm.EntrypointHealth)(s.EntrypointHealth),
+		StartID:          s.StartID, Driver: s.Driver, Build: s.Build, MonitorPID: s.PID, VMMPID: s.VMMPID,
 		Phase: vm.Phase(s.Phase), Paused: s.Paused, Stage: s.Stage, Init: s.Init,
 		AgentOK: s.AgentOK, Agent: s.Agent, Boots: s.Boots, Warning: s.Warning,
 		PortsChanged: s.PortsChanged,

@@ -92,7 +92,7 @@ func (s *search) fromImageManifest(ctx context.Context, raw []byte, mediaType ty
 }
 
 // layersOf are the manifest's layers. The configuration has as many.
-func layersOf(m *v1.Manifest, config *v1.ConfigFile, o origin) ([]layer, error) {
+func layersOf(m *v1.Manifest, config *imageConfig, o origin) ([]layer, error) {
 	layers := make([]layer, 0, len(m.Layers))
 	for i, d := range m.Layers {
 		if err := checkDescriptor(d, "layer"); err != nil {
@@ -151,16 +151,26 @@ func (c *Client) readConfig(ctx context.Context, d v1.Descriptor, o origin) ([]b
 	return readAll(r, "configuration "+short(d.Digest.String()), d.Digest.String(), d.Size, maxConfigBytes)
 }
 
-func parseConfig(raw []byte) (*v1.ConfigFile, error) {
+// imageConfig is an image's configuration. health is what the library's type cannot hold.
+type imageConfig struct {
+	*v1.ConfigFile
+	health *image.HealthCheck
+}
+
+func parseConfig(raw []byte) (*imageConfig, error) {
 	config, err := v1.ParseConfigFile(bytes.NewReader(raw))
 	if err != nil {
 		return nil, fault.Wrap(fault.Invalid, err, "cannot read the image's configuration")
 	}
-	return config, nil
+	health, err := healthCheck(raw)
+	if err != nil {
+		return nil, err
+	}
+	return &imageConfig{ConfigFile: config, health: health}, nil
 }
 
 // newContent checks what the configuration says of the image.
-func (c *Client) newContent(want host, digest string, config *v1.ConfigFile, layers int) (*content, error) {
+func (c *Client) newContent(want host, digest string, config *imageConfig, layers int) (*content, error) {
 	platform := v1.Platform{OS: config.OS, Architecture: config.Architecture, Variant: config.Variant}
 	if _, ok := want.runs(platform); !ok {
 		return nil, want.foreign(platformText(platform))
@@ -174,7 +184,7 @@ func (c *Client) newContent(want host, digest string, config *v1.ConfigFile, lay
 			Env: config.Config.Env, Entrypoint: config.Config.Entrypoint, Cmd: config.Config.Cmd,
 			WorkingDir: config.Config.WorkingDir, User: config.Config.User,
 			StopSignal: config.Config.StopSignal, ExposedPorts: slices.Sorted(maps.Keys(config.Config.ExposedPorts)),
-			Volumes: slices.Sorted(maps.Keys(config.Config.Volumes)), Labels: config.Config.Labels,
+			Volumes: slices.Sorted(maps.Keys(config.Config.Volumes)), Labels: config.Config.Labels, HealthCheck: config.health,
 		},
 	}}, nil
 }

@@ -29,6 +29,27 @@ type runConfig struct {
 	StopSignal   string              `json:"StopSignal,omitempty"`
 	ExposedPorts map[string]struct{} `json:"ExposedPorts,omitempty"`
 	Volumes      map[string]struct{} `json:"Volumes,omitempty"`
+	Healthcheck  *healthCheck        `json:"Healthcheck,omitempty"`
+}
+
+// healthCheck is Docker's addition to the specification. Durations are nanoseconds.
+type healthCheck struct {
+	Test          []string
+	Interval      time.Duration
+	Timeout       time.Duration
+	StartPeriod   time.Duration `json:",omitempty"`
+	StartInterval time.Duration
+	Retries       int
+}
+
+func healthCheckOf(c *image.HealthCheck) *healthCheck {
+	if c == nil {
+		return nil
+	}
+	return &healthCheck{
+		Test: append([]string{"CMD"}, c.Argv...), Interval: c.Interval, Timeout: c.Timeout,
+		StartPeriod: c.StartPeriod, StartInterval: c.StartInterval, Retries: c.Retries,
+	}
 }
 
 type rootFS struct {
@@ -54,6 +75,7 @@ func configOf(m image.Manifest, below []byte, layers []Blob, created time.Time) 
 		Config: runConfig{
 			User: c.User, Env: c.Env, Entrypoint: c.Entrypoint, Cmd: c.Cmd, WorkingDir: c.WorkingDir, Labels: c.Labels,
 			StopSignal: c.StopSignal, ExposedPorts: set(c.ExposedPorts), Volumes: set(c.Volumes),
+			Healthcheck: healthCheckOf(c.HealthCheck),
 		},
 		RootFS:  rootFS{Type: "layers", DiffIDs: ids},
 		History: told,

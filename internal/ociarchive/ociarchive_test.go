@@ -54,6 +54,7 @@ func manifest() image.Manifest {
 		Config: image.Config{
 			Env: []string{"A=1"}, Entrypoint: []string{"/entry"}, Cmd: []string{"serve"}, WorkingDir: "/srv", User: "1000:1000",
 			Labels: map[string]string{"b": "2", "a": "1"}, StopSignal: "SIGQUIT", ExposedPorts: []string{"80/tcp"}, Volumes: []string{"/data"},
+			HealthCheck: &image.HealthCheck{Argv: []string{"/probe", "a b"}, Interval: time.Second, Timeout: 2 * time.Second, StartPeriod: 3 * time.Second, StartInterval: 4 * time.Second, Retries: 5},
 		},
 	}
 }

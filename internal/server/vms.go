@@ -63,7 +63,11 @@ func (s *Server) listVMs(ctx context.Context, in *struct {
 	if err != nil {
 		return api.List[api.VM]{}, err
 	}
-	list := listOf(vms, func(v vm.VM) api.VM { return s.attended(s.vmBody(v)) })
+	list := listOf(vms, func(v vm.VM) api.VM {
+		body := s.liveVM(v)
+		body.Runtime = nil
+		return s.attended(body)
+	})
 	return list, s.withWorkspaces(ctx, vms, list.Items, listTime, s.Workspaces.Refresh)
 }
 
@@ -82,6 +86,7 @@ func (s *Server) liveVM(v vm.VM) api.VM {
 	body := s.vmBody(v)
 	if status, ok := s.VMs.Runtime(v.ID); ok && v.State.Alive() {
 		body.Runtime = runtimeBody(status)
+		body.Health = (*api.VMEntrypointHealth)(status.EntrypointHealth)
 	}
 	return body
 }

@@ -59,6 +59,7 @@ func vmColumns(v *vm.VM) []column {
 		{"protected", &v.Protected},
 		{"user", &v.User},
 		{"entrypoint", &v.Entrypoint},
+		{"no_healthcheck", &v.NoHealthcheck},
 	}
 }
 

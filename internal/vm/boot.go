@@ -97,7 +97,8 @@ func (b boot) spec(s *Service, v VM) Spec {
 			Env:        slices.Concat(b.image.Config.Env, v.Env),
 			WorkingDir: b.image.Config.WorkingDir, Volumes: b.image.Config.Volumes, User: v.User,
 			Program: b.image.Config.Command(), StopSignal: b.image.Config.StopSignal, Entrypoint: v.Entrypoint,
-			Init: v.Init, Reset: v.ResetPending, Files: b.files,
+			HealthCheck: v.healthCheck(b.image),
+			Init:        v.Init, Reset: v.ResetPending, Files: b.files,
 		},
 		Loopback: Loopback(s.deps.UID, v.Index).String(), Publish: v.Publish, Ports: v.Ports,
 	}

@@ -25,14 +25,16 @@ type CreateRequest struct {
 	Nested      bool // the guest can run VMs itself
 	Init        InitMode
 	Entrypoint  RestartPolicy // empty: the image's program does not run
-	Env         []string
-	Labels      map[string]string
-	Network     NetworkMode
-	Egress      *string // a preset or the text of a policy
-	Publish     []Publish
-	Ports       *PortsMode
-	Start       bool
-	Wait        Wait
+	// NoHealthcheck has the image's program run without its health check.
+	NoHealthcheck bool
+	Env           []string
+	Labels        map[string]string
+	Network       NetworkMode
+	Egress        *string // a preset or the text of a policy
+	Publish       []Publish
+	Ports         *PortsMode
+	Start         bool
+	Wait          Wait
 }
 
 // Create makes a VM, and starts it if asked. Cancelled, or failing before the

@@ -41,20 +41,21 @@ func (c *creation) fill(ctx context.Context) error {
 	c.defaults = c.s.deps.Defaults(ctx)
 	d := c.defaults
 	c.v = VM{
-		ID:          ids.New(),
-		Image:       valueOr(c.req.Image, d.Image),
-		VCPU:        valueOr(c.req.VCPU, min(d.VCPU, host.CPUs)),
-		MemoryBytes: valueOr(c.req.MemoryBytes, min(d.MemoryBytes, host.MemoryBytes)),
-		DiskBytes:   valueOr(c.req.DiskBytes, min(d.DiskBytes, host.DiskBytes)),
-		Nested:      c.req.Nested,
-		Init:        c.req.Init,
-		Entrypoint:  c.req.Entrypoint,
-		Env:         slices.Clone(c.req.Env),
-		Labels:      maps.Clone(c.req.Labels),
-		Network:     c.req.Network,
-		State:       Stopped,
-		Provisional: true,
-		CreatedAt:   c.s.now(),
+		ID:            ids.New(),
+		Image:         valueOr(c.req.Image, d.Image),
+		VCPU:          valueOr(c.req.VCPU, min(d.VCPU, host.CPUs)),
+		MemoryBytes:   valueOr(c.req.MemoryBytes, min(d.MemoryBytes, host.MemoryBytes)),
+		DiskBytes:     valueOr(c.req.DiskBytes, min(d.DiskBytes, host.DiskBytes)),
+		Nested:        c.req.Nested,
+		Init:          c.req.Init,
+		Entrypoint:    c.req.Entrypoint,
+		NoHealthcheck: c.req.NoHealthcheck,
+		Env:           slices.Clone(c.req.Env),
+		Labels:        maps.Clone(c.req.Labels),
+		Network:       c.req.Network,
+		State:         Stopped,
+		Provisional:   true,
+		CreatedAt:     c.s.now(),
 	}
 	if c.req.Driver != nil {
 		if c.v.Driver, err = c.s.askedDriver(ctx, *c.req.Driver); err != nil {

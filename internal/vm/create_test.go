@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/image"
 	"github.com/bangervm/banger/internal/operation"
 	"github.com/bangervm/banger/internal/vm"
 )
@@ -36,7 +37,7 @@ func TestCreateGivesTheMachineWhatImageKernelAndUserSay(t *testing.T) {
 		VMM: "/usr/bin/qemu-system-x86_64", VCPU: 3, MemoryBytes: 513 * mib,
 		Kernel: "/vmlinux", Initramfs: "/initramfs/debian-12", ReadyTimeoutMillis: 180_000,
 		Disks: []vm.Disk{
-			{Serial: vm.SerialImage, Path: "/images/rootfs.ext4", ReadOnly: true},
+			{Serial: vm.SerialImage, Path: "/images/rootfs.ext4", ReadOnly: true, Pin: &vm.Pin{Bytes: 7, ModifiedAt: time.Unix(8, 9), Inode: 10}},
 			{Serial: vm.SerialVM, Path: "/vms/" + v.ID + "/disk.ext4"},
 			{Serial: vm.SerialModules, Path: "/modules.ext4", ReadOnly: true},
 		},
@@ -346,5 +347,32 @@ func TestEntrypointNeedsAProgramAndAPolicy(t *testing.T) {
 	_, err = h.svc.Create(t.Context(), vm.CreateRequest{Name: new("a"), Entrypoint: vm.RestartAlways}, operation.Discard{})
 	if !errors.Is(err, fault.Invalid) || !strings.Contains(err.Error(), "neither an entrypoint nor a command") {
 		t.Errorf("an image without a program: %v", err)
+	}
+}
+
+// TestTheHealthCheckGoesWithTheProgram fails for a check of a program that does not run, or
+// whose VM wants none.
+func TestTheHealthCheckGoesWithTheProgram(t *testing.T) {
+	check := &image.HealthCheck{Argv: []string{"true"}}
+	for name, tc := range map[string]struct {
+		req  vm.CreateRequest
+		want *image.HealthCheck
+	}{
+		"runs":     {vm.CreateRequest{Entrypoint: vm.RestartNo}, check},
+		"none":     {vm.CreateRequest{Entrypoint: vm.RestartNo, NoHealthcheck: true}, nil},
+		"no entry": {vm.CreateRequest{}, nil},
+	} {
+		h := newHarness(t)
+		h.deps.Images = fakeCatalog{points: h.points, cmd: []string{"serve"}, health: check}
+		svc := vm.New(h.deps)
+		t.Cleanup(svc.Close)
+		tc.req.Name, tc.req.Start = new("a"), true
+		v, err := svc.Create(t.Context(), tc.req, operation.Discard{})
+		if err != nil || v.NoHealthcheck != tc.req.NoHealthcheck {
+			t.Errorf("%s: %+v, %v", name, v, err)
+		}
+		if got := h.machines.lastSpec(t).Guest.HealthCheck; got != tc.want {
+			t.Errorf("%s: %+v", name, got)
+		}
 	}
 }

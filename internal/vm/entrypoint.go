@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/image"
 )
 
 // RestartPolicy says when an image's program that has ended runs again.
@@ -26,6 +27,16 @@ type Entrypoint struct {
 	Since    time.Time `json:"since"`
 }
 
+// EntrypointHealth is what the health check says of the image's program that runs. State
+// is "starting", "healthy" or "unhealthy".
+type EntrypointHealth struct {
+	State    string    `json:"state"`
+	Failures int       `json:"failures"`  // in a row
+	ExitCode int       `json:"exit_code"` // of the last check
+	Output   string    `json:"output,omitempty"`
+	Since    time.Time `json:"since"` // of State
+}
+
 // validateEntrypoint takes the empty policy for: the program does not run.
 func validateEntrypoint(policy RestartPolicy) error {
 	switch policy {
@@ -34,6 +45,14 @@ func validateEntrypoint(policy RestartPolicy) error {
 	default:
 		return fault.New(fault.Invalid, "the restart policy %q does not exist", policy).WithHint("use no, on-failure or always")
 	}
+}
+
+// healthCheck is what the guest's agent checks; nil: nothing.
+func (v VM) healthCheck(img Image) *image.HealthCheck {
+	if v.Entrypoint == "" || v.NoHealthcheck {
+		return nil
+	}
+	return img.Config.HealthCheck
 }
 
 // checkProgram refuses an image that has nothing to run, where it is to run.

@@ -255,6 +255,8 @@ func (d *fakeDisks) count() int {
 type fakeCatalog struct {
 	points *points
 	kernel string // of its image
+	cmd    []string
+	health *image.HealthCheck
 }
 
 func (c fakeCatalog) Resolve(ctx context.Context, name string, _ operation.Progress) (vm.Image, error) {
@@ -291,7 +293,7 @@ func (c fakeCatalog) image() vm.Image {
 	return vm.Image{
 		ID: "0123456789ab", Name: "debian", Architecture: "amd64", Rootfs: "/images/rootfs.ext4", Kernel: c.kernel,
 		Pin:    &vm.Pin{Bytes: 7, ModifiedAt: time.Unix(8, 9), Inode: 10},
-		Config: image.Config{Env: []string{"PATH=/bin", "A=image"}, WorkingDir: "/srv", User: "app", Volumes: []string{"/data"}},
+		Config: image.Config{Env: []string{"PATH=/bin", "A=image"}, WorkingDir: "/srv", User: "app", Volumes: []string{"/data"}, Cmd: c.cmd, HealthCheck: c.health},
 	}
 }
 

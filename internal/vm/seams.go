@@ -120,6 +120,8 @@ type Status struct {
 	PortsChanged int64
 	// EgressNews are the latest denials and first uses of names.
 	EgressNews []EgressNews
+	// EntrypointHealth is what its health check says; nil: it has none, or does not run.
+	EntrypointHealth *EntrypointHealth
 	// Confinement is what the VMM, and MonitorConfinement what the monitor gave up of
 	// the host, as words for people; empty: nothing, or it is not known.
 	Confinement        string

@@ -1,6 +1,10 @@
 package vm
 
-import "time"
+import (
+	"time"
+
+	"github.com/bangervm/banger/internal/image"
+)
 
 // SpecFormat and ExitFormat number the files spec.json and exit.json. An older
 // format is upgraded when read, a newer one refused.
@@ -113,6 +117,8 @@ type Guest struct {
 	StopSignal string   `json:"stop_signal,omitempty"`
 	// Entrypoint has the guest's agent run Program. Empty: it does not.
 	Entrypoint RestartPolicy `json:"entrypoint,omitempty"`
+	// HealthCheck is of Program; nil: its health is not checked.
+	HealthCheck *image.HealthCheck `json:"health_check,omitempty"`
 	// Reset is for the first boot of a start only: a guest that reboots after
 	// it was ready is not reset again.
 	Reset bool `json:"reset,omitempty"`

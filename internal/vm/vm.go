@@ -63,6 +63,8 @@ type VM struct {
 	// Entrypoint is the restart policy under which the image's program runs. Empty: it
 	// does not.
 	Entrypoint RestartPolicy
+	// NoHealthcheck says that the health check of the image is not run.
+	NoHealthcheck bool
 	// User runs commands that name nobody: "name", "uid" or "uid:gid". Empty: root.
 	User    string
 	Env     []string

@@ -1,0 +1,2 @@
+-- +goose Up
+ALTER TABLE vms ADD COLUMN no_healthcheck INTEGER NOT NULL DEFAULT 0;
