@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -126,6 +127,8 @@ func bareBoot(ctx context.Context, argv []string) (took time.Duration, err error
 	if err != nil {
 		return 0, err
 	}
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
 	start := time.Now()
 	if err := cmd.Start(); err != nil {
 		return 0, err
@@ -142,7 +145,7 @@ func bareBoot(ctx context.Context, argv []string) (took time.Duration, err error
 	cancel()
 	waitErr := cmd.Wait()
 	if took == 0 {
-		return 0, errors.Join(fmt.Errorf("%s did not reach init; its last line: %q", argv[0], last), waitErr)
+		return 0, errors.Join(fmt.Errorf("%s did not reach init; its last line: %q: %s", argv[0], last, stderr.Bytes()), waitErr)
 	}
 	return took, nil
 }
