@@ -36,7 +36,42 @@ func needJailer(t *testing.T) string {
 // TestTheJailersFirecracker needs no KVM: Firecracker's API answers before it has a guest.
 // With BANGER_TEST_KVM=1 it boots one.
 func TestTheJailersFirecracker(t *testing.T) {
-	program := needJailer(t)
+	kvm := os.Getenv("BANGER_TEST_KVM") == "1"
+	m, spec := jailedMachine(t, needJailer(t), kvm)
+	agent, err := net.Listen("unix", filepath.Join(m.site.Dir, "vsock.sock_1024")) //nolint:noctx // at once
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = agent.Close() }()
+	startJailed(t, m, spec)
+	for _, step := range m.steps(spec) {
+		if err := m.api.put(t.Context(), step.path, step.body); err != nil && step.path != "/cpu-config" {
+			t.Errorf("%s: %v", step.path, err)
+		}
+	}
+	inJail(t, m.process.PID(), m.jail.Root())
+	reachesOut(t, m.jail.Root(), agent)
+	if kvm {
+		bootsInJail(t, m)
+	}
+	// As the end of the monitor does:
+	if err := syscall.Kill(parentOf(t, m.process.PID()), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	<-m.process.Exited
+	if err := syscall.Kill(m.process.PID(), 0); err == nil {
+		t.Error("Firecracker outlives its supervisor")
+	}
+	m.release()
+	_ = agent.Close()
+	if left, err := os.ReadDir(m.site.Dir); len(left) > 0 || err != nil {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}
+
+// jailedMachine is a machine whose jail is furnished, and its spec in there.
+func jailedMachine(t *testing.T, program string, kvm bool) (*Machine, vmm.Spec) {
+	t.Helper()
 	dir := t.TempDir()
 	write := func(name string) string {
 		path := filepath.Join(dir, name)
@@ -46,7 +81,6 @@ func TestTheJailersFirecracker(t *testing.T) {
 		return path
 	}
 	kernel, initramfs := write("vmlinux"), write("initramfs")
-	kvm := os.Getenv("BANGER_TEST_KVM") == "1"
 	if kvm {
 		files := testguest.Make(t)
 		kernel, initramfs = uncompressed(t, files.Kernel), files.Initramfs
@@ -59,21 +93,25 @@ func TestTheJailersFirecracker(t *testing.T) {
 	if err := os.Mkdir(site.Dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	agent, err := net.Listen("unix", filepath.Join(site.Dir, "vsock.sock_1024")) //nolint:noctx // at once
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = agent.Close() }()
 	m := &Machine{site: site}
+	var err error
 	if m.jail, spec, err = furnish(spec, site); err != nil {
 		t.Fatal(err)
 	}
 	m.dir = m.jail.Root()
 	giveLibraries(t, program, m.dir)
-	var theirs *os.File
-	if m.log, theirs, err = startLog(site.Log, m.jail.openLog); err != nil {
+	return m, spec
+}
+
+// startJailed starts Firecracker, until its API answers.
+func startJailed(t *testing.T, m *Machine, spec vmm.Spec) {
+	t.Helper()
+	log, theirs, err := startLog(m.site.Log, m.jail.openLog)
+	if err != nil {
 		t.Fatal(err)
 	}
+	defer func() { _ = theirs.Close() }()
+	m.log = log
 	command, err := m.program(New(), spec, theirs)
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +120,7 @@ func TestTheJailersFirecracker(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.api = clientBy(func(ctx context.Context) (net.Conn, error) { return m.jail.dial(ctx, apiSocket) }, usualLimits())
-	if err := m.jail.relay(t.Context(), site.Dir); err != nil {
+	if err := m.jail.relay(t.Context(), m.site.Dir); err != nil {
 		t.Fatal(err)
 	}
 	if err := m.awaitAPI(t.Context()); err != nil {
@@ -92,30 +130,6 @@ func TestTheJailersFirecracker(t *testing.T) {
 		default:
 			t.Fatal(err)
 		}
-	}
-	_ = theirs.Close()
-	for _, step := range m.steps(spec) {
-		if err := m.api.put(t.Context(), step.path, step.body); err != nil && step.path != "/cpu-config" {
-			t.Errorf("%s: %v", step.path, err)
-		}
-	}
-	inJail(t, m.process.PID(), m.jail.Root())
-	reachesOut(t, m.jail.Root(), agent)
-	if kvm {
-		bootsInJail(t, m)
-	}
-	supervisor := parentOf(t, m.process.PID())
-	if err := syscall.Kill(supervisor, syscall.SIGKILL); err != nil { // as the end of the monitor does
-		t.Fatal(err)
-	}
-	<-m.process.Exited
-	if err := syscall.Kill(m.process.PID(), 0); err == nil {
-		t.Error("Firecracker outlives its supervisor")
-	}
-	m.release()
-	_ = agent.Close()
-	if left, err := os.ReadDir(site.Dir); len(left) > 0 || err != nil {
-		t.Errorf("left: %v, %v", left, err)
 	}
 }
 

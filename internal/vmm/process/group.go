@@ -1,6 +1,7 @@
 package process
 
 import (
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -32,4 +33,24 @@ func groupReport(group string) confine.Report {
 		return nil
 	}
 	return confine.Report{confine.GroupReport(controllers)}
+}
+
+// ways are how the VMM may start, the best first: a kernel or a host can refuse
+// namespaces, and a start in another group than ours.
+func (c Command) ways() []Command {
+	var ways []Command
+	if c.Plan.JailedAs > 0 {
+		return []Command{c}
+	}
+	for _, namespaces := range []bool{true, false} {
+		for _, group := range slices.Compact([]string{c.Group, ""}) {
+			way := c
+			way.Plan.Namespaces, way.Group = namespaces, group
+			way.Plan.Mounts = namespaces && confine.LandlockABI() == 0
+			if namespaces || c.Plan.TAP == nil {
+				ways = append(ways, way)
+			}
+		}
+	}
+	return ways
 }

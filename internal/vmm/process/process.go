@@ -77,26 +77,6 @@ func Start(c Command) (*Process, error) {
 	return nil, err
 }
 
-// ways are how the VMM may start, the best first: a kernel or a host can refuse
-// namespaces, and a start in another group than ours.
-func (c Command) ways() []Command {
-	var ways []Command
-	if c.Plan.JailedAs > 0 {
-		return []Command{c}
-	}
-	for _, namespaces := range []bool{true, false} {
-		for _, group := range slices.Compact([]string{c.Group, ""}) {
-			way := c
-			way.Plan.Namespaces, way.Group = namespaces, group
-			way.Plan.Mounts = namespaces && confine.LandlockABI() == 0
-			if namespaces || c.Plan.TAP == nil {
-				ways = append(ways, way)
-			}
-		}
-	}
-	return ways
-}
-
 func (c Command) startPlan() (*Process, error) {
 	args, err := c.Plan.Arguments(c.Program, c.Args)
 	if err != nil {
