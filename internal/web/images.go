@@ -3,23 +3,32 @@ package web
 import (
 	"context"
 	"net/http"
+	"slices"
+	"strings"
 
+	"github.com/bangervm/banger/internal/act"
+	"github.com/bangervm/banger/internal/act/cmdline"
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/fault"
 )
 
-// imageView is a local image, with all its names.
+// imageView is a local image under one of its names.
 type imageView struct {
-	Name, Digest, Kernel, Problem string
-	Size                          int64
-	VMs                           int
-	Age                           age
+	Name, Says, Digest, Kernel, Problem string
+	Size                                int64
+	VMs                                 []string // that use it
+	Age                                 age
+	Acts                                []button
 }
 
 type imagesView struct {
-	Local     []imageView
-	Available []api.AvailableImage
-	Problems  []string
+	Local       []imageView
+	Available   []api.AvailableImage
+	Problems    []string
+	Pulls       []operationView
+	OnDisk      int64
+	Reclaimable int64
+	Command     string
 }
 
 func (c *Console) imagesPage(w http.ResponseWriter, r *http.Request) {
@@ -33,62 +42,89 @@ func (c *Console) imagesPage(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return err
 		}
-		view := imagesView{Available: available.Items, Problems: available.Problems}
+		view := imagesView{Available: available.Items, Problems: available.Problems, Command: cmdline.Line(act.ImagePull.On("REF"))}
+		if view.OnDisk, view.Reclaimable, err = c.diskOf(ctx, "images"); err != nil {
+			return err
+		}
+		if view.Pulls, err = c.running(ctx, "image."); err != nil {
+			return err
+		}
 		for _, i := range local {
-			view.Local = append(view.Local, imageView{
-				Name: i.Name, Digest: shortDigest(i.Digest), Kernel: i.Kernel, Problem: i.Problem,
-				Size: i.DiskUsage, VMs: i.VMs, Age: ageOf(c.now(), &i.CreatedAt),
-			})
+			view.Local = append(view.Local, c.viewImage(i, s.users(i.ID)))
 		}
 		s.Body = view
 		return nil
 	})
 }
 
+// users are the VMs that use an image.
+func (s *shell) users(image string) (names []string) {
+	for _, v := range s.scene.vms {
+		if v.vm.ImageID == image {
+			names = append(names, v.vm.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// running are the operations of a kind that are in progress.
+func (c *Console) running(ctx context.Context, kind string) (views []operationView, err error) {
+	operations, err := c.api.ListOperations(ctx)
+	for _, op := range operations {
+		if strings.HasPrefix(op.Kind, kind) && op.State == api.OperationRunning {
+			views = append(views, viewOperation(op, c.now()))
+		}
+	}
+	return views, err
+}
+
+// diskOf is what one type of files takes on the host's disk.
+func (c *Console) diskOf(ctx context.Context, what string) (size, reclaimable int64, err error) {
+	usage, err := c.api.DiskUsage(ctx)
+	for _, use := range usage.Items {
+		if use.Type == what {
+			size = use.SizeBytes
+		}
+	}
+	return size, usage.ReclaimableBytes, err
+}
+
+func (c *Console) viewImage(i api.Image, users []string) imageView {
+	v := imageView{
+		Name: i.Name, Digest: shortDigest(i.Digest), Kernel: i.Kernel, Problem: i.Problem, Size: i.DiskUsage, VMs: users, Age: ageOf(c.now(), &i.CreatedAt),
+	}
+	switch {
+	case i.Foreign:
+		v.Says = "for " + i.OS + "/" + i.Architecture + ": it does not boot here"
+	case i.External != "":
+		v.Says = "registered: " + i.External
+	case i.Ref != i.Name:
+		v.Says = i.Ref
+	}
+	if i.Name == "" {
+		return v
+	}
+	promote := button{Do: "promote", Word: "Promote", Command: cmdline.Typed("image", "promote", i.Name)}
+	if i.External == "" {
+		promote.Why = "banger has its filesystem already"
+	}
+	remove := button{Word: "Delete…", Command: cmdline.Line(act.ImageDelete.On(i.Name)), Danger: true, Page: imagePage("delete", i.Name)}
+	if i.VMs > 0 {
+		remove.Why = "Used by " + fault.Count(i.VMs, "VM") + ": delete them first, or tag it"
+	}
+	v.Acts = []button{
+		promote,
+		{Do: "verify", Word: "Verify", Command: cmdline.Typed("image", "verify", i.Name)},
+		{Do: "repair", Word: "Repair", Command: cmdline.Line(act.ImageRepair.On(i.Name))},
+		{Word: "Tag…", Command: cmdline.Typed("image", "tag", i.Name, "NEW"), Page: imagePage("tag", i.Name)},
+		remove,
+	}
+	return v
+}
+
 // shortDigest is as much of a digest as tells one from another.
 func shortDigest(digest string) string {
 	const most = len("sha256:") + 12
 	return digest[:min(len(digest), most)]
-}
-
-func (c *Console) pullImage(w http.ResponseWriter, r *http.Request) {
-	ref := r.PostForm.Get("ref")
-	if ref == "" {
-		c.fail(w, r, fault.New(fault.Invalid, "no reference was given").WithHint("for example debian:bookworm"))
-		return
-	}
-	op, err := c.api.PullImage(r.Context(), api.PullImage{Ref: ref})
-	c.done(w, r, operationPath(op.ID), "", err)
-}
-
-func (c *Console) deleteImage(w http.ResponseWriter, r *http.Request) {
-	name := r.PathValue("name")
-	c.done(w, r, "/images", "Deleted "+name, c.api.DeleteImage(r.Context(), name))
-}
-
-type kernelsView struct {
-	Local     []api.Kernel
-	Available []api.AvailableKernel
-	Problems  []string
-}
-
-func (c *Console) kernelsPage(w http.ResponseWriter, r *http.Request) {
-	c.page(w, r, "kernels", func(ctx context.Context, s *shell) error {
-		s.Title, s.Section = "Kernels", "kernels"
-		local, err := c.api.ListKernels(ctx)
-		if err != nil {
-			return err
-		}
-		available, err := c.api.AvailableKernels(ctx)
-		if err != nil {
-			return err
-		}
-		s.Body = kernelsView{Local: local, Available: available.Items, Problems: available.Problems}
-		return nil
-	})
-}
-
-func (c *Console) pullKernel(w http.ResponseWriter, r *http.Request) {
-	op, err := c.api.PullKernel(r.Context(), api.PullKernel{Name: r.PostForm.Get("kernel")})
-	c.done(w, r, operationPath(op.ID), "", err)
 }
