@@ -104,12 +104,18 @@ func (b *bench) bareQEMU(ctx context.Context) ([]string, error) {
 	if !slices.Contains(argv, "-kernel") || !slices.Contains(argv, "-append") {
 		return nil, fmt.Errorf("no kernel in the VMM's command line %q", theirs)
 	}
+	argv[slices.Index(argv, "-kernel")+1] = b.kernel() // the VM's own copy goes with it
 	_, err = b.banger(ctx, "vm", "delete", "--force", "model")
 	return argv, err
 }
 
 // kitInitramfs is the trivial initramfs in a kit.
 const kitInitramfs = "bench.cpio"
+
+// kernel is the one that VMs get copies of.
+func (b *bench) kernel() string {
+	return filepath.Join(b.dir, "home/.local/state/banger/kernels/debian-12/vmlinux")
+}
 
 func (b *bench) trivialInitramfs(ctx context.Context) (string, error) {
 	if b.kit != "" {

@@ -64,7 +64,7 @@ func (b *bench) bareFirecracker(ctx context.Context) ([]string, error) {
 	if _, err := b.banger(ctx, "vm", "delete", "model"); err != nil {
 		return nil, err
 	}
-	m.Boot.Kernel = filepath.Join(b.dir, "home/.local/state/banger/kernels/debian-12/vmlinux")
+	m.Boot.Kernel = b.kernel()
 	m.Boot.Args = "console=ttyS0 quiet reboot=k panic=-1"
 	m.Machine.VCPU, m.Machine.Memory = vm.VCPU, vm.Memory>>20
 	m.Drives = []struct{}{}
