@@ -113,9 +113,11 @@ func (a *agent) serveVsock(ctx context.Context) {
 		context.AfterFunc(ctx, func() { _ = l.Close() })
 		go a.acceptVsock(ctx, l, port)
 	}
-	a.keepControl(ctx, func(_ context.Context, port uint32) (net.Conn, error) {
+	// The control stream outlives ctx by one message: the process's end closes it.
+	go a.keepControl(ctx, func(_ context.Context, port uint32) (net.Conn, error) {
 		return vsock.Dial(vsock.Host, port, nil)
 	})
+	<-ctx.Done()
 }
 
 // maxVsock bounds the host's connections by vsock at a time.
