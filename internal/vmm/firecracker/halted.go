@@ -87,11 +87,15 @@ func readStat(task string) (name []byte, state byte, err error) {
 	return stat[begin+1 : end], stat[end+2], nil
 }
 
+// maxBlind is after how many looks that show nothing it is logged: a machine that is just
+// ending shows nothing, either.
+const maxBlind = 10
+
 // awaitHalt ends the machine when its guest has halted. It returns when ctx ends, or
 // the machine does.
 func (m *Machine) awaitHalt(ctx context.Context) {
 	var last cpus
-	blind := false // at the last look
+	blind := 0 // looks in a row that showed nothing
 	since := time.Now()
 	for {
 		p := m.patience()
@@ -99,10 +103,13 @@ func (m *Machine) awaitHalt(ctx context.Context) {
 			return
 		}
 		now, err := readCPUs(m.process.PID())
-		if err != nil && blind { // once, it may just be ending
+		blind++
+		if err == nil {
+			blind = 0
+		}
+		if blind == maxBlind {
 			m.site.Log.Warn("cannot tell whether the guest has halted", "err", err)
 		}
-		blind = err != nil
 		if err != nil || m.isPaused() || !now.asleep || now.ran != last.ran {
 			last, since = now, time.Now()
 			continue
