@@ -57,7 +57,8 @@ func (a *App) showConfig(f format, cfg config.Config, from config.Sources) error
 		rows = append(rows, setting{key.Name, key.TOML(cfg), key.Env, from[key.Name]})
 	}
 	rows = append(rows, setting{"files", placedText(cfg), "", from["files"]}, setting{"catalogs", catalogsText(cfg), "", from["catalogs"]},
-		setting{"registry", registriesText(cfg), "", from["registry"]})
+		setting{"registry", registriesText(cfg), "", from["registry"]},
+		setting{"tui.keys", tuiKeysText(cfg), "", from["tui"]})
 	for _, v := range config.Variables() {
 		value, source := a.getenv(v.Name), config.FromDefault
 		if value != "" {

@@ -24,7 +24,7 @@ func (a *App) rootCommand() *cobra.Command {
 		"Run virtual machines on your own host, as easily as containers.\n\n"+
 			"A VM boots from any OCI image, runs without root, and has its own kernel.",
 		a.vmCommand(), a.imageCommand(), a.kernelCommand(), a.systemCommand(), a.eventsCommand(), a.daemonCommand(), a.configCommand(),
-		a.doctorCommand(), a.versionCommand(), a.mcpCommand(), a.webCommand(), a.sshConfigCommand(), a.manCommand(),
+		a.doctorCommand(), a.versionCommand(), a.mcpCommand(), a.webCommand(), a.tuiCommand(), a.sshConfigCommand(), a.manCommand(),
 	)
 	root.SilenceErrors = true
 	root.SilenceUsage = true

@@ -26,6 +26,7 @@ type Config struct {
 	Image          Image      `json:"image"`
 	Network        Network    `json:"network"`
 	Web            Web        `json:"web"`
+	TUI            TUI        `json:"tui"`
 	// Files are copied into guests when they start.
 	Files []File `json:"files"`
 	// Catalogs are added to the one that is built in, for kernels and images.
@@ -81,8 +82,8 @@ func Default() Config {
 }
 
 // Sources tells where each key's value is from, by the key's name: "default",
-// "config.toml", or the name of a variable. "files", "catalogs"
-// and "registry" are keys here too.
+// "config.toml", or the name of a variable. "files", "catalogs",
+// "registry" and "tui" are keys here too.
 type Sources map[string]string
 
 // The sources that are no variable.

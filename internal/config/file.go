@@ -27,6 +27,10 @@ func (c *Config) applyFile(data []byte, from Sources) error {
 		delete(tree, registryTable) // hosts have dots
 		from[registryTable] = FromFile
 	}
+	if table, ok := tree[tuiTable].(map[string]any); ok && len(table) > 0 {
+		delete(tree, tuiTable) // its keys are the user's choice
+		from[tuiTable] = FromFile
+	}
 	flatten("", tree, values)
 	known := map[string]Key{}
 	for _, key := range Keys() {
@@ -62,6 +66,7 @@ func tableKeys() map[string][]string {
 		"files":       {"preset", "host", "guest", "mode"},
 		"catalogs":    {"url", "key", "sha256"},
 		registryTable: {"mirrors", "ca_file", "insecure"},
+		tuiTable:      {tuiKeys},
 	}
 }
 
@@ -73,6 +78,7 @@ func (c *Config) applyTables(data []byte, lines map[string]int) error {
 		Files      []File              `toml:"files"`
 		Catalogs   []Catalog           `toml:"catalogs"`
 		Registries map[string]Registry `toml:"registry"`
+		TUI        TUI                 `toml:"tui"`
 		Rest       map[string]any
 	}
 	err := toml.NewDecoder(bytes.NewReader(data)).DisallowUnknownFields().Decode(&part)
@@ -94,7 +100,7 @@ func (c *Config) applyTables(data []byte, lines map[string]int) error {
 		name := strings.Join(bad.Key(), ".")
 		return at(lines, name, notForm("this", formOf(bad.Key())))
 	}
-	c.Files, c.Catalogs, c.Registries = part.Files, part.Catalogs, part.Registries
+	c.Files, c.Catalogs, c.Registries, c.TUI = part.Files, part.Catalogs, part.Registries, part.TUI
 	return err
 }
 

@@ -54,6 +54,9 @@ func (c *Config) validate() error {
 	if err := c.Web.validate(); err != nil {
 		return err
 	}
+	if err := c.TUI.validate(); err != nil {
+		return err
+	}
 	for _, f := range c.Files {
 		if err := f.validate(); err != nil {
 			return err

@@ -12,7 +12,7 @@ func Verbs() []act.Verb {
 	named := []act.Named{
 		act.ImageDelete, act.ImagePull, act.ImageRepair, act.KernelDelete, act.KernelImport, act.KernelPull, act.SessionList, act.VMCommit, act.VMDelete, act.VMEgress, act.VMExec,
 		act.VMHealth, act.VMKill,
-		act.VMLogs, act.VMPause, act.VMPorts, act.VMReset, act.VMRestart, act.VMResume, act.VMSet, act.VMStart, act.VMStop, act.VMUnprotect, act.VMWait,
+		act.VMLogs, act.VMPause, act.VMPorts, act.VMProtect, act.VMRename, act.VMReset, act.VMRestart, act.VMResume, act.VMSet, act.VMSSH, act.VMStart, act.VMStop, act.VMUnprotect, act.VMWait,
 		act.WorkspaceExport, act.WorkspacePrepare,
 	}
 	inVM := []act.InVM{act.SessionAttach, act.SessionDelete, act.SessionShow, act.SessionStop}

@@ -1,0 +1,189 @@
+package cli
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"maps"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/spf13/cobra"
+
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/config"
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/tui"
+)
+
+func (a *App) tuiCommand() *cobra.Command {
+	var tab string
+	cmd := &cobra.Command{
+		Use: "tui", Short: "Open the terminal UI",
+		Long: "Open the terminal UI: VMs, sessions, images, kernels, operations, egress and events, as they change.\n\n" +
+			"Press ? for the keys. [tui.keys] in config.toml changes them.",
+		Example: "  banger tui\n  banger tui --tab sessions",
+		Args:    args(0, 0, ""), ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.tui(cmd.Context(), tab) },
+	}
+	cmd.Flags().StringVar(&tab, "tab", "vms", "open this tab: "+strings.Join(tui.Tabs(), ", "))
+	complete(cmd, "tab", tui.Tabs()...)
+	return cmd
+}
+
+func (a *App) tui(ctx context.Context, tab string) error {
+	if !slices.Contains(tui.Tabs(), tab) {
+		return &usageError{message: "unknown tab " + quote(tab), hint: "use " + strings.Join(tui.Tabs(), ", ")}
+	}
+	if !isTerminal(a.In) || !isTerminal(a.Out) || a.getenv("TERM") == "dumb" {
+		return fault.New(fault.Invalid, "the terminal UI needs a terminal").WithHint("to print what changes: banger events -f")
+	}
+	cfg, _, err := loadConfig()
+	if err != nil {
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	c, err := a.lastingDaemon()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	follower, err := a.present()
+	if err != nil {
+		return err
+	}
+	defer follower.Close()
+	dir, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	a.signals.outlive()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	return tui.Run(ctx, tui.Options{
+		API: c,
+		Events: func(ctx context.Context, lost func(error)) iter.Seq2[api.Event, error] {
+			return follower.Events(ctx, client.EventOptions{Kinds: api.EventKinds(), Lost: lost})
+		},
+		Terminal: &handover{app: a, self: self, end: cancel},
+		Bindings: tuiBindings(cfg.TUI), Now: time.Now, Dir: dir, Tab: tab,
+		Colour: a.getenv("NO_COLOR") == "", ASCII: !a.utf8(),
+	}, a.In, a.Out)
+}
+
+// utf8 reports whether the terminal's character set is UTF-8, as the locale says.
+func (a *App) utf8() bool {
+	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
+		if value := strings.ToLower(a.getenv(name)); value != "" {
+			return strings.Contains(value, "utf-8") || strings.Contains(value, "utf8")
+		}
+	}
+	return false
+}
+
+// tuiBindings are the configured keys, as the terminal UI names them.
+func tuiBindings(t config.TUI) []tui.Binding {
+	var all []tui.Binding
+	for _, action := range config.TUIActions() {
+		keys := t.Bound(action)
+		for i, key := range keys {
+			for _, modifier := range []string{"ctrl", "alt", "shift"} {
+				if rest, ok := strings.CutPrefix(key, modifier+"-"); ok {
+					keys[i] = modifier + "+" + rest
+				}
+			}
+		}
+		all = append(all, tui.Binding{Action: action.Name, Keys: keys, Doc: action.Doc})
+	}
+	return all
+}
+
+// handover gives the terminal to a banger of its own for a while.
+type handover struct {
+	app  *App
+	self string
+	end  context.CancelFunc // ends the terminal UI
+}
+
+// Attach is part of tui.Terminal.
+func (h *handover) Attach(vm, session string) tea.ExecCommand {
+	return h.program(false, "vm", "session", "attach", "--", vm, session)
+}
+
+// Shell is part of tui.Terminal.
+func (h *handover) Shell(vm string) tea.ExecCommand { return h.program(false, "vm", "ssh", vm) }
+
+// Command is part of tui.Terminal.
+func (h *handover) Command(words []string) tea.ExecCommand { return h.program(true, words...) }
+
+func (h *handover) program(read bool, words ...string) *program {
+	return &program{Cmd: exec.Command(h.self, words...), over: h, read: read} //nolint:noctx // the user ends it, or a signal that is passed on
+}
+
+// program is a command in the terminal, and its user's time to read what it printed.
+type program struct {
+	*exec.Cmd
+	over *handover
+	read bool // what it prints is to be read
+}
+
+// failedAtOnce is how soon a program ends that could not do what it was started for, so that
+// its message is to be read.
+const failedAtOnce = 2 * time.Second
+
+// SetStdin is part of tea.ExecCommand. So that the program has a terminal, it gets
+// banger's own.
+func (p *program) SetStdin(io.Reader) { p.Stdin = p.over.app.In }
+
+// SetStdout is part of tea.ExecCommand.
+func (p *program) SetStdout(io.Writer) { p.Stdout = p.over.app.Out }
+
+// SetStderr is part of tea.ExecCommand.
+func (p *program) SetStderr(io.Writer) { p.Stderr = p.over.app.Err }
+
+// Run is part of tea.ExecCommand. An exit status is not an error: the program has said
+// what there was to say. Interrupts are the program's meanwhile.
+func (p *program) Run() error {
+	release := p.over.app.signals.divert(func(sig os.Signal) {
+		if sig == os.Interrupt { // the terminal sends it to the program itself
+			return
+		}
+		if p.Process != nil {
+			_ = p.Process.Signal(sig)
+		}
+		p.over.end()
+	})
+	defer release()
+	began := time.Now()
+	err := p.Cmd.Run()
+	if p.ProcessState == nil {
+		return err
+	}
+	if p.read || !p.ProcessState.Success() && time.Since(began) < failedAtOnce {
+		if _, err := fmt.Fprint(p.over.app.Err, "\npress Enter to return to the terminal UI "); err != nil {
+			return err
+		}
+		_, _ = bufio.NewReader(p.over.app.In).ReadString('\n') // a terminal that is gone is the terminal UI's to see
+	}
+	return nil
+}
+
+// tuiKeysText says which actions have other keys than by default.
+func tuiKeysText(c config.Config) string {
+	var all []string
+	for _, action := range slices.Sorted(maps.Keys(c.TUI.Keys)) {
+		all = append(all, action+"="+c.TUI.Keys[action])
+	}
+	return cmp.Or(strings.Join(all, ", "), "none")
+}

@@ -1,0 +1,160 @@
+package tui
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"charm.land/bubbles/v2/textinput"
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/bangervm/banger/internal/act"
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/fault"
+)
+
+func number(n int64) string { return strconv.FormatInt(n, 10) }
+
+// egressSource brings the records of an egress log as lines, and keeps the denied ones.
+type egressSource struct {
+	records *client.EgressRecords
+	stream  io.Closer
+	stop    context.CancelFunc
+	theme   theme
+}
+
+func (s *egressSource) next() ([]string, error) {
+	var lines []string
+	for {
+		r, err := s.records.Next()
+		if err != nil {
+			return lines, err
+		}
+		lines = append(lines, s.line(r))
+		if !s.records.Waiting() || len(lines) >= maxLines {
+			return lines, nil
+		}
+	}
+}
+
+func (s *egressSource) close() {
+	s.stop()
+	_ = s.stream.Close()
+}
+
+// line is a record: when, what became of it, where it goes, by which rule, by whom.
+func (s *egressSource) line(r api.EgressRecord) string {
+	why := firstOf(r.Rule, r.Reason)
+	if r.Rule != "" && r.Reason != "" {
+		why += " (" + r.Reason + ")"
+	}
+	parts := []string{r.Time.Local().Format("15:04:05"), fmt.Sprintf("%s %-6s %s", s.theme.shape(r.Event), r.Event, target(r)), why, r.Process}
+	if r.Event == "close" || r.Event == "total" {
+		parts = append(parts, "sent "+fault.Bytes(r.Sent)+", received "+fault.Bytes(r.Received))
+	}
+	return line(strings.Join(slices.DeleteFunc(parts, func(part string) bool { return part == "" }), "  "))
+}
+
+// target is where a record's flow goes, as a rule names it: TARGET PROTOCOL/PORT.
+func target(r api.EgressRecord) string {
+	name := cmp.Or(r.Name, r.Said, r.Address)
+	if r.Port != 0 {
+		return name + " " + r.Protocol + "/" + strconv.Itoa(r.Port)
+	}
+	return strings.TrimSpace(name + " " + r.Protocol)
+}
+
+// openEgress shows what a VM reaches and is denied, as it happens.
+func openEgress(m *Model, v *vmEntry) tea.Cmd {
+	if v.Network == api.NetworkNone {
+		m.say(toneNone, line(v.Name)+" has no network.")
+		return nil
+	}
+	m.last = typed(act.VMEgress.On(v.Name))
+	id, name := v.ID, v.Name
+	p := &pager{title: "Egress of " + line(name), follow: true, tones: egressTone, allow: func(m *Model, text string) { askAllow(m, id, name, text) }}
+	m.open(p)
+	ctx, stop := context.WithCancel(m.ctx)
+	api, look := m.o.API, m.theme
+	return func() tea.Msg {
+		stream, err := api.VMEgressLog(ctx, id, client.LogOptions{Tail: tail, Follow: true})
+		if err != nil {
+			stop()
+			return sourceMsg{of: p, err: err}
+		}
+		return sourceMsg{of: p, src: &egressSource{records: client.NewEgressRecords(stream), stream: stream, stop: stop, theme: look}}
+	}
+}
+
+func egressTone(text string) tone {
+	if fields := strings.Fields(text); len(fields) > 2 && (fields[2] == "deny" || fields[2] == "dns") {
+		return toneBad
+	}
+	return toneNone
+}
+
+// askAllow proposes a rule for a denied line.
+func askAllow(m *Model, id, name, text string) {
+	fields := strings.Fields(text)
+	if len(fields) < 4 || (fields[2] != "deny" && fields[2] != "dns") {
+		m.say(toneNone, "this line was not denied")
+		return
+	}
+	denied := fields[3]
+	if len(fields) > 4 && strings.Contains(fields[4], "/") {
+		denied += " " + fields[4]
+	}
+	m.open(&allow{id: id, vm: name, denied: denied, input: field("rule: ", "allow "+denied)})
+}
+
+// allow is the rule to add for what was denied. It must still match that.
+type allow struct {
+	id, vm, denied string
+	input          textinput.Model
+}
+
+func (*allow) full() bool { return false }
+
+func (l *allow) press(m *Model, key tea.KeyPressMsg, _ string) tea.Cmd {
+	switch key.String() {
+	case "esc":
+		m.closeTop()
+		return nil
+	case "enter":
+		m.closeTop()
+		rule := strings.TrimSpace(l.input.Value())
+		return do(m, "added: "+rule, typed(act.VMEgress.On(l.vm)), func(ctx context.Context, a API) error { return l.add(ctx, a, rule) })
+	}
+	return l.receive(m, key)
+}
+
+func (l *allow) receive(_ *Model, msg tea.Msg) tea.Cmd {
+	l.input, _ = l.input.Update(msg)
+	return nil
+}
+
+// add adds the rule if it lets what was denied through.
+func (l *allow) add(ctx context.Context, a API, rule string) error {
+	verdict, err := a.TestVMEgress(ctx, l.id, api.TestEgress{Target: l.denied, Rules: []string{rule}})
+	if err != nil {
+		return err
+	}
+	if !verdict.Allowed {
+		return fault.New(fault.Invalid, "%s does not allow %s", rule, l.denied)
+	}
+	return second(a.AddVMEgress(ctx, l.id, api.AddEgress{Rules: []string{rule}}))
+}
+
+func (l *allow) lines(m *Model, width, _ int) []string {
+	l.input.SetWidth(max(width-12, 1))
+	out := []string{" " + m.theme.title.Render("Allow "+line(l.denied)+" for "+line(l.vm)+"?")}
+	out = append(out, indented(wrapped("With the rule, everything in "+line(l.vm)+" can send anything there.", width-4))...)
+	return append(out, "  "+l.input.View())
+}
+
+func (*allow) hints(*Model) []string { return []string{"Enter allow", "Esc cancel"} }

@@ -1,0 +1,112 @@
+package tui
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"sync"
+
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client"
+)
+
+// fakeAPI is a daemon that does everything at once, and remembers what it was asked.
+type fakeAPI struct {
+	API // what a test must not ask is nil, and panics
+
+	mu      sync.Mutex
+	asked   []string
+	logs    string
+	egress  string
+	verdict api.EgressVerdict
+	refuse  error
+}
+
+func (f *fakeAPI) note(words ...string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked = append(f.asked, strings.Join(words, " "))
+}
+
+func (f *fakeAPI) StartVM(_ context.Context, name string, _ api.StartVM) (api.Operation, error) {
+	f.note("start", name)
+	return api.Operation{ID: "op"}, f.refuse
+}
+
+func (f *fakeAPI) StopVM(_ context.Context, name string, _ api.StopVM) (api.Operation, error) {
+	f.note("stop", name)
+	return api.Operation{ID: "op"}, f.refuse
+}
+
+func (f *fakeAPI) DeleteVM(_ context.Context, name string, req api.DeleteVM) (api.Operation, error) {
+	words := []string{"delete", name}
+	if req.Force {
+		words = append(words, "force")
+	}
+	if req.DiscardWork {
+		words = append(words, "discard")
+	}
+	f.note(words...)
+	return api.Operation{ID: "op"}, f.refuse
+}
+
+func (f *fakeAPI) VMPorts(context.Context, string) ([]api.Port, error) {
+	return []api.Port{{Proto: "tcp", Address: "127.0.0.2", Port: 8080, GuestPort: 8080, Endpoint: "127.0.0.2:8080"}}, nil
+}
+func (f *fakeAPI) ListImages(context.Context) ([]api.Image, error)   { return nil, nil }
+func (f *fakeAPI) ListKernels(context.Context) ([]api.Kernel, error) { return nil, nil }
+
+func (f *fakeAPI) VMLogs(context.Context, string, client.LogOptions) (io.ReadCloser, error) {
+	return io.NopCloser(strings.NewReader(f.logs)), f.refuse
+}
+
+func (f *fakeAPI) VMEgressLog(context.Context, string, client.LogOptions) (io.ReadCloser, error) {
+	return io.NopCloser(strings.NewReader(f.egress)), f.refuse
+}
+
+func (f *fakeAPI) TestVMEgress(_ context.Context, name string, req api.TestEgress) (api.EgressVerdict, error) {
+	f.note("test", name, req.Target, strings.Join(req.Rules, ";"))
+	return f.verdict, nil
+}
+
+func (f *fakeAPI) AddVMEgress(_ context.Context, name string, req api.AddEgress) (api.Egress, error) {
+	f.note("add", name, strings.Join(req.Rules, ";"))
+	return api.Egress{}, nil
+}
+
+func (f *fakeAPI) CancelOperation(_ context.Context, id string) (api.Operation, error) {
+	f.note("cancel", id)
+	return api.Operation{}, f.refuse
+}
+
+func (f *fakeAPI) CreateVM(_ context.Context, req api.CreateVM) (api.Operation, error) {
+	f.note("create", *req.Name)
+	return api.Operation{ID: "op"}, f.refuse
+}
+
+func (f *fakeAPI) Wait(context.Context, string, func(api.Operation)) (api.Operation, error) {
+	return api.Operation{}, nil
+}
+
+// fakeTerminal remembers who got it.
+type fakeTerminal struct{ given []string }
+
+func (t *fakeTerminal) Attach(vm, session string) tea.ExecCommand {
+	t.given = append(t.given, "attach "+vm+" "+session)
+	return nil
+}
+
+func (t *fakeTerminal) Shell(vm string) tea.ExecCommand {
+	t.given = append(t.given, "shell "+vm)
+	return nil
+}
+
+func (t *fakeTerminal) Command(words []string) tea.ExecCommand {
+	t.given = append(t.given, "command "+strings.Join(words, "|"))
+	return nil
+}
+
+var errRefused = errors.New("refused")

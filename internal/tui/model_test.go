@@ -1,0 +1,345 @@
+package tui
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/config"
+)
+
+var noon = time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+
+// bindings are the default keys, as banger tui gives them.
+func bindings() []Binding {
+	var all []Binding
+	for _, a := range config.TUIActions() {
+		keys := strings.Split(a.Keys, ",")
+		for i := range keys {
+			keys[i] = strings.NewReplacer("ctrl-", "ctrl+", "shift-", "shift+").Replace(keys[i])
+		}
+		all = append(all, Binding{Action: a.Name, Keys: keys, Doc: a.Doc})
+	}
+	return all
+}
+
+// screenTest is a model, with what it is made of.
+type screenTest struct {
+	*Model
+	api      *fakeAPI
+	terminal *fakeTerminal
+	quit     bool
+}
+
+func newScreen(t *testing.T, width, height int, colour bool) *screenTest {
+	t.Helper()
+	s := &screenTest{api: &fakeAPI{}, terminal: &fakeTerminal{}}
+	s.Model = New(t.Context(), Options{
+		API: s.api, Terminal: s.terminal, Bindings: bindings(), Now: func() time.Time { return noon }, Dir: "/home/u", Colour: colour,
+	})
+	s.send(tea.WindowSizeMsg{Width: width, Height: height})
+	return s
+}
+
+// send sends messages, and does what they lead to.
+func (s *screenTest) send(msgs ...tea.Msg) {
+	for _, msg := range msgs {
+		_, cmd := s.Update(msg)
+		s.run(cmd)
+	}
+}
+
+func (s *screenTest) run(cmd tea.Cmd) {
+	if cmd == nil {
+		return
+	}
+	switch msg := cmd().(type) {
+	case tea.BatchMsg:
+		for _, cmd := range msg {
+			s.run(cmd)
+		}
+	case tea.QuitMsg:
+		s.quit = true
+	case nil:
+	default:
+		s.send(msg)
+	}
+}
+
+// press sends keys: characters, or names in angle brackets.
+func (s *screenTest) press(keys string) {
+	for keys != "" {
+		var key tea.KeyPressMsg
+		if name, rest, ok := strings.Cut(strings.TrimPrefix(keys, "<"), ">"); ok && keys[0] == '<' {
+			key, keys = named(name), rest
+		} else {
+			r := []rune(keys)[0]
+			key, keys = tea.KeyPressMsg{Code: r, Text: string(r)}, keys[len(string(r)):]
+		}
+		s.send(key)
+	}
+}
+
+func named(name string) tea.KeyPressMsg {
+	switch name {
+	case "enter":
+		return tea.KeyPressMsg{Code: tea.KeyEnter}
+	case "esc":
+		return tea.KeyPressMsg{Code: tea.KeyEscape}
+	case "tab":
+		return tea.KeyPressMsg{Code: tea.KeyTab}
+	case "space":
+		return tea.KeyPressMsg{Code: tea.KeySpace, Text: " "}
+	case "backspace":
+		return tea.KeyPressMsg{Code: tea.KeyBackspace}
+	}
+	return tea.KeyPressMsg{Code: rune(name[len(name)-1]), Mod: tea.ModCtrl}
+}
+
+func event(kind, action, id, name string, body any) api.Event {
+	data, _ := json.Marshal(body)
+	return api.Event{ID: "e-" + id, Time: noon, Kind: kind, Action: action, Object: id, Name: name, VM: name, VMID: id, Body: data}
+}
+
+func machine(id, name, state string) api.VM {
+	started := noon.Add(-4 * time.Minute)
+	return api.VM{
+		ID: id, Name: name, State: state, Image: "debian", VCPU: 2, MemoryBytes: 1 << 30, DiskBytes: 8 << 30, Driver: "qemu-tcg",
+		Network: api.NetworkUser, Egress: "packages", CreatedAt: started, StartedAt: &started, StoppedAt: &started,
+	}
+}
+
+// fleet is the present state of a daemon with three VMs.
+func fleet() eventsMsg {
+	code := 1
+	return eventsMsg{
+		{Kind: api.EventReset, Reason: "start"},
+		event(api.EventVM, api.ActionPresent, "a", "api", machine("a", "api", api.VMRunning)),
+		event(api.EventVM, api.ActionPresent, "b", "web", machine("b", "web", api.VMStopped)),
+		event(api.EventVM, api.ActionPresent, "c", "old", machine("c", "old", api.VMFailed)),
+		event(api.EventWorkspace, api.ActionPresent, "a", "api", api.Workspace{State: api.WorkspaceChanged, Files: 3, Path: "/root/repo", Source: "/home/u/repo"}),
+		event(api.EventSession, api.ActionPresent, "s1", "api", api.Session{ID: "s1", Name: "agent", VM: "api", State: api.SessionRunning, Mode: api.SessionTTY, Command: []string{"claude", "fix it"}, CreatedAt: noon.Add(-time.Hour)}),
+		event(api.EventSession, api.ActionPresent, "s2", "api", api.Session{ID: "s2", Name: "test", VM: "api", State: api.SessionExited, Mode: api.SessionPipe, Command: []string{"make"}, ExitCode: &code, CreatedAt: noon.Add(-time.Hour)}),
+		event(api.EventOperation, api.ActionPresent, "o1", "debian", api.Operation{
+			ID: "o1", Kind: "image.pull", Subject: "debian", State: api.OperationRunning, CreatedAt: noon,
+			Stages: []api.Stage{{Name: "layers", State: api.StageRunning, Done: 1 << 20, Total: 4 << 20, Unit: api.UnitBytes}},
+		}),
+		{Kind: api.EventLive},
+	}
+}
+
+// TestActionsAreBound: each action of the screen is one of the configuration, and the
+// other way round.
+func TestActionsAreBound(t *testing.T) {
+	var configured []string
+	for _, a := range config.TUIActions() {
+		configured = append(configured, a.Name)
+	}
+	if got := Actions(); !slices.Equal(got, configured) {
+		t.Errorf("actions %q, configured %q", got, configured)
+	}
+}
+
+func TestVerbs(t *testing.T) {
+	for name, tc := range map[string]struct {
+		keys  string // from the first row on: old (failed), api (running), web (stopped)
+		asked []string
+		says  string
+	}{
+		"start a stopped VM":          {"Gu", []string{"start b"}, "starting web"},
+		"a running VM does not start": {"ju", nil, "cannot start api: it is not stopped"},
+		"stop asks":                   {"jo", nil, ""},
+		"stop, confirmed":             {"joy", []string{"stop a"}, "stopping api"},
+		"stop, refused":               {"jon", nil, ""},
+		"delete a failed VM":          {"<ctrl+d>y", []string{"delete c"}, "deleting old"},
+		"enter does not confirm":      {"<ctrl+d><enter>", nil, ""},
+		"delete with work needs the name": {
+			"j<ctrl+d>yap<backspace>pi<enter><esc>", nil, "",
+		},
+		"delete with work, by its name": {"j<ctrl+d>api<enter>", []string{"delete a force discard"}, "deleting api"},
+		"all that are marked":           {"<space>j<space>u", []string{"start c", "start b"}, "starting"},
+		"from the menu":                 {"Gx<enter>", []string{"start b"}, "starting web"},
+		"cancel an operation":           {"5c", []string{"cancel o1"}, "canceling image.pull debian"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScreen(t, 80, 24, false)
+			s.send(fleet())
+			s.press(tc.keys)
+			if !slices.Equal(s.api.asked, tc.asked) {
+				t.Errorf("asked %q, want %q", s.api.asked, tc.asked)
+			}
+			if !strings.Contains(s.says, tc.says) {
+				t.Errorf("says %q, want %q", s.says, tc.says)
+			}
+		})
+	}
+}
+
+// TestAConfirmationHoldsForWhatItShowed: work that appears while it is open is kept.
+func TestAConfirmationHoldsForWhatItShowed(t *testing.T) {
+	s := newScreen(t, 80, 24, false)
+	s.send(fleet())
+	s.press("G<ctrl+d>")
+	s.send(eventsMsg{event(api.EventWorkspace, api.ActionChanged, "b", "web", api.Workspace{State: api.WorkspaceChanged, Files: 1})})
+	s.press("y")
+	if want := []string{"delete b"}; !slices.Equal(s.api.asked, want) {
+		t.Errorf("asked %q, want %q", s.api.asked, want)
+	}
+}
+
+func TestTheTerminalIsHandedOver(t *testing.T) {
+	for name, tc := range map[string]struct {
+		keys, given, last, says string
+	}{
+		"attach":               {"j<enter>", "attach api s1", "banger vm session attach api agent", ""},
+		"shell":                {"js", "shell a", "banger vm ssh api", ""},
+		"a stopped VM":         {"G<enter>", "", "", "web is stopped. u starts it."},
+		"a session":            {"2<enter>", "attach api s1", "banger vm session attach api agent", ""},
+		"a command":            {":vm show 'my box'<enter>", "command vm|show|my box", "banger vm show 'my box'", ""},
+		"a quote that is open": {":vm show 'x<enter>", "", "", "a quote is not closed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScreen(t, 80, 24, false)
+			s.send(fleet())
+			s.press(tc.keys)
+			if got := strings.Join(s.terminal.given, ", "); got != tc.given || s.last != tc.last || !strings.Contains(s.says, tc.says) {
+				t.Errorf("given %q, last %q, says %q; want %+v", got, s.last, s.says, tc)
+			}
+		})
+	}
+}
+
+func TestFilter(t *testing.T) {
+	names := func(s *screenTest) string {
+		var all []string
+		for _, r := range s.rows() {
+			all = append(all, r.cells[0].text)
+		}
+		return strings.Join(all, " ")
+	}
+	s := newScreen(t, 80, 24, false)
+	s.send(fleet())
+	for _, step := range []struct{ keys, want string }{
+		{"/we", "web"},
+		{"<enter>", "web"},
+		{"<esc>", "old api web"},
+		{"/!we", "old api"},
+		{"<esc>", "old api web"},
+	} {
+		if s.press(step.keys); names(s) != step.want {
+			t.Errorf("after %s: %q, want %q", step.keys, names(s), step.want)
+		}
+	}
+}
+
+func TestALostConnection(t *testing.T) {
+	s := newScreen(t, 80, 24, false)
+	s.send(fleet(), lostMsg{err: errRefused})
+	if text := s.screen(); !strings.Contains(text, "lost the connection to bangerd") || !strings.Contains(text, "api") {
+		t.Errorf("without a connection:\n%s", text)
+	}
+	s.send(eventsMsg{{Kind: api.EventReset}, event(api.EventVM, api.ActionPresent, "b", "web", machine("b", "web", api.VMRunning)), {Kind: api.EventLive}})
+	if text := s.screen(); strings.Contains(text, "lost") || strings.Contains(text, "api") || !strings.Contains(text, "1 running") {
+		t.Errorf("connected again:\n%s", text)
+	}
+}
+
+func TestLogs(t *testing.T) {
+	s := newScreen(t, 80, 24, false)
+	s.api.logs = "booting\n\x1b[2Jevil\x07\nready\n"
+	s.send(fleet())
+	s.press("jl")
+	if text := s.screen(); strings.ContainsAny(text, "\x07") || strings.Contains(text, "\x1b[2J") || !strings.Contains(text, "ready") {
+		t.Errorf("the log:\n%q", text)
+	}
+	s.press("/boot<enter>")
+	if text := s.screen(); strings.Contains(text, "ready") || !strings.Contains(text, "1 of 3 lines") {
+		t.Errorf("filtered:\n%s", text)
+	}
+	s.press("<esc>q")
+	if s.top() != nil {
+		t.Error("the log is still open")
+	}
+}
+
+// TestAPagerIsBounded: a guest that writes without end takes no more memory.
+func TestAPagerIsBounded(t *testing.T) {
+	s := newScreen(t, 80, 24, false)
+	s.api.logs = strings.Repeat("x\n", 3*maxLines)
+	s.send(fleet())
+	s.press("jl")
+	p, ok := s.top().(*pager)
+	if !ok || len(p.all) != maxLines || p.dropped != 2*maxLines {
+		t.Errorf("%T, %d lines, %d dropped", s.top(), len(p.all), p.dropped)
+	}
+}
+
+func TestEditAndAllow(t *testing.T) {
+	record := `{"time":"2026-11-30T12:00:00Z","event":"deny","protocol":"tcp","said":"evil.example","address":"192.0.2.1","port":443,"rule":"deny any"}` + "\n"
+	for name, tc := range map[string]struct {
+		allowed bool
+		asked   []string
+	}{
+		"matches":        {true, []string{"test a evil.example tcp/443 allow evil.example tcp/443", "add a allow evil.example tcp/443"}},
+		"does not match": {false, []string{"test a evil.example tcp/443 allow evil.example tcp/443"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScreen(t, 80, 24, false)
+			s.api.egress, s.api.verdict.Allowed = record, tc.allowed
+			s.send(fleet())
+			s.press("jeA<enter>")
+			if !slices.Equal(s.api.asked, tc.asked) {
+				t.Errorf("asked %q, want %q; says %q", s.api.asked, tc.asked, s.says)
+			}
+		})
+	}
+}
+
+func TestWizard(t *testing.T) {
+	s := newScreen(t, 80, 24, false)
+	s.send(fleet())
+	s.press("nbox<enter>tiny<enter>0<ctrl+s>")
+	if text := s.screen(); !strings.Contains(text, `"0" is not a number of vCPUs`) {
+		t.Errorf("wrong vCPUs:\n%s", text)
+	}
+	s.press("<backspace>2<ctrl+s>")
+	if want := []string{"create box"}; !slices.Equal(s.api.asked, want) {
+		t.Errorf("asked %q, want %q", s.api.asked, want)
+	}
+}
+
+func TestQuit(t *testing.T) {
+	for _, keys := range []string{"q", "<ctrl+c>", "n<ctrl+c>", ":q<enter>"} {
+		s := newScreen(t, 80, 24, false)
+		if s.press(keys); !s.quit {
+			t.Errorf("%s does not quit", keys)
+		}
+	}
+}
+
+func TestMailbox(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	box := newMailbox()
+	box.put(ctx, api.Event{ID: "1"})
+	box.say(lostMsg{})
+	box.say(lostMsg{over: true})
+	box.put(ctx, api.Event{ID: "2"})
+	all := box.take(ctx)
+	if len(all) != 3 || all[1] != tea.Msg(lostMsg{over: true}) {
+		t.Errorf("took %+v", all)
+	}
+	for range maxPending {
+		box.put(ctx, api.Event{})
+	}
+	cancel()
+	box.put(ctx, api.Event{}) // full: it waits for ctx
+	if all := box.take(t.Context()); len(all) != 1 || len(all[0].(eventsMsg)) != maxPending {
+		t.Errorf("took %d messages", len(all))
+	}
+}

@@ -1,0 +1,136 @@
+package tui
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/bangervm/banger/internal/act"
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/plain"
+)
+
+const (
+	maxLine = 4096 // bytes of a line that a pager shows
+	tail    = 2000 // lines of a log that are read first
+)
+
+func isEnd(err error) bool { return errors.Is(err, io.EOF) }
+
+// reader is a source of the lines of a stream, made safe to show.
+type reader struct {
+	in    *bufio.Reader
+	whole io.Closer
+	stop  context.CancelFunc
+}
+
+func newReader(stream io.ReadCloser, stop context.CancelFunc) *reader {
+	safe := func() io.Reader {
+		r, w := io.Pipe()
+		go func() {
+			_, err := io.Copy(plain.NewWriter(w, false), stream)
+			if err == nil {
+				err = io.EOF
+			}
+			_ = w.CloseWithError(err)
+		}()
+		return r
+	}
+	return &reader{in: bufio.NewReaderSize(safe(), maxLine), whole: stream, stop: stop}
+}
+
+// next waits for a line, and takes those along that have arrived with it.
+func (r *reader) next() ([]string, error) {
+	var lines []string
+	for {
+		piece, err := r.in.ReadSlice('\n')
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) && len(piece) == 0 {
+			return lines, err
+		}
+		lines = append(lines, strings.ReplaceAll(plain.Lines(string(bytes.TrimRight(piece, "\r\n")), maxLine), "\t", "    "))
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+			return lines, err
+		}
+		if r.in.Buffered() == 0 || len(lines) >= maxLines {
+			return lines, nil
+		}
+	}
+}
+
+func (r *reader) close() {
+	r.stop()
+	_ = r.whole.Close()
+}
+
+// stream opens a pager whose source is a stream of the daemon's.
+func (m *Model) stream(p *pager, open func(ctx context.Context, a API) (io.ReadCloser, error)) tea.Cmd {
+	m.open(p)
+	ctx, stop := context.WithCancel(m.ctx)
+	api := m.o.API
+	return func() tea.Msg {
+		stream, err := open(ctx, api)
+		if err != nil {
+			stop()
+			return sourceMsg{of: p, err: err}
+		}
+		return sourceMsg{of: p, src: newReader(stream, stop)}
+	}
+}
+
+// openLogs shows the console log of a VM, as it grows.
+func openLogs(m *Model, v *vmEntry) tea.Cmd {
+	m.last = typed(act.VMLogs.On(v.Name))
+	id := v.ID
+	return m.stream(&pager{title: "Console of " + line(v.Name), follow: true}, func(ctx context.Context, a API) (io.ReadCloser, error) {
+		return a.VMLogs(ctx, id, client.LogOptions{Tail: tail, Follow: true})
+	})
+}
+
+// openDiff exports the workspace and shows the patch. Nothing counts as exported by it.
+func openDiff(m *Model, v *vmEntry) tea.Cmd {
+	switch {
+	case v.Workspace == nil:
+		m.say(toneNone, line(v.Name)+" has no workspace. "+typed(act.WorkspacePrepare.On(v.Name))+" copies one to it.")
+		return nil
+	case v.State != api.VMRunning:
+		m.say(toneBad, line(v.Name)+" is "+line(v.State)+". "+m.keys.hint(ActStart, "starts it."))
+		return nil
+	}
+	m.last = typed(act.WorkspaceExport.On(v.Name))
+	id := v.ID
+	return m.stream(&pager{title: "Changes in the workspace of " + line(v.Name), tones: diffTone}, func(ctx context.Context, a API) (io.ReadCloser, error) {
+		op, err := a.ExportWorkspace(ctx, id, api.ExportWorkspace{})
+		if err != nil {
+			return nil, err
+		}
+		if op, err = a.Wait(ctx, op.ID, nil); err != nil {
+			return nil, err
+		}
+		export, err := client.Result[api.Export](op)
+		if err != nil {
+			return nil, err
+		}
+		return a.ReadExport(ctx, id, export)
+	})
+}
+
+func diffTone(text string) tone {
+	switch {
+	case strings.HasPrefix(text, "diff "), strings.HasPrefix(text, "+++"), strings.HasPrefix(text, "---"):
+		return toneAttention
+	case strings.HasPrefix(text, "+"):
+		return toneGood
+	case strings.HasPrefix(text, "-"):
+		return toneBad
+	case strings.HasPrefix(text, "@@"):
+		return toneBusy
+	default:
+		return toneNone
+	}
+}

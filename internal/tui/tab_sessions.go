@@ -1,0 +1,107 @@
+package tui
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/bangervm/banger/internal/act"
+	"github.com/bangervm/banger/internal/act/cmdline"
+	"github.com/bangervm/banger/internal/api"
+)
+
+// sessionsTab has the sessions of all VMs.
+type sessionsTab struct{}
+
+func (sessionsTab) name() string { return "Sessions" }
+
+func (sessionsTab) columns() []column {
+	return []column{
+		{title: "VM"}, {title: "SESSION"}, {title: "STATE"}, {title: "MODE", drop: 3}, {title: "COMMAND", drop: 2, grow: true}, {title: "AGE", right: true, drop: 1},
+	}
+}
+
+func (sessionsTab) rows(m *Model) []row {
+	var rows []row
+	for _, s := range m.world.sessionsOf("") {
+		state := m.theme.state(s.State)
+		if s.ExitCode != nil {
+			state.text = fmt.Sprintf("%s, status %d", state.text, *s.ExitCode)
+			if *s.ExitCode != 0 {
+				state = cell{text: m.theme.shape(api.SessionFailed) + fmt.Sprintf(" exited, status %d", *s.ExitCode), tone: toneBad}
+			}
+		}
+		rows = append(rows, row{id: s.ID, cells: []cell{
+			{text: line(s.VM)}, {text: line(s.Name)}, state, {text: line(s.Mode), tone: toneDim}, {text: commandText(s.Command)}, m.theme.age(m.now, &s.CreatedAt),
+		}})
+	}
+	return rows
+}
+
+// commandText is a session's command as it would be typed.
+func commandText(words []string) string {
+	typed := make([]string, len(words))
+	for i, word := range words {
+		typed[i] = cmdline.Word(word)
+	}
+	return line(strings.Join(typed, " "))
+}
+
+func (sessionsTab) detail(m *Model, id string) []string {
+	s := m.world.sessions[id]
+	out := []string{commandText(s.Command)}
+	if s.LastError != "" {
+		out = append(out, line(s.LastError))
+	}
+	return append(out, fmt.Sprintf("in %s, %d bytes of output, %d attached to read", line(firstOf(s.Dir, "/")), s.StdoutBytes+s.StderrBytes, s.Readers))
+}
+
+func (sessionsTab) empty(*Model) string {
+	return "There are no sessions."
+}
+
+func (sessionsTab) hints(m *Model) []string {
+	k := m.keys
+	return []string{k.hint(ActOpen, "attach"), k.hint(ActShell, "shell"), k.hint(ActStop, "stop"), k.hint(ActDelete, "delete")}
+}
+
+func (sessionsTab) do(m *Model, action string, ids []string) tea.Cmd {
+	if len(ids) == 0 {
+		return nil
+	}
+	s, ok := m.world.sessions[ids[0]]
+	if !ok {
+		return nil
+	}
+	switch action {
+	case ActOpen:
+		return attach(m, s)
+	case ActShell:
+		for _, v := range m.world.vms {
+			if v.Name == s.VM {
+				return shell(m, v)
+			}
+		}
+	case ActStop:
+		m.open(&question{
+			ask: "Stop the session " + line(s.Name) + "?", loses: "Its programs end.", command: typed(act.SessionStop.On(s.VM, s.Name)), yes: "stop",
+			do: func(m *Model) tea.Cmd {
+				return do(m, "stopping "+s.Name, typed(act.SessionStop.On(s.VM, s.Name)), func(ctx context.Context, a API) error {
+					return second(a.StopSession(ctx, s.VM, s.ID, api.StopSession{}))
+				})
+			},
+		})
+	case ActDelete:
+		m.open(&question{
+			ask: "Delete the session " + line(s.Name) + "?", loses: "Its output is lost.", command: typed(act.SessionDelete.On(s.VM, s.Name)), yes: "delete",
+			do: func(m *Model) tea.Cmd {
+				return do(m, "deleted "+s.Name, typed(act.SessionDelete.On(s.VM, s.Name)), func(ctx context.Context, a API) error {
+					return a.RemoveSession(ctx, s.VM, s.ID)
+				})
+			},
+		})
+	}
+	return nil
+}

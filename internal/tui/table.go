@@ -1,0 +1,159 @@
+package tui
+
+import (
+	"strings"
+
+	"charm.land/lipgloss/v2"
+)
+
+// column is one of a table. Where the table is too wide, the columns with the highest
+// drop go first, and then the one that grows is cut.
+type column struct {
+	title string
+	right bool
+	grow  bool
+	drop  int // 0: never
+}
+
+type cell struct {
+	text string
+	tone tone
+}
+
+// row is one of a table: the cells, in the order of the columns.
+type row struct {
+	id    string // stays the same while the row moves
+	cells []cell
+}
+
+// text is what a filter looks at.
+func (r row) text() string {
+	words := make([]string, len(r.cells))
+	for i, c := range r.cells {
+		words[i] = c.text
+	}
+	return strings.Join(words, " ")
+}
+
+const gap = 2 // between columns
+
+// widths are the columns' own, 0 for those that are left out.
+func widths(columns []column, rows []row, space int) []int {
+	wide := make([]int, len(columns))
+	for i, c := range columns {
+		wide[i] = lipgloss.Width(c.title)
+		for _, r := range rows {
+			wide[i] = max(wide[i], lipgloss.Width(r.cells[i].text))
+		}
+	}
+	for total(wide) > space {
+		out := -1
+		for i, c := range columns {
+			if wide[i] > 0 && c.drop > 0 && (out < 0 || c.drop >= columns[out].drop) {
+				out = i
+			}
+		}
+		if out < 0 {
+			break
+		}
+		wide[out] = 0
+	}
+	for i, c := range columns {
+		if over := total(wide) - space; c.grow && over > 0 && wide[i] > 0 {
+			wide[i] = max(wide[i]-over, 4)
+		}
+	}
+	return wide
+}
+
+func total(widths []int) int {
+	sum := 0
+	for _, w := range widths {
+		if w > 0 {
+			sum += w + gap
+		}
+	}
+	return max(sum-gap, 0)
+}
+
+// fit is plain text in exactly width cells, with an ellipsis where it is cut.
+func fit(text string, width int, right bool) string {
+	w := lipgloss.Width(text)
+	if w > width {
+		text = cut(text, width)
+		w = lipgloss.Width(text)
+	}
+	pad := strings.Repeat(" ", max(width-w, 0))
+	if right {
+		return pad + text
+	}
+	return text + pad
+}
+
+// cut is the beginning of text, in at most width cells.
+func cut(text string, width int) string {
+	if lipgloss.Width(text) <= width {
+		return text
+	}
+	used := 0
+	for i, r := range text {
+		w := lipgloss.Width(string(r))
+		if used+w > width-1 {
+			return text[:i] + strings.Repeat("…", min(width, 1))
+		}
+		used += w
+	}
+	return text
+}
+
+// head is the line of titles.
+func (t theme) head(columns []column, wide []int) string {
+	var words []string
+	for i, c := range columns {
+		if wide[i] > 0 {
+			words = append(words, fit(c.title, wide[i], c.right))
+		}
+	}
+	return t.paint(toneDim, "   "+strings.Join(words, strings.Repeat(" ", gap)))
+}
+
+// line is a row. The first two cells of the screen say whether it is chosen and marked.
+func (t theme) line(columns []column, wide []int, r row, chosen, marked bool, width int) string {
+	sign := []byte("   ")
+	if chosen {
+		sign[0] = '>'
+	}
+	if marked {
+		sign[1] = '*'
+	}
+	var b strings.Builder
+	b.Write(sign)
+	first := true
+	for i, c := range columns {
+		if wide[i] == 0 {
+			continue
+		}
+		if !first {
+			b.WriteString(strings.Repeat(" ", gap))
+		}
+		first = false
+		text := fit(r.cells[i].text, wide[i], c.right)
+		if !chosen {
+			text = t.paint(r.cells[i].tone, text)
+		}
+		b.WriteString(text)
+	}
+	if chosen {
+		return t.selected.Render(fit(b.String(), width, false))
+	}
+	return b.String()
+}
+
+// wrapped are the lines of plain text, of at most width cells each, broken between
+// words where that is possible.
+func wrapped(text string, width int) []string {
+	if width < 1 {
+		return nil
+	}
+	return strings.Split(lipgloss.NewStyle().Width(width).Render(text), "\n")
+}

@@ -1,0 +1,194 @@
+package tui
+
+import (
+	"context"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"charm.land/bubbles/v2/textinput"
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/bangervm/banger/internal/act"
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/fault"
+)
+
+// wizard creates a VM. A field that is left empty means the default.
+type wizard struct {
+	fields []wizardField
+	at     int
+	wrong  string
+}
+
+type wizardField struct {
+	name, doc string
+	input     textinput.Model
+}
+
+// The fields of the wizard, in their order.
+const (
+	wizardName = iota
+	wizardImage
+	wizardCPU
+	wizardMemory
+	wizardDisk
+	wizardWorkspace
+	wizardEgress
+)
+
+func newWizard(m *Model) *wizard {
+	w := &wizard{}
+	for _, f := range [][2]string{
+		{"Name", "empty: made up"},
+		{"Image", "a name or a registry reference; empty: as configured"},
+		{"vCPUs", "empty: as configured"},
+		{"Memory", "MiB, or GiB with a G; empty: as configured"},
+		{"Disk", "MiB, or GiB with a G; empty: as configured"},
+		{"Work tree", "a directory of this host to copy to it; empty: none"},
+		{"Egress", "a preset, such as packages; empty: as configured"},
+	} {
+		w.fields = append(w.fields, wizardField{name: f[0], doc: f[1], input: field("", "")})
+	}
+	if _, on := m.tabs[m.tab].(imagesTab); on {
+		if i, ok := m.image(m.list().chosen); ok {
+			w.fields[wizardImage].input.SetValue(imageName(i))
+		}
+	}
+	return w
+}
+
+func (*wizard) full() bool { return true }
+
+func (w *wizard) press(m *Model, key tea.KeyPressMsg, _ string) tea.Cmd {
+	switch key.String() {
+	case "esc":
+		m.closeTop()
+	case "tab", "down":
+		w.at = min(w.at+1, len(w.fields)-1)
+	case "shift+tab", "up":
+		w.at = max(w.at-1, 0)
+	case "enter":
+		if w.at < len(w.fields)-1 {
+			w.at++
+			return nil
+		}
+		return w.create(m)
+	case "ctrl+s":
+		return w.create(m)
+	default:
+		return w.receive(m, key)
+	}
+	return nil
+}
+
+func (w *wizard) receive(_ *Model, msg tea.Msg) tea.Cmd {
+	w.wrong = ""
+	w.fields[w.at].input, _ = w.fields[w.at].input.Update(msg)
+	return nil
+}
+
+func (w *wizard) text(at int) string { return strings.TrimSpace(w.fields[at].input.Value()) }
+
+// request is what the fields say.
+func (w *wizard) request() (api.CreateVM, error) {
+	var req api.CreateVM
+	for at, to := range map[int]**string{wizardName: &req.Name, wizardImage: &req.Image, wizardEgress: &req.Egress} {
+		if text := w.text(at); text != "" {
+			*to = &text
+		}
+	}
+	if text := w.text(wizardCPU); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 {
+			return req, fault.New(fault.Invalid, "%q is not a number of vCPUs", text)
+		}
+		req.VCPU = &n
+	}
+	for at, to := range map[int]**int64{wizardMemory: &req.MemoryBytes, wizardDisk: &req.DiskBytes} {
+		text := w.text(at)
+		if text == "" {
+			continue
+		}
+		n, err := mebibytes(text)
+		if err != nil {
+			return req, err
+		}
+		*to = &n
+	}
+	return req, nil
+}
+
+// mebibytes reads a size: MiB, or GiB with a G behind it.
+func mebibytes(text string) (int64, error) {
+	digits, shift := strings.TrimRight(text, "GgMmIiBb "), 20
+	if strings.ContainsAny(text, "Gg") {
+		shift = 30
+	}
+	n, err := strconv.ParseInt(digits, 10, 32)
+	if err != nil || n < 1 {
+		return 0, fault.New(fault.Invalid, "%q is not a size, such as 512 or 2G", text)
+	}
+	return n << shift, nil
+}
+
+// create begins it. The work tree is copied once the VM runs.
+func (w *wizard) create(m *Model) tea.Cmd {
+	req, err := w.request()
+	if err != nil {
+		w.wrong = sentence(err)
+		return nil
+	}
+	m.closeTop()
+	tree := w.text(wizardWorkspace)
+	if tree != "" && !filepath.IsAbs(tree) {
+		tree = filepath.Join(m.o.Dir, tree)
+	}
+	ctx, a, command := m.ctx, m.o.API, typed(act.VMCreate.Do())
+	m.say(toneNone, "creating the VM; its progress is in the tab Operations")
+	m.last = command
+	return func() tea.Msg {
+		return doneMsg{did: "created the VM", command: command, err: create(ctx, a, req, tree)}
+	}
+}
+
+func create(ctx context.Context, a API, req api.CreateVM, tree string) error {
+	op, err := a.CreateVM(ctx, req)
+	if err != nil {
+		return err
+	}
+	if op, err = a.Wait(ctx, op.ID, nil); err != nil || tree == "" {
+		return err
+	}
+	v, err := client.Result[api.VM](op)
+	if err != nil {
+		return err
+	}
+	if op, err = a.PrepareWorkspace(ctx, v.ID, api.PrepareWorkspace{Path: tree}); err != nil {
+		return err
+	}
+	return second(a.Wait(ctx, op.ID, nil))
+}
+
+func (w *wizard) lines(m *Model, width, _ int) []string {
+	out := []string{m.rule("New VM"), ""}
+	for i := range w.fields {
+		f := &w.fields[i]
+		sign, value := "  ", line(f.input.Value())
+		if i == w.at {
+			f.input.SetWidth(max(width-20, 1))
+			sign, value = "> ", f.input.View()
+		}
+		out = append(out, sign+fit(f.name, 12, false)+value)
+	}
+	out = append(out, "", m.theme.paint(toneDim, cut("  "+w.fields[w.at].name+": "+w.fields[w.at].doc, width)))
+	if w.wrong != "" {
+		out = append(out, m.theme.paint(toneBad, cut("  "+w.wrong, width)))
+	}
+	return out
+}
+
+func (*wizard) hints(*Model) []string {
+	return []string{"Enter next", "ctrl-s create", "Tab next field", "Esc cancel"}
+}
