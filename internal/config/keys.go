@@ -83,22 +83,14 @@ func Keys() []Key {
 			func(c *Config) *string { return &c.Network.Egress }),
 		textKey("network.ports", "BANGER_PORTS", SideVM, "guest ports to forward to the host automatically: all, shared (all but those on the guest's loopback) or none (see network.md)", `ports = "shared"`,
 			func(c *Config) *string { return &c.Network.Ports }),
-		{
-			Name: "network.dns", Env: "BANGER_DNS", Side: SideDaemon, form: formList, Example: `dns = ["192.0.2.53", "[2001:db8::53]:5353"]`,
-			Doc: "upstream DNS servers of guests; empty: the host's. Separate them with commas in the variable",
-			get: func(c *Config) string { return strings.Join(c.Network.DNS, ",") },
-			set: func(c *Config, text string) error {
-				c.Network.DNS = nil
-				if text != "" {
-					c.Network.DNS = strings.Split(text, ",")
-				}
-				return nil
-			},
-		},
+		listKey("network.dns", "BANGER_DNS", SideDaemon, "upstream DNS servers of guests; empty: the host's. Separate them with commas in the variable", `dns = ["192.0.2.53", "[2001:db8::53]:5353"]`,
+			func(c *Config) *[]string { return &c.Network.DNS }),
 		numberKey("network.names_port", "BANGER_NAMES_PORT", SideShared, "port on which bangerd answers DNS queries for .vm names; 0: none", "names_port = 5300",
 			func(c *Config) *int { return &c.Network.NamesPort }),
 		textKey("web.listen", "BANGER_WEB", SideShared, "loopback address and port of the web console; port 0: any free one; off: no console", `listen = "off"`,
 			func(c *Config) *string { return &c.Web.Listen }),
+		listKey("web.roots", "BANGER_WEB_ROOTS", SideShared, "directories that the web console lets you pick files in, besides your home. Separate them with commas in the variable", `roots = ["/srv/images"]`,
+			func(c *Config) *[]string { return &c.Web.Roots }),
 		textKey("driver", "BANGER_DRIVER", SideDaemon, "virtual machine monitor, one of "+strings.Join(DriverNames(), ", "), `driver = "qemu-tcg"`,
 			func(c *Config) *string { return &c.Driver }),
 		textKey("qemu", "BANGER_QEMU", SideDaemon, "path or name of the QEMU executable; empty: found on PATH", `qemu = "/opt/qemu/bin/qemu-system-x86_64"`,
@@ -127,6 +119,20 @@ func setLevel(level *slog.Level, text string) error {
 		return notOneOf(text, "debug", "info", "warn", "error")
 	}
 	return nil
+}
+
+func listKey(name, env string, side Side, doc, example string, at func(*Config) *[]string) Key {
+	return Key{
+		Name: name, Env: env, Side: side, Doc: doc, Example: example, form: formList,
+		get: func(c *Config) string { return strings.Join(*at(c), ",") },
+		set: func(c *Config, text string) error {
+			*at(c) = nil
+			if text != "" {
+				*at(c) = strings.Split(text, ",")
+			}
+			return nil
+		},
+	}
 }
 
 func textKey(name, env string, side Side, doc, example string, at func(*Config) *string) Key {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/netip"
+	"path/filepath"
 
 	"github.com/bangervm/banger/internal/fault"
 )
@@ -10,12 +11,20 @@ import (
 type Web struct {
 	// Listen is "ADDRESS:PORT" on loopback, or WebOff.
 	Listen string `json:"listen"`
+	// Roots are absolute directories that the console's picker of paths shows, besides the
+	// user's home.
+	Roots []string `json:"roots"`
 }
 
 // WebOff is Web.Listen of no console.
 const WebOff = "off"
 
 func (w Web) validate() error {
+	for _, root := range w.Roots {
+		if !filepath.IsAbs(root) {
+			return fault.New(fault.Invalid, "web.roots: %q is not an absolute path", root).WithHint("for example /srv/images")
+		}
+	}
 	if w.Listen == WebOff {
 		return nil
 	}

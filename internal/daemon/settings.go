@@ -76,10 +76,17 @@ func (s *settings) takeOver(ctx context.Context, cfg config.Config) {
 	if cfg.Network.NamesPort != s.latest.Network.NamesPort {
 		s.renames(context.WithoutCancel(ctx), cfg.Network.NamesPort)
 	}
-	if cfg.Web != s.latest.Web {
+	if cfg.Web.Listen != s.latest.Web.Listen {
 		s.rewebs(context.WithoutCancel(ctx), cfg.Web.Listen)
 	}
 	s.latest = cfg
+}
+
+// webRoots are those of the latest configuration.
+func (s *settings) webRoots() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.latest.Web.Roots
 }
 
 func (s *settings) defaults(ctx context.Context) vm.Defaults {

@@ -73,7 +73,7 @@ func (w *webDoor) serve(ctx context.Context, address string) {
 func (w *webDoor) begin(ctx context.Context, listener net.Listener) error {
 	through := client.New(w.d.dirs.Socket())
 	through.StateDir = w.d.dirs.State
-	console, err := web.New(listener, web.Options{API: through, Book: w.book, Now: time.Now, Log: w.d.log})
+	console, err := web.New(listener, web.Options{API: through, Book: w.book, Now: time.Now, Log: w.d.log, Roots: w.roots})
 	if err != nil {
 		return err
 	}
@@ -86,6 +86,15 @@ func (w *webDoor) begin(ctx context.Context, listener net.Listener) error {
 		}
 	})
 	return nil
+}
+
+// roots are where the console picks files.
+func (w *webDoor) roots() []string {
+	roots := w.d.host.set.webRoots()
+	if home, err := os.UserHomeDir(); err == nil {
+		roots = append([]string{home}, roots...)
+	}
+	return roots
 }
 
 // close ends the console, and waits for the requests under way, which have a moment.

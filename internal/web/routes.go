@@ -11,6 +11,7 @@ func (c *Console) routes() http.Handler {
 	mux.HandleFunc("GET /assets/{version}/{file}", c.asset)
 	mux.HandleFunc("POST /theme", c.setTheme)
 	mux.HandleFunc("POST /keys", c.setKeys)
+	mux.HandleFunc("GET /files", c.filesPage)
 	mux.HandleFunc("GET /doctor", c.doctorPage)
 	mux.HandleFunc("GET /settings", c.settingsPage)
 

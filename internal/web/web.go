@@ -32,6 +32,9 @@ type Options struct {
 	Book *gate.Book
 	Now  func() time.Time
 	Log  *slog.Logger
+	// Roots are the directories below which the picker of paths shows what there is; nil:
+	// none.
+	Roots func() []string
 }
 
 // Console serves the pages. It is safe for concurrent use.
@@ -42,6 +45,7 @@ type Console struct {
 	log   *slog.Logger
 	pages *pages
 	meter *meter
+	roots func() []string
 
 	streams  streams
 	listener net.Listener
@@ -75,9 +79,16 @@ func New(l net.Listener, o Options) (*Console, error) {
 		return nil, errors.Join(err, l.Close())
 	}
 	return &Console{
-		api: o.API, book: o.Book, now: o.Now, log: o.Log, pages: pages, meter: newMeter(o.API, o.Log),
+		api: o.API, book: o.Book, now: o.Now, log: o.Log, pages: pages, roots: rootsOr(o.Roots), meter: newMeter(o.API, o.Log),
 		started: o.Now(), listener: netutil.LimitListener(l, maxConns), host: o.Book.Name() + ".localhost:" + port,
 	}, nil
+}
+
+func rootsOr(roots func() []string) func() []string {
+	if roots == nil {
+		return func() []string { return nil }
+	}
+	return roots
 }
 
 // Address is where it listens, as "ADDRESS:PORT".

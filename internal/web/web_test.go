@@ -23,11 +23,12 @@ import (
 
 // browser is a signed-in browser of a console on a real port.
 type browser struct {
-	t    *testing.T
-	api  *fakeAPI
-	http *http.Client
-	base string
-	host string
+	t     *testing.T
+	api   *fakeAPI
+	http  *http.Client
+	base  string
+	host  string
+	roots []string
 }
 
 func open(t *testing.T) *browser {
@@ -39,7 +40,7 @@ func open(t *testing.T) *browser {
 	}
 	now := func() time.Time { return b.api.now }
 	book := gate.NewBook(gate.Record{}, now, func(gate.Record) error { return nil })
-	console, err := web.New(l, web.Options{API: b.api, Book: book, Now: now, Log: slog.New(slog.DiscardHandler)})
+	console, err := web.New(l, web.Options{API: b.api, Book: book, Now: now, Roots: func() []string { return b.roots }, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +128,7 @@ func pages() []string {
 		"/vms/web/workspace/diff?op=op2&file=0", "/vms/web/workspace/diff?op=op2&file=1", "/vms/web/workspace/apply?op=op2",
 		"/vms/web/egress", "/vms/web/egress?edit=1&target=x", "/vms/web/egress?allow=a.example&show=denied", "/vms/web/console", "/vms/web/console?q=script",
 		"/?show=needs", "/vms/web/sessions/agent", "/vms/web/ports", "/vms/web/resources",
-		"/operations", "/operations/op1", "/images", "/kernels", "/doctor", "/settings", "/create", "/images/delete?name=x", "/images/tag?name=x", "/images/register?rootfs=x", "/prune", "/prune?all=1", "/vms/none", "/no-such-page",
+		"/operations", "/operations/op1", "/images", "/kernels", "/doctor", "/settings", "/create", "/files?field=x&back=/kernels", "/images/delete?name=x", "/images/tag?name=x", "/images/register?rootfs=x", "/prune", "/prune?all=1", "/vms/none", "/no-such-page",
 	}
 }
 
