@@ -85,6 +85,7 @@ type VMEntrypointHealth struct {
 type CreateVM struct {
 	Name          *string           `json:"name,omitempty"`
 	Image         *string           `json:"image,omitempty"`
+	Platform      string            `json:"platform,omitempty" doc:"OS/ARCH or OS/ARCH/VARIANT that an image is pulled for; refused if this host cannot boot it"`
 	Kernel        *string           `json:"kernel,omitempty"`
 	Driver        *string           `json:"driver,omitempty" doc:"the driver's name; auto (default): as configured"`
 	VCPU          *int              `json:"vcpu,omitempty"`

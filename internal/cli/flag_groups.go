@@ -27,7 +27,7 @@ const (
 func flagTitles() map[string]string {
 	titles := make(map[string]string)
 	for title, names := range map[string][]string{
-		flagsImage:     {"image", "kernel", "init", "entrypoint", "restart-policy", "no-healthcheck"},
+		flagsImage:     {"image", "platform", "kernel", "init", "entrypoint", "restart-policy", "no-healthcheck"},
 		flagsResources: {"vcpu", "memory", "disk", "driver", "nested"},
 		flagsNetwork:   {"network", "egress", "ports", "publish"},
 		flagsGuest:     {"env", "unset-env", "interactive", "tty", "pipe", "user", "workdir", "require"},

@@ -28,6 +28,7 @@ func (a *App) vmSpecFlags(cmd *cobra.Command) *vmSpec {
 	s := &vmSpec{env: a.envFlag(cmd), labels: labelFlag(cmd, "set a label (repeatable)")}
 	flagInto(cmd, &s.req.Name, "name", "NAME", "name of the VM (default: generated)", notEmpty)
 	flagInto(cmd, &s.req.Image, "image", "IMAGE", "local image, or a reference to pull such as debian:bookworm"+fromConfig("vm.image", ""), a.absoluteRef)
+	cmd.Flags().StringVar(&s.req.Platform, "platform", "", "pull the image for `OS/ARCH[/VARIANT]`, which this host must be able to boot (default: this host's)")
 	flagInto(cmd, &s.req.Kernel, "kernel", "KERNEL", "kernel to boot"+fromConfig("vm.kernel", "the image's, otherwise the newest"), asIs)
 	flagInto(cmd, &s.req.VCPU, "vcpu", "N", "number of vCPUs"+fromConfig("vm.vcpu", ""), parseVCPU)
 	flagInto(cmd, &s.req.MemoryBytes, "memory", "SIZE", "memory size"+fromConfig("vm.memory", ""), parseMemory)

@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"errors"
-	"runtime"
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/image"
@@ -21,8 +20,8 @@ import (
 // images implements vm.Images on the catalog.
 type images struct{ service *image.Service }
 
-func (i images) Resolve(ctx context.Context, name string, p operation.Progress) (vm.Image, error) {
-	m, err := i.service.Obtain(ctx, name, p)
+func (i images) Resolve(ctx context.Context, name, platform string, p operation.Progress) (vm.Image, error) {
+	m, err := i.service.Obtain(ctx, name, platform, p)
 	if err != nil {
 		return vm.Image{}, err
 	}
@@ -47,7 +46,7 @@ func (i images) image(m image.Image) (vm.Image, error) {
 	if err := i.service.Usable(m.Manifest); err != nil {
 		return vm.Image{}, err
 	}
-	if err := m.Bootable(runtime.GOARCH); err != nil {
+	if err := i.service.Bootable(m.Manifest); err != nil {
 		return vm.Image{}, err
 	}
 	var pin *vm.Pin
@@ -55,7 +54,7 @@ func (i images) image(m image.Image) (vm.Image, error) {
 		pin = &vm.Pin{Bytes: m.RootfsBytes, ModifiedAt: m.External.ModifiedAt, Inode: m.External.Inode}
 	}
 	return vm.Image{
-		Pin: pin, ID: m.ID, Name: m.Label(), Architecture: m.Architecture, Rootfs: i.service.Rootfs(m.Manifest),
+		Pin: pin, ID: m.ID, Name: m.Label(), Rootfs: i.service.Rootfs(m.Manifest),
 		DiskBytes: m.DiskBytes, MemoryBytes: m.MemoryBytes, Kernel: m.Kernel, Config: m.Config,
 	}, nil
 }

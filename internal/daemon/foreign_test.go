@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -39,11 +40,12 @@ func TestNoVMOfAForeignImage(t *testing.T) {
 	dirs := statedir.Dirs{State: filepath.Join(dir, "state"), Cache: filepath.Join(dir, "cache")}
 	quiet := slog.New(slog.DiscardHandler)
 	service := image.NewService(imagestore.New(dirs, quiet), oci.NewClient(dirs.Blobs(), oci.Options{}), rootfs.Images{}, nil, time.Now, quiet)
+	service.UseCatalogs(nil, runtime.GOARCH)
 	m, err := service.Pull(t.Context(), image.PullRequest{Ref: "tar:" + f.Name(), Name: "mainframe", Platform: "linux/s390x"}, quietProgress{})
 	if err != nil || m.Architecture != "s390x" {
 		t.Fatalf("%+v, %v", m.Manifest, err)
 	}
-	_, err = images{service}.Resolve(t.Context(), "mainframe", quietProgress{})
+	_, err = images{service}.Resolve(t.Context(), "mainframe", "", quietProgress{})
 	if !errors.Is(err, fault.Invalid) || !strings.Contains(err.Error(), "linux/s390x, and this host is") || fault.HintOf(err).String() == "" {
 		t.Errorf("%v (%s)", err, fault.HintOf(err))
 	}

@@ -42,14 +42,14 @@ func withCatalog(e entries) *fixture {
 func TestObtainOfACatalog(t *testing.T) {
 	f := withCatalog(entries{images: some})
 	did := &stages{}
-	got, err := f.Obtain(t.Context(), "debian", did)
+	got, err := f.Obtain(t.Context(), "debian", "", did)
 	if err != nil || got.Name != "debian" || got.Ref != "debian:12" || got.MemoryBytes != 1<<30 || got.DiskBytes != 2<<30 || got.Kernel != "k" {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	if !slices.Contains(*did, "catalog") || !slices.Contains(*did, "unpack") {
 		t.Errorf("stages %v; want the catalog's and the pull's", *did)
 	}
-	again, err := f.Obtain(t.Context(), "debian", &stages{})
+	again, err := f.Obtain(t.Context(), "debian", "", &stages{})
 	if err != nil || again.ID != got.ID || f.source.unpacked != 1 {
 		t.Errorf("again: %+v, %v, unpacked %d times", again, err, f.source.unpacked)
 	}
@@ -72,7 +72,7 @@ func TestPullOfACatalog(t *testing.T) {
 func TestNotOfACatalog(t *testing.T) {
 	f := withCatalog(entries{images: some, problem: errors.New("no route")})
 	for name, want := range map[string]string{"dev": "is in no registry", "foreign": "no route", "debain": "no route"} {
-		if _, err := f.Obtain(t.Context(), name, &stages{}); !errors.Is(err, fault.NotFound) || !strings.Contains(err.Error(), want) || f.source.unpacked != 0 {
+		if _, err := f.Obtain(t.Context(), name, "", &stages{}); !errors.Is(err, fault.NotFound) || !strings.Contains(err.Error(), want) || f.source.unpacked != 0 {
 			t.Errorf("%s: %v, unpacked %d times; want NotFound with %q", name, err, f.source.unpacked, want)
 		}
 	}

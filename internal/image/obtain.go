@@ -12,18 +12,25 @@ import (
 // Obtain returns the image that Get finds, or pulls it when a catalog has it by this
 // name, or when the name is a registry reference that says so by a tag, a digest or a
 // path. Any other bare word is only ever the name of an image that is here, so that a
-// slip of the finger pulls nothing. Until ctx ends nothing but Delete removes the
-// image.
-func (s *Service) Obtain(ctx context.Context, name string, p operation.Progress) (Image, error) {
+// slip of the finger pulls nothing. The platform is that of a PullRequest; Conflict if
+// a local image is for another variant. Until ctx ends nothing but Delete removes the image.
+func (s *Service) Obtain(ctx context.Context, name, platform string, p operation.Progress) (Image, error) {
+	want, err := ParsePlatform(platform)
+	if err != nil {
+		return Image{}, err
+	}
 	m, missing := s.hold(ctx, name)
+	if missing == nil {
+		return m, m.isFor(want)
+	}
 	if !errors.Is(missing, fault.NotFound) {
-		return m, missing
+		return Image{}, missing
 	}
 	ref, err := ParseRef(name)
 	if err != nil || ref.Kind != Registry {
 		return Image{}, missing
 	}
-	req, found, problems, err := s.fromCatalog(ctx, PullRequest{Ref: name}, p)
+	req, found, problems, err := s.fromCatalog(ctx, PullRequest{Ref: name, Platform: platform}, p)
 	switch {
 	case err != nil:
 		return Image{}, err

@@ -16,15 +16,15 @@ func TestObtainPullsOnlyWhatIsClearlyAReference(t *testing.T) {
 		"oci:/x":     "to get it: image pull oci:/x",
 		"A b":        "list local images: image list",
 	} {
-		if _, err := f.Obtain(t.Context(), name, &stages{}); !errors.Is(err, fault.NotFound) || f.source.closed != 0 || !strings.Contains(fault.HintOf(err).String(), hint) {
+		if _, err := f.Obtain(t.Context(), name, "", &stages{}); !errors.Is(err, fault.NotFound) || f.source.closed != 0 || !strings.Contains(fault.HintOf(err).String(), hint) {
 			t.Errorf("%q: %v (hint %q), %d sources opened", name, err, fault.HintOf(err).String(), f.source.closed)
 		}
 	}
-	first, err := f.Obtain(t.Context(), "debian:12", &stages{})
+	first, err := f.Obtain(t.Context(), "debian:12", "", &stages{})
 	if err != nil || first.Name != "debian-12" {
 		t.Fatalf("%+v, %v", first, err)
 	}
-	again, err := f.Obtain(t.Context(), "debian:12", &stages{})
+	again, err := f.Obtain(t.Context(), "debian:12", "", &stages{})
 	if err != nil || again.ID != first.ID || f.source.unpacked != 1 {
 		t.Errorf("again: %+v, %v, unpacked %d times", again, err, f.source.unpacked)
 	}

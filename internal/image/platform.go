@@ -70,12 +70,39 @@ func (m Manifest) platform() Platform { return Platform{m.Architecture, m.Varian
 // Bootable returns nil if a host of this architecture, as GOARCH has it, runs the
 // image's programs, and else a fault Invalid.
 func (m Manifest) Bootable(arch string) error {
-	if m.Architecture == "" || m.Architecture == arch {
+	if err := m.platform().foreign(m.Label(), arch); err != nil {
+		return err.WithHint("pull the image for this host under another name: %s", act.ImagePull.On(m.pullable(), act.Name))
+	}
+	return nil
+}
+
+// Bootable is what Manifest.Bootable says of any image for p, as the user asked for it by
+// this name.
+func (p Platform) Bootable(name, arch string) error {
+	if err := p.foreign(name, arch); err != nil {
+		return err.WithHint("leave the platform out to get the image for this host")
+	}
+	return nil
+}
+
+// foreign is nil if a host of this architecture runs programs for p.
+func (p Platform) foreign(name, arch string) *fault.Error {
+	if p.Architecture == "" || p.Architecture == arch {
 		return nil
 	}
-	host := Platform{Architecture: arch}
-	return fault.New(fault.Invalid, "image %s is for %s, and this host is %s", m.Label(), m.platform(), host).
-		WithHint("pull the image for this host under another name: %s", act.ImagePull.On(m.pullable(), act.Name))
+	return fault.New(fault.Invalid, "image %s is for %s, and this host is %s", name, p, Platform{Architecture: arch})
+}
+
+// Bootable is the image's Bootable on this host.
+func (s *Service) Bootable(m Manifest) error { return m.Bootable(s.arch) }
+
+// isFor returns a fault Conflict for an image of another variant than p wants.
+func (m Manifest) isFor(p Platform) error {
+	if p.Variant == "" || p == m.platform() {
+		return nil
+	}
+	return fault.New(fault.Conflict, "the local image %s was not pulled for %s", m.Label(), p).
+		WithHint("pull it again for that platform: %s", act.ImagePull.On(m.pullable(), act.Replace, act.Platform))
 }
 
 // pullable is a reference by which the image for another platform can be found: a

@@ -87,3 +87,24 @@ func TestSameTarForTwoPlatforms(t *testing.T) {
 		t.Errorf("%+v, %v; the other is %s", ours.Manifest, err, arm.ID)
 	}
 }
+
+// TestObtainForAPlatform pulls for it, and takes no local image of another variant.
+func TestObtainForAPlatform(t *testing.T) {
+	f := newFixture()
+	want := image.Platform{Architecture: "arm", Variant: "v7"}
+	f.source.arch, f.source.variant = "arm", "v7"
+	if _, err := f.Obtain(t.Context(), "debian:12", "linux/arm/v7", &stages{}); err != nil || f.source.platform != want {
+		t.Fatalf("asked for %v: %v", f.source.platform, err)
+	}
+	for _, platform := range []string{"", "linux/arm", "linux/arm/v7"} {
+		if _, err := f.Obtain(t.Context(), "debian:12", platform, &stages{}); err != nil {
+			t.Errorf("for %q: %v", platform, err)
+		}
+	}
+	if _, err := f.Obtain(t.Context(), "debian:12", "linux/arm/v6", &stages{}); !errors.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "linux/arm/v6") {
+		t.Errorf("for another variant: %v", err)
+	}
+	if _, err := f.Obtain(t.Context(), "debian:12", "arm", &stages{}); !errors.Is(err, fault.Invalid) {
+		t.Errorf("for no platform: %v", err)
+	}
+}

@@ -66,7 +66,7 @@ func TestObtainHolds(t *testing.T) {
 	f := newFixture()
 	m := f.pull(t, "d")
 	ctx, cancel := context.WithCancel(t.Context())
-	if _, err := f.Obtain(ctx, "d", &stages{}); err != nil {
+	if _, err := f.Obtain(ctx, "d", "", &stages{}); err != nil {
 		t.Fatal(err)
 	}
 	if found, err := f.Unused(t.Context(), true); err != nil || len(found) != 0 {

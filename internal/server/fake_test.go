@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -317,6 +318,8 @@ func (images) Usable(m image.Manifest) error {
 	}
 	return nil
 }
+
+func (images) Bootable(m image.Manifest) error { return m.Bootable(runtime.GOARCH) }
 
 func (images) Delete(context.Context, string) error {
 	return fault.New(fault.Conflict, "image is used by web")

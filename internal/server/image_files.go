@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"net/http"
-	"runtime"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -79,7 +78,7 @@ func (s *Server) imageBody(m image.Image, vms int) api.Image {
 	body := imageBody(m, vms, s.Daemon.ImageDiskUsage(m.ID))
 	if err := s.Images.Usable(m.Manifest); err != nil {
 		body.Problem = err.Error()
-	} else if err := m.Bootable(runtime.GOARCH); err != nil {
+	} else if err := s.Images.Bootable(m.Manifest); err != nil {
 		body.Foreign, body.Problem = true, err.Error()
 	}
 	return body

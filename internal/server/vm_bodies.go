@@ -51,7 +51,7 @@ func runtimeBody(s vm.Status) *api.VMRuntime {
 
 func createRequest(body api.CreateVM, wait vm.Wait) vm.CreateRequest {
 	req := vm.CreateRequest{
-		Name: body.Name, Image: body.Image, Kernel: body.Kernel, Driver: body.Driver,
+		Name: body.Name, Image: body.Image, Platform: body.Platform, Kernel: body.Kernel, Driver: body.Driver,
 		VCPU: body.VCPU, MemoryBytes: body.MemoryBytes, DiskBytes: body.DiskBytes, Nested: body.Nested, NoHealthcheck: body.NoHealthcheck,
 		Env: body.Env, Labels: body.Labels, Wait: wait, Egress: body.Egress, Publish: published(body.Publish), Ports: (*vm.PortsMode)(body.Ports),
 		Start: body.Start == nil || *body.Start,

@@ -40,7 +40,7 @@ func (s *Service) prepare(ctx context.Context, v VM) (b boot, err error) {
 	if b.kernel, err = s.deps.Kernels.Of(ctx, v.ID, v.Kernel); err != nil {
 		return b, err
 	}
-	if err := checkArchitecture(b.image, b.kernel, b.host); err != nil {
+	if err := checkArchitecture(b.kernel, b.host); err != nil {
 		return b, err
 	}
 	if b.initramfs, err = s.deps.Kernels.Initramfs(ctx, b.kernel); err != nil {
@@ -65,11 +65,7 @@ func (s *Service) prepare(ctx context.Context, v VM) (b boot, err error) {
 	return b, err
 }
 
-func checkArchitecture(img Image, k Kernel, host HostFacts) error {
-	if img.Architecture != "" && img.Architecture != host.Architecture {
-		return fault.New(fault.Invalid, "image %s is for %s, this host is %s", img.Name, img.Architecture, host.Architecture).
-			WithHint("pull the image for %s", host.Architecture)
-	}
+func checkArchitecture(k Kernel, host HostFacts) error {
 	if k.Architecture != "" && k.Architecture != host.Architecture {
 		return fault.New(fault.Invalid, "kernel %s is for %s, this host is %s", k.Name, k.Architecture, host.Architecture).
 			Try(act.KernelList.Do())

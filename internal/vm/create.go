@@ -17,6 +17,7 @@ const nameTries = 8
 type CreateRequest struct {
 	Name        *string
 	Image       *string
+	Platform    string // as image.ParsePlatform reads it; empty: this host's
 	Kernel      *string
 	Driver      *string // a name, or DriverAuto
 	VCPU        *int
@@ -93,7 +94,7 @@ func (c *creation) steps() []operation.Step {
 }
 
 func (c *creation) resolve(ctx context.Context) error {
-	img, err := c.s.deps.Images.Resolve(ctx, c.v.Image, c.p)
+	img, err := c.s.deps.Images.Resolve(ctx, c.v.Image, c.req.Platform, c.p)
 	if err != nil {
 		return err
 	}
@@ -118,7 +119,7 @@ func (c *creation) resolve(ctx context.Context) error {
 	if err := c.checkProgram(img); err != nil {
 		return err
 	}
-	return checkArchitecture(img, k, host)
+	return checkArchitecture(k, host)
 }
 
 // findKernel is the one that is asked for, or the image's, or the default one.

@@ -9,6 +9,7 @@ import (
 	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/ids"
+	"github.com/bangervm/banger/internal/image"
 )
 
 // CheckCreate returns what Create would refuse of a request by itself, so that
@@ -90,6 +91,7 @@ func (c *creation) validate(host HostFacts) error {
 		return fault.New(fault.Invalid, "no image given").Try(act.ImageList.Do())
 	}
 	return errors.Join(
+		c.checkPlatform(host),
 		validateVCPU(c.v.VCPU, host),
 		validateMemory(c.v.MemoryBytes, host),
 		validateDisk(c.v.DiskBytes, host),
@@ -100,6 +102,15 @@ func (c *creation) validate(host HostFacts) error {
 		c.checkNetwork(),
 		c.s.checkWait(c.req.Wait),
 	)
+}
+
+// checkPlatform refuses what no VM of this host boots, before anything is pulled.
+func (c *creation) checkPlatform(host HostFacts) error {
+	p, err := image.ParsePlatform(c.req.Platform)
+	if err != nil {
+		return err
+	}
+	return p.Bootable(c.v.Image, host.Architecture)
 }
 
 func valueOr[T any](p *T, fallback T) T {

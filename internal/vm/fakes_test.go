@@ -259,7 +259,7 @@ type fakeCatalog struct {
 	health *image.HealthCheck
 }
 
-func (c fakeCatalog) Resolve(ctx context.Context, name string, _ operation.Progress) (vm.Image, error) {
+func (c fakeCatalog) Resolve(ctx context.Context, name, _ string, _ operation.Progress) (vm.Image, error) {
 	if err := c.points.pass(ctx, "image"); err != nil {
 		return vm.Image{}, err
 	}
@@ -267,9 +267,7 @@ func (c fakeCatalog) Resolve(ctx context.Context, name string, _ operation.Progr
 	case "debian":
 		return c.image(), nil
 	case "heavy": // ByID knows it by the one ID that there is
-		return vm.Image{ID: c.image().ID, Name: "heavy", Architecture: "amd64", MemoryBytes: 3 * gib, DiskBytes: 20 * gib}, nil
-	case "foreign":
-		return vm.Image{ID: "f0f0f0f0f0f0", Name: "foreign", Architecture: "riscv64"}, nil
+		return vm.Image{ID: c.image().ID, Name: "heavy", MemoryBytes: 3 * gib, DiskBytes: 20 * gib}, nil
 	}
 	return vm.Image{}, fault.New(fault.NotFound, "no image named %q", name).WithHint("banger image list")
 }
@@ -291,7 +289,7 @@ func (c fakeCatalog) Release(ctx context.Context, id string) error {
 
 func (c fakeCatalog) image() vm.Image {
 	return vm.Image{
-		ID: "0123456789ab", Name: "debian", Architecture: "amd64", Rootfs: "/images/rootfs.ext4", Kernel: c.kernel,
+		ID: "0123456789ab", Name: "debian", Rootfs: "/images/rootfs.ext4", Kernel: c.kernel,
 		Pin:    &vm.Pin{Bytes: 7, ModifiedAt: time.Unix(8, 9), Inode: 10},
 		Config: image.Config{Env: []string{"PATH=/bin", "A=image"}, WorkingDir: "/srv", User: "app", Volumes: []string{"/data"}, Cmd: c.cmd, HealthCheck: c.health},
 	}

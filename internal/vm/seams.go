@@ -173,22 +173,23 @@ type Names interface {
 
 // Image is what a VM needs of its image.
 type Image struct {
-	ID           string
-	Name         string
-	Architecture string // as in GOARCH; empty: not known
-	Rootfs       string // path of the read-only ext4
-	Pin          *Pin   // what that file must be; nil: it is banger's own
-	Kernel       string // the kernel its VMs get unless they name one; may be empty
-	MemoryBytes  int64  // the memory its VMs get at least unless they ask for some; 0: as configured
-	DiskBytes    int64  // the disk its VMs get unless they ask for another; 0: as configured
-	Config       image.Config
+	ID          string
+	Name        string
+	Rootfs      string // path of the read-only ext4
+	Pin         *Pin   // what that file must be; nil: it is banger's own
+	Kernel      string // the kernel its VMs get unless they name one; may be empty
+	MemoryBytes int64  // the memory its VMs get at least unless they ask for some; 0: as configured
+	DiskBytes   int64  // the disk its VMs get unless they ask for another; 0: as configured
+	Config      image.Config
 }
 
 // Images finds images.
 type Images interface {
 	// Resolve finds an image by name, or id, or unique prefix of an id, and
 	// may obtain one that is not local. NotFound otherwise.
-	Resolve(ctx context.Context, name string, p operation.Progress) (Image, error)
+	// The platform, as image.ParsePlatform reads it, is what the image must be for; empty:
+	// this host. Invalid, here and from ByID, when this host cannot boot it.
+	Resolve(ctx context.Context, name, platform string, p operation.Progress) (Image, error)
 	// ByID finds a local image by its whole id. NotFound otherwise.
 	ByID(ctx context.Context, id string) (Image, error)
 	// Release is called when a VM of the image with this id is gone: an image without a
