@@ -139,8 +139,8 @@ func (c *Console) row(in *vmScene) vmRow {
 		row.Work = &work{State: v.Workspace.State, Files: v.Workspace.Files}
 	}
 	acts := actsFor(v)
-	switch {
-	case v.State == api.VMRunning || v.State == api.VMStarting || v.State == api.VMStopping:
+	switch v.State {
+	case api.VMRunning, api.VMStarting, api.VMStopping:
 		row.More, row.Attach = acts, in.toAttach()
 	default:
 		row.First, row.More = &acts[0], acts[1:]

@@ -64,7 +64,7 @@ func (f *fakeAPI) Events(ctx context.Context, opts client.EventOptions) iter.Seq
 			f.samples(ctx, yield)
 			return
 		}
-		for _, ev := range f.present() {
+		for _, ev := range f.present(ctx) {
 			if !yield(ev, nil) {
 				return
 			}
@@ -93,14 +93,16 @@ func (f *fakeAPI) samples(ctx context.Context, yield func(api.Event, error) bool
 	<-ctx.Done()
 }
 
-func (f *fakeAPI) present() []api.Event {
+func (f *fakeAPI) present(ctx context.Context) []api.Event {
 	v := f.vm()
-	session, _ := f.ListSessions(context.Background(), "web")
+	session, _ := f.ListSessions(ctx, "web")
 	return []api.Event{
-		{Kind: api.EventReset}, event(api.EventVM, api.ActionPresent, v.ID, v), event(api.EventWorkspace, api.ActionPresent, v.ID, *v.Workspace),
+		{Kind: api.EventReset},
+		event(api.EventVM, api.ActionPresent, v.ID, v), event(api.EventWorkspace, api.ActionPresent, v.ID, *v.Workspace),
 		event(api.EventSession, api.ActionPresent, "s1", session[0]), event(api.EventOperation, api.ActionPresent, "op1", f.operation()),
 		event(api.EventImage, api.ActionPresent, "i1", nil), event(api.EventKernel, api.ActionPresent, "", nil),
-		event(api.EventEgress, api.ActionDenied, "", api.EgressRecord{Event: "deny", Name: hostile, Process: hostile, Rule: hostile}), {Kind: api.EventLive},
+		event(api.EventEgress, api.ActionDenied, "", api.EgressRecord{Event: "deny", Name: hostile, Process: hostile, Rule: hostile}),
+		{Kind: api.EventLive},
 	}
 }
 
@@ -162,11 +164,11 @@ func (f *fakeAPI) ListSessions(context.Context, string) ([]api.Session, error) {
 	return []api.Session{{Name: hostile, State: api.SessionRunning, Command: []string{"sh", "-c", hostile}, LastError: hostile, CreatedAt: f.now}}, nil
 }
 
-func (f *fakeAPI) GetSession(_ context.Context, _, name string) (api.Session, error) {
+func (f *fakeAPI) GetSession(ctx context.Context, _, name string) (api.Session, error) {
 	if name != "agent" {
 		return api.Session{}, fault.New(fault.NotFound, "no session %q", name)
 	}
-	all, err := f.ListSessions(context.Background(), "web")
+	all, err := f.ListSessions(ctx, "web")
 	return all[0], err
 }
 
@@ -233,7 +235,8 @@ func (f *fakeAPI) Config(context.Context) (api.Config, error) {
 
 func (f *fakeAPI) Doctor(context.Context) (api.DoctorReport, error) {
 	return api.DoctorReport{Status: "fail", Checks: []api.DoctorCheck{
-		{Name: "fine", Status: "ok", Reason: hostile}, {Name: "vmm", Status: "fail", Reason: hostile, Remedy: hostile},
+		{Name: "fine", Status: "ok", Reason: hostile},
+		{Name: "vmm", Status: "fail", Reason: hostile, Remedy: hostile},
 		{Name: "kernel", Status: "warn", Reason: "none", Remedy: "kernel.list", RemedyParts: fault.Hintf("see %s", act.KernelList.Do())},
 	}}, nil
 }

@@ -37,7 +37,7 @@ func (b *browser) live(query string) (p *page, status int) {
 		b.t.Fatal(err)
 	}
 	req.Host = b.host
-	res, err := b.http.Do(req)
+	res, err := b.http.Do(req) //nolint:bodyclose // by close
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -108,6 +108,13 @@ func (c *Console) asset(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "", c.started, bytes.NewReader(a.data))
 }
 
+// icon is for pages that name none, such as that of a link.
+func (c *Console) icon(w http.ResponseWriter, r *http.Request) {
+	r.SetPathValue("file", "icon.svg")
+	r.SetPathValue("version", c.pages.version)
+	c.asset(w, r)
+}
+
 // write renders a page. It is rendered whole before the first byte goes out, so that
 // a page never ends in the middle.
 func (p *pages) write(w http.ResponseWriter, status int, name, part string, data any) error {

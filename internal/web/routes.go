@@ -9,6 +9,7 @@ import (
 func (c *Console) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /assets/{version}/{file}", c.asset)
+	mux.HandleFunc("GET /favicon.ico", c.icon)
 	mux.HandleFunc("POST /theme", c.setTheme)
 	mux.HandleFunc("POST /keys", c.setKeys)
 	mux.HandleFunc("GET /files", c.filesPage)

@@ -34,10 +34,10 @@ func (m *meter) view() usageView {
 	defer m.mu.Unlock()
 	s := m.sum()
 	cards := usageView{
-		{Name: "CPU", Now: percent(s.cpu), Note: "of " + fault.Count(int(s.vcpu), "vCPU"), Spark: spark("CPU of VMs", m.totals["cpu"], 100*s.vcpu, wide, percent)},
-		{Name: "Memory", Now: size(s.memory), Note: "of " + size(s.limit), Spark: spark("Memory of VMs", m.totals["memory"], s.limit, wide, size)},
-		{Name: "Disk", Now: size(s.disk), Note: "disks of running VMs", Spark: spark("Disk of VMs", m.totals["disk"], 0, wide, size)},
-		{Name: "Network", Now: size(s.in) + "/s", Of: "in", Note: size(s.out) + "/s out", Spark: spark("Network of VMs", m.totals["net"], 0, wide, perSecond)},
+		{Name: "CPU", Now: percent(s.cpu), Note: "of " + fault.Count(int(s.vcpu), "vCPU"), Spark: spark("CPU of VMs", m.totals["cpu"], 100*s.vcpu, wide(), percent)},
+		{Name: "Memory", Now: size(s.memory), Note: "of " + size(s.limit), Spark: spark("Memory of VMs", m.totals["memory"], s.limit, wide(), size)},
+		{Name: "Disk", Now: size(s.disk), Note: "disks of running VMs", Spark: spark("Disk of VMs", m.totals["disk"], 0, wide(), size)},
+		{Name: "Network", Now: size(s.in) + "/s", Of: "in", Note: size(s.out) + "/s out", Spark: spark("Network of VMs", m.totals["net"], 0, wide(), perSecond)},
 	}
 	if len(m.usage) == 0 {
 		for i := range cards {
@@ -56,7 +56,7 @@ func (m *meter) load(id string) loadView {
 	}
 	l := loadView{Memory: size(float64(u.HostMemoryBytes)), CPU: "–"}
 	if u.CPUPercent != nil {
-		l.CPU, l.Spark = percent(*u.CPUPercent), spark("CPU of "+u.Name, m.cpu[id], 100, small, percent)
+		l.CPU, l.Spark = percent(*u.CPUPercent), spark("CPU of "+u.Name, m.cpu[id], 100, small(), percent)
 	}
 	return l
 }
@@ -68,10 +68,9 @@ func perSecond(v float64) string { return size(v) + "/s" }
 // box is the view box of a curve.
 type box struct{ width, height float64 }
 
-var (
-	wide  = box{120, 36}
-	small = box{56, 18}
-)
+// wide is the curve of a card, small that of a row.
+func wide() box  { return box{120, 36} }
+func small() box { return box{56, 18} }
 
 // spark draws a curve from 0 to the most of it, and at least to least.
 func spark(what string, curve []float64, least float64, b box, words func(float64) string) sparkView {

@@ -2,16 +2,9 @@
 import { Terminal } from "./xterm.mjs";
 import { FitAddon } from "./addon-fit.mjs";
 
-// xterm.js makes <style> elements and style attributes, which the page's policy forbids. It takes its document from us: in this one a
-// <style> is a constructed style sheet, and the style attribute of a <span> is set by the object model.
-const styled = new Proxy(document, {
-  get(target, name) {
-    if (name === "createElement") return element;
-    const value = Reflect.get(target, name, target);
-    return typeof value === "function" ? value.bind(target) : value;
-  },
-  set: (target, name, value) => Reflect.set(target, name, value, target),
-});
+// xterm.js makes <style> elements and style attributes, which the page's policy forbids. On this page a new <style> is a constructed
+// style sheet, and the style attribute of a new <span> is set by the object model.
+document.createElement = element;
 function element(tag, options) {
   if (tag === "style") return styleElement();
   const made = Document.prototype.createElement.call(document, tag, options);
@@ -38,16 +31,13 @@ const says = document.getElementById("term-says"), now = document.getElementById
 const readOnly = "readOnly" in section.dataset;
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const term = new Terminal({
-  documentOverride: styled, scrollback: 5000, disableStdin: readOnly, fontFamily: color("--mono") || "monospace", fontSize: 13, lineHeight: 1.2,
+  scrollback: 5000, disableStdin: readOnly, fontFamily: color("--mono") || "monospace", fontSize: 13, lineHeight: 1.2,
   theme: { background: color("--term"), foreground: color("--term-ink"), cursor: color("--term-ink") },
   linkHandler: { activate() {} }, // output leads nowhere
 });
 const fit = new FitAddon();
 term.loadAddon(fit);
-// One <style> is made by the page's own document all the same, while the terminal opens.
-document.createElement = element;
 term.open(screen);
-delete document.createElement;
 term.textarea.tabIndex = -1; // the screen is the stop, and Tab passes by
 const rest = readOnly ? "Read-only." : "Press Enter to type in it, ctrl-] to leave. Tab passes by.";
 
