@@ -38,6 +38,7 @@ func commands() map[string]func(ts *testscript.TestScript, neg bool, args []stri
 		"clock":     cmdClock,
 		"jsonrpc":   cmdJSONRPC,
 		"mcp":       (&mcpVerb{}).run,
+		"browser":   (&browserVerb{}).run,
 		"internet":  cmdInternet,
 		"hits":      cmdHits,
 		"dial":      cmdDial,

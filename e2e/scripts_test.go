@@ -28,6 +28,7 @@ const (
 // directives are what a script asks of the harness, in "# key: value" lines at
 // its top.
 type directives struct {
+	browser   string   // the program of a browser
 	fixtures  []string // put in place before: kernel, or an image
 	files     []string // files wanted in $FIXTURES only
 	smallDisk string   // a tmpfs of this size at $SMALL
@@ -63,6 +64,8 @@ func readDirectives(path string) (directives, error) {
 			d.next = true
 		case "network":
 			d.isolated = value == "isolated"
+		case "browser":
+			d.browser = value
 		case "dev-image":
 			d.devImage = value == "archive"
 		}
@@ -96,6 +99,11 @@ func spawnScript(t *testing.T, s *suite, path string) {
 	d, err := readDirectives(path)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if d.browser != "" {
+		if _, err := exec.LookPath(d.browser); err != nil {
+			missing(t, "%v (install %s)", err, d.browser)
+		}
 	}
 	limit := scaled(scriptTimeout) + hostileTime()
 	archive := ""

@@ -1,0 +1,210 @@
+//go:build e2e
+
+// Package web drives a real browser, for the end-to-end tests of the web console.
+package web
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// Program is the browser, of Debian's package of the same name.
+const Program = "chromium"
+
+// pollEvery is how often a page is looked at while something is waited for.
+const pollEvery = 50 * time.Millisecond
+
+// violations has the page tell of what its policy refused.
+const violations = `addEventListener("securitypolicyviolation", (e) => console.error("policy: " + e.violatedDirective + " " + e.blockedURI))`
+
+// Browser is a browser with one page. It is for one goroutine.
+type Browser struct {
+	page  context.Context //nolint:containedctx // chromedp keeps a page in a context
+	close func()
+
+	mu       sync.Mutex
+	problems []string
+}
+
+// Open starts a browser that keeps its profile below dir. It ends with Close, or with ctx.
+func Open(ctx context.Context, dir string) (*Browser, error) {
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(Program), chromedp.UserDataDir(dir), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WindowSize(1280, 800))
+	allocated, endAllocation := chromedp.NewExecAllocator(ctx, options...)
+	tab, endTab := chromedp.NewContext(allocated)
+	b := &Browser{page: tab, close: func() { _ = chromedp.Cancel(tab); endTab(); endAllocation() }}
+	if err := b.begin(); err != nil {
+		b.Close()
+		return nil, fmt.Errorf("start %s: %w", Program, err)
+	}
+	return b, nil
+}
+
+// begin starts the program, and listens to what its page complains of.
+func (b *Browser) begin() error {
+	if err := chromedp.Do(b.page); err != nil {
+		return err
+	}
+	if err := chromedp.Listen(b.page, b.hear); err != nil {
+		return err
+	}
+	_, err := chromedp.Call(b.page, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: violations})
+	return err
+}
+
+// Close ends the browser.
+func (b *Browser) Close() { b.close() }
+
+// hear notes what the page complains of.
+func (b *Browser) hear(event any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch e := event.(type) {
+	case *log.EventEntryAdded:
+		if e.Entry.Level == log.EntryLevelError || e.Entry.Level == log.EntryLevelWarning {
+			b.problems = append(b.problems, e.Entry.Text+" "+e.Entry.URL)
+		}
+	case *runtime.EventConsoleAPICalled:
+		if e.Type == runtime.ConsoleAPICalledTypeError || e.Type == runtime.ConsoleAPICalledTypeWarning {
+			b.problems = append(b.problems, fmt.Sprintf("console.%s: %s", e.Type, e.Args[0].Value))
+		}
+	case *runtime.EventExceptionThrown:
+		b.problems = append(b.problems, e.ExceptionDetails.Text)
+	}
+}
+
+// Problems returns what pages complained of since it was last asked.
+func (b *Browser) Problems() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	found := b.problems
+	b.problems = nil
+	return found
+}
+
+// Go opens an address, or a path of the site that is open.
+func (b *Browser) Go(ctx context.Context, address string) error {
+	if strings.HasPrefix(address, "/") {
+		origin, err := run(ctx, b, chromedp.Evaluate[string]("location.origin"))
+		if err != nil {
+			return err
+		}
+		address = origin + address
+	}
+	return b.do(ctx, chromedp.Navigate(address))
+}
+
+// See waits until the text of the elements that selector finds matches.
+func (b *Browser) See(ctx context.Context, selector string, want *regexp.Regexp) error {
+	expression := fmt.Sprintf("[...document.querySelectorAll(%q)].map((e) => e.textContent).join(' ')", selector)
+	latest := ""
+	for {
+		text, err := run(ctx, b, chromedp.Evaluate[string](expression))
+		if err == nil && want.MatchString(text) {
+			return nil
+		}
+		if latest = text; err != nil {
+			latest = err.Error()
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s says %q, which does not match %s; the page complains: %q", selector, latest, want, b.Problems())
+		case <-time.After(pollEvery):
+		}
+	}
+}
+
+// Is waits until an expression of the page is true.
+func (b *Browser) Is(ctx context.Context, expression string) error {
+	for {
+		if is, err := run(ctx, b, chromedp.Evaluate[bool](expression)); err == nil && is {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s: not in time", expression)
+		case <-time.After(pollEvery):
+		}
+	}
+}
+
+// Click clicks the first element that selector finds.
+func (b *Browser) Click(ctx context.Context, selector string) error {
+	return b.do(ctx, chromedp.Click(chromedp.CSS(selector)))
+}
+
+// Focus gives an element the focus.
+func (b *Browser) Focus(ctx context.Context, selector string) error {
+	return b.do(ctx, chromedp.Focus(chromedp.CSS(selector)))
+}
+
+// Type types text where the focus is; with control each key with ctrl held. As at a
+// real keyboard, a key that the page takes for itself writes no character.
+func (b *Browser) Type(ctx context.Context, text string, control bool) error {
+	for _, r := range text {
+		for _, key := range keysOf(r, control) {
+			step := chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+				_, err := chromedp.Call(ctx, input.DispatchKeyEvent, key)
+				return err
+			})
+			if err := b.do(ctx, step); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// keysOf are a key going down with its character, and up.
+func keysOf(r rune, control bool) []input.DispatchKeyEventParams {
+	var keys []input.DispatchKeyEventParams
+	for _, key := range kb.Encode(r) {
+		if control {
+			key.Modifiers |= int64(chromedp.ModifierCtrl)
+		}
+		if key.Type != kb.KeyChar {
+			keys = append(keys, *key)
+		} else if len(keys) > 0 && !control {
+			keys[len(keys)-1].Text = key.Text
+		}
+	}
+	return keys
+}
+
+// Follow opens where the first link that selector finds leads, and returns the text there.
+func (b *Browser) Follow(ctx context.Context, selector string) (text string, err error) {
+	address, err := run(ctx, b, chromedp.Evaluate[string](fmt.Sprintf("document.querySelector(%q).href", selector)))
+	if err != nil {
+		return "", err
+	}
+	tab, end := chromedp.NewContext(b.page)
+	defer end()
+	if err := chromedp.Do(tab, chromedp.Navigate(address)); err != nil {
+		return "", err
+	}
+	return chromedp.Run(tab, chromedp.Evaluate[string]("document.documentElement.textContent"))
+}
+
+func (b *Browser) do(ctx context.Context, action chromedp.Action[chromedp.Void]) error {
+	_, err := run(ctx, b, action)
+	return err
+}
+
+// run does one step on the page until it is done or ctx ends.
+func run[T any](ctx context.Context, b *Browser, action chromedp.Action[T]) (T, error) {
+	step, cancel := context.WithCancel(b.page)
+	defer cancel()
+	defer context.AfterFunc(ctx, cancel)()
+	return chromedp.Run(step, action)
+}
