@@ -35,6 +35,7 @@ type directives struct {
 	ownRepo   bool     // $REPO is a clone of the checkout that is tested
 	next      bool     // $NEXT holds a newer build
 	isolated  bool     // in its own network namespace: see isolate
+	programs  []string // of the host, without which it cannot run
 	devImage  bool     // $DEVIMAGE is an archive of the agent image: see devImage
 }
 
@@ -56,6 +57,8 @@ func readDirectives(path string) (directives, error) {
 			d.fixtures = strings.Fields(value)
 		case "files":
 			d.files = strings.Fields(value)
+		case "programs":
+			d.programs = strings.Fields(value)
 		case "small-disk":
 			d.smallDisk = value
 		case "own-repository":
@@ -113,6 +116,11 @@ func spawnScript(t *testing.T, s *suite, path string) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
+	for _, program := range d.programs {
+		if _, err := exec.LookPath(program); err != nil {
+			missing(t, "%v", err)
+		}
+	}
 	if d.smallDisk != "" && os.Geteuid() != 0 {
 		missing(t, "only root can mount a small disk")
 	}

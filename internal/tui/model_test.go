@@ -124,7 +124,7 @@ func fleet() eventsMsg {
 		event(api.EventVM, api.ActionPresent, "b", "web", machine("b", "web", api.VMStopped)),
 		event(api.EventVM, api.ActionPresent, "c", "old", machine("c", "old", api.VMFailed)),
 		event(api.EventWorkspace, api.ActionPresent, "a", "api", api.Workspace{State: api.WorkspaceChanged, Files: 3, Path: "/root/repo", Source: "/home/u/repo"}),
-		event(api.EventSession, api.ActionPresent, "s1", "api", api.Session{ID: "s1", Name: "agent", VM: "api", State: api.SessionRunning, Mode: api.SessionTTY, Command: []string{"claude", "fix it"}, CreatedAt: noon.Add(-time.Hour)}),
+		event(api.EventSession, api.ActionPresent, "s1", "api", api.Session{ID: "s1", Name: "agent", VM: "api", State: api.SessionRunning, Mode: api.SessionTTY, Command: []string{"claude", "fix it"}, Attention: &api.Attention{State: api.AttentionNeedsInput, Why: api.WhyApproval, Text: "May I run make?\x1b[2J", Since: noon.Add(-38 * time.Second)}, CreatedAt: noon.Add(-time.Hour)}),
 		event(api.EventSession, api.ActionPresent, "s2", "api", api.Session{ID: "s2", Name: "test", VM: "api", State: api.SessionExited, Mode: api.SessionPipe, Command: []string{"make"}, ExitCode: &code, CreatedAt: noon.Add(-time.Hour)}),
 		event(api.EventOperation, api.ActionPresent, "o1", "debian", api.Operation{
 			ID: "o1", Kind: "image.pull", Subject: "debian", State: api.OperationRunning, CreatedAt: noon,
@@ -148,22 +148,22 @@ func TestActionsAreBound(t *testing.T) {
 
 func TestVerbs(t *testing.T) {
 	for name, tc := range map[string]struct {
-		keys  string // from the first row on: old (failed), api (running), web (stopped)
+		keys  string // from the first row on: api (needs somebody), old (failed), web (stopped)
 		asked []string
 		says  string
 	}{
 		"start a stopped VM":          {"Gu", []string{"start b"}, "starting web"},
-		"a running VM does not start": {"ju", nil, "cannot start api: it is not stopped"},
-		"stop asks":                   {"jo", nil, ""},
-		"stop, confirmed":             {"joy", []string{"stop a"}, "stopping api"},
-		"stop, refused":               {"jon", nil, ""},
-		"delete a failed VM":          {"<ctrl+d>y", []string{"delete c"}, "deleting old"},
-		"enter does not confirm":      {"<ctrl+d><enter>", nil, ""},
+		"a running VM does not start": {"u", nil, "cannot start api: it is not stopped"},
+		"stop asks":                   {"o", nil, ""},
+		"stop, confirmed":             {"oy", []string{"stop a"}, "stopping api"},
+		"stop, refused":               {"on", nil, ""},
+		"delete a failed VM":          {"j<ctrl+d>y", []string{"delete c"}, "deleting old"},
+		"enter does not confirm":      {"j<ctrl+d><enter>", nil, ""},
 		"delete with work needs the name": {
-			"j<ctrl+d>yap<backspace>pi<enter><esc>", nil, "",
+			"<ctrl+d>yap<backspace>x<enter><esc>", nil, "",
 		},
-		"delete with work, by its name": {"j<ctrl+d>api<enter>", []string{"delete a force discard"}, "deleting api"},
-		"all that are marked":           {"<space>j<space>u", []string{"start c", "start b"}, "starting"},
+		"delete with work, by its name": {"<ctrl+d>api<enter>", []string{"delete a force discard"}, "deleting api"},
+		"all that are marked":           {"j<space><space>u", []string{"start c", "start b"}, "starting"},
 		"from the menu":                 {"Gx<enter>", []string{"start b"}, "starting web"},
 		"cancel an operation":           {"5c", []string{"cancel o1"}, "canceling image.pull debian"},
 	} {
@@ -197,8 +197,8 @@ func TestTheTerminalIsHandedOver(t *testing.T) {
 	for name, tc := range map[string]struct {
 		keys, given, last, says string
 	}{
-		"attach":               {"j<enter>", "attach api s1", "banger vm session attach api agent", ""},
-		"shell":                {"js", "shell a", "banger vm ssh api", ""},
+		"attach":               {"<enter>", "attach api s1", "banger vm session attach api agent", ""},
+		"shell":                {"s", "shell a", "banger vm ssh api", ""},
 		"a stopped VM":         {"G<enter>", "", "", "web is stopped. u starts it."},
 		"a session":            {"2<enter>", "attach api s1", "banger vm session attach api agent", ""},
 		"a command":            {":vm show 'my box'<enter>", "command vm|show|my box", "banger vm show 'my box'", ""},
@@ -228,9 +228,9 @@ func TestFilter(t *testing.T) {
 	for _, step := range []struct{ keys, want string }{
 		{"/we", "web"},
 		{"<enter>", "web"},
-		{"<esc>", "old api web"},
-		{"/!we", "old api"},
-		{"<esc>", "old api web"},
+		{"<esc>", "api old web"},
+		{"/!we", "api old"},
+		{"<esc>", "api old web"},
 	} {
 		if s.press(step.keys); names(s) != step.want {
 			t.Errorf("after %s: %q, want %q", step.keys, names(s), step.want)
@@ -254,7 +254,7 @@ func TestLogs(t *testing.T) {
 	s := newScreen(t, 80, 24, false)
 	s.api.logs = "booting\n\x1b[2Jevil\x07\nready\n"
 	s.send(fleet())
-	s.press("jl")
+	s.press("l")
 	if text := s.screen(); strings.ContainsAny(text, "\x07") || strings.Contains(text, "\x1b[2J") || !strings.Contains(text, "ready") {
 		t.Errorf("the log:\n%q", text)
 	}
@@ -273,7 +273,7 @@ func TestAPagerIsBounded(t *testing.T) {
 	s := newScreen(t, 80, 24, false)
 	s.api.logs = strings.Repeat("x\n", 3*maxLines)
 	s.send(fleet())
-	s.press("jl")
+	s.press("l")
 	p, ok := s.top().(*pager)
 	if !ok || len(p.all) != maxLines || p.dropped != 2*maxLines {
 		t.Errorf("%T, %d lines, %d dropped", s.top(), len(p.all), p.dropped)
@@ -293,7 +293,7 @@ func TestEditAndAllow(t *testing.T) {
 			s := newScreen(t, 80, 24, false)
 			s.api.egress, s.api.verdict.Allowed = record, tc.allowed
 			s.send(fleet())
-			s.press("jeA<enter>")
+			s.press("eA<enter>")
 			if !slices.Equal(s.api.asked, tc.asked) {
 				t.Errorf("asked %q, want %q; says %q", s.api.asked, tc.asked, s.says)
 			}

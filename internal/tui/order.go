@@ -14,8 +14,15 @@ func (w *world) machines() []*vmEntry {
 	for _, v := range w.vms {
 		all = append(all, v)
 	}
+	needs := make(map[string]int, len(all))
+	for _, v := range all {
+		needs[v.ID] = 1
+		if pressing(w.attention(v.Name)) == 0 {
+			needs[v.ID] = 0
+		}
+	}
 	slices.SortFunc(all, func(a, b *vmEntry) int {
-		return cmp.Or(cmp.Compare(urgency(a.State), urgency(b.State)), strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID))
+		return cmp.Or(cmp.Compare(needs[a.ID], needs[b.ID]), cmp.Compare(urgency(a.State), urgency(b.State)), strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID))
 	})
 	return all
 }
@@ -38,7 +45,7 @@ func (w *world) sessionsOf(vm string) []api.Session {
 		}
 	}
 	slices.SortFunc(all, func(a, b api.Session) int {
-		return cmp.Or(cmp.Compare(over(a), over(b)), strings.Compare(a.VM, b.VM), b.CreatedAt.Compare(a.CreatedAt), strings.Compare(a.ID, b.ID))
+		return cmp.Or(cmp.Compare(over(a), over(b)), cmp.Compare(pressing(a.Attention), pressing(b.Attention)), strings.Compare(a.VM, b.VM), b.CreatedAt.Compare(a.CreatedAt), strings.Compare(a.ID, b.ID))
 	})
 	return all
 }

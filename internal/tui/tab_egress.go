@@ -4,6 +4,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client"
 )
 
 // egressTab has the VMs with a network: what they may reach, and what they were denied.
@@ -42,7 +43,9 @@ func (egressTab) detail(m *Model, id string) []string {
 	var out []string
 	for i := len(m.world.events) - 1; i >= 0 && len(out) < maxDetail; i-- {
 		if ev := m.world.events[i]; ev.Kind == api.EventEgress && ev.VMID == id {
-			out = append(out, m.theme.shape(ev.Action)+" "+line(ev.Action)+" "+line(ev.Name))
+			if d, err := client.EventBody[api.EgressDecision](ev); err == nil {
+				out = append(out, m.theme.shape(ev.Action)+" "+line(ev.Action+" "+target(d.EgressRecord)+" "+d.Process))
+			}
 		}
 	}
 	return out

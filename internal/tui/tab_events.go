@@ -45,6 +45,9 @@ func eventDetail(ev api.Event) string {
 	case api.EventSession:
 		s, _ := client.EventBody[api.Session](ev)
 		return line(s.State + " " + s.LastError)
+	case api.EventEgress:
+		d, _ := client.EventBody[api.EgressDecision](ev)
+		return target(d.EgressRecord)
 	case api.EventOperation:
 		op, _ := client.EventBody[api.Operation](ev)
 		if s := currentStage(op); s != nil && op.EndedAt == nil {

@@ -19,7 +19,7 @@ func (sessionsTab) name() string { return "Sessions" }
 
 func (sessionsTab) columns() []column {
 	return []column{
-		{title: "VM"}, {title: "SESSION"}, {title: "STATE"}, {title: "MODE", drop: 3}, {title: "COMMAND", drop: 2, grow: true}, {title: "AGE", right: true, drop: 1},
+		{title: "VM"}, {title: "SESSION"}, {title: "STATE"}, {title: "ATTENTION", drop: 1}, {title: "MODE", drop: 5}, {title: "COMMAND", drop: 2, grow: true}, {title: "AGE", right: true, drop: 4},
 	}
 }
 
@@ -34,7 +34,7 @@ func (sessionsTab) rows(m *Model) []row {
 			}
 		}
 		rows = append(rows, row{id: s.ID, cells: []cell{
-			{text: line(s.VM)}, {text: line(s.Name)}, state, {text: line(s.Mode), tone: toneDim}, {text: commandText(s.Command)}, m.theme.age(m.now, &s.CreatedAt),
+			{text: line(s.VM)}, {text: line(s.Name)}, state, m.attentionCell(s.Attention, over(s) == 0), {text: line(s.Mode), tone: toneDim}, {text: commandText(s.Command)}, m.theme.age(m.now, &s.CreatedAt),
 		}})
 	}
 	return rows
@@ -52,6 +52,9 @@ func commandText(words []string) string {
 func (sessionsTab) detail(m *Model, id string) []string {
 	s := m.world.sessions[id]
 	out := []string{commandText(s.Command)}
+	if s.Attention != nil && s.Attention.Text != "" {
+		out = append(out, line(s.Attention.Text))
+	}
 	if s.LastError != "" {
 		out = append(out, line(s.LastError))
 	}

@@ -20,7 +20,7 @@ func (vmsTab) columns() []column {
 	return []column{
 		{title: "NAME"},
 		{title: "STATE"},
-		{title: "SESSIONS", drop: 3, right: true},
+		{title: "ATTENTION", drop: 1},
 		{title: "CPU", right: true, drop: 2},
 		{title: "MEMORY", right: true, drop: 2},
 		{title: "CHANGES", right: true, drop: 4},
@@ -43,22 +43,12 @@ func (vmsTab) rows(m *Model) []row {
 		rows = append(rows, row{id: v.ID, cells: []cell{
 			{text: line(v.Name)},
 			m.theme.state(v.State),
-			sessionsCell(m, v), cpuCell(m, v), memoryCell(m, v), changesCell(m, v), portsCell(m, v),
+			m.attentionCell(m.world.attention(v.Name), true), cpuCell(m, v), memoryCell(m, v), changesCell(m, v), portsCell(m, v),
 			{text: line(v.Image), tone: toneDim},
 			m.theme.age(m.now, since),
 		}})
 	}
 	return rows
-}
-
-func sessionsCell(m *Model, v *vmEntry) cell {
-	running := 0
-	for _, s := range m.world.sessionsOf(v.Name) {
-		if over(s) == 0 {
-			running++
-		}
-	}
-	return cell{text: fmt.Sprint(running)}
 }
 
 func cpuCell(m *Model, v *vmEntry) cell {
@@ -129,7 +119,11 @@ func (vmsTab) detail(m *Model, id string) []string {
 	}
 	for _, s := range m.world.sessionsOf(v.Name) {
 		if over(s) == 0 {
-			out = append(out, m.theme.shape(s.State)+" "+line(s.Name)+"  "+commandText(s.Command))
+			text := m.theme.shape(s.State) + " " + line(s.Name) + "  " + commandText(s.Command)
+			if s.Attention != nil && s.Attention.Text != "" {
+				text += ": " + line(s.Attention.Text)
+			}
+			out = append(out, text)
 		}
 	}
 	return out

@@ -101,6 +101,15 @@ func (m *Model) statusLine() string {
 		}
 	}
 	parts := []string{fault.Count(len(m.world.vms), "VM"), fmt.Sprintf("%d running", running)}
+	needs := 0
+	for _, s := range m.world.sessions {
+		if over(s) == 0 && pressing(s.Attention) == 0 {
+			needs++
+		}
+	}
+	if needs > 0 {
+		parts = append(parts, fmt.Sprintf("%d needs input", needs))
+	}
 	if busy > 0 {
 		parts = append(parts, fault.Count(busy, "operation")+" in progress")
 	}
