@@ -36,7 +36,7 @@ type doneMsg struct {
 }
 
 func (d doneMsg) take(m *Model) {
-	if d.command != "" {
+	if d.did != "" {
 		m.last = d.command
 	}
 	if d.err != nil {

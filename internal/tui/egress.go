@@ -128,7 +128,7 @@ func (l *allow) press(m *Model, key tea.KeyPressMsg, _ string) tea.Cmd {
 	case "enter":
 		m.closeTop()
 		rule := strings.TrimSpace(l.input.Value())
-		return do(m, "added: "+rule, typed(act.VMEgress.On(l.vm)), func(ctx context.Context, a API) error { return l.add(ctx, a, rule) })
+		return do(m, "added: "+rule, "", func(ctx context.Context, a API) error { return l.add(ctx, a, rule) })
 	}
 	return l.receive(m, key)
 }

@@ -202,7 +202,7 @@ func (m *Model) act(action string) tea.Cmd {
 	case ActLine:
 		m.say(toneNone, m.last)
 		if m.last == "" {
-			m.say(toneDim, "nothing was done yet")
+			m.say(toneDim, "nothing was done yet that has a command line")
 		}
 	case "":
 	default:

@@ -9,7 +9,6 @@ import (
 	"charm.land/bubbles/v2/textinput"
 	tea "charm.land/bubbletea/v2"
 
-	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
 	"github.com/bangervm/banger/internal/fault"
@@ -145,11 +144,10 @@ func (w *wizard) create(m *Model) tea.Cmd {
 	if tree != "" && !filepath.IsAbs(tree) {
 		tree = filepath.Join(m.o.Dir, tree)
 	}
-	ctx, a, command := m.ctx, m.o.API, typed(act.VMCreate.Do())
+	ctx, a := m.ctx, m.o.API
 	m.say(toneNone, "creating the VM; its progress is in the tab Operations")
-	m.last = command
 	return func() tea.Msg {
-		return doneMsg{did: "created the VM", command: command, err: create(ctx, a, req, tree)}
+		return doneMsg{did: "created the VM", err: create(ctx, a, req, tree)}
 	}
 }
 
