@@ -213,7 +213,7 @@ func createCommand(form, given url.Values) string {
 	if form.Get("network") != api.NetworkNone {
 		changed("egress", "ports")
 	}
-	for _, port := range strings.Fields(form.Get("publish")) {
+	for port := range strings.FieldsSeq(form.Get("publish")) {
 		flag("publish", port)
 	}
 	for _, pair := range lines(form.Get("env")) {

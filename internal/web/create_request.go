@@ -50,7 +50,7 @@ func createRequest(form, given url.Values) (req api.CreateVM, err error) {
 }
 
 func pairsAndPorts(req *api.CreateVM, form url.Values) error {
-	for _, spec := range strings.Fields(form.Get("publish")) {
+	for spec := range strings.FieldsSeq(form.Get("publish")) {
 		p, err := portspec.ParsePublish(spec)
 		if err != nil {
 			return fault.Wrap(fault.Invalid, err, "Publish: %s", spec).WithHint("write [ADDR:]HOST:GUEST[/udp], for example 8080:80")
