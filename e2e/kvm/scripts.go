@@ -21,7 +21,7 @@ func sets() map[string][]string {
 			"monitor-killed", "daemon-killed", "clock", "sessions", "session-survives", "workspace", "upgrade", "streams-survive",
 			"cp", "logs", "run", "files", "rescue", "inits", "doctor", "nested",
 		},
-		"ci": {"lifecycle", "exec", "network", "pause", "guest-power", "monitor-killed", "clock"},
+		"ci": {"lifecycle", "exec", "pause", "guest-power", "monitor-killed", "clock"},
 	}
 }
 
