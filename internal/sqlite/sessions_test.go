@@ -29,7 +29,7 @@ func TestEveryFieldOfASessionIsStored(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := sampleSession(1)
-	noneZero(t, want, "Writer", "Readers", "Warning")
+	noneZero(t, want, "Writer", "Readers", "Warning", "Attention")
 	if err := db.Sessions().Insert(t.Context(), want); err != nil {
 		t.Fatal(err)
 	}
