@@ -190,10 +190,10 @@ func (b *Browser) Follow(ctx context.Context, selector string) (text string, err
 	}
 	tab, end := chromedp.NewContext(b.page)
 	defer end()
-	if err := chromedp.Do(tab, chromedp.Navigate(address)); err != nil {
+	if err := chromedp.Do(tab, chromedp.Navigate(address)); err != nil { //nolint:contextcheck // a tab is found by its context; ctx bounds the step
 		return "", err
 	}
-	return chromedp.Run(tab, chromedp.Evaluate[string]("document.documentElement.textContent"))
+	return chromedp.Run(tab, chromedp.Evaluate[string]("document.documentElement.textContent")) //nolint:contextcheck // a tab is found by its context; ctx bounds the step
 }
 
 func (b *Browser) do(ctx context.Context, action chromedp.Action[chromedp.Void]) error {
@@ -206,5 +206,5 @@ func run[T any](ctx context.Context, b *Browser, action chromedp.Action[T]) (T, 
 	step, cancel := context.WithCancel(b.page)
 	defer cancel()
 	defer context.AfterFunc(ctx, cancel)()
-	return chromedp.Run(step, action)
+	return chromedp.Run(step, action) //nolint:contextcheck // a tab is found by its context; ctx bounds the step
 }
