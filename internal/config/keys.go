@@ -202,5 +202,5 @@ func Variables() []Variable {
 // ours reports whether a variable is one that banger's own processes and tests
 // set for each other.
 func ours(name string) bool {
-	return name == "BANGER_READY_FD" || strings.HasPrefix(name, "BANGER_TEST_") || strings.HasPrefix(name, "BANGER_E2E_")
+	return name == "BANGER_READY_FD" || name == "BANGER_FIRECRACKER_SPEC" || strings.HasPrefix(name, "BANGER_TEST_") || strings.HasPrefix(name, "BANGER_E2E_")
 }

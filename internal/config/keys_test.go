@@ -104,7 +104,7 @@ func TestUnknownNamesTheNearest(t *testing.T) {
 			t.Errorf("files.%s: %v, hint %q", key, err, fault.HintOf(err).String())
 		}
 	}
-	for _, fine := range []string{"BANGER_TEST_X=1", "BANGER_E2E_X=1", "BANGER_READY_FD=3", "BANGER_SOCKET=/x", "BANGER_AGENT=/x", "BANGER_TYPO=", "BANGERS=1"} {
+	for _, fine := range []string{"BANGER_TEST_X=1", "BANGER_E2E_X=1", "BANGER_READY_FD=3", "BANGER_FIRECRACKER_SPEC=/x", "BANGER_SOCKET=/x", "BANGER_AGENT=/x", "BANGER_TYPO=", "BANGERS=1"} {
 		if _, _, err := load("/none", []string{fine}); err != nil {
 			t.Errorf("%s: %v", fine, err)
 		}
