@@ -8,28 +8,17 @@ import (
 	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/client/status"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/plain"
 )
-
-// attentionWords is the state, and why: "needs input (approval)".
-func attentionWords(a api.Attention) string {
-	words := a.State
-	if a.State == api.AttentionNeedsInput {
-		words = "needs input"
-	}
-	if a.Why != "" {
-		words += " (" + a.Why + ")"
-	}
-	return words
-}
 
 // attentionText is for a table: with the age, and of a VM with its session.
 func attentionText(now time.Time, a *api.Attention) string {
 	if a == nil {
 		return ""
 	}
-	text := attentionWords(*a)
+	text := status.Attention(*a)
 	if a.Session != "" {
 		text = a.Session + " " + text
 	}
@@ -48,16 +37,16 @@ func attentionFull(now time.Time, a *api.Attention) string {
 // attentionSaid is for an event, which has a time of its own.
 func attentionSaid(a api.Attention) string {
 	if a.Text == "" {
-		return attentionWords(a)
+		return status.Attention(a)
 	}
-	return attentionWords(a) + ": " + a.Text
+	return status.Attention(a) + ": " + a.Text
 }
 
 func attentionTint(a *api.Attention) string {
 	switch {
 	case a == nil:
 		return ""
-	case a.State == api.AttentionNeedsInput:
+	case status.Needs(a):
 		return "33"
 	case a.State == api.AttentionWorking:
 		return "32"
@@ -87,7 +76,7 @@ func (a *App) waitNeedsInput(ctx context.Context, c *client.Client, name string,
 			}
 		case ev.Kind == api.EventSession && (vmID == "" || ev.VMID == vmID):
 			sess, err := client.EventBody[api.Session](ev)
-			if err != nil || sess.Attention == nil || sess.Attention.State != api.AttentionNeedsInput {
+			if err != nil || !status.Needs(sess.Attention) {
 				continue // it is gone, or needs nothing
 			}
 			if f != formatTable {

@@ -10,22 +10,15 @@ import (
 
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/client/vmaction"
 )
 
 // API is what the terminal UI asks of the daemon; *client.Client has it.
 type API interface {
+	vmaction.API
 	Ping(ctx context.Context) (api.Ping, error)
 	GetVM(ctx context.Context, name string) (api.VM, error)
 	CreateVM(ctx context.Context, req api.CreateVM) (api.Operation, error)
-	StartVM(ctx context.Context, name string, req api.StartVM) (api.Operation, error)
-	StopVM(ctx context.Context, name string, req api.StopVM) (api.Operation, error)
-	RestartVM(ctx context.Context, name string, req api.RestartVM) (api.Operation, error)
-	ResetVM(ctx context.Context, name string, discardWork bool) (api.Operation, error)
-	PauseVM(ctx context.Context, name string) (api.VM, error)
-	ResumeVM(ctx context.Context, name string) (api.VM, error)
-	KillVM(ctx context.Context, name string, req api.KillVM) (api.VM, error)
-	UpdateVM(ctx context.Context, name string, req api.UpdateVM) (api.VM, error)
-	DeleteVM(ctx context.Context, name string, req api.DeleteVM) (api.Operation, error)
 	VMPorts(ctx context.Context, name string) ([]api.Port, error)
 	VMLogs(ctx context.Context, name string, opts client.LogOptions) (io.ReadCloser, error)
 	VMEgressLog(ctx context.Context, name string, opts client.LogOptions) (io.ReadCloser, error)

@@ -5,28 +5,30 @@ import (
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
+
+	"github.com/bangervm/banger/internal/client/vmaction"
 )
 
 // confirm asks before something is lost. Where unexported work is, the name must be
 // typed; else "y" is enough.
 type confirm struct {
-	verb  verb
-	vms   []*vmEntry
-	word  string // to type; empty: y
-	typed string
+	action vmaction.Action
+	vms    []*vmEntry
+	word   string // to type; empty: y
+	typed  string
 }
 
-func newConfirm(_ *Model, b verb, vms []*vmEntry) *confirm {
-	c := &confirm{verb: b}
+func newConfirm(a vmaction.Action, vms []*vmEntry) *confirm {
+	c := &confirm{action: a}
 	for _, v := range vms {
 		meant := *v
 		c.vms = append(c.vms, &meant)
-		if b.options != nil && len(work(v)) > 0 {
+		if a.DiscardsWork(&v.VM) {
 			c.word = v.Name
 		}
 	}
 	if c.word != "" && len(vms) > 1 {
-		c.word = strings.ToLower(b.word)
+		c.word = strings.ToLower(a.Label)
 	}
 	return c
 }
@@ -39,7 +41,7 @@ func (c *confirm) press(m *Model, key tea.KeyPressMsg, action string) tea.Cmd {
 		m.closeTop()
 	case c.word == "" && name == "y", c.word != "" && name == "enter" && c.typed == c.word:
 		m.closeTop()
-		return m.run(c.verb, c.vms)
+		return m.run(c.action, c.vms)
 	case c.word != "" && name == "backspace" && c.typed != "":
 		c.typed = c.typed[:len(c.typed)-1]
 	case c.word != "" && len(key.Text) == 1 && len(c.typed) < maxName:
@@ -57,10 +59,10 @@ func (c *confirm) lines(m *Model, width, height int) []string {
 	for i, v := range c.vms {
 		names[i] = line(v.Name)
 	}
-	title := c.verb.word + " " + strings.Join(names, ", ") + "?"
+	title := c.action.Label + " " + strings.Join(names, ", ") + "?"
 	out = append(out, m.theme.title.Render(cut(" "+title, width)))
 	for _, v := range c.vms {
-		loses := c.verb.loses(m, v)
+		loses := c.action.Losses(&v.VM, m.world.sessionsOf(v.Name))
 		if len(loses) == 0 {
 			continue
 		}
@@ -71,7 +73,7 @@ func (c *confirm) lines(m *Model, width, height int) []string {
 		out = append(out, indented(wrapped(text, width-4))...)
 	}
 	for _, v := range c.vms[:min(len(c.vms), 3)] {
-		out = append(out, m.theme.paint(toneDim, cut("  $ "+c.verb.command(v), width)))
+		out = append(out, m.theme.paint(toneDim, cut("  $ "+typed(c.action.On(&v.VM)), width)))
 	}
 	if c.word != "" {
 		out = append(out, cut(fmt.Sprintf("  Type %s and press Enter: %s_", line(c.word), line(c.typed)), width))
@@ -84,7 +86,7 @@ func (c *confirm) lines(m *Model, width, height int) []string {
 
 func (c *confirm) hints(*Model) []string {
 	if c.word != "" {
-		return []string{"Enter " + strings.ToLower(c.verb.word), "Esc keep"}
+		return []string{"Enter " + strings.ToLower(c.action.Label), "Esc keep"}
 	}
-	return []string{"y " + strings.ToLower(c.verb.word), "n keep"}
+	return []string{"y " + strings.ToLower(c.action.Label), "n keep"}
 }

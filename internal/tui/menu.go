@@ -1,28 +1,30 @@
 package tui
 
 import (
+	"slices"
+
 	tea "charm.land/bubbletea/v2"
+
+	"github.com/bangervm/banger/internal/client/vmaction"
 )
 
-// menu has every verb for VMs, with its command line, or why it cannot be done.
+// menu has every action for VMs, with its command line, or why it cannot be done.
 type menu struct {
-	vms   []*vmEntry
-	at    int
-	verbs []verb
+	vms     []*vmEntry
+	at      int
+	actions []vmaction.Action
 }
 
-func newMenu(_ *Model, vms []*vmEntry) *menu {
-	all := verbs()
-	can, cannot := make([]verb, 0, len(all)), []verb(nil)
-	for _, b := range all {
-		switch {
-		case b.can(vms[0]):
-			can = append(can, b)
-		default:
-			cannot = append(cannot, b)
+func newMenu(vms []*vmEntry) *menu {
+	var can, cannot []vmaction.Action
+	for _, a := range vmaction.All() {
+		if a.Refusal(&vms[0].VM) == "" {
+			can = append(can, a)
+		} else {
+			cannot = append(cannot, a)
 		}
 	}
-	return &menu{vms: vms, verbs: append(can, cannot...)}
+	return &menu{vms: vms, actions: slices.Concat(can, cannot)}
 }
 
 func (*menu) full() bool { return false }
@@ -32,10 +34,10 @@ func (n *menu) press(m *Model, key tea.KeyPressMsg, action string) tea.Cmd {
 	case action == ActUp:
 		n.at = max(n.at-1, 0)
 	case action == ActDown:
-		n.at = min(n.at+1, len(n.verbs)-1)
+		n.at = min(n.at+1, len(n.actions)-1)
 	case action == ActOpen, key.String() == "enter":
 		m.closeTop()
-		return m.perform(n.verbs[n.at], n.vms)
+		return m.perform(n.actions[n.at], n.vms)
 	case action == ActBack, action == ActQuit, action == ActMenu:
 		m.closeTop()
 	}
@@ -44,13 +46,13 @@ func (n *menu) press(m *Model, key tea.KeyPressMsg, action string) tea.Cmd {
 
 func (n *menu) lines(m *Model, width, height int) []string {
 	columns := []column{{title: "ACTION"}, {title: "COMMAND", grow: true}}
-	rows := make([]row, len(n.verbs))
-	for i, b := range n.verbs {
-		second := cell{text: line(b.command(n.vms[0])), tone: toneDim}
-		if !b.can(n.vms[0]) {
-			second = cell{text: "not now: " + b.why, tone: toneDim}
+	rows := make([]row, len(n.actions))
+	for i, a := range n.actions {
+		second := cell{text: line(typed(a.On(&n.vms[0].VM))), tone: toneDim}
+		if why := a.Refusal(&n.vms[0].VM); why != "" {
+			second = cell{text: "not now: " + line(why), tone: toneDim}
 		}
-		rows[i] = row{id: b.word, cells: []cell{{text: b.word}, second}}
+		rows[i] = row{id: a.ID, cells: []cell{{text: a.Label}, second}}
 	}
 	wide := widths(columns, rows, width-3)
 	out := []string{m.theme.head(columns, wide)}

@@ -31,7 +31,7 @@ func TestVerbs(t *testing.T) {
 		says  string
 	}{
 		"start a stopped VM":          {"Gu", []string{"start b"}, "starting web"},
-		"a running VM does not start": {"u", nil, "cannot start api: it is not stopped"},
+		"a running VM does not start": {"u", nil, "cannot start api: it is running"},
 		"stop asks":                   {"o", nil, ""},
 		"stop, confirmed":             {"oy", []string{"stop a"}, "stopping api"},
 		"stop, refused":               {"on", nil, ""},

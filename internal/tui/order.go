@@ -6,34 +6,24 @@ import (
 	"strings"
 
 	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client/status"
 )
 
-// machines are the VMs: those that need somebody first, then by name.
+// machines are the VMs, each with the attention of its sessions: those that need
+// somebody first.
 func (w *world) machines() []*vmEntry {
+	sessions := make(map[string][]api.Session, len(w.vms))
+	for _, s := range w.sessions {
+		sessions[s.VM] = append(sessions[s.VM], s)
+	}
 	all := make([]*vmEntry, 0, len(w.vms))
 	for _, v := range w.vms {
-		all = append(all, v)
+		shown := *v
+		shown.Attention = status.VMAttention(&v.VM, sessions[v.Name])
+		all = append(all, &shown)
 	}
-	needs := make(map[string]int, len(all))
-	for _, v := range all {
-		needs[v.ID] = 1
-		if pressing(w.attention(v.Name)) == 0 {
-			needs[v.ID] = 0
-		}
-	}
-	slices.SortFunc(all, func(a, b *vmEntry) int {
-		return cmp.Or(cmp.Compare(needs[a.ID], needs[b.ID]), cmp.Compare(urgency(a.State), urgency(b.State)), strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID))
-	})
+	slices.SortFunc(all, func(a, b *vmEntry) int { return status.CompareVMs(&a.VM, &b.VM) })
 	return all
-}
-
-// urgency orders the states of VMs.
-func urgency(state string) int {
-	order := []string{api.VMFailed, api.VMStarting, api.VMRunning, api.VMPaused, api.VMStopping, api.VMStopped}
-	if at := slices.Index(order, state); at >= 0 {
-		return at
-	}
-	return len(order)
 }
 
 // sessionsOf are a VM's, the running ones first, then the newest.
@@ -45,7 +35,7 @@ func (w *world) sessionsOf(vm string) []api.Session {
 		}
 	}
 	slices.SortFunc(all, func(a, b api.Session) int {
-		return cmp.Or(cmp.Compare(over(a), over(b)), cmp.Compare(pressing(a.Attention), pressing(b.Attention)), strings.Compare(a.VM, b.VM), b.CreatedAt.Compare(a.CreatedAt), strings.Compare(a.ID, b.ID))
+		return cmp.Or(cmp.Compare(over(a), over(b)), status.CompareAttention(a.Attention, b.Attention), strings.Compare(a.VM, b.VM), b.CreatedAt.Compare(a.CreatedAt), strings.Compare(a.ID, b.ID))
 	})
 	return all
 }

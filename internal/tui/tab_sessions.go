@@ -34,7 +34,7 @@ func (sessionsTab) rows(m *Model) []row {
 			}
 		}
 		rows = append(rows, row{id: s.ID, cells: []cell{
-			{text: line(s.VM)}, {text: line(s.Name)}, state, m.attentionCell(s.Attention, over(s) == 0), {text: line(s.Mode), tone: toneDim}, {text: commandText(s.Command)}, m.theme.age(m.now, &s.CreatedAt),
+			{text: line(s.VM)}, {text: line(s.Name)}, state, m.attentionCell(s.Attention), {text: line(s.Mode), tone: toneDim}, {text: commandText(s.Command)}, m.theme.age(m.now, &s.CreatedAt),
 		}})
 	}
 	return rows

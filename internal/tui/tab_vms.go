@@ -8,6 +8,8 @@ import (
 
 	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client/status"
+	"github.com/bangervm/banger/internal/client/vmaction"
 	"github.com/bangervm/banger/internal/fault"
 )
 
@@ -33,19 +35,12 @@ func (vmsTab) columns() []column {
 func (vmsTab) rows(m *Model) []row {
 	var rows []row
 	for _, v := range m.world.machines() {
-		since := v.StartedAt
-		if !alive(v) {
-			since = v.StoppedAt
-		}
-		if since == nil {
-			since = &v.CreatedAt
-		}
 		rows = append(rows, row{id: v.ID, cells: []cell{
 			{text: line(v.Name)},
 			m.theme.state(v.State),
-			m.attentionCell(m.world.attention(v.Name), true), cpuCell(m, v), memoryCell(m, v), changesCell(m, v), portsCell(m, v),
+			m.attentionCell(v.Attention), cpuCell(m, v), memoryCell(m, v), changesCell(m, v), portsCell(m, v),
 			{text: line(v.Image), tone: toneDim},
-			m.theme.age(m.now, since),
+			m.theme.age(m.now, status.Since(&v.VM)),
 		}})
 	}
 	return rows
@@ -172,16 +167,20 @@ func (t vmsTab) do(m *Model, action string, ids []string) tea.Cmd {
 	case ActEgress:
 		return openEgress(m, vms[0])
 	case ActMenu:
-		m.open(newMenu(m, vms))
+		m.open(newMenu(vms))
 		return nil
 	}
-	for _, b := range verbs() {
+	var meant vmaction.Action
+	for _, a := range vmaction.All() {
 		// Pause and resume have one key: the state of the first VM decides.
-		if b.action == action && (action != ActPause || b.can(vms[0])) {
-			return m.perform(b, vms)
+		if keyed(a) == action && (meant.ID == "" || a.Refusal(&vms[0].VM) == "") {
+			meant = a
 		}
 	}
-	return nil
+	if meant.ID == "" {
+		return nil
+	}
+	return m.perform(meant, vms)
 }
 
 // attachVM takes the terminal of the VM's session; where it has several, it shows them.

@@ -8,6 +8,7 @@ import (
 	"charm.land/lipgloss/v2"
 
 	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client/status"
 	"github.com/bangervm/banger/internal/fault"
 )
 
@@ -103,7 +104,7 @@ func (m *Model) statusLine() string {
 	parts := []string{fault.Count(len(m.world.vms), "VM"), fmt.Sprintf("%d running", running)}
 	needs := 0
 	for _, s := range m.world.sessions {
-		if over(s) == 0 && pressing(s.Attention) == 0 {
+		if over(s) == 0 && status.Needs(s.Attention) {
 			needs++
 		}
 	}

@@ -1,13 +1,13 @@
 package tui
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
 	"charm.land/lipgloss/v2"
 
 	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client/status"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/plain"
 )
@@ -118,27 +118,11 @@ func (t theme) missing() string {
 	return "–"
 }
 
-// ago is how long ago at was.
-func ago(now, at time.Time) string {
-	d := max(now.Sub(at), 0)
-	const day = 24 * time.Hour
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%d s", int(d.Seconds()))
-	case d < time.Hour:
-		return fmt.Sprintf("%d min", int(d.Minutes()))
-	case d < day:
-		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
-	default:
-		return fmt.Sprintf("%d d", int(d/day))
-	}
-}
-
 func (t theme) age(now time.Time, at *time.Time) cell {
 	if at == nil || at.IsZero() {
 		return cell{text: t.missing(), tone: toneDim}
 	}
-	return cell{text: ago(now, *at), tone: toneDim}
+	return cell{text: status.Age(now, *at), tone: toneDim}
 }
 
 // sentence is an error with its hint, on one line.

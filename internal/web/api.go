@@ -7,23 +7,18 @@ import (
 
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/client/vmaction"
 )
 
 // API is what the console asks of the daemon; *client.Client has it.
 type API interface {
+	vmaction.API
 	Ping(ctx context.Context) (api.Ping, error)
 	Config(ctx context.Context) (api.Config, error)
 	Doctor(ctx context.Context) (api.DoctorReport, error)
 	Events(ctx context.Context, opts client.EventOptions) iter.Seq2[api.Event, error]
 	GetVM(ctx context.Context, name string) (api.VM, error)
 	CreateVM(ctx context.Context, req api.CreateVM) (api.Operation, error)
-	StartVM(ctx context.Context, name string, req api.StartVM) (api.Operation, error)
-	StopVM(ctx context.Context, name string, req api.StopVM) (api.Operation, error)
-	RestartVM(ctx context.Context, name string, req api.RestartVM) (api.Operation, error)
-	PauseVM(ctx context.Context, name string) (api.VM, error)
-	ResumeVM(ctx context.Context, name string) (api.VM, error)
-	KillVM(ctx context.Context, name string, req api.KillVM) (api.VM, error)
-	DeleteVM(ctx context.Context, name string, req api.DeleteVM) (api.Operation, error)
 	VMPorts(ctx context.Context, name string) ([]api.Port, error)
 	VMForwards(ctx context.Context, name string) ([]api.Forward, error)
 	AddVMForward(ctx context.Context, name string, req api.Forward) (api.Forward, error)

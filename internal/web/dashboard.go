@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client/status"
 	"github.com/bangervm/banger/internal/fault"
 )
 
@@ -37,7 +38,7 @@ func (l look) query() url.Values {
 }
 
 func (l look) shows(v *vmScene) bool {
-	return (l.Shown != "running" || isAlive(v.vm.State)) && (l.Shown != "needs" || v.needs()) &&
+	return (l.Shown != "running" || status.Alive(v.vm.State)) && (l.Shown != "needs" || status.Needs(v.attention())) &&
 		strings.Contains(v.vm.Name+" "+v.vm.Image, l.Filter)
 }
 
@@ -129,8 +130,8 @@ func (c *Console) denialViews(s *scene) []denialView {
 func (c *Console) row(in *vmScene) vmRow {
 	v := in.vm
 	row := vmRow{
-		ID: v.ID, Name: v.Name, Image: v.Image, Mark: mark{State: v.State, Icon: stateIcon(v.State)}, Attention: in.attention().view(c.now()),
-		Age: ageOf(c.now(), since(v)), VCPU: v.VCPU, Alive: isAlive(v.State), Load: c.meter.load(v.ID), Ports: linksOf(in.ports),
+		ID: v.ID, Name: v.Name, Image: v.Image, Mark: mark{State: v.State, Icon: stateIcon(v.State)}, Attention: viewAttention(in.attention(), c.now()),
+		Age: ageOf(c.now(), status.Since(&v)), VCPU: v.VCPU, Alive: status.Alive(v.State), Load: c.meter.load(v.ID), Ports: linksOf(in.ports),
 	}
 	if !row.Alive {
 		row.Says = v.ExitMessage
@@ -151,7 +152,7 @@ func (c *Console) row(in *vmScene) vmRow {
 // toAttach is the page of the session that needs somebody most, or else of the first
 // that runs; empty: there is none.
 func (v *vmScene) toAttach() string {
-	if a := v.attention(); a.Session != "" && a.State != api.AttentionDone {
+	if a := v.attention(); a != nil && a.State != api.AttentionDone {
 		return sessionPath(v.vm.Name, a.Session)
 	}
 	for _, s := range v.inOrder() {

@@ -3,6 +3,7 @@ package web_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"iter"
 	"slices"
 	"strings"
@@ -143,6 +144,14 @@ func (f *fakeAPI) ResumeVM(_ context.Context, name string) (api.VM, error) {
 
 func (f *fakeAPI) KillVM(_ context.Context, name string, _ api.KillVM) (api.VM, error) {
 	return f.vm(), f.did("kill " + name)
+}
+
+func (f *fakeAPI) ResetVM(_ context.Context, name string, discardWork bool) (api.Operation, error) {
+	return f.operation(), f.did(fmt.Sprintf("reset %s discard=%v", name, discardWork))
+}
+
+func (f *fakeAPI) UpdateVM(_ context.Context, name string, req api.UpdateVM) (api.VM, error) {
+	return f.vm(), f.did(fmt.Sprintf("update %s %+v", name, req))
 }
 
 func (f *fakeAPI) DeleteVM(_ context.Context, name string, req api.DeleteVM) (api.Operation, error) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/client/status"
 	"github.com/bangervm/banger/internal/web/gate"
 )
 
@@ -235,14 +236,14 @@ func (p *livePage) toasts() ([]string, error) {
 	var toasts []string
 	for _, v := range p.scene.sorted() {
 		a := v.attention()
-		if a.State != api.AttentionNeedsInput {
+		if !status.Needs(a) {
 			continue
 		}
 		needs[v.vm.ID] = a.Session + a.Since.String()
 		if !told || p.needs[v.vm.ID] == needs[v.vm.ID] {
 			continue
 		}
-		toast, err := p.c.pages.part("toast-needs", toastView{Name: v.vm.Name, Path: cmp.Or(v.toAttach(), vmPath(v.vm.Name)), Attention: a.view(p.c.now())})
+		toast, err := p.c.pages.part("toast-needs", toastView{Name: v.vm.Name, Path: cmp.Or(v.toAttach(), vmPath(v.vm.Name)), Attention: viewAttention(a, p.c.now())})
 		if err != nil {
 			return nil, err
 		}

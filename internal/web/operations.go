@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client/status"
 	"github.com/bangervm/banger/internal/fault"
 )
 
@@ -43,7 +44,7 @@ func viewOperation(op api.Operation, now time.Time) operationView {
 	v := operationView{
 		ID: op.ID, Path: operationPath(op.ID), What: operationWords(op),
 		Mark: mark{State: op.State, Icon: stateIcon(op.State)}, Running: op.State == api.OperationRunning,
-		Took: span(end.Sub(op.CreatedAt)), Age: ageOf(now, &op.CreatedAt),
+		Took: status.Span(end.Sub(op.CreatedAt)), Age: ageOf(now, &op.CreatedAt),
 	}
 	if v.Running {
 		v.Mark.Icon = "starting"
@@ -54,7 +55,7 @@ func viewOperation(op api.Operation, now time.Time) operationView {
 	for _, s := range op.Stages {
 		stage := stageView{Name: s.Name, State: s.State, Detail: s.Detail}
 		if s.EndedAt != nil {
-			stage.Took = span(s.EndedAt.Sub(s.StartedAt))
+			stage.Took = status.Span(s.EndedAt.Sub(s.StartedAt))
 		}
 		v.Stages = append(v.Stages, stage)
 		if s.State == api.StageRunning && s.Total > 0 {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/client/status"
 )
 
 // maxDenials bounds the denials that a page shows.
@@ -100,7 +101,7 @@ func (s *scene) applyVM(ev api.Event, gone bool) error {
 		s.vms[ev.Object] = known
 	}
 	body.Workspace = known.vm.Workspace
-	if known.vm = body; !isAlive(body.State) {
+	if known.vm = body; !status.Alive(body.State) {
 		known.ports, known.portsKnown = nil, false
 	}
 	return nil
@@ -163,29 +164,29 @@ func (s *scene) running() []api.Operation {
 
 // setPorts takes a VM's ports in, if it still runs.
 func (s *scene) setPorts(found vmPorts) {
-	if v, ok := s.vms[found.vm]; ok && isAlive(v.vm.State) {
+	if v, ok := s.vms[found.vm]; ok && status.Alive(v.vm.State) {
 		v.ports, v.portsKnown = found.ports, true
 	}
 }
 
 // sorted are the VMs, those that need somebody first.
 func (s *scene) sorted() []*vmScene {
-	return slices.SortedFunc(maps.Values(s.vms), func(a, b *vmScene) int {
-		ra, rb := a.rank(), b.rank()
-		if ra == 0 && rb == 0 {
-			return a.attention().Since.Compare(b.attention().Since)
-		}
-		return cmp.Or(ra-rb, strings.Compare(a.vm.Name, b.vm.Name))
-	})
+	shown := make(map[*vmScene]*api.VM, len(s.vms))
+	for _, v := range s.vms {
+		vm := v.vm
+		vm.Attention = v.attention()
+		shown[v] = &vm
+	}
+	return slices.SortedFunc(maps.Values(s.vms), func(a, b *vmScene) int { return status.CompareVMs(shown[a], shown[b]) })
 }
 
 // counts says how many VMs are alive, and how many need somebody.
 func (s *scene) counts() (running, needs int) {
 	for _, v := range s.vms {
-		if isAlive(v.vm.State) {
+		if status.Alive(v.vm.State) {
 			running++
 		}
-		if v.needs() {
+		if status.Needs(v.attention()) {
 			needs++
 		}
 	}
@@ -199,13 +200,10 @@ func (v *vmScene) inOrder() []api.Session {
 	})
 }
 
-// isAlive reports whether a VM of this state has processes on the host.
-func isAlive(state string) bool { return state != api.VMStopped && state != api.VMFailed }
-
-// attention is that of a VM; the zero value if it is not known.
-func (s *scene) attention(vm string) attention {
+// attention is that of a VM; nil: it is not known.
+func (s *scene) attention(vm string) *api.Attention {
 	if v, ok := s.vms[vm]; ok {
 		return v.attention()
 	}
-	return attention{}
+	return nil
 }

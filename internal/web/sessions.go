@@ -48,8 +48,8 @@ func (c *Console) viewSession(s api.Session) sessionView {
 		Name: s.Name, Path: sessionPath(s.VM, s.Name), Mode: s.Mode, Says: s.LastError, Mark: mark{State: s.State, Icon: stateIcon(s.State)},
 		Age: ageOf(c.now(), began), Running: s.State == api.SessionRunning, Written: s.Writer, Command: commandLine(s.Command),
 	}
-	if a := attentionOf(s); a.State != api.AttentionDone {
-		view.Attention = a.view(c.now())
+	if s.Attention != nil && s.Attention.State != api.AttentionDone {
+		view.Attention = viewAttention(s.Attention, c.now())
 	}
 	if s.State == api.SessionRunning {
 		view.Mark.Icon = "running"

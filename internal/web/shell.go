@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/bangervm/banger/internal/act/cmdline"
-	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client/status"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/plain"
 	"github.com/bangervm/banger/internal/web/gate"
@@ -106,7 +106,7 @@ func (c *Console) frame(ctx context.Context, s *shell) error {
 	if s.scene, err = c.scene(ctx); err != nil {
 		return err
 	}
-	s.DaemonSays = "up " + ago(c.now(), ping.StartedAt)
+	s.DaemonSays = "up " + status.Age(c.now(), ping.StartedAt)
 	s.Counts = countsOf(s.scene)
 	s.Live = livePath("", url.Values{})
 	for _, v := range s.scene.sorted() {
@@ -117,22 +117,11 @@ func (c *Console) frame(ctx context.Context, s *shell) error {
 
 // link is a VM in the side: what it needs, or else its state.
 func (c *Console) link(v *vmScene) vmLink {
-	l := vmLink{ID: v.vm.ID, Name: v.vm.Name, Mark: mark{State: v.vm.State, Icon: stateIcon(v.vm.State)}, Says: v.vm.State, Age: ageOf(c.now(), since(v.vm))}
-	if a := v.attention().view(c.now()); a != nil {
+	l := vmLink{ID: v.vm.ID, Name: v.vm.Name, Mark: mark{State: v.vm.State, Icon: stateIcon(v.vm.State)}, Says: v.vm.State, Age: ageOf(c.now(), status.Since(&v.vm))}
+	if a := viewAttention(v.attention(), c.now()); a != nil {
 		l.Mark, l.Says, l.Age, l.Needs = mark{State: a.Class, Icon: a.Icon}, a.Word, a.Age, a.Needs
 	}
 	return l
-}
-
-// since is when a VM came into its state, as far as is known.
-func since(v api.VM) *time.Time {
-	if v.State == api.VMStopped || v.State == api.VMFailed {
-		if v.StoppedAt != nil {
-			return v.StoppedAt
-		}
-		return &v.CreatedAt
-	}
-	return v.StartedAt
 }
 
 func statusOf(err error) int {

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client/status"
 	"github.com/bangervm/banger/internal/fault"
 )
 
@@ -32,10 +33,10 @@ type vmHead struct {
 	Acts        []button
 }
 
-func (c *Console) vmHead(v api.VM, a attention, token string) vmHead {
+func (c *Console) vmHead(v api.VM, a *api.Attention, token string) vmHead {
 	return vmHead{
-		Path: vmPath(v.Name), Token: token, Mark: mark{State: v.State, Icon: stateIcon(v.State)}, Age: ageOf(c.now(), since(v)),
-		Attention: a.view(c.now()), Acts: actsFor(v),
+		Path: vmPath(v.Name), Token: token, Mark: mark{State: v.State, Icon: stateIcon(v.State)}, Age: ageOf(c.now(), status.Since(&v)),
+		Attention: viewAttention(a, c.now()), Acts: actsFor(v),
 	}
 }
 

@@ -1,13 +1,14 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"net/http"
-	"slices"
+	"strings"
 
-	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/act/cmdline"
 	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client/vmaction"
 	"github.com/bangervm/banger/internal/fault"
 )
 
@@ -21,95 +22,48 @@ type button struct {
 	Page    string // it has a page of its own, which says what is lost
 }
 
-// verb is how the console does an act on a VM.
-type verb struct {
-	do, word, did string
-	command       act.Act
-	states        []string // in which it can be done
-	why           string   // it cannot be done in the others, because
-	danger        bool
-	page          string // a page below the VM's
-	run           func(ctx context.Context, api API, name string) error
-}
-
-// operated is a verb that is an operation.
-func operated(begin func(ctx context.Context, api API, name string) (api.Operation, error)) func(context.Context, API, string) error {
-	return func(ctx context.Context, api API, name string) error {
-		_, err := begin(ctx, api, name)
-		return err
+// offered are the actions that the console has.
+func offered() []vmaction.Action {
+	var all []vmaction.Action
+	for _, a := range vmaction.All() {
+		if a.Runs() && a.ID != "reset" {
+			all = append(all, a)
+		}
 	}
+	return all
 }
 
-// short is a verb that is done when it returns.
-func short(do func(ctx context.Context, api API, name string) (api.VM, error)) func(context.Context, API, string) error {
-	return func(ctx context.Context, api API, name string) error {
-		_, err := do(ctx, api, name)
-		return err
-	}
-}
-
-// verbs are in the order in which menus show them.
-func verbs(name string) []verb {
-	alive := []string{api.VMStarting, api.VMRunning, api.VMPaused, api.VMStopping}
-	off := []string{api.VMStopped, api.VMFailed}
-	return []verb{
-		{
-			do: "start", word: "Start", did: "Starting", command: act.VMStart.On(name), states: off, why: "It is not stopped",
-			run: operated(func(ctx context.Context, a API, n string) (api.Operation, error) {
-				return a.StartVM(ctx, n, api.StartVM{})
-			}),
-		},
-		{
-			do: "resume", word: "Resume", did: "Resumed", command: act.VMResume.On(name), states: []string{api.VMPaused}, why: "It is not paused",
-			run: short(func(ctx context.Context, a API, n string) (api.VM, error) { return a.ResumeVM(ctx, n) }),
-		},
-		{
-			do: "pause", word: "Pause", did: "Paused", command: act.VMPause.On(name), states: []string{api.VMRunning}, why: "It is not running",
-			run: short(func(ctx context.Context, a API, n string) (api.VM, error) { return a.PauseVM(ctx, n) }),
-		},
-		{
-			do: "stop", word: "Stop", did: "Stopping", command: act.VMStop.On(name), states: []string{api.VMRunning, api.VMPaused}, why: "It is not running",
-			run: operated(func(ctx context.Context, a API, n string) (api.Operation, error) {
-				return a.StopVM(ctx, n, api.StopVM{})
-			}),
-		},
-		{
-			do: "restart", word: "Restart", did: "Restarting", command: act.VMRestart.On(name), states: []string{api.VMRunning}, why: "It is not running",
-			run: operated(func(ctx context.Context, a API, n string) (api.Operation, error) {
-				return a.RestartVM(ctx, n, api.RestartVM{})
-			}),
-		},
-		{
-			do: "kill", word: "Kill", did: "Killed", command: act.VMKill.On(name), states: alive, why: "It is not running", danger: true,
-			run: short(func(ctx context.Context, a API, n string) (api.VM, error) { return a.KillVM(ctx, n, api.KillVM{}) }),
-		},
-		{do: "delete", word: "Delete…", did: "Deleting", command: act.VMDelete.On(name), states: append(alive, off...), danger: true, page: "delete"},
-	}
-}
-
-// actsFor are what can be done to a VM, the first that fits its state first.
+// actsFor are what can be done to a VM, what is possible now first.
 func actsFor(v api.VM) []button {
 	var can, cannot []button
-	for _, verb := range verbs(v.Name) {
-		a := button{Do: verb.do, Word: verb.word, Command: cmdline.Line(verb.command), Danger: verb.danger}
-		if verb.page != "" {
-			a.Page = vmPath(v.Name) + "/" + verb.page
+	for _, a := range offered() {
+		b := button{Do: a.ID, Word: a.Label, Command: cmdline.Line(a.On(&v)), Danger: a.Irreversible || a.ID == "kill", Why: capital(a.Refusal(&v))}
+		if a.ID == "delete" {
+			b.Word, b.Page = a.Label+"…", vmPath(v.Name)+"/delete"
 		}
-		if !slices.Contains(verb.states, v.State) {
-			a.Why = verb.why
-			cannot = append(cannot, a)
+		if b.Why != "" {
+			cannot = append(cannot, b)
 			continue
 		}
-		can = append(can, a)
+		can = append(can, b)
 	}
 	return append(can, cannot...)
 }
 
-// perform does what a button says.
+// capital is text as a sentence begins.
+func capital(text string) string {
+	if text == "" {
+		return ""
+	}
+	return strings.ToUpper(text[:1]) + text[1:]
+}
+
+// perform does what a button says. What asks first is done by its own page.
 func (c *Console) perform(ctx context.Context, name, do string) error {
-	for _, verb := range verbs(name) {
-		if verb.do == do && verb.run != nil {
-			return verb.run(ctx, c.api, name)
+	for _, a := range offered() {
+		if a.ID == do && !a.Irreversible {
+			_, err := a.Run(ctx, c.api, &api.VM{ID: name, Name: name})
+			return err
 		}
 	}
 	return fault.New(fault.Invalid, "the console cannot do %q to a VM", do)
@@ -117,12 +71,8 @@ func (c *Console) perform(ctx context.Context, name, do string) error {
 
 // did is what a page says once a button was pressed.
 func did(do, what string) string {
-	for _, verb := range verbs("") {
-		if verb.do == do {
-			return verb.did + " " + what
-		}
-	}
-	return ""
+	a, _ := vmaction.Find(do)
+	return capital(cmp.Or(a.Did, do)) + " " + what
 }
 
 func (c *Console) vmAct(w http.ResponseWriter, r *http.Request) {

@@ -4,10 +4,10 @@ import (
 	"context"
 	"net/http"
 
-	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/act/cmdline"
 	"github.com/bangervm/banger/internal/api"
-	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/client/status"
+	"github.com/bangervm/banger/internal/client/vmaction"
 )
 
 // losses is the body of the page that asks whether to delete a VM.
@@ -41,34 +41,11 @@ func (c *Console) askDelete(w http.ResponseWriter, r *http.Request, wrong string
 }
 
 func lossesOf(v api.VM, sessions []api.Session) losses {
-	l := losses{Name: v.Name, Alive: v.State != api.VMStopped && v.State != api.VMFailed}
-	if w := v.Workspace; w != nil && w.State != api.WorkspaceClean {
-		l.Work = true
-		if w.State == api.WorkspaceUnknown {
-			l.What = append(l.What, "changes in the workspace that nobody has counted since it was last read")
-		} else {
-			l.What = append(l.What, fault.Count(w.Files, "changed file")+" in the workspace, not exported")
-		}
+	a, _ := vmaction.Find("delete")
+	return losses{
+		Name: v.Name, Alive: status.Alive(v.State), What: a.Losses(&v, sessions), Command: cmdline.Line(a.On(&v)),
+		Force: status.Alive(v.State), Work: a.DiscardsWork(&v),
 	}
-	running := 0
-	for _, s := range sessions {
-		if s.State == api.SessionRunning {
-			running++
-		}
-	}
-	if running > 0 {
-		l.What = append(l.What, fault.Count(running, "running session"))
-	}
-	l.What = append(l.What, "its disk, of up to "+fault.Bytes(v.DiskBytes))
-	var options []act.Option
-	if l.Alive {
-		l.Force, options = true, append(options, act.Force)
-	}
-	if l.Work {
-		options = append(options, act.DiscardWork)
-	}
-	l.Command = cmdline.Line(act.VMDelete.On(v.Name, options...))
-	return l
 }
 
 // deleteVM deletes once the name was typed. What may be lost is what the page named:

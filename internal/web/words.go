@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client/status"
 	"github.com/bangervm/banger/internal/fault"
 )
 
@@ -57,26 +58,6 @@ func stateIcon(state string) string {
 	}
 }
 
-// ago is how long ago t was, as people say it: "38 s", "4 min", "1 h 12 min", "2 d".
-func ago(now, t time.Time) string { return span(max(now.Sub(t), 0)) }
-
-// span is a duration as people say it.
-func span(d time.Duration) string {
-	const day = 24 * time.Hour
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%d s", int(d.Seconds()))
-	case d < time.Hour:
-		return fmt.Sprintf("%d min", int(d.Minutes()))
-	case d < day && d.Truncate(time.Minute)%time.Hour == 0:
-		return fmt.Sprintf("%d h", int(d.Hours()))
-	case d < day:
-		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
-	default:
-		return fmt.Sprintf("%d d", int(d/day))
-	}
-}
-
 // age is a moment for a page: what it says, and the attribute of <time>.
 type age struct{ Text, Stamp string }
 
@@ -84,7 +65,7 @@ func ageOf(now time.Time, t *time.Time) age {
 	if t == nil || t.IsZero() {
 		return age{}
 	}
-	return age{Text: ago(now, *t), Stamp: t.UTC().Format(time.RFC3339)}
+	return age{Text: status.Age(now, *t), Stamp: t.UTC().Format(time.RFC3339)}
 }
 
 // pairs makes the argument of a part that takes several: pairs "key" value ….

@@ -1,0 +1,68 @@
+package status
+
+import (
+	"slices"
+
+	"github.com/bangervm/banger/internal/api"
+)
+
+// Attention is the state and why, without the program's own words: "needs input
+// (approval)".
+func Attention(a api.Attention) string {
+	words := a.State
+	if a.State == api.AttentionNeedsInput {
+		words = "needs input"
+	}
+	if a.Why != "" {
+		words += " (" + a.Why + ")"
+	}
+	return words
+}
+
+// Needs reports whether somebody has to do something. Nil: it is not known.
+func Needs(a *api.Attention) bool { return a != nil && a.State == api.AttentionNeedsInput }
+
+// CompareAttention orders attention, the most urgent first: of two alike the one that
+// waits longer, and of what is done the latest. Nil, not known, comes last.
+func CompareAttention(a, b *api.Attention) int {
+	ra, rb := rankOf(a), rankOf(b)
+	switch {
+	case ra != rb:
+		return ra - rb
+	case a == nil || b == nil:
+		return 0
+	case a.State == api.AttentionDone:
+		return b.Since.Compare(a.Since)
+	}
+	return a.Since.Compare(b.Since)
+}
+
+func rankOf(a *api.Attention) int {
+	order := []string{api.AttentionNeedsInput, api.AttentionWorking, api.AttentionIdle, api.AttentionDone}
+	if a != nil {
+		if at := slices.Index(order, a.State); at >= 0 {
+			return at
+		}
+	}
+	return len(order)
+}
+
+// VMAttention is that of the most urgent session of a VM, with the session's name, as
+// api.VM.Attention has it. Nil: none is known. What ended before the VM's latest start
+// does not count.
+func VMAttention(v *api.VM, sessions []api.Session) *api.Attention {
+	if !Alive(v.State) {
+		return nil
+	}
+	var most *api.Attention
+	for _, s := range sessions {
+		if s.Attention == nil || s.EndedAt != nil && v.StartedAt != nil && s.EndedAt.Before(*v.StartedAt) {
+			continue
+		}
+		if a := *s.Attention; CompareAttention(&a, most) < 0 {
+			a.Session = s.Name
+			most = &a
+		}
+	}
+	return most
+}
