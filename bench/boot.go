@@ -50,14 +50,18 @@ func (b *bench) boot(ctx context.Context) error {
 		againstPlain, againstSame = append(againstPlain, p), append(againstSame, s)
 	}
 	return errors.Join(
+		b.reportTimeline(),
 		b.report("vm create to ready", "bare QEMU to a trivial /init", 1.3, againstPlain),
 		b.report("vm create to ready", "the same, with banger's own cmdline", 1.3, againstSame))
 }
 
-// createOnce creates a VM, and removes it untimed.
+// createOnce creates a VM, and removes it untimed. It keeps its boot timeline.
 func (b *bench) createOnce(ctx context.Context, name string) (time.Duration, error) {
 	took, err := b.timedBanger(ctx, "vm", "create", "--name", name, "--image", "busybox", "--init", "agent")
 	if err != nil {
+		return 0, err
+	}
+	if err := b.keepTimeline(ctx, name); err != nil {
 		return 0, err
 	}
 	_, err = b.banger(ctx, "vm", "delete", "--force", name)

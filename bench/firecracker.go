@@ -40,6 +40,9 @@ func (b *bench) bootFirecracker(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := b.reportTimeline(); err != nil {
+		return err
+	}
 	return b.report("vm create to ready", "bare Firecracker to a trivial /init", 1.3, pairs)
 }
 

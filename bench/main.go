@@ -35,6 +35,8 @@ type bench struct {
 	driver string
 	// kit is a directory with bin/ and kitInitramfs, for a host without Go: see e2e/kvm.
 	kit string
+	// timelines are those of the boots that were measured.
+	timelines []timeline
 }
 
 func main() {

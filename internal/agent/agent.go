@@ -87,7 +87,8 @@ type agent struct {
 	program *program
 	ctl     control
 	ready   atomic.Bool
-	told    atomic.Bool // that it is ready
+	told    atomic.Bool  // that it is ready
+	entered atomic.Int64 // ns from configured to ready; 0: not known
 	owners  *sockets.Owners
 }
 

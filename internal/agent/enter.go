@@ -58,6 +58,7 @@ func (a *agent) become(ctx context.Context, p *parent, cfg *agentrpc.Configure, 
 		a.log.Warn("a step of the guest's setup failed", "note", note)
 	}
 	begin("enter")
+	configured := time.Now()
 	if result.Init.Flavour == inits.Agent {
 		if err := configure.MountCgroups(); err != nil {
 			a.log.Warn("mount the control groups", "err", err)
@@ -83,6 +84,7 @@ func (a *agent) become(ctx context.Context, p *parent, cfg *agentrpc.Configure, 
 		return result, err
 	}
 	a.listen() //nolint:contextcheck // until the process ends
+	a.entered.Store(int64(time.Since(configured)))
 	return result, nil
 }
 
@@ -123,6 +125,7 @@ func switchRoot(p *parent) error {
 func (a *agent) sendReady() {
 	a.mu.Lock()
 	ready := agentrpc.Ready{Init: string(a.saved.Init.Flavour), UptimeMillis: uptime().Milliseconds(), Notes: a.saved.Notes}
+	ready.ConfiguredMicros = time.Duration(a.entered.Load()).Microseconds()
 	a.mu.Unlock()
 	a.ctl.send(agentrpc.GuestMessage{Ready: &ready})
 	a.told.Store(true)

@@ -76,6 +76,9 @@ type Ready struct {
 	Init string `json:"init"`
 	// UptimeMillis is the guest's clock since its kernel started.
 	UptimeMillis int64 `json:"uptime_millis"`
+	// ConfiguredMicros is how long ago the guest had done what Configure asks, before it
+	// became what it is: 0: not known.
+	ConfiguredMicros int64 `json:"configured_micros,omitempty"`
 	// Notes say what the guest does without, and why: at most MaxNotes.
 	Notes []string `json:"notes,omitempty"`
 }

@@ -33,6 +33,8 @@ type VM struct {
 	CreatedAt     time.Time         `json:"created_at"`
 	StartedAt     *time.Time        `json:"started_at"`
 	StoppedAt     *time.Time        `json:"stopped_at"`
+	// BootTimeline is there once the VM was started.
+	BootTimeline *BootTimeline `json:"boot_timeline,omitempty"`
 	// Attention is of its most urgent session, if it is known.
 	Attention *Attention `json:"attention,omitempty"`
 	// Workspace is there once one was prepared.
@@ -41,6 +43,18 @@ type VM struct {
 	Health *VMEntrypointHealth `json:"health,omitempty"`
 	// Runtime is known while the VM is alive, in GET /v1/vms/{name} only.
 	Runtime *VMRuntime `json:"runtime,omitempty"`
+}
+
+// BootTimeline is how far the last start of a VM came, and when: milliseconds since bangerd
+// began the start. A point that was not reached is left out.
+type BootTimeline struct {
+	How          string  `json:"how" enum:"cold" doc:"cold: the kernel booted"`
+	Driver       string  `json:"driver"`
+	MonitorMS    float64 `json:"monitor_ms,omitempty" doc:"the VM's monitor ran"`
+	VMMMS        float64 `json:"vmm_ms,omitempty" doc:"the VMM answered and the guest's CPUs ran"`
+	ConnectedMS  float64 `json:"connected_ms,omitempty" doc:"the agent in the guest connected"`
+	ConfiguredMS float64 `json:"configured_ms,omitempty" doc:"the guest had its disks, network, files and names, by its own clock"`
+	ReadyMS      float64 `json:"ready_ms,omitempty" doc:"the guest was ready"`
 }
 
 // VMRuntime is what the monitor of a living VM says.

@@ -22,6 +22,7 @@ func fakeVM(id, name, state string) api.VM {
 	}
 	if state == "running" {
 		v.StartedAt = &fakeTime
+		v.BootTimeline = &api.BootTimeline{How: "cold", Driver: "qemu-tcg", MonitorMS: 11.6, VMMMS: 52, ConnectedMS: 2398.25, ReadyMS: 3091}
 		v.Runtime = &api.VMRuntime{MonitorPID: 100, VMMPID: 101, Monitor: "v1.2.3", Agent: "v1.2.3", Phase: "ready", GuestInit: "systemd", Boots: 1, ReadyAt: &fakeTime}
 	}
 	return v

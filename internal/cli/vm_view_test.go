@@ -17,6 +17,7 @@ func TestShowHasEveryPropertyOfAVM(t *testing.T) {
 		Network: "user", GuestIP: "198.18.1.0", Egress: "all", Publish: []api.Publish{{HostPort: 1, GuestPort: 1}}, Ports: "none",
 		ExitReason: "r", ExitMessage: "m", CreatedAt: noon, StartedAt: new(noon), StoppedAt: new(noon.Add(time.Hour)),
 		Workspace: &api.Workspace{Path: "/src"}, Runtime: &api.VMRuntime{Phase: "ready"}, Attention: &api.Attention{State: api.AttentionIdle},
+		BootTimeline: &api.BootTimeline{How: "cold"},
 	})
 	for field, value := range full.Fields() {
 		if value.IsZero() {

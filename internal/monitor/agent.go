@@ -113,6 +113,7 @@ func (s *supervisor) onHello(from *agentConn, h agentrpc.Hello) {
 	case s.wasReady:
 		s.log.Warn("an agent that says it was never configured", "boot_id", h.BootID)
 	default:
+		s.reach(&s.status.Boot.Connected)
 		s.configure()
 	}
 }
@@ -145,6 +146,7 @@ func (s *supervisor) onReady(r agentrpc.Ready) {
 		return
 	}
 	s.wasReady = true
+	s.reachReady(time.Duration(r.ConfiguredMicros) * time.Microsecond)
 	s.ready.Stop()
 	s.status.ReadyAt = time.Now().UTC()
 	s.status.Stage = ""

@@ -237,6 +237,7 @@ func (s *supervisor) exit(reason, message string, failed bool) vm.Exit {
 		Failed:  failed,
 		Boots:   s.status.Boots,
 		At:      time.Now().UTC(),
+		Boot:    bootOf(s.status.Boot),
 	}
 }
 

@@ -59,6 +59,7 @@ type supervisor struct {
 	done     chan struct{} // closed when run has returned
 
 	status  monitorrpc.Status
+	began   time.Time // of the start, by this process's clock
 	machine vmm.Machine
 	agent   *agentConn
 	hellos  *pace.Pace
@@ -91,6 +92,7 @@ type supervisor struct {
 // once, when the first VMM runs. Cancelling ctx asks the guest to go down.
 func (s *supervisor) run(ctx context.Context, up func()) vm.Exit {
 	defer close(s.done)
+	s.beginTimeline()
 	s.makeTimers()
 	s.hellos = pace.New(maxHellos, helloPause)
 	defer s.stopTimers(s.ready, s.hello, s.deadline, s.last)
@@ -103,6 +105,7 @@ func (s *supervisor) run(ctx context.Context, up func()) vm.Exit {
 		}
 		s.machine = m
 		s.status.VMMPID, s.status.Confinement = m.PID(), m.Confinement()
+		s.reach(&s.status.Boot.VMM)
 		s.publish()
 		if !wasHung { // else it has the rest of the time of the boot before
 			s.ready.Reset(s.readyTimeout())

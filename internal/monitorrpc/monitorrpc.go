@@ -81,11 +81,24 @@ type Status struct {
 	EgressNews []EgressNews `json:"egress_news,omitempty"`
 	StartedAt  time.Time    `json:"started_at"`
 	ReadyAt    time.Time    `json:"ready_at,omitzero"`
+	// Boot is how far the start came; zero: a monitor of an older build.
+	Boot BootTimeline `json:"boot,omitzero"`
 	// Set in PhaseExited only; the same as exit.json.
 	ExitReason  string    `json:"exit_reason,omitempty"`
 	ExitMessage string    `json:"exit_message,omitempty"`
 	ExitFailed  bool      `json:"exit_failed,omitempty"`
 	ExitedAt    time.Time `json:"exited_at,omitzero"`
+}
+
+// BootTimeline is when a start reached its points, since bangerd began it; 0: it has not.
+type BootTimeline struct {
+	How        string        `json:"how"` // "cold"
+	Driver     string        `json:"driver"`
+	Monitor    time.Duration `json:"monitor_ns"`
+	VMM        time.Duration `json:"vmm_ns"`
+	Connected  time.Duration `json:"connected_ns"`
+	Configured time.Duration `json:"configured_ns"`
+	Ready      time.Duration `json:"ready_ns"`
 }
 
 // Entrypoint is the image's program. State is "running", "restarting" or "exited".

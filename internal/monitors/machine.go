@@ -129,6 +129,7 @@ func domainStatus(s monitorrpc.Status) vm.Status {
 		Phase: vm.Phase(s.Phase), Paused: s.Paused, Stage: s.Stage, Init: s.Init,
 		AgentOK: s.AgentOK, Agent: s.Agent, Boots: s.Boots, Warning: s.Warning,
 		PortsChanged: s.PortsChanged,
+		Boot:         vm.BootTimeline{How: vm.BootKind(s.Boot.How), Driver: s.Boot.Driver, Monitor: s.Boot.Monitor, VMM: s.Boot.VMM, Connected: s.Boot.Connected, Configured: s.Boot.Configured, Ready: s.Boot.Ready},
 		ReadyAt:      s.ReadyAt, Notes: s.Notes, Confinement: s.Confinement, MonitorConfinement: s.MonitorConfinement,
 	}
 	for _, n := range s.EgressNews {
@@ -140,7 +141,7 @@ func domainStatus(s monitorrpc.Status) vm.Status {
 	if s.Phase == monitorrpc.PhaseExited {
 		out.Exit = vm.Exit{
 			Format: vm.ExitFormat, StartID: s.StartID, Reason: s.ExitReason, Message: s.ExitMessage,
-			Failed: s.ExitFailed, Boots: s.Boots, At: s.ExitedAt,
+			Failed: s.ExitFailed, Boots: s.Boots, At: s.ExitedAt, Boot: out.Boot,
 		}
 	}
 	return out

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"time"
+
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/vm"
 )
@@ -21,6 +23,7 @@ func vmBody(uid int, v vm.VM) api.VM {
 		Address: vm.Loopback(uid, v.Index).String(), Network: string(v.Network), Egress: v.Egress, Ports: string(v.Ports),
 		Publish: make([]api.Publish, 0, len(v.Publish)),
 	}
+	body.BootTimeline = timelineBody(v.BootTimeline)
 	if v.Network != vm.NetworkNone {
 		ip, _ := vm.GuestAddresses(v.Index)
 		body.GuestIP = ip.String()
@@ -29,6 +32,18 @@ func vmBody(uid int, v vm.VM) api.VM {
 		body.Publish = append(body.Publish, api.Publish(p))
 	}
 	return body
+}
+
+// timelineBody is nil for a VM that was never started.
+func timelineBody(t vm.BootTimeline) *api.BootTimeline {
+	if t == (vm.BootTimeline{}) {
+		return nil
+	}
+	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+	return &api.BootTimeline{
+		How: string(t.How), Driver: t.Driver, MonitorMS: ms(t.Monitor), VMMMS: ms(t.VMM), ConnectedMS: ms(t.Connected),
+		ConfiguredMS: ms(t.Configured), ReadyMS: ms(t.Ready),
+	}
 }
 
 func published(ports []api.Publish) []vm.Publish {

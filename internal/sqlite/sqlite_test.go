@@ -44,9 +44,10 @@ func sampleVM(n int) vm.VM {
 		State: vm.Running, Driver: "qemu-tcg", ExitReason: "killed", ExitMessage: "why", ResetPending: true, Nested: true, NoHealthcheck: true, Protected: true,
 		StartID: "feedfacefeedface", HostBootID: "boot", Provisional: true,
 		Network: vm.NetworkNone, Index: 256 + n, Egress: "default deny\nallow example.org",
-		Publish:   []vm.Publish{{Proto: "udp", HostAddress: "127.0.0.1", HostPort: 5300, GuestPort: 53}},
-		Ports:     vm.PortsShared,
-		CreatedAt: at, StartedAt: at.Add(time.Second), StoppedAt: at.Add(time.Minute),
+		Publish:      []vm.Publish{{Proto: "udp", HostAddress: "127.0.0.1", HostPort: 5300, GuestPort: 53}},
+		Ports:        vm.PortsShared,
+		BootTimeline: vm.BootTimeline{How: vm.BootCold, Driver: "qemu-tcg", Monitor: 1, VMM: 2, Connected: 3, Configured: 4, Ready: 5},
+		CreatedAt:    at, StartedAt: at.Add(time.Second), StoppedAt: at.Add(time.Minute),
 	}
 }
 

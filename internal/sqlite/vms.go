@@ -45,6 +45,7 @@ func vmColumns(v *vm.VM) []column {
 		{"exit_message", &v.ExitMessage},
 		{"reset_pending", &v.ResetPending},
 		{"start_id", &v.StartID},
+		{"boot_timeline", document{&v.BootTimeline}},
 		{"host_boot_id", &v.HostBootID},
 		{"provisional", &v.Provisional},
 		{"created_at", moment{&v.CreatedAt}},

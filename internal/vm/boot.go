@@ -113,6 +113,7 @@ func (b boot) spec(s *Service, v VM) Spec {
 // holds the VM. When it fails nothing runs, and the record says why; when ctx
 // ended, the record is as it was.
 func (s *Service) launch(ctx context.Context, v VM, rescue bool) (*watch, error) {
+	began := s.now()
 	b, err := s.prepare(ctx, v)
 	if err != nil {
 		return nil, err
@@ -120,14 +121,15 @@ func (s *Service) launch(ctx context.Context, v VM, rescue bool) (*watch, error)
 	before := v
 	v, err = s.update(ctx, v.ID, func(v *VM) error {
 		v.State, v.StartID, v.HostBootID, v.Driver = Starting, ids.New(), b.host.BootID, b.driver.Name
-		v.ExitReason, v.ExitMessage, v.StartedAt, v.StoppedAt = "", "", s.now(), time.Time{}
+		v.ExitReason, v.ExitMessage, v.StartedAt, v.StoppedAt = "", "", began, time.Time{}
+		v.BootTimeline = BootTimeline{How: BootCold, Driver: b.driver.Name}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	spec := b.spec(s, v)
-	spec.Guest.Rescue = rescue
+	spec.Guest.Rescue, spec.BeganAt = rescue, began
 	machine, err := s.deps.Machines.Start(ctx, spec)
 	if err != nil {
 		s.recordNoStart(ctx, before, err)

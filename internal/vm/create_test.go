@@ -49,6 +49,7 @@ func TestCreateGivesTheMachineWhatImageKernelAndUserSay(t *testing.T) {
 		Loopback: vm.Loopback(1000, v.Index).String(),
 		Publish:  []vm.Publish{{Proto: "tcp", HostAddress: "127.0.0.1", HostPort: 8080, GuestPort: 80}}, Ports: vm.PortsShared,
 	}
+	want.BeganAt = h.machines.lastSpec(t).BeganAt
 	want.Network = h.machines.lastSpec(t).Network // TestTheNetworkOfASpec says what is in it
 	if diff := cmp.Diff(want, h.machines.lastSpec(t)); diff != "" {
 		t.Errorf("spec (-want +got):\n%s", diff)

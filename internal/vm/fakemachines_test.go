@@ -19,6 +19,7 @@ type fakeMachines struct {
 	alive       map[string]*fakeMachine
 	exits       map[string]vm.Exit
 	specs       []vm.Spec
+	boot        vm.BootTimeline     // what a started machine's monitor says
 	beforeStart func()              // in the midst of a start, when there is no machine yet
 	atStart     func(*fakeMachine)  // what a started machine does; nil: it gets ready
 	deaf        map[string]struct{} // monitors that live but do not answer
@@ -45,7 +46,7 @@ func (f *fakeMachines) Start(ctx context.Context, spec vm.Spec) (vm.Machine, err
 		return nil, fault.New(fault.Internal, "two machines for VM %s", spec.VMID)
 	}
 	m := &fakeMachine{f: f, id: spec.VMID, changed: make(chan struct{})}
-	m.status = vm.Status{StartID: spec.StartID, Driver: spec.Driver, Phase: vm.PhaseBooting, VMMPID: 4711, Boots: 1}
+	m.status = vm.Status{StartID: spec.StartID, Driver: spec.Driver, Phase: vm.PhaseBooting, VMMPID: 4711, Boots: 1, Boot: f.boot}
 	f.alive[spec.VMID] = m
 	f.specs = append(f.specs, spec)
 	delete(f.exits, spec.VMID)

@@ -45,6 +45,7 @@ func (s *Service) recordStatus(ctx context.Context, w *watch, st Status) {
 			return errStale
 		}
 		v.State = stateOf(st)
+		v.BootTimeline.reach(st.Boot)
 		if st.Driver != "" {
 			v.Driver = st.Driver
 		}
@@ -66,6 +67,7 @@ func (s *Service) recordExit(ctx context.Context, vmID, startID string, exit Exi
 			return errStale
 		}
 		v.State = Stopped
+		v.BootTimeline.reach(exit.Boot)
 		if exit.Failed {
 			v.State = Failed
 		}

@@ -113,6 +113,8 @@ type Status struct {
 	// Notes say what the guest does without, and why, once it is ready.
 	Notes   []string
 	ReadyAt time.Time
+	// Boot is how far the start came; zero: a monitor of an older build.
+	Boot BootTimeline
 	// Entrypoint is how the image's program is; nil: the agent does not run it, or did
 	// not say yet.
 	Entrypoint *Entrypoint

@@ -46,6 +46,8 @@ type Spec struct {
 	// Ports says which of the guest's listeners appear there; empty: all.
 	Ports PortsMode `json:"ports,omitempty"`
 
+	// BeganAt is when bangerd began the start; zero: an older one does not say.
+	BeganAt time.Time `json:"began_at,omitzero"`
 	// ReadyTimeoutMillis bounds the time from the VMM's start to the guest's Ready.
 	ReadyTimeoutMillis int64 `json:"ready_timeout_millis"`
 }
@@ -150,6 +152,8 @@ type Exit struct {
 	Failed  bool      `json:"failed"` // not as anybody asked
 	Boots   int       `json:"boots"`  // 1, and one for each reboot
 	At      time.Time `json:"at"`
+	// Boot is how far the start came; zero: a monitor of an older build.
+	Boot BootTimeline `json:"boot,omitzero"`
 }
 
 // Reasons of an Exit.

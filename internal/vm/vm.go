@@ -87,6 +87,8 @@ type VM struct {
 	// ResetPending says that the next start clears the system part of the disk.
 	ResetPending bool
 	StartID      string // of the last start
+	// BootTimeline is of the last start; zero: there was none since banger records it.
+	BootTimeline BootTimeline
 	HostBootID   string // of the host at the last start
 	// Provisional says that the VM is being made or removed. One that is found
 	// so when the daemon starts is removed with all it has.

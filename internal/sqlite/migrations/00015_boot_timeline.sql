@@ -1,0 +1,2 @@
+-- +goose Up
+ALTER TABLE vms ADD COLUMN boot_timeline TEXT NOT NULL DEFAULT '{}';

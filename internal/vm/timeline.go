@@ -1,0 +1,29 @@
+package vm
+
+import "time"
+
+// BootKind is how a machine comes to run.
+type BootKind string
+
+// BootCold is a kernel that boots.
+const BootCold BootKind = "cold"
+
+// BootTimeline is how far a start came, and when: each point is the time since bangerd
+// began the start; 0: it was not reached, or is not known.
+type BootTimeline struct {
+	How    BootKind `json:"how"`
+	Driver string   `json:"driver"`
+
+	Monitor    time.Duration `json:"monitor_ns"`    // the monitor runs
+	VMM        time.Duration `json:"vmm_ns"`        // the VMM answers, and the guest's CPUs run
+	Connected  time.Duration `json:"connected_ns"`  // the agent said Hello
+	Configured time.Duration `json:"configured_ns"` // the agent has done what Configure asks
+	Ready      time.Duration `json:"ready_ns"`      // PID 1 is what it is to be, and the agent serves
+}
+
+// reach takes what a monitor says. One that does not say leaves it as it is.
+func (t *BootTimeline) reach(said BootTimeline) {
+	if said != (BootTimeline{}) {
+		*t = said
+	}
+}
