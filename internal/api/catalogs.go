@@ -48,11 +48,16 @@ type RegisterImage struct {
 // ArchiveLayersHeader is on an image's archive: its ArchiveLayers as JSON.
 const ArchiveLayersHeader = "Banger-Layers"
 
+// ArchiveDigestHeader is on an image's archive: sha256:… of the manifest in it.
+const ArchiveDigestHeader = "Banger-Digest"
+
 // ArchiveLayers is how many layers an image's archive has, by where they come from.
 type ArchiveLayers struct {
 	Pulled    int `json:"pulled"`    // as they were pulled
 	Merged    int `json:"merged"`    // made of all files of the image, or of the base of a committed one
 	Committed int `json:"committed"` // added by vm commit
+	// Lost is why a layer that is here is not in the archive: it is not whole.
+	Lost string `json:"lost,omitempty"`
 }
 
 // TagImage asks for another name of an image.

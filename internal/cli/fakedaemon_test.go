@@ -203,6 +203,10 @@ func (d *fakeDaemon) catalogRoutes(mux *http.ServeMux) {
 	})
 	mux.HandleFunc("GET /v1/images/{name}/archive", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set(api.ArchiveLayersHeader, `{"pulled":2,"merged":0,"committed":1}`)
+		if r.PathValue("name") == "merged" {
+			w.Header().Set(api.ArchiveLayersHeader, `{"pulled":0,"merged":1,"committed":0,"lost":"layer 7 has changed"}`)
+		}
+		w.Header().Set(api.ArchiveDigestHeader, "sha256:abc")
 		_, _ = io.WriteString(w, "archive")
 		if r.PathValue("name") == "torn" {
 			_ = http.NewResponseController(w).Flush()

@@ -20,7 +20,8 @@ func (a *App) imageSaveCommand() *cobra.Command {
 		Short: "Save an image to an OCI archive",
 		Long: "Save an image to an OCI archive, a tar file that `banger image pull oci-archive:FILE`, skopeo and\n" +
 			"podman can read. It has the image's configuration and the layers that were pulled, if they are still in\n" +
-			"the cache, and those that `banger vm commit` added. Otherwise all files are in one merged layer.",
+			"the cache, and those that `banger vm commit` added. Otherwise all files are in one merged layer. -o replaces FILE\n" +
+			"once the archive is complete. An image whose files have changed is not saved.",
 		Example: "  banger image save debian -o debian.tar\n  banger image save debian | ssh otherhost 'cat > debian.tar'",
 		Args:    args(1, 1, "the NAME of an image"), ValidArgsFunction: a.imageNames(1),
 		RunE: func(cmd *cobra.Command, given []string) error {
@@ -45,6 +46,9 @@ func (a *App) imageSave(ctx context.Context, name, output string) error {
 		return err
 	}
 	defer func() { _ = data.Close() }()
+	if data.Layers.Lost != "" {
+		a.say("warning: " + data.Layers.Lost + "; the archive has its files in a merged layer")
+	}
 	if !toStdout(output) {
 		path, err := writeWhole(output, data)
 		if err != nil {
@@ -54,7 +58,11 @@ func (a *App) imageSave(ctx context.Context, name, output string) error {
 		if err != nil {
 			return err
 		}
-		return a.print("saved " + name + " to " + path + " (" + bytesText(info.Size()) + ")" + layersText(data.Layers) + "\n")
+		digest := ""
+		if data.Digest != "" {
+			digest = ", digest " + data.Digest
+		}
+		return a.print("saved " + name + " to " + path + " (" + bytesText(info.Size()) + digest + ")" + layersText(data.Layers) + "\n")
 	}
 	if _, err := io.Copy(a.Out, data); err != nil {
 		return fault.Wrap(fault.Unavailable, err, "the archive is not complete")

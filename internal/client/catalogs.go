@@ -65,7 +65,7 @@ func (c *Client) SaveImage(ctx context.Context, name string) (Archive, error) {
 	if err != nil {
 		return Archive{}, err
 	}
-	a := Archive{ReadCloser: resp.Body}
+	a := Archive{ReadCloser: resp.Body, Digest: resp.Header.Get(api.ArchiveDigestHeader)}
 	if json.Unmarshal([]byte(resp.Header.Get(api.ArchiveLayersHeader)), &a.Layers) != nil {
 		a.Layers = api.ArchiveLayers{}
 	}
@@ -75,8 +75,9 @@ func (c *Client) SaveImage(ctx context.Context, name string) (Archive, error) {
 // Archive is an image on its way here.
 type Archive struct {
 	io.ReadCloser
-	// Layers are none when an older daemon does not tell.
+	// Layers are none, and Digest is empty, when an older daemon does not tell.
 	Layers api.ArchiveLayers
+	Digest string // of its manifest
 }
 
 // ListKernels returns all local kernels.

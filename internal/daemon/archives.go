@@ -28,17 +28,24 @@ func (a imageArchives) Open(ctx context.Context, m image.Image) (image.Saved, er
 	if m.Base != nil {
 		ways = []func(context.Context, image.Image, *savedImage) error{a.overPulled, a.overBase, a.merged}
 	}
+	var lost error
 	for _, way := range ways {
 		saved := &savedImage{}
 		err := way(ctx, m, saved)
 		if err == nil && saved.Archive != nil {
+			if lost != nil {
+				saved.form.Lost = lost.Error()
+			}
 			return saved, nil
 		}
-		if err = errors.Join(err, saved.Close()); err != nil && !errors.Is(err, fault.Unavailable) {
-			return nil, err
+		if closeErr := saved.Close(); closeErr != nil || err != nil && !errors.Is(err, fault.Unavailable) {
+			return nil, errors.Join(err, closeErr)
+		}
+		if err != nil {
+			lost = err
 		}
 	}
-	return nil, fault.New(fault.Unavailable, "the files of image %s cannot be read", m.Label())
+	return nil, lost
 }
 
 // savedImage is an archive whose files are open.
@@ -104,12 +111,19 @@ func (a imageArchives) merged(ctx context.Context, m image.Image, s *savedImage)
 func (a imageArchives) filesOf(ctx context.Context, m image.Image, files image.Manifest, more []ociarchive.Blob, s *savedImage) error {
 	f, fs, err := openDisk(ctx, a.images.Rootfs(files))
 	if err != nil {
+		if changed := a.images.Whole(ctx, files); changed != nil {
+			return changed
+		}
 		return err
 	}
 	s.open = append(s.open, f)
 	all, err := ociarchive.Measure(ctx, func(ctx context.Context, w io.Writer) error {
 		return guesttree.WriteTar(ctx, w, guesttree.Source{Image: fs})
 	})
+	// Afterwards: what changes from now on, Write notices.
+	if changed := a.images.Whole(ctx, files); changed != nil {
+		return changed
+	}
 	if err != nil {
 		return err
 	}

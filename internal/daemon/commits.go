@@ -22,7 +22,7 @@ func (c commits) Commit(ctx context.Context, req image.CommitRequest, disk strin
 	if err != nil {
 		return image.Image{}, err
 	}
-	if err := c.images.Usable(base.Manifest); err != nil {
+	if err := c.images.Usable(base.Manifest); err != nil { // Commit reads it, and tells more
 		return image.Image{}, err
 	}
 	below, lower, err := openDisk(ctx, c.images.Rootfs(base.Manifest))

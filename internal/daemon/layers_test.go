@@ -238,7 +238,7 @@ func TestDamagedLayersAreNotSaved(t *testing.T) {
 	if err := errors.Join(os.Chmod(own, 0o600), os.WriteFile(own, []byte("damaged"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	file, _ := s.save(t, "ready", image.Form{Merged: 1})
+	file, _ := s.save(t, "ready", image.Form{Merged: 1, Lost: "the file " + own + " has changed: its SHA-256 is not that of layer " + s.made.Layers[0].Digest})
 	if got := loaded(t, file); !bytes.Equal(got, s.want) {
 		t.Error("other files than the VM had")
 	}

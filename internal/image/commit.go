@@ -2,6 +2,7 @@ package image
 
 import (
 	"context"
+	"errors"
 	"path"
 	"slices"
 
@@ -47,7 +48,8 @@ func (s *Service) CheckCommit(ctx context.Context, req CommitRequest) error {
 
 // Commit makes an image of the files in content, with the configuration, the kernel and
 // the layers of the image Base, and one layer more. A name that another image has is a
-// Conflict unless req replaces it. When it ends with an error, or ctx is cancelled,
+// Conflict unless req replaces it. It is Unavailable when files of Base are missing or have
+// changed, since content was read over them. When it ends with an error, or ctx is cancelled,
 // nothing has changed. Progress has the stages layer, those of content, and commit.
 func (s *Service) Commit(ctx context.Context, req CommitRequest, content Changes, p operation.Progress) (Image, error) {
 	if err := s.CheckCommit(ctx, req); err != nil {
@@ -55,6 +57,9 @@ func (s *Service) Commit(ctx context.Context, req CommitRequest, content Changes
 	}
 	base, err := s.Get(ctx, req.Base)
 	if err != nil {
+		return Image{}, err
+	}
+	if err := errors.Join(s.Whole(ctx, base.Manifest), s.verifyKernel(ctx, base.Manifest)); err != nil {
 		return Image{}, err
 	}
 	w := wish{

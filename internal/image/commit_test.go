@@ -150,6 +150,10 @@ func TestCommitAddsALayer(t *testing.T) {
 // many.
 func TestCommitOverALostLayer(t *testing.T) {
 	f, _, _, made := committed(t)
+	f.store.disk.damage(f.LayerFiles(made.Manifest)[0].Path, "other bytes")
+	if over := f.commit(t, made.ID, "sha256:9", "over"); over.Base.ID != made.ID || len(over.Layers) != 1 {
+		t.Errorf("over a damaged one: %+v, %d layers", over.Base, len(over.Layers))
+	}
 	delete(f.store.disk.files, f.LayerFiles(made.Manifest)[0].Path)
 	again := f.commit(t, made.ID, "sha256:3", "again")
 	if again.Base.ID != made.ID || again.Base.Digest != "sha256:2" || len(again.Layers) != 1 {

@@ -104,6 +104,21 @@ func TestPullHealsWhatIsDamaged(t *testing.T) {
 	}
 }
 
+// TestPullSharesNoChangedFile: another image of the digest gets files of its own.
+func TestPullSharesNoChangedFile(t *testing.T) {
+	f := newFixture()
+	f.UseKernels(&fakeKernels{})
+	m := f.pull(t, "d")
+	f.store.disk.damage(f.Rootfs(m.Manifest), "rot")
+	other, err := f.Pull(t.Context(), image.PullRequest{Ref: "debian:12", Name: "e", KernelRef: "k"}, &stages{})
+	if err != nil || other.ID == m.ID || len(f.store.shared) != 0 || f.source.unpacked != 2 {
+		t.Errorf("%+v, %v, shared %v", other, err, f.store.shared)
+	}
+	if _, err := f.Verify(t.Context(), "e", &stages{}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestImagesOfFormat1(t *testing.T) {
 	f := newFixture()
 	m := f.pull(t, "d").Manifest

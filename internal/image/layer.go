@@ -61,7 +61,11 @@ func (s *Service) addLayer(ctx context.Context, w wish, m *Manifest, staging Sta
 		return err
 	}
 	m.Base = &Base{ID: below.ID, Source: below.Source, Digest: below.identity()}
-	if below.Base != nil && len(below.Layers) < maxOwnLayers {
+	whole := s.checkLayers(ctx, below)
+	if whole != nil && !errors.Is(whole, fault.Unavailable) {
+		return whole
+	}
+	if below.Base != nil && len(below.Layers) < maxOwnLayers && whole == nil {
 		shared, err := staging.ShareLayers(below)
 		if err != nil {
 			return err

@@ -2,6 +2,7 @@ package image
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -205,6 +206,11 @@ func (s *Service) share(ctx context.Context, m *Manifest, digest string, staging
 	for _, other := range all {
 		if other.Digest != digest || s.Usable(other) != nil {
 			continue
+		}
+		if err := s.Whole(ctx, other); errors.Is(err, fault.Unavailable) {
+			continue
+		} else if err != nil {
+			return false, err
 		}
 		if shared, err := staging.ShareRootfs(other.ID); shared || err != nil {
 			m.RootfsBytes, m.RootfsSHA256, m.RootfsUUID = other.RootfsBytes, other.RootfsSHA256, other.RootfsUUID

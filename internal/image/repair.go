@@ -52,6 +52,17 @@ func (s *Service) verify(ctx context.Context, m Manifest) error {
 	return nil
 }
 
+// Whole returns nil once the image's filesystem has been read and is what was stored, and
+// else a fault Unavailable: what is made of an image's files is made of no others. An image
+// of format 1 gets the checksums of its files, unless these are no root filesystem.
+func (s *Service) Whole(ctx context.Context, m Manifest) error {
+	if m.RootfsSHA256 == "" && m.External == nil && s.Usable(m) == nil {
+		_, err := s.adoptFiles(ctx, m)
+		return err
+	}
+	return s.verify(ctx, m)
+}
+
 // Repair makes the files of the image that Get finds again if Verify finds fault with
 // them: from cached layers, or what its reference leads to, which must have the same
 // digest. An image of format 1 gets its checksums. A file of the user's is checked

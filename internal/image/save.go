@@ -18,6 +18,8 @@ type Saved interface {
 	Write(ctx context.Context, w io.Writer) error
 	// Form is what layers it has.
 	Form() Form
+	// Digest is sha256:… of the manifest in the archive, as a registry would have it.
+	Digest() string
 	Close() error
 }
 
@@ -26,13 +28,16 @@ type Form struct {
 	Pulled    int // as they were pulled
 	Merged    int // made of the files of the image, or of the base of a committed one
 	Committed int // added by commits
+	// Lost is why a layer that is here is not in it: it is not whole. Empty: none is.
+	Lost string
 }
 
 // UseArchives says what turns images into archives, before the first call of Save.
 func (s *Service) UseArchives(archives Archives) { s.archives = archives }
 
-// Save reads the image that Get finds, to be written as an OCI archive. Its file must be
-// Usable: what it has become is not the image. The caller closes the Saved.
+// Save reads the image that Get finds, to be written as an OCI archive. It is Unavailable
+// when its files are missing or have changed: what they have become is not the image. The
+// caller closes the Saved.
 func (s *Service) Save(ctx context.Context, name string) (Saved, error) {
 	m, err := s.Get(ctx, name)
 	if err != nil {

@@ -90,6 +90,9 @@ func AsIs(name string, created time.Time, mediaType string, manifest, config []b
 	return a, a.describe(name, blobOf(mediaType, manifest), manifest, config)
 }
 
+// Digest is sha256:… of the manifest.
+func (a *Archive) Digest() string { return a.entry.Digest }
+
 func (a *Archive) describe(name string, entry descriptor, manifest, config []byte) (err error) {
 	a.manifest, a.config, a.entry = manifest, config, entry
 	if name != "" {

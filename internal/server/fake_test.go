@@ -290,7 +290,9 @@ func (s savedImage) Write(_ context.Context, w io.Writer) error {
 	return io.ErrUnexpectedEOF
 }
 func (savedImage) Form() image.Form { return image.Form{Pulled: 2, Committed: 1} }
-func (savedImage) Close() error     { return nil }
+
+func (savedImage) Digest() string { return "sha256:1" }
+func (savedImage) Close() error   { return nil }
 
 func (images) Register(_ context.Context, req image.RegisterRequest, _ operation.Progress) (image.Image, error) {
 	return image.Image{Manifest: image.Manifest{ID: "abc", External: &image.External{Path: req.Rootfs}}, Name: req.Name}, nil

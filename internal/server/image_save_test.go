@@ -18,8 +18,8 @@ func TestSaveImage(t *testing.T) {
 			return "", err
 		}
 		defer func() { _ = r.Close() }()
-		if want := (api.ArchiveLayers{Pulled: 2, Committed: 1}); r.Layers != want {
-			t.Errorf("%s: %+v", name, r.Layers)
+		if want := (api.ArchiveLayers{Pulled: 2, Committed: 1}); r.Layers != want || r.Digest != "sha256:1" {
+			t.Errorf("%s: %+v, digest %q", name, r.Layers, r.Digest)
 		}
 		got, err := io.ReadAll(r)
 		return string(got), err
