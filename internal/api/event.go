@@ -7,9 +7,9 @@ import (
 
 // Event is what changed, as the data of one server-sent event of GET /v1/events.
 type Event struct {
-	ID     string    `json:"id,omitempty" doc:"EPOCH-NUMBER: since, to continue after this event; present, reset and sample events have none"`
+	ID     string    `json:"id,omitempty" doc:"EPOCH-NUMBER: since, to continue after this event; present, reset, sample and host events have none"`
 	Time   time.Time `json:"time"`
-	Kind   string    `json:"kind" enum:"vm,image,kernel,operation,session,workspace,ports,egress,daemon,sample,reset,live" doc:"reset: forget what you know, the present state follows; live: you have all there is; what comes next is new"`
+	Kind   string    `json:"kind" enum:"vm,image,kernel,operation,session,workspace,ports,egress,daemon,sample,host,reset,live" doc:"reset: forget what you know, the present state follows; live: you have all there is; what comes next is new"`
 	Action string    `json:"action,omitempty" enum:",present,created,changed,deleted,ended,prepared,exported,denied,allowed,started,stopping"`
 	Name   string    `json:"name,omitempty" doc:"of what the event is about; of an operation, its subject"`
 	Object string    `json:"object_id,omitempty" doc:"the ID of what the event is about"`
@@ -17,7 +17,7 @@ type Event struct {
 	VMID   string    `json:"vm_id,omitempty"`
 	Reason string    `json:"reason,omitempty" doc:"of a reset: start, another daemon, or fell behind"`
 	// Body is what the event is about. Nil where it is gone, has none, or is larger than 64 KiB.
-	Body json.RawMessage `json:"body,omitempty" doc:"a VM (without workspace, runtime and attention), an Operation (without result), a Session, a Workspace, an EgressDecision, Stats or Build, by kind"`
+	Body json.RawMessage `json:"body,omitempty" doc:"a VM (without workspace, runtime and attention), an Operation (without result), a Session, a Workspace, an EgressDecision, Stats, HostStats or Build, by kind"`
 }
 
 // The kinds of events: Event.Kind.
@@ -32,6 +32,7 @@ const (
 	EventEgress    = "egress"
 	EventDaemon    = "daemon"
 	EventSample    = "sample"
+	EventHost      = "host"
 	EventReset     = "reset"
 	EventLive      = "live"
 )
@@ -39,7 +40,7 @@ const (
 // EventKinds returns the kinds that can be asked for.
 func EventKinds() []string {
 	return []string{
-		EventVM, EventImage, EventKernel, EventOperation, EventSession, EventWorkspace, EventPorts, EventEgress, EventDaemon, EventSample,
+		EventVM, EventImage, EventKernel, EventOperation, EventSession, EventWorkspace, EventPorts, EventEgress, EventDaemon, EventSample, EventHost,
 	}
 }
 

@@ -1,5 +1,21 @@
 package api
 
+import "time"
+
+// HostStats is what everything on the host takes, banger or not. Totals count from the
+// host's start; what could not be measured is 0.
+type HostStats struct {
+	At                   time.Time `json:"at"`
+	CPUs                 int       `json:"cpus"`
+	CPUNanos             int64     `json:"cpu_nanos" doc:"busy, summed over the CPUs"`
+	MemoryBytes          int64     `json:"memory_bytes"`
+	MemoryAvailableBytes int64     `json:"memory_available_bytes" doc:"for programs, without swapping"`
+	DiskBytes            int64     `json:"disk_bytes" doc:"of the filesystem with banger's state"`
+	DiskAvailableBytes   int64     `json:"disk_available_bytes" doc:"for the daemon's user"`
+	NetInBytes           int64     `json:"net_in_bytes" doc:"by the interfaces with a default route"`
+	NetOutBytes          int64     `json:"net_out_bytes"`
+}
+
 // DiskUsage is what banger's files take on the host's disk. What several share counts
 // once: in the first type of the list that has it.
 type DiskUsage struct {

@@ -39,7 +39,7 @@ func (a *App) eventsCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVarP(&opts.follow, "follow", "f", false, "print new events until interrupted")
 	opts.since = optionalFlag(cmd, "since", "ID", "print only events after the one with this `ID` (default: all that bangerd keeps)", notEmpty)
-	cmd.Flags().StringSliceVar(&opts.kinds, "kind", nil, "print only events of this `KIND`: "+strings.Join(api.EventKinds(), ", ")+" (repeatable; default: all but sample)")
+	cmd.Flags().StringSliceVar(&opts.kinds, "kind", nil, "print only events of this `KIND`: "+strings.Join(api.EventKinds(), ", ")+" (repeatable; default: all but sample and host)")
 	complete(cmd, "kind", api.EventKinds()...)
 	opts.format = formatFlag(cmd)
 	return cmd
@@ -106,7 +106,7 @@ func (p *eventPrinter) event(ev api.Event) error {
 		return nil
 	case ev.Kind == api.EventLive:
 		return p.a.print(p.lines.flush())
-	case ev.Action == api.ActionPresent && ev.Kind != api.EventSample:
+	case ev.Action == api.ActionPresent && ev.Kind != api.EventSample && ev.Kind != api.EventHost:
 		return nil
 	}
 	p.lines.add([]string{timeText(&ev.Time), ev.ID, ev.Kind, ev.Action, eventName(ev), eventDetail(ev)})
@@ -156,6 +156,10 @@ func eventDetail(ev api.Event) string {
 	case api.EventSample:
 		return detail(ev, func(s api.Stats) string {
 			return "memory " + bytesText(s.HostMemoryBytes) + ", net in " + bytesText(s.NetInBytes) + ", net out " + bytesText(s.NetOutBytes)
+		})
+	case api.EventHost:
+		return detail(ev, func(s api.HostStats) string {
+			return "memory " + bytesText(s.MemoryBytes-s.MemoryAvailableBytes) + " of " + bytesText(s.MemoryBytes) + ", disk " + bytesText(s.DiskBytes-s.DiskAvailableBytes) + " of " + bytesText(s.DiskBytes)
 		})
 	default:
 		return ""

@@ -29,7 +29,7 @@ type EventOptions struct {
 	// Since is the ID of the last event that is known. "0": the oldest that is kept.
 	// Empty: the present state first.
 	Since string
-	Kinds []string // of api.EventKinds; none: all but samples
+	Kinds []string // of api.EventKinds; none: all but samples and host
 	// Once ends after the events that there are.
 	Once bool
 	// Lost, if set, is called when the connection was lost, before Events connects

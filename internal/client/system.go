@@ -9,6 +9,11 @@ import (
 	"github.com/bangervm/banger/internal/api"
 )
 
+// HostStats returns what everything on the host takes.
+func (c *Client) HostStats(ctx context.Context) (api.HostStats, error) {
+	return call[api.HostStats](ctx, c, http.MethodGet, path("system", "stats"), nil)
+}
+
 // DiskUsage returns what banger's files take on the host's disk.
 func (c *Client) DiskUsage(ctx context.Context) (api.DiskUsage, error) {
 	return call[api.DiskUsage](ctx, c, http.MethodGet, path("system", "df"), nil)

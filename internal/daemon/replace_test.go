@@ -39,6 +39,8 @@ func (o *old) ImageDiskUsage(string) int64 { return 0 }
 
 func (o *old) VMDiskUsage(string) int64 { return 0 }
 
+func (o *old) HostStats(context.Context) api.HostStats { return api.HostStats{} }
+
 type oldDaemon struct{ *old }
 
 func (o oldDaemon) Ping(context.Context) api.Ping { return o.ping() }

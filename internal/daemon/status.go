@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"os"
+	"time"
 
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/diskuse"
@@ -27,6 +28,18 @@ func (d *daemon) Ping(ctx context.Context) api.Ping {
 		}
 	}
 	return ping
+}
+
+// HostStats implements server.Daemon.
+func (d *daemon) HostStats(ctx context.Context) api.HostStats {
+	l, err := hostinfo.LoadOf(d.dirs.State)
+	if err != nil {
+		d.log.DebugContext(ctx, "the host is not measured whole", "error", err)
+	}
+	return api.HostStats{
+		At: time.Now().UTC(), CPUs: l.CPUs, CPUNanos: l.CPU.Nanoseconds(), MemoryBytes: l.MemoryBytes, MemoryAvailableBytes: l.MemoryAvailable,
+		DiskBytes: l.DiskBytes, DiskAvailableBytes: l.DiskAvailable, NetInBytes: l.NetInBytes, NetOutBytes: l.NetOutBytes,
+	}
 }
 
 // Active implements server.Daemon.

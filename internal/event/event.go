@@ -14,7 +14,7 @@ import (
 // Kind is what an event is about.
 type Kind string
 
-// The kinds. Sample is never in the journal: see Sampler.
+// The kinds. Sample and Host are never in the journal: see Sampler.
 const (
 	VM        Kind = "vm"
 	Image     Kind = "image"
@@ -25,12 +25,13 @@ const (
 	Ports     Kind = "ports"
 	Egress    Kind = "egress"
 	Daemon    Kind = "daemon"
-	Sample    Kind = "sample"
+	Sample    Kind = "sample" // of a VM
+	Host      Kind = "host"   // a sample of the host
 )
 
 // Kinds returns all kinds, those of the journal first.
 func Kinds() []Kind {
-	return []Kind{VM, Image, Kernel, Operation, Session, Workspace, Ports, Egress, Daemon, Sample}
+	return []Kind{VM, Image, Kernel, Operation, Session, Workspace, Ports, Egress, Daemon, Sample, Host}
 }
 
 // ParseKinds reads the names of kinds. None means all of the journal's. The fault is
@@ -40,15 +41,19 @@ func ParseKinds(names []string) ([]Kind, error) {
 	for _, name := range names {
 		if !slices.Contains(Kinds(), Kind(name)) {
 			return nil, fault.New(fault.Invalid, "event kind %q is not known", plain.Value(name)).
-				WithHint("use vm, image, kernel, operation, session, workspace, ports, egress, daemon or sample")
+				WithHint("use vm, image, kernel, operation, session, workspace, ports, egress, daemon, sample or host")
 		}
 		kinds = append(kinds, Kind(name))
 	}
 	if len(kinds) == 0 {
-		kinds = slices.DeleteFunc(Kinds(), func(k Kind) bool { return k == Sample })
+		kinds = slices.DeleteFunc(Kinds(), func(k Kind) bool { return k.Sampled() })
 	}
 	return kinds, nil
 }
+
+// Sampled reports whether events of the kind are measured while somebody watches, and
+// not kept.
+func (k Kind) Sampled() bool { return k == Sample || k == Host }
 
 // Action says what became of the subject.
 type Action string

@@ -2,7 +2,6 @@
 package hostinfo
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"os"
@@ -44,23 +43,15 @@ func Facts(_ context.Context, dir string) (vm.HostFacts, error) {
 
 // totalMemory reads MemTotal, in bytes.
 func totalMemory(path string) (int64, error) {
-	file, err := os.Open(path)
+	meminfo, err := readProc(path)
 	if err != nil {
 		return 0, fmt.Errorf("measure the host's memory: %w", err)
 	}
-	defer func() { _ = file.Close() }()
-	lines := bufio.NewScanner(file)
-	for lines.Scan() {
-		fields := strings.Fields(lines.Text())
-		if len(fields) == 3 && fields[0] == "MemTotal:" && fields[2] == "kB" {
-			kib, err := strconv.ParseInt(fields[1], 10, 64)
-			if err != nil {
-				return 0, fmt.Errorf("measure the host's memory: %w", err)
-			}
-			return kib << 10, nil
-		}
+	total := kibOf(meminfo, "MemTotal:")
+	if total == 0 {
+		return 0, fmt.Errorf("measure the host's memory: %s has no MemTotal", path)
 	}
-	return 0, fmt.Errorf("measure the host's memory: %s has no MemTotal", path)
+	return total, nil
 }
 
 // RSS is the resident memory of this process in bytes, 0 when it is not known.

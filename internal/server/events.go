@@ -27,13 +27,13 @@ const sampleEvery = 2 * time.Second
 type eventsRequest struct {
 	Since  string   `query:"since" maxLength:"64" doc:"the ID of the last event that you have: the stream continues after it; 0: the oldest event kept; empty: the present state, and what changes from now on"`
 	LastID string   `header:"Last-Event-ID" maxLength:"64" doc:"since, as a browser sends it when it connects again; it takes precedence"`
-	Kinds  []string `query:"kinds" maxItems:"16" doc:"only events of these kinds, separated by commas; default: all but sample"`
+	Kinds  []string `query:"kinds" maxItems:"16" doc:"only events of these kinds, separated by commas; default: all but sample and host"`
 	Follow bool     `query:"follow" default:"true" doc:"false: end after the events that there are"`
 }
 
 func (s *Server) eventRoutes(a huma.API) {
 	registry := a.OpenAPI().Components.Schemas
-	for _, body := range []any{api.Event{}, api.Build{}, api.EgressDecision{}} {
+	for _, body := range []any{api.Event{}, api.Build{}, api.EgressDecision{}, api.HostStats{}} {
 		registry.Schema(reflect.TypeOf(body), true, "")
 	}
 	events := route{id: "watch-events", method: http.MethodGet, path: "/events", tag: "events", summary: "Follow what changes"}
@@ -89,7 +89,7 @@ type eventStream struct {
 func (e *eventStream) run(ctx context.Context) error {
 	var sampled <-chan struct{}
 	var samples []event.Event
-	if e.follow && slices.Contains(e.kinds, event.Sample) {
+	if e.follow && slices.ContainsFunc(e.kinds, event.Kind.Sampled) {
 		defer e.s.sampler.Watch()() //nolint:contextcheck // a round is for all that watch, not for this one
 		_, sampled = e.s.sampler.Latest()
 	}
@@ -155,6 +155,9 @@ func (e *eventStream) live() error {
 func (e *eventStream) samples(round []event.Event) error {
 	var frames bytes.Buffer
 	for _, ev := range round {
+		if !slices.Contains(e.kinds, ev.Kind) {
+			continue
+		}
 		frame(&frames, "", ev)
 	}
 	return e.send(frames.Bytes())

@@ -168,11 +168,23 @@ func TestSamplesComeOnlyWhenAskedFor(t *testing.T) {
 		}
 		break
 	}
+	for ev, err := range f.client.Events(t.Context(), client.EventOptions{Kinds: []string{"host"}}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ev.Kind == api.EventLive || ev.Kind == api.EventReset {
+			continue
+		}
+		if body, err := client.EventBody[api.HostStats](ev); err != nil || ev.Kind != api.EventHost || body.CPUs != 3 || ev.ID != "" {
+			t.Errorf("a sample of the host %+v, %v", ev, err)
+		}
+		break
+	}
 	for ev, err := range f.client.Events(t.Context(), client.EventOptions{Once: true}) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if ev.Kind == api.EventSample {
+		if ev.Kind == api.EventSample || ev.Kind == api.EventHost {
 			t.Errorf("a sample that nobody asked for: %+v", ev)
 		}
 	}

@@ -258,6 +258,8 @@ func (s stopper) Stop()                     { close(s.stopped) }
 func (stopper) ImageDiskUsage(string) int64 { return 4096 }
 func (stopper) VMDiskUsage(string) int64    { return 8192 }
 
+func (stopper) HostStats(context.Context) api.HostStats { return api.HostStats{CPUs: 3} }
+
 func (i images) Pull(ctx context.Context, req image.PullRequest, p operation.Progress) (image.Image, error) {
 	return i.pull(ctx, req, p)
 }

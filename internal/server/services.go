@@ -173,6 +173,8 @@ type Daemon interface {
 	ImageDiskUsage(id string) int64
 	// VMDiskUsage is what a VM's own disk takes there.
 	VMDiskUsage(id string) int64
+	// HostStats measures the host.
+	HostStats(ctx context.Context) api.HostStats
 }
 
 // Web is who is let into the web console.

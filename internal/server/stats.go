@@ -57,7 +57,7 @@ func (s *Server) stats(ctx context.Context, name string) (api.Stats, error) {
 	return body, nil
 }
 
-// sample measures each live VM that answers.
+// sample measures each live VM that answers, and the host.
 func (s *Server) sample(ctx context.Context) []event.Event {
 	ctx, cancel := context.WithTimeout(ctx, sampleLimit)
 	defer cancel()
@@ -65,13 +65,14 @@ func (s *Server) sample(ctx context.Context) []event.Event {
 	if err != nil {
 		s.log.Debug("VMs not measured", "error", err)
 	}
-	round := make([]event.Event, 0, len(all.Items))
+	host := s.Daemon.HostStats(ctx)
+	round := make([]event.Event, 0, len(all.Items)+1)
 	for _, body := range all.Items {
 		round = append(round, event.Event{
 			At: body.At, Kind: event.Sample, Action: event.Present, Name: body.Name, ID: body.ID, VM: body.Name, VMID: body.ID, Object: encoded(s.log, body),
 		})
 	}
-	return round
+	return append(round, event.Event{At: host.At, Kind: event.Host, Action: event.Present, Object: encoded(s.log, host)})
 }
 
 // viewOfGuest fills what the guest says of itself, if it says it soon.

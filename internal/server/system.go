@@ -19,6 +19,8 @@ type System interface {
 }
 
 func (s *Server) systemRoutes(a huma.API) {
+	handle(s, a, route{id: "host-stats", method: http.MethodGet, path: "/system/stats", tag: "system", summary: "Show what everything on the host takes"},
+		func(ctx context.Context, _ *none) (api.HostStats, error) { return s.Daemon.HostStats(ctx), nil })
 	handle(s, a, route{id: "disk-usage", method: http.MethodGet, path: "/system/df", tag: "system", summary: "Show what takes the host's disk"},
 		func(ctx context.Context, _ *none) (api.DiskUsage, error) { return s.System.DiskUsage(ctx) })
 	handle(s, a, route{id: "prunable", method: http.MethodGet, path: "/system/prunable", tag: "system", summary: "Show what a prune would remove"}, s.prunable)
