@@ -177,7 +177,7 @@ func cmdGone(ts *testscript.TestScript, neg bool, args []string) {
 	for _, arg := range args {
 		pid := pidOf(ts, arg)
 		if !poll(scaled(10*time.Second), func() bool { return !running(pid) }) {
-			ts.Fatalf("process %d still runs", pid)
+			ts.Fatalf("process %d still runs:\n%s", pid, threadsOf(pid))
 		}
 	}
 }

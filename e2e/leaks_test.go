@@ -63,6 +63,28 @@ func statusOf(pid int) (uid int, state string) {
 	return uid, state
 }
 
+// threadsOf describes the threads of a process: what each is called, does, and waits for
+// in the kernel, as far as proc(5) shows it.
+func threadsOf(pid int) string {
+	var all strings.Builder
+	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", pid))
+	for _, task := range tasks {
+		stat, _ := os.ReadFile(filepath.Join(task, "stat"))
+		stack, _ := os.ReadFile(filepath.Join(task, "stack"))
+		status, _ := os.ReadFile(filepath.Join(task, "status"))
+		fmt.Fprintf(&all, "%.60s\n", stat)
+		for line := range strings.Lines(string(status)) {
+			if strings.HasPrefix(line, "SigPnd:") || strings.HasPrefix(line, "ShdPnd:") || strings.HasPrefix(line, "PPid:") {
+				all.WriteString("  " + line)
+			}
+		}
+		for line := range strings.Lines(string(stack)) {
+			all.WriteString("  " + line)
+		}
+	}
+	return all.String()
+}
+
 func refersTo(pid int, cmdline, base string) bool {
 	cwd, _ := os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid))
 	environ, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
