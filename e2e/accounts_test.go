@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -57,6 +58,14 @@ func (a *accounts) lease(ctx context.Context) (*account, error) {
 	}
 	a.all = append(a.all, acct)
 	return acct, nil
+}
+
+// rootAccount is for scripts about what takes root. It is shared with all that root runs.
+func rootAccount(context.Context) (*account, error) {
+	if os.Geteuid() != 0 {
+		return nil, errors.New("needs root")
+	}
+	return &account{name: "root"}, nil
 }
 
 func (a *accounts) release(acct *account) {

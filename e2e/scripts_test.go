@@ -37,6 +37,7 @@ type directives struct {
 	isolated  bool     // in its own network namespace: see isolate
 	programs  []string // of the host, without which it cannot run
 	devImage  bool     // $DEVIMAGE is an archive of the agent image: see devImage
+	root      bool     // it runs as root, not as an ordinary user
 }
 
 func readDirectives(path string) (directives, error) {
@@ -69,6 +70,8 @@ func readDirectives(path string) (directives, error) {
 			d.isolated = value == "isolated"
 		case "browser":
 			d.browser = value
+		case "user":
+			d.root = value == "root"
 		case "dev-image":
 			d.devImage = value == "archive"
 		}
@@ -96,8 +99,8 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-// spawnScript runs one script as an ordinary user, in its own process, and
-// then proves that nothing is left.
+// spawnScript runs one script, as an ordinary user unless it asks for root, in its own
+// process, and then proves that nothing is left.
 func spawnScript(t *testing.T, s *suite, path string) {
 	d, err := readDirectives(path)
 	if err != nil {
@@ -124,7 +127,11 @@ func spawnScript(t *testing.T, s *suite, path string) {
 	if d.smallDisk != "" && os.Geteuid() != 0 {
 		missing(t, "only root can mount a small disk")
 	}
-	acct, err := s.accounts.lease(ctx)
+	lease := s.accounts.lease
+	if d.root {
+		lease = rootAccount
+	}
+	acct, err := lease(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}

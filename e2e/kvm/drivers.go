@@ -21,6 +21,7 @@ type driver struct {
 	program  string // the VMM's executable on this host, to be put into the kit; empty: the place has it
 	variable string // the setting that takes the program's path
 	absent   string // why it cannot be run; empty: it can
+	jailer   bool   // Firecracker's jailer is beside it in the kit
 }
 
 // driverList are the drivers that use KVM. firecracker is the path of Firecracker, or
@@ -124,18 +125,7 @@ func (t *tier) runDriver(ctx context.Context, where place, d driver, scripts sel
 	})
 	var sum tally
 	var failure error
-	suites := []struct {
-		name string
-		argv []string
-		user bool
-	}{
-		{"contract", []string{d.contract(kit), "-test.v", "-test.timeout", "30m", "-test.run", "OnKVMKeepsTheContract$"}, true},
-		{"scripts", []string{
-			filepath.Join(kit, "e2e/e2e.test"), "-test.v", "-test.timeout", "2h", "-test.parallel", "2",
-			"-test.run", "^TestScripts$/^(" + strings.Join(scripts.names, "|") + ")$",
-		}, false},
-	}
-	for _, suite := range suites {
+	for _, suite := range d.suites(kit, scripts) {
 		t.say("%s: %s", d.name, suite.name)
 		results := &results{out: t.out}
 		err := where.run(ctx, command{argv: suite.argv, env: env, dir: filepath.Join(kit, "e2e"), user: suite.user, out: results})
@@ -149,4 +139,33 @@ func (t *tier) runDriver(ctx context.Context, where place, d driver, scripts sel
 		}
 	}
 	return sum, failure
+}
+
+// suite is a test program's run.
+type suite struct {
+	name string
+	argv []string
+	user bool // as an ordinary user; else as root, who gives each script a user
+}
+
+// suites are what the driver is tested with, in a place whose kit is at kit.
+func (d driver) suites(kit string, scripts selection) []suite {
+	contract := func(tests string) []string {
+		return []string{d.contract(kit), "-test.v", "-test.timeout", "30m", "-test.run", tests}
+	}
+	endToEnd := func(tests string) []string {
+		return []string{filepath.Join(kit, "e2e/e2e.test"), "-test.v", "-test.timeout", "2h", "-test.parallel", "2", "-test.run", tests}
+	}
+	all := []suite{
+		{"contract", contract("OnKVMKeepsTheContract$"), true},
+		{"scripts", endToEnd("^TestScripts$/^(" + strings.Join(scripts.names, "|") + ")$"), false},
+	}
+	if d.jailer {
+		all = append(
+			all,
+			suite{"contract in a jail", contract("^(TestJailed|TestTheJailersFirecracker)$"), false},
+			suite{"the jailer's script", endToEnd("^TestJailer$"), false},
+		)
+	}
+	return all
 }

@@ -34,7 +34,7 @@ func (t *tier) makeKit(ctx context.Context, h *home, all []driver, scripts selec
 		func() error { return fixture.BuildTests(ctx, t.repo, "./e2e", filepath.Join(kit, "e2e/e2e.test")) },
 		func() error { return t.addDrivers(ctx, all) },
 		func() error { return t.addBench(ctx) },
-		func() error { return copyTree(ctx, filepath.Join(t.repo, scriptsDir), filepath.Join(kit, scriptsDir)) },
+		func() error { return copyTree(ctx, filepath.Join(t.repo, testdata), filepath.Join(kit, testdata)) },
 		func() error { return t.addFixtures(ctx, h, need.stored) },
 	} {
 		if err := step(); err != nil {
@@ -73,6 +73,15 @@ func (t *tier) addDrivers(ctx context.Context, all []driver) error {
 		if err := tool(ctx, "install", "-D", "-m", "755", d.program, to); err != nil {
 			return fmt.Errorf("%s: %w", envFirecracker, err)
 		}
+		jailer := filepath.Join(filepath.Dir(d.program), "jailer")
+		if _, err := os.Stat(jailer); err != nil {
+			t.say("there is no %s: its tests do not run", jailer)
+			continue
+		}
+		if err := tool(ctx, "install", "-m", "755", jailer, filepath.Join(filepath.Dir(to), "jailer")); err != nil {
+			return err
+		}
+		d.jailer = true
 	}
 	return nil
 }

@@ -8,8 +8,12 @@ import (
 	"strings"
 )
 
-// scriptsDir is where the scripts are, in the repository and in a kit.
-const scriptsDir = "e2e/testdata/script"
+// testdata is what the end-to-end tests read, and scriptsDir the scripts in it, in the
+// repository and in a kit.
+const (
+	testdata   = "e2e/testdata"
+	scriptsDir = testdata + "/script"
+)
 
 // sets are the scripts by the name of a set. full is those about what KVM, or a
 // driver on it, may change; ci those of them that continuous integration has the
