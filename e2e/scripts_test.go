@@ -172,7 +172,7 @@ func spawnScript(t *testing.T, s *suite, path string) {
 		t.Fatal(err)
 	}
 	cmd := acct.command(ctx, base, program, "-test.run", "^TestScripts$", "-test.v", "-test.timeout", (limit - 30*time.Second).String())
-	cmd.Env = append(cmd.Env, envHostile+"="+hostileTime().String(), envScript+"="+script, envBase+"="+base, envFixtures+"="+s.fixtures.Dir())
+	cmd.Env = append(cmd.Env, envHostile+"="+hostileTime().String(), envPictures+"="+os.Getenv(envPictures), envScript+"="+script, envBase+"="+base, envFixtures+"="+s.fixtures.Dir())
 	if d.isolated {
 		acct.isolated(cmd, []string{"env", envInternet + "=" + base, program})
 	}
@@ -194,6 +194,7 @@ func spawnScript(t *testing.T, s *suite, path string) {
 		t.Log(evidence(base))
 	}
 	killLeft(acct, base)
+	keepPictures(t, base)
 	if d.smallDisk != "" {
 		if err := syscall.Unmount(filepath.Join(base, "small"), syscall.MNT_DETACH); err != nil {
 			t.Error(err)

@@ -34,6 +34,7 @@ type Browser struct {
 	close func()
 
 	mu       sync.Mutex
+	address  string // what was opened last
 	problems []string
 }
 
@@ -72,6 +73,10 @@ func (b *Browser) hear(event any) {
 	defer b.mu.Unlock()
 	switch e := event.(type) {
 	case *log.EventEntryAdded:
+		// The status of a page itself is nothing that it complains of: see Status.
+		if e.Entry.URL != "" && e.Entry.URL == b.address && e.Entry.Source == log.EntrySourceNetwork {
+			return
+		}
 		if e.Entry.Level == log.EntryLevelError || e.Entry.Level == log.EntryLevelWarning {
 			b.problems = append(b.problems, e.Entry.Text+" "+e.Entry.URL)
 		}
@@ -102,7 +107,15 @@ func (b *Browser) Go(ctx context.Context, address string) error {
 		}
 		address = origin + address
 	}
+	b.mu.Lock()
+	b.address = address
+	b.mu.Unlock()
 	return b.do(ctx, chromedp.Navigate(address))
+}
+
+// Status is the HTTP status of the page.
+func (b *Browser) Status(ctx context.Context) (int, error) {
+	return run(ctx, b, chromedp.Evaluate[int](`performance.getEntriesByType("navigation")[0].responseStatus`))
 }
 
 // See waits until the text of the elements that selector finds matches.
@@ -139,9 +152,25 @@ func (b *Browser) Is(ctx context.Context, expression string) error {
 	}
 }
 
+// Value is what an expression of the page gives, as text.
+func (b *Browser) Value(ctx context.Context, expression string) (string, error) {
+	return run(ctx, b, chromedp.Evaluate[string]("String("+expression+")"))
+}
+
 // Click clicks the first element that selector finds.
 func (b *Browser) Click(ctx context.Context, selector string) error {
 	return b.do(ctx, chromedp.Click(chromedp.CSS(selector)))
+}
+
+// Fill replaces what is in a field, as typing does.
+func (b *Browser) Fill(ctx context.Context, selector, text string) error {
+	if err := b.do(ctx, chromedp.Focus(chromedp.CSS(selector))); err != nil {
+		return err
+	}
+	if err := b.do(ctx, evaluated("document.activeElement.select()")); err != nil {
+		return err
+	}
+	return b.Type(ctx, text, false)
 }
 
 // Focus gives an element the focus.
@@ -152,27 +181,18 @@ func (b *Browser) Focus(ctx context.Context, selector string) error {
 // Type types text where the focus is; with control each key with ctrl held. As at a
 // real keyboard, a key that the page takes for itself writes no character.
 func (b *Browser) Type(ctx context.Context, text string, control bool) error {
-	for _, r := range text {
-		for _, key := range keysOf(r, control) {
-			step := chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
-				_, err := chromedp.Call(ctx, input.DispatchKeyEvent, key)
-				return err
-			})
-			if err := b.do(ctx, step); err != nil {
-				return err
-			}
-		}
+	if control {
+		return b.dispatch(ctx, text, chromedp.ModifierCtrl)
 	}
-	return nil
+	return b.dispatch(ctx, text, chromedp.ModifierNone)
 }
 
 // keysOf are a key going down with its character, and up.
-func keysOf(r rune, control bool) []input.DispatchKeyEventParams {
+func keysOf(r rune, modifiers chromedp.Modifier) []input.DispatchKeyEventParams {
+	control := modifiers&chromedp.ModifierCtrl != 0
 	var keys []input.DispatchKeyEventParams
 	for _, key := range kb.Encode(r) {
-		if control {
-			key.Modifiers |= int64(chromedp.ModifierCtrl)
-		}
+		key.Modifiers |= int64(modifiers)
 		if key.Type != kb.KeyChar {
 			keys = append(keys, *key)
 		} else if len(keys) > 0 && !control {

@@ -14,6 +14,11 @@ document.addEventListener("keydown", (e) => {
 document.addEventListener("click", (e) => {
   for (const menu of document.querySelectorAll(".menu[open]")) if (!menu.contains(e.target)) menu.open = false;
 });
+// What is shown now is in view where a bar of links scrolls in itself.
+for (const link of document.querySelectorAll("nav [aria-current=page]")) {
+  const bar = link.closest(".tabs, .side-nav");
+  if (bar) bar.scrollLeft += link.getBoundingClientRect().right - bar.getBoundingClientRect().right + bar.clientWidth / 3;
+}
 // A diff is loaded when its file is opened.
 for (const file of document.querySelectorAll("details[data-load]")) {
   file.addEventListener("toggle", async () => {
