@@ -31,7 +31,7 @@ func serve(t *testing.T, f *fakeAPI) *client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &http.Server{Handler: watched(t, f), ReadHeaderTimeout: time.Minute}
+	server := &http.Server{Handler: watched(t, f.version, f), ReadHeaderTimeout: time.Minute}
 	go func() { _ = server.Serve(l) }()
 	c := newClient(path, usualLimits())
 	t.Cleanup(func() {

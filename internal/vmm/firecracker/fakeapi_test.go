@@ -25,6 +25,7 @@ type fakeAPI struct {
 	start func(vsock net.Listener) error
 	press func()
 	state func(paused bool)
+	sent  func(call string) // hears of each call; nil: nobody does
 
 	mu     sync.Mutex
 	phase  string // "Not started", "Running", "Paused"
@@ -53,6 +54,9 @@ const maxBody = 51200
 
 func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	call := r.Method + " " + r.URL.Path
+	if f.sent != nil {
+		f.sent(call)
+	}
 	if call == f.hangs {
 		<-r.Context().Done()
 		return
