@@ -14,7 +14,6 @@ import (
 	"github.com/bangervm/banger/internal/statedir"
 	"github.com/bangervm/banger/internal/vm"
 	"github.com/bangervm/banger/internal/vmdir"
-	"github.com/bangervm/banger/internal/vmm"
 )
 
 // images implements vm.Images on the catalog.
@@ -65,8 +64,6 @@ type kernels struct {
 	store    *kernelstore.Store
 	archives *initramfs.Builder
 	dirs     statedir.Dirs
-	// boots returns nil if machines started now can boot the kernel.
-	boots func(context.Context, vmm.Kernel) error
 }
 
 func (k kernels) Obtain(ctx context.Context, name string, p operation.Progress) (vm.Kernel, error) {
@@ -120,10 +117,7 @@ func (k kernels) read(ctx context.Context, dir statedir.Kernel) (vm.Kernel, erro
 
 // bootable is the kernel m in dir as a machine boots it.
 func (k kernels) bootable(ctx context.Context, m kernel.Manifest, dir statedir.Kernel) (vm.Kernel, error) {
-	if err := k.boots(ctx, vmm.Kernel{Name: m.Name, Architecture: m.Architecture, PVH: m.PVH}); err != nil {
-		return vm.Kernel{}, err
-	}
-	found := vm.Kernel{Name: m.Name, Architecture: m.Architecture, Dir: string(dir), Vmlinux: dir.Vmlinux()}
+	found := vm.Kernel{Name: m.Name, Architecture: m.Architecture, PVH: m.PVH, Dir: string(dir), Vmlinux: dir.Vmlinux()}
 	if m.ModulesSHA != "" {
 		found.Modules = dir.Modules()
 	}

@@ -23,37 +23,45 @@ func (h host) Facts(ctx context.Context) (vm.HostFacts, error) {
 	return hostinfo.Facts(ctx, h.dirs.VMs())
 }
 
-// Driver chooses the named one; without a name by the configuration, or else hardware
-// before software.
-func (h host) Driver(ctx context.Context, name string) (vm.Driver, error) {
+// Driver chooses the named one; without a name by the configuration, or else the first
+// that can do what is asked, hardware before software.
+func (h host) Driver(ctx context.Context, name string, ask vm.DriverAsk) (vm.Driver, error) {
 	cfg := h.set.of(ctx).Drivers()
 	findings := drivers.Look(ctx, h.vmm, cfg)
 	found, err := drivers.Of(findings, name)
-	if name == "" {
-		found, err = drivers.Choose(findings, cfg.Driver)
+	switch {
+	case name == "":
+		found, err = drivers.ChooseFor(findings, cfg.Driver, suits(ask))
+	case err == nil:
+		err = suits(ask)(found)
 	}
 	if ctx.Err() != nil {
 		return vm.Driver{}, ctx.Err() // a look that was cut short says nothing of the host
 	}
-	driver := vm.Driver{Name: found.Driver, VMM: found.Program, NoNesting: found.NestingErr()}
+	driver := vm.Driver{Name: found.Driver, VMM: found.Program}
 	if _, jailed := found.Fact(vmm.AboutJail); jailed {
 		driver.JailFirstUID = h.set.of(ctx).JailerFirstUID
 	}
 	return driver, err
 }
 
-// boots returns nil if the driver of the machines that are started now boots this
-// kernel.
-func (h host) boots(ctx context.Context, k vmm.Kernel) error {
-	chosen, err := h.Driver(ctx, "")
-	if err != nil {
-		return err
+// suits tells why a driver that can run machines cannot run this one.
+func suits(ask vm.DriverAsk) func(vmm.Finding) error {
+	return func(f vmm.Finding) error {
+		if ask.Nested {
+			if err := f.NestingErr(); err != nil {
+				return err
+			}
+		}
+		if ask.Kernel.Name == "" {
+			return nil
+		}
+		driver, err := drivers.Named(f.Driver)
+		if err != nil {
+			return err
+		}
+		return driver.Boots(vmm.Kernel{Name: ask.Kernel.Name, Architecture: ask.Kernel.Architecture, PVH: ask.Kernel.PVH})
 	}
-	driver, err := drivers.Named(chosen.Name)
-	if err != nil {
-		return err
-	}
-	return driver.Boots(k)
 }
 
 // driverNameLimit bounds how long a VMM may hold up an answer that only tells the
@@ -64,7 +72,7 @@ const driverNameLimit = time.Second
 func (h host) driverName(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(ctx, driverNameLimit)
 	defer cancel()
-	driver, err := h.Driver(ctx, "")
+	driver, err := h.Driver(ctx, "", vm.DriverAsk{})
 	if err != nil {
 		return ""
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/bangervm/banger/internal/doctor"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/statedir"
+	"github.com/bangervm/banger/internal/vm"
 	"github.com/bangervm/banger/internal/vmm"
 )
 
@@ -40,7 +41,7 @@ func TestTheDoctorBlamesWhatTheStartBlames(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := emulating(t, "qemu-kvm")
 			change(h.vmm)
-			_, err := h.Driver(t.Context(), "")
+			_, err := h.Driver(t.Context(), "", vm.DriverAsk{})
 			if !errors.Is(err, fault.Unavailable) || fault.HintOf(err).String() == "" {
 				t.Fatalf("%v, hint %q", err, fault.HintOf(err).String())
 			}
@@ -54,19 +55,63 @@ func TestTheDoctorBlamesWhatTheStartBlames(t *testing.T) {
 	}
 }
 
-func TestTheChosenDriverDecidesWhatBoots(t *testing.T) {
-	kernel := vmm.Kernel{Name: "k", Architecture: "amd64", PVH: true}
+func TestADriverIsChosenThatBootsTheKernel(t *testing.T) {
+	ask := vm.DriverAsk{Kernel: vm.Kernel{Name: "k", Architecture: "amd64", PVH: true}}
 	h := emulating(t, "auto")
-	if err := h.boots(t.Context(), kernel); err != nil {
-		t.Error(err)
+	if d, err := h.Driver(t.Context(), "", ask); err != nil || d.Name != "qemu-tcg" {
+		t.Errorf("with PVH: %+v, %v", d, err)
 	}
-	kernel.PVH = false
-	if err := h.boots(t.Context(), kernel); !errors.Is(err, fault.Invalid) || !strings.Contains(err.Error(), "PVH") {
-		t.Errorf("without PVH: %v", err)
+	ask.Kernel.PVH = false
+	for _, name := range []string{"", "qemu-tcg"} {
+		if _, err := h.Driver(t.Context(), name, ask); !errors.Is(err, fault.Invalid) || !strings.Contains(err.Error(), "PVH") || fault.HintOf(err).String() == "" {
+			t.Errorf("%q, without PVH: %v, hint %q", name, err, fault.HintOf(err).String())
+		}
 	}
-	h = emulating(t, "qemu-kvm")
-	if err := h.boots(t.Context(), kernel); !errors.Is(err, fault.Unavailable) {
+	if _, err := emulating(t, "qemu-kvm").Driver(t.Context(), "", ask); !errors.Is(err, fault.Unavailable) {
 		t.Errorf("without a driver: %v", err)
+	}
+}
+
+// TestAutoPassesOverADriverThatCannotDoWhatIsAsked has a host with KVM, Firecracker and QEMU.
+func TestAutoPassesOverADriverThatCannotDoWhatIsAsked(t *testing.T) {
+	pvh, linux := vm.Kernel{Name: "k", Architecture: "amd64", PVH: true}, vm.Kernel{Name: "k", Architecture: "amd64"}
+	for _, tt := range []struct {
+		configured, name string
+		ask              vm.DriverAsk
+		want, err, hint  string
+	}{
+		{"auto", "", vm.DriverAsk{Kernel: pvh}, "firecracker", "", ""},
+		{"auto", "", vm.DriverAsk{Kernel: linux}, "firecracker", "", ""},
+		{"auto", "", vm.DriverAsk{Kernel: pvh, Nested: true}, "qemu-kvm", "", ""},
+		{"auto", "", vm.DriverAsk{Kernel: linux, Nested: true}, "firecracker", "cannot nest VMs: Firecracker does not support it", "driver such as qemu-kvm"},
+		{"firecracker", "", vm.DriverAsk{Nested: true}, "firecracker", "cannot nest VMs: Firecracker does not support it", "driver such as qemu-kvm"},
+		{"auto", "firecracker", vm.DriverAsk{Nested: true}, "firecracker", "cannot nest VMs: Firecracker does not support it", "driver such as qemu-kvm"},
+		{"auto", "qemu-kvm", vm.DriverAsk{Kernel: linux}, "qemu-kvm", "no PVH entry point", "CONFIG_PVH=y"},
+		{"qemu-kvm", "", vm.DriverAsk{Kernel: linux}, "qemu-kvm", "no PVH entry point", "the driver firecracker"},
+	} {
+		h := emulating(t, tt.configured)
+		h.vmm.OpenRW = func(string) error { return nil }
+		h.vmm.ReadHead = func(path string, _ int64) ([]byte, error) {
+			if path == "/proc/cpuinfo" {
+				return []byte("flags : svm\n"), nil
+			}
+			return []byte("1\n"), nil
+		}
+		h.vmm.Namespaces = func(context.Context) error { return nil }
+		h.vmm.Version = func(_ context.Context, path string) (string, error) {
+			if path == "/usr/bin/firecracker" {
+				return "Firecracker v1.16.1", nil
+			}
+			return "QEMU emulator version 7.2.22", nil
+		}
+		d, err := h.Driver(t.Context(), tt.name, tt.ask)
+		text, hint := "", ""
+		if err != nil {
+			text, hint = err.Error(), fault.HintOf(err).String()
+		}
+		if d.Name != tt.want || !strings.Contains(text, tt.err) || (tt.err == "") != (text == "") || !strings.Contains(hint, tt.hint) {
+			t.Errorf("%+v: %+v, %v, hint %q", tt, d, err, hint)
+		}
 	}
 }
 

@@ -69,7 +69,7 @@ func TestACommandsConfigurationHolds(t *testing.T) {
 		"driver and QEMU": {
 			func(c *config.Config) { c.Driver, c.QEMU = "qemu-tcg", "/bin/true" },
 			func(s *settings, ctx context.Context) any {
-				d, err := host{set: s, vmm: vmm.ThisHost()}.Driver(ctx, "")
+				d, err := host{set: s, vmm: vmm.ThisHost()}.Driver(ctx, "", vm.DriverAsk{})
 				return [2]any{d, err}
 			},
 			[2]any{vm.Driver{Name: "qemu-tcg", VMM: "/bin/true"}, nil},

@@ -150,7 +150,7 @@ func wire(ctx context.Context, set *settings, build buildinfo.Info, log *slog.Lo
 		Identities: identities{VMs: d.folders, known: known, key: set.sshKey}, Names: identities{VMs: d.folders, known: known, key: set.sshKey},
 		Images:  images{service: d.images},
 		Commits: commits{d.images},
-		Kernels: kernels{service: d.kernels, store: kernelFiles, archives: archives, dirs: dirs, boots: d.host.boots},
+		Kernels: kernels{service: d.kernels, store: kernelFiles, archives: archives, dirs: dirs},
 		Host:    d.host, Ports: guests, Preflight: d.host.preflight(self, set.agent),
 		HostPorts: hostinfo.Ports{}, UID: os.Getuid(), Resolvers: set.resolvers,
 		Defaults: set.defaults, Log: log,

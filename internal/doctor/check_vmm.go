@@ -55,16 +55,17 @@ func checkTAP(ctx context.Context, w World) verdict {
 	return info("no installed driver uses TAP devices")
 }
 
-// checkNesting tells whether guests of the chosen driver can run VMs themselves.
+// checkNesting tells whether guests can run VMs themselves, on the driver that a VM gets
+// which is to do so.
 func checkNesting(ctx context.Context, w World) verdict {
-	chosen, err := w.driver(ctx)
-	if err != nil {
+	if _, err := w.driver(ctx); err != nil {
 		return info("unknown without a driver")
 	}
-	if err := chosen.NestingErr(); err != nil {
+	chosen, err := drivers.ChooseFor(w.Look(ctx, w.Settings.Drivers), w.Settings.Drivers.Driver, vmm.Finding.NestingErr)
+	if err != nil {
 		return info("%s; %s", err, fault.HintOf(err))
 	}
-	return ok("VMs can run VMs themselves if created as nested: %s", chosen.Nesting.Reason)
+	return ok("VMs can run VMs themselves if created as nested, on %s: %s", chosen.Driver, chosen.Nesting.Reason)
 }
 
 // checkDriver tells of the choice that a start would make.

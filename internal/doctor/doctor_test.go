@@ -104,6 +104,16 @@ func nests(nesting vmm.Fact) func(*World, fstest.MapFS) {
 	}
 }
 
+// anotherNests has the chosen driver not nest, and the next one.
+func anotherNests(w *World, _ fstest.MapFS) {
+	w.Look = func(context.Context, drivers.Config) []vmm.Finding {
+		return []vmm.Finding{
+			{Driver: "hard", Facts: []vmm.Fact{present, kvmPresent}, Nesting: vmm.Fact{State: vmm.Missing, Reason: "it does not"}},
+			{Driver: "other", Facts: []vmm.Fact{present}, Nesting: vmm.Fact{State: vmm.Good, Reason: "it nests"}},
+		}
+	}
+}
+
 func file(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text), Mode: 0o600} }
 
 func database(page uint16, pages int) string {
@@ -200,6 +210,7 @@ func TestEachOutcome(t *testing.T) {
 		}, "vmm", OK, "a 1.0 (/usr/bin/a)", ""},
 		{"emulation", func(w *World, _ fstest.MapFS) { w.Settings.Drivers.Driver = "soft" }, "driver", OK, "soft, as configured; mind the gap", ""},
 		{"nesting", nests(vmm.Fact{About: vmm.AboutNesting, State: vmm.Good, Reason: "it is on"}), "nesting", OK, "it is on", ""},
+		{"another driver nests", anotherNests, "nesting", OK, "on other: it nests", ""},
 		{"no nesting", nests(vmm.Fact{About: vmm.AboutNesting, State: vmm.Missing, Reason: "it is off", Remedy: "turn it on"}), "nesting", Info, "it is off; turn it on", ""},
 		{"nesting without a driver", looks(absent, kvmAbsent), "nesting", Info, "unknown", ""},
 		{"unknown driver", func(w *World, _ fstest.MapFS) { w.Settings.Drivers.Driver = "xen" }, "driver", Fail, `"xen"`, "set driver to auto or"},

@@ -28,12 +28,6 @@ func (s *Service) prepare(ctx context.Context, v VM) (b boot, err error) {
 	if b.host, err = s.deps.Host.Facts(ctx); err != nil {
 		return b, err
 	}
-	if b.driver, err = s.driverOf(ctx, v); err != nil {
-		return b, err
-	}
-	if v.Nested && b.driver.NoNesting != nil {
-		return b, b.driver.NoNesting
-	}
 	if b.image, err = s.deps.Images.ByID(ctx, v.ImageID); err != nil {
 		return b, err
 	}
@@ -41,6 +35,9 @@ func (s *Service) prepare(ctx context.Context, v VM) (b boot, err error) {
 		return b, err
 	}
 	if err := checkArchitecture(b.kernel, b.host); err != nil {
+		return b, err
+	}
+	if b.driver, err = s.driverOf(ctx, v, b.kernel); err != nil {
 		return b, err
 	}
 	if b.initramfs, err = s.deps.Kernels.Initramfs(ctx, b.kernel); err != nil {

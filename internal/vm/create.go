@@ -119,7 +119,11 @@ func (c *creation) resolve(ctx context.Context) error {
 	if err := c.checkProgram(img); err != nil {
 		return err
 	}
-	return checkArchitecture(k, host)
+	if err := checkArchitecture(k, host); err != nil {
+		return err
+	}
+	_, err = c.s.deps.Host.Driver(ctx, c.v.Driver, DriverAsk{Nested: c.v.Nested, Kernel: k})
+	return err
 }
 
 // findKernel is the one that is asked for, or the image's, or the default one.

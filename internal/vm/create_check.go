@@ -26,11 +26,8 @@ func (c *creation) check(ctx context.Context) error {
 	if err := c.s.deps.Preflight(ctx); err != nil || !c.v.Nested {
 		return err
 	}
-	driver, err := c.s.driverOf(ctx, c.v)
-	if err != nil {
-		return err
-	}
-	return driver.NoNesting
+	_, err := c.s.deps.Host.Driver(ctx, c.v.Driver, DriverAsk{Nested: true}) // before anything is pulled
+	return err
 }
 
 // fill makes the record from the request and the defaults, and validates it.

@@ -11,10 +11,10 @@ import (
 // DriverAuto has the next start of a VM choose its driver, where a request says so.
 const DriverAuto = "auto"
 
-// driverOf is the driver that a start of v takes: that of its last start, or the one
-// that it was given since.
-func (s *Service) driverOf(ctx context.Context, v VM) (Driver, error) {
-	driver, err := s.deps.Host.Driver(ctx, v.Driver)
+// driverOf is the driver that a start of v with the kernel k takes: that of its last
+// start, or the one that it was given since.
+func (s *Service) driverOf(ctx context.Context, v VM, k Kernel) (Driver, error) {
+	driver, err := s.deps.Host.Driver(ctx, v.Driver, DriverAsk{Nested: v.Nested, Kernel: k})
 	if v.Driver != "" && errors.Is(err, fault.Unavailable) {
 		return driver, fault.New(fault.Unavailable, "cannot use driver %s, which VM %s has: %s", v.Driver, v.Name, err.Error()).
 			WithHint("%s, or give the VM another driver: %s", fault.HintOf(err).String(), act.VMSet.On(v.Name))
@@ -31,6 +31,6 @@ func (s *Service) askedDriver(ctx context.Context, name string) (string, error) 
 	if name == "" {
 		return "", fault.New(fault.Invalid, "the driver's name is empty")
 	}
-	_, err := s.deps.Host.Driver(ctx, name)
+	_, err := s.deps.Host.Driver(ctx, name, DriverAsk{})
 	return name, err
 }

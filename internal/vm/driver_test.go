@@ -73,3 +73,29 @@ func TestAVMIsCreatedWithTheDriverThatIsAskedFor(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+func TestAKernelThatTheDriverCannotBootIsRefusedBeforeAnythingIsMade(t *testing.T) {
+	h := newHarness(t)
+	refused := fault.New(fault.Invalid, "QEMU cannot boot kernel %q: it has no PVH entry point", "debian-12")
+	h.host.boots = func(driver string, k vm.Kernel) error {
+		if driver == "qemu-kvm" {
+			return refused
+		}
+		return nil
+	}
+	_, err := h.svc.Create(t.Context(), vm.CreateRequest{Name: new("a"), Driver: new("qemu-kvm")}, operation.Discard{})
+	if !errors.Is(err, refused) {
+		t.Errorf("Create gave %v", err)
+	}
+	h.nothingLeft()
+	v, err := h.svc.Create(t.Context(), vm.CreateRequest{Name: new("a"), Driver: new("firecracker")}, operation.Discard{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.svc.Set(t.Context(), "a", vm.Change{Driver: new("qemu-kvm")}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.svc.Start(t.Context(), "a", vm.WaitReady(), quiet); !errors.Is(err, refused) || h.get(v.Name).State != vm.Stopped {
+		t.Errorf("Start gave %v, the VM is %s", err, h.get(v.Name).State)
+	}
+}

@@ -358,6 +358,7 @@ type fakeHost struct {
 	facts  vm.HostFacts
 
 	noNesting error
+	boots     func(driver string, k vm.Kernel) error // nil: each driver boots each kernel
 	// chosen is the driver without a name, and broken are drivers that cannot be used.
 	chosen string
 	broken map[string]error
@@ -367,13 +368,21 @@ func (h *fakeHost) Facts(ctx context.Context) (vm.HostFacts, error) {
 	return h.facts, h.points.pass(ctx, "facts")
 }
 
-func (h *fakeHost) Driver(ctx context.Context, name string) (vm.Driver, error) {
+func (h *fakeHost) Driver(ctx context.Context, name string, ask vm.DriverAsk) (vm.Driver, error) {
 	if name == "" {
 		name = cmp.Or(h.chosen, "qemu-tcg")
 	}
-	d := vm.Driver{Name: name, VMM: "/usr/bin/qemu-system-x86_64", NoNesting: h.noNesting}
+	d := vm.Driver{Name: name, VMM: "/usr/bin/qemu-system-x86_64"}
 	if err := h.broken[name]; err != nil {
 		return d, err
+	}
+	if ask.Nested && h.noNesting != nil {
+		return d, h.noNesting
+	}
+	if h.boots != nil && ask.Kernel.Name != "" {
+		if err := h.boots(name, ask.Kernel); err != nil {
+			return d, err
+		}
 	}
 	return d, h.points.pass(ctx, "driver")
 }

@@ -206,6 +206,7 @@ type Kernel struct {
 	Dir          string // where its files are
 	Vmlinux      string // path of the uncompressed ELF
 	Modules      string // path of the read-only ext4 with its modules; empty: none
+	PVH          bool   // an amd64 Vmlinux has the PVH entry point
 }
 
 // Kernels finds kernels. Each VM keeps one of its own, so that it boots whatever
@@ -246,17 +247,22 @@ type Driver struct {
 	// JailFirstUID is the user that the VMM of the VM with MinIndex runs as in Firecracker's
 	// jailer, and the first of one for each index; 0: without the jailer.
 	JailFirstUID int
-	// NoNesting is why its guests cannot run VMs themselves; nil: they can.
-	NoNesting error
+}
+
+// DriverAsk is what a machine asks of its driver.
+type DriverAsk struct {
+	Nested bool   // the guest can run VMs itself
+	Kernel Kernel // that it boots; zero: it is not known yet
 }
 
 // Host tells of this machine.
 type Host interface {
 	Facts(ctx context.Context) (HostFacts, error)
 	// Driver is the one of this name, or for an empty name what a machine runs on that
-	// has none yet. Unavailable, with a hint, when it cannot run machines; Invalid for
-	// an unknown name.
-	Driver(ctx context.Context, name string) (Driver, error)
+	// has none yet, which may be the first one that can do what is asked. Unavailable,
+	// with a hint, when it cannot run machines, or none that nest; Invalid for an unknown
+	// name, and when it cannot boot the kernel.
+	Driver(ctx context.Context, name string, ask DriverAsk) (Driver, error)
 }
 
 // Workspaces knows of work on the disks of VMs that is nowhere else.

@@ -129,6 +129,25 @@ func Choose(findings []vmm.Finding, name string) (vmm.Finding, error) {
 	return vmm.Finding{}, unknown(name)
 }
 
+// ChooseFor is Choose for a machine that not all drivers can run. suits says why one of
+// them cannot. Auto passes over those; when that leaves none, the first is to blame.
+func ChooseFor(findings []vmm.Finding, name string, suits func(vmm.Finding) error) (vmm.Finding, error) {
+	chosen, err := Choose(findings, name)
+	if err != nil {
+		return chosen, err
+	}
+	unsuited := suits(chosen)
+	if name != Auto || unsuited == nil {
+		return chosen, unsuited
+	}
+	for _, f := range findings {
+		if f.Err() == nil && suits(f) == nil {
+			return f, nil
+		}
+	}
+	return chosen, unsuited
+}
+
 // Of returns the finding of a driver. When it cannot run machines the fault is
 // Unavailable; a name without a finding is Invalid.
 func Of(findings []vmm.Finding, name string) (vmm.Finding, error) {

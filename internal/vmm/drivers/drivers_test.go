@@ -101,6 +101,33 @@ func TestChoose(t *testing.T) {
 	}
 }
 
+func TestChooseForAMachineThatNotAllCanRun(t *testing.T) {
+	missing := vmm.Finding{Driver: "c", Facts: []vmm.Fact{{State: vmm.Missing, Reason: "no c", Remedy: "get c"}}}
+	findings := []vmm.Finding{missing, {Driver: "a"}, {Driver: "b"}}
+	for _, tt := range []struct{ name, suited, want, err string }{
+		{Auto, "a b c", "a", ""},
+		{Auto, "b c", "b", ""},
+		{Auto, "c", "a", "a does not do"},
+		{"a", "b c", "a", "a does not do"},
+		{"b", "b", "b", ""},
+		{"c", "c", "c", `cannot use the configured driver c: no c`},
+	} {
+		got, err := ChooseFor(findings, tt.name, func(f vmm.Finding) error {
+			if strings.Contains(tt.suited, f.Driver) {
+				return nil
+			}
+			return errors.New(f.Driver + " does not do")
+		})
+		text := ""
+		if err != nil {
+			text = err.Error()
+		}
+		if got.Driver != tt.want || text != tt.err {
+			t.Errorf("%s where %q can: %q, %v; want %s, %q", tt.name, tt.suited, got.Driver, err, tt.want, tt.err)
+		}
+	}
+}
+
 func TestNeedsOfADriver(t *testing.T) {
 	if needs, err := Needs("qemu-tcg", "/q"); err != nil || !slices.Contains(needs.Read, "/q") {
 		t.Errorf("%+v, %v", needs, err)

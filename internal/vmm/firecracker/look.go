@@ -16,7 +16,7 @@ const fullDiskNote = "a guest gets I/O errors when the host's disk is full, wher
 
 // Look implements vmm.Driver.
 func (d *Driver) Look(ctx context.Context, host *vmm.Host, program string) vmm.Finding {
-	f := vmm.Finding{Driver: d.Name(), Note: fullDiskNote}
+	f := vmm.Finding{Driver: d.Name(), Note: fullDiskNote, Nesting: noNesting()}
 	var fact vmm.Fact
 	f.Program, fact = lookAtProgram(ctx, host, program)
 	f.Facts = append(f.Facts, fact)
@@ -28,6 +28,15 @@ func (d *Driver) Look(ctx context.Context, host *vmm.Host, program string) vmm.F
 	}
 	f.Facts = append(f.Facts, host.KVM())
 	return f
+}
+
+// noNesting: Firecracker passes vmx and svm on where KVM does, and its CPU templates can
+// mask them only. Its makers support no hypervisor in a guest, and test none.
+func noNesting() vmm.Fact {
+	return vmm.Fact{
+		About: vmm.AboutNesting, State: vmm.Missing, Reason: "Firecracker does not support it",
+		Remedy: "choose a driver such as qemu-kvm for the VM",
+	}
 }
 
 // lookAtProgram finds Firecracker: the configured path or name, or else that on PATH.

@@ -100,7 +100,7 @@ func firstLine(s string) string {
 func (*Driver) Boots(k vmm.Kernel) error {
 	if k.Architecture == "amd64" && !k.PVH {
 		return fault.New(fault.Invalid, "QEMU cannot boot kernel %q: it has no PVH entry point", k.Name).
-			WithHint("import a kernel built with CONFIG_PVH=y, such as Debian's, Alpine's or Void's")
+			WithHint("import a kernel built with CONFIG_PVH=y, such as Debian's, Alpine's or Void's, or use the driver firecracker")
 	}
 	return nil
 }
