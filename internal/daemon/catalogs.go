@@ -71,7 +71,7 @@ func (k kernels) Obtain(ctx context.Context, name string, p operation.Progress) 
 	if err != nil {
 		return vm.Kernel{}, err
 	}
-	return k.bootable(ctx, m, k.dirs.Kernel(m.Name))
+	return kernelIn(k.dirs.Kernel(m.Name), m), nil
 }
 
 func (k kernels) OfImage(ctx context.Context, imageID string) (vm.Kernel, error) {
@@ -82,12 +82,12 @@ func (k kernels) Keep(ctx context.Context, vmID string, kept vm.Kernel) error {
 	return k.store.Link(ctx, statedir.Kernel(kept.Dir), k.dirs.VM(vmID).Kernel())
 }
 
-func (k kernels) Replace(ctx context.Context, vmID, name string) error {
+func (k kernels) Replace(ctx context.Context, vmID, name string, may func(vm.Kernel) error) error {
 	m, err := k.service.Get(ctx, name)
 	if err != nil {
 		return err
 	}
-	if _, err := k.bootable(ctx, m, k.dirs.Kernel(name)); err != nil {
+	if err := may(kernelIn(k.dirs.Kernel(name), m)); err != nil {
 		return err
 	}
 	return k.store.Relink(ctx, k.dirs.Kernel(name), k.dirs.VM(vmID).Kernel())
@@ -112,16 +112,16 @@ func (k kernels) read(ctx context.Context, dir statedir.Kernel) (vm.Kernel, erro
 	if err != nil {
 		return vm.Kernel{}, err
 	}
-	return k.bootable(ctx, m, dir)
+	return kernelIn(dir, m), nil
 }
 
-// bootable is the kernel m in dir as a machine boots it.
-func (k kernels) bootable(ctx context.Context, m kernel.Manifest, dir statedir.Kernel) (vm.Kernel, error) {
+// kernelIn is the kernel m in dir as a machine boots it.
+func kernelIn(dir statedir.Kernel, m kernel.Manifest) vm.Kernel {
 	found := vm.Kernel{Name: m.Name, Architecture: m.Architecture, PVH: m.PVH, Dir: string(dir), Vmlinux: dir.Vmlinux()}
 	if m.ModulesSHA != "" {
 		found.Modules = dir.Modules()
 	}
-	return found, nil
+	return found
 }
 
 func (k kernels) Initramfs(ctx context.Context, own vm.Kernel) (string, error) {

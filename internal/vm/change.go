@@ -2,6 +2,7 @@ package vm
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"reflect"
 	"strings"
@@ -106,7 +107,13 @@ func (s *Service) changeFiles(ctx context.Context, v, want VM, change Change) er
 	if change.Kernel == nil {
 		return nil
 	}
-	return s.deps.Kernels.Replace(ctx, v.ID, want.Kernel)
+	return s.deps.Kernels.Replace(ctx, v.ID, want.Kernel, func(k Kernel) error {
+		_, err := s.driverOf(ctx, want, k)
+		if errors.Is(err, fault.Invalid) { // a driver that is not there for now may be by the next start
+			return err
+		}
+		return nil
+	})
 }
 
 // named tells by which name a VM is known from now on. What cannot be told is

@@ -95,6 +95,9 @@ func TestAKernelThatTheDriverCannotBootIsRefusedBeforeAnythingIsMade(t *testing.
 	if _, err := h.svc.Set(t.Context(), "a", vm.Change{Driver: new("qemu-kvm")}); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := h.svc.Set(t.Context(), "a", vm.Change{Kernel: new("newer")}); !errors.Is(err, refused) || h.get("a").Kernel != "debian-12" {
+		t.Errorf("Set gave %v, the kernel is %s", err, h.get("a").Kernel)
+	}
 	if _, err := h.svc.Start(t.Context(), "a", vm.WaitReady(), quiet); !errors.Is(err, refused) || h.get(v.Name).State != vm.Stopped {
 		t.Errorf("Start gave %v, the VM is %s", err, h.get(v.Name).State)
 	}

@@ -333,9 +333,12 @@ func (k *fakeKernels) Keep(ctx context.Context, vmID string, kept vm.Kernel) err
 	return nil
 }
 
-func (k *fakeKernels) Replace(ctx context.Context, vmID, name string) error {
+func (k *fakeKernels) Replace(ctx context.Context, vmID, name string, may func(vm.Kernel) error) error {
 	if name != "debian-12" && name != "newer" {
 		return fault.New(fault.NotFound, "no kernel named %q", name)
+	}
+	if err := may(k.named(name)); err != nil {
+		return err
 	}
 	return k.Keep(ctx, vmID, k.named(name))
 }

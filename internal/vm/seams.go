@@ -221,8 +221,9 @@ type Kernels interface {
 	// has a kernel keeps that.
 	Keep(ctx context.Context, vmID string, k Kernel) error
 	// Replace gives a stopped VM a copy of the local kernel called name, in the place
-	// of the one it has, in one step. NotFound when there is none.
-	Replace(ctx context.Context, vmID, name string) error
+	// of the one it has, in one step, unless may returns an error for it, which it returns
+	// too. NotFound when there is none.
+	Replace(ctx context.Context, vmID, name string, may func(Kernel) error) error
 	// Of returns the VM's own kernel. A VM that was made before VMs had their own
 	// is given the kernel called name first.
 	Of(ctx context.Context, vmID, name string) (Kernel, error)
