@@ -33,10 +33,13 @@ type Session struct {
 // Attention says whether a session needs somebody.
 type Attention struct {
 	State   string    `json:"state" enum:"needs_input,working,idle,done" doc:"needs_input: it waits for somebody"`
-	Why     string    `json:"why" enum:",question,approval,error" doc:"what it needs; of done, error if it did not exit with 0"`
-	Text    string    `json:"text" doc:"the program's own words; they come from the guest"`
+	Why     string    `json:"why" enum:",question,approval,error,stopped,killed,lost" doc:"what it needs; of done, how it ended: stopped or killed on request, lost with its VM or agent, or error if it did not exit with 0"`
+	Text    string    `json:"text" doc:"the program's own words, which come from the guest; of done, why it ended"`
 	Since   time.Time `json:"since"`
 	Session string    `json:"session,omitempty" doc:"of a VM: the name of the session that needs somebody most"`
+	// ExitCode and Signal are there once it has exited.
+	ExitCode *int   `json:"exit_code,omitempty" doc:"of done: its exit status; 128+n if signal n ended it"`
+	Signal   string `json:"signal,omitempty" doc:"of done: the signal that ended it, without SIG"`
 }
 
 // StartSession asks for a session.

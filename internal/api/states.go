@@ -55,6 +55,9 @@ const (
 	WhyQuestion = "question"
 	WhyApproval = "approval"
 	WhyError    = "error"
+	WhyStopped  = "stopped"
+	WhyKilled   = "killed"
+	WhyLost     = "lost"
 )
 
 // What is known of a workspace: Workspace.State.

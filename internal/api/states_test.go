@@ -24,7 +24,7 @@ func TestWordsAreThoseOfTheDescription(t *testing.T) {
 		{api.Session{}, "State", []string{api.SessionStarting, api.SessionRunning, api.SessionExited, api.SessionFailed, api.SessionLost}},
 		{api.Session{}, "Mode", []string{api.SessionPipe, api.SessionTTY}},
 		{api.Attention{}, "State", []string{api.AttentionNeedsInput, api.AttentionWorking, api.AttentionIdle, api.AttentionDone}},
-		{api.Attention{}, "Why", []string{"", api.WhyQuestion, api.WhyApproval, api.WhyError}},
+		{api.Attention{}, "Why", []string{"", api.WhyQuestion, api.WhyApproval, api.WhyError, api.WhyStopped, api.WhyKilled, api.WhyLost}},
 		{api.Workspace{}, "State", []string{api.WorkspaceClean, api.WorkspaceChanged, api.WorkspaceUnknown}},
 		{api.Forward{}, "Proto", []string{api.ProtoTCP, api.ProtoUDP, api.ProtoUnix}},
 	} {

@@ -94,7 +94,11 @@ func attentionBody(sessionName string, a session.Attention) *api.Attention {
 	if a.State == "" {
 		return nil
 	}
-	return &api.Attention{State: string(a.State), Why: string(a.Why), Text: a.Text, Since: a.Since.UTC(), Session: sessionName}
+	body := &api.Attention{State: string(a.State), Why: string(a.Why), Text: a.Text, Since: a.Since.UTC(), Session: sessionName}
+	if a.Exited {
+		body.ExitCode, body.Signal = &a.ExitCode, a.Signal
+	}
+	return body
 }
 
 // attended is a VM's body with what its sessions need.

@@ -23,19 +23,28 @@ const (
 // Why says what a session needs, or how it is done.
 type Why string
 
-// What a session can need. Done has ByError unless it exited with status 0.
+// What a session can need, and how one can be done that did not exit with status 0 by
+// itself: by an error, a user's request, or with its VM or agent.
 const (
 	Question Why = "question"
 	Approval Why = "approval"
 	ByError  Why = "error"
+	ByStop   Why = "stopped"
+	ByKill   Why = "killed"
+	ByLoss   Why = "lost"
 )
 
 // Attention is whether a session needs somebody. The zero value: it is not known.
 type Attention struct {
 	State AttentionState
-	Why   Why    // of NeedsInput, or ByError
-	Text  string // in the program's own words: plain, bounded, and not to be trusted
+	Why   Why    // of NeedsInput and Done
+	Text  string // in the program's own words, or how it ended: plain, bounded, and not to be trusted
 	Since time.Time
+
+	// Exited: ExitCode and Signal are those of the session, which is Done.
+	Exited   bool
+	ExitCode int
+	Signal   string
 }
 
 // rank is the lower the more urgent; what is not known comes last.
@@ -146,15 +155,6 @@ func (sig Signals) holds(said Said) bool {
 		return false
 	}
 	return said.State == "working" || !sig.InputAt.After(said.At)
-}
-
-// ended is the attention of a session that runs no more.
-func (s *Session) ended() Attention {
-	a := Attention{State: Done, Since: s.EndedAt}
-	if s.State != Exited || s.ExitCode != 0 {
-		a.Why, a.Text = ByError, plain.Line(s.LastError, maxSaid)
-	}
-	return a
 }
 
 // reason is what a program needs, by what it says: the word for it, or else a guess by

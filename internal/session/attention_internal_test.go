@@ -49,13 +49,25 @@ func TestAttentionIsDecidedBySignals(t *testing.T) {
 			t.Errorf("%s: %+v, want %+v", name, got, c.want)
 		}
 	}
+	exited := func(a Attention, code int, signal string) Attention {
+		a.State, a.Since, a.Exited, a.ExitCode, a.Signal = Done, at(9), true, code, signal
+		return a
+	}
 	for _, c := range []struct {
 		s    Session
 		want Attention
 	}{
-		{Session{State: Exited, EndedAt: at(9)}, Attention{State: Done, Since: at(9)}},
-		{Session{State: Exited, ExitCode: 2, LastError: "no such file", EndedAt: at(9)}, Attention{State: Done, Why: ByError, Text: "no such file", Since: at(9)}},
-		{Session{State: Lost, LastError: "the VM ended", EndedAt: at(9)}, Attention{State: Done, Why: ByError, Text: "the VM ended", Since: at(9)}},
+		{Session{State: Exited, EndedAt: at(9)}, exited(Attention{}, 0, "")},
+		{Session{State: Exited, ExitCode: 2, LastError: "no such file", EndedAt: at(9)}, exited(Attention{Why: ByError, Text: "no such file"}, 2, "")},
+		{Session{State: Exited, ExitCode: 139, Signal: "SEGV", EndedAt: at(9)}, exited(Attention{Why: ByError}, 139, "SEGV")},
+		{Session{State: Exited, ExitCode: 137, Signal: "KILL", EndedAt: at(9)}, exited(Attention{Why: ByError, Text: "SIGKILL came from inside the VM: from a program, or from its kernel when it ran out of memory"}, 137, "KILL")},
+		{Session{State: Exited, ExitCode: 143, Signal: "TERM", Asked: askedStop, EndedAt: at(9)}, exited(Attention{Why: ByStop, Text: "stopped with banger"}, 143, "TERM")},
+		{Session{State: Exited, Asked: askedStop, LastError: "bye", EndedAt: at(9)}, exited(Attention{Why: ByStop, Text: "bye"}, 0, "")},
+		{Session{State: Exited, ExitCode: 137, Signal: "KILL", Asked: "KILL", EndedAt: at(9)}, exited(Attention{Why: ByKill, Text: "SIGKILL was sent with banger"}, 137, "KILL")},
+		{Session{State: Exited, ExitCode: 1, Asked: "INT", EndedAt: at(9)}, exited(Attention{Why: ByError, Text: "after SIGINT was sent with banger"}, 1, "")},
+		{Session{State: Exited, Asked: "USR1", EndedAt: at(9)}, exited(Attention{}, 0, "")},
+		{Session{State: Failed, LastError: "no such command", EndedAt: at(9)}, Attention{State: Done, Why: ByError, Text: "no such command", Since: at(9)}},
+		{Session{State: Lost, LastError: "the VM ended", Asked: askedStop, EndedAt: at(9)}, Attention{State: Done, Why: ByLoss, Text: "the VM ended", Since: at(9)}},
 	} {
 		if got := c.s.ended(); got != c.want {
 			t.Errorf("ended: %+v, want %+v", got, c.want)

@@ -258,7 +258,7 @@ func TestVerbsOnEndedSessions(t *testing.T) {
 		t.Errorf("removing a running session: %v", err)
 	}
 	got, err := h.svc.Stop(t.Context(), "box", "s", 0)
-	if err != nil || got.State != session.Exited || got.Signal != "TERM" || got.ExitCode != 143 {
+	if err != nil || got.State != session.Exited || got.Signal != "TERM" || got.ExitCode != 143 || got.Attention.Why != session.ByStop {
 		t.Errorf("Stop = %+v, %v", got, err)
 	}
 	if _, err := h.svc.Stop(t.Context(), "box", "s", 0); err != nil {
@@ -280,6 +280,23 @@ func TestVerbsOnEndedSessions(t *testing.T) {
 	}
 	if _, err := h.svc.Get(t.Context(), "box", "s"); !errors.Is(err, fault.NotFound) {
 		t.Errorf("Get = %v", err)
+	}
+}
+
+// A user who killed a session is told so, however the signal was named, and whichever
+// comes first: the end, or the answer to the request.
+func TestAKilledSessionSaysSo(t *testing.T) {
+	for signal, want := range map[string]session.Why{"": session.ByKill, "9": session.ByKill, "SIGKILL": session.ByKill, "kill": session.ByKill, "TERM": session.ByError} {
+		h := newHarness(t)
+		s := h.start("s")
+		if _, err := h.svc.Kill(t.Context(), "box", "s", signal); err != nil {
+			t.Fatal(err)
+		}
+		h.agent.change(s.ID, func(r *session.Report) { r.Exited, r.ExitCode, r.Signal = true, 137, "KILL" })
+		h.recorded(s.ID, func(s session.Session) bool { return s.State == session.Exited })
+		if got, err := h.svc.Get(t.Context(), "box", "s"); err != nil || got.Attention.Why != want || got.Attention.ExitCode != 137 {
+			t.Errorf("killed by %q: %+v, %v", signal, got.Attention, err)
+		}
 	}
 }
 

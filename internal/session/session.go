@@ -53,6 +53,7 @@ type Session struct {
 	State     State
 	ExitCode  int    // valid in Exited: 128+n when signal n ended it
 	Signal    string // that ended it, without SIG
+	Asked     string // by a user, to end: "stop", or a signal without SIG; empty: nobody did
 	LastError string // why it did not start, or was lost, or what it said when it ended badly at once
 	KeepBytes int64  // of each stream's output, in the guest
 
@@ -140,6 +141,7 @@ func (s *Session) storedAs(o Session) bool {
 
 // onlyCounts reports whether nothing differs but how much went in and out.
 func (s *Session) onlyCounts(o Session) bool {
+	o.Asked = s.Asked // its end tells
 	o.StdinBytes, o.StdoutBytes, o.StderrBytes = s.StdinBytes, s.StdoutBytes, s.StderrBytes
 	o.StdoutDropped, o.StderrDropped = s.StdoutDropped, s.StderrDropped
 	return s.storedAs(o)

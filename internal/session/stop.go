@@ -22,6 +22,9 @@ func (s *Service) Stop(ctx context.Context, vmName, name string, timeout time.Du
 	if sess, err = s.Reach(ctx, vmName, sess.ID); err != nil {
 		return Session{}, err
 	}
+	if err := s.ask(ctx, sess.ID, askedStop); err != nil {
+		return Session{}, err
+	}
 	report, err := s.deps.Guests.StopSession(ctx, sess.VMID, sess.ID, timeout)
 	if err != nil {
 		return Session{}, err
@@ -55,10 +58,29 @@ func (s *Service) Kill(ctx context.Context, vmName, name, signal string) (Sessio
 	if !sess.State.Open() {
 		return Session{}, ended(sess)
 	}
+	if err := s.ask(ctx, sess.ID, signalName(signal)); err != nil {
+		return Session{}, err
+	}
 	if err := s.deps.Guests.SignalSession(ctx, sess.VMID, sess.ID, signal); err != nil {
 		return Session{}, err
 	}
 	return s.Get(ctx, vmName, sess.ID)
+}
+
+// ask records what a user asks of a session before its guest is told, since its end may
+// be heard of before the answer.
+func (s *Service) ask(ctx context.Context, id, what string) error {
+	_, err := s.update(ctx, id, func(now *Session) error {
+		if !now.State.Open() || now.Asked == askedStop {
+			return errUnchanged
+		}
+		now.Asked = what
+		return nil
+	})
+	if errors.Is(err, errUnchanged) {
+		return nil
+	}
+	return err
 }
 
 // isSignal reports whether text has the form of a signal's name or number. Which ones

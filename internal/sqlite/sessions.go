@@ -44,6 +44,7 @@ func sessionColumns(s *session.Session) []column {
 		{"state", &s.State},
 		{"exit_code", &s.ExitCode},
 		{"signal", &s.Signal},
+		{"asked", &s.Asked},
 		{"last_error", &s.LastError},
 		{"keep_bytes", &s.KeepBytes},
 		{"stdin_bytes", &s.StdinBytes},

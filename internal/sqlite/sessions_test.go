@@ -18,7 +18,7 @@ func sampleSession(n int) session.Session {
 	return session.Session{
 		ID: fmt.Sprintf("%016x", 100+n), VMID: sampleVM(1).ID, StartID: "feedfacefeedface", Name: fmt.Sprintf("s-%d", n),
 		Command: []string{"sh", "-c", "two words"}, Mode: session.TTY, Dir: "/root", User: "me", State: session.Exited,
-		ExitCode: 137, Signal: "KILL", LastError: "why", KeepBytes: 1 << 20, StdinBytes: 1, StdoutBytes: 2, StderrBytes: 3,
+		ExitCode: 137, Signal: "KILL", Asked: "KILL", LastError: "why", KeepBytes: 1 << 20, StdinBytes: 1, StdoutBytes: 2, StderrBytes: 3,
 		StdoutDropped: 4, StderrDropped: 5, CreatedAt: at, StartedAt: at.Add(time.Second), EndedAt: at.Add(time.Minute),
 	}
 }

@@ -1,20 +1,27 @@
 package status
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/bangervm/banger/internal/api"
 )
 
 // Attention is the state and why, without the program's own words: "needs input
-// (approval)".
+// (approval)", "done (exit 3)", "done (stopped)".
 func Attention(a api.Attention) string {
-	words := a.State
-	if a.State == api.AttentionNeedsInput {
+	words, why := a.State, a.Why
+	switch {
+	case a.State == api.AttentionNeedsInput:
 		words = "needs input"
+	case a.Why != api.WhyError || a.State != api.AttentionDone:
+	case a.Signal != "":
+		why = "SIG" + a.Signal
+	case a.ExitCode != nil:
+		why = fmt.Sprintf("exit %d", *a.ExitCode)
 	}
-	if a.Why != "" {
-		words += " (" + a.Why + ")"
+	if why != "" {
+		words += " (" + why + ")"
 	}
 	return words
 }

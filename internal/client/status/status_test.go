@@ -28,12 +28,17 @@ func TestSpan(t *testing.T) {
 }
 
 func TestAttentionWords(t *testing.T) {
+	three := 3
 	for want, a := range map[string]api.Attention{
 		"needs input":            {State: api.AttentionNeedsInput},
 		"needs input (approval)": {State: api.AttentionNeedsInput, Why: api.WhyApproval, Text: "run rm?"},
 		"working":                {State: api.AttentionWorking},
 		"done":                   {State: api.AttentionDone},
 		"done (error)":           {State: api.AttentionDone, Why: api.WhyError},
+		"done (exit 3)":          {State: api.AttentionDone, Why: api.WhyError, ExitCode: &three},
+		"done (SIGSEGV)":         {State: api.AttentionDone, Why: api.WhyError, ExitCode: &three, Signal: "SEGV"},
+		"done (stopped)":         {State: api.AttentionDone, Why: api.WhyStopped, ExitCode: &three, Signal: "TERM"},
+		"done (lost)":            {State: api.AttentionDone, Why: api.WhyLost},
 	} {
 		if got := status.Attention(a); got != want {
 			t.Errorf("%q, want %q", got, want)

@@ -1,0 +1,2 @@
+-- +goose Up
+ALTER TABLE sessions ADD COLUMN asked TEXT NOT NULL DEFAULT '';
