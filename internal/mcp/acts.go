@@ -41,7 +41,7 @@ func actTools() map[act.Verb]actTool {
 		act.Verb(act.SessionShow):   {name: "session_list", subject: "vm"},
 		act.Verb(act.SessionStop):   {name: "session_stop", subject: "vm", session: "session"},
 
-		act.Verb(act.VMCommit):    user,
+		act.Verb(act.VMCommit):    {name: "vm_commit", subject: "vm"},
 		act.Verb(act.VMCopy):      user,
 		act.Verb(act.VMCreate):    {name: "vm_create"},
 		act.Verb(act.VMDelete):    {name: "vm_delete", subject: "vm"},
@@ -98,7 +98,9 @@ func actOption(o act.Option) argument {
 		return argument{"mode", `"shallow"`}
 	case act.Memory:
 		return argument{"memory_mib", "N"}
-	case act.Name, act.Platform, act.Replace: // no tool has it
+	case act.Replace:
+		return argument{"replace", "true"}
+	case act.Name, act.Platform: // no tool has it
 		return argument{}
 	default:
 		return argument{}

@@ -30,7 +30,7 @@ func (s *Server) addEditTool() {
 		name: "file_edit", title: "Edit a file",
 		description: "Replace text in a UTF-8 file in a VM, up to 4 MiB. The file mode is kept.",
 		effect:      effect{destructive: true},
-		bounds:      bounds{"vm": vmName(), "path": guestPath(), "old": {length(1, maxWrite)}, "new": {length(0, maxWrite)}},
+		bounds:      bounds{"vm": vmName(), "path": absolutePath(), "old": {length(1, maxWrite)}, "new": {length(0, maxWrite)}},
 	}, s.fileEdit)
 }
 

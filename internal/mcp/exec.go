@@ -46,7 +46,7 @@ func (s *Server) addExecTool() {
 		description: "Run a command in a VM and wait for it to finish. A non-zero exit code is a result, not an error. For long-running commands use session_start.",
 		effect:      effect{destructive: true, openWorld: true},
 		bounds: bounds{
-			"vm": vmName(), "command": commandLine(), "dir": guestPath(), "env": environment(),
+			"vm": vmName(), "command": commandLine(), "dir": absolutePath(), "env": environment(),
 			"user": {length(1, 128)}, "stdin": {length(0, 1<<20)},
 			"timeout_seconds":    {between(0.1, 3600), fallback("120")},
 			"output_limit_bytes": {between(256, 256<<10), fallback("16384")},

@@ -41,6 +41,7 @@ type fake struct {
 	prepared []api.PrepareWorkspace
 	exports  []api.ExportWorkspace
 	inWay    []string
+	commits  []api.CommitVM
 	stops    []api.StopSession
 
 	vms    []api.VM
@@ -67,7 +68,7 @@ func newFake(t *testing.T) *fake {
 }
 
 func (f *fake) daemon() Daemon {
-	return Daemon{VMs: f, Operations: f, Commands: f, Sessions: f, Workspaces: f, Network: f, Files: f, Look: f}
+	return Daemon{VMs: f, Operations: f, Commands: f, Sessions: f, Workspaces: f, Network: f, Files: f, Look: f, Images: f}
 }
 
 func (f *fake) find(name string) error {
@@ -146,6 +147,8 @@ func (f *fake) made(id string) (api.Operation, error) {
 			Files:   []api.ExportedFile{{Path: "a", Status: "modified"}},
 			Checked: f.exports[len(f.exports)-1].Check, Conflicts: f.inWay,
 		}), nil
+	case id == "vm.commit":
+		return operation(id, api.Image{Name: f.commits[len(f.commits)-1].Image, ID: "2"}), nil
 	default:
 		return operation(id, f.vms[0]), nil
 	}
@@ -179,14 +182,6 @@ func (f *fake) GetVM(_ context.Context, name string) (api.VM, error) {
 func (f *fake) VMLogs(_ context.Context, name string, opts client.LogOptions) (io.ReadCloser, error) {
 	lines := bytes.SplitAfter(f.output, []byte("\n"))
 	return io.NopCloser(bytes.NewReader(bytes.Join(lines[max(0, len(lines)-1-opts.Tail):], nil))), f.find(name)
-}
-
-func (f *fake) AvailableImages(context.Context) (api.AvailableImages, error) {
-	return api.AvailableImages{Items: []api.AvailableImage{{Name: "alpine", State: "available", Ref: "alpine:3"}}}, nil
-}
-
-func (f *fake) ListImages(context.Context) ([]api.Image, error) {
-	return []api.Image{{Name: "debian", ID: "1"}}, nil
 }
 
 func (f *fake) GetSession(_ context.Context, _, name string) (api.Session, error) {

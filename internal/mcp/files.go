@@ -69,7 +69,7 @@ func (s *Server) addFileTools() {
 		description: "Read a file in a VM, or a part of it. Content that is not UTF-8 is returned as base64.",
 		effect:      effect{readOnly: true},
 		bounds: bounds{
-			"vm": vmName(), "path": guestPath(), "offset": {between(0, 1<<53)},
+			"vm": vmName(), "path": absolutePath(), "offset": {between(0, 1<<53)},
 			"limit_bytes": {between(1, maxRead), fallback("65536")},
 		},
 	}, s.fileRead)
@@ -78,7 +78,7 @@ func (s *Server) addFileTools() {
 		description: "Create or replace a file in a VM, atomically, up to 4 MiB.",
 		effect:      effect{destructive: true, idempotent: true},
 		bounds: bounds{
-			"vm": vmName(), "path": guestPath(), "content": {length(0, base64.StdEncoding.EncodedLen(maxWrite))},
+			"vm": vmName(), "path": absolutePath(), "content": {length(0, base64.StdEncoding.EncodedLen(maxWrite))},
 			"encoding": {oneOf(encodingText, encodingBase64), fallback(`"text"`)},
 			"mode":     {matching("^0?[0-7]{3,4}$")},
 		},

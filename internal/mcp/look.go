@@ -13,13 +13,11 @@ import (
 	"github.com/bangervm/banger/internal/fault"
 )
 
-// Look reads what one VM, its console and the catalog of images say.
+// Look reads what one VM and its console say, and waits for sessions.
 // *client.Client is one.
 type Look interface {
 	GetVM(ctx context.Context, name string) (api.VM, error)
 	VMLogs(ctx context.Context, name string, opts client.LogOptions) (io.ReadCloser, error)
-	ListImages(ctx context.Context) ([]api.Image, error)
-	AvailableImages(ctx context.Context) (api.AvailableImages, error)
 	GetSession(ctx context.Context, vm, name string) (api.Session, error)
 	WaitSession(ctx context.Context, vm, name string) (api.Session, error)
 }
@@ -35,33 +33,6 @@ type vmLogsArgs struct {
 
 type vmLogsResult struct {
 	Console Text `json:"console"`
-}
-
-type imageListArgs struct {
-	Available bool `json:"available,omitempty" jsonschema:"list the images of catalogs too, which vm_create pulls"`
-}
-
-type image struct {
-	Name       string   `json:"name" jsonschema:"empty if a newer pull took the name"`
-	ID         string   `json:"id"`
-	Ref        string   `json:"ref" jsonschema:"source"`
-	Bytes      int64    `json:"disk_usage_bytes"`
-	Entrypoint []string `json:"entrypoint"`
-	Cmd        []string `json:"cmd"`
-	User       string   `json:"user,omitempty"`
-	WorkingDir string   `json:"working_dir,omitempty"`
-}
-
-type availableImage struct {
-	Name        string `json:"name"`
-	State       string `json:"state"`
-	Ref         string `json:"ref,omitempty"`
-	Description string `json:"description"`
-}
-
-type imageListResult struct {
-	Images    []image          `json:"images"`
-	Available []availableImage `json:"available,omitempty"`
 }
 
 type sessionWaitArgs struct {
@@ -89,10 +60,6 @@ func (s *Server) addLookTools() {
 		effect:      effect{readOnly: true}, bounds: bounds{"vm": vmName(), "limit": {between(1, 2000), fallback("100")}},
 	}, s.vmLogs)
 	addTool(s, spec{
-		name: "image_list", title: "List images", description: "List local images, which vm_create does not need to pull.",
-		effect: effect{readOnly: true},
-	}, s.imageList)
-	addTool(s, spec{
 		name: "session_wait", title: "Wait for a session",
 		description: "Wait until a session ends and return its exit code.",
 		effect:      effect{readOnly: true},
@@ -118,25 +85,6 @@ func (s *Server) vmLogs(ctx context.Context, _ *sdk.CallToolRequest, args vmLogs
 		return vmLogsResult{}, fault.Wrap(fault.Unavailable, err, "cannot read the console of %s", args.VM)
 	}
 	return vmLogsResult{Console: kept.text()}, nil
-}
-
-func (s *Server) imageList(ctx context.Context, _ *sdk.CallToolRequest, args imageListArgs) (imageListResult, error) {
-	all, err := s.daemon.Look.ListImages(ctx)
-	out := imageListResult{Images: []image{}}
-	for _, i := range all {
-		out.Images = append(out.Images, image{
-			Name: i.Name, ID: i.ID, Ref: i.Ref, Bytes: i.DiskUsage, User: i.User, WorkingDir: i.WorkingDir,
-			Entrypoint: append([]string{}, i.Entrypoint...), Cmd: append([]string{}, i.Cmd...),
-		})
-	}
-	if err != nil || !args.Available {
-		return out, err
-	}
-	found, err := s.daemon.Look.AvailableImages(ctx)
-	for _, i := range found.Items {
-		out.Available = append(out.Available, availableImage{Name: i.Name, State: i.State, Ref: i.Ref, Description: i.Description})
-	}
-	return out, err
 }
 
 func (s *Server) sessionWait(ctx context.Context, _ *sdk.CallToolRequest, args sessionWaitArgs) (sessionWaitResult, error) {

@@ -75,9 +75,10 @@ type Daemon struct {
 	Network    Network
 	Files      Files
 	Look       Look
+	Images     Images
 }
 
 // Through returns what the tools need, as the daemon behind c gives it.
 func Through(c *client.Client) Daemon {
-	return Daemon{VMs: c, Operations: c, Commands: c, Sessions: c, Workspaces: c, Network: c, Files: guestfiles.Files{Client: c}, Look: c}
+	return Daemon{VMs: c, Operations: c, Commands: c, Sessions: c, Workspaces: c, Network: c, Files: guestfiles.Files{Client: c}, Look: c, Images: c}
 }

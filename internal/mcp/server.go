@@ -59,6 +59,7 @@ func New(daemon Daemon, version string, commandLine func(act.Act) string) *Serve
 	s.addFileTools()
 	s.addEditTool()
 	s.addLookTools()
+	s.addImageTools()
 	s.addSessionTools()
 	s.addWorkspaceTools()
 	s.addNetworkTools()

@@ -106,8 +106,9 @@ func TestToolsDescribeThemselves(t *testing.T) {
 	destructive := map[string]bool{
 		"vm_delete": true, "vm_stop": true, "exec": true, "file_write": true, "workspace_prepare": true,
 		"session_start": true, "file_edit": true, "session_send": true, "session_stop": true,
+		"vm_commit": true,
 	}
-	want := 23
+	want := 25
 	if len(res.Tools) != want {
 		t.Errorf("%d tools, want %d", len(res.Tools), want)
 	}

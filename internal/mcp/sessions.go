@@ -131,7 +131,7 @@ func (s *Server) addSessionTools() {
 		description: "Start a long-running command in a VM. Use session_read to read its output and session_send to write to its stdin.",
 		effect:      effect{destructive: true, openWorld: true},
 		bounds: bounds{
-			"vm": vmName(), "command": commandLine(), "name": session, "dir": guestPath(), "env": environment(),
+			"vm": vmName(), "command": commandLine(), "name": session, "dir": absolutePath(), "env": environment(),
 			"user": {length(1, 128)}, "require": {items(0, 64, maxSession)},
 		},
 	}, s.sessionStart)

@@ -137,12 +137,13 @@ func fallback(value string) limit {
 // Limits that several tools have.
 const (
 	maxName    = 64
+	maxImage   = 512 // of a name or a reference
 	maxPath    = 4096
 	maxMapKeys = 256
 )
 
-func vmName() []limit    { return []limit{length(1, maxName)} }
-func guestPath() []limit { return []limit{length(1, maxPath), matching("^/")} }
+func vmName() []limit       { return []limit{length(1, maxName)} }
+func absolutePath() []limit { return []limit{length(1, maxPath), matching("^/")} }
 func environment() []limit {
 	return []limit{entries(maxMapKeys, 256, 32<<10), func(s *jsonschema.Schema) { s.PropertyNames.Pattern = "^[^=]+$" }}
 }

@@ -155,7 +155,7 @@ func (s *Server) addVMTools() {
 		effect:      effect{openWorld: true},
 		bounds: bounds{
 			"name":  {length(1, 63), matching("^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")},
-			"image": {length(1, 512)}, "vcpu": {between(1, 1024)},
+			"image": {length(1, maxImage)}, "vcpu": {between(1, 1024)},
 			"memory_mib": {between(32, 16<<20)}, "disk_mib": {between(16, 64<<20)},
 			"env": environment(), "labels": {entries(64, 63, 256)}, "start": {fallback("true")},
 			"network": {oneOf(api.NetworkUser, api.NetworkNone)}, "egress": {length(1, maxPolicy)}, "publish": {publishes(64)},

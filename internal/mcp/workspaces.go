@@ -77,7 +77,7 @@ func (s *Server) addWorkspaceTools() {
 		description: "Copy a git work tree from the host to a running VM, with uncommitted and untracked files but without ignored ones. The image needs no git.",
 		effect:      effect{destructive: true},
 		bounds: bounds{
-			"vm": vmName(), "path": guestPath(), "mode": {oneOf("shallow", "full_copy"), fallback(`"shallow"`)},
+			"vm": vmName(), "path": absolutePath(), "mode": {oneOf("shallow", "full_copy"), fallback(`"shallow"`)},
 			"to": {length(1, 1024), matching("^/")}, "branch": {length(1, 255)},
 		},
 	}, s.prepare)
@@ -87,7 +87,7 @@ func (s *Server) addWorkspaceTools() {
 		effect:      effect{idempotent: true},
 		bounds: bounds{
 			"vm": vmName(), "base_commit": {length(4, 64), matching("^[0-9a-fA-F]+$")}, "path": {length(1, 1024), matching("^/")},
-			"format": {oneOf("patch", "mbox", "bundle"), fallback(`"patch"`)}, "output_path": guestPath(),
+			"format": {oneOf("patch", "mbox", "bundle"), fallback(`"patch"`)}, "output_path": absolutePath(),
 			"content_limit_bytes": {between(0, maxPatch), fallback("65536")},
 		},
 	}, s.export)
