@@ -19,6 +19,19 @@ const StateHeader = "Banger-State"
 // bangerd's own holds.
 const SettingsHeader = "Banger-Settings"
 
+// HasSettings reports whether a configuration holds for requests to an endpoint, given
+// by its whole path. None holds for what commands ask of a daemon that may be of another
+// build, which may not know a setting of theirs.
+func HasSettings(path string) bool {
+	return path != "/"+Version+PingPath && path != "/"+Version+StopPath
+}
+
+// The endpoints below /v1 that each build answers to all others.
+const (
+	PingPath = "/ping"
+	StopPath = "/daemon/stop"
+)
+
 // Upgrade tokens of POST /v1/vms/{name}/exec and GET /v1/vms/{name}/stream/{port}.
 const (
 	ExecProtocol = "banger-exec-v1"

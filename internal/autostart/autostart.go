@@ -76,6 +76,11 @@ func Ensure(ctx context.Context, opts Options) (*client.Client, error) {
 }
 
 func ensure(ctx context.Context, c *client.Client, opts Options) error {
+	if opts.Settings != nil { // a mistake in the configuration is told before a daemon is started
+		if _, err := opts.Settings(); err != nil {
+			return err
+		}
+	}
 	ping, err := quickPing(ctx, c)
 	if opts.Socket != "" {
 		if err != nil {
@@ -159,8 +164,7 @@ func fits(ping api.Ping) error {
 
 // outdated reports whether the daemon's build is surely older than self.
 func outdated(ping api.Ping, self buildinfo.Info) bool {
-	daemon := buildinfo.Info{Version: ping.Version, Commit: ping.Commit, BuiltAt: ping.BuiltAt}
-	return !buildinfo.Same(daemon, self) && !ping.BuiltAt.IsZero() && self.BuiltAt.After(ping.BuiltAt)
+	return buildinfo.Older(buildinfo.Info{Version: ping.Version, Commit: ping.Commit, BuiltAt: ping.BuiltAt}, self)
 }
 
 // startLocked looks again under the lock, since another command line may have

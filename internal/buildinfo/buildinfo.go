@@ -53,3 +53,8 @@ func Current() Info {
 func Same(a, b Info) bool {
 	return a.Version == b.Version && a.Commit == b.Commit && a.BuiltAt.Equal(b.BuiltAt)
 }
+
+// Older reports whether a is surely of an earlier build than b.
+func Older(a, b Info) bool {
+	return !Same(a, b) && !a.BuiltAt.IsZero() && b.BuiltAt.After(a.BuiltAt)
+}

@@ -28,6 +28,10 @@ type Client struct {
 	// configuration that is to hold for it. It may be set before the first use.
 	Settings func() (string, error)
 
+	// Refused, if set, is asked about each request that failed, and reports whether to
+	// send it once more. It may be set before the first use.
+	Refused func(ctx context.Context, err error) bool
+
 	where string
 	http  *http.Client
 

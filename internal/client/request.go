@@ -68,7 +68,7 @@ func (c *Client) mark(req *http.Request) error {
 	if c.StateDir != "" {
 		req.Header.Set(api.StateHeader, c.StateDir)
 	}
-	if c.Settings == nil {
+	if c.Settings == nil || !api.HasSettings(req.URL.Path) {
 		return nil
 	}
 	settings, err := c.Settings()
@@ -81,6 +81,24 @@ func (c *Client) mark(req *http.Request) error {
 // send does a request and returns the answer when its status is 2xx. The
 // caller closes the body.
 func (c *Client) send(req *http.Request) (*http.Response, error) {
+	resp, err := c.sendOnce(req)
+	if err == nil || c.Refused == nil || !c.Refused(req.Context(), err) {
+		return resp, err
+	}
+	if req.Body != nil {
+		if req.GetBody == nil {
+			return nil, err
+		}
+		body, bodyErr := req.GetBody()
+		if bodyErr != nil {
+			return nil, errors.Join(err, bodyErr)
+		}
+		req.Body = body
+	}
+	return c.sendOnce(req)
+}
+
+func (c *Client) sendOnce(req *http.Request) (*http.Response, error) {
 	if err := c.mark(req); err != nil {
 		return nil, err
 	}

@@ -258,11 +258,19 @@ func TestTheRunningDaemonTakesOverTheConfiguration(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
+	apply := func() {
+		t.Helper()
+		if _, err := c.ListVMs(t.Context(), nil); err != nil {
+			t.Error(err)
+		}
+	}
 	cfg.Network.NamesPort = 0
+	apply()
 	if ping, err := c.Ping(t.Context()); err != nil || ping.Names != "" {
 		t.Errorf("names at %q, %v", ping.Names, err)
 	}
 	cfg.Network.NamesPort = 5353
+	apply()
 	if ping, err := c.Ping(t.Context()); err != nil || !strings.HasSuffix(ping.Names, ":5353") && ping.NamesProblem == "" {
 		t.Errorf("names at %q, %q, %v", ping.Names, ping.NamesProblem, err)
 	}

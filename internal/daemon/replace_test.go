@@ -16,6 +16,8 @@ import (
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/autostart"
 	"github.com/bangervm/banger/internal/buildinfo"
+	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/config"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/server"
 	"github.com/bangervm/banger/internal/statedir"
@@ -24,9 +26,11 @@ import (
 // old is a daemon of an earlier build: the real API, over nothing.
 type old struct {
 	api.Ping
-	busy int
-	stop chan struct{}
-	once sync.Once
+	build buildinfo.Info // as its answers have it
+	scope func(ctx context.Context, sent string, changes bool) (context.Context, error)
+	busy  int
+	stop  chan struct{}
+	once  sync.Once
 }
 
 func (o *old) ping() api.Ping { return o.Ping }
@@ -62,7 +66,7 @@ func runOld(t *testing.T, opts autostart.Options, o *old) {
 	o.stop = make(chan struct{})
 	srv := server.New(t.Context(), server.Options{
 		Services: server.Services{Daemon: oldDaemon{o}},
-		UID:      os.Getuid(), PeerUID: func(net.Conn) (int, error) { return os.Getuid(), nil },
+		Build:    o.build, Scope: o.scope, UID: os.Getuid(), PeerUID: func(net.Conn) (int, error) { return os.Getuid(), nil },
 	})
 	var ended sync.WaitGroup
 	ended.Go(func() { _ = srv.Serve(listener) })
@@ -90,6 +94,65 @@ func TestNewerBuildReplaces(t *testing.T) {
 	defer c.Close()
 	if ping, err := c.Ping(t.Context()); err != nil || ping.Version == "v1" {
 		t.Errorf("%+v, %v", ping, err)
+	}
+}
+
+// A newer command line sends settings that an older daemon may not know, and its
+// config.toml may have them. The daemon is replaced all the same.
+func TestADaemonThatDoesNotKnowASettingIsReplaced(t *testing.T) {
+	built := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	for name, connect := range map[string]func(context.Context, autostart.Options) (*client.Client, error){
+		"ensured": autostart.Ensure,
+		"fast": func(_ context.Context, opts autostart.Options) (*client.Client, error) {
+			return autostart.Fast(opts), nil
+		},
+		"lasting": func(_ context.Context, opts autostart.Options) (*client.Client, error) {
+			return autostart.Lasting(opts), nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			opts := home(t)
+			info := buildinfo.Info{Version: "v1", BuiltAt: built}
+			runOld(t, opts, &old{
+				Ping: api.Ping{Protocol: api.Protocol, Version: info.Version, BuiltAt: info.BuiltAt, PID: 1}, build: info,
+				scope: func(ctx context.Context, _ string, _ bool) (context.Context, error) {
+					return ctx, fault.New(fault.Conflict, "this bangerd does not know the client's setting %q", "new")
+				},
+			})
+			opts.Self = buildinfo.Info{Version: "v2", BuiltAt: built.Add(time.Hour)}
+			opts.Settings = func() (string, error) { return config.Default().Encode("") }
+			c, err := connect(t.Context(), opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			if _, err := c.ListVMs(t.Context(), nil); err != nil {
+				t.Errorf("the first request: %v", err)
+			}
+			if ping, err := c.Ping(t.Context()); err != nil || ping.Version == "v1" {
+				t.Errorf("%+v, %v", ping, err)
+			}
+		})
+	}
+}
+
+// What is refused by a daemon that is not older is refused once.
+func TestAFastClientTrustsADaemonOfItsBuild(t *testing.T) {
+	opts := home(t)
+	info := buildinfo.Info{Version: "v1", BuiltAt: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)}
+	asked := 0
+	runOld(t, opts, &old{
+		Ping: api.Ping{Protocol: api.Protocol, Version: info.Version, BuiltAt: info.BuiltAt}, build: info,
+		scope: func(ctx context.Context, _ string, _ bool) (context.Context, error) {
+			asked++
+			return ctx, fault.New(fault.Conflict, "no")
+		},
+	})
+	opts.Self = info
+	c := autostart.Fast(opts)
+	defer c.Close()
+	if _, err := c.ListVMs(t.Context(), nil); !errors.Is(err, fault.Conflict) || asked != 1 {
+		t.Errorf("%v, asked %d times", err, asked)
 	}
 }
 

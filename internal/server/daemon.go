@@ -13,12 +13,12 @@ import (
 
 func (s *Server) daemonRoutes(a huma.API) {
 	handle(s, a, route{
-		id: "ping", method: http.MethodGet, path: "/ping", tag: "daemon", summary: "Identify the daemon",
+		id: "ping", method: http.MethodGet, path: api.PingPath, tag: "daemon", summary: "Identify the daemon",
 	}, func(ctx context.Context, _ *none) (api.Ping, error) {
 		return s.Daemon.Ping(ctx), nil
 	})
 	handleEmpty(s, a, route{
-		id: "stop-daemon", method: http.MethodPost, path: "/daemon/stop", tag: "daemon",
+		id: "stop-daemon", method: http.MethodPost, path: api.StopPath, tag: "daemon",
 		summary: "End the daemon; VMs keep running",
 	}, s.stopDaemon)
 }

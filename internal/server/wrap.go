@@ -78,7 +78,7 @@ func (s *Server) wrap(mux *http.ServeMux, opts Options) http.Handler {
 			unrouted(mux, w, r)
 			return
 		}
-		if opts.Scope != nil {
+		if opts.Scope != nil && api.HasSettings(r.URL.Path) {
 			ctx, err := opts.Scope(r.Context(), r.Header.Get(api.SettingsHeader), r.Method != http.MethodGet)
 			if err != nil {
 				problemOf(s.log, err).write(w)
