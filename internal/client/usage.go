@@ -28,17 +28,43 @@ func UsageSince(before, now api.Stats) Usage {
 	if before.ID != now.ID || took <= 0 || now.CPUNanos < before.CPUNanos {
 		return u
 	}
-	rate := func(from, to int64) *float64 {
-		r := max(float64(to-from)/took, 0)
-		return &r
+	cpu := float64(now.CPUNanos-before.CPUNanos) / took / 1e7
+	u.CPUPercent = &cpu
+	u.DiskReadRate = rate(before.DiskReadBytes, now.DiskReadBytes, took)
+	u.DiskWriteRate = rate(before.DiskWriteBytes, now.DiskWriteBytes, took)
+	u.NetInRate = rate(before.NetInBytes, now.NetInBytes, took)
+	u.NetOutRate = rate(before.NetOutBytes, now.NetOutBytes, took)
+	return u
+}
+
+// HostUsage is what the host takes and what that says of the time since a sample before.
+// Rates are in bytes a second. They, and CPUPercent, are nil without one.
+type HostUsage struct {
+	api.HostStats
+	CPUPercent *float64 // of one processor
+	NetInRate  *float64
+	NetOutRate *float64
+}
+
+// HostUsageSince compares now with an older sample of the host.
+func HostUsageSince(before, now api.HostStats) HostUsage {
+	u := HostUsage{HostStats: now}
+	took := now.At.Sub(before.At).Seconds()
+	// Counters that went down are those of another start.
+	if before.At.IsZero() || took <= 0 || now.CPUNanos < before.CPUNanos {
+		return u
 	}
 	cpu := float64(now.CPUNanos-before.CPUNanos) / took / 1e7
 	u.CPUPercent = &cpu
-	u.DiskReadRate = rate(before.DiskReadBytes, now.DiskReadBytes)
-	u.DiskWriteRate = rate(before.DiskWriteBytes, now.DiskWriteBytes)
-	u.NetInRate = rate(before.NetInBytes, now.NetInBytes)
-	u.NetOutRate = rate(before.NetOutBytes, now.NetOutBytes)
+	u.NetInRate = rate(before.NetInBytes, now.NetInBytes, took)
+	u.NetOutRate = rate(before.NetOutBytes, now.NetOutBytes, took)
 	return u
+}
+
+// rate is of a counter, each second; one that went down began anew.
+func rate(from, to int64, seconds float64) *float64 {
+	r := max(float64(to-from)/seconds, 0)
+	return &r
 }
 
 // Sampler takes samples of VMs, each compared with the one before. It is for one

@@ -87,10 +87,14 @@ type denialView struct {
 }
 
 func (c *Console) dashboard(w http.ResponseWriter, r *http.Request) {
-	c.page(w, r, "dashboard", func(_ context.Context, s *shell) error {
+	c.page(w, r, "dashboard", func(ctx context.Context, s *shell) error {
 		l := lookOf(r.URL.Query())
+		host, err := c.api.HostStats(ctx)
+		if err != nil {
+			return err
+		}
 		s.Title, s.Section, s.Live = "Dashboard", "dashboard", livePath(pageDashboard, l.query())
-		view := dashboardView{look: l, Head: headOf(s.scene), Usage: c.meter.view()}
+		view := dashboardView{look: l, Head: headOf(s.scene), Usage: c.meter.view(host)}
 		for _, v := range s.scene.sorted() {
 			if l.shows(v) {
 				view.Rows = append(view.Rows, c.row(v))

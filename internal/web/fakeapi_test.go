@@ -61,7 +61,7 @@ func (f *fakeAPI) Events(ctx context.Context, opts client.EventOptions) iter.Seq
 	return func(yield func(api.Event, error) bool) {
 		f.followers.Add(1)
 		defer f.followers.Add(-1)
-		if slices.Equal(opts.Kinds, []string{api.EventSample}) {
+		if slices.Equal(opts.Kinds, []string{api.EventSample, api.EventHost}) {
 			f.samples(ctx, yield)
 			return
 		}
@@ -87,7 +87,8 @@ func (f *fakeAPI) Events(ctx context.Context, opts client.EventOptions) iter.Seq
 func (f *fakeAPI) samples(ctx context.Context, yield func(api.Event, error) bool) {
 	for i := int64(1); i < 4; i++ {
 		s := api.Stats{ID: "1", Name: "web", VCPU: 2, At: f.now.Add(time.Duration(i) * time.Second), CPUNanos: i * 1e9, MemoryBytes: 1 << 30, HostMemoryBytes: 1 << 28}
-		if !yield(event(api.EventSample, api.ActionPresent, "1", s), nil) {
+		host := api.HostStats{At: s.At, CPUs: 4, CPUNanos: i * 2e9, MemoryBytes: 8 << 30, MemoryAvailableBytes: 6 << 30, DiskBytes: 100 << 30, DiskAvailableBytes: 60 << 30}
+		if !yield(event(api.EventSample, api.ActionPresent, "1", s), nil) || !yield(event(api.EventHost, api.ActionPresent, "", host), nil) {
 			return
 		}
 	}

@@ -39,6 +39,10 @@ func (f *fakeAPI) DeleteKernel(_ context.Context, name string) (api.DeletedKerne
 	return api.DeletedKernel{KeptBy: []string{"VM web"}}, f.did("delete kernel " + name)
 }
 
+func (f *fakeAPI) HostStats(context.Context) (api.HostStats, error) {
+	return api.HostStats{CPUs: 4, MemoryBytes: 8 << 30, MemoryAvailableBytes: 6 << 30}, nil
+}
+
 func (f *fakeAPI) DiskUsage(context.Context) (api.DiskUsage, error) {
 	return api.DiskUsage{Items: []api.DiskUse{{Type: "images", Count: 1, SizeBytes: 3 << 30}}, SizeBytes: 4 << 30, ReclaimableBytes: 2 << 30}, nil
 }

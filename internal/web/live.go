@@ -51,7 +51,7 @@ func (c *Console) live(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	p := &livePage{c: c, w: w, out: out, scene: newScene(), parts: c.partsOf(r.URL.Query(), token)}
-	if p.parts.page == pageDashboard {
+	if p.parts.measures() {
 		defer c.meter.watch(ctx)()
 		p.parts.measure()
 	}

@@ -20,28 +20,35 @@ type parts struct {
 	c        *Console
 	page     string
 	subject  string // the name of the VM, the ID of the operation
+	section  string // of the VM's page
 	look     look
 	token    string
 	measured <-chan struct{} // closed when VMs were measured again
 
 	cache map[string][]fragment // of a VM, by its ID: rendered once for each change
-	stale bool                  // the VM of the page has changed
-	panel []fragment            // what its page has beside
+	one   vmParts               // of the VM of the page
 }
 
 func (c *Console) partsOf(query url.Values, token string) *parts {
 	return &parts{
-		c: c, page: query.Get("page"), subject: query.Get("of"), look: lookOf(query), token: token,
-		cache: map[string][]fragment{}, stale: true,
+		c: c, page: query.Get("page"), subject: query.Get("of"), section: query.Get("section"), look: lookOf(query), token: token,
+		cache: map[string][]fragment{}, one: vmParts{stale: true},
 	}
 }
 
-func (p *parts) forget()           { clear(p.cache); p.stale = true }
-func (p *parts) changed(vm string) { delete(p.cache, vm); p.stale = true }
+func (p *parts) forget()           { clear(p.cache); p.one.stale = true }
+func (p *parts) changed(vm string) { delete(p.cache, vm); p.one.stale = true }
+
+// measures reports whether the page shows what is measured.
+func (p *parts) measures() bool {
+	return p.page == pageDashboard || p.page == pageVM && (p.section == "" || p.section == "resources")
+}
 
 // measure has what was measured shown, and waits for the next.
 func (p *parts) measure() {
-	clear(p.cache)
+	if p.page == pageDashboard {
+		clear(p.cache)
+	}
 	p.measured = p.c.meter.next()
 }
 
@@ -124,7 +131,7 @@ func (p *parts) vm(l *list, v *vmScene) {
 }
 
 func (p *parts) dashboard(l *list, s *scene) {
-	view := dashboardView{look: p.look, Head: headOf(s), Usage: p.c.meter.view()}
+	view := dashboardView{look: p.look, Head: headOf(s), Usage: p.c.meter.view(api.HostStats{})}
 	view.Operations, view.Denials = p.c.runningViews(s, p.token), p.c.denialViews(s)
 	view.Rows = make([]vmRow, len(l.lists[listVMs]))
 	for part, id := range map[string]string{
@@ -147,37 +154,6 @@ func (p *parts) operations(l *list, s *scene) {
 			l.add("op-"+v.ID, "ended-operations", "ended-operation", v)
 		}
 	}
-}
-
-// vmPage adds what a VM's page shows of its state, sessions and ports.
-func (p *parts) vmPage(ctx context.Context, l *list, s *scene) {
-	var of *vmScene
-	for _, v := range s.vms {
-		if v.vm.Name == p.subject {
-			of = v
-		}
-	}
-	if of == nil {
-		return // deleted: the page stays as the last that is known of it
-	}
-	if p.stale {
-		one := &list{p: p.c.pages}
-		head := p.c.vmHead(of.vm, of.attention(), p.token)
-		one.add("vm-state", "", "vm-state", head)
-		one.add("vm-acts", "", "vm-acts", head)
-		if sessions, err := p.c.sessions(ctx, of.vm, p.token); err == nil {
-			one.add("sessions", "", "sessions", sessions)
-		}
-		if of.portsKnown {
-			one.add("ports", "", "ports", portsPart{Ports: of.ports})
-		}
-		if one.err != nil {
-			l.err = one.err
-			return
-		}
-		p.panel, p.stale = one.all, false
-	}
-	l.all = append(l.all, p.panel...)
 }
 
 // pairsOf are a count of the side for its part.

@@ -112,7 +112,7 @@ func TestUsageIsMeasuredWhileThePageIsOpen(t *testing.T) {
 		t.Errorf("%d follow the daemon's events, want the page and the meter", got)
 	}
 	p.close()
-	b.followers(0)
+	b.unfollowed()
 	other, _ := b.live("page=operations")
 	other.next()
 	if got := b.api.followers.Load(); got != 1 {
@@ -120,12 +120,12 @@ func TestUsageIsMeasuredWhileThePageIsOpen(t *testing.T) {
 	}
 }
 
-// followers waits until so many follow the daemon's events.
-func (b *browser) followers(want int64) {
+// unfollowed waits until nobody follows the daemon's events.
+func (b *browser) unfollowed() {
 	b.t.Helper()
-	for end := time.Now().Add(10 * time.Second); b.api.followers.Load() != want; runtime.Gosched() {
+	for end := time.Now().Add(10 * time.Second); b.api.followers.Load() != 0; runtime.Gosched() {
 		if time.Now().After(end) {
-			b.t.Fatalf("%d follow the events, want %d", b.api.followers.Load(), want)
+			b.t.Fatalf("%d still follow the events", b.api.followers.Load())
 		}
 	}
 }
@@ -159,7 +159,7 @@ func TestStreamsThatAreCutLeaveNothing(t *testing.T) {
 		p.next()
 		p.close()
 	}
-	b.followers(0)
+	b.unfollowed()
 	b.http.CloseIdleConnections()
 	for end := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before+5; runtime.Gosched() {
 		if time.Now().After(end) {
@@ -173,11 +173,36 @@ func TestAVMsPageAndAnOperationsAreLive(t *testing.T) {
 	p, _ := b.live("page=vm&of=web")
 	p.has("sessions", "New session")
 	p.close()
-	b.followers(0)
+	b.unfollowed()
+	p, _ = b.live("page=vm&of=web&section=resources")
+	p.has("takes", "100 %")
+	p.close()
+	b.unfollowed()
 	p, _ = b.live("page=operation&of=op1")
 	p.next()
 	ended := b.api.operation()
 	ended.State, ended.EndedAt = api.OperationSucceeded, new(b.api.now)
 	b.api.more <- event(api.EventOperation, api.ActionEnded, "op1", ended)
 	p.has("operation", "succeeded")
+}
+
+// The cards say what the host takes, and how much of it VMs do.
+func TestUsageIsOfTheHost(t *testing.T) {
+	b := open(t)
+	wants(t, b.get("/", http.StatusOK), "of 4 CPUs", "of 8 GiB")
+	p, _ := b.live("page=dashboard")
+	p.has("usage", "VMs 25 %")
+}
+
+// A page of a VM that is deleted says so, and one that is renamed goes on.
+func TestAVMsPageFollowsIt(t *testing.T) {
+	b := open(t)
+	p, _ := b.live("page=vm&of=web&section=ports")
+	p.has("vm-state", "running")
+	v := b.api.vm()
+	v.Name, v.State = "other", api.VMPaused
+	b.api.more <- event(api.EventVM, api.ActionChanged, "1", v)
+	p.has("vm-acts", "/vms/other")
+	b.api.more <- event(api.EventVM, api.ActionDeleted, "1", nil)
+	p.has("vm-state", "deleted")
 }

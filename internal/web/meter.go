@@ -12,8 +12,8 @@ import (
 // maxPoints is how many samples a curve has: the last 5 minutes, one each 2 s.
 const maxPoints = 150
 
-// meter keeps what VMs take, while a page that shows it is open, and only then. It is
-// safe for concurrent use.
+// meter keeps what the host and VMs take, while a page that shows it is open, and only
+// then. It is safe for concurrent use.
 type meter struct {
 	api API
 	log *slog.Logger
@@ -23,17 +23,35 @@ type meter struct {
 	end      context.CancelFunc
 	work     sync.WaitGroup
 	changed  chan struct{}
-	usage    map[string]client.Usage // by the VM's ID
-	seen     map[string]struct{}     // in this round
-	cpu      map[string][]float64    // by the VM's ID
-	totals   map[string][]float64    // cpu, memory, disk, net
+	host     client.HostUsage
+	whole    curves            // of the host
+	vms      map[string]*meted // by ID
+	sum      curves            // of all VMs
+}
+
+// meted is what one VM takes.
+type meted struct {
+	usage  client.Usage
+	curves curves
+	seen   bool // in this round
+}
+
+// curves are the last minutes of what somebody takes: CPU in percent of one processor,
+// memory and disk in bytes, and what went over the network and to and from disks in bytes
+// a second.
+type curves struct{ cpu, memory, disk, io, net []float64 }
+
+func (c *curves) add(cpu, memory, disk, io, net float64) {
+	c.cpu, c.memory, c.disk, c.io, c.net = push(c.cpu, cpu), push(c.memory, memory), push(c.disk, disk), push(c.io, io), push(c.net, net)
+}
+
+func push(curve []float64, v float64) []float64 {
+	curve = append(curve, v)
+	return curve[max(len(curve)-maxPoints, 0):]
 }
 
 func newMeter(a API, log *slog.Logger) *meter {
-	return &meter{
-		api: a, log: log, changed: make(chan struct{}), usage: map[string]client.Usage{}, seen: map[string]struct{}{},
-		cpu: map[string][]float64{}, totals: map[string][]float64{},
-	}
+	return &meter{api: a, log: log, changed: make(chan struct{}), vms: map[string]*meted{}}
 }
 
 // watch measures until stop is called by all that watch.
@@ -43,6 +61,9 @@ func (m *meter) watch(ctx context.Context) (stop func()) {
 	if m.watchers++; m.watchers == 1 {
 		measured, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		m.end = cancel
+		// What was measured before is of another time.
+		m.host, m.whole, m.sum = client.HostUsage{}, curves{}, curves{}
+		clear(m.vms)
 		m.work.Go(func() { m.follow(measured) })
 	}
 	return sync.OnceFunc(func() {
@@ -55,12 +76,9 @@ func (m *meter) watch(ctx context.Context) (stop func()) {
 }
 
 func (m *meter) follow(ctx context.Context) {
-	for ev, err := range m.api.Events(ctx, client.EventOptions{Kinds: []string{api.EventSample}}) {
-		if err == nil && ev.Kind == api.EventSample {
-			var s api.Stats
-			if s, err = client.EventBody[api.Stats](ev); err == nil {
-				m.take(s)
-			}
+	for ev, err := range m.api.Events(ctx, client.EventOptions{Kinds: []string{api.EventSample, api.EventHost}}) {
+		if err == nil {
+			err = m.take(ctx, ev)
 		}
 		if err != nil && ctx.Err() == nil {
 			m.log.WarnContext(ctx, "the web console cannot read samples", "error", err)
@@ -68,58 +86,79 @@ func (m *meter) follow(ctx context.Context) {
 	}
 }
 
-// take adds a sample. One of a VM that had one in this round begins the next round.
-func (m *meter) take(s api.Stats) {
+// take adds a sample. That of the host ends a round.
+func (m *meter) take(ctx context.Context, ev api.Event) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, again := m.seen[s.ID]; again {
-		m.closeRound()
+	if ctx.Err() != nil {
+		return nil // it is of those that have left
 	}
-	m.seen[s.ID] = struct{}{}
-	u := client.UsageSince(m.usage[s.ID].Stats, s)
-	m.usage[s.ID] = u
-	if u.CPUPercent != nil {
-		m.cpu[s.ID] = push(m.cpu[s.ID], *u.CPUPercent)
+	switch ev.Kind {
+	case api.EventSample:
+		s, err := client.EventBody[api.Stats](ev)
+		if err != nil {
+			return err
+		}
+		m.takeVM(s)
+	case api.EventHost:
+		s, err := client.EventBody[api.HostStats](ev)
+		if err != nil {
+			return err
+		}
+		m.closeRound(s)
+	}
+	return nil
+}
+
+func (m *meter) takeVM(s api.Stats) {
+	v := m.vms[s.ID]
+	if v == nil {
+		v = &meted{}
+		m.vms[s.ID] = v
+	}
+	v.usage, v.seen = client.UsageSince(v.usage.Stats, s), true
+	if u := v.usage; u.CPUPercent != nil {
+		v.curves.add(*u.CPUPercent, memoryOf(u), float64(u.DiskUsageBytes), value(u.DiskReadRate)+value(u.DiskWriteRate), value(u.NetInRate)+value(u.NetOutRate))
 	}
 }
 
 // closeRound forgets VMs that are gone, and adds the sums to the curves.
-func (m *meter) closeRound() {
-	for id := range m.usage {
-		if _, ok := m.seen[id]; !ok {
-			delete(m.usage, id)
-			delete(m.cpu, id)
+func (m *meter) closeRound(s api.HostStats) {
+	for id, v := range m.vms {
+		if !v.seen {
+			delete(m.vms, id)
 		}
+		v.seen = false
 	}
-	clear(m.seen)
-	sum := m.sum()
-	for name, value := range map[string]float64{"cpu": sum.cpu, "memory": sum.memory, "disk": sum.disk, "net": sum.in + sum.out} {
-		m.totals[name] = push(m.totals[name], value)
+	m.host = client.HostUsageSince(m.host.HostStats, s)
+	if u := m.host; u.CPUPercent != nil {
+		m.whole.add(*u.CPUPercent, float64(u.MemoryBytes-u.MemoryAvailableBytes), float64(u.DiskBytes-u.DiskAvailableBytes), 0, value(u.NetInRate)+value(u.NetOutRate))
+		all := m.total()
+		m.sum.add(all.cpu, all.memory, all.disk, all.io, all.in+all.out)
 	}
 	close(m.changed)
 	m.changed = make(chan struct{})
 }
 
-func push(curve []float64, v float64) []float64 {
-	curve = append(curve, v)
-	return curve[max(len(curve)-maxPoints, 0):]
-}
+// sums are what all VMs take together.
+type sums struct{ cpu, memory, disk, io, in, out float64 }
 
-type sums struct{ cpu, memory, limit, disk, in, out, vcpu float64 }
-
-func (m *meter) sum() sums {
+func (m *meter) total() sums {
 	var s sums
-	for _, u := range m.usage {
+	for _, v := range m.vms {
+		u := v.usage
 		s.cpu += value(u.CPUPercent)
-		s.memory += float64(u.HostMemoryBytes + u.MonitorBytes)
-		s.limit += float64(u.MemoryBytes)
+		s.memory += memoryOf(u)
 		s.disk += float64(u.DiskUsageBytes)
+		s.io += value(u.DiskReadRate) + value(u.DiskWriteRate)
 		s.in += value(u.NetInRate)
 		s.out += value(u.NetOutRate)
-		s.vcpu += float64(u.VCPU)
 	}
 	return s
 }
+
+// memoryOf is what a VM takes of the host's memory.
+func memoryOf(u client.Usage) float64 { return float64(u.HostMemoryBytes + u.MonitorBytes) }
 
 func value(v *float64) float64 {
 	if v == nil {

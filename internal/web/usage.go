@@ -6,10 +6,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client"
 	"github.com/bangervm/banger/internal/fault"
 )
 
-// usageView are the cards of what VMs take.
+// usageView are the cards of what the host and its VMs take.
 type usageView []usageCard
 
 type usageCard struct {
@@ -17,10 +19,11 @@ type usageCard struct {
 	Spark               sparkView
 }
 
-// sparkView is a curve of the last minutes; without a path there is none yet.
+// sparkView is a curve of the last minutes, and the part of VMs in it; without a path
+// there is none yet.
 type sparkView struct {
-	Area, Line, Says string
-	Width, Height    float64
+	Area, Line, Part, Says string
+	Width, Height          float64
 }
 
 // loadView is what one VM takes; empty: not known.
@@ -29,34 +32,67 @@ type loadView struct {
 	Spark       sparkView
 }
 
-func (m *meter) view() usageView {
+const noValue = "–"
+
+// view are the cards. Until something is measured the host is as given.
+func (m *meter) view(host api.HostStats) usageView {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s := m.sum()
-	cards := usageView{
-		{Name: "CPU", Now: percent(s.cpu), Note: "of " + fault.Count(int(s.vcpu), "vCPU"), Spark: spark("CPU of VMs", m.totals["cpu"], 100*s.vcpu, wide(), percent)},
-		{Name: "Memory", Now: size(s.memory), Note: "of " + size(s.limit), Spark: spark("Memory of VMs", m.totals["memory"], s.limit, wide(), size)},
-		{Name: "Disk", Now: size(s.disk), Note: "disks of running VMs", Spark: spark("Disk of VMs", m.totals["disk"], 0, wide(), size)},
-		{Name: "Network", Now: size(s.in) + "/s", Of: "in", Note: size(s.out) + "/s out", Spark: spark("Network of VMs", m.totals["net"], 0, wide(), perSecond)},
+	u := m.host
+	if u.At.IsZero() {
+		u.HostStats = host
 	}
-	if len(m.usage) == 0 {
+	vms := m.total()
+	used, taken := float64(u.MemoryBytes-u.MemoryAvailableBytes), float64(u.DiskBytes-u.DiskAvailableBytes)
+	cpu := usageCard{Name: "CPU", Now: noValue, Of: "of " + fault.Count(u.CPUs, "CPU"), Note: "VMs " + noValue}
+	net := usageCard{Name: "Network", Now: noValue, Note: "VMs " + noValue}
+	if u.CPUPercent != nil && u.CPUs > 0 {
+		share := func(v float64) string { return percent(v / float64(u.CPUs)) }
+		cpu.Now, cpu.Note = share(*u.CPUPercent), "VMs "+share(vms.cpu)
+		cpu.Spark = spark("CPU", m.whole.cpu, m.sum.cpu, 100*float64(u.CPUs), wide(), share)
+		net.Now, net.Of = perSecond(value(u.NetInRate)+value(u.NetOutRate)), "in and out"
+		net.Note = "VMs " + perSecond(vms.in+vms.out)
+		net.Spark = spark("Network", m.whole.net, m.sum.net, 0, wide(), perSecond)
+	}
+	cards := usageView{
+		cpu,
+		{Name: "Memory", Now: size(used), Of: "of " + size(float64(u.MemoryBytes)), Note: "VMs " + size(vms.memory), Spark: spark("Memory", m.whole.memory, m.sum.memory, float64(u.MemoryBytes), wide(), size)},
+		{Name: "Disk", Now: size(taken), Of: "of " + size(float64(u.DiskBytes)), Note: "running VMs " + size(vms.disk), Spark: spark("Disk", m.whole.disk, m.sum.disk, float64(u.DiskBytes), wide(), size)},
+		net,
+	}
+	if len(m.vms) == 0 && !m.host.At.IsZero() {
 		for i := range cards {
-			cards[i].Now, cards[i].Of, cards[i].Note = "–", "", "no running VM measured"
+			cards[i].Note = "no running VM"
 		}
 	}
 	return cards
 }
 
+// of is what a VM takes, as it was last measured, and its curves.
+func (m *meter) of(id string) (client.Usage, curves, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	v, ok := m.vms[id]
+	if !ok {
+		return client.Usage{}, curves{}, false
+	}
+	c := v.curves
+	for _, curve := range []*[]float64{&c.cpu, &c.memory, &c.disk, &c.io, &c.net} {
+		*curve = slices.Clone(*curve)
+	}
+	return v.usage, c, true
+}
+
 func (m *meter) load(id string) loadView {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	u, ok := m.usage[id]
+	v, ok := m.vms[id]
 	if !ok {
 		return loadView{}
 	}
-	l := loadView{Memory: size(float64(u.HostMemoryBytes)), CPU: "–"}
-	if u.CPUPercent != nil {
-		l.CPU, l.Spark = percent(*u.CPUPercent), spark("CPU of "+u.Name, m.cpu[id], 100, small(), percent)
+	l := loadView{Memory: size(float64(v.usage.HostMemoryBytes)), CPU: noValue}
+	if u := v.usage; u.CPUPercent != nil {
+		l.CPU, l.Spark = percent(*u.CPUPercent), spark("CPU of "+u.Name, v.curves.cpu, nil, 100, small(), percent)
 	}
 	return l
 }
@@ -68,16 +104,33 @@ func perSecond(v float64) string { return size(v) + "/s" }
 // box is the view box of a curve.
 type box struct{ width, height float64 }
 
-// wide is the curve of a card, small that of a row.
+// wide is the curve of a card, small that of a row, broad that of a page.
 func wide() box  { return box{120, 36} }
 func small() box { return box{56, 18} }
+func broad() box { return box{300, 48} }
 
-// spark draws a curve from 0 to the most of it, and at least to least.
-func spark(what string, curve []float64, least float64, b box, words func(float64) string) sparkView {
+// spark draws a curve from 0 to the most of it, and at least to least; part is how much
+// of it VMs are.
+func spark(what string, curve, part []float64, least float64, b box, words func(float64) string) sparkView {
 	if len(curve) < 2 {
 		return sparkView{}
 	}
-	top := math.Max(slices.Max(curve), least)
+	top := math.Max(slices.Max(append([]float64{least}, part...)), slices.Max(curve))
+	v := sparkView{
+		Width: b.width, Height: b.height, Line: lineOf(curve, top, b),
+		Says: fmt.Sprintf("%s, last minutes: now %s, peak %s", what, words(curve[len(curve)-1]), words(slices.Max(curve))),
+	}
+	area := v.Line
+	if len(part) > 1 {
+		v.Part = lineOf(part, top, b)
+		v.Says += ", of which VMs " + words(part[len(part)-1])
+		area = v.Part
+	}
+	v.Area = fmt.Sprintf("%sL%g %gL0 %gZ", area, b.width, b.height, b.height)
+	return v
+}
+
+func lineOf(curve []float64, top float64, b box) string {
 	var line strings.Builder
 	for i, v := range curve {
 		x, y := b.width*float64(i)/float64(len(curve)-1), b.height-1
@@ -86,8 +139,5 @@ func spark(what string, curve []float64, least float64, b box, words func(float6
 		}
 		fmt.Fprintf(&line, "%c%.1f %.1f", "ML"[min(i, 1)], x, y)
 	}
-	return sparkView{
-		Width: b.width, Height: b.height, Line: line.String(), Area: fmt.Sprintf("%sL%g %gL0 %gZ", line.String(), b.width, b.height, b.height),
-		Says: fmt.Sprintf("%s, last minutes: now %s, peak %s", what, words(curve[len(curve)-1]), words(slices.Max(curve))),
-	}
+	return line.String()
 }

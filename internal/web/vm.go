@@ -71,7 +71,7 @@ func (c *Console) inVM(w http.ResponseWriter, r *http.Request, section string, b
 		if section != "" {
 			s.Title = v.Name + ", " + section
 		}
-		s.Live = livePath(pageVM, url.Values{"of": {v.Name}})
+		s.Live = livePath(pageVM, url.Values{"of": {v.Name}, "section": {section}})
 		f := c.frameOf(v, section)
 		f.Head = c.vmHead(v, s.scene.attention(v.ID), s.Token)
 		s.Body, err = build(ctx, f)
@@ -119,12 +119,18 @@ func policyName(v api.VM) string {
 type vmView struct {
 	vmFrame
 	portsPart
+	takesView
 	Sessions sessionsView
 }
 
 func (c *Console) vmPage(w http.ResponseWriter, r *http.Request) {
 	c.inVM(w, r, "", func(ctx context.Context, f vmFrame) (any, error) {
 		view := vmView{vmFrame: f, portsPart: c.portsOf(ctx, f.VM)}
+		if takes, known := c.takesKnown(f.VM); known {
+			view.takesView = takes
+		} else { // measuring may take a moment, which the page is not kept waiting for
+			view.takesView = takesView{Why: "Not measured yet."}
+		}
 		var err error
 		view.Sessions, err = c.sessions(ctx, f.VM, f.Head.Token)
 		return view, err
