@@ -74,10 +74,10 @@ func (a *agent) converse(ctx context.Context, conn net.Conn) error {
 	defer func() { _ = conn.Close() }()
 	a.ctl.set(conn)
 	defer a.ctl.set(nil)
-	kernel, boot := fact("/proc/sys/kernel/osrelease"), fact("/proc/sys/kernel/random/boot_id")
+	kernel := fact("/proc/sys/kernel/osrelease")
 	ready := a.ready.Load()
 	a.ctl.send(agentrpc.GuestMessage{Hello: &agentrpc.Hello{
-		Protocol: agentrpc.Version, Build: build(), Kernel: kernel, BootID: boot, Configured: ready,
+		Protocol: agentrpc.Version, Build: build(), Kernel: kernel, Configured: ready,
 	}})
 	if ready {
 		a.sendReady()

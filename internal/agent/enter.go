@@ -122,9 +122,15 @@ func switchRoot(p *parent) error {
 	return os.Chdir("/")
 }
 
+// bootID is made by the kernel at its first reading.
+const bootID = "/proc/sys/kernel/random/boot_id"
+
 func (a *agent) sendReady() {
 	a.mu.Lock()
-	ready := agentrpc.Ready{Init: string(a.saved.Init.Flavour), UptimeMillis: uptime().Milliseconds(), Notes: a.saved.Notes}
+	ready := agentrpc.Ready{
+		Init: string(a.saved.Init.Flavour), Generation: a.saved.Generation, BootID: fact(bootID),
+		UptimeMillis: uptime().Milliseconds(), Notes: a.saved.Notes,
+	}
 	ready.ConfiguredMicros = time.Duration(a.entered.Load()).Microseconds()
 	a.mu.Unlock()
 	a.ctl.send(agentrpc.GuestMessage{Ready: &ready})

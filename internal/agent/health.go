@@ -20,7 +20,7 @@ func (a *agent) health() agentrpc.Health {
 		Build:    build(),
 		Ready:    a.ready.Load(),
 		Init:     string(flavour),
-		BootID:   fact("/proc/sys/kernel/random/boot_id"),
+		BootID:   fact(bootID),
 		Uptime:   uptime().Seconds(),
 		Now:      time.Now().UTC(),
 	}

@@ -21,6 +21,7 @@ import (
 type saved struct {
 	Started    bool        `json:"started"`
 	Configured bool        `json:"configured"`
+	Generation string      `json:"generation,omitempty"` // Configure's
 	Init       inits.Found `json:"init"`
 	Token      string      `json:"token"`
 	HostKey    string      `json:"host_key"`
@@ -44,7 +45,7 @@ func savedFrom(cfg *agentrpc.Configure, result configure.Result) saved {
 	}
 	return saved{
 		Program:    program,
-		Configured: true, EndsByReset: cfg.EndsByReset, Init: result.Init, Notes: result.Notes,
+		Configured: true, Generation: cfg.Generation, EndsByReset: cfg.EndsByReset, Init: result.Init, Notes: result.Notes,
 		Token: cfg.Token, HostKey: cfg.HostKey, Keys: cfg.AuthorizedKeys, Env: cfg.Env, WorkingDir: cfg.WorkingDir, User: cfg.User,
 	}
 }

@@ -19,7 +19,7 @@ import "time"
 // Version is the protocol this build speaks; MinVersion is the oldest that it
 // still understands.
 const (
-	Version    = 1
+	Version    = 2 // since 2, Ready echoes Configure's Generation
 	MinVersion = 1
 )
 
@@ -61,7 +61,6 @@ type Hello struct {
 	Protocol   int    `json:"protocol"`
 	Build      string `json:"build"`
 	Kernel     string `json:"kernel"`
-	BootID     string `json:"boot_id"`
 	Configured bool   `json:"configured"`
 }
 
@@ -74,6 +73,12 @@ type Stage struct {
 // "agent", "systemd", "sysvinit", "openrc", "runit", "busybox", "s6", "unknown".
 type Ready struct {
 	Init string `json:"init"`
+	// Generation is that of the Configure that the guest was given: its clock,
+	// randomness and identity are that one's, and no others'.
+	Generation string `json:"generation,omitempty"`
+	// BootID is the kernel's. It is read after Configure: the kernel makes it at the first
+	// reading, and machines that were restored from one saved machine are not to share it.
+	BootID string `json:"boot_id,omitempty"`
 	// UptimeMillis is the guest's clock since its kernel started.
 	UptimeMillis int64 `json:"uptime_millis"`
 	// ConfiguredMicros is how long ago the guest had done what Configure asks, before it
@@ -121,10 +126,14 @@ type SetClock struct {
 
 // Configure gives an anonymously booted machine its identity.
 type Configure struct {
+	// Generation is random, and new for each boot or restored machine. A guest whose Ready
+	// has another one is not ready.
+	Generation string `json:"generation,omitempty"`
+
 	Hostname  string `json:"hostname"`
 	MachineID string `json:"machine_id"` // 32 lower-case hex digits
 	UnixNano  int64  `json:"unix_nano"`  // the host's wall clock when it was sent
-	Entropy   []byte `json:"entropy"`    // mixed into the guest's pool, credited
+	Entropy   []byte `json:"entropy"`    // mixed into the guest's pool, credited; the generator starts anew with it
 
 	Disks Disks `json:"disks"`
 	Init  Init  `json:"init"`

@@ -92,6 +92,7 @@ func (s *supervisor) onHello(from *agentConn, h agentrpc.Hello) {
 		s.agent = from
 	}
 	s.hello.Stop()
+	s.protocol = h.Protocol
 	s.status.AgentOK, s.status.Agent = true, h.Build
 	if h.Protocol < agentrpc.MinVersion || h.Protocol > agentrpc.Version {
 		s.log.Error("the agent speaks another protocol", "its", h.Protocol, "ours", agentrpc.Version)
@@ -111,7 +112,7 @@ func (s *supervisor) onHello(from *agentConn, h agentrpc.Hello) {
 	case h.Configured: // what it had still to say comes next
 		s.status.Phase = monitorrpc.PhaseConfiguring
 	case s.wasReady:
-		s.log.Warn("an agent that says it was never configured", "boot_id", h.BootID)
+		s.log.Warn("an agent that says it was never configured")
 	default:
 		s.reach(&s.status.Boot.Connected)
 		s.configure()
@@ -136,11 +137,18 @@ func (s *supervisor) configure() {
 		s.endHard()
 		return
 	}
-	c.EndsByReset = s.machine.EndsByReset()
+	c.EndsByReset, c.Generation = s.machine.EndsByReset(), s.generation
 	s.send(agentrpc.HostMessage{Configure: &c})
 }
 
+// confirmingProtocol is the first in which Ready echoes the generation.
+const confirmingProtocol = 2
+
 func (s *supervisor) onReady(r agentrpc.Ready) {
+	if s.protocol >= confirmingProtocol && r.Generation != s.generation {
+		s.log.Warn("the guest is ready as another machine than this one", "its", r.Generation, "ours", s.generation)
+		return
+	}
 	s.status.Init, s.status.Notes = r.Init, r.Notes
 	if s.wasReady {
 		return
@@ -153,5 +161,5 @@ func (s *supervisor) onReady(r agentrpc.Ready) {
 	if !s.stopping {
 		s.status.Phase = monitorrpc.PhaseReady
 	}
-	s.log.Info("ready", "init", r.Init, "boot", s.status.Boots, "after", time.Since(s.status.StartedAt).String(), "notes", r.Notes)
+	s.log.Info("ready", "init", r.Init, "boot_id", r.BootID, "boot", s.status.Boots, "after", time.Since(s.status.StartedAt).String(), "notes", r.Notes)
 }

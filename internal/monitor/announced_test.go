@@ -25,10 +25,11 @@ func TestTheGuestsWordTellsAPoweroffFromAReboot(t *testing.T) {
 				r := newRig(t).run()
 				r.last().ByReset = c.byReset
 				a := r.hello(false)
-				if m := <-a.out; m.Configure == nil || m.Configure.EndsByReset != c.byReset {
-					t.Errorf("the guest was told %+v", m.Configure)
+				m := <-a.out
+				if m.Configure == nil || m.Configure.EndsByReset != c.byReset {
+					t.Fatalf("the guest was told %+v", m.Configure)
 				}
-				r.say(a, agentrpc.GuestMessage{Ready: &agentrpc.Ready{Init: "systemd"}})
+				r.say(a, agentrpc.GuestMessage{Ready: &agentrpc.Ready{Init: "systemd", Generation: m.Configure.Generation}})
 				if c.kind != "" {
 					r.say(a, agentrpc.GuestMessage{GoingDown: &agentrpc.GoingDown{Kind: c.kind}})
 				}

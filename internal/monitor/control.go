@@ -146,11 +146,11 @@ func trim(m *agentrpc.GuestMessage) {
 func words(m *agentrpc.GuestMessage) []*string {
 	switch {
 	case m.Hello != nil:
-		return []*string{&m.Hello.Build, &m.Hello.Kernel, &m.Hello.BootID}
+		return []*string{&m.Hello.Build, &m.Hello.Kernel}
 	case m.Stage != nil:
 		return []*string{&m.Stage.Name}
 	case m.Ready != nil:
-		return []*string{&m.Ready.Init}
+		return []*string{&m.Ready.Init, &m.Ready.Generation, &m.Ready.BootID}
 	case m.Entrypoint != nil:
 		return []*string{(*string)(&m.Entrypoint.State), &m.Entrypoint.Error}
 	case m.Failed != nil:

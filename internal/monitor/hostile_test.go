@@ -35,7 +35,7 @@ func floods() map[string][2]agentrpc.GuestMessage {
 	hello := func(h agentrpc.Hello) agentrpc.GuestMessage { return agentrpc.GuestMessage{Hello: &h} }
 	long := strings.Repeat("x", 2_000)
 	return map[string][2]agentrpc.GuestMessage{
-		"hello": {hello(agentrpc.Hello{Protocol: agentrpc.Version, Build: long}), hello(agentrpc.Hello{Protocol: agentrpc.Version, BootID: long})},
+		"hello": {hello(agentrpc.Hello{Protocol: agentrpc.Version, Build: long}), hello(agentrpc.Hello{Protocol: agentrpc.Version, Kernel: long})},
 		"hello, configured": {
 			hello(agentrpc.Hello{Protocol: agentrpc.Version, Build: "a", Configured: true}),
 			hello(agentrpc.Hello{Protocol: agentrpc.Version, Build: "b", Configured: true}),

@@ -79,9 +79,14 @@ func (r *rig) say(a *agentConn, m agentrpc.GuestMessage) {
 }
 
 func (r *rig) beReady() *agentConn {
+	return r.beReadyAs(agentrpc.Ready{Init: "agent"})
+}
+
+// beReadyAs has an agent connect, be configured, and say this, with what Ready echoes.
+func (r *rig) beReadyAs(ready agentrpc.Ready) *agentConn {
 	a := r.hello(false)
-	<-a.out // Configure
-	r.say(a, agentrpc.GuestMessage{Ready: &agentrpc.Ready{Init: "agent"}})
+	ready.Generation = (<-a.out).Configure.Generation
+	r.say(a, agentrpc.GuestMessage{Ready: &ready})
 	return a
 }
 

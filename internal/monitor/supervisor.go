@@ -7,6 +7,7 @@ import (
 
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/ids"
 	"github.com/bangervm/banger/internal/monitorrpc"
 	"github.com/bangervm/banger/internal/pace"
 	"github.com/bangervm/banger/internal/vm"
@@ -27,6 +28,8 @@ const (
 	// for each of its streams.
 	maxHellos  = 20
 	helloPause = 3 * time.Second
+	// generationBytes is the length of a boot's generation, as random as a UUID.
+	generationBytes = 16
 	// consoleLines is how much of the console a failure quotes.
 	consoleLines = 5
 )
@@ -69,13 +72,15 @@ type supervisor struct {
 	hungBoots  int // that were reset for want of a Hello
 
 	// Of the present boot.
-	wasReady  bool
-	announced bool              // the guest said that it goes down
-	goes      agentrpc.DownKind // how, if announced
-	failure   string            // why the boot must end as failed: the agent's or the monitor's words
-	notReady  bool
-	looked    time.Duration // the CPU that the VMM had taken when it was looked at
-	hung      bool          // it is being reset, since it never said hello
+	generation string // that the guest confirms
+	protocol   int    // the agent's
+	wasReady   bool
+	announced  bool              // the guest said that it goes down
+	goes       agentrpc.DownKind // how, if announced
+	failure    string            // why the boot must end as failed: the agent's or the monitor's words
+	notReady   bool
+	looked     time.Duration // the CPU that the VMM had taken when it was looked at
+	hung       bool          // it is being reset, since it never said hello
 
 	// Of the end.
 	stopping   bool
@@ -126,6 +131,7 @@ func (s *supervisor) run(ctx context.Context, up func()) vm.Exit {
 func (s *supervisor) boot() {
 	s.wasReady, s.announced, s.notReady, s.hung, s.failure = false, false, false, false, ""
 	s.looked = 0
+	s.generation, s.protocol = ids.Hex(generationBytes), 0
 	s.status.Boots++
 	s.status.Phase = monitorrpc.PhaseBooting
 	s.status.Paused, s.status.Warning = false, ""

@@ -142,7 +142,7 @@ func TestResetsAreRebootsUntilThereAreTooMany(t *testing.T) {
 			if m.Configure == nil || m.Configure.Init.Reset != (i == 0) {
 				t.Fatalf("boot %d was told %+v", i+1, m.Configure)
 			}
-			r.say(a, agentrpc.GuestMessage{Ready: &agentrpc.Ready{}})
+			r.say(a, agentrpc.GuestMessage{Ready: &agentrpc.Ready{Generation: m.Configure.Generation}})
 			<-time.After(resetWindow/maxResets + time.Second)
 			r.last().End(vmm.Exit{Cause: vmm.GuestReset})
 			if s := r.now(); s.Boots != i+2 || s.Phase != monitorrpc.PhaseBooting || s.AgentOK || !s.ReadyAt.IsZero() {

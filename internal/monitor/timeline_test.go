@@ -19,9 +19,9 @@ func bootWithin(t *testing.T, lead, sinceConfigured time.Duration) *rig {
 	r.run()
 	<-time.After(3 * time.Second)
 	a := r.hello(false)
-	<-a.out
+	ready := agentrpc.Ready{ConfiguredMicros: sinceConfigured.Microseconds(), Generation: (<-a.out).Configure.Generation}
 	<-time.After(4 * time.Second)
-	r.say(a, agentrpc.GuestMessage{Ready: &agentrpc.Ready{ConfiguredMicros: sinceConfigured.Microseconds()}})
+	r.say(a, agentrpc.GuestMessage{Ready: &ready})
 	return r
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"hash/fnv"
 	"net/netip"
 
@@ -24,6 +23,11 @@ const namesIndex = 1
 
 // mtu is the guest's, in bytes: the most that a virtio-net frame carries.
 const mtu = 65520
+
+// guestMAC is the hardware address of every guest's card, "bng" in its last bytes. Each is
+// alone with its gateway in its virtual network, and a machine that is restored from
+// another's memory has that one's.
+const guestMAC = "52:54:00:62:6e:67"
 
 // ErrIndexTaken is in the chain of a store's Conflict when it is not the name
 // of a VM that is taken, but its Index.
@@ -59,8 +63,7 @@ func address6(host int) netip.Addr {
 func guestNetwork(index int) Network {
 	v4, v6 := GuestAddresses(index)
 	return Network{
-		MAC:    fmt.Sprintf("52:54:00:%02x:%02x:%02x", byte(index>>16), byte(index>>8), byte(index)),
-		MTU:    mtu,
+		MAC: guestMAC, MTU: mtu,
 		Guest4: netip.PrefixFrom(v4, 15).String(), Guest6: netip.PrefixFrom(v6, 64).String(),
 		Gateway4: "198.18.0.1", Gateway6: address6(1).String(),
 		Host4: "198.18.0.2", Host6: address6(2).String(),

@@ -123,11 +123,15 @@ func SetClock(unixNano int64) error {
 }
 
 const (
-	maxEntropy  = 512
-	rndAddIoctl = 0x40085203 // RNDADDENTROPY: _IOW('R', 3, int[2]), random(4)
+	maxEntropy = 512
+	// random(4), linux/random.h: RNDADDENTROPY _IOW('R', 3, int[2]), RNDRESEEDCRNG _IO('R', 7).
+	rndAddIoctl    = 0x40085203
+	rndReseedIoctl = 0x5207
 )
 
-// addEntropy mixes seed into the kernel's pool, and credits it.
+// addEntropy mixes seed into the kernel's pool, credits it, and has the generator start
+// anew from the pool: else it would go on for up to a minute as before, and two machines
+// that were restored from one would draw the same bytes.
 func addEntropy(seed []byte) error {
 	seed = seed[:min(len(seed), maxEntropy)]
 	var info struct {
@@ -143,6 +147,9 @@ func addEntropy(seed []byte) error {
 	defer func() { _ = f.Close() }()
 	if err := ioctl(f, rndAddIoctl, unsafe.Pointer(&info)); err != nil {
 		return fmt.Errorf("add entropy: %w", err)
+	}
+	if err := ioctl(f, rndReseedIoctl, nil); err != nil {
+		return fmt.Errorf("reseed the random number generator: %w", err)
 	}
 	return nil
 }

@@ -56,7 +56,7 @@ func Console(ctx context.Context, to io.Writer) {
 func messages() [][2]agentrpc.GuestMessage {
 	long := strings.Repeat("x", 100_000)
 	hello := func(configured bool, protocol int, build string) agentrpc.GuestMessage {
-		return agentrpc.GuestMessage{Hello: &agentrpc.Hello{Protocol: protocol, Build: build, BootID: build, Configured: configured}}
+		return agentrpc.GuestMessage{Hello: &agentrpc.Hello{Protocol: protocol, Build: build, Configured: configured}}
 	}
 	return [][2]agentrpc.GuestMessage{
 		{hello(true, agentrpc.Version, "x"), {GoingDown: &agentrpc.GoingDown{}}}, // many: they are short

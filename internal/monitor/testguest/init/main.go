@@ -126,7 +126,7 @@ func (g *guest) control(link dialer) {
 	enc := json.NewEncoder(conn)
 	say := func(m agentrpc.GuestMessage) { _ = enc.Encode(m) }
 	say(agentrpc.GuestMessage{Hello: &agentrpc.Hello{
-		Protocol: agentrpc.Version, Build: "test", BootID: "test", Configured: g.configured.Load(),
+		Protocol: agentrpc.Version, Build: "test", Configured: g.configured.Load(),
 	}})
 	lines := bufio.NewScanner(conn)
 	lines.Buffer(nil, agentrpc.MaxLine)
@@ -170,7 +170,7 @@ func (g *guest) configure(c agentrpc.Configure, say func(agentrpc.GuestMessage))
 		return
 	}
 	g.configured.Store(true)
-	say(agentrpc.GuestMessage{Ready: &agentrpc.Ready{Init: "agent"}})
+	say(agentrpc.GuestMessage{Ready: &agentrpc.Ready{Init: "agent", Generation: c.Generation}})
 }
 
 func (g *guest) serve(_ context.Context, port uint32) func(net.Conn) {
