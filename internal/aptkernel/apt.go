@@ -128,19 +128,22 @@ func parseLocation(out string) (location, error) {
 	return l, nil
 }
 
-// download gets a package NAME=VERSION into dir.
-func (a apt) download(ctx context.Context, dir, spec string, size int64, p operation.Progress) error {
+// download gets packages of size bytes together into dir.
+func (a apt) download(ctx context.Context, dir string, packages []wanted, size int64, p operation.Progress) error {
 	p.Count(0, size, "bytes")
 	status := func(line string) {
 		if percent, ok := parseStatus(line); ok {
 			p.Count(int64(percent/100*float64(size)), size, "bytes")
 		}
 	}
-	args := append(a.options(), "-o", "APT::Status-Fd=3", "-qq", "download", spec)
+	args := append(a.options(), "-o", "APT::Status-Fd=3", "-qq", "download")
+	for _, w := range packages {
+		args = append(args, w.spec())
+	}
 	if _, err := run(ctx, dir, status, a.get, args...); ctx.Err() != nil {
 		return context.Cause(ctx)
 	} else if err != nil {
-		return fault.Wrap(fault.Unavailable, err, "cannot download the package %s", spec)
+		return fault.Wrap(fault.Unavailable, err, "cannot download the package %s", packages[0].spec())
 	}
 	p.Count(size, size, "bytes")
 	return nil

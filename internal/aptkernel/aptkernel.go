@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/kernel"
@@ -52,7 +51,7 @@ func (c *Client) Open(ctx context.Context, meta string, p operation.Progress) (_
 		}
 	}()
 	p.Stage("download")
-	pkg, deb, err := c.download(ctx, apt{tools: c.tools}, meta, work, p)
+	parts, err := c.download(ctx, apt{tools: c.tools}, meta, work, p)
 	if err != nil && ctx.Err() == nil {
 		p.Stage("package lists")
 		p.Detail("%v", err)
@@ -61,22 +60,13 @@ func (c *Client) Open(ctx context.Context, meta string, p operation.Progress) (_
 			return kernel.Package{}, err
 		}
 		p.Stage("download")
-		pkg, deb, err = c.download(ctx, own, meta, work, p)
+		parts, err = c.download(ctx, own, meta, work, p)
 	}
 	if err != nil {
 		return kernel.Package{}, err
 	}
 	p.Stage("unpack")
-	tree := filepath.Join(work, "tree")
-	if _, err := run(ctx, work, nil, c.tools.deb, "-x", deb, tree); err != nil {
-		return kernel.Package{}, err
-	}
-	src, err := c.open(tree)
-	if err != nil {
-		return kernel.Package{}, err
-	}
-	pkg.Source = source{src, work}
-	return pkg, nil
+	return c.unpack(ctx, parts, work)
 }
 
 func (c *Client) workDir() (string, error) {
@@ -112,37 +102,74 @@ type source struct {
 
 func (s source) Close() error { return errors.Join(s.Source.Close(), os.RemoveAll(s.dir)) }
 
-// download gets the kernel package that meta depends on into dir, and returns its
-// file.
-func (c *Client) download(ctx context.Context, a apt, meta, dir string, p operation.Progress) (kernel.Package, string, error) {
-	record, err := a.show(ctx, meta)
+// unpack unpacks what was downloaded into work, as one tree.
+func (c *Client) unpack(ctx context.Context, parts []part, work string) (kernel.Package, error) {
+	tree := filepath.Join(work, "tree")
+	var pkg kernel.Package
+	for _, p := range parts {
+		if _, err := run(ctx, work, nil, c.tools.deb, "-x", filepath.Join(work, p.file), tree); err != nil {
+			return kernel.Package{}, err
+		}
+		pkg.Parts = append(pkg.Parts, kernel.PackageFile{Name: p.name, Version: p.version, URL: p.url, SHA256: p.sha256})
+	}
+	src, err := c.open(tree)
 	if err != nil {
-		return kernel.Package{}, "", err
+		return kernel.Package{}, err
 	}
-	name, version, err := dependency(record, meta)
+	pkg.Source = source{src, work}
+	return pkg, nil
+}
+
+// part is a package to get, and where from.
+type part struct {
+	wanted
+	location
+}
+
+// download gets the kernel package that meta depends on, and those of its modules, into
+// dir. The kernel's is the first.
+func (c *Client) download(ctx context.Context, a apt, meta, dir string, p operation.Progress) ([]part, error) {
+	packages, err := a.wanted(ctx, meta)
 	if err != nil {
-		return kernel.Package{}, "", err
+		return nil, err
 	}
-	wanted, err := a.locate(ctx, name+"="+version)
+	parts := make([]part, len(packages))
+	var total int64
+	for i, w := range packages {
+		at, err := a.locate(ctx, w.spec())
+		if err != nil {
+			return nil, err
+		}
+		parts[i] = part{w, at}
+		total += at.size
+	}
+	p.Detail("%s %s", parts[0].name, parts[0].version)
+	if err := statedir.NewRoom(dir).Take(total); err != nil {
+		return nil, err
+	}
+	if err := a.download(ctx, dir, packages, total, p); err != nil {
+		return nil, err
+	}
+	for i := range parts {
+		if err := parts[i].check(ctx, dir); err != nil {
+			return nil, err
+		}
+	}
+	return parts, nil
+}
+
+// check compares the file in dir with the hash that the package list has, or notes it
+// where that has none.
+func (p *part) check(ctx context.Context, dir string) error {
+	sum, err := hashFile(ctx, filepath.Join(dir, p.file))
 	if err != nil {
-		return kernel.Package{}, "", err
+		return err
 	}
-	p.Detail("%s %s", name, version)
-	if err := statedir.NewRoom(dir).Take(wanted.size); err != nil {
-		return kernel.Package{}, "", err
+	if p.sha256 != "" && sum != p.sha256 {
+		return fault.New(fault.Invalid, "package %s has the sha256 %s; the package list says %s", p.name, sum, p.sha256)
 	}
-	if err := a.download(ctx, dir, name+"="+version, wanted.size, p); err != nil {
-		return kernel.Package{}, "", err
-	}
-	deb := filepath.Join(dir, wanted.file)
-	sum, err := hashFile(ctx, deb)
-	if err != nil {
-		return kernel.Package{}, "", err
-	}
-	if wanted.sha256 != "" && sum != wanted.sha256 {
-		return kernel.Package{}, "", fault.New(fault.Invalid, "package %s has the sha256 %s; the package list says %s", name, sum, wanted.sha256)
-	}
-	return kernel.Package{Name: name, Version: version, URL: wanted.url, SHA256: sum}, deb, nil
+	p.sha256 = sum
+	return nil
 }
 
 func hashFile(ctx context.Context, path string) (string, error) {
@@ -156,32 +183,6 @@ func hashFile(ctx context.Context, path string) (string, error) {
 		return "", err
 	}
 	return hex.EncodeToString(h.Sum(nil)), context.Cause(ctx)
-}
-
-// dependency is the kernel package of a record as apt-cache shows it, with the exact
-// version that the record depends on.
-func dependency(record, meta string) (name, version string, err error) {
-	for line := range strings.Lines(record) {
-		depends, ok := strings.CutPrefix(line, "Depends: ")
-		if !ok {
-			continue
-		}
-		for item := range strings.SplitSeq(depends, ",") {
-			name, rest, _ := strings.Cut(strings.TrimSpace(item), " ")
-			exact, found := strings.CutPrefix(rest, "(= ")
-			version := strings.TrimSuffix(exact, ")")
-			if found && strings.HasPrefix(name, "linux-image-") && isPackageText(name) && isPackageText(version) {
-				return name, version, nil
-			}
-		}
-	}
-	return "", "", fault.New(fault.Unavailable, "package %s depends on no kernel package", meta)
-}
-
-// isPackageText reports whether s is a package's name or version.
-func isPackageText(s string) bool {
-	return s != "" && len(s) < 200 && !strings.HasPrefix(s, "-") &&
-		strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.+-~:") == ""
 }
 
 // tools are the programs that this needs.

@@ -2,14 +2,19 @@ package aptkernel
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/kernel"
@@ -30,7 +35,7 @@ func newFakes(t *testing.T, get, cache, deb string) *fakes {
 	f := &fakes{dir: filepath.Join(dir, "cache"), log: filepath.Join(dir, "log")}
 	script := func(name, body string) string {
 		path := filepath.Join(dir, name)
-		text := fmt.Sprintf("#!/bin/sh\necho \"%s $*\" >> %s\n%s\n", name, f.log, body)
+		text := fmt.Sprintf("#!/bin/bash\necho \"%s $*\" >> %s\n%s\n", name, f.log, body)
 		if err := os.WriteFile(path, []byte(text), 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -92,8 +97,12 @@ func TestOpen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if pkg.Name != "linux-image-6.1.0-9-cloud-amd64" || pkg.Version != "6.1.9-1" || pkg.URL != "http://deb.example/linux.deb" {
-		t.Errorf("package %+v", pkg)
+	sum := sha256.Sum256([]byte("deb\n"))
+	want := []kernel.PackageFile{{
+		Name: "linux-image-6.1.0-9-cloud-amd64", Version: "6.1.9-1", URL: "http://deb.example/linux.deb", SHA256: hex.EncodeToString(sum[:]),
+	}}
+	if diff := cmp.Diff(want, pkg.Parts); diff != "" {
+		t.Errorf("packages (-want +got):\n%s", diff)
 	}
 	if got, err := fs.ReadFile(pkg, "boot/vmlinuz"); err != nil || string(got) != "deb\n" {
 		t.Errorf("unpacked %q, %v", got, err)
@@ -112,6 +121,66 @@ func TestOpen(t *testing.T) {
 		if strings.HasPrefix(line, "apt-get") && !strings.Contains(line, "APT::Get::AllowUnauthenticated=false") {
 			t.Errorf("without authentication: %s", line)
 		}
+	}
+}
+
+// ubuntu is an apt-cache with Ubuntu's packages of a kernel, whose modules are packed
+// apart, and which names no versions.
+const ubuntu = `case "${!#}" in
+linux-image-virtual) echo "Depends: linux-image-6.8.0-9-generic" ;;
+linux-image-generic) echo "Depends: linux-image-6.8.0-9-generic, linux-modules-extra-6.8.0-9-generic, linux-firmware, intel-microcode" ;;
+linux-image-6.8.0-9-generic) printf '%s\n' "Version: 6.8.0-9.9" "Depends: kmod, linux-base (>= 4.5), linux-modules-6.8.0-9-generic" ;;
+linux-modules-*) echo "Version: 6.8.0-9.9" ;;
+*) exit 100 ;;
+esac`
+
+// ubuntuGet has each package's name as its content.
+const ubuntuGet = `case "$*" in
+*--print-uris*) name="${!#}"; name="${name%%=*}"; echo "'http://ubuntu.example/$name.deb' $name.deb $(printf "$name" | wc -c)" ;;
+*Status-Fd=3*) for spec; do case "$spec" in linux-*=6.8.0-9.9) name="${spec%%=*}"; printf "$name" > "$name.deb" ;; esac; done ;;
+*update*) ;;
+*) exit 100 ;;
+esac`
+
+// ubuntuDeb unpacks a package into a file of its name.
+const ubuntuDeb = `mkdir -p "$3" && cp "$2" "$3/$(cat "$2")"`
+
+// TestModulesThatArePackedApart: all that makes a kernel is one tree.
+func TestModulesThatArePackedApart(t *testing.T) {
+	for meta, want := range map[string][]string{
+		"linux-image-virtual": {"linux-image-6.8.0-9-generic", "linux-modules-6.8.0-9-generic"},
+		"linux-image-generic": {"linux-image-6.8.0-9-generic", "linux-modules-6.8.0-9-generic", "linux-modules-extra-6.8.0-9-generic"},
+	} {
+		t.Run(meta, func(t *testing.T) {
+			f := newFakes(t, ubuntuGet, ubuntu, ubuntuDeb)
+			pkg, err := f.Open(t.Context(), meta, &progress{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer pkg.Close() //nolint:errcheck // of a test
+			var names []string
+			for _, p := range pkg.Parts {
+				names = append(names, p.Name)
+				if p.Version != "6.8.0-9.9" || p.URL != "http://ubuntu.example/"+p.Name+".deb" || len(p.SHA256) != 64 {
+					t.Errorf("%+v", p)
+				}
+				if got, err := fs.ReadFile(pkg, p.Name); err != nil || string(got) != p.Name {
+					t.Errorf("unpacked %q, %v", got, err)
+				}
+			}
+			if !slices.Equal(names, want) {
+				t.Errorf("packages %v, want %v", names, want)
+			}
+		})
+	}
+}
+
+// TestModulesThatAreMissing are no kernel without modules.
+func TestModulesThatAreMissing(t *testing.T) {
+	cache := strings.Replace(ubuntu, "linux-modules-*)", "none)", 1)
+	f := newFakes(t, ubuntuGet, cache, ubuntuDeb)
+	if _, err := f.Open(t.Context(), "linux-image-virtual", &progress{}); !errors.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "linux-modules-6.8.0-9-generic") {
+		t.Errorf("error %v", err)
 	}
 }
 
@@ -223,8 +292,8 @@ func FuzzApt(f *testing.F) {
 		if l, err := parseLocation(text); err == nil && (strings.Contains(l.file, "/") || l.size < 1) {
 			t.Errorf("%q is %+v", text, l)
 		}
-		if name, version, err := dependency(text, "m"); err == nil && strings.ContainsAny(name+version, " /=\n") {
-			t.Errorf("%q depends on %q %q", text, name, version)
+		if w, found := dependency(text, func(string) bool { return true }); found && strings.ContainsAny(w.name+w.version, " /=\n") {
+			t.Errorf("%q depends on %q %q", text, w.name, w.version)
 		}
 		parseStatus(text)
 	})

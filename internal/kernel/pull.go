@@ -11,11 +11,18 @@ import (
 	"github.com/bangervm/banger/internal/operation"
 )
 
-// Package is a distribution's kernel package, unpacked. The caller closes it,
-// which removes its files.
+// Package is a distribution's kernel, unpacked. The caller closes it, which removes its
+// files.
 type Package struct {
 	Source
 
+	// Parts are the packages that it is made of: the kernel's, and those of its modules
+	// where the distribution packs them apart.
+	Parts []PackageFile
+}
+
+// PackageFile is a distribution's package.
+type PackageFile struct {
 	Name, Version string
 	URL           string // where the distribution's client got it
 	SHA256        string // of the package's file
@@ -23,8 +30,8 @@ type Package struct {
 
 // Packages gets the packages of the host's own distribution.
 type Packages interface {
-	// Open downloads the kernel package that meta depends on, verified by the
-	// distribution's own client, and unpacks it. Unavailable when that is not
+	// Open downloads the kernel package that meta depends on, and those of its modules,
+	// verified by the distribution's own client, and unpacks them. Unavailable when that is not
 	// here, or cannot get it. It begins the stages "download" and "unpack".
 	Open(ctx context.Context, meta string, p operation.Progress) (Package, error)
 }
@@ -128,15 +135,18 @@ func (s *Service) pullFrom(ctx context.Context, o Offer, p operation.Progress) (
 		return Manifest{}, err
 	}
 	defer pkg.Close() //nolint:errcheck // what is left of it, the next start sweeps
+	of := pkg.Parts[0]
 	m, layout, err := s.describe(ctx, pkg, p)
 	if err != nil {
-		return Manifest{}, fmt.Errorf("package %s: %w", pkg.Name, err)
+		return Manifest{}, fmt.Errorf("package %s: %w", of.Name, err)
 	}
-	m.Name, m.Source = o.Entry.Name, PullSource+pkg.URL
+	m.Name, m.Source = o.Entry.Name, PullSource+of.URL
 	m.Trust = []string{
 		o.Origin.Chain(),
-		fmt.Sprintf("package %s of %s %s depends on %s %s", o.Entry.AptPackage, o.Entry.Distro, o.Entry.Release, pkg.Name, pkg.Version),
-		"apt verified the package by the keys of this host's package sources; sha256 " + pkg.SHA256,
+		fmt.Sprintf("package %s of %s %s depends on %s %s", o.Entry.AptPackage, o.Entry.Distro, o.Entry.Release, of.Name, of.Version),
+	}
+	for _, part := range pkg.Parts {
+		m.Trust = append(m.Trust, fmt.Sprintf("apt verified %s by the keys of this host's package sources; sha256 %s", part.Name, part.SHA256))
 	}
 	return s.catalogue(ctx, m, p, Draft.Replace, func(ctx context.Context, draft Draft, m *Manifest) error {
 		return s.fill(ctx, pkg, layout, draft, m, p)

@@ -84,7 +84,10 @@ func (f *fakePackages) Open(_ context.Context, meta string, p operation.Progress
 	if err != nil {
 		return kernel.Package{}, err
 	}
-	return kernel.Package{Source: counted{src, f}, Name: "linux-image-6.1.0", Version: "6.1.0-1", URL: "http://deb.example/k.deb", SHA256: "00ff"}, nil
+	return kernel.Package{Source: counted{src, f}, Parts: []kernel.PackageFile{
+		{Name: "linux-image-6.1.0", Version: "6.1.0-1", URL: "http://deb.example/k.deb", SHA256: "00ff"},
+		{Name: "linux-modules-6.1.0", Version: "6.1.0-1", URL: "http://deb.example/m.deb", SHA256: "00fe"},
+	}}, nil
 }
 
 type counted struct {
