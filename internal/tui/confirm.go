@@ -72,9 +72,11 @@ func (c *confirm) lines(m *Model, width, height int) []string {
 		}
 		out = append(out, indented(wrapped(text, width-4))...)
 	}
-	for _, v := range c.vms[:min(len(c.vms), 3)] {
-		out = append(out, m.theme.paint(toneDim, cut("  $ "+typed(c.action.On(&v.VM)), width)))
+	var commands []string
+	for _, v := range c.vms {
+		commands = append(commands, typed(c.action.On(&v.VM)))
 	}
+	out = append(out, commandLines(m.theme, commands, width)...)
 	if c.word != "" {
 		out = append(out, cut(fmt.Sprintf("  Type %s and press Enter: %s_", line(c.word), line(c.typed)), width))
 	}

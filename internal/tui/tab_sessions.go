@@ -88,23 +88,50 @@ func (sessionsTab) do(m *Model, action string, ids []string) tea.Cmd {
 			}
 		}
 	case ActStop:
-		m.open(&question{
-			ask: "Stop the session " + line(s.Name) + "?", loses: "Its programs end.", command: typed(act.SessionStop.On(s.VM, s.Name)), yes: "stop",
-			do: func(m *Model) tea.Cmd {
-				return do(m, "stopping "+s.Name, typed(act.SessionStop.On(s.VM, s.Name)), func(ctx context.Context, a API) error {
-					return second(a.StopSession(ctx, s.VM, s.ID, api.StopSession{}))
-				})
+		askSessions(m, ids, sessionAct{
+			ask: "Stop", did: "stopping", loses: "Its programs end.", verb: act.SessionStop,
+			do: func(ctx context.Context, a API, s api.Session) error {
+				return second(a.StopSession(ctx, s.VM, s.ID, api.StopSession{}))
 			},
 		})
 	case ActDelete:
-		m.open(&question{
-			ask: "Delete the session " + line(s.Name) + "?", loses: "Its output is lost.", command: typed(act.SessionDelete.On(s.VM, s.Name)), yes: "delete",
-			do: func(m *Model) tea.Cmd {
-				return do(m, "deleted "+s.Name, typed(act.SessionDelete.On(s.VM, s.Name)), func(ctx context.Context, a API) error {
-					return a.RemoveSession(ctx, s.VM, s.ID)
-				})
-			},
+		askSessions(m, ids, sessionAct{
+			ask: "Delete", did: "deleted", loses: "Its output is lost.", verb: act.SessionDelete,
+			do: func(ctx context.Context, a API, s api.Session) error { return a.RemoveSession(ctx, s.VM, s.ID) },
 		})
 	}
 	return nil
+}
+
+// sessionAct is what can be done to sessions once it was asked.
+type sessionAct struct {
+	ask, did, loses string
+	verb            act.InVM
+	do              func(ctx context.Context, a API, s api.Session) error
+}
+
+// askSessions asks whether to do an act to sessions, all of them or none.
+func askSessions(m *Model, ids []string, to sessionAct) {
+	var all []api.Session
+	var names, commands []string
+	for _, id := range ids {
+		if s, ok := m.world.sessions[id]; ok {
+			all, names, commands = append(all, s), append(names, line(s.Name)), append(commands, typed(to.verb.On(s.VM, s.Name)))
+		}
+	}
+	what := "session"
+	if len(all) > 1 {
+		what = "sessions"
+	}
+	m.open(&question{
+		ask: to.ask + " the " + what + " " + strings.Join(names, ", ") + "?", loses: to.loses, commands: commands, yes: strings.ToLower(to.ask),
+		do: func(m *Model) tea.Cmd {
+			m.list().marks = nil
+			var done []tea.Cmd
+			for i, s := range all {
+				done = append(done, do(m, to.did+" "+s.Name, commands[i], func(ctx context.Context, a API) error { return to.do(ctx, a, s) }))
+			}
+			return tea.Batch(done...)
+		},
+	})
 }

@@ -35,7 +35,7 @@ type tab interface {
 }
 
 func tabs() []tab {
-	return []tab{vmsTab{}, sessionsTab{}, imagesTab{}, kernelsTab{}, operationsTab{}, egressTab{}, eventsTab{}}
+	return []tab{vmsTab{}, sessionsTab{}, imagesTab(), kernelsTab(), operationsTab{}, egressTab{}, eventsTab{}}
 }
 
 // Tabs returns the tabs' names, as Options.Tab has them.

@@ -50,8 +50,8 @@ func newWizard(m *Model) *wizard {
 	} {
 		w.fields = append(w.fields, wizardField{name: f[0], doc: f[1], input: field("", "")})
 	}
-	if _, on := m.tabs[m.tab].(imagesTab); on {
-		if i, ok := m.image(m.list().chosen); ok {
+	if images, on := m.tabs[m.tab].(storedTab[api.Image]); on {
+		if i, ok := images.find(m, m.list().chosen); ok {
 			w.fields[wizardImage].input.SetValue(imageName(i))
 		}
 	}

@@ -1,0 +1,116 @@
+package tui
+
+import (
+	"context"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/bangervm/banger/internal/act"
+	"github.com/bangervm/banger/internal/fault"
+)
+
+// storedTab has what VMs are made of: images or kernels, which are pulled and deleted
+// alike.
+type storedTab[T any] struct {
+	title, kind string
+	column      []column
+	all         func(w *world) []T
+	// id tells rows apart; label is its name for people and the daemon.
+	id, label func(T) string
+	cells     func(m *Model, of T) []cell
+	about     func(of T) []string
+	vms       func(of T) int // that use it
+	pull      act.Named
+	remove    act.Named
+	delete    func(ctx context.Context, a API, label string) error
+	makesVM   bool // the key for a new VM takes it as its image
+}
+
+func (t storedTab[T]) name() string { return t.title }
+
+func (t storedTab[T]) columns() []column { return t.column }
+
+func (t storedTab[T]) rows(m *Model) []row {
+	var rows []row
+	for _, of := range t.all(m.world) {
+		rows = append(rows, row{id: t.id(of), cells: t.cells(m, of)})
+	}
+	return rows
+}
+
+func (t storedTab[T]) find(m *Model, id string) (T, bool) {
+	for _, of := range t.all(m.world) {
+		if t.id(of) == id {
+			return of, true
+		}
+	}
+	var none T
+	return none, false
+}
+
+func (t storedTab[T]) detail(m *Model, id string) []string {
+	of, ok := t.find(m, id)
+	if !ok {
+		return nil
+	}
+	return t.about(of)
+}
+
+// pullCommand is the beginning of the command line that pulls one.
+func (t storedTab[T]) pullCommand() string {
+	return strings.TrimPrefix(typed(t.pull.On("")), "banger ")
+}
+
+func (t storedTab[T]) empty(m *Model) string {
+	return "There are no " + t.kind + "s. A VM pulls the one that it needs, or pull one: " + m.keys.key(ActCommand) + ", then " + t.pullCommand()
+}
+
+func (t storedTab[T]) hints(m *Model) []string {
+	hints := []string{m.keys.hint(ActMenu, "pull…"), m.keys.hint(ActDelete, "delete")}
+	if t.makesVM {
+		hints = append([]string{m.keys.hint(ActNew, "new VM")}, hints...)
+	}
+	return hints
+}
+
+func (t storedTab[T]) do(m *Model, action string, ids []string) tea.Cmd {
+	switch action {
+	case ActMenu:
+		m.open(newCommand(m, t.pullCommand()))
+	case ActDelete:
+		t.askDelete(m, ids)
+	}
+	return nil
+}
+
+// askDelete asks whether to delete some that no VM uses.
+func (t storedTab[T]) askDelete(m *Model, ids []string) {
+	var labels, commands []string
+	for _, id := range ids {
+		of, ok := t.find(m, id)
+		if !ok {
+			continue
+		}
+		label := t.label(of)
+		if n := t.vms(of); n > 0 {
+			m.say(toneBad, line(label)+" is used by "+fault.Count(n, "VM"))
+			return
+		}
+		labels, commands = append(labels, label), append(commands, typed(t.remove.On(label)))
+	}
+	if len(labels) == 0 {
+		return
+	}
+	m.open(&question{
+		ask: "Delete the " + t.kind + " " + line(strings.Join(labels, ", ")) + "?", loses: "Its files are deleted. No VM uses them.", commands: commands, yes: "delete",
+		do: func(m *Model) tea.Cmd {
+			m.list().marks = nil
+			var all []tea.Cmd
+			for i, label := range labels {
+				all = append(all, do(m, "deleted "+label, commands[i], func(ctx context.Context, a API) error { return t.delete(ctx, a, label) }))
+			}
+			return tea.Batch(all...)
+		},
+	})
+}
