@@ -160,8 +160,7 @@ func (sig Signals) holds(said Said) bool {
 // reason is what a program needs, by what it says: the word for it, or else a guess by
 // its text.
 func reason(why, text string) Why {
-	switch Why(why) {
-	case Question, Approval, ByError:
+	if slices.Contains([]Why{Question, Approval, ByError}, Why(why)) {
 		return Why(why)
 	}
 	text = strings.ToLower(text)

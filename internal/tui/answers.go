@@ -79,25 +79,10 @@ func (m *Model) refresh(old stale) tea.Cmd {
 			return vmMsg{v, err}
 		}))
 	}
-	return tea.Batch(append(all, m.look())...)
-}
-
-// look asks for the ports of the chosen VM, unless they are known.
-func (m *Model) look() tea.Cmd {
-	l := m.list()
-	if _, ok := m.tabs[m.tab].(vmsTab); !ok || l.place(m.rows()) < 0 {
-		return nil
+	for _, id := range old.ports {
+		m.ports.want(id)
 	}
-	v := m.world.vms[l.chosen]
-	if v == nil || v.State != api.VMRunning || v.portsSeen || v.Network == api.NetworkNone {
-		return nil
-	}
-	v.portsSeen = true
-	id := v.ID
-	return ask(m, func(ctx context.Context, a API) tea.Msg {
-		ports, err := a.VMPorts(ctx, id)
-		return portsMsg{id, ports, err}
-	})
+	return tea.Batch(append(all, m.askPorts())...)
 }
 
 type imagesMsg struct {
@@ -135,22 +120,5 @@ type vmMsg struct {
 func (v vmMsg) take(m *Model) {
 	if v.err == nil {
 		m.world.takeVM(v.vm)
-	}
-}
-
-type portsMsg struct {
-	vm    string
-	ports []api.Port
-	err   error
-}
-
-func (p portsMsg) take(m *Model) {
-	v := m.world.vms[p.vm]
-	if v == nil {
-		return
-	}
-	v.ports, v.portsWhy = p.ports, ""
-	if p.err != nil {
-		v.portsWhy = sentence(p.err)
 	}
 }

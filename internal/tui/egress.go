@@ -13,6 +13,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/bangervm/banger/internal/act"
+	"github.com/bangervm/banger/internal/act/cmdline"
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
 	"github.com/bangervm/banger/internal/fault"
@@ -128,9 +129,18 @@ func (l *allow) press(m *Model, key tea.KeyPressMsg, _ string) tea.Cmd {
 	case "enter":
 		m.closeTop()
 		rule := strings.TrimSpace(l.input.Value())
-		return do(m, "added: "+rule, "", func(ctx context.Context, a API) error { return l.add(ctx, a, rule) })
+		return do(m, "added: "+rule, addCommand(l.vm, rule), func(ctx context.Context, a API) error { return l.add(ctx, a, rule) })
 	}
 	return l.receive(m, key)
+}
+
+// addCommand is the command line that adds a rule.
+func addCommand(vm, rule string) string {
+	words := strings.Fields(rule)
+	if len(words) < 2 {
+		return ""
+	}
+	return cmdline.Typed(append([]string{"vm", "egress", words[0], vm}, words[1:]...)...)
 }
 
 func (l *allow) receive(_ *Model, msg tea.Msg) tea.Cmd {

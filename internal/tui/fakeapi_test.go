@@ -2,6 +2,7 @@ package tui
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"strings"
@@ -15,7 +16,9 @@ import (
 
 // fakeAPI is a daemon that does everything at once, and remembers what it was asked.
 type fakeAPI struct {
-	API // what a test must not ask is nil, and panics
+	noPorts bool
+	portsOf []string // the VMs whose ports were asked for
+	API              // what a test must not ask is nil, and panics
 
 	mu      sync.Mutex
 	asked   []string
@@ -53,7 +56,11 @@ func (f *fakeAPI) DeleteVM(_ context.Context, name string, req api.DeleteVM) (ap
 	return api.Operation{ID: "op"}, f.refuse
 }
 
-func (f *fakeAPI) VMPorts(context.Context, string) ([]api.Port, error) {
+func (f *fakeAPI) VMPorts(_ context.Context, id string) ([]api.Port, error) {
+	f.portsOf = append(f.portsOf, id)
+	if f.noPorts {
+		return nil, nil
+	}
 	return []api.Port{{Proto: "tcp", Address: "127.0.0.2", Port: 8080, GuestPort: 8080, Endpoint: "127.0.0.2:8080"}}, nil
 }
 func (f *fakeAPI) ListImages(context.Context) ([]api.Image, error)   { return nil, nil }
@@ -88,7 +95,12 @@ func (f *fakeAPI) CreateVM(_ context.Context, req api.CreateVM) (api.Operation, 
 }
 
 func (f *fakeAPI) Wait(context.Context, string, func(api.Operation)) (api.Operation, error) {
-	return api.Operation{}, nil
+	return api.Operation{Result: json.RawMessage(`{"id":"n","name":"box"}`)}, nil
+}
+
+func (f *fakeAPI) StopSession(_ context.Context, _, name string, _ api.StopSession) (api.Session, error) {
+	f.asked = append(f.asked, "stop session "+name)
+	return api.Session{}, nil
 }
 
 // fakeTerminal remembers who got it.

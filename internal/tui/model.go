@@ -21,6 +21,7 @@ type Model struct {
 	width, height int
 	now           time.Time
 	world         *world
+	ports         portQueue
 	tabs          []tab
 	lists         []list // of each tab
 	tab           int
@@ -82,6 +83,8 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case eventsMsg:
 		m.lost = ""
 		return m, m.refresh(m.world.apply(msg))
+	case portsMsg:
+		return m, m.takePorts(msg)
 	case lostMsg:
 		m.lose(msg)
 	case answer:
@@ -148,7 +151,7 @@ func (m *Model) press(key tea.KeyPressMsg) tea.Cmd {
 		return nil
 	}
 	if m.navigate(action) {
-		return m.look()
+		return nil
 	}
 	return m.act(action)
 }

@@ -42,6 +42,7 @@ func TestVerbs(t *testing.T) {
 		},
 		"delete with work, by its name": {"<ctrl+d>api<enter>", []string{"delete a force discard"}, "deleting api"},
 		"all that are marked":           {"j<space><space>u", []string{"start c", "start b"}, "starting"},
+		"stop marked sessions":          {"2<space><space>oy", []string{"stop session s1", "stop session s2"}, "stopping"},
 		"from the menu":                 {"Gx<enter>", []string{"start b"}, "starting web"},
 		"cancel an operation":           {"5c", []string{"cancel o1"}, "canceling image.pull debian"},
 	} {
@@ -175,6 +176,9 @@ func TestEditAndAllow(t *testing.T) {
 			if !slices.Equal(s.api.asked, tc.asked) {
 				t.Errorf("asked %q, want %q; says %q", s.api.asked, tc.asked, s.says)
 			}
+			if want := "banger vm egress allow api evil.example tcp/443"; tc.allowed && s.last != want {
+				t.Errorf("the command line is %q, want %q", s.last, want)
+			}
 		})
 	}
 }
@@ -189,6 +193,9 @@ func TestWizard(t *testing.T) {
 	s.press("<backspace>2<ctrl+s>")
 	if want := []string{"create box"}; !slices.Equal(s.api.asked, want) {
 		t.Errorf("asked %q, want %q", s.api.asked, want)
+	}
+	if want := "banger vm create box --image tiny --vcpu 2"; s.last != want {
+		t.Errorf("the command line is %q, want %q", s.last, want)
 	}
 }
 

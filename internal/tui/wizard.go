@@ -1,7 +1,9 @@
 package tui
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -9,6 +11,7 @@ import (
 	"charm.land/bubbles/v2/textinput"
 	tea "charm.land/bubbletea/v2"
 
+	"github.com/bangervm/banger/internal/act/cmdline"
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
 	"github.com/bangervm/banger/internal/fault"
@@ -90,6 +93,15 @@ func (w *wizard) receive(_ *Model, msg tea.Msg) tea.Cmd {
 
 func (w *wizard) text(at int) string { return strings.TrimSpace(w.fields[at].input.Value()) }
 
+// tree is the work tree to copy; empty: none.
+func (w *wizard) tree(m *Model) string {
+	tree := w.text(wizardWorkspace)
+	if tree != "" && !filepath.IsAbs(tree) {
+		tree = filepath.Join(m.o.Dir, tree)
+	}
+	return tree
+}
+
 // request is what the fields say.
 func (w *wizard) request() (api.CreateVM, error) {
 	var req api.CreateVM
@@ -140,33 +152,68 @@ func (w *wizard) create(m *Model) tea.Cmd {
 		return nil
 	}
 	m.closeTop()
-	tree := w.text(wizardWorkspace)
-	if tree != "" && !filepath.IsAbs(tree) {
-		tree = filepath.Join(m.o.Dir, tree)
-	}
+	tree := w.tree(m)
 	ctx, a := m.ctx, m.o.API
 	m.say(toneNone, "creating the VM; its progress is in the tab Operations")
 	return func() tea.Msg {
-		return doneMsg{did: "created the VM", err: create(ctx, a, req, tree)}
+		v, err := create(ctx, a, req, tree)
+		return doneMsg{did: "created " + v.Name, command: createCommands(req, v.Name, tree), err: err}
 	}
 }
 
-func create(ctx context.Context, a API, req api.CreateVM, tree string) error {
+// createCommands are the command lines that do the same; name stands in for one that is
+// made up.
+func createCommands(req api.CreateVM, name, tree string) string {
+	args := []string{"vm", "create"}
+	if req.Name != nil {
+		name = *req.Name
+		args = append(args, name)
+	}
+	flag := func(name string, value *string) {
+		if value != nil {
+			args = append(args, "--"+name, *value)
+		}
+	}
+	size := func(n *int64) *string {
+		if n == nil {
+			return nil
+		}
+		text := fmt.Sprintf("%dMiB", *n>>20)
+		if *n%(1<<30) == 0 {
+			text = fmt.Sprintf("%dGiB", *n>>30)
+		}
+		return &text
+	}
+	flag("image", req.Image)
+	if req.VCPU != nil {
+		args = append(args, "--"+"vcpu", strconv.Itoa(*req.VCPU))
+	}
+	flag("memory", size(req.MemoryBytes))
+	flag("disk", size(req.DiskBytes))
+	flag("egress", req.Egress)
+	text := cmdline.Typed(args...)
+	if tree != "" {
+		text += " && " + cmdline.Typed("vm", "workspace", "prepare", cmp.Or(name, "NAME"), tree)
+	}
+	return text
+}
+
+func create(ctx context.Context, a API, req api.CreateVM, tree string) (api.VM, error) {
 	op, err := a.CreateVM(ctx, req)
 	if err != nil {
-		return err
+		return api.VM{}, err
 	}
-	if op, err = a.Wait(ctx, op.ID, nil); err != nil || tree == "" {
-		return err
+	if op, err = a.Wait(ctx, op.ID, nil); err != nil {
+		return api.VM{}, err
 	}
 	v, err := client.Result[api.VM](op)
-	if err != nil {
-		return err
+	if err != nil || tree == "" {
+		return v, err
 	}
 	if op, err = a.PrepareWorkspace(ctx, v.ID, api.PrepareWorkspace{Path: tree}); err != nil {
-		return err
+		return v, err
 	}
-	return second(a.Wait(ctx, op.ID, nil))
+	return v, second(a.Wait(ctx, op.ID, nil))
 }
 
 func (w *wizard) lines(m *Model, width, _ int) []string {
@@ -181,6 +228,9 @@ func (w *wizard) lines(m *Model, width, _ int) []string {
 		out = append(out, sign+fit(f.name, 12, false)+value)
 	}
 	out = append(out, "", m.theme.paint(toneDim, cut("  "+w.fields[w.at].name+": "+w.fields[w.at].doc, width)))
+	if req, err := w.request(); err == nil {
+		out = append(out, m.theme.paint(toneDim, cut("  $ "+line(createCommands(req, "", w.tree(m))), width)))
+	}
 	if w.wrong != "" {
 		out = append(out, m.theme.paint(toneBad, cut("  "+w.wrong, width)))
 	}

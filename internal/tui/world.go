@@ -1,7 +1,6 @@
 package tui
 
 import (
-	"encoding/json"
 	"slices"
 
 	"github.com/bangervm/banger/internal/api"
@@ -17,10 +16,9 @@ const (
 // vmEntry is what is known of a VM.
 type vmEntry struct {
 	api.VM
-	usage     *client.Usage
-	ports     []api.Port
-	portsSeen bool
-	portsWhy  string // why they are not known
+	usage    *client.Usage
+	ports    []api.Port
+	portsWhy string // why they are not known
 }
 
 // world is what the stream of events has told.
@@ -41,7 +39,7 @@ func newWorld() *world {
 // stale is what has to be asked for after events, which do not have it.
 type stale struct {
 	images, kernels bool
-	vms             []string // IDs
+	vms, ports      []string // IDs
 }
 
 // apply takes events over.
@@ -63,7 +61,7 @@ func (w *world) apply(events []api.Event) stale {
 		case api.EventWorkspace:
 			w.applyWorkspace(ev)
 		case api.EventPorts:
-			w.applyPorts(ev)
+			old.ports = append(old.ports, ev.VMID)
 		case api.EventSample:
 			w.applySample(ev)
 		case api.EventImage:
@@ -115,6 +113,9 @@ func (w *world) applyVM(ev api.Event, old *stale) {
 		old.vms = append(old.vms, ev.Object)
 		return
 	}
+	if known := w.vms[v.ID]; v.State == api.VMRunning && (known == nil || known.State != api.VMRunning) {
+		old.ports = append(old.ports, v.ID)
+	}
 	w.takeVM(v)
 }
 
@@ -129,7 +130,7 @@ func (w *world) takeVM(v api.VM) {
 		v.Workspace = known.Workspace
 	}
 	if v.State != api.VMRunning {
-		known.ports, known.portsSeen, known.usage = nil, false, nil
+		known.ports, known.portsWhy, known.usage = nil, "", nil
 	}
 	if known.Name != v.Name {
 		for id, s := range w.sessions {
@@ -172,13 +173,6 @@ func (w *world) applyWorkspace(ev api.Event) {
 	v.Workspace = nil
 	if ws, err := client.EventBody[api.Workspace](ev); err == nil && ev.Action != api.ActionDeleted {
 		v.Workspace = &ws
-	}
-}
-
-func (w *world) applyPorts(ev api.Event) {
-	var ports []api.Port
-	if v := w.vms[ev.VMID]; v != nil && json.Unmarshal(ev.Body, &ports) == nil {
-		v.ports, v.portsSeen, v.portsWhy = ports, true, ""
 	}
 }
 
