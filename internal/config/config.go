@@ -49,6 +49,8 @@ type VMDefaults struct {
 	Disk   Size   `json:"disk"`
 	// ImageUser has commands run as the image's user.
 	ImageUser bool `json:"image_user"`
+	// ReadyTimeout is in seconds.
+	ReadyTimeout int `json:"ready_timeout"`
 }
 
 // Image is the [image] table.
@@ -72,7 +74,7 @@ func Default() Config {
 	return Config{
 		Driver:   drivers.Auto,
 		LogLevel: slog.LevelInfo, DetachKeys: "ctrl-]",
-		VM:      VMDefaults{Image: "debian", VCPU: 1, Memory: 512 << 20, Disk: 8 << 30, ImageUser: true},
+		VM:      VMDefaults{Image: "debian", VCPU: 1, Memory: 512 << 20, Disk: 8 << 30, ImageUser: true, ReadyTimeout: 180},
 		Image:   Image{CacheMax: 10 << 30},
 		Network: Network{Egress: "all", Ports: "all", NamesPort: 5300},
 		Web:     Web{Listen: "127.0.0.1:7777"},

@@ -111,7 +111,7 @@ func TestFileThenEnvironment(t *testing.T) {
 	}
 	want := Config{
 		Driver: "qemu-tcg", QEMU: "/opt/qemu", JailerFirstUID: 2_000_000_000, LogLevel: slog.LevelDebug, DetachKeys: "ctrl-p,ctrl-q", SSHKey: "/keys/id",
-		VM:      VMDefaults{Image: "alpine", VCPU: 2, Memory: 2 << 30, Disk: 3 << 29, ImageUser: true},
+		VM:      VMDefaults{Image: "alpine", VCPU: 2, Memory: 2 << 30, Disk: 3 << 29, ImageUser: true, ReadyTimeout: 180},
 		Image:   Image{CacheMax: 10 << 30},
 		Network: Network{Egress: "default deny; allow example.org", Ports: "shared", DNS: []string{"127.0.0.1:5353", "[::1]:53"}},
 		Web:     Web{Listen: "off"},
@@ -151,6 +151,8 @@ func TestRefusals(t *testing.T) {
 		"unknown variable":   {"", map[string]string{"BANGER_VM_MEMORY": "1G"}, []string{"BANGER_VM_MEMORY"}},
 		"a user's uid":       {"jailer_first_uid = 1000", nil, []string{"jailer_first_uid 1000", "65536"}},
 		"a last uid too far": {"jailer_first_uid = 2147483000", nil, []string{"jailer_first_uid 2147483000", "2147352576"}},
+		"no time":            {"[vm]\nready_timeout = 9", nil, []string{"vm.ready_timeout 9", "10"}},
+		"all the time":       {"[vm]\nready_timeout = 3601", nil, []string{"vm.ready_timeout 3601", "3600"}},
 		"driver":             {"driver = 'xen'", nil, []string{"xen", "qemu-tcg"}},
 		"zero CPUs":          {"[vm]\nvcpu = 0", nil, []string{"vcpu", "0"}},
 		"negative memory":    {"[vm]\nmemory = '-1G'", nil, []string{"memory", "-1GiB"}},

@@ -24,6 +24,12 @@ const (
 	maxJailUID = 1<<31 - 1<<17
 )
 
+// The seconds that a guest may be given until it is ready.
+const (
+	minReady = 10
+	maxReady = 3600
+)
+
 // validate checks what needs no look at the host, and completes what is short.
 func (c *Config) validate() error {
 	if names := DriverNames(); !slices.Contains(names, c.Driver) {
@@ -41,6 +47,10 @@ func (c *Config) validate() error {
 	}
 	if c.VM.Disk < MinDisk {
 		return fault.New(fault.Invalid, "vm.disk %s is too small", c.VM.Disk).WithHint("use at least %s; write the unit, as in 8GiB", Size(MinDisk))
+	}
+	if c.VM.ReadyTimeout < minReady || c.VM.ReadyTimeout > maxReady {
+		return fault.New(fault.Invalid, "vm.ready_timeout %d is not from %d to %d", c.VM.ReadyTimeout, minReady, maxReady).
+			WithHint("it is in seconds; the default is %d", Default().VM.ReadyTimeout)
 	}
 	if c.VM.Image == "" {
 		return fault.New(fault.Invalid, "vm.image is empty").WithHint("set an image, or remove the line")

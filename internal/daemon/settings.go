@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/catalog"
@@ -107,5 +108,9 @@ func (s *settings) registries(ctx context.Context) image.Registries { return s.o
 func (s *settings) cacheMax(ctx context.Context) int64 { return int64(s.of(ctx).Image.CacheMax) }
 
 func (s *settings) resolvers(ctx context.Context) []string { return s.of(ctx).Network.DNS }
+
+func (s *settings) readyTimeout(ctx context.Context) time.Duration {
+	return time.Duration(s.of(ctx).VM.ReadyTimeout) * time.Second
+}
 
 func (s *settings) sshKey(ctx context.Context) string { return s.of(ctx).SSHKey }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -52,7 +53,7 @@ func TestACommandsConfigurationHolds(t *testing.T) {
 		},
 		"the rest of a new VM": {
 			func(c *config.Config) {
-				c.VM = config.VMDefaults{Image: "alpine", Kernel: "k", VCPU: 3, Memory: 1 << 30, Disk: 2 << 30}
+				c.VM = config.VMDefaults{Image: "alpine", Kernel: "k", VCPU: 3, Memory: 1 << 30, Disk: 2 << 30, ReadyTimeout: 180}
 			},
 			func(s *settings, ctx context.Context) any { return s.defaults(ctx) },
 			vm.Defaults{Image: "alpine", Kernel: "k", VCPU: 3, MemoryBytes: 1 << 30, DiskBytes: 2 << 30, Egress: "all", Ports: vm.PortsAll},
@@ -61,6 +62,10 @@ func TestACommandsConfigurationHolds(t *testing.T) {
 			func(c *config.Config) { c.Network.DNS = []string{"192.0.2.1:53"} },
 			func(s *settings, ctx context.Context) any { return s.resolvers(ctx) },
 			[]string{"192.0.2.1:53"},
+		},
+		"time to be ready": {
+			func(c *config.Config) { c.VM.ReadyTimeout = 240 },
+			func(s *settings, ctx context.Context) any { return s.readyTimeout(ctx) }, 4 * time.Minute,
 		},
 		"key": {
 			func(c *config.Config) { c.SSHKey = "/keys/id" },

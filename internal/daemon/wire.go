@@ -152,7 +152,7 @@ func wire(ctx context.Context, set *settings, build buildinfo.Info, log *slog.Lo
 		Commits: commits{d.images},
 		Kernels: kernels{service: d.kernels, store: kernelFiles, archives: archives, dirs: dirs},
 		Host:    d.host, Ports: guests, Preflight: d.host.preflight(self, set.agent),
-		HostPorts: hostinfo.Ports{}, UID: os.Getuid(), Resolvers: set.resolvers,
+		HostPorts: hostinfo.Ports{}, UID: os.Getuid(), Resolvers: set.resolvers, ReadyTimeout: set.readyTimeout,
 		Defaults: set.defaults, Log: log,
 	})
 	d.runner = operation.NewRunner(db.Operations(), time.Now, log)

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/bangervm/banger/internal/monitorrpc"
+	"github.com/bangervm/banger/internal/vm"
 )
 
 const (
@@ -27,14 +28,14 @@ func (s *supervisor) onNoHello() {
 	switch {
 	case s.wasReady || s.stopping || s.forced || s.status.Phase != monitorrpc.PhaseBooting || s.hungBoots == maxHung:
 	case s.status.Paused: // it cannot say hello
-		s.hello.Reset(helloLimit)
+		s.hello.Reset(s.patient(helloLimit))
 	case s.onlySlow():
 		s.hello.Reset(helloAgain)
 	default:
 		s.hungBoots++
 		s.hung = true
 		s.log.Warn("the guest hangs while it boots; resetting it",
-			"after", helloLimit.String(), "boot", s.status.Boots, "console", s.console(consoleLines))
+			"after", s.patient(helloLimit).String(), "boot", s.status.Boots, "console", s.console(consoleLines))
 		s.signal(killSignal)
 	}
 }
@@ -45,5 +46,12 @@ func (s *supervisor) onlySlow() bool {
 	used := s.cpu(s.status.VMMPID)
 	progress := used - s.looked
 	s.looked = used
-	return used < hungCPU && progress >= stillCPU
+	return used < s.patient(hungCPU) && progress >= stillCPU
+}
+
+// patient is a limit of a boot, and as many times longer as the guest may take longer to
+// be ready than others do.
+func (s *supervisor) patient(limit time.Duration) time.Duration {
+	longer := s.readyTimeout().Seconds() / vm.OrdinaryReadyTimeout.Seconds()
+	return max(limit, time.Duration(longer*float64(limit)))
 }

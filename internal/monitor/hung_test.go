@@ -58,6 +58,25 @@ func TestSlowBootIsNotHung(t *testing.T) {
 	})
 }
 
+func TestBootOfASlowHostHasTheTimeThatTheUserGivesIt(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t)
+		r.spec.ReadyTimeoutMillis = (12 * time.Minute).Milliseconds() // 4 times the ordinary
+		r.cpu = func(int) time.Duration { return hungCPU }            // which it has had soon, by a host that steals
+		r.run()
+		<-time.After(4*helloLimit - time.Second)
+		if s := r.now(); s.Boots != 1 {
+			t.Errorf("it was reset early: %+v", s)
+		}
+		<-time.After(helloAgain + 2*time.Second)
+		if s := r.now(); s.Boots != 2 {
+			t.Errorf("a boot that stands still was not reset: %+v", s)
+		}
+		r.askStop(0)
+		r.wantExit(vm.ReasonForced, false)
+	})
+}
+
 func TestBootThatStandsStillIsHung(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRig(t)

@@ -115,7 +115,7 @@ func (s *supervisor) run(ctx context.Context, up func()) vm.Exit {
 		if !wasHung { // else it has the rest of the time of the boot before
 			s.ready.Reset(s.readyTimeout())
 		}
-		s.hello.Reset(helloLimit)
+		s.hello.Reset(s.patient(helloLimit))
 		if s.status.Boots == 1 {
 			up()
 		}

@@ -21,6 +21,7 @@ type boot struct {
 	keys      []string
 	files     []File
 	resolvers []string
+	ready     time.Duration
 }
 
 // prepare gathers what a start of v needs. The VM's directory exists.
@@ -49,6 +50,7 @@ func (s *Service) prepare(ctx context.Context, v VM) (b boot, err error) {
 	if err := s.deps.Names.Named(ctx, v.ID, v.Name); err != nil {
 		return b, err
 	}
+	b.ready = s.deps.ReadyTimeout(ctx)
 	if s.deps.Resolvers != nil {
 		b.resolvers = s.deps.Resolvers(ctx)
 	}
@@ -83,7 +85,7 @@ func (b boot) spec(s *Service, v VM) Spec {
 		Format: SpecFormat, VMID: v.ID, Name: v.Name, StartID: v.StartID,
 		Driver: b.driver.Name, VMM: b.driver.VMM, VCPU: v.VCPU, Nested: v.Nested, MemoryBytes: v.MemoryBytes,
 		Kernel: b.kernel.Vmlinux, Initramfs: b.initramfs, Disks: disks,
-		ReadyTimeoutMillis: s.deps.ReadyTimeout.Milliseconds(),
+		ReadyTimeoutMillis: b.ready.Milliseconds(),
 		Guest: Guest{
 			Hostname: v.Name, MachineID: b.identity.MachineID, Token: b.identity.Token,
 			HostKey: b.identity.HostKey, AuthorizedKeys: b.keys,

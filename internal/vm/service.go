@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// defaultReadyTimeout bounds a boot. Under software emulation an image with
+// OrdinaryReadyTimeout bounds a boot. Under software emulation an image with
 // systemd takes a good while.
-const defaultReadyTimeout = 3 * time.Minute
+const OrdinaryReadyTimeout = 3 * time.Minute
 
 // Defaults are what an omitted value of a CreateRequest means. An empty Kernel
 // means the image's, and then the default kernel. A number beyond what the host
@@ -54,9 +54,9 @@ type Deps struct {
 	// Resolvers, if set, are the upstream DNS servers of guests, "ADDRESS:PORT",
 	// for the request that ctx belongs to. None: those of the host.
 	Resolvers func(ctx context.Context) []string
-	// ReadyTimeout bounds the time from a VMM's start to the guest's ready.
-	// Zero means 3 minutes.
-	ReadyTimeout time.Duration
+	// ReadyTimeout, if set, bounds the time from a VMM's start to the guest's ready, for
+	// the request that ctx belongs to. Otherwise it is OrdinaryReadyTimeout.
+	ReadyTimeout func(ctx context.Context) time.Duration
 	// Events, if set, hears of every change of a VM's record.
 	Events Events
 	Now    func() time.Time
@@ -84,8 +84,8 @@ type Service struct {
 
 // New returns a Service. Call Reconcile before anything else, and Close at the end.
 func New(deps Deps) *Service {
-	if deps.ReadyTimeout == 0 {
-		deps.ReadyTimeout = defaultReadyTimeout
+	if deps.ReadyTimeout == nil {
+		deps.ReadyTimeout = func(context.Context) time.Duration { return OrdinaryReadyTimeout }
 	}
 	if deps.Now == nil {
 		deps.Now = time.Now

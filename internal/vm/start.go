@@ -121,7 +121,7 @@ func (s *Service) await(ctx context.Context, v VM, w *watch, before int, wait Wa
 	if wait.kind == waitNone {
 		return nil
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, s.deps.ReadyTimeout+readyMargin,
+	ctx, cancel := context.WithTimeoutCause(ctx, s.deps.ReadyTimeout(ctx)+readyMargin,
 		fault.New(fault.Unavailable, "VM %s was not %s in time", v.Name, wait).Try(act.VMLogs.On(v.Name)))
 	defer cancel()
 	p.Stage("boot")
