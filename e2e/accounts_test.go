@@ -138,7 +138,7 @@ func (acct *account) command(ctx context.Context, base string, argv ...string) *
 		"USER=" + acct.name, "LOGNAME=" + acct.name, "LANG=C.UTF-8", "NO_COLOR=1",
 		envSlowness + "=" + os.Getenv(envSlowness),
 	}
-	for _, key := range driverVariables() {
+	for _, key := range givenVariables() {
 		if value := os.Getenv(key); value != "" {
 			cmd.Env = append(cmd.Env, key+"="+value)
 		}
@@ -150,10 +150,9 @@ func (acct *account) command(ctx context.Context, base string, argv ...string) *
 	return cmd
 }
 
-// driverVariables are the settings that choose a driver: what the harness was
-// given of them, every script has.
-func driverVariables() []string {
-	return []string{"BANGER_DRIVER", "BANGER_QEMU", "BANGER_FIRECRACKER_BIN"}
+// givenVariables are the settings that the harness is given, or makes, for every script.
+func givenVariables() []string {
+	return []string{"BANGER_DRIVER", "BANGER_QEMU", "BANGER_FIRECRACKER_BIN", envReady}
 }
 
 // kvmGroups is the group that may use /dev/kvm, as an ordinary user of it is in; none

@@ -256,7 +256,7 @@ func lookPath(ts *testscript.TestScript, name string) (string, error) {
 func scriptEnv(ts *testscript.TestScript) []string {
 	var env []string
 	keys := []string{"HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "XDG_CACHE_HOME", "TMPDIR", "PATH", "USER", "LOGNAME", "LANG", "NO_COLOR", "BANGER_DNS"}
-	for _, key := range append(keys, driverVariables()...) {
+	for _, key := range append(keys, givenVariables()...) {
 		if value := ts.Getenv(key); value != "" {
 			env = append(env, key+"="+value)
 		}

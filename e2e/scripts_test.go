@@ -275,7 +275,7 @@ func runScript(t *testing.T, script string) {
 		Cmds:        commands(),
 		Setup: func(env *testscript.Env) error {
 			keys := []string{"HOME", "XDG_RUNTIME_DIR", "TMPDIR", "PATH", "USER", "LOGNAME", "LANG", "NO_COLOR"}
-			for _, key := range append(keys, driverVariables()...) {
+			for _, key := range append(keys, givenVariables()...) {
 				if value := os.Getenv(key); value != "" {
 					env.Setenv(key, value)
 				}

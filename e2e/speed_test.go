@@ -16,6 +16,14 @@ import (
 // decimal number; the suite sets it for its scripts.
 const envSlowness = "BANGER_E2E_SLOWNESS"
 
+// envReady is banger's own setting of the seconds that a guest has until it is ready, and
+// ordinaryReady its default.
+const (
+	envReady      = "BANGER_READY_TIMEOUT"
+	ordinaryReady = 180
+	maxReady      = 3600
+)
+
 // ordinaryBoot is what the reference boot takes where the scripts' deadlines
 // were chosen: software emulation on a busy machine.
 const ordinaryBoot = 4 * time.Second
@@ -45,6 +53,9 @@ func (s *suite) measure(ctx context.Context) error {
 	if err := s.provide(ctx, acct, base, directives{fixtures: []string{"kernel", "busybox"}}); err != nil {
 		return err
 	}
+	if err := os.Setenv(envReady, strconv.Itoa(maxReady)); err != nil {
+		return err
+	}
 	start := time.Now()
 	create := acct.command(ctx, base, filepath.Join(s.dir, "bin/banger"), "vm", "create", "--name", "measure", "--image", "busybox")
 	out, err := create.CombinedOutput()
@@ -63,5 +74,8 @@ func (s *suite) measure(ctx context.Context) error {
 	}
 	slowness := max(1, took.Seconds()/ordinaryBoot.Seconds())
 	fmt.Fprintf(os.Stderr, "the reference boot took %.1f s: deadlines are %.1f times as long\n", took.Seconds(), slowness)
-	return errors.Join(os.RemoveAll(base), os.Setenv(envSlowness, strconv.FormatFloat(slowness, 'f', 2, 64)))
+	return errors.Join(
+		os.RemoveAll(base), os.Setenv(envSlowness, strconv.FormatFloat(slowness, 'f', 2, 64)),
+		os.Setenv(envReady, strconv.Itoa(min(maxReady, int(ordinaryReady*slowness)))),
+	)
 }
