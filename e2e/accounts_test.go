@@ -132,6 +132,7 @@ func (acct *account) command(ctx context.Context, base string, argv ...string) *
 	cmd.Dir = base
 	cmd.Env = []string{
 		"HOME=" + filepath.Join(base, "home"),
+		"BANGER_CONSOLE=true", // for what fails, and for scripts that read logs
 		"XDG_RUNTIME_DIR=" + filepath.Join(base, "run"),
 		"TMPDIR=" + filepath.Join(base, "tmp"),
 		"PATH=" + filepath.Join(theSuite.dir, "bin") + ":/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",

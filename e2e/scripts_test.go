@@ -274,7 +274,7 @@ func runScript(t *testing.T, script string) {
 		WorkdirRoot: filepath.Join(base, "work"),
 		Cmds:        commands(),
 		Setup: func(env *testscript.Env) error {
-			keys := []string{"HOME", "XDG_RUNTIME_DIR", "TMPDIR", "PATH", "USER", "LOGNAME", "LANG", "NO_COLOR"}
+			keys := []string{"HOME", "XDG_RUNTIME_DIR", "TMPDIR", "PATH", "USER", "LOGNAME", "LANG", "NO_COLOR", "BANGER_CONSOLE"}
 			for _, key := range append(keys, givenVariables()...) {
 				if value := os.Getenv(key); value != "" {
 					env.Setenv(key, value)

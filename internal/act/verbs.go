@@ -61,6 +61,7 @@ type Option string
 // The options. A new one needs a line in acttest and in the table of each door.
 const (
 	Available   Option = "available"    // what catalogs have too
+	Console     Option = "console"      // with a console log
 	DiscardWork Option = "discard_work" // delete unexported work too
 	Force       Option = "force"
 	Memory      Option = "memory"   // of a size that the reader chooses

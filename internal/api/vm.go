@@ -21,6 +21,7 @@ type VM struct {
 	Env           []string          `json:"env"`
 	Labels        map[string]string `json:"labels"`
 	Nested        bool              `json:"nested" doc:"the guest can run VMs with hardware virtualisation itself"`
+	Console       bool              `json:"console" doc:"it has a console log on each driver; without, only where that costs nothing"`
 	Protected     bool              `json:"protected" doc:"it cannot be deleted until it is unprotected"`
 	Address       string            `json:"address" doc:"on this host: 127.x.y.z, where its ports appear"`
 	Network       string            `json:"network" enum:"user,none"`
@@ -107,6 +108,7 @@ type CreateVM struct {
 	DiskBytes     *int64            `json:"disk_bytes,omitempty"`
 	Init          *string           `json:"init,omitempty"`
 	Nested        bool              `json:"nested,omitempty" doc:"let the guest run VMs with hardware virtualisation itself; refused where this host cannot"`
+	Console       *bool             `json:"console,omitempty" doc:"have a serial console and its log also on firecracker, where it slows the boot; default: as configured"`
 	Entrypoint    *string           `json:"entrypoint,omitempty" doc:"run the image's entrypoint and command under this restart policy: no, on-failure or always"`
 	NoHealthcheck bool              `json:"no_healthcheck,omitempty" doc:"do not run the health check of the image"`
 	Env           []string          `json:"env,omitempty"`
@@ -133,6 +135,7 @@ type UpdateVM struct {
 	Env         []string          `json:"env,omitempty" doc:"KEY=VALUE, which adds to the VM's own or replaces one"`
 	UnsetEnv    []string          `json:"unset_env,omitempty" doc:"keys"`
 	Nested      *bool             `json:"nested,omitempty"`
+	Console     *bool             `json:"console,omitempty" doc:"from the next start on"`
 	Entrypoint  *string           `json:"entrypoint,omitempty" doc:"the restart policy of the image's entrypoint, if the VM runs it: no, on-failure or always"`
 	Protected   *bool             `json:"protected,omitempty"`
 }

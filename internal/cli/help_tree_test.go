@@ -40,7 +40,7 @@ func TestFlagsShowDefaults(t *testing.T) {
 	none := map[string]string{
 		"env": "none is set", "label": "none is set, or no filter", "publish": "none", "unset-env": "none",
 		"require": "none", "remove": "no forward is removed", "file": "TEXT is sent",
-		"vm set --name": "unchanged", "vm set --vcpu": "unchanged", "vm set --memory": "unchanged", "vm set --disk": "unchanged", "vm set --kernel": "unchanged", "vm set --nested": "unchanged", "vm set --driver": "unchanged", "vm set --restart-policy": "unchanged",
+		"vm set --name": "unchanged", "vm set --vcpu": "unchanged", "vm set --memory": "unchanged", "vm set --disk": "unchanged", "vm set --kernel": "unchanged", "vm set --nested": "unchanged", "vm set --console": "unchanged", "vm set --driver": "unchanged", "vm set --restart-policy": "unchanged",
 		"kernel import --from": "required", "image register --name": "required", "image register --rootfs": "required",
 	}
 	used := make(map[string]bool)

@@ -114,6 +114,8 @@ func (a *App) vmSetCommand() *cobra.Command {
 	labels = labelFlag(cmd, "set a label, or remove it with KEY= (repeatable)")
 	flagInto(cmd, &req.Nested, "nested", "BOOL", "let the guest run VMs with KVM itself: true or false", strconv.ParseBool)
 	complete(cmd, "nested", "true", "false")
+	flagInto(cmd, &req.Console, "console", "BOOL", "keep a console log also on firecracker, from the next start on: true or false", strconv.ParseBool)
+	complete(cmd, "console", "true", "false")
 	flagInto(cmd, &req.Entrypoint, "restart-policy", "POLICY", "restart the entrypoint: no, on-failure or always", parseRestartPolicy)
 	complete(cmd, "restart-policy", "no", "on-failure", "always")
 	publish = publishFlag(cmd, "replace the published ports with [ADDR:]HOST:GUEST[/udp] (repeatable); an empty value unpublishes all")

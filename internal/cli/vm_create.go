@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -37,6 +38,8 @@ func (a *App) vmSpecFlags(cmd *cobra.Command) *vmSpec {
 	flagInto(cmd, &s.req.Driver, "driver", "DRIVER", "virtual machine monitor: "+strings.Join(config.DriverNames(), ", ")+fromConfig("driver", ""), asIs)
 	complete(cmd, "driver", config.DriverNames()...)
 	cmd.Flags().BoolVar(&s.req.Nested, "nested", false, "let the guest run VMs with KVM itself")
+	flagInto(cmd, &s.req.Console, "console", "bool", "keep a console log also on firecracker, where it slows the boot"+fromConfig("vm.console", ""), strconv.ParseBool)
+	cmd.Flags().Lookup("console").NoOptDefVal = "true"
 	s.publish = a.networkFlags(cmd, &s.req)
 	complete(cmd, "init", "auto", "image", "agent")
 	completeFlag(cmd, "image", a.imageNames(-1))

@@ -79,6 +79,12 @@ func vmFields(now time.Time) []column[api.VM] {
 			}
 			return "the guest can run VMs with KVM"
 		}},
+		{head: "console", cell: func(v api.VM) string {
+			if !v.Console {
+				return ""
+			}
+			return "has a log on each driver"
+		}},
 		{head: "init", cell: func(v api.VM) string { return v.Init }},
 		{head: "address", cell: func(v api.VM) string { return v.Address }},
 		{head: "network", cell: networkText},

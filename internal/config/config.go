@@ -51,6 +51,8 @@ type VMDefaults struct {
 	ImageUser bool `json:"image_user"`
 	// ReadyTimeout is in seconds.
 	ReadyTimeout int `json:"ready_timeout"`
+	// Console has a VM have a console log on each driver.
+	Console bool `json:"console"`
 }
 
 // Image is the [image] table.

@@ -75,6 +75,8 @@ func Keys() []Key {
 			func(c *Config) *Size { return &c.VM.Memory }),
 		switchKey("vm.image_user", "BANGER_IMAGE_USER", SideVM, "commands in a new VM run as the user that its image names; false: as root (see guest.md)", "image_user = false",
 			func(c *Config) *bool { return &c.VM.ImageUser }),
+		switchKey("vm.console", "BANGER_CONSOLE", SideVM, "a new VM has a serial console and its log also on firecracker, where it slows the boot", "console = true",
+			func(c *Config) *bool { return &c.VM.Console }),
 		sizeKey("vm.disk", "BANGER_DISK", SideVM, "disk size", `disk = "16GiB"`,
 			func(c *Config) *Size { return &c.VM.Disk }),
 		numberKey("vm.ready_timeout", "BANGER_READY_TIMEOUT", SideDaemon, "seconds that a guest has from its start until it is ready", "ready_timeout = 600",

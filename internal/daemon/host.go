@@ -38,7 +38,7 @@ func (h host) Driver(ctx context.Context, name string, ask vm.DriverAsk) (vm.Dri
 	if ctx.Err() != nil {
 		return vm.Driver{}, ctx.Err() // a look that was cut short says nothing of the host
 	}
-	driver := vm.Driver{Name: found.Driver, VMM: found.Program}
+	driver := vm.Driver{Name: found.Driver, VMM: found.Program, ConsoleCosts: found.ConsoleCosts}
 	if _, jailed := found.Fact(vmm.AboutJail); jailed {
 		driver.JailFirstUID = h.set.of(ctx).JailerFirstUID
 	}

@@ -95,7 +95,7 @@ func (s *settings) defaults(ctx context.Context) vm.Defaults {
 	return vm.Defaults{
 		Image: cfg.VM.Image, Kernel: cfg.VM.Kernel, VCPU: cfg.VM.VCPU,
 		MemoryBytes: int64(cfg.VM.Memory), DiskBytes: int64(cfg.VM.Disk), Egress: cfg.Network.Egress, Ports: vm.PortsMode(cfg.Network.Ports),
-		ImageUser: cfg.VM.ImageUser,
+		ImageUser: cfg.VM.ImageUser, Console: cfg.VM.Console,
 	}
 }
 

@@ -100,7 +100,7 @@ func actOption(o act.Option) argument {
 		return argument{"memory_mib", "N"}
 	case act.Replace:
 		return argument{"replace", "true"}
-	case act.Name, act.Platform: // no tool has it
+	case act.Console, act.Name, act.Platform: // no tool has it
 		return argument{}
 	default:
 		return argument{}

@@ -2,11 +2,13 @@ package monitor
 
 import (
 	"bytes"
+	"io"
 	"strings"
 	"sync"
 
 	"github.com/bangervm/banger/internal/boundlog"
 	"github.com/bangervm/banger/internal/plain"
+	"github.com/bangervm/banger/internal/vm"
 )
 
 // tailBytes is how much of the console is kept for messages: as much as a panic
@@ -28,6 +30,14 @@ func openConsole(path string, limit int64) (*consoleLog, error) {
 		return nil, err
 	}
 	return &consoleLog{File: l}, nil
+}
+
+// of is what takes a guest's console; nil: the guest has none.
+func (c *consoleLog) of(spec vm.Spec) io.Writer {
+	if spec.NoConsole {
+		return nil
+	}
+	return c
 }
 
 // Write is io.Writer; it takes all of p always.

@@ -110,6 +110,13 @@ type logsRequest struct {
 }
 
 func (s *Server) logs(ctx context.Context, in *logsRequest) (func(http.ResponseWriter, *http.Request), error) {
+	v, err := s.VMs.Get(ctx, in.Name)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.ConsoleErr(); err != nil {
+		return nil, err
+	}
 	return s.streamLog(ctx, in, "text/plain; charset=utf-8", s.Consoles.Console)
 }
 

@@ -189,6 +189,16 @@ func TestLogs(t *testing.T) {
 	}
 }
 
+func TestLogsOfAVMWithoutAConsoleAreRefused(t *testing.T) {
+	f := start(t)
+	idle := f.vms["idle"]
+	idle.NoConsole = true
+	f.vms["idle"] = idle
+	if _, err := f.client.VMLogs(t.Context(), "idle", client.LogOptions{}); !errors.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "has no console log") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestStopIsRefusedWhileBusy(t *testing.T) {
 	f := start(t)
 	f.active = 2

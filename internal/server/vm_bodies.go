@@ -18,7 +18,7 @@ func vmBody(uid int, v vm.VM) api.VM {
 	body := api.VM{
 		ID: v.ID, Name: v.Name, State: string(v.State), Image: v.Image, ImageID: v.ImageID, Kernel: v.Kernel,
 		VCPU: v.VCPU, MemoryBytes: v.MemoryBytes, DiskBytes: v.DiskBytes, Driver: v.Driver, Init: string(v.Init),
-		User: v.User, Entrypoint: string(v.Entrypoint), NoHealthcheck: v.NoHealthcheck, Env: texts(v.Env), Labels: labels, Nested: v.Nested, Protected: v.Protected, ExitReason: v.ExitReason, ExitMessage: v.ExitMessage,
+		User: v.User, Entrypoint: string(v.Entrypoint), NoHealthcheck: v.NoHealthcheck, Env: texts(v.Env), Labels: labels, Nested: v.Nested, Console: v.Console, Protected: v.Protected, ExitReason: v.ExitReason, ExitMessage: v.ExitMessage,
 		CreatedAt: v.CreatedAt.UTC(), StartedAt: when(v.StartedAt), StoppedAt: when(v.StoppedAt),
 		Address: vm.Loopback(uid, v.Index).String(), Network: string(v.Network), Egress: v.Egress, Ports: string(v.Ports),
 		Publish: make([]api.Publish, 0, len(v.Publish)),
@@ -67,7 +67,7 @@ func runtimeBody(s vm.Status) *api.VMRuntime {
 func createRequest(body api.CreateVM, wait vm.Wait) vm.CreateRequest {
 	req := vm.CreateRequest{
 		Name: body.Name, Image: body.Image, Platform: body.Platform, Kernel: body.Kernel, Driver: body.Driver,
-		VCPU: body.VCPU, MemoryBytes: body.MemoryBytes, DiskBytes: body.DiskBytes, Nested: body.Nested, NoHealthcheck: body.NoHealthcheck,
+		VCPU: body.VCPU, MemoryBytes: body.MemoryBytes, DiskBytes: body.DiskBytes, Nested: body.Nested, Console: body.Console, NoHealthcheck: body.NoHealthcheck,
 		Env: body.Env, Labels: body.Labels, Wait: wait, Egress: body.Egress, Publish: published(body.Publish), Ports: (*vm.PortsMode)(body.Ports),
 		Start: body.Start == nil || *body.Start,
 	}
@@ -86,7 +86,7 @@ func createRequest(body api.CreateVM, wait vm.Wait) vm.CreateRequest {
 func changeOf(body api.UpdateVM) vm.Change {
 	change := vm.Change{
 		Name: body.Name, VCPU: body.VCPU, MemoryBytes: body.MemoryBytes, DiskBytes: body.DiskBytes, Labels: body.Labels,
-		Kernel: body.Kernel, Driver: body.Driver, Env: body.Env, UnsetEnv: body.UnsetEnv, Nested: body.Nested, Entrypoint: (*vm.RestartPolicy)(body.Entrypoint), Protected: body.Protected,
+		Kernel: body.Kernel, Driver: body.Driver, Env: body.Env, UnsetEnv: body.UnsetEnv, Nested: body.Nested, Console: body.Console, Entrypoint: (*vm.RestartPolicy)(body.Entrypoint), Protected: body.Protected,
 	}
 	if body.Publish != nil {
 		ports := published(*body.Publish)

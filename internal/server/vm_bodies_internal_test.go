@@ -22,7 +22,7 @@ func TestPropertiesOfVMsAreCarried(t *testing.T) {
 	carried(t, changed, changeOf(changed))
 	var stored vm.VM
 	fill(reflect.ValueOf(&stored).Elem())
-	carried(t, stored, (&Server{}).vmBody(stored), "Index", "ResetPending", "StartID", "HostBootID", "Provisional", // in vm.VM alone
+	carried(t, stored, (&Server{}).vmBody(stored), "Index", "ResetPending", "StartID", "HostBootID", "Provisional", "NoConsole", // in vm.VM alone
 		"Workspace", "Runtime", "Health", "Attention") // in api.VM, and added later
 }
 

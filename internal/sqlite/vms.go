@@ -57,6 +57,8 @@ func vmColumns(v *vm.VM) []column {
 		{"publish", document{&v.Publish}},
 		{"ports", &v.Ports},
 		{"nested", &v.Nested},
+		{"console", &v.Console},
+		{"no_console", &v.NoConsole},
 		{"protected", &v.Protected},
 		{"user", &v.User},
 		{"entrypoint", &v.Entrypoint},

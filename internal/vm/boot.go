@@ -83,7 +83,7 @@ func (b boot) spec(s *Service, v VM) Spec {
 	}
 	spec := Spec{
 		Format: SpecFormat, VMID: v.ID, Name: v.Name, StartID: v.StartID,
-		Driver: b.driver.Name, VMM: b.driver.VMM, VCPU: v.VCPU, Nested: v.Nested, MemoryBytes: v.MemoryBytes,
+		Driver: b.driver.Name, VMM: b.driver.VMM, VCPU: v.VCPU, Nested: v.Nested, NoConsole: v.NoConsole, MemoryBytes: v.MemoryBytes,
 		Kernel: b.kernel.Vmlinux, Initramfs: b.initramfs, Disks: disks,
 		ReadyTimeoutMillis: b.ready.Milliseconds(),
 		Guest: Guest{
@@ -121,6 +121,7 @@ func (s *Service) launch(ctx context.Context, v VM, rescue bool) (*watch, error)
 	v, err = s.update(ctx, v.ID, func(v *VM) error {
 		v.State, v.StartID, v.HostBootID, v.Driver = Starting, ids.New(), b.host.BootID, b.driver.Name
 		v.ExitReason, v.ExitMessage, v.StartedAt, v.StoppedAt = "", "", began, time.Time{}
+		v.NoConsole = b.driver.ConsoleCosts && !v.Console
 		v.BootTimeline = BootTimeline{How: BootCold, Driver: b.driver.Name}
 		return nil
 	})

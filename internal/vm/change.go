@@ -26,6 +26,7 @@ type Change struct {
 	Env         []string
 	UnsetEnv    []string
 	Nested      *bool
+	Console     *bool
 	Entrypoint  *RestartPolicy // of a VM whose image's program runs
 	Protected   *bool
 }
@@ -171,6 +172,9 @@ func (c Change) apply(v VM, host HostFacts) (VM, error) {
 	}
 	if c.Nested != nil {
 		v.Nested = *c.Nested
+	}
+	if c.Console != nil {
+		v.Console = *c.Console
 	}
 	if err := c.applyEntrypoint(&v); err != nil {
 		return VM{}, err

@@ -24,6 +24,7 @@ type CreateRequest struct {
 	MemoryBytes *int64
 	DiskBytes   *int64
 	Nested      bool // the guest can run VMs itself
+	Console     *bool
 	Init        InitMode
 	Entrypoint  RestartPolicy // empty: the image's program does not run
 	// NoHealthcheck has the image's program run without its health check.

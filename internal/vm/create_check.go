@@ -45,6 +45,7 @@ func (c *creation) fill(ctx context.Context) error {
 		MemoryBytes:   valueOr(c.req.MemoryBytes, min(d.MemoryBytes, host.MemoryBytes)),
 		DiskBytes:     valueOr(c.req.DiskBytes, min(d.DiskBytes, host.DiskBytes)),
 		Nested:        c.req.Nested,
+		Console:       valueOr(c.req.Console, d.Console),
 		Init:          c.req.Init,
 		Entrypoint:    c.req.Entrypoint,
 		NoHealthcheck: c.req.NoHealthcheck,

@@ -361,7 +361,9 @@ type fakeHost struct {
 	facts  vm.HostFacts
 
 	noNesting error
-	boots     func(driver string, k vm.Kernel) error // nil: each driver boots each kernel
+	// consoleCosts are drivers on which it does.
+	consoleCosts map[string]bool
+	boots        func(driver string, k vm.Kernel) error // nil: each driver boots each kernel
 	// chosen is the driver without a name, and broken are drivers that cannot be used.
 	chosen string
 	broken map[string]error
@@ -375,7 +377,7 @@ func (h *fakeHost) Driver(ctx context.Context, name string, ask vm.DriverAsk) (v
 	if name == "" {
 		name = cmp.Or(h.chosen, "qemu-tcg")
 	}
-	d := vm.Driver{Name: name, VMM: "/usr/bin/qemu-system-x86_64"}
+	d := vm.Driver{Name: name, VMM: "/usr/bin/qemu-system-x86_64", ConsoleCosts: h.consoleCosts[name]}
 	if err := h.broken[name]; err != nil {
 		return d, err
 	}

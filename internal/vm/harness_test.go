@@ -37,6 +37,8 @@ type harness struct {
 	kernels  *fakeKernels
 	deps     vm.Deps
 	svc      *vm.Service
+
+	defaultConsole bool // the configuration's
 }
 
 func newHarness(t *testing.T) *harness {
@@ -65,7 +67,7 @@ func newHarness(t *testing.T) *harness {
 		UID: 1000, Resolvers: func(context.Context) []string { return []string{"127.0.0.1:5353"} },
 		Preflight: func(ctx context.Context) error { return p.pass(ctx, "preflight") },
 		Defaults: func(context.Context) vm.Defaults {
-			return vm.Defaults{Image: "debian", VCPU: 2, MemoryBytes: gib, DiskBytes: 8 * gib, ImageUser: true}
+			return vm.Defaults{Image: "debian", VCPU: 2, MemoryBytes: gib, DiskBytes: 8 * gib, ImageUser: true, Console: h.defaultConsole}
 		},
 	}
 	h.svc = vm.New(h.deps)

@@ -248,6 +248,8 @@ type Driver struct {
 	// JailFirstUID is the user that the VMM of the VM with MinIndex runs as in Firecracker's
 	// jailer, and the first of one for each index; 0: without the jailer.
 	JailFirstUID int
+	// ConsoleCosts says that a machine has a serial console only if its VM asks for it.
+	ConsoleCosts bool
 }
 
 // DriverAsk is what a machine asks of its driver.

@@ -24,6 +24,8 @@ type Defaults struct {
 	Ports       PortsMode // empty: all
 	// ImageUser has commands in a new VM run as its image's user, not as root.
 	ImageUser bool
+	// Console has a new VM have a console log on each driver.
+	Console bool
 }
 
 // Deps is all that a Service needs. Ports may be nil (then wait values port:N

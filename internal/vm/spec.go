@@ -31,6 +31,8 @@ type Spec struct {
 
 	Kernel    string `json:"kernel"`    // uncompressed ELF vmlinux
 	Initramfs string `json:"initramfs"` // uncompressed newc cpio
+	// NoConsole: the guest has no serial console, and the VM no console log.
+	NoConsole bool `json:"no_console,omitempty"`
 	// CmdlineExtra is appended to the driver's own kernel command line.
 	CmdlineExtra string `json:"cmdline_extra,omitempty"`
 

@@ -122,7 +122,7 @@ func (s *Service) await(ctx context.Context, v VM, w *watch, before int, wait Wa
 		return nil
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, s.deps.ReadyTimeout(ctx)+readyMargin,
-		fault.New(fault.Unavailable, "VM %s was not %s in time", v.Name, wait).Try(act.VMLogs.On(v.Name)))
+		fault.New(fault.Unavailable, "VM %s was not %s in time", v.Name, wait).WithHint("%s", w.seeWhy(v)))
 	defer cancel()
 	p.Stage("boot")
 	stage := ""
@@ -183,7 +183,35 @@ func (s *Service) endedEarly(v VM, w *watch) error {
 	}
 	failure := fault.New(fault.Unavailable, "VM %s ended before it was ready: %s", v.Name, message)
 	if exit.Reason == ReasonGuestFailed || exit.Reason == ReasonNotReady {
-		return failure.WithHint("%s, or %s to repair it", act.VMLogs.On(v.Name), act.VMStart.On(v.Name, act.Rescue))
+		return failure.WithHint("%s, or %s to repair it", w.seeWhy(v), act.VMStart.On(v.Name, act.Rescue))
 	}
-	return failure.Try(act.VMLogs.On(v.Name))
+	return failure.WithHint("%s", w.seeWhy(v))
+}
+
+// seeWhy is what to do to see why a guest did not come up.
+func (w *watch) seeWhy(v VM) fault.Hint {
+	if w.noConsole {
+		return fault.Hintf("%s, then %s to see its console", act.VMSet.On(v.Name, act.Console), act.VMStart.On(v.Name))
+	}
+	return fault.Hintf("%s", act.VMLogs.On(v.Name))
+}
+
+// ConsoleErr is why v has no console log; nil: it has one.
+func (v VM) ConsoleErr() error {
+	if !v.NoConsole {
+		return nil
+	}
+	how := act.VMStart.On(v.Name)
+	if v.State.Alive() {
+		how = act.VMRestart.On(v.Name)
+	}
+	if v.Console {
+		return fault.New(fault.Conflict, "VM %s has no console log before its next start", v.Name).Try(how)
+	}
+	if v.State.Alive() {
+		return fault.New(fault.Conflict, "VM %s has no console log: on %s a VM has a serial console only if it asks for one", v.Name, v.Driver).
+			WithHint("%s, then %s, then %s", act.VMStop.On(v.Name), act.VMSet.On(v.Name, act.Console), act.VMStart.On(v.Name))
+	}
+	return fault.New(fault.Conflict, "VM %s has no console log: on %s a VM has a serial console only if it asks for one", v.Name, v.Driver).
+		WithHint("%s, then %s", act.VMSet.On(v.Name, act.Console), act.VMStart.On(v.Name))
 }

@@ -80,6 +80,10 @@ type VM struct {
 	Driver      string // of the last start, or given since; empty: the next start chooses
 	ExitReason  string
 	ExitMessage string
+	// Console says that the VM has a console log on each driver. NoConsole says that its
+	// last start has none.
+	Console   bool
+	NoConsole bool
 	// Nested says that the guest's CPUs can run VMs themselves.
 	Nested bool
 	// Protected says that it is not to be deleted.

@@ -26,7 +26,9 @@ type watch struct {
 	startID string
 	ended   chan struct{} // closed when the end is recorded, or could not be
 	network networkSync
-	group   string // of the VM; guarded by the Service's mu
+	// noConsole says that the start has no console log.
+	noConsole bool
+	group     string // of the VM; guarded by the Service's mu
 
 	mu      sync.Mutex
 	machine Machine
@@ -41,7 +43,7 @@ type watch struct {
 // the Service is closed.
 func (s *Service) track(v VM, m Machine) *watch {
 	w := &watch{
-		vmID: v.ID, startID: v.StartID, machine: m, group: v.Labels[GroupLabel], network: newNetworkSync(),
+		vmID: v.ID, startID: v.StartID, noConsole: v.NoConsole, machine: m, group: v.Labels[GroupLabel], network: newNetworkSync(),
 		ended: make(chan struct{}), changed: make(chan struct{}),
 	}
 	s.mu.Lock()

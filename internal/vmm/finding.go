@@ -13,6 +13,9 @@ type Finding struct {
 	// Nesting says whether Spec.Nested can be asked of the driver on this host. Its zero
 	// value: the driver does not know it.
 	Nesting Fact
+	// ConsoleCosts says that a serial console slows the boot: machines have one only where a
+	// VM asks for it.
+	ConsoleCosts bool
 	// Note is what users of the driver should know, as a clause; empty: nothing.
 	Note string
 }

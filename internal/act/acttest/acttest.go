@@ -51,7 +51,7 @@ func Options(v act.Verb) []act.Option {
 	case act.Verb(act.ImageRegister):
 		return []act.Option{act.Name, act.Replace}
 	case act.Verb(act.VMSet):
-		return []act.Option{act.Memory}
+		return []act.Option{act.Console, act.Memory}
 	case act.Verb(act.VMStart):
 		return []act.Option{act.Rescue}
 	case act.Verb(act.VMCreate):

@@ -82,6 +82,8 @@ func flag(o act.Option) string {
 		return "--available"
 	case act.BaseCommit:
 		return "--base-commit COMMIT"
+	case act.Console:
+		return "--console true"
 	case act.DiscardWork:
 		return "--discard-work"
 	case act.Force:

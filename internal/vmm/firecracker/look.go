@@ -16,7 +16,7 @@ const fullDiskNote = "a guest gets I/O errors when the host's disk is full, wher
 
 // Look implements vmm.Driver.
 func (d *Driver) Look(ctx context.Context, host *vmm.Host, program string) vmm.Finding {
-	f := vmm.Finding{Driver: d.Name(), Note: fullDiskNote, Nesting: noNesting()}
+	f := vmm.Finding{Driver: d.Name(), Note: fullDiskNote, Nesting: noNesting(), ConsoleCosts: true}
 	var fact vmm.Fact
 	f.Program, fact = lookAtProgram(ctx, host, program)
 	f.Facts = append(f.Facts, fact)
