@@ -17,7 +17,7 @@ import (
 )
 
 // hostile is what a guest, a registry or a repository may call something.
-const hostile = `<script>alert(1)</script>"'><img src=x onerror=alert(2)>`
+const hostile = `<script>alert(1)</script>"'><img src=x onerror=alert(2)>` + "\x1b]0;x\a\u202etxt.\u200b"
 
 // fakeAPI is a daemon with one of each thing, whose texts are hostile.
 type fakeAPI struct {

@@ -7,11 +7,14 @@ import (
 	"encoding/hex"
 	"fmt"
 	"html/template"
+	"io"
 	"io/fs"
 	"mime"
 	"net/http"
 	"path"
 	"strings"
+
+	"github.com/bangervm/banger/internal/plain"
 )
 
 //go:embed templates
@@ -128,9 +131,13 @@ func (p *pages) write(w http.ResponseWriter, status int, name, part string, data
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	_, err := buf.WriteTo(w)
+	_, err := io.WriteString(w, visible(&buf))
 	return err
 }
+
+// visible is what was rendered, without what is not seen or turns the writing round: in
+// text of a guest or of a repository that would show another name than the true one.
+func visible(rendered *bytes.Buffer) string { return plain.Lines(rendered.String(), rendered.Len()) }
 
 // part renders a part of a page by its name.
 func (p *pages) part(name string, data any) (string, error) {
@@ -138,5 +145,5 @@ func (p *pages) part(name string, data any) (string, error) {
 	if err := p.parts.ExecuteTemplate(&buf, name, data); err != nil {
 		return "", fmt.Errorf("render the part %q: %w", name, err)
 	}
-	return buf.String(), nil
+	return visible(&buf), nil
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/plain"
 	"github.com/bangervm/banger/internal/web"
 	"github.com/bangervm/banger/internal/web/gate"
 )
@@ -138,7 +139,11 @@ func TestHostileTextIsText(t *testing.T) {
 	for _, state := range api.VMStates() {
 		b.api.state = state
 		for _, path := range pages() {
-			res, err := html.Parse(strings.NewReader(b.page(path)))
+			body := b.page(path)
+			if i := strings.IndexFunc(body, unseen); i >= 0 {
+				t.Errorf("%s has %q, which is not seen", path, body[max(0, i-20):i+3])
+			}
+			res, err := html.Parse(strings.NewReader(body))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -148,6 +153,8 @@ func TestHostileTextIsText(t *testing.T) {
 		}
 	}
 }
+
+func unseen(r rune) bool { return r != '\n' && r != '\t' && !plain.Shows(r) }
 
 func (b *browser) page(path string) string {
 	b.t.Helper()

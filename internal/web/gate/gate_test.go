@@ -184,6 +184,24 @@ func TestALinkWorksOnceAndSoon(t *testing.T) {
 	}
 }
 
+// Whoever has stolen a link gets no session by it, and learns nothing.
+func TestAStolenLinkLetsNobodyIn(t *testing.T) {
+	s := newSite(t)
+	used, _, _ := s.book.Link()
+	s.get("/enter/"+used, nil)
+	late, _, _ := s.book.Link()
+	s.now = s.now.Add(gate.LinkLife)
+	for name, secret := range map[string]string{"used": used, "60 s old": late} {
+		got := s.get("/enter/"+secret, nil)
+		if got.Code != http.StatusUnauthorized || len(got.Result().Cookies()) > 0 || strings.Contains(got.Body.String(), "page ") {
+			t.Errorf("a link that is %s: %d %s %v", name, got.Code, got.Body, got.Result().Cookies())
+		}
+	}
+	if len(s.kept.Sessions) != 1 {
+		t.Errorf("%d sessions after one link was used", len(s.kept.Sessions))
+	}
+}
+
 func TestLinksAreBounded(t *testing.T) {
 	s := newSite(t)
 	first, _, _ := s.book.Link()
