@@ -1,5 +1,3 @@
-//go:build e2e
-
 // Package web drives a real browser, for the end-to-end tests of the web console.
 package web
 
@@ -156,6 +154,9 @@ func (b *Browser) Is(ctx context.Context, expression string) error {
 func (b *Browser) Value(ctx context.Context, expression string) (string, error) {
 	return run(ctx, b, chromedp.Evaluate[string]("String("+expression+")"))
 }
+
+// Run runs a script in the page.
+func (b *Browser) Run(ctx context.Context, script string) error { return b.do(ctx, evaluated(script)) }
 
 // Click clicks the first element that selector finds.
 func (b *Browser) Click(ctx context.Context, selector string) error {
