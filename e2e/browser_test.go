@@ -76,8 +76,13 @@ func (v *browserVerb) steps() map[string]browserStep {
 			ts.Check(err)
 			ts.Setenv(key, text)
 		},
-		"walk FILE":  func(ctx context.Context, ts *testscript.TestScript, file, _ string) { v.walk(ctx, ts, file) },
-		"stops FILE": func(ctx context.Context, ts *testscript.TestScript, file, _ string) { v.stops(ctx, ts, file) },
+		"walk FILE":     func(ctx context.Context, ts *testscript.TestScript, file, _ string) { v.walk(ctx, ts, file) },
+		"stops FILE":    func(ctx context.Context, ts *testscript.TestScript, file, _ string) { v.stops(ctx, ts, file) },
+		"trespass PATH": func(ctx context.Context, ts *testscript.TestScript, path, _ string) { v.trespass(ctx, ts, path) },
+		"stranger LINKFILE|PATH REGEXP": func(ctx context.Context, ts *testscript.TestScript, address, pattern string) {
+			v.stranger(ctx, ts, address, pattern)
+		},
+		"texts FILE": func(ctx context.Context, ts *testscript.TestScript, file, _ string) { v.texts(ctx, ts, file) },
 		"clean": func(_ context.Context, ts *testscript.TestScript, _, _ string) {
 			if found := v.browser.Problems(); len(found) > 0 {
 				ts.Fatalf("the page complains:\n%s", strings.Join(found, "\n"))
