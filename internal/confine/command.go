@@ -36,6 +36,12 @@ func become(args []string, stderr io.Writer) (status int, err error) {
 	}
 	// What is given up belongs to a thread; the program takes over this one.
 	runtime.LockOSThread()
+	if plan.DiesWithParent {
+		// The signal is a thread's own: so far only the first has it, and this may be another.
+		if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
+			return 0, fmt.Errorf("die with the parent: %w", err)
+		}
+	}
 	frames, err := plan.createTAP()
 	if err != nil {
 		return 0, err

@@ -33,6 +33,8 @@ func TestMain(m *testing.M) {
 				os.Exit(1)
 			}
 			os.Exit(confine.Command(os.Args[2:], os.Stderr))
+		case "confine-elsewhere":
+			os.Exit(elsewhere(func() int { return confine.Command(os.Args[2:], os.Stderr) }))
 		case "confine":
 			os.Exit(confine.Command(os.Args[2:], os.Stderr))
 		case "try":

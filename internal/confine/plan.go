@@ -48,6 +48,9 @@ type Plan struct {
 	// capabilities and is not under Landlock, which forbids mounts. It is supervised, and
 	// was started in network and process-ID namespaces.
 	JailedAs int `json:"jailed_as,omitempty"`
+	// DiesWithParent: it was started with a parent-death signal (SIGKILL), which the
+	// program keeps.
+	DiesWithParent bool `json:"dies_with_parent,omitempty"`
 	// Scope is a unit of the user's systemd to enter; nil: none. Where systemd does not
 	// give it, the program runs without. It finds the group for a VMM in GroupEnv.
 	Scope *cgroup.Scope `json:"scope,omitempty"`

@@ -36,7 +36,7 @@ type Command struct {
 	// Confine starts `bangerd confine`, by which the VMM gives up all but what Plan
 	// says. Empty: it gives up nothing.
 	Confine []string
-	// Plan is without Namespaces, Mounts and ReportFD. A TAP needs Confine: without namespaces
+	// Plan is without Namespaces, Mounts, DiesWithParent and ReportFD. A TAP needs Confine: without namespaces
 	// the VMM does not start.
 	Plan confine.Plan
 }
@@ -63,6 +63,7 @@ func Start(c Command) (*Process, error) {
 		return c.start(c.Program, c.Args, c.Files, &syscall.SysProcAttr{})
 	}
 	c.Plan.ReportFD = 3 + len(c.Files)
+	c.Plan.DiesWithParent = true
 	var p *Process
 	var err error
 	for _, way := range c.ways() {
