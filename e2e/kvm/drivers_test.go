@@ -1,6 +1,27 @@
 package main
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
+
+func TestScriptsAboutWhatADriverLacksAreSkipped(t *testing.T) {
+	all, err := driverList("/fc", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range [][]string{nil, {"nested"}} {
+		rest, skipped := selection{names: []string{"exec", "nested"}}.without(all[i].without)
+		if !slices.Equal(skipped, want) || len(rest.names)+len(skipped) != 2 {
+			t.Errorf("%s: runs %v, skips %v", all[i].name, rest.names, skipped)
+		}
+	}
+	for want, names := range [][]string{nil, {"exec"}} {
+		if got := len(all[0].suites("/kit", selection{names: names})); got != 1+want {
+			t.Errorf("%d suites for %v", got, names)
+		}
+	}
+}
 
 func TestDriversThatDoNotRunSayWhy(t *testing.T) {
 	for _, c := range []struct {

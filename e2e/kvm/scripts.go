@@ -61,6 +61,19 @@ func chosen(set, dir string) (selection, error) {
 	return s, nil
 }
 
+// without is the selection without these scripts, and which of them were in it.
+func (s selection) without(names []string) (rest selection, dropped []string) {
+	rest.left = s.left
+	for _, name := range s.names {
+		if slices.Contains(names, name) {
+			dropped = append(dropped, name)
+		} else {
+			rest.names = append(rest.names, name)
+		}
+	}
+	return rest, dropped
+}
+
 // needs are what the scripts want of a kit.
 type needs struct {
 	stored []string // fixtures, as banger stores them
