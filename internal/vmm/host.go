@@ -66,8 +66,8 @@ func lookPath(name string) (string, error) {
 }
 
 // versionLimit bounds a program's answer to --version: QEMU loads a hundred
-// libraries for it.
-const versionLimit = 5 * time.Second
+// libraries for it, from a slow disk or on a busy host.
+const versionLimit = 20 * time.Second
 
 func askVersion(ctx context.Context, path string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, versionLimit)
