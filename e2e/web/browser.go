@@ -125,7 +125,10 @@ func (b *Browser) See(ctx context.Context, selector string, want *regexp.Regexp)
 		if err == nil && want.MatchString(text) {
 			return nil
 		}
-		if latest = text; err != nil {
+		switch {
+		case err == nil:
+			latest = text
+		case latest == "":
 			latest = err.Error()
 		}
 		select {
