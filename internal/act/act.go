@@ -13,7 +13,9 @@ type Act struct {
 	// shows it. Empty where the reader has to choose.
 	Subject string `json:"subject,omitempty" doc:"the VM, image or kernel to do it to; empty: one to choose"`
 	// Session is the session in the VM Subject; empty where the reader has to choose.
-	Session string   `json:"session,omitempty" doc:"the session in the VM"`
+	Session string `json:"session,omitempty" doc:"the session in the VM"`
+	// Target is the name that its result gets; empty where the reader has to choose.
+	Target  string   `json:"target,omitempty" doc:"the name that its result gets; empty: one to choose"`
 	Options []Option `json:"options,omitempty" doc:"how to do it, such as force"`
 }
 
@@ -44,10 +46,16 @@ func (v InVM) On(vm, session string) Act {
 	return Act{Verb: Verb(v), Subject: vm, Session: session}
 }
 
+// To returns the act with a name for its result.
+func (a Act) To(name string) Act {
+	a.Target = name
+	return a
+}
+
 // String is the act in words of no door, for logs and for clients that know no acts.
 func (a Act) String() string {
 	words := []string{strings.ReplaceAll(string(a.Verb), ".", " ")}
-	for _, word := range []string{a.Subject, a.Session} {
+	for _, word := range []string{a.Subject, a.Session, a.Target} {
 		if word != "" {
 			words = append(words, word)
 		}

@@ -15,6 +15,7 @@ const (
 	ImagePull     Named = "image.pull" // its subject is a reference
 	ImageRegister Bare  = "image.register"
 	ImageRepair   Named = "image.repair"
+	ImageTag      Named = "image.tag"
 
 	KernelDelete Named = "kernel.delete"
 	KernelImport Named = "kernel.import" // its subject is the name to import it under
@@ -63,6 +64,7 @@ const (
 	Available   Option = "available"    // what catalogs have too
 	Console     Option = "console"      // with a console log
 	DiscardWork Option = "discard_work" // delete unexported work too
+	Entrypoint  Option = "entrypoint"   // run the image's program
 	Force       Option = "force"
 	Memory      Option = "memory"   // of a size that the reader chooses
 	Name        Option = "name"     // under a name that the reader chooses

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -87,6 +88,21 @@ func (a *App) imagePromoteCommand() *cobra.Command {
 		Example: "  banger image promote mine\n  banger image promote mine -q",
 		Args:    args(1, 1, "the NAME of an image"), ValidArgsFunction: a.imageNames(1),
 		RunE: func(cmd *cobra.Command, given []string) error {
+			c, err := a.daemon(cmd.Context())
+			if err != nil {
+				return err
+			}
+			image, err := c.GetImage(cmd.Context(), given[0])
+			if err != nil {
+				return err
+			}
+			if image.External == "" {
+				a.say(given[0] + " is already in banger's directory")
+				if *f == formatTable {
+					return nil
+				}
+				return imageView(time.Now()).show(a, *f, image)
+			}
 			return a.makeImage(cmd.Context(), *f, "promoted", func(ctx context.Context, c *client.Client) (api.Operation, error) {
 				return c.PromoteImage(ctx, given[0])
 			})

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/bangervm/banger/internal/nearest"
 )
 
 // synonyms are the verbs of other tools, by what they are called here.
@@ -108,55 +110,17 @@ func nearestCommand(cmd *cobra.Command, word string) *cobra.Command {
 			all = slices.Concat(all, vm.Commands())
 		}
 	}
-	var best *cobra.Command
-	least := len(word)
+	named := map[string]*cobra.Command{}
+	var names []string
 	for _, c := range all {
 		if !c.IsAvailableCommand() {
 			continue
 		}
 		for _, name := range append(slices.Clone(c.Aliases), c.Name()) {
-			if d := changes(strings.ToLower(word), name); d < least && d <= mostChanges(name) {
-				best, least = c, d
+			if named[name] == nil {
+				named[name], names = c, append(names, name)
 			}
 		}
 	}
-	return best
-}
-
-// mostChanges is how many slips of a finger a name can have and still be told
-// from another word.
-func mostChanges(name string) int {
-	switch {
-	case len(name) < 2:
-		return 0
-	case len(name) < 6:
-		return 1
-	default:
-		return 2
-	}
-}
-
-// changes counts how many letters to insert, delete, replace or swap with the
-// next make b of a.
-func changes(a, b string) int {
-	rows := make([][]int, len(a)+1)
-	for i := range rows {
-		rows[i] = make([]int, len(b)+1)
-		for j := range rows[i] {
-			switch {
-			case i == 0 || j == 0:
-				rows[i][j] = i + j
-			default:
-				cost := 1
-				if a[i-1] == b[j-1] {
-					cost = 0
-				}
-				rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+cost)
-				if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-					rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
-				}
-			}
-		}
-	}
-	return rows[len(a)][len(b)]
+	return named[nearest.Name(word, names)]
 }

@@ -89,7 +89,7 @@ func (c *Config) applyTables(data []byte, lines map[string]int) error {
 			if known, ok := tableKeys()[key[0]]; ok {
 				row, _ := missing.Position()
 				err := fault.New(fault.Invalid, "line %d: unknown key %q", row, strings.Join(key, "."))
-				if near := nearest(key[len(key)-1], known); near != "" {
+				if near := meant(key[len(key)-1], known); near != "" {
 					return err.WithHint("did you mean %s.%s?", key[0], near)
 				}
 				return err.WithHint("the keys of %s are %s", key[0], strings.Join(known, ", "))

@@ -10,6 +10,7 @@ import (
 
 	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/nearest"
 )
 
 // maxFile bounds config.toml, in bytes. What is sent to bangerd must fit in a
@@ -116,21 +117,21 @@ func keyNames() []string {
 // unknown names what is meant, probably.
 func unknown(what, name string, all []string) error {
 	err := fault.New(fault.Invalid, "unknown %s %q", what, name)
-	if near := nearest(name, all); near != "" {
+	if near := meant(name, all); near != "" {
 		return err.WithHint("did you mean %s? To list all: %s", near, act.ConfigShow.Do())
 	}
 	return err.WithHint("to list all: %s", act.ConfigShow.Do())
 }
 
-// nearest is the one of all that has the same last part as name, or else the
+// meant is the one of all that has the same last part as name, or else the
 // one with the least edit distance; empty if more than half of name differs.
-func nearest(name string, all []string) string {
+func meant(name string, all []string) string {
 	best, least := "", -1
 	for _, candidate := range all {
 		if strings.HasSuffix(candidate, "."+name) {
 			return candidate
 		}
-		if d := distance(name, candidate); least < 0 || d < least {
+		if d := nearest.Changes(name, candidate); least < 0 || d < least {
 			best, least = candidate, d
 		}
 	}
@@ -138,24 +139,4 @@ func nearest(name string, all []string) string {
 		return ""
 	}
 	return best
-}
-
-// distance is the Levenshtein distance, in bytes.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
-		}
-	}
-	return row[len(b)]
 }

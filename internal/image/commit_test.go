@@ -40,7 +40,7 @@ func TestCommit(t *testing.T) {
 		t.Errorf("stages %v", seen)
 	}
 	_, err = f.Commit(t.Context(), req, content, &seen)
-	if hint := fault.HintOf(err).String(); !errors.Is(err, fault.Conflict) || hint != "choose another name, or move the name to the new image: vm commit web (replace)" {
+	if hint := fault.HintOf(err).String(); !errors.Is(err, fault.Conflict) || hint != "choose another name, or move the name to the new image: vm commit web ready (replace)" {
 		t.Errorf("a taken name: %v (%s)", err, hint)
 	}
 	f.source.digest = "sha256:3"

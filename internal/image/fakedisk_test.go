@@ -109,6 +109,9 @@ func (s *memoryStore) LayerPath(id, digest string) string {
 	return "/images/" + id + "/layers/" + digest
 }
 
+// Owns knows banger's directory by its name.
+func (s *memoryStore) Owns(path string) bool { return strings.HasPrefix(path, "/state/banger/") }
+
 func (s *memoryStore) Stat(path string) (image.FileState, error) {
 	f, err := s.disk.get(path)
 	return image.FileState{Bytes: f.size(), ModifiedAt: f.at, Inode: f.inode}, err

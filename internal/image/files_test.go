@@ -193,7 +193,7 @@ func TestRegister(t *testing.T) {
 	f.store.disk.damage(mine, goodRoot+"mine, later")
 	check := f.unchanged(t, "Register")
 	_, err = f.register(t.Context(), "m", nil)
-	if !errors.Is(err, fault.Conflict) || !strings.Contains(fault.HintOf(err).String(), "image register (name, replace)") ||
+	if !errors.Is(err, fault.Conflict) || !strings.Contains(fault.HintOf(err).String(), "image register m (name, replace)") ||
 		!strings.Contains(err.Error(), "it is "+mine+" as it was at ") {
 		t.Errorf("a changed file: %v, hint %q", err, fault.HintOf(err))
 	}
@@ -348,6 +348,30 @@ func TestPromoteOfAFileThatChangesMeanwhile(t *testing.T) {
 	}
 }
 
+// TestRegisterRefusesBangersOwnFiles, each that it would read.
+func TestRegisterRefusesBangersOwnFiles(t *testing.T) {
+	const own = "/state/banger/images/1/rootfs.ext4"
+	for what, req := range map[string]image.RegisterRequest{
+		"rootfs": {Name: "m", Rootfs: own}, "kernel": {Name: "m", Rootfs: "/home/u/root.ext4", Boot: image.BootFiles{Kernel: own}},
+	} {
+		f := newFixture()
+		if _, err := f.Register(t.Context(), req, &stages{}); !errors.Is(err, fault.Invalid) || !strings.Contains(err.Error(), "banger's own directory") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// TestWhatWasMeant: an image's name, mistyped.
+func TestWhatWasMeant(t *testing.T) {
+	f := newFixture()
+	f.pull(t, "debian")
+	for name, want := range map[string]string{"debain": "did you mean debian? To list all: image list", "other": "image list"} {
+		if _, err := f.Get(t.Context(), name); !errors.Is(err, fault.NotFound) || fault.HintOf(err).String() != want {
+			t.Errorf("%s: %v, hint %q", name, err, fault.HintOf(err))
+		}
+	}
+}
+
 func TestTag(t *testing.T) {
 	f := newFixture()
 	a := f.pull(t, "a")
@@ -358,7 +382,7 @@ func TestTag(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 	check := f.unchanged(t, "Tag")
-	if _, err := f.Tag(t.Context(), "a", "b", false); !errors.Is(err, fault.Conflict) || fault.HintOf(err).String() != "to move the name, delete it first: image delete b" {
+	if _, err := f.Tag(t.Context(), "a", "b", false); !errors.Is(err, fault.Conflict) || fault.HintOf(err).String() != "to move the name: image tag a b (replace)" {
 		t.Errorf("a taken name: %v, hint %q", err, fault.HintOf(err))
 	}
 	if _, err := f.Tag(t.Context(), "a", "No", false); !errors.Is(err, fault.Invalid) {

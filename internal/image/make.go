@@ -28,7 +28,8 @@ type wish struct {
 	changes  Changes
 	// external says that the files are the user's own.
 	external bool
-	tag      bool // it is of an image that is here
+	// tagged is the image that is here and gets the name, as its user named it.
+	tagged string
 }
 
 // again proposes how the wish can be carried out all the same.
@@ -36,22 +37,22 @@ func (w wish) again() fault.Hint {
 	const both = "to move the name to the new image: %s; to keep both: %s"
 	switch {
 	case w.vm != "":
-		return fault.Hintf("choose another name, or move the name to the new image: %s", act.VMCommit.On(w.vm, act.Replace))
-	case w.tag:
-		return fault.Hintf("to move the name, delete it first: %s", act.ImageDelete.On(w.name.Name))
+		return fault.Hintf("choose another name, or move the name to the new image: %s", act.VMCommit.On(w.vm, act.Replace).To(w.name.Name))
+	case w.tagged != "":
+		return fault.Hintf("to move the name: %s", act.ImageTag.On(w.tagged, act.Replace).To(w.name.Name))
 	case w.external:
-		return fault.Hintf(both, act.ImageRegister.Do(act.Name, act.Replace), act.ImageRegister.Do(act.Name))
+		return fault.Hintf(both, act.ImageRegister.Do(act.Name, act.Replace).To(w.name.Name), act.ImageRegister.Do(act.Name))
 	default:
 		keep := []act.Option{act.Name}
 		if w.platform {
 			keep = append(keep, act.Platform)
 		}
-		return fault.Hintf(both, act.ImagePull.On(w.name.Ref, w.replacing()...), act.ImagePull.On(w.name.Ref, keep...))
+		return fault.Hintf(both, w.replacing(), act.ImagePull.On(w.name.Ref, keep...))
 	}
 }
 
 // replacing is how to pull the wish's reference so that it gets the wish's name.
-func (w wish) replacing() []act.Option {
+func (w wish) replacing() act.Act {
 	options := []act.Option{act.Replace}
 	if w.platform {
 		options = append(options, act.Platform)
@@ -59,10 +60,10 @@ func (w wish) replacing() []act.Option {
 	ref, err := ParseRef(w.name.Ref)
 	if err == nil {
 		if name, err := ref.DefaultName(); err == nil && name == w.name.Name {
-			return options
+			return act.ImagePull.On(w.name.Ref, options...)
 		}
 	}
-	return append(options, act.Name)
+	return act.ImagePull.On(w.name.Ref, append(options, act.Name)...).To(w.name.Name)
 }
 
 // is reports whether m has what is wished for but the name.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/nearest"
 )
 
 // named returns images by name, each name as often as images have it in truth:
@@ -86,16 +87,20 @@ func find(images []Image, name string) (Image, error) {
 		return Image{}, fault.New(fault.Invalid, "%q is the beginning of %d image IDs: %s", name, len(ids), strings.Join(ids, ", ")).
 			WithHint("type more of the ID, or the name")
 	}
-	return Image{}, notFound(name)
+	return Image{}, notFound(name, images)
 }
 
-// notFound says how to get what name may mean.
-func notFound(name string) error {
-	err := fault.New(fault.NotFound, "no image named %q", name)
-	if ref, refErr := ParseRef(name); refErr == nil {
-		return err.WithHint("to get it: %s", act.ImagePull.On(ref.String()))
+// notFound is that no image has a name, with the one that was meant, maybe.
+func notFound(name string, images []Image) error {
+	var all []string
+	for _, i := range images {
+		all = append(all, i.Name)
 	}
-	return err.WithHint("to list local images: %s; to pull another: %s", act.ImageList.Do(), act.ImagePull.On(""))
+	err := fault.New(fault.NotFound, "no image named %q", name)
+	if near := nearest.Name(name, all); near != "" {
+		return err.WithHint("did you mean %s? To list all: %s", near, act.ImageList.Do())
+	}
+	return err.Try(act.ImageList.Do())
 }
 
 // with returns the image with a name more, or with that name changed.

@@ -47,7 +47,7 @@ func TestANameOfAnotherDigestIsRefused(t *testing.T) {
 // TestTheHintOfATakenNameMovesThatName: without --name a pull gives another one.
 func TestTheHintOfATakenNameMovesThatName(t *testing.T) {
 	for name, want := range map[string]string{
-		"d":         "image pull debian:13 (replace, name);",
+		"d":         "image pull debian:13 d (replace, name);",
 		"debian-13": "image pull debian:13 (replace);",
 	} {
 		f := newFixture()

@@ -27,8 +27,11 @@ func (s *Service) Obtain(ctx context.Context, name, platform string, p operation
 		return Image{}, missing
 	}
 	ref, err := ParseRef(name)
-	if err != nil || ref.Kind != Registry {
+	switch {
+	case err != nil:
 		return Image{}, missing
+	case ref.Kind != Registry:
+		return Image{}, obtainable(missing, ref)
 	}
 	req, found, problems, err := s.fromCatalog(ctx, PullRequest{Ref: name, Platform: platform}, p)
 	switch {
@@ -37,10 +40,15 @@ func (s *Service) Obtain(ctx context.Context, name, platform string, p operation
 	case bare(name) && !found && problems != nil:
 		return Image{}, fault.Wrap(fault.NotFound, problems, "no image named %q, here or in a catalog", name).Try(act.ImageList.Do(act.Available))
 	case bare(name) && !found:
-		return Image{}, missing
+		return Image{}, obtainable(missing, ref)
 	}
 	if m, err = s.pull(ctx, req, p); err != nil {
 		return Image{}, err
 	}
 	return s.hold(ctx, m.Name)
+}
+
+// obtainable adds to the error that no image has a name how to get it by that reference.
+func obtainable(missing error, ref Ref) error {
+	return fault.Wrap(fault.NotFound, missing, "").WithHint("%s; to get it: %s", fault.HintOf(missing), act.ImagePull.On(ref.String()))
 }

@@ -14,7 +14,7 @@ func TestObtainPullsOnlyWhatIsClearlyAReference(t *testing.T) {
 		"debian":     "to get it: image pull debian",
 		"tar:/x.tar": "to get it: image pull tar:/x.tar",
 		"oci:/x":     "to get it: image pull oci:/x",
-		"A b":        "list local images: image list",
+		"A b":        "image list",
 	} {
 		if _, err := f.Obtain(t.Context(), name, "", &stages{}); !errors.Is(err, fault.NotFound) || f.source.closed != 0 || !strings.Contains(fault.HintOf(err).String(), hint) {
 			t.Errorf("%q: %v (hint %q), %d sources opened", name, err, fault.HintOf(err).String(), f.source.closed)

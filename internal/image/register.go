@@ -57,6 +57,12 @@ func (s *Service) Register(ctx context.Context, req RegisterRequest, p operation
 	if err := req.check(); err != nil {
 		return Image{}, err
 	}
+	for _, path := range []string{req.Rootfs, req.Boot.Kernel, req.Boot.Initrd, req.Boot.Modules} {
+		if path != "" && s.store.Owns(path) {
+			return Image{}, fault.New(fault.Invalid, "%s is in banger's own directory, where it can change or disappear", path).
+				WithHint("copy it to another directory first")
+		}
+	}
 	if req.KernelRef != "" {
 		if err := s.kernels.Check(ctx, req.KernelRef); err != nil {
 			return Image{}, err

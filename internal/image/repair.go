@@ -147,7 +147,7 @@ func (s *Service) ByID(ctx context.Context, id string) (Manifest, error) {
 			return m, nil
 		}
 	}
-	return Manifest{}, notFound(id)
+	return Manifest{}, notFound(id, nil)
 }
 
 // remake makes the image's filesystem again from its reference, or of its layers.

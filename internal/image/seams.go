@@ -78,6 +78,8 @@ type Store interface {
 	RootfsPath(m Manifest) string
 	// LayerPath is where the image's own layer with this digest is.
 	LayerPath(id, digest string) string
+	// Owns reports whether a path, whatever links it has, is in banger's own directories.
+	Owns(path string) bool
 	// Stat looks at the file at an absolute path. NotFound when there is none.
 	Stat(path string) (FileState, error)
 	// Renew begins to make the filesystem of an image that exists anew.

@@ -103,6 +103,25 @@ func (*Store) layerIn(dir statedir.Image, digest string) string {
 	return filepath.Join(dir.Layers(), filepath.Base(strings.TrimPrefix(digest, "sha256:")))
 }
 
+// Owns implements image.Store.
+func (s *Store) Owns(path string) bool {
+	path = resolved(path)
+	for _, dir := range []string{s.dirs.State, s.dirs.Cache} {
+		if below, err := filepath.Rel(resolved(dir), path); err == nil && filepath.IsLocal(below) {
+			return true
+		}
+	}
+	return false
+}
+
+// resolved is a path without links, as far as it exists.
+func resolved(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	return filepath.Clean(path)
+}
+
 // Stat implements image.Store.
 func (s *Store) Stat(path string) (image.FileState, error) {
 	info, err := os.Stat(path)

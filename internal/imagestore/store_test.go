@@ -203,3 +203,31 @@ func TestSweep(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestOwnsFollowsLinks: a file of banger's is told by whatever path.
+func TestOwnsFollowsLinks(t *testing.T) {
+	home := t.TempDir()
+	dirs := statedir.Dirs{State: filepath.Join(home, "state"), Cache: filepath.Join(home, "cache")}
+	if err := os.MkdirAll(filepath.Join(dirs.State, "images"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	mine := filepath.Join(home, "mine.ext4")
+	for _, file := range []string{mine, filepath.Join(dirs.State, "images", "rootfs.ext4")} {
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link := filepath.Join(home, "link")
+	if err := os.Symlink(dirs.State, link); err != nil {
+		t.Fatal(err)
+	}
+	s := imagestore.New(dirs, slog.New(slog.DiscardHandler))
+	for path, want := range map[string]bool{
+		mine: false, dirs.State + "d": false, filepath.Join(dirs.State, "images", "rootfs.ext4"): true,
+		filepath.Join(link, "images", "rootfs.ext4"): true, filepath.Join(dirs.Cache, "x"): true, filepath.Join(home, "state", "..", "mine.ext4"): false,
+	} {
+		if got := s.Owns(path); got != want {
+			t.Errorf("%s: %v, want %v", path, got, want)
+		}
+	}
+}

@@ -10,7 +10,7 @@ import (
 
 // actTool is the tool that does an act, with the names of its arguments, and another
 // to call then. None: the user can do it.
-type actTool struct{ name, subject, session, then string }
+type actTool struct{ name, subject, session, target, then string }
 
 // actTools has every verb.
 func actTools() map[act.Verb]actTool {
@@ -29,6 +29,7 @@ func actTools() map[act.Verb]actTool {
 		act.Verb(act.ImagePull):     user,
 		act.Verb(act.ImageRegister): user,
 		act.Verb(act.ImageRepair):   user,
+		act.Verb(act.ImageTag):      user,
 
 		act.Verb(act.KernelDelete): user,
 		act.Verb(act.KernelImport): user,
@@ -41,7 +42,7 @@ func actTools() map[act.Verb]actTool {
 		act.Verb(act.SessionShow):   {name: "session_list", subject: "vm"},
 		act.Verb(act.SessionStop):   {name: "session_stop", subject: "vm", session: "session"},
 
-		act.Verb(act.VMCommit):    {name: "vm_commit", subject: "vm"},
+		act.Verb(act.VMCommit):    {name: "vm_commit", subject: "vm", target: "image"},
 		act.Verb(act.VMCopy):      user,
 		act.Verb(act.VMCreate):    {name: "vm_create"},
 		act.Verb(act.VMDelete):    {name: "vm_delete", subject: "vm"},
@@ -80,6 +81,8 @@ func actOption(o act.Option) argument {
 		return argument{"available", "true"}
 	case act.DiscardWork:
 		return argument{"discard_work", "true"}
+	case act.Entrypoint:
+		return argument{"restart_policy", `"no"`}
 	case act.Force:
 		return argument{"force", "true"}
 	case act.Rescue:
@@ -113,7 +116,7 @@ func (s *Server) word(a act.Act) string {
 	if tool.name == "" {
 		return "ask the user to run `" + s.commandLine(a) + "`"
 	}
-	arguments := []argument{{tool.subject, quoted(a.Subject)}, {tool.session, quoted(a.Session)}}
+	arguments := []argument{{tool.subject, quoted(a.Subject)}, {tool.session, quoted(a.Session)}, {tool.target, quoted(a.Target)}}
 	for _, o := range a.Options {
 		arguments = append(arguments, actOption(o))
 	}

@@ -30,7 +30,7 @@ func TestActsAreTools(t *testing.T) {
 			t.Errorf("%s: there is no tool %s", v, tool.name)
 			continue
 		}
-		arguments := []string{tool.subject, tool.session}
+		arguments := []string{tool.subject, tool.session, tool.target}
 		for _, o := range acttest.Options(v) {
 			if actOption(o).name == "" {
 				t.Errorf("%s: the option %s has no argument", v, o)

@@ -35,7 +35,7 @@ func (f *fake) CommitVM(_ context.Context, name string, req api.CommitVM) (api.O
 	case f.vms[0].State == api.VMRunning:
 		return api.Operation{}, fault.New(fault.Conflict, "VM box is running").Try(act.VMStop.On(name))
 	case req.Image == "debian" && !req.Replace:
-		return api.Operation{}, fault.New(fault.Conflict, "image debian already exists").Try(act.VMCommit.On(name, act.Replace))
+		return api.Operation{}, fault.New(fault.Conflict, "image debian already exists").Try(act.VMCommit.On(name, act.Replace).To(req.Image))
 	}
 	f.commits = append(f.commits, req)
 	return api.Operation{ID: "vm.commit"}, nil
@@ -59,7 +59,7 @@ func TestVMCommit(t *testing.T) {
 		t.Errorf("a running VM: %+v", p)
 	}
 	f.vms[0].State = api.VMStopped
-	if p := refused(t, s, "vm_commit", object{"vm": "box", "image": "debian"}); p.Hint != `call vm_commit {"vm": "box", "replace": true}` {
+	if p := refused(t, s, "vm_commit", object{"vm": "box", "image": "debian"}); p.Hint != `call vm_commit {"vm": "box", "image": "debian", "replace": true}` {
 		t.Errorf("a taken name: %+v", p)
 	}
 	if p := refused(t, s, "vm_commit", object{"vm": "none", "image": "ready"}); p.Code != "not_found" {

@@ -195,7 +195,7 @@ func (c Change) applyEntrypoint(v *VM) error {
 		return nil
 	case v.Entrypoint == "":
 		return fault.New(fault.Conflict, "VM %s does not run its image's entrypoint, so it has no restart policy", v.Name).
-			WithHint("create a VM that runs it: %s", act.VMCreate.Do())
+			WithHint("create a VM that runs it: %s", act.VMCreate.Do(act.Entrypoint))
 	case *c.Entrypoint == "":
 		return fault.New(fault.Invalid, "the restart policy is empty").WithHint("no, on-failure or always")
 	}

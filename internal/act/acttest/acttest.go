@@ -10,7 +10,7 @@ func Verbs() []act.Verb {
 		act.VMCopy, act.VMCreate, act.VMList,
 	}
 	named := []act.Named{
-		act.ImageDelete, act.ImagePull, act.ImageRepair, act.KernelDelete, act.KernelImport, act.KernelPull, act.SessionList, act.VMCommit, act.VMDelete, act.VMEgress, act.VMExec,
+		act.ImageDelete, act.ImagePull, act.ImageRepair, act.ImageTag, act.KernelDelete, act.KernelImport, act.KernelPull, act.SessionList, act.VMCommit, act.VMDelete, act.VMEgress, act.VMExec,
 		act.VMHealth, act.VMKill,
 		act.VMLogs, act.VMPause, act.VMPorts, act.VMProtect, act.VMRename, act.VMReset, act.VMRestart, act.VMResume, act.VMSet, act.VMSSH, act.VMStart, act.VMStop, act.VMUnprotect, act.VMWait,
 		act.WorkspaceExport, act.WorkspacePrepare,
@@ -34,7 +34,7 @@ func Options(v act.Verb) []act.Option {
 	switch v {
 	case act.Verb(act.VMDelete):
 		return []act.Option{act.Force, act.DiscardWork}
-	case act.Verb(act.VMCommit):
+	case act.Verb(act.VMCommit), act.Verb(act.ImageTag):
 		return []act.Option{act.Replace}
 	case act.Verb(act.VMReset):
 		return []act.Option{act.DiscardWork}
@@ -55,7 +55,7 @@ func Options(v act.Verb) []act.Option {
 	case act.Verb(act.VMStart):
 		return []act.Option{act.Rescue}
 	case act.Verb(act.VMCreate):
-		return []act.Option{act.Memory, act.UserNetwork}
+		return []act.Option{act.Entrypoint, act.Memory, act.UserNetwork}
 	default:
 		return nil
 	}

@@ -9,13 +9,13 @@ import (
 	"github.com/bangervm/banger/internal/act"
 )
 
-// line is how an act is typed: banger COMMAND OPTIONS SUBJECT SESSION REST.
+// line is how an act is typed: banger COMMAND OPTIONS SUBJECT SESSION TARGET REST.
 type line struct {
 	command string
-	// subject and session are what stands there until the reader has chosen. Empty: the
+	// subject, session and target are what stands there until the reader has chosen. Empty: the
 	// command takes none.
-	subject, session string
-	rest             string
+	subject, session, target string
+	rest                     string
 }
 
 // lines has every verb.
@@ -34,6 +34,7 @@ func lines() map[act.Verb]line {
 		act.Verb(act.ImagePull):     {command: "image pull", subject: "REF"},
 		act.Verb(act.ImageRegister): {command: "image register", rest: "--rootfs FILE"},
 		act.Verb(act.ImageRepair):   {command: "image repair", subject: "NAME"},
+		act.Verb(act.ImageTag):      {command: "image tag", subject: "NAME", target: "NEW"},
 
 		act.Verb(act.KernelDelete): {command: "kernel rm", subject: "NAME"},
 		act.Verb(act.KernelImport): {command: "kernel import", subject: "NAME", rest: "--from DIR"},
@@ -46,7 +47,7 @@ func lines() map[act.Verb]line {
 		act.Verb(act.SessionShow):   {command: "vm session show", subject: "NAME", session: "SESSION"},
 		act.Verb(act.SessionStop):   {command: "vm session stop", subject: "NAME", session: "SESSION"},
 
-		act.Verb(act.VMCommit):    {command: "vm commit", subject: "NAME", rest: "IMAGE"},
+		act.Verb(act.VMCommit):    {command: "vm commit", subject: "NAME", target: "IMAGE"},
 		act.Verb(act.VMCopy):      {command: "vm cp", rest: "SRC DST"},
 		act.Verb(act.VMCreate):    {command: "vm create"},
 		act.Verb(act.VMDelete):    {command: "vm rm", subject: "NAME"},
@@ -59,7 +60,7 @@ func lines() map[act.Verb]line {
 		act.Verb(act.VMPause):     {command: "vm pause", subject: "NAME"},
 		act.Verb(act.VMPorts):     {command: "vm ports", subject: "NAME"},
 		act.Verb(act.VMProtect):   {command: "vm protect", subject: "NAME"},
-		act.Verb(act.VMRename):    {command: "vm rename", subject: "OLD", rest: "NEW"},
+		act.Verb(act.VMRename):    {command: "vm rename", subject: "OLD", target: "NEW"},
 		act.Verb(act.VMReset):     {command: "vm reset", subject: "NAME"},
 		act.Verb(act.VMRestart):   {command: "vm restart", subject: "NAME"},
 		act.Verb(act.VMResume):    {command: "vm resume", subject: "NAME"},
@@ -75,8 +76,8 @@ func lines() map[act.Verb]line {
 	}
 }
 
-// flag is an option as the command line has it.
-func flag(o act.Option) string {
+// flag is an option of a as the command line has it.
+func flag(o act.Option, a act.Act) string {
 	switch o {
 	case act.Available:
 		return "--available"
@@ -86,6 +87,8 @@ func flag(o act.Option) string {
 		return "--console true"
 	case act.DiscardWork:
 		return "--discard-work"
+	case act.Entrypoint:
+		return "--entrypoint"
 	case act.Force:
 		return "--force"
 	case act.FormatBundle:
@@ -97,6 +100,9 @@ func flag(o act.Option) string {
 	case act.Memory:
 		return "--memory SIZE"
 	case act.Name:
+		if a.Target != "" {
+			return "--name " + Word(a.Target)
+		}
 		return "--name NAME"
 	case act.Platform:
 		return "--platform OS/ARCH"
@@ -122,9 +128,9 @@ func Line(a act.Act) string {
 	}
 	words := []string{"banger", as.command}
 	for _, o := range a.Options {
-		words = append(words, flag(o))
+		words = append(words, flag(o, a))
 	}
-	words = append(words, argument(a.Subject, as.subject), argument(a.Session, as.session), as.rest)
+	words = append(words, argument(a.Subject, as.subject), argument(a.Session, as.session), argument(a.Target, as.target), as.rest)
 	typed := words[:0]
 	for _, word := range words {
 		if word != "" {
