@@ -87,15 +87,18 @@ const stops = `window.stops ??= (() => {
 		},
 		missed() {
 			return [...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0']")]
-				.filter((e) => shown(e) && e.tabIndex >= 0 && !e.disabled && !seen.has(e) && !(e.type === "radio" && [...seen].some((s) => s.name === e.name)))
+				.filter((e) => shown(e) && !e.disabled && !e.closest(".xterm") && !seen.has(e) && !(e.type === "radio" && [...seen].some((s) => s.name === e.name)))
 				.map((e) => says(e) + ": Tab does not reach it");
 		},
 	};
 })();`
 
-// Stops presses Tab through a page that was just opened, and says which elements the focus
-// does not reach, or is not seen at.
+// Stops presses Tab through a page that was just opened, with all of its menus and details
+// open, and says which elements the focus does not reach, or is not seen at.
 func (b *Browser) Stops(ctx context.Context) (wrong []string, err error) {
+	if err := b.Run(ctx, `for (const d of document.querySelectorAll("details")) d.open = true`); err != nil {
+		return nil, err
+	}
 	for range maxStops {
 		if err := b.Press(ctx, "Tab"); err != nil {
 			return nil, err

@@ -100,6 +100,9 @@ func (c *Console) dashboard(w http.ResponseWriter, r *http.Request) {
 				view.Rows = append(view.Rows, c.row(v))
 			}
 		}
+		if err := c.recallDenials(ctx, s.scene); err != nil {
+			return err
+		}
 		view.Operations, view.Denials = c.runningViews(s.scene, s.Token), c.denialViews(s.scene)
 		s.Body = view
 		return nil

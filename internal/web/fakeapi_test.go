@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -65,7 +66,11 @@ func (f *fakeAPI) Events(ctx context.Context, opts client.EventOptions) iter.Seq
 			f.samples(ctx, yield)
 			return
 		}
-		for _, ev := range f.present(ctx) {
+		there := f.present(ctx)
+		if opts.Since == "0" {
+			there = f.denied()
+		}
+		for _, ev := range there {
 			if !yield(ev, nil) {
 				return
 			}
@@ -103,9 +108,19 @@ func (f *fakeAPI) present(ctx context.Context) []api.Event {
 		event(api.EventVM, api.ActionPresent, v.ID, v), event(api.EventWorkspace, api.ActionPresent, v.ID, *v.Workspace),
 		event(api.EventSession, api.ActionPresent, "s1", session[0]), event(api.EventOperation, api.ActionPresent, "op1", f.operation()),
 		event(api.EventImage, api.ActionPresent, "i1", nil), event(api.EventKernel, api.ActionPresent, "", nil),
-		event(api.EventEgress, api.ActionDenied, "", api.EgressRecord{Event: "deny", Name: hostile, Process: hostile, Rule: hostile}),
 		{Kind: api.EventLive},
 	}
+}
+
+// denied are events that the journal still has.
+func (f *fakeAPI) denied() []api.Event {
+	var all []api.Event
+	for i, name := range []string{hostile, "registry.example"} {
+		ev := event(api.EventEgress, api.ActionDenied, "", api.EgressRecord{Event: "deny", Name: name, Process: hostile, Rule: hostile})
+		ev.ID, ev.VMID = "e-"+strconv.Itoa(i), f.vm().ID
+		all = append(all, ev)
+	}
+	return all
 }
 
 func event(kind, action, id string, body any) api.Event {

@@ -124,7 +124,7 @@ func (p *livePage) follow(ctx context.Context) error {
 func (p *livePage) next(ctx context.Context, beat <-chan time.Time) error {
 	select {
 	case ev := <-p.events:
-		return p.take(ev)
+		return p.take(ctx, ev)
 	case found := <-p.ports.found:
 		p.parts.changed(found.vm)
 		p.scene.setPorts(found)
@@ -143,7 +143,7 @@ func (p *livePage) next(ctx context.Context, beat <-chan time.Time) error {
 
 var errStreamEnded = errors.New("the daemon's events ended")
 
-func (p *livePage) take(ev api.Event) error {
+func (p *livePage) take(ctx context.Context, ev api.Event) error {
 	vm, err := p.scene.apply(ev)
 	if err != nil {
 		return err
@@ -153,7 +153,11 @@ func (p *livePage) take(ev api.Event) error {
 		p.whole = false
 		p.parts.forget()
 	case api.EventLive:
-		p.whole = true
+		if p.whole = true; p.parts.page == pageDashboard {
+			if err := p.c.recallDenials(ctx, p.scene); err != nil {
+				return err
+			}
+		}
 	}
 	p.parts.changed(vm)
 	if v, ok := p.scene.vms[vm]; ok && p.parts.wantsPorts(v) && (ev.Kind == api.EventVM || ev.Kind == api.EventPorts) {

@@ -206,3 +206,29 @@ func TestAVMsPageFollowsIt(t *testing.T) {
 	b.api.more <- event(api.EventVM, api.ActionDeleted, "1", nil)
 	p.has("vm-state", "deleted")
 }
+
+// What was denied before a page was opened stands on it, once, the latest first.
+func TestTheDashboardTellsWhatWasDenied(t *testing.T) {
+	b := open(t)
+	if body := b.get("/", http.StatusOK); strings.Count(body, "<code class=\"any\">registry.example") != 1 ||
+		strings.Index(body, "registry.example") > strings.Index(body, "allow=%3Cscript") {
+		t.Error("the dashboard does not say what was denied, the latest first")
+	}
+	p, _ := b.live("page=dashboard")
+	p.has("denials", "registry.example")
+	again, more := b.api.denied()[1], b.api.denied()[1]
+	more.ID = "e-9"
+	b.api.more <- again
+	b.api.more <- more
+	for {
+		for _, f := range p.next().Fragments {
+			if f.ID != "denials" {
+				continue
+			}
+			if n := strings.Count(f.HTML, "<code class=\"any\">registry.example"); n != 2 {
+				t.Errorf("one event more, and one that was known: %d denials of it", n)
+			}
+			return
+		}
+	}
+}

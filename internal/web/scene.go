@@ -12,9 +12,6 @@ import (
 	"github.com/bangervm/banger/internal/client/status"
 )
 
-// maxDenials bounds the denials that a page shows.
-const maxDenials = 8
-
 // scene is what there is, as the daemon's events tell it. It is for one goroutine at
 // a time.
 type scene struct {
@@ -32,12 +29,6 @@ type vmScene struct {
 	ports    []api.Port
 	// portsKnown: ports are those of now.
 	portsKnown bool
-}
-
-// denial is what a VM was last denied.
-type denial struct {
-	VM     api.VM
-	Record api.EgressRecord
 }
 
 func newScene() *scene {
@@ -129,10 +120,7 @@ func (s *scene) applyInVM(ev api.Event, gone bool) error {
 			in.vm.Workspace = &body
 		}
 	case ev.Action == api.ActionDenied:
-		var body api.EgressRecord
-		if body, err = client.EventBody[api.EgressRecord](ev); err == nil {
-			s.denials = append([]denial{{VM: in.vm, Record: body}}, s.denials[:min(len(s.denials), maxDenials-1)]...)
-		}
+		err = s.applyDenial(ev, in.vm)
 	}
 	return err
 }
