@@ -23,6 +23,9 @@ const (
 	envBase       = "BANGER_E2E_BASE"
 	envFixtures   = "BANGER_E2E_FIXTURES"
 	scriptTimeout = 8 * time.Minute
+	// browserTimeout is what a script has besides, that drives a browser: on a busy machine
+	// a page takes seconds.
+	browserTimeout = 8 * time.Minute
 )
 
 // directives are what a script asks of the harness, in "# key: value" lines at
@@ -112,6 +115,9 @@ func spawnScript(t *testing.T, s *suite, path string) {
 		}
 	}
 	limit := scaled(scriptTimeout) + hostileTime()
+	if d.browser != "" {
+		limit += scaled(browserTimeout)
+	}
 	archive := ""
 	if d.devImage {
 		archive = devImage(t, s.repo)
