@@ -50,7 +50,7 @@ func (c *Client) Open(ctx context.Context, meta string, p operation.Progress) (_
 			err = errors.Join(err, os.RemoveAll(work))
 		}
 	}()
-	p.Stage("download")
+	p.Stage(kernel.StageDownload)
 	parts, err := c.download(ctx, apt{tools: c.tools}, meta, work, p)
 	if err != nil && ctx.Err() == nil {
 		p.Stage("package lists")
@@ -59,13 +59,13 @@ func (c *Client) Open(ctx context.Context, meta string, p operation.Progress) (_
 		if err := own.update(ctx); err != nil {
 			return kernel.Package{}, err
 		}
-		p.Stage("download")
+		p.Stage(kernel.StageDownload)
 		parts, err = c.download(ctx, own, meta, work, p)
 	}
 	if err != nil {
 		return kernel.Package{}, err
 	}
-	p.Stage("unpack")
+	p.Stage(kernel.StageUnpack)
 	return c.unpack(ctx, parts, work)
 }
 

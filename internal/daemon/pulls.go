@@ -6,6 +6,7 @@ import (
 
 	"github.com/bangervm/banger/internal/catalog"
 	"github.com/bangervm/banger/internal/download"
+	"github.com/bangervm/banger/internal/kernel"
 	"github.com/bangervm/banger/internal/kernelbundle"
 	"github.com/bangervm/banger/internal/operation"
 )
@@ -25,14 +26,14 @@ func (c catalogSources) Load(ctx context.Context) ([]catalog.Catalog, []error) {
 type bundles struct{ downloads *download.Client }
 
 func (b bundles) Unpack(ctx context.Context, url, sha256 string, size int64, dir string, p operation.Progress) (from string, err error) {
-	p.Stage("download")
+	p.Stage(kernel.StageDownload)
 	p.Detail("%s", url)
 	fetched, err := b.downloads.File(ctx, url, sha256, size, p)
 	if err != nil {
 		return "", err
 	}
 	defer fetched.Close() //nolint:errcheck // read only
-	p.Stage("unpack")
+	p.Stage(kernel.StageUnpack)
 	if err := kernelbundle.Unpack(ctx, fetched, dir); err != nil {
 		if ctx.Err() != nil { // the next try goes on from it
 			return "", err

@@ -117,14 +117,15 @@ func wire(ctx context.Context, set *settings, build buildinfo.Info, log *slog.Lo
 		return nil, errors.Join(err, db.Close())
 	}
 	kernelFiles := kernelstore.New(dirs, log)
+	arch := runtime.GOARCH
 	distro, release := hostinfo.Distribution()
 	d.kernels = kernel.NewService(kernel.Deps{
 		Store: kernelFiles, Executables: vmlinux.Executables{}, Modules: kmod.New(packModules),
-		Users: kernelUsers{vms: store, images: func() *image.Service { return d.images }, store: kernelFiles, dirs: dirs}, Open: kernelstore.OpenSource, Now: time.Now, Architecture: runtime.GOARCH, Distro: distro, Release: release,
+		Users: kernelUsers{vms: store, images: func() *image.Service { return d.images }, store: kernelFiles, dirs: dirs}, Open: kernelstore.OpenSource, Now: time.Now, Architecture: arch, Distro: distro, Release: release,
 		Catalogs: catalogSources{catalogs, set}, Packages: packages, Bundles: bundles{downloads}, Events: d.feed,
 	})
 	d.images.Tell(d.feed)
-	d.images.UseCatalogs(catalogSources{catalogs, set}, runtime.GOARCH)
+	d.images.UseCatalogs(catalogSources{catalogs, set}, arch)
 	d.images.UseKernels(imageKernels{service: d.kernels, store: kernelFiles, dirs: dirs, images: d.images, vms: store})
 	d.images.UseLayers(imageLayers{source})
 	d.images.UseArchives(imageArchives{d.images, source})

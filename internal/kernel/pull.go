@@ -28,11 +28,17 @@ type PackageFile struct {
 	SHA256        string // of the package's file
 }
 
+// The stages of getting a kernel.
+const (
+	StageDownload = "download"
+	StageUnpack   = "unpack"
+)
+
 // Packages gets the packages of the host's own distribution.
 type Packages interface {
 	// Open downloads the kernel package that meta depends on, and those of its modules,
 	// verified by the distribution's own client, and unpacks them. Unavailable when that is not
-	// here, or cannot get it. It begins the stages "download" and "unpack".
+	// here, or cannot get it. It begins the stages StageDownload and StageUnpack.
 	Open(ctx context.Context, meta string, p operation.Progress) (Package, error)
 }
 
@@ -41,7 +47,7 @@ type Bundles interface {
 	// Unpack downloads the bundle with this sha256 (hex) and size in bytes, and
 	// puts its files into dir, which is empty. What a bundle must not have in it
 	// is Invalid. from is the URL that the bundle is from: url, or one from which an
-	// earlier call got all of it. It begins the stages "download" and "unpack".
+	// earlier call got all of it. It begins the stages StageDownload and StageUnpack.
 	Unpack(ctx context.Context, url, sha256 string, size int64, dir string, p operation.Progress) (from string, err error)
 }
 

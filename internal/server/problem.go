@@ -18,31 +18,7 @@ import (
 	"github.com/bangervm/banger/internal/plain"
 )
 
-// statusClientClosed is nginx's "client closed request": net/http has no name
-// for an answer to somebody who asked for the work to be cancelled.
-const statusClientClosed = 499
-
-// statusOf is the one table from fault codes to HTTP statuses.
-func statusOf(code fault.Code) int {
-	switch code {
-	case fault.NotFound:
-		return http.StatusNotFound
-	case fault.Conflict, fault.Busy:
-		return http.StatusConflict
-	case fault.Invalid:
-		return http.StatusUnprocessableEntity
-	case fault.Unavailable:
-		return http.StatusServiceUnavailable
-	case fault.PermissionDenied:
-		return http.StatusForbidden
-	case fault.Canceled:
-		return statusClientClosed
-	default:
-		return http.StatusInternalServerError
-	}
-}
-
-// codeOf is its counterpart for errors that HTTP or huma found.
+// codeOf is the counterpart of fault.Code.HTTPStatus for errors that HTTP or huma found.
 func codeOf(status int) fault.Code {
 	switch status {
 	case http.StatusNotFound:
@@ -74,7 +50,7 @@ func problemOf(log *slog.Logger, err error) *problem {
 		return p
 	}
 	code := fault.CodeOf(err)
-	p := &problem{status: statusOf(code), Problem: fault.ProblemOf(err)}
+	p := &problem{status: code.HTTPStatus(), Problem: fault.ProblemOf(err)}
 	if code != fault.Internal {
 		return p
 	}

@@ -8,7 +8,6 @@ import (
 
 	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
-	"github.com/bangervm/banger/internal/plain"
 	"github.com/bangervm/banger/internal/vm"
 )
 
@@ -43,7 +42,7 @@ func (s *Service) Kill(ctx context.Context, vmName, name, signal string) (Sessio
 		signal = "KILL"
 	}
 	if !isSignal(signal) {
-		return Session{}, fault.New(fault.Invalid, "signal %q is not known", plain.Value(signal)).WithHint("use, for example, KILL, SIGTERM or 9")
+		return Session{}, vm.UnknownSignal(signal)
 	}
 	_, sess, err := s.find(ctx, vmName, name)
 	if err != nil {

@@ -34,5 +34,10 @@ func ParseSignal(s string) (int, error) {
 	if sig, ok := names[strings.TrimPrefix(strings.ToUpper(s), "SIG")]; ok {
 		return int(sig), nil
 	}
-	return 0, fault.New(fault.Invalid, "signal %q is not known", plain.Value(s)).WithHint("use, for example, KILL, SIGTERM or 9")
+	return 0, UnknownSignal(s)
+}
+
+// UnknownSignal is the fault of a signal that does not exist.
+func UnknownSignal(s string) error {
+	return fault.New(fault.Invalid, "signal %q is not known", plain.Value(s)).WithHint("use, for example, KILL, SIGTERM or 9")
 }

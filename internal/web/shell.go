@@ -86,7 +86,7 @@ func (c *Console) page(w http.ResponseWriter, r *http.Request, name string, buil
 		s.VMs[i].Current = s.VMs[i].Name == s.Current
 	}
 	if err != nil {
-		status, name = statusOf(err), "problem"
+		status, name = fault.CodeOf(err).HTTPStatus(), "problem"
 		s.Problem = problemOf(err)
 		if s.Title == "" {
 			s.Title = "Problem"
@@ -122,23 +122,6 @@ func (c *Console) link(v *vmScene) vmLink {
 		l.Mark, l.Says, l.Age, l.Needs = mark{State: a.Class, Icon: a.Icon}, a.Word, a.Age, a.Needs
 	}
 	return l
-}
-
-func statusOf(err error) int {
-	switch fault.CodeOf(err) {
-	case fault.NotFound:
-		return http.StatusNotFound
-	case fault.Conflict, fault.Busy:
-		return http.StatusConflict
-	case fault.Invalid:
-		return http.StatusUnprocessableEntity
-	case fault.PermissionDenied:
-		return http.StatusForbidden
-	case fault.Unavailable:
-		return http.StatusServiceUnavailable
-	default:
-		return http.StatusInternalServerError
-	}
 }
 
 // refuse is the page of a request that the gate, or no page, answers. It is shown to

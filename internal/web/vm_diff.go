@@ -62,7 +62,7 @@ func (c *Console) diffOf(ctx context.Context, name, operation, file string) (d d
 func (c *Console) part(w http.ResponseWriter, r *http.Request, page, part string, data any, err error) {
 	status := http.StatusOK
 	if err != nil {
-		status, page, part, data = statusOf(err), "problem", "fault", problemOf(err)
+		status, page, part, data = fault.CodeOf(err).HTTPStatus(), "problem", "fault", problemOf(err)
 	}
 	if err := c.pages.write(w, status, page, part, data); err != nil {
 		c.log.WarnContext(r.Context(), "a part of a page was not sent", "page", page, "error", err)
