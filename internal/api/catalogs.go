@@ -22,14 +22,25 @@ type Image struct {
 	StopSignal   string    `json:"stop_signal" doc:"the signal that asks its program to end; empty: TERM"`
 	ExposedPorts []string  `json:"exposed_ports" doc:"the ports its program listens on, as 80/tcp"`
 	Volumes      []string  `json:"volumes" doc:"the directories for data that its VMs have"`
+	HealthCheck  []string  `json:"health_check" doc:"the command that tells whether its program does its work; empty: none does"`
+	HealthEvery  int64     `json:"health_interval_ms" doc:"from the end of a check to the next"`
 	Kernel       string    `json:"kernel" doc:"the kernel its VMs get unless they name one"`
 	OwnKernel    bool      `json:"own_kernel" doc:"the image has a copy of that kernel, which may be gone or replaced"`
 	MemoryBytes  int64     `json:"vm_memory_bytes" doc:"the memory its VMs get at least unless they name a size; 0: as configured"`
 	DiskBytes    int64     `json:"vm_disk_bytes" doc:"the disk its VMs get unless they name a size; 0: as configured"`
 	External     string    `json:"external" doc:"the user's own file that has its root filesystem; empty: banger has it"`
+	Damaged      bool      `json:"damaged" doc:"its files or its manifest are missing or have changed, as far as a look tells; what is not known of it is empty"`
 	Problem      string    `json:"problem" doc:"why VMs cannot start from it; empty: a look at its file finds nothing"`
 	VMs          int       `json:"vms" doc:"how many VMs use it"`
 	CreatedAt    time.Time `json:"created_at"`
+}
+
+// RepairedImage is an image, and what a repair did.
+type RepairedImage struct {
+	Image
+	Changed    bool   `json:"changed" doc:"something was wrong"`
+	LostLayers int    `json:"lost_layers" doc:"how many layers of vm commit the image no longer has"`
+	Lost       string `json:"lost" doc:"which of them was not whole, and why"`
 }
 
 // RegisterImage asks for an image whose root filesystem is a file of the user's, which

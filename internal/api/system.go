@@ -36,10 +36,11 @@ type DiskUse struct {
 
 // DiskEntry is one kernel, image or VM.
 type DiskEntry struct {
-	ID        string `json:"id"`
-	Name      string `json:"name"`
-	SizeBytes int64  `json:"size_bytes" doc:"what it takes beyond what those before it share with it"`
-	Active    bool   `json:"active" doc:"in use"`
+	ID        string   `json:"id"`
+	Name      string   `json:"name"`
+	Names     []string `json:"names,omitempty" doc:"all names of an image that has several"`
+	SizeBytes int64    `json:"size_bytes" doc:"what it takes beyond what those before it share with it"`
+	Active    bool     `json:"active" doc:"in use"`
 }
 
 // Prune asks to remove what nothing uses: images without a name and, unless

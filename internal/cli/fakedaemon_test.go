@@ -223,7 +223,10 @@ func (d *fakeDaemon) catalogRoutes(mux *http.ServeMux) {
 		image.Name, image.External = req.Name, req.Rootfs
 		answer(w, d.begin("image.register", req.Name, image))
 	})
-	for _, verb := range []string{"promote", "verify", "repair"} {
+	mux.HandleFunc("POST /v1/images/{name}/repair", func(w http.ResponseWriter, r *http.Request) {
+		answer(w, d.begin("image.repair", r.PathValue("name"), fakeRepaired(r.PathValue("name"))))
+	})
+	for _, verb := range []string{"promote", "verify"} {
 		mux.HandleFunc("POST /v1/images/{name}/"+verb, withName("image", "debian", func(w http.ResponseWriter) { answer(w, d.begin("image."+verb, "debian", fakeImage)) }))
 	}
 	mux.HandleFunc("POST /v1/images/{name}/tag", func(w http.ResponseWriter, r *http.Request) {

@@ -11,10 +11,19 @@ var fakeUsage = api.DiskUsage{SizeBytes: 300 << 20, ReclaimableBytes: 180 << 20,
 }}
 
 // fakePruned is what can be pruned: of all images two.
+// fakeRepaired is a repair of an image that was damaged, or was whole, or lost layers.
+func fakeRepaired(name string) api.RepairedImage {
+	done := api.RepairedImage{Image: fakeImage, Changed: name != "whole"}
+	if done.Name = name; name == "lost" {
+		done.Ref, done.LostLayers, done.Lost = "vm:web", 2, "layer 7 has changed"
+	}
+	return done
+}
+
 func fakePruned(all bool) api.Pruned {
 	p := api.Pruned{Images: []api.DiskEntry{{ID: "bbcdef0123456789", SizeBytes: 80 << 20}}, LayersBytes: 100 << 20, DownloadsBytes: 5 << 20, ReclaimedBytes: 185 << 20}
 	if all {
-		p.Images = append(p.Images, api.DiskEntry{ID: "abcdef0123456789", Name: "debian", SizeBytes: 120 << 20})
+		p.Images = append(p.Images, api.DiskEntry{ID: "abcdef0123456789", Name: "debian", Names: []string{"debian", "base"}, SizeBytes: 120 << 20})
 		p.ReclaimedBytes += 120 << 20
 	}
 	return p

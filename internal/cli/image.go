@@ -3,13 +3,11 @@ package cli
 import (
 	"context"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
 	"github.com/bangervm/banger/internal/fault"
 )
@@ -18,71 +16,6 @@ func (a *App) imageCommand() *cobra.Command {
 	return a.group("image", "Manage images", "Manage images. A VM starts with a copy of an image: any OCI image, or a root filesystem.",
 		a.imagePullCommand(), a.imageRegisterCommand(), a.imageListCommand(), a.imageShowCommand(), a.imageTagCommand(), a.imageSaveCommand(),
 		a.imagePromoteCommand(), a.imageVerifyCommand(), a.imageRepairCommand(), a.imageDeleteCommand(), a.imagePruneCommand())
-}
-
-func imageView(now time.Time) view[api.Image] {
-	name := func(i api.Image) string {
-		if i.Name == "" {
-			return i.ID
-		}
-		return i.Name
-	}
-	return view[api.Image]{
-		name: name,
-		columns: []column[api.Image]{
-			{head: "NAME", cell: func(i api.Image) string {
-				if i.Name == "" {
-					return "<none>"
-				}
-				return i.Name
-			}},
-			{head: "ID", cell: func(i api.Image) string { return idText(i.ID) }},
-			{head: "REF", cell: func(i api.Image) string { return i.Ref }},
-			{head: "ARCH", cell: func(i api.Image) string {
-				if i.Foreign {
-					return i.Architecture + " (not bootable here)"
-				}
-				return i.Architecture
-			}},
-			{head: "SIZE", cell: func(i api.Image) string { return bytesText(i.DiskUsage) }},
-			{head: "VMS", cell: func(i api.Image) string { return strconv.Itoa(i.VMs) }},
-			{head: "AGE", cell: func(i api.Image) string { return ageText(now, i.CreatedAt) }},
-		},
-		fields: []column[api.Image]{
-			{head: "name", cell: func(i api.Image) string { return i.Name }},
-			{head: "id", cell: func(i api.Image) string { return i.ID }},
-			{head: "ref", cell: func(i api.Image) string { return i.Ref }},
-			{head: "file", cell: func(i api.Image) string { return i.External }},
-			{head: "problem", cell: func(i api.Image) string { return i.Problem }},
-			{head: "digest", cell: func(i api.Image) string { return i.Digest }},
-			{head: "platform", cell: func(i api.Image) string { return strings.Trim(i.OS+"/"+i.Architecture+"/"+i.Variant, "/") }},
-			{head: "size", cell: func(i api.Image) string {
-				return bytesText(i.RootfsBytes) + " (" + bytesText(i.DiskUsage) + " on disk)"
-			}},
-			{head: "entrypoint", cell: func(i api.Image) string { return strings.Join(i.Entrypoint, " ") }},
-			{head: "command", cell: func(i api.Image) string { return strings.Join(i.Cmd, " ") }},
-			{head: "environment", cell: func(i api.Image) string { return strings.Join(i.Env, "\n") }},
-			{head: "directory", cell: func(i api.Image) string { return i.WorkingDir }},
-			{head: "user", cell: func(i api.Image) string { return i.User }},
-			{head: "stop signal", cell: func(i api.Image) string { return i.StopSignal }},
-			{head: "exposed ports", cell: func(i api.Image) string { return strings.Join(i.ExposedPorts, " ") }},
-			{head: "volumes", cell: func(i api.Image) string { return strings.Join(i.Volumes, " ") }},
-			{head: "kernel", cell: func(i api.Image) string {
-				if i.OwnKernel {
-					return i.Kernel + " (the image's own copy)"
-				}
-				return i.Kernel
-			}},
-			{head: "disk", cell: func(i api.Image) string {
-				if i.DiskBytes == 0 {
-					return ""
-				}
-				return bytesText(i.DiskBytes)
-			}},
-			{head: "vms", cell: func(i api.Image) string { return strconv.Itoa(i.VMs) }},
-			{head: "created", cell: func(i api.Image) string { return timeText(&i.CreatedAt) }},
-		},
-	}
 }
 
 func (a *App) imageListCommand() *cobra.Command {

@@ -3,12 +3,13 @@ package cli
 import (
 	"context"
 	"slices"
-	"time"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/fault"
 )
 
 func (a *App) imageVerifyCommand() *cobra.Command {
@@ -16,7 +17,7 @@ func (a *App) imageVerifyCommand() *cobra.Command {
 		Use: "verify [NAME...]", Short: "Check that the files of images are whole",
 		Long:    "Read the files of images and compare their checksums. Without NAME, check all images. Nothing changes.",
 		Example: "  banger image verify\n  banger image verify debian",
-	}, "verified", (*client.Client).VerifyImage)
+	}, (*App).verifiedText, (*client.Client).VerifyImage)
 }
 
 func (a *App) imageRepairCommand() *cobra.Command {
@@ -26,12 +27,12 @@ func (a *App) imageRepairCommand() *cobra.Command {
 			"Files are restored from cached layers, or pulled again if the source still has the same digest. The filesystem of a\n" +
 			"registered image is checked and accepted as it is now.",
 		Example: "  banger image repair\n  banger image repair debian",
-	}, "repaired", (*client.Client).RepairImage)
+	}, (*App).repairedText, (*client.Client).RepairImage)
 }
 
 // imageCheckCommand completes a command that does an operation with images, or with
-// each one that is there.
-func (a *App) imageCheckCommand(cmd *cobra.Command, did string, begin func(*client.Client, context.Context, string) (api.Operation, error)) *cobra.Command {
+// each one that is there, and prints what tell makes of the result.
+func (a *App) imageCheckCommand(cmd *cobra.Command, tell func(*App, api.RepairedImage) string, begin func(*client.Client, context.Context, string) (api.Operation, error)) *cobra.Command {
 	cmd.Args, cmd.ValidArgsFunction = args(0, -1, ""), a.imageNames(-1)
 	cmd.RunE = func(cmd *cobra.Command, names []string) error {
 		ctx := cmd.Context()
@@ -44,15 +45,44 @@ func (a *App) imageCheckCommand(cmd *cobra.Command, did string, begin func(*clie
 				return err
 			}
 		}
+		show := stages(noStages{})
 		if len(names) == 1 {
-			return a.makeImage(ctx, formatTable, did, func(ctx context.Context, c *client.Client) (api.Operation, error) { return begin(c, ctx, names[0]) })
+			show = a.stagesTo(a.Err)
 		}
-		return a.sideBySide(names, did, func(name string) error {
-			_, err := c.Follow(ctx, func(ctx context.Context) (api.Operation, error) { return begin(c, ctx, name) }, noStages{}.update)
-			return err
+		defer show.close()
+		return a.slots(len(names), func(i int) (string, error) {
+			op, err := c.Follow(ctx, func(ctx context.Context) (api.Operation, error) { return begin(c, ctx, names[i]) }, show.update)
+			if len(names) == 1 {
+				show.close()
+			}
+			if err != nil {
+				return "", err
+			}
+			done, err := client.Result[api.RepairedImage](op)
+			return tell(a, done), err
 		})
 	}
 	return cmd
+}
+
+func (*App) verifiedText(i api.RepairedImage) string { return "verified " + checkedImage(i) }
+
+// repairedText says what a repair did, and what could be done about what it could not.
+func (a *App) repairedText(i api.RepairedImage) string {
+	if !i.Changed {
+		return "nothing was wrong with " + checkedImage(i)
+	}
+	if name := imageName(i.Image); i.LostLayers > 0 {
+		vm, _ := strings.CutPrefix(i.Ref, "vm:")
+		a.say("warning: " + i.Lost + "; " + name + " has lost " + fault.Count(i.LostLayers, "layer") + " of vm commit, and is saved as one merged layer\n" +
+			"  its files are whole, and VMs start from it; to have a layer again, commit the VM again: banger vm commit --replace " + vm + " " + name +
+			", or pull an archive that you saved: banger image pull --replace --name " + name + " oci-archive:FILE")
+	}
+	return "repaired " + checkedImage(i)
+}
+
+func checkedImage(i api.RepairedImage) string {
+	return imageName(i.Image) + " (" + idText(i.ID) + ", " + bytesText(i.DiskUsage) + ")\n"
 }
 
 // everyImage returns one name, or id, of each image.
@@ -64,7 +94,7 @@ func everyImage(ctx context.Context, c *client.Client) ([]string, error) {
 	var names, ids []string
 	for _, i := range images {
 		if !slices.Contains(ids, i.ID) {
-			names, ids = append(names, imageView(time.Time{}).name(i)), append(ids, i.ID)
+			names, ids = append(names, imageName(i)), append(ids, i.ID)
 		}
 	}
 	return names, nil

@@ -85,7 +85,7 @@ func (a *App) prune(ctx context.Context, opts pruneOptions) error {
 func prunedText(p api.Pruned, removes, frees string) string {
 	var b strings.Builder
 	for _, e := range p.Images {
-		b.WriteString(removes + " image " + entryName(e) + " (" + idText(e.ID) + ", " + bytesText(e.SizeBytes) + ")\n")
+		b.WriteString(removes + " image " + allNames(e) + " (" + idText(e.ID) + ", " + bytesText(e.SizeBytes) + ")\n")
 	}
 	if p.LayersBytes > 0 {
 		b.WriteString(removes + " cached layers (" + bytesText(p.LayersBytes) + ")\n")
@@ -95,6 +95,14 @@ func prunedText(p api.Pruned, removes, frees string) string {
 	}
 	b.WriteString(frees + " " + bytesText(p.ReclaimedBytes) + "\n")
 	return b.String()
+}
+
+// allNames are those of an image that goes.
+func allNames(e api.DiskEntry) string {
+	if len(e.Names) > 1 {
+		return strings.Join(e.Names, ", ")
+	}
+	return entryName(e)
 }
 
 // confirm asks at the terminal. Anything but yes is no.

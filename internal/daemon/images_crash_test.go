@@ -64,7 +64,8 @@ func imageWork(ctx context.Context, work, ref string, images *image.Service, p o
 	case "promote":
 		return images.Promote(ctx, "mine", p)
 	default:
-		return images.Repair(ctx, "pulled", p)
+		done, err := images.Repair(ctx, "pulled", p)
+		return done.Image, err
 	}
 }
 

@@ -14,9 +14,6 @@ import (
 	"github.com/bangervm/banger/internal/statedir"
 )
 
-// manifestLimit bounds what is read of a manifest, in bytes.
-const manifestLimit = 1 << 20
-
 func checkKernel(_ context.Context, w World) verdict {
 	names := w.kernels()
 	if len(names) == 0 {

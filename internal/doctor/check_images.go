@@ -14,25 +14,25 @@ import (
 	"github.com/bangervm/banger/internal/statedir"
 )
 
-// manifests are those of local images that can be read.
+// manifests are those of local images, also of damaged ones.
 func (w World) manifests() []image.Manifest {
 	entries, err := fs.ReadDir(w.Root, rooted(w.Dirs.Images()))
 	if err != nil {
 		return nil
 	}
+	reading := func(path string) func() ([]byte, error) {
+		return func() ([]byte, error) { return w.readHead(path, image.MaxManifestBytes) }
+	}
 	var all []image.Manifest
-	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), statedir.StagingSuffix) {
+	for _, id := range statedir.ImageIDs(entries) {
+		m, err := image.Recovered(id, reading(w.Dirs.Image(id).Manifest()), reading(w.Dirs.ImageCopy(id)))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			m = image.Lost(id)
+		case err != nil: // of a newer format
 			continue
 		}
-		data, err := w.readHead(w.Dirs.Image(e.Name()).Manifest(), manifestLimit)
-		if err != nil {
-			continue
-		}
-		if m, err := image.ParseManifest(data); err == nil {
-			m.ID = e.Name()
-			all = append(all, m)
-		}
+		all = append(all, m)
 	}
 	return all
 }
@@ -81,15 +81,27 @@ func (w World) damaged(name string) bool {
 
 func checkImageFiles(_ context.Context, w World) verdict {
 	all := w.manifests()
-	var broken []string
+	var broken, unknown []string
 	for _, m := range all {
-		if err := w.problem(m); err != nil {
+		err := w.problem(m)
+		switch {
+		case err == nil:
+		case m.Unknown():
+			unknown = append(unknown, m.ID)
+			broken = append(broken, err.Error())
+		default:
 			broken = append(broken, err.Error())
 		}
 	}
-	if len(broken) > 0 {
-		slices.Sort(broken)
-		return fail("", "%s", strings.Join(broken, "; ")).mend("%s", act.ImageRepair.On(""))
+	slices.Sort(broken)
+	found := fail("", "%s", strings.Join(broken, "; "))
+	switch {
+	case len(unknown) == 1 && len(broken) == 1:
+		return found.mend("%s", act.ImageDelete.On(unknown[0]))
+	case len(unknown) > 0:
+		return found.mend("%s; to remove those of which nothing is known: %s", act.ImageRepair.On(""), act.ImageDelete.On(unknown[0]))
+	case len(broken) > 0:
+		return found.mend("%s", act.ImageRepair.On(""))
 	}
 	return ok("the files of %s are there", fault.Count(len(all), "image"))
 }

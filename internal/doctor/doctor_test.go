@@ -29,8 +29,8 @@ func healthy() (World, fstest.MapFS) {
 		"state/kernels/k/manifest.json":            file("{}"),
 		"state/kernels/k/vmlinux":                  file("elf"),
 		"state/kernels/half.staging/manifest.json": file("{}"),
-		"state/images/i/manifest.json":             file(`{"name":"debian","rootfs_bytes":4}`),
-		"state/images/i/rootfs.ext4":               file("ext4"),
+		"state/images/aaaaaaaaaaaa/manifest.json":             file(`{"id":"aaaaaaaaaaaa","name":"debian","rootfs_bytes":4}`),
+		"state/images/aaaaaaaaaaaa/rootfs.ext4":               file("ext4"),
 		"state/state.db":                           file(database(4096, 2)),
 		"run":                                      {Mode: fs.ModeDir | 0o700},
 		"run/systemd/system":                       {Mode: fs.ModeDir | 0o755},
@@ -235,14 +235,14 @@ func TestEachOutcome(t *testing.T) {
 		{"no mkfs", func(w *World, _ fstest.MapFS) { w.LookPath = missing("mkfs.ext4") }, "helpers", Fail, "mkfs.ext4", "apt-get install e2fsprogs"},
 		{"no ssh, no git", func(w *World, _ fstest.MapFS) { w.LookPath = missing("ssh", "git") }, "tools", Warn, "ssh (vm ssh), git (workspaces)", "openssh-client git"},
 		{"no kernel", func(_ *World, f fstest.MapFS) { delete(f, "state/kernels/k/vmlinux") }, "kernel", Warn, "no kernel is local", "kernel pull"},
-		{"image file missing", func(_ *World, f fstest.MapFS) { delete(f, "state/images/i/rootfs.ext4") }, "image-files", Fail, "image debian cannot be used: its file /state/images/i/rootfs.ext4 is missing", "image repair"},
-		{"image file cut off", func(_ *World, f fstest.MapFS) { f["state/images/i/rootfs.ext4"] = file("ex") }, "image-files", Fail, "has 2 bytes, not 4 bytes", "image repair"},
+		{"image file missing", func(_ *World, f fstest.MapFS) { delete(f, "state/images/aaaaaaaaaaaa/rootfs.ext4") }, "image-files", Fail, "image debian cannot be used: its file /state/images/aaaaaaaaaaaa/rootfs.ext4 is missing", "image repair"},
+		{"image file cut off", func(_ *World, f fstest.MapFS) { f["state/images/aaaaaaaaaaaa/rootfs.ext4"] = file("ex") }, "image-files", Fail, "has 2 bytes, not 4 bytes", "image repair"},
 		{"registered file", func(_ *World, f fstest.MapFS) {
-			f["state/images/i/manifest.json"] = file(`{"format":2,"names":[{"name":"mine"}],"rootfs_bytes":4,"external":{"path":"/home/r"}}`)
+			f["state/images/aaaaaaaaaaaa/manifest.json"] = file(`{"id":"aaaaaaaaaaaa","format":2,"names":[{"name":"mine"}],"rootfs_bytes":4,"external":{"path":"/home/r"}}`)
 			f["home/r"] = &fstest.MapFile{Data: []byte("ext4"), ModTime: time.Unix(1, 0)}
 		}, "image-files", Fail, "its file /home/r has changed since it was registered", "image repair"},
-		{"default image damaged", func(_ *World, f fstest.MapFS) { delete(f, "state/images/i/rootfs.ext4") }, "image", Fail, "files of the default image debian", "image repair debian"},
-		{"image of the catalog", func(_ *World, f fstest.MapFS) { delete(f, "state/images/i/manifest.json") }, "image", OK, "the first VM pulls it (debian:12)", ""},
+		{"default image damaged", func(_ *World, f fstest.MapFS) { delete(f, "state/images/aaaaaaaaaaaa/rootfs.ext4") }, "image", Fail, "files of the default image debian", "image repair debian"},
+		{"image of the catalog", func(_ *World, f fstest.MapFS) { delete(f, "state/images/aaaaaaaaaaaa/manifest.json") }, "image", OK, "the first VM pulls it (debian:12)", ""},
 		{"image to be made", func(w *World, _ fstest.MapFS) { w.Settings.DefaultImage = "dev" }, "image", Warn, "does not answer", "image pull"},
 		{"image unreachable", func(w *World, _ fstest.MapFS) { w.Settings.DefaultImage = "own:1" }, "image", Warn, "docker.io does not answer: no route", "image pull"},
 		{"image obtainable", func(w *World, _ fstest.MapFS) {
@@ -254,10 +254,20 @@ func TestEachOutcome(t *testing.T) {
 				return nil
 			}
 		}, "image", OK, "can be pulled", ""},
-		{"bad manifest", func(_ *World, f fstest.MapFS) { f["state/images/i/manifest.json"] = file("{") }, "image", OK, "not local", ""},
+		{"image manifest damaged", func(_ *World, f fstest.MapFS) {
+			f["state/images/aaaaaaaaaaaa.json"] = f["state/images/aaaaaaaaaaaa/manifest.json"]
+			f["state/images/aaaaaaaaaaaa/manifest.json"] = file("{")
+		}, "image-files", Fail, "image debian cannot be used: its manifest.json is damaged", "image repair"},
+		{"image directory gone", func(_ *World, f fstest.MapFS) {
+			f["state/images/aaaaaaaaaaaa.json"] = f["state/images/aaaaaaaaaaaa/manifest.json"]
+			delete(f, "state/images/aaaaaaaaaaaa/manifest.json")
+			delete(f, "state/images/aaaaaaaaaaaa/rootfs.ext4")
+		}, "image-files", Fail, "image debian cannot be used: its manifest.json is missing", "image repair"},
+		{"image unknown", func(_ *World, f fstest.MapFS) { f["state/images/aaaaaaaaaaaa/manifest.json"] = file("{") }, "image-files", Fail, "nothing tells what it was", "image delete aaaaaaaaaaaa"},
+		{"bad manifest", func(_ *World, f fstest.MapFS) { f["state/images/aaaaaaaaaaaa/manifest.json"] = file("{") }, "image", OK, "not local", ""},
 		{"no image at all", func(w *World, f fstest.MapFS) {
 			w.Settings.DefaultImage = ""
-			delete(f, "state/images/i/manifest.json")
+			delete(f, "state/images/aaaaaaaaaaaa/manifest.json")
 		}, "image", Warn, "no image is local", "image pull"},
 		{"full disk", func(w *World, _ fstest.MapFS) { w.Space = func(string) (int64, error) { return 10 * mib, nil } }, "state-disk", Fail, "10 MiB free", "XDG_STATE_HOME"},
 		{"full cache", func(w *World, _ fstest.MapFS) { w.Space = func(string) (int64, error) { return 10 * mib, nil } }, "cache-disk", Warn, "10 MiB free", "XDG_CACHE_HOME"},

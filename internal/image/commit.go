@@ -9,9 +9,6 @@ import (
 	"github.com/bangervm/banger/internal/operation"
 )
 
-// vmScheme begins the reference of an image that was made of a VM, which leads nowhere.
-const vmScheme = "vm:"
-
 // CommitRequest asks for an image of a VM's files.
 type CommitRequest struct {
 	VM      string // its name

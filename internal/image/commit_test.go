@@ -127,7 +127,7 @@ func (f *fixture) commit(t *testing.T, base, digest, name string) image.Image {
 func TestCommitAddsALayer(t *testing.T) {
 	f, _, base, made := committed(t)
 	again := f.commit(t, made.ID, "sha256:3", "again")
-	want := &image.Base{ID: base.ID, Source: "debian:12", Digest: "sha256:1"}
+	want := &image.Base{ID: base.ID, Origin: image.FromReference, Source: "debian:12", Digest: "sha256:1"}
 	if diff := cmp.Diff(want, again.Base); diff != "" {
 		t.Error(diff)
 	}
@@ -210,16 +210,30 @@ func TestALostLayer(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	m, err := f.Repair(t.Context(), "ready", &stages{})
-	if err != nil || m.Base != nil || m.Layers != nil {
+	if err != nil || m.Base != nil || m.Layers != nil || !m.Changed || m.LostLayers != 1 || !strings.Contains(m.Lost, "layer of sha256:2 is not whole") {
 		t.Errorf("%+v, %v", m, err)
 	}
 	if _, err := f.Verify(t.Context(), "ready", &stages{}); err != nil {
 		t.Error(err)
 	}
 	delete(f.store.disk.files, f.Rootfs(made.Manifest))
-	if _, err := f.Repair(t.Context(), "ready", &stages{}); !errors.Is(err, fault.Unavailable) {
-		t.Errorf("with neither: %v", err)
+	_, err = f.Repair(t.Context(), "ready", &stages{})
+	if hint := fault.HintOf(err).String(); !errors.Is(err, fault.Unavailable) || !strings.HasPrefix(hint, "commit the VM again: vm commit web (replace); ") {
+		t.Errorf("with neither: %v (%s)", err, hint)
 	}
+}
+
+// TestLostWithALayer: neither the file nor what it is made of is whole.
+func TestLostWithALayer(t *testing.T) {
+	f, _, _, made := committed(t)
+	f.store.disk.damage(f.Rootfs(made.Manifest), "")
+	delete(f.store.disk.files, f.LayerFiles(made.Manifest)[0].Path)
+	check := f.unchanged(t, "Repair")
+	_, err := f.Repair(t.Context(), "ready", &stages{})
+	if hint := fault.HintOf(err).String(); !errors.Is(err, fault.Unavailable) || !strings.HasPrefix(hint, "commit the VM again: vm commit web (replace); ") {
+		t.Errorf("%v (%s)", err, hint)
+	}
+	check()
 }
 
 func TestOfVM(t *testing.T) {

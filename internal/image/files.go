@@ -46,6 +46,8 @@ func (s *Service) Usable(m Manifest) error {
 // filesystem, by what a look at it told: a fault Unavailable, or nil.
 func (m Manifest) Problem(path string, now FileState, err error) error {
 	switch {
+	case m.Damaged != "":
+		return m.damage()
 	case errors.Is(err, fault.NotFound):
 		return m.broken("its file %s is missing", path)
 	case err != nil:

@@ -173,7 +173,7 @@ func TestRegister(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := image.Manifest{
-		Format: image.ManifestFormat, ID: m.ID, Names: m.Names, Source: mine, Architecture: "amd64", OS: "linux", RootfsBytes: bytes,
+		Format: image.ManifestFormat, ID: m.ID, Names: m.Names, Origin: image.FromFile, Source: mine, Architecture: "amd64", OS: "linux", RootfsBytes: bytes,
 		External: m.External,
 	}
 	if diff := cmp.Diff(want, m.Manifest, cmpopts.IgnoreFields(want, "CreatedAt")); diff != "" || m.DiskBytes != 1<<30 || m.External.Path != mine || m.External.Inode == 0 {

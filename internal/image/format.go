@@ -27,6 +27,12 @@ func ParseManifest(data []byte) (Manifest, error) {
 	if m.Format < 2 && m.Name != "" {
 		m.Names = []Name{{Name: m.Name, Ref: m.Source, At: m.CreatedAt}}
 	}
+	if m.Origin == "" {
+		m.Origin = originOf(m.Source, m.External != nil, m.Base != nil)
+	}
+	if m.Base != nil && m.Base.Origin == "" {
+		m.Base.Origin = originOf(m.Base.Source, false, false)
+	}
 	m.Format = ManifestFormat
 	return m.Manifest, nil
 }

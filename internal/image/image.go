@@ -13,9 +13,10 @@ import (
 // Manifest describes the files of an image; it is its manifest.json.
 type Manifest struct {
 	Format       int    `json:"format"`
-	ID           string `json:"id"`     // 12+ lower-case hex digits
-	Names        []Name `json:"names"`  // none: others have taken them
-	Source       string `json:"ref"`    // the reference that its files came from
+	ID           string `json:"id"`    // 12+ lower-case hex digits
+	Names        []Name `json:"names"` // none: others have taken them
+	Origin       Origin `json:"origin"`
+	Source       string `json:"ref"`    // the reference that its files came from, as Origin has it
 	Digest       string `json:"digest"` // sha256:… of the manifest, or of the tar
 	Architecture string `json:"architecture"`
 	// Variant of the architecture, where the user asked for the platform.
@@ -39,6 +40,9 @@ type Manifest struct {
 	Layers    []Layer   `json:"layers,omitempty"`
 	Config    Config    `json:"config"`
 	CreatedAt time.Time `json:"created_at"`
+	// Damaged says what is wrong with the manifest itself, as Recovered has it. It is
+	// not stored: what is stored again is whole.
+	Damaged string `json:"-"`
 }
 
 // External is a file of the user's, as it was when it became an image.

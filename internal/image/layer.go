@@ -3,7 +3,6 @@ package image
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -25,7 +24,8 @@ type Layer struct {
 // Base is the image below the Layers of a committed one, as it was at the commit.
 type Base struct {
 	ID     string `json:"id"`
-	Source string `json:"ref"`    // the reference that its files came from
+	Origin Origin `json:"origin"`
+	Source string `json:"ref"`    // the reference that its files came from, as Origin has it
 	Digest string `json:"digest"` // of its manifest, or what else tells its files
 }
 
@@ -60,7 +60,7 @@ func (s *Service) addLayer(ctx context.Context, w wish, m *Manifest, staging Sta
 	if err != nil {
 		return err
 	}
-	m.Base = &Base{ID: below.ID, Source: below.Source, Digest: below.identity()}
+	m.Base = &Base{ID: below.ID, Origin: below.Origin, Source: below.Source, Digest: below.identity()}
 	whole := s.checkLayers(ctx, below)
 	if whole != nil && !errors.Is(whole, fault.Unavailable) {
 		return whole
@@ -133,7 +133,10 @@ func (s *Service) BaseImage(ctx context.Context, m Manifest) (Manifest, bool, er
 // base's filesystem where that is whole, or what its reference leads to.
 func (s *Service) restack(ctx context.Context, m Manifest, p operation.Progress) (Content, error) {
 	if err := s.checkLayers(ctx, m); err != nil {
-		return nil, fmt.Errorf("image %s cannot be made again: %w", m.Label(), err)
+		if errors.Is(err, fault.Unavailable) {
+			err = fault.Wrap(fault.Unavailable, err, "image %s cannot be made again", m.Label()).WithHint("%s", m.anew(m.Origin, m.Source))
+		}
+		return nil, err
 	}
 	base, found, err := s.BaseImage(ctx, m)
 	if err != nil {
@@ -143,12 +146,12 @@ func (s *Service) restack(ctx context.Context, m Manifest, p operation.Progress)
 		info := Info{Architecture: m.Architecture, Variant: m.Variant, OS: m.OS, Config: m.Config}
 		return s.layers.OverRootfs(ctx, s.store.RootfsPath(base), info, s.LayerFiles(m))
 	}
-	below, err := s.reopen(ctx, m, m.Base.Source, m.Base.Digest, p)
+	below, err := s.reopen(ctx, m, m.Base.Origin, m.Base.Source, m.Base.Digest, p)
 	if err != nil {
 		return nil, err
 	}
 	if digest := below.Info().Digest; digest != "" && digest != m.Base.Digest {
-		return nil, errors.Join(m.changed(m.Base.Source, m.Base.Digest, digest), below.Close())
+		return nil, errors.Join(m.changed(m.Base.Origin, m.Base.Source, m.Base.Digest, digest), below.Close())
 	}
 	return s.layers.Over(below, s.LayerFiles(m))
 }

@@ -219,6 +219,7 @@ func (s *Service) give(ctx context.Context, stored []Manifest, m Manifest, w wis
 	}
 	n.At = s.later(stored, n.Name)
 	m = m.with(n)
+	m.Damaged = "" // what is stored now is whole
 	if err := s.update(ctx, m); err != nil {
 		return Manifest{}, err
 	}

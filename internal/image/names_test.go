@@ -268,7 +268,7 @@ func TestSweepSettlesNames(t *testing.T) {
 func TestManifestsOfOlderFormats(t *testing.T) {
 	m, err := image.ParseManifest([]byte(`{"format":1,"id":"abc","name":"d","ref":"debian:12","created_at":"2026-01-02T03:04:05Z"}`))
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	want := image.Manifest{Format: image.ManifestFormat, ID: "abc", Source: "debian:12", CreatedAt: at, Names: []image.Name{{Name: "d", Ref: "debian:12", At: at}}}
+	want := image.Manifest{Format: image.ManifestFormat, ID: "abc", Origin: image.FromReference, Source: "debian:12", CreatedAt: at, Names: []image.Name{{Name: "d", Ref: "debian:12", At: at}}}
 	if diff := cmp.Diff(want, m); diff != "" || err != nil {
 		t.Errorf("format 1: %v\n%s", err, diff)
 	}

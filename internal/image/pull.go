@@ -137,7 +137,10 @@ func checkDisk(n int64) error {
 
 // build stages the image, fills it, and commits it.
 func (s *Service) build(ctx context.Context, w wish, content Content, p operation.Progress) (Image, error) {
-	m := Manifest{Format: ManifestFormat, ID: newID(), Source: w.name.Ref, Kernel: w.kernel, OwnKernel: w.own}
+	m := Manifest{Format: ManifestFormat, ID: newID(), Origin: FromReference, Source: w.name.Ref, Kernel: w.kernel, OwnKernel: w.own}
+	if w.vm != "" {
+		m.Origin = FromVM
+	}
 	staging, err := s.store.Stage(ctx, m.ID)
 	if err != nil {
 		return Image{}, err

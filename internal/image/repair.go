@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
@@ -63,38 +62,76 @@ func (s *Service) Whole(ctx context.Context, m Manifest) error {
 	return s.verify(ctx, m)
 }
 
+// Repaired is an image, and what Repair did.
+type Repaired struct {
+	Image
+	Changed bool // something was wrong; else nothing was, and nothing was done
+	// LostLayers are how many layers the image no longer has, because one was not whole,
+	// and Lost says which.
+	LostLayers int
+	Lost       string
+}
+
 // Repair makes the files of the image that Get finds again if Verify finds fault with
 // them: from cached layers, or what its reference leads to, which must have the same
 // digest. An image of format 1 gets its checksums. A file of the user's is checked
 // anew and taken as it is now. A committed image is made of its base and its layers; one
 // whose file is whole, but not its layers, goes on without these. A kernel of the image's
-// own is copied again. When Repair ends with an error, each of these is as it was, or whole.
-// Progress has the stage verify, and those of Pull.
-func (s *Service) Repair(ctx context.Context, name string, p operation.Progress) (Image, error) {
+// own is copied again, and a damaged manifest is that of its copy. When Repair ends with
+// an error, each of these is as it was, or whole. Progress has the stage verify, and those
+// of Pull.
+func (s *Service) Repair(ctx context.Context, name string, p operation.Progress) (Repaired, error) {
 	m, err := s.Get(ctx, name)
 	if err != nil {
-		return Image{}, err
+		return Repaired{}, err
+	}
+	if m.Unknown() {
+		return Repaired{Image: m}, m.damage()
 	}
 	end, err := s.begin(ctx, wish{name: Name{Name: m.Name, Ref: m.Ref}, replace: true, digest: m.identity()})
 	if err != nil {
-		return Image{}, err
+		return Repaired{}, err
 	}
 	defer end()
 	p.Stage(stageVerify)
+	done := Repaired{Image: m}
+	if m.Damaged != "" {
+		done.Changed = true
+		if done.Manifest, err = s.amend(ctx, m.ID, func(*Manifest) {}); err != nil {
+			return done, err
+		}
+	}
+	if err := s.repairFiles(ctx, &done, p); err != nil || s.verifyKernel(ctx, done.Manifest) == nil {
+		return done, err
+	}
+	done.Changed = true
+	return done, s.kernels.Restore(ctx, m.ID, m.Kernel, p)
+}
+
+// repairFiles is Repair of the filesystem and the layers.
+func (s *Service) repairFiles(ctx context.Context, done *Repaired, p operation.Progress) (err error) {
+	m := done.Manifest
 	switch {
 	case m.External != nil:
-		m.Manifest, err = s.reregister(ctx, m.Manifest)
-	case m.RootfsSHA256 == "" && s.Usable(m.Manifest) == nil:
-		m.Manifest, err = s.adoptFiles(ctx, m.Manifest)
-	case s.verify(ctx, m.Manifest) != nil:
-		m.Manifest, err = s.remake(ctx, m.Manifest, p)
-	case errors.Is(s.checkLayers(ctx, m.Manifest), fault.Unavailable):
-		m.Manifest, err = s.amend(ctx, m.ID, func(m *Manifest) { m.Base, m.Layers = nil, nil })
+		done.Manifest, err = s.reregister(ctx, m)
+		done.Changed = done.Changed || done.External == nil || *done.External != *m.External || done.RootfsBytes != m.RootfsBytes
+		return err
+	case m.RootfsSHA256 == "" && s.Usable(m) == nil:
+		done.Changed = true
+		done.Manifest, err = s.adoptFiles(ctx, m)
+		return err
+	case s.verify(ctx, m) != nil:
+		done.Changed = true
+		done.Manifest, err = s.remake(ctx, m, p)
+		return err
 	}
-	if err != nil || s.verifyKernel(ctx, m.Manifest) == nil {
-		return m, err
+	lost := s.checkLayers(ctx, m)
+	if !errors.Is(lost, fault.Unavailable) {
+		return lost
 	}
-	return m, s.kernels.Restore(ctx, m.ID, m.Kernel, p)
+	done.Changed, done.LostLayers, done.Lost = true, len(m.Layers), lost.Error()
+	done.Manifest, err = s.amend(ctx, m.ID, func(m *Manifest) { m.Base, m.Layers = nil, nil })
+	return err
 }
 
 // verifyKernel reads the kernel that the image has for its own, if it has one.
@@ -133,6 +170,7 @@ func (s *Service) amend(ctx context.Context, id string, change func(*Manifest)) 
 		return Manifest{}, err
 	}
 	change(&m)
+	m.Damaged = "" // what is stored now is whole
 	return m, s.update(ctx, m)
 }
 
@@ -157,7 +195,7 @@ func (s *Service) remake(ctx context.Context, m Manifest, p operation.Progress) 
 	if m.Base != nil {
 		content, err = s.restack(ctx, m, p)
 	} else {
-		content, err = s.reopen(ctx, m, m.Source, m.Digest, p)
+		content, err = s.reopen(ctx, m, m.Origin, m.Source, m.Digest, p)
 	}
 	if err != nil {
 		return m, err
@@ -171,11 +209,10 @@ func (s *Service) remake(ctx context.Context, m Manifest, p operation.Progress) 
 }
 
 // reopen opens what the image m, or its base, came from.
-func (s *Service) reopen(ctx context.Context, m Manifest, source, digest string, p operation.Progress) (Content, error) {
+func (s *Service) reopen(ctx context.Context, m Manifest, origin Origin, source, digest string, p operation.Progress) (Content, error) {
 	ref, err := ParseRef(source)
-	if err != nil || ref.Path == Stdin || strings.HasPrefix(source, vmScheme) {
-		return nil, fault.New(fault.Unavailable, "image %s cannot be made again: it came from %s", m.Label(), source).
-			WithHint("make it anew under its name: %s", act.ImagePull.On("", act.Replace, act.Name))
+	if err != nil || ref.Path == Stdin || origin != FromReference {
+		return nil, fault.New(fault.Unavailable, "image %s cannot be made again: it came from %s", m.Label(), source).WithHint("%s", m.anew(origin, source))
 	}
 	if ref.Kind != Tar && ref.Kind != DockerArchive {
 		ref.Tag, ref.Digest = "", digest
@@ -190,11 +227,25 @@ func (s *Service) reopen(ctx context.Context, m Manifest, source, digest string,
 	return content, nil
 }
 
+// anew proposes how to get an image that cannot be made of what is here.
+func (m Manifest) anew(origin Origin, source string) fault.Hint {
+	const saved = "or pull an archive of it that you saved: %s"
+	archive := act.ImagePull.On("", act.Replace, act.Name)
+	switch origin {
+	case FromVM:
+		return fault.Hintf("commit the VM again: %s; "+saved, act.VMCommit.On(vmOf(source), act.Replace), archive)
+	case FromFile:
+		return fault.Hintf("register the file again: %s; "+saved, act.ImageRegister.Do(act.Name, act.Replace), archive)
+	default:
+		return fault.Hintf("make it anew under its name: %s", archive)
+	}
+}
+
 // changed says that what the image is made of is no longer what it was.
-func (m Manifest) changed(source, had, has string) error {
-	if strings.HasPrefix(source, vmScheme) {
+func (m Manifest) changed(origin Origin, source, had, has string) error {
+	if origin == FromVM {
 		return fault.New(fault.Conflict, "image %s has the digest %s, and its base and layers give %s now", m.Label(), short(had), short(has)).
-			WithHint("make it anew of a VM")
+			WithHint("%s", m.anew(origin, source))
 	}
 	return fault.New(fault.Conflict, "image %s has the digest %s, and %s has %s now", m.Label(), short(had), source, short(has)).
 		WithHint("make it anew under its name: %s", act.ImagePull.On(source, act.Replace))
@@ -204,7 +255,7 @@ func (m Manifest) changed(source, had, has string) error {
 // VMs fit it as they did before, since it gets the same UUID.
 func (s *Service) renew(ctx context.Context, m Manifest, content Content, p operation.Progress) (Manifest, error) {
 	if digest := content.Info().Digest; digest != "" && digest != m.Digest {
-		return m, m.changed(m.Source, m.Digest, digest)
+		return m, m.changed(m.Origin, m.Source, m.Digest, digest)
 	}
 	renewal, err := s.store.Renew(ctx, m.ID)
 	if err != nil {
@@ -230,7 +281,7 @@ func (s *Service) renew(ctx context.Context, m Manifest, content Content, p oper
 		return m, err
 	}
 	if digest := content.Info().Digest; digest != m.Digest {
-		return m, m.changed(m.Source, m.Digest, digest)
+		return m, m.changed(m.Origin, m.Source, m.Digest, digest)
 	}
 	return s.install(ctx, m.ID, renewal, p, func(m *Manifest) { m.has(made) })
 }
@@ -248,5 +299,6 @@ func (s *Service) install(ctx context.Context, id string, renewal Renewal, p ope
 		return m, err
 	}
 	change(&m)
+	m.Damaged = "" // what is stored now is whole
 	return m, s.stored(m, renewal.Commit(m))
 }

@@ -101,6 +101,9 @@ func (s *Service) Sweep(ctx context.Context) error {
 		return err
 	}
 	for i, m := range settled(all) {
+		if m.Damaged != "" { // it may have been somebody's, who is told of it
+			continue
+		}
 		if len(m.Names) != len(all[i].Names) {
 			err = s.keepOrRemove(ctx, m)
 		} else if len(m.Names) == 0 {

@@ -216,7 +216,7 @@ func TestPullStoresAManifest(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := image.Manifest{
-		Format: image.ManifestFormat, ID: got.ID, Source: "debian:12", Digest: "sha256:1", Architecture: "amd64", OS: "linux",
+		Format: image.ManifestFormat, ID: got.ID, Origin: image.FromReference, Source: "debian:12", Digest: "sha256:1", Architecture: "amd64", OS: "linux",
 		Names:       []image.Name{{Name: "debian-12", Ref: "debian:12", DiskBytes: 1 << 30, At: time.Unix(1002, 0).UTC()}},
 		RootfsBytes: 42, RootfsSHA256: "sum of the files of sha256:1 (a new UUID)", RootfsUUID: "a new UUID", Kernel: "k", Config: image.Config{User: "u"}, CreatedAt: time.Unix(1001, 0).UTC(),
 	}

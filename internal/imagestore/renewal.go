@@ -23,10 +23,13 @@ func (s *Store) Renew(ctx context.Context, id string) (image.Renewal, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if !validID(id) {
+	if !statedir.ValidImageID(id) {
 		return nil, fault.New(fault.Invalid, "%q is not an image id", id)
 	}
 	r := &renewal{store: s, id: id, path: s.dirs.Image(id).Rootfs() + statedir.StagingSuffix}
+	if err := os.MkdirAll(string(s.dirs.Image(id)), 0o700); err != nil { // of a damaged one it may be gone
+		return nil, statedir.DiskFault(err, r.path)
+	}
 	return r, r.Discard()
 }
 

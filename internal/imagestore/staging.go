@@ -25,7 +25,7 @@ func (s *Store) Stage(ctx context.Context, id string) (image.Staging, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if !validID(id) {
+	if !statedir.ValidImageID(id) {
 		return nil, fault.New(fault.Invalid, "%q is not an image ID", id)
 	}
 	if _, err := os.Lstat(string(s.dirs.Image(id))); err == nil {
@@ -45,7 +45,7 @@ func (st *staging) RootfsPath() string { return st.dir.Rootfs() }
 
 // ShareRootfs makes a hard link.
 func (st *staging) ShareRootfs(id string) (bool, error) {
-	if !validID(id) {
+	if !statedir.ValidImageID(id) {
 		return false, fault.New(fault.Invalid, "%q is not an image id", id)
 	}
 	err := os.Link(st.store.dirs.Image(id).Rootfs(), st.dir.Rootfs())
@@ -106,6 +106,7 @@ func (st *staging) Commit(m image.Manifest) error {
 		return statedir.DiskFault(err, string(st.dir))
 	}
 	st.done = true
+	st.store.backUp(m)
 	return statedir.SyncDir(images)
 }
 

@@ -4,10 +4,7 @@ package imagestore
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -20,11 +17,6 @@ import (
 	"github.com/bangervm/banger/internal/statedir"
 )
 
-// maxManifestBytes bounds a manifest.json, when it is written as when it is read.
-// It is far more than the image's rules let it have: what they forbid only now
-// must stay visible, to be removed.
-const maxManifestBytes = 32 << 20
-
 // Store is the images of one state directory. It is safe for concurrent use.
 type Store struct {
 	dirs statedir.Dirs
@@ -33,57 +25,6 @@ type Store struct {
 
 // New returns the Store of the directories. It makes nothing.
 func New(dirs statedir.Dirs, log *slog.Logger) *Store { return &Store{dirs: dirs, log: log} }
-
-// List returns all images, in no order, also those whose files are gone. One whose
-// manifest is damaged is left out, and logged; one of a newer format is a fault Invalid.
-func (s *Store) List(ctx context.Context) ([]image.Manifest, error) {
-	entries, err := os.ReadDir(s.dirs.Images())
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("list images: %w", err)
-	}
-	var all []image.Manifest
-	for _, entry := range entries {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		if !entry.IsDir() || strings.HasSuffix(entry.Name(), statedir.StagingSuffix) || !validID(entry.Name()) {
-			continue
-		}
-		m, err := s.read(entry.Name())
-		switch {
-		case errors.Is(err, os.ErrNotExist): // removed meanwhile, or by half
-			continue
-		case errors.Is(err, fault.Invalid):
-			return nil, err
-		case err != nil:
-			s.log.Warn("cannot read an image's manifest", "id", entry.Name(), "error", err)
-			continue
-		}
-		all = append(all, m)
-	}
-	return all, nil
-}
-
-func (s *Store) read(id string) (image.Manifest, error) {
-	path := s.dirs.Image(id).Manifest()
-	f, err := os.Open(path)
-	if err != nil {
-		return image.Manifest{}, err
-	}
-	defer func() { _ = f.Close() }()
-	data, err := io.ReadAll(io.LimitReader(f, maxManifestBytes))
-	if err != nil {
-		return image.Manifest{}, err
-	}
-	m, err := image.ParseManifest(data)
-	if err != nil {
-		return image.Manifest{}, fmt.Errorf("%s: %w", path, err)
-	}
-	if m.ID != id {
-		return image.Manifest{}, fmt.Errorf("%s belongs to image %q", path, m.ID)
-	}
-	return m, nil
-}
 
 // RootfsPath implements image.Store.
 func (s *Store) RootfsPath(m image.Manifest) string {
@@ -148,8 +89,11 @@ func (s *Store) Update(ctx context.Context, m image.Manifest) error {
 
 func (s *Store) update(m image.Manifest) error {
 	dir := s.dirs.Image(m.ID)
-	if !validID(m.ID) {
+	if !statedir.ValidImageID(m.ID) {
 		return fault.New(fault.Invalid, "%q is not an image ID", m.ID)
+	}
+	if err := os.MkdirAll(string(dir), 0o700); err != nil { // of a damaged one it may be gone
+		return statedir.DiskFault(err, string(dir))
 	}
 	staged := dir.Manifest() + statedir.StagingSuffix
 	if err := writeManifest(staged, m); err != nil {
@@ -158,6 +102,7 @@ func (s *Store) update(m image.Manifest) error {
 	if err := os.Rename(staged, dir.Manifest()); err != nil {
 		return err
 	}
+	s.backUp(m)
 	if len(m.Layers) == 0 {
 		if err := os.RemoveAll(dir.Layers()); err != nil {
 			return err
@@ -171,8 +116,12 @@ func (s *Store) Remove(ctx context.Context, id string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if !validID(id) {
+	if !statedir.ValidImageID(id) {
 		return fault.New(fault.Invalid, "%q is not an image ID", id)
+	}
+	// The copy first: alone it would pass for an image that has lost its directory.
+	if err := os.Remove(s.dirs.ImageCopy(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	// Renamed first: a crash must not leave half an image that looks whole.
 	doomed := string(s.dirs.Image(id)) + ".removed" + statedir.StagingSuffix
@@ -193,6 +142,11 @@ func (s *Store) Sweep(ctx context.Context) error {
 		return err
 	}
 	for _, m := range all {
+		if m.Damaged != "" {
+			continue
+		}
+		// An earlier build, or a crash, may have left none, or that of before.
+		s.backUp(m)
 		if m.External == nil {
 			continue
 		}
@@ -221,29 +175,4 @@ func (s *Store) sweepStaged(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// validID keeps an id from naming anything but its own directory.
-func validID(id string) bool {
-	return len(id) >= 12 && len(id) <= 64 && strings.Trim(id, "0123456789abcdef") == ""
-}
-
-func writeManifest(path string, m image.Manifest) (err error) {
-	data, err := json.MarshalIndent(m, "", "  ")
-	if err != nil {
-		return err
-	}
-	if len(data) >= maxManifestBytes {
-		return fault.New(fault.Invalid, "the image's manifest has %s; at most %s can be read again",
-			fault.Bytes(int64(len(data))), fault.Bytes(maxManifestBytes))
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(data, '\n'))
-	if err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
 }

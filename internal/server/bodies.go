@@ -58,7 +58,12 @@ func imageBody(m image.Image, vms int, usage int64) api.Image {
 	if m.External != nil {
 		external = m.External.Path
 	}
+	health, every := []string(nil), time.Duration(0)
+	if h := m.Config.HealthCheck; h != nil {
+		health, every = h.Argv, h.Interval
+	}
 	return api.Image{
+		HealthCheck: texts(health), HealthEvery: every.Milliseconds(),
 		ID: m.ID, Name: m.Name, Ref: m.Ref, Digest: m.Digest, Architecture: m.Architecture, Variant: m.Variant, OS: m.OS,
 		RootfsBytes: m.RootfsBytes, DiskUsage: usage, Entrypoint: texts(m.Config.Entrypoint), Cmd: texts(m.Config.Cmd),
 		Env: texts(m.Config.Env), WorkingDir: m.Config.WorkingDir, User: m.Config.User, Kernel: m.Kernel, OwnKernel: m.OwnKernel,

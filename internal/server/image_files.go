@@ -22,22 +22,34 @@ func (s *Server) imageFileRoutes(a huma.API) {
 	}, s.tagImage)
 	for _, work := range []struct {
 		verb, summary string
-		do            func(Images, context.Context, string, operation.Progress) (image.Image, error)
+		do            func(ctx context.Context, name string, p operation.Progress) (any, error)
 	}{
-		{"promote", "Copy the root filesystem of a registered image into banger's directory", Images.Promote},
-		{"verify", "Read the files of an image; the operation fails if they are missing or have changed", Images.Verify},
-		{"repair", "Make the files of an image again if they are missing or have changed", Images.Repair},
+		{"promote", "Copy the root filesystem of a registered image into banger's directory", func(ctx context.Context, name string, p operation.Progress) (any, error) {
+			return s.madeImage(s.Images.Promote(ctx, name, p))
+		}},
+		{"verify", "Read the files of an image; the operation fails if they are missing or have changed", func(ctx context.Context, name string, p operation.Progress) (any, error) {
+			return s.madeImage(s.Images.Verify(ctx, name, p))
+		}},
+		{"repair", "Make the files of an image again if they are missing or have changed", s.repairImage},
 	} {
 		handle(s, a, route{
 			id: work.verb + "-image", method: http.MethodPost, path: "/images/{name}/" + work.verb, tag: "images",
 			summary: work.summary, status: http.StatusAccepted,
 		}, func(ctx context.Context, in *Named) (api.Operation, error) {
 			op, err := s.Operations.Start(ctx, "image."+work.verb, in.Name, func(ctx context.Context, p operation.Progress) (any, error) {
-				return s.madeImage(work.do(s.Images, ctx, in.Name, p))
+				return work.do(ctx, in.Name, p)
 			})
 			return operationBody(op), err
 		})
 	}
+}
+
+func (s *Server) repairImage(ctx context.Context, name string, p operation.Progress) (any, error) {
+	done, err := s.Images.Repair(ctx, name, p)
+	if err != nil {
+		return nil, err
+	}
+	return api.RepairedImage{Image: s.imageBody(done.Image, 0), Changed: done.Changed, LostLayers: done.LostLayers, Lost: done.Lost}, nil
 }
 
 func (s *Server) registerImage(ctx context.Context, in *struct{ Body api.RegisterImage }) (api.Operation, error) {
@@ -77,7 +89,7 @@ func (s *Server) madeImage(m image.Image, err error) (any, error) {
 func (s *Server) imageBody(m image.Image, vms int) api.Image {
 	body := imageBody(m, vms, s.Daemon.ImageDiskUsage(m.ID))
 	if err := s.Images.Usable(m.Manifest); err != nil {
-		body.Problem = err.Error()
+		body.Damaged, body.Problem = true, err.Error()
 	} else if err := s.Images.Bootable(m.Manifest); err != nil {
 		body.Foreign, body.Problem = true, err.Error()
 	}

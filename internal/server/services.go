@@ -131,7 +131,7 @@ type Images interface {
 	Register(ctx context.Context, req image.RegisterRequest, p operation.Progress) (image.Image, error)
 	Promote(ctx context.Context, name string, p operation.Progress) (image.Image, error)
 	Verify(ctx context.Context, name string, p operation.Progress) (image.Image, error)
-	Repair(ctx context.Context, name string, p operation.Progress) (image.Image, error)
+	Repair(ctx context.Context, name string, p operation.Progress) (image.Repaired, error)
 	Tag(ctx context.Context, name, more string, replace bool) (image.Image, error)
 	// Usable is what a look at the image's file tells: nil, or what is wrong.
 	Usable(m image.Manifest) error
