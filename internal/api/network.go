@@ -119,4 +119,17 @@ type Stats struct {
 	NetOutBytes      int64     `json:"net_out_bytes"`
 	Flows            int       `json:"flows"`
 	FlowsDenied      int64     `json:"flows_denied"`
+	// Devices is missing when the VMM does not answer soon.
+	Devices *DeviceStats `json:"devices,omitempty"`
+}
+
+// DeviceStats are what the VMM has counted of a guest's devices since the guest last booted.
+type DeviceStats struct {
+	DiskReads      int64 `json:"disk_reads" doc:"the guest's requests, also where the host's page cache answered"`
+	DiskReadBytes  int64 `json:"disk_read_bytes"`
+	DiskWrites     int64 `json:"disk_writes"`
+	DiskWriteBytes int64 `json:"disk_write_bytes"`
+	DiskFlushes    int64 `json:"disk_flushes"`
+	DiskErrors     int64 `json:"disk_errors"`
+	ReclaimedBytes int64 `json:"reclaimed_bytes" doc:"free memory that the guest gave back to the host; firecracker only"`
 }

@@ -68,9 +68,11 @@ func handleNetwork(mux *http.ServeMux, s *supervisor, n *hostNet) {
 		}
 		conclude(w, http.StatusOK, err)
 	})
-	mux.HandleFunc("GET "+monitorrpc.PathStats, func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("GET "+monitorrpc.PathStats, func(w http.ResponseWriter, r *http.Request) {
 		status, _ := s.board.now()
-		httpjson.Answer(w, http.StatusOK, stats(status, s.spec.VCPU, n.card, s.log))
+		answer := stats(status, s.spec.VCPU, n.card, s.log)
+		answer.Devices = s.devices(r.Context())
+		httpjson.Answer(w, http.StatusOK, answer)
 	})
 }
 

@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"context"
 	"log/slog"
 	"os"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/bangervm/banger/internal/monitorrpc"
 	"github.com/bangervm/banger/internal/netstack"
 	"github.com/bangervm/banger/internal/procstat"
+	"github.com/bangervm/banger/internal/vmm"
 )
 
 // counters counts what passes a guest's network card.
@@ -43,6 +45,26 @@ func stats(status monitorrpc.Status, vcpu int, net counters, log *slog.Logger) m
 		s.NetInBytes, s.NetOutBytes, s.Flows, s.FlowsDenied = c.InBytes, c.OutBytes, c.Flows, c.Denied
 	}
 	return s
+}
+
+// countLimit bounds the wait for what the VMM has counted.
+const countLimit = time.Second
+
+// devices is nil when the VMM does not answer in time.
+func (s *supervisor) devices(ctx context.Context) *monitorrpc.Devices {
+	ctx, cancel := context.WithTimeout(ctx, countLimit)
+	defer cancel()
+	var m vmm.Machine
+	if err := s.ask(ctx, func() { m = s.machine }); err != nil || m == nil {
+		return nil
+	}
+	c, err := m.Counters(ctx)
+	if err != nil {
+		s.log.Debug("measure", "err", err)
+		return nil
+	}
+	devices := monitorrpc.Devices(c)
+	return &devices
 }
 
 // cpuOf is the CPU time that a process has taken, 0 if that cannot be read.

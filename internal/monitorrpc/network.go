@@ -111,6 +111,20 @@ type Stats struct {
 	NetOutBytes     int64     `json:"net_out_bytes"`
 	Flows           int       `json:"flows"` // open now
 	FlowsDenied     int64     `json:"flows_denied"`
+	// Devices is what the VMM has counted since the guest last booted; nil: it did not
+	// answer in time, or the monitor is older.
+	Devices *Devices `json:"devices,omitempty"`
+}
+
+// Devices are the guest's, as the VMM counts them.
+type Devices struct {
+	DiskReads      int64 `json:"disk_reads"` // the guest's requests, whatever answered them
+	DiskReadBytes  int64 `json:"disk_read_bytes"`
+	DiskWrites     int64 `json:"disk_writes"`
+	DiskWriteBytes int64 `json:"disk_write_bytes"`
+	DiskFlushes    int64 `json:"disk_flushes"`
+	DiskErrors     int64 `json:"disk_errors"`
+	ReclaimedBytes int64 `json:"reclaimed_bytes"` // free memory that the guest gave back
 }
 
 // EventLost is the Event of a record that only says, as its Reason, that others

@@ -43,6 +43,7 @@ func (m *Machine) Stats(ctx context.Context) (vm.Stats, error) {
 		At: s.At, CPU: time.Duration(s.CPUNanos), VCPU: s.VCPU, HostMemoryBytes: s.HostMemoryBytes, MonitorBytes: s.MonitorBytes,
 		DiskReadBytes: s.DiskReadBytes, DiskWriteBytes: s.DiskWriteBytes,
 		NetInBytes: s.NetInBytes, NetOutBytes: s.NetOutBytes, Flows: s.Flows, FlowsDenied: s.FlowsDenied,
+		Devices: (*vm.Devices)(s.Devices),
 	}, err
 }
 

@@ -76,7 +76,7 @@ func (w *world) RemoveForward(_ context.Context, name string, f vm.Forward) erro
 
 func (w *world) Stats(ctx context.Context, name string) (vm.VM, vm.Stats, error) {
 	v, err := w.Get(ctx, name)
-	return v, vm.Stats{CPU: 5, VCPU: 2, Flows: 7}, errors.Join(err, w.network.err)
+	return v, vm.Stats{CPU: 5, VCPU: 2, Flows: 7, Devices: &vm.Devices{DiskReadBytes: 9, ReclaimedBytes: 4096}}, errors.Join(err, w.network.err)
 }
 
 func TestEgressByTheAPI(t *testing.T) {
@@ -192,6 +192,9 @@ func TestStatsByTheAPI(t *testing.T) {
 	if err != nil || got.Name != "web" || got.CPUNanos != 5 || got.VCPU != 2 || got.Flows != 7 || got.DiskUsageBytes != 8192 ||
 		got.GuestMemoryTotal != 99 || got.DiskFreeBytes != 98 || got.GuestCPUSeconds != 97 {
 		t.Errorf("VMStats gave %+v, %v", got, err)
+	}
+	if d := got.Devices; d == nil || d.DiskReadBytes != 9 || d.ReclaimedBytes != 4096 {
+		t.Errorf("the devices are %+v", d)
 	}
 	if all, err := f.client.Stats(t.Context()); err != nil || len(all) != 1 || all[0].Name != "web" {
 		t.Errorf("Stats gave %+v, %v", all, err)

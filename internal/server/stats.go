@@ -54,6 +54,7 @@ func (s *Server) stats(ctx context.Context, name string) (api.Stats, error) {
 	body.At, body.CPUNanos, body.HostMemoryBytes, body.MonitorBytes = m.At.UTC(), m.CPU.Nanoseconds(), m.HostMemoryBytes, m.MonitorBytes
 	body.DiskUsageBytes, body.DiskReadBytes, body.DiskWriteBytes = s.Daemon.VMDiskUsage(v.ID), m.DiskReadBytes, m.DiskWriteBytes
 	body.NetInBytes, body.NetOutBytes, body.Flows, body.FlowsDenied = m.NetInBytes, m.NetOutBytes, m.Flows, m.FlowsDenied
+	body.Devices = (*api.DeviceStats)(m.Devices)
 	return body, nil
 }
 

@@ -79,4 +79,17 @@ type Stats struct {
 	NetOutBytes     int64
 	Flows           int
 	FlowsDenied     int64
+	// Devices is what the VMM has counted since the guest last booted; nil: it is not known.
+	Devices *Devices
+}
+
+// Devices are the guest's, as the VMM counts them.
+type Devices struct {
+	DiskReads      int64 // the guest's requests, whatever answered them
+	DiskReadBytes  int64
+	DiskWrites     int64
+	DiskWriteBytes int64
+	DiskFlushes    int64
+	DiskErrors     int64
+	ReclaimedBytes int64 // free memory that the guest gave back
 }

@@ -125,6 +125,8 @@ type Machine interface {
 	Resume(ctx context.Context) error
 	// Press presses ctrl-alt-del in the guest.
 	Press(ctx context.Context) error
+	// Counters asks the VMM what it has counted. On an error they are the last ones known.
+	Counters(ctx context.Context) (Counters, error)
 	// Signal sends a signal to the VMM process. SIGTERM ends it in order. A process
 	// that has ended is no error.
 	Signal(sig os.Signal) error

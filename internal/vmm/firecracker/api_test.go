@@ -137,6 +137,7 @@ func describes(t *testing.T, c *client, file, vsock string) {
 		t.Fatal(err)
 	}
 	for path, body := range map[string]any{
+		"/metrics":        metricsConfig{Path: filepath.Join(filepath.Dir(vsock), "metrics")},
 		"/cpu-config":     notNested(),
 		"/machine-config": machineConfig{VCPUs: 2, MemoryMiB: 256},
 		"/boot-source":    bootSource{Kernel: file, Initrd: file, Args: "console=ttyS0"},

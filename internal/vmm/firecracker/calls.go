@@ -87,6 +87,11 @@ type balloon struct {
 	FreePageReporting bool `json:"free_page_reporting"`
 }
 
+// metricsConfig is the body of PUT /metrics.
+type metricsConfig struct {
+	Path string `json:"metrics_path"`
+}
+
 // entropyDevice is the body of PUT /entropy.
 type entropyDevice struct{}
 
@@ -94,6 +99,7 @@ type entropyDevice struct{}
 const (
 	actionStart      = "InstanceStart"
 	actionCtrlAltDel = "SendCtrlAltDel"
+	actionFlush      = "FlushMetrics"
 
 	statePaused  = "Paused"
 	stateResumed = "Resumed"

@@ -92,7 +92,7 @@ func TestAFirecrackerThatDoesNotComeUp(t *testing.T) {
 		"mute":              "context deadline exceeded",
 	}
 	for _, call := range []string{
-		"GET /version", "PUT /machine-config", "PUT /cpu-config", "PUT /boot-source", "PUT /drives/disk0", "PUT /drives/disk1", "PUT /vsock", "PUT /entropy", "PUT /balloon", "PUT /actions",
+		"GET /version", "PUT /metrics", "PUT /machine-config", "PUT /cpu-config", "PUT /boot-source", "PUT /drives/disk0", "PUT /drives/disk1", "PUT /vsock", "PUT /entropy", "PUT /balloon", "PUT /actions",
 	} {
 		cases["refuse="+call] = "Firecracker did not start the guest: refused on purpose"
 	}
@@ -231,5 +231,21 @@ func TestALogLineLosesItsTime(t *testing.T) {
 		if got := said(line); got != want {
 			t.Errorf("%q: %q", line, got)
 		}
+	}
+}
+
+// TestARealFirecrackerTakesTheDescription needs no KVM: the start fails for the kernel, which
+// is none, or for KVM, after Firecracker has opened its log, its metrics and the disks under
+// its confinement.
+func TestARealFirecrackerTakesTheDescription(t *testing.T) {
+	program := os.Getenv("BANGER_E2E_FIRECRACKER")
+	if program == "" {
+		t.Skip("BANGER_E2E_FIRECRACKER names no Firecracker")
+	}
+	spec := fake(t, "")
+	spec.Program = program
+	_, err := New().Start(t.Context(), spec, vmm.Site{Dir: t.TempDir(), Confine: []string{self(t), "confine"}, Log: slog.New(slog.DiscardHandler)})
+	if !errors.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "Start microvm error") && !strings.Contains(err.Error(), "KVM") {
+		t.Errorf("%v", err)
 	}
 }

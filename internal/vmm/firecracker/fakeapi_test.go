@@ -31,6 +31,7 @@ type fakeAPI struct {
 	phase  string // "Not started", "Running", "Paused"
 	booted map[string]bool
 	vsock  net.Listener
+	counts *os.File // takes the metrics; nil: they are not configured
 }
 
 // reply is a status and a body, nil: none.
@@ -100,6 +101,10 @@ func (f *fakeAPI) route(method, path string, body []byte) reply {
 			Track     *bool   `json:"track_dirty_pages"`
 			HugePages *string `json:"huge_pages"`
 		}{}, machineLimits)
+	case "PUT metrics":
+		return f.preboot(body, &struct {
+			Path *string `json:"metrics_path" need:"y"`
+		}{}, f.metricsLimits)
 	case "PUT cpu-config":
 		return f.preboot(body, &struct {
 			Caps   []string          `json:"kvm_capabilities"`

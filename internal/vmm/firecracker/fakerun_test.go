@@ -1,8 +1,10 @@
 package firecracker
 
 import (
+	"os"
 	"reflect"
 	"strings"
+	"syscall"
 )
 
 // networkInterface knows the MTU from 1.16 on.
@@ -58,9 +60,26 @@ func (f *fakeAPI) action(body []byte) reply {
 		if !running {
 			return onlyAfter
 		}
+		if f.counts != nil {
+			_, _ = f.counts.WriteString(`{"utc_timestamp_ms":1,"balloon":{"free_page_report_freed":4096},"block":{"execute_fails":0,"flush_count":1,"invalid_reqs_count":0,"read_bytes":512,"read_count":1,"write_bytes":1024,"write_count":2},"block_disk0":{"read_bytes":512}}` + "\n")
+		}
 	default:
 		return bad("An error occurred when deserializing the json body of a request: unknown variant `%s`, expected one of `FlushMetrics`, `InstanceStart`, `SendCtrlAltDel`", *a.Type)
 	}
+	return done
+}
+
+// metricsLimits opens the file as Firecracker does, once.
+func (f *fakeAPI) metricsLimits(fields map[string]any) reply {
+	path, _ := fields["metrics_path"].(string)
+	if f.counts != nil {
+		return bad("Metrics error: Reinitialization of metrics not allowed.")
+	}
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NONBLOCK, 0o644)
+	if err != nil {
+		return bad("Metrics error: %v", err)
+	}
+	f.counts = file
 	return done
 }
 

@@ -33,10 +33,12 @@ type jailed struct {
 	stop      context.CancelFunc
 }
 
-// jailName is the jail in the run directory, and logName Firecracker's log in the jail.
+// jailName is the jail in the run directory; logName and metricsName are Firecracker's log
+// and metrics in the jail.
 const (
-	jailName = "jail"
-	logName  = "log"
+	jailName    = "jail"
+	logName     = "log"
+	metricsName = "metrics"
 )
 
 // furnish makes the jail, and returns the machine as it is in there.
@@ -53,8 +55,10 @@ func furnish(spec vmm.Spec, site vmm.Site) (*jailed, vmm.Spec, error) {
 	if err == nil {
 		j.root, err = os.Open(j.Root())
 	}
-	if err == nil {
-		err = errors.Join(unix.Mkfifo(filepath.Join(j.Root(), logName), 0o600), os.Lchown(filepath.Join(j.Root(), logName), j.UID, j.UID))
+	for _, name := range []string{logName, metricsName} {
+		if err == nil {
+			err = errors.Join(unix.Mkfifo(filepath.Join(j.Root(), name), 0o600), os.Lchown(filepath.Join(j.Root(), name), j.UID, j.UID))
+		}
 	}
 	if err != nil {
 		return nil, spec, errors.Join(err, j.clear())
@@ -78,10 +82,13 @@ func (j *jailed) outside(disks []vmm.Disk) []vmm.Disk {
 	return seen
 }
 
-// openLog opens both ends of the log's pipe, so that it has no end before theirs is
+// openPipe opens both ends of a pipe in the jail, so that it has no end before theirs is
 // closed and Firecracker has ended.
-func (j *jailed) openLog() (ours, theirs *os.File, err error) {
-	path := filepath.Join(j.Root(), logName)
+func (j *jailed) openPipe(name string) func() (ours, theirs *os.File, err error) {
+	return func() (ours, theirs *os.File, err error) { return openBoth(filepath.Join(j.Root(), name)) }
+}
+
+func openBoth(path string) (ours, theirs *os.File, err error) {
 	if ours, err = os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0); err != nil {
 		return nil, nil, err
 	}

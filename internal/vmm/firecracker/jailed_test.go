@@ -106,12 +106,11 @@ func jailedMachine(t *testing.T, program string, kvm bool) (*Machine, vmm.Spec) 
 // startJailed starts Firecracker, until its API answers.
 func startJailed(t *testing.T, m *Machine, spec vmm.Spec) {
 	t.Helper()
-	log, theirs, err := startLog(m.site.Log, m.jail.openLog)
+	theirs, err := m.openPipes()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = theirs.Close() }()
-	m.log = log
+	defer closeAll(theirs)
 	command, err := m.program(New(), spec, theirs)
 	if err != nil {
 		t.Fatal(err)

@@ -22,6 +22,7 @@ type Machine struct {
 	process *process.Process
 	api     *client
 	log     *logReader
+	metrics *metricsReader
 	turn    chan struct{} // held by the command under way
 
 	mu     sync.Mutex
@@ -54,6 +55,7 @@ func (m *Machine) watch(ctx context.Context) {
 // release gives back what the machine had, after the end of its process.
 func (m *Machine) release() {
 	m.log.end()
+	m.metrics.end()
 	m.api.close()
 	m.removeSockets()
 	m.clearJail()

@@ -173,19 +173,22 @@ func TestWhatEachVersionIsSentIsInItsDescription(t *testing.T) {
 			t.Chdir(dir) // the vsock's socket is relative
 			m := &Machine{api: c}
 			for _, s := range m.steps(spec) {
+				if s.path == "/metrics" {
+					s.body = metricsConfig{Path: "metrics"} // this process has no such descriptor
+				}
 				if err := c.put(t.Context(), s.path, s.body); err != nil {
 					t.Errorf("%s: %v", s.path, err)
 				}
 			}
 			for _, err := range []error{
-				c.act(t.Context(), actionStart), c.setState(t.Context(), statePaused), c.setState(t.Context(), stateResumed), c.act(t.Context(), actionCtrlAltDel),
+				c.act(t.Context(), actionStart), c.setState(t.Context(), statePaused), c.setState(t.Context(), stateResumed), c.act(t.Context(), actionFlush), c.act(t.Context(), actionCtrlAltDel),
 			} {
 				if err != nil {
 					t.Error(err)
 				}
 			}
 			for _, call := range []string{
-				"PUT /machine-config", "PUT /cpu-config", "PUT /boot-source", "PUT /drives/disk0", "PUT /network-interfaces/nic", "PUT /vsock", "PUT /entropy",
+				"PUT /metrics", "PUT /machine-config", "PUT /cpu-config", "PUT /boot-source", "PUT /drives/disk0", "PUT /network-interfaces/nic", "PUT /vsock", "PUT /entropy",
 				"PUT /balloon", "PUT /actions", "PATCH /vm",
 			} {
 				if !slices.Contains(sent, call) {

@@ -23,8 +23,12 @@ const startLimit = time.Minute
 // working directory: so the paths are short for it, however long they are.
 const apiSocket = "firecracker.sock"
 
-// fdLog is the descriptor that Firecracker writes its log to.
-const fdLog = 3
+// fdLog and fdMetrics are the descriptors that Firecracker writes its log and its metrics
+// to.
+const (
+	fdLog = 3 + iota
+	fdMetrics
+)
 
 // logLevel leaves out the warnings, which a guest can cause as often as it wants.
 const logLevel = "Error"
@@ -38,23 +42,19 @@ var errGone = errors.New("the VMM ended")
 // launch starts Firecracker and the guest. After an error no process is left.
 func (m *Machine) launch(ctx context.Context, d *Driver, spec vmm.Spec) error {
 	m.removeSockets() // Firecracker replaces none
-	open := os.Pipe
-	if m.jail != nil {
-		open = m.jail.openLog
-	}
-	log, theirs, err := startLog(m.site.Log, open)
+	theirs, err := m.openPipes()
 	if err != nil {
 		return fault.Wrap(fault.Unavailable, err, "Firecracker did not start")
 	}
-	defer func() { _ = theirs.Close() }() // Firecracker has its own by then
-	m.log = log
+	defer closeAll(theirs) // Firecracker has its own by then
 	command, err := m.program(d, spec, theirs)
 	if err == nil {
 		m.process, err = process.Start(command)
 	}
 	if err != nil {
-		_ = theirs.Close()
+		closeAll(theirs)
 		m.log.end()
+		m.metrics.end()
 		return fault.Wrap(fault.Unavailable, err, "Firecracker did not start")
 	}
 	if nic := m.process.NIC(); nic != nil && m.site.NIC != nil {
@@ -70,14 +70,41 @@ func (m *Machine) launch(ctx context.Context, d *Driver, spec vmm.Spec) error {
 		err = m.bringUp(ctx, spec)
 	}
 	if err != nil {
-		_ = theirs.Close()
+		closeAll(theirs)
 		return m.abandon(err)
 	}
 	return nil
 }
 
+// openPipes starts to read the log and the metrics. theirs are Firecracker's ends, which the
+// caller closes.
+func (m *Machine) openPipes() (theirs []*os.File, err error) {
+	pipe := func(string) func() (ours, theirs *os.File, err error) { return os.Pipe }
+	if m.jail != nil {
+		pipe = m.jail.openPipe
+	}
+	log, theirLog, err := startLog(m.site.Log, pipe(logName))
+	if err != nil {
+		return nil, err
+	}
+	metrics, theirMetrics, err := startMetrics(m.site.Log, pipe(metricsName))
+	if err != nil {
+		_ = theirLog.Close()
+		log.end()
+		return nil, err
+	}
+	m.log, m.metrics = log, metrics
+	return []*os.File{theirLog, theirMetrics}, nil
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		_ = f.Close()
+	}
+}
+
 // program is how Firecracker starts: by itself, or by its jailer.
-func (m *Machine) program(d *Driver, spec vmm.Spec, log *os.File) (process.Command, error) {
+func (m *Machine) program(d *Driver, spec vmm.Spec, pipes []*os.File) (process.Command, error) {
 	c := process.Command{
 		Name: "Firecracker", Self: "Error", Program: spec.Program, Dir: m.site.Dir,
 		Args:   []string{"--api-sock", apiSocket, "--level", logLevel},
@@ -88,7 +115,7 @@ func (m *Machine) program(d *Driver, spec vmm.Spec, log *os.File) (process.Comma
 	}
 	plan, err := d.plan(spec)
 	c.Args = append(c.Args, "--id", instanceID(spec.Name), "--log-path", fmt.Sprintf("/proc/self/fd/%d", fdLog))
-	c.Files, c.Plan = []*os.File{log}, plan
+	c.Files, c.Plan = pipes, plan
 	return c, err
 }
 
@@ -156,7 +183,12 @@ type step struct {
 
 // steps describe the machine. Their order is that of the devices.
 func (m *Machine) steps(spec vmm.Spec) []step {
+	metrics := fmt.Sprintf("/proc/self/fd/%d", fdMetrics)
+	if m.jail != nil {
+		metrics = metricsName
+	}
 	steps := []step{
+		{"/metrics", metricsConfig{Path: metrics}},
 		{"/machine-config", machineConfig{VCPUs: spec.VCPU, MemoryMiB: (spec.MemoryBytes + mib - 1) / mib}},
 		{"/cpu-config", notNested()},
 		{"/boot-source", bootSource{Kernel: spec.Kernel, Initrd: spec.Initramfs, Args: commandLine(spec, m.site.Console != nil)}},

@@ -125,12 +125,18 @@ func (c *qmp) read(greeting chan<- error) {
 
 // execute sends one command and waits for its reply, within ctx.
 func (c *qmp) execute(ctx context.Context, command string, args any) error {
+	_, err := c.query(ctx, command, args)
+	return err
+}
+
+// query is execute of a command whose reply says something.
+func (c *qmp) query(ctx context.Context, command string, args any) (json.RawMessage, error) {
 	select {
 	case c.turn <- struct{}{}:
 	case <-ctx.Done():
-		return ctx.Err()
+		return nil, ctx.Err()
 	case <-c.done:
-		return errQMPGone
+		return nil, errQMPGone
 	}
 	defer func() { <-c.turn }()
 	c.id++
@@ -141,19 +147,19 @@ func (c *qmp) execute(ctx context.Context, command string, args any) error {
 	}{command, args, c.id}
 	line, err := json.Marshal(request)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	deadline, _ := ctx.Deadline() // zero: none
 	if err := c.conn.SetWriteDeadline(deadline); err != nil {
-		return errors.Join(errQMPGone, err)
+		return nil, errors.Join(errQMPGone, err)
 	}
 	if _, err := c.conn.Write(append(line, '\n')); err != nil {
-		return fmt.Errorf("send %s to QEMU: %w", command, err)
+		return nil, fmt.Errorf("send %s to QEMU: %w", command, err)
 	}
 	return c.reply(ctx, command)
 }
 
-func (c *qmp) reply(ctx context.Context, command string) error {
+func (c *qmp) reply(ctx context.Context, command string) (json.RawMessage, error) {
 	for {
 		select {
 		case m := <-c.replies:
@@ -161,13 +167,13 @@ func (c *qmp) reply(ctx context.Context, command string) error {
 				continue // of a command whose caller gave up
 			}
 			if m.Error != nil {
-				return fmt.Errorf("QEMU refused %s: %w", command, m.Error)
+				return nil, fmt.Errorf("QEMU refused %s: %w", command, m.Error)
 			}
-			return nil
+			return m.Return, nil
 		case <-ctx.Done():
-			return fmt.Errorf("wait for QEMU's answer to %s: %w", command, ctx.Err())
+			return nil, fmt.Errorf("wait for QEMU's answer to %s: %w", command, ctx.Err())
 		case <-c.done:
-			return errQMPGone
+			return nil, errQMPGone
 		}
 	}
 }

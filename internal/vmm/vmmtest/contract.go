@@ -55,6 +55,9 @@ func (r Rig) wholeLife(t *testing.T) {
 	s.next(m, vmm.Resumed)
 	s.echo(conn, "what was open stays open")
 	s.echo(s.say("echo"), "what is new opens")
+	if c, err := m.Counters(t.Context()); err != nil || c.DiskReadBytes < 0 || c.DiskErrors != 0 {
+		t.Errorf("the counters are %+v, %v", c, err)
+	}
 	for _, disk := range r.Spec.Disks {
 		if m.DiskSerial(disk.Name) == "" {
 			t.Errorf("disk %s has no serial", disk.Name)
@@ -136,6 +139,9 @@ func (r Rig) killed(t *testing.T) {
 		if err := do(t.Context()); err == nil {
 			t.Errorf("%s after the end gave no error", name)
 		}
+	}
+	if _, err := m.Counters(t.Context()); err == nil {
+		t.Error("counters after the end gave no error")
 	}
 	if err := m.Signal(syscall.SIGKILL); err != nil {
 		t.Errorf("a signal after the end gave %v", err)

@@ -17,6 +17,8 @@ import (
 type Machine struct {
 	// ByReset is what EndsByReset says; it is set before the machine is used.
 	ByReset bool
+	// Counted is what Counters returns.
+	Counted vmm.Counters
 
 	events  chan vmm.Event
 	ignores []syscall.Signal
@@ -98,6 +100,16 @@ func (m *Machine) Press(context.Context) error {
 	m.mu.Unlock()
 	m.onPress()
 	return nil
+}
+
+// Counters implements vmm.Machine.
+func (m *Machine) Counters(context.Context) (vmm.Counters, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.ended {
+		return m.Counted, errEnded
+	}
+	return m.Counted, nil
 }
 
 // Signal implements vmm.Machine.
