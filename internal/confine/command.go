@@ -111,6 +111,12 @@ func (p Plan) enter() (Report, error) {
 	if p.JailedAs > 0 {
 		return append(report, "network and process namespaces", fmt.Sprintf("Firecracker's jailer (user %d)", p.JailedAs)), nil
 	}
+	if p.Capabilities != nil {
+		if err := bound(p.Capabilities); err != nil {
+			return nil, err
+		}
+		return append(report, fmt.Sprintf("%d capabilities of root's", len(p.Capabilities))), nil
+	}
 	if p.Mounts {
 		if err := p.newRoot(); err != nil {
 			return nil, err

@@ -51,6 +51,9 @@ type Plan struct {
 	// DiesWithParent: it was started with a parent-death signal (SIGKILL), which the
 	// program keeps.
 	DiesWithParent bool `json:"dies_with_parent,omitempty"`
+	// Capabilities are those that a program of root's keeps, and can have again: see
+	// capabilities(7). It is not under Landlock, which forbids mounts. Nil: see Namespaces.
+	Capabilities []uintptr `json:"capabilities,omitempty"`
 	// Scope is a unit of the user's systemd to enter; nil: none. Where systemd does not
 	// give it, the program runs without. It finds the group for a VMM in GroupEnv.
 	Scope *cgroup.Scope `json:"scope,omitempty"`

@@ -133,7 +133,7 @@ func wire(ctx context.Context, set *settings, build buildinfo.Info, log *slog.Lo
 	set.agent, set.renames, set.rewebs = agentPath(self), d.renames, d.web.serve
 	archives := initramfs.New(dirs, set.agent, log)
 	known := sshkeys.NewKnownHosts(dirs)
-	d.launcher = monitors.New(dirs, []string{self, "monitor"}, log).Confine([]string{self, "confine"}, drivers.Needs)
+	d.launcher = monitors.New(dirs, []string{self, "monitor"}, log).Confine([]string{self, "confine"}, drivers.Needs).Sweeps(drivers.Sweep)
 	guests := d.guests()
 	d.sessions = session.New(session.Deps{
 		Store: db.Sessions(), VMs: sessionVMs{d}, Guests: guests, Pipes: guests, Events: d.feed, Log: log,

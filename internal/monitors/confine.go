@@ -29,13 +29,10 @@ type Needs func(driver, program string) (vmm.Needs, error)
 func (l *Launcher) monitorCommand(dir statedir.VM, spec vm.Spec) (*exec.Cmd, error) {
 	args := append(slices.Clone(l.command), string(dir))
 	plan := plan(l.command[0], dir, spec)
-	if len(l.confine) > 0 && spec.JailUID == 0 { // a process under Landlock cannot make a jail
-		needs, err := l.needs(spec.Driver, spec.VMM)
-		if err != nil {
+	if len(l.confine) > 0 {
+		if err := l.confineFor(&plan, spec); err != nil {
 			return nil, err
 		}
-		plan.Read, plan.Devices = append(plan.Read, needs.Read...), append(plan.Devices, needs.Devices...)
-		plan.Scope = scope(spec, needs)
 		more, err := plan.Arguments(args[0], args[1:])
 		if err != nil {
 			return nil, err
@@ -45,6 +42,21 @@ func (l *Launcher) monitorCommand(dir statedir.VM, spec vm.Spec) (*exec.Cmd, err
 	cmd := exec.Command(args[0], args[1:]...) //nolint:noctx // it outlives this process
 	cmd.Env = plan.Env
 	return cmd, nil
+}
+
+// confineFor adds to the plan what the monitor of this VM needs for its VMM.
+func (l *Launcher) confineFor(plan *confine.Plan, spec vm.Spec) error {
+	if spec.JailUID != 0 { // a process under Landlock cannot make a jail
+		plan.Capabilities = confine.JailKeeper()
+		return nil
+	}
+	needs, err := l.needs(spec.Driver, spec.VMM)
+	if err != nil {
+		return err
+	}
+	plan.Read, plan.Devices = append(plan.Read, needs.Read...), append(plan.Devices, needs.Devices...)
+	plan.Scope = scope(spec, needs)
+	return nil
 }
 
 // stepThreads are those that the step before the VMM may have.

@@ -36,6 +36,7 @@ func (l *Launcher) End(ctx context.Context, vmID string) error {
 			return fmt.Errorf("look for the VM's monitor: %w", err)
 		}
 		if absent {
+			l.sweepMachine(dir)
 			return nil
 		}
 		err = killMonitor(ctx, dir)

@@ -33,6 +33,7 @@ type Launcher struct {
 	command []string
 	confine []string // empty: monitors are not confined
 	needs   Needs
+	sweep   Sweep
 	log     *slog.Logger
 }
 
@@ -171,6 +172,7 @@ func (l *Launcher) Adopt(ctx context.Context, vmID string) (vm.Machine, error) {
 	if err != nil {
 		if absent, lockErr := noMonitor(dir); absent && lockErr == nil {
 			l.sweepSecrets(dir)
+			l.sweepMachine(dir)
 			return nil, fault.New(fault.NotFound, "VM %s has no monitor", vmID)
 		}
 		return nil, err

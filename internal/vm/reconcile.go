@@ -63,6 +63,9 @@ func (s *Service) reconcile(ctx context.Context, v VM, bootID string) error {
 		return s.erase(ctx, v.ID)
 	}
 	if v.HostBootID != bootID {
+		if err := s.deps.Machines.End(ctx, v.ID); err != nil { // for what it left on disk
+			s.log.Warn("a machine of before the host's restart", "vm", v.ID, "error", err)
+		}
 		exit, err := s.deps.Machines.LastExit(ctx, v.ID)
 		if err != nil || exit.StartID != v.StartID {
 			exit = Exit{Reason: ReasonHostRestart, Message: "the host rebooted while the VM was running", At: s.now()}

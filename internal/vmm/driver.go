@@ -26,6 +26,9 @@ type Driver interface {
 	// boots. ctx bounds the start only. The machine lives until the guest, a signal
 	// or the end of this process ends it. After an error nothing is left of it.
 	Start(ctx context.Context, spec Spec, site Site) (Machine, error)
+	// Sweep removes what a machine of this Spec, of which no process is left, has outside of
+	// what its next start replaces. dir is the Site's Dir. Nothing there is no error.
+	Sweep(dir string, spec Spec) error
 }
 
 // Kernel is what decides whether a VMM can boot a kernel.

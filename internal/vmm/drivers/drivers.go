@@ -77,6 +77,15 @@ func Needs(name, program string) (vmm.Needs, error) {
 	return d.Needs(program), nil
 }
 
+// Sweep removes what a machine left whose monitor has ended: see vmm.Driver.
+func Sweep(name, dir string, spec vmm.Spec) error {
+	d, err := Named(name)
+	if err != nil {
+		return err
+	}
+	return d.Sweep(dir, spec)
+}
+
 // Look says what each driver finds of the host, in the order in which Auto tries
 // them.
 func Look(ctx context.Context, host *vmm.Host, cfg Config) []vmm.Finding {

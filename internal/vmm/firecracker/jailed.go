@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/bangervm/banger/internal/cgroup"
 	"github.com/bangervm/banger/internal/confine"
 	"github.com/bangervm/banger/internal/statedir"
 	"github.com/bangervm/banger/internal/stream"
@@ -31,6 +32,7 @@ type jailed struct {
 	listeners []net.Listener
 	work      sync.WaitGroup
 	stop      context.CancelFunc
+	groups    []string // the controllers of its control group
 }
 
 // jailName is the jail in the run directory; logName and metricsName are Firecracker's log
@@ -177,7 +179,7 @@ func (j *jailed) clear() error {
 	if j.root != nil {
 		_ = j.root.Close()
 	}
-	return j.Clear(j.spec)
+	return errors.Join(j.Clear(j.spec), clearGroup(cgroup.Mount, j.UID))
 }
 
 // program is c by the jailer, which limits it by itself.
@@ -188,6 +190,7 @@ func (j *jailed) program(c process.Command, inside vmm.Spec) process.Command {
 			limits.FileBytes = max(limits.FileBytes, info.Size())
 		}
 	}
+	limits, j.groups = jailGroup(cgroup.Mount, j.spec, limits)
 	c.Program, c.Args = j.Jailer, j.Arguments(limits, append(c.Args, "--log-path", logName)...)
 	c.Plan = confine.Plan{JailedAs: j.UID, Env: []string{"PATH=/usr/bin:/bin"}}
 	if inside.NIC != nil {

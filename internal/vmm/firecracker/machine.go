@@ -82,7 +82,12 @@ func (m *Machine) removeSockets() {
 func (m *Machine) PID() int { return m.process.PID() }
 
 // Confinement implements vmm.Machine.
-func (m *Machine) Confinement() string { return m.process.Confinement() }
+func (m *Machine) Confinement() string {
+	if m.jail != nil {
+		return m.process.Confinement() + groupWords(m.jail.groups)
+	}
+	return m.process.Confinement()
+}
 
 // DiskSerial implements vmm.Machine.
 func (m *Machine) DiskSerial(name string) string { return m.serials[name] }

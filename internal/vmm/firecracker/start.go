@@ -41,8 +41,8 @@ var errGone = errors.New("the VMM ended")
 
 // launch starts Firecracker and the guest. After an error no process is left.
 func (m *Machine) launch(ctx context.Context, d *Driver, spec vmm.Spec) error {
-	m.removeSockets() // Firecracker replaces none
-	theirs, err := m.openPipes()
+	m.removeSockets()            // Firecracker replaces none
+	theirs, err := m.openPipes() //nolint:contextcheck // they are read until Firecracker ends
 	if err != nil {
 		return fault.Wrap(fault.Unavailable, err, "Firecracker did not start")
 	}

@@ -59,6 +59,9 @@ func (d *Driver) Start(ctx context.Context, spec vmm.Spec, site vmm.Site) (vmm.M
 	return m, nil
 }
 
+// Sweep implements vmm.Driver.
+func (*Driver) Sweep(string, vmm.Spec) error { return nil }
+
 // tscKHz is what a guest must be told of the time-stamp counter, 0: nothing.
 func (d *Driver) tscKHz(ctx context.Context) (int64, error) {
 	switch {

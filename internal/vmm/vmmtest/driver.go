@@ -35,6 +35,9 @@ func (Driver) Boots(vmm.Kernel) error { return nil }
 // Needs implements vmm.Driver.
 func (Driver) Needs(string) vmm.Needs { return vmm.Needs{} }
 
+// Sweep implements vmm.Driver.
+func (Driver) Sweep(string, vmm.Spec) error { return nil }
+
 // Start implements vmm.Driver.
 func (Driver) Start(ctx context.Context, spec vmm.Spec, site vmm.Site) (vmm.Machine, error) {
 	if err := ctx.Err(); err != nil {

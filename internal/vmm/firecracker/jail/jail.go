@@ -17,9 +17,9 @@ import (
 	"github.com/bangervm/banger/internal/vmm"
 )
 
-// id is the jailer's name for a machine: the directory is the VM's own, so it needs
+// ID is the jailer's name for a machine: the directory is the VM's own, so it needs
 // no other.
-const id = "vm"
+const ID = "vm"
 
 // Jail is the place of one machine.
 type Jail struct {
@@ -52,13 +52,13 @@ func (j Jail) Root() string {
 	if err != nil {
 		real = j.Firecracker
 	}
-	return filepath.Join(j.Dir, filepath.Base(real), id, "root")
+	return filepath.Join(j.Dir, filepath.Base(real), ID, "root")
 }
 
 // Arguments are the jailer's, for a Firecracker with these arguments.
 func (j Jail) Arguments(limits Limits, firecracker ...string) []string {
 	uid := strconv.Itoa(j.UID)
-	args := []string{"--id", id, "--exec-file", j.Firecracker, "--uid", uid, "--gid", uid, "--chroot-base-dir", j.Dir}
+	args := []string{"--id", ID, "--exec-file", j.Firecracker, "--uid", uid, "--gid", uid, "--chroot-base-dir", j.Dir}
 	args = append(args, limits.arguments()...)
 	return append(append(args, "--"), firecracker...)
 }
