@@ -102,3 +102,28 @@ func TestAKernelThatTheDriverCannotBootIsRefusedBeforeAnythingIsMade(t *testing.
 		t.Errorf("Start gave %v, the VM is %s", err, h.get(v.Name).State)
 	}
 }
+
+func TestADriverThatIsConfiguredUnderARunningVMDisturbsItNot(t *testing.T) {
+	h := newHarness(t)
+	before := h.create("web", true)
+	machine := h.machines.get(before.ID)
+	h.host.chosen = "firecracker"
+	h.host.broken = map[string]error{"qemu-tcg": fault.New(fault.Unavailable, "it was removed")}
+	h.restartDaemon(func() {})
+	v := h.get("web")
+	if v.State != vm.Running || v.Driver != before.Driver || v.StartID != before.StartID || h.machines.get(v.ID) != machine {
+		t.Errorf("it is %+v", v)
+	}
+	if _, err := h.svc.Pause(t.Context(), "web"); err != nil {
+		t.Error(err)
+	}
+	if _, err := h.svc.Resume(t.Context(), "web"); err != nil {
+		t.Error(err)
+	}
+	if other := h.create("new", true); other.Driver != "firecracker" {
+		t.Errorf("a new VM has %s", other.Driver)
+	}
+	if v, err := h.svc.Stop(t.Context(), "web", time.Second, quiet); err != nil || v.State != vm.Stopped {
+		t.Errorf("Stop = %+v, %v", v, err)
+	}
+}

@@ -2,6 +2,7 @@ package firecracker
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -25,7 +26,7 @@ import (
 
 // fakeName begins the names by which this test's binary is Firecracker. What follows says
 // how, escaped as in a URL: words separated by commas, of "version=V", "refuse=CALL",
-// "hang=CALL", "die", "mute", "words".
+// "hang=CALL", "die", "mute", "words", and "start=WORDS" for a guest that cannot be started.
 const fakeName = "fake,"
 
 // TestMain also serves as `bangerd confine`.
@@ -48,6 +49,7 @@ func TestMain(m *testing.M) {
 // fakeProgram is Firecracker without KVM. Its guest obeys as vmmtest.Contract asks.
 func fakeProgram(how string, args []string) int {
 	f := &fakeAPI{version: "1.15.1", phase: "Not started", booted: map[string]bool{}}
+	startError := ""
 	for word := range strings.SplitSeq(how, ",") {
 		name, value, _ := strings.Cut(word, "=")
 		switch name {
@@ -57,6 +59,8 @@ func fakeProgram(how string, args []string) int {
 			f.refuses = value
 		case "hang":
 			f.hangs = value
+		case "start":
+			startError = value
 		case "words":
 			say(args, "Error creating KVM object: odd")
 			return 1
@@ -70,6 +74,9 @@ func fakeProgram(how string, args []string) int {
 	g := &fakeGuest{running: true}
 	g.moves.L = &g.mu
 	f.start = func(l net.Listener) error {
+		if startError != "" {
+			return errors.New(startError)
+		}
 		_, _ = fmt.Fprintln(os.Stdout, "the guest's console")
 		go g.cpu()
 		go g.serve(l)
