@@ -75,6 +75,8 @@ const stops = `window.stops ??= (() => {
 		const s = getComputedStyle(e);
 		return s.outlineStyle !== "none" && parseFloat(s.outlineWidth) >= 1.5 && s.outlineColor !== "transparent";
 	});
+	// What comes or is replaced while the page is visited is none of the visit.
+	const there = [...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0']")];
 	return {
 		step() {
 			const e = document.activeElement;
@@ -86,8 +88,7 @@ const stops = `window.stops ??= (() => {
 			return {over: false, wrong: wrong.length ? says(e) + ": " + wrong.join(", ") : ""};
 		},
 		missed() {
-			return [...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0']")]
-				.filter((e) => shown(e) && !e.disabled && !e.closest(".xterm") && !seen.has(e) && !(e.type === "radio" && [...seen].some((s) => s.name === e.name)))
+			return there.filter((e) => e.isConnected && shown(e) && !e.disabled && !e.closest(".xterm") && !seen.has(e) && !(e.type === "radio" && [...seen].some((s) => s.name === e.name)))
 				.map((e) => says(e) + ": Tab does not reach it");
 		},
 	};
