@@ -51,6 +51,7 @@ type API interface {
 	ImportKernel(ctx context.Context, req api.ImportKernel) (api.Operation, error)
 	DeleteKernel(ctx context.Context, name string) (api.DeletedKernel, error)
 	DiskUsage(ctx context.Context) (api.DiskUsage, error)
+	CommitVM(ctx context.Context, name string, req api.CommitVM) (api.Operation, error)
 	HostStats(ctx context.Context) (api.HostStats, error)
 	Prunable(ctx context.Context, req api.Prune) (api.Pruned, error)
 	Prune(ctx context.Context, req api.Prune) (api.Operation, error)

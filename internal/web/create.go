@@ -89,12 +89,7 @@ func fillAs(form url.Values, v api.VM) {
 	form.Set("network", v.Network)
 	form.Set("init", v.Init)
 	form.Set("env", strings.Join(v.Env, "\n"))
-	var labels []string
-	for key, value := range v.Labels {
-		labels = append(labels, key+"="+value)
-	}
-	slices.Sort(labels)
-	form.Set("labels", strings.Join(labels, "\n"))
+	form.Set("labels", strings.Join(labelLines(v.Labels), "\n"))
 	if v.Entrypoint != "" {
 		form.Set("entrypoint", "yes")
 		form.Set("restart", v.Entrypoint)
@@ -181,13 +176,6 @@ func (c *Console) create(w http.ResponseWriter, r *http.Request) {
 	again(problemOf(err))
 }
 
-// createCommandPart is the command of a form, for a script that keeps it current.
-func (c *Console) createCommandPart(w http.ResponseWriter, r *http.Request) {
-	policyOf(r.PostForm)
-	values, _, err := c.given(r.Context())
-	c.part(w, r, "create", "cmd", createCommand(r.PostForm, values), err)
-}
-
 // policyOf puts a policy that was typed in the place of the preset.
 func policyOf(form url.Values) {
 	if form.Get("egress") == "custom" {
@@ -197,12 +185,13 @@ func policyOf(form url.Values) {
 
 // createCommand is the command line that does what the form does.
 func createCommand(form, given url.Values) string {
+	policyOf(form)
 	args := []string{"vm", "create"}
 	flag := func(name, value string) { args = append(args, "--"+name, value) }
 	changed := func(fields ...string) {
 		for _, field := range fields {
 			if value := form.Get(field); value != "" && value != given.Get(field) {
-				flag(field, value)
+				flag(field, strings.ReplaceAll(value, "\n", "; "))
 			}
 		}
 	}

@@ -2,13 +2,11 @@ package web
 
 import (
 	"net/url"
-	"strconv"
 	"strings"
 
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/config"
 	"github.com/bangervm/banger/internal/fault"
-	"github.com/bangervm/banger/internal/portspec"
 )
 
 // createRequest is what a form asks for: what is as given stays the daemon's to choose, as
@@ -33,12 +31,8 @@ func createRequest(form, given url.Values) (req api.CreateVM, err error) {
 	if form.Get("nostart") != "" {
 		req.Start, req.Wait = new(false), ""
 	}
-	if cpus := text("vcpu"); cpus != nil {
-		n, err := strconv.Atoi(*cpus)
-		if err != nil {
-			return req, fault.New(fault.Invalid, "vCPU: %q is not a number", *cpus).WithHint("for example 2")
-		}
-		req.VCPU = &n
+	if req.VCPU, err = countOf("vCPU", text("vcpu")); err != nil {
+		return req, err
 	}
 	if req.MemoryBytes, err = sizeOf("Memory", text("memory")); err != nil {
 		return req, err
@@ -50,12 +44,12 @@ func createRequest(form, given url.Values) (req api.CreateVM, err error) {
 }
 
 func pairsAndPorts(req *api.CreateVM, form url.Values) error {
-	for spec := range strings.FieldsSeq(form.Get("publish")) {
-		p, err := portspec.ParsePublish(spec)
-		if err != nil {
-			return fault.Wrap(fault.Invalid, err, "Publish: %s", spec).WithHint("write [ADDR:]HOST:GUEST[/udp], for example 8080:80")
-		}
-		req.Publish = append(req.Publish, p)
+	ports, err := publishOf(form.Get("publish"))
+	if err != nil {
+		return err
+	}
+	if len(ports) > 0 {
+		req.Publish = ports
 	}
 	for _, label := range lines(form.Get("labels")) {
 		key, value, _ := strings.Cut(label, "=")

@@ -20,7 +20,7 @@ func filled() (form url.Values, command string, req api.CreateVM) {
 		"env": {"A=b c\r\n\r\nD=e"}, "labels": {"team=x"}, "entrypoint": {"yes"}, "restart": {"always"}, "nested": {"yes"}, "wait": {"port:80"}, "init": {"agent"},
 	}
 	command = "banger vm create box --image node:22 --kernel k1 --vcpu 4 --memory 2GiB --driver qemu-tcg --init agent " +
-		"--egress 'default deny allow example.org' --ports none --publish 8080:80 --publish 53:53/udp --env 'A=b c' --env D=e --label team=x " +
+		"--egress 'default deny; allow example.org' --ports none --publish 8080:80 --publish 53:53/udp --env 'A=b c' --env D=e --label team=x " +
 		"--entrypoint --restart-policy always --nested --wait port:80"
 	req = api.CreateVM{
 		Name: new("box"), Image: new("node:22"), Kernel: new("k1"), VCPU: new(4), MemoryBytes: new(int64(2 << 30)), Driver: new("qemu-tcg"),
@@ -43,7 +43,7 @@ func TestCreate(t *testing.T) {
 	}
 	form.Set("egress", "custom")
 	form.Set("token", b.token())
-	part, _ := b.do(http.MethodPost, "/create/command", form, http.StatusOK)
+	part, _ := b.do(http.MethodPost, "/command/create", form, http.StatusOK)
 	wants(t, part, command)
 	form.Set("do", "show")
 	page, _ := b.do(http.MethodPost, "/create", form, http.StatusOK)

@@ -9,7 +9,6 @@ import (
 
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client/status"
-	"github.com/bangervm/banger/internal/fault"
 )
 
 // look is which VMs the dashboard shows.
@@ -115,8 +114,16 @@ func headOf(s *scene) dashboardHead {
 }
 
 func (c *Console) runningViews(s *scene, token string) []operationView {
+	return c.runningOf(s, "", token)
+}
+
+// runningOf are the operations in progress whose kind begins so, the oldest first.
+func (c *Console) runningOf(s *scene, kind, token string) []operationView {
 	var views []operationView
 	for _, op := range s.running() {
+		if !strings.HasPrefix(op.Kind, kind) {
+			continue
+		}
 		v := viewOperation(op, c.now())
 		v.Token = token
 		views = append(views, v)
@@ -146,7 +153,7 @@ func (c *Console) row(in *vmScene) vmRow {
 	if v.Workspace != nil {
 		row.Work = &work{State: v.Workspace.State, Files: v.Workspace.Files}
 	}
-	acts := actsFor(v)
+	acts := actsFor(v, in.inOrder())
 	switch v.State {
 	case api.VMRunning, api.VMStarting, api.VMStopping:
 		row.More, row.Attach = acts, in.toAttach()
@@ -185,23 +192,4 @@ func linksOf(ports []api.Port) []portLink {
 		}
 	}
 	return links
-}
-
-// bulk does one thing to each VM that is marked.
-func (c *Console) bulk(w http.ResponseWriter, r *http.Request) {
-	names, do := r.PostForm["vm"], r.PostForm.Get("do")
-	if len(names) == 0 {
-		c.fail(w, r, fault.New(fault.Invalid, "no VM is marked"))
-		return
-	}
-	for i, name := range names {
-		if err := c.perform(r.Context(), name, do); err != nil {
-			if i > 0 {
-				err = fault.Wrap(fault.CodeOf(err), err, "%s of %d were done, then", fault.Count(i, "VM"), len(names))
-			}
-			c.fail(w, r, err)
-			return
-		}
-	}
-	c.lead(w, r, "/", did(do, fault.Count(len(names), "VM")))
 }

@@ -29,6 +29,7 @@ type fakeAPI struct {
 
 	created   api.CreateVM
 	noWork    bool
+	quiet     bool           // no session runs
 	conflicts []string       // of an export; nil: they were not looked for
 	short     int            // bytes that an export lacks
 	more      chan api.Event // what happens after the beginning
@@ -102,14 +103,17 @@ func (f *fakeAPI) samples(ctx context.Context, yield func(api.Event, error) bool
 
 func (f *fakeAPI) present(ctx context.Context) []api.Event {
 	v := f.vm()
-	session, _ := f.ListSessions(ctx, "web")
-	return []api.Event{
+	sessions, _ := f.ListSessions(ctx, "web")
+	all := []api.Event{
 		{Kind: api.EventReset},
 		event(api.EventVM, api.ActionPresent, v.ID, v), event(api.EventWorkspace, api.ActionPresent, v.ID, *v.Workspace),
-		event(api.EventSession, api.ActionPresent, "s1", session[0]), event(api.EventOperation, api.ActionPresent, "op1", f.operation()),
+		event(api.EventOperation, api.ActionPresent, "op1", f.operation()),
 		event(api.EventImage, api.ActionPresent, "i1", nil), event(api.EventKernel, api.ActionPresent, "", nil),
-		{Kind: api.EventLive},
 	}
+	for _, s := range sessions {
+		all = append(all, event(api.EventSession, api.ActionPresent, "s1", s))
+	}
+	return append(all, api.Event{Kind: api.EventLive})
 }
 
 // denied are events that the journal still has.
@@ -132,7 +136,7 @@ func event(kind, action, id string, body any) api.Event {
 }
 
 func (f *fakeAPI) GetVM(_ context.Context, name string) (api.VM, error) {
-	if name != "web" {
+	if name == "none" {
 		return api.VM{}, fault.New(fault.NotFound, "no VM %q", name)
 	}
 	return f.vm(), nil
@@ -167,7 +171,20 @@ func (f *fakeAPI) ResetVM(_ context.Context, name string, discardWork bool) (api
 }
 
 func (f *fakeAPI) UpdateVM(_ context.Context, name string, req api.UpdateVM) (api.VM, error) {
-	return f.vm(), f.did(fmt.Sprintf("update %s %+v", name, req))
+	call := "update " + name
+	if req.Protected != nil {
+		call += fmt.Sprintf(" protected=%v", *req.Protected)
+	}
+	if req.Name != nil {
+		call += " name=" + *req.Name
+	}
+	if req.VCPU != nil {
+		call += fmt.Sprintf(" vcpu=%d", *req.VCPU)
+	}
+	if req.MemoryBytes != nil || req.DiskBytes != nil || req.Nested != nil || req.Publish != nil {
+		call += " more"
+	}
+	return f.vm(), f.did(fmt.Sprintf("%s labels=%v env=%v unset=%v", call, req.Labels, req.Env, req.UnsetEnv))
 }
 
 func (f *fakeAPI) DeleteVM(_ context.Context, name string, req api.DeleteVM) (api.Operation, error) {
@@ -186,6 +203,9 @@ func (f *fakeAPI) VMPorts(context.Context, string) ([]api.Port, error) {
 }
 
 func (f *fakeAPI) ListSessions(context.Context, string) ([]api.Session, error) {
+	if f.quiet {
+		return nil, nil
+	}
 	return []api.Session{{Name: hostile, State: api.SessionRunning, Command: []string{"sh", "-c", hostile}, LastError: hostile, CreatedAt: f.now}}, nil
 }
 

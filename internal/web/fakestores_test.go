@@ -39,6 +39,10 @@ func (f *fakeAPI) DeleteKernel(_ context.Context, name string) (api.DeletedKerne
 	return api.DeletedKernel{KeptBy: []string{"VM web"}}, f.did("delete kernel " + name)
 }
 
+func (f *fakeAPI) CommitVM(_ context.Context, name string, req api.CommitVM) (api.Operation, error) {
+	return f.operation(), f.did(fmt.Sprintf("commit %s %s replace=%v", name, req.Image, req.Replace))
+}
+
 func (f *fakeAPI) HostStats(context.Context) (api.HostStats, error) {
 	return api.HostStats{CPUs: 4, MemoryBytes: 8 << 30, MemoryAvailableBytes: 6 << 30}, nil
 }

@@ -29,7 +29,7 @@ func (c *Console) imageAct(w http.ResponseWriter, r *http.Request) {
 			c.fail(w, r, fault.New(fault.Invalid, "no reference was given").WithHint("for example debian:bookworm"))
 			return
 		}
-		op, err = c.api.PullImage(ctx, api.PullImage{Ref: strings.TrimSpace(form.Get("ref")), Name: name})
+		op, err = c.api.PullImage(ctx, api.PullImage{Ref: strings.TrimSpace(form.Get("ref")), Name: name, Replace: form.Get("replace") != ""})
 	case "promote":
 		op, err = c.api.PromoteImage(ctx, name)
 	case "verify":
@@ -89,7 +89,7 @@ func (c *Console) imageDeletePage(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *Console) imageTagPage(w http.ResponseWriter, r *http.Request) {
-	c.askImage("image-tag", "Tag", func(a *imageAsk) string { return cmdline.Typed("image", "tag", a.Name, "NEW") })(w, r)
+	c.askImage("image-tag", "Tag", func(a *imageAsk) string { return tagCommand(url.Values{"name": {a.Name}}, nil) })(w, r)
 }
 
 func (c *Console) registerPage(w http.ResponseWriter, r *http.Request) {
@@ -97,7 +97,7 @@ func (c *Console) registerPage(w http.ResponseWriter, r *http.Request) {
 		kernels, err := c.api.ListKernels(ctx)
 		path := r.URL.Query().Get("rootfs")
 		s.Title, s.Section = "Register an image", "images"
-		s.Body = imageAsk{Kernels: kernels, Path: path, Command: cmdline.Line(act.ImageRegister.Do())}
+		s.Body = imageAsk{Kernels: kernels, Path: path, Command: registerCommand(url.Values{"rootfs": {path}}, nil)}
 		return err
 	})
 }

@@ -3,8 +3,8 @@ package web
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/act/cmdline"
@@ -25,7 +25,7 @@ type imagesView struct {
 	Local       []imageView
 	Available   []api.AvailableImage
 	Problems    []string
-	Pulls       []operationView
+	Operations  []operationView // of images
 	OnDisk      int64
 	Reclaimable int64
 	Command     string
@@ -33,7 +33,7 @@ type imagesView struct {
 
 func (c *Console) imagesPage(w http.ResponseWriter, r *http.Request) {
 	c.page(w, r, "images", func(ctx context.Context, s *shell) error {
-		s.Title, s.Section = "Images", "images"
+		s.Title, s.Section, s.Live = "Images", "images", livePath(pageImages, url.Values{})
 		local, err := c.api.ListImages(ctx)
 		if err != nil {
 			return err
@@ -42,13 +42,11 @@ func (c *Console) imagesPage(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return err
 		}
-		view := imagesView{Available: available.Items, Problems: available.Problems, Command: cmdline.Line(act.ImagePull.On("REF"))}
+		view := imagesView{Available: available.Items, Problems: available.Problems, Command: pullCommand(nil, nil)}
 		if view.OnDisk, view.Reclaimable, err = c.diskOf(ctx, "images"); err != nil {
 			return err
 		}
-		if view.Pulls, err = c.running(ctx, "image."); err != nil {
-			return err
-		}
+		view.Operations = c.runningOf(s.scene, "image.", s.Token)
 		for _, i := range local {
 			view.Local = append(view.Local, c.viewImage(i, s.users(i.ID)))
 		}
@@ -66,17 +64,6 @@ func (s *shell) users(image string) (names []string) {
 	}
 	slices.Sort(names)
 	return names
-}
-
-// running are the operations of a kind that are in progress.
-func (c *Console) running(ctx context.Context, kind string) (views []operationView, err error) {
-	operations, err := c.api.ListOperations(ctx)
-	for _, op := range operations {
-		if strings.HasPrefix(op.Kind, kind) && op.State == api.OperationRunning {
-			views = append(views, viewOperation(op, c.now()))
-		}
-	}
-	return views, err
 }
 
 // diskOf is what one type of files takes on the host's disk.

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/bangervm/banger/internal/act"
@@ -18,18 +19,18 @@ type kernelView struct {
 }
 
 type kernelsView struct {
-	Local     []kernelView
-	Available []api.AvailableKernel
-	Problems  []string
-	Pulls     []operationView
-	OnDisk    int64
-	From      string // the directory to import, as picked
-	Commands  struct{ Import, Pull string }
+	Local      []kernelView
+	Available  []api.AvailableKernel
+	Problems   []string
+	Operations []operationView // of kernels
+	OnDisk     int64
+	From       string // the directory to import, as picked
+	Commands   struct{ Import, Pull string }
 }
 
 func (c *Console) kernelsPage(w http.ResponseWriter, r *http.Request) {
 	c.page(w, r, "kernels", func(ctx context.Context, s *shell) error {
-		s.Title, s.Section = "Kernels", "kernels"
+		s.Title, s.Section, s.Live = "Kernels", "kernels", livePath(pageKernels, url.Values{})
 		local, err := c.api.ListKernels(ctx)
 		if err != nil {
 			return err
@@ -39,14 +40,12 @@ func (c *Console) kernelsPage(w http.ResponseWriter, r *http.Request) {
 			return err
 		}
 		view := kernelsView{Available: available.Items, Problems: available.Problems, From: r.URL.Query().Get("from")}
-		view.Commands.Import = cmdline.Line(act.KernelImport.On("NAME"))
+		view.Commands.Import = importCommand(url.Values{"from": {view.From}}, nil)
 		view.Commands.Pull = cmdline.Line(act.KernelPull.On("NAME"))
 		if view.OnDisk, _, err = c.diskOf(ctx, "kernels"); err != nil {
 			return err
 		}
-		if view.Pulls, err = c.running(ctx, "kernel."); err != nil {
-			return err
-		}
+		view.Operations = c.runningOf(s.scene, "kernel.", s.Token)
 		for _, k := range local {
 			view.Local = append(view.Local, kernelView{Kernel: k, Age: ageOf(c.now(), &k.ImportedAt), Delete: cmdline.Line(act.KernelDelete.On(k.Name))})
 		}

@@ -13,6 +13,8 @@ const (
 	pageVM         = "vm"
 	pageOperation  = "operation"
 	pageOperations = "operations"
+	pageImages     = "images"
+	pageKernels    = "kernels"
 )
 
 // parts renders what changes on one page.
@@ -94,6 +96,10 @@ func (p *parts) render(ctx context.Context, s *scene) (all []fragment, lists map
 		p.dashboard(l, s)
 	case pageVM:
 		p.vmPage(ctx, l, s)
+	case pageImages:
+		l.add("running-operations", "", "running-operations", imagesView{Operations: p.c.runningOf(s, "image.", p.token)})
+	case pageKernels:
+		l.add("running-operations", "", "running-operations", kernelsView{Operations: p.c.runningOf(s, "kernel.", p.token)})
 	case pageOperation, pageOperations:
 		p.operations(l, s)
 	}

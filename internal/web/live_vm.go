@@ -56,7 +56,7 @@ func (p *parts) ofPage(s *scene) *vmScene {
 
 // vmPanel adds what events change.
 func (p *parts) vmPanel(ctx context.Context, one *list, v *vmScene) {
-	head := p.c.vmHead(v.vm, v.attention(), p.token)
+	head := p.c.vmHead(v.vm, v.inOrder(), p.token)
 	one.add("vm-state", "", "vm-state", head)
 	one.add("vm-acts", "", "vm-acts", head)
 	one.add("vm-tabs", "", "vm-tabs", p.c.frameOf(v.vm, p.section))

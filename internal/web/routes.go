@@ -2,6 +2,8 @@ package web
 
 import (
 	"net/http"
+
+	"github.com/bangervm/banger/internal/client/vmaction"
 )
 
 // routes are all pages and forms. What changes something is a POST, behind the gate's
@@ -21,7 +23,7 @@ func (c *Console) routes() http.Handler {
 	mux.HandleFunc("POST /vms", c.bulk)
 	mux.HandleFunc("GET /create", c.createPage)
 	mux.HandleFunc("POST /create", c.create)
-	mux.HandleFunc("POST /create/command", c.createCommandPart)
+	mux.HandleFunc("POST /command/{form}", c.formCommand)
 	mux.HandleFunc("GET /vms/{name}", c.vmPage)
 	mux.HandleFunc("POST /vms/{name}", c.vmAct)
 	mux.HandleFunc("GET /vms/{name}/workspace", c.workspacePage)
@@ -36,8 +38,18 @@ func (c *Console) routes() http.Handler {
 	mux.HandleFunc("GET /vms/{name}/ports", c.portsPage)
 	mux.HandleFunc("POST /vms/{name}/ports", c.forward)
 	mux.HandleFunc("GET /vms/{name}/resources", c.resourcesPage)
-	mux.HandleFunc("GET /vms/{name}/delete", c.deletePage)
-	mux.HandleFunc("POST /vms/{name}/delete", c.deleteVM)
+	for _, a := range vmaction.All() {
+		if a.Runs() && a.Confirms() {
+			mux.HandleFunc("GET /vms/{name}/"+a.ID, c.confirmPage(a))
+			mux.HandleFunc("POST /vms/{name}/"+a.ID, c.confirmed(a))
+		}
+	}
+	mux.HandleFunc("GET /vms/{name}/rename", c.renamePage)
+	mux.HandleFunc("POST /vms/{name}/rename", c.rename)
+	mux.HandleFunc("GET /vms/{name}/set", c.setPage)
+	mux.HandleFunc("POST /vms/{name}/set", c.set)
+	mux.HandleFunc("GET /vms/{name}/commit", c.commitPage)
+	mux.HandleFunc("POST /vms/{name}/commit", c.commit)
 	mux.HandleFunc("POST /vms/{name}/sessions", c.startSession)
 	mux.HandleFunc("GET /vms/{name}/sessions/{session}", c.terminalPage)
 	mux.HandleFunc("GET /vms/{name}/sessions/{session}/attach", c.attach)

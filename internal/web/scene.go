@@ -188,10 +188,10 @@ func (v *vmScene) inOrder() []api.Session {
 	})
 }
 
-// attention is that of a VM; nil: it is not known.
-func (s *scene) attention(vm string) *api.Attention {
+// sessions are those of a VM, the oldest first.
+func (s *scene) sessions(vm string) []api.Session {
 	if v, ok := s.vms[vm]; ok {
-		return v.attention()
+		return v.inOrder()
 	}
 	return nil
 }

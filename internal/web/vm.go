@@ -33,10 +33,10 @@ type vmHead struct {
 	Acts        []button
 }
 
-func (c *Console) vmHead(v api.VM, a *api.Attention, token string) vmHead {
+func (c *Console) vmHead(v api.VM, sessions []api.Session, token string) vmHead {
 	return vmHead{
 		Path: vmPath(v.Name), Token: token, Mark: mark{State: v.State, Icon: stateIcon(v.State)}, Age: ageOf(c.now(), status.Since(&v)),
-		Attention: viewAttention(a, c.now()), Acts: actsFor(v),
+		Attention: viewAttention(status.VMAttention(&v, sessions), c.now()), Acts: actsFor(v, sessions),
 	}
 }
 
@@ -73,7 +73,7 @@ func (c *Console) inVM(w http.ResponseWriter, r *http.Request, section string, b
 		}
 		s.Live = livePath(pageVM, url.Values{"of": {v.Name}, "section": {section}})
 		f := c.frameOf(v, section)
-		f.Head = c.vmHead(v, s.scene.attention(v.ID), s.Token)
+		f.Head = c.vmHead(v, s.scene.sessions(v.ID), s.Token)
 		s.Body, err = build(ctx, f)
 		return err
 	})

@@ -19,27 +19,19 @@ type button struct {
 	Command string // the same at the command line
 	Why     string // why it cannot be done now; empty: it can
 	Danger  bool
-	Page    string // it has a page of its own, which says what is lost
+	Page    string // it has a page of its own, which asks or says what is lost
 }
 
-// offered are the actions that the console has.
-func offered() []vmaction.Action {
-	var all []vmaction.Action
-	for _, a := range vmaction.All() {
-		if a.Runs() && a.ID != "reset" {
-			all = append(all, a)
-		}
-	}
-	return all
-}
-
-// actsFor are what can be done to a VM, what is possible now first.
-func actsFor(v api.VM) []button {
+// actsFor are what can be done to a VM with these sessions, what is possible now first.
+func actsFor(v api.VM, sessions []api.Session) []button {
 	var can, cannot []button
-	for _, a := range offered() {
-		b := button{Do: a.ID, Word: a.Label, Command: cmdline.Line(a.On(&v)), Danger: a.Irreversible || a.ID == "kill", Why: capital(a.Refusal(&v))}
-		if a.ID == "delete" {
-			b.Word, b.Page = a.Label+"…", vmPath(v.Name)+"/delete"
+	for _, a := range vmaction.All() {
+		b := button{
+			Do: a.ID, Word: a.Label, Command: cmdline.Line(a.On(&v)), Danger: a.Irreversible || a.ID == "kill", Why: capital(a.Refusal(&v)),
+			Page: askingPage(a.ID, v.Name),
+		}
+		if b.Page == "" && len(a.Losses(&v, sessions)) > 0 {
+			b.Word, b.Page = a.Label+"…", vmPath(v.Name)+"/"+a.ID
 		}
 		if b.Why != "" {
 			cannot = append(cannot, b)
@@ -50,6 +42,15 @@ func actsFor(v api.VM) []button {
 	return append(can, cannot...)
 }
 
+// askingPage is where an action that needs more words has its form; empty: it needs none.
+func askingPage(id, name string) string {
+	of := map[string]string{"rename": "/rename", "set": "/set", "commit": "/commit", "exec": "#new-session", "prepare": "/workspace", "export": "/workspace"}
+	if page, ok := of[id]; ok {
+		return vmPath(name) + page
+	}
+	return ""
+}
+
 // capital is text as a sentence begins.
 func capital(text string) string {
 	if text == "" {
@@ -58,15 +59,19 @@ func capital(text string) string {
 	return strings.ToUpper(text[:1]) + text[1:]
 }
 
-// perform does what a button says. What asks first is done by its own page.
-func (c *Console) perform(ctx context.Context, name, do string) error {
-	for _, a := range offered() {
-		if a.ID == do && !a.Irreversible {
-			_, err := a.Run(ctx, c.api, &api.VM{ID: name, Name: name})
-			return err
-		}
+// pressed is the action of a button. What cannot be undone has a page of its own.
+func pressed(do string) (vmaction.Action, error) {
+	a, ok := vmaction.Find(do)
+	if !ok || !a.Runs() || a.Irreversible {
+		return a, fault.New(fault.Invalid, "the console cannot do %q to a VM", do)
 	}
-	return fault.New(fault.Invalid, "the console cannot do %q to a VM", do)
+	return a, nil
+}
+
+// perform does an action that destroys no work.
+func (c *Console) perform(ctx context.Context, name string, a vmaction.Action) error {
+	_, err := a.Run(ctx, c.api, &api.VM{ID: name, Name: name})
+	return err
 }
 
 // did is what a page says once a button was pressed.
@@ -77,10 +82,20 @@ func did(do, what string) string {
 
 func (c *Console) vmAct(w http.ResponseWriter, r *http.Request) {
 	name, do := r.PathValue("name"), r.PostForm.Get("do")
-	err := c.perform(r.Context(), name, do)
 	path := vmPath(name)
 	if from := r.PostForm.Get("from"); from != "" {
 		path = ownPath(from)
+	}
+	a, err := pressed(do)
+	if err == nil && a.Confirms() {
+		view := confirmView{Action: a}
+		if err = c.ask(r.Context(), &view, name); err == nil && view.loses() {
+			c.lead(w, r, vmPath(name)+"/"+a.ID, "")
+			return
+		}
+	}
+	if err == nil {
+		err = c.perform(r.Context(), name, a)
 	}
 	c.done(w, r, path, did(do, name), err)
 }

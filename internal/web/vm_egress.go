@@ -82,7 +82,7 @@ func (c *Console) egressSection(w http.ResponseWriter, r *http.Request, more fun
 			return view, err
 		}
 		view.Policy, view.Text = policy, strings.ReplaceAll(policy.Policy, "; ", "\n")
-		view.Commands.Set = cmdline.Typed("vm", "egress", "set", f.VM.Name, "@FILE")
+		view.Commands.Set = egressCommand(url.Values{"vm": {f.VM.Name}, "policy": {view.Text}}, nil)
 		view.Commands.Log = cmdline.Typed("vm", "egress", "log", "-f", f.VM.Name)
 		if err := c.flows(ctx, &view); err != nil {
 			view.LogWhy = problemOf(err).Message

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/bangervm/banger/internal/act/cmdline"
@@ -40,7 +41,7 @@ func (c *Console) portsPage(w http.ResponseWriter, r *http.Request) {
 	c.inVM(w, r, "ports", func(ctx context.Context, f vmFrame) (any, error) {
 		view := portsView{vmFrame: f, portsPart: c.portsOf(ctx, f.VM), Publish: f.VM.Publish}
 		view.Commands.List = cmdline.Typed("vm", "ports", f.VM.Name)
-		view.Commands.Add = cmdline.Typed("vm", "forward", f.VM.Name, "8080:80")
+		view.Commands.Add = forwardCommand(url.Values{"vm": {f.VM.Name}}, nil)
 		if !f.Alive() {
 			return view, nil
 		}

@@ -25,6 +25,7 @@ const (
 // workspaceView is the body of the section with the workspace.
 type workspaceView struct {
 	vmFrame
+	From      string // the work tree to prepare, as picked
 	Work      *api.Workspace
 	Why       string // why it cannot be read
 	Measured  age
@@ -46,7 +47,10 @@ type fileView struct {
 
 func (c *Console) workspacePage(w http.ResponseWriter, r *http.Request) {
 	c.inVM(w, r, "workspace", func(ctx context.Context, f vmFrame) (any, error) {
-		return c.workspaceOf(ctx, f, r.URL.Query().Get(operationParam))
+		view, err := c.workspaceOf(ctx, f, r.URL.Query().Get(operationParam))
+		view.From = r.URL.Query().Get("path")
+		view.Commands.Prepare = prepareCommand(url.Values{"vm": {f.VM.Name}, "path": {view.From}, "mode": {"shallow"}}, nil)
+		return view, err
 	})
 }
 
@@ -54,7 +58,6 @@ func (c *Console) workspaceOf(ctx context.Context, f vmFrame, operation string) 
 	view := workspaceView{vmFrame: f}
 	name := f.VM.Name
 	export := []string{"vm", "workspace", "export", name}
-	view.Commands.Prepare = cmdline.Typed("vm", "workspace", "prepare", name, "DIR")
 	view.Commands.Look = cmdline.Typed(append(export, "--stat")...)
 	view.Commands.Export = cmdline.Typed(append(export, "--output", name+".patch")...)
 	view.Commands.Check = cmdline.Typed(append(export, "--check")...)

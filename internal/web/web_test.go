@@ -9,6 +9,7 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -125,7 +126,7 @@ func (b *browser) token() string {
 // pages are all that a browser can open.
 func pages() []string {
 	return []string{
-		"/", "/?show=running&q=web", "/vms/web", "/vms/web/delete", "/vms/web/workspace", "/vms/web/workspace?op=op2", "/vms/web/workspace?op=op1",
+		"/", "/?show=running&q=web", "/vms/web", "/vms/web/delete", "/vms/web/reset", "/vms/web/kill", "/vms/web/stop", "/vms/web/restart", "/vms/web/rename", "/vms/web/commit", "/vms/web/set", "/vms/web/workspace", "/vms/web/workspace?op=op2", "/vms/web/workspace?op=op1",
 		"/vms/web/workspace/diff?op=op2&file=0", "/vms/web/workspace/diff?op=op2&file=1", "/vms/web/workspace/apply?op=op2",
 		"/vms/web/egress", "/vms/web/egress?edit=1&target=x", "/vms/web/egress?allow=a.example&show=denied", "/vms/web/console", "/vms/web/console?q=script",
 		"/?show=needs", "/vms/web/sessions/agent", "/vms/web/ports", "/vms/web/resources",
@@ -161,6 +162,13 @@ func (b *browser) page(path string) string {
 	want := http.StatusOK
 	if strings.HasPrefix(path, "/no-such") || path == "/vms/none" {
 		want = http.StatusNotFound
+	}
+	if states, only := map[string][]string{
+		"/vms/web/stop": {api.VMRunning, api.VMPaused}, "/vms/web/restart": {api.VMRunning},
+		"/vms/web/kill":  {api.VMRunning, api.VMPaused, api.VMStarting, api.VMStopping},
+		"/vms/web/reset": {api.VMRunning, api.VMPaused, api.VMStopped, api.VMFailed},
+	}[path]; only && !slices.Contains(states, b.api.state) {
+		want = http.StatusConflict
 	}
 	return b.get(path, want)
 }
@@ -221,7 +229,8 @@ func attribute(n *html.Node, key string) string {
 
 func TestButtonsDoWhatTheySay(t *testing.T) {
 	b := open(t)
-	for do, want := range map[string]string{"start": "start web", "stop": "stop web", "restart": "restart web", "pause": "pause web", "resume": "resume web", "kill": "kill web"} {
+	b.api.quiet = true
+	for do, want := range map[string]string{"start": "start web", "stop": "stop web", "restart": "restart web", "pause": "pause web", "resume": "resume web", "protect": "update web protected=true labels=map[] env=[] unset=[]"} {
 		b.api.calls = nil
 		if to := b.send("/vms/web", url.Values{"do": {do}}); !strings.HasPrefix(to, "/vms/web?did=") {
 			t.Errorf("%s leads to %s", do, to)
@@ -242,6 +251,7 @@ func TestAnUnknownButtonIsRefused(t *testing.T) {
 
 func TestAFailureIsTheCommandLinesFailure(t *testing.T) {
 	b := open(t)
+	b.api.quiet = true
 	b.api.err = fault.New(fault.Conflict, "VM web is paused").WithHint("resume it")
 	body, _ := b.do(http.MethodPost, "/vms/web", url.Values{"token": {b.token()}, "do": {"stop"}}, http.StatusConflict)
 	for _, want := range []string{"VM web is paused", "resume it", "conflict"} {
@@ -253,12 +263,12 @@ func TestAFailureIsTheCommandLinesFailure(t *testing.T) {
 
 func TestDeleteAsksForTheName(t *testing.T) {
 	b := open(t)
-	form := url.Values{"token": {b.token()}, "name": {"wab"}, "force": {"yes"}, "discard_work": {"yes"}}
+	form := url.Values{"token": {b.token()}, "name": {"wab"}, "id": {"1"}, "alive": {"yes"}, "work": {"yes"}}
 	if body, _ := b.do(http.MethodPost, "/vms/web/delete", form, http.StatusOK); !strings.Contains(body, "wab is another name") || len(b.api.calls) > 0 {
 		t.Errorf("another name: %v", b.api.calls)
 	}
 	form.Set("name", "web")
-	if to := b.send("/vms/web/delete", form); to != "/operations/op1" || strings.Join(b.api.calls, ",") != "delete web --force --discard-work" {
+	if to := b.send("/vms/web/delete", form); to != "/operations/op1" || strings.Join(b.api.calls, ",") != "delete 1 --force --discard-work" {
 		t.Errorf("%s after %v", to, b.api.calls)
 	}
 }
@@ -275,7 +285,7 @@ func TestDeleteNamesWhatIsLost(t *testing.T) {
 
 func TestMarkedVMs(t *testing.T) {
 	b := open(t)
-	b.send("/vms", url.Values{"do": {"stop"}, "vm": {"one", "two"}})
+	b.send("/vms", url.Values{"do": {"stop"}, "vm": {"one", "two"}, "confirmed": {"yes"}})
 	if got := strings.Join(b.api.calls, ", "); got != "stop one, stop two" {
 		t.Error(got)
 	}

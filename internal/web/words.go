@@ -8,6 +8,7 @@ import (
 
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client/status"
+	"github.com/bangervm/banger/internal/config"
 	"github.com/bangervm/banger/internal/fault"
 )
 
@@ -24,6 +25,7 @@ func (p *pages) functions() template.FuncMap {
 		"state":     func(state string) mark { return mark{State: state, Icon: stateIcon(state)} },
 		"withToken": func(v operationView, token string) operationView { v.Token = token; return v },
 		"pairs":     pairs,
+		"drivers":   config.DriverNames,
 	}
 }
 

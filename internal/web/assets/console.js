@@ -68,10 +68,12 @@ for (const form of document.querySelectorAll("form[data-command]")) {
   form.addEventListener("input", () => {
     clearTimeout(timer);
     timer = setTimeout(async () => {
-      const answer = await fetch(form.dataset.command, { method: "POST", body: new URLSearchParams(new FormData(form)) });
+      const body = new URLSearchParams(new FormData(form));
+      body.set("part", "1");
+      const answer = await fetch(form.dataset.command, { method: "POST", body });
       if (!answer.ok) return;
       const part = new DOMParser().parseFromString(await answer.text(), "text/html");
-      document.querySelector("#command code").textContent = part.querySelector("code").textContent;
+      form.querySelector("[data-cmd] code").textContent = part.querySelector("code").textContent;
     }, 150);
   });
 }
