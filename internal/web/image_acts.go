@@ -57,6 +57,7 @@ func (c *Console) imageAct(w http.ResponseWriter, r *http.Request) {
 type imageAsk struct {
 	Image      api.Image
 	Others     []string // its other names
+	Users      []string // VMs
 	Kernels    []api.Kernel
 	Name, Path string // as typed so far
 	Command    string
@@ -70,7 +71,7 @@ func (c *Console) askImage(page, title string, ask func(*imageAsk) string) http.
 			if err != nil {
 				return err
 			}
-			view := imageAsk{Image: image, Name: name}
+			view := imageAsk{Image: image, Name: name, Users: s.users(image.ID)}
 			all, err := c.api.ListImages(ctx)
 			for _, other := range all {
 				if other.ID == image.ID && other.Name != name {

@@ -16,6 +16,7 @@ type kernelView struct {
 	api.Kernel
 	Age    age
 	Delete string // the command
+	Page   string // that asks before it
 }
 
 type kernelsView struct {
@@ -47,7 +48,7 @@ func (c *Console) kernelsPage(w http.ResponseWriter, r *http.Request) {
 		}
 		view.Operations = c.runningOf(s.scene, "kernel.", s.Token)
 		for _, k := range local {
-			view.Local = append(view.Local, kernelView{Kernel: k, Age: ageOf(c.now(), &k.ImportedAt), Delete: cmdline.Line(act.KernelDelete.On(k.Name))})
+			view.Local = append(view.Local, kernelView{Kernel: k, Age: ageOf(c.now(), &k.ImportedAt), Delete: cmdline.Line(act.KernelDelete.On(k.Name)), Page: "/kernels/delete?" + url.Values{"name": {k.Name}}.Encode()})
 		}
 		s.Body = view
 		return nil

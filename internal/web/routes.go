@@ -62,6 +62,7 @@ func (c *Console) routes() http.Handler {
 	mux.HandleFunc("POST /prune", c.prune)
 	mux.HandleFunc("GET /kernels", c.kernelsPage)
 	mux.HandleFunc("POST /kernels", c.kernelAct)
+	mux.HandleFunc("GET /kernels/delete", c.kernelDeletePage)
 	mux.HandleFunc("GET /operations", c.operationsPage)
 	mux.HandleFunc("GET /operations/{id}", c.operationPage)
 	mux.HandleFunc("POST /operations/{id}/cancel", c.cancelOperation)

@@ -44,3 +44,10 @@ func TestPruneNamesWhatGoes(t *testing.T) {
 	wants(t, b.get("/prune", http.StatusOK), "Nothing to prune", "banger system prune")
 	wants(t, b.get("/images/delete?name=a/b", http.StatusOK), "Delete a/b", "1 MiB on the host's disk", "banger image rm a/b")
 }
+
+// The page of a kernel's deletion says who uses it.
+func TestAKernelsDeletionSaysWhoUsesIt(t *testing.T) {
+	b := open(t)
+	wants(t, b.get("/kernels/delete?"+url.Values{"name": {hostile}}.Encode(), http.StatusOK), "1 VM with copies of their own, which go on: web", "Images whose VMs get it: "+hostile[:8], "banger kernel rm")
+	b.get("/kernels/delete?name=none", http.StatusNotFound)
+}
