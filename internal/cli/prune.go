@@ -60,7 +60,10 @@ func (a *App) prune(ctx context.Context, opts pruneOptions) error {
 		if err != nil {
 			return err
 		}
-		if opts.dryRun || len(could.Images) == 0 && could.LayersBytes == 0 {
+		if len(could.Images) == 0 && could.LayersBytes == 0 && could.DownloadsBytes == 0 {
+			return a.print(nothingToPrune(opts.req))
+		}
+		if opts.dryRun {
 			return a.print(prunedText(could, "would remove", "would free"))
 		}
 		if yes, err := a.confirm(prunedText(could, "removes", "frees") + "Continue? [y/N] "); err != nil || !yes {
@@ -95,6 +98,14 @@ func prunedText(p api.Pruned, removes, frees string) string {
 	}
 	b.WriteString(frees + " " + bytesText(p.ReclaimedBytes) + "\n")
 	return b.String()
+}
+
+// nothingToPrune says so, and what a prune with all would look at besides.
+func nothingToPrune(req api.Prune) string {
+	if req.All {
+		return "nothing to remove\n"
+	}
+	return "nothing to remove; --all also removes every image that no VM uses\n"
 }
 
 // allNames are those of an image that goes.

@@ -81,27 +81,30 @@ func (w World) damaged(name string) bool {
 
 func checkImageFiles(_ context.Context, w World) verdict {
 	all := w.manifests()
-	var broken, unknown []string
+	var broken, repairable, unknown []string
 	for _, m := range all {
 		err := w.problem(m)
-		switch {
-		case err == nil:
-		case m.Unknown():
+		if err == nil {
+			continue
+		}
+		broken = append(broken, err.Error())
+		if m.Unknown() {
 			unknown = append(unknown, m.ID)
-			broken = append(broken, err.Error())
-		default:
-			broken = append(broken, err.Error())
+		} else {
+			repairable = append(repairable, m.Label())
 		}
 	}
+	if len(broken) == 0 {
+		return ok("the files of %s are there", fault.Count(len(all), "image"))
+	}
 	slices.Sort(broken)
+	slices.Sort(repairable)
 	found := fail("", "%s", strings.Join(broken, "; "))
 	switch {
-	case len(unknown) == 1 && len(broken) == 1:
+	case len(repairable) == 0:
 		return found.mend("%s", act.ImageDelete.On(unknown[0]))
 	case len(unknown) > 0:
-		return found.mend("%s; to remove those of which nothing is known: %s", act.ImageRepair.On(""), act.ImageDelete.On(unknown[0]))
-	case len(broken) > 0:
-		return found.mend("%s", act.ImageRepair.On(""))
+		return found.mend("%s; to remove those of which nothing is known: %s", act.ImageRepair.On(repairable[0]), act.ImageDelete.On(unknown[0]))
 	}
-	return ok("the files of %s are there", fault.Count(len(all), "image"))
+	return found.mend("%s", act.ImageRepair.On(repairable[0]))
 }
