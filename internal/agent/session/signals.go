@@ -27,6 +27,7 @@ type signals struct {
 	readSince   time.Time
 	notice      *agentrpc.SessionNotice
 	said        *agentrpc.SessionSaid
+	echo        time.Duration // how soon after input a bell is its answer
 
 	timer *time.Timer // calls look
 	moves int         // counts what goes in and out
@@ -49,7 +50,7 @@ func (s *Session) wrote(p []byte) {
 		sig.notice, sig.dirty = &went, true
 	}
 	if s.tty {
-		if found := sig.parser.write(p); found != nil && (found.source != "bel" || now.Sub(sig.inputAt) > echoTime) {
+		if found := sig.parser.write(p); found != nil && (found.source != "bel" || now.Sub(sig.inputAt) > sig.echo) {
 			sig.notice, sig.dirty = &agentrpc.SessionNotice{Source: found.source, Text: found.text, At: now}, true
 		}
 	}

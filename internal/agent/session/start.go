@@ -113,7 +113,7 @@ func launch(req Request, changed func()) (*Session, error) {
 		attached: map[*Attachment]struct{}{},
 	}
 	s.in = newInput(f.In, f.Terminal == nil, s.consumed)
-	s.signals.timer = time.AfterFunc(lookAfter, s.look)
+	s.signals.echo, s.signals.timer = echoTime, time.AfterFunc(lookAfter, s.look)
 	go s.attend(f)
 	return s, nil
 }
