@@ -16,15 +16,7 @@ const manyVMs = 1000
 // list compares `vm list` with 1,000 VMs in the database with `version`, which
 // asks the daemon too: the limit is twice that and 10 ms.
 func (b *bench) list(ctx context.Context) error {
-	group, groupCtx := errgroup.WithContext(ctx)
-	group.SetLimit(4)
-	for i := range manyVMs {
-		group.Go(func() error {
-			_, err := b.banger(groupCtx, "vm", "create", "--no-start", "--name", "many-"+strconv.Itoa(i), "--image", "busybox")
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
+	if err := b.manyVMs(ctx, manyVMs); err != nil {
 		return err
 	}
 	out, err := b.banger(ctx, "vm", "list", "--all")
@@ -43,6 +35,20 @@ func (b *bench) list(ctx context.Context) error {
 	version := median(pairs, func(p pair) time.Duration { return p.yardstick })
 	limit := 2 + float64(10*time.Millisecond)/float64(version)
 	return b.report("vm list of 1,000 VMs", "version", limit, pairs)
+}
+
+// manyVMs makes VMs until there are n of them.
+func (b *bench) manyVMs(ctx context.Context, n int) error {
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(4)
+	for ; b.made < n; b.made++ {
+		name := "many-" + strconv.Itoa(b.made)
+		group.Go(func() error {
+			_, err := b.banger(groupCtx, "vm", "create", "--no-start", "--name", name, "--image", "busybox")
+			return err
+		})
+	}
+	return group.Wait()
 }
 
 func stringField(document, key string) (string, error) {

@@ -16,16 +16,8 @@ func (b *bench) memory(ctx context.Context) error {
 	if _, err := b.banger(ctx, "vm", "create", "--name", "idle", "--image", "busybox"); err != nil {
 		return err
 	}
-	status, err := b.banger(ctx, "daemon", "status", "-o", "json")
+	daemon, err := b.daemonPID(ctx)
 	if err != nil {
-		return err
-	}
-	var answer struct {
-		Daemon struct {
-			PID int `json:"pid"`
-		} `json:"daemon"`
-	}
-	if err := json.Unmarshal([]byte(status), &answer); err != nil {
 		return err
 	}
 	monitor, err := b.runtimePID(ctx, "idle", "monitor_pid")
@@ -40,7 +32,7 @@ func (b *bench) memory(ctx context.Context) error {
 	for _, p := range []struct {
 		name string
 		pid  int
-	}{{"idle bangerd", answer.Daemon.PID}, {"idle monitor", monitor}} {
+	}{{"idle bangerd", daemon}, {"idle monitor", monitor}} {
 		rss, private, err := resident(p.pid)
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
@@ -51,6 +43,20 @@ func (b *bench) memory(ctx context.Context) error {
 	}
 	_, err = b.banger(ctx, "vm", "delete", "--force", "idle")
 	return err
+}
+
+func (b *bench) daemonPID(ctx context.Context) (int, error) {
+	status, err := b.banger(ctx, "daemon", "status", "-o", "json")
+	if err != nil {
+		return 0, err
+	}
+	var answer struct {
+		Daemon struct {
+			PID int `json:"pid"`
+		} `json:"daemon"`
+	}
+	err = json.Unmarshal([]byte(status), &answer)
+	return answer.Daemon.PID, err
 }
 
 func mib(kib int64) float64 { return float64(kib) / 1024 }

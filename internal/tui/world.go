@@ -89,7 +89,7 @@ func (w *world) reset() {
 // note keeps the event for its tab.
 func (w *world) note(ev api.Event) {
 	switch {
-	case ev.Kind == api.EventSample, ev.Kind == api.EventLive, ev.Kind == api.EventReset, ev.Action == api.ActionPresent:
+	case ev.Kind == api.EventSample, ev.Kind == api.EventHost, ev.Kind == api.EventLive, ev.Kind == api.EventReset, ev.Action == api.ActionPresent:
 		return
 	}
 	w.events = append(w.events, ev)

@@ -1,0 +1,282 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/bangervm/banger/internal/pace"
+)
+
+// pages measures the web console beside a server of static files: the dashboard with
+// 100 and with 1,000 VMs, and what 10,000 pages and 1,000 streams that are cut leave of
+// bangerd's memory. It ends with the VMs that it made, which list needs, too.
+func (b *bench) pages(ctx context.Context) error {
+	for _, step := range []struct {
+		vms   int
+		limit func([]pair) float64
+	}{
+		{100, func([]pair) float64 { return 1.5 }},
+		{manyVMs, func(pairs []pair) float64 { return limitOf(50*time.Millisecond, pairs) }},
+	} {
+		if err := b.manyVMs(ctx, step.vms); err != nil {
+			return err
+		}
+		visitor, err := b.letIn(ctx)
+		if err != nil {
+			return err
+		}
+		if err := b.dashboard(ctx, visitor, step.vms, step.limit); err != nil {
+			return err
+		}
+		if step.vms == manyVMs {
+			if err := b.idleStream(ctx, visitor); err != nil {
+				return err
+			}
+			return b.flat(ctx, visitor)
+		}
+	}
+	return nil
+}
+
+// visitor is a session of the web console.
+type visitor struct {
+	http *http.Client
+	url  string
+}
+
+func (b *bench) letIn(ctx context.Context) (*visitor, error) {
+	link, err := b.banger(ctx, "web", "--print")
+	if err != nil {
+		return nil, err
+	}
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		return nil, err
+	}
+	var dialer net.Dialer
+	w := &visitor{http: &http.Client{Jar: jar, Transport: &http.Transport{
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			// As browsers do, and resolvers need not: names below localhost are this host.
+			_, port, err := net.SplitHostPort(address)
+			if err != nil {
+				return nil, err
+			}
+			return dialer.DialContext(ctx, network, net.JoinHostPort("127.0.0.1", port))
+		},
+	}}}
+	link = strings.TrimSpace(link)
+	at := strings.Index(link, "/enter/")
+	if at < 0 {
+		return nil, fmt.Errorf("no link: %q", link)
+	}
+	w.url = link[:at]
+	_, err = w.get(ctx, link[at:])
+	return w, err
+}
+
+// get reads a page whole.
+func (w *visitor) get(ctx context.Context, path string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.url+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := w.http.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	body, err := io.ReadAll(answer.Body)
+	if err == nil && answer.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s", path, answer.Status)
+	}
+	return body, err
+}
+
+func (w *visitor) timed(ctx context.Context, path string) (time.Duration, error) {
+	begun := time.Now()
+	_, err := w.get(ctx, path)
+	return time.Since(begun), err
+}
+
+// dashboard compares the dashboard with the same page as a static file.
+func (b *bench) dashboard(ctx context.Context, w *visitor, vms int, limit func([]pair) float64) error {
+	page, err := w.get(ctx, "/")
+	if err != nil {
+		return err
+	}
+	if got := strings.Count(string(page), "many-"); got < vms {
+		return fmt.Errorf("the dashboard has %d of %d VMs", got, vms)
+	}
+	dir := filepath.Join(b.dir, "static")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "page.html"), page, 0o600); err != nil {
+		return err
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	files := &http.Server{Handler: http.FileServer(http.Dir(dir)), ReadHeaderTimeout: time.Minute}
+	ended := make(chan error, 1)
+	go func() { ended <- files.Serve(listener) }()
+	static := &visitor{http: &http.Client{}, url: "http://" + listener.Addr().String()}
+	pairs, err := interleaved(max(31, b.pairs),
+		func() (time.Duration, error) { return w.timed(ctx, "/") },
+		func() (time.Duration, error) { return static.timed(ctx, "/page.html") })
+	err = errors.Join(err, files.Close())
+	if serveErr := <-ended; !errors.Is(serveErr, http.ErrServerClosed) {
+		err = errors.Join(err, serveErr)
+	}
+	if err != nil {
+		return err
+	}
+	return b.report(fmt.Sprintf("dashboard of %d VMs", vms), "the page as a static file", limit(pairs), pairs)
+}
+
+const (
+	pageLoads   = 10_000
+	cutStreams  = 1_000
+	idleSeconds = 20
+)
+
+// idleStream prints what an open page takes of a core while nothing changes.
+func (b *bench) idleStream(ctx context.Context, w *visitor) error {
+	pid, err := b.daemonPID(ctx)
+	if err != nil {
+		return err
+	}
+	spent := func() (time.Duration, error) {
+		before, err := cpuTime(pid)
+		if err != nil {
+			return 0, err
+		}
+		if err := pace.Pause(ctx, idleSeconds*time.Second); err != nil {
+			return 0, err
+		}
+		after, err := cpuTime(pid)
+		return after - before, err
+	}
+	without, err := spent()
+	if err != nil {
+		return err
+	}
+	streaming, stop := context.WithCancel(ctx)
+	defer stop()
+	req, err := http.NewRequestWithContext(streaming, http.MethodGet, w.url+"/live?page=dashboard", nil)
+	if err != nil {
+		return err
+	}
+	answer, err := w.http.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("the stream: %s", answer.Status)
+	}
+	go func() { _, _ = io.Copy(io.Discard, answer.Body) }()
+	if err := pace.Pause(ctx, 3*time.Second); err != nil { // its beginning is not measured
+		return err
+	}
+	with, err := spent()
+	if err != nil {
+		return err
+	}
+	percent := func(d time.Duration) float64 { return 100 * d.Seconds() / idleSeconds }
+	_, err = fmt.Fprintf(b.out, "%-30s %6.2f %% of a core with an open page, %.2f %% without   (limit: 1 %% more)\n", "idle, 1,000 VMs", percent(with), percent(without))
+	return err
+}
+
+// flat prints what bangerd's memory is after many pages and streams, beside what it was
+// after the first of them.
+func (b *bench) flat(ctx context.Context, w *visitor) error {
+	pid, err := b.daemonPID(ctx)
+	if err != nil {
+		return err
+	}
+	polite := rate.NewLimiter(90, 1) // the console takes 100 requests a second
+	round := func(pages, streams int) (int64, error) {
+		for range pages {
+			if err := polite.Wait(ctx); err != nil {
+				return 0, err
+			}
+			if _, err := w.get(ctx, "/settings"); err != nil {
+				return 0, err
+			}
+		}
+		for range streams {
+			if err := polite.Wait(ctx); err != nil {
+				return 0, err
+			}
+			if err := w.cut(ctx); err != nil {
+				return 0, err
+			}
+		}
+		_, private, err := resident(pid)
+		return private, err
+	}
+	first, err := round(pageLoads/10, cutStreams/10)
+	if err != nil {
+		return err
+	}
+	last, err := round(pageLoads*9/10, cutStreams*9/10)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(b.out, "%-30s %6.1f MiB after %d pages and %d streams, %.1f MiB after %d and %d   ratio %.2f\n", "memory of bangerd",
+		mib(last), pageLoads, cutStreams, mib(first), pageLoads/10, cutStreams/10, float64(last)/float64(first))
+	return err
+}
+
+// cut opens a stream, reads its beginning, and goes.
+func (w *visitor) cut(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.url+"/live?page=dashboard", nil)
+	if err != nil {
+		return err
+	}
+	answer, err := w.http.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("a stream: %s", answer.Status)
+	}
+	_, err = answer.Body.Read(make([]byte, 1))
+	return err
+}
+
+// cpuTime is what a process has taken of the CPUs, by /proc/PID/stat (proc(5)): the
+// fields 14 and 15, in ticks of 10 ms.
+func cpuTime(pid int) (time.Duration, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+	var ticks int
+	for _, field := range fields[11:13] {
+		n, err := strconv.Atoi(field)
+		if err != nil {
+			return 0, err
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond, nil
+}
