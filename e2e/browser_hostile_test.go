@@ -54,15 +54,15 @@ func (v *browserVerb) trespass(ctx context.Context, ts *testscript.TestScript, p
 		ts.Check(v.browser.See(ctx, "body", regexp.MustCompile("not the address of the console")))
 	}
 	v.browser.Problems()
-	ts.Check(v.browser.Go(ctx, site.Origin+path))
+	ts.Check(whileAt("back at "+site.Origin+path, v.browser.Go(ctx, site.Origin+path)))
 }
 
 // site is what the browser shows now, as others attack it.
 func (v *browserVerb) site(ctx context.Context, ts *testscript.TestScript, path string) web.Site {
 	origin, err := v.browser.Value(ctx, "location.origin")
-	ts.Check(err)
+	ts.Check(whileAt("the page that is open", err))
 	asset, err := v.browser.Value(ctx, `new URL(document.querySelector("link[rel=stylesheet]").href).pathname`)
-	ts.Check(err)
+	ts.Check(whileAt("its style sheet", err))
 	return web.Site{Origin: origin, Path: path, Asset: asset}
 }
 

@@ -38,9 +38,10 @@ func attacks() []attack {
 			s.onopen = () => done("open"); s.onerror = () => done("refused"); })`},
 		{"event stream", `new Promise((done) => { const s = new EventSource(site + "/live?page=dashboard", {withCredentials: true});
 			s.onopen = () => done("open"); s.onerror = () => { s.close(); done("refused"); }; })`},
-		{"window", `new Promise((done) => { const w = open(site + "/"); let n = 0; const look = () => {
-			try { if (w && !w.closed && w.document.querySelector("main")) return done("read: " + w.document.title); } catch {}
-			if (w.closed || ++n > 40) return done("refused"); setTimeout(look, 50); }; look(); })`},
+		{"window", `new Promise((done) => { const w = open(site + "/"); let n = 0;
+			const end = (came) => { if (w) w.close(); done(came); }; const look = () => {
+			try { if (w && !w.closed && w.document.querySelector("main")) return end("read: " + w.document.title); } catch {}
+			if (!w || w.closed || ++n > 40) return end("refused"); setTimeout(look, 50); }; look(); })`},
 	}
 }
 
