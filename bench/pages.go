@@ -176,19 +176,12 @@ func (b *bench) idleStream(ctx context.Context, w *visitor) error {
 	}
 	streaming, stop := context.WithCancel(ctx)
 	defer stop()
-	req, err := http.NewRequestWithContext(streaming, http.MethodGet, w.url+"/live?page=dashboard", nil)
+	stream, err := w.stream(streaming)
 	if err != nil {
 		return err
 	}
-	answer, err := w.http.Do(req)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = answer.Body.Close() }()
-	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("the stream: %s", answer.Status)
-	}
-	go func() { _, _ = io.Copy(io.Discard, answer.Body) }()
+	defer func() { _ = stream.Close() }()
+	go func() { _, _ = io.Copy(io.Discard, stream) }()
 	if err := pace.Pause(ctx, 3*time.Second); err != nil { // its beginning is not measured
 		return err
 	}
@@ -246,20 +239,30 @@ func (b *bench) flat(ctx context.Context, w *visitor) error {
 func (w *visitor) cut(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.url+"/live?page=dashboard", nil)
+	stream, err := w.stream(ctx)
 	if err != nil {
 		return err
+	}
+	defer func() { _ = stream.Close() }()
+	_, err = stream.Read(make([]byte, 1))
+	return err
+}
+
+// stream opens the dashboard's stream, which ends with ctx. The caller closes it.
+func (w *visitor) stream(ctx context.Context) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.url+"/live?page=dashboard", nil)
+	if err != nil {
+		return nil, err
 	}
 	answer, err := w.http.Do(req)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer func() { _ = answer.Body.Close() }()
 	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("a stream: %s", answer.Status)
+		_ = answer.Body.Close()
+		return nil, fmt.Errorf("the dashboard's stream: %s", answer.Status)
 	}
-	_, err = answer.Body.Read(make([]byte, 1))
-	return err
+	return answer.Body, nil
 }
 
 // cpuTime is what a process has taken of the CPUs, by /proc/PID/stat (proc(5)): the
