@@ -41,6 +41,7 @@ type DiskEntry struct {
 	Names     []string `json:"names,omitempty" doc:"all names of an image that has several"`
 	SizeBytes int64    `json:"size_bytes" doc:"what it takes beyond what those before it share with it"`
 	Active    bool     `json:"active" doc:"in use"`
+	Damaged   bool     `json:"damaged,omitempty" doc:"an image whose manifest is missing or damaged, or of a newer banger"`
 }
 
 // Prune asks to remove what nothing uses: images without a name and, unless

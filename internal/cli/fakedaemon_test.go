@@ -194,12 +194,12 @@ func (d *fakeDaemon) catalogRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /v1/web/sign-out", func(w http.ResponseWriter, _ *http.Request) { answer(w, api.SignedOut{Sessions: 2}) })
 	mux.HandleFunc("GET /v1/system/df", func(w http.ResponseWriter, _ *http.Request) { answer(w, fakeUsage) })
 	mux.HandleFunc("GET /v1/system/prunable", func(w http.ResponseWriter, r *http.Request) {
-		answer(w, fakePruned(r.URL.Query().Get("all") == "true"))
+		answer(w, fakePruned(r.URL.Query().Get("all") == "true", d.prunes()))
 	})
 	mux.HandleFunc("POST /v1/system/prune", func(w http.ResponseWriter, r *http.Request) {
 		var req api.Prune
 		_ = json.NewDecoder(r.Body).Decode(&req)
-		answer(w, d.begin("system.prune", "", fakePruned(req.All)))
+		answer(w, d.begin("system.prune", "", fakePruned(req.All, d.prunes()-1)))
 	})
 	mux.HandleFunc("GET /v1/images/{name}/archive", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set(api.ArchiveLayersHeader, `{"pulled":2,"merged":0,"committed":1}`)

@@ -88,7 +88,7 @@ func (a *App) prune(ctx context.Context, opts pruneOptions) error {
 func prunedText(p api.Pruned, removes, frees string) string {
 	var b strings.Builder
 	for _, e := range p.Images {
-		b.WriteString(removes + " image " + allNames(e) + " (" + idText(e.ID) + ", " + bytesText(e.SizeBytes) + ")\n")
+		b.WriteString(removes + " image " + entryName(e) + " (" + entryNote(e) + bytesText(e.SizeBytes) + ")\n")
 	}
 	if p.LayersBytes > 0 {
 		b.WriteString(removes + " cached layers (" + bytesText(p.LayersBytes) + ")\n")
@@ -108,12 +108,16 @@ func nothingToPrune(req api.Prune) string {
 	return "nothing to remove; --all also removes every image that no VM uses\n"
 }
 
-// allNames are those of an image that goes.
-func allNames(e api.DiskEntry) string {
-	if len(e.Names) > 1 {
-		return strings.Join(e.Names, ", ")
+// entryNote is what of an image its name does not tell.
+func entryNote(e api.DiskEntry) string {
+	note := ""
+	if e.Name != "" || !e.Damaged {
+		note = idText(e.ID) + ", "
 	}
-	return entryName(e)
+	if e.Damaged {
+		note += "damaged, "
+	}
+	return note
 }
 
 // confirm asks at the terminal. Anything but yes is no.

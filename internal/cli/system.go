@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"cmp"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -67,11 +69,16 @@ func diskEntryView() view[diskEntry] {
 	}
 }
 
+// entryName is all names of an entry. A damaged image that nothing tells the name of is
+// called by its ID.
 func entryName(e api.DiskEntry) string {
-	if e.Name == "" {
-		return "<none>"
+	switch {
+	case len(e.Names) > 1:
+		return strings.Join(e.Names, ", ")
+	case e.Name == "" && e.Damaged:
+		return idText(e.ID)
 	}
-	return e.Name
+	return cmp.Or(e.Name, "<none>")
 }
 
 func (a *App) systemDFCommand() *cobra.Command {

@@ -28,11 +28,11 @@ func (i images) Resolve(ctx context.Context, name, platform string, p operation.
 }
 
 func (i images) ByID(ctx context.Context, id string) (vm.Image, error) {
-	m, err := i.service.ByID(ctx, id)
+	m, err := i.service.Used(ctx, id)
 	if err != nil {
 		return vm.Image{}, err
 	}
-	return i.image(image.Image{Manifest: m})
+	return i.image(m)
 }
 
 func (i images) Release(ctx context.Context, id string) error {

@@ -168,7 +168,7 @@ func (d systemFiles) imagesUnused(ctx context.Context, s *survey, use *api.DiskU
 }
 
 func imageEntry(m image.Image, active bool) api.DiskEntry {
-	e := api.DiskEntry{ID: m.ID, Name: m.Name, Active: active}
+	e := api.DiskEntry{ID: m.ID, Name: m.Name, Active: active, Damaged: m.Damaged != ""}
 	if len(m.Names) > 1 {
 		for _, n := range m.Names {
 			e.Names = append(e.Names, n.Name)

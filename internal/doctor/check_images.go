@@ -29,7 +29,7 @@ func (w World) manifests() []image.Manifest {
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			m = image.Lost(id)
-		case err != nil: // of a newer format
+		case err != nil:
 			continue
 		}
 		all = append(all, m)
@@ -81,16 +81,19 @@ func (w World) damaged(name string) bool {
 
 func checkImageFiles(_ context.Context, w World) verdict {
 	all := w.manifests()
-	var broken, repairable, unknown []string
+	var broken, repairable, unknown, newer []string
 	for _, m := range all {
 		err := w.problem(m)
 		if err == nil {
 			continue
 		}
 		broken = append(broken, err.Error())
-		if m.Unknown() {
+		switch {
+		case m.Newer:
+			newer = append(newer, m.ID)
+		case m.Unknown():
 			unknown = append(unknown, m.ID)
-		} else {
+		default:
 			repairable = append(repairable, m.Label())
 		}
 	}
@@ -101,6 +104,8 @@ func checkImageFiles(_ context.Context, w World) verdict {
 	slices.Sort(repairable)
 	found := fail("", "%s", strings.Join(broken, "; "))
 	switch {
+	case len(newer) == len(broken):
+		return found.mend("use a banger as new as the one that made %s", newer[0])
 	case len(repairable) == 0:
 		return found.mend("%s", act.ImageDelete.On(unknown[0]))
 	case len(unknown) > 0:

@@ -264,6 +264,9 @@ func TestEachOutcome(t *testing.T) {
 			delete(f, "state/images/aaaaaaaaaaaa/rootfs.ext4")
 		}, "image-files", Fail, "image debian cannot be used: its manifest.json is missing", "image repair"},
 		{"image unknown", func(_ *World, f fstest.MapFS) { f["state/images/aaaaaaaaaaaa/manifest.json"] = file("{") }, "image-files", Fail, "nothing tells what it was", "image delete aaaaaaaaaaaa"},
+		{"image of a newer banger", func(_ *World, f fstest.MapFS) {
+			f["state/images/aaaaaaaaaaaa/manifest.json"] = file(`{"format":9}`)
+		}, "image-files", Fail, "manifest.json has format 9", "as new as"},
 		{"bad manifest", func(_ *World, f fstest.MapFS) { f["state/images/aaaaaaaaaaaa/manifest.json"] = file("{") }, "image", OK, "not local", ""},
 		{"no image at all", func(w *World, f fstest.MapFS) {
 			w.Settings.DefaultImage = ""

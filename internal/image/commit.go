@@ -61,7 +61,7 @@ func (s *Service) Commit(ctx context.Context, req CommitRequest, content Changes
 	}
 	w := wish{
 		name: Name{Name: req.Name, Ref: vmScheme + req.VM}, replace: req.Replace,
-		kernel: base.Kernel, own: base.OwnKernel, vm: req.VM, base: base.ID, changes: content,
+		kernel: base.Kernel, own: base.OwnKernel, vm: req.VM, base: base.ID, configFormat: base.ConfigFormat, changes: content,
 	}
 	end, err := s.begin(ctx, w)
 	if err != nil {

@@ -218,7 +218,7 @@ func TestALostLayer(t *testing.T) {
 	}
 	delete(f.store.disk.files, f.Rootfs(made.Manifest))
 	_, err = f.Repair(t.Context(), "ready", &stages{})
-	if hint := fault.HintOf(err).String(); !errors.Is(err, fault.Unavailable) || !strings.HasPrefix(hint, "commit the VM again: vm commit web (replace); ") {
+	if hint := fault.HintOf(err).String(); !errors.Is(err, fault.Unavailable) || !strings.HasPrefix(hint, "commit the VM again: vm commit web ready (replace); ") {
 		t.Errorf("with neither: %v (%s)", err, hint)
 	}
 }
@@ -230,7 +230,7 @@ func TestLostWithALayer(t *testing.T) {
 	delete(f.store.disk.files, f.LayerFiles(made.Manifest)[0].Path)
 	check := f.unchanged(t, "Repair")
 	_, err := f.Repair(t.Context(), "ready", &stages{})
-	if hint := fault.HintOf(err).String(); !errors.Is(err, fault.Unavailable) || !strings.HasPrefix(hint, "commit the VM again: vm commit web (replace); ") {
+	if hint := fault.HintOf(err).String(); !errors.Is(err, fault.Unavailable) || !strings.HasPrefix(hint, "commit the VM again: vm commit web ready (replace); ") {
 		t.Errorf("%v (%s)", err, hint)
 	}
 	check()

@@ -15,12 +15,15 @@ const MaxManifestBytes = 32 << 20
 
 // Recovered is what is known of the image with this id. Manifest reads its manifest.json;
 // where that is damaged or missing, the copy of it tells, which backup reads. The image
-// is Damaged then. Where neither can be read, its id is all that is known. One of a newer
-// format is a fault Invalid, and one of which neither is there an fs.ErrNotExist.
+// is Damaged then. Where neither can be read, or one is of a newer format, its id is all that
+// is known. An image of which neither is there is an fs.ErrNotExist.
 func Recovered(id string, manifest, backup func() ([]byte, error)) (Manifest, error) {
 	m, err := parsed(id, manifest)
-	if err == nil || errors.Is(err, fault.Invalid) {
-		return m, err
+	switch {
+	case err == nil:
+		return m, nil
+	case errors.Is(err, fault.Invalid):
+		return ofNewer(id, err), nil
 	}
 	problem := "its manifest.json is damaged"
 	if errors.Is(err, fs.ErrNotExist) {
@@ -29,7 +32,7 @@ func Recovered(id string, manifest, backup func() ([]byte, error)) (Manifest, er
 	m, backupErr := parsed(id, backup)
 	switch {
 	case errors.Is(backupErr, fault.Invalid):
-		return Manifest{}, backupErr
+		return ofNewer(id, backupErr), nil
 	case errors.Is(err, fs.ErrNotExist) && errors.Is(backupErr, fs.ErrNotExist):
 		return Manifest{}, err
 	case errors.Is(backupErr, fs.ErrNotExist):
@@ -44,6 +47,11 @@ func Recovered(id string, manifest, backup func() ([]byte, error)) (Manifest, er
 // Lost is what is known of an image of which only a directory is left.
 func Lost(id string) Manifest {
 	return Manifest{ID: id, Damaged: "its manifest.json is missing, and there is no copy of it"}
+}
+
+// ofNewer is what is known of an image of a newer format: no more, lest it be changed.
+func ofNewer(id string, err error) Manifest {
+	return Manifest{ID: id, Newer: true, Damaged: err.Error()}
 }
 
 func parsed(id string, read func() ([]byte, error)) (Manifest, error) {
@@ -65,6 +73,10 @@ func (m Manifest) Unknown() bool { return m.Damaged != "" && m.Format == 0 }
 func (m Manifest) damage() error {
 	if !m.Unknown() {
 		return m.broken("%s", m.Damaged)
+	}
+	if m.Newer {
+		return fault.New(fault.Unavailable, "image %s cannot be used: %s", m.ID, m.Damaged).
+			WithHint("use a banger as new as the one that made it")
 	}
 	return fault.New(fault.Unavailable, "image %s cannot be used: %s; nothing tells what it was", m.ID, m.Damaged).
 		WithHint("remove it, and pull the image again: %s", act.ImageDelete.On(m.ID))

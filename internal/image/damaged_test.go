@@ -86,7 +86,7 @@ func TestAnImageCalledVM(t *testing.T) {
 		t.Errorf("%v, from %q", err, f.source.opened)
 	}
 	for source, want := range map[string]image.Origin{
-		`"ref": "debian:12"`: image.FromReference, `"ref": "vm:web"`: image.FromVM, `"ref": "/r.ext4", "external": {"path": "/r.ext4"}`: image.FromFile,
+		`"ref": "debian:12"`: image.FromReference, `"ref": "vm:web"`: image.Untold, `"ref": "vm:web", "base": {}`: image.FromVM, `"ref": "/r.ext4", "external": {"path": "/r.ext4"}`: image.FromFile,
 		`"ref": "vm:web", "origin": "reference"`: image.FromReference,
 	} {
 		if m, err := image.ParseManifest([]byte(`{"format": 2, ` + source + `}`)); err != nil || m.Origin != want {

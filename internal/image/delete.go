@@ -22,7 +22,7 @@ func (s *Service) Delete(ctx context.Context, name string) error {
 	if len(m.Names) > 1 {
 		if m.Name != name && m.Ref != name {
 			return fault.New(fault.Conflict, "image %s has several names: %s", m.ID, names(m.Manifest)).
-				WithHint("to delete one of them: %s", act.ImageDelete.On(""))
+				WithHint("to delete one of them: %s", act.ImageDelete.On(m.Label()))
 		}
 		return s.update(ctx, m.without(m.Name))
 	}

@@ -174,7 +174,8 @@ func TestRegister(t *testing.T) {
 	}
 	want := image.Manifest{
 		Format: image.ManifestFormat, ID: m.ID, Names: m.Names, Origin: image.FromFile, Source: mine, Architecture: "amd64", OS: "linux", RootfsBytes: bytes,
-		External: m.External,
+		ConfigFormat: image.ConfigFormat,
+		External:     m.External,
 	}
 	if diff := cmp.Diff(want, m.Manifest, cmpopts.IgnoreFields(want, "CreatedAt")); diff != "" || m.DiskBytes != 1<<30 || m.External.Path != mine || m.External.Inode == 0 {
 		t.Errorf("%+v\n%s", m, diff)

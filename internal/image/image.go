@@ -36,13 +36,17 @@ type Manifest struct {
 	OwnKernel bool `json:"own_kernel,omitempty"`
 	// Layers are those that commits added to the files of Base, the lowest first. Without
 	// a Base there are none: the image was pulled or registered.
-	Base      *Base     `json:"base,omitempty"`
-	Layers    []Layer   `json:"layers,omitempty"`
-	Config    Config    `json:"config"`
-	CreatedAt time.Time `json:"created_at"`
+	Base   *Base   `json:"base,omitempty"`
+	Layers []Layer `json:"layers,omitempty"`
+	Config Config  `json:"config"`
+	// ConfigFormat is that of the build that stored the Config.
+	ConfigFormat int       `json:"config_format,omitempty"`
+	CreatedAt    time.Time `json:"created_at"`
 	// Damaged says what is wrong with the manifest itself, as Recovered has it. It is
 	// not stored: what is stored again is whole.
 	Damaged string `json:"-"`
+	// Newer says of a Damaged image that a newer build made it, so that it is whole to that.
+	Newer bool `json:"-"`
 }
 
 // External is a file of the user's, as it was when it became an image.

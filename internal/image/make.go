@@ -25,7 +25,9 @@ type wish struct {
 	// vm is the VM whose files it is made of, and base the image of that, whose own
 	// kernel it is to be; empty: it is pulled.
 	vm, base string
-	changes  Changes
+	// configFormat is that of base.
+	configFormat int
+	changes      Changes
 	// external says that the files are the user's own.
 	external bool
 	// tagged is the image that is here and gets the name, as its user named it.

@@ -102,7 +102,7 @@ func TestOneDigestUnderSeveralNames(t *testing.T) {
 		t.Errorf("after another pull: %+v, %v", got, err)
 	}
 	f.users[a.ID] = []string{"vm1"}
-	if err := f.Delete(t.Context(), a.ID); !errors.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "a, b") {
+	if err := f.Delete(t.Context(), a.ID); !errors.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "a, b") || !strings.HasSuffix(fault.HintOf(err).String(), "image delete a") {
 		t.Errorf("by id: %v, want a Conflict that lists the names", err)
 	}
 	if err := f.Delete(t.Context(), "a"); err != nil {

@@ -21,7 +21,7 @@ func (s *Service) Obtain(ctx context.Context, name, platform string, p operation
 	}
 	m, missing := s.hold(ctx, name)
 	if missing == nil {
-		return m, m.isFor(want)
+		return s.recall(ctx, m), m.isFor(want)
 	}
 	if !errors.Is(missing, fault.NotFound) {
 		return Image{}, missing

@@ -10,19 +10,24 @@ const (
 	FromReference Origin = "reference" // pulled: a reference that ParseRef reads
 	FromFile      Origin = "file"      // registered, promoted or not: the path of the user's file
 	FromVM        Origin = "vm"        // committed: vmScheme and the name of a VM, which leads nowhere
+	// Untold is FromVM, or FromReference of a registry's image called vm: an older build
+	// did not say. A registry that has the digest tells.
+	Untold Origin = ""
 )
 
 // vmScheme begins the Source of an image FromVM.
 const vmScheme = "vm:"
 
-// originOf is the origin that a manifest of an earlier build does not tell. There a
-// registry's image called vm passes for one FromVM.
+// originOf is the origin that a manifest of an earlier build does not tell, as far as the
+// rest of it does.
 func originOf(source string, registered, committed bool) Origin {
 	switch {
 	case registered || strings.HasPrefix(source, "/"):
 		return FromFile
-	case committed || strings.HasPrefix(source, vmScheme):
+	case committed:
 		return FromVM
+	case strings.HasPrefix(source, vmScheme):
+		return Untold
 	default:
 		return FromReference
 	}

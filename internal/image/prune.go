@@ -33,7 +33,8 @@ func (s *Service) unused(ctx context.Context, id string) (bool, error) {
 }
 
 // Unused returns the images that Prune would remove, each once: those that no VM uses
-// and no operation has in hand, and, unless all, that have no name.
+// and no operation has in hand, and, unless all, that have no name. Those of a newer build
+// are not among them: nothing tells their names.
 func (s *Service) Unused(ctx context.Context, all bool) ([]Image, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -44,7 +45,7 @@ func (s *Service) Unused(ctx context.Context, all bool) ([]Image, error) {
 	var found []Image
 	seen := map[string]bool{}
 	for _, m := range named(stored) {
-		if seen[m.ID] || m.Name != "" && !all {
+		if seen[m.ID] || m.Newer || m.Name != "" && !all {
 			continue
 		}
 		seen[m.ID] = true
@@ -65,7 +66,7 @@ func (s *Service) Prune(ctx context.Context, id string, all bool) (bool, error) 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m, err := s.Get(ctx, id)
-	if err != nil || m.ID != id || len(m.Names) > 0 && !all { // it is gone, or has got a name
+	if err != nil || m.ID != id || m.Newer || len(m.Names) > 0 && !all { // it is gone, or has got a name
 		return false, nil
 	}
 	unused, err := s.unused(ctx, id)

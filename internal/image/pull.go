@@ -70,11 +70,7 @@ func (s *Service) pull(ctx context.Context, req PullRequest, p operation.Progres
 	if err != nil {
 		return Image{}, err
 	}
-	defer func() {
-		if err := content.Close(); err != nil {
-			s.log.Warn("close an image's source", "ref", ref.String(), "error", err)
-		}
-	}()
+	defer s.closed(content, ref.String())
 	info := content.Info()
 	if err := info.Config.validate(); err != nil {
 		return Image{}, fmt.Errorf("%s: %w", ref, err)
@@ -96,10 +92,20 @@ func (s *Service) pull(ctx context.Context, req PullRequest, p operation.Progres
 		return s.build(ctx, w, content, p)
 	case s.Usable(m.Manifest) == nil:
 		p.Detail("%s is up to date", name)
-		return m, nil
+	default:
+		if m.Manifest, err = s.renew(ctx, m.Manifest, content, p); err != nil {
+			return m, err
+		}
 	}
-	m.Manifest, err = s.renew(ctx, m.Manifest, content, p)
+	m.Manifest, err = s.complete(ctx, m.Manifest, info)
 	return m, err
+}
+
+// closed closes what was opened of a reference.
+func (s *Service) closed(content Content, ref string) {
+	if err := content.Close(); err != nil {
+		s.log.Warn("close an image's source", "ref", ref, "error", err)
+	}
 }
 
 func check(req PullRequest) (Ref, string, error) {
@@ -137,9 +143,9 @@ func checkDisk(n int64) error {
 
 // build stages the image, fills it, and commits it.
 func (s *Service) build(ctx context.Context, w wish, content Content, p operation.Progress) (Image, error) {
-	m := Manifest{Format: ManifestFormat, ID: newID(), Origin: FromReference, Source: w.name.Ref, Kernel: w.kernel, OwnKernel: w.own}
+	m := Manifest{Format: ManifestFormat, ID: newID(), Origin: FromReference, Source: w.name.Ref, ConfigFormat: ConfigFormat, Kernel: w.kernel, OwnKernel: w.own}
 	if w.vm != "" {
-		m.Origin = FromVM
+		m.Origin, m.ConfigFormat = FromVM, w.configFormat
 	}
 	staging, err := s.store.Stage(ctx, m.ID)
 	if err != nil {

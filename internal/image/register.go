@@ -70,7 +70,7 @@ func (s *Service) Register(ctx context.Context, req RegisterRequest, p operation
 	}
 	p.Stage(stageCheck)
 	p.Detail("%s", req.Rootfs)
-	m := Manifest{Format: ManifestFormat, ID: newID(), Origin: FromFile, Source: filepath.Clean(req.Rootfs), OS: "linux", Kernel: req.KernelRef, OwnKernel: req.KernelRef != ""}
+	m := Manifest{Format: ManifestFormat, ID: newID(), Origin: FromFile, ConfigFormat: ConfigFormat, Source: filepath.Clean(req.Rootfs), OS: "linux", Kernel: req.KernelRef, OwnKernel: req.KernelRef != ""}
 	if err := s.look(ctx, &m); err != nil {
 		return Image{}, err
 	}

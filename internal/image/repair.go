@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
@@ -74,7 +73,8 @@ type Repaired struct {
 
 // Repair makes the files of the image that Get finds again if Verify finds fault with
 // them: from cached layers, or what its reference leads to, which must have the same
-// digest. An image of format 1 gets its checksums. A file of the user's is checked
+// digest. An image of format 1 gets its checksums, and one of an older build what that did
+// not store of its configuration, if its reference leads to it. A file of the user's is checked
 // anew and taken as it is now. A committed image is made of its base and its layers; one
 // whose file is whole, but not its layers, goes on without these. A kernel of the image's
 // own is copied again, and a damaged manifest is that of its copy. When Repair ends with
@@ -101,7 +101,10 @@ func (s *Service) Repair(ctx context.Context, name string, p operation.Progress)
 			return done, err
 		}
 	}
-	if err := s.repairFiles(ctx, &done, p); err != nil || s.verifyKernel(ctx, done.Manifest) == nil {
+	if err := s.repairFiles(ctx, &done, p); err != nil {
+		return done, err
+	}
+	if err := s.inquire(ctx, &done, p); err != nil || s.verifyKernel(ctx, done.Manifest) == nil {
 		return done, err
 	}
 	done.Changed = true
@@ -188,117 +191,11 @@ func (s *Service) ByID(ctx context.Context, id string) (Manifest, error) {
 	return Manifest{}, notFound(id, nil)
 }
 
-// remake makes the image's filesystem again from its reference, or of its layers.
-func (s *Service) remake(ctx context.Context, m Manifest, p operation.Progress) (Manifest, error) {
-	var content Content
-	var err error
-	if m.Base != nil {
-		content, err = s.restack(ctx, m, p)
-	} else {
-		content, err = s.reopen(ctx, m, m.Origin, m.Source, m.Digest, p)
-	}
-	if err != nil {
-		return m, err
-	}
-	defer func() {
-		if err := content.Close(); err != nil {
-			s.log.Warn("close an image's source", "ref", m.Source, "error", err)
-		}
-	}()
-	return s.renew(ctx, m, content, p)
-}
-
-// reopen opens what the image m, or its base, came from.
-func (s *Service) reopen(ctx context.Context, m Manifest, origin Origin, source, digest string, p operation.Progress) (Content, error) {
-	ref, err := ParseRef(source)
-	if err != nil || ref.Path == Stdin || origin != FromReference {
-		return nil, fault.New(fault.Unavailable, "image %s cannot be made again: it came from %s", m.Label(), source).WithHint("%s", m.anew(origin, source))
-	}
-	if ref.Kind != Tar && ref.Kind != DockerArchive {
-		ref.Tag, ref.Digest = "", digest
-	}
-	ref.Platform = m.platform()
-	p.Stage(stageResolve)
-	p.Detail("%s", ref)
-	content, err := s.source.Open(ctx, ref, nil)
-	if err != nil {
-		return nil, fmt.Errorf("make image %s again: %w", m.Label(), err)
-	}
-	return content, nil
-}
-
-// anew proposes how to get an image that cannot be made of what is here.
-func (m Manifest) anew(origin Origin, source string) fault.Hint {
-	const saved = "or pull an archive of it that you saved: %s"
-	archive := act.ImagePull.On("", act.Replace, act.Name)
-	switch origin {
-	case FromVM:
-		return fault.Hintf("commit the VM again: %s; "+saved, act.VMCommit.On(vmOf(source), act.Replace), archive)
-	case FromFile:
-		return fault.Hintf("register the file again: %s; "+saved, act.ImageRegister.Do(act.Name, act.Replace), archive)
-	default:
-		return fault.Hintf("make it anew under its name: %s", archive)
-	}
-}
-
-// changed says that what the image is made of is no longer what it was.
-func (m Manifest) changed(origin Origin, source, had, has string) error {
-	if origin == FromVM {
-		return fault.New(fault.Conflict, "image %s has the digest %s, and its base and layers give %s now", m.Label(), short(had), short(has)).
-			WithHint("%s", m.anew(origin, source))
-	}
-	return fault.New(fault.Conflict, "image %s has the digest %s, and %s has %s now", m.Label(), short(had), source, short(has)).
-		WithHint("make it anew under its name: %s", act.ImagePull.On(source, act.Replace))
-}
-
-// renew makes the filesystem again from content with the same digest. The disks of
-// VMs fit it as they did before, since it gets the same UUID.
-func (s *Service) renew(ctx context.Context, m Manifest, content Content, p operation.Progress) (Manifest, error) {
-	if digest := content.Info().Digest; digest != "" && digest != m.Digest {
-		return m, m.changed(m.Origin, m.Source, m.Digest, digest)
-	}
-	renewal, err := s.store.Renew(ctx, m.ID)
-	if err != nil {
-		return m, err
-	}
-	defer func() {
-		if err := renewal.Discard(); err != nil {
-			s.log.Warn("remove a staged filesystem", "id", m.ID, "error", err)
-		}
-	}()
-	uuid := m.RootfsUUID
-	if uuid == "" { // format 1: the damaged file may still tell
-		if had, err := s.files.Read(ctx, s.store.RootfsPath(m)); err == nil {
-			uuid = had.UUID
-		}
-	}
-	var made Filesystem
-	err = content.Unpack(ctx, p, func(tar io.Reader) error {
-		made, err = s.files.Write(ctx, tar, renewal.RootfsPath(), uuid)
-		return err
-	})
-	if err != nil {
-		return m, err
-	}
-	if digest := content.Info().Digest; digest != m.Digest {
-		return m, m.changed(m.Origin, m.Source, m.Digest, digest)
-	}
-	return s.install(ctx, m.ID, renewal, p, func(m *Manifest) { m.has(made) })
-}
-
-// install puts a new filesystem in its place.
-func (s *Service) install(ctx context.Context, id string, renewal Renewal, p operation.Progress, change func(*Manifest)) (Manifest, error) {
-	p.Stage(stageCommit)
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// Used is ByID for a VM that starts from the image.
+func (s *Service) Used(ctx context.Context, id string) (Image, error) {
 	m, err := s.ByID(ctx, id)
 	if err != nil {
-		return Manifest{}, err
+		return Image{}, err
 	}
-	if err := ctx.Err(); err != nil {
-		return m, err
-	}
-	change(&m)
-	m.Damaged = "" // what is stored now is whole
-	return m, s.stored(m, renewal.Commit(m))
+	return s.recall(ctx, Image{Manifest: m}), nil
 }

@@ -15,6 +15,9 @@ type Source interface {
 	// the Content. Unknown images are NotFound, registries that do not answer
 	// Unavailable, and what is malformed or for another architecture Invalid.
 	Open(ctx context.Context, ref Ref, input io.Reader) (Content, error)
+	// Recall is the Info of what Open would return, if a registry's image with the
+	// digest in ref was here before and what describes it still is. It asks nobody.
+	Recall(ctx context.Context, ref Ref) (Info, bool)
 }
 
 // Content is one image's metadata and files.

@@ -126,15 +126,25 @@ type fakeSource struct {
 	// arch and variant are what it has.
 	arch, variant string
 	next          image.Content // what the next Open returns; nil: the one image
+	fail          error         // of Open
+	remembers     bool
 }
 
 func (s *fakeSource) Open(_ context.Context, ref image.Ref, _ io.Reader) (image.Content, error) {
 	s.opened, s.platform = ref.String(), ref.Platform
+	if s.fail != nil {
+		return nil, s.fail
+	}
 	if next := s.next; next != nil {
 		s.next = nil
 		return next, nil
 	}
 	return &fakeContent{s: s}, nil
+}
+
+// Recall knows the one image where a test says so.
+func (s *fakeSource) Recall(_ context.Context, ref image.Ref) (image.Info, bool) {
+	return image.Info{Digest: s.digest, Config: s.config}, s.remembers && ref.Digest == s.digest
 }
 
 type fakeContent struct {
@@ -217,8 +227,8 @@ func TestPullStoresAManifest(t *testing.T) {
 	}
 	want := image.Manifest{
 		Format: image.ManifestFormat, ID: got.ID, Origin: image.FromReference, Source: "debian:12", Digest: "sha256:1", Architecture: "amd64", OS: "linux",
-		Names:       []image.Name{{Name: "debian-12", Ref: "debian:12", DiskBytes: 1 << 30, At: time.Unix(1002, 0).UTC()}},
-		RootfsBytes: 42, RootfsSHA256: "sum of the files of sha256:1 (a new UUID)", RootfsUUID: "a new UUID", Kernel: "k", Config: image.Config{User: "u"}, CreatedAt: time.Unix(1001, 0).UTC(),
+		Names:        []image.Name{{Name: "debian-12", Ref: "debian:12", DiskBytes: 1 << 30, At: time.Unix(1002, 0).UTC()}},
+		ConfigFormat: image.ConfigFormat, RootfsBytes: 42, RootfsSHA256: "sum of the files of sha256:1 (a new UUID)", RootfsUUID: "a new UUID", Kernel: "k", Config: image.Config{User: "u"}, CreatedAt: time.Unix(1001, 0).UTC(),
 	}
 	if diff := cmp.Diff(image.Image{Manifest: want, Name: "debian-12", Ref: "debian:12", DiskBytes: 1 << 30}, got); diff != "" || len(got.ID) < 12 {
 		t.Errorf("want (-), got (+):\n%s", diff)

@@ -16,7 +16,7 @@ import (
 )
 
 // List returns all images, in no order, also those whose files are gone. Those whose
-// manifests cannot be read are Damaged; one of a newer format is a fault Invalid.
+// manifests cannot be read are Damaged, and so are those of a newer format.
 func (s *Store) List(ctx context.Context) ([]image.Manifest, error) {
 	entries, err := os.ReadDir(s.dirs.Images())
 	if err != nil && !errors.Is(err, os.ErrNotExist) {

@@ -1,17 +1,15 @@
 package imagestore_test
 
 import (
-	"encoding/json"
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/image"
 	"github.com/bangervm/banger/internal/imagestore"
 )
@@ -125,21 +123,35 @@ func TestSweepCopies(t *testing.T) {
 	only(t, s)
 }
 
+// TestNewerManifests: an image of a newer build is left as it is, whatever its manifest
+// has become, and the others are listed as ever.
 func TestNewerManifests(t *testing.T) {
 	s, dirs := newStore(t)
 	add(t, s, manifest("a"))
-	newer := manifest("n")
-	newer.Format = image.ManifestFormat + 1
-	data, err := json.Marshal(newer)
-	if err != nil {
-		t.Fatal(err)
-	}
+	other := manifest("o")
+	other.ID = "ffffffffffff"
+	add(t, s, other)
+	newer := []byte(`{"format": 3, "id": "` + id + `", "names": "of another type"}`)
 	for _, path := range []string{dirs.Image(id).Manifest(), dirs.ImageCopy(id)} {
-		if err := os.WriteFile(path, data, fs.FileMode(0o600)); err != nil {
+		if err := os.WriteFile(path, newer, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.List(t.Context()); !errors.Is(err, fault.Invalid) || !strings.Contains(err.Error(), "format 3") {
-			t.Errorf("%v, want a fault Invalid", err)
+		if err := s.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		all, err := s.List(t.Context())
+		if err != nil || len(all) != 2 {
+			t.Fatalf("%+v, %v", all, err)
+		}
+		i := slices.IndexFunc(all, func(m image.Manifest) bool { return m.ID == id })
+		if got := all[i]; !got.Newer || !got.Unknown() || !strings.Contains(got.Damaged, "format 3") {
+			t.Errorf("%+v", got)
+		}
+		if diff := cmp.Diff(other, all[1-i]); diff != "" {
+			t.Error(diff)
+		}
+		if kept, err := os.ReadFile(path); err != nil || string(kept) != string(newer) {
+			t.Errorf("%s is %q now, %v", path, kept, err)
 		}
 		if err := os.Truncate(dirs.Image(id).Manifest(), 3); err != nil {
 			t.Fatal(err)

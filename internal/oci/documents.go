@@ -7,6 +7,8 @@ import (
 	"os"
 	"time"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
 	"github.com/bangervm/banger/internal/image"
 )
 
@@ -41,6 +43,31 @@ func (c cache) keepDocument(raw []byte) {
 	_, _ = io.Copy(io.Discard, k)
 	_ = k.Close()
 }
+
+// Recall implements image.Source, of the cache.
+func (c *Client) Recall(ctx context.Context, ref image.Ref) (image.Info, bool) {
+	if ref.Kind != image.Registry || ref.Digest == "" {
+		return image.Info{}, false
+	}
+	raw := c.cache.document(ref.Digest, maxManifestBytes)
+	if raw == nil {
+		return image.Info{}, false
+	}
+	out, err := c.fromManifest(ctx, raw, "", c.host.aimed(ref.Platform), nobody{})
+	if err != nil {
+		return image.Info{}, false
+	}
+	return out.info, true
+}
+
+// nobody is an origin with nothing: what is not in the cache is not there.
+type nobody struct{}
+
+func (nobody) manifest(context.Context, v1.Descriptor) ([]byte, error) { return nil, os.ErrNotExist }
+
+func (nobody) blob(context.Context, v1.Descriptor) (io.ReadCloser, error) { return nil, os.ErrNotExist }
+func (nobody) local(v1.Descriptor) io.ReaderAt                            { return nil }
+func (nobody) remote() bool                                               { return true }
 
 // openCached returns the image with the reference's digest if the cache has what
 // describes it, or nil. Layers that are not in the cache are fetched from e.

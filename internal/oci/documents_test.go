@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // TestADigestIsPulledAgainWithoutItsRegistry: from the cache, as long as that is
@@ -30,8 +32,22 @@ func TestADigestIsPulledAgainWithoutItsRegistry(t *testing.T) {
 	if err != nil || files["a"] != noise(100_000) || again.Digest != info.Digest || again.Config.User != info.Config.User || down != 0 {
 		t.Errorf("by its digest: %d files, %+v, %v; asked %d times", len(files), again, err, down)
 	}
+	if recalled, found := c.Recall(t.Context(), byDigest); !found || cmp.Diff(again, recalled) != "" || down != 0 {
+		t.Errorf("recalled: %v, %s; asked %d times", found, cmp.Diff(again, recalled), down)
+	}
+	if _, found := c.Recall(t.Context(), ref); found {
+		t.Error("a tag was recalled")
+	}
 	if _, _, err := c.pull(t.Context(), ref, nil); err == nil || down == 0 {
 		t.Errorf("a tag was not asked for: %v", err)
+	}
+
+	// What is not there is not asked for.
+	gone := byDigest
+	gone.Digest = "sha256:" + strings.Repeat("0", 64)
+	before := down
+	if _, found := c.Recall(t.Context(), gone); found || down != before {
+		t.Errorf("recalled: %v; asked %d times", found, down-before)
 	}
 
 	// What is damaged is fetched, and then kept again.
