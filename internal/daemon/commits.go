@@ -39,10 +39,23 @@ func (c commits) Commit(ctx context.Context, req image.CommitRequest, disk strin
 		placed = append(placed, path.Join(dir, agentrpc.GuestCommand))
 	}
 	content := &system{
-		tree: guesttree.Source{Image: lower, Disk: upper, Own: image.OfVM(placed)},
+		tree: guesttree.Source{Image: lower, Disk: upper, Own: image.OfVM(placed), Made: madeAtStart},
 		info: image.Info{Architecture: base.Architecture, OS: base.OS, Config: base.Config},
 	}
 	return c.images.Commit(ctx, req, content, p)
+}
+
+// madeAtStart reports whether the agent makes a directory at the path in a guest whose image
+// lacks it: a mount point, or what that is in.
+func madeAtStart(file string) bool {
+	for _, at := range agentrpc.MountPoints() {
+		for ; at != "/"; at = path.Dir(at) {
+			if match, _ := path.Match(at, file); match { // the patterns are good
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // system implements image.Changes: the files of a VM that does not run.

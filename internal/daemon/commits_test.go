@@ -220,6 +220,29 @@ func TestCommitOverAnImageThatChanged(t *testing.T) {
 	}
 }
 
+// TestCommitHasNoMountPoints that the start of a VM made in it.
+func TestCommitHasNoMountPoints(t *testing.T) {
+	dirs := statedir.Dirs{State: t.TempDir(), Cache: t.TempDir()}
+	baseImage(t, dirs)
+	commands := []string{"mkdir system", "cd system", "mkdir upper", "cd upper"}
+	for _, dir := range []string{
+		"proc", "sys", "dev", "run", "lib", "lib/modules", "lib/modules/6.1.0-9-amd64", "usr", "usr/lib", "usr/lib/modules", "usr/lib/modules/6",
+		"var", "var/lib", "var/lib/docker", "var/lib/containerd", "var/lib/mine",
+	} {
+		commands = append(commands, "mkdir "+dir, "sif "+dir+" mode 040755")
+	}
+	if err := os.Rename(ext4test.Make(t, commands...), filepath.Join(dirs.State, "disk.ext4")); err != nil {
+		t.Fatal(err)
+	}
+	m, err := commitIn(t.Context(), dirs, imagesIn(dirs, false), operation.Discard{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := filesOf(t, dirs.Image(m.ID).Rootfs()); got != "./ etc/ etc/motd var/ var/lib/ var/lib/mine/" {
+		t.Errorf("the image has %q", got)
+	}
+}
+
 // TestCommitThatFailsLeavesNothing: the filesystem's writer and the reader of the disk
 // end together.
 func TestCommitThatFailsLeavesNothing(t *testing.T) {

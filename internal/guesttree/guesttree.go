@@ -31,7 +31,10 @@ type Source struct {
 	Disk *ext4.FS
 	// Own reports whether a path, absolute and clean, is of the VM and not of its
 	// system. There the tree has what the image has.
-	Own    func(path string) bool
+	Own func(path string) bool
+	// Made reports whether a start makes a directory at a path, absolute and clean, which
+	// the image lacks. The tree has it only if the guest changed it, or put something in it.
+	Made   func(path string) bool
 	Limits Limits
 }
 
@@ -54,6 +57,9 @@ func write(ctx context.Context, w io.Writer, src Source, layer *changes) error {
 	l := src.Limits
 	if src.Own == nil {
 		src.Own = func(string) bool { return false }
+	}
+	if src.Made == nil {
+		src.Made = func(string) bool { return false }
 	}
 	b := &budget{limits: Limits{
 		Bytes: cmp.Or(l.Bytes, 64<<30), Entries: cmp.Or(l.Entries, 2<<20),

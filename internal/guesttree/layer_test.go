@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"path"
+	"slices"
 	"strings"
 	"testing"
 
@@ -120,6 +121,49 @@ func TestLayer(t *testing.T) {
 	}
 	if !bytes.Equal(flat(t, tarOf(t, guesttree.Source{Image: src.Image}), layer), tarOf(t, src)) {
 		t.Error("over the image it is another tree than the guest's")
+	}
+}
+
+// TestWhatAStartMakes is in no tree and in no layer, unless the guest made it its own.
+func TestWhatAStartMakes(t *testing.T) {
+	a := text(t, "a")
+	image := ext4test.Make(t, "mkdir proc", "mkdir var", "mkdir var/gone", "mkdir run")
+	start := []string{
+		"mkdir system", "cd system", "mkdir upper", "cd upper", "mkdir dev", "mkdir lib", "mkdir lib/modules", "mkdir lib/modules/6",
+		"mkdir var", "mkdir var/lib", "mkdir var/lib/docker", "mkdir srv", "mkdir run",
+	}
+	for _, dir := range []string{"dev", "lib", "lib/modules", "lib/modules/6", "var", "var/lib", "var/lib/docker", "srv", "run"} {
+		start = append(start, "sif "+dir+" mode 040755")
+	}
+	made := func(path string) bool {
+		return strings.HasPrefix("/lib/modules/6", path) || strings.HasPrefix("/var/lib/docker", path) || path == "/dev" || path == "/proc" || path == "/run"
+	}
+	for name, test := range map[string]struct {
+		guest       []string
+		tree, layer []string
+	}{
+		"nothing":      {nil, []string{"./", "proc/", "run/", "srv/", "var/", "var/gone/"}, []string{"./", "run/", "srv/", "var/"}},
+		"a file":       {[]string{"cd lib/modules/6", "write " + a + " f"}, []string{"./", "lib/", "lib/modules/", "lib/modules/6/", "lib/modules/6/f", "proc/", "run/", "srv/", "var/", "var/gone/"}, []string{"./", "lib/", "lib/modules/", "lib/modules/6/", "lib/modules/6/f", "run/", "srv/", "var/"}},
+		"a file above": {[]string{"cd lib", "write " + a + " f"}, []string{"./", "lib/", "lib/f", "proc/", "run/", "srv/", "var/", "var/gone/"}, []string{"./", "lib/", "lib/f", "run/", "srv/", "var/"}},
+		"a directory":  {[]string{"mkdir var/lib/apt"}, []string{"./", "proc/", "run/", "srv/", "var/", "var/gone/", "var/lib/", "var/lib/apt/"}, []string{"./", "run/", "srv/", "var/", "var/lib/", "var/lib/apt/"}},
+		"a mode":       {[]string{"sif dev mode 040700"}, []string{"./", "dev/", "proc/", "run/", "srv/", "var/", "var/gone/"}, []string{"./", "dev/", "run/", "srv/", "var/"}},
+		"an owner":     {[]string{"sif dev uid 7"}, []string{"./", "dev/", "proc/", "run/", "srv/", "var/", "var/gone/"}, []string{"./", "dev/", "run/", "srv/", "var/"}},
+		"a label":      {[]string{"ea_set dev user.k v"}, []string{"./", "dev/", "proc/", "run/", "srv/", "var/", "var/gone/"}, []string{"./", "dev/", "run/", "srv/", "var/"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			disk := ext4test.Make(t, slices.Concat(start, test.guest)...)
+			src := guesttree.Source{Image: ext4test.Open(t, image), Disk: ext4test.Open(t, disk), Made: made}
+			whole, layer := tarOf(t, src), layerOf(t, src)
+			if diff := cmp.Diff(test.tree, namesOf(t, whole)); diff != "" {
+				t.Errorf("tree: %s", diff)
+			}
+			if diff := cmp.Diff(test.layer, namesOf(t, layer)); diff != "" {
+				t.Errorf("layer: %s", diff)
+			}
+			if !bytes.Equal(flat(t, tarOf(t, guesttree.Source{Image: src.Image}), layer), whole) {
+				t.Error("over the image it is another tree than the guest's")
+			}
+		})
 	}
 }
 

@@ -164,3 +164,18 @@ func (o *overlay) index() error {
 		return nil
 	})
 }
+
+// made reports whether a directory that the image lacks is as every start makes it.
+func (o *overlay) made(at string, dir layers) (bool, error) {
+	n := dir.top().node
+	if !o.src.Made("/"+at) || n.Mode != 0o755 || n.UID != 0 || n.GID != 0 {
+		return false, nil
+	}
+	attrs, err := dir.top().fs.Xattrs(n)
+	for key := range attrs {
+		if takesXattr(n, key) {
+			return false, err
+		}
+	}
+	return true, err
+}

@@ -136,10 +136,17 @@ func (o *overlay) giveDir(dir layers, at string, up, low *file, out *writer) err
 	if home, ok := o.homes[at]; ok {
 		next = home
 	}
-	if next.covers && next.upper == nil {
-		if err := out.enter(at+"/", next.top()); err != nil {
+	// What the image has as it is, a layer has only with something in it: engines that unpack
+	// layers side by side would make it anew.
+	kept := out.layer != nil && next.covers && next.upper == nil
+	if !kept && low == nil {
+		var err error
+		if kept, err = o.made(at, next); err != nil {
 			return err
 		}
+	}
+	if kept {
+		out.enter(at+"/", next.top())
 		defer out.leave()
 		return o.walk(next, at, out)
 	}

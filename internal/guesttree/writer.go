@@ -31,20 +31,63 @@ type writer struct {
 	buf    []byte
 	// first is the first name of each file that has several.
 	first map[place]string
+	// entered are directories, each in the one before, that are written once something in
+	// them is. The first ones, as many as written, are.
+	entered []entered
+	written int
+}
+
+type entered struct {
+	name string
+	dir  file
 }
 
 func newWriter(ctx context.Context, w io.Writer, b *budget) *writer {
 	return &writer{ctx: ctx, tar: tar.NewWriter(w), budget: b, buf: make([]byte, 256<<10), first: map[place]string{}}
 }
 
+// enter goes into a directory that is of no account without something in it.
+func (w *writer) enter(name string, dir file) { w.entered = append(w.entered, entered{name, dir}) }
+
+// leave goes out of the directory that enter went into.
+func (w *writer) leave() {
+	w.entered = w.entered[:len(w.entered)-1]
+	w.written = min(w.written, len(w.entered))
+}
+
+// around writes the directories that were entered and are not written yet, each before
+// those in it.
+func (w *writer) around() error {
+	for w.written < len(w.entered) {
+		next := w.entered[w.written]
+		hdr, err := w.dirHeader(next.name, next.dir)
+		if err != nil {
+			return err
+		}
+		w.written++
+		if err := w.write(hdr); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // dir writes a directory. Its name ends with a slash.
 func (w *writer) dir(name string, f file) error {
-	hdr, err := w.header(name, f)
+	hdr, err := w.dirHeader(name, f)
 	if err != nil {
 		return err
 	}
-	hdr.Typeflag = tar.TypeDir
 	return w.put(hdr)
+}
+
+func (w *writer) dirHeader(name string, f file) (*tar.Header, error) {
+	hdr, err := w.header(name, f)
+	if err != nil {
+		return nil, err
+	}
+	hdr.Typeflag = tar.TypeDir
+	return hdr, nil
 }
 
 // file writes what is no directory.
@@ -158,11 +201,19 @@ func (w *writer) regular(hdr *tar.Header, f file) error {
 	return nil
 }
 
+// put writes the header of something, after the directories that it is in.
 func (w *writer) put(hdr *tar.Header) error {
+	if err := w.around(); err != nil {
+		return err
+	}
+	return w.write(hdr)
+}
+
+func (w *writer) write(hdr *tar.Header) error {
 	if err := w.ctx.Err(); err != nil {
 		return err
 	}
-	if err := w.before(hdr); err != nil {
+	if err := w.check(hdr); err != nil {
 		return err
 	}
 	if err := w.tar.WriteHeader(hdr); err != nil {

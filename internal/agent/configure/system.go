@@ -12,6 +12,7 @@ import (
 
 	"github.com/bangervm/banger/internal/agent/device"
 	"github.com/bangervm/banger/internal/agent/inits"
+	"github.com/bangervm/banger/internal/agentrpc"
 )
 
 // kernelModules shows the kernel's modules where the guest's modprobe looks.
@@ -23,7 +24,7 @@ func (c *configuring) kernelModules(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	target, err := c.tree.inside(filepath.Join("/lib/modules", c.kernel))
+	target, err := c.tree.inside(filepath.Join(agentrpc.ModulesDir, c.kernel))
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/bangervm/banger/internal/agentrpc"
 )
 
 const (
@@ -20,7 +22,7 @@ const (
 // volumes binds what cannot live on an overlay. A volume begins with what is in
 // the tree at its path, as docker's do.
 func (c *configuring) volumes(ctx context.Context) error {
-	for _, path := range []string{"/var/lib/docker", "/var/lib/containerd"} {
+	for _, path := range agentrpc.DataDirs() {
 		source := filepath.Join(DirVM, nameVolumes, filepath.Base(path))
 		if err := c.volume(ctx, source, path); err != nil {
 			c.note("%s is not a volume: %v", path, err)
