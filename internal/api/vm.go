@@ -7,8 +7,9 @@ type VM struct {
 	ID            string            `json:"id"`
 	Name          string            `json:"name"`
 	State         string            `json:"state" enum:"stopped,starting,running,paused,stopping,failed"`
-	Image         string            `json:"image"`
+	Image         string            `json:"image" doc:"a name of its image: the one that it was made from, if the image still has it"`
 	ImageID       string            `json:"image_id"`
+	ImageUnnamed  bool              `json:"image_unnamed,omitempty" doc:"its image has lost all its names: image is the one that it had; an event does not say it"`
 	Kernel        string            `json:"kernel"`
 	VCPU          int               `json:"vcpu"`
 	MemoryBytes   int64             `json:"memory_bytes"`

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client/status"
 	"github.com/bangervm/banger/internal/portspec"
 )
 
@@ -31,7 +32,7 @@ func vmView(now time.Time) view[api.VM] {
 			{head: "NAME", cell: func(v api.VM) string { return v.Name }},
 			{head: "ID", cell: func(v api.VM) string { return idText(v.ID) }},
 			{head: "STATE", cell: func(v api.VM) string { return v.State }, tint: stateTint},
-			{head: "IMAGE", cell: func(v api.VM) string { return v.Image }},
+			{head: "IMAGE", cell: func(v api.VM) string { return status.Image(&v) }},
 			{head: "VCPU", cell: func(v api.VM) string { return strconv.Itoa(v.VCPU) }},
 			{head: "MEMORY", cell: func(v api.VM) string { return bytesText(v.MemoryBytes) }},
 			{head: "DISK", cell: func(v api.VM) string { return bytesText(v.DiskBytes) }},
@@ -67,7 +68,7 @@ func vmFields(now time.Time) []column[api.VM] {
 		{head: "attention", cell: func(v api.VM) string { return attentionFull(now, v.Attention) }},
 		{head: "exit reason", cell: func(v api.VM) string { return v.ExitReason }},
 		{head: "exit message", cell: func(v api.VM) string { return v.ExitMessage }},
-		{head: "image", cell: func(v api.VM) string { return strings.TrimSpace(v.Image + " (" + idText(v.ImageID) + ")") }},
+		{head: "image", cell: func(v api.VM) string { return strings.TrimSpace(status.Image(&v) + " (" + idText(v.ImageID) + ")") }},
 		{head: "kernel", cell: func(v api.VM) string { return v.Kernel }},
 		{head: "vcpu", cell: func(v api.VM) string { return strconv.Itoa(v.VCPU) }},
 		{head: "memory", cell: func(v api.VM) string { return bytesText(v.MemoryBytes) }},

@@ -12,7 +12,7 @@ import (
 func TestShowHasEveryPropertyOfAVM(t *testing.T) {
 	empty := renderFields(api.VM{}, vmFields(time.Time{}), false)
 	full := reflect.ValueOf(api.VM{
-		ID: "id", Name: "web", State: api.VMRunning, Image: "debian", ImageID: "0123456789ab", Kernel: "k", VCPU: 1, MemoryBytes: 1, DiskBytes: 1,
+		ID: "id", Name: "web", State: api.VMRunning, Image: "debian", ImageID: "0123456789ab", ImageUnnamed: true, Kernel: "k", VCPU: 1, MemoryBytes: 1, DiskBytes: 1,
 		Driver: "d", Init: "auto", User: "node", Entrypoint: "always", Env: []string{"A=1"}, Labels: map[string]string{"a": "b"}, Nested: true, Console: true, NoHealthcheck: true, Health: &api.VMEntrypointHealth{State: "healthy"}, Protected: true, Address: "127.0.0.1",
 		Network: "user", GuestIP: "198.18.1.0", Egress: "all", Publish: []api.Publish{{HostPort: 1, GuestPort: 1}}, Ports: "none",
 		ExitReason: "r", ExitMessage: "m", CreatedAt: noon, StartedAt: new(noon), StoppedAt: new(noon.Add(time.Hour)),

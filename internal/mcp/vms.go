@@ -10,6 +10,7 @@ import (
 
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/client/status"
 )
 
 const (
@@ -47,7 +48,7 @@ type workspaceState struct {
 
 func vmView(v api.VM) VM {
 	view := VM{
-		ID: v.ID, Name: v.Name, State: v.State, Image: v.Image, VCPU: v.VCPU,
+		ID: v.ID, Name: v.Name, State: v.State, Image: status.Image(&v), VCPU: v.VCPU,
 		MemoryBytes: v.MemoryBytes, DiskBytes: v.DiskBytes, Address: v.Address, Network: v.Network, Egress: v.Egress,
 		Attention:  attentionView(v.Attention),
 		ExitReason: v.ExitReason, ExitMessage: v.ExitMessage, Labels: v.Labels, CreatedAt: v.CreatedAt,

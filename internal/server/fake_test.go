@@ -42,6 +42,7 @@ type world struct {
 	guest       func(net.Conn) // serves one stream of a guest; nil: refuses
 	asked       []string
 	active      int
+	images      []image.Image
 	agentSocket string // of the agent channel; empty: none in reach
 
 	workspaces *workspaces
@@ -263,7 +264,7 @@ func (stopper) HostStats(context.Context) api.HostStats { return api.HostStats{C
 func (i images) Pull(ctx context.Context, req image.PullRequest, p operation.Progress) (image.Image, error) {
 	return i.pull(ctx, req, p)
 }
-func (images) List(context.Context) ([]image.Image, error) { return nil, nil }
+func (i images) List(context.Context) ([]image.Image, error) { return i.images, nil }
 func (images) Get(_ context.Context, name string) (image.Image, error) {
 	return image.Image{Manifest: image.Manifest{ID: "abc"}, Name: name}, nil
 }

@@ -23,7 +23,7 @@ func TestPropertiesOfVMsAreCarried(t *testing.T) {
 	var stored vm.VM
 	fill(reflect.ValueOf(&stored).Elem())
 	carried(t, stored, (&Server{}).vmBody(stored), "Index", "ResetPending", "StartID", "HostBootID", "Provisional", "NoConsole", // in vm.VM alone
-		"Workspace", "Runtime", "Health", "Attention") // in api.VM, and added later
+		"Workspace", "Runtime", "Health", "Attention", "ImageUnnamed") // in api.VM, and added later
 }
 
 // carried fails unless each field of from, but the exceptions, is in to, and all that to

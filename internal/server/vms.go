@@ -68,6 +68,7 @@ func (s *Server) listVMs(ctx context.Context, in *struct {
 		body.Runtime = nil
 		return s.attended(body)
 	})
+	s.withImages(ctx, list.Items)
 	return list, s.withWorkspaces(ctx, vms, list.Items, listTime, s.Workspaces.Refresh)
 }
 
@@ -77,6 +78,7 @@ func (s *Server) getVM(ctx context.Context, in *Named) (api.VM, error) {
 		return api.VM{}, err
 	}
 	bodies := []api.VM{s.attended(s.liveVM(v))}
+	s.withImages(ctx, bodies)
 	err = s.withWorkspaces(ctx, []vm.VM{v}, bodies, showTime, s.Workspaces.Look)
 	return bodies[0], err
 }

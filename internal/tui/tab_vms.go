@@ -39,7 +39,7 @@ func (vmsTab) rows(m *Model) []row {
 			{text: line(v.Name)},
 			m.theme.state(v.State),
 			m.attentionCell(v.Attention), cpuCell(m, v), memoryCell(m, v), changesCell(m, v), portsCell(m, v),
-			{text: line(v.Image), tone: toneDim},
+			{text: line(status.Image(&v.VM)), tone: toneDim},
 			m.theme.age(m.now, status.Since(&v.VM)),
 		}})
 	}
@@ -96,7 +96,7 @@ func (vmsTab) detail(m *Model, id string) []string {
 	if v.ExitMessage != "" {
 		out = append(out, line(v.ExitMessage))
 	}
-	out = append(out, fmt.Sprintf("%s, %d vCPU, %s memory, %s disk, %s", line(v.Image), v.VCPU, fault.Bytes(v.MemoryBytes), fault.Bytes(v.DiskBytes), line(v.Driver)))
+	out = append(out, fmt.Sprintf("%s, %d vCPU, %s memory, %s disk, %s", line(status.Image(&v.VM)), v.VCPU, fault.Bytes(v.MemoryBytes), fault.Bytes(v.DiskBytes), line(v.Driver)))
 	var ports []string
 	for _, p := range v.ports {
 		if where := firstOf(p.URL, p.Endpoint); where != "" {

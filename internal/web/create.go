@@ -81,6 +81,9 @@ func (c *Console) createPage(w http.ResponseWriter, r *http.Request) {
 // fillAs takes over what a VM is like.
 func fillAs(form url.Values, v api.VM) {
 	form.Set("image", v.Image)
+	if v.ImageUnnamed {
+		form.Set("image", v.ImageID)
+	}
 	form.Set("vcpu", strconv.Itoa(v.VCPU))
 	form.Set("memory", sizeText(v.MemoryBytes))
 	form.Set("disk", sizeText(v.DiskBytes))

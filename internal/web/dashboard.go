@@ -144,7 +144,7 @@ func (c *Console) denialViews(s *scene) []denialView {
 func (c *Console) row(in *vmScene) vmRow {
 	v := in.vm
 	row := vmRow{
-		ID: v.ID, Name: v.Name, Image: v.Image, Mark: mark{State: v.State, Icon: stateIcon(v.State)}, Attention: viewAttention(in.attention(), c.now()),
+		ID: v.ID, Name: v.Name, Image: status.Image(&v), Mark: mark{State: v.State, Icon: stateIcon(v.State)}, Attention: viewAttention(in.attention(), c.now()),
 		Age: ageOf(c.now(), status.Since(&v)), VCPU: v.VCPU, Alive: status.Alive(v.State), Load: c.meter.load(v.ID), Ports: linksOf(in.ports),
 	}
 	if !row.Alive {

@@ -139,7 +139,7 @@ func (c *Console) vmPage(w http.ResponseWriter, r *http.Request) {
 
 func vmFacts(v api.VM) []fact {
 	facts := []fact{
-		{"Image", v.Image},
+		{"Image", status.Image(&v)},
 		{"Kernel", v.Kernel},
 		{"Size", fmt.Sprintf("%d vCPU, %s, %s disk", v.VCPU, fault.Bytes(v.MemoryBytes), fault.Bytes(v.DiskBytes))},
 		{"Address", v.Address},

@@ -11,6 +11,15 @@ import (
 // Alive reports whether a VM in this state has processes on the host.
 func Alive(state string) bool { return state != api.VMStopped && state != api.VMFailed }
 
+// Image is what a VM's image is called, as docker shows it: one that others have taken all
+// names from has <none>.
+func Image(v *api.VM) string {
+	if v.ImageUnnamed {
+		return "<none>"
+	}
+	return v.Image
+}
+
 // CompareVMs orders VMs, those that need somebody first, the longest waiting of them
 // first, and others by what they do and their names. Attention counts as it is in them.
 func CompareVMs(a, b *api.VM) int {
