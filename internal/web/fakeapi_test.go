@@ -255,7 +255,7 @@ func (f *fakeAPI) PullKernel(_ context.Context, req api.PullKernel) (api.Operati
 
 func (f *fakeAPI) ListOperations(context.Context) ([]api.Operation, error) {
 	ended := f.operation()
-	ended.State, ended.EndedAt = api.OperationFailed, new(f.now)
+	ended.ID, ended.State, ended.EndedAt = "op3", api.OperationFailed, new(f.now)
 	return []api.Operation{f.operation(), ended}, nil
 }
 

@@ -153,15 +153,25 @@ func (p *livePage) take(ctx context.Context, ev api.Event) error {
 		p.whole = false
 		p.parts.forget()
 	case api.EventLive:
-		if p.whole = true; p.parts.page == pageDashboard {
-			if err := p.c.recallDenials(ctx, p.scene); err != nil {
-				return err
-			}
+		p.whole = true
+		if err := p.recall(ctx); err != nil {
+			return err
 		}
 	}
 	p.parts.changed(vm)
 	if v, ok := p.scene.vms[vm]; ok && p.parts.wantsPorts(v) && (ev.Kind == api.EventVM || ev.Kind == api.EventPorts) {
 		p.ports.ask(v.vm)
+	}
+	return nil
+}
+
+// recall takes in what a page shows of the past, which the daemon's snapshot has not.
+func (p *livePage) recall(ctx context.Context) error {
+	switch p.parts.page {
+	case pageDashboard:
+		return p.c.recallDenials(ctx, p.scene)
+	case pageOperation, pageOperations:
+		return p.c.recallOperations(ctx, p.scene)
 	}
 	return nil
 }

@@ -186,6 +186,17 @@ func TestAVMsPageAndAnOperationsAreLive(t *testing.T) {
 	p.has("operation", "succeeded")
 }
 
+// What ended after its page was made, and before the page was live, is told.
+func TestAnOperationThatEndedMeanwhileIsTold(t *testing.T) {
+	b := open(t)
+	for page, id := range map[string]string{"operation&of=op3": "operation", "operations": "op-op3"} {
+		p, _ := b.live("page=" + page)
+		p.has(id, "failed")
+		p.close()
+		b.unfollowed()
+	}
+}
+
 // The cards say what the host takes, and how much of it VMs do.
 func TestUsageIsOfTheHost(t *testing.T) {
 	b := open(t)

@@ -122,6 +122,18 @@ func (c *Console) operationPage(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
+// recallOperations takes in what ended, also between a page and its stream: a page that
+// shows it as running would do so for ever.
+func (c *Console) recallOperations(ctx context.Context, s *scene) error {
+	operations, err := c.api.ListOperations(ctx)
+	for _, op := range operations {
+		if op.EndedAt != nil {
+			s.setOperation(op)
+		}
+	}
+	return err
+}
+
 func (c *Console) cancelOperation(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
 	_, err := c.api.CancelOperation(r.Context(), id)

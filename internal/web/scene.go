@@ -133,12 +133,16 @@ func (s *scene) applyOperation(ev api.Event) error {
 	if err != nil {
 		return err
 	}
-	s.operations[ev.Object] = body
+	s.setOperation(body)
+	return nil
+}
+
+func (s *scene) setOperation(op api.Operation) {
+	s.operations[op.ID] = op
 	ended := slices.DeleteFunc(slices.Collect(maps.Values(s.operations)), func(op api.Operation) bool { return op.EndedAt == nil })
 	if len(ended) > maxEnded {
 		delete(s.operations, slices.MinFunc(ended, func(a, b api.Operation) int { return a.EndedAt.Compare(*b.EndedAt) }).ID)
 	}
-	return nil
 }
 
 // running are the operations in progress, the oldest first.
