@@ -7,6 +7,9 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 )
 
@@ -65,6 +68,9 @@ func (b *Browser) Attack(ctx context.Context, address string, site Site) (succee
 			succeeded = append(succeeded, a.name+": "+came)
 		}
 	}
+	if err := b.closeWindows(ctx); err != nil {
+		return nil, fmt.Errorf("close its windows: %w", err)
+	}
 	b.Problems()
 	framed := fmt.Sprintf(`new Promise((done) => { const f = document.createElement("iframe"); f.src = %q; f.onload = () => done(true); document.body.append(f); })`, site.Origin+"/")
 	if _, err := run(ctx, b, chromedp.Evaluate[bool](framed, chromedp.EvalAwaitPromise)); err != nil {
@@ -74,6 +80,26 @@ func (b *Browser) Attack(ctx context.Context, address string, site Site) (succee
 		succeeded = append(succeeded, "frame: nothing refuses it: "+said)
 	}
 	return succeeded, nil
+}
+
+// closeWindows closes the windows that pages opened: a page cannot close one that a header
+// of the site cut off from it, and the tab behind such a window is hidden, as for a user.
+func (b *Browser) closeWindows(ctx context.Context) error {
+	open, err := chromedp.Targets(b.page) //nolint:contextcheck // a browser is found by its context
+	if err != nil {
+		return err
+	}
+	own := chromedp.FromContext(b.page).Target.TargetID
+	for _, t := range open {
+		if t.Type != "page" || t.TargetID == own {
+			continue
+		}
+		if _, err := chromedp.CallBrowser(b.page, target.CloseTarget, target.CloseTargetParams{TargetID: t.TargetID}); err != nil { //nolint:contextcheck // as above
+			return err
+		}
+	}
+	_, err = chromedp.Call(b.page, page.BringToFront, cdp.Empty{}) //nolint:contextcheck // as above
+	return errors.Join(err, ctx.Err())
 }
 
 // Submit has the page of an attacker, at address, send a form to the site as a click of its user would.
