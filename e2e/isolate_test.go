@@ -15,8 +15,8 @@ import (
 // for what the scripts test: ports from 7 on may be listened to, and anybody may
 // ping. internet is a command too; it ends with cmd.
 func (acct *account) isolated(cmd *exec.Cmd, internet []string) {
-	addresses := ""
-	for _, addr := range []string{addrAllowed, addrOther, addrShort, addrPrivate, addrMetadata, addrV6} {
+	addresses := "ip addr add " + addrV6 + " dev lo nodad\n" // to be used at once
+	for _, addr := range []string{addrAllowed, addrOther, addrShort, addrPrivate, addrMetadata} {
 		addresses += "ip addr add " + addr + " dev lo\n"
 	}
 	const drop = "setpriv --ambient-caps=-all --inh-caps=-all"
