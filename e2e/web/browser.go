@@ -168,12 +168,12 @@ func (b *Browser) Run(ctx context.Context, script string) error { return b.do(ct
 
 // Click clicks the first element that selector finds.
 func (b *Browser) Click(ctx context.Context, selector string) error {
-	return b.do(ctx, chromedp.Click(chromedp.CSS(selector)))
+	return b.at(ctx, chromedp.Click(chromedp.CSS(selector)))
 }
 
 // Fill replaces what is in a field, as typing does.
 func (b *Browser) Fill(ctx context.Context, selector, text string) error {
-	if err := b.do(ctx, chromedp.Focus(chromedp.CSS(selector))); err != nil {
+	if err := b.at(ctx, chromedp.Focus(chromedp.CSS(selector))); err != nil {
 		return err
 	}
 	if err := b.do(ctx, evaluated("document.activeElement.select()")); err != nil {
@@ -184,7 +184,7 @@ func (b *Browser) Fill(ctx context.Context, selector, text string) error {
 
 // Focus gives an element the focus.
 func (b *Browser) Focus(ctx context.Context, selector string) error {
-	return b.do(ctx, chromedp.Focus(chromedp.CSS(selector)))
+	return b.at(ctx, chromedp.Focus(chromedp.CSS(selector)))
 }
 
 // Type types text where the focus is; with control each key with ctrl held. As at a
@@ -223,6 +223,20 @@ func (b *Browser) Follow(ctx context.Context, selector string) (text string, err
 		return "", err
 	}
 	return chromedp.Run(tab, chromedp.Evaluate[string]("document.documentElement.textContent")) //nolint:contextcheck // a tab is found by its context; ctx bounds the step
+}
+
+// replaced is the browser's error for an element that is not on the page any more.
+var replaced = regexp.MustCompile(`(?i)(could not find node|node with given id)`)
+
+// at does what an element is needed for, with its successor where a live page replaces it
+// meanwhile.
+func (b *Browser) at(ctx context.Context, action chromedp.Action[chromedp.Void]) error {
+	for {
+		err := b.do(ctx, action)
+		if err == nil || ctx.Err() != nil || !replaced.MatchString(err.Error()) {
+			return err
+		}
+	}
 }
 
 func (b *Browser) do(ctx context.Context, action chromedp.Action[chromedp.Void]) error {
