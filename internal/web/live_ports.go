@@ -50,8 +50,12 @@ func (p *portAsker) answer(ctx context.Context, a API) {
 		case v := <-p.wanted:
 			asked, cancel := context.WithTimeout(ctx, portTime)
 			ports, err := a.VMPorts(asked, v.Name)
+			late := asked.Err() != nil
 			cancel()
 			if err != nil {
+				if late {
+					p.ask(v) // the host or the guest is busy: no event tells when they are not
+				}
 				continue // it has just ended, or will tell with its next event
 			}
 			select {
