@@ -9,12 +9,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
-	"github.com/chromedp/chromedp/kb"
 )
 
 // Program is the browser, of Debian's package of the same name.
@@ -138,10 +136,24 @@ func (b *Browser) See(ctx context.Context, selector string, want *regexp.Regexp)
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s says %q, which does not match %s; the page complains: %q", selector, latest, want, b.Problems())
+			return fmt.Errorf("%s says %q, which does not match %s; the page complains: %q; it says: %s", selector, latest, want, b.Problems(), b.shown())
 		case <-time.After(pollEvery):
 		}
 	}
+}
+
+// shownTime is how long a page that disappointed may take to say what it shows.
+const shownTime = 5 * time.Second
+
+// shown is what the page shows, for the message of what was waited for in vain.
+func (b *Browser) shown() string {
+	ctx, cancel := context.WithTimeout(b.page, shownTime)
+	defer cancel()
+	text, err := chromedp.Run(ctx, chromedp.Evaluate[string](`document.visibilityState + " " + location.href + " " + document.body.innerText.slice(0, 4000)`))
+	if err != nil {
+		return err.Error()
+	}
+	return text
 }
 
 // Is waits until an expression of the page is true.
@@ -185,30 +197,6 @@ func (b *Browser) Fill(ctx context.Context, selector, text string) error {
 // Focus gives an element the focus.
 func (b *Browser) Focus(ctx context.Context, selector string) error {
 	return b.at(ctx, chromedp.Focus(chromedp.CSS(selector)))
-}
-
-// Type types text where the focus is; with control each key with ctrl held. As at a
-// real keyboard, a key that the page takes for itself writes no character.
-func (b *Browser) Type(ctx context.Context, text string, control bool) error {
-	if control {
-		return b.dispatch(ctx, text, chromedp.ModifierCtrl)
-	}
-	return b.dispatch(ctx, text, chromedp.ModifierNone)
-}
-
-// keysOf are a key going down with its character, and up.
-func keysOf(r rune, modifiers chromedp.Modifier) []input.DispatchKeyEventParams {
-	control := modifiers&chromedp.ModifierCtrl != 0
-	var keys []input.DispatchKeyEventParams
-	for _, key := range kb.Encode(r) {
-		key.Modifiers |= int64(modifiers)
-		if key.Type != kb.KeyChar {
-			keys = append(keys, *key)
-		} else if len(keys) > 0 && !control {
-			keys[len(keys)-1].Text = key.Text
-		}
-	}
-	return keys
 }
 
 // Follow opens where the first link that selector finds leads, and returns the text there.

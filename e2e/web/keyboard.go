@@ -121,3 +121,27 @@ func (b *Browser) Stops(ctx context.Context) (wrong []string, err error) {
 	}
 	return nil, fmt.Errorf("no end of the page after Tab was pressed %d times", maxStops)
 }
+
+// Type types text where the focus is; with control each key with ctrl held. As at a
+// real keyboard, a key that the page takes for itself writes no character.
+func (b *Browser) Type(ctx context.Context, text string, control bool) error {
+	if control {
+		return b.dispatch(ctx, text, chromedp.ModifierCtrl)
+	}
+	return b.dispatch(ctx, text, chromedp.ModifierNone)
+}
+
+// keysOf are a key going down with its character, and up.
+func keysOf(r rune, modifiers chromedp.Modifier) []input.DispatchKeyEventParams {
+	control := modifiers&chromedp.ModifierCtrl != 0
+	var keys []input.DispatchKeyEventParams
+	for _, key := range kb.Encode(r) {
+		key.Modifiers |= int64(modifiers)
+		if key.Type != kb.KeyChar {
+			keys = append(keys, *key)
+		} else if len(keys) > 0 && !control {
+			keys[len(keys)-1].Text = key.Text
+		}
+	}
+	return keys
+}
