@@ -24,14 +24,8 @@ func (a *App) imageRegisterCommand() *cobra.Command {
   banger image register --name mine --rootfs rootfs.ext4 --kernel-ref debian-12`,
 		Args: args(0, 0, ""), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if req.Name == "" || req.Rootfs == "" {
-				return usagef(cmd, "--name NAME and --rootfs FILE are required")
-			}
-			if req.KernelRef != "" && req.Kernel+req.Initrd+req.Modules != "" {
-				return usagef(cmd, "--kernel-ref cannot be used together with --kernel, --initrd and --modules")
-			}
-			if req.Kernel == "" && req.Initrd+req.Modules != "" {
-				return usagef(cmd, "--initrd and --modules need --kernel")
+			if err := checkRegister(cmd, req); err != nil {
+				return err
 			}
 			for _, path := range []*string{&req.Rootfs, &req.Kernel, &req.Initrd, &req.Modules} {
 				if err := makeAbsolute(path); err != nil {
@@ -63,6 +57,19 @@ func (a *App) imageRegisterCommand() *cobra.Command {
 	a.quietFlag(cmd)
 	f = formatFlag(cmd)
 	return cmd
+}
+
+// checkRegister refuses options that do not go together.
+func checkRegister(cmd *cobra.Command, req api.RegisterImage) error {
+	switch {
+	case req.Name == "" || req.Rootfs == "":
+		return usagef(cmd, "--name NAME and --rootfs FILE are required")
+	case req.KernelRef != "" && req.Kernel+req.Initrd+req.Modules != "":
+		return usagef(cmd, "--kernel-ref cannot be used together with --kernel, --initrd and --modules")
+	case req.Kernel == "" && req.Initrd+req.Modules != "":
+		return usagef(cmd, "--initrd and --modules need --kernel")
+	}
+	return nil
 }
 
 // sizeFlag adds --size to what makes an image.

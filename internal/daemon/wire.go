@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"runtime"
 	"sync"
 	"time"
@@ -79,6 +78,17 @@ type daemon struct {
 	web          *webDoor
 }
 
+// parts are what services are made of, and what the daemon itself needs only to sweep.
+type parts struct {
+	self        string // bangerd's own executable
+	disks       *rootfs.Disks
+	known       *sshkeys.KnownHosts
+	kernelFiles *kernelstore.Store
+	packages    *aptkernel.Client
+	archives    *initramfs.Builder
+	applier     *gitapply.Applier
+}
+
 // wire makes the daemon from what is on disk: it opens the database, sweeps
 // what an earlier daemon left half-made, and finds the VMs that live.
 func wire(ctx context.Context, set *settings, build buildinfo.Info, log *slog.Logger) (*daemon, error) {
@@ -102,75 +112,94 @@ func wire(ctx context.Context, set *settings, build buildinfo.Info, log *slog.Lo
 	}
 	d.journal = event.New(ids.Hex(epochBytes), time.Now)
 	d.feed = server.NewFeed(d.journal, os.Getuid(), byID.name, log)
-	disks := rootfs.NewDisks(dirs.DiskTemplates())
-	d.folders = vmdir.New(dirs, disks)
-	store := &cachedVMs{Store: db.VMs(), names: byID}
-	users := users{vms: store}
-	source := oci.NewClient(dirs.Blobs(), oci.Options{CacheMax: set.cacheMax, Registries: set.registries, Log: log})
-	d.layers, d.store = source, store
-	d.images = image.NewService(imagestore.New(dirs, log), source, rootfs.Images{}, users, time.Now, log)
-	downloads := download.New(dirs.Downloads(), download.Options{})
-	d.downloads = downloads
-	packages := aptkernel.New(dirs.Packages(), kernelstore.OpenSource)
-	catalogs, err := catalog.New(catalog.Builtin(), downloads, catalogstore.New(dirs, log), time.Now)
-	if err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	kernelFiles := kernelstore.New(dirs, log)
-	arch := runtime.GOARCH
-	distro, release := hostinfo.Distribution()
-	d.kernels = kernel.NewService(kernel.Deps{
-		Store: kernelFiles, Executables: vmlinux.Executables{}, Modules: kmod.New(packModules),
-		Users: kernelUsers{vms: store, images: func() *image.Service { return d.images }, store: kernelFiles, dirs: dirs}, Open: kernelstore.OpenSource, Now: time.Now, Architecture: arch, Distro: distro, Release: release,
-		Catalogs: catalogSources{catalogs, set}, Packages: packages, Bundles: bundles{downloads}, Events: d.feed,
-	})
-	d.images.Tell(d.feed)
-	d.images.UseCatalogs(catalogSources{catalogs, set}, arch)
-	d.images.UseKernels(imageKernels{service: d.kernels, store: kernelFiles, dirs: dirs, images: d.images, vms: store})
-	d.images.UseLayers(imageLayers{source})
-	d.images.UseArchives(imageArchives{d.images, source})
+	d.store = &cachedVMs{Store: db.VMs(), names: byID}
 	d.web = newWebDoor(d)
 	set.agent, set.renames, set.rewebs = agentPath(self), d.renames, d.web.serve
-	archives := initramfs.New(dirs, set.agent, log)
-	known := sshkeys.NewKnownHosts(dirs)
-	d.launcher = monitors.New(dirs, []string{self, "monitor"}, log).Confine([]string{self, "confine"}, drivers.Needs).Sweeps(drivers.Sweep)
-	guests := d.guests()
-	d.sessions = session.New(session.Deps{
-		Store: db.Sessions(), VMs: sessionVMs{d}, Guests: guests, Pipes: guests, Events: d.feed, Log: log,
-	})
-	git := hostgit.New(hostgit.DefaultLimits())
-	applier := gitapply.New(git, dirs.Applies(), gitapply.SyncFilesystem)
-	d.workspaces = workspace.New(workspace.Deps{
-		Store: db.Workspaces(), VMs: workspaces{d}, Git: gitrepo.New(git), Applier: applier, Guests: guests,
-		Vaults: vmdir.NewVaults(dirs), Events: d.feed, Log: log,
-	})
-	d.vms = vm.New(vm.Deps{
-		Workspaces: workspaces{d}, Files: set.placedFiles,
-		Events: vmEvents{d.feed, d.sessions},
-		Store:  store, Machines: d.launcher, Disks: d.folders,
-		Identities: identities{VMs: d.folders, known: known, key: set.sshKey}, Names: identities{VMs: d.folders, known: known, key: set.sshKey},
-		Images:  images{service: d.images},
-		Commits: commits{d.images},
-		Kernels: kernels{service: d.kernels, store: kernelFiles, archives: archives, dirs: dirs},
-		Host:    d.host, Ports: guests, Preflight: d.host.preflight(self, set.agent),
-		HostPorts: hostinfo.Ports{}, UID: os.Getuid(), Resolvers: set.resolvers, ReadyTimeout: set.readyTimeout,
-		Defaults: set.defaults, Log: log,
-	})
+	p := &parts{
+		self: self, disks: rootfs.NewDisks(dirs.DiskTemplates()), known: sshkeys.NewKnownHosts(dirs), kernelFiles: kernelstore.New(dirs, log),
+		packages: aptkernel.New(dirs.Packages(), kernelstore.OpenSource), archives: initramfs.New(dirs, set.agent, log),
+	}
+	if err := d.wireCatalogs(p); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	d.wireVMs(p)
 	d.runner = operation.NewRunner(db.Operations(), time.Now, log)
 	d.runner.Tell(d.feed)
-	sweeps := []func(context.Context) error{
-		d.runner.Recover, d.images.Sweep, d.kernels.Sweep, source.Sweep, downloads.Sweep, packages.Sweep, d.vms.Reconcile, d.sessions.Reconcile, d.workspaces.Sweep,
-		disks.Sweep, d.recoverApplies(applier),
-		func(ctx context.Context) error { return archives.Sweep(ctx, time.Now()) },
-		func(ctx context.Context) error { return d.keepKnown(ctx, known) },
-		d.serveNames,
-	}
-	for _, sweep := range sweeps {
-		if err := sweep(ctx); err != nil {
-			return nil, errors.Join(err, d.close())
-		}
+	if err := d.sweep(ctx, p); err != nil {
+		return nil, errors.Join(err, d.close())
 	}
 	return d, nil
+}
+
+// wireCatalogs makes the images and kernels, and what they come from.
+func (d *daemon) wireCatalogs(p *parts) error {
+	d.layers = oci.NewClient(d.dirs.Blobs(), oci.Options{CacheMax: d.set.cacheMax, Registries: d.set.registries, Log: d.log})
+	d.downloads = download.New(d.dirs.Downloads(), download.Options{})
+	d.images = image.NewService(imagestore.New(d.dirs, d.log), d.layers, rootfs.Images{}, users{vms: d.store}, time.Now, d.log)
+	catalogs, err := catalog.New(catalog.Builtin(), d.downloads, catalogstore.New(d.dirs, d.log), time.Now)
+	if err != nil {
+		return err
+	}
+	sources := catalogSources{catalogs, d.set}
+	distro, release := hostinfo.Distribution()
+	d.kernels = kernel.NewService(kernel.Deps{
+		Store: p.kernelFiles, Executables: vmlinux.Executables{}, Modules: kmod.New(packModules),
+		Users: kernelUsers{vms: d.store, images: func() *image.Service { return d.images }, store: p.kernelFiles, dirs: d.dirs},
+		Open:  kernelstore.OpenSource, Now: time.Now, Architecture: runtime.GOARCH, Distro: distro, Release: release,
+		Catalogs: sources, Packages: p.packages, Bundles: bundles{d.downloads}, Events: d.feed,
+	})
+	d.images.Tell(d.feed)
+	d.images.UseCatalogs(sources, runtime.GOARCH)
+	d.images.UseKernels(imageKernels{service: d.kernels, store: p.kernelFiles, dirs: d.dirs, images: d.images, vms: d.store})
+	d.images.UseLayers(imageLayers{d.layers})
+	d.images.UseArchives(imageArchives{d.images, d.layers})
+	return nil
+}
+
+// wireVMs makes the VMs, and what is in them.
+func (d *daemon) wireVMs(p *parts) {
+	d.folders = vmdir.New(d.dirs, p.disks)
+	d.launcher = monitors.New(d.dirs, []string{p.self, "monitor"}, d.log).Confine([]string{p.self, "confine"}, drivers.Needs).Sweeps(drivers.Sweep)
+	guests := d.guests()
+	d.sessions = session.New(session.Deps{
+		Store: d.db.Sessions(), VMs: sessionVMs{d}, Guests: guests, Pipes: guests, Events: d.feed, Log: d.log,
+	})
+	git := hostgit.New(hostgit.DefaultLimits())
+	p.applier = gitapply.New(git, d.dirs.Applies(), gitapply.SyncFilesystem)
+	d.workspaces = workspace.New(workspace.Deps{
+		Store: d.db.Workspaces(), VMs: workspaces{d}, Git: gitrepo.New(git), Applier: p.applier, Guests: guests,
+		Vaults: vmdir.NewVaults(d.dirs), Events: d.feed, Log: d.log,
+	})
+	who := identities{VMs: d.folders, known: p.known, key: d.set.sshKey}
+	d.vms = vm.New(vm.Deps{
+		Workspaces: workspaces{d}, Files: d.set.placedFiles,
+		Events: vmEvents{d.feed, d.sessions},
+		Store:  d.store, Machines: d.launcher, Disks: d.folders,
+		Identities: who, Names: who,
+		Images:  images{service: d.images},
+		Commits: commits{d.images},
+		Kernels: kernels{service: d.kernels, store: p.kernelFiles, archives: p.archives, dirs: d.dirs},
+		Host:    d.host, Ports: guests, Preflight: d.host.preflight(p.self, d.set.agent),
+		HostPorts: hostinfo.Ports{}, UID: os.Getuid(), Resolvers: d.set.resolvers, ReadyTimeout: d.set.readyTimeout,
+		Defaults: d.set.defaults, Log: d.log,
+	})
+}
+
+// sweep removes or takes over what an earlier daemon left.
+func (d *daemon) sweep(ctx context.Context, p *parts) error {
+	for _, sweep := range []func(context.Context) error{
+		d.runner.Recover, d.images.Sweep, d.kernels.Sweep, d.layers.Sweep, d.downloads.Sweep, p.packages.Sweep,
+		d.vms.Reconcile, d.sessions.Reconcile, d.workspaces.Sweep,
+		p.disks.Sweep, d.recoverApplies(p.applier),
+		func(ctx context.Context) error { return p.archives.Sweep(ctx, time.Now()) },
+		func(ctx context.Context) error { return d.keepKnown(ctx, p.known) },
+		d.serveNames,
+	} {
+		if err := sweep(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // close stops the services and closes the database. Of a daemon that serves, end first
@@ -192,28 +221,6 @@ func (d *daemon) services() server.Services {
 		System: systemFiles{dirs: d.dirs, images: d.images, layers: d.layers, downloads: d.downloads, kernels: d.kernels, vms: d.store},
 		Events: d.journal, Web: d.web, Host: d,
 	}
-}
-
-// agentName is the file name of the agent's binary.
-const agentName = "banger-vsock-agent"
-
-// agentPath is where the guest's agent should be: BANGER_AGENT, or beside
-// bangerd, or ../lib/banger.
-func agentPath(self string) string {
-	if path := os.Getenv("BANGER_AGENT"); path != "" {
-		return path
-	}
-	if real, err := filepath.EvalSymlinks(self); err == nil {
-		self = real
-	}
-	beside := filepath.Join(filepath.Dir(self), agentName)
-	installed := filepath.Join(filepath.Dir(self), "..", "lib", "banger", agentName)
-	if _, err := os.Stat(beside); err != nil {
-		if _, err := os.Stat(installed); err == nil {
-			return installed
-		}
-	}
-	return beside
 }
 
 func packModules(ctx context.Context, tar io.Reader, path string) error {

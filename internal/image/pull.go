@@ -101,13 +101,6 @@ func (s *Service) pull(ctx context.Context, req PullRequest, p operation.Progres
 	return m, err
 }
 
-// closed closes what was opened of a reference.
-func (s *Service) closed(content Content, ref string) {
-	if err := content.Close(); err != nil {
-		s.log.Warn("close an image's source", "ref", ref, "error", err)
-	}
-}
-
 func check(req PullRequest) (Ref, string, error) {
 	ref, err := ParseRef(req.Ref)
 	if err != nil {

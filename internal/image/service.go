@@ -116,5 +116,12 @@ func (s *Service) Sweep(ctx context.Context) error {
 	return nil
 }
 
+// closed closes what was opened of a reference.
+func (s *Service) closed(content Content, ref string) {
+	if err := content.Close(); err != nil {
+		s.log.Warn("close an image's source", "ref", ref, "error", err)
+	}
+}
+
 // newID makes the id of an image, which is shorter than those of other records.
 func newID() string { return ids.Hex(6) }
