@@ -197,8 +197,10 @@ func TestRepairOfACommit(t *testing.T) {
 		t.Errorf("layers that give something else: %v", err)
 	}
 	f.source.digest = "sha256:8"
-	if err := repair(); !errors.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "debian:12") {
-		t.Errorf("a base that is another: %v", err)
+	err := repair()
+	if hint := fault.HintOf(err).String(); !errors.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "debian:12 has sha256:8 now") ||
+		!strings.HasPrefix(hint, "commit the VM again: vm commit web ready (replace); ") {
+		t.Errorf("a base that is another: %v (%s)", err, hint)
 	}
 }
 

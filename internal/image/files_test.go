@@ -77,8 +77,10 @@ func TestRepairOfWhatIsElsewhereNow(t *testing.T) {
 	for _, late := range []bool{false, true} {
 		f.source.digest, f.source.late = "sha256:2", late
 		check := f.unchanged(t, "Repair")
-		if _, err := f.Repair(t.Context(), "d", &stages{}); !errors.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "sha256:2") {
-			t.Errorf("late %v: %v", late, err)
+		_, err := f.Repair(t.Context(), "d", &stages{})
+		if hint := fault.HintOf(err).String(); !errors.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "sha256:2") ||
+			hint != "make it anew under its name: image pull debian:12 d (replace, name)" {
+			t.Errorf("late %v: %v (%s)", late, err, hint)
 		}
 		check()
 	}

@@ -151,7 +151,9 @@ func (s *Service) restack(ctx context.Context, m Manifest, p operation.Progress)
 		return nil, err
 	}
 	if digest := below.Info().Digest; digest != "" && digest != m.Base.Digest {
-		return nil, errors.Join(m.changed(m.Base.Origin, m.Base.Source, m.Base.Digest, digest), below.Close())
+		err := fault.New(fault.Conflict, "the image below %s had the digest %s, and %s has %s now", m.Label(), short(m.Base.Digest), m.Base.Source, short(digest)).
+			WithHint("%s", m.anew(m.Origin, m.Source))
+		return nil, errors.Join(err, below.Close())
 	}
 	return s.layers.Over(below, s.LayerFiles(m))
 }

@@ -65,20 +65,24 @@ func (m Manifest) anew(origin Origin, source string) fault.Hint {
 }
 
 // changed says that what the image is made of is no longer what it was.
-func (m Manifest) changed(origin Origin, source, had, has string) error {
-	if origin == FromVM {
-		return fault.New(fault.Conflict, "image %s has the digest %s, and its base and layers give %s now", m.Label(), short(had), short(has)).
-			WithHint("%s", m.anew(origin, source))
+func (m Manifest) changed(has string) error {
+	if m.Origin == FromVM {
+		return fault.New(fault.Conflict, "image %s has the digest %s, and its base and layers give %s now", m.Label(), short(m.Digest), short(has)).
+			WithHint("%s", m.anew(m.Origin, m.Source))
 	}
-	return fault.New(fault.Conflict, "image %s has the digest %s, and %s has %s now", m.Label(), short(had), source, short(has)).
-		WithHint("make it anew under its name: %s", act.ImagePull.On(source, act.Replace))
+	pull := act.ImagePull.On(m.Source, act.Replace)
+	if len(m.Names) > 0 {
+		pull = wish{name: Name{Name: m.Label(), Ref: m.Source}}.replacing()
+	}
+	return fault.New(fault.Conflict, "image %s has the digest %s, and %s has %s now", m.Label(), short(m.Digest), m.Source, short(has)).
+		WithHint("make it anew under its name: %s", pull)
 }
 
 // renew makes the filesystem again from content with the same digest. The disks of
 // VMs fit it as they did before, since it gets the same UUID.
 func (s *Service) renew(ctx context.Context, m Manifest, content Content, p operation.Progress) (Manifest, error) {
 	if digest := content.Info().Digest; digest != "" && digest != m.Digest {
-		return m, m.changed(m.Origin, m.Source, m.Digest, digest)
+		return m, m.changed(digest)
 	}
 	renewal, err := s.store.Renew(ctx, m.ID)
 	if err != nil {
@@ -104,7 +108,7 @@ func (s *Service) renew(ctx context.Context, m Manifest, content Content, p oper
 		return m, err
 	}
 	if digest := content.Info().Digest; digest != m.Digest {
-		return m, m.changed(m.Origin, m.Source, m.Digest, digest)
+		return m, m.changed(digest)
 	}
 	return s.install(ctx, m.ID, renewal, p, func(m *Manifest) { m.has(made) })
 }
