@@ -1,13 +1,25 @@
 package oci_test
 
 import (
+	"bytes"
+	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/image"
 )
 
 // TestADigestIsPulledAgainWithoutItsRegistry: from the cache, as long as that is
@@ -62,4 +74,95 @@ func TestADigestIsPulledAgainWithoutItsRegistry(t *testing.T) {
 	if _, _, err := c.pull(t.Context(), byDigest, nil); err != nil {
 		t.Errorf("with its registry: %v", err)
 	}
+}
+
+// TestManifestsAreBounded: what a registry sends of one, whatever it announces and however
+// it is asked for, and nothing of it is kept.
+func TestManifestsAreBounded(t *testing.T) {
+	const most = 4 << 20
+	for name, test := range map[string]struct {
+		bytes int
+		want  string
+	}{
+		"as many as are read": {most, ""},
+		"one more":            {most + 1, "sends a manifest of more than 4 MiB"},
+		"very many":           {16 * most, "sends a manifest of more than 4 MiB"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, c := newServer(t), newSetup(t)
+			layer := makeTar(t, "a", "x")
+			img := makeImage(t, "amd64", makeLayer(t, layer, layer))
+			s.push(t, "app:1", img)
+			big := padded(t, img, test.bytes)
+			ref := s.put(t, "app:big", big)
+			byDigest := ref
+			byDigest.Tag, byDigest.Digest = "", sum(t, big.raw).String()
+			index := mutate.AppendManifests(empty.Index, mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{
+				Digest: sum(t, big.raw), Size: 1000, Platform: &v1.Platform{OS: "linux", Architecture: "amd64"},
+			}})
+			inIndex := s.put(t, "app:index", index)
+			s.setTamper(func(w http.ResponseWriter, r *http.Request, real http.Handler) bool {
+				if !strings.Contains(r.URL.Path, "/manifests/") || strings.HasSuffix(r.URL.Path, "/index") {
+					return false
+				}
+				rec := &recorder{header: http.Header{}}
+				real.ServeHTTP(rec, r)
+				w.Header().Set("Content-Type", string(types.OCIManifestSchema1))
+				_, _ = w.Write(rec.body.Bytes()[:1]) // no length
+				w.(http.Flusher).Flush()
+				_, _ = w.Write(rec.body.Bytes()[1:])
+				return true
+			})
+			for how, ref := range map[string]image.Ref{"by tag": ref, "by digest": byDigest, "in an index": inIndex} {
+				want := test.want
+				if how == "in an index" && want == "" {
+					want = "has more than the 1000 bytes"
+				}
+				_, _, err := c.pull(t.Context(), ref, nil)
+				if (err == nil) != (want == "") || err != nil && (!errors.Is(err, fault.Invalid) || !strings.Contains(err.Error(), want)) {
+					t.Errorf("%s: %v, want %q", how, err, want)
+				}
+			}
+			if blobs, _ := c.leftovers(t); slices.Contains(blobs, byDigest.Digest) != (test.want == "") {
+				t.Errorf("the cache has %v", blobs)
+			}
+		})
+	}
+}
+
+// paddedManifest is an image's manifest with spaces after it.
+type paddedManifest struct{ raw []byte }
+
+func (m paddedManifest) RawManifest() ([]byte, error)      { return m.raw, nil }
+func (paddedManifest) MediaType() (types.MediaType, error) { return types.OCIManifestSchema1, nil }
+
+func padded(t *testing.T, img v1.Image, size int) paddedManifest {
+	t.Helper()
+	raw, err := img.RawManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return paddedManifest{append(raw, bytes.Repeat([]byte(" "), size-len(raw))...)}
+}
+
+// put stores a manifest alone.
+func (s *server) put(t *testing.T, ref string, manifest remote.Taggable) image.Ref {
+	t.Helper()
+	parsed, err := name.ParseReference(s.host + "/" + ref)
+	if err == nil {
+		err = remote.Put(parsed, manifest, remote.WithTransport(transport(t)))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return mustRef(t, s.host+"/"+ref)
+}
+
+func sum(t *testing.T, data []byte) v1.Hash {
+	t.Helper()
+	h, _, err := v1.SHA256(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
 }

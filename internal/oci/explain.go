@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
@@ -32,7 +33,7 @@ func (r *registry) explain(ctx context.Context, err error) error {
 			WithHint("if its own CA made it: ca_file under [registry.%q] in config.toml", image.RegistryName(host))
 	}
 	if answer, ok := errors.AsType[*transport.Error](err); ok {
-		return r.explainAnswer(answer)
+		return r.explainAnswer(withoutData(answer))
 	}
 	if own, ok := errors.AsType[*fault.Error](err); ok {
 		return own
@@ -72,6 +73,18 @@ func (r *registry) explainAnswer(err *transport.Error) error {
 		return fault.Wrap(fault.Unavailable, err, "the registry %s has an internal problem", host).WithHint("try again later")
 	}
 	return fault.Wrap(fault.Invalid, err, "the registry %s refused %s", host, r.ref)
+}
+
+// withoutData leaves out of a registry's answer what is for programs: details that are no text.
+func withoutData(answer *transport.Error) *transport.Error {
+	out := *answer
+	out.Errors = slices.Clone(answer.Errors)
+	for i := range out.Errors {
+		if _, ok := out.Errors[i].Detail.(string); !ok {
+			out.Errors[i].Detail = nil
+		}
+	}
+	return &out
 }
 
 // withoutURL leaves out the address of a request of ours, which users do not know.

@@ -109,6 +109,9 @@ func isLoopback(host string) bool {
 
 // RoundTrip implements http.RoundTripper.
 func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.URL.Host == "" || req.URL.Scheme != "https" && req.URL.Scheme != "http" {
+		return nil, fault.New(fault.Invalid, "the registry %s leads to %q, which is no address on the network", g.host, req.URL.Redacted())
+	}
 	if req.URL.Scheme != "https" && !g.plain(req.URL.Host) {
 		return nil, fault.New(fault.Invalid, "%s does not speak HTTPS, so anyone on the network could change what it sends", req.URL.Host).
 			WithHint("if you trust the network: insecure = true under [registry.%q] in config.toml", req.URL.Host)
@@ -134,7 +137,7 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 }
 
-// once bounds the time of all but blobs, whose reader watches them itself.
+// once bounds the time and size of all but blobs, whose reader watches them itself.
 func (g *guard) once(req *http.Request) (*http.Response, error) {
 	if isBlob(req) {
 		return g.via.RoundTrip(req)
@@ -145,18 +148,31 @@ func (g *guard) once(req *http.Request) (*http.Response, error) {
 		cancel()
 		return nil, err
 	}
-	resp.Body = cancelOnClose{resp.Body, cancel}
+	resp.Body = &document{ReadCloser: resp.Body, host: g.host, left: maxManifestBytes, cancel: cancel}
 	return resp, nil
 }
 
-type cancelOnClose struct {
+// document is the body of a manifest, an index or a smaller answer. It ends with a fault
+// after maxManifestBytes, whatever length the server announced.
+type document struct {
 	io.ReadCloser
+	host   string // the registry's
+	left   int64  // bytes
 	cancel context.CancelFunc
 }
 
-func (c cancelOnClose) Close() error {
-	defer c.cancel()
-	return c.ReadCloser.Close()
+func (d *document) Read(p []byte) (int, error) {
+	n, err := d.ReadCloser.Read(p[:min(int64(len(p)), d.left+1)]) // one more, to see its end
+	if d.left -= int64(n); d.left < 0 {
+		return 0, fault.New(fault.Invalid, "the registry %s sends a manifest of more than %s, which is the most that banger reads",
+			d.host, fault.Bytes(maxManifestBytes))
+	}
+	return n, err
+}
+
+func (d *document) Close() error {
+	defer d.cancel()
+	return d.ReadCloser.Close()
 }
 
 // firstRequest is what was asked for before redirects, and how many these are.
