@@ -144,6 +144,35 @@ func TestLoginsOfPodman(t *testing.T) {
 	}
 }
 
+// TestLoginsThatAreNoFiles do not stop a pull that needs none, and wait for nothing: the pipe
+// has no writer.
+func TestLoginsThatAreNoFiles(t *testing.T) {
+	l, c := newLogin(t), newSetup(t)
+	raw := makeTar(t, "a", "one")
+	ref := l.push(t, "app:1", makeImage(t, "amd64", makeLayer(t, raw, raw)))
+	path := filepath.Join(l.home, "config.json")
+	for what, place := range map[string]func() error{
+		"a pipe":      func() error { return syscall.Mkfifo(path, 0o600) },
+		"a directory": func() error { return os.Mkdir(path, 0o700) },
+		"a device":    func() error { return os.Symlink("/dev/zero", path) },
+	} {
+		if err := place(); err != nil {
+			t.Fatal(err)
+		}
+		l.wanted = false
+		if _, _, err := c.pull(t.Context(), ref, nil); err != nil {
+			t.Errorf("%s, without a login wanted: %v", what, err)
+		}
+		l.wanted = true
+		if _, _, err := c.pull(t.Context(), ref, nil); !errors.Is(err, fault.PermissionDenied) || !strings.Contains(err.Error(), "not a regular file") {
+			t.Errorf("%s, with a login wanted: %v", what, err)
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestCancelEndsTheCredentialHelper, and all that it has started.
 func TestCancelEndsTheCredentialHelper(t *testing.T) {
 	l, c := newLogin(t), newSetup(t)

@@ -7,13 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/regularfile"
 )
 
 const maxDockerConfig = 4 << 20
@@ -140,7 +142,7 @@ func hostOf(at string) string {
 func readDockerConfigs() (configs []dockerConfig, problem error) {
 	for _, path := range dockerConfigPaths() {
 		config, err := readDockerConfig(path)
-		if errors.Is(err, fs.ErrNotExist) {
+		if errors.Is(err, fault.NotFound) {
 			continue
 		}
 		if err != nil {
@@ -153,7 +155,7 @@ func readDockerConfigs() (configs []dockerConfig, problem error) {
 }
 
 func readDockerConfig(path string) (config dockerConfig, err error) {
-	f, err := os.Open(path)
+	f, _, err := regularfile.Open(path)
 	if err != nil {
 		return config, err
 	}
