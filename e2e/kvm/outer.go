@@ -133,6 +133,20 @@ func (o *outerVM) run(ctx context.Context, c command) error {
 	if c.user {
 		args = append(args, "runuser", "-u", "nobody", "-G", "kvm", "--")
 	}
-	cmd := o.home.command(ctx, append(args, c.argv...)...)
-	return passed(cmd, c.out)
+	err := passed(o.home.command(ctx, append(args, c.argv...)...), c.out)
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() == lostStatus {
+		o.explain(ctx, c.out)
+	}
+	return err
+}
+
+// lostStatus is of a `banger vm exec` that failed itself.
+const lostStatus = 125
+
+// explain prints the end of the outer VM's console: what its kernel said before it was lost.
+func (o *outerVM) explain(ctx context.Context, out io.Writer) {
+	o.home.tier.say("the end of the outer VM's console:")
+	if err := passed(o.home.command(ctx, "vm", "logs", "--tail", "60", outerName), out); err != nil {
+		o.home.tier.say("%v", err)
+	}
 }
