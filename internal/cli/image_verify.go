@@ -82,7 +82,11 @@ func (a *App) repairedText(i api.RepairedImage) string {
 }
 
 func checkedImage(i api.RepairedImage) string {
-	return imageName(i.Image) + " (" + idText(i.ID) + ", " + bytesText(i.DiskUsage) + ")\n"
+	name, about := imageName(i.Image), bytesText(i.DiskUsage)
+	if name != i.ID {
+		about = idText(i.ID) + ", " + about
+	}
+	return name + " (" + about + ")\n"
 }
 
 // everyImage returns one name, or id, of each image.

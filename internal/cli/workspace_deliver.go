@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"syscall"
 	"unicode/utf8"
 
 	"github.com/bangervm/banger/internal/client"
@@ -81,6 +82,9 @@ func writeWhole(path string, data io.Reader) (string, error) {
 		code := fault.CodeOf(err)
 		if at, ok := errors.AsType[*fs.PathError](err); ok && at.Path == path {
 			code, err = fault.Invalid, at.Err
+		}
+		if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+			code = fault.Unavailable
 		}
 		return "", fault.Wrap(code, err, "cannot write %s", path)
 	}

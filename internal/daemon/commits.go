@@ -18,14 +18,14 @@ import (
 type commits struct{ images *image.Service }
 
 func (c commits) Commit(ctx context.Context, req image.CommitRequest, disk string, placed []string, p operation.Progress) (image.Image, error) {
-	base, err := c.images.Get(ctx, req.Base)
+	base, err := c.images.ByID(ctx, req.Base)
 	if err != nil {
 		return image.Image{}, err
 	}
-	if err := c.images.Usable(base.Manifest); err != nil { // Commit reads it, and tells more
+	if err := c.images.Usable(base); err != nil { // Commit reads it, and tells more
 		return image.Image{}, err
 	}
-	below, lower, err := openDisk(ctx, c.images.Rootfs(base.Manifest))
+	below, lower, err := openDisk(ctx, c.images.Rootfs(base))
 	if err != nil {
 		return image.Image{}, err
 	}

@@ -82,12 +82,13 @@ func (w World) damaged(name string) bool {
 func checkImageFiles(_ context.Context, w World) verdict {
 	all := w.manifests()
 	var broken, repairable, unknown, newer []string
+	var last error
 	for _, m := range all {
 		err := w.problem(m)
 		if err == nil {
 			continue
 		}
-		broken = append(broken, err.Error())
+		broken, last = append(broken, err.Error()), err
 		switch {
 		case m.Newer:
 			newer = append(newer, m.ID)
@@ -110,6 +111,9 @@ func checkImageFiles(_ context.Context, w World) verdict {
 		return found.mend("%s", act.ImageDelete.On(unknown[0]))
 	case len(unknown) > 0:
 		return found.mend("%s; to remove those of which nothing is known: %s", act.ImageRepair.On(repairable[0]), act.ImageDelete.On(unknown[0]))
+	}
+	if len(broken) == 1 {
+		return found.mend("%s", fault.HintOf(last))
 	}
 	return found.mend("%s", act.ImageRepair.On(repairable[0]))
 }

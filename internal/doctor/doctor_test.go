@@ -236,7 +236,7 @@ func TestEachOutcome(t *testing.T) {
 		{"no ssh, no git", func(w *World, _ fstest.MapFS) { w.LookPath = missing("ssh", "git") }, "tools", Warn, "ssh (vm ssh), git (workspaces)", "openssh-client git"},
 		{"no kernel", func(_ *World, f fstest.MapFS) { delete(f, "state/kernels/k/vmlinux") }, "kernel", Warn, "no kernel is local", "kernel pull"},
 		{"image file missing", func(_ *World, f fstest.MapFS) { delete(f, "state/images/aaaaaaaaaaaa/rootfs.ext4") }, "image-files", Fail, "image debian cannot be used: its file /state/images/aaaaaaaaaaaa/rootfs.ext4 is missing", "image repair"},
-		{"image file cut off", func(_ *World, f fstest.MapFS) { f["state/images/aaaaaaaaaaaa/rootfs.ext4"] = file("ex") }, "image-files", Fail, "has 2 bytes, not 4 bytes", "image repair debian"},
+		{"image file cut off", func(_ *World, f fstest.MapFS) { f["state/images/aaaaaaaaaaaa/rootfs.ext4"] = file("ex") }, "image-files", Fail, "has 2 bytes, not 4", "image repair debian"},
 		{"registered file", func(_ *World, f fstest.MapFS) {
 			f["state/images/aaaaaaaaaaaa/manifest.json"] = file(`{"id":"aaaaaaaaaaaa","format":2,"names":[{"name":"mine"}],"rootfs_bytes":4,"external":{"path":"/home/r"}}`)
 			f["home/r"] = &fstest.MapFile{Data: []byte("ext4"), ModTime: time.Unix(1, 0)}

@@ -43,7 +43,7 @@ func New(code Code, format string, args ...any) *Error {
 }
 
 // Wrap makes a fault with a cause. The cause is logged by the server and shown
-// after the message.
+// after the message; without a message it speaks for itself.
 func Wrap(code Code, cause error, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...), Cause: cause}
 }
@@ -68,7 +68,10 @@ func (e *Error) Try(acts ...act.Act) *Error {
 
 // Error is the message, followed by the cause when there is one.
 func (e *Error) Error() string {
-	if e.Cause != nil {
+	switch {
+	case e.Cause != nil && e.Message == "":
+		return e.Cause.Error()
+	case e.Cause != nil:
 		return e.Message + ": " + e.Cause.Error()
 	}
 	return e.Message

@@ -52,11 +52,11 @@ func (s *Service) Commit(ctx context.Context, req CommitRequest, content Changes
 	if err := s.CheckCommit(ctx, req); err != nil {
 		return Image{}, err
 	}
-	base, err := s.Get(ctx, req.Base)
+	base, err := s.ByID(ctx, req.Base)
 	if err != nil {
 		return Image{}, err
 	}
-	if err := errors.Join(s.Whole(ctx, base.Manifest), s.verifyKernel(ctx, base.Manifest)); err != nil {
+	if err := errors.Join(s.Whole(ctx, base), s.verifyKernel(ctx, base)); err != nil {
 		return Image{}, err
 	}
 	w := wish{

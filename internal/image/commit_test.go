@@ -249,3 +249,36 @@ func TestOfVM(t *testing.T) {
 		}
 	}
 }
+
+// A commit is of the VM's image, whatever has that image's id for a name.
+func TestACommitIsOfItsImage(t *testing.T) {
+	f := newFixture()
+	var ids []string
+	for _, name := range []string{"one", "two"} {
+		f.source.digest = "sha256:" + name
+		m, err := f.Pull(t.Context(), image.PullRequest{Ref: "debian:" + name, Name: name}, &stages{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, m.ID)
+	}
+	if _, err := f.Tag(t.Context(), "two", "deadbeefcafe", false); !errors.Is(err, fault.Invalid) {
+		t.Errorf("a name that looks like an ID: %v", err)
+	}
+	odd, err := f.ByID(t.Context(), ids[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	odd.Names[0].Name = ids[0] // a build before this rule
+	if err := f.store.Update(t.Context(), odd); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := f.Get(t.Context(), ids[0]); err != nil || m.ID != ids[0] {
+		t.Errorf("image %s is %s: %v", ids[0], m.ID, err)
+	}
+	f.source.digest = "sha256:3"
+	made, err := f.Commit(t.Context(), image.CommitRequest{VM: "web", Base: ids[0], Name: "ready"}, &fakeChanges{fakeContent{s: f.source}, f.store.disk}, &stages{})
+	if err != nil || made.Base == nil || made.Base.ID != ids[0] {
+		t.Errorf("made of %+v: %v", made.Base, err)
+	}
+}

@@ -49,11 +49,15 @@ func (m Manifest) Problem(path string, now FileState, err error) error {
 	case m.Damaged != "":
 		return m.damage()
 	case errors.Is(err, fault.NotFound):
-		return m.broken("its file %s is missing", path)
+		err := m.broken("its file %s is missing", path)
+		if m.External != nil {
+			return err.WithHint("put the file back; or, if it is gone for good: %s", act.ImageDelete.On(m.Label()))
+		}
+		return err
 	case err != nil:
 		return err
 	case now.Bytes != m.RootfsBytes:
-		return m.broken("its file %s has %s, not %s", path, fault.Bytes(now.Bytes), fault.Bytes(m.RootfsBytes))
+		return m.broken("its file %s has %d bytes, not %d", path, now.Bytes, m.RootfsBytes)
 	case m.External != nil && (now.Inode != m.External.Inode || !now.ModifiedAt.Equal(m.External.ModifiedAt)):
 		return m.broken("its file %s has changed since it was registered", path)
 	}

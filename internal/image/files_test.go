@@ -214,11 +214,15 @@ type noArchives struct{}
 func (noArchives) Open(context.Context, image.Image) (image.Saved, error) { return nil, nil }
 
 func TestAFileThatChangedIsSaid(t *testing.T) {
-	for name, change := range map[string]func(*fakeDisk){
-		"written":  func(d *fakeDisk) { d.damage(mine, goodRoot+"mine, later") },
-		"replaced": func(d *fakeDisk) { d.put(mine, goodRoot+"mine", "my UUID") },
-		"missing":  func(d *fakeDisk) { delete(d.files, mine) },
-	} {
+	tests := map[string]struct {
+		change func(*fakeDisk)
+		hint   string
+	}{
+		"written":  {func(d *fakeDisk) { d.damage(mine, goodRoot+"mine, later") }, "image repair m"},
+		"replaced": {func(d *fakeDisk) { d.put(mine, goodRoot+"mine", "my UUID") }, "image repair m"},
+		"missing":  {func(d *fakeDisk) { delete(d.files, mine) }, "put the file back; or, if it is gone for good: image delete m"},
+	}
+	for name, test := range tests {
 		f := newFixture()
 		f.UseArchives(noArchives{})
 		f.store.disk.put(mine, goodRoot+"mine", "my UUID")
@@ -226,8 +230,8 @@ func TestAFileThatChangedIsSaid(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		change(f.store.disk)
-		if err := f.Usable(m.Manifest); !errors.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), mine) || !strings.Contains(fault.HintOf(err).String(), "image repair m") {
+		test.change(f.store.disk)
+		if err := f.Usable(m.Manifest); !errors.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), mine) || !strings.Contains(fault.HintOf(err).String(), test.hint) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if _, err := f.Promote(t.Context(), "m", &stages{}); !errors.Is(err, fault.Unavailable) {

@@ -55,8 +55,8 @@ func settled(all []Manifest) []Manifest {
 	return out
 }
 
-// find returns the image called name, or pulled last from the reference name, or
-// whose id begins with name, in this order.
+// find returns the image with the id name, or called name, or pulled last from the reference
+// name, or whose id begins with name, in this order.
 func find(images []Image, name string) (Image, error) {
 	if name == "" {
 		return Image{}, fault.New(fault.Invalid, "the image's name is empty").Try(act.ImageList.Do())
@@ -65,9 +65,9 @@ func find(images []Image, name string) (Image, error) {
 	var ids []string
 	for _, i := range images {
 		switch {
-		case i.Name == name:
+		case i.ID == name: // before a name of an older build that looks like it
 			return i, nil
-		case i.ID == name:
+		case i.Name == name:
 			exact = i
 		case i.Name != "" && i.Ref == name && i.CreatedAt.After(newest.CreatedAt):
 			newest = i

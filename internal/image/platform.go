@@ -70,28 +70,25 @@ func (m Manifest) platform() Platform { return Platform{m.Architecture, m.Varian
 // Bootable returns nil if a host of this architecture, as GOARCH has it, runs the
 // image's programs, and else a fault Invalid.
 func (m Manifest) Bootable(arch string) error {
-	if err := m.platform().foreign(m.Label(), arch); err != nil {
-		return err.WithHint("pull the image for this host under another name: %s", act.ImagePull.On(m.pullable(), act.Name))
+	if m.platform().runsOn(arch) {
+		return nil
 	}
-	return nil
+	return fault.New(fault.Invalid, "image %s is for %s, and this host is %s", m.Label(), m.platform(), Platform{Architecture: arch}).
+		WithHint("pull the image for this host under another name: %s", act.ImagePull.On(m.pullable(), act.Name))
 }
 
 // Bootable is what Manifest.Bootable says of any image for p, as the user asked for it by
 // this name.
 func (p Platform) Bootable(name, arch string) error {
-	if err := p.foreign(name, arch); err != nil {
-		return err.WithHint("leave the platform out to get the image for this host")
-	}
-	return nil
-}
-
-// foreign is nil if a host of this architecture runs programs for p.
-func (p Platform) foreign(name, arch string) *fault.Error {
-	if p.Architecture == "" || p.Architecture == arch {
+	if p.runsOn(arch) {
 		return nil
 	}
-	return fault.New(fault.Invalid, "image %s is for %s, and this host is %s", name, p, Platform{Architecture: arch})
+	return fault.New(fault.Invalid, "image %s for %s cannot start here: this host is %s", name, p, Platform{Architecture: arch}).
+		WithHint("leave the platform out to get the image for this host")
 }
+
+// runsOn reports whether a host of this architecture runs programs for p.
+func (p Platform) runsOn(arch string) bool { return p.Architecture == "" || p.Architecture == arch }
 
 // Bootable is the image's Bootable on this host.
 func (s *Service) Bootable(m Manifest) error { return m.Bootable(s.arch) }

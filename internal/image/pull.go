@@ -31,6 +31,9 @@ type PullRequest struct {
 	Input   io.Reader // the bytes of tar:-
 }
 
+// MinDiskBytes is the least disk of a VM.
+const MinDiskBytes = 256 << 20
+
 // maxDiskBytes bounds the DiskBytes of a request; what a VM's host has bounds them
 // again.
 const maxDiskBytes = 1 << 50
@@ -128,8 +131,8 @@ func check(req PullRequest) (Ref, string, error) {
 }
 
 func checkDisk(n int64) error {
-	if n < 0 || n > maxDiskBytes {
-		return fault.New(fault.Invalid, "the size %d of its VMs' disks is not between 0 and %s", n, fault.Bytes(maxDiskBytes))
+	if n != 0 && (n < MinDiskBytes || n > maxDiskBytes) {
+		return fault.New(fault.Invalid, "the size of its VMs' disks, %d bytes, is not between %s and %s", n, fault.Bytes(MinDiskBytes), fault.Bytes(maxDiskBytes))
 	}
 	return nil
 }

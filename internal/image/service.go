@@ -124,4 +124,4 @@ func (s *Service) closed(content Content, ref string) {
 }
 
 // newID makes the id of an image, which is shorter than those of other records.
-func newID() string { return ids.Hex(6) }
+func newID() string { return ids.Hex(idLength / 2) }

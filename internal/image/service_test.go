@@ -307,7 +307,7 @@ func TestGet(t *testing.T) {
 		{"debian:11", "", fault.NotFound}, // it lost its name
 		{"f", "fff000000000", ""},
 		{"eee000000000", "eee000000000", ""},
-		{"ddd000000000", "ccc000000000", ""}, // a name beats an id
+		{"ddd000000000", "ddd000000000", ""}, // an id beats a name, which no longer can look like one
 		{"twin", "ddd000000000", ""},
 		{"nothing", "", fault.NotFound},
 		{"", "", fault.Invalid},

@@ -101,11 +101,11 @@ func encoded(m image.Manifest) ([]byte, error) {
 func write(path string, data []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
-		return err
+		return statedir.DiskFault(err, path)
 	}
 	_, err = f.Write(data)
 	if err == nil {
 		err = f.Sync()
 	}
-	return errors.Join(err, f.Close())
+	return statedir.DiskFault(errors.Join(err, f.Close()), path)
 }

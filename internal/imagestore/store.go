@@ -97,7 +97,7 @@ func (s *Store) update(m image.Manifest) error {
 	}
 	staged := dir.Manifest() + statedir.StagingSuffix
 	if err := writeManifest(staged, m); err != nil {
-		return err
+		return errors.Join(err, os.RemoveAll(staged))
 	}
 	if err := os.Rename(staged, dir.Manifest()); err != nil {
 		return err

@@ -118,7 +118,7 @@ func TestCreateRefusesBadValuesBeforeAnythingIsStored(t *testing.T) {
 		"label value":         {vm.CreateRequest{Labels: map[string]string{"a": "x\ny"}}, fault.Invalid, `"a"`},
 		"init mode":           {vm.CreateRequest{Init: "systemd"}, fault.Invalid, "systemd"},
 		"unknown image":       {vm.CreateRequest{Image: new("nope")}, fault.NotFound, "nope"},
-		"foreign platform":    {vm.CreateRequest{Platform: "linux/riscv64"}, fault.Invalid, "image debian is for linux/riscv64, and this host is linux/amd64"},
+		"foreign platform":    {vm.CreateRequest{Platform: "linux/riscv64"}, fault.Invalid, "image debian for linux/riscv64 cannot start here: this host is linux/amd64"},
 		"no platform":         {vm.CreateRequest{Platform: "amd64"}, fault.Invalid, `"amd64" is not a platform`},
 	}
 	h := newHarness(t)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/ids"
+	"github.com/bangervm/banger/internal/image"
 	"github.com/bangervm/banger/internal/plain"
 )
 
@@ -13,7 +14,7 @@ import (
 // a distribution's kernel cannot unpack its initramfs.
 const (
 	MinMemoryBytes = 128 * mib
-	MinDiskBytes   = 256 * mib
+	MinDiskBytes   = image.MinDiskBytes
 )
 
 const (
