@@ -83,59 +83,86 @@ func (c *counter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// diffOutput reads what diff-tree printed, item by item.
+type diffOutput struct{ items []string }
+
+func (d *diffOutput) next() (string, error) {
+	if len(d.items) == 0 {
+		return "", errors.New("git diff-tree: the output ends early")
+	}
+	item := d.items[0]
+	d.items = d.items[1:]
+	return item, nil
+}
+
 // parseDiff reads the output of diff-tree -z --raw --numstat: first all files
 // with their status, then all with their numbers, in the same order.
 func parseDiff(items []string) ([]workspace.File, error) {
 	var files []workspace.File
-	i := 0
-	next := func() (string, error) {
-		if i == len(items) {
-			return "", errors.New("git diff-tree: the output ends early")
-		}
-		i++
-		return items[i-1], nil
-	}
-	for i < len(items) && strings.HasPrefix(items[i], ":") {
-		meta := strings.Fields(items[i])
-		i++
-		path, err := next()
+	out := &diffOutput{items}
+	for len(out.items) > 0 && strings.HasPrefix(out.items[0], ":") {
+		f, err := out.change()
 		if err != nil {
 			return nil, err
-		}
-		if len(meta) != 5 {
-			return nil, fmt.Errorf("git diff-tree: %q is not a change", strings.Join(meta, " "))
-		}
-		f := workspace.File{Path: path, Status: statusName(meta[4]), Mode: modeName(meta[1]), OldMode: modeName(strings.TrimPrefix(meta[0], ":"))}
-		if f.Status == "renamed" || f.Status == "copied" {
-			f.From = path
-			if f.Path, err = next(); err != nil {
-				return nil, err
-			}
-		}
-		for _, p := range []string{f.Path, f.From} {
-			if err := gitvault.CheckTreePath(p); p != "" && err != nil {
-				return nil, err
-			}
 		}
 		files = append(files, f)
 	}
 	for n := range files {
-		numbers, err := next()
-		if err != nil {
+		if err := out.numbers(&files[n]); err != nil {
 			return nil, err
 		}
-		parts := strings.SplitN(numbers, "\t", 3)
-		if len(parts) != 3 {
-			return nil, fmt.Errorf("git diff-tree: %q are not numbers", numbers)
-		}
-		if parts[2] == "" { // a rename: both paths follow
-			i += 2
-		}
-		files[n].Binary = parts[0] == "-"
-		files[n].Insertions, _ = strconv.ParseInt(parts[0], 10, 64)
-		files[n].Deletions, _ = strconv.ParseInt(parts[1], 10, 64)
 	}
 	return files, nil
+}
+
+// change reads a file with its status.
+func (d *diffOutput) change() (f workspace.File, err error) {
+	var read [2]string
+	for i := range read {
+		if read[i], err = d.next(); err != nil {
+			return f, err
+		}
+	}
+	meta, path := strings.Fields(read[0]), read[1]
+	if len(meta) != 5 {
+		return f, fmt.Errorf("git diff-tree: %q is not a change", strings.Join(meta, " "))
+	}
+	f = workspace.File{Path: path, Status: statusName(meta[4]), Mode: modeName(meta[1]), OldMode: modeName(strings.TrimPrefix(meta[0], ":"))}
+	if f.Status == "renamed" || f.Status == "copied" {
+		f.From = path
+		if f.Path, err = d.next(); err != nil {
+			return f, err
+		}
+	}
+	for _, p := range []string{f.Path, f.From} {
+		if err := gitvault.CheckTreePath(p); p != "" && err != nil {
+			return f, err
+		}
+	}
+	return f, nil
+}
+
+// numbers reads how much of a file changed.
+func (d *diffOutput) numbers(f *workspace.File) error {
+	numbers, err := d.next()
+	if err != nil {
+		return err
+	}
+	parts := strings.SplitN(numbers, "\t", 3)
+	if len(parts) != 3 {
+		return fmt.Errorf("git diff-tree: %q are not numbers", numbers)
+	}
+	if parts[2] == "" { // a rename: both paths follow
+		for range 2 {
+			if _, err := d.next(); err != nil {
+				return err
+			}
+		}
+	}
+	f.Binary = parts[0] == "-"
+	f.Insertions, _ = strconv.ParseInt(parts[0], 10, 64)
+	f.Deletions, _ = strconv.ParseInt(parts[1], 10, 64)
+	return nil
 }
 
 // modeName is empty for what is not there.
