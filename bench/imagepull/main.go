@@ -7,7 +7,10 @@
 // The floor hashes nothing, where banger verifies what comes and what it decompresses,
 // and hashes the filesystem for image verify. Of a docker archive, whose layers are
 // uncompressed, the floor is a copy, and hashing takes longer than that: a second floor
-// shows how much. Beside other work, the CPU time is what to look at: a pull has two
+// hashes as much, and a docker archive is held to that one, since banger cannot do without
+// the hashes. A registry's image is held to the first. What a pull does beyond that floor is
+// mostly to read the layers twice, since all must be known before the first file is
+// written, and to allocate a buffer for each file in the conversion to ext4. Beside other work, the CPU time is what to look at: a pull has two
 // CPUs busy, and the floor one.
 package main
 

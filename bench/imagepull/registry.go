@@ -87,7 +87,7 @@ func (r *registry) archive(ctx context.Context, path string) (source, error) {
 	err := command(ctx, "skopeo", "copy", "-q", "oci:"+r.dir+":base", "docker-archive:"+path+":bench:base")
 	return source{
 		name: "docker archive", ref: "docker-archive:" + path, skopeo: "docker-archive:" + path,
-		bytes: func() (string, error) { return path, nil },
+		bytes: func() (string, error) { return path, nil }, plain: true,
 	}, err
 }
 
