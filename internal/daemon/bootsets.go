@@ -81,6 +81,11 @@ type imageKernels struct {
 	vms     vm.Store
 }
 
+func (k imageKernels) Look(imageID string) error {
+	_, err := k.store.Look(k.dirs.Image(imageID).Kernel())
+	return err
+}
+
 func (k imageKernels) Verify(ctx context.Context, imageID string) error {
 	return k.store.Verify(ctx, k.dirs.Image(imageID).Kernel())
 }

@@ -61,6 +61,7 @@ func (i images) image(m image.Image) (vm.Image, error) {
 // kernels implements vm.Kernels on the catalog.
 type kernels struct {
 	service  *kernel.Service
+	images   *image.Service
 	store    *kernelstore.Store
 	archives *initramfs.Builder
 	dirs     statedir.Dirs
@@ -75,6 +76,13 @@ func (k kernels) Obtain(ctx context.Context, name string, p operation.Progress) 
 }
 
 func (k kernels) OfImage(ctx context.Context, imageID string) (vm.Kernel, error) {
+	m, err := k.images.ByID(ctx, imageID)
+	if err == nil {
+		err = k.images.HasKernel(m)
+	}
+	if err != nil {
+		return vm.Kernel{}, err
+	}
 	return k.read(ctx, k.dirs.Image(imageID).Kernel())
 }
 

@@ -178,7 +178,7 @@ func (d *daemon) wireVMs(p *parts) {
 		Identities: who, Names: who,
 		Images:  images{service: d.images},
 		Commits: commits{d.images},
-		Kernels: kernels{service: d.kernels, store: p.kernelFiles, archives: p.archives, dirs: d.dirs},
+		Kernels: kernels{service: d.kernels, images: d.images, store: p.kernelFiles, archives: p.archives, dirs: d.dirs},
 		Host:    d.host, Ports: guests, Preflight: d.host.preflight(p.self, d.set.agent),
 		HostPorts: hostinfo.Ports{}, UID: os.Getuid(), Resolvers: d.set.resolvers, ReadyTimeout: d.set.readyTimeout,
 		Defaults: d.set.defaults, Log: d.log,

@@ -32,11 +32,7 @@ func (w World) kernels() []string {
 		if strings.HasSuffix(e.Name(), statedir.StagingSuffix) {
 			continue
 		}
-		k := w.Dirs.Kernel(e.Name())
-		if _, err := w.stat(k.Manifest()); err != nil {
-			continue
-		}
-		if _, err := w.stat(k.Vmlinux()); err != nil {
+		if w.hasKernel(w.Dirs.Kernel(e.Name())) != nil {
 			continue
 		}
 		names = append(names, e.Name())

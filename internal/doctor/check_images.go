@@ -54,7 +54,20 @@ func (w World) problem(m image.Manifest) error {
 	if sys, known := info.Sys().(*syscall.Stat_t); known {
 		now.Inode = sys.Ino
 	}
-	return m.Problem(path, now, nil)
+	if err := m.Problem(path, now, nil); err != nil || !m.OwnKernel {
+		return err
+	}
+	return m.KernelProblem(w.hasKernel(w.Dirs.Image(m.ID).Kernel()))
+}
+
+// hasKernel is NotFound unless a kernel's main files are in its directory.
+func (w World) hasKernel(k statedir.Kernel) error {
+	for _, path := range []string{k.Manifest(), k.Vmlinux()} {
+		if _, err := w.stat(path); err != nil {
+			return fault.Wrap(fault.NotFound, err, "")
+		}
+	}
+	return nil
 }
 
 // images are the names of those that VMs can use.

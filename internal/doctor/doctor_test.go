@@ -241,6 +241,14 @@ func TestEachOutcome(t *testing.T) {
 			f["state/images/aaaaaaaaaaaa/manifest.json"] = file(`{"id":"aaaaaaaaaaaa","format":2,"names":[{"name":"mine"}],"rootfs_bytes":4,"external":{"path":"/home/r"}}`)
 			f["home/r"] = &fstest.MapFile{Data: []byte("ext4"), ModTime: time.Unix(1, 0)}
 		}, "image-files", Fail, "its file /home/r has changed since it was registered", "image repair"},
+		{"image's own kernel missing", func(_ *World, f fstest.MapFS) {
+			f["state/images/aaaaaaaaaaaa/manifest.json"] = file(`{"id":"aaaaaaaaaaaa","format":2,"names":[{"name":"own"}],"rootfs_bytes":4,"kernel":"k","own_kernel":true}`)
+			f["state/images/aaaaaaaaaaaa/kernel/manifest.json"] = file("{}")
+		}, "image-files", Fail, "kernel/vmlinux: file does not exist", "image repair own"},
+		{"image's own kernel", func(_ *World, f fstest.MapFS) {
+			f["state/images/aaaaaaaaaaaa/manifest.json"] = file(`{"id":"aaaaaaaaaaaa","format":2,"names":[{"name":"own"}],"rootfs_bytes":4,"kernel":"k","own_kernel":true}`)
+			f["state/images/aaaaaaaaaaaa/kernel/manifest.json"], f["state/images/aaaaaaaaaaaa/kernel/vmlinux"] = file("{}"), file("ELF")
+		}, "image-files", OK, "the files of 1 image are there", ""},
 		{"default image damaged", func(_ *World, f fstest.MapFS) { delete(f, "state/images/aaaaaaaaaaaa/rootfs.ext4") }, "image", Fail, "files of the default image debian", "image repair debian"},
 		{"image of the catalog", func(_ *World, f fstest.MapFS) { delete(f, "state/images/aaaaaaaaaaaa/manifest.json") }, "image", OK, "the first VM pulls it (debian:12)", ""},
 		{"image to be made", func(w *World, _ fstest.MapFS) { w.Settings.DefaultImage = "dev" }, "image", Warn, "does not answer", "image pull"},

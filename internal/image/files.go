@@ -42,6 +42,26 @@ func (s *Service) Usable(m Manifest) error {
 	return m.Problem(path, now, err)
 }
 
+// HasKernel returns nil if the image has the kernel that it is to have for its own, as far
+// as a look at the files tells, and else a fault Unavailable. Only VMs that are to be
+// made need it: each keeps a copy.
+func (s *Service) HasKernel(m Manifest) error {
+	if !m.OwnKernel {
+		return nil
+	}
+	return m.KernelProblem(s.kernels.Look(m.ID))
+}
+
+// KernelProblem is what is wrong with the kernel that the image has for its own, by what
+// reading it told: NotFound and Unavailable are a fault Unavailable here.
+func (m Manifest) KernelProblem(err error) error {
+	if errors.Is(err, fault.NotFound) || errors.Is(err, fault.Unavailable) {
+		return fault.Wrap(fault.Unavailable, err, "image %s has lost its kernel %s", m.Label(), m.Kernel).
+			WithHint("to give it a copy again: %s", act.ImageRepair.On(m.Label()))
+	}
+	return err
+}
+
 // Problem is what is wrong with the file at path that is to have the image's
 // filesystem, by what a look at it told: a fault Unavailable, or nil.
 func (m Manifest) Problem(path string, now FileState, err error) error {

@@ -16,6 +16,8 @@ type fakeKernels struct {
 	fail error
 	// damaged is what is wrong with an image's own.
 	damaged error
+	// missing is what a look at it tells.
+	missing error
 }
 
 func (k *fakeKernels) Check(_ context.Context, name string) error {
@@ -29,6 +31,8 @@ func (k *fakeKernels) KeepOf(_ context.Context, imageID, dir string) error {
 	k.kept = append(k.kept, imageID+" -> "+dir)
 	return nil
 }
+
+func (k *fakeKernels) Look(string) error { return k.missing }
 
 func (k *fakeKernels) Verify(context.Context, string) error { return k.damaged }
 
@@ -90,6 +94,16 @@ func TestRepairOfAKernel(t *testing.T) {
 	}
 	if _, err := f.Verify(t.Context(), "d", &stages{}); err != nil {
 		t.Error(err)
+	}
+	kernels.missing = fault.New(fault.NotFound, "no kernel in d")
+	err = f.HasKernel(m.Manifest)
+	if !errors.Is(err, fault.Unavailable) || fault.CodeOf(err) != fault.Unavailable ||
+		err.Error() != "image d has lost its kernel k: no kernel in d" || fault.HintOf(err).String() != "to give it a copy again: image repair d" {
+		t.Errorf("a look: %v, hint %q", err, fault.HintOf(err))
+	}
+	kernels.missing = nil
+	if err := f.HasKernel(m.Manifest); err != nil {
+		t.Errorf("a look at a whole one: %v", err)
 	}
 	for _, damage := range []error{fault.New(fault.NotFound, "gone"), fault.New(fault.Unavailable, "changed")} {
 		kernels.kept, kernels.damaged = nil, damage

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/operation"
 )
@@ -142,12 +141,7 @@ func (s *Service) verifyKernel(ctx context.Context, m Manifest) error {
 	if !m.OwnKernel {
 		return nil
 	}
-	err := s.kernels.Verify(ctx, m.ID)
-	if errors.Is(err, fault.NotFound) || errors.Is(err, fault.Unavailable) {
-		return fault.Wrap(fault.Unavailable, err, "image %s has lost its kernel %s", m.Label(), m.Kernel).
-			WithHint("to give it a copy again: %s", act.ImageRepair.On(m.Label()))
-	}
-	return err
+	return m.KernelProblem(s.kernels.Verify(ctx, m.ID))
 }
 
 // adoptFiles gives an image of format 1 the checksums of its files.

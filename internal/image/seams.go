@@ -143,6 +143,8 @@ type Kernels interface {
 	Keep(ctx context.Context, name, dir string) error
 	// KeepOf is Keep of the kernel that the image with this id has for its own.
 	KeepOf(ctx context.Context, imageID, dir string) error
+	// Look is Verify by a look at the files, without their content.
+	Look(imageID string) error
 	// Verify reads the kernel that the image with this id has for its own. It is NotFound
 	// when there is none, and Unavailable when it is not whole.
 	Verify(ctx context.Context, imageID string) error

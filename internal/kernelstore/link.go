@@ -105,6 +105,10 @@ func linkAll(ctx context.Context, m kernel.Manifest, from, to statedir.Kernel) e
 // Read reads the manifest of the kernel in dir, wherever that is. NotFound when
 // there is none.
 func (s *Store) Read(_ context.Context, dir statedir.Kernel) (kernel.Manifest, error) {
+	return readAt(dir)
+}
+
+func readAt(dir statedir.Kernel) (kernel.Manifest, error) {
 	m, err := read(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, err := os.Lstat(string(dir)); errors.Is(err, fs.ErrNotExist) {

@@ -16,15 +16,22 @@ import (
 	"github.com/bangervm/banger/internal/statedir"
 )
 
-// Verify reads all files of the kernel in dir, wherever that is. It is NotFound when there
-// is none, and Unavailable when a file is missing or is not what the manifest says.
-func (s *Store) Verify(ctx context.Context, dir statedir.Kernel) error {
-	m, err := s.Read(ctx, dir)
-	if errors.Is(err, fault.NotFound) || errors.Is(err, fault.Unavailable) {
-		return err
+// Look reads the manifest of the kernel in dir, wherever that is, and looks for its files. It
+// is NotFound when there is none, and Unavailable when a file is missing.
+func (*Store) Look(dir statedir.Kernel) (kernel.Manifest, error) {
+	m, err := readAt(dir)
+	if err != nil && !errors.Is(err, fault.NotFound) && !errors.Is(err, fault.Unavailable) {
+		err = fault.Wrap(fault.Unavailable, err, "")
 	}
+	return m, err
+}
+
+// Verify is Look, and reads all files: Unavailable is also one that is not what the manifest
+// says.
+func (s *Store) Verify(ctx context.Context, dir statedir.Kernel) error {
+	m, err := s.Look(dir)
 	if err != nil {
-		return fault.Wrap(fault.Unavailable, err, "the kernel in %s is damaged", dir)
+		return err
 	}
 	for _, file := range []struct{ path, sum string }{
 		{dir.Vmlinux(), m.SHA256}, {dir.Initrd(), m.Initrd}, {dir.Modules(), m.ModulesSHA},

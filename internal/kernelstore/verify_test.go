@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/bangervm/banger/internal/fault"
@@ -34,11 +35,18 @@ func TestVerify(t *testing.T) {
 			if err := s.Verify(t.Context(), dirs.Kernel("k")); !errors.Is(err, fault.Unavailable) {
 				t.Errorf("%v, want Unavailable", err)
 			}
+			_, err := s.Look(dirs.Kernel("k"))
+			if missing := strings.Contains(name, "missing") || strings.Contains(name, "manifest"); errors.Is(err, fault.Unavailable) != missing {
+				t.Errorf("a look: %v", err)
+			}
 		})
 	}
 	s, dirs, _ := newStore(t)
 	if err := s.Verify(t.Context(), dirs.Kernel("none")); !errors.Is(err, fault.NotFound) {
 		t.Errorf("none: %v", err)
+	}
+	if _, err := s.Look(dirs.Kernel("none")); !errors.Is(err, fault.NotFound) {
+		t.Errorf("a look at none: %v", err)
 	}
 }
 

@@ -315,7 +315,15 @@ func (i images) Repair(ctx context.Context, name string, _ operation.Progress) (
 }
 
 func (images) Tag(_ context.Context, _, more string, _ bool) (image.Image, error) {
-	return image.Image{Manifest: image.Manifest{ID: "abc"}, Name: more}, nil
+	return image.Image{Manifest: image.Manifest{ID: "abc", OwnKernel: more == "lost"}, Name: more}, nil
+}
+
+// HasKernel has none of an image's own.
+func (images) HasKernel(m image.Manifest) error {
+	if m.OwnKernel {
+		return fault.New(fault.Unavailable, "it has lost its kernel")
+	}
+	return nil
 }
 
 func (images) Usable(m image.Manifest) error {

@@ -88,7 +88,11 @@ func (s *Server) madeImage(m image.Image, err error) (any, error) {
 // imageBody has what the image takes on the disk, and what a look at its files tells.
 func (s *Server) imageBody(m image.Image, vms int) api.Image {
 	body := imageBody(m, vms, s.Daemon.ImageDiskUsage(m.ID))
-	if err := s.Images.Usable(m.Manifest); err != nil {
+	err := s.Images.Usable(m.Manifest)
+	if err == nil {
+		err = s.Images.HasKernel(m.Manifest)
+	}
+	if err != nil {
 		body.Damaged, body.Problem = true, err.Error()
 	} else if err := s.Images.Bootable(m.Manifest); err != nil {
 		body.Foreign, body.Problem = true, err.Error()

@@ -43,4 +43,7 @@ func TestFilesAndNamesOfImages(t *testing.T) {
 	if m, err := f.client.TagImage(t.Context(), "mine", api.TagImage{Name: "more"}); err != nil || m.Name != "more" {
 		t.Errorf("tagged %+v, %v", m, err)
 	}
+	if m, err := f.client.TagImage(t.Context(), "mine", api.TagImage{Name: "lost"}); err != nil || !m.Damaged || m.Problem != "it has lost its kernel" {
+		t.Errorf("without its kernel: %+v, %v", m, err)
+	}
 }

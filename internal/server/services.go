@@ -135,6 +135,8 @@ type Images interface {
 	Tag(ctx context.Context, name, more string, replace bool) (image.Image, error)
 	// Usable is what a look at the image's file tells: nil, or what is wrong.
 	Usable(m image.Manifest) error
+	// HasKernel is what a look at the kernel tells that the image has for its own.
+	HasKernel(m image.Manifest) error
 	// Bootable returns nil if this host runs the image's programs.
 	Bootable(m image.Manifest) error
 }
