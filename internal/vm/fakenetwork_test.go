@@ -16,6 +16,7 @@ type fakeNetwork struct {
 	neighbours []vm.Neighbour
 	told       int // how often of neighbours
 	forwards   []vm.Forward
+	looks      int // how often of ports; port 80 is there from the third on
 }
 
 func (m *fakeMachine) SetEgress(_ context.Context, policy string) error {
@@ -46,7 +47,12 @@ func (m *fakeMachine) Stats(context.Context) (vm.Stats, error) {
 func (m *fakeMachine) Ports(context.Context) (vm.Ports, error) {
 	m.network.mu.Lock()
 	defer m.network.mu.Unlock()
-	return vm.Ports{Forwards: m.network.forwards}, m.network.refuse
+	m.network.looks++
+	all := vm.Ports{Forwards: m.network.forwards}
+	if m.network.looks > 2 {
+		all.Ports = []vm.Port{{Proto: "tcp", GuestPort: 80, HostAddress: "127.0.0.1", HostPort: 80, Source: "auto"}}
+	}
+	return all, m.network.refuse
 }
 
 func (m *fakeMachine) AddForward(_ context.Context, f vm.Forward) (vm.Forward, error) {

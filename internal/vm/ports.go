@@ -5,8 +5,10 @@ import (
 	"errors"
 	"net/netip"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
@@ -41,6 +43,31 @@ func (s *Service) Ports(ctx context.Context, name string) (VM, Ports, error) {
 	}
 	ports, err := m.Ports(ctx)
 	return v, ports, olderMonitor(v, err)
+}
+
+const (
+	// hostPortLimit bounds the wait for a port that takes connections in the guest: the agent
+	// looks for it every 350 ms, and tells of it.
+	hostPortLimit = 3 * time.Second
+	hostPortAgain = 50 * time.Millisecond
+)
+
+// awaitOnHost waits until a TCP port of the guest is on the host, or it is known why it is
+// not. It gives up after hostPortLimit: the port is open in the guest all the same.
+func (w *watch) awaitOnHost(ctx context.Context, port int) {
+	ctx, cancel := context.WithTimeout(ctx, hostPortLimit)
+	defer cancel()
+	for {
+		ports, err := w.current().Ports(ctx)
+		if err != nil || slices.ContainsFunc(ports.Ports, func(p Port) bool {
+			return p.Proto == "tcp" && int(p.GuestPort) == port && p.Source == "auto" && (p.HostAddress != "" || p.Problem != "")
+		}) {
+			return
+		}
+		if !w.pauseFor(ctx, hostPortAgain) {
+			return
+		}
+	}
 }
 
 // AddForward leads from a listener of the host into a living VM, until it is

@@ -149,7 +149,13 @@ func (s *Service) awaitPort(ctx context.Context, v VM, w *watch, wait Wait, p op
 	waiting, cancel := context.WithCancel(ctx)
 	defer cancel()
 	result := make(chan error, 1)
-	s.watchers.Go(func() { result <- s.deps.Ports.WaitPort(waiting, v.ID, wait.port) })
+	s.watchers.Go(func() {
+		err := s.deps.Ports.WaitPort(waiting, v.ID, wait.port)
+		if err == nil && v.Ports != PortsNone && v.Ports != PortsShared {
+			w.awaitOnHost(waiting, wait.port)
+		}
+		result <- err
+	})
 	select {
 	case err := <-result:
 		if ctx.Err() != nil {

@@ -17,19 +17,35 @@ func TestWaits(t *testing.T) {
 			t.Errorf("wait %s: %+v, %v", wait, v, err)
 		}
 	}
+}
 
-	h.create("web", false)
-	ended := make(chan error)
-	waiting := make(chan struct{})
-	h.machines.atStart = func(m *fakeMachine) { m.ready(); close(waiting) }
-	go func() {
-		_, err := h.svc.Start(context.WithoutCancel(t.Context()), "web", vm.WaitPort(80), quiet)
-		ended <- err
-	}()
-	<-waiting
-	h.ports.open <- struct{}{}
-	if err := <-ended; err != nil {
-		t.Errorf("wait for a port: %v", err)
+// TestAPortIsOnTheHost when the wait for it has ended, if it is to be there.
+func TestAPortIsOnTheHost(t *testing.T) {
+	for mode, looks := range map[vm.PortsMode]int{vm.PortsAll: 3, vm.PortsShared: 0, vm.PortsNone: 0} {
+		t.Run(string(mode), func(t *testing.T) {
+			h := newHarness(t)
+			if _, err := h.svc.Create(t.Context(), vm.CreateRequest{Name: new("web"), Ports: &mode}, quiet); err != nil {
+				t.Fatal(err)
+			}
+			ended := make(chan error)
+			waiting := make(chan struct{})
+			h.machines.atStart = func(m *fakeMachine) { m.ready(); close(waiting) }
+			go func() {
+				_, err := h.svc.Start(context.WithoutCancel(t.Context()), "web", vm.WaitPort(80), quiet)
+				ended <- err
+			}()
+			<-waiting
+			h.ports.open <- struct{}{}
+			if err := <-ended; err != nil {
+				t.Errorf("wait for a port: %v", err)
+			}
+			m := h.machine()
+			m.network.mu.Lock()
+			defer m.network.mu.Unlock()
+			if m.network.looks != looks {
+				t.Errorf("looked %d times for it on the host, want %d", m.network.looks, looks)
+			}
+		})
 	}
 }
 
