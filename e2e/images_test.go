@@ -46,6 +46,9 @@ func imageKinds() map[string]imageKind {
 			Entrypoint: []string{"/serve"}, Cmd: []string{"now"},
 			Healthcheck: &v1.HealthConfig{Test: []string{"CMD-SHELL", "cat /srv/state/sick 2>/dev/null && exit 1; echo fine"}, Interval: time.Second, Retries: 2},
 		}},
+		"web": {[]fixture.Entry{fixture.File("www/index.html", 0o644, "by name\n")}, v1.Config{
+			Env: []string{"PATH=/bin"}, Cmd: []string{"httpd", "-f", "-p", "4096", "-h", "/www"},
+		}},
 		"s6": {[]fixture.Entry{fixture.File("init", 0o755, initScript), fixture.File("bin/s6-svscan", 0o755, "#!/bin/sh\n")}, v1.Config{
 			Env: []string{"PATH=/bin", "FROM_IMAGE=yes"}, WorkingDir: "/work", StopSignal: "SIGUSR1",
 			Entrypoint: []string{"/init"}, Cmd: []string{"serve", "--now"},
