@@ -6,11 +6,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
 	"os"
 
 	"github.com/bangervm/banger/internal/catalog"
+	"github.com/bangervm/banger/internal/regularfile"
 	"github.com/bangervm/banger/internal/statedir"
 )
 
@@ -30,14 +30,13 @@ func New(dirs statedir.Dirs, log *slog.Logger) *Store { return &Store{dirs: dirs
 // counts as none.
 func (s *Store) Get(ctx context.Context, id string) (catalog.Copy, bool) {
 	path := s.dirs.Catalog(id)
-	f, err := os.Open(path)
+	data, err := regularfile.Read(path, maxCopy)
 	if errors.Is(err, os.ErrNotExist) {
 		return catalog.Copy{}, false
 	}
 	var c catalog.Copy
 	if err == nil {
-		defer f.Close() //nolint:errcheck // read only
-		err = json.NewDecoder(io.LimitReader(f, maxCopy)).Decode(&c)
+		err = json.Unmarshal(data, &c)
 	}
 	if err != nil {
 		s.log.WarnContext(ctx, "cannot read a catalog's copy", "path", path, "error", err)

@@ -1,9 +1,11 @@
 package catalogstore
 
 import (
+	"errors"
 	"log/slog"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -36,5 +38,11 @@ func TestStore(t *testing.T) {
 	}
 	if c, ok := s.Get(t.Context(), "a"); ok {
 		t.Errorf("a copy that was cut off is %+v", c)
+	}
+	if err := errors.Join(os.Remove(dirs.Catalog("a")), syscall.Mkfifo(dirs.Catalog("a"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if c, ok := s.Get(t.Context(), "a"); ok {
+		t.Errorf("a pipe without a writer is %+v", c)
 	}
 }

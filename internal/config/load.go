@@ -2,15 +2,14 @@ package config
 
 import (
 	"errors"
-	"io"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/nearest"
+	"github.com/bangervm/banger/internal/regularfile"
 )
 
 // maxFile bounds config.toml, in bytes. What is sent to bangerd must fit in a
@@ -47,20 +46,12 @@ func load(path string, environ []string) (Config, Sources, error) {
 }
 
 func readBounded(path string) ([]byte, error) {
-	file, err := os.Open(path)
-	if errors.Is(err, os.ErrNotExist) {
+	data, err := regularfile.Read(path, maxFile)
+	if errors.Is(err, fault.NotFound) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fault.Wrap(fault.Invalid, err, "cannot read the configuration")
-	}
-	defer func() { _ = file.Close() }()
-	data, err := io.ReadAll(io.LimitReader(file, maxFile+1))
-	if err != nil {
-		return nil, fault.Wrap(fault.Invalid, err, "cannot read the configuration")
-	}
-	if len(data) > maxFile {
-		return nil, fault.New(fault.Invalid, "%s is larger than %s", path, Size(maxFile))
 	}
 	return data, nil
 }

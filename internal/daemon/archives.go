@@ -12,6 +12,7 @@ import (
 	"github.com/bangervm/banger/internal/image"
 	"github.com/bangervm/banger/internal/oci"
 	"github.com/bangervm/banger/internal/ociarchive"
+	"github.com/bangervm/banger/internal/regularfile"
 )
 
 // imageArchives implements image.Archives.
@@ -173,13 +174,9 @@ func (a imageArchives) own(ctx context.Context, m image.Image, s *savedImage) (l
 
 // openDisk opens the filesystem in a file, which the caller closes.
 func openDisk(ctx context.Context, path string) (*os.File, *ext4.FS, error) {
-	f, err := os.Open(path)
+	f, info, err := regularfile.Open(path)
 	if err != nil {
 		return nil, nil, err
-	}
-	info, err := f.Stat()
-	if err != nil {
-		return nil, nil, errors.Join(err, f.Close())
 	}
 	fs, err := ext4.Open(ctx, f, info.Size())
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/bangervm/banger/internal/image"
 	"github.com/bangervm/banger/internal/oci"
 	"github.com/bangervm/banger/internal/ociarchive"
+	"github.com/bangervm/banger/internal/regularfile"
 )
 
 // imageLayers implements image.Layers.
@@ -40,7 +41,7 @@ func (i imageLayers) OverRootfs(ctx context.Context, path string, info image.Inf
 // openLayer opens the file of a layer, which the caller closes. It is Unavailable when
 // there is none.
 func openLayer(l image.LayerFile) (*os.File, error) {
-	f, err := os.Open(l.Path)
+	f, _, err := regularfile.Open(l.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fault.Wrap(fault.Unavailable, err, "layer %s is missing", l.Digest)
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io/fs"
 	"net"
 	"net/netip"
 	"os"
@@ -15,6 +14,7 @@ import (
 	"github.com/bangervm/banger/internal/client"
 	"github.com/bangervm/banger/internal/config"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/regularfile"
 	"github.com/bangervm/banger/internal/statedir"
 	"github.com/bangervm/banger/internal/web"
 	"github.com/bangervm/banger/internal/web/gate"
@@ -162,8 +162,8 @@ type webRecord struct {
 // readWebRecord returns what was kept; what cannot be read is as if there were none,
 // which only signs browsers out.
 func readWebRecord(dirs statedir.Dirs) gate.Record {
-	data, err := os.ReadFile(dirs.Web())
-	if errors.Is(err, fs.ErrNotExist) || len(data) > maxWebRecord {
+	data, err := regularfile.Read(dirs.Web(), maxWebRecord)
+	if err != nil {
 		return gate.Record{}
 	}
 	var kept webRecord

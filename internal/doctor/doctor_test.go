@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -15,6 +17,7 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/bangervm/banger/internal/catalog"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/statedir"
 	"github.com/bangervm/banger/internal/vmm"
@@ -438,6 +441,26 @@ func TestThisHost(t *testing.T) {
 	for _, f := range report.Checks {
 		if f.Status != OK && f.Status != Info && len(f.Remedy) == 0 {
 			t.Errorf("no remedy: %+v", f)
+		}
+	}
+}
+
+// TestPipesAreNotWaitedFor: whatever is at a file's path, the doctor ends.
+func TestPipesAreNotWaitedFor(t *testing.T) {
+	home := t.TempDir()
+	dirs := statedir.Dirs{State: home, Runtime: home, Cache: home, Config: home}
+	source := catalog.Source{URL: "https://catalog.example/c.json", SHA256: strings.Repeat("0", 64)}
+	for _, path := range []string{dirs.Image("aaaaaaaaaaaa").Manifest(), dirs.ImageCopy("aaaaaaaaaaaa"), dirs.Catalog(source.ID())} {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), syscall.Mkfifo(path, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w := Host(dirs, dirs.Socket(), vmm.ThisHost(), Settings{Catalogs: []catalog.Source{source}})
+	for name, got := range map[string]verdict{
+		"image files": checkImageFiles(t.Context(), w), "catalogs": checkCatalogs(t.Context(), w),
+	} {
+		if got.status == OK || len(got.remedy) == 0 {
+			t.Errorf("%s: %+v", name, got)
 		}
 	}
 }

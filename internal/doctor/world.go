@@ -18,6 +18,7 @@ import (
 	"github.com/bangervm/banger/internal/cgroup"
 	"github.com/bangervm/banger/internal/confine"
 	"github.com/bangervm/banger/internal/hostdns"
+	"github.com/bangervm/banger/internal/regularfile"
 	"github.com/bangervm/banger/internal/statedir"
 	"github.com/bangervm/banger/internal/vmm"
 	"github.com/bangervm/banger/internal/vmm/drivers"
@@ -94,12 +95,30 @@ func Host(dirs statedir.Dirs, socket string, vmms *vmm.Host, settings Settings) 
 	groups, _ := os.Getgroups() // without them, the own one is left
 	return World{
 		Dirs: dirs, Socket: socket, Settings: settings,
-		Root: os.DirFS("/"), LookPath: LookPath, Output: output,
+		Root: root{os.DirFS("/")}, LookPath: LookPath, Output: output,
 		Look:        func(ctx context.Context, cfg drivers.Config) []vmm.Finding { return drivers.Look(ctx, vmms, cfg) },
 		Confinement: confinement, CanWrite: canWrite, Space: space, Reach: reach, Resolves: hostdns.NewHost().Resolves,
 		Now: time.Now, Home: home, Executable: executable, User: vmms.User, UID: os.Getuid(), Groups: append(groups, os.Getegid()),
 	}
 }
+
+// root is the host's file system, of which only regular files are opened: another user may
+// have put a pipe in a file's place, and the doctor must not wait for what comes of it.
+type root struct{ fs.FS }
+
+func (root) Open(name string) (fs.File, error) {
+	if !fs.ValidPath(name) {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
+	}
+	f, _, err := regularfile.Open("/" + name)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+func (r root) Stat(name string) (fs.FileInfo, error)      { return fs.Stat(r.FS, name) }
+func (r root) ReadDir(name string) ([]fs.DirEntry, error) { return fs.ReadDir(r.FS, name) }
 
 func confinement(ctx context.Context) Confinement {
 	c := Confinement{LandlockABI: confine.LandlockABI(), Namespaces: confine.HasNamespaces(ctx)}

@@ -3,7 +3,6 @@ package guestfiles
 import (
 	"context"
 	"fmt"
-	"os"
 
 	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
@@ -13,6 +12,7 @@ import (
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/regularfile"
 )
 
 // Dial connects to the files of the VM called name, which must be running. The
@@ -53,10 +53,13 @@ func Dial(ctx context.Context, c *client.Client, name string) (*Guest, error) {
 	}}, nil
 }
 
+// maxKey bounds banger's SSH key, in bytes.
+const maxKey = 64 << 10
+
 // login is how to log in with banger's key to a guest of which the daemon knows
 // the host key.
 func login(name string, access api.SSHAccess) (*ssh.ClientConfig, error) {
-	key, err := os.ReadFile(access.IdentityFile)
+	key, err := regularfile.Read(access.IdentityFile, maxKey)
 	if err != nil {
 		return nil, fault.Wrap(fault.Unavailable, err, "cannot read banger's key").Try(act.Doctor.Do())
 	}

@@ -7,13 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"strconv"
 	"time"
 
 	"golang.org/x/crypto/ssh"
 
 	"github.com/bangervm/banger/internal/pace"
+	"github.com/bangervm/banger/internal/regularfile"
 )
 
 // again is how long to wait between two tries.
@@ -21,6 +21,9 @@ const again = 100 * time.Millisecond
 
 // handshake bounds the SSH handshake: software emulation is slow at it.
 const handshake = 30 * time.Second
+
+// maxKey bounds banger's SSH key, in bytes.
+const maxKey = 64 << 10
 
 // Guest is how to get into one guest.
 type Guest struct {
@@ -63,7 +66,7 @@ func Wait(ctx context.Context, guest Guest, port int) error {
 }
 
 func login(conn net.Conn, guest Guest) (*ssh.Client, error) {
-	pem, err := os.ReadFile(guest.ClientKey)
+	pem, err := regularfile.Read(guest.ClientKey, maxKey)
 	if err != nil {
 		return nil, fmt.Errorf("banger's SSH key: %w", err)
 	}

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bangervm/banger/internal/regularfile"
 	"github.com/bangervm/banger/internal/vm"
 )
 
@@ -123,7 +124,7 @@ func (r *reader) file(host, guest string, mode uint32) {
 }
 
 func readAtMost(name string, most int64) ([]byte, error) {
-	file, err := os.Open(name)
+	file, _, err := regularfile.Open(name)
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ func Recovered(id string, manifest, backup func() ([]byte, error)) (Manifest, er
 	switch {
 	case err == nil:
 		return m, nil
-	case errors.Is(err, fault.Invalid):
+	case fault.CodeOf(err) == fault.Invalid:
 		return ofNewer(id, err), nil
 	}
 	problem := "its manifest.json is damaged"
@@ -31,7 +31,7 @@ func Recovered(id string, manifest, backup func() ([]byte, error)) (Manifest, er
 	}
 	m, backupErr := parsed(id, backup)
 	switch {
-	case errors.Is(backupErr, fault.Invalid):
+	case fault.CodeOf(backupErr) == fault.Invalid:
 		return ofNewer(id, backupErr), nil
 	case errors.Is(err, fs.ErrNotExist) && errors.Is(backupErr, fs.ErrNotExist):
 		return Manifest{}, err
@@ -56,8 +56,8 @@ func ofNewer(id string, err error) Manifest {
 
 func parsed(id string, read func() ([]byte, error)) (Manifest, error) {
 	data, err := read()
-	if err != nil {
-		return Manifest{}, err
+	if err != nil { // Invalid is what ParseManifest says of a newer format
+		return Manifest{}, fault.Wrap(fault.Internal, err, "read the manifest of %s", id)
 	}
 	m, err := ParseManifest(data)
 	if err == nil && m.ID != id {

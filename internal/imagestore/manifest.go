@@ -6,12 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/image"
+	"github.com/bangervm/banger/internal/regularfile"
 	"github.com/bangervm/banger/internal/statedir"
 )
 
@@ -45,12 +45,7 @@ func (s *Store) List(ctx context.Context) ([]image.Manifest, error) {
 // reading reads a manifest.
 func reading(path string) func() ([]byte, error) {
 	return func() ([]byte, error) {
-		f, err := os.Open(path)
-		if err != nil {
-			return nil, err
-		}
-		defer func() { _ = f.Close() }()
-		return io.ReadAll(io.LimitReader(f, image.MaxManifestBytes))
+		return regularfile.Read(path, image.MaxManifestBytes)
 	}
 }
 

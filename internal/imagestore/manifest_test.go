@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -35,6 +36,9 @@ func TestDamagedManifests(t *testing.T) {
 		"empty":   {func(_, manifest string) error { return os.Truncate(manifest, 0) }, "manifest.json is damaged"},
 		"of another image": {func(_, manifest string) error {
 			return os.WriteFile(manifest, []byte(`{"id": "ffffffffffff"}`), 0o600)
+		}, "manifest.json is damaged"},
+		"a pipe without a writer": {func(_, manifest string) error {
+			return errors.Join(os.Remove(manifest), syscall.Mkfifo(manifest, 0o600))
 		}, "manifest.json is damaged"},
 		"removed":        {func(_, manifest string) error { return os.Remove(manifest) }, "manifest.json is missing"},
 		"with all files": {func(dir, _ string) error { return os.RemoveAll(dir) }, "manifest.json is missing"},

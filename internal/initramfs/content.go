@@ -13,6 +13,7 @@ import (
 
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/kernel"
+	"github.com/bangervm/banger/internal/regularfile"
 	"github.com/bangervm/banger/internal/statedir"
 )
 
@@ -70,7 +71,7 @@ func skeleton() []entry {
 func inArchive(path string) string { return strings.TrimPrefix(path, "/") }
 
 func addFile(c *writer, name, path string, perm uint32) error {
-	f, err := os.Open(path)
+	f, _, err := regularfile.Open(path)
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/kernel"
+	"github.com/bangervm/banger/internal/regularfile"
 	"github.com/bangervm/banger/internal/statedir"
 )
 
@@ -56,7 +57,7 @@ func (b *Builder) Build(ctx context.Context, k kernel.Manifest, dir statedir.Ker
 	defer b.mu.Unlock()
 	// Opened once, so that what is hashed is what is packed, also while an
 	// upgrade replaces the file.
-	agent, err := os.Open(b.agent)
+	agent, _, err := regularfile.Open(b.agent)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", fault.New(fault.Unavailable, "the guest's agent is not in %s", b.agent).
 			WithHint("install banger-vsock-agent next to bangerd")

@@ -18,6 +18,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/bangervm/banger/internal/kernel"
+	"github.com/bangervm/banger/internal/regularfile"
 	"github.com/bangervm/banger/internal/statedir"
 )
 
@@ -97,15 +98,11 @@ func header(name string, size int64) *tar.Header {
 }
 
 func addFile(out *tar.Writer, name, from string) error {
-	f, err := os.Open(from)
+	f, info, err := regularfile.Open(from)
 	if err != nil {
 		return err
 	}
 	defer f.Close() //nolint:errcheck // read only
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
 	if err := out.WriteHeader(header(name, info.Size())); err != nil {
 		return err
 	}

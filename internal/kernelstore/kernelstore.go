@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -17,6 +16,7 @@ import (
 	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/kernel"
+	"github.com/bangervm/banger/internal/regularfile"
 	"github.com/bangervm/banger/internal/statedir"
 )
 
@@ -90,7 +90,10 @@ func read(dir statedir.Kernel) (kernel.Manifest, error) {
 }
 
 func readManifest(dir statedir.Kernel) (kernel.Manifest, error) {
-	data, err := readBounded(dir.Manifest())
+	data, err := regularfile.Read(dir.Manifest(), maxManifest)
+	if errors.Is(err, fs.ErrNotExist) { // not NotFound: there may be a kernel all the same
+		return kernel.Manifest{}, &fs.PathError{Op: "open", Path: dir.Manifest(), Err: fs.ErrNotExist}
+	}
 	if err != nil {
 		return kernel.Manifest{}, err
 	}
@@ -120,40 +123,31 @@ func damaged(name string, err error) error {
 		WithHint("%s, and import it again", act.KernelDelete.On(name))
 }
 
-func readBounded(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close() //nolint:errcheck // read only
-	data, err := io.ReadAll(io.LimitReader(f, maxManifest+1))
-	if err == nil && len(data) > maxManifest {
-		err = fmt.Errorf("%s is larger than %d bytes", path, maxManifest)
-	}
-	return data, err
-}
-
-// check finds out whether the files that m tells of exist.
+// check finds out whether the files that m tells of are there.
 func check(dir statedir.Kernel, m kernel.Manifest) error {
 	if m.Format < 1 {
 		return fmt.Errorf("manifest of format %d", m.Format)
 	}
-	paths := []string{dir.Vmlinux()}
+	files := []string{dir.Vmlinux()}
 	if m.Initrd != "" {
-		paths = append(paths, dir.Initrd())
+		files = append(files, dir.Initrd())
 	}
 	if m.ModulesSHA != "" {
-		paths = append(paths, dir.Modules())
+		files = append(files, dir.Modules())
 	}
 	for _, name := range slices.Concat(m.BootModules, m.LateModules) {
 		if !filepath.IsLocal(name) || filepath.Base(name) != name {
 			return fmt.Errorf("%q is not a module's file name", name)
 		}
-		paths = append(paths, filepath.Join(dir.BootModules(), name))
+		files = append(files, filepath.Join(dir.BootModules(), name))
 	}
-	for _, path := range paths {
-		if _, err := os.Stat(path); err != nil {
+	for _, path := range files {
+		info, err := os.Stat(path)
+		if err != nil {
 			return err
+		}
+		if !info.Mode().IsRegular() {
+			return fmt.Errorf("%s is not a regular file", path)
 		}
 	}
 	return nil

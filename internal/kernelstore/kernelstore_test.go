@@ -190,14 +190,17 @@ func TestDamagedKernels(t *testing.T) {
 		damage func(*testing.T, statedir.Kernel)
 		code   fault.Code
 	}{
-		"no manifest":      {remove(statedir.Kernel.Manifest), fault.Internal},
-		"no vmlinux":       {remove(statedir.Kernel.Vmlinux), fault.Internal},
-		"no modules":       {remove(statedir.Kernel.Modules), fault.Internal},
-		"no boot modules":  {remove(statedir.Kernel.BootModules), fault.Internal},
-		"no JSON":          {func(t *testing.T, k statedir.Kernel) { write(t, k.Manifest(), "{") }, fault.Internal},
-		"no format":        {edit(func(m map[string]any) { delete(m, "format") }), fault.Internal},
-		"a newer format":   {edit(func(m map[string]any) { m["format"] = 99; m["sha256"] = 7 }), fault.Unavailable},
-		"a module outside": {edit(func(m map[string]any) { m["late_modules"] = []string{"../vmlinux"} }), fault.Internal},
+		"no manifest":        {remove(statedir.Kernel.Manifest), fault.Internal},
+		"no vmlinux":         {remove(statedir.Kernel.Vmlinux), fault.Internal},
+		"a pipe as vmlinux":  {func(t *testing.T, k statedir.Kernel) { pipe(t, k.Vmlinux()) }, fault.Internal},
+		"a pipe as modules":  {func(t *testing.T, k statedir.Kernel) { pipe(t, k.Modules()) }, fault.Internal},
+		"a pipe as manifest": {func(t *testing.T, k statedir.Kernel) { pipe(t, k.Manifest()) }, fault.Internal},
+		"no modules":         {remove(statedir.Kernel.Modules), fault.Internal},
+		"no boot modules":    {remove(statedir.Kernel.BootModules), fault.Internal},
+		"no JSON":            {func(t *testing.T, k statedir.Kernel) { write(t, k.Manifest(), "{") }, fault.Internal},
+		"no format":          {edit(func(m map[string]any) { delete(m, "format") }), fault.Internal},
+		"a newer format":     {edit(func(m map[string]any) { m["format"] = 99; m["sha256"] = 7 }), fault.Unavailable},
+		"a module outside":   {edit(func(m map[string]any) { m["late_modules"] = []string{"../vmlinux"} }), fault.Internal},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, dirs, log := newStore(t)
@@ -280,5 +283,13 @@ func TestOpenSourceDoesNotWaitForAFifo(t *testing.T) {
 	}
 	if f, err := src.Open("vmlinuz"); !errors.Is(err, fault.Invalid) {
 		t.Errorf("opened %v, %v; want Invalid", f, err)
+	}
+}
+
+// pipe puts one without a writer in the place of a file.
+func pipe(t *testing.T, path string) {
+	t.Helper()
+	if err := errors.Join(os.Remove(path), syscall.Mkfifo(path, 0o600)); err != nil {
+		t.Fatal(err)
 	}
 }

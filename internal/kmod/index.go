@@ -2,12 +2,15 @@ package kmod
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path"
 	"path/filepath"
 	"strings"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/regularfile"
 )
 
 // maxIndex bounds each index file that is read, in bytes, and maxIndexLine each
@@ -49,8 +52,8 @@ func readIndex(dir string) (*index, error) {
 
 // eachLine calls fn with each line of a file; one that does not exist is empty.
 func eachLine(name string, fn func(string)) error {
-	f, err := os.Open(name)
-	if os.IsNotExist(err) {
+	f, _, err := regularfile.Open(name)
+	if errors.Is(err, fault.NotFound) {
 		return nil
 	}
 	if err != nil {

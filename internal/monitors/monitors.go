@@ -16,6 +16,7 @@ import (
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/monitorrpc"
+	"github.com/bangervm/banger/internal/regularfile"
 	"github.com/bangervm/banger/internal/statedir"
 	"github.com/bangervm/banger/internal/vm"
 )
@@ -202,15 +203,10 @@ func noMonitor(dir statedir.VM) (bool, error) {
 
 // LastExit implements vm.Machines.
 func (l *Launcher) LastExit(_ context.Context, vmID string) (vm.Exit, error) {
-	f, err := os.Open(l.dirs.VM(vmID).Exit())
-	if errors.Is(err, os.ErrNotExist) {
+	data, err := regularfile.Read(l.dirs.VM(vmID).Exit(), maxExit)
+	if errors.Is(err, fault.NotFound) {
 		return vm.Exit{}, fault.New(fault.NotFound, "no end of VM %s is recorded", vmID)
 	}
-	if err != nil {
-		return vm.Exit{}, err
-	}
-	defer func() { _ = f.Close() }()
-	data, err := io.ReadAll(io.LimitReader(f, maxExit))
 	if err != nil {
 		return vm.Exit{}, err
 	}

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/regularfile"
 	"github.com/bangervm/banger/internal/statedir"
 )
 
@@ -22,8 +24,8 @@ func (c cache) path(digest string) string {
 
 // open returns the blob, or nil when it is not there.
 func (c cache) open(digest string) (*os.File, error) {
-	f, err := os.Open(c.path(digest))
-	if errors.Is(err, os.ErrNotExist) {
+	f, _, err := regularfile.Open(c.path(digest))
+	if errors.Is(err, fault.NotFound) {
 		return nil, nil
 	}
 	return f, err

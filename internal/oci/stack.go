@@ -5,12 +5,12 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/image"
 	"github.com/bangervm/banger/internal/operation"
+	"github.com/bangervm/banger/internal/regularfile"
 )
 
 // stack is the files of an image under more layers.
@@ -29,7 +29,13 @@ func (c *Client) Over(base image.Content, layers []image.LayerFile) (image.Conte
 	for _, l := range layers {
 		over.layers = append(over.layers, layer{
 			what: "layer " + l.Path, digest: l.Digest, size: l.Bytes, diffID: l.DiffID,
-			open: func(context.Context) (io.ReadCloser, error) { return os.Open(l.Path) },
+			open: func(context.Context) (io.ReadCloser, error) {
+				f, _, err := regularfile.Open(l.Path)
+				if err != nil {
+					return nil, err
+				}
+				return f, nil
+			},
 		})
 	}
 	return stack{&over}, nil

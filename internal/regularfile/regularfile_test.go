@@ -3,6 +3,7 @@ package regularfile_test
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -46,8 +47,24 @@ func TestOpenRefuses(t *testing.T) {
 	for path, want := range map[string]fault.Code{
 		dir: fault.Invalid, pipe: fault.Invalid, socket: fault.Invalid, "/dev/zero": fault.Invalid, filepath.Join(dir, "none"): fault.NotFound,
 	} {
-		if _, _, err := regularfile.Open(path); !errors.Is(err, want) {
+		if _, _, err := regularfile.Open(path); fault.CodeOf(err) != want || errors.Is(err, fs.ErrNotExist) != (want == fault.NotFound) {
 			t.Errorf("%s: %v, want %s", path, err, want)
 		}
+		if _, err := regularfile.Read(path, 9); fault.CodeOf(err) != want {
+			t.Errorf("read %s: %v, want %s", path, err, want)
+		}
+	}
+}
+
+func TestRead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, []byte("hello"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if data, err := regularfile.Read(path, 5); err != nil || string(data) != "hello" {
+		t.Errorf("%q, %v", data, err)
+	}
+	if data, err := regularfile.Read(path, 4); !errors.Is(err, fault.Invalid) || data != nil {
+		t.Errorf("more than asked for: %q, %v", data, err)
 	}
 }

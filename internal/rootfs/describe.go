@@ -11,11 +11,12 @@ import (
 	"syscall"
 
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/regularfile"
 )
 
 // Describe reads the whole file of a filesystem. It ends when ctx does.
 func Describe(ctx context.Context, path string) (Info, error) {
-	f, err := os.Open(path)
+	f, _, err := regularfile.Open(path)
 	if err != nil {
 		return Info{}, err
 	}

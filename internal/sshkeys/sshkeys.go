@@ -8,7 +8,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,6 +17,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/regularfile"
 	"github.com/bangervm/banger/internal/statedir"
 	"github.com/bangervm/banger/internal/vm"
 )
@@ -141,18 +141,7 @@ func (k *KnownHosts) edit(change func([]string) []string) error {
 	return replace(k.path, []byte(strings.Join(append(after, ""), "\n")))
 }
 
-func readFile(path string) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = file.Close() }()
-	data, err := io.ReadAll(io.LimitReader(file, maxFile+1))
-	if err == nil && len(data) > maxFile {
-		return nil, fault.New(fault.Internal, "%s is bigger than %d bytes", path, maxFile)
-	}
-	return data, err
-}
+func readFile(path string) ([]byte, error) { return regularfile.Read(path, maxFile) }
 
 // replace stages the file (mode 0600), flushes it and renames it in.
 func replace(path string, data []byte) error { return replaceMode(path, data, 0o600) }

@@ -18,6 +18,7 @@ import (
 	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/ids"
+	"github.com/bangervm/banger/internal/regularfile"
 	"github.com/bangervm/banger/internal/statedir"
 	"github.com/bangervm/banger/internal/vm"
 )
@@ -63,7 +64,7 @@ func (s *VMs) Identity(vmID string) (vm.Identity, error) {
 
 // AuthorizedKeys implements vm.Identities: banger's own client key.
 func (s *VMs) AuthorizedKeys(context.Context) ([]string, error) {
-	data, err := os.ReadFile(s.dirs.ClientKeyPub())
+	data, err := regularfile.Read(s.dirs.ClientKeyPub(), maxIdentity)
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, err, "read banger's client key").Try(act.Doctor.Do())
 	}
@@ -97,18 +98,22 @@ func newIdentity(vmID string) (vm.Identity, error) {
 	}, nil
 }
 
+func damagedIdentity(path string, err error) error {
+	return fault.Wrap(fault.Internal, err, "%s is damaged", path).
+		WithHint("remove the file: the VM gets a new identity at its next start")
+}
+
 func readIdentity(path string) (vm.Identity, error) {
-	data, err := os.ReadFile(path)
+	data, err := regularfile.Read(path, maxIdentity)
+	if errors.Is(err, fault.Invalid) {
+		return vm.Identity{}, damagedIdentity(path, err)
+	}
 	if err != nil {
 		return vm.Identity{}, err
 	}
 	var f identityFile
-	if len(data) > maxIdentity {
-		return vm.Identity{}, fault.New(fault.Internal, "%s has %d bytes, at most %d are read", path, len(data), maxIdentity)
-	}
 	if err := json.Unmarshal(data, &f); err != nil {
-		return vm.Identity{}, fault.Wrap(fault.Internal, err, "%s is damaged", path).
-			WithHint("remove the file: the VM gets a new identity at its next start")
+		return vm.Identity{}, damagedIdentity(path, err)
 	}
 	if f.Format != identityFormat {
 		return vm.Identity{}, fault.New(fault.Unavailable, "%s has format %d, this build of banger knows %d", path, f.Format, identityFormat).
