@@ -109,7 +109,7 @@ func keyNames() []string {
 func unknown(what, name string, all []string) error {
 	err := fault.New(fault.Invalid, "unknown %s %q", what, name)
 	if near := meant(name, all); near != "" {
-		return err.WithHint("did you mean %s? To list all: %s", near, act.ConfigShow.Do())
+		return err.WithHint("%s", fault.Meant(near, act.ConfigShow.Do()))
 	}
 	return err.WithHint("to list all: %s", act.ConfigShow.Do())
 }

@@ -50,6 +50,15 @@ func Hintf(format string, args ...any) Hint {
 	return hint
 }
 
+// Meant is the hint for a name that is not known: near, which may be empty, was meant
+// probably, and list shows all.
+func Meant(near string, list act.Act) Hint {
+	if near == "" {
+		return Hintf("%s", list)
+	}
+	return Hintf("did you mean %s? To list all: %s", near, list)
+}
+
 func textHint(text string) Hint {
 	if text == "" {
 		return nil

@@ -3,12 +3,8 @@ package image
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"strings"
 
 	"github.com/bangervm/banger/internal/catalog"
-	"github.com/bangervm/banger/internal/fault"
-	"github.com/bangervm/banger/internal/operation"
 )
 
 // Catalogs reads the catalogs that the user has.
@@ -84,32 +80,4 @@ func (s *Service) entries(ctx context.Context) (fit []catalog.Found[Entry], prob
 		}
 	}
 	return fit, append(problems, bad...), nil
-}
-
-// bare reports whether a reference is one word, as the names of catalogs are.
-func bare(ref string) bool { return ref != "" && !strings.ContainsAny(ref, ":/@") }
-
-// fromCatalog makes a request for a bare name one for the image that a catalog has
-// by that name. found is false when none has. missing joins what went wrong with
-// catalogs. It begins the stage catalog.
-func (s *Service) fromCatalog(ctx context.Context, req PullRequest, p operation.Progress) (full PullRequest, found bool, missing, err error) {
-	if s.catalogs == nil || !bare(req.Ref) {
-		return req, false, nil, nil
-	}
-	p.Stage(stageCatalog)
-	entries, problems, err := s.entries(ctx)
-	if err != nil {
-		return req, false, nil, err
-	}
-	for _, f := range entries {
-		switch {
-		case f.Entry.Name != req.Ref:
-		case f.Entry.Ref == "":
-			return req, false, nil, fault.New(fault.NotFound, "image %s is in no registry", f.Entry.Name).WithHint("to make it: %s", f.Entry.Make)
-		default:
-			p.Detail("%s: %s", f.Entry.Name, f.Entry.Description)
-			return f.Entry.complete(req), true, nil, nil
-		}
-	}
-	return req, false, errors.Join(problems...), nil
 }

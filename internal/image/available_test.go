@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -79,6 +80,50 @@ func TestNotOfACatalog(t *testing.T) {
 	if _, err := f.Pull(t.Context(), image.PullRequest{Ref: "dev"}, &stages{}); !strings.Contains(fault.HintOf(err).String(), "make dev-image") {
 		t.Errorf("dev: %v (hint %q)", err, fault.HintOf(err).String())
 	}
+}
+
+// TestWhatACatalogCallsIt: a mistyped name of a catalog is told wherever it is not found. A
+// pull asks docker.io for it, as docker does, and says so.
+func TestWhatACatalogCallsIt(t *testing.T) {
+	for problem, want := range map[error]string{
+		nil:                    "did you mean debian? To list all: image list (available); to get it: image pull debain",
+		errors.New("no route"): "did you mean debian? To list all: image list (available)",
+	} {
+		f := withCatalog(entries{images: some, problem: problem})
+		if _, err := f.Obtain(t.Context(), "debain", "", &stages{}); !errors.Is(err, fault.NotFound) || fault.HintOf(err).String() != want {
+			t.Errorf("%v: %v, hint %q", problem, err, fault.HintOf(err))
+		}
+	}
+	f := withCatalog(entries{images: some})
+	for ref, want := range map[string]string{
+		"debain": "did you mean debian? If not, check the name", "busybox": "check the name", "debain:1": "check the name",
+	} {
+		f.source.fail = fault.New(fault.NotFound, "no image %s", ref).WithHint("check the name")
+		if _, err := f.Pull(t.Context(), image.PullRequest{Ref: ref}, &stages{}); !errors.Is(err, fault.NotFound) || fault.HintOf(err).String() != want {
+			t.Errorf("%s: %v, hint %q", ref, err, fault.HintOf(err))
+		}
+	}
+	f.source.fail = fault.New(fault.Unavailable, "no answer")
+	if _, err := f.Pull(t.Context(), image.PullRequest{Ref: "debain"}, &stages{}); !errors.Is(err, fault.Unavailable) || fault.HintOf(err).String() != "did you mean debian?" {
+		t.Errorf("no answer: %v, hint %q", err, fault.HintOf(err))
+	}
+	f.source.fail = nil
+	var said details
+	if got, err := f.Pull(t.Context(), image.PullRequest{Ref: "debain"}, &said); err != nil || got.Ref != "debain" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if want := "no catalog has debain, so it is docker.io/library/debain"; !slices.Contains(said, want) {
+		t.Errorf("said %q; want %q", said, want)
+	}
+}
+
+// details is a Progress that notes them.
+type details []string
+
+func (*details) Stage(string)               {}
+func (*details) Count(int64, int64, string) {}
+func (d *details) Detail(format string, args ...any) {
+	*d = append(*d, fmt.Sprintf(format, args...))
 }
 
 func TestOffers(t *testing.T) {

@@ -96,11 +96,7 @@ func notFound(name string, images []Image) error {
 	for _, i := range images {
 		all = append(all, i.Name)
 	}
-	err := fault.New(fault.NotFound, "no image named %q", name)
-	if near := nearest.Name(name, all); near != "" {
-		return err.WithHint("did you mean %s? To list all: %s", near, act.ImageList.Do())
-	}
-	return err.Try(act.ImageList.Do())
+	return fault.New(fault.NotFound, "no image named %q", name).WithHint("%s", fault.Meant(nearest.Name(name, all), act.ImageList.Do()))
 }
 
 // with returns the image with a name more, or with that name changed.

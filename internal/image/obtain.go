@@ -33,13 +33,17 @@ func (s *Service) Obtain(ctx context.Context, name, platform string, p operation
 	case ref.Kind != Registry:
 		return Image{}, obtainable(missing, ref)
 	}
-	req, found, problems, err := s.fromCatalog(ctx, PullRequest{Ref: name, Platform: platform}, p)
+	req, found, absent, err := s.fromCatalog(ctx, PullRequest{Ref: name, Platform: platform}, p)
 	switch {
 	case err != nil:
 		return Image{}, err
-	case bare(name) && !found && problems != nil:
-		return Image{}, fault.Wrap(fault.NotFound, problems, "no image named %q, here or in a catalog", name).Try(act.ImageList.Do(act.Available))
+	case bare(name) && !found && absent.problems != nil:
+		return Image{}, fault.Wrap(fault.NotFound, absent.problems, "no image named %q, here or in a catalog", name).
+			WithHint("%s", fault.Meant(absent.near, act.ImageList.Do(act.Available)))
 	case bare(name) && !found:
+		if absent.near != "" {
+			missing = fault.Wrap(fault.NotFound, missing, "").WithHint("%s", fault.Meant(absent.near, act.ImageList.Do(act.Available)))
+		}
 		return Image{}, obtainable(missing, ref)
 	}
 	if m, err = s.pull(ctx, req, p); err != nil {

@@ -48,11 +48,15 @@ func (s *Service) Pull(ctx context.Context, req PullRequest, p operation.Progres
 	if _, _, err := check(req); err != nil {
 		return Image{}, err
 	}
-	req, _, _, err := s.fromCatalog(ctx, req, p)
+	req, found, absent, err := s.fromCatalog(ctx, req, p)
 	if err != nil {
 		return Image{}, err
 	}
-	return s.pull(ctx, req, p)
+	if bare(req.Ref) && !found {
+		p.Detail("no catalog has %s, so it is docker.io/library/%s", req.Ref, req.Ref)
+	}
+	done, err := s.pull(ctx, req, p)
+	return done, absent.explain(err)
 }
 
 // pull is Pull without catalogs.

@@ -9,6 +9,7 @@ import (
 	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/catalog"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/nearest"
 )
 
 // PullSource begins the Source of a kernel that was pulled.
@@ -84,7 +85,9 @@ func (s *Service) offer(ctx context.Context, name string) (Offer, error) {
 	if err != nil {
 		return Offer{}, err
 	}
+	var names []string
 	for _, o := range offers {
+		names = append(names, o.Entry.Name)
 		if o.Entry.Name == name || name == "" && o.Needs == "" {
 			return o, nil
 		}
@@ -100,7 +103,7 @@ func (s *Service) offer(ctx context.Context, name string) (Offer, error) {
 	if name == "" {
 		return Offer{}, missing.Try(act.KernelImport.On(""))
 	}
-	return Offer{}, missing.Try(act.KernelList.Do(act.Available))
+	return Offer{}, missing.WithHint("%s", fault.Meant(nearest.Name(name, names), act.KernelList.Do(act.Available)))
 }
 
 // String names the host, for a message.

@@ -192,6 +192,10 @@ func TestPullOfAPackage(t *testing.T) {
 	if _, err := p.Pull(t.Context(), "none", false, &stages{}); !errors.Is(err, fault.NotFound) || !strings.Contains(fault.HintOf(err).String(), "kernel list") {
 		t.Errorf("an unknown one: %v (%s)", err, fault.HintOf(err))
 	}
+	_, err = p.Pull(t.Context(), "debain-12", false, &stages{})
+	if want := "did you mean debian-12? To list all: kernel list (available)"; !errors.Is(err, fault.NotFound) || fault.HintOf(err).String() != want {
+		t.Errorf("a mistyped one: %v (%s)", err, fault.HintOf(err))
+	}
 	checkNothingStaged(t, p.dirs)
 }
 
