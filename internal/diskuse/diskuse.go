@@ -25,10 +25,13 @@ type inode struct{ device, number uint64 }
 func New() *Meter { return &Meter{seen: map[inode]bool{}, shared: map[uint64]*ranges{}} }
 
 // Add returns the bytes that a file, or a directory with all below it, takes and that
-// were not counted before. It follows no links. What goes away meanwhile, or cannot be
+// were not counted before. It follows no links, but path itself may be one. What goes away meanwhile, or cannot be
 // read, counts nothing. It returns ctx's error when that ends.
 func (m *Meter) Add(ctx context.Context, path string) (int64, error) {
 	total := int64(0)
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
 	err := filepath.WalkDir(path, func(path string, entry fs.DirEntry, err error) error {
 		if ctx.Err() != nil {
 			return ctx.Err()

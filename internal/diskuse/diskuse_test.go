@@ -53,6 +53,30 @@ func TestHardLinksCountOnce(t *testing.T) {
 }
 
 // TestRanges: the bytes of a span that are new are those that no span before had.
+// TestALinkToADirectory: of the path itself a link is followed, below it none is.
+func TestALinkToADirectory(t *testing.T) {
+	dir, elsewhere := t.TempDir(), t.TempDir()
+	write(t, filepath.Join(dir, "image", "rootfs.ext4"), 256<<10)
+	write(t, filepath.Join(elsewhere, "big"), 512<<10)
+	want, err := New().Add(t.Context(), filepath.Join(dir, "image"))
+	if err != nil || want < 256<<10 {
+		t.Fatalf("%d bytes, %v", want, err)
+	}
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink(filepath.Join(dir, "image"), link); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := New().Add(t.Context(), link); err != nil || got != want {
+		t.Errorf("by a link %d bytes, %v; want %d", got, err, want)
+	}
+	if err := os.Symlink(elsewhere, filepath.Join(dir, "image", "more")); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := New().Add(t.Context(), link); err != nil || got > want+64<<10 {
+		t.Errorf("with a link below %d bytes, %v; want about %d", got, err, want)
+	}
+}
+
 func TestRanges(t *testing.T) {
 	r := &ranges{}
 	for i, test := range []struct {

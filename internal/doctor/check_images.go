@@ -50,7 +50,7 @@ func (w World) problem(m image.Manifest) error {
 	if err != nil {
 		return m.Problem(path, image.FileState{}, err)
 	}
-	now := image.FileState{Bytes: info.Size(), ModifiedAt: info.ModTime()}
+	now := image.FileState{Bytes: info.Size(), ModifiedAt: info.ModTime(), Directory: info.IsDir()}
 	if sys, known := info.Sys().(*syscall.Stat_t); known {
 		now.Inode = sys.Ino
 	}

@@ -240,6 +240,10 @@ func TestEachOutcome(t *testing.T) {
 		{"no kernel", func(_ *World, f fstest.MapFS) { delete(f, "state/kernels/k/vmlinux") }, "kernel", Warn, "no kernel is local", "kernel pull"},
 		{"image file missing", func(_ *World, f fstest.MapFS) { delete(f, "state/images/aaaaaaaaaaaa/rootfs.ext4") }, "image-files", Fail, "image debian cannot be used: its file /state/images/aaaaaaaaaaaa/rootfs.ext4 is missing", "image repair"},
 		{"image file cut off", func(_ *World, f fstest.MapFS) { f["state/images/aaaaaaaaaaaa/rootfs.ext4"] = file("ex") }, "image-files", Fail, "has 2 bytes, not 4", "image repair debian"},
+		{"image file a directory", func(_ *World, f fstest.MapFS) {
+			delete(f, "state/images/aaaaaaaaaaaa/rootfs.ext4")
+			f["state/images/aaaaaaaaaaaa/rootfs.ext4/x"] = file("")
+		}, "image-files", Fail, "rootfs.ext4 is a directory, not a file", "image repair debian"},
 		{"registered file", func(_ *World, f fstest.MapFS) {
 			f["state/images/aaaaaaaaaaaa/manifest.json"] = file(`{"id":"aaaaaaaaaaaa","format":2,"names":[{"name":"mine"}],"rootfs_bytes":4,"external":{"path":"/home/r"}}`)
 			f["home/r"] = &fstest.MapFile{Data: []byte("ext4"), ModTime: time.Unix(1, 0)}

@@ -76,6 +76,8 @@ func (m Manifest) Problem(path string, now FileState, err error) error {
 		return err
 	case err != nil:
 		return err
+	case now.Directory:
+		return m.broken("%s is a directory, not a file", path)
 	case now.Bytes != m.RootfsBytes:
 		return m.broken("its file %s has %d bytes, not %d", path, now.Bytes, m.RootfsBytes)
 	case m.External != nil && (now.Inode != m.External.Inode || !now.ModifiedAt.Equal(m.External.ModifiedAt)):

@@ -69,6 +69,7 @@ type FileState struct {
 	Bytes      int64
 	ModifiedAt time.Time
 	Inode      uint64
+	Directory  bool // it is no file
 }
 
 // Store keeps images on disk.

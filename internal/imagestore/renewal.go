@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/image"
 	"github.com/bangervm/banger/internal/statedir"
@@ -30,7 +31,24 @@ func (s *Store) Renew(ctx context.Context, id string) (image.Renewal, error) {
 	if err := os.MkdirAll(string(s.dirs.Image(id)), 0o700); err != nil { // of a damaged one it may be gone
 		return nil, statedir.DiskFault(err, r.path)
 	}
+	if err := makeRoom(s.dirs.Image(id).Rootfs(), id); err != nil {
+		return nil, err
+	}
 	return r, r.Discard()
+}
+
+// makeRoom removes an empty directory that stands in the place of an image's file. One with
+// something in it is a Conflict: that is not banger's.
+func makeRoom(path, id string) error {
+	info, err := os.Lstat(path)
+	if err != nil || !info.IsDir() {
+		return nil //nolint:nilerr // whoever writes the file tells what is wrong
+	}
+	if err := os.Remove(path); err != nil {
+		return fault.Wrap(fault.Conflict, err, "a directory is in the place of the file %s", path).
+			WithHint("move it elsewhere, then: %s", act.ImageRepair.On(id))
+	}
+	return nil
 }
 
 func (r *renewal) RootfsPath() string { return r.path }

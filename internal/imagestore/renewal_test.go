@@ -160,3 +160,48 @@ func TestShareRootfs(t *testing.T) {
 		t.Errorf("after the first is gone: %q, %v", got, err)
 	}
 }
+
+// TestDirectoriesInThePlaceOfFiles: an empty one gives way, and one with something in it is
+// told and stays.
+func TestDirectoriesInThePlaceOfFiles(t *testing.T) {
+	for what, work := range map[string]func(s *imagestore.Store) error{
+		"rootfs.ext4": func(s *imagestore.Store) error {
+			r, err := s.Renew(t.Context(), id)
+			if err != nil {
+				return err
+			}
+			write(t, r.RootfsPath(), "new")
+			return errors.Join(r.Commit(manifest("a")), r.Discard())
+		},
+		"manifest.json": func(s *imagestore.Store) error { return s.Update(t.Context(), manifest("a")) },
+	} {
+		for _, full := range []bool{false, true} {
+			s, dirs := newStore(t)
+			add(t, s, manifest("a"))
+			path := filepath.Join(string(dirs.Image(id)), what)
+			if err := errors.Join(os.Remove(path), os.Mkdir(path, 0o700)); err != nil {
+				t.Fatal(err)
+			}
+			if state, err := s.Stat(path); err != nil || !state.Directory {
+				t.Errorf("%s: %+v, %v", what, state, err)
+			}
+			if full {
+				write(t, filepath.Join(path, "mine"), "")
+			}
+			err := work(s)
+			info, statErr := os.Lstat(path)
+			switch {
+			case statErr != nil || info.IsDir() != full:
+				t.Errorf("%s: %v, %v after %v", what, info, statErr, err)
+			case !full && err != nil:
+				t.Errorf("an empty %s: %v", what, err)
+			case full && (fault.CodeOf(err) != fault.Conflict || fault.HintOf(err).String() != "move it elsewhere, then: image repair "+id):
+				t.Errorf("a full %s: %v, hint %q", what, err, fault.HintOf(err))
+			case full:
+				if left := names(t, string(dirs.Image(id))); len(left) != 2 {
+					t.Errorf("left: %v", left)
+				}
+			}
+		}
+	}
+}

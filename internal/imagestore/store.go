@@ -72,7 +72,7 @@ func (s *Store) Stat(path string) (image.FileState, error) {
 	case err != nil:
 		return image.FileState{}, err
 	}
-	state := image.FileState{Bytes: info.Size(), ModifiedAt: info.ModTime()}
+	state := image.FileState{Bytes: info.Size(), ModifiedAt: info.ModTime(), Directory: info.IsDir()}
 	if sys, ok := info.Sys().(*syscall.Stat_t); ok {
 		state.Inode = sys.Ino
 	}
@@ -94,6 +94,9 @@ func (s *Store) update(m image.Manifest) error {
 	}
 	if err := os.MkdirAll(string(dir), 0o700); err != nil { // of a damaged one it may be gone
 		return statedir.DiskFault(err, string(dir))
+	}
+	if err := makeRoom(dir.Manifest(), m.ID); err != nil {
+		return err
 	}
 	staged := dir.Manifest() + statedir.StagingSuffix
 	if err := writeManifest(staged, m); err != nil {
