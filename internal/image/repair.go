@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/operation"
 )
@@ -42,7 +43,8 @@ func (s *Service) verify(ctx context.Context, m Manifest) error {
 	case err != nil:
 		return fmt.Errorf("read the files of image %s: %w", m.Label(), err)
 	case m.RootfsSHA256 == "":
-		return m.broken("an older banger made it, and no checksum tells whether its files are whole")
+		return fault.New(fault.Unavailable, "image %s has no checksum that tells whether its files are whole: an older banger made it", m.Label()).
+			WithHint("VMs start from it; to store one: %s", act.ImageRepair.On(m.Label()))
 	case got.SHA256 != m.RootfsSHA256:
 		return m.broken("its file %s has changed: its SHA-256 is %s, not %s", path, got.SHA256, m.RootfsSHA256)
 	}
