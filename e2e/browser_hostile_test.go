@@ -93,7 +93,7 @@ func (v *browserVerb) texts(ctx context.Context, ts *testscript.TestScript, file
 		if err := v.browser.Run(ctx, `for (const d of document.querySelectorAll("details")) d.open = true`); err != nil {
 			return nil, err
 		}
-		if err := v.browser.Is(ctx, `[...document.querySelectorAll("details[data-load]")].every((d) => d.querySelector("[data-loaded] table, [data-loaded] .dim"))`); err != nil {
+		if err := v.browser.Is(ctx, `[...document.querySelectorAll("details[data-load]")].every((d) => d.querySelector("[data-loaded] table, [data-loaded] .dim, [data-loaded] .item + .item"))`); err != nil {
 			return nil, err
 		}
 		is, err := v.browser.Value(ctx, harmless)

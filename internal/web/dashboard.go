@@ -67,7 +67,6 @@ type vmRow struct {
 	Work            *work
 	Attach          string // the page of the terminal of the session to see first
 	First           *button
-	More            []button
 }
 
 // work is what is known of a workspace's unexported changes.
@@ -153,14 +152,34 @@ func (c *Console) row(in *vmScene) vmRow {
 	if v.Workspace != nil {
 		row.Work = &work{State: v.Workspace.State, Files: v.Workspace.Files}
 	}
-	acts := actsFor(v, in.inOrder())
-	switch v.State {
-	case api.VMRunning, api.VMStarting, api.VMStopping:
-		row.More, row.Attach = acts, in.toAttach()
-	default:
-		row.First, row.More = &acts[0], acts[1:]
+	if busy(v.State) {
+		row.Attach = in.toAttach()
+	} else {
+		row.First = new(firstFor(v, in.inOrder()))
 	}
 	return row
+}
+
+// busy reports whether the first thing to do with a VM in this state is to look into it, and
+// not one of its actions.
+func busy(state string) bool {
+	return slices.Contains([]string{api.VMRunning, api.VMStarting, api.VMStopping}, state)
+}
+
+// vmMenu is what else can be done to a VM of a table, for a script that puts it in: with it
+// a table of many VMs would be four times as long.
+func (c *Console) vmMenu(w http.ResponseWriter, r *http.Request) {
+	ctx, name := r.Context(), r.PathValue("name")
+	v, err := c.api.GetVM(ctx, name)
+	var sessions []api.Session
+	if err == nil {
+		sessions, err = c.api.ListSessions(ctx, name)
+	}
+	acts := actsFor(v, sessions)
+	if !busy(v.State) {
+		acts = acts[1:]
+	}
+	c.part(w, r, "dashboard", "row-menu", map[string]any{"Acts": acts, "Path": vmPath(v.Name)}, err)
 }
 
 // toAttach is the page of the session that needs somebody most, or else of the first

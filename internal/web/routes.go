@@ -26,6 +26,7 @@ func (c *Console) routes() http.Handler {
 	mux.HandleFunc("POST /command/{form}", c.formCommand)
 	mux.HandleFunc("GET /vms/{name}", c.vmPage)
 	mux.HandleFunc("POST /vms/{name}", c.vmAct)
+	mux.HandleFunc("GET /vms/{name}/menu", c.vmMenu)
 	mux.HandleFunc("GET /vms/{name}/workspace", c.workspacePage)
 	mux.HandleFunc("POST /vms/{name}/workspace", c.workspaceAct)
 	mux.HandleFunc("GET /vms/{name}/workspace/diff", c.diffPage)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/bangervm/banger/internal/act/cmdline"
@@ -26,13 +27,7 @@ type button struct {
 func actsFor(v api.VM, sessions []api.Session) []button {
 	var can, cannot []button
 	for _, a := range vmaction.All() {
-		b := button{
-			Do: a.ID, Word: a.Label, Command: cmdline.Line(a.On(&v)), Danger: a.Irreversible || a.ID == "kill", Why: capital(a.Refusal(&v)),
-			Page: askingPage(a.ID, v.Name),
-		}
-		if b.Page == "" && len(a.Losses(&v, sessions)) > 0 {
-			b.Word, b.Page = a.Label+"…", vmPath(v.Name)+"/"+a.ID
-		}
+		b := buttonOf(a, &v, sessions)
 		if b.Why != "" {
 			cannot = append(cannot, b)
 			continue
@@ -42,11 +37,33 @@ func actsFor(v api.VM, sessions []api.Session) []button {
 	return append(can, cannot...)
 }
 
+// firstFor is the first of actsFor. Something can be done to each VM.
+func firstFor(v api.VM, sessions []api.Session) button {
+	all := vmaction.All()
+	at := slices.IndexFunc(all, func(a vmaction.Action) bool { return a.Refusal(&v) == "" })
+	return buttonOf(all[max(at, 0)], &v, sessions)
+}
+
+func buttonOf(a vmaction.Action, v *api.VM, sessions []api.Session) button {
+	b := button{
+		Do: a.ID, Word: a.Label, Command: cmdline.Line(a.On(v)), Danger: a.Irreversible || a.ID == "kill", Why: capital(a.Refusal(v)),
+		Page: askingPage(a.ID, v.Name),
+	}
+	if b.Page == "" && len(a.Losses(v, sessions)) > 0 {
+		b.Word, b.Page = a.Label+"…", vmPath(v.Name)+"/"+a.ID
+	}
+	return b
+}
+
 // askingPage is where an action that needs more words has its form; empty: it needs none.
 func askingPage(id, name string) string {
-	of := map[string]string{"rename": "/rename", "set": "/set", "commit": "/commit", "exec": "#new-session", "prepare": "/workspace", "export": "/workspace"}
-	if page, ok := of[id]; ok {
-		return vmPath(name) + page
+	switch id {
+	case "rename", "set", "commit":
+		return vmPath(name) + "/" + id
+	case "exec":
+		return vmPath(name) + "#new-session"
+	case "prepare", "export":
+		return vmPath(name) + "/workspace"
 	}
 	return ""
 }

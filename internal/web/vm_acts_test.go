@@ -118,3 +118,17 @@ func TestFormsSayTheirCommand(t *testing.T) {
 	}
 	b.do(http.MethodPost, "/command/levitate", url.Values{"token": {b.token()}}, http.StatusNotFound)
 }
+
+// What else can be done to a VM of the table comes when its menu is opened.
+func TestTheMenuOfARow(t *testing.T) {
+	b := open(t)
+	if page := b.get("/", http.StatusOK); !strings.Contains(page, `data-load="/vms/web/menu"`) || strings.Contains(page, "banger vm kill web") {
+		t.Error("the table has more than the way to its menus")
+	}
+	menu := b.get("/vms/web/menu", http.StatusOK)
+	for _, want := range []string{`formaction="/vms/web"`, "banger vm pause web", `href="/vms/web/kill"`} {
+		if !strings.Contains(menu, want) {
+			t.Errorf("the menu has no %s: %s", want, menu)
+		}
+	}
+}

@@ -4,6 +4,7 @@ package cmdline
 
 import (
 	"strings"
+	"sync"
 	"unicode"
 
 	"github.com/bangervm/banger/internal/act"
@@ -19,7 +20,8 @@ type line struct {
 }
 
 // lines has every verb.
-func lines() map[act.Verb]line {
+// lines are made once: a page of many VMs has thousands of command lines.
+var lines = sync.OnceValue(func() map[act.Verb]line { //nolint:gochecknoglobals // it never changes
 	return map[act.Verb]line{
 		act.Verb(act.ConfigShow): {command: "config show"},
 		act.Verb(act.Doctor):     {command: "doctor"},
@@ -74,7 +76,7 @@ func lines() map[act.Verb]line {
 		act.Verb(act.WorkspaceExport):  {command: "vm workspace export", subject: "NAME"},
 		act.Verb(act.WorkspacePrepare): {command: "vm workspace prepare", subject: "NAME"},
 	}
-}
+})
 
 // flag is an option of a as the command line has it.
 func flag(o act.Option, a act.Act) string {

@@ -19,16 +19,18 @@ for (const link of document.querySelectorAll("nav [aria-current=page]")) {
   const bar = link.closest(".tabs, .side-nav");
   if (bar) bar.scrollLeft += link.getBoundingClientRect().right - bar.getBoundingClientRect().right + bar.clientWidth / 3;
 }
-// A diff is loaded when its file is opened.
-for (const file of document.querySelectorAll("details[data-load]")) {
-  file.addEventListener("toggle", async () => {
-    const place = file.querySelector("[data-loaded]");
-    if (!file.open || !place || place.dataset.loaded) return;
-    place.dataset.loaded = "1";
-    const answer = await fetch(file.dataset.load);
+// A diff is loaded when its file is opened, and a menu of a table with it.
+document.addEventListener("toggle", async (e) => {
+  const part = e.target, place = part.matches("details[data-load]") && part.querySelector("[data-loaded]");
+  if (!part.open || !place || place.dataset.loaded) return;
+  place.dataset.loaded = "1";
+  try {
+    const answer = await fetch(part.dataset.load);
     place.innerHTML = await answer.text();
-  });
-}
+  } catch {
+    delete place.dataset.loaded; // the daemon is away: what leads to the page stays
+  }
+}, true);
 // A part that changes by itself is read again while it is looked at and nothing in it is used.
 for (const part of document.querySelectorAll("[data-renew]")) {
   const follow = document.querySelector("[data-follow]");
