@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"net/url"
+	"slices"
 
 	"github.com/bangervm/banger/internal/api"
 )
@@ -26,6 +27,7 @@ type parts struct {
 	look     look
 	token    string
 	measured <-chan struct{} // closed when VMs were measured again
+	metered  []string        // IDs of the VMs that were, the last time
 
 	cache map[string][]fragment // of a VM, by its ID: rendered once for each change
 	one   vmParts               // of the VM of the page
@@ -48,10 +50,11 @@ func (p *parts) measures() bool {
 
 // measure has what was measured shown, and waits for the next.
 func (p *parts) measure() {
-	if p.page == pageDashboard {
-		clear(p.cache)
+	now, next := p.c.meter.round()
+	for _, id := range slices.Concat(p.metered, now) {
+		delete(p.cache, id)
 	}
-	p.measured = p.c.meter.next()
+	p.metered, p.measured = now, next
 }
 
 // wantsPorts reports whether the page shows the ports of a VM.

@@ -3,6 +3,8 @@ package web
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/bangervm/banger/internal/api"
@@ -167,9 +169,9 @@ func value(v *float64) float64 {
 	return *v
 }
 
-// next is closed when there is a new round.
-func (m *meter) next() <-chan struct{} {
+// round is the IDs of the VMs of the latest round, and what is closed when there is another.
+func (m *meter) round() (vms []string, next <-chan struct{}) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.changed
+	return slices.Collect(maps.Keys(m.vms)), m.changed
 }
