@@ -19,6 +19,7 @@
   // patch makes old the same as fresh, but for what someone is at. It reports whether all of it is.
   function patch(old, fresh) {
     if (old.isEqualNode(fresh)) return true;
+    if (old.dataset.loaded) return false; // somebody reads what was loaded into it
     if (!busy(old)) {
       old.replaceWith(fresh);
       return true;
