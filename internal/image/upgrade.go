@@ -59,7 +59,7 @@ func (m *Manifest) learn(info Info) bool {
 // and the rest is at hand: no registry is asked. VMs start from it all the same, so that
 // what goes wrong is only logged.
 func (s *Service) recall(ctx context.Context, m Image) Image {
-	if !m.partial() {
+	if m.Damaged != "" || !m.partial() { // a repair is told of, and does both
 		return m
 	}
 	ref, _ := m.described()

@@ -100,6 +100,22 @@ func TestOlderConfigurationsThatNothingTells(t *testing.T) {
 	}
 }
 
+// TestOlderConfigurationOfADamagedImage: a start repairs nothing, and a repair all.
+func TestOlderConfigurationOfADamagedImage(t *testing.T) {
+	f := newFixture()
+	m := f.age(f.pull(t, "d").Manifest)
+	f.harm(m)
+	f.source.remembers = true
+	check := f.unchanged(t, "a start")
+	if got, err := f.Used(t.Context(), m.ID); err != nil || f.Usable(got.Manifest) == nil {
+		t.Errorf("%+v, %v", got, err)
+	}
+	check()
+	if done, err := f.Repair(t.Context(), "d", &stages{}); err != nil || !checked(done.Manifest) || f.Usable(done.Manifest) != nil {
+		t.Errorf("%+v, %v", done, err)
+	}
+}
+
 // TestOlderCommits learn from the image below, and are as old as that before.
 func TestOlderCommits(t *testing.T) {
 	f, _, base, _ := committed(t)
