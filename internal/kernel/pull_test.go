@@ -351,8 +351,12 @@ func TestPullKilledAtEachStage(t *testing.T) {
 			}
 			p.dirs.State, p.dirs.Cache = filepath.Join(base, "state"), filepath.Join(base, "cache")
 			p.reopen()
+			tmp := filepath.Join(base, "tmp") // the child does not live to remove its own
+			if err := os.Mkdir(tmp, 0o700); err != nil {
+				t.Fatal(err)
+			}
 			child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestPullingChild$")
-			child.Env = append(os.Environ(), killEnv+"="+stage, killDir+"="+base)
+			child.Env = append(os.Environ(), killEnv+"="+stage, killDir+"="+base, "TMPDIR="+tmp)
 			if out, err := child.CombinedOutput(); !strings.Contains(fmt.Sprint(err), "killed") {
 				t.Fatalf("the child: %v\n%s", err, out)
 			}
