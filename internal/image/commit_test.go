@@ -58,6 +58,26 @@ func TestCommit(t *testing.T) {
 	}
 }
 
+// TestCommitOfABaseThatLostItsKernel: the new image would get what is there of it.
+func TestCommitOfABaseThatLostItsKernel(t *testing.T) {
+	f := newFixture()
+	kernels := &fakeKernels{}
+	f.UseKernels(kernels)
+	base, err := f.Pull(t.Context(), image.PullRequest{Ref: "debian:12", Name: "base", KernelRef: "k"}, &stages{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	kernels.kept, kernels.damaged = nil, fault.New(fault.Unavailable, "changed")
+	check := f.unchanged(t, "Commit")
+	f.source.digest = "sha256:2"
+	req := image.CommitRequest{VM: "web", Base: base.ID, Name: "ready"}
+	_, err = f.Commit(t.Context(), req, &fakeChanges{fakeContent{s: f.source}, f.store.disk}, &stages{})
+	if !errors.Is(err, fault.Unavailable) || len(kernels.kept) != 0 || fault.HintOf(err).String() != "to give it a copy again: image repair base" {
+		t.Errorf("%v, hint %q, kept %v", err, fault.HintOf(err), kernels.kept)
+	}
+	check()
+}
+
 // fakeChanges are a VM's files. Its layer is called by the digest of all.
 type fakeChanges struct {
 	fakeContent

@@ -3,6 +3,7 @@ package image_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/bangervm/banger/internal/fault"
@@ -14,6 +15,8 @@ import (
 type fakeKernels struct {
 	kept []string
 	fail error
+	// meanwhile is what happens while Build works; nil: nothing.
+	meanwhile func()
 	// damaged is what is wrong with an image's own.
 	damaged error
 	// missing is what a look at it tells.
@@ -46,6 +49,9 @@ func (k *fakeKernels) Build(_ context.Context, name string, files image.BootFile
 		return k.fail
 	}
 	p.Stage("find")
+	if k.meanwhile != nil {
+		k.meanwhile()
+	}
 	k.kept = append(k.kept, name+" of "+files.Kernel+" in "+dir)
 	return nil
 }
@@ -116,5 +122,17 @@ func TestRepairOfAKernel(t *testing.T) {
 		if _, err := f.Repair(t.Context(), "d", &stages{}); err != nil || len(kernels.kept) != 1 {
 			t.Errorf("of a whole one: %v, %v", kernels.kept, err)
 		}
+	}
+}
+
+// TestRegisterOfAFileThatChangesMeanwhile: a kernel's import takes minutes.
+func TestRegisterOfAFileThatChangesMeanwhile(t *testing.T) {
+	f := newFixture()
+	kernels := &fakeKernels{meanwhile: func() { f.store.disk.damage(mine, goodRoot+"other") }}
+	f.UseKernels(kernels)
+	f.store.disk.put(mine, goodRoot+"mine", "my UUID")
+	_, err := f.register(t.Context(), "m", func(r *image.RegisterRequest) { r.Boot.Kernel = "/k" })
+	if !errors.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "changed") || len(f.store.images) != 0 || f.store.staged != 0 {
+		t.Errorf("error %v, images %v, %d staged", err, f.store.images, f.store.staged)
 	}
 }

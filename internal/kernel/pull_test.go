@@ -227,10 +227,13 @@ func TestPullRefusesABundleAndKeepsWhatIsThere(t *testing.T) {
 	good := manifest(func(*kernel.Bundle) {})
 	vmlinux := string(kerneltest.Vmlinux(elf.EM_X86_64, "6.1.0"))
 	for name, files := range map[string]map[string]string{
-		"no manifest":            {"vmlinux": vmlinux},
-		"no vmlinux":             {"kernel.json": good},
-		"no kernel at all":       {"kernel.json": good, "vmlinux": "hello"},
-		"another version":        {"kernel.json": good, "vmlinux": string(kerneltest.Vmlinux(elf.EM_X86_64, "6.6.6"))},
+		"no manifest":      {"vmlinux": vmlinux},
+		"no vmlinux":       {"kernel.json": good},
+		"no kernel at all": {"kernel.json": good, "vmlinux": "hello"},
+		"another version":  {"kernel.json": good, "vmlinux": string(kerneltest.Vmlinux(elf.EM_X86_64, "6.6.6"))},
+		"not the catalog's": {
+			"kernel.json": manifest(func(b *kernel.Bundle) { b.Version = "6.6.6" }), "vmlinux": string(kerneltest.Vmlinux(elf.EM_X86_64, "6.6.6")),
+		},
 		"another architecture":   {"kernel.json": good, "vmlinux": string(kerneltest.Vmlinux(elf.EM_AARCH64, "6.1.0"))},
 		"a missing module":       {"kernel.json": manifest(func(b *kernel.Bundle) { b.BootModules = []string{"a.ko"} }), "vmlinux": vmlinux},
 		"a module elsewhere":     {"kernel.json": manifest(func(b *kernel.Bundle) { b.BootModules = []string{"../a.ko"} }), "vmlinux": vmlinux},
