@@ -131,6 +131,8 @@ type Kernel struct {
 	ImportedAt   time.Time `json:"imported_at"`
 	VMs          int       `json:"vms" doc:"how many VMs use it"`
 	Trust        []string  `json:"trust" doc:"step by step, how it was verified as what was published; empty: it was imported"`
+	Damaged      bool      `json:"damaged" doc:"its files are missing or have changed, as far as a look tells; what is not known of it is empty"`
+	Problem      string    `json:"problem" doc:"why no VM can be made with it; empty: a look at its files finds nothing"`
 }
 
 // AvailableKernel is a kernel of a catalog.

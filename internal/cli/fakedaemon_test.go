@@ -237,7 +237,7 @@ func (d *fakeDaemon) catalogRoutes(mux *http.ServeMux) {
 		answer(w, image)
 	})
 	mux.HandleFunc("GET /v1/kernels", func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, api.List[api.Kernel]{Items: []api.Kernel{fakeKernel}})
+		answer(w, api.List[api.Kernel]{Items: []api.Kernel{fakeKernel, {Name: "spoilt", Damaged: true, Problem: "kernel spoilt is damaged"}}})
 	})
 	mux.HandleFunc("GET /v1/kernels/{name}", withName("kernel", "debian-12", func(w http.ResponseWriter) { answer(w, fakeKernel) }))
 	mux.HandleFunc("DELETE /v1/kernels/{name}", withName("kernel", "debian-12", func(w http.ResponseWriter) { answer(w, api.DeletedKernel{KeptBy: []string{"VM web"}}) }))

@@ -28,10 +28,21 @@ func kernelView(now time.Time) view[api.Kernel] {
 			{head: "NAME", cell: func(k api.Kernel) string { return k.Name }},
 			{head: "VERSION", cell: func(k api.Kernel) string { return k.Version }},
 			{head: "ARCH", cell: func(k api.Kernel) string { return k.Architecture }},
+			{head: "STATUS", cell: func(k api.Kernel) string {
+				if k.Damaged {
+					return "damaged"
+				}
+				return "ready"
+			}},
 			{head: "MODULES", cell: func(k api.Kernel) string { return strconv.Itoa(k.Modules) }},
 			{head: "SIZE", cell: func(k api.Kernel) string { return bytesText(k.SizeBytes) }},
 			{head: "VMS", cell: func(k api.Kernel) string { return strconv.Itoa(k.VMs) }},
-			{head: "AGE", cell: func(k api.Kernel) string { return ageText(now, k.ImportedAt) }},
+			{head: "AGE", cell: func(k api.Kernel) string {
+				if k.ImportedAt.IsZero() {
+					return "<unknown>"
+				}
+				return ageText(now, k.ImportedAt)
+			}},
 		},
 		fields: []column[api.Kernel]{
 			{head: "name", cell: func(k api.Kernel) string { return k.Name }},

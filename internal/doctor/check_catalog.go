@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io/fs"
 	"path/filepath"
 	"slices"
@@ -10,34 +11,33 @@ import (
 
 	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/catalog"
+	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/image"
-	"github.com/bangervm/banger/internal/statedir"
 )
 
-func checkKernel(_ context.Context, w World) verdict {
-	names := w.kernels()
-	if len(names) == 0 {
+func checkKernel(ctx context.Context, w World) verdict {
+	all, err := w.Kernels(ctx)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fail("", "%v", err).mend("make %s readable for %s", w.Dirs.Kernels(), w.User)
+	}
+	var names, problems []string
+	var remedy fault.Hint
+	for _, m := range all {
+		names = append(names, m.Name)
+		if m.Problem != nil {
+			problems = append(problems, m.Problem.Error())
+			remedy = fault.HintOf(m.Problem)
+		}
+	}
+	switch {
+	case len(problems) > 0:
+		found := fail("", "%s", strings.Join(problems, "; "))
+		found.remedy = remedy
+		return found
+	case len(names) == 0:
 		return warn("", "no kernel is local; the first VM pulls one").mend("%s, or %s", act.KernelPull.On("debian-12"), act.KernelImport.On(""))
 	}
 	return ok("%s", strings.Join(names, ", "))
-}
-
-func (w World) kernels() []string {
-	entries, err := fs.ReadDir(w.Root, rooted(w.Dirs.Kernels()))
-	if err != nil {
-		return nil
-	}
-	var names []string
-	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), statedir.StagingSuffix) {
-			continue
-		}
-		if w.hasKernel(w.Dirs.Kernel(e.Name())) != nil {
-			continue
-		}
-		names = append(names, e.Name())
-	}
-	return names
 }
 
 func checkImage(ctx context.Context, w World) verdict {

@@ -17,8 +17,10 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/catalog"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/kernel"
 	"github.com/bangervm/banger/internal/statedir"
 	"github.com/bangervm/banger/internal/vmm"
 	"github.com/bangervm/banger/internal/vmm/drivers"
@@ -27,18 +29,15 @@ import (
 // healthy is a host where every check is ok.
 func healthy() (World, fstest.MapFS) {
 	files := fstest.MapFS{
-		"proc/meminfo":                             file("MemTotal:       16000000 kB\nMemAvailable:    8000000 kB\n"),
-		"opt/bin/banger-vsock-agent":               {Mode: 0o755, Data: []byte("elf")},
-		"state/kernels/k/manifest.json":            file("{}"),
-		"state/kernels/k/vmlinux":                  file("elf"),
-		"state/kernels/half.staging/manifest.json": file("{}"),
-		"state/images/aaaaaaaaaaaa/manifest.json":  file(`{"id":"aaaaaaaaaaaa","name":"debian","rootfs_bytes":4}`),
-		"state/images/aaaaaaaaaaaa/rootfs.ext4":    file("ext4"),
-		"state/state.db":                           file(database(4096, 2)),
-		"run":                                      {Mode: fs.ModeDir | 0o700},
-		"run/systemd/system":                       {Mode: fs.ModeDir | 0o755},
-		"var/lib/systemd/linger/ann":               file(""),
-		"run/systemd/resolve":                      {Mode: fs.ModeDir | 0o755},
+		"proc/meminfo":                            file("MemTotal:       16000000 kB\nMemAvailable:    8000000 kB\n"),
+		"opt/bin/banger-vsock-agent":              {Mode: 0o755, Data: []byte("elf")},
+		"state/images/aaaaaaaaaaaa/manifest.json": file(`{"id":"aaaaaaaaaaaa","name":"debian","rootfs_bytes":4}`),
+		"state/images/aaaaaaaaaaaa/rootfs.ext4":   file("ext4"),
+		"state/state.db":                          file(database(4096, 2)),
+		"run":                                     {Mode: fs.ModeDir | 0o700},
+		"run/systemd/system":                      {Mode: fs.ModeDir | 0o755},
+		"var/lib/systemd/linger/ann":              file(""),
+		"run/systemd/resolve":                     {Mode: fs.ModeDir | 0o755},
 
 		"proc/sys/net/ipv4/ip_unprivileged_port_start": file("1024\n"),
 		"proc/sys/net/ipv4/ping_group_range":           file("0\t2147483647\n"),
@@ -59,10 +58,15 @@ func healthy() (World, fstest.MapFS) {
 		Resolves: func(_ context.Context, name string, addr netip.Addr) bool {
 			return name == "gateway.vm" && addr.String() == "127.128.0.1"
 		},
+		Kernels:    kernels(kernel.Manifest{Name: "k"}),
 		Now:        func() time.Time { return time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC) },
 		Home:       "/home/ann",
 		Executable: "/opt/bin/banger", User: "ann", UID: 1000, Groups: []int{27, 1000},
 	}, files
+}
+
+func kernels(all ...kernel.Manifest) func(context.Context) ([]kernel.Manifest, error) {
+	return func(context.Context) ([]kernel.Manifest, error) { return all, nil }
 }
 
 // What the drivers of these tests find.
@@ -237,7 +241,17 @@ func TestEachOutcome(t *testing.T) {
 		{"agent not executable", func(w *World, f fstest.MapFS) { w.Settings.Agent = "/a"; f["a"] = file("") }, "agent", Fail, "/a is not an executable", ""},
 		{"no mkfs", func(w *World, _ fstest.MapFS) { w.LookPath = missing("mkfs.ext4") }, "helpers", Fail, "mkfs.ext4", "apt-get install e2fsprogs"},
 		{"no ssh, no git", func(w *World, _ fstest.MapFS) { w.LookPath = missing("ssh", "git") }, "tools", Warn, "ssh (vm ssh), git (workspaces)", "openssh-client git"},
-		{"no kernel", func(_ *World, f fstest.MapFS) { delete(f, "state/kernels/k/vmlinux") }, "kernel", Warn, "no kernel is local", "kernel pull"},
+		{"no kernel", func(w *World, _ fstest.MapFS) { w.Kernels = kernels() }, "kernel", Warn, "no kernel is local", "kernel pull"},
+		{"no directory of kernels", func(w *World, _ fstest.MapFS) {
+			w.Kernels = func(context.Context) ([]kernel.Manifest, error) { return nil, fs.ErrNotExist }
+		}, "kernel", Warn, "no kernel is local", "kernel pull"},
+		{"kernels that cannot be listed", func(w *World, _ fstest.MapFS) {
+			w.Kernels = func(context.Context) ([]kernel.Manifest, error) { return nil, fs.ErrPermission }
+		}, "kernel", Fail, "permission denied", "readable for ann"},
+		{"a damaged kernel", func(w *World, _ fstest.MapFS) {
+			problem := fault.New(fault.Unavailable, "kernel b is damaged").Try(act.KernelPull.On("b", act.Force))
+			w.Kernels = kernels(kernel.Manifest{Name: "a"}, kernel.Manifest{Name: "b", Problem: problem})
+		}, "kernel", Fail, "kernel b is damaged", "kernel pull b (force)"},
 		{"image file missing", func(_ *World, f fstest.MapFS) { delete(f, "state/images/aaaaaaaaaaaa/rootfs.ext4") }, "image-files", Fail, "image debian cannot be used: its file /state/images/aaaaaaaaaaaa/rootfs.ext4 is missing", "image repair"},
 		{"image file cut off", func(_ *World, f fstest.MapFS) { f["state/images/aaaaaaaaaaaa/rootfs.ext4"] = file("ex") }, "image-files", Fail, "has 2 bytes, not 4", "image repair debian"},
 		{"image file a directory", func(_ *World, f fstest.MapFS) {
@@ -428,8 +442,8 @@ func TestTheHostIsLookedAtOnce(t *testing.T) {
 
 // A missing kernel fails the report, but a create may bring one.
 func TestPreflightLeavesCatalogsAlone(t *testing.T) {
-	w, files := healthy()
-	delete(files, "state/kernels/k/vmlinux")
+	w, _ := healthy()
+	w.Kernels = kernels()
 	if err := Preflight(t.Context(), w); err != nil {
 		t.Errorf("Preflight: %v", err)
 	}

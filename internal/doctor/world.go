@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -18,6 +19,8 @@ import (
 	"github.com/bangervm/banger/internal/cgroup"
 	"github.com/bangervm/banger/internal/confine"
 	"github.com/bangervm/banger/internal/hostdns"
+	"github.com/bangervm/banger/internal/kernel"
+	"github.com/bangervm/banger/internal/kernelstore"
 	"github.com/bangervm/banger/internal/regularfile"
 	"github.com/bangervm/banger/internal/statedir"
 	"github.com/bangervm/banger/internal/vmm"
@@ -51,6 +54,8 @@ type World struct {
 	Look lookFunc
 	// CanWrite returns nil if files can be made in a directory.
 	CanWrite func(dir string) error
+	// Kernels are the local kernels, also damaged ones.
+	Kernels func(ctx context.Context) ([]kernel.Manifest, error)
 	// Confinement asks the kernel what it offers, and starts a program for an instant.
 	Confinement func(ctx context.Context) Confinement
 	// Space returns the bytes of the file system at path that this user may still
@@ -97,6 +102,7 @@ func Host(dirs statedir.Dirs, socket string, vmms *vmm.Host, settings Settings) 
 		Dirs: dirs, Socket: socket, Settings: settings,
 		Root: root{os.DirFS("/")}, LookPath: LookPath, Output: output,
 		Look:        func(ctx context.Context, cfg drivers.Config) []vmm.Finding { return drivers.Look(ctx, vmms, cfg) },
+		Kernels:     kernelstore.New(dirs, slog.New(slog.DiscardHandler)).List,
 		Confinement: confinement, CanWrite: canWrite, Space: space, Reach: reach, Resolves: hostdns.NewHost().Resolves,
 		Now: time.Now, Home: home, Executable: executable, User: vmms.User, UID: os.Getuid(), Groups: append(groups, os.Getegid()),
 	}

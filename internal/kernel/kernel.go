@@ -44,6 +44,9 @@ type Manifest struct {
 	ModuleDevices map[string]uint32 `json:"module_devices,omitempty"`
 	// BootModulesSHA256 is over the names and contents of both.
 	BootModulesSHA256 string `json:"boot_modules_sha256"`
+	// Problem is a fault that says why the kernel cannot be used; nil: it can, as far as a
+	// look at its files tells. What is not known of such a kernel is empty.
+	Problem error `json:"-"`
 }
 
 // Binary is what a kernel's executable says of itself.

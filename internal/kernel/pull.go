@@ -69,6 +69,9 @@ func (s *Service) Pull(ctx context.Context, name string, force bool, p operation
 	if err != nil {
 		return Manifest{}, err
 	}
+	if problem := o.Local.Problem; problem != nil && !force {
+		return Manifest{}, problem
+	}
 	if !force && (o.State == Pulled || o.State == Imported) {
 		return Manifest{}, fault.New(fault.Conflict, "kernel %s already exists (%s, from %s)", name, o.Local.Version, o.Local.Source).
 			Try(act.KernelPull.On(name, act.Force))

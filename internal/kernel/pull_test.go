@@ -217,6 +217,27 @@ func TestPullOfABundle(t *testing.T) {
 	checkNothingStaged(t, p.dirs)
 }
 
+// TestPullOfADamagedKernel needs force, as that of a whole one, and makes it whole.
+func TestPullOfADamagedKernel(t *testing.T) {
+	p := newPulling(t)
+	p.packed(t, "k", "6.1.0")
+	if _, err := p.Pull(t.Context(), "k", false, &stages{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(p.dirs.Kernel("k").Vmlinux()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Pull(t.Context(), "k", false, &stages{}); !errors.Is(err, fault.Unavailable) || !strings.Contains(fault.HintOf(err).String(), "force") {
+		t.Errorf("without force: %v (hint %q)", err, fault.HintOf(err))
+	}
+	if m, err := p.Pull(t.Context(), "k", true, &stages{}); err != nil || m.Problem != nil {
+		t.Errorf("by force: %+v, %v", m, err)
+	}
+	if all, err := p.List(t.Context()); err != nil || len(all) != 1 || all[0].Problem != nil {
+		t.Errorf("left %+v, %v", all, err)
+	}
+}
+
 func TestPullRefusesABundleAndKeepsWhatIsThere(t *testing.T) {
 	manifest := func(change func(*kernel.Bundle)) string {
 		b := kernel.Bundle{Format: 1, Version: "6.1.0", Architecture: "amd64"}

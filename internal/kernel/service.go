@@ -86,9 +86,9 @@ type Files struct {
 
 // Store keeps kernels.
 type Store interface {
-	// List returns all kernels, sorted by name. A damaged one is left out and logged.
+	// List returns all kernels, sorted by name, those that are damaged with their Problem.
 	List(ctx context.Context) ([]Manifest, error)
-	// Get is NotFound when there is none of that name, and Internal when it is damaged.
+	// Get is NotFound when there is none of that name, and Unavailable when it is damaged.
 	Get(ctx context.Context, name string) (Manifest, error)
 	Begin(ctx context.Context, name string) (Draft, error)
 	// BeginIn is Begin for a kernel outside the catalog: Commit makes the directory dir.
@@ -146,7 +146,7 @@ func (s *Service) host() Host {
 	return Host{Architecture: s.d.Architecture, Distro: s.d.Distro, Release: s.d.Release}
 }
 
-// List returns all kernels, sorted by name.
+// List returns all kernels, sorted by name, also damaged ones.
 func (s *Service) List(ctx context.Context) ([]Manifest, error) { return s.d.Store.List(ctx) }
 
 // Get returns the kernel called name, or NotFound.
@@ -158,7 +158,8 @@ func (s *Service) Get(ctx context.Context, name string) (Manifest, error) {
 }
 
 // Default returns the kernel that a VM gets when it names none: the one that
-// was imported last. It is NotFound when there is none at all.
+// was imported last. It is NotFound when there is none at all, and Unavailable when that
+// one is damaged, or may be one that is: no other takes its place without a word.
 func (s *Service) Default(ctx context.Context) (Manifest, error) {
 	all, err := s.d.Store.List(ctx)
 	if err != nil {
@@ -168,9 +169,21 @@ func (s *Service) Default(ctx context.Context) (Manifest, error) {
 		return Manifest{}, fault.New(fault.NotFound, "no kernel is local").
 			Try(act.KernelImport.On(""))
 	}
-	return slices.MaxFunc(all, func(a, b Manifest) int {
-		return cmp.Or(a.ImportedAt.Compare(b.ImportedAt), CompareVersions(a.Version, b.Version))
-	}), nil
+	last := slices.MaxFunc(all, func(a, b Manifest) int {
+		return cmp.Or(a.imported().Compare(b.imported()), CompareVersions(a.Version, b.Version))
+	})
+	if last.Problem != nil {
+		return Manifest{}, fault.Wrap(fault.Unavailable, last.Problem, "the default kernel cannot be used")
+	}
+	return last, nil
+}
+
+// imported is when the kernel was imported; of one of which that is not known, last.
+func (m Manifest) imported() time.Time {
+	if m.ImportedAt.IsZero() && m.Problem != nil {
+		return time.Unix(1<<40, 0)
+	}
+	return m.ImportedAt
 }
 
 // Remove deletes the kernel called name, and says who uses it, as in "VM web": they

@@ -33,7 +33,8 @@ type Store struct {
 // is used.
 func New(dirs statedir.Dirs, log *slog.Logger) *Store { return &Store{dirs: dirs, log: log} }
 
-// List returns all kernels, sorted by name. A damaged one is left out and logged.
+// List returns all kernels, sorted by name, a damaged one with its Problem and what its
+// manifest tells.
 func (s *Store) List(ctx context.Context) ([]kernel.Manifest, error) {
 	entries, err := os.ReadDir(s.dirs.Kernels())
 	if err != nil {
@@ -51,9 +52,12 @@ func (s *Store) List(ctx context.Context) ([]kernel.Manifest, error) {
 		if errors.Is(err, fault.NotFound) { // removed meanwhile
 			continue
 		}
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
 		if err != nil {
-			s.log.WarnContext(ctx, "kernel left out", "kernel", e.Name(), "err", err)
-			continue
+			m, _ = readManifest(s.dirs.Kernel(e.Name())) // empty, if it cannot be read
+			m.Name, m.Problem = e.Name(), err
 		}
 		all = append(all, m)
 	}
@@ -61,32 +65,53 @@ func (s *Store) List(ctx context.Context) ([]kernel.Manifest, error) {
 }
 
 // Get reads the manifest of the kernel called name, and checks that its files
-// are there.
-func (s *Store) Get(_ context.Context, name string) (kernel.Manifest, error) {
+// are there. One whose files changed after they were stored is Unavailable, too.
+func (s *Store) Get(ctx context.Context, name string) (kernel.Manifest, error) {
 	dir := s.dirs.Kernel(name)
-	m, err := read(dir)
+	m, err := read(ctx, dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, err := os.Lstat(string(dir)); errors.Is(err, fs.ErrNotExist) {
 			return kernel.Manifest{}, notFound(name)
 		}
 	}
-	if errors.Is(err, fault.Unavailable) {
+	switch {
+	case isNewer(err):
 		return kernel.Manifest{}, fmt.Errorf("kernel %s: %w", name, err)
-	}
-	if err != nil {
+	case err != nil && ctx.Err() != nil:
+		return kernel.Manifest{}, context.Cause(ctx)
+	case err != nil:
 		return kernel.Manifest{}, damaged(name, err)
 	}
 	m.Name = name
 	return m, nil
 }
 
-// read reads the manifest in dir, and checks that its files are there.
-func read(dir statedir.Kernel) (kernel.Manifest, error) {
-	m, err := readManifest(dir)
-	if err != nil {
-		return m, err
+// read reads the manifest in dir, and checks that its files are there. It reads these only
+// where one is younger than the manifest, which is written last: it may have changed.
+func read(ctx context.Context, dir statedir.Kernel) (kernel.Manifest, error) {
+	m, younger, err := look(dir)
+	if err == nil && younger {
+		err = verify(ctx, dir, m)
 	}
-	return m, check(dir, m)
+	return m, err
+}
+
+func look(dir statedir.Kernel) (m kernel.Manifest, younger bool, err error) {
+	if m, err = readManifest(dir); err == nil {
+		younger, err = check(dir, m)
+	}
+	return m, younger, err
+}
+
+// newerError is the fault of a manifest of a newer banger.
+type newerError struct{ fault *fault.Error }
+
+func (e *newerError) Error() string { return e.fault.Error() }
+func (e *newerError) Unwrap() error { return e.fault }
+
+func isNewer(err error) bool {
+	_, ok := errors.AsType[*newerError](err)
+	return ok
 }
 
 func readManifest(dir statedir.Kernel) (kernel.Manifest, error) {
@@ -104,8 +129,8 @@ func readManifest(dir statedir.Kernel) (kernel.Manifest, error) {
 		return kernel.Manifest{}, err
 	}
 	if head.Format > kernel.ManifestFormat {
-		return kernel.Manifest{}, fault.New(fault.Unavailable, "it is of a newer banger (format %d; this one reads up to %d)",
-			head.Format, kernel.ManifestFormat).WithHint("upgrade banger")
+		return kernel.Manifest{}, &newerError{fault.New(fault.Unavailable, "it is of a newer banger (format %d; this one reads up to %d)",
+			head.Format, kernel.ManifestFormat).WithHint("upgrade banger")}
 	}
 	var m kernel.Manifest
 	if err := json.Unmarshal(data, &m); err != nil {
@@ -119,14 +144,19 @@ func notFound(name string) error {
 }
 
 func damaged(name string, err error) error {
-	return fault.Wrap(fault.Internal, err, "kernel %s is damaged", name).
-		WithHint("%s, and import it again", act.KernelDelete.On(name))
+	return fault.Wrap(fault.Unavailable, err, "kernel %s is damaged", name).
+		WithHint("if a catalog has it: %s; else %s, and import it again", act.KernelPull.On(name, act.Force), act.KernelDelete.On(name))
 }
 
-// check finds out whether the files that m tells of are there.
-func check(dir statedir.Kernel, m kernel.Manifest) error {
+// check finds out whether the files that m tells of are there, and one of them is younger
+// than the manifest.
+func check(dir statedir.Kernel, m kernel.Manifest) (younger bool, err error) {
 	if m.Format < 1 {
-		return fmt.Errorf("manifest of format %d", m.Format)
+		return false, fmt.Errorf("manifest of format %d", m.Format)
+	}
+	manifest, err := os.Stat(dir.Manifest())
+	if err != nil {
+		return false, err
 	}
 	files := []string{dir.Vmlinux()}
 	if m.Initrd != "" {
@@ -137,20 +167,21 @@ func check(dir statedir.Kernel, m kernel.Manifest) error {
 	}
 	for _, name := range slices.Concat(m.BootModules, m.LateModules) {
 		if !filepath.IsLocal(name) || filepath.Base(name) != name {
-			return fmt.Errorf("%q is not a module's file name", name)
+			return false, fmt.Errorf("%q is not a module's file name", name)
 		}
 		files = append(files, filepath.Join(dir.BootModules(), name))
 	}
 	for _, path := range files {
 		info, err := os.Stat(path)
 		if err != nil {
-			return err
+			return false, err
 		}
 		if !info.Mode().IsRegular() {
-			return fmt.Errorf("%s is not a regular file", path)
+			return false, fmt.Errorf("%s is not a regular file", path)
 		}
+		younger = younger || info.ModTime().After(manifest.ModTime())
 	}
-	return nil
+	return younger, nil
 }
 
 // Remove deletes the kernel called name, damaged or not.

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -190,20 +191,28 @@ func TestDamagedKernels(t *testing.T) {
 		damage func(*testing.T, statedir.Kernel)
 		code   fault.Code
 	}{
-		"no manifest":        {remove(statedir.Kernel.Manifest), fault.Internal},
-		"no vmlinux":         {remove(statedir.Kernel.Vmlinux), fault.Internal},
-		"a pipe as vmlinux":  {func(t *testing.T, k statedir.Kernel) { pipe(t, k.Vmlinux()) }, fault.Internal},
-		"a pipe as modules":  {func(t *testing.T, k statedir.Kernel) { pipe(t, k.Modules()) }, fault.Internal},
-		"a pipe as manifest": {func(t *testing.T, k statedir.Kernel) { pipe(t, k.Manifest()) }, fault.Internal},
-		"no modules":         {remove(statedir.Kernel.Modules), fault.Internal},
-		"no boot modules":    {remove(statedir.Kernel.BootModules), fault.Internal},
-		"no JSON":            {func(t *testing.T, k statedir.Kernel) { write(t, k.Manifest(), "{") }, fault.Internal},
-		"no format":          {edit(func(m map[string]any) { delete(m, "format") }), fault.Internal},
-		"a newer format":     {edit(func(m map[string]any) { m["format"] = 99; m["sha256"] = 7 }), fault.Unavailable},
-		"a module outside":   {edit(func(m map[string]any) { m["late_modules"] = []string{"../vmlinux"} }), fault.Internal},
+		"no manifest":        {remove(statedir.Kernel.Manifest), fault.Unavailable},
+		"no vmlinux":         {remove(statedir.Kernel.Vmlinux), fault.Unavailable},
+		"a pipe as vmlinux":  {func(t *testing.T, k statedir.Kernel) { pipe(t, k.Vmlinux()) }, fault.Unavailable},
+		"a pipe as modules":  {func(t *testing.T, k statedir.Kernel) { pipe(t, k.Modules()) }, fault.Unavailable},
+		"a pipe as manifest": {func(t *testing.T, k statedir.Kernel) { pipe(t, k.Manifest()) }, fault.Unavailable},
+		"another vmlinux": {func(t *testing.T, k statedir.Kernel) {
+			write(t, k.Vmlinux(), "another")
+			younger(t, k.Vmlinux())
+		}, fault.Unavailable},
+		"another boot module": {func(t *testing.T, k statedir.Kernel) {
+			write(t, filepath.Join(k.BootModules(), "a.ko"), "another")
+			younger(t, filepath.Join(k.BootModules(), "a.ko"))
+		}, fault.Unavailable},
+		"no modules":       {remove(statedir.Kernel.Modules), fault.Unavailable},
+		"no boot modules":  {remove(statedir.Kernel.BootModules), fault.Unavailable},
+		"no JSON":          {func(t *testing.T, k statedir.Kernel) { write(t, k.Manifest(), "{") }, fault.Unavailable},
+		"no format":        {edit(func(m map[string]any) { delete(m, "format") }), fault.Unavailable},
+		"a newer format":   {edit(func(m map[string]any) { m["format"] = 99; m["sha256"] = 7 }), fault.Unavailable},
+		"a module outside": {edit(func(m map[string]any) { m["late_modules"] = []string{"../vmlinux"} }), fault.Unavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, dirs, log := newStore(t)
+			s, dirs, _ := newStore(t)
 			put(t, s, "good")
 			put(t, s, "bad")
 			c.damage(t, dirs.Kernel("bad"))
@@ -212,11 +221,15 @@ func TestDamagedKernels(t *testing.T) {
 				t.Errorf("%v (%s), want %s with a hint", err, fault.CodeOf(err), c.code)
 			}
 			all, err := s.List(t.Context())
-			if err != nil || len(all) != 1 || all[0].Name != "good" {
-				t.Errorf("listed %v, %v; want the good one", all, err)
+			if err != nil || len(all) != 2 || all[0].Name != "bad" || all[1].Name != "good" {
+				t.Fatalf("listed %v, %v; want both", all, err)
 			}
-			if !bytes.Contains(log.Bytes(), []byte("kernel=bad")) {
-				t.Errorf("the log does not tell of it: %s", log)
+			if problem := all[0].Problem; fault.CodeOf(problem) != fault.Unavailable || fault.HintOf(problem).String() == "" || all[1].Problem != nil {
+				t.Errorf("the problems are %v and %v", problem, all[1].Problem)
+			}
+			to := statedir.Kernel(filepath.Join(t.TempDir(), "kernel"))
+			if err := s.Link(t.Context(), dirs.Kernel("bad"), to); !errors.Is(err, fault.Unavailable) {
+				t.Errorf("a copy of it: %v", err)
 			}
 			if err := s.Remove(t.Context(), "bad"); err != nil {
 				t.Errorf("remove it: %v", err)
@@ -291,5 +304,24 @@ func pipe(t *testing.T, path string) {
 	t.Helper()
 	if err := errors.Join(os.Remove(path), syscall.Mkfifo(path, 0o600)); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// younger makes a file younger than all others.
+func younger(t *testing.T, path string) {
+	t.Helper()
+	later := time.Now().Add(time.Minute)
+	if err := os.Chtimes(path, later, later); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestAYoungerFileIsNoDamage: one that was only copied or touched is what it was.
+func TestAYoungerFileIsNoDamage(t *testing.T) {
+	s, dirs, _ := newStore(t)
+	put(t, s, "k")
+	younger(t, dirs.Kernel("k").Vmlinux())
+	if all, err := s.List(t.Context()); err != nil || len(all) != 1 || all[0].Problem != nil {
+		t.Errorf("%+v, %v", all, err)
 	}
 }

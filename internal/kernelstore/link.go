@@ -70,7 +70,7 @@ func (s *Store) stage(ctx context.Context, from, to statedir.Kernel) (string, er
 }
 
 func linkAll(ctx context.Context, m kernel.Manifest, from, to statedir.Kernel) error {
-	pairs := [][2]string{{from.Manifest(), to.Manifest()}, {from.Vmlinux(), to.Vmlinux()}}
+	pairs := [][2]string{{from.Vmlinux(), to.Vmlinux()}}
 	if m.Initrd != "" {
 		pairs = append(pairs, [2]string{from.Initrd(), to.Initrd()})
 	}
@@ -86,6 +86,7 @@ func linkAll(ctx context.Context, m kernel.Manifest, from, to statedir.Kernel) e
 	for _, name := range boot {
 		pairs = append(pairs, [2]string{filepath.Join(from.BootModules(), name), filepath.Join(to.BootModules(), name)})
 	}
+	pairs = append(pairs, [2]string{from.Manifest(), to.Manifest()}) // the last one, as read expects
 	for _, pair := range pairs {
 		if err := ctx.Err(); err != nil {
 			return context.Cause(ctx)
@@ -103,20 +104,27 @@ func linkAll(ctx context.Context, m kernel.Manifest, from, to statedir.Kernel) e
 }
 
 // Read reads the manifest of the kernel in dir, wherever that is. NotFound when
-// there is none.
-func (s *Store) Read(_ context.Context, dir statedir.Kernel) (kernel.Manifest, error) {
-	return readAt(dir)
+// there is none, Unavailable when it is damaged.
+func (s *Store) Read(ctx context.Context, dir statedir.Kernel) (kernel.Manifest, error) {
+	m, err := read(ctx, dir)
+	if ctx.Err() != nil {
+		return kernel.Manifest{}, context.Cause(ctx)
+	}
+	return m, explain(dir, err)
 }
 
-func readAt(dir statedir.Kernel) (kernel.Manifest, error) {
-	m, err := read(dir)
+// explain says what is wrong with the kernel in dir, by what reading it told.
+func explain(dir statedir.Kernel, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, err := os.Lstat(string(dir)); errors.Is(err, fs.ErrNotExist) {
-			return kernel.Manifest{}, fault.New(fault.NotFound, "no kernel in %s", dir)
+			return fault.New(fault.NotFound, "no kernel in %s", dir)
 		}
 	}
-	if err != nil {
-		return kernel.Manifest{}, fmt.Errorf("the kernel in %s: %w", dir, err)
+	if err == nil {
+		return nil
 	}
-	return m, nil
+	if isNewer(err) {
+		return fmt.Errorf("the kernel in %s: %w", dir, err)
+	}
+	return fault.Wrap(fault.Unavailable, err, "the kernel in %s is damaged", dir)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -16,14 +15,10 @@ import (
 	"github.com/bangervm/banger/internal/statedir"
 )
 
-// Look reads the manifest of the kernel in dir, wherever that is, and looks for its files. It
-// is NotFound when there is none, and Unavailable when a file is missing.
+// Look is Read without reading a file that may have changed.
 func (*Store) Look(dir statedir.Kernel) (kernel.Manifest, error) {
-	m, err := readAt(dir)
-	if err != nil && !errors.Is(err, fault.NotFound) && !errors.Is(err, fault.Unavailable) {
-		err = fault.Wrap(fault.Unavailable, err, "")
-	}
-	return m, err
+	m, _, err := look(dir)
+	return m, explain(dir, err)
 }
 
 // Verify is Look, and reads all files: Unavailable is also one that is not what the manifest
@@ -33,6 +28,10 @@ func (s *Store) Verify(ctx context.Context, dir statedir.Kernel) error {
 	if err != nil {
 		return err
 	}
+	return verify(ctx, dir, m)
+}
+
+func verify(ctx context.Context, dir statedir.Kernel, m kernel.Manifest) error {
 	for _, file := range []struct{ path, sum string }{
 		{dir.Vmlinux(), m.SHA256}, {dir.Initrd(), m.Initrd}, {dir.Modules(), m.ModulesSHA},
 	} {

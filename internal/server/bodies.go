@@ -73,10 +73,14 @@ func imageBody(m image.Image, vms int, usage int64) api.Image {
 }
 
 func kernelBody(m kernel.Manifest, vms int) api.Kernel {
+	problem := ""
+	if m.Problem != nil {
+		problem = m.Problem.Error()
+	}
 	return api.Kernel{
 		Name: m.Name, Version: m.Version, Architecture: m.Architecture, Source: m.Source, SHA256: m.SHA256,
 		SizeBytes: m.SizeBytes, Modules: m.Modules, HasInitrd: m.Initrd != "", ImportedAt: m.ImportedAt.UTC(), VMs: vms,
-		Trust: texts(m.Trust),
+		Trust: texts(m.Trust), Damaged: m.Problem != nil, Problem: problem,
 	}
 }
 

@@ -40,6 +40,9 @@ func kernelsTab() storedTab[api.Kernel] {
 			for _, step := range k.Trust {
 				out = append(out, line(step))
 			}
+			if k.Problem != "" {
+				out = append([]string{line(k.Problem)}, out...)
+			}
 			return out
 		},
 		delete: func(ctx context.Context, a API, name string) error { return second(a.DeleteKernel(ctx, name)) },
