@@ -89,7 +89,7 @@ func (b *Browser) closeWindows(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	own := chromedp.FromContext(b.page).Target.TargetID
+	own := chromedp.FromContext(b.page).Target.TargetID //nolint:contextcheck // as above
 	for _, t := range open {
 		if t.Type != "page" || t.TargetID == own {
 			continue

@@ -136,7 +136,7 @@ func (b *Browser) See(ctx context.Context, selector string, want *regexp.Regexp)
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s says %q, which does not match %s; the page complains: %q; it says: %s", selector, latest, want, b.Problems(), b.shown())
+			return fmt.Errorf("%s says %q, which does not match %s; the page complains: %q; it says: %s", selector, latest, want, b.Problems(), b.shown(ctx))
 		case <-time.After(pollEvery):
 		}
 	}
@@ -146,10 +146,10 @@ func (b *Browser) See(ctx context.Context, selector string, want *regexp.Regexp)
 const shownTime = 5 * time.Second
 
 // shown is what the page shows, for the message of what was waited for in vain.
-func (b *Browser) shown() string {
-	ctx, cancel := context.WithTimeout(b.page, shownTime)
+func (b *Browser) shown(ctx context.Context) string {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shownTime)
 	defer cancel()
-	text, err := chromedp.Run(ctx, chromedp.Evaluate[string](`document.visibilityState + " " + location.href + " " + document.body.innerText.slice(0, 4000)`))
+	text, err := run(ctx, b, chromedp.Evaluate[string](`document.visibilityState + " " + location.href + " " + document.body.innerText.slice(0, 4000)`))
 	if err != nil {
 		return err.Error()
 	}
