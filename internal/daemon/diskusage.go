@@ -73,14 +73,12 @@ func (d systemFiles) DiskUsage(ctx context.Context) (api.DiskUsage, error) {
 	}
 	s := &survey{ctx: ctx, meter: diskuse.New()}
 	d.kernelUse(s, kernels, vms)
-	used, err := d.imagesInUse(ctx, s)
+	used, unused, err := d.imagesInUse(ctx, s)
 	if err != nil {
 		return api.DiskUsage{}, err
 	}
 	machines, logs := d.vmUse(s, vms)
-	if err := d.imagesUnused(ctx, s, &used); err != nil {
-		return api.DiskUsage{}, err
-	}
+	d.imagesUnused(s, &used, unused)
 	s.end(used)
 	s.end(machines)
 	s.end(logs)
@@ -135,16 +133,15 @@ func (d systemFiles) vmUse(s *survey, vms []vm.VM) (machines, logs api.DiskUse) 
 	return machines, logs
 }
 
-// imagesInUse measures the images that a prune with all would leave.
-func (d systemFiles) imagesInUse(ctx context.Context, s *survey) (api.DiskUse, error) {
-	use := api.DiskUse{Type: "images"}
+// imagesInUse measures the images that a prune with all would leave, and returns the others.
+func (d systemFiles) imagesInUse(ctx context.Context, s *survey) (use api.DiskUse, unused []image.Image, err error) {
+	use.Type = "images"
 	all, err := d.images.List(ctx)
 	if err != nil {
-		return use, err
+		return use, nil, err
 	}
-	unused, err := d.images.Unused(ctx, true)
-	if err != nil {
-		return use, err
+	if unused, err = d.images.Unused(ctx, true); err != nil {
+		return use, nil, err
 	}
 	done := map[string]bool{}
 	for _, m := range unused {
@@ -156,15 +153,13 @@ func (d systemFiles) imagesInUse(ctx context.Context, s *survey) (api.DiskUse, e
 			s.add(&use, imageEntry(m, true), string(d.dirs.Image(m.ID)))
 		}
 	}
-	return use, nil
+	return use, unused, nil
 }
 
-func (d systemFiles) imagesUnused(ctx context.Context, s *survey, use *api.DiskUse) error {
-	unused, err := d.images.Unused(ctx, true)
+func (d systemFiles) imagesUnused(s *survey, use *api.DiskUse, unused []image.Image) {
 	for _, m := range unused {
 		use.ReclaimableBytes += s.add(use, imageEntry(m, false), string(d.dirs.Image(m.ID)))
 	}
-	return err
 }
 
 func imageEntry(m image.Image, active bool) api.DiskEntry {
