@@ -11,7 +11,7 @@ import (
 )
 
 func TestTheFilesOfABundleTakeTheirPlaces(t *testing.T) {
-	s, _, _ := newStore(t)
+	s, _ := newStore(t)
 	d, err := s.Begin(t.Context(), "k")
 	if err != nil {
 		t.Fatal(err)

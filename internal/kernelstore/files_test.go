@@ -72,7 +72,7 @@ func TestOpenFiles(t *testing.T) {
 }
 
 func TestBeginInMakesAKernelOutsideTheCatalog(t *testing.T) {
-	s, _, _ := newStore(t)
+	s, _ := newStore(t)
 	place := filepath.Join(t.TempDir(), "kernel")
 	d, err := s.BeginIn(t.Context(), "k", place)
 	if err != nil {

@@ -1,7 +1,6 @@
 package kernelstore_test
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -22,14 +21,13 @@ import (
 	"github.com/bangervm/banger/internal/statedir"
 )
 
-func newStore(t *testing.T) (*kernelstore.Store, statedir.Dirs, *bytes.Buffer) {
+func newStore(t *testing.T) (*kernelstore.Store, statedir.Dirs) {
 	t.Helper()
 	dirs := statedir.Dirs{State: t.TempDir(), Cache: t.TempDir()}
 	if err := os.MkdirAll(dirs.Kernels(), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	var log bytes.Buffer
-	return kernelstore.New(dirs, slog.New(slog.NewTextHandler(&log, nil))), dirs, &log
+	return kernelstore.New(dirs, slog.New(slog.DiscardHandler)), dirs
 }
 
 func write(t *testing.T, path, data string) {
@@ -75,7 +73,7 @@ func put(t *testing.T, s *kernelstore.Store, name string) kernel.Manifest {
 }
 
 func TestCommitCompletesAndPlaces(t *testing.T) {
-	s, dirs, _ := newStore(t)
+	s, dirs := newStore(t)
 	m := put(t, s, "k")
 	if m.Name != "k" || m.Format != kernel.ManifestFormat || m.Initrd == "" || m.ModulesSHA == "" || m.SizeBytes == 0 {
 		t.Errorf("manifest %+v", m)
@@ -109,7 +107,7 @@ func names(t *testing.T, dirs statedir.Dirs) []string {
 }
 
 func TestSecondCommitOfANameIsConflict(t *testing.T) {
-	s, dirs, _ := newStore(t)
+	s, dirs := newStore(t)
 	d, err := s.Begin(t.Context(), "k")
 	if err != nil {
 		t.Fatal(err)
@@ -131,7 +129,7 @@ func TestSecondCommitOfANameIsConflict(t *testing.T) {
 }
 
 func TestCommitOfNothingFails(t *testing.T) {
-	s, dirs, _ := newStore(t)
+	s, dirs := newStore(t)
 	d, err := s.Begin(t.Context(), "k")
 	if err != nil {
 		t.Fatal(err)
@@ -145,7 +143,7 @@ func TestCommitOfNothingFails(t *testing.T) {
 }
 
 func TestSweepRemovesOnlyWhatIsStaged(t *testing.T) {
-	s, dirs, _ := newStore(t)
+	s, dirs := newStore(t)
 	put(t, s, "k")
 	if _, err := s.Begin(t.Context(), "interrupted"); err != nil {
 		t.Fatal(err)
@@ -212,7 +210,7 @@ func TestDamagedKernels(t *testing.T) {
 		"a module outside": {edit(func(m map[string]any) { m["late_modules"] = []string{"../vmlinux"} }), fault.Unavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, dirs, _ := newStore(t)
+			s, dirs := newStore(t)
 			put(t, s, "good")
 			put(t, s, "bad")
 			c.damage(t, dirs.Kernel("bad"))
@@ -242,7 +240,7 @@ func TestDamagedKernels(t *testing.T) {
 }
 
 func TestReadsChangeNothing(t *testing.T) {
-	s, dirs, _ := newStore(t)
+	s, dirs := newStore(t)
 	put(t, s, "k")
 	if _, err := s.Begin(t.Context(), "staged"); err != nil {
 		t.Fatal(err)
@@ -318,7 +316,7 @@ func younger(t *testing.T, path string) {
 
 // TestAYoungerFileIsNoDamage: one that was only copied or touched is what it was.
 func TestAYoungerFileIsNoDamage(t *testing.T) {
-	s, dirs, _ := newStore(t)
+	s, dirs := newStore(t)
 	put(t, s, "k")
 	younger(t, dirs.Kernel("k").Vmlinux())
 	if all, err := s.List(t.Context()); err != nil || len(all) != 1 || all[0].Problem != nil {

@@ -15,7 +15,7 @@ import (
 )
 
 func TestLinkOutlivesTheKernel(t *testing.T) {
-	s, dirs, _ := newStore(t)
+	s, dirs := newStore(t)
 	want := put(t, s, "k")
 	vm := dirs.VM("v1")
 	if err := os.MkdirAll(string(vm), 0o700); err != nil {
@@ -51,7 +51,7 @@ func TestLinkOutlivesTheKernel(t *testing.T) {
 }
 
 func TestLinkOfNoKernelLeavesNothing(t *testing.T) {
-	s, dirs, _ := newStore(t)
+	s, dirs := newStore(t)
 	to := statedir.Kernel(filepath.Join(t.TempDir(), "kernel"))
 	if err := s.Link(t.Context(), dirs.Kernel("none"), to); !errors.Is(err, fault.NotFound) {
 		t.Errorf("error %v, want NotFound", err)
@@ -75,7 +75,7 @@ func TestCopyWhereThereAreNoLinks(t *testing.T) {
 		t.Skip("no second filesystem: ", err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(other) })
-	s, dirs, _ := newStore(t)
+	s, dirs := newStore(t)
 	put(t, s, "k")
 	to := statedir.Kernel(filepath.Join(other, "kernel"))
 	if err := s.Link(t.Context(), dirs.Kernel("k"), to); err != nil {
@@ -87,7 +87,7 @@ func TestCopyWhereThereAreNoLinks(t *testing.T) {
 }
 
 func TestReplaceIsOneStep(t *testing.T) {
-	s, dirs, _ := newStore(t)
+	s, dirs := newStore(t)
 	put(t, s, "k")
 	d, err := s.Begin(t.Context(), "k")
 	if err != nil {
@@ -110,7 +110,7 @@ func TestReplaceIsOneStep(t *testing.T) {
 }
 
 func TestRelinkReplacesTheKernel(t *testing.T) {
-	s, dirs, _ := newStore(t)
+	s, dirs := newStore(t)
 	put(t, s, "old")
 	d, err := s.Begin(t.Context(), "new")
 	if err != nil {

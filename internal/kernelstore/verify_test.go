@@ -24,7 +24,7 @@ func TestVerify(t *testing.T) {
 		"a missing module": func(k statedir.Kernel) error { return os.Remove(filepath.Join(k.BootModules(), "a.ko")) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, dirs, _ := newStore(t)
+			s, dirs := newStore(t)
 			put(t, s, "k")
 			if err := s.Verify(t.Context(), dirs.Kernel("k")); err != nil {
 				t.Fatalf("a whole one: %v", err)
@@ -41,7 +41,7 @@ func TestVerify(t *testing.T) {
 			}
 		})
 	}
-	s, dirs, _ := newStore(t)
+	s, dirs := newStore(t)
 	if err := s.Verify(t.Context(), dirs.Kernel("none")); !errors.Is(err, fault.NotFound) {
 		t.Errorf("none: %v", err)
 	}
