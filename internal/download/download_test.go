@@ -167,6 +167,33 @@ func TestAServerWithoutRangesSendsAllAgain(t *testing.T) {
 	c.expect(t, url)
 }
 
+// TestAnotherServersBytesSpoilNoDownload: what an earlier call left is fetched again where the
+// whole is not what it must be, and no innocent server is blamed.
+func TestAnotherServersBytesSpoilNoDownload(t *testing.T) {
+	for name, left := range map[string][]byte{
+		"a part": bytes.ToUpper(content[:300<<10]), "all of it": bytes.ToUpper(content), "more": append(bytes.ToUpper(content), 'x'),
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, url := serve(t, whole)
+			if err := errors.Join(os.MkdirAll(c.dir, 0o700), os.WriteFile(filepath.Join(c.dir, sumOf(content)), left, 0o600)); err != nil {
+				t.Fatal(err)
+			}
+			c.expect(t, url)
+		})
+	}
+	asked := 0
+	c, url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		asked++
+		http.ServeContent(w, r, "k", time.Time{}, bytes.NewReader(bytes.ToUpper(content)))
+	})
+	if err := errors.Join(os.MkdirAll(c.dir, 0o700), os.WriteFile(filepath.Join(c.dir, sumOf(content)), content[:9], 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.get(t.Context(), url); !errors.Is(err, fault.Invalid) || asked != 2 || c.left(t) != 0 {
+		t.Errorf("a server of something else: %v, asked %d times, %d bytes left", err, asked, c.left(t))
+	}
+}
+
 func TestFileRefuses(t *testing.T) {
 	endless := func(w http.ResponseWriter, r *http.Request) {
 		for r.Context().Err() == nil {

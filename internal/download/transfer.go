@@ -2,6 +2,7 @@ package download
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash"
@@ -33,16 +34,45 @@ type transfer struct {
 	f        *os.File
 	hash     hash.Hash
 	have     int64
-	spoilt   bool // nothing of it is of use
-	again    bool // the connection broke: to go on may help
+	kept     int64 // bytes of it that an earlier call left
+	spoilt   bool  // nothing of it is of use
+	again    bool  // the connection broke: to go on may help
 	progress operation.Progress
 	room     *statedir.Room
 }
 
-func (t *transfer) run(ctx context.Context) error {
+// run fetches the file with this sha256. What an earlier call left may be of another server,
+// or damaged: where the whole is not what it must be, all is fetched once more.
+func (t *transfer) run(ctx context.Context, sum string) error {
 	if err := t.resume(ctx); err != nil {
 		return err
 	}
+	err := t.verified(ctx, sum)
+	if !t.spoilt || t.kept == 0 {
+		return err
+	}
+	t.progress.Detail("the %s that an earlier download left do not fit: downloading all", fault.Bytes(t.kept))
+	if err := t.restart(); err != nil {
+		return err
+	}
+	t.spoilt = false
+	return t.verified(ctx, sum)
+}
+
+// verified fetches what is missing, and compares the whole with its hash.
+func (t *transfer) verified(ctx context.Context, sum string) error {
+	if err := t.rest(ctx); err != nil {
+		return err
+	}
+	if got := hex.EncodeToString(t.hash.Sum(nil)); got != sum {
+		t.spoilt = true
+		return fault.New(fault.Invalid, "%s has the sha256 %s; the catalog says %s", t.address, got, sum).
+			WithHint("try again later; if it happens again, tell the catalog's publisher")
+	}
+	return nil
+}
+
+func (t *transfer) rest(ctx context.Context) error {
 	var err error
 	for range tries {
 		before := t.have
@@ -71,7 +101,7 @@ func (t *transfer) resume(ctx context.Context) error {
 	if n > t.size {
 		return t.restart()
 	}
-	t.have = n
+	t.have, t.kept = n, n
 	if n > 0 {
 		t.from = t.readFrom()
 		t.progress.Detail("resuming at %s", fault.Bytes(n))
@@ -81,7 +111,7 @@ func (t *transfer) resume(ctx context.Context) error {
 
 func (t *transfer) restart() error {
 	t.hash.Reset()
-	t.have = 0
+	t.have, t.kept = 0, 0
 	if _, err := t.f.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
