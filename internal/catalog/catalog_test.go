@@ -195,8 +195,25 @@ func TestACatalogExpires(t *testing.T) {
 	f.expect(t, "no route; using the copy of 2001-09-09T01:46:40Z", "own", "k")
 	f.now = f.now.Add(24 * time.Hour)
 	f.expect(t, "the local copy is too old", "own")
+	f.withholds(t, "k")
 	f.web.down = false
 	f.expect(t, "expired on 2001-09-10", "own")
+	f.withholds(t, "k")
+	clear(f.store) // no copy: what the server has tells it
+	f.withholds(t, "k")
+}
+
+// withholds expects one problem that tells the kernel called name.
+func (f *fixture) withholds(t *testing.T, name string) {
+	t.Helper()
+	_, problems := f.Load(t.Context(), []Source{f.src})
+	if len(problems) != 1 {
+		t.Fatalf("problems %v", problems)
+	}
+	w, ok := errors.AsType[*Withheld](problems[0])
+	if !ok || len(w.Kernels) != 1 || !strings.Contains(string(w.Kernels[0]), `"`+name+`"`) {
+		t.Errorf("%v does not tell of %s", problems[0], name)
+	}
 }
 
 func TestASignatureThatDoesNotHold(t *testing.T) {

@@ -67,6 +67,16 @@ type Entry interface {
 	Validate(from string) error
 }
 
+// Withheld is a problem of entries that cannot be used, and tells them.
+type Withheld struct {
+	Document // what of it is known
+
+	Problem error
+}
+
+func (w *Withheld) Error() string { return w.Problem.Error() }
+func (w *Withheld) Unwrap() error { return w.Problem }
+
 // Found is an entry, and the catalog that it is from.
 type Found[E Entry] struct {
 	Entry  E
@@ -75,7 +85,7 @@ type Found[E Entry] struct {
 
 // Merge decodes the entries that section chooses of each catalog into one list.
 // An earlier catalog's keys win, so that a later one replaces nothing. An entry
-// that is not valid is left out, and a problem says so.
+// that is not valid is left out, and a problem, which is Withheld, says so.
 func Merge[E Entry](catalogs []Catalog, section func(Document) []json.RawMessage) (all []Found[E], problems []error) {
 	taken := map[string]bool{}
 	for _, c := range catalogs {
@@ -86,7 +96,8 @@ func Merge[E Entry](catalogs []Catalog, section func(Document) []json.RawMessage
 				err = e.Validate(c.Origin.URL)
 			}
 			if err != nil {
-				problems = append(problems, fmt.Errorf("%s: entry %d: %w", c.Origin, i+1, err))
+				left := []json.RawMessage{raw} // whatever section chooses
+				problems = append(problems, &Withheld{Document{Kernels: left, Images: left}, fmt.Errorf("%s: entry %d: %w", c.Origin, i+1, err)})
 				continue
 			}
 			if !taken[e.Key()] {

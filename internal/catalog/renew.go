@@ -32,7 +32,7 @@ func (s *Service) renew(ctx context.Context, src Source, kept Copy) (Catalog, er
 		return Catalog{}, err
 	}
 	if err := checkExpiry(c, s.now()); err != nil {
-		return Catalog{}, err
+		return Catalog{}, &Withheld{c.Document, err}
 	}
 	return c, s.replace(ctx, src, c, next)
 }

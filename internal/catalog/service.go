@@ -94,8 +94,8 @@ func New(builtin []byte, fetch Fetcher, store Store, now func() time.Time) (*Ser
 
 // Load returns the built-in catalog and, in their order, those of sources, each
 // asked for again. Where that fails, the last good copy counts as long as it has
-// not expired. A problem is said for each source that is left out or old; the
-// built-in catalog is always there.
+// not expired. A problem is said for each source that is left out or old, Withheld where it
+// has expired; the built-in catalog is always there.
 func (s *Service) Load(ctx context.Context, sources []Source) (all []Catalog, problems []error) {
 	type outcome struct {
 		catalog Catalog
@@ -150,7 +150,7 @@ func (s *Service) load(ctx context.Context, src Source) (c Catalog, ok bool, pro
 		return Catalog{}, false, err
 	}
 	if expired := checkExpiry(old, s.now()); expired != nil {
-		return Catalog{}, false, fmt.Errorf("%w; the local copy is too old", err)
+		return Catalog{}, false, &Withheld{old.Document, fmt.Errorf("%w; the local copy is too old", err)}
 	}
 	return old, true, fmt.Errorf("%w; using the copy of %s", err, kept.FetchedAt.UTC().Format(time.RFC3339))
 }

@@ -70,6 +70,33 @@ func TestPullOfACatalog(t *testing.T) {
 	}
 }
 
+// TestPullOfAWithheldName: the image that docker.io has by the name of one that a catalog
+// withholds is another one. Where that is not known, there is a warning.
+func TestPullOfAWithheldName(t *testing.T) {
+	expired := &catalog.Withheld{
+		Document: catalog.Document{Kernels: []json.RawMessage{[]byte(`{"name": "vmlinux"}`)}, Images: []json.RawMessage{[]byte(`7`), []byte(`{"name": "app", "ref": "x.example/app:1"}`)}},
+		Problem:  errors.New("the catalog expired"),
+	}
+	f := withCatalog(entries{images: some + `, {"name": "spoilt", "ref": "oci:/etc"}`, problem: expired})
+	for name, want := range map[string]string{"app": "the catalog expired", "spoilt": "entry 5"} {
+		_, err := f.Pull(t.Context(), image.PullRequest{Ref: name}, &stages{})
+		if !errors.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), want) || f.source.unpacked != 0 ||
+			!strings.Contains(fault.HintOf(err).String(), "image pull docker.io/library/"+name) {
+			t.Errorf("%s: %v (hint %q), unpacked %d times", name, err, fault.HintOf(err), f.source.unpacked)
+		}
+	}
+	for _, name := range []string{"vmlinux", "busybox"} {
+		warned := &details{}
+		if _, err := f.Pull(t.Context(), image.PullRequest{Ref: name, Replace: true}, warned); err != nil || !strings.Contains(strings.Join(*warned, "\n"), "warning: the catalog expired") {
+			t.Errorf("%s: %v, said %q", name, err, *warned)
+		}
+	}
+	warned := &details{}
+	if _, err := f.Pull(t.Context(), image.PullRequest{Ref: "app:latest"}, warned); err != nil || strings.Contains(strings.Join(*warned, "\n"), "warning") {
+		t.Errorf("a reference: %v, said %q", err, *warned)
+	}
+}
+
 func TestNotOfACatalog(t *testing.T) {
 	f := withCatalog(entries{images: some, problem: errors.New("no route")})
 	for name, want := range map[string]string{"dev": "is in no registry", "foreign": "no route", "debain": "no route"} {

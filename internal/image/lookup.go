@@ -2,9 +2,12 @@ package image
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 
+	"github.com/bangervm/banger/internal/act"
+	"github.com/bangervm/banger/internal/catalog"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/nearest"
 	"github.com/bangervm/banger/internal/operation"
@@ -16,6 +19,7 @@ func bare(ref string) bool { return ref != "" && !strings.ContainsAny(ref, ":/@"
 // absence is what a look into catalogs tells that found nothing.
 type absence struct {
 	problems error  // joins what went wrong with catalogs
+	withheld error  // a fault, if one that cannot be used has the name
 	near     string // the name in a catalog that was meant, probably, or empty
 }
 
@@ -59,5 +63,26 @@ func (s *Service) fromCatalog(ctx context.Context, req PullRequest, p operation.
 			return f.Entry.complete(req), true, absence{}, nil
 		}
 	}
-	return req, false, absence{problems: errors.Join(problems...), near: nearest.Name(req.Ref, names)}, nil
+	return req, false, absence{errors.Join(problems...), withheld(problems, req.Ref), nearest.Name(req.Ref, names)}, nil
+}
+
+// withheld is a fault Unavailable if a catalog that cannot be used has the name: another
+// registry's image by that name is another one.
+func withheld(problems []error, name string) error {
+	for _, problem := range problems {
+		w, ok := errors.AsType[*catalog.Withheld](problem)
+		if !ok {
+			continue
+		}
+		for _, raw := range w.Images {
+			var e struct {
+				Name string `json:"name"`
+			}
+			if json.Unmarshal(raw, &e) == nil && e.Name == name {
+				return fault.Wrap(fault.Unavailable, problem, "cannot use the image %s of a catalog", name).
+					WithHint("for the image of docker.io instead: %s", act.ImagePull.On("docker.io/library/"+name))
+			}
+		}
+	}
+	return nil
 }

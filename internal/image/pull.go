@@ -39,7 +39,8 @@ const MinDiskBytes = 256 << 20
 const maxDiskBytes = 1 << 50
 
 // Pull makes the image that req asks for. A digest that is here is not fetched
-// again: it gets the name. A name that an image of another digest has is a Conflict,
+// again: it gets the name. A bare name that no catalog has is docker.io's: with a warning where
+// a catalog cannot be used, and not where that is known to have the name. A name that an image of another digest has is a Conflict,
 // told before any file is fetched, unless req replaces it: then that image loses the
 // name, and goes when it has no other and no VM uses it. When Pull ends with an
 // error, or ctx is cancelled, nothing has changed. Progress has the stages catalog,
@@ -52,7 +53,13 @@ func (s *Service) Pull(ctx context.Context, req PullRequest, p operation.Progres
 	if err != nil {
 		return Image{}, err
 	}
-	if bare(req.Ref) && !found {
+	switch {
+	case !bare(req.Ref) || found:
+	case absent.withheld != nil:
+		return Image{}, absent.withheld
+	case absent.problems != nil:
+		p.Detail("warning: %v; no other catalog has %s, so it is docker.io/library/%s", absent.problems, req.Ref, req.Ref)
+	default:
 		p.Detail("no catalog has %s, so it is docker.io/library/%s", req.Ref, req.Ref)
 	}
 	done, err := s.pull(ctx, req, p)
