@@ -204,11 +204,16 @@ func TestTheBuiltInCatalog(t *testing.T) {
 		t.Fatal(err)
 	}
 	found, problems := catalog.Merge[image.Entry]([]catalog.Catalog{{Document: doc}}, func(d catalog.Document) []json.RawMessage { return d.Images })
+	memory := map[string]int64{"debian": 512 << 20, "ubuntu": 512 << 20, "alpine": 256 << 20, "fedora": 1 << 30, "arch": 1 << 30, "void": 512 << 20, "dev": 2 << 30}
 	var names []string
 	for _, f := range found {
 		names = append(names, f.Entry.Name)
-		if f.Entry.Description == "" {
-			t.Errorf("%s has no description", f.Entry.Name)
+		if f.Entry.Description == "" || f.Entry.MemoryBytes != memory[f.Entry.Name] {
+			t.Errorf("%s: description %q, memory %d", f.Entry.Name, f.Entry.Description, f.Entry.MemoryBytes)
+		}
+		// Each of these would take the place of what the user configured, or of a newer image.
+		if f.Entry.Kernel != "" || f.Entry.Digest != "" || (f.Entry.DiskBytes != 0) != (f.Entry.Name == "dev") {
+			t.Errorf("%s: kernel %q, digest %q, disk %d", f.Entry.Name, f.Entry.Kernel, f.Entry.Digest, f.Entry.DiskBytes)
 		}
 	}
 	if want := []string{"debian", "ubuntu", "alpine", "fedora", "arch", "void", "dev"}; !slices.Equal(names, want) || len(problems) > 0 {
