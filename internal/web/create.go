@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/bangervm/banger/internal/act/cmdline"
 	"github.com/bangervm/banger/internal/api"
 )
 
@@ -37,7 +36,7 @@ func presets() []preset {
 func settingOf() map[string]string {
 	return map[string]string{
 		"image": "vm.image", "kernel": "vm.kernel", "vcpu": "vm.vcpu", "memory": "vm.memory", "disk": "vm.disk",
-		"egress": "network.egress", "ports": "network.ports",
+		"egress": "network.egress", "ports": "network.ports", "console": "vm.console",
 	}
 }
 
@@ -100,6 +99,10 @@ func fillAs(form url.Values, v api.VM) {
 	if v.Nested {
 		form.Set("nested", "yes")
 	}
+	if v.NoHealthcheck {
+		form.Set("nohealthcheck", "yes")
+	}
+	form.Set("console", strconv.FormatBool(v.Console))
 }
 
 // showCreate shows the form once it has been filled in.
@@ -177,67 +180,4 @@ func (c *Console) create(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	again(problemOf(err))
-}
-
-// policyOf puts a policy that was typed in the place of the preset.
-func policyOf(form url.Values) {
-	if form.Get("egress") == "custom" {
-		form.Set("egress", strings.Join(lines(form.Get("policy")), "\n"))
-	}
-}
-
-// createCommand is the command line that does what the form does.
-func createCommand(form, given url.Values) string {
-	policyOf(form)
-	args := []string{"vm", "create"}
-	flag := func(name, value string) { args = append(args, "--"+name, value) }
-	changed := func(fields ...string) {
-		for _, field := range fields {
-			if value := form.Get(field); value != "" && value != given.Get(field) {
-				flag(field, strings.ReplaceAll(value, "\n", "; "))
-			}
-		}
-	}
-	if name := form.Get("name"); name != "" {
-		args = append(args, name)
-	}
-	changed("image", "kernel", "vcpu", "memory", "disk", "driver", "init", "network")
-	if form.Get("network") != api.NetworkNone {
-		changed("egress", "ports")
-	}
-	for port := range strings.FieldsSeq(form.Get("publish")) {
-		flag("publish", port)
-	}
-	for _, pair := range lines(form.Get("env")) {
-		flag("env", pair)
-	}
-	for _, pair := range lines(form.Get("labels")) {
-		flag("label", pair)
-	}
-	if form.Get("entrypoint") != "" {
-		args = append(args, "--"+"entrypoint")
-		if restart := form.Get("restart"); restart != given.Get("restart") {
-			flag("restart-policy", restart)
-		}
-	}
-	if form.Get("nested") != "" {
-		args = append(args, "--"+"nested")
-	}
-	if form.Get("nostart") != "" {
-		args = append(args, "--"+"no-start")
-	} else {
-		changed("wait")
-	}
-	return cmdline.Typed(args...)
-}
-
-// lines are those of a field of many, without empty ones.
-func lines(text string) []string {
-	var all []string
-	for line := range strings.Lines(text) {
-		if line = strings.TrimSpace(line); line != "" {
-			all = append(all, line)
-		}
-	}
-	return all
 }

@@ -20,13 +20,18 @@ func createRequest(form, given url.Values) (req api.CreateVM, err error) {
 	}
 	req = api.CreateVM{
 		Name: text("name"), Image: text("image"), Kernel: text("kernel"), Init: text("init"), Driver: text("driver"), Network: text("network"),
-		Nested: form.Get("nested") != "", Env: lines(form.Get("env")), Wait: form.Get("wait"),
+		Platform: strings.TrimSpace(form.Get("platform")),
+		Nested:   form.Get("nested") != "", Env: lines(form.Get("env")), Wait: form.Get("wait"),
 	}
 	if form.Get("network") != api.NetworkNone {
 		req.Egress, req.Ports = text("egress"), text("ports")
 	}
 	if form.Get("entrypoint") != "" {
 		req.Entrypoint = new(form.Get("restart"))
+		req.NoHealthcheck = form.Get("nohealthcheck") != ""
+	}
+	if console := text("console"); console != nil {
+		req.Console = new(*console == "true")
 	}
 	if form.Get("nostart") != "" {
 		req.Start, req.Wait = new(false), ""

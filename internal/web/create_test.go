@@ -18,15 +18,16 @@ func filled() (form url.Values, command string, req api.CreateVM) {
 		"name": {"box"}, "image": {"node:22"}, "kernel": {"k1"}, "vcpu": {"4"}, "memory": {"2GiB"}, "disk": {"8GiB"}, "driver": {"qemu-tcg"},
 		"egress": {"custom"}, "policy": {"default deny\r\nallow example.org"}, "publish": {"8080:80 53:53/udp"}, "ports": {"none"}, "network": {"user"},
 		"env": {"A=b c\r\n\r\nD=e"}, "labels": {"team=x"}, "entrypoint": {"yes"}, "restart": {"always"}, "nested": {"yes"}, "wait": {"port:80"}, "init": {"agent"},
+		"platform": {"linux/amd64"}, "console": {"true"}, "nohealthcheck": {"yes"},
 	}
-	command = "banger vm create box --image node:22 --kernel k1 --vcpu 4 --memory 2GiB --driver qemu-tcg --init agent " +
+	command = "banger vm create box --image node:22 --platform linux/amd64 --kernel k1 --vcpu 4 --memory 2GiB --driver qemu-tcg --init agent " +
 		"--egress 'default deny; allow example.org' --ports none --publish 8080:80 --publish 53:53/udp --env 'A=b c' --env D=e --label team=x " +
-		"--entrypoint --restart-policy always --nested --wait port:80"
+		"--entrypoint --restart-policy always --no-healthcheck --nested --console=true --wait port:80"
 	req = api.CreateVM{
 		Name: new("box"), Image: new("node:22"), Kernel: new("k1"), VCPU: new(4), MemoryBytes: new(int64(2 << 30)), Driver: new("qemu-tcg"),
 		Egress: new("default deny\nallow example.org"), Ports: new("none"), Init: new("agent"), Nested: true, Entrypoint: new("always"),
 		Publish: []api.Publish{{Proto: "tcp", HostPort: 8080, GuestPort: 80}, {Proto: "udp", HostPort: 53, GuestPort: 53}},
-		Env:     []string{"A=b c", "D=e"}, Labels: map[string]string{"team": "x"}, Wait: "port:80",
+		Env:     []string{"A=b c", "D=e"}, Labels: map[string]string{"team": "x"}, Wait: "port:80", Platform: "linux/amd64", Console: new(true), NoHealthcheck: true,
 	}
 	return form, command, req
 }
