@@ -5,8 +5,10 @@ package images
 import (
 	"archive/tar"
 	"bytes"
+	"compress/gzip"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -194,14 +196,21 @@ func TestForeignLayersElsewhere(t *testing.T) {
 	}
 }
 
-// zeros is a tar of one file of a GiB, which takes no memory.
-func zeros() io.ReadCloser {
+// large is a tar of one file of a GiB, which takes no memory: by turns a MiB that cannot be
+// compressed, always the same, and one of zeros, which becomes a hole.
+func large() io.ReadCloser {
 	r, w := io.Pipe()
 	go func() {
+		noise := rand.NewChaCha8([32]byte{})
+		buf := make([]byte, 1<<20)
 		tw := tar.NewWriter(w)
-		err := tw.WriteHeader(&tar.Header{Name: "zeros", Typeflag: tar.TypeReg, Mode: 0o644, Size: 1 << 30})
+		err := tw.WriteHeader(&tar.Header{Name: "large", Typeflag: tar.TypeReg, Mode: 0o644, Size: 1 << 30})
 		for i := 0; i < 1<<10 && err == nil; i++ {
-			_, err = tw.Write(make([]byte, 1<<20))
+			clear(buf)
+			if i%2 == 0 {
+				_, _ = noise.Read(buf) // it never fails
+			}
+			_, err = tw.Write(buf)
 		}
 		if err == nil {
 			err = tw.Close()
@@ -211,10 +220,14 @@ func zeros() io.ReadCloser {
 	return r
 }
 
+// TestALayerOfAGibibyte: it has as much in the registry, since it is stored as it is.
 func TestALayerOfAGibibyte(t *testing.T) {
 	r := startRegistry(t)
-	l, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return zeros(), nil }, tarball.WithMediaType(types.OCILayer))
+	l, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return large(), nil }, tarball.WithMediaType(types.OCILayer), tarball.WithCompressionLevel(gzip.NoCompression))
 	check(t, err)
+	if n, err := l.Size(); err != nil || n < 1<<30 {
+		t.Fatalf("the layer has %d bytes, %v", n, err)
+	}
 	dir := saved(t, imageFor(t, "amd64", l, gzipped(t, fixture.File("small", 0o644, "x"))))
 	disk, _ := r.pull(t, r.push(t, "oci:"+dir+":it", "large:1"))
 	same(t, unpacked(t, dir), ofDisk(t, disk))
