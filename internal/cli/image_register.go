@@ -45,7 +45,7 @@ func (a *App) imageRegisterCommand() *cobra.Command {
 	flags.StringVar(&req.Rootfs, "rootfs", "", "ext4 filesystem in `FILE` (required)")
 	flags.StringVar(&req.Kernel, "kernel", "", "kernel in `FILE`: a vmlinux, a bzImage or an arm64 Image (default: none)")
 	flags.StringVar(&req.Initrd, "initrd", "", "initrd of the kernel in `FILE`, kept with it (default: none)")
-	flags.StringVar(&req.Modules, "modules", "", "`DIR` with the kernel's modules, like /lib/modules/VERSION (default: none)")
+	flags.StringVar(&req.Modules, "modules", "", "`DIR` with the kernel's modules, like /lib/modules/VERSION; required unless the drivers are built in (default: none)")
 	flags.StringVar(&req.KernelRef, "kernel-ref", "", "store this local `KERNEL` with the image (default: none)")
 	flags.BoolVar(&req.Replace, "replace", false, "take the name from another image, which stays for the VMs that use it")
 	sizeFlag(cmd, &size)

@@ -1,9 +1,12 @@
 package kernel_test
 
 import (
+	"bytes"
+	"debug/elf"
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -55,5 +58,42 @@ func TestBuildFromFiles(t *testing.T) {
 	}
 	if left, err := os.ReadDir(above); err != nil || len(left) != 1 {
 		t.Errorf("left %v, %v", left, err)
+	}
+}
+
+// TestAKernelWithoutItsModules is refused where what guests need is not built in: no VM of it
+// would be ready.
+func TestAKernelWithoutItsModules(t *testing.T) {
+	whole := kerneltest.Vmlinux(elf.EM_X86_64, "6.1.0")
+	modular := bytes.ReplaceAll(bytes.ReplaceAll(whole, []byte("virtio_blk"), []byte("virtio_xxx")), []byte("overlay"), []byte("overlap"))
+	for name, test := range map[string]struct {
+		exe  []byte
+		want string
+	}{
+		"built in": {whole, ""}, "modular": {modular, "no virtio_blk, overlay built in"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cat, dir := newCatalog(t), t.TempDir()
+			exe := filepath.Join(dir, "vmlinux")
+			if err := os.WriteFile(exe, test.exe, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			check := func(how string, err error) {
+				refused := errors.Is(err, fault.Invalid) && strings.Contains(err.Error(), test.want) && strings.Contains(fault.HintOf(err).String(), "/lib/modules/6.1.0")
+				if test.want == "" && err != nil || test.want != "" && !refused {
+					t.Errorf("%s: %v (hint %q), want %q", how, err, fault.HintOf(err), test.want)
+				}
+			}
+			_, err := cat.Import(t.Context(), "k", dir, &stages{})
+			check("imported", err)
+			src, files, err := kernelstore.OpenFiles(exe, "", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer src.Close() //nolint:errcheck // read only
+			_, err = cat.BuildFrom(t.Context(), "own", src, files, filepath.Join(t.TempDir(), "kernel"), &stages{})
+			check("from files", err)
+			checkNothingStaged(t, cat.dirs)
+		})
 	}
 }

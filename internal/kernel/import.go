@@ -145,6 +145,10 @@ func (s *Service) fill(ctx context.Context, src fs.FS, l Layout, draft Draft, m 
 	if err := s.checkArchitecture(Layout{Image: l.Image, Binary: bin}); err != nil {
 		return err
 	}
+	if l.Modules == "" && bin.Lacks != "" {
+		return fault.New(fault.Invalid, "%s has no %s built in, and there are no modules with it", l.Image, bin.Lacks).
+			WithHint("give its modules too: a directory as /lib/modules/%s is", l.Version)
+	}
 	if l.Initrd != "" {
 		if err := copyInitrd(ctx, src, l.Initrd, draft); err != nil {
 			return fmt.Errorf("copy %s: %w", l.Initrd, err)

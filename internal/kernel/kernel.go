@@ -54,6 +54,9 @@ type Binary struct {
 	Version      string // uname -r; empty when the file does not say
 	Architecture string // as GOARCH has it; empty when unknown
 	PVH          bool   // ELF only: it has the PVH entry note
+	// Lacks are drivers that each guest needs and that are surely not built in, with commas
+	// between. Only Extract tells.
+	Lacks string
 }
 
 // maxName is the longest kernel name, in bytes.

@@ -209,6 +209,9 @@ func (s *Service) adopt(ctx context.Context, src Source, e Entry, vmlinux string
 	if err := s.checkArchitecture(Layout{Image: BundleVmlinux, Binary: bin}); err != nil {
 		return err
 	}
+	if b.Modules == 0 && bin.Lacks != "" {
+		return fault.New(fault.Invalid, "the bundle's kernel has no %s built in, and the bundle no modules", bin.Lacks)
+	}
 	if bin.Version != "" && bin.Version != b.Version || b.Version != e.KernelVersion {
 		return fault.New(fault.Invalid, "the bundle's kernel calls itself %q, its %s says %q and the catalog says %q", bin.Version, b.Version, BundleManifest, e.KernelVersion)
 	}

@@ -60,7 +60,8 @@ func (Executables) Extract(ctx context.Context, fsys fs.FS, name, dst string) (_
 		return kernel.Binary{}, err
 	}
 	bin.PVH = hasPVHNote(out)
-	return bin, nil
+	bin.Lacks, err = lacks(ctx, io.NewSectionReader(out, 0, MaxSize))
+	return bin, err
 }
 
 type discard struct{}
@@ -69,7 +70,7 @@ func (discard) Write(p []byte) (int, error) { return len(p), nil }
 
 // Extract writes the uncompressed kernel in r to w: the ELF file in a bzImage,
 // and an ELF file or an arm64 Image as it is, also out of a gzip file. The
-// result is checked to be a kernel's executable; PVH is left unset. What is
+// result is checked to be a kernel's executable; PVH and Lacks are left unset. What is
 // none is Invalid, as is more than MaxSize bytes.
 func Extract(ctx context.Context, r io.Reader, w io.Writer) (kernel.Binary, error) {
 	br := bufio.NewReaderSize(&contextReader{ctx, r}, headerSize)

@@ -214,6 +214,23 @@ func TestExtractStopsWhenCancelled(t *testing.T) {
 	}
 }
 
+// TestDriversThatAreBuiltIn are found wherever in the kernel their names are.
+func TestDriversThatAreBuiltIn(t *testing.T) {
+	const border = 1 << 20
+	image := fakeELF(elf.EM_X86_64, false, 3*border)
+	for name, at := range map[string]int{"virtio-mmio\x00": 4096, "virtio_blk\x00": border - 5, "overlay\x00": len(image) - 8, "ext4 ": 9000} {
+		copy(image[at:], name)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "vmlinux"), image, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	bin, err := vmlinux.Executables{}.Extract(t.Context(), os.DirFS(dir), "vmlinux", filepath.Join(dir, "out"))
+	if err != nil || bin.Lacks != "ext4" {
+		t.Errorf("it lacks %q, %v; want ext4", bin.Lacks, err)
+	}
+}
+
 func TestExecutablesOnFiles(t *testing.T) {
 	dir := t.TempDir()
 	want := fakeELF(elf.EM_X86_64, true, 1<<20)
@@ -228,8 +245,8 @@ func TestExecutablesOnFiles(t *testing.T) {
 	}
 	dst := filepath.Join(dir, "out")
 	bin, err = exe.Extract(t.Context(), os.DirFS(dir), "vmlinuz", dst)
-	if err != nil || !bin.PVH {
-		t.Errorf("%+v, %v; want PVH", bin, err)
+	if err != nil || !bin.PVH || bin.Lacks != "virtio-mmio, virtio_blk, ext4, overlay" {
+		t.Errorf("%+v, %v; want PVH, and no driver", bin, err)
 	}
 	if got, err := os.ReadFile(dst); err != nil || !bytes.Equal(got, want) {
 		t.Error("the file is not what went in", err)
@@ -317,7 +334,7 @@ func FuzzExtract(f *testing.F) {
 			t.Fatal(err)
 		}
 		got, err := vmlinux.Executables{}.Extract(t.Context(), os.DirFS(dir), "in", filepath.Join(dir, "out"))
-		if got.PVH = false; err != nil || got != bin {
+		if got.PVH, got.Lacks = false, ""; err != nil || got != bin {
 			t.Errorf("%+v, %v from a file; %+v from a stream", got, err, bin)
 		}
 		if err := os.Remove(filepath.Join(dir, "out")); err != nil {

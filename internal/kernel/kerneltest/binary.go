@@ -13,7 +13,7 @@ import (
 )
 
 // Vmlinux returns an ELF file for machine that has the banner of a kernel's
-// version, and the PVH entry note.
+// version, the PVH entry note, and the names of the drivers that guests need.
 func Vmlinux(machine elf.Machine, version string) []byte {
 	le := binary.LittleEndian
 	const header, program = 64, 56
@@ -30,7 +30,8 @@ func Vmlinux(machine elf.Machine, version string) []byte {
 	le.PutUint64(p[8:], header+program)
 	le.PutUint64(p[32:], uint64(len(note)))
 	b = append(append(b, p...), note...)
-	return append(b, "Linux version "+version+" (builder@host) #1 SMP\n\x00"...)
+	b = append(b, "Linux version "+version+" (builder@host) #1 SMP\n\x00"...)
+	return append(b, "virtio-mmio\x00virtio_blk\x00ext4\x00overlay\x00"...)
 }
 
 func elfHeader(kind elf.Type, machine elf.Machine) []byte {
