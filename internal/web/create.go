@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -23,6 +24,7 @@ type createView struct {
 	Custom  bool // the policy is none of the presets
 	Problem *problem
 	Command string
+	Takes   []createTake // of the host
 }
 
 // preset is an egress policy with a name.
@@ -42,7 +44,7 @@ func settingOf() map[string]string {
 
 // given are the form's defaults, and where those of the configuration are from.
 func (c *Console) given(ctx context.Context) (values url.Values, sources map[string]string, err error) {
-	values = url.Values{"init": {"auto"}, "network": {api.NetworkUser}, "wait": {"ready"}, "restart": {"no"}}
+	values = url.Values{"mode": {"shallow"}, "init": {"auto"}, "network": {api.NetworkUser}, "wait": {"ready"}, "restart": {"no"}}
 	sources = map[string]string{}
 	cfg, err := c.api.Config(ctx)
 	if err != nil {
@@ -62,7 +64,7 @@ func (c *Console) createPage(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	c.showCreate(w, r, func(ctx context.Context, view *createView) error {
 		for field := range query {
-			if _, known := view.Form[field]; known {
+			if slices.Contains(createFields(), field) {
 				view.Form.Set(field, query.Get(field))
 			}
 		}
@@ -125,7 +127,11 @@ func (c *Console) showCreate(w http.ResponseWriter, r *http.Request, fill func(c
 			return err
 		}
 		view.Custom = !slices.ContainsFunc(view.Presets, func(p preset) bool { return p.Name == view.Form.Get("egress") })
-		view.Command = createCommand(view.Form, view.Given)
+		host, err := c.api.HostStats(ctx)
+		if err != nil {
+			return err
+		}
+		view.Command, view.Takes = createCommand(view.Form, view.Given), createTakes(view.Form, view.Given, host, s.scene)
 		s.Body = view
 		return nil
 	})
@@ -167,14 +173,24 @@ func (c *Console) create(w http.ResponseWriter, r *http.Request) {
 			return nil
 		})
 	}
-	if form.Get("do") == "show" {
+	switch form.Get("do") {
+	case "show":
 		again(nil)
+		return
+	case "browse":
+		if back, err := browseFrom(form); err != nil {
+			again(problemOf(err))
+		} else {
+			c.lead(w, r, back, "")
+		}
 		return
 	}
 	req, err := createRequest(form, values)
-	if err == nil {
+	next, thenErr := thenOf(form)
+	if err = cmp.Or(err, thenErr); err == nil {
 		var op api.Operation
 		if op, err = c.api.CreateVM(r.Context(), req); err == nil {
+			c.follow(r.Context(), op.ID, next)
 			c.lead(w, r, operationPath(op.ID), "")
 			return
 		}

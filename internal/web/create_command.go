@@ -6,6 +6,7 @@ import (
 
 	"github.com/bangervm/banger/internal/act/cmdline"
 	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/fault"
 )
 
 // policyOf puts a policy that was typed in the place of the preset.
@@ -62,7 +63,11 @@ func createCommand(form, given url.Values) string {
 	if is("nostart", "no-start"); form.Get("nostart") == "" {
 		changed("wait")
 	}
-	return cmdline.Typed(args...)
+	all := []string{cmdline.Typed(args...)}
+	if next, err := thenOf(form); err == nil {
+		all = append(all, next.commands(strings.TrimSpace(form.Get("name")))...)
+	}
+	return strings.Join(all, " && ")
 }
 
 // lines are those of a field of many, without empty ones.
@@ -74,4 +79,33 @@ func lines(text string) []string {
 		}
 	}
 	return all
+}
+
+// createFields are what the form can be opened with.
+func createFields() []string {
+	return []string{
+		"name", "image", "platform", "kernel", "vcpu", "memory", "disk", "path", "mode", "sname", "scmd", "dir", "egress", "publish", "ports", "network",
+		"wait", "init", "driver", "console", "nostart", "nested", "entrypoint", "restart", "nohealthcheck", "labels",
+	}
+}
+
+// maxBrowse bounds what a form may take along to the picker of paths, in bytes.
+const maxBrowse = 4 << 10
+
+// browseFrom is the picker of the work tree, which leads back to the form as it is.
+func browseFrom(form url.Values) (string, error) {
+	if strings.TrimSpace(form.Get("env")) != "" {
+		return "", fault.New(fault.Invalid, "the environment is not taken to the page that picks a path").WithHint("type the path, or fill in the environment afterwards")
+	}
+	kept := url.Values{}
+	for _, field := range createFields() {
+		if value := form.Get(field); value != "" {
+			kept.Set(field, value)
+		}
+	}
+	back := "/create?" + kept.Encode()
+	if len(back) > maxBrowse {
+		return "", fault.New(fault.Invalid, "the form is too long to be taken to the page that picks a path").WithHint("type the path instead")
+	}
+	return filesPath("path", back, ""), nil
 }

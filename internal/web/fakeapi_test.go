@@ -28,6 +28,7 @@ type fakeAPI struct {
 	err   error // what every change fails with
 
 	created   api.CreateVM
+	waitErr   error // of operations
 	noWork    bool
 	quiet     bool           // no session runs
 	conflicts []string       // of an export; nil: they were not looked for

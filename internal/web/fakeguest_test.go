@@ -78,7 +78,9 @@ func (f *fakeAPI) AcceptExport(_ context.Context, name, id string) error {
 }
 
 func (f *fakeAPI) Wait(context.Context, string, func(api.Operation)) (api.Operation, error) {
-	return f.operation(), nil
+	op := f.operation()
+	op.Result = []byte(`{"name":"web"}`)
+	return op, f.waitErr
 }
 
 func (f *fakeAPI) VMForwards(context.Context, string) ([]api.Forward, error) {

@@ -37,6 +37,11 @@ func (c *Console) formCommand(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	line := command(r.PostForm, values)
+	if r.PostForm.Get("part") != "" && r.PathValue("form") == "create" {
+		takes, err := c.takesOfForm(r.Context(), r.PostForm, values)
+		c.part(w, r, "command", "create-current", map[string]any{"Command": line, "Takes": takes}, err)
+		return
+	}
 	if r.PostForm.Get("part") != "" {
 		c.part(w, r, "command", "cmd", line, nil)
 		return

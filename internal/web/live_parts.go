@@ -158,6 +158,7 @@ func (p *parts) operations(l *list, s *scene) {
 		v.Token = p.token
 		switch {
 		case p.page == pageOperation && op.ID == p.subject:
+			v.Then = p.c.followers.of(op.ID)
 			l.add("operation", "", "operation-panel", v)
 		case p.page == pageOperations && !v.Running:
 			l.add("op-"+v.ID, "ended-operations", "ended-operation", v)

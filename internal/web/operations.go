@@ -24,6 +24,7 @@ type operationView struct {
 	Took     string
 	Age      age
 	Problem  *problem
+	Then     []thenStep // what follows it
 }
 
 type stageView struct {
@@ -116,7 +117,7 @@ func (c *Console) operationPage(w http.ResponseWriter, r *http.Request) {
 			return err
 		}
 		view := viewOperation(op, c.now())
-		view.Token = s.Token
+		view.Token, view.Then = s.Token, c.followers.of(op.ID)
 		s.Title, s.Section, s.Body, s.Live = view.What, "operations", view, livePath(pageOperation, url.Values{"of": {op.ID}})
 		return nil
 	})

@@ -80,14 +80,24 @@ const (
 
 // startSession starts what the form says, and leads to its terminal.
 func (c *Console) startSession(w http.ResponseWriter, r *http.Request) {
-	line, name, dir := strings.TrimSpace(r.PostForm.Get("command")), r.PostForm.Get("name"), r.PostForm.Get("dir")
-	req := api.StartSession{Name: name, Dir: dir, TTY: r.PostForm.Get("tty") == "yes", Command: []string{guestShell, "-c", line}}
+	form, vm := r.PostForm, r.PathValue("name")
+	s, err := c.startSessionIn(r.Context(), vm, sessionRequest(strings.TrimSpace(form.Get("command")), form.Get("name"), form.Get("dir"), form.Get("tty") == "yes"))
+	c.done(w, r, sessionPath(vm, s.Name), "", err)
+}
+
+// sessionRequest is for a line of the guest's shell, or for that shell.
+func sessionRequest(line, name, dir string, tty bool) api.StartSession {
 	if line == "" {
-		req.Command, req.TTY = []string{guestShell, "-c", loginShell}, true
+		line, tty = loginShell, true
 	}
-	s, err := c.api.StartSession(r.Context(), r.PathValue("name"), req)
+	return api.StartSession{Name: name, Dir: dir, TTY: tty, Command: []string{guestShell, "-c", line}}
+}
+
+// startSessionIn starts a session. One that the guest could not start is an error.
+func (c *Console) startSessionIn(ctx context.Context, vm string, req api.StartSession) (api.Session, error) {
+	s, err := c.api.StartSession(ctx, vm, req)
 	if err == nil && s.State == api.SessionFailed {
 		err = fault.New(fault.Conflict, "session %s did not start: %s", s.Name, s.LastError)
 	}
-	c.done(w, r, sessionPath(r.PathValue("name"), s.Name), "", err)
+	return s, err
 }

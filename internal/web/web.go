@@ -47,10 +47,11 @@ type Console struct {
 	meter *meter
 	roots func() []string
 
-	streams  streams
-	listener net.Listener
-	host     string
-	started  time.Time
+	streams   streams
+	followers followers
+	listener  net.Listener
+	host      string
+	started   time.Time
 }
 
 // Listen takes the console's address on this host: "ADDRESS:PORT" with a loopback
@@ -129,6 +130,7 @@ func (c *Console) Serve(ctx context.Context) error {
 	})
 	defer stop()
 	defer c.meter.work.Wait()
+	defer c.followers.end()
 	defer c.streams.ended.Wait()
 	if err := srv.Serve(c.listener); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve the web console: %w", err)

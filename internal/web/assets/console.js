@@ -76,6 +76,7 @@ for (const form of document.querySelectorAll("form[data-command]")) {
       if (!answer.ok) return;
       const part = new DOMParser().parseFromString(await answer.text(), "text/html");
       form.querySelector("[data-cmd] code").textContent = part.querySelector("code").textContent;
+      for (const fresh of part.querySelectorAll("[data-current]")) document.getElementById(fresh.id).replaceWith(fresh);
     }, 150);
   });
 }
