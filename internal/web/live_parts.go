@@ -79,6 +79,16 @@ func (l *list) add(id, in, part string, data any) {
 	l.all = append(l.all, fragment{ID: id, In: in, HTML: html})
 }
 
+// keep adds a part that pages have, too, and that is kept.
+func (l *list) keep(part, of, id, in string, view any) {
+	if l.err != nil {
+		return
+	}
+	html, err := l.p.keep(part, of, view)
+	l.err = err
+	l.all = append(l.all, fragment{ID: id, In: in, HTML: string(html)})
+}
+
 // render returns all that can change on the page, and the order of its lists.
 func (p *parts) render(ctx context.Context, s *scene) (all []fragment, lists map[string][]string, err error) {
 	l := &list{p: p.c.pages, lists: map[string][]string{listRail: {}}}
@@ -123,9 +133,9 @@ func (p *parts) vm(l *list, v *vmScene) {
 		one := &list{p: p.c.pages}
 		link := p.c.link(v)
 		link.Current = p.page == pageVM && v.vm.Name == p.subject
-		one.add("rail-"+id, listRail, "rail-vm", link)
+		one.keep("rail-vm", id, "rail-"+id, listRail, link)
 		if p.page == pageDashboard && p.look.shows(v) {
-			one.add("vm-"+id, listVMs, "vm-row", p.c.row(v))
+			one.keep("vm-row", id, "vm-"+id, listVMs, p.c.row(v))
 		}
 		if l.err == nil {
 			l.err = one.err

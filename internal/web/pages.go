@@ -37,6 +37,7 @@ type pages struct {
 	parts     *template.Template // what pages share, and what changes while they are open
 	assets    map[string]asset   // by the path that pages name
 	version   string             // of the assets: a new one makes browsers load them again
+	kept      kept
 }
 
 type asset struct {

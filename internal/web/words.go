@@ -19,6 +19,7 @@ func (p *pages) functions() template.FuncMap {
 		"version":   func() string { return p.version },
 		"asset":     func(file string) string { return assetPath + p.version + "/" + file },
 		"icon":      p.icon,
+		"keep":      p.keep,
 		"bytes":     fault.Bytes,
 		"count":     fault.Count,
 		"clock":     func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
