@@ -9,6 +9,7 @@ import (
 
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/egress"
 	"github.com/bangervm/banger/internal/fault"
 )
 
@@ -115,12 +116,27 @@ func (f *fakeAPI) AddVMEgress(_ context.Context, name string, req api.AddEgress)
 	return api.Egress{}, f.did("allow " + name + " " + strings.Join(req.Rules, "; "))
 }
 
-// TestVMEgress allows what a rule names literally.
+// TestVMEgress judges by the language of policies, before "default deny".
 func (f *fakeAPI) TestVMEgress(_ context.Context, _ string, req api.TestEgress) (api.EgressVerdict, error) {
 	v := api.EgressVerdict{Target: req.Target, Rule: "default deny", Unless: []string{hostile}}
-	if len(req.Rules) > 0 && strings.Contains(req.Rules[0], strings.Fields(req.Target)[0]) {
-		v.Allowed, v.Rule, v.Number = true, req.Rules[0], 1
+	if len(req.Rules) == 0 {
+		return v, nil
 	}
+	words := strings.Fields(req.Target)
+	probe, err := egress.NewProbe(req.Address, words[0], words[1:]...)
+	if err != nil {
+		return v, err
+	}
+	rule, err := egress.ParseRule(req.Rules[0])
+	if err != nil {
+		return v, err
+	}
+	policy, err := egress.Parse("default deny")
+	if err != nil {
+		return v, err
+	}
+	answer := policy.With(rule).Answer(probe)
+	v.Allowed, v.Rule, v.Number = answer.Allow, answer.Rule, answer.Number
 	return v, nil
 }
 

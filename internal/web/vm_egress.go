@@ -44,16 +44,6 @@ func viewVerdict(v api.EgressVerdict) *verdictView {
 	return view
 }
 
-// allowView is the form that allows what was denied.
-type allowView struct {
-	Target, Address string // what was denied
-	Rule            string // as edited
-	Matches         bool   // the rule allows what was denied
-	Why             *problem
-	Meaning         string
-	Command         string
-}
-
 func (c *Console) egressPage(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	c.egressSection(w, r, func(ctx context.Context, view *egressView) {
@@ -66,8 +56,9 @@ func (c *Console) egressPage(w http.ResponseWriter, r *http.Request) {
 				view.Answer = viewVerdict(answer)
 			}
 		}
-		if denied := query.Get("allow"); denied != "" {
-			view.Allow = c.allowing(ctx, name, denied, query.Get("address"), "allow "+denied)
+		if target := query.Get("allow"); target != "" {
+			d := deniedOf(target, query)
+			view.Allow = c.allowing(ctx, name, d, d.rule())
 		}
 		view.Editing = query.Get("edit") != ""
 	})
@@ -92,46 +83,6 @@ func (c *Console) egressSection(w http.ResponseWriter, r *http.Request, more fun
 	})
 }
 
-// allowing judges a rule by the daemon's own engine: whether it, before all others,
-// allows what was denied.
-func (c *Console) allowing(ctx context.Context, name, denied, address, rule string) *allowView {
-	a := &allowView{Target: denied, Address: address, Rule: strings.Join(strings.Fields(rule), " ")}
-	words := strings.Fields(a.Rule)
-	if len(words) < 2 || words[0] != "allow" {
-		a.Why = problemOf(fault.New(fault.Invalid, "%q does not allow a target", a.Rule).WithHint("for example allow github.com tcp/443"))
-		return a
-	}
-	a.Command = cmdline.Typed(append([]string{"vm", "egress", "allow", name}, words[1:]...)...)
-	a.Meaning = meaning(name, words[1])
-	verdict, err := c.api.TestVMEgress(ctx, name, api.TestEgress{Target: denied, Address: address, Rules: []string{a.Rule}})
-	switch {
-	case err != nil:
-		a.Why = problemOf(err)
-	case !verdict.Allowed || verdict.Number != 1:
-		a.Why = problemOf(fault.New(fault.Invalid, "this rule does not allow what was denied: %s", denied))
-	default:
-		a.Matches = true
-	}
-	return a
-}
-
-// meaning says what a rule for a target lets a guest do.
-func meaning(vm, target string) string {
-	host, _, _ := strings.Cut(target, ":")
-	to := "any server that answers as " + host
-	switch {
-	case host == "host" || host == "host.vm":
-		to = "every program that listens on this host's loopback at that port, also those of other users"
-	case host == "any":
-		to = "any server on the internet"
-	case strings.HasPrefix(host, "*."):
-		to = "any server whose name ends in " + host[1:]
-	case strings.Contains(target, "/"):
-		to = "any server with an address in " + target
-	}
-	return "Allowing means: whatever runs in " + vm + " may send anything it can read to " + to + "."
-}
-
 // egressAct changes the policy, or answers with the form and what is wrong with it.
 func (c *Console) egressAct(w http.ResponseWriter, r *http.Request) {
 	name, form := r.PathValue("name"), r.PostForm
@@ -147,10 +98,10 @@ func (c *Console) egressAct(w http.ResponseWriter, r *http.Request) {
 			view.Editing, view.Text, view.EditWhy = true, form.Get("policy"), problemOf(err)
 		})
 	case "try", "allow":
-		a := c.allowing(r.Context(), name, form.Get("target"), form.Get("address"), form.Get("rule"))
+		a := c.allowing(r.Context(), name, deniedOf(form.Get("target"), form), form.Get("rule"))
 		if do == "allow" && a.Matches {
 			_, err := c.api.AddVMEgress(r.Context(), name, api.AddEgress{Rules: []string{a.Rule}})
-			c.done(w, r, path+"?"+url.Values{"target": {a.Target}}.Encode(), "Added the rule", err)
+			c.done(w, r, path+"?"+url.Values{"target": {a.Asked()}}.Encode(), "Added the rule", err)
 			return
 		}
 		c.egressSection(w, r, func(_ context.Context, view *egressView) { view.Allow = a })

@@ -115,7 +115,10 @@ func (c *Console) viewFlow(f vmFrame, r api.EgressRecord) (row flowView, ok bool
 		if r.Reason != "" {
 			row.Note = plain.Line(r.Reason, maxCell)
 		}
-		query := url.Values{"allow": {strings.TrimSpace(where + " " + cmp.Or(row.Service, "tcp/443"))}}
+		query := url.Values{"allow": {strings.TrimSpace(where + " " + row.Service)}}
+		if r.Event == "dns" {
+			query.Set("lookup", "yes")
+		}
 		if r.Address != "" && where != r.Address {
 			query.Set("address", r.Address)
 		}
