@@ -79,16 +79,17 @@ type TagImage struct {
 
 // AvailableImage is an image of a catalog.
 type AvailableImage struct {
-	Name        string `json:"name"`
-	State       string `json:"state" enum:"pulled,taken,available,unavailable"`
-	Ref         string `json:"ref" doc:"the registry reference; empty: there is none"`
-	Digest      string `json:"digest" doc:"what the reference must be; empty: whatever the tag stands for"`
-	Make        string `json:"make" doc:"how to get an image that is in no registry"`
-	Kernel      string `json:"kernel" doc:"the kernel its VMs get unless they name one; empty: the default one"`
-	MemoryBytes int64  `json:"vm_memory_bytes" doc:"the memory its VMs get at least unless they name a size; 0: as configured"`
-	DiskBytes   int64  `json:"vm_disk_bytes" doc:"the disk its VMs get unless they name a size; 0: as configured"`
-	Description string `json:"description"`
-	Catalog     string `json:"catalog" doc:"the catalog's URL; empty: built in"`
+	Name         string `json:"name"`
+	State        string `json:"state" enum:"pulled,taken,available,unavailable"`
+	Ref          string `json:"ref" doc:"the registry reference; empty: there is none"`
+	Digest       string `json:"digest" doc:"what the reference must be; empty: whatever the tag stands for"`
+	Make         string `json:"make" doc:"how to get an image that is in no registry"`
+	Kernel       string `json:"kernel" doc:"the kernel its VMs get unless they name one; empty: the default one"`
+	PreferKernel string `json:"prefer_kernel" doc:"the kernel its VMs get if it is local and nothing names another; empty: none"`
+	MemoryBytes  int64  `json:"vm_memory_bytes" doc:"the memory its VMs get at least unless they name a size; 0: as configured"`
+	DiskBytes    int64  `json:"vm_disk_bytes" doc:"the disk its VMs get unless they name a size; 0: as configured"`
+	Description  string `json:"description"`
+	Catalog      string `json:"catalog" doc:"the catalog's URL; empty: built in"`
 }
 
 // AvailableImages are the images of all catalogs.

@@ -28,7 +28,7 @@ func availableImageView() view[api.AvailableImage] {
 				return i.State
 			}},
 			{head: "REF", cell: func(i api.AvailableImage) string { return cmp.Or(i.Ref, "build it: "+i.Make) }},
-			{head: "KERNEL", cell: func(i api.AvailableImage) string { return cmp.Or(i.Kernel, "-") }},
+			{head: "KERNEL", cell: func(i api.AvailableImage) string { return cmp.Or(i.Kernel, i.PreferKernel, "-") }},
 			{head: "MEMORY", cell: func(i api.AvailableImage) string { return sized(i.MemoryBytes) }},
 			{head: "DISK", cell: func(i api.AvailableImage) string { return sized(i.DiskBytes) }},
 			{head: "CATALOG", cell: func(i api.AvailableImage) string { return cmp.Or(i.Catalog, "built in") }},

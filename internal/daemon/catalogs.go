@@ -54,7 +54,7 @@ func (i images) image(m image.Image) (vm.Image, error) {
 	}
 	return vm.Image{
 		Pin: pin, ID: m.ID, Name: m.Label(), Rootfs: i.service.Rootfs(m.Manifest),
-		DiskBytes: m.DiskBytes, MemoryBytes: m.MemoryBytes, Kernel: m.Kernel, Config: m.Config,
+		DiskBytes: m.DiskBytes, MemoryBytes: m.MemoryBytes, Kernel: m.Kernel, PreferKernel: m.PreferKernel, Config: m.Config,
 	}, nil
 }
 
@@ -69,6 +69,14 @@ type kernels struct {
 
 func (k kernels) Obtain(ctx context.Context, name string, p operation.Progress) (vm.Kernel, error) {
 	m, err := k.service.Obtain(ctx, name, p)
+	if err != nil {
+		return vm.Kernel{}, err
+	}
+	return kernelIn(k.dirs.Kernel(m.Name), m), nil
+}
+
+func (k kernels) Local(ctx context.Context, name string) (vm.Kernel, error) {
+	m, err := k.service.Get(ctx, name)
 	if err != nil {
 		return vm.Kernel{}, err
 	}

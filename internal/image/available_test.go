@@ -41,7 +41,7 @@ func withCatalog(e entries) *fixture {
 }
 
 func TestObtainOfACatalog(t *testing.T) {
-	f := withCatalog(entries{images: some})
+	f := withCatalog(entries{images: some + `, {"name": "suited", "ref": "suited:1", "memory_bytes": 1073741824, "prefer_kernel": "k"}`})
 	did := &stages{}
 	got, err := f.Obtain(t.Context(), "debian", "", did)
 	if err != nil || got.Name != "debian" || got.Ref != "debian:12" || got.MemoryBytes != 1<<30 || got.DiskBytes != 2<<30 || got.Kernel != "k" {
@@ -49,6 +49,13 @@ func TestObtainOfACatalog(t *testing.T) {
 	}
 	if !slices.Contains(*did, "catalog") || !slices.Contains(*did, "unpack") {
 		t.Errorf("stages %v; want the catalog's and the pull's", *did)
+	}
+	suited, err := f.Obtain(t.Context(), "suited", "", &stages{})
+	if err != nil || suited.Kernel != "" || suited.PreferKernel != "k" || suited.MemoryBytes != 1<<30 {
+		t.Errorf("with a kernel that suits it: %+v, %v", suited, err)
+	}
+	if tagged, err := f.Tag(t.Context(), "suited", "more", false); err != nil || tagged.PreferKernel != "k" || tagged.MemoryBytes != 1<<30 {
+		t.Errorf("its tag: %+v, %v", tagged, err)
 	}
 	again, err := f.Obtain(t.Context(), "debian", "", &stages{})
 	if err != nil || again.ID != got.ID || f.source.unpacked != 1 {
@@ -181,6 +188,8 @@ func TestEntriesThatAreRefused(t *testing.T) {
 		`{"name": "a", "ref": "a:1", "digest": "sha256:1"}`:                    "digest",
 		`{"name": "a", "ref": "a@` + pinned + `", "digest": "` + pinned + `"}`: "digest",
 		`{"name": "a", "ref": "a:1", "kernel": "../k"}`:                        "kernel",
+		`{"name": "a", "ref": "a:1", "prefer_kernel": "../k"}`:                 "prefer_kernel",
+		`{"name": "a", "ref": "a:1", "prefer_kernel": "k", "kernel": "k"}`:     "prefer_kernel",
 		`{"name": "a", "ref": "a:1", "memory_bytes": -1}`:                      "memory",
 		`{"name": "a", "ref": "a:1", "memory_bytes": 9223372036854775807}`:     "memory",
 		`{"name": "a", "ref": "a:1", "disk_bytes": -1}`:                        "disk",
@@ -210,6 +219,9 @@ func TestTheBuiltInCatalog(t *testing.T) {
 		names = append(names, f.Entry.Name)
 		if f.Entry.Description == "" || f.Entry.MemoryBytes != memory[f.Entry.Name] {
 			t.Errorf("%s: description %q, memory %d", f.Entry.Name, f.Entry.Description, f.Entry.MemoryBytes)
+		}
+		if want := map[string]string{"debian": "debian-12", "ubuntu": "ubuntu-24.04"}[f.Entry.Name]; f.Entry.PreferKernel != want || want != "" && !strings.Contains(string(catalog.Builtin()), `"name": "`+want+`", "distro": "`+f.Entry.Name+`"`) {
+			t.Errorf("%s: suited by the kernel %q, want %q, of this catalog", f.Entry.Name, f.Entry.PreferKernel, want)
 		}
 		// Each of these would take the place of what the user configured, or of a newer image.
 		if f.Entry.Kernel != "" || f.Entry.Digest != "" || (f.Entry.DiskBytes != 0) != (f.Entry.Name == "dev") {

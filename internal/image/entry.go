@@ -20,6 +20,9 @@ type Entry struct {
 	Arch []string `json:"arch,omitempty"`
 	// Kernel is a kernel of a catalog, for its VMs; empty: the default one.
 	Kernel string `json:"kernel,omitempty"`
+	// PreferKernel is a kernel that suits its VMs, which boot it if it is local and nothing
+	// else is asked for; empty: none. It excludes Kernel.
+	PreferKernel string `json:"prefer_kernel,omitempty"`
 	// MemoryBytes is what its VMs get at least, and DiskBytes their disk, unless the
 	// user names a size; 0: as configured.
 	MemoryBytes int64  `json:"memory_bytes,omitempty"`
@@ -56,6 +59,8 @@ func (e Entry) Validate(string) error {
 		return bad("digest", e.Digest)
 	case e.Kernel != "" && ValidateName(e.Kernel) != nil:
 		return bad("kernel", e.Kernel)
+	case e.PreferKernel != "" && (ValidateName(e.PreferKernel) != nil || e.Kernel != ""):
+		return bad("prefer_kernel", e.PreferKernel)
 	case e.MemoryBytes < 0 || e.MemoryBytes > maxMemoryBytes:
 		return fault.New(fault.Invalid, "image %s: its memory of %d bytes is not between 0 and %s", e.Name, e.MemoryBytes, fault.Bytes(maxMemoryBytes))
 	}
@@ -92,6 +97,6 @@ func (e Entry) complete(req PullRequest) PullRequest {
 	if req.DiskBytes == 0 {
 		req.DiskBytes = e.DiskBytes
 	}
-	req.MemoryBytes = e.MemoryBytes
+	req.MemoryBytes, req.PreferKernel = e.MemoryBytes, e.PreferKernel
 	return req
 }

@@ -65,6 +65,9 @@ type Name struct {
 	DiskBytes int64 `json:"disk_bytes,omitempty"`
 	// MemoryBytes is what VMs get at least; 0: as configured.
 	MemoryBytes int64 `json:"memory_bytes,omitempty"`
+	// PreferKernel is what VMs boot if it is local, and if neither they nor the image nor the
+	// configuration names a kernel; empty: none.
+	PreferKernel string `json:"prefer_kernel,omitempty"`
 	// At is when the name came to the image. Of two images with one name, which a
 	// crash may leave, the later has it.
 	At time.Time `json:"at"`
@@ -73,10 +76,11 @@ type Name struct {
 // Image is an image as one of its names shows it.
 type Image struct {
 	Manifest
-	Name        string // empty: it has none
-	Ref         string // of the Name, or the Manifest's Source
-	DiskBytes   int64  // of the Name
-	MemoryBytes int64  // of the Name
+	Name string // empty: it has none
+	Ref  string // of the Name, or the Manifest's Source
+	// These are of the Name.
+	DiskBytes, MemoryBytes int64
+	PreferKernel           string
 }
 
 // Config is the part of the OCI image configuration that banger uses.

@@ -126,11 +126,16 @@ func (w wish) choose(all []Manifest) (Manifest, bool) {
 	return all[i], true
 }
 
+// by is the image as the name n shows it.
+func (m Manifest) by(n Name) Image {
+	return Image{Manifest: m, Name: n.Name, Ref: n.Ref, DiskBytes: n.DiskBytes, MemoryBytes: n.MemoryBytes, PreferKernel: n.PreferKernel}
+}
+
 // as returns the image under one of its names.
 func (m Manifest) as(name string) Image {
 	for _, n := range m.Names {
 		if n.Name == name {
-			return Image{Manifest: m, Name: n.Name, Ref: n.Ref, DiskBytes: n.DiskBytes, MemoryBytes: n.MemoryBytes}
+			return m.by(n)
 		}
 	}
 	return Image{Manifest: m, Ref: m.Source}
@@ -144,7 +149,7 @@ func (s *Service) give(ctx context.Context, stored []Manifest, m Manifest, w wis
 		if n.DiskBytes == 0 {
 			n.DiskBytes = had.DiskBytes
 		}
-		if had.Ref == n.Ref && had.DiskBytes == n.DiskBytes && had.MemoryBytes == n.MemoryBytes {
+		if had.Ref == n.Ref && had.DiskBytes == n.DiskBytes && had.MemoryBytes == n.MemoryBytes && had.PreferKernel == n.PreferKernel {
 			return m, nil
 		}
 	}

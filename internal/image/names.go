@@ -17,7 +17,7 @@ func named(all []Manifest) []Image {
 	var images []Image
 	for _, m := range settled(all) {
 		for _, n := range m.Names {
-			images = append(images, Image{Manifest: m, Name: n.Name, Ref: n.Ref, DiskBytes: n.DiskBytes, MemoryBytes: n.MemoryBytes})
+			images = append(images, m.by(n))
 		}
 		if len(m.Names) == 0 {
 			images = append(images, Image{Manifest: m, Ref: m.Source})

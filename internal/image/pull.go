@@ -10,34 +10,6 @@ import (
 	"github.com/bangervm/banger/internal/operation"
 )
 
-// PullRequest asks for an image.
-type PullRequest struct {
-	Ref    string // a bare name is one of a catalog, or of docker.io
-	Name   string // empty: derived from Ref
-	Kernel string // default kernel of its VMs; empty: the default one
-	// KernelRef is a local kernel, which the image gets for its own. It excludes
-	// Kernel.
-	KernelRef string
-	// DiskBytes is the size of the disk that VMs get by default; 0: as it is, or as
-	// configured.
-	DiskBytes int64
-	// MemoryBytes is what VMs get at least; 0: as configured. A catalog sets it.
-	MemoryBytes int64
-	// Platform is OS/ARCH or OS/ARCH/VARIANT; empty: this host's. An image for another
-	// is kept, and no VM starts from it.
-	Platform string
-	// Replace says that the name may be taken from an image of another digest.
-	Replace bool
-	Input   io.Reader // the bytes of tar:-
-}
-
-// MinDiskBytes is the least disk of a VM.
-const MinDiskBytes = 256 << 20
-
-// maxDiskBytes bounds the DiskBytes of a request; what a VM's host has bounds them
-// again.
-const maxDiskBytes = 1 << 50
-
 // Pull makes the image that req asks for. A digest that is here is not fetched
 // again: it gets the name. A bare name that no catalog has is docker.io's: with a warning where
 // a catalog cannot be used, and not where that is known to have the name. A name that an image of another digest has is a Conflict,
@@ -90,7 +62,7 @@ func (s *Service) pull(ctx context.Context, req PullRequest, p operation.Progres
 		return Image{}, fmt.Errorf("%s: %w", ref, err)
 	}
 	w := wish{
-		name: Name{Name: name, Ref: ref.String(), DiskBytes: req.DiskBytes, MemoryBytes: req.MemoryBytes}, replace: req.Replace,
+		name: Name{Name: name, Ref: ref.String(), DiskBytes: req.DiskBytes, MemoryBytes: req.MemoryBytes, PreferKernel: req.PreferKernel}, replace: req.Replace,
 		digest: info.Digest, arch: info.Architecture, platform: ref.Platform != (Platform{}), kernel: req.Kernel, own: req.KernelRef != "",
 	}
 	end, err := s.begin(ctx, w)
@@ -113,39 +85,6 @@ func (s *Service) pull(ctx context.Context, req PullRequest, p operation.Progres
 	}
 	m.Manifest, err = s.complete(ctx, m.Manifest, info)
 	return m, err
-}
-
-func check(req PullRequest) (Ref, string, error) {
-	ref, err := ParseRef(req.Ref)
-	if err != nil {
-		return Ref{}, "", err
-	}
-	if ref.Platform, err = ParsePlatform(req.Platform); err != nil {
-		return Ref{}, "", err
-	}
-	name := req.Name
-	if name == "" {
-		name, err = ref.DefaultName()
-	} else {
-		err = ValidateName(name)
-	}
-	switch {
-	case err != nil:
-	case req.Kernel != "" && req.KernelRef != "":
-		err = fault.New(fault.Invalid, "the kernels %q and %q were both asked for", req.Kernel, req.KernelRef).WithHint("give one of them")
-	case ref.Path == Stdin && req.Input == nil:
-		err = fault.New(fault.Invalid, "%s needs the bytes of the image, and the request has none", ref)
-	default:
-		err = checkDisk(req.DiskBytes)
-	}
-	return ref, name, err
-}
-
-func checkDisk(n int64) error {
-	if n != 0 && (n < MinDiskBytes || n > maxDiskBytes) {
-		return fault.New(fault.Invalid, "the size of its VMs' disks, %d bytes, is not between %s and %s", n, fault.Bytes(MinDiskBytes), fault.Bytes(maxDiskBytes))
-	}
-	return nil
 }
 
 // build stages the image, fills it, and commits it.

@@ -19,7 +19,7 @@ func (s *Service) Tag(ctx context.Context, name, more string, replace bool) (Ima
 	if err != nil {
 		return Image{}, err
 	}
-	w := wish{name: Name{Name: more, Ref: m.Ref, DiskBytes: m.DiskBytes}, replace: replace, digest: m.identity(), tagged: name}
+	w := wish{name: Name{Name: more, Ref: m.Ref, DiskBytes: m.DiskBytes, MemoryBytes: m.MemoryBytes, PreferKernel: m.PreferKernel}, replace: replace, digest: m.identity(), tagged: name}
 	if err := w.refused(settled(stored)); err != nil {
 		return Image{}, err
 	}

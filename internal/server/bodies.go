@@ -87,7 +87,7 @@ func kernelBody(m kernel.Manifest, vms int) api.Kernel {
 func imageOfferBody(o image.Offer) api.AvailableImage {
 	e := o.Entry
 	return api.AvailableImage{
-		Name: e.Name, State: string(o.State), Ref: e.Ref, Digest: e.Digest, Make: e.Make, Kernel: e.Kernel,
+		Name: e.Name, State: string(o.State), Ref: e.Ref, Digest: e.Digest, Make: e.Make, Kernel: e.Kernel, PreferKernel: e.PreferKernel,
 		MemoryBytes: e.MemoryBytes, DiskBytes: e.DiskBytes, Description: e.Description, Catalog: o.Origin.URL,
 	}
 }

@@ -127,21 +127,6 @@ func (c *creation) resolve(ctx context.Context) error {
 	return err
 }
 
-// findKernel is the one that is asked for, or the image's, or the default one.
-func (c *creation) findKernel(ctx context.Context, img Image) (Kernel, error) {
-	name := img.Kernel
-	if name != "" && c.req.Kernel == nil {
-		k, err := c.s.deps.Kernels.OfImage(ctx, img.ID)
-		if !errors.Is(err, fault.NotFound) {
-			return k, err
-		}
-	}
-	if name == "" {
-		name = c.defaults.Kernel
-	}
-	return c.s.deps.Kernels.Obtain(ctx, valueOr(c.req.Kernel, name), c.p)
-}
-
 // reserve stores the record, by which the name is taken, and holds the VM.
 func (c *creation) reserve(ctx context.Context) error {
 	free, err := c.s.beginWhenFree(ctx, c.v.ID, "create")

@@ -255,6 +255,7 @@ func (d *fakeDisks) count() int {
 type fakeCatalog struct {
 	points *points
 	kernel string // of its image
+	prefer string // the kernel that suits it
 	cmd    []string
 	health *image.HealthCheck
 }
@@ -289,7 +290,7 @@ func (c fakeCatalog) Release(ctx context.Context, id string) error {
 
 func (c fakeCatalog) image() vm.Image {
 	return vm.Image{
-		ID: "0123456789ab", Name: "debian", Rootfs: "/images/rootfs.ext4", Kernel: c.kernel,
+		ID: "0123456789ab", Name: "debian", Rootfs: "/images/rootfs.ext4", Kernel: c.kernel, PreferKernel: c.prefer,
 		Pin:    &vm.Pin{Bytes: 7, ModifiedAt: time.Unix(8, 9), Inode: 10},
 		Config: image.Config{Env: []string{"PATH=/bin", "A=image"}, WorkingDir: "/srv", User: "app", Volumes: []string{"/data"}, Cmd: c.cmd, HealthCheck: c.health},
 	}
@@ -314,6 +315,17 @@ func (k *fakeKernels) Obtain(ctx context.Context, name string, _ operation.Progr
 
 func (*fakeKernels) named(name string) vm.Kernel {
 	return vm.Kernel{Name: name, Architecture: "amd64", Vmlinux: "/vmlinux", Modules: "/modules.ext4"}
+}
+
+// Local has "suits", and "damaged" that cannot be used.
+func (k *fakeKernels) Local(_ context.Context, name string) (vm.Kernel, error) {
+	switch name {
+	case "suits":
+		return k.named(name), nil
+	case "damaged":
+		return vm.Kernel{}, fault.New(fault.Unavailable, "kernel %s is damaged", name)
+	}
+	return vm.Kernel{}, fault.New(fault.NotFound, "no kernel named %q", name)
 }
 
 func (k *fakeKernels) OfImage(ctx context.Context, _ string) (vm.Kernel, error) {

@@ -1,6 +1,7 @@
 package vm_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 
@@ -16,24 +17,40 @@ func TestWhichKernelAVMGetsForItsOwn(t *testing.T) {
 	for name, test := range map[string]struct {
 		asked *string
 		image string
-		own   *vm.Kernel
-		want  string
+		// prefer suits the image, and configured is what vm.kernel says.
+		prefer, configured string
+
+		own  *vm.Kernel
+		want string
+		code fault.Code // where it fails
 	}{
 		"nothing is said":                    {want: "debian-12"},
 		"the image names one":                {image: "debian-12", want: "debian-12"},
 		"the image owns one":                 {image: "gone", own: &vm.Kernel{Name: "gone"}, want: "gone"},
 		"the image owns one, another wanted": {asked: &asked, image: "gone", own: &vm.Kernel{Name: "gone"}, want: "debian-12"},
-		"what is asked for is nowhere":       {asked: &gone, image: "gone", own: &vm.Kernel{Name: "gone"}},
+		"one suits":                          {prefer: "suits", want: "suits"},
+		"one suits, and is not local":        {prefer: "gone", want: "debian-12"},
+		"one suits, and is damaged":          {prefer: "damaged", code: fault.Unavailable},
+		"one suits, another wanted":          {asked: &asked, prefer: "suits", want: "debian-12"},
+		"one suits, another is configured":   {prefer: "suits", configured: "debian-12", want: "debian-12"},
+		"one suits, the image names one":     {image: "debian-12", prefer: "suits", want: "debian-12"},
+		"what is asked for is nowhere":       {asked: &gone, image: "gone", own: &vm.Kernel{Name: "gone"}, code: fault.NotFound},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHarness(t)
 			h.kernels.own = test.own
-			h.deps.Images = fakeCatalog{points: h.points, kernel: test.image}
+			h.deps.Images = fakeCatalog{points: h.points, kernel: test.image, prefer: test.prefer}
+			defaults := h.deps.Defaults
+			h.deps.Defaults = func(ctx context.Context) vm.Defaults {
+				d := defaults(ctx)
+				d.Kernel = test.configured
+				return d
+			}
 			svc := vm.New(h.deps)
 			t.Cleanup(svc.Close)
 			v, err := svc.Create(t.Context(), vm.CreateRequest{Kernel: test.asked}, operation.Discard{})
 			if test.want == "" {
-				if !errors.Is(err, fault.NotFound) || len(h.kernels.kept) != 0 {
+				if fault.CodeOf(err) != test.code || len(h.kernels.kept) != 0 {
 					t.Errorf("error %v, kept %v", err, h.kernels.kept)
 				}
 				return

@@ -175,14 +175,16 @@ type Names interface {
 
 // Image is what a VM needs of its image.
 type Image struct {
-	ID          string
-	Name        string
-	Rootfs      string // path of the read-only ext4
-	Pin         *Pin   // what that file must be; nil: it is banger's own
-	Kernel      string // the kernel its VMs get unless they name one; may be empty
-	MemoryBytes int64  // the memory its VMs get at least unless they ask for some; 0: as configured
-	DiskBytes   int64  // the disk its VMs get unless they ask for another; 0: as configured
-	Config      image.Config
+	ID     string
+	Name   string
+	Rootfs string // path of the read-only ext4
+	Pin    *Pin   // what that file must be; nil: it is banger's own
+	Kernel string // the kernel its VMs get unless they name one; may be empty
+	// PreferKernel is what they get if it is local, and nothing names another; may be empty.
+	PreferKernel string
+	MemoryBytes  int64 // the memory its VMs get at least unless they ask for some; 0: as configured
+	DiskBytes    int64 // the disk its VMs get unless they ask for another; 0: as configured
+	Config       image.Config
 }
 
 // Images finds images.
@@ -215,6 +217,8 @@ type Kernels interface {
 	// Obtain finds a kernel by name, and may get one that is not local. An empty
 	// name means the default kernel.
 	Obtain(ctx context.Context, name string, p operation.Progress) (Kernel, error)
+	// Local finds a local kernel by name, and gets none.
+	Local(ctx context.Context, name string) (Kernel, error)
 	// OfImage returns the kernel that an image owns. NotFound when it owns none.
 	OfImage(ctx context.Context, imageID string) (Kernel, error)
 	// Keep gives a VM, whose directory exists, the kernel k for its own. One that
