@@ -2,7 +2,6 @@ package firecracker
 
 import (
 	"fmt"
-	"os"
 	"syscall"
 
 	"github.com/bangervm/banger/internal/fault"
@@ -19,13 +18,9 @@ const serialBytes = 20
 func diskSerials(disks []vmm.Disk) (map[string]string, error) {
 	serials, names := map[string]string{}, map[string]string{}
 	for _, disk := range disks {
-		info, err := os.Stat(disk.Path)
+		stat, err := look(disk)
 		if err != nil {
 			return nil, fault.Wrap(fault.Unavailable, err, "cannot use a disk")
-		}
-		stat, ok := info.Sys().(*syscall.Stat_t)
-		if !ok {
-			return nil, fmt.Errorf("look at %s: no stat", disk.Path)
 		}
 		serial := serialOf(stat.Dev, stat.Rdev, stat.Ino)
 		if other, taken := names[serial]; taken {
@@ -35,6 +30,38 @@ func diskSerials(disks []vmm.Disk) (map[string]string, error) {
 		serials[disk.Name], names[serial] = serial, disk.Name
 	}
 	return serials, nil
+}
+
+// look is what the disk's file is, if that is what its Pin says.
+func look(disk vmm.Disk) (*syscall.Stat_t, error) {
+	f, err := disk.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return nil, fmt.Errorf("look at %s: no stat", disk.Path)
+	}
+	return stat, nil
+}
+
+// stillPinned looks at the disks again, once Firecracker has opened them by their paths: what
+// was there before and is there after is what it has.
+func stillPinned(disks []vmm.Disk) error {
+	for _, disk := range disks {
+		if disk.Pin == nil {
+			continue
+		}
+		if _, err := look(disk); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func serialOf(dev, rdev, ino uint64) string {

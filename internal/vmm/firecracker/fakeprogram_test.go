@@ -26,7 +26,8 @@ import (
 
 // fakeName begins the names by which this test's binary is Firecracker. What follows says
 // how, escaped as in a URL: words separated by commas, of "version=V", "refuse=CALL",
-// "hang=CALL", "die", "mute", "words", and "start=WORDS" for a guest that cannot be started.
+// "hang=CALL", "die", "mute", "words", "start=WORDS" for a guest that cannot be started, and
+// "spoil=FILE" for one that changes a file before anything else.
 const fakeName = "fake,"
 
 // TestMain also serves as `bangerd confine`.
@@ -61,6 +62,10 @@ func fakeProgram(how string, args []string) int {
 			f.hangs = value
 		case "start":
 			startError = value
+		case "spoil":
+			if err := os.Truncate(value, 1); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+			}
 		case "words":
 			say(args, "Error creating KVM object: odd")
 			return 1

@@ -140,6 +140,9 @@ func (m *Machine) bringUp(ctx context.Context, spec vmm.Spec) error {
 		err = m.api.put(ctx, s.path, s.body)
 	}
 	if err == nil {
+		err = stillPinned(spec.Disks)
+	}
+	if err == nil {
 		err = m.api.act(ctx, actionStart)
 	}
 	if err != nil && errors.Is(context.Cause(ctx), errGone) {

@@ -35,6 +35,7 @@ func Contract(t *testing.T, rig Rig) {
 	t.Run("pause and resume are events before they return", rig.pauses)
 	t.Run("SIGTERM ends it in order", rig.terminated)
 	t.Run("SIGKILL is told, and after the end nothing harms", rig.killed)
+	t.Run("a disk that is not as it was when it was pinned is not booted", rig.pinned)
 	t.Run("what does not start leaves nothing", rig.noStart)
 }
 

@@ -46,6 +46,16 @@ func (Driver) Start(ctx context.Context, spec vmm.Spec, site vmm.Site) (vmm.Mach
 	if spec.Program != Program {
 		return nil, fault.New(fault.Unavailable, "%s does not start", spec.Program)
 	}
+	for _, disk := range spec.Disks {
+		if disk.Pin == nil { // these machines have no use for a disk
+			continue
+		}
+		f, err := disk.Open()
+		if err != nil {
+			return nil, err
+		}
+		_ = f.Close()
+	}
 	path := filepath.Join(site.Dir, vmm.VsockSocket)
 	listener, err := statedir.ListenUnix(path)
 	if err != nil {
