@@ -128,6 +128,7 @@ func (p *pages) write(w http.ResponseWriter, status int, name, part string, data
 	}
 	var buf bytes.Buffer
 	if err := page.ExecuteTemplate(&buf, part, data); err != nil {
+		w.WriteHeader(http.StatusInternalServerError) // else it would be an empty page that is fine
 		return fmt.Errorf("render the page %q: %w", name, err)
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
