@@ -15,6 +15,7 @@ import (
 
 	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/child"
 	"github.com/bangervm/banger/internal/client"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/statedir"
@@ -93,6 +94,7 @@ func launch(ctx context.Context, c *client.Client, opts Options) error {
 	cmd.ExtraFiles = []*os.File{told}
 	cmd.Env = environment()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	child.GiveOnly() // the daemon lives longer than whoever has them open
 	err = cmd.Start()
 	_ = told.Close()
 	if err != nil {

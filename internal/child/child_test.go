@@ -7,8 +7,10 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -84,5 +86,27 @@ func TestRun(t *testing.T) {
 	cancel()
 	if err := <-ended; err == nil {
 		t.Error("a cancelled program succeeded")
+	}
+}
+
+func TestProgramsGetOnlyWhatTheyAreGiven(t *testing.T) {
+	leaked, err := unix.FcntlInt(uintptr(syscall.Stdout), unix.F_DUPFD, 100) // as from a shell
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(leaked) //nolint:errcheck // a copy of stdout
+	given, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer given.Close() //nolint:errcheck // read only
+	var out strings.Builder
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", "ls /proc/$$/fd")
+	cmd.Stdout, cmd.ExtraFiles = &out, []*os.File{given}
+	if err := child.Run(cmd); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Fields(out.String()); !slices.Contains(got, "3") || slices.Contains(got, strconv.Itoa(leaked)) {
+		t.Errorf("the program has %s; %d was not for it", got, leaked)
 	}
 }

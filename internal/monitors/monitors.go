@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"syscall"
 
+	"github.com/bangervm/banger/internal/child"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/monitorrpc"
 	"github.com/bangervm/banger/internal/regularfile"
@@ -113,19 +114,20 @@ func (l *Launcher) spawn(dir statedir.VM, spec vm.Spec) (cmd *exec.Cmd, word *os
 		return nil, nil, err
 	}
 	defer func() { _ = logFile.Close() }()
-	word, child, err := os.Pipe()
+	word, told, err := os.Pipe()
 	if err != nil {
 		return nil, nil, err
 	}
-	defer func() { _ = child.Close() }()
+	defer func() { _ = told.Close() }()
 	cmd, err = l.monitorCommand(dir, spec)
 	if err != nil {
 		return nil, nil, errors.Join(err, word.Close())
 	}
 	cmd.Dir = "/"
 	cmd.Stdout, cmd.Stderr = logFile, logFile
-	cmd.ExtraFiles = []*os.File{child} // becomes monitorrpc.ReadyFD
+	cmd.ExtraFiles = []*os.File{told} // becomes monitorrpc.ReadyFD
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	child.GiveOnly()
 	if err := cmd.Start(); err != nil {
 		return nil, nil, fault.Wrap(fault.Unavailable, errors.Join(err, word.Close()), "start the VM's monitor")
 	}

@@ -85,6 +85,11 @@ func TestStartPreparesTheDirectory(t *testing.T) {
 	spec := vm.Spec{Format: vm.SpecFormat, VMID: testID, StartID: "s1", Name: "n", Guest: vm.Guest{
 		Hostname: "n", Token: "secret", HostKey: "secret", Env: []string{"KEY=secret"}, Files: []vm.File{{Path: "/k", Data: []byte("secret")}},
 	}}
+	leaked, err := unix.FcntlInt(uintptr(syscall.Stdout), unix.F_DUPFD, 100) // as from a shell
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(leaked) //nolint:errcheck // a copy of stdout
 	if _, err := l.Start(t.Context(), spec); err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +116,7 @@ func TestStartPreparesTheDirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	for fd := range strings.FieldsSeq(string(fds)) {
-		if n, err := strconv.Atoi(fd); err != nil || n > monitorrpc.ReadyFD && n < 10 { // the shell's own are from 10 on
+		if n, err := strconv.Atoi(fd); err != nil || n > monitorrpc.ReadyFD && n < 10 || n == leaked { // the shell's own are from 10 on
 			t.Errorf("the monitor inherited descriptor %s", fd)
 		}
 	}
