@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 
@@ -106,7 +107,7 @@ func (w World) whyChosen(ctx context.Context, chosen vmm.Finding) string {
 		if f.Driver == chosen.Driver {
 			break
 		}
-		if cause, bad := f.Cause(); bad {
+		if cause, bad := f.Cause(); bad && !slices.Contains(reasons, cause.Reason) {
 			reasons = append(reasons, cause.Reason)
 		}
 	}

@@ -206,6 +206,11 @@ func TestEachOutcome(t *testing.T) {
 			w.Settings.Drivers.Driver = "soft"
 		}, "kvm", Warn, "kvm is not there", "fetch kvm"},
 		{"auto", looks(present, kvmPresent), "driver", OK, "hard, chosen because kvm is there", ""},
+		{"two drivers without kvm", func(w *World, _ fstest.MapFS) {
+			w.Look = func(context.Context, drivers.Config) []vmm.Finding {
+				return append([]vmm.Finding{{Driver: "harder", Facts: []vmm.Fact{kvmAbsent}}}, findings(present, kvmAbsent)...)
+			}
+		}, "driver", OK, "soft, chosen because kvm is not there; mind the gap", ""},
 		{"auto without kvm", looks(present, kvmAbsent), "driver", OK, "soft, chosen because kvm is not there; mind the gap", ""},
 		{"kvm configured, unusable", func(w *World, f fstest.MapFS) {
 			looks(present, kvmAbsent)(w, f)
