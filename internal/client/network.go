@@ -63,6 +63,11 @@ func (c *Client) RemoveVMForward(ctx context.Context, name string, req api.Forwa
 	return err
 }
 
+// VMProcesses returns the processes in a guest, those that took most CPU time first.
+func (c *Client) VMProcesses(ctx context.Context, name string) (api.Processes, error) {
+	return call[api.Processes](ctx, c, http.MethodGet, path("vms", name, "processes"), nil)
+}
+
 // VMStats returns what one VM takes.
 func (c *Client) VMStats(ctx context.Context, name string) (api.Stats, error) {
 	return call[api.Stats](ctx, c, http.MethodGet, path("vms", name, "stats"), nil)

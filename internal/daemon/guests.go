@@ -45,6 +45,17 @@ func (g guests) Health(ctx context.Context, vmID string) (agentrpc.Health, error
 	return client.Health(ctx)
 }
 
+// Processes implements server.Guests.
+func (g guests) Processes(ctx context.Context, vmID string) (agentrpc.Processes, error) {
+	client, err := g.client(vmID)
+	if err != nil {
+		return agentrpc.Processes{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, guest.AnswerTimeout)
+	defer cancel()
+	return client.Processes(ctx)
+}
+
 // Exec implements server.Guests.
 func (g guests) Exec(ctx context.Context, vmID string, req agentrpc.ExecRequest) (net.Conn, error) {
 	client, err := g.client(vmID)

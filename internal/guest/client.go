@@ -132,6 +132,9 @@ func (c Client) exchange(ctx context.Context, conn net.Conn, method, path, upgra
 	}, nil
 }
 
+// errOlder404 is the answer to a path that the agent does not know.
+var errOlder404 = errors.New("it is of an older build")
+
 // refusal is the agent's error as a fault: its message is the guest's word.
 func refusal(resp *answer) error {
 	var body struct {
@@ -139,6 +142,9 @@ func refusal(resp *answer) error {
 		Message string     `json:"message"`
 	}
 	err := json.NewDecoder(io.LimitReader(resp.body, maxBody)).Decode(&body)
+	if err != nil && resp.status == http.StatusNotFound {
+		return fault.Wrap(fault.Internal, errOlder404, "the guest's agent answered 404")
+	}
 	if err != nil || body.Message == "" {
 		return fault.New(fault.Internal, "the guest's agent answered %s", plain.Line(resp.text, maxName))
 	}

@@ -36,8 +36,9 @@ func guestCalls() map[string]func(context.Context, guest.Client) error {
 		return err
 	}
 	return map[string]func(context.Context, guest.Client) error{
-		"health": func(ctx context.Context, c guest.Client) error { _, err := c.Health(ctx); return err },
-		"owner":  func(ctx context.Context, c guest.Client) error { _, err := c.SocketOwner(ctx, "tcp", 1); return err },
+		"health":    func(ctx context.Context, c guest.Client) error { _, err := c.Health(ctx); return err },
+		"owner":     func(ctx context.Context, c guest.Client) error { _, err := c.SocketOwner(ctx, "tcp", 1); return err },
+		"processes": func(ctx context.Context, c guest.Client) error { _, err := c.Processes(ctx); return err },
 		"exec": func(ctx context.Context, c guest.Client) error {
 			return end(c.Exec(ctx, agentrpc.ExecRequest{Command: []string{"true"}}))
 		},

@@ -181,6 +181,15 @@ func (w *world) Health(ctx context.Context, _ string) (agentrpc.Health, error) {
 	return agentrpc.Health{Ready: true, Init: "systemd", Uptime: 3.5, MemTotal: 99, DiskFree: 98, CPUSeconds: 97}, nil
 }
 
+func (w *world) Processes(context.Context, string) (agentrpc.Processes, error) {
+	if w.network.mute {
+		return agentrpc.Processes{}, fault.New(fault.NotFound, "no processes: it is of an older build")
+	}
+	return agentrpc.Processes{Total: 300, Processes: []agentrpc.Process{
+		{Owner: agentrpc.Owner{PID: 7, Process: "node", Command: "node server.js"}, Parent: 1, UID: 1000, State: "S", CPUSeconds: 1.5, MemoryBytes: 4096},
+	}}, nil
+}
+
 func (w *world) Exec(ctx context.Context, _ string, req agentrpc.ExecRequest) (net.Conn, error) {
 	w.note("exec " + strings.Join(req.Command, " "))
 	return w.connect(ctx)

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"time"
@@ -20,6 +21,7 @@ func (s *Server) guestRoutes(a huma.API) {
 		return route{id: id, method: method, path: "/vms/{name}" + path, tag: "guests", summary: summary}
 	}
 	handle(s, a, at("get-health", http.MethodGet, "/health", "Ask the agent for the guest's health"), s.health)
+	handle(s, a, at("list-processes", http.MethodGet, "/processes", "List the processes in a guest, those that took most CPU time first"), s.processes)
 	handle(s, a, at("get-ssh", http.MethodGet, "/ssh", "Show what an SSH client needs"), s.sshAccess)
 	handle(s, a, at("get-channel", http.MethodGet, "/channel", "Show where the agent answers on this host, past the daemon"), s.channel)
 	logs := at("get-logs", http.MethodGet, "/logs", "Read the console")
@@ -81,6 +83,27 @@ func (s *Server) health(ctx context.Context, in *Named) (api.Health, error) {
 		Load1: h.Load1, MemTotalBytes: h.MemTotal, MemAvailBytes: h.MemAvail,
 		DiskSizeBytes: h.DiskSize, DiskFreeBytes: h.DiskFree, RoundTripNanos: time.Since(began).Nanoseconds(),
 	}, nil
+}
+
+func (s *Server) processes(ctx context.Context, in *Named) (api.Processes, error) {
+	v, err := s.reachable(ctx, in.Name)
+	if err != nil {
+		return api.Processes{}, err
+	}
+	list, err := s.Guests.Processes(ctx, v.ID)
+	if errors.Is(err, fault.NotFound) {
+		err = fault.Wrap(fault.Conflict, err, "VM %s", v.Name).Try(act.VMRestart.On(v.Name))
+	}
+	if err != nil {
+		return api.Processes{}, err
+	}
+	body := api.Processes{Total: list.Total, Items: make([]api.Process, len(list.Processes))}
+	for i, p := range list.Processes {
+		body.Items[i] = api.Process{
+			PID: p.PID, Parent: p.Parent, UID: p.UID, State: p.State, Process: p.Process, Command: p.Command, CPUSeconds: p.CPUSeconds, MemoryBytes: p.MemoryBytes,
+		}
+	}
+	return body, nil
 }
 
 func (s *Server) sshAccess(ctx context.Context, in *Named) (api.SSHAccess, error) {

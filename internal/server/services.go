@@ -60,6 +60,9 @@ type Control interface {
 // Guests reaches the agents in living guests, by VM id.
 type Guests interface {
 	Health(ctx context.Context, vmID string) (agentrpc.Health, error)
+	// Processes are those of the guest, bounded and printable. NotFound: its agent is of a
+	// build that does not tell.
+	Processes(ctx context.Context, vmID string) (agentrpc.Processes, error)
 	// Exec returns the upgraded stream of agentrpc.ExecProtocol.
 	Exec(ctx context.Context, vmID string, req agentrpc.ExecRequest) (net.Conn, error)
 	Dial(ctx context.Context, vmID string, port uint32) (net.Conn, error)

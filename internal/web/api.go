@@ -24,6 +24,7 @@ type API interface {
 	AddVMForward(ctx context.Context, name string, req api.Forward) (api.Forward, error)
 	RemoveVMForward(ctx context.Context, name string, req api.Forward) error
 	VMStats(ctx context.Context, name string) (api.Stats, error)
+	VMProcesses(ctx context.Context, name string) (api.Processes, error)
 	VMLogs(ctx context.Context, name string, opts client.LogOptions) (io.ReadCloser, error)
 	VMEgress(ctx context.Context, name string) (api.Egress, error)
 	SetVMEgress(ctx context.Context, name string, req api.SetEgress) (api.Egress, error)

@@ -84,6 +84,12 @@ func (f *fakeAPI) Wait(context.Context, string, func(api.Operation)) (api.Operat
 	return op, f.waitErr
 }
 
+func (f *fakeAPI) VMProcesses(context.Context, string) (api.Processes, error) {
+	return api.Processes{Total: 300, Items: []api.Process{
+		{PID: 7, Process: hostile, Command: hostile, State: "<", UID: 1000, CPUSeconds: 61, MemoryBytes: 3 << 20}, {PID: 1, State: "S"},
+	}}, f.err
+}
+
 func (f *fakeAPI) VMForwards(context.Context, string) ([]api.Forward, error) {
 	return []api.Forward{{Proto: "tcp", Host: hostile, Guest: hostile}}, nil
 }

@@ -39,6 +39,7 @@ func (c *Console) routes() http.Handler {
 	mux.HandleFunc("GET /vms/{name}/ports", c.portsPage)
 	mux.HandleFunc("POST /vms/{name}/ports", c.forward)
 	mux.HandleFunc("GET /vms/{name}/resources", c.resourcesPage)
+	mux.HandleFunc("GET /vms/{name}/processes", c.processesPage)
 	for _, a := range vmaction.All() {
 		if a.Runs() && a.Confirms() {
 			mux.HandleFunc("GET /vms/{name}/"+a.ID, c.confirmPage(a))

@@ -94,6 +94,7 @@ func (c *Console) frameOf(v api.VM, section string) vmFrame {
 		{Name: "Egress", Path: "egress", Count: policyName(v)},
 		{Name: "Console", Path: "console"},
 		{Name: "Ports", Path: "ports"},
+		{Name: "Processes", Path: "processes"},
 		{Name: "Resources", Path: "resources"},
 	} {
 		t.Here = t.Path == section

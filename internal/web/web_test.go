@@ -126,7 +126,7 @@ func (b *browser) token() string {
 // pages are all that a browser can open.
 func pages() []string {
 	return []string{
-		"/", "/?show=running&q=web", "/vms/web", "/vms/web/delete", "/vms/web/reset", "/vms/web/kill", "/vms/web/stop", "/vms/web/restart", "/vms/web/rename", "/vms/web/commit", "/vms/web/set", "/vms/web/workspace", "/vms/web/workspace?op=op2", "/vms/web/workspace?op=op1",
+		"/", "/?show=running&q=web", "/vms/web", "/vms/web/delete", "/vms/web/reset", "/vms/web/kill", "/vms/web/stop", "/vms/web/restart", "/vms/web/rename", "/vms/web/commit", "/vms/web/set", "/vms/web/processes", "/vms/web/workspace", "/vms/web/workspace?op=op2", "/vms/web/workspace?op=op1",
 		"/vms/web/workspace/diff?op=op2&file=0", "/vms/web/workspace/diff?op=op2&file=1", "/vms/web/workspace/apply?op=op2",
 		"/vms/web/egress", "/vms/web/egress?edit=1&target=x", "/vms/web/egress?allow=a.example&show=denied", "/vms/web/console", "/vms/web/console?q=script",
 		"/?show=needs", "/vms/web/sessions/agent", "/vms/web/ports", "/vms/web/resources",

@@ -1,7 +1,7 @@
 // Package guestapi serves the agent's HTTP API on port 1025 of the channel: it checks
 // the VM's token, parses, calls what does the work, and answers.
 //
-//   - server.go has the server, the routes that are no session's, and health;
+//   - server.go has the server, the routes that are no session's, health and processes;
 //     upgrade.go turns a request into a stream.
 //   - exec.go runs a command for as long as its connection lasts. exec_frames.go and
 //     stdin.go are the two directions of its bytes.
@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/bangervm/banger/internal/agent/command"
+	"github.com/bangervm/banger/internal/agent/processes"
 	"github.com/bangervm/banger/internal/agent/session"
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/httpjson"
@@ -59,6 +60,7 @@ func New(log *slog.Logger, health func() agentrpc.Health, owner func(proto strin
 	s.mux.HandleFunc("POST "+agentrpc.PathWorkspace, s.serveWorkspace)
 	s.mux.HandleFunc("POST "+agentrpc.PathDial, s.serveDial)
 	s.mux.HandleFunc("GET "+agentrpc.PathSocket, s.serveSocket)
+	s.mux.HandleFunc("GET "+agentrpc.PathProcesses, s.serveProcesses)
 	s.sessionRoutes()
 	return s
 }
@@ -124,6 +126,18 @@ func (t *tracked) Close() error {
 
 func (s *Server) serveHealth(w http.ResponseWriter, _ *http.Request) {
 	httpjson.Answer(w, http.StatusOK, s.health())
+}
+
+func (s *Server) serveProcesses(w http.ResponseWriter, r *http.Request) {
+	if _, ok := s.authorised(w, r); !ok {
+		return
+	}
+	list, err := processes.List("/proc")
+	if err != nil {
+		replyError(w, http.StatusServiceUnavailable, "unavailable", err.Error())
+		return
+	}
+	httpjson.Answer(w, http.StatusOK, list)
 }
 
 // authorised returns the identity when the request bears its token.
