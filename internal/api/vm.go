@@ -1,6 +1,10 @@
 package api
 
-import "time"
+import (
+	"time"
+
+	"github.com/bangervm/banger/internal/fault"
+)
 
 // VM is a virtual machine.
 type VM struct {
@@ -32,6 +36,8 @@ type VM struct {
 	Ports         string            `json:"ports" doc:"which open ports of the guest appear on the host automatically: all, shared (all but those bound to its loopback) or none"`
 	ExitReason    string            `json:"exit_reason"`
 	ExitMessage   string            `json:"exit_message"`
+	ExitHint      string            `json:"exit_hint,omitempty" doc:"what to do about it, as text"`
+	ExitHintParts fault.Hint        `json:"exit_hint_parts,omitempty" doc:"the hint in parts, when it proposes acts"`
 	CreatedAt     time.Time         `json:"created_at"`
 	StartedAt     *time.Time        `json:"started_at"`
 	StoppedAt     *time.Time        `json:"stopped_at"`

@@ -7,8 +7,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bangervm/banger/internal/act/cmdline"
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client/status"
+	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/portspec"
 )
 
@@ -68,6 +70,7 @@ func vmFields(now time.Time) []column[api.VM] {
 		{head: "attention", cell: func(v api.VM) string { return attentionFull(now, v.Attention) }},
 		{head: "exit reason", cell: func(v api.VM) string { return v.ExitReason }},
 		{head: "exit message", cell: func(v api.VM) string { return v.ExitMessage }},
+		{head: "exit hint", cell: func(v api.VM) string { return fault.FromWire(v.ExitHint, v.ExitHintParts).Word(cmdline.Line) }},
 		{head: "image", cell: func(v api.VM) string { return strings.TrimSpace(status.Image(&v) + " (" + idText(v.ImageID) + ")") }},
 		{head: "kernel", cell: func(v api.VM) string { return v.Kernel }},
 		{head: "vcpu", cell: func(v api.VM) string { return strconv.Itoa(v.VCPU) }},

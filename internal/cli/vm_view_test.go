@@ -5,7 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/fault"
 )
 
 // TestShowHasEveryPropertyOfAVM fails for a field of api.VM that vm show leaves out.
@@ -15,7 +17,7 @@ func TestShowHasEveryPropertyOfAVM(t *testing.T) {
 		ID: "id", Name: "web", State: api.VMRunning, Image: "debian", ImageID: "0123456789ab", ImageUnnamed: true, Kernel: "k", VCPU: 1, MemoryBytes: 1, DiskBytes: 1,
 		Driver: "d", Init: "auto", User: "node", Entrypoint: "always", Env: []string{"A=1"}, Labels: map[string]string{"a": "b"}, Nested: true, Console: true, NoHealthcheck: true, Health: &api.VMEntrypointHealth{State: "healthy"}, Protected: true, Address: "127.0.0.1",
 		Network: "user", GuestIP: "198.18.1.0", Egress: "all", Publish: []api.Publish{{HostPort: 1, GuestPort: 1}}, Ports: "none",
-		ExitReason: "r", ExitMessage: "m", CreatedAt: noon, StartedAt: new(noon), StoppedAt: new(noon.Add(time.Hour)),
+		ExitReason: "r", ExitMessage: "m", ExitHint: "h", ExitHintParts: fault.Hintf("see %s", act.Doctor.Do()), CreatedAt: noon, StartedAt: new(noon), StoppedAt: new(noon.Add(time.Hour)),
 		Workspace: &api.Workspace{Path: "/src"}, Runtime: &api.VMRuntime{Phase: "ready"}, Attention: &api.Attention{State: api.AttentionIdle},
 		BootTimeline: &api.BootTimeline{How: "cold"},
 	})

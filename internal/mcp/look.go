@@ -71,7 +71,7 @@ func (s *Server) addLookTools() {
 
 func (s *Server) vmShow(ctx context.Context, _ *sdk.CallToolRequest, args vmShowArgs) (VM, error) {
 	v, err := s.daemon.Look.GetVM(ctx, args.VM)
-	return vmView(v), err
+	return s.vmView(v), err
 }
 
 func (s *Server) vmLogs(ctx context.Context, _ *sdk.CallToolRequest, args vmLogsArgs) (vmLogsResult, error) {

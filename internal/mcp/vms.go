@@ -11,6 +11,7 @@ import (
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
 	"github.com/bangervm/banger/internal/client/status"
+	"github.com/bangervm/banger/internal/fault"
 )
 
 const (
@@ -34,6 +35,7 @@ type VM struct {
 	Health      string            `json:"health,omitempty" jsonschema:"of the image's entrypoint, by the health check of the image: starting, healthy or unhealthy"`
 	ExitReason  string            `json:"exit_reason,omitempty" jsonschema:"why it last ended"`
 	ExitMessage string            `json:"exit_message,omitempty"`
+	ExitHint    string            `json:"exit_hint,omitempty" jsonschema:"what to do about it"`
 	Labels      map[string]string `json:"labels,omitempty"`
 	CreatedAt   time.Time         `json:"created_at"`
 	Attention   *Attention        `json:"attention,omitempty" jsonschema:"of the session that needs somebody most"`
@@ -46,13 +48,14 @@ type workspaceState struct {
 	Files int    `json:"files"`
 }
 
-func vmView(v api.VM) VM {
+func (s *Server) vmView(v api.VM) VM {
 	view := VM{
 		ID: v.ID, Name: v.Name, State: v.State, Image: status.Image(&v), VCPU: v.VCPU,
 		MemoryBytes: v.MemoryBytes, DiskBytes: v.DiskBytes, Address: v.Address, Network: v.Network, Egress: v.Egress,
 		Attention:  attentionView(v.Attention),
 		ExitReason: v.ExitReason, ExitMessage: v.ExitMessage, Labels: v.Labels, CreatedAt: v.CreatedAt,
 	}
+	view.ExitHint = fault.FromWire(v.ExitHint, v.ExitHintParts).Word(s.word)
 	if v.Health != nil {
 		view.Health = v.Health.State
 	}
@@ -195,7 +198,7 @@ func (s *Server) vmAfter(ctx context.Context, req *sdk.CallToolRequest, begin fu
 		return VM{}, err
 	}
 	v, err := client.Result[api.VM](op)
-	return vmView(v), err
+	return s.vmView(v), err
 }
 
 func (s *Server) vmCreate(ctx context.Context, req *sdk.CallToolRequest, args vmCreateArgs) (VM, error) {
@@ -214,7 +217,7 @@ func (s *Server) vmList(ctx context.Context, _ *sdk.CallToolRequest, args vmList
 	}
 	out := vmListResult{VMs: []VM{}, Total: len(all)}
 	for _, v := range all[max(0, len(all)-args.Limit):] {
-		out.VMs = append(out.VMs, vmView(v))
+		out.VMs = append(out.VMs, s.vmView(v))
 	}
 	return out, nil
 }

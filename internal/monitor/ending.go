@@ -227,25 +227,3 @@ func ranOutOfMemory(console string) bool {
 	}
 	return false
 }
-
-func (s *supervisor) exit(reason, message string, failed bool) vm.Exit {
-	return vm.Exit{
-		Format:  vm.ExitFormat,
-		StartID: s.spec.StartID,
-		Reason:  reason,
-		Message: message,
-		Failed:  failed,
-		Boots:   s.status.Boots,
-		At:      time.Now().UTC(),
-		Boot:    bootOf(s.status.Boot),
-	}
-}
-
-// showExit is the monitor's last word on the board.
-func (s *supervisor) showExit(e vm.Exit) {
-	s.status.Phase = monitorrpc.PhaseExited
-	s.status.VMMPID, s.status.AgentOK, s.status.Paused = 0, false, false
-	s.status.ExitReason, s.status.ExitMessage, s.status.ExitFailed = e.Reason, e.Message, e.Failed
-	s.status.ExitedAt = e.At
-	s.publish()
-}

@@ -165,8 +165,8 @@ func (m *monitor) run(ctx context.Context, up func()) error {
 	m.sweep() // before anybody learns of the end
 	s.showExit(exit)
 	stopHTTP()
-	if exit.Reason == vm.ReasonStartFailed {
-		err = errors.Join(fault.New(fault.Unavailable, "%s", exit.Message), err)
+	if exit.Problem != nil {
+		err = errors.Join(exit.Problem.Fault(), err)
 	}
 	return err
 }

@@ -106,7 +106,7 @@ func (s *supervisor) run(ctx context.Context, up func()) vm.Exit {
 		s.boot()
 		m, err := s.start(context.WithoutCancel(ctx))
 		if err != nil {
-			return s.exit(vm.ReasonStartFailed, err.Error(), true)
+			return s.notStarted(err)
 		}
 		s.machine = m
 		s.status.VMMPID, s.status.Confinement = m.PID(), m.Confinement()

@@ -1,8 +1,11 @@
 package monitor
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net"
+	"reflect"
 	"slices"
 	"strings"
 	"syscall"
@@ -11,6 +14,7 @@ import (
 	"time"
 
 	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/monitorrpc"
 	"github.com/bangervm/banger/internal/vm"
 	"github.com/bangervm/banger/internal/vmm"
@@ -28,6 +32,28 @@ func TestReadyTimeout(t *testing.T) {
 			t.Errorf("the message %q does not quote the console", e.Message)
 		}
 	})
+}
+
+func TestAVMMThatDoesNotStartIsToldWithItsRemedy(t *testing.T) {
+	for name, c := range map[string]struct {
+		err  error
+		want fault.Problem
+	}{
+		"a fault":    {fault.New(fault.Invalid, "33 vCPUs").WithHint("use 32"), fault.Problem{Code: "invalid", Message: "33 vCPUs", Hint: "use 32"}},
+		"in another": {fmt.Errorf("start: %w", fault.New(fault.Busy, "in use").WithHint("wait")), fault.Problem{Code: "busy", Message: "start: in use", Hint: "wait"}},
+		"none":       {errors.New("odd"), fault.Problem{Code: "unavailable", Message: "odd"}},
+	} {
+		bubble(t, func(t *testing.T) {
+			r := newRig(t)
+			r.start = func(context.Context) (vmm.Machine, error) { return nil, c.err }
+			r.run()
+			e := r.wantExit(vm.ReasonStartFailed, true)
+			r.showExit(e)
+			if s := r.now(); e.Problem == nil || !reflect.DeepEqual(*e.Problem, c.want) || e.Message != c.want.Message || s.ExitProblem != e.Problem {
+				t.Errorf("%s: the exit is %+v with %+v, the status has %+v", name, e, e.Problem, s.ExitProblem)
+			}
+		})
+	}
 }
 
 func TestAPausedMachineIsNotLate(t *testing.T) {

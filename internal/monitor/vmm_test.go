@@ -137,6 +137,27 @@ func TestStartSaysWhyItCannot(t *testing.T) {
 	g.nothingLeft()
 }
 
+// TestStartSaysWhatToDo has a hint pass from the driver through the monitor's process, to
+// whoever started it and to exit.json.
+func TestStartSaysWhatToDo(t *testing.T) {
+	disk := filepath.Join(t.TempDir(), "disk")
+	if err := os.WriteFile(disk, make([]byte, 4096), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	g := newGuest(t, disk)
+	g.spec.Disks[0].Pin = &vm.Pin{Bytes: 1}
+	const want = "verify and repair the image"
+	_, err := g.launcher.Start(t.Context(), g.spec)
+	if hint := fault.HintOf(err).String(); fault.CodeOf(err) != fault.Unavailable || !strings.Contains(hint, want) {
+		t.Errorf("start gave %v, hint %q", err, hint)
+	}
+	e, err := g.launcher.LastExit(t.Context(), g.spec.VMID)
+	if err != nil || e.Problem == nil || e.Problem.Code != string(fault.Unavailable) || !strings.Contains(e.Problem.Hint, want) {
+		t.Errorf("last exit is %+v with %+v, %v", e, e.Problem, err)
+	}
+	g.nothingLeft()
+}
+
 // memory is what a process has in memory, by its smaps_rollup.
 func memory(t *testing.T, pid int) string {
 	f, err := os.Open(fmt.Sprintf("/proc/%d/smaps_rollup", pid))

@@ -25,6 +25,8 @@ package monitorrpc
 
 import (
 	"time"
+
+	"github.com/bangervm/banger/internal/fault"
 )
 
 // Version is the protocol this build speaks; MinVersion the oldest it understands.
@@ -87,6 +89,8 @@ type Status struct {
 	ExitReason  string    `json:"exit_reason,omitempty"`
 	ExitMessage string    `json:"exit_message,omitempty"`
 	ExitFailed  bool      `json:"exit_failed,omitempty"`
+	// ExitProblem is why the VMM did not start.
+	ExitProblem *fault.Problem `json:"exit_problem,omitempty"`
 	ExitedAt    time.Time `json:"exited_at,omitzero"`
 }
 

@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"reflect"
 	"testing"
 	"time"
 
+	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/monitorrpc"
 	"github.com/bangervm/banger/internal/vm"
 )
@@ -22,6 +24,7 @@ func TestEvents(t *testing.T) {
 			return
 		}
 		last := status
+		last.ExitProblem = &fault.Problem{Code: string(fault.Unavailable), Message: "why", Hint: "what to do"}
 		last.Phase, last.Boots, last.ExitReason, last.ExitedAt = monitorrpc.PhaseExited, 3, vm.ReasonPoweroff, at
 		_ = enc.Encode(last)
 	})
@@ -37,8 +40,11 @@ func TestEvents(t *testing.T) {
 	for s := range events {
 		got = append(got, s)
 	}
-	want := vm.Exit{Format: vm.ExitFormat, StartID: "s", Reason: vm.ReasonPoweroff, Boots: 3, At: at}
-	if len(got) != 2 || got[0].Phase != vm.PhaseBooting || got[1].Exit != want {
+	want := vm.Exit{
+		Format: vm.ExitFormat, StartID: "s", Reason: vm.ReasonPoweroff, Boots: 3, At: at,
+		Problem: &fault.Problem{Code: string(fault.Unavailable), Message: "why", Hint: "what to do"},
+	}
+	if len(got) != 2 || got[0].Phase != vm.PhaseBooting || !reflect.DeepEqual(got[1].Exit, want) {
 		t.Errorf("events are %+v", got)
 	}
 }

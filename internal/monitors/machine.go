@@ -141,7 +141,7 @@ func domainStatus(s monitorrpc.Status) vm.Status {
 	if s.Phase == monitorrpc.PhaseExited {
 		out.Exit = vm.Exit{
 			Format: vm.ExitFormat, StartID: s.StartID, Reason: s.ExitReason, Message: s.ExitMessage,
-			Failed: s.ExitFailed, Boots: s.Boots, At: s.ExitedAt, Boot: out.Boot,
+			Failed: s.ExitFailed, Problem: s.ExitProblem, Boots: s.Boots, At: s.ExitedAt, Boot: out.Boot,
 		}
 	}
 	return out

@@ -23,6 +23,7 @@ func vmBody(uid int, v vm.VM) api.VM {
 		Address: vm.Loopback(uid, v.Index).String(), Network: string(v.Network), Egress: v.Egress, Ports: string(v.Ports),
 		Publish: make([]api.Publish, 0, len(v.Publish)),
 	}
+	body.ExitHint, body.ExitHintParts = v.ExitHint.Wire()
 	body.BootTimeline = timelineBody(v.BootTimeline)
 	if v.Network != vm.NetworkNone {
 		ip, _ := vm.GuestAddresses(v.Index)

@@ -43,6 +43,7 @@ func vmColumns(v *vm.VM) []column {
 		{"driver", &v.Driver},
 		{"exit_reason", &v.ExitReason},
 		{"exit_message", &v.ExitMessage},
+		{"exit_hint", document{&v.ExitHint}},
 		{"reset_pending", &v.ResetPending},
 		{"start_id", &v.StartID},
 		{"boot_timeline", document{&v.BootTimeline}},

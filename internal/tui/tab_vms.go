@@ -96,6 +96,9 @@ func (vmsTab) detail(m *Model, id string) []string {
 	if v.ExitMessage != "" {
 		out = append(out, line(v.ExitMessage))
 	}
+	if hint := fault.FromWire(v.ExitHint, v.ExitHintParts); len(hint) > 0 {
+		out = append(out, line(worded(hint)))
+	}
 	out = append(out, fmt.Sprintf("%s, %d vCPU, %s memory, %s disk, %s", line(status.Image(&v.VM)), v.VCPU, fault.Bytes(v.MemoryBytes), fault.Bytes(v.DiskBytes), line(v.Driver)))
 	var ports []string
 	for _, p := range v.ports {

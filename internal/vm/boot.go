@@ -120,7 +120,7 @@ func (s *Service) launch(ctx context.Context, v VM, rescue bool) (*watch, error)
 	before := v
 	v, err = s.update(ctx, v.ID, func(v *VM) error {
 		v.State, v.StartID, v.HostBootID, v.Driver = Starting, ids.New(), b.host.BootID, b.driver.Name
-		v.ExitReason, v.ExitMessage, v.StartedAt, v.StoppedAt = "", "", began, time.Time{}
+		v.ExitReason, v.ExitMessage, v.ExitHint, v.StartedAt, v.StoppedAt = "", "", nil, began, time.Time{}
 		v.NoConsole = b.driver.ConsoleCosts && !v.Console
 		v.BootTimeline = BootTimeline{How: BootCold, Driver: b.driver.Name}
 		return nil
@@ -148,7 +148,7 @@ func (s *Service) recordNoStart(ctx context.Context, before VM, cause error) {
 			return nil
 		}
 		v.State, v.StoppedAt = Failed, s.now()
-		v.ExitReason, v.ExitMessage = ReasonStartFailed, cause.Error()
+		v.ExitReason, v.ExitMessage, v.ExitHint = ReasonStartFailed, cause.Error(), fault.HintOf(cause).Clip()
 		return nil
 	})
 	if err != nil {

@@ -256,6 +256,30 @@ func TestADaemonThatShutsDownLeavesTheVMThatItWaitsFor(t *testing.T) {
 	h.eventually("web", inState(vm.Running))
 }
 
+// TestAVMMThatDoesNotComeUpAgainHasItsRemedy has a guest reboot before it is ready.
+func TestAVMMThatDoesNotComeUpAgainHasItsRemedy(t *testing.T) {
+	h := newHarness(t)
+	problem := fault.ProblemOf(fault.New(fault.Unavailable, "no memory").WithHint("use less"))
+	h.machines.atStart = func(m *fakeMachine) {
+		m.exitAs(vm.Exit{Reason: vm.ReasonStartFailed, Message: problem.Message, Failed: true, Problem: &problem})
+	}
+	_, err := h.svc.Create(t.Context(), vm.CreateRequest{Name: new("web"), Start: true}, operation.Discard{})
+	wantFault(t, err, fault.Unavailable, "web", "no memory")
+	if got := fault.HintOf(err).String(); got != "use less" {
+		t.Errorf("hint = %q", got)
+	}
+	h.machines.atStart = nil
+	if v := h.get("web"); v.ExitMessage != "no memory" || v.ExitHint.String() != "use less" {
+		t.Errorf("VM = %+v", v)
+	}
+	if _, err := h.svc.Start(t.Context(), "web", vm.WaitReady(), quiet); err != nil {
+		t.Fatal(err)
+	}
+	if v := h.get("web"); v.ExitMessage != "" || v.ExitHint != nil {
+		t.Errorf("VM that runs = %+v", v)
+	}
+}
+
 func TestAGuestThatComesUpBadlyIsKeptForItsLog(t *testing.T) {
 	h := newHarness(t)
 	h.machines.atStart = func(m *fakeMachine) { m.exit(vm.ReasonGuestFailed, true) }

@@ -153,8 +153,13 @@ func (m *fakeMachine) ready() {
 
 // exit ends the machine as a monitor does: record, last event, end.
 func (m *fakeMachine) exit(reason string, failed bool) {
+	m.exitAs(vm.Exit{Reason: reason, Failed: failed})
+}
+
+// exitAs is exit by a machine that has more to say.
+func (m *fakeMachine) exitAs(exit vm.Exit) {
 	m.f.mu.Lock()
-	exit := vm.Exit{Format: vm.ExitFormat, StartID: m.status.StartID, Reason: reason, Failed: failed, At: time.Now()}
+	exit.Format, exit.StartID, exit.At = vm.ExitFormat, m.status.StartID, time.Now()
 	m.f.exits[m.id] = exit
 	delete(m.f.alive, m.id)
 	m.f.mu.Unlock()

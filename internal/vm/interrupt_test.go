@@ -68,7 +68,7 @@ func TestAStartThatFailsIsRecorded(t *testing.T) {
 	h.points.reset(machineAt, func() error { return fault.New(fault.Unavailable, "no QEMU").WithHint("install it") })
 	_, err := h.svc.Start(t.Context(), "web", vm.WaitReady(), quiet)
 	wantFault(t, err, fault.Unavailable, "no QEMU")
-	if v := h.get("web"); v.State != vm.Failed || v.ExitReason != vm.ReasonStartFailed || v.ExitMessage != "no QEMU" {
+	if v := h.get("web"); v.State != vm.Failed || v.ExitReason != vm.ReasonStartFailed || v.ExitMessage != "no QEMU" || v.ExitHint.String() != "install it" {
 		t.Errorf("VM = %+v", v)
 	}
 

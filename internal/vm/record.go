@@ -71,7 +71,7 @@ func (s *Service) recordExit(ctx context.Context, vmID, startID string, exit Exi
 		if exit.Failed {
 			v.State = Failed
 		}
-		v.ExitReason, v.ExitMessage = exit.Reason, exit.Message
+		v.ExitReason, v.ExitMessage, v.ExitHint = exit.Reason, exit.Message, exit.hint()
 		v.StoppedAt = exit.At.UTC()
 		if exit.At.IsZero() {
 			v.StoppedAt = s.now()

@@ -3,6 +3,7 @@ package vm
 import (
 	"time"
 
+	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/image"
 )
 
@@ -147,15 +148,26 @@ type File struct {
 
 // Exit is how one start ended. It is stored as exit.json.
 type Exit struct {
-	Format  int       `json:"format"`
-	StartID string    `json:"start_id"`
-	Reason  string    `json:"reason"`
-	Message string    `json:"message,omitempty"`
-	Failed  bool      `json:"failed"` // not as anybody asked
-	Boots   int       `json:"boots"`  // 1, and one for each reboot
-	At      time.Time `json:"at"`
+	Format  int    `json:"format"`
+	StartID string `json:"start_id"`
+	Reason  string `json:"reason"`
+	Message string `json:"message,omitempty"`
+	Failed  bool   `json:"failed"` // not as anybody asked
+	// Problem is why the VMM did not start, with what to do about it; nil: it started, or a
+	// monitor of an older build.
+	Problem *fault.Problem `json:"problem,omitempty"`
+	Boots   int            `json:"boots"` // 1, and one for each reboot
+	At      time.Time      `json:"at"`
 	// Boot is how far the start came; zero: a monitor of an older build.
 	Boot BootTimeline `json:"boot,omitzero"`
+}
+
+// hint is what to do about the end, if there is something.
+func (e Exit) hint() fault.Hint {
+	if e.Problem == nil {
+		return nil
+	}
+	return e.Problem.Fault().Hint
 }
 
 // Reasons of an Exit.

@@ -188,6 +188,9 @@ func (s *Service) endedEarly(v VM, w *watch) error {
 		message += ": " + exit.Message
 	}
 	failure := fault.New(fault.Unavailable, "VM %s ended before it was ready: %s", v.Name, message)
+	if hint := exit.hint(); len(hint) > 0 {
+		return failure.WithHint("%s", hint)
+	}
 	if exit.Reason == ReasonGuestFailed || exit.Reason == ReasonNotReady {
 		return failure.WithHint("%s, or %s to repair it", w.seeWhy(v), act.VMStart.On(v.Name, act.Rescue))
 	}

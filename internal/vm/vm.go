@@ -2,7 +2,11 @@
 // states it passes through, and what each verb does.
 package vm
 
-import "time"
+import (
+	"time"
+
+	"github.com/bangervm/banger/internal/fault"
+)
 
 // State is where a VM is in its life, as the user sees it.
 type State string
@@ -80,6 +84,7 @@ type VM struct {
 	Driver      string // of the last start, or given since; empty: the next start chooses
 	ExitReason  string
 	ExitMessage string
+	ExitHint    fault.Hint // what to do about it; nil: nothing is known
 	// Console says that the VM has a console log on each driver. NoConsole says that its
 	// last start has none.
 	Console   bool

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/bangervm/banger/internal/act/cmdline"
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client/status"
 	"github.com/bangervm/banger/internal/fault"
@@ -51,6 +52,11 @@ type tab struct {
 
 // Path is that of the VM's page.
 func (f vmFrame) Path() string { return vmPath(f.VM.Name) }
+
+// ExitHint is what to do about the VM's end.
+func (f vmFrame) ExitHint() string {
+	return fault.FromWire(f.VM.ExitHint, f.VM.ExitHintParts).Word(cmdline.Line)
+}
 
 // Alive reports whether the guest can be asked.
 func (f vmFrame) Alive() bool { return f.VM.State == api.VMRunning }

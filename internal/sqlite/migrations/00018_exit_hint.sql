@@ -1,0 +1,2 @@
+-- +goose Up
+ALTER TABLE vms ADD COLUMN exit_hint TEXT NOT NULL DEFAULT 'null';
