@@ -114,7 +114,7 @@ type aLook struct {
 
 func looks() []aLook {
 	return []aLook{
-		{theme: "light", width: 1920, height: 1080},
+		{theme: "light", width: 1920, height: 1080, axe: true},
 		{theme: "light", width: 1280, height: 900, axe: true},
 		{theme: "light", width: 360, height: 740, axe: true},
 		{theme: "dark", width: 1920, height: 1080},
