@@ -7,17 +7,24 @@ import (
 	"github.com/bangervm/banger/internal/vmm"
 )
 
-// knownRefusals are what of Firecracker's words a user can do something about.
+// knownRefusals are what of Firecracker's words a user can do something about. Those of the
+// system are from the C library: releases of Firecracker have musl, distributions' glibc.
 func knownRefusals() []knownRefusal {
 	return []knownRefusal{
-		{"Device or resource busy (os error 16)", "stop the other hypervisor that uses the CPU's virtualisation, such as VirtualBox"},
-		{"Cannot allocate memory (os error 12)", "give the VM less memory, or stop other programs on this host"},
-		{"Missing KVM capabilities", "use a newer kernel on this host, or the driver qemu-tcg"},
-		{"too many open files", "stop other VMs, or raise the limit of open files"},
+		{"resource busy", "", "stop the other hypervisor that uses the CPU's virtualisation, such as VirtualBox"},
+		{"cannot allocate memory", "out of memory", "give the VM less memory, or stop other programs on this host"},
+		{"missing kvm capabilities", "", "use a newer kernel on this host, or the driver qemu-tcg"},
+		{"too many open files", "no file descriptors available", "stop other VMs, or raise the limit of open files"},
 	}
 }
 
-type knownRefusal struct{ words, remedy string }
+// knownRefusal has its words in lower case; musl's are empty where glibc's contain them.
+type knownRefusal struct{ words, musl, remedy string }
+
+func (k knownRefusal) in(message string) bool {
+	message = strings.ToLower(message)
+	return strings.Contains(message, k.words) || k.musl != "" && strings.Contains(message, k.musl)
+}
 
 // explain makes a fault of why a guest did not start. kvm looks at KVM again: it may have
 // changed since the driver did.
@@ -33,7 +40,7 @@ func explain(cause error, kvm func() vmm.Fact) error {
 	}
 	err := fault.New(fault.Unavailable, "Firecracker did not start the guest: %s", r.message)
 	for _, known := range knownRefusals() {
-		if strings.Contains(r.message, known.words) {
+		if known.in(r.message) {
 			return err.WithHint("%s", known.remedy)
 		}
 	}

@@ -13,13 +13,16 @@ import (
 )
 
 // TestAGuestThatCannotBeStartedHasItsRemedy has what Firecracker answers to InstanceStart on
-// hosts that cannot run the machine.
+// hosts that cannot run the machine, in the words of glibc and of musl.
 func TestAGuestThatCannotBeStartedHasItsRemedy(t *testing.T) {
 	for words, want := range map[string]struct{ message, hint string }{
-		"Cannot create VM: Device or resource busy (os error 16)":   {"Device or resource busy", "stop the other hypervisor"},
-		"Memory regions: Cannot allocate memory (os error 12)":      {"Cannot allocate memory", "give the VM less memory"},
-		"Missing KVM capabilities: 0x50":                            {"Missing KVM capabilities", "use a newer kernel on this host"},
-		"Cannot create the vCPU: too many open files (os error 24)": {"too many open files", "stop other VMs"},
+		"Cannot create VM: Device or resource busy (os error 16)":             {"Device or resource busy", "stop the other hypervisor"},
+		"Cannot create VM: Resource busy (os error 16)":                       {"Resource busy", "stop the other hypervisor"},
+		"Memory regions: Cannot allocate memory (os error 12)":                {"Cannot allocate memory", "give the VM less memory"},
+		"Memory regions: Out of memory (os error 12)":                         {"Out of memory", "give the VM less memory"},
+		"Missing KVM capabilities: 0x50":                                      {"Missing KVM capabilities", "use a newer kernel on this host"},
+		"Cannot create the vCPU: Too many open files (os error 24)":           {"Too many open files", "stop other VMs"},
+		"Cannot create the vCPU: No file descriptors available (os error 24)": {"No file descriptors available", "stop other VMs"},
 	} {
 		_, err := start(t, New(), fake(t, "start="+words)) // and nothing is left
 		if !errors.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), want.message) || !strings.Contains(fault.HintOf(err).String(), want.hint) {
