@@ -86,12 +86,12 @@ type Status struct {
 	// Boot is how far the start came; zero: a monitor of an older build.
 	Boot BootTimeline `json:"boot,omitzero"`
 	// Set in PhaseExited only; the same as exit.json.
-	ExitReason  string    `json:"exit_reason,omitempty"`
-	ExitMessage string    `json:"exit_message,omitempty"`
-	ExitFailed  bool      `json:"exit_failed,omitempty"`
+	ExitReason  string `json:"exit_reason,omitempty"`
+	ExitMessage string `json:"exit_message,omitempty"`
+	ExitFailed  bool   `json:"exit_failed,omitempty"`
 	// ExitProblem is why the VMM did not start.
 	ExitProblem *fault.Problem `json:"exit_problem,omitempty"`
-	ExitedAt    time.Time `json:"exited_at,omitzero"`
+	ExitedAt    time.Time      `json:"exited_at,omitzero"`
 }
 
 // BootTimeline is when a start reached its points, since bangerd began it; 0: it has not.
