@@ -9,7 +9,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/bangervm/banger/internal/plain"
@@ -156,6 +158,12 @@ func (c *client) learnVersion(ctx context.Context) error {
 	}
 	c.version = v
 	return nil
+}
+
+// isLost reports whether the connection ended before the answer, and not by our deadline.
+func isLost(err error) bool {
+	_, ok := errors.AsType[*url.Error](err)
+	return ok || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
 }
 
 // isRefusal says whether Firecracker answered, and what.

@@ -83,6 +83,9 @@ func TestAFirecrackerThatDoesNotComeUp(t *testing.T) {
 	cases := map[string]string{
 		"die":               "Firecracker: exit status 153: ArgParsing(odd)",
 		"words":             "Firecracker: Error creating KVM object: odd (exit status 1)",
+		"kill=GET /version": "Firecracker: killed by SIGKILL",
+		"kill=PUT /vsock":   "Firecracker: killed by SIGKILL",
+		"kill=PUT /actions": "Firecracker: killed by SIGKILL",
 		"version=1.14.2":    "Firecracker 1.14.2 is too old",
 		"version=new":       `the version is "new"`,
 		"hang=GET /version": "context deadline exceeded",

@@ -26,8 +26,9 @@ import (
 
 // fakeName begins the names by which this test's binary is Firecracker. What follows says
 // how, escaped as in a URL: words separated by commas, of "version=V", "refuse=CALL",
-// "hang=CALL", "die", "mute", "words", "start=WORDS" for a guest that cannot be started, and
-// "spoil=FILE" for one that changes a file before anything else.
+// "hang=CALL", "kill=CALL" for one that SIGKILL ends during a call, "die", "mute", "words",
+// "start=WORDS" for a guest that cannot be started, and "spoil=FILE" for one that changes a
+// file before anything else.
 const fakeName = "fake,"
 
 // TestMain also serves as `bangerd confine`.
@@ -60,6 +61,12 @@ func fakeProgram(how string, args []string) int {
 			f.refuses = value
 		case "hang":
 			f.hangs = value
+		case "kill":
+			f.sent = func(call string) {
+				if call == value {
+					_ = unix.Kill(os.Getpid(), unix.SIGKILL)
+				}
+			}
 		case "start":
 			startError = value
 		case "spoil":

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/vmm"
@@ -148,7 +149,7 @@ func (m *Machine) command(ctx context.Context, do func() error) error {
 	switch {
 	case err == nil:
 		return nil
-	case m.over():
+	case m.gone(err):
 		return errEnded
 	default:
 		return fault.Wrap(fault.Unavailable, err, "the VMM did not obey")
@@ -161,6 +162,25 @@ func (m *Machine) over() bool {
 	case <-m.process.Exited:
 		return true
 	default:
+		return false
+	}
+}
+
+// lastMoment is how long a Firecracker that loses a connection may take to end.
+const lastMoment = time.Second
+
+// gone reports whether Firecracker has ended, after a call gave err. A connection that is lost
+// is seen before the end of the process that had it.
+func (m *Machine) gone(err error) bool {
+	if !isLost(err) {
+		return m.over()
+	}
+	timer := time.NewTimer(lastMoment)
+	defer timer.Stop()
+	select {
+	case <-m.process.Exited:
+		return true
+	case <-timer.C:
 		return false
 	}
 }

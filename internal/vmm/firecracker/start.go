@@ -121,14 +121,14 @@ func (m *Machine) program(d *Driver, spec vmm.Spec, pipes []*os.File) (process.C
 
 // bringUp waits for the API, configures the machine and starts the guest.
 func (m *Machine) bringUp(ctx context.Context, spec vmm.Spec) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	stop := make(chan struct{})
 	defer close(stop)
 	go func() {
 		select {
 		case <-m.process.Exited: // then no call is answered any more
-			cancel(errGone)
+			cancel()
 		case <-stop:
 		}
 	}()
@@ -145,7 +145,7 @@ func (m *Machine) bringUp(ctx context.Context, spec vmm.Spec) error {
 	if err == nil {
 		err = m.api.act(ctx, actionStart)
 	}
-	if err != nil && errors.Is(context.Cause(ctx), errGone) {
+	if err != nil && m.gone(err) {
 		return errGone
 	}
 	return err
