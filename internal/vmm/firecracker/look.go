@@ -63,11 +63,11 @@ func lookAtProgram(ctx context.Context, host *vmm.Host, configured string) (path
 	if err != nil {
 		return path, say(vmm.Missing, "run `"+path+" --version` to see why", "%s does not run: %v", path, err)
 	}
-	v, ok := parseVersion(out)
+	v, ok := programVersion(out)
 	remedy = fmt.Sprintf("install Firecracker %d.%d or newer", oldest().major, oldest().minor)
 	switch {
 	case !ok:
-		return path, say(vmm.Missing, remedy, "%s reports no version: %q", path, plain.Line(out, maxSaid))
+		return path, say(vmm.Missing, remedy, "%s is no Firecracker: it calls itself %q", path, plain.Line(out, maxSaid))
 	case v.before(oldest()):
 		return path, say(vmm.Missing, remedy, "%s is version %s; banger supports %d.%d and newer", path, v, oldest().major, oldest().minor)
 	case v.major != newest().major || v.minor > newest().minor:

@@ -37,7 +37,11 @@ func TestLook(t *testing.T) {
 		{"development", "", nil, "Firecracker v1.17.0-dev", vmm.Good, "1.17.0", ""},
 		{"old", "", nil, "Firecracker v1.14.9", vmm.Missing, "is version 1.14.9; banger supports 1.15 and newer", "install Firecracker 1.15 or newer"},
 		{"new", "", nil, "Firecracker v1.18.0", vmm.Doubtful, "newer than 1.17", "1.17"},
-		{"another program", "", nil, "coreutils\x1b[31m", vmm.Missing, `reports no version: "coreutils?[31m"`, "install"},
+		{"another program", "", nil, "coreutils\x1b[31m", vmm.Missing, `/opt/firecracker is no Firecracker: it calls itself "coreutils?[31m"`, "install"},
+		{"the jailer", "jailer", nil, "Jailer v1.16.1", vmm.Missing, `/opt/jailer is no Firecracker: it calls itself "Jailer v1.16.1"`, "install"},
+		{"an interpreter", "python3", nil, "Python 3.11.2", vmm.Missing, "is no Firecracker", "install"},
+		{"one with another number first", "", nil, "glibc 2.36.0\nFirecracker v1.16.1", vmm.Missing, "is no Firecracker", "install"},
+		{"without a number", "", nil, "Firecracker vnext 1.16.1", vmm.Missing, "is no Firecracker", "install"},
 		{"not installed", "", func(h *vmm.Host) {
 			h.LookPath = func(string) (string, error) { return "", fs.ErrNotExist }
 		}, "", vmm.Missing, "not installed, or not on PATH", "firecracker_bin"},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 )
 
 // version is a version of Firecracker. A development version counts as the release
@@ -19,7 +20,19 @@ func (v version) before(w version) bool {
 
 var versionText = regexp.MustCompile(`(?:^|\s)v?([0-9]{1,4})\.([0-9]{1,4})\.([0-9]{1,4})(?:[-+\s]|$)`)
 
-// parseVersion reads the answer to GET /version or to --version.
+// programVersion reads the answer to --version, of a program that says that it is Firecracker:
+// "Firecracker v1.16.1".
+func programVersion(answer string) (version, bool) {
+	text, ok := strings.CutPrefix(answer, "Firecracker v")
+	if !ok {
+		return version{}, false
+	}
+	line, _, _ := strings.Cut(text, "\n")
+	number, _, _ := strings.Cut(line, " ")
+	return parseVersion(number)
+}
+
+// parseVersion reads the answer to GET /version.
 func parseVersion(text string) (version, bool) {
 	m := versionText.FindStringSubmatch(text)
 	if m == nil {
