@@ -47,6 +47,11 @@ func become(args []string, stderr io.Writer) (status int, err error) {
 		return 0, err
 	}
 	env, grouped := plan.enterScope(stderr)
+	room, err := plan.makeRoom()
+	if err != nil { // this host's refusal, which bangerd's doctor tells too
+		_, _ = fmt.Fprintf(stderr, "bangerd confine: %v\n", err)
+	}
+	env = append(slices.Clip(env), room...)
 	report, err := plan.enter()
 	if err != nil {
 		return 0, err
@@ -117,11 +122,18 @@ func (p Plan) enter() (Report, error) {
 		}
 		return append(report, fmt.Sprintf("%d capabilities of root's", len(p.Capabilities))), nil
 	}
-	if p.Mounts {
-		if err := p.newRoot(); err != nil {
+	if p.Mounts || p.Room != "" {
+		root := p.newRoot
+		if p.Room != "" {
+			root = p.enterRoom
+		}
+		if err := root(); err != nil {
 			return nil, err
 		}
 		report = append(report, "files (mount namespace)")
+	}
+	if err := p.leaveNamespace(); err != nil {
+		return nil, err
 	}
 	if p.Namespaces {
 		if err := p.dropCapabilities(); err != nil {

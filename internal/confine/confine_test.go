@@ -37,6 +37,10 @@ func TestMain(m *testing.M) {
 			os.Exit(elsewhere(func() int { return confine.Command(os.Args[2:], os.Stderr) }))
 		case "confine":
 			os.Exit(confine.Command(os.Args[2:], os.Stderr))
+		case "keep":
+			os.Exit(keep(os.Args[2:]))
+		case "visit":
+			os.Exit(visit(os.Args[2]))
 		case "try":
 			os.Exit(try(os.Args[2]))
 		}

@@ -13,7 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stage is where the new root is put together; what is there is out of sight.
+// stage is where a program's new root is put together in its own mount namespace; what
+// is there is out of sight.
 const stage = "/tmp"
 
 // stageOptions bound the new root's own memory: it has directories and links only.
@@ -29,9 +30,20 @@ type place struct {
 }
 
 // newRoot makes a root of nothing but the plan's paths and /proc, in this process's
-// mount namespace: what Landlock does, for kernels that have none. The process needs
-// CAP_SYS_ADMIN there.
+// mount namespace. The process needs CAP_SYS_ADMIN there.
 func (p Plan) newRoot() error {
+	cwd, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	if err := p.buildRoot(stage); err != nil {
+		return err
+	}
+	return enterRoot(cwd)
+}
+
+// buildRoot puts such a root together at the directory.
+func (p Plan) buildRoot(stage string) error {
 	places, err := p.places()
 	if err != nil {
 		return err
@@ -43,29 +55,26 @@ func (p Plan) newRoot() error {
 			}
 		}
 	}()
-	cwd, err := os.Getwd()
-	if err != nil {
-		return err
-	}
-	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+	// What the host unmounts goes here too, or a VM would keep its disks busy.
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
 		return fmt.Errorf("part from the host's mounts: %w", err)
 	}
 	if err := unix.Mount("tmpfs", stage, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, stageOptions); err != nil {
 		return fmt.Errorf("mount a new root: %w", err)
 	}
 	for _, pl := range places {
-		if err := pl.put(); err != nil {
+		if err := pl.put(stage); err != nil {
 			return fmt.Errorf("put %s into the new root: %w", pl.path, err)
 		}
 	}
-	return enterRoot(cwd)
+	if err := unix.Mount("", stage, "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NODEV, ""); err != nil {
+		return fmt.Errorf("make the new root read-only: %w", err)
+	}
+	return nil
 }
 
 // enterRoot makes the stage the root, and the host's unreachable.
 func enterRoot(cwd string) error {
-	if err := unix.Mount("", stage, "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NODEV, ""); err != nil {
-		return fmt.Errorf("make the new root read-only: %w", err)
-	}
 	if err := os.Chdir(stage); err != nil {
 		return err
 	}
@@ -76,6 +85,10 @@ func enterRoot(cwd string) error {
 	if err := unix.Unmount(".", unix.MNT_DETACH); err != nil {
 		return fmt.Errorf("leave the old root: %w", err)
 	}
+	return chdir(cwd)
+}
+
+func chdir(cwd string) error {
 	if err := os.Chdir(cwd); err != nil {
 		return os.Chdir("/") // it is none of the plan's
 	}
@@ -145,7 +158,7 @@ func open(path string, readOnly bool) (place, error) {
 
 // put puts the place where it is on the host, unless it is there: a directory above
 // it may be.
-func (pl place) put() error {
+func (pl place) put(stage string) error {
 	at := filepath.Join(stage, pl.path)
 	if _, err := os.Lstat(at); err == nil && pl.readOnly {
 		return nil

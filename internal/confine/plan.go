@@ -40,6 +40,13 @@ type Plan struct {
 	// Mounts: it has a mount namespace too, and CAP_SYS_ADMIN there, for a root of nothing but
 	// its paths.
 	Mounts bool `json:"mounts,omitempty"`
+	// Room is a directory that becomes its root, and has all of its paths: see MakesRoom. It needs
+	// CAP_SYS_CHROOT, and Namespaces; empty: none.
+	Room string `json:"room,omitempty"`
+	// MakesRoom is what a program that this one starts needs. A room of that is made at its
+	// Room, a directory, since a process under Landlock cannot mount. The program was started with OwnMounts, and finds
+	// the room in RoomEnv. Where the host refuses it, there is none.
+	MakesRoom *Plan `json:"makes_room,omitempty"`
 	// TAP is a device to make in its network namespace, whose frames go to the
 	// reader of ReportFD; nil: none. The process needs CAP_NET_ADMIN there.
 	TAP *tap.Device `json:"tap,omitempty"`
@@ -108,6 +115,11 @@ func JailNamespaces(attr *syscall.SysProcAttr) {
 func Namespaces(attr *syscall.SysProcAttr, uid int, capabilities ...uintptr) {
 	attr.AmbientCaps = capabilities
 	attr.Cloneflags |= syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC
+	sameUser(attr, uid)
+}
+
+// sameUser makes a process the same user and group in its user namespace.
+func sameUser(attr *syscall.SysProcAttr, uid int) {
 	attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: uid, HostID: uid, Size: 1}}
 	attr.GidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getgid(), HostID: os.Getgid(), Size: 1}}
 }

@@ -20,11 +20,15 @@ const (
 type Confinement struct {
 	LandlockABI int // 0: none
 	Namespaces  bool
+	Mounts      bool // also mount namespaces
 	// Controllers are those that a VMM's control group can have; nil: it has no group,
 	// and NoGroup says why.
 	Controllers []string
 	NoGroup     error
 }
+
+// allow is the remedy where namespaces are refused.
+const allow = "allow unprivileged user namespaces if that suits this host"
 
 // offers are what the host offers, and what it does not, with the remedies.
 type offers struct{ holds, lacks, remedies []string }
@@ -36,7 +40,7 @@ func checkConfinement(ctx context.Context, w World) verdict {
 	if c.Namespaces {
 		o.holds = append(o.holds, "private user and network namespaces")
 	} else {
-		o.lack("allow unprivileged user namespaces if that suits this host", "this host does not let you create user and network namespaces")
+		o.lack(allow, "this host does not let you create user and network namespaces")
 	}
 	o.group(c, w.runsSystemd())
 	text := "a VMM gets " + strings.Join(o.holds, ", ")
@@ -59,7 +63,7 @@ func (o *offers) files(c Confinement) {
 		enable = "boot a kernel with Landlock (5.13 or newer, and landlock among the lsm= of its command line)"
 	)
 	switch abi := c.LandlockABI; {
-	case abi == 0 && c.Namespaces:
+	case abi == 0 && c.Mounts:
 		o.lack(enable, "this kernel has no Landlock: a VM's monitor can open every file that you can")
 		o.holds = append(o.holds, "only its own files (mount namespace)")
 		return
@@ -71,7 +75,12 @@ func (o *offers) files(c Confinement) {
 	case abi < landlockScopes:
 		o.lack(newer, "Landlock ABI %d does not cover signals", abi)
 	}
+	if c.Mounts {
+		o.holds = append(o.holds, fmt.Sprintf("only its own files (mount namespace, Landlock ABI %d)", c.LandlockABI))
+		return
+	}
 	o.holds = append(o.holds, fmt.Sprintf("only its own files (Landlock ABI %d)", c.LandlockABI))
+	o.lack(allow, "this host does not let you create mount namespaces: a compromised Firecracker could connect to your Unix sockets")
 }
 
 func (o *offers) group(c Confinement, systemd bool) {
@@ -79,7 +88,7 @@ func (o *offers) group(c Confinement, systemd bool) {
 		if systemd {
 			o.lack("loginctl enable-linger", "no control group limits a VMM: %v", c.NoGroup)
 		} else {
-			o.holds = append(o.holds, "no control group, since this host does not run systemd")
+			o.holds = append(o.holds, "no control group and so no limit of a VMM's memory, since this host does not run systemd")
 		}
 		return
 	}

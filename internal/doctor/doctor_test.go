@@ -137,7 +137,7 @@ func confined(abi int, namespaces bool) func(*World, fstest.MapFS) {
 }
 
 func offered(abi int, namespaces bool) Confinement {
-	return Confinement{LandlockABI: abi, Namespaces: namespaces, Controllers: []string{"cpu", "memory", "pids"}}
+	return Confinement{LandlockABI: abi, Namespaces: namespaces, Mounts: namespaces, Controllers: []string{"cpu", "memory", "pids"}}
 }
 
 // grouped is a host that offers all but, perhaps, a control group.
@@ -227,17 +227,22 @@ func TestEachOutcome(t *testing.T) {
 		{"nesting without a driver", looks(absent, kvmAbsent), "nesting", Info, "unknown", ""},
 		{"unknown driver", func(w *World, _ fstest.MapFS) { w.Settings.Drivers.Driver = "xen" }, "driver", Fail, `"xen"`, "set driver to auto or"},
 		{"unknown driver, no vmm", func(w *World, _ fstest.MapFS) { w.Settings.Drivers.Driver = "xen" }, "vmm", Fail, `"xen"`, "set driver to auto or"},
-		{"all confinement", func(*World, fstest.MapFS) {}, "confinement", OK, "only its own files (Landlock ABI 7), private user and network namespaces", ""},
+		{"all confinement", func(*World, fstest.MapFS) {}, "confinement", OK, "only its own files (mount namespace, Landlock ABI 7), private user and network namespaces", ""},
 		{"a control group", grouped(true, nil, "cpu", "memory", "pids"), "confinement", OK, "a control group (cpu memory pids)", ""},
 		{"a control group without cpu", grouped(true, nil, "memory", "pids"), "confinement", Warn, "does not delegate cpu, io", "Delegate=cpu memory"},
 		{"no control group", grouped(true, errors.New("no bus")), "confinement", Warn, "no control group limits a VMM: no bus", "enable-linger"},
-		{"no systemd", grouped(false, errors.New("no bus")), "confinement", OK, "no control group, since this host does not run systemd", ""},
+		{"no systemd", grouped(false, errors.New("no bus")), "confinement", OK, "no limit of a VMM's memory, since this host does not run systemd", ""},
 		{"no landlock", confined(0, true), "confinement", Warn, "a VM's monitor can open every file that you can", "lsm="},
 		{"no landlock, but namespaces", confined(0, true), "confinement", Warn, "only its own files (mount namespace)", "lsm="},
 		{"no landlock and no namespaces", confined(0, false), "confinement", Warn, "a VMM can open every file that you can", "lsm="},
 		{"old landlock", confined(1, true), "confinement", Warn, "ABI 1 does not cover TCP ports", "newer kernel"},
 		{"landlock without scopes", confined(5, true), "confinement", Warn, "ABI 5 does not cover signals", "newer kernel"},
 		{"no namespaces", confined(7, false), "confinement", Warn, "does not let you create user and network namespaces", "unprivileged"},
+		{"no mount namespaces", func(w *World, _ fstest.MapFS) {
+			w.Confinement = func(context.Context) Confinement {
+				return Confinement{LandlockABI: 7, Namespaces: true, Controllers: []string{"cpu", "memory", "pids", "io"}}
+			}
+		}, "confinement", Warn, "Firecracker could connect to your Unix sockets", "unprivileged"},
 		{"no agent", func(_ *World, f fstest.MapFS) { delete(f, "opt/bin/banger-vsock-agent") }, "agent", Fail, "/opt/bin/banger-vsock-agent", "BANGER_AGENT"},
 		{"agent in lib", func(_ *World, f fstest.MapFS) {
 			delete(f, "opt/bin/banger-vsock-agent")

@@ -128,6 +128,7 @@ func (r root) ReadDir(name string) ([]fs.DirEntry, error) { return fs.ReadDir(r.
 
 func confinement(ctx context.Context) Confinement {
 	c := Confinement{LandlockABI: confine.LandlockABI(), Namespaces: confine.HasNamespaces(ctx)}
+	c.Mounts = c.Namespaces && confine.TryCapableNamespaces(ctx) == nil
 	c.Controllers, c.NoGroup = cgroup.Delegated(os.Getuid())
 	return c
 }

@@ -69,7 +69,8 @@ func Main(ctx context.Context, dir string, up func(), log *slog.Logger) error {
 		return err
 	}
 	site := vmm.Site{
-		Dir: ".", Console: console.of(spec), NIC: network.attach, Confine: confineStep(), Group: os.Getenv(confine.GroupEnv), Log: log,
+		Dir: ".", Console: console.of(spec), NIC: network.attach, Confine: confineStep(), Group: os.Getenv(confine.GroupEnv),
+		Room: os.Getenv(confine.RoomEnv), Log: log,
 	}
 	m := &monitor{
 		dir: v, spec: spec, console: console, network: network, log: log,

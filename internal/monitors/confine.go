@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"syscall"
 
 	"github.com/bangervm/banger/internal/cgroup"
 	"github.com/bangervm/banger/internal/confine"
@@ -25,13 +26,17 @@ func (l *Launcher) Confine(step []string, needs Needs) *Launcher {
 // there is no such driver.
 type Needs func(driver, program string) (vmm.Needs, error)
 
-// monitorCommand is what starts the monitor of the VM in dir.
-func (l *Launcher) monitorCommand(dir statedir.VM, spec vm.Spec) (*exec.Cmd, error) {
+// monitorCommand is what starts the monitor of the VM in dir, with a mount namespace for a
+// room of its VMM, or without.
+func (l *Launcher) monitorCommand(dir statedir.VM, spec vm.Spec, mounts bool) (*exec.Cmd, error) {
 	args := append(slices.Clone(l.command), string(dir))
 	plan := plan(l.command[0], dir, spec)
 	if len(l.confine) > 0 {
-		if err := l.confineFor(&plan, spec); err != nil {
+		if err := l.confineFor(&plan, dir, spec); err != nil {
 			return nil, err
+		}
+		if !mounts {
+			plan.MakesRoom = nil
 		}
 		more, err := plan.Arguments(args[0], args[1:])
 		if err != nil {
@@ -41,11 +46,15 @@ func (l *Launcher) monitorCommand(dir statedir.VM, spec vm.Spec) (*exec.Cmd, err
 	}
 	cmd := exec.Command(args[0], args[1:]...) //nolint:noctx // it outlives this process
 	cmd.Env = plan.Env
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if plan.MakesRoom != nil {
+		confine.OwnMounts(cmd.SysProcAttr, os.Getuid())
+	}
 	return cmd, nil
 }
 
 // confineFor adds to the plan what the monitor of this VM needs for its VMM.
-func (l *Launcher) confineFor(plan *confine.Plan, spec vm.Spec) error {
+func (l *Launcher) confineFor(plan *confine.Plan, dir statedir.VM, spec vm.Spec) error {
 	if spec.JailUID != 0 { // a process under Landlock cannot make a jail
 		plan.Capabilities = confine.JailKeeper()
 		return nil
@@ -56,7 +65,28 @@ func (l *Launcher) confineFor(plan *confine.Plan, spec vm.Spec) error {
 	}
 	plan.Read, plan.Devices = append(plan.Read, needs.Read...), append(plan.Devices, needs.Devices...)
 	plan.Scope = scope(spec, needs)
+	plan.MakesRoom = room(dir, spec, needs)
 	return nil
+}
+
+// room is all that the VM's VMM sees of the host's files.
+func room(dir statedir.VM, spec vm.Spec, needs vmm.Needs) *confine.Plan {
+	p := &confine.Plan{
+		Room: dir.Room(), Devices: needs.Devices,
+		Read: append(slices.Clone(needs.Read), spec.Kernel, spec.Initramfs),
+	}
+	if !needs.Opens {
+		return p
+	}
+	p.SocketsIn = []string{dir.Run()}
+	for _, disk := range spec.Disks {
+		if disk.ReadOnly {
+			p.Read = append(p.Read, disk.Path)
+		} else {
+			p.Write = append(p.Write, disk.Path)
+		}
+	}
+	return p
 }
 
 // stepThreads are those that the step before the VMM may have.

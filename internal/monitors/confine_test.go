@@ -21,7 +21,7 @@ func TestAMonitorKeepsWhatItsVMMNeeds(t *testing.T) {
 			}
 			return vmm.Needs{Read: []string{program + ".so"}, Devices: []string{"/dev/d"}}, nil
 		})
-	cmd, err := l.monitorCommand("/v", vm.Spec{Driver: "d", VMM: "/bin/vmm"})
+	cmd, err := l.monitorCommand("/v", vm.Spec{Driver: "d", VMM: "/bin/vmm"}, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func TestAMonitorKeepsWhatItsVMMNeeds(t *testing.T) {
 			t.Errorf("%s is not in %q", want, cmd.Args)
 		}
 	}
-	if _, err := l.monitorCommand("/v", vm.Spec{Driver: "other"}); !errors.Is(err, odd) {
+	if _, err := l.monitorCommand("/v", vm.Spec{Driver: "other"}, true); !errors.Is(err, odd) {
 		t.Errorf("another driver gave %v", err)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"github.com/bangervm/banger/internal/child"
+	"github.com/bangervm/banger/internal/confine"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/monitorrpc"
 	"github.com/bangervm/banger/internal/regularfile"
@@ -84,6 +85,9 @@ func prepare(dir statedir.VM, spec vm.Spec) error {
 	if err := os.Mkdir(dir.Run(), 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return fmt.Errorf("make the VM's run directory: %w", err)
 	}
+	if err := os.Mkdir(dir.Room(), 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return fmt.Errorf("make the directory of the VMM's root: %w", err)
+	}
 	if err := os.Remove(dir.Exit()); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("forget how the VM ended: %w", err)
 	}
@@ -119,19 +123,23 @@ func (l *Launcher) spawn(dir statedir.VM, spec vm.Spec) (cmd *exec.Cmd, word *os
 		return nil, nil, err
 	}
 	defer func() { _ = told.Close() }()
-	cmd, err = l.monitorCommand(dir, spec)
-	if err != nil {
-		return nil, nil, errors.Join(err, word.Close())
+	for _, mounts := range []bool{true, false} {
+		cmd, err = l.monitorCommand(dir, spec, mounts)
+		if err != nil {
+			return nil, nil, errors.Join(err, word.Close())
+		}
+		cmd.Dir = "/"
+		cmd.Stdout, cmd.Stderr = logFile, logFile
+		cmd.ExtraFiles = []*os.File{told} // becomes monitorrpc.ReadyFD
+		child.GiveOnly()
+		if err = cmd.Start(); err == nil {
+			return cmd, word, nil
+		}
+		if !confine.NoNamespaces(err) {
+			break
+		}
 	}
-	cmd.Dir = "/"
-	cmd.Stdout, cmd.Stderr = logFile, logFile
-	cmd.ExtraFiles = []*os.File{told} // becomes monitorrpc.ReadyFD
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	child.GiveOnly()
-	if err := cmd.Start(); err != nil {
-		return nil, nil, fault.Wrap(fault.Unavailable, errors.Join(err, word.Close()), "start the VM's monitor")
-	}
-	return cmd, word, nil
+	return nil, nil, fault.Wrap(fault.Unavailable, errors.Join(err, word.Close()), "start the VM's monitor")
 }
 
 // openLog opens the monitor's log, which the monitor itself keeps bounded.

@@ -225,6 +225,10 @@ func (v VM) Identity() string { return filepath.Join(string(v), "identity.json")
 // Run holds the sockets of a running VM.
 func (v VM) Run() string { return filepath.Join(string(v), "run") }
 
+// Room is where the VMM's root is, in the monitor's mount namespace. It is empty for
+// everybody else.
+func (v VM) Room() string { return filepath.Join(string(v), "room") }
+
 // MonitorSocket is where the VM's monitor serves monitorrpc. A socket's path
 // holds at most 107 bytes, and this one may be longer: dial it with DialUnix.
 func (v VM) MonitorSocket() string { return filepath.Join(v.Run(), "monitor.sock") }

@@ -42,6 +42,8 @@ type Kernel struct {
 type Needs struct {
 	Read    []string // to read and execute, with all below
 	Devices []string // to read, write and control
+	// Opens: it opens its disks and makes its sockets in the run directory itself.
+	Opens bool
 	// MemoryBytes is what it may have beside the guest's memory, the page cache of
 	// its disks included, and Threads beside those of the virtual CPUs.
 	MemoryBytes int64
@@ -89,6 +91,8 @@ type Site struct {
 	NIC func(net.Conn)
 	// Group is the directory of the control group for VMMs; empty: none.
 	Group string
+	// Room is what a VMM sees of the host's files: see confine.Plan; empty: all.
+	Room string
 	// Confine starts `bangerd confine`, by which a VMM gives up what it does not need.
 	// Empty: it gives up nothing.
 	Confine []string

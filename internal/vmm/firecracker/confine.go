@@ -33,6 +33,7 @@ func (d *Driver) Needs(program string) vmm.Needs {
 	return vmm.Needs{
 		Read:    append(confine.ProgramFiles(program, "firecracker"), procDir),
 		Devices: []string{vmm.KVMDevice, tap.ControlDevice, "/dev/null", "/dev/urandom"},
+		Opens:   true,
 		Threads: maxThreads, MemoryBytes: ownMemory,
 	}
 }

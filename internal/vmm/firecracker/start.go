@@ -115,6 +115,7 @@ func (m *Machine) program(d *Driver, spec vmm.Spec, pipes []*os.File) (process.C
 	}
 	plan, err := d.plan(spec)
 	c.Args = append(c.Args, "--id", instanceID(spec.Name), "--log-path", fmt.Sprintf("/proc/self/fd/%d", fdLog))
+	plan.Room = m.site.Room
 	c.Files, c.Plan = pipes, plan
 	return c, err
 }

@@ -46,7 +46,10 @@ func (c Command) ways() []Command {
 		for _, group := range slices.Compact([]string{c.Group, ""}) {
 			way := c
 			way.Plan.Namespaces, way.Group = namespaces, group
-			way.Plan.Mounts = namespaces && confine.LandlockABI() == 0
+			way.Plan.Mounts = namespaces && c.Plan.Room == "" && confine.LandlockABI() == 0
+			if !namespaces {
+				way.Plan.Room = ""
+			}
 			if namespaces || c.Plan.TAP == nil {
 				ways = append(ways, way)
 			}

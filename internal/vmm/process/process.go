@@ -129,6 +129,9 @@ func (c Command) capabilities() []uintptr {
 	if c.Plan.Mounts {
 		needed = append(needed, unix.CAP_SYS_ADMIN)
 	}
+	if c.Plan.Room != "" {
+		needed = append(needed, unix.CAP_SYS_CHROOT)
+	}
 	return needed
 }
 

@@ -55,6 +55,7 @@ func (m *Machine) launch(ctx context.Context, d *Driver, spec vmm.Spec, args []s
 	}
 	plan, err := d.plan(spec, disks)
 	if err == nil {
+		plan.Room = site.Room
 		m.process, err = process.Start(process.Command{
 			Name: "QEMU", Self: "qemu-system-", Program: spec.Program, Args: args, Dir: site.Dir,
 			Files: slices.Concat(ends.theirs, disks), Confine: site.Confine, Plan: plan, Group: site.Group,
