@@ -148,6 +148,7 @@ func (m *monitor) run(ctx context.Context, up func()) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("listen for bangerd: %w", err), control.Close(), m.network.Close())
 	}
+	listener.Refuses = startedHere
 	stopHTTP := serveHTTP(ctx, listener, s, m.network, m.log)
 	agentCtx, stopAgents := context.WithCancel(context.WithoutCancel(ctx))
 	var agents sync.WaitGroup

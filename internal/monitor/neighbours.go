@@ -43,6 +43,7 @@ func listenNeighbours(to neighbourServer, log *slog.Logger) (*neighbourSocket, e
 	if err != nil {
 		return nil, err
 	}
+	listener.Refuses = startedHere
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &neighbourSocket{listener: listener, cancel: cancel}
 	s.conns.Go(func() { s.accept(ctx, watched(listener, log), to, log) })

@@ -13,11 +13,16 @@ import (
 // of a connection that was dialled the one that listens, of one that was
 // accepted the one that connected (SO_PEERCRED, unix(7)).
 func PeerUID(conn *net.UnixConn) (int, error) {
+	uid, _, err := peer(conn)
+	return uid, err
+}
+
+func peer(conn *net.UnixConn) (uid, pid int, err error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
-		return -1, err
+		return -1, 0, err
 	}
-	uid := -1
+	uid = -1
 	var optErr error
 	err = raw.Control(func(fd uintptr) {
 		cred, err := syscall.GetsockoptUcred(int(fd), syscall.SOL_SOCKET, syscall.SO_PEERCRED)
@@ -25,9 +30,9 @@ func PeerUID(conn *net.UnixConn) (int, error) {
 			optErr = err
 			return
 		}
-		uid = int(cred.Uid)
+		uid, pid = int(cred.Uid), int(cred.Pid)
 	})
-	return uid, errors.Join(err, optErr)
+	return uid, pid, errors.Join(err, optErr)
 }
 
 // ours returns conn if the process that listens at path is of the user uid. Else
@@ -56,6 +61,9 @@ type Listener struct {
 	// Stranger, when set before the first Accept, is called once, with the uid of
 	// the first process of another user that connected.
 	Stranger func(uid int)
+	// Refuses, when set before the first Accept, says which processes of this user are
+	// not let in either.
+	Refuses func(pid int) bool
 
 	uid  int
 	once sync.Once
@@ -71,12 +79,13 @@ func (l *Listener) AcceptUnix() (*net.UnixConn, error) {
 		if err != nil {
 			return nil, err
 		}
-		uid, err := PeerUID(conn)
-		if err == nil && uid == l.uid {
+		uid, pid, err := peer(conn)
+		known := err == nil && uid == l.uid
+		if known && (l.Refuses == nil || !l.Refuses(pid)) {
 			return conn, nil
 		}
 		_ = conn.Close()
-		if l.Stranger != nil {
+		if !known && l.Stranger != nil {
 			l.once.Do(func() { l.Stranger(uid) })
 		}
 	}

@@ -1,0 +1,21 @@
+package monitor
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// startedHere reports whether this monitor, the leader of a session, started the process: its VMM,
+// which may use the run directory's sockets, must not give it orders. A VMM can neither fork nor
+// leave the session.
+func startedHere(pid int) bool {
+	session, err := unix.Getsid(0)
+	return err == nil && session == os.Getpid() && inSession(session, pid)
+}
+
+// inSession reports whether a process is in a session, or has ended.
+func inSession(session, pid int) bool {
+	its, err := unix.Getsid(pid)
+	return err != nil || its == session
+}
