@@ -76,7 +76,10 @@ func (c *confirm) lines(m *Model, width, height int) []string {
 	for _, v := range c.vms {
 		commands = append(commands, typed(c.action.On(&v.VM)))
 	}
-	out = append(out, commandLines(m.theme, commands, width)...)
+	typing := min(len(c.word), 1)
+	if shown := commandLines(m.theme, commands, width); len(out)+len(shown)+typing <= height { // what is lost comes first
+		out = append(out, shown...)
+	}
 	if c.word != "" {
 		out = append(out, cut(fmt.Sprintf("  Type %s and press Enter: %s_", line(c.word), line(c.typed)), width))
 	}

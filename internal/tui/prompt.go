@@ -7,6 +7,7 @@ import (
 
 	"charm.land/bubbles/v2/textinput"
 	tea "charm.land/bubbletea/v2"
+	"charm.land/lipgloss/v2"
 )
 
 // maxTyped bounds a line that is typed, in characters.
@@ -18,6 +19,7 @@ func field(prompt, value string) textinput.Model {
 	f.Prompt, f.CharLimit = prompt, maxTyped
 	styles := textinput.DefaultStyles(true)
 	styles.Cursor.Blink = false
+	styles.Cursor.Color = lipgloss.NoColor{} // inverse alone: the default white is not seen on white
 	styles.Focused, styles.Blurred = textinput.StyleState{}, textinput.StyleState{}
 	f.KeyMap.Paste.SetEnabled(false) // it would run programs; the terminal pastes by itself
 	f.SetStyles(styles)

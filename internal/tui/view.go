@@ -69,15 +69,27 @@ func (m *Model) screen() string {
 	return strings.Join(lines, "\n")
 }
 
-// tabLine are the tabs, with the one that is shown in brackets.
+// tabLine are the tabs, with the one that is shown in brackets. Where there is no room for
+// all, the others are only numbers.
 func (m *Model) tabLine() string {
-	var b strings.Builder
+	names := make([]string, len(m.tabs))
 	for i, t := range m.tabs {
-		text := fmt.Sprintf(" %d %s ", i+1, t.name())
-		if i == m.tab {
-			text = m.theme.title.Reverse(true).Render("[" + strings.TrimSpace(text) + "]")
+		names[i] = fmt.Sprintf("%d %s", i+1, t.name())
+	}
+	if lipgloss.Width(strings.Join(names, ""))+2*len(names) > m.width {
+		for i := range names {
+			if i != m.tab {
+				names[i] = fmt.Sprint(i + 1)
+			}
 		}
-		b.WriteString(text)
+	}
+	var b strings.Builder
+	for i, name := range names {
+		if i == m.tab {
+			b.WriteString(m.theme.title.Reverse(true).Render("[" + name + "]"))
+		} else {
+			b.WriteString(" " + name + " ")
+		}
 	}
 	return b.String()
 }

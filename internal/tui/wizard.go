@@ -216,9 +216,17 @@ func create(ctx context.Context, a API, req api.CreateVM, tree string) (api.VM, 
 	return v, second(a.Wait(ctx, op.ID, nil))
 }
 
-func (w *wizard) lines(m *Model, width, _ int) []string {
+func (w *wizard) lines(m *Model, width, height int) []string {
+	below := []string{"", m.theme.paint(toneDim, cut("  "+w.fields[w.at].name+": "+w.fields[w.at].doc, width))}
+	if w.wrong != "" {
+		below = append(below, m.theme.paint(toneBad, cut("  "+w.wrong, width)))
+	} else if req, err := w.request(); err == nil {
+		below = append(below, m.theme.paint(toneDim, cut("  $ "+line(createCommands(req, "", w.tree(m))), width)))
+	}
 	out := []string{m.rule("New VM"), ""}
-	for i := range w.fields {
+	room := min(max(height-len(out)-len(below), 1), len(w.fields))
+	top := max(min(w.at-room/2, len(w.fields)-room), 0)
+	for i := top; i < top+room; i++ {
 		f := &w.fields[i]
 		sign, value := "  ", line(f.input.Value())
 		if i == w.at {
@@ -227,14 +235,7 @@ func (w *wizard) lines(m *Model, width, _ int) []string {
 		}
 		out = append(out, sign+fit(f.name, 12, false)+value)
 	}
-	out = append(out, "", m.theme.paint(toneDim, cut("  "+w.fields[w.at].name+": "+w.fields[w.at].doc, width)))
-	if req, err := w.request(); err == nil {
-		out = append(out, m.theme.paint(toneDim, cut("  $ "+line(createCommands(req, "", w.tree(m))), width)))
-	}
-	if w.wrong != "" {
-		out = append(out, m.theme.paint(toneBad, cut("  "+w.wrong, width)))
-	}
-	return out
+	return append(out, below...)
 }
 
 func (*wizard) hints(*Model) []string {

@@ -34,7 +34,9 @@ type theme struct {
 	ascii           bool
 }
 
-// newTheme uses the terminal's own 16 colours, or none.
+// newTheme uses the terminal's own 16 colours, or none: those that can be read on black and
+// on white, as terminals draw them by default. Blue cannot on black, nor yellow and cyan on
+// white.
 func newTheme(colour, ascii bool) theme {
 	style := lipgloss.NewStyle
 	t := theme{
@@ -46,8 +48,8 @@ func newTheme(colour, ascii bool) theme {
 	if colour {
 		t.styles[toneGood] = style().Foreground(lipgloss.Green)
 		t.styles[toneBad] = style().Foreground(lipgloss.Red)
-		t.styles[toneBusy] = style().Foreground(lipgloss.Blue)
-		t.styles[toneAttention] = style().Bold(true).Foreground(lipgloss.Yellow)
+		t.styles[toneBusy] = style().Foreground(lipgloss.Magenta)
+		t.styles[toneAttention] = style().Bold(true).Foreground(lipgloss.Magenta)
 	}
 	return t
 }
