@@ -133,7 +133,7 @@ func vmFields(now time.Time) []column[api.VM] {
 		{head: "created", cell: func(v api.VM) string { return timeText(&v.CreatedAt) }},
 		{head: "started", cell: func(v api.VM) string { return timeText(v.StartedAt) }},
 		{head: "stopped", cell: func(v api.VM) string { return timeText(v.StoppedAt) }},
-		{head: "boot timeline", cell: func(v api.VM) string { return bootText(v.BootTimeline) }},
+		{head: "boot timeline", cell: func(v api.VM) string { return status.Boot(v.BootTimeline) }},
 	}, runtimeFields()...)
 }
 

@@ -110,6 +110,7 @@ func machine(id, name, state string) api.VM {
 	return api.VM{
 		ID: id, Name: name, State: state, Image: "debian", VCPU: 2, MemoryBytes: 1 << 30, DiskBytes: 8 << 30, Driver: "qemu-tcg",
 		Network: api.NetworkUser, Egress: "packages", CreatedAt: started, StartedAt: &started, StoppedAt: &started,
+		BootTimeline: &api.BootTimeline{How: "cold", Driver: "qemu-tcg", MonitorMS: 41, VMMMS: 160, ConnectedMS: 2100, ConfiguredMS: 2600, ReadyMS: 3480},
 	}
 }
 

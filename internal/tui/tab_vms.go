@@ -124,6 +124,9 @@ func (vmsTab) detail(m *Model, id string) []string {
 			out = append(out, text)
 		}
 	}
+	if boot := status.Boot(v.BootTimeline); boot != "" {
+		out = append(out, line(boot))
+	}
 	return out
 }
 

@@ -17,7 +17,7 @@ import (
 const (
 	minWidth  = 40
 	minHeight = 10
-	maxDetail = 6 // lines below the table
+	maxDetail = 6 // lines below the table, or a third of a high screen's
 )
 
 // tab is one of the tables.
@@ -196,7 +196,7 @@ func (m *Model) table(height int, withDetail bool) []string {
 		for _, text := range t.detail(m, rows[at].id) {
 			below = append(below, indented(wrapped(text, m.width-4))...)
 		}
-		below = below[:min(len(below), maxDetail)]
+		below = below[:min(len(below), max(maxDetail, height/3))]
 		if len(below) > 0 {
 			below = append([]string{m.rule(rows[at].cells[0].text)}, below...)
 		}

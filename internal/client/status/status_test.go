@@ -104,3 +104,16 @@ func TestWhoNeedsSomebodyComesFirst(t *testing.T) {
 		}
 	}
 }
+
+func TestBoot(t *testing.T) {
+	for want, given := range map[string]*api.BootTimeline{
+		"":                          nil,
+		"cold boot on qemu-kvm":     {How: "cold", Driver: "qemu-kvm"},
+		"cold boot on x, vmm 61 ms": {How: "cold", Driver: "x", VMMMS: 60.6},
+		"cold boot on x, monitor 4 ms, ready 1234 ms": {How: "cold", Driver: "x", MonitorMS: 4, ReadyMS: 1234},
+	} {
+		if got := status.Boot(given); got != want {
+			t.Errorf("%+v is %q, want %q", given, got, want)
+		}
+	}
+}

@@ -1,4 +1,4 @@
-package cli
+package status
 
 import (
 	"strconv"
@@ -7,12 +7,12 @@ import (
 	"github.com/bangervm/banger/internal/api"
 )
 
-// bootText is how the last start went, on one line.
-func bootText(t *api.BootTimeline) string {
+// Boot is how the last start of a VM went, on one line; empty: it is not known.
+func Boot(t *api.BootTimeline) string {
 	if t == nil {
 		return ""
 	}
-	var points []string
+	points := []string{t.How + " boot on " + t.Driver}
 	for _, p := range []struct {
 		name string
 		ms   float64
@@ -23,5 +23,5 @@ func bootText(t *api.BootTimeline) string {
 			points = append(points, p.name+" "+strconv.FormatFloat(p.ms, 'f', 0, 64)+" ms")
 		}
 	}
-	return strings.Join(append([]string{t.How + " boot on " + t.Driver}, points...), ", ")
+	return strings.Join(points, ", ")
 }
