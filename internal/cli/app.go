@@ -37,7 +37,8 @@ type App struct {
 	In, Out, Err *os.File
 	// LookupEnv reads the environment.
 	LookupEnv func(key string) (string, bool)
-	// Exit ends the process at once. It is called only for a second interrupt.
+	// Exit ends the process at once. It is called only for a second interrupt, and for one
+	// while the terminal UI is suspended.
 	Exit func(status int)
 
 	signals  interrupts

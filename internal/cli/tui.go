@@ -1,20 +1,15 @@
 package cli
 
 import (
-	"bufio"
 	"cmp"
 	"context"
-	"fmt"
-	"io"
 	"iter"
 	"maps"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"time"
 
-	tea "charm.land/bubbletea/v2"
 	"github.com/spf13/cobra"
 
 	"github.com/bangervm/banger/internal/api"
@@ -76,7 +71,7 @@ func (a *App) tui(ctx context.Context, tab string) error {
 		Events: func(ctx context.Context, lost func(error)) iter.Seq2[api.Event, error] {
 			return follower.Events(ctx, client.EventOptions{Kinds: api.EventKinds(), Lost: lost})
 		},
-		Terminal: &handover{app: a, self: self, end: cancel},
+		Terminal: &handover{app: a, self: self, ctx: ctx, end: cancel},
 		Bindings: tuiBindings(cfg.TUI), Now: time.Now, Dir: dir, Tab: tab,
 		Colour: a.getenv("NO_COLOR") == "", ASCII: !a.utf8(),
 	}, a.In, a.Out)
@@ -107,76 +102,6 @@ func tuiBindings(t config.TUI) []tui.Binding {
 		all = append(all, tui.Binding{Action: action.Name, Keys: keys, Doc: action.Doc})
 	}
 	return all
-}
-
-// handover gives the terminal to a banger of its own for a while.
-type handover struct {
-	app  *App
-	self string
-	end  context.CancelFunc // ends the terminal UI
-}
-
-// Attach is part of tui.Terminal.
-func (h *handover) Attach(vm, session string) tea.ExecCommand {
-	return h.program(false, "vm", "session", "attach", "--", vm, session)
-}
-
-// Shell is part of tui.Terminal.
-func (h *handover) Shell(vm string) tea.ExecCommand { return h.program(false, "vm", "ssh", vm) }
-
-// Command is part of tui.Terminal.
-func (h *handover) Command(words []string) tea.ExecCommand { return h.program(true, words...) }
-
-func (h *handover) program(read bool, words ...string) *program {
-	return &program{Cmd: exec.Command(h.self, words...), over: h, read: read} //nolint:noctx // the user ends it, or a signal that is passed on
-}
-
-// program is a command in the terminal, and its user's time to read what it printed.
-type program struct {
-	*exec.Cmd
-	over *handover
-	read bool // what it prints is to be read
-}
-
-// failedAtOnce is how soon a program ends that could not do what it was started for, so that
-// its message is to be read.
-const failedAtOnce = 2 * time.Second
-
-// SetStdin is part of tea.ExecCommand. So that the program has a terminal, it gets
-// banger's own.
-func (p *program) SetStdin(io.Reader) { p.Stdin = p.over.app.In }
-
-// SetStdout is part of tea.ExecCommand.
-func (p *program) SetStdout(io.Writer) { p.Stdout = p.over.app.Out }
-
-// SetStderr is part of tea.ExecCommand.
-func (p *program) SetStderr(io.Writer) { p.Stderr = p.over.app.Err }
-
-// Run is part of tea.ExecCommand. An exit status is not an error: the program has said
-// what there was to say. Interrupts are the program's meanwhile.
-func (p *program) Run() error {
-	release := p.over.app.signals.divert(func(sig os.Signal) {
-		if sig == os.Interrupt { // the terminal sends it to the program itself
-			return
-		}
-		if p.Process != nil {
-			_ = p.Process.Signal(sig)
-		}
-		p.over.end()
-	})
-	defer release()
-	began := time.Now()
-	err := p.Cmd.Run()
-	if p.ProcessState == nil {
-		return err
-	}
-	if p.read || !p.ProcessState.Success() && time.Since(began) < failedAtOnce {
-		if _, err := fmt.Fprint(p.over.app.Err, "\npress Enter to return to the terminal UI "); err != nil {
-			return err
-		}
-		_, _ = bufio.NewReader(p.over.app.In).ReadString('\n') // a terminal that is gone is the terminal UI's to see
-	}
-	return nil
 }
 
 // tuiKeysText says which actions have other keys than by default.

@@ -33,7 +33,6 @@ type API interface {
 	DeleteImage(ctx context.Context, name string) error
 	ListKernels(ctx context.Context) ([]api.Kernel, error)
 	DeleteKernel(ctx context.Context, name string) (api.DeletedKernel, error)
-	PullImage(ctx context.Context, req api.PullImage) (api.Operation, error)
 	CancelOperation(ctx context.Context, id string) (api.Operation, error)
 	Wait(ctx context.Context, id string, onUpdate func(api.Operation)) (api.Operation, error)
 }
@@ -44,6 +43,8 @@ type Terminal interface {
 	Shell(vm string) tea.ExecCommand
 	// Command is a command line of banger, given without the program's name.
 	Command(words []string) tea.ExecCommand
+	// Suspend is no program, but the user's shell, until it brings banger back.
+	Suspend() tea.ExecCommand
 }
 
 // Options are what a terminal UI is made of.

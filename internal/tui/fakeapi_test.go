@@ -121,4 +121,9 @@ func (t *fakeTerminal) Command(words []string) tea.ExecCommand {
 	return nil
 }
 
+func (t *fakeTerminal) Suspend() tea.ExecCommand {
+	t.given = append(t.given, "suspend")
+	return nil
+}
+
 var errRefused = errors.New("refused")

@@ -44,7 +44,7 @@ func TestNothingIsInColourAlone(t *testing.T) {
 				without:  {"", "0", "1", "2", "7", "22", "27"},
 			} {
 				for _, m := range style.FindAllStringSubmatch(screen, -1) {
-					for _, code := range strings.Split(m[1], ";") {
+					for code := range strings.SplitSeq(m[1], ";") {
 						if !slices.Contains(most, code) {
 							t.Errorf("uses the style %q", m[1])
 						}

@@ -139,7 +139,7 @@ func (m *Model) press(key tea.KeyPressMsg) tea.Cmd {
 	case "ctrl+c":
 		return tea.Quit
 	case "ctrl+z":
-		return tea.Suspend
+		return tea.Exec(m.o.Terminal.Suspend(), back)
 	}
 	m.say(toneNone, "")
 	action := m.keys.actions[name]

@@ -81,6 +81,7 @@ func TestTheTerminalIsHandedOver(t *testing.T) {
 		"a stopped VM":         {"G<enter>", "", "", "web is stopped. u starts it."},
 		"a session":            {"2<enter>", "attach api s1", "banger vm session attach api agent", ""},
 		"a command":            {":vm show 'my box'<enter>", "command vm|show|my box", "banger vm show 'my box'", ""},
+		"suspend":              {"n<ctrl+z>", "suspend", "", ""},
 		"a quote that is open": {":vm show 'x<enter>", "", "", "a quote is not closed"},
 	} {
 		t.Run(name, func(t *testing.T) {

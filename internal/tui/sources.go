@@ -31,18 +31,35 @@ type reader struct {
 }
 
 func newReader(stream io.ReadCloser, stop context.CancelFunc) *reader {
-	safe := func() io.Reader {
-		r, w := io.Pipe()
-		go func() {
-			_, err := io.Copy(plain.NewWriter(w, false), stream)
-			if err == nil {
-				err = io.EOF
-			}
-			_ = w.CloseWithError(err)
-		}()
-		return r
+	return &reader{in: bufio.NewReaderSize(newSafe(stream), maxLine), whole: stream, stop: stop}
+}
+
+// safe is a stream that is made safe to show while it is read.
+type safe struct {
+	from  io.Reader
+	to    *plain.Writer
+	piece []byte
+	ready bytes.Buffer
+}
+
+func newSafe(from io.Reader) *safe {
+	s := &safe{from: from, piece: make([]byte, maxLine)}
+	s.to = plain.NewWriter(&s.ready, false)
+	return s
+}
+
+// Read is part of io.Reader.
+func (s *safe) Read(p []byte) (int, error) {
+	for s.ready.Len() == 0 {
+		n, err := s.from.Read(s.piece)
+		if _, err := s.to.Write(s.piece[:n]); err != nil {
+			return 0, err
+		}
+		if err != nil && s.ready.Len() == 0 {
+			return 0, err
+		}
 	}
-	return &reader{in: bufio.NewReaderSize(safe(), maxLine), whole: stream, stop: stop}
+	return s.ready.Read(p)
 }
 
 // next waits for a line, and takes those along that have arrived with it.

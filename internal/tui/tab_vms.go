@@ -226,5 +226,8 @@ func attach(m *Model, s api.Session) tea.Cmd {
 // handOver gives the terminal to a program until it ends.
 func (m *Model) handOver(program tea.ExecCommand, command string) tea.Cmd {
 	m.last = command
-	return tea.Exec(program, func(err error) tea.Msg { return doneMsg{err: err} })
+	return tea.Exec(program, back)
 }
+
+// back says that the terminal UI has the terminal again.
+func back(err error) tea.Msg { return doneMsg{err: err} }

@@ -47,11 +47,10 @@ func Tabs() []string {
 	return names
 }
 
-// View is the screen.
+// View is the screen. It sets no title of the window: no terminal tells the one before.
 func (m *Model) View() tea.View {
 	v := tea.NewView(m.screen())
 	v.AltScreen = true
-	v.WindowTitle = "banger"
 	return v
 }
 
