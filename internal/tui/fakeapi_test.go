@@ -63,6 +63,12 @@ func (f *fakeAPI) VMPorts(_ context.Context, id string) ([]api.Port, error) {
 	}
 	return []api.Port{{Proto: "tcp", Address: "127.0.0.2", Port: 8080, GuestPort: 8080, Endpoint: "127.0.0.2:8080"}}, nil
 }
+
+func (f *fakeAPI) GetVM(_ context.Context, id string) (api.VM, error) {
+	f.note("look", id)
+	return api.VM{}, nil
+}
+
 func (f *fakeAPI) ListImages(context.Context) ([]api.Image, error)   { return nil, nil }
 func (f *fakeAPI) ListKernels(context.Context) ([]api.Kernel, error) { return nil, nil }
 

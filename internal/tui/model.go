@@ -22,6 +22,7 @@ type Model struct {
 	now           time.Time
 	world         *world
 	ports         portQueue
+	looks         looks
 	tabs          []tab
 	lists         []list // of each tab
 	tab           int
@@ -79,7 +80,11 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tea.KeyPressMsg:
 		return m, m.press(msg)
 	case tickMsg:
-		return m, m.tick()
+		return m, tea.Batch(m.tick(), m.look())
+	case lookedMsg:
+		return m, m.looked()
+	case backMsg:
+		return m, m.resume(msg)
 	case eventsMsg:
 		m.lost = ""
 		return m, m.refresh(m.world.apply(msg))

@@ -229,5 +229,4 @@ func (m *Model) handOver(program tea.ExecCommand, command string) tea.Cmd {
 	return tea.Exec(program, back)
 }
 
-// back says that the terminal UI has the terminal again.
-func back(err error) tea.Msg { return doneMsg{err: err} }
+func back(err error) tea.Msg { return backMsg{err: err} }
