@@ -15,7 +15,12 @@ func TestAJailIsNotReplacedByAnotherDriver(t *testing.T) {
 	host := &vmm.Host{
 		Arch: "amd64", User: "ann",
 		LookPath: func(name string) (string, error) { return "/bin/" + name, nil },
-		Version:  func(context.Context, string) (string, error) { return "QEMU emulator version 9.0.0", nil },
+		Version: func(_ context.Context, path string) (string, error) {
+			if path == "/bin/firecracker" {
+				return "Firecracker v1.16.1", nil
+			}
+			return "QEMU emulator version 9.0.0", nil
+		},
 		OpenRW:   func(string) error { return nil },
 		ReadHead: func(string, int64) ([]byte, error) { return []byte("flags : vmx\n"), nil },
 
