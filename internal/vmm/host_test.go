@@ -1,7 +1,6 @@
 package vmm
 
 import (
-	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -17,67 +16,6 @@ func script(t *testing.T, path, body string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+body), 0o700); err != nil {
 		t.Fatal(err)
-	}
-}
-
-func TestAVersionIsAskedForOnceAProgram(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "vmm")
-	script(t, path, "one")
-	asked, fail := 0, errors.New("does not run")
-	var failure error
-	v := &versions{ask: func(context.Context, string) (string, error) {
-		asked++
-		return "answer", failure
-	}}
-	failure = fail
-	if _, err := v.of(t.Context(), path); !errors.Is(err, fail) {
-		t.Errorf("the failure is %v", err)
-	}
-	failure = nil
-	for range 3 {
-		if answer, err := v.of(t.Context(), path); err != nil || answer != "answer" {
-			t.Errorf("%q, %v", answer, err)
-		}
-	}
-	if asked != 2 {
-		t.Errorf("asked %d times, want once for the failure and once for the answer", asked)
-	}
-	script(t, path, "another")
-	if _, err := v.of(t.Context(), path); err != nil || asked != 3 {
-		t.Errorf("another program was not asked: %v", err)
-	}
-}
-
-func TestRememberedVersionsAreBounded(t *testing.T) {
-	v := &versions{ask: func(context.Context, string) (string, error) { return "", nil }}
-	dir := t.TempDir()
-	for i := range 3 * maxVersions {
-		path := filepath.Join(dir, strings.Repeat("x", i+1))
-		script(t, path, "")
-		if _, err := v.of(t.Context(), path); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if len(v.known) > maxVersions {
-		t.Errorf("%d are remembered", len(v.known))
-	}
-}
-
-func TestAskVersion(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "vmm")
-	script(t, path, `[ "$1" = --version ] && echo version 1`)
-	if got, err := askVersion(t.Context(), path); err != nil || got != "version 1\n" {
-		t.Errorf("%q, %v", got, err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	script(t, path, "head -c 100000 /dev/zero")
-	if got, err := askVersion(ctx, path); err != nil || len(got) != maxVersion {
-		t.Errorf("%d bytes, %v", len(got), err)
-	}
-	script(t, path, "exec sleep 600")
-	cancel()
-	if _, err := askVersion(ctx, path); !errors.Is(err, context.Canceled) {
-		t.Errorf("a program that hangs gave %v", err)
 	}
 }
 

@@ -59,7 +59,7 @@ func lookAtProgram(ctx context.Context, host *vmm.Host, configured string) (path
 		}
 		return "", say(vmm.Missing, remedy, "cannot use the configured Firecracker: %v", err)
 	}
-	out, err := host.Version(ctx, path)
+	out, err := host.QuickVersion(ctx, path)
 	if err != nil {
 		return path, say(vmm.Missing, "run `"+path+" --version` to see why", "%s does not run: %v", path, err)
 	}
