@@ -22,7 +22,8 @@ type Host struct {
 	LookPath func(name string) (string, error)
 	// Version is what a program answers to --version; see also QuickVersion.
 	Version func(ctx context.Context, path string) (string, error)
-	// OpenRW reports whether a file opens for reading and writing.
+	// OpenRW reports whether a device opens for reading and writing. KVM's also has to answer
+	// as KVM does, else the error is errNotKVM.
 	OpenRW func(path string) error
 	// ReadHead reads at most limit bytes of a file.
 	ReadHead func(path string, limit int64) ([]byte, error)
@@ -60,12 +61,4 @@ func lookPath(name string) (string, error) {
 		}
 	}
 	return "", err
-}
-
-func openRW(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	return f.Close()
 }

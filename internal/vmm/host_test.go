@@ -51,6 +51,7 @@ func TestKVMNeedsTheDeviceAndTheCPU(t *testing.T) {
 		{"no device", fs.ErrNotExist, "amd64", "flags : vmx\n", Missing, "/dev/kvm does not exist", "firmware"},
 		{"not allowed", denied, "amd64", "flags : vmx\n", Missing, "does not open for ann", "usermod -aG kvm ann"},
 		{"in use", syscall.EBUSY, "amd64", "flags : vmx\n", Missing, "another hypervisor", "VirtualBox"},
+		{"another device", errNotKVM, "amd64", "flags : vmx\n", Missing, "/dev/kvm is not the device of KVM", "module again"},
 		{"no module", busy, "amd64", "flags : vmx\n", Missing, "no such device", "module"},
 		{"no flags", nil, "amd64", "flags\t\t: fpu svmx\nbugs : vmx\n", Missing, "neither vmx nor svm", "nested"},
 		{"only a word", nil, "amd64", "vmx flags\t: none\n", Missing, "neither vmx nor svm", "nested"},
@@ -68,6 +69,24 @@ func TestKVMNeedsTheDeviceAndTheCPU(t *testing.T) {
 				t.Errorf("%+v", got)
 			}
 		})
+	}
+}
+
+func TestOnlyKVMAnswersAsKVM(t *testing.T) {
+	plain := filepath.Join(t.TempDir(), "kvm")
+	if err := os.WriteFile(plain, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]error{"/dev/null": errNotKVM, "/dev/ptmx": errNotKVM, plain: errNotKVM, KVMDevice: nil} {
+		f, err := os.OpenFile(path, os.O_RDWR, 0)
+		if err != nil {
+			t.Logf("not tried: %v", err)
+			continue
+		}
+		if got := checkKVM(f); !errors.Is(got, want) {
+			t.Errorf("%s: %v", path, got)
+		}
+		_ = f.Close()
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"os"
 	"slices"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // KVMDevice is the device of KVM.
@@ -30,6 +32,8 @@ func (h *Host) KVM() Fact {
 		return missing(KVMDevice+" does not open for "+h.User, "sudo usermod -aG kvm "+h.User+", then log in again")
 	case errors.Is(err, syscall.EBUSY):
 		return missing(KVMDevice+" is in use by another hypervisor", "stop the other hypervisor, such as VirtualBox")
+	case errors.Is(err, errNotKVM):
+		return missing(KVMDevice+" is not the device of KVM", "sudo rm "+KVMDevice+", then load the kvm_intel or kvm_amd module again")
 	case err != nil:
 		return missing(KVMDevice+" does not open: "+err.Error(), "load the kvm_intel or kvm_amd module")
 	default:
@@ -64,4 +68,35 @@ func readHead(path string, limit int64) ([]byte, error) {
 	}
 	defer func() { _ = f.Close() }()
 	return io.ReadAll(io.LimitReader(f, limit))
+}
+
+// errNotKVM says that a file is not the device of KVM.
+var errNotKVM = errors.New("it does not answer as KVM")
+
+func openRW(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	if path == KVMDevice {
+		return checkKVM(f)
+	}
+	return nil
+}
+
+// The ioctl KVM_GET_API_VERSION, and its only answer since Linux 2.6.22.
+const (
+	kvmGetAPIVersion = 0xAE00
+	kvmAPIVersion    = 12
+)
+
+// checkKVM asks the device whether it is KVM's. One that this process may not ask passes: a
+// monitor's confinement may leave it no ioctls of devices.
+func checkKVM(f *os.File) error {
+	n, err := unix.IoctlRetInt(int(f.Fd()), kvmGetAPIVersion)
+	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) || err == nil && n == kvmAPIVersion {
+		return nil
+	}
+	return errNotKVM
 }
