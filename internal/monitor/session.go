@@ -14,8 +14,12 @@ func startedHere(pid int) bool {
 	return err == nil && session == os.Getpid() && inSession(session, pid)
 }
 
-// inSession reports whether a process is in a session, or has ended.
+// inSession reports whether a process is in a session, or has ended. One of an outer process-ID
+// namespace, which is 0 here, is not.
 func inSession(session, pid int) bool {
+	if pid == 0 {
+		return false
+	}
 	its, err := unix.Getsid(pid)
 	return err != nil || its == session
 }

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/bangervm/banger/internal/statedir"
 )
 
@@ -98,5 +100,17 @@ func TestAMonitorTakesNoOrdersOfItsVMM(t *testing.T) {
 	_ = leader.Wait()
 	if strings.TrimSpace(line) != `it heard ""` {
 		t.Errorf("of its VMM the monitor says %q, %v", line, err)
+	}
+}
+
+func TestAProcessThatIsNotSeenIsOfNoSession(t *testing.T) {
+	session, err := unix.Getsid(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pid, want := range map[int]bool{0: false, os.Getpid(): true} {
+		if got := inSession(session, pid); got != want {
+			t.Errorf("process %d: %v", pid, got)
+		}
 	}
 }
