@@ -8,8 +8,6 @@ import (
 	"os"
 	"slices"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
 // KVMDevice is the device of KVM.
@@ -94,8 +92,8 @@ const (
 // checkKVM asks the device whether it is KVM's. One that this process may not ask passes: a
 // monitor's confinement may leave it no ioctls of devices.
 func checkKVM(f *os.File) error {
-	n, err := unix.IoctlRetInt(int(f.Fd()), kvmGetAPIVersion)
-	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) || err == nil && n == kvmAPIVersion {
+	n, _, errno := syscall.Syscall(syscall.SYS_IOCTL, f.Fd(), kvmGetAPIVersion, 0)
+	if errno == syscall.EACCES || errno == syscall.EPERM || errno == 0 && n == kvmAPIVersion {
 		return nil
 	}
 	return errNotKVM
