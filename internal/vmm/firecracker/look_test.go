@@ -34,9 +34,9 @@ func TestLook(t *testing.T) {
 	}{
 		{"good", "", nil, "Firecracker v1.16.1\n\nexiting", vmm.Good, "Firecracker 1.16.1 (/opt/firecracker)", ""},
 		{"configured", "fc", nil, "Firecracker v1.15.0", vmm.Good, "(/opt/fc)", ""},
-		{"development", "", nil, "Firecracker v1.17.0-dev", vmm.Good, "1.17.0", ""},
+		{"development", "", nil, "Firecracker v1.17.0-dev", vmm.Doubtful, "Firecracker 1.17.0 (/opt/firecracker) is newer than 1.16", "1.16"},
 		{"old", "", nil, "Firecracker v1.14.9", vmm.Missing, "is version 1.14.9; banger supports 1.15 and newer", "install Firecracker 1.15 or newer"},
-		{"new", "", nil, "Firecracker v1.18.0", vmm.Doubtful, "newer than 1.17", "1.17"},
+		{"new", "", nil, "Firecracker v1.18.0", vmm.Doubtful, "newer than 1.16", "1.16"},
 		{"another program", "", nil, "coreutils\x1b[31m", vmm.Missing, `/opt/firecracker is no Firecracker: it calls itself "coreutils?[31m"`, "install"},
 		{"the jailer", "jailer", nil, "Jailer v1.16.1", vmm.Missing, `/opt/jailer is no Firecracker: it calls itself "Jailer v1.16.1"`, "install"},
 		{"an interpreter", "python3", nil, "Python 3.11.2", vmm.Missing, "is no Firecracker", "install"},

@@ -48,7 +48,7 @@ func parseVersion(text string) (version, bool) {
 // The minor versions that banger is tested with. Firecracker's makers support the last
 // two of their releases.
 func oldest() version { return version{1, 15, 0} }
-func newest() version { return version{1, 17, 0} }
+func newest() version { return version{1, 16, 0} }
 
 // fieldsSince are the fields of bodies that not all supported versions know, by
 // "RESOURCE FIELD", and the first version that does.
