@@ -64,9 +64,10 @@ func (d driver) environment(kit string) []string {
 	return env
 }
 
-// runAll runs all drivers, and sums up. Its error names those that failed.
+// runAll runs all drivers, and sums up. Its error names those that failed;
+// it is errLost if only the outer VM did.
 func (t *tier) runAll(ctx context.Context, where place, all []driver, scripts selection) error {
-	var failed, summary []string
+	var failed, lost, summary []string
 	for _, d := range all {
 		if d.absent != "" {
 			summary = append(summary, fmt.Sprintf("%s: 1 skipped: the whole driver (%s)", d.name, d.absent))
@@ -82,7 +83,10 @@ func (t *tier) runAll(ctx context.Context, where place, all []driver, scripts se
 			return ctx.Err()
 		}
 		summary = append(summary, fmt.Sprintf("%s: %s in %s", d.name, tally, time.Since(start).Round(time.Second)))
-		if err != nil || len(tally.failed) > 0 {
+		switch {
+		case errors.Is(err, errLost) && len(tally.failed) == 0:
+			lost = append(lost, d.name)
+		case err != nil || len(tally.failed) > 0:
 			failed = append(failed, d.name)
 		}
 		if err != nil {
@@ -95,8 +99,11 @@ func (t *tier) runAll(ctx context.Context, where place, all []driver, scripts se
 	for _, line := range summary {
 		t.say("%s", line)
 	}
-	if len(failed) > 0 {
-		return fmt.Errorf("failed: %s", strings.Join(failed, ", "))
+	switch {
+	case len(failed) > 0:
+		return fmt.Errorf("failed: %s", strings.Join(append(failed, lost...), ", "))
+	case len(lost) > 0:
+		return fmt.Errorf("%s: %w", strings.Join(lost, ", "), errLost)
 	}
 	return nil
 }

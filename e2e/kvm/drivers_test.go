@@ -1,6 +1,10 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
 	"slices"
 	"testing"
 )
@@ -45,5 +49,39 @@ func TestDriversThatDoNotRunSayWhy(t *testing.T) {
 	}
 	if _, err := driverList("", "xen"); err == nil {
 		t.Error("an unknown driver is no error")
+	}
+}
+
+// fakePlace has commands print something, and end with an error.
+type fakePlace struct {
+	prints string
+	err    error
+}
+
+func (fakePlace) kit() string { return "/kit" }
+
+func (p fakePlace) run(_ context.Context, c command) error {
+	_, _ = io.WriteString(c.out, p.prints)
+	return p.err
+}
+
+// An outer VM that is lost is no failure of a test, and excuses none.
+func TestALostOuterVMIsToldApart(t *testing.T) {
+	gone := fmt.Errorf("%w: exit status 125", errLost)
+	for name, test := range map[string]struct {
+		where    fakePlace
+		ok, lost bool
+	}{
+		"passed":          {fakePlace{"--- PASS: TestOne (0.01s)\n", nil}, true, false},
+		"lost":            {fakePlace{"--- PASS: TestOne (0.01s)\n", gone}, false, true},
+		"failed and lost": {fakePlace{"--- FAIL: TestOne (0.01s)\n", gone}, false, false},
+		"failed":          {fakePlace{"--- FAIL: TestOne (0.01s)\n", errors.New("exit status 1")}, false, false},
+		"nothing ran":     {fakePlace{"", nil}, false, false},
+	} {
+		tier := &tier{out: io.Discard}
+		err := tier.runAll(t.Context(), test.where, []driver{{name: "qemu-kvm"}}, selection{names: []string{"exec"}})
+		if (err == nil) != test.ok || errors.Is(err, errLost) != test.lost {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

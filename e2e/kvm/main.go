@@ -35,6 +35,9 @@ type tier struct {
 	bench bool // measure boots instead of tests
 }
 
+// lostExit is the exit status of a run that lost its outer VM, and in which no test failed.
+const lostExit = 3
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	err := run(ctx, os.Stdout, os.Args[1:])
@@ -43,8 +46,11 @@ func main() {
 		return
 	}
 	fmt.Fprintln(os.Stderr, "e2e-kvm:", err)
-	if errors.Is(err, context.Canceled) {
+	switch {
+	case errors.Is(err, context.Canceled):
 		os.Exit(130)
+	case errors.Is(err, errLost):
+		os.Exit(lostExit)
 	}
 	os.Exit(1)
 }

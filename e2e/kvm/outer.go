@@ -136,9 +136,13 @@ func (o *outerVM) run(ctx context.Context, c command) error {
 	err := passed(o.home.command(ctx, append(args, c.argv...)...), c.out)
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() == lostStatus {
 		o.explain(ctx, c.out)
+		return fmt.Errorf("%w: %w", errLost, err)
 	}
 	return err
 }
+
+// errLost is that the outer VM has ended, or no longer answers: no test has failed.
+var errLost = errors.New("the outer VM was lost")
 
 // lostStatus is of a `banger vm exec` that failed itself.
 const lostStatus = 125
