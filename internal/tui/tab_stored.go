@@ -57,9 +57,15 @@ func (t storedTab[T]) detail(m *Model, id string) []string {
 	return t.about(of)
 }
 
-// pullCommand is the beginning of the command line that pulls one.
+// pullCommand is the command line that pulls one, with a word for which.
 func (t storedTab[T]) pullCommand() string {
 	return strings.TrimPrefix(typed(t.pull.On("")), "banger ")
+}
+
+// pullBeginning is what comes before that word.
+func (t storedTab[T]) pullBeginning() string {
+	command := t.pullCommand()
+	return command[:strings.LastIndex(command, " ")+1]
 }
 
 func (t storedTab[T]) empty(m *Model) string {
@@ -77,7 +83,7 @@ func (t storedTab[T]) hints(m *Model) []string {
 func (t storedTab[T]) do(m *Model, action string, ids []string) tea.Cmd {
 	switch action {
 	case ActMenu:
-		m.open(newCommand(m, t.pullCommand()))
+		m.open(newCommand(m, t.pullBeginning()))
 	case ActDelete:
 		t.askDelete(m, ids)
 	}
