@@ -28,7 +28,8 @@ type fakeAPI struct {
 	err   error // what every change fails with
 
 	created   api.CreateVM
-	waitErr   error // of operations
+	printed   chan string // what is added to logs that are followed
+	waitErr   error       // of operations
 	noWork    bool
 	quiet     bool           // no session runs
 	conflicts []string       // of an export; nil: they were not looked for
@@ -92,14 +93,20 @@ func (f *fakeAPI) Events(ctx context.Context, opts client.EventOptions) iter.Seq
 }
 
 func (f *fakeAPI) samples(ctx context.Context, yield func(api.Event, error) bool) {
-	for i := int64(1); i < 4; i++ {
+	for i := int64(1); ; i++ {
+		if i > 3 { // others when something is printed
+			select {
+			case <-f.printed:
+			case <-ctx.Done():
+				return
+			}
+		}
 		s := api.Stats{ID: "1", Name: "web", VCPU: 2, At: f.now.Add(time.Duration(i) * time.Second), CPUNanos: i * 1e9, MemoryBytes: 1 << 30, HostMemoryBytes: 1 << 28}
 		host := api.HostStats{At: s.At, CPUs: 4, CPUNanos: i * 2e9, MemoryBytes: 8 << 30, MemoryAvailableBytes: 6 << 30, DiskBytes: 100 << 30, DiskAvailableBytes: 60 << 30}
 		if !yield(event(api.EventSample, api.ActionPresent, "1", s), nil) || !yield(event(api.EventHost, api.ActionPresent, "", host), nil) {
 			return
 		}
 	}
-	<-ctx.Done()
 }
 
 func (f *fakeAPI) present(ctx context.Context) []api.Event {

@@ -106,7 +106,27 @@ func (f *fakeAPI) VMStats(context.Context, string) (api.Stats, error) {
 	return api.Stats{CPUNanos: 5e9, VCPU: 2, MemoryBytes: 1 << 30, HostMemoryBytes: 1 << 29, DiskUsageBytes: 1 << 20, DiskSizeBytes: 1 << 30}, nil
 }
 
-func (f *fakeAPI) VMLogs(context.Context, string, client.LogOptions) (io.ReadCloser, error) {
+// following is a log that has what is printed, until ctx ends.
+func (f *fakeAPI) following(ctx context.Context) io.ReadCloser {
+	log, in := io.Pipe()
+	go func() {
+		for {
+			select {
+			case text := <-f.printed:
+				_, _ = io.WriteString(in, text)
+			case <-ctx.Done():
+				_ = in.CloseWithError(ctx.Err())
+				return
+			}
+		}
+	}()
+	return log
+}
+
+func (f *fakeAPI) VMLogs(ctx context.Context, _ string, opts client.LogOptions) (io.ReadCloser, error) {
+	if opts.Follow {
+		return f.following(ctx), nil
+	}
 	return io.NopCloser(strings.NewReader("booted\r\nCONNECTION refused\n" + hostileLine + "\n" + strings.Repeat("x", 1<<20) + "\nlast")), nil
 }
 
@@ -146,7 +166,10 @@ func (f *fakeAPI) TestVMEgress(_ context.Context, _ string, req api.TestEgress) 
 	return v, nil
 }
 
-func (f *fakeAPI) VMEgressLog(context.Context, string, client.LogOptions) (io.ReadCloser, error) {
+func (f *fakeAPI) VMEgressLog(ctx context.Context, _ string, opts client.LogOptions) (io.ReadCloser, error) {
+	if opts.Follow {
+		return f.following(ctx), nil
+	}
 	var text strings.Builder
 	for _, r := range []api.EgressRecord{
 		{Event: "allow", Protocol: "tcp", Name: "example.org", Address: "192.0.2.1", Port: 443, Rule: "allow example.org"},

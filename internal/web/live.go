@@ -72,6 +72,7 @@ type livePage struct {
 	events chan api.Event
 	failed chan error
 	ports  *portAsker
+	stale  renewer // the section of a VM's page that the stream does not render
 	flush  *time.Timer
 	last   time.Time // of the latest flush
 	waits  bool      // for the timer
@@ -90,6 +91,7 @@ func (p *livePage) run(ctx context.Context) error {
 	defer cancel()
 	work.Go(func() { p.failed <- p.follow(ctx) })
 	p.ports = askPorts(ctx, &work, p.c.api)
+	p.keepCurrent(ctx, &work, p.parts.section, p.parts.operation)
 	beat := time.NewTicker(livingBeat)
 	defer beat.Stop()
 	p.flush = time.NewTimer(flushEvery)
@@ -130,6 +132,9 @@ func (p *livePage) next(ctx context.Context, beat <-chan time.Time) error {
 		p.scene.setPorts(found)
 	case <-p.parts.measured:
 		p.parts.measure()
+		p.stale.measured()
+	case <-p.stale.logged:
+		p.stale.due = true
 	case <-p.flush.C:
 		p.waits = false
 	case <-beat:
@@ -148,6 +153,7 @@ func (p *livePage) take(ctx context.Context, ev api.Event) error {
 	if err != nil {
 		return err
 	}
+	p.stale.take(ev, vm == p.parts.one.id)
 	switch ev.Kind {
 	case api.EventReset:
 		p.whole = false
@@ -198,6 +204,8 @@ type update struct {
 	Lists  map[string][]string `json:"lists,omitempty"`
 	Toasts []string            `json:"toasts,omitempty"`
 	Needs  int                 `json:"needs"`
+	// Renew: the section of the page that is not among the fragments is out of date.
+	Renew bool `json:"renew,omitempty"`
 }
 
 // fragment is an element of the page, and the list that it stands in, if in one.
@@ -217,7 +225,7 @@ func (p *livePage) send(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	u := update{Version: p.c.pages.version, Lists: lists}
+	u := update{Version: p.c.pages.version, Lists: lists, Renew: p.stale.now()}
 	_, u.Needs = p.scene.counts()
 	has := make(map[string]string, len(all))
 	for _, f := range all {
@@ -228,7 +236,7 @@ func (p *livePage) send(ctx context.Context) error {
 	if u.Toasts, err = p.toasts(); err != nil {
 		return err
 	}
-	if len(u.Fragments)+len(u.Toasts) == 0 && p.lists == string(text) {
+	if len(u.Fragments)+len(u.Toasts) == 0 && !u.Renew && p.lists == string(text) {
 		return nil
 	}
 	p.sent, p.lists = has, string(text)

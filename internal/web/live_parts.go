@@ -20,14 +20,15 @@ const (
 
 // parts renders what changes on one page.
 type parts struct {
-	c        *Console
-	page     string
-	subject  string // the name of the VM, the ID of the operation
-	section  string // of the VM's page
-	look     look
-	token    string
-	measured <-chan struct{} // closed when VMs were measured again
-	metered  []string        // IDs of the VMs that were, the last time
+	c         *Console
+	page      string
+	subject   string // the name of the VM, the ID of the operation
+	section   string // of the VM's page
+	operation string // that the section shows
+	look      look
+	token     string
+	measured  <-chan struct{} // closed when VMs were measured again
+	metered   []string        // IDs of the VMs that were, the last time
 
 	cache map[string][]fragment // of a VM, by its ID: rendered once for each change
 	one   vmParts               // of the VM of the page
@@ -35,7 +36,7 @@ type parts struct {
 
 func (c *Console) partsOf(query url.Values, token string) *parts {
 	return &parts{
-		c: c, page: query.Get("page"), subject: query.Get("of"), section: query.Get("section"), look: lookOf(query), token: token,
+		c: c, page: query.Get("page"), subject: query.Get("of"), section: query.Get("section"), operation: query.Get(operationParam), look: lookOf(query), token: token,
 		cache: map[string][]fragment{}, one: vmParts{stale: true},
 	}
 }
@@ -45,7 +46,7 @@ func (p *parts) changed(vm string) { delete(p.cache, vm); p.one.stale = true }
 
 // measures reports whether the page shows what is measured.
 func (p *parts) measures() bool {
-	return p.page == pageDashboard || p.page == pageVM && (p.section == "" || p.section == "resources")
+	return p.page == pageDashboard || p.page == pageVM && (p.section == "" || p.section == "resources" || p.section == "processes")
 }
 
 // measure has what was measured shown, and waits for the next.

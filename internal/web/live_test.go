@@ -26,6 +26,7 @@ type update struct {
 	Lists     map[string][]string
 	Toasts    []string
 	Needs     int
+	Renew     bool
 }
 
 // live opens the stream of a page; status is that of the answer.

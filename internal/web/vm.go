@@ -77,7 +77,7 @@ func (c *Console) inVM(w http.ResponseWriter, r *http.Request, section string, b
 		if section != "" {
 			s.Title = v.Name + ", " + section
 		}
-		s.Live = livePath(pageVM, url.Values{"of": {v.Name}, "section": {section}})
+		s.Live = livePath(pageVM, url.Values{"of": {v.Name}, "section": {section}, operationParam: {r.URL.Query().Get(operationParam)}})
 		f := c.frameOf(v, section)
 		f.Head = c.vmHead(v, s.scene.sessions(v.ID), s.Token)
 		s.Body, err = build(ctx, f)

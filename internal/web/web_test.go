@@ -35,7 +35,7 @@ type browser struct {
 
 func open(t *testing.T) *browser {
 	t.Helper()
-	b := &browser{t: t, api: &fakeAPI{more: make(chan api.Event), now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), state: api.VMRunning}}
+	b := &browser{t: t, api: &fakeAPI{more: make(chan api.Event), printed: make(chan string), now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), state: api.VMRunning}}
 	l, err := web.Listen(t.Context(), "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -1,11 +1,14 @@
 // What pages cannot do without a script: copy a command, say where a form came from.
 "use strict";
-for (const button of document.querySelectorAll("[data-copy]")) {
-  button.hidden = false;
-  button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(button.parentElement.querySelector("code, pre").textContent);
-    button.setAttribute("aria-label", "Copied");
-  });
+function ready(root) {
+  for (const button of root.querySelectorAll("[data-copy]")) {
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(button.parentElement.querySelector("code, pre").textContent);
+      button.setAttribute("aria-label", "Copied");
+    });
+  }
+  for (const form of root.querySelectorAll("form[data-command]")) current(form);
 }
 for (const field of document.querySelectorAll("[data-here]")) field.value = location.pathname + location.search;
 document.addEventListener("keydown", (e) => {
@@ -31,25 +34,44 @@ document.addEventListener("toggle", async (e) => {
     delete place.dataset.loaded; // the daemon is away: what leads to the page stays
   }
 }, true);
-// A part that changes by itself is read again while it is looked at and nothing in it is used.
-for (const part of document.querySelectorAll("[data-renew]")) {
-  const follow = document.querySelector("[data-follow]");
-  const box = follow && follow.querySelector("input");
+// A part that is out of date is read again, once nothing in it is used: see live.js.
+const part = document.querySelector("[data-renew]");
+if (part) {
+  const follow = document.querySelector("[data-follow]"), box = follow && follow.querySelector("input"), log = "bottom" in part.dataset;
   if (follow) follow.hidden = false;
-  const down = () => { if ("bottom" in part.dataset) part.scrollTop = part.scrollHeight; };
+  const down = () => { if (log) part.scrollTop = part.scrollHeight; };
   down();
-  const renew = async () => {
-    if (document.hidden || (box && !box.checked) || part.contains(document.activeElement) && document.activeElement !== part) return;
-    const answer = await fetch(part.dataset.renew);
-    if (!answer.ok) return;
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const now = page.getElementById(part.id);
-    if (!now || now.innerHTML === part.innerHTML || String(getSelection()) !== "") return;
-    const atEnd = part.scrollTop + part.clientHeight >= part.scrollHeight - 8;
-    part.replaceChildren(...now.childNodes);
-    if (atEnd) down();
+  let due = false, reads = false;
+  const typed = () => [...part.querySelectorAll("input:not([type=hidden]), textarea")].some((i) => i.value !== i.defaultValue);
+  const used = () => box && !box.checked || String(getSelection()) !== "" || part.querySelector("a:hover, button:hover, details[open]")
+    || part.contains(document.activeElement) && document.activeElement !== part || typed();
+  async function renew() {
+    if (!due || reads || document.hidden || used()) return;
+    reads = true;
+    due = false;
+    try {
+      const answer = await fetch(part.dataset.renew || location.href);
+      const page = answer.ok && new DOMParser().parseFromString(await answer.text(), "text/html"), now = page && page.getElementById(part.id);
+      if (used()) due = true;
+      else if (now && now.innerHTML !== before) {
+        const atEnd = part.scrollTop + part.clientHeight >= part.scrollHeight - 8;
+        before = now.innerHTML;
+        part.replaceChildren(...now.childNodes);
+        ready(part);
+        if (atEnd) down();
+      }
+    } catch {} // the daemon is away: the stream tells when it is back
+    reads = false;
+    if (due) later();
+  }
+  let before = part.innerHTML, timer = 0;
+  const later = () => {
+    clearTimeout(timer);
+    timer = setTimeout(renew, 50);
   };
-  setInterval(() => renew().catch(() => {}), 3000);
+  document.addEventListener("renew", () => { due = true; renew(); });
+  for (const on of ["focusout", "pointerout", "selectionchange", "change", "visibilitychange"]) document.addEventListener(on, () => { if (due) later(); });
+  document.addEventListener("toggle", () => { if (due) later(); }, true);
 }
 // Single keys, unless they are off or something is typed.
 document.addEventListener("keydown", (e) => {
@@ -64,7 +86,7 @@ document.addEventListener("keydown", (e) => {
   e.preventDefault();
 });
 // The command of a form stays current.
-for (const form of document.querySelectorAll("form[data-command]")) {
+function current(form) {
   for (const button of form.querySelectorAll("[data-without-script]")) button.hidden = true;
   let timer;
   form.addEventListener("input", () => {
@@ -80,3 +102,4 @@ for (const form of document.querySelectorAll("form[data-command]")) {
     }, 150);
   });
 }
+ready(document);

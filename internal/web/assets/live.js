@@ -66,6 +66,7 @@
     for (const f of u.fragments || []) place(f);
     for (const [id, ids] of Object.entries(u.lists || {})) keep(id, ids);
     for (const html of u.toasts || []) toast(html);
+    if (u.renew) document.dispatchEvent(new Event("renew"));
     document.title = (u.needs ? "(" + u.needs + ") " : "") + title;
     ages();
     says(true);
