@@ -109,5 +109,5 @@ func meaning(vm string, rule []string) string {
 	case !strings.ContainsAny(target, ":/") && host != "any":
 		to += ", at any port"
 	}
-	return "Allowing means: whatever runs in " + vm + " may send anything it can read to " + to + "."
+	return "Allowing means: whatever runs in " + vm + " may send anything it can read to " + to + ". The rule stays in the policy of this VM until you remove it."
 }

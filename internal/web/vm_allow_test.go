@@ -15,7 +15,7 @@ func TestAllowALookup(t *testing.T) {
 		t.Error("the row of the lookup does not lead to its form")
 	}
 	wants(t, b.get("/vms/web/egress?allow=metrics.example&lookup=yes", http.StatusOK),
-		"Matches what was denied: to look up metrics.example", "any server that answers as metrics.example, by tcp/443", "banger vm egress allow web metrics.example tcp/443")
+		"Matches what was denied: to look up metrics.example", "any server that answers as metrics.example, by tcp/443. The rule stays in the policy of this VM until you remove it.", "banger vm egress allow web metrics.example tcp/443")
 	for rule, want := range map[string]struct {
 		ok    bool
 		asked string
