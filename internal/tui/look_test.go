@@ -16,6 +16,7 @@ import (
 var everywhere = map[string]string{
 	"vms": "", "sessions": "2", "images": "3", "kernels": "4", "operations": "5", "egress": "6", "events": "7", "menu": "Gx", "delete": "<ctrl+d>", "wizard": "n",
 	"help": "?", "filter": "/we", "log": "l", "denied": "e", "allow": "eA", "refused": "u", "marked": "<space><space>",
+	"command line": ":vm exec api -- echo one two three four five six seven eight nine ten eleven twelve thirteen<enter>y",
 }
 
 func at(t *testing.T, keys string, width, height int, colour bool) string {

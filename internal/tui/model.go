@@ -6,6 +6,7 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+	"charm.land/lipgloss/v2"
 )
 
 // clockEvery is how often ages on the screen go on.
@@ -208,13 +209,22 @@ func (m *Model) act(action string) tea.Cmd {
 	case ActNew:
 		m.open(newWizard(m))
 	case ActLine:
-		m.say(toneNone, m.last)
-		if m.last == "" {
-			m.say(toneDim, "nothing was done yet that has a command line")
-		}
+		m.sayLast()
 	case "":
 	default:
 		return m.tabs[m.tab].do(m, action, m.list().meant(m.rows()))
 	}
 	return nil
+}
+
+// sayLast shows the command line of what was done last, all of it.
+func (m *Model) sayLast() {
+	switch {
+	case m.last == "":
+		m.say(toneDim, "nothing was done yet that has a command line")
+	case lipgloss.Width(m.last) > m.width:
+		m.open(lastLine{})
+	default:
+		m.say(toneNone, line(m.last))
+	}
 }

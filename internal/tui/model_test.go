@@ -202,6 +202,20 @@ func TestWizard(t *testing.T) {
 	}
 }
 
+// TestTheWholeCommandLineIsShown holds for one that is longer than the screen is wide.
+func TestTheWholeCommandLineIsShown(t *testing.T) {
+	s := newScreen(t, 40, 24, false)
+	s.send(fleet())
+	s.press(":vm exec api -- echo one two three four five six seven eight<enter>")
+	s.press("y")
+	if got := strings.Join(strings.Fields(s.screen()), " "); !strings.Contains(got, "banger vm exec api -- echo one two three four five six seven eight") {
+		t.Errorf("the screen:\n%s", got)
+	}
+	if s.press("x"); s.top() != nil {
+		t.Errorf("after a key %T is there", s.top())
+	}
+}
+
 func TestQuit(t *testing.T) {
 	for _, keys := range []string{"q", "<ctrl+c>", "n<ctrl+c>", ":q<enter>"} {
 		s := newScreen(t, 80, 24, false)

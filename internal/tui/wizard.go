@@ -221,9 +221,12 @@ func (w *wizard) lines(m *Model, width, height int) []string {
 	if w.wrong != "" {
 		below = append(below, m.theme.paint(toneBad, cut("  "+w.wrong, width)))
 	} else if req, err := w.request(); err == nil {
-		below = append(below, m.theme.paint(toneDim, cut("  $ "+line(createCommands(req, "", w.tree(m))), width)))
+		for _, text := range indented(wrapped("$ "+line(createCommands(req, "", w.tree(m))), width-4)) {
+			below = append(below, m.theme.paint(toneDim, text))
+		}
 	}
 	out := []string{m.rule("New VM"), ""}
+	below = below[:min(len(below), max(height-len(out)-1, 0))]
 	room := min(max(height-len(out)-len(below), 1), len(w.fields))
 	top := max(min(w.at-room/2, len(w.fields)-room), 0)
 	for i := top; i < top+room; i++ {
