@@ -24,6 +24,8 @@ type Rig struct {
 	Port uint32
 	// Confine is the Site's.
 	Confine []string
+	// CannotSave: the driver says that it saves no machines.
+	CannotSave bool
 	// Limit bounds any wait for the guest.
 	Limit time.Duration
 }
@@ -37,6 +39,13 @@ func Contract(t *testing.T, rig Rig) {
 	t.Run("SIGKILL is told, and after the end nothing harms", rig.killed)
 	t.Run("a disk that is not as it was when it was pinned is not booted", rig.pinned)
 	t.Run("what does not start leaves nothing", rig.noStart)
+	t.Run("a machine that was not started to be saved cannot be, and ends", rig.notSaved)
+	if rig.CannotSave {
+		t.Run("no machine can be saved, which is said", rig.noSaves)
+		return
+	}
+	t.Run("two machines go on from a saved one, with other disks", rig.saved)
+	t.Run("what is not a saved machine of this shape is refused and leaves nothing", rig.refusesSaved)
 }
 
 func (r Rig) wholeLife(t *testing.T) {
