@@ -37,6 +37,7 @@ func Contract(t *testing.T, rig Rig) {
 	t.Run("pause and resume are events before they return", rig.pauses)
 	t.Run("SIGTERM ends it in order", rig.terminated)
 	t.Run("SIGKILL is told, and after the end nothing harms", rig.killed)
+	t.Run("after a crash another machine starts, and cleaning up twice harms nothing", rig.crashes)
 	t.Run("a disk that is not as it was when it was pinned is not booted", rig.pinned)
 	t.Run("what does not start leaves nothing", rig.noStart)
 	t.Run("a machine that was not started to be saved cannot be, and ends", rig.notSaved)
@@ -172,9 +173,8 @@ func (r Rig) noStart(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := r.site(t)
-			spec := r.Spec
+			spec := s.spec()
 			spec.Program = c.program
-			spec.NIC = &vmm.NIC{MAC: "52:54:00:00:01:02", MTU: 1500}
 			m, err := r.New().Start(c.ctx, spec, s.Site)
 			if err == nil {
 				t.Error("it started")
