@@ -28,6 +28,21 @@ func ask(m *Model, question func(ctx context.Context, a API) tea.Msg) tea.Cmd {
 	}
 }
 
+// endedMsg says how something ended that takes a while. The user may have done something
+// else by then.
+type endedMsg struct {
+	did string
+	err error
+}
+
+func (e endedMsg) take(m *Model) {
+	if e.err != nil {
+		m.say(toneBad, sentence(e.err))
+		return
+	}
+	m.say(toneNone, line(e.did))
+}
+
 // doneMsg says what became of something that the user did.
 type doneMsg struct {
 	did     string
@@ -39,11 +54,7 @@ func (d doneMsg) take(m *Model) {
 	if d.did != "" {
 		m.last = d.command
 	}
-	if d.err != nil {
-		m.say(toneBad, sentence(d.err))
-		return
-	}
-	m.say(toneNone, line(d.did))
+	endedMsg{d.did, d.err}.take(m)
 }
 
 // do asks the daemon to do something.

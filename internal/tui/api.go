@@ -30,8 +30,10 @@ type API interface {
 	StopSession(ctx context.Context, vm, name string, req api.StopSession) (api.Session, error)
 	RemoveSession(ctx context.Context, vm, name string) error
 	ListImages(ctx context.Context) ([]api.Image, error)
+	PullImage(ctx context.Context, req api.PullImage) (api.Operation, error)
 	DeleteImage(ctx context.Context, name string) error
 	ListKernels(ctx context.Context) ([]api.Kernel, error)
+	PullKernel(ctx context.Context, req api.PullKernel) (api.Operation, error)
 	DeleteKernel(ctx context.Context, name string) (api.DeletedKernel, error)
 	CancelOperation(ctx context.Context, id string) (api.Operation, error)
 	Wait(ctx context.Context, id string, onUpdate func(api.Operation)) (api.Operation, error)

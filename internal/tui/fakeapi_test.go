@@ -26,6 +26,7 @@ type fakeAPI struct {
 	egress  string
 	verdict api.EgressVerdict
 	refuse  error
+	ended   error // how operations end
 }
 
 func (f *fakeAPI) note(words ...string) {
@@ -90,6 +91,23 @@ func (f *fakeAPI) AddVMEgress(_ context.Context, name string, req api.AddEgress)
 	return api.Egress{}, nil
 }
 
+func (f *fakeAPI) PullImage(_ context.Context, req api.PullImage) (api.Operation, error) {
+	words := []string{"pull", req.Ref}
+	if req.Name != "" {
+		words = append(words, "as", req.Name)
+	}
+	if req.Replace {
+		words = append(words, "replace")
+	}
+	f.note(words...)
+	return api.Operation{ID: "op", Kind: "image.pull", Subject: req.Ref, State: api.OperationRunning}, f.refuse
+}
+
+func (f *fakeAPI) PullKernel(_ context.Context, req api.PullKernel) (api.Operation, error) {
+	f.note("pull kernel", req.Name)
+	return api.Operation{ID: "op"}, f.refuse
+}
+
 func (f *fakeAPI) CancelOperation(_ context.Context, id string) (api.Operation, error) {
 	f.note("cancel", id)
 	return api.Operation{}, f.refuse
@@ -101,7 +119,7 @@ func (f *fakeAPI) CreateVM(_ context.Context, req api.CreateVM) (api.Operation, 
 }
 
 func (f *fakeAPI) Wait(context.Context, string, func(api.Operation)) (api.Operation, error) {
-	return api.Operation{Result: json.RawMessage(`{"id":"n","name":"box"}`)}, nil
+	return api.Operation{Result: json.RawMessage(`{"id":"n","name":"box"}`)}, f.ended
 }
 
 func (f *fakeAPI) StopSession(_ context.Context, _, name string, _ api.StopSession) (api.Session, error) {

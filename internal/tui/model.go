@@ -91,6 +91,8 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		return m, m.refresh(m.world.apply(msg))
 	case portsMsg:
 		return m, m.takePorts(msg)
+	case pullMsg:
+		return m, m.takePull(msg)
 	case lostMsg:
 		m.lose(msg)
 	case answer:

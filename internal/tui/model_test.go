@@ -81,8 +81,8 @@ func TestTheTerminalIsHandedOver(t *testing.T) {
 		"a stopped VM":         {"G<enter>", "", "", "web is stopped. u starts it."},
 		"a session":            {"2<enter>", "attach api s1", "banger vm session attach api agent", ""},
 		"a command":            {":vm show 'my box'<enter>", "command vm|show|my box", "banger vm show 'my box'", ""},
-		"pull an image":        {"3xdebian:13<enter>", "command image|pull|debian:13", "banger image pull debian:13", ""},
-		"pull a kernel":        {"4xk<enter>", "command kernel|pull|k", "banger kernel pull k", ""},
+		"pull from a file":     {"3xtar:x.tar<enter>", "command image|pull|tar:x.tar", "banger image pull tar:x.tar", ""},
+		"pull with more":       {"4xk --force<enter>", "command kernel|pull|k|--force", "banger kernel pull k --force", ""},
 		"suspend":              {"n<ctrl+z>", "suspend", "", ""},
 		"a quote that is open": {":vm show 'x<enter>", "", "", "a quote is not closed"},
 	} {

@@ -121,7 +121,11 @@ func runLine(m *Model, text string) tea.Cmd {
 			return nil
 		}
 	}
-	return m.handOver(m.o.Terminal.Command(words), "banger "+strings.TrimSpace(text))
+	command := "banger " + strings.TrimSpace(text)
+	if p, ok := pullOf(words); ok {
+		return m.pull(p, command)
+	}
+	return m.handOver(m.o.Terminal.Command(words), command)
 }
 
 // split takes a line apart as a shell does, without any of what a shell expands.

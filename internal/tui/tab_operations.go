@@ -1,7 +1,6 @@
 package tui
 
 import (
-	"context"
 	"fmt"
 	"slices"
 
@@ -88,18 +87,5 @@ func (operationsTab) do(m *Model, action string, ids []string) tea.Cmd {
 	if action != ActCancel {
 		return nil
 	}
-	var all []tea.Cmd
-	for _, id := range ids {
-		op, ok := m.world.ops[id]
-		if !ok {
-			continue
-		}
-		if op.EndedAt != nil {
-			m.say(toneBad, line(op.Kind+" "+op.Subject)+" has ended")
-			continue
-		}
-		all = append(all, do(m, "canceling "+op.Kind+" "+op.Subject, "", func(ctx context.Context, a API) error { return second(a.CancelOperation(ctx, id)) }))
-	}
-	m.list().marks = nil
-	return tea.Batch(all...)
+	return m.cancel(ids)
 }

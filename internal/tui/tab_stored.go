@@ -33,6 +33,9 @@ func (t storedTab[T]) columns() []column { return t.column }
 
 func (t storedTab[T]) rows(m *Model) []row {
 	var rows []row
+	for _, op := range m.world.pulls(t.pull) {
+		rows = append(rows, m.theme.pullRow(op, t.column))
+	}
 	for _, of := range t.all(m.world) {
 		rows = append(rows, row{id: t.id(of), cells: t.cells(m, of)})
 	}
@@ -50,11 +53,10 @@ func (t storedTab[T]) find(m *Model, id string) (T, bool) {
 }
 
 func (t storedTab[T]) detail(m *Model, id string) []string {
-	of, ok := t.find(m, id)
-	if !ok {
-		return nil
+	if of, ok := t.find(m, id); ok {
+		return t.about(of)
 	}
-	return t.about(of)
+	return operationsTab{}.detail(m, id)
 }
 
 // pullCommand is the command line that pulls one, with a word for which.
@@ -77,6 +79,9 @@ func (t storedTab[T]) hints(m *Model) []string {
 	if t.makesVM {
 		hints = append([]string{m.keys.hint(ActNew, "new VM")}, hints...)
 	}
+	if len(m.world.pulls(t.pull)) > 0 {
+		hints = append([]string{m.keys.hint(ActCancel, "cancel a pull")}, hints...)
+	}
 	return hints
 }
 
@@ -84,6 +89,8 @@ func (t storedTab[T]) do(m *Model, action string, ids []string) tea.Cmd {
 	switch action {
 	case ActMenu:
 		m.open(newCommand(m, t.pullBeginning()))
+	case ActCancel:
+		return m.cancel(ids)
 	case ActDelete:
 		t.askDelete(m, ids)
 	}

@@ -157,6 +157,9 @@ func (w *wizard) create(m *Model) tea.Cmd {
 	m.say(toneNone, "creating the VM; its progress is in the tab Operations")
 	return func() tea.Msg {
 		v, err := create(ctx, a, req, tree)
+		if fault.CodeOf(err) == fault.Canceled {
+			return endedMsg{did: "canceled the new VM"}
+		}
 		return doneMsg{did: "created " + v.Name, command: createCommands(req, v.Name, tree), err: err}
 	}
 }
