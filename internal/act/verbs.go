@@ -4,6 +4,7 @@ package act
 const (
 	ConfigShow Bare = "config.show"
 	Doctor     Bare = "doctor"
+	EgressShow Bare = "egress.show"
 
 	DaemonLogs   Bare = "daemon.logs"
 	DaemonStart  Bare = "daemon.start"

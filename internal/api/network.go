@@ -51,7 +51,9 @@ type SetEgress struct {
 
 // AddEgress puts rules before those that are there.
 type AddEgress struct {
-	Rules []string `json:"rules" minItems:"1" maxItems:"256" doc:"ACTION TARGET [PROTOCOL[/PORTS]]"`
+	Rules      []string `json:"rules" minItems:"1" maxItems:"256" doc:"ACTION TARGET [PROTOCOL[/PORTS]]"`
+	ForSeconds float64  `json:"for_seconds,omitempty" minimum:"1" doc:"then the rules end by themselves; missing: they stay until they are removed"`
+	Always     bool     `json:"always,omitempty" doc:"put them before the rules of new VMs, too"`
 }
 
 // TestEgress asks what a policy says of a flow.
@@ -74,6 +76,16 @@ type EgressVerdict struct {
 // RemoveEgress takes rules out.
 type RemoveEgress struct {
 	Rules []string `json:"rules" minItems:"1" maxItems:"256" doc:"rules of the policy itself, not of a preset"`
+}
+
+// EgressRules are the rules that new VMs begin with.
+type EgressRules struct {
+	Rules []string `json:"rules" doc:"in order. A VM that is created with the policy none, or with rules, does not have them"`
+}
+
+// ChangeEgressRules adds rules of new VMs, or removes them.
+type ChangeEgressRules struct {
+	Rules []string `json:"rules" minItems:"1" maxItems:"256" doc:"ACTION TARGET [PROTOCOL[/PORTS]]"`
 }
 
 // EgressRecord is one line of GET /v1/vms/{name}/egress/log

@@ -42,6 +42,17 @@ func running(serve func(http.ResponseWriter, *http.Request, api.VM)) http.Handle
 }
 
 func (d *fakeDaemon) networkRoutes(mux *http.ServeMux) {
+	mux.HandleFunc("GET /v1/egress/rules", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, api.EgressRules{Rules: []string{"allow example.org"}})
+	})
+	mux.HandleFunc("POST /v1/egress/rules", func(w http.ResponseWriter, r *http.Request) {
+		var req api.ChangeEgressRules
+		_ = json.NewDecoder(r.Body).Decode(&req)
+		answer(w, api.EgressRules{Rules: append(req.Rules, "allow example.org")})
+	})
+	mux.HandleFunc("POST /v1/egress/rules/remove", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, api.EgressRules{Rules: []string{}})
+	})
 	mux.HandleFunc("GET /v1/vms/{name}/egress", withVM(func(w http.ResponseWriter, _ *http.Request, v api.VM) {
 		if v.Name == "idle" {
 			answer(w, api.Egress{Policy: "all", Preset: "all", Default: "allow", Rules: []string{}})

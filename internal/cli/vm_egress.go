@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -11,7 +12,6 @@ import (
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
 	"github.com/bangervm/banger/internal/egress"
-	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/plain"
 )
 
@@ -57,16 +57,19 @@ func egressView() view[api.Egress] {
 	return view[api.Egress]{name: name, fields: []column[api.Egress]{
 		{head: "policy", cell: name},
 		{head: "default", cell: func(e api.Egress) string { return e.Default }},
-		{head: "rules", cell: func(e api.Egress) string {
-			width := len(strconv.Itoa(len(e.Rules)))
-			lines := make([]string, len(e.Rules))
-			for i, rule := range e.Rules {
-				number := strconv.Itoa(i + 1)
-				lines[i] = strings.Repeat(" ", width-len(number)) + number + "  " + plain.Line(rule, maxShown)
-			}
-			return strings.Join(lines, "\n")
-		}},
+		{head: "rules", cell: func(e api.Egress) string { return numberedRules(e.Rules) }},
 	}}
+}
+
+// numberedRules are rules with their numbers, each on its line.
+func numberedRules(rules []string) string {
+	width := len(strconv.Itoa(len(rules)))
+	lines := make([]string, len(rules))
+	for i, rule := range rules {
+		number := strconv.Itoa(i + 1)
+		lines[i] = strings.Repeat(" ", width-len(number)) + number + "  " + plain.Line(rule, maxShown)
+	}
+	return strings.Join(lines, "\n")
 }
 
 func (a *App) egressShowCommand() *cobra.Command {
@@ -109,19 +112,31 @@ func (a *App) egressSetCommand() *cobra.Command {
 
 // egressAddCommand is the verb that puts a rule with this action first.
 func (a *App) egressAddCommand(action string) *cobra.Command {
+	var always bool
+	var length *optional[time.Duration]
 	cmd := a.egressVerb(&cobra.Command{
 		Use: action + " NAME TARGET [PROTOCOL[/PORTS]]", Short: "Add " + article(action) + " rule",
 		Long: "Add " + article(action) + " rule before all others. TARGET is a DNS name, *.NAME for its subdomains, an IP address or prefix, host\n" +
-			"(the host's loopback) or any. TARGET:PORT is short for TARGET tcp/PORT.",
+			"(the host's loopback) or any. TARGET:PORT is short for TARGET tcp/PORT.\n\n" +
+			"With --for the rule ends by itself. With --always new VMs get it, too: see 'banger egress --help'.",
 		Example: "  banger vm egress " + action + " box '*.example.org'\n" +
 			"  banger vm egress " + action + " box 203.0.113.0/24 tcp/1024-2048\n" +
-			"  banger vm egress " + action + " box host:8080",
+			"  banger vm egress " + action + " box host:8080 --for 10m",
 		Args: args(2, 3, "the NAME of a VM, a TARGET and an optional PROTOCOL"), ValidArgsFunction: a.vmNames(1),
 	}, func(ctx context.Context, c *client.Client, given []string) (api.Egress, error) {
-		return c.AddVMEgress(ctx, given[0], api.AddEgress{Rules: given[1:]})
+		req := api.AddEgress{Rules: given[1:], Always: always}
+		if length.value != nil {
+			req.ForSeconds = length.value.Seconds()
+		}
+		return c.AddVMEgress(ctx, given[0], req)
 	})
+	length = optionalFlag(cmd, "for", "DURATION", "end the rule after this time (default: it stays until you remove it)", durationIn("--for", time.Second, egress.MaxTime))
+	cmd.Flags().BoolVar(&always, "always", false, "add it to the rules of new VMs, too")
 	add := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, given []string) error {
+		if always && length.value != nil {
+			return usagef(cmd, "--for and --always cannot be used together")
+		}
 		rule, err := egress.NewRule(action, given[1], given[2:]...)
 		if err != nil {
 			return err
@@ -146,19 +161,13 @@ func (a *App) egressRemoveCommand() *cobra.Command {
 		Long: "Remove a rule from the egress policy of a VM. RULE is its number in `banger vm egress show`, or its text.",
 		Example: "  banger vm egress rm box 1\n" +
 			"  banger vm egress rm box 'allow *.example.org'",
-		Args: args(2, 5, "the NAME of a VM and a RULE"), ValidArgsFunction: a.vmNames(1),
+		Args: args(2, 6, "the NAME of a VM and a RULE"), ValidArgsFunction: a.vmNames(1),
 	}, func(ctx context.Context, c *client.Client, given []string) (api.Egress, error) {
-		rule := strings.Join(given[1:], " ")
-		if number, err := strconv.Atoi(rule); err == nil {
+		rule, err := pickedRule(given[1:], act.VMEgress.On(given[0]), func() ([]string, error) {
 			policy, err := c.VMEgress(ctx, given[0])
-			if err != nil {
-				return api.Egress{}, err
-			}
-			if number < 1 || number > len(policy.Rules) {
-				return api.Egress{}, fault.New(fault.NotFound, "the policy has no rule %d", number).Try(act.VMEgress.On(given[0]))
-			}
-			rule = policy.Rules[number-1]
-		} else if _, err := egress.ParseRule(rule); err != nil {
+			return policy.Rules, err
+		})
+		if err != nil {
 			return api.Egress{}, err
 		}
 		return c.RemoveVMEgress(ctx, given[0], api.RemoveEgress{Rules: []string{rule}})

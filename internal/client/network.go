@@ -29,6 +29,21 @@ func (c *Client) RemoveVMEgress(ctx context.Context, name string, req api.Remove
 	return call[api.Egress](ctx, c, http.MethodPost, path("vms", name, "egress", "rules", "remove"), req)
 }
 
+// EgressRules returns the rules that new VMs begin with.
+func (c *Client) EgressRules(ctx context.Context) (api.EgressRules, error) {
+	return call[api.EgressRules](ctx, c, http.MethodGet, path("egress", "rules"), nil)
+}
+
+// AddEgressRules puts rules before those of new VMs, and returns them all.
+func (c *Client) AddEgressRules(ctx context.Context, req api.ChangeEgressRules) (api.EgressRules, error) {
+	return call[api.EgressRules](ctx, c, http.MethodPost, path("egress", "rules"), req)
+}
+
+// RemoveEgressRules takes rules out of those of new VMs, and returns the others.
+func (c *Client) RemoveEgressRules(ctx context.Context, req api.ChangeEgressRules) (api.EgressRules, error) {
+	return call[api.EgressRules](ctx, c, http.MethodPost, path("egress", "rules", "remove"), req)
+}
+
 // TestVMEgress asks what the policy says of a flow.
 func (c *Client) TestVMEgress(ctx context.Context, name string, req api.TestEgress) (api.EgressVerdict, error) {
 	return call[api.EgressVerdict](ctx, c, http.MethodPost, path("vms", name, "egress", "test"), req)

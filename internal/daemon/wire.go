@@ -177,7 +177,7 @@ func (d *daemon) wireVMs(p *parts) {
 		Store:  d.store, Machines: d.launcher, Disks: d.folders,
 		Identities: who, Names: who,
 		Images:  images{service: d.images},
-		Commits: commits{d.images},
+		Commits: commits{d.images}, EgressRules: d.db.EgressRules(),
 		Kernels: kernels{service: d.kernels, images: d.images, store: p.kernelFiles, archives: p.archives, dirs: d.dirs},
 		Host:    d.host, Ports: guests, Preflight: d.host.preflight(p.self, d.set.agent),
 		HostPorts: hostinfo.Ports{}, UID: os.Getuid(), Resolvers: d.set.resolvers, ReadyTimeout: d.set.readyTimeout,

@@ -13,11 +13,12 @@
 //	allow host tcp/8080
 //	deny any udp
 //
-// A rule is ACTION TARGET [PROTOCOL[/PORTS]]. The targets are a domain name, a
+// A rule is ACTION TARGET [PROTOCOL[/PORTS]] [until TIME]. The targets are a domain name, a
 // name below a domain (*.example.org, which is not example.org itself), an
 // address or a CIDR prefix, "host" (the host itself), and "any". A rule that
 // allows a name without a protocol is for TCP, where the name can be seen; any
-// other rule without one is for all protocols. "preset NAME" stands for the rules
+// other rule without one is for all protocols. A rule with a time (RFC 3339) is part of
+// the policy until then: see Policy.At. "preset NAME" stands for the rules
 // of that preset, and for its default where no other is given. A preset alone
 // ("all", "none", "packages", "ai") is a policy too.
 //

@@ -44,6 +44,9 @@ func ParseRule(text string) (Rule, error) {
 
 const ruleHint = "a rule is allow or deny, a target, and perhaps a protocol with ports: allow github.com tcp/22,443"
 
+// untilWord stands before the time at which a rule ends.
+const untilWord = "until"
+
 // split gives the statements, without comments and empty ones.
 func split(text string) []string {
 	var out []string
@@ -154,12 +157,15 @@ func (p *parser) finish() (Policy, error) {
 }
 
 func parseRule(words []string) (Rule, error) {
-	rule := Rule{action: Action(strings.ToLower(words[0]))}
+	words, until, err := cutUntil(words)
+	if err != nil {
+		return Rule{}, err
+	}
+	rule := Rule{action: Action(strings.ToLower(words[0])), until: until}
 	if rule.action != Allow && rule.action != Deny || len(words) < 2 || len(words) > 3 {
 		return Rule{}, fault.New(fault.Invalid, "this is not a rule").WithHint("%s", ruleHint)
 	}
-	words, err := splitPort(words)
-	if err != nil {
+	if words, err = splitPort(words); err != nil {
 		return Rule{}, err
 	}
 	if rule.target, err = parseTarget(words[1]); err != nil {

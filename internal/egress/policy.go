@@ -70,8 +70,8 @@ func (p Policy) defaultText() string {
 }
 
 // With is the policy with rules put before its own, the first of them first.
-// Rules of the policy for the very same traffic, which could no longer match,
-// are left out. The result may be beyond the bounds: Parse of its text says so.
+// Rules of the policy for the very same traffic that could no longer match, as they do not
+// last longer, are left out. The result may be beyond the bounds: Parse of its text says so.
 func (p Policy) With(rules ...Rule) Policy {
 	out := Policy{allow: p.allow}
 	for _, rule := range rules {
@@ -112,10 +112,10 @@ func (p Policy) Without(rule Rule) (Policy, error) {
 	}
 }
 
-// has says whether one of the policy's own rules is for the same traffic.
+// has says whether one of the policy's own rules is for the same traffic, for as long.
 func (p Policy) has(rule Rule) bool {
 	return slices.ContainsFunc(p.items, func(it item) bool {
-		return it.preset == "" && it.rules[0].sameTraffic(rule)
+		return it.preset == "" && it.rules[0].sameTraffic(rule) && it.rules[0].outlasts(rule)
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Rule allows or denies traffic to a target.
@@ -12,6 +13,7 @@ type Rule struct {
 	target   target
 	protocol Protocol // empty: all of them
 	ports    []portRange
+	until    time.Time // in whole seconds, UTC; zero: for good
 }
 
 // kind is what a target is.
@@ -37,6 +39,9 @@ func (r Rule) String() string {
 	// What the absence of a protocol means is not said.
 	if r.protocol != "" && (len(r.ports) > 0 || r.protocol != r.implied()) {
 		words = append(words, string(r.protocol)+portsText(r.ports))
+	}
+	if !r.until.IsZero() {
+		words = append(words, untilWord, r.until.Format(time.RFC3339))
 	}
 	return strings.Join(words, " ")
 }
@@ -72,7 +77,9 @@ func (r Rule) byName() bool {
 // whole says that the rule is for all that could go to its target.
 func (r Rule) whole() bool { return r.protocol == "" }
 
-func (r Rule) equal(other Rule) bool { return r.action == other.action && r.sameTraffic(other) }
+func (r Rule) equal(other Rule) bool {
+	return r.action == other.action && r.until.Equal(other.until) && r.sameTraffic(other)
+}
 
 func (r Rule) sameTraffic(other Rule) bool {
 	return r.target == other.target && r.protocol == other.protocol && slices.Equal(r.ports, other.ports)

@@ -18,6 +18,7 @@ func actTools() map[act.Verb]actTool {
 	return map[act.Verb]actTool{
 		act.Verb(act.ConfigShow): user,
 		act.Verb(act.Doctor):     user,
+		act.Verb(act.EgressShow): user,
 
 		act.Verb(act.DaemonLogs):   user,
 		act.Verb(act.DaemonStart):  user,

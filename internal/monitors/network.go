@@ -3,6 +3,7 @@ package monitors
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"time"
@@ -19,9 +20,14 @@ const (
 	forwardLimit = 10 * time.Second
 )
 
-// SetEgress implements vm.NetworkMachine.
+// SetEgress implements vm.NetworkMachine. What a monitor does not take is of a later build's
+// language: this one has read it.
 func (m *Machine) SetEgress(ctx context.Context, policy string) error {
-	return m.order(ctx, monitorrpc.PathEgress, monitorrpc.EgressRequest{Policy: policy})
+	err := m.order(ctx, monitorrpc.PathEgress, monitorrpc.EgressRequest{Policy: policy})
+	if errors.Is(err, fault.Invalid) {
+		return older()
+	}
+	return err
 }
 
 // SetNeighbours implements vm.NetworkMachine.

@@ -102,7 +102,7 @@ func (n *Network) begin(p protocol, guestPort uint16, asked netip.AddrPort) *flo
 	}
 	allowed := f.verdict.Allow
 	if allowed {
-		f.needsHost = p == protocolTCP && f.neighbour == nil && n.policy.NeedsHost(f.flow, f.verdict)
+		f.needsHost = p == protocolTCP && f.neighbour == nil && n.policyLocked().NeedsHost(f.flow, f.verdict)
 		f.ctx, f.cancel = context.WithCancelCause(n.ctx)
 		n.flows[f] = struct{}{}
 		n.counts[p]++

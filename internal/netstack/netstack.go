@@ -79,6 +79,7 @@ type Network struct {
 	own    func(netip.Addr) (own bool, local netip.Prefix) // see place.find
 	// lookTime is how long is waited for what the guest or its server says first.
 	lookTime time.Duration
+	retimed  chan struct{} // has a value when the policy may end at another time
 
 	link    *link
 	stack   *stack.Stack
@@ -99,6 +100,7 @@ type Network struct {
 	mu         sync.Mutex
 	closed     bool
 	policy     egress.Policy
+	policyEnd  time.Time // of the first rule that ends by itself; zero: none does
 	neighbours []Neighbour
 	flows      map[*flow]struct{}
 	datagrams  map[datagramKey]*datagramFlow
@@ -123,9 +125,10 @@ func newNetwork(config Config, dial dialer) (*Network, error) {
 		config: config, plan: p, dial: dial, ping: dialPing,
 		own: ownPlace(), lookTime: lookTime,
 		queries: make(chan struct{}, maxQueries), closing: newClosing(),
-		policy: config.Policy, flows: map[*flow]struct{}{}, datagrams: map[datagramKey]*datagramFlow{}, pending: list.New(),
+		retimed: make(chan struct{}, 1), flows: map[*flow]struct{}{}, datagrams: map[datagramKey]*datagramFlow{}, pending: list.New(),
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
+	n.SetPolicy(config.Policy)
 	n.log = newRecorder(n.ctx, config)
 	if config.Resolvers == nil {
 		config.Resolvers = hostResolvers("/etc/resolv.conf")
@@ -141,6 +144,7 @@ func newNetwork(config Config, dial dialer) (*Network, error) {
 	}
 	n.handle()
 	n.spawn(n.closing.watch)
+	n.spawn(n.endRules)
 	return n, nil
 }
 

@@ -30,7 +30,7 @@ func (n *Network) decideLocked(f *flow) egress.Verdict {
 	addr := f.asked.Addr()
 	switch {
 	case f.flow.Host || !n.plan.virtual(addr):
-		return n.policy.Decide(f.flow)
+		return n.policyLocked().Decide(f.flow)
 	}
 	for i := range n.neighbours {
 		if who := n.neighbours[i]; (addr == who.Address4 || addr == who.Address6) && f.protocol != protocolICMP {
@@ -72,7 +72,7 @@ func (f *flow) says(said egress.Said) egress.Verdict {
 func (f *flow) would(said egress.Said) egress.Verdict {
 	f.n.mu.Lock()
 	defer f.n.mu.Unlock()
-	policy := f.n.policy // may be another than when the flow began
+	policy := f.n.policyLocked() // may be another than when the flow began
 	verdict := policy.Decide(f.flow)
 	if !policy.NeedsHost(f.flow, verdict) {
 		return verdict

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -33,6 +34,18 @@ func (s *Server) networkRoutes(a huma.API) {
 	handle(s, a, at("get-ports", http.MethodGet, "/ports", "Show the guest's ports on this host"), s.getPorts)
 	handle(s, a, at("list-forwards", http.MethodGet, "/forwards", "List the forwards that were made"), s.listForwards)
 	handle(s, a, at("add-forward", http.MethodPost, "/forwards", "Forward a listener on the host to the guest"), s.addForward)
+	handle(s, a, route{id: "get-egress-rules", method: http.MethodGet, path: "/egress/rules", tag: "network", summary: "Show the egress rules that new VMs begin with"},
+		func(ctx context.Context, _ *struct{}) (api.EgressRules, error) {
+			return rulesBody(s.VMs.EgressRules(ctx))
+		})
+	handle(s, a, route{id: "add-egress-rules-of-new-vms", method: http.MethodPost, path: "/egress/rules", tag: "network", summary: "Add rules before those of new VMs"},
+		func(ctx context.Context, in *egressRulesRequest) (api.EgressRules, error) {
+			return rulesBody(s.VMs.AddEgressRules(ctx, in.Body.Rules))
+		})
+	handle(s, a, route{id: "remove-egress-rules-of-new-vms", method: http.MethodPost, path: "/egress/rules/remove", tag: "network", summary: "Remove rules of new VMs"},
+		func(ctx context.Context, in *egressRulesRequest) (api.EgressRules, error) {
+			return rulesBody(s.VMs.RemoveEgressRules(ctx, in.Body.Rules))
+		})
 	handleEmpty(s, a, at("remove-forward", http.MethodPost, "/forwards/remove", "Remove a forward, by proto and host"), s.removeForward)
 }
 
@@ -46,6 +59,14 @@ func egressBody(v vm.VM, err error) (api.Egress, error) {
 	}, err
 }
 
+type egressRulesRequest struct {
+	Body api.ChangeEgressRules
+}
+
+func rulesBody(rules []string, err error) (api.EgressRules, error) {
+	return api.EgressRules{Rules: append([]string{}, rules...)}, err
+}
+
 func (s *Server) getEgress(ctx context.Context, in *Named) (api.Egress, error) {
 	return egressBody(s.VMs.Get(ctx, in.Name))
 }
@@ -55,7 +76,10 @@ func (s *Server) setEgress(ctx context.Context, in *vmRequest[api.SetEgress]) (a
 }
 
 func (s *Server) addEgress(ctx context.Context, in *vmRequest[api.AddEgress]) (api.Egress, error) {
-	return egressBody(s.VMs.AddEgress(ctx, in.Name, in.Body.Rules))
+	limit := egress.MaxTime.Seconds() + 1 // the domain refuses it; it must not overflow before
+	add := vm.EgressAddition{Rules: in.Body.Rules, Always: in.Body.Always}
+	add.For = time.Duration(min(in.Body.ForSeconds, limit) * float64(time.Second))
+	return egressBody(s.VMs.AddEgress(ctx, in.Name, add))
 }
 
 func (s *Server) removeEgress(ctx context.Context, in *vmRequest[api.RemoveEgress]) (api.Egress, error) {

@@ -5,8 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -36,8 +38,22 @@ func (w *world) SetEgress(ctx context.Context, name, policy string) (vm.VM, erro
 	return v, err
 }
 
-func (w *world) AddEgress(ctx context.Context, name string, rules []string) (vm.VM, error) {
-	return w.SetEgress(ctx, name, "default deny\n"+strings.Join(rules, "\n"))
+func (w *world) AddEgress(ctx context.Context, name string, add vm.EgressAddition) (vm.VM, error) {
+	w.note(fmt.Sprintf("add %s %s for %s, always %v", name, strings.Join(add.Rules, "; "), add.For, add.Always))
+	return w.SetEgress(ctx, name, "default deny\n"+strings.Join(add.Rules, "\n"))
+}
+
+func (w *world) EgressRules(context.Context) ([]string, error) {
+	return []string{"allow example.org"}, w.network.err
+}
+
+func (w *world) AddEgressRules(_ context.Context, rules []string) ([]string, error) {
+	return append(rules, "allow example.org"), w.network.err
+}
+
+func (w *world) RemoveEgressRules(_ context.Context, rules []string) ([]string, error) {
+	w.note("no more " + strings.Join(rules, "; "))
+	return nil, w.network.err
 }
 
 func (w *world) RemoveEgress(ctx context.Context, name string, rules []string) (vm.VM, error) {
@@ -113,6 +129,33 @@ func TestEgressByTheAPI(t *testing.T) {
 	var record api.EgressRecord
 	if err := errors.Join(err, json.Unmarshal(line, &record)); err != nil || record.Event != "deny" {
 		t.Errorf("the log has %s, %v", line, err)
+	}
+}
+
+func TestRulesForATimeAndForNewVMs(t *testing.T) {
+	f := start(t)
+	for _, c := range []struct {
+		req  api.AddEgress
+		want string
+	}{
+		{api.AddEgress{Rules: []string{"allow any tcp/22"}}, "for 0s, always false"},
+		{api.AddEgress{Rules: []string{"allow any tcp/22"}, ForSeconds: 90.5}, "for 1m30.5s, always false"},
+		{api.AddEgress{Rules: []string{"allow any tcp/22"}, ForSeconds: 1e300}, "for 720h0m1s, always false"},
+		{api.AddEgress{Rules: []string{"allow any tcp/22"}, Always: true}, "for 0s, always true"},
+	} {
+		if _, err := f.client.AddVMEgress(t.Context(), "web", c.req); err != nil || !slices.Contains(f.calls(), "add web allow any tcp/22 "+c.want) {
+			t.Errorf("%+v: %v", c.req, err)
+		}
+	}
+	read, err := f.client.EgressRules(t.Context())
+	added, addErr := f.client.AddEgressRules(t.Context(), api.ChangeEgressRules{Rules: []string{"deny any udp"}})
+	left, leftErr := f.client.RemoveEgressRules(t.Context(), api.ChangeEgressRules{Rules: []string{"deny any udp"}})
+	got, want := [][]string{read.Rules, added.Rules, left.Rules}, [][]string{{"allow example.org"}, {"deny any udp", "allow example.org"}, {}}
+	if diff := cmp.Diff(want, got); errors.Join(err, addErr, leftErr) != nil || diff != "" || !slices.Contains(f.calls(), "no more deny any udp") {
+		t.Errorf("%v, %v, %v (-want +got):\n%s", err, addErr, leftErr, diff)
+	}
+	if _, err := f.client.AddEgressRules(t.Context(), api.ChangeEgressRules{Rules: []string{}}); !errors.Is(err, fault.Invalid) {
+		t.Errorf("no rules gave %v", err)
 	}
 }
 

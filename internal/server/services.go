@@ -98,10 +98,14 @@ type Consoles interface {
 // Egress changes what guests may reach.
 type Egress interface {
 	SetEgress(ctx context.Context, name, policy string) (vm.VM, error)
-	AddEgress(ctx context.Context, name string, rules []string) (vm.VM, error)
+	AddEgress(ctx context.Context, name string, add vm.EgressAddition) (vm.VM, error)
 	RemoveEgress(ctx context.Context, name string, rules []string) (vm.VM, error)
 	// TestEgress says what the policy, with more rules before it, says to a probe.
 	TestEgress(ctx context.Context, name string, probe egress.Probe, rules []string) (egress.Answer, error)
+	// EgressRules are those of new VMs.
+	EgressRules(ctx context.Context) ([]string, error)
+	AddEgressRules(ctx context.Context, rules []string) ([]string, error)
+	RemoveEgressRules(ctx context.Context, rules []string) ([]string, error)
 }
 
 // Ports are those of guests, on the host.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/bangervm/banger/internal/egress"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/operation"
 )
@@ -71,6 +72,7 @@ type creation struct {
 	free func() // of the verb; nil when it is not held
 
 	defaults Defaults
+	rules    []egress.Rule // of new VMs
 	kernel   Kernel
 }
 

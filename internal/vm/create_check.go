@@ -36,6 +36,11 @@ func (c *creation) fill(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	rules, err := c.s.egressRules(ctx)
+	if err != nil {
+		return err
+	}
+	c.rules = rules.Own()
 	c.defaults = c.s.deps.Defaults(ctx)
 	d := c.defaults
 	c.v = VM{

@@ -3,6 +3,7 @@ package vm
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/egress"
@@ -17,16 +18,55 @@ func (s *Service) SetEgress(ctx context.Context, name, text string) (VM, error) 
 	return s.changeEgress(ctx, name, func(egress.Policy) (string, error) { return text, nil })
 }
 
+// EgressAddition is rules to put before those of a VM's policy.
+type EgressAddition struct {
+	Rules []string
+	// For is how long they are part of it, from a second to egress.MaxTime; 0: until they
+	// are removed.
+	For time.Duration
+	// Always puts them before those of new VMs, too: see AddEgressRules.
+	Always bool
+}
+
 // AddEgress puts rules before those of a VM's policy, otherwise as SetEgress.
-func (s *Service) AddEgress(ctx context.Context, name string, rules []string) (VM, error) {
-	if len(rules) == 0 {
-		return VM{}, fault.New(fault.Invalid, "no rule given").WithHint("allow github.com tcp/443")
-	}
-	parsed, err := parseRules(rules)
+func (s *Service) AddEgress(ctx context.Context, name string, add EgressAddition) (VM, error) {
+	rules, err := s.added(add)
 	if err != nil {
 		return VM{}, err
 	}
-	return s.changeEgress(ctx, name, func(p egress.Policy) (string, error) { return p.With(parsed...).String(), nil })
+	return s.changeEgress(ctx, name, func(p egress.Policy) (string, error) {
+		p = p.With(rules...)
+		if _, err := egress.Parse(p.String()); err != nil || !add.Always {
+			return p.String(), err
+		}
+		_, err := s.AddEgressRules(ctx, add.Rules)
+		return p.String(), err
+	})
+}
+
+// added validates what is to be added.
+func (s *Service) added(add EgressAddition) ([]egress.Rule, error) {
+	rules, err := parseRules(add.Rules)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(rules) == 0:
+		return nil, noRule()
+	case add.For == 0:
+		return rules, nil
+	case add.Always:
+		return nil, fault.New(fault.Invalid, "a rule cannot be for a time and for always").WithHint("give one of the two")
+	case add.For < time.Second || add.For > egress.MaxTime:
+		return nil, fault.New(fault.Invalid, "a rule cannot be for %s", add.For).WithHint("give a time from 1s to %g hours", egress.MaxTime.Hours())
+	}
+	for i, rule := range rules {
+		rules[i] = rule.Until(s.now().Add(add.For))
+	}
+	return rules, nil
+}
+
+func noRule() error {
+	return fault.New(fault.Invalid, "no rule given").WithHint("allow github.com tcp/443")
 }
 
 // RemoveEgress takes rules out of a VM's policy, otherwise as SetEgress. Each must be
@@ -61,7 +101,7 @@ func (s *Service) TestEgress(ctx context.Context, name string, probe egress.Prob
 		return egress.Answer{}, err
 	}
 	parsed, err := parseRules(rules)
-	return policy.With(parsed...).Answer(probe), err
+	return policy.At(s.now()).With(parsed...).Answer(probe), err
 }
 
 func noNetwork(v VM) error {
@@ -101,10 +141,12 @@ func (s *Service) changeEgress(ctx context.Context, name string, change func(egr
 	if err != nil {
 		return VM{}, err
 	}
+	policy = policy.At(s.now())
 	v, err = s.update(ctx, v.ID, func(v *VM) error {
 		v.Egress = policy.String()
 		return nil
 	})
+	s.retime()
 	if err != nil || !v.State.Alive() {
 		return v, err
 	}

@@ -18,13 +18,13 @@ func TestEgressOfAStoppedVM(t *testing.T) {
 	if err != nil || v.Egress != "default deny\nallow example.org" {
 		t.Errorf("SetEgress gave %q, %v", v.Egress, err)
 	}
-	v, err = h.svc.AddEgress(t.Context(), "web", []string{"deny 203.0.113.0/24", "allow any tcp/22"})
+	v, err = h.svc.AddEgress(t.Context(), "web", vm.EgressAddition{Rules: []string{"deny 203.0.113.0/24", "allow any tcp/22"}})
 	lines := strings.Split(v.Egress, "\n")
 	if err != nil || len(lines) != 4 || lines[1] != "deny 203.0.113.0/24" || lines[2] != "allow any tcp/22" {
 		t.Errorf("AddEgress gave %q, %v", v.Egress, err)
 	}
 	for _, rules := range [][]string{{"allow"}, {"allow any tcp/22", "nonsense"}, {"default allow"}} {
-		_, err := h.svc.AddEgress(t.Context(), "web", rules)
+		_, err := h.svc.AddEgress(t.Context(), "web", vm.EgressAddition{Rules: rules})
 		wantFault(t, err, fault.Invalid, rules[len(rules)-1])
 	}
 	if changed, err := h.svc.RemoveEgress(t.Context(), "web", []string{"allow any tcp/22"}); err != nil || strings.Contains(changed.Egress, "any") {
@@ -33,7 +33,7 @@ func TestEgressOfAStoppedVM(t *testing.T) {
 	_, err = h.svc.RemoveEgress(t.Context(), "web", []string{"deny 203.0.113.0/24", "allow any tcp/22"})
 	wantFault(t, err, fault.NotFound, "allow any tcp/22")
 	v = h.get("web")
-	_, err = h.svc.AddEgress(t.Context(), "web", nil)
+	_, err = h.svc.AddEgress(t.Context(), "web", vm.EgressAddition{})
 	wantFault(t, err, fault.Invalid, "no rule")
 	_, err = h.svc.SetEgress(t.Context(), "web", "maybe")
 	wantFault(t, err, fault.Invalid, "maybe")

@@ -5,3 +5,6 @@ func SetNames(s *Service, names func() string) { s.nameless = names }
 
 // CompleteForward validates a forward.
 func CompleteForward(f Forward) (Forward, error) { return f.complete() }
+
+// LookForEnds has the Service look for egress rules that ended.
+func LookForEnds(s *Service) { s.retimed <- struct{}{} }

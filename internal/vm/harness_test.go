@@ -64,7 +64,7 @@ func newHarness(t *testing.T) *harness {
 	h.deps = vm.Deps{
 		Store: pointedStore{h.store, p}, Machines: h.machines, Disks: h.disks, Identities: h.disks, Names: h.disks,
 		Images: fakeCatalog{points: p}, Kernels: h.kernels, Host: h.host, Ports: h.ports, HostPorts: h.taken,
-		UID: 1000, Resolvers: func(context.Context) []string { return []string{"127.0.0.1:5353"} },
+		EgressRules: db.EgressRules(), UID: 1000, Resolvers: func(context.Context) []string { return []string{"127.0.0.1:5353"} },
 		Preflight: func(ctx context.Context) error { return p.pass(ctx, "preflight") },
 		Defaults: func(context.Context) vm.Defaults {
 			return vm.Defaults{Image: "debian", VCPU: 2, MemoryBytes: gib, DiskBytes: 8 * gib, ImageUser: true, Console: h.defaultConsole}

@@ -51,7 +51,13 @@ func (c *creation) checkNetwork() error {
 	if err != nil {
 		return err
 	}
-	c.v.Egress = policy.String()
+	if c.begins(policy) {
+		policy = policy.With(c.rules...)
+		if _, err := egress.Parse(policy.String()); err != nil {
+			return err
+		}
+	}
+	c.v.Egress = policy.At(c.s.now()).String()
 	if c.v.Publish, err = completePublish(c.req.Publish); err != nil {
 		return err
 	}
@@ -60,6 +66,13 @@ func (c *creation) checkNetwork() error {
 		c.v.Ports = *c.req.Ports
 	}
 	return c.v.Ports.Validate()
+}
+
+// begins says whether the policy begins with the rules of new VMs: it is the configured
+// one, or a preset that lets something out. What was asked rule by rule stays as it is.
+func (c *creation) begins(policy egress.Policy) bool {
+	preset := policy.Preset()
+	return c.v.Network == NetworkUser && (c.req.Egress == nil || preset != "" && preset != "none")
 }
 
 // completePublish validates and completes the ports of one VM.

@@ -51,6 +51,7 @@ func (s *Service) Reconcile(ctx context.Context) error {
 		})
 	}
 	asking.Wait()
+	s.watchers.Go(func() { s.endRules(s.ctx) })
 	return ctx.Err()
 }
 

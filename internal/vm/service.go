@@ -44,6 +44,8 @@ type Deps struct {
 	Workspaces Workspaces
 	// Commits may be nil; then no VM becomes an image.
 	Commits Commits
+	// EgressRules are those of new VMs.
+	EgressRules EgressRules
 	// Files, if set, reads the files that a guest gets when it starts. Notes
 	// say which could not be had.
 	Files func(ctx context.Context) (files []File, notes []string)
@@ -77,6 +79,8 @@ type Service struct {
 	cancel   context.CancelFunc
 	watchers sync.WaitGroup
 
+	retimed chan struct{} // has a value when an egress rule may end at another time
+
 	recording sync.Mutex // held from the write of a record until Events has heard of it
 
 	mu    sync.Mutex
@@ -98,7 +102,8 @@ func New(deps Deps) *Service {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Service{
 		deps: deps, log: deps.Log, nameless: randomName, ctx: ctx, cancel: cancel,
-		live: map[string]*watch{}, verbs: map[string]*verb{},
+		retimed: make(chan struct{}, 1),
+		live:    map[string]*watch{}, verbs: map[string]*verb{},
 	}
 }
 

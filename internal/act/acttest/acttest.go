@@ -6,7 +6,7 @@ import "github.com/bangervm/banger/internal/act"
 // Verbs returns every verb.
 func Verbs() []act.Verb {
 	bare := []act.Bare{
-		act.ConfigShow, act.DaemonLogs, act.DaemonStart, act.DaemonStatus, act.DaemonStop, act.Doctor, act.ImageList, act.ImageRegister, act.KernelList,
+		act.ConfigShow, act.DaemonLogs, act.DaemonStart, act.DaemonStatus, act.DaemonStop, act.Doctor, act.EgressShow, act.ImageList, act.ImageRegister, act.KernelList,
 		act.VMCopy, act.VMCreate, act.VMList,
 	}
 	named := []act.Named{

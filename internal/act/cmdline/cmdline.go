@@ -25,6 +25,7 @@ var lines = sync.OnceValue(func() map[act.Verb]line { //nolint:gochecknoglobals 
 	return map[act.Verb]line{
 		act.Verb(act.ConfigShow): {command: "config show"},
 		act.Verb(act.Doctor):     {command: "doctor"},
+		act.Verb(act.EgressShow): {command: "egress show"},
 
 		act.Verb(act.DaemonLogs):   {command: "daemon logs"},
 		act.Verb(act.DaemonStart):  {command: "daemon start"},
