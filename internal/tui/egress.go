@@ -16,6 +16,7 @@ import (
 	"github.com/bangervm/banger/internal/act/cmdline"
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/client/vmaction"
 	"github.com/bangervm/banger/internal/fault"
 )
 
@@ -117,7 +118,10 @@ func askAllow(m *Model, id, name, text string) {
 type allow struct {
 	id, vm, denied string
 	input          textinput.Model
+	hold           int // which of vmaction.Holds
 }
+
+func (l *allow) holds() vmaction.Hold { return vmaction.Holds()[l.hold] }
 
 func (*allow) full() bool { return false }
 
@@ -128,19 +132,13 @@ func (l *allow) press(m *Model, key tea.KeyPressMsg, _ string) tea.Cmd {
 		return nil
 	case "enter":
 		m.closeTop()
-		rule := strings.TrimSpace(l.input.Value())
-		return do(m, "added: "+rule, addCommand(l.vm, rule), func(ctx context.Context, a API) error { return l.add(ctx, a, rule) })
+		rule, hold := strings.TrimSpace(l.input.Value()), l.holds()
+		return do(m, "added: "+rule, cmdline.Egress(l.vm, rule, hold.For, hold.Always), func(ctx context.Context, a API) error { return l.add(ctx, a, rule) })
+	case "tab":
+		l.hold = (l.hold + 1) % len(vmaction.Holds())
+		return nil
 	}
 	return l.receive(m, key)
-}
-
-// addCommand is the command line that adds a rule.
-func addCommand(vm, rule string) string {
-	words := strings.Fields(rule)
-	if len(words) < 2 {
-		return ""
-	}
-	return cmdline.Typed(append([]string{"vm", "egress", words[0], vm}, words[1:]...)...)
 }
 
 func (l *allow) receive(_ *Model, msg tea.Msg) tea.Cmd {
@@ -157,14 +155,17 @@ func (l *allow) add(ctx context.Context, a API, rule string) error {
 	if !verdict.Allowed {
 		return fault.New(fault.Invalid, "%s does not allow %s", rule, l.denied)
 	}
-	return second(a.AddVMEgress(ctx, l.id, api.AddEgress{Rules: []string{rule}}))
+	return second(a.AddVMEgress(ctx, l.id, l.holds().Added(rule)))
 }
 
 func (l *allow) lines(m *Model, width, _ int) []string {
 	l.input.SetWidth(max(width-12, 1))
 	out := []string{" " + m.theme.title.Render("Allow "+line(l.denied)+" for "+line(l.vm)+"?")}
 	out = append(out, indented(wrapped("With the rule, everything in "+line(l.vm)+" can send anything there.", width-4))...)
-	return append(out, "  "+l.input.View())
+	out = append(out, "  "+l.input.View())
+	return append(out, indented(wrapped(l.holds().Label+". "+l.holds().Says, width-4))...)
 }
 
-func (*allow) hints(*Model) []string { return []string{"Enter allow", "Esc cancel"} }
+func (*allow) hints(*Model) []string {
+	return []string{"Enter allow", "Tab how long it holds", "Esc cancel"}
+}

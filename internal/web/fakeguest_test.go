@@ -139,7 +139,29 @@ func (f *fakeAPI) SetVMEgress(_ context.Context, name string, req api.SetEgress)
 }
 
 func (f *fakeAPI) AddVMEgress(_ context.Context, name string, req api.AddEgress) (api.Egress, error) {
-	return api.Egress{}, f.did("allow " + name + " " + strings.Join(req.Rules, "; "))
+	did := "allow " + name + " " + strings.Join(req.Rules, "; ")
+	if req.ForSeconds > 0 {
+		did += fmt.Sprintf(" for %g s", req.ForSeconds)
+	}
+	if req.Always {
+		did += " always"
+	}
+	return api.Egress{}, f.did(did)
+}
+
+func (f *fakeAPI) EgressRules(context.Context) (api.EgressRules, error) {
+	return api.EgressRules{Rules: []string{"allow *.new.example tcp/443"}}, nil
+}
+
+func (f *fakeAPI) AddEgressRules(_ context.Context, req api.ChangeEgressRules) (api.EgressRules, error) {
+	if _, err := egress.ParseRule(req.Rules[0]); err != nil {
+		return api.EgressRules{}, err
+	}
+	return api.EgressRules{}, f.did("new VMs: " + req.Rules[0])
+}
+
+func (f *fakeAPI) RemoveEgressRules(_ context.Context, req api.ChangeEgressRules) (api.EgressRules, error) {
+	return api.EgressRules{}, f.did("no longer for new VMs: " + req.Rules[0])
 }
 
 // TestVMEgress judges by the language of policies, before "default deny".

@@ -19,7 +19,7 @@ func formCommands() map[string]commandOf {
 	return map[string]commandOf{
 		"create": createCommand, "set": setCommand, "rename": renameCommand, "commit": commitCommand,
 		"pull": pullCommand, "tag": tagCommand, "register": registerCommand, "import": importCommand,
-		"prepare": prepareCommand, "forward": forwardCommand, "egress": egressCommand, "allow": allowCommand,
+		"prepare": prepareCommand, "forward": forwardCommand, "egress": egressCommand, "allow": allowCommand, "rule": ruleCommand,
 	}
 }
 

@@ -68,6 +68,7 @@ type settingsView struct {
 	File    string
 	Problem *problem
 	Rows    []settingView
+	Rules   rulesView
 	Theme   string
 	Keys    bool // single keys are on
 	Command string
@@ -81,6 +82,11 @@ type settingView struct {
 const keysCookie = "keys"
 
 func (c *Console) settingsPage(w http.ResponseWriter, r *http.Request) {
+	c.settings(w, r, func(*settingsView) {})
+}
+
+// settings shows the page once more has been put into it.
+func (c *Console) settings(w http.ResponseWriter, r *http.Request, more func(*settingsView)) {
 	c.page(w, r, "settings", func(ctx context.Context, s *shell) error {
 		s.Title, s.Section = "Settings", "settings"
 		cfg, err := c.api.Config(ctx)
@@ -95,8 +101,10 @@ func (c *Console) settingsPage(w http.ResponseWriter, r *http.Request) {
 			setting.TOML = plain.Line(setting.TOML, maxProblem)
 			view.Rows = append(view.Rows, settingView{Setting: setting, Default: setting.Source == "default"})
 		}
+		view.Rules, err = c.rulesOfNewVMs(ctx)
+		more(&view)
 		s.Body = view
-		return nil
+		return err
 	})
 }
 

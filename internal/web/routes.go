@@ -17,6 +17,7 @@ func (c *Console) routes() http.Handler {
 	mux.HandleFunc("GET /files", c.filesPage)
 	mux.HandleFunc("GET /doctor", c.doctorPage)
 	mux.HandleFunc("GET /settings", c.settingsPage)
+	mux.HandleFunc("POST /settings", c.rulesAct)
 
 	mux.HandleFunc("GET /live", c.live)
 	mux.HandleFunc("GET /{$}", c.dashboard)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/bangervm/banger/internal/act/cmdline"
 	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client/vmaction"
 	"github.com/bangervm/banger/internal/fault"
 )
 
@@ -15,7 +16,8 @@ import (
 type allowView struct {
 	denied
 	Rule    string // as edited
-	Matches bool   // the rule allows what was denied
+	Hold    vmaction.Hold
+	Matches bool // the rule allows what was denied
 	Why     *problem
 	Meaning string
 	Command string
@@ -65,16 +67,19 @@ func (d denied) probe(rule []string) string {
 // Asked is what the test field asks once the rule is added.
 func (a *allowView) Asked() string { return a.probe(strings.Fields(a.Rule)) }
 
+// Holds are the choices of how long, and where, the rule holds.
+func (a *allowView) Holds() []vmaction.Hold { return vmaction.Holds() }
+
 // allowing judges a rule by the daemon's own engine: whether it, before all others,
 // allows what was denied.
-func (c *Console) allowing(ctx context.Context, name string, d denied, rule string) *allowView {
-	a := &allowView{denied: d, Rule: strings.Join(strings.Fields(rule), " ")}
+func (c *Console) allowing(ctx context.Context, name string, d denied, rule, hold string) *allowView {
+	a := &allowView{denied: d, Rule: strings.Join(strings.Fields(rule), " "), Hold: vmaction.FindHold(hold)}
 	words := strings.Fields(a.Rule)
 	if len(words) < 2 || words[0] != "allow" {
 		a.Why = problemOf(fault.New(fault.Invalid, "%q does not allow a target", a.Rule).WithHint("for example allow github.com tcp/443"))
 		return a
 	}
-	a.Command = cmdline.Typed(append([]string{"vm", "egress", "allow", name}, words[1:]...)...)
+	a.Command = cmdline.Egress(name, a.Rule, a.Hold.For, a.Hold.Always)
 	a.Meaning = meaning(name, words)
 	verdict, err := c.api.TestVMEgress(ctx, name, api.TestEgress{Target: d.probe(words), Address: d.Address, Rules: []string{a.Rule}})
 	switch {
@@ -109,5 +114,5 @@ func meaning(vm string, rule []string) string {
 	case !strings.ContainsAny(target, ":/") && host != "any":
 		to += ", at any port"
 	}
-	return "Allowing means: whatever runs in " + vm + " may send anything it can read to " + to + ". The rule stays in the policy of this VM until you remove it."
+	return "Allowing means: whatever runs in " + vm + " may send anything it can read to " + to + "."
 }

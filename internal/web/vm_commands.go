@@ -3,6 +3,9 @@ package web
 import (
 	"net/url"
 	"strings"
+
+	"github.com/bangervm/banger/internal/act/cmdline"
+	"github.com/bangervm/banger/internal/client/vmaction"
 )
 
 // The commands of the forms in the sections of a VM's page.
@@ -37,13 +40,6 @@ func egressCommand(form, _ url.Values) string {
 
 // allowCommand adds the rule of the form before all others.
 func allowCommand(form, _ url.Values) string {
-	words := strings.Fields(form.Get("rule"))
-	if len(words) > 0 && words[0] == "allow" {
-		words = words[1:]
-	}
-	t := typed(form, append([]string{"vm", "egress", "allow", form.Get("vm")}, words...)...)
-	if len(words) == 0 {
-		t.tail = " TARGET"
-	}
-	return t.String()
+	hold := vmaction.FindHold(form.Get("hold"))
+	return cmdline.Egress(form.Get("vm"), form.Get("rule"), hold.For, hold.Always)
 }

@@ -58,7 +58,7 @@ func (c *Console) egressPage(w http.ResponseWriter, r *http.Request) {
 		}
 		if target := query.Get("allow"); target != "" {
 			d := deniedOf(target, query)
-			view.Allow = c.allowing(ctx, name, d, d.rule())
+			view.Allow = c.allowing(ctx, name, d, d.rule(), query.Get("hold"))
 		}
 		view.Editing = query.Get("edit") != ""
 	})
@@ -98,9 +98,9 @@ func (c *Console) egressAct(w http.ResponseWriter, r *http.Request) {
 			view.Editing, view.Text, view.EditWhy = true, form.Get("policy"), problemOf(err)
 		})
 	case "try", "allow":
-		a := c.allowing(r.Context(), name, deniedOf(form.Get("target"), form), form.Get("rule"))
+		a := c.allowing(r.Context(), name, deniedOf(form.Get("target"), form), form.Get("rule"), form.Get("hold"))
 		if do == "allow" && a.Matches {
-			_, err := c.api.AddVMEgress(r.Context(), name, api.AddEgress{Rules: []string{a.Rule}})
+			_, err := c.api.AddVMEgress(r.Context(), name, a.Hold.Added(a.Rule))
 			c.done(w, r, path+"?"+url.Values{"target": {a.Asked()}}.Encode(), "Added the rule", err)
 			return
 		}
