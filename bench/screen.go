@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,17 +15,13 @@ import (
 	"github.com/creack/pty"
 )
 
-// screen measures the terminal UI: how long it takes to its first screen, beside
-// `version`, which asks the daemon too; and from the time of a change, as the event has
-// it, to the screen, beside `events -f`, which prints the same.
+// screen measures how long the terminal UI takes to its first screen, beside `version`, which
+// asks the daemon too.
 func (b *bench) screen(ctx context.Context) error {
 	if _, err := b.banger(ctx, "vm", "create", "--no-start", "--name", "first", "--image", "busybox"); err != nil {
 		return err
 	}
 	if err := b.firstScreen(ctx); err != nil {
-		return err
-	}
-	if err := b.changeToScreen(ctx); err != nil {
 		return err
 	}
 	_, err := b.banger(ctx, "vm", "delete", "first")
@@ -59,105 +53,6 @@ func limitOf(limit time.Duration, pairs []pair) float64 {
 	return float64(limit) / float64(median(pairs, func(p pair) time.Duration { return p.yardstick }))
 }
 
-func (b *bench) changeToScreen(ctx context.Context) error {
-	t, err := b.openTUI(ctx)
-	if err != nil {
-		return err
-	}
-	if _, err := t.see("first"); err != nil {
-		return errors.Join(err, t.close())
-	}
-	events, stop, err := b.eventLines(ctx)
-	if err != nil {
-		return errors.Join(err, t.close())
-	}
-	var pairs []pair
-	name := "first"
-	for i := range max(31, b.pairs) {
-		to := []string{"zzzzzzzz", "wwwwwwww"}[i%2] // alike in no letter, as only those that changed are drawn
-		if _, err = b.banger(ctx, "vm", "rename", name, to); err != nil {
-			break
-		}
-		name = to
-		var changed, printed, shown time.Time
-		if changed, printed, err = events.next(to); err != nil {
-			break
-		}
-		if shown, err = t.see(to); err != nil {
-			break
-		}
-		pairs = append(pairs, pair{ours: shown.Sub(changed), yardstick: printed.Sub(changed)})
-	}
-	stop()
-	if err = errors.Join(err, t.close()); err != nil {
-		return err
-	}
-	if _, err := b.banger(ctx, "vm", "rename", name, "first"); err != nil {
-		return err
-	}
-	return b.report("change to the tui's screen", "events -f", limitOf(100*time.Millisecond, pairs), pairs)
-}
-
-// lines are those of `events -f`, with the time at which each came.
-type lines struct{ in chan cameAt }
-
-type cameAt struct {
-	text string
-	at   time.Time
-}
-
-func (b *bench) eventLines(ctx context.Context) (*lines, func(), error) {
-	ctx, stop := context.WithCancel(ctx)
-	cmd := b.command(ctx, filepath.Join(b.repo, "bin", "banger"), "events", "-f", "--kind", "vm", "-o", "json")
-	out, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
-		stop()
-		return nil, nil, err
-	}
-	l := &lines{in: make(chan cameAt, 100)}
-	go func() {
-		scan := bufio.NewScanner(out)
-		scan.Buffer(nil, 1<<20)
-		for scan.Scan() {
-			l.in <- cameAt{scan.Text(), time.Now()}
-		}
-		close(l.in)
-	}()
-	return l, func() {
-		stop()
-		for range l.in { // what came meanwhile
-		}
-		_ = cmd.Wait() // it was ended
-	}, nil
-}
-
-// next waits for the change that gave a VM this name.
-func (l *lines) next(name string) (changed, came time.Time, err error) {
-	for {
-		select {
-		case line, ok := <-l.in:
-			if !ok {
-				return changed, came, errors.New("the events ended")
-			}
-			var ev struct {
-				Time         time.Time
-				Name, Action string
-			}
-			if err := json.Unmarshal([]byte(line.text), &ev); err != nil {
-				return changed, came, err
-			}
-			if ev.Name == name && ev.Action == "changed" {
-				return ev.Time, line.at, nil
-			}
-		case <-time.After(screenWait):
-			return changed, came, fmt.Errorf("no event of %s", name)
-		}
-	}
-}
-
 // terminal is `banger tui` in a terminal, and what it drew.
 type terminal struct {
 	cmd  *exec.Cmd
@@ -165,9 +60,14 @@ type terminal struct {
 	done chan struct{}
 
 	mu    sync.Mutex
-	drawn strings.Builder
-	at    time.Time
+	drawn []drawing // since the last see or forget
 	news  chan struct{}
+}
+
+// drawing is what the terminal was sent at a time.
+type drawing struct {
+	text string
+	at   time.Time
 }
 
 func (b *bench) openTUI(ctx context.Context) (*terminal, error) {
@@ -188,8 +88,7 @@ func (t *terminal) read() {
 	for {
 		n, err := t.file.Read(buf)
 		t.mu.Lock()
-		t.drawn.Write(buf[:n])
-		t.at = time.Now()
+		t.drawn = append(t.drawn, drawing{string(buf[:n]), time.Now()})
 		t.mu.Unlock()
 		select {
 		case t.news <- struct{}{}:
@@ -201,26 +100,41 @@ func (t *terminal) read() {
 	}
 }
 
+// forget is for what was drawn so far.
+func (t *terminal) forget() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.drawn = nil
+}
+
+// find looks for text in what was drawn, and says when all of it was.
+func (t *terminal) find(text string) (at time.Time, found bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var all strings.Builder
+	for _, d := range t.drawn {
+		all.WriteString(d.text)
+		if strings.Contains(all.String(), text) {
+			t.drawn = nil
+			return d.at, true
+		}
+	}
+	return time.Time{}, false
+}
+
 // see waits until text was drawn since the last call, and says when.
 func (t *terminal) see(text string) (time.Time, error) {
 	late := time.After(screenWait)
 	for {
-		t.mu.Lock()
-		at := t.at
-		seen := strings.Contains(t.drawn.String(), text)
-		if seen {
-			t.drawn.Reset()
-		}
-		t.mu.Unlock()
-		if seen {
+		if at, found := t.find(text); found {
 			return at, nil
 		}
 		select {
 		case <-t.news:
 		case <-t.done:
-			return at, fmt.Errorf("the terminal UI ended without %q", text)
+			return time.Time{}, fmt.Errorf("the terminal UI ended without %q", text)
 		case <-late:
-			return at, fmt.Errorf("the terminal UI does not show %q", text)
+			return time.Time{}, fmt.Errorf("the terminal UI does not show %q", text)
 		}
 	}
 }
