@@ -1,22 +1,16 @@
 package web
 
 import (
-	"bufio"
-	"errors"
 	"fmt"
-	"io"
 	"strings"
 
-	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/plain"
 )
 
 // The bounds of a diff on a page.
 const (
-	maxPatchRead  = 256 << 20 // bytes that are read to find a file
-	maxDiffLines  = 4000
-	maxDiffLine   = 2000 // bytes of a line that are shown
-	diffReadBlock = 64 << 10
+	maxDiffLines = 4000
+	maxDiffLine  = 2000 // bytes of a line that are shown
 )
 
 // diffLine is a line of a diff. Old and New are 0 where it has no number.
@@ -32,56 +26,6 @@ type diffView struct {
 	File  string
 	Lines []diffLine
 	Cut   bool // there is more of it
-}
-
-// readDiff reads the n-th file's part of a patch of git's, from 0. Its text is made safe
-// to show. A patch without it is NotFound.
-func readDiff(patch io.Reader, n int) (d diffView, err error) {
-	in := bufio.NewReaderSize(io.LimitReader(patch, maxPatchRead), diffReadBlock)
-	p := diffParser{}
-	file := -1
-	for {
-		line, err := shortLine(in)
-		switch {
-		case errors.Is(err, io.EOF) && file < n:
-			return d, fault.New(fault.NotFound, "the export has no diff of that file")
-		case errors.Is(err, io.EOF):
-			return d, nil
-		case err != nil:
-			return d, err
-		}
-		if strings.HasPrefix(line, "diff --git ") {
-			if file++; file > n {
-				return d, nil
-			}
-		}
-		if file < n {
-			continue
-		}
-		if len(d.Lines) >= maxDiffLines {
-			d.Cut = true
-			return d, nil
-		}
-		if l, ok := p.line(line); ok {
-			d.Lines = append(d.Lines, l)
-		}
-	}
-}
-
-// shortLine reads a line without its end, of which all beyond maxDiffLine is left out.
-func shortLine(in *bufio.Reader) (string, error) {
-	var kept []byte
-	for {
-		part, err := in.ReadSlice('\n')
-		kept = append(kept, part[:min(len(part), maxDiffLine+1-min(len(kept), maxDiffLine+1))]...)
-		switch {
-		case errors.Is(err, bufio.ErrBufferFull):
-		case errors.Is(err, io.EOF) && len(kept) > 0, err == nil:
-			return strings.TrimSuffix(string(kept), "\n"), nil
-		default:
-			return "", err
-		}
-	}
 }
 
 // diffParser numbers the lines of hunks.

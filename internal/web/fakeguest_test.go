@@ -20,12 +20,12 @@ func (f *fakeAPI) export() api.Export {
 	return api.Export{
 		ID: "e1", Format: "patch", Bytes: int64(len(patchText)), FileCount: 2, Insertions: 2, Deletions: 1, Checked: f.conflicts != nil, Conflicts: f.conflicts,
 		Notes: []string{hostile},
-		Files: []api.ExportedFile{{Path: "main.go", Status: "modified", Insertions: 2, Deletions: 1}, {Path: hostile, From: hostile, Status: "added", Insertions: 1}},
+		Files: []api.ExportedFile{{Path: "main.go", Status: "modified", Insertions: 2, Deletions: 1}, {Path: hostile, Status: "added", Insertions: 1}},
 	}
 }
 
 // patchText has two files.
-var patchText = strings.ReplaceAll(`diff --git a/main.go b/main.go
+var patchText = strings.NewReplacer("HOSTILE", hostileLine, "a/NAME", quoted("a/"+hostile), "b/NAME", quoted("b/"+hostile)).Replace(`diff --git a/main.go b/main.go
 index 1..2 100644
 --- a/main.go
 +++ b/main.go
@@ -35,14 +35,22 @@ index 1..2 100644
 +	HOSTILE
 +diff --git a/x b/x
  	after
-diff --git a/second b/second
+diff --git a/NAME b/NAME
 new file mode 100755
 --- /dev/null
-+++ b/second
++++ b/NAME
 @@ -0,0 +1 @@
 +second HOSTILE
 \ No newline at end of file
-`, "HOSTILE", hostileLine)
+`)
+
+// quoted is a name as git writes it in a patch, if it has to be quoted.
+func quoted(name string) string {
+	if !strings.ContainsAny(name, "\"\\\n\t\x1b") {
+		return name
+	}
+	return `"` + strings.NewReplacer(`"`, `\"`, `\`, `\\`, "\n", `\n`, "\t", `\t`, "\x1b", `\033`, "\a", `\a`).Replace(name) + `"`
+}
 
 func (f *fakeAPI) exportOperation() api.Operation {
 	result, err := json.Marshal(f.export())

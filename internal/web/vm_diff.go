@@ -53,7 +53,7 @@ func (c *Console) diffOf(ctx context.Context, name, operation, file string) (d d
 		return d, err
 	}
 	defer func() { _ = data.Close() }()
-	d, err = readDiff(data, n)
+	d, err = readDiff(data, e, n)
 	d.File = e.Files[n].Path
 	return d, err
 }
