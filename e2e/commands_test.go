@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
 
 	"github.com/bangervm/banger/e2e/fixture"
 )
@@ -145,9 +146,8 @@ func poll(timeout time.Duration, done func() bool) bool {
 }
 
 func signalNamed(ts *testscript.TestScript, name string) syscall.Signal {
-	signals := map[string]syscall.Signal{"KILL": syscall.SIGKILL, "INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP}
-	sig, ok := signals[name]
-	if !ok {
+	sig := unix.SignalNum("SIG" + name)
+	if sig == 0 {
 		ts.Fatalf("no signal %q", name)
 	}
 	return sig

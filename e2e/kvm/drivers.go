@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -96,6 +95,9 @@ func (t *tier) runAll(ctx context.Context, where place, all []driver, scripts se
 	if left := scripts.left; len(left) > 0 {
 		summary = append(summary, fmt.Sprintf("%d scripts are not in the set %q: %s", len(left), t.set, strings.Join(left, ", ")))
 	}
+	if t.lost > 0 {
+		summary = append(summary, fmt.Sprintf("the outer VM was lost %d times", t.lost))
+	}
 	for _, line := range summary {
 		t.say("%s", line)
 	}
@@ -106,75 +108,4 @@ func (t *tier) runAll(ctx context.Context, where place, all []driver, scripts se
 		return fmt.Errorf("%s: %w", strings.Join(lost, ", "), errLost)
 	}
 	return nil
-}
-
-// benchDriver measures boots.
-func (t *tier) benchDriver(ctx context.Context, where place, d driver, _ selection) (tally, error) {
-	kit := where.kit()
-	t.say("%s: bench", d.name)
-	err := where.run(ctx, command{
-		argv: []string{filepath.Join(kit, "bin/bench"), "-kit", kit, "-driver", d.name, "-only", "boot", "-pairs", "5"},
-		env:  append(d.environment(kit), "BANGER_E2E_CACHE="+filepath.Join(kit, "cache")), dir: "/", user: true, out: t.out,
-	})
-	if err != nil {
-		return tally{}, err
-	}
-	return tally{passed: 1}, nil
-}
-
-// runDriver runs the driver's contract suite and the scripts. An error is of what
-// could not be run to its end; failed tests are in the tally.
-func (t *tier) runDriver(ctx context.Context, where place, d driver, scripts selection) (tally, error) {
-	kit := where.kit()
-	env := slices.Concat(d.environment(kit), []string{
-		"BANGER_E2E_KIT=" + kit, "BANGER_E2E_CACHE=" + filepath.Join(kit, "cache"),
-		"BANGER_TEST_KVM=1", "BANGER_TEST_GUEST_INIT=" + filepath.Join(kit, "guest-init"),
-		"BANGER_TEST_REQUIRE=" + os.Getenv("BANGER_TEST_REQUIRE"),
-	})
-	scripts, lacked := scripts.without(d.without)
-	sum := tally{skipped: lacked}
-	var failure error
-	for _, suite := range d.suites(kit, scripts) {
-		t.say("%s: %s", d.name, suite.name)
-		results := &results{out: t.out}
-		err := where.run(ctx, command{argv: suite.argv, env: env, dir: filepath.Join(kit, "e2e"), user: suite.user, out: results})
-		got := results.tally()
-		sum = sum.plus(got)
-		switch {
-		case err != nil && len(got.failed) == 0:
-			failure = errors.Join(failure, fmt.Errorf("%s: %w", suite.name, err))
-		case err == nil && got.passed == 0:
-			failure = errors.Join(failure, fmt.Errorf("%s: no test passed", suite.name))
-		}
-	}
-	return sum, failure
-}
-
-// suite is a test program's run.
-type suite struct {
-	name string
-	argv []string
-	user bool // as an ordinary user; else as root, who gives each script a user
-}
-
-// suites are what the driver is tested with, in a place whose kit is at kit.
-func (d driver) suites(kit string, scripts selection) []suite {
-	contract := func(tests string) []string {
-		return []string{d.contract(kit), "-test.v", "-test.timeout", "30m", "-test.run", tests}
-	}
-	endToEnd := func(tests string) []string {
-		return []string{filepath.Join(kit, "e2e/e2e.test"), "-test.v", "-test.timeout", "2h", "-test.parallel", "2", "-test.run", tests}
-	}
-	all := []suite{{"contract", contract("OnKVMKeepsTheContract$"), true}}
-	if len(scripts.names) > 0 {
-		all = append(all, suite{"scripts", endToEnd("^TestScripts$/^(" + strings.Join(scripts.names, "|") + ")$"), false})
-	}
-	if d.jailer {
-		all = append(
-			all,
-			suite{"contract in a jail", contract("^(TestJailed|TestTheJailersFirecracker)$"), false},
-			suite{"the jailer's script", endToEnd("^TestJailer$"), false},
-		)
-	}
-	return all
 }

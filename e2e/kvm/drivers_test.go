@@ -52,36 +52,70 @@ func TestDriversThatDoNotRunSayWhy(t *testing.T) {
 	}
 }
 
-// fakePlace has commands print something, and end with an error.
+// fakePlace has commands print something, and end with an error. Without more runs it repeats the last.
 type fakePlace struct {
+	runs    []fakeRun
+	ran     []command
+	renewed int
+}
+
+type fakeRun struct {
 	prints string
 	err    error
 }
 
-func (fakePlace) kit() string { return "/kit" }
+func (*fakePlace) kit() string { return "/kit" }
 
-func (p fakePlace) run(_ context.Context, c command) error {
-	_, _ = io.WriteString(c.out, p.prints)
-	return p.err
+func (p *fakePlace) run(_ context.Context, c command) error {
+	now := p.runs[min(len(p.ran), len(p.runs)-1)]
+	p.ran = append(p.ran, c)
+	_, _ = io.WriteString(c.out, now.prints)
+	return now.err
 }
+
+func (p *fakePlace) renew(context.Context) error {
+	p.renewed++
+	return nil
+}
+
+var errGone = fmt.Errorf("%w: exit status 125", errLost)
 
 // An outer VM that is lost is no failure of a test, and excuses none.
 func TestALostOuterVMIsToldApart(t *testing.T) {
-	gone := fmt.Errorf("%w: exit status 125", errLost)
 	for name, test := range map[string]struct {
-		where    fakePlace
+		run      fakeRun
 		ok, lost bool
 	}{
-		"passed":          {fakePlace{"--- PASS: TestOne (0.01s)\n", nil}, true, false},
-		"lost":            {fakePlace{"--- PASS: TestOne (0.01s)\n", gone}, false, true},
-		"failed and lost": {fakePlace{"--- FAIL: TestOne (0.01s)\n", gone}, false, false},
-		"failed":          {fakePlace{"--- FAIL: TestOne (0.01s)\n", errors.New("exit status 1")}, false, false},
-		"nothing ran":     {fakePlace{"", nil}, false, false},
+		"passed":          {fakeRun{"--- PASS: TestOne (0.01s)\n", nil}, true, false},
+		"lost":            {fakeRun{"--- PASS: TestOne (0.01s)\n", errGone}, false, true},
+		"failed and lost": {fakeRun{"--- FAIL: TestOne (0.01s)\n", errGone}, false, false},
+		"failed":          {fakeRun{"--- FAIL: TestOne (0.01s)\n", errors.New("exit status 1")}, false, false},
+		"nothing ran":     {fakeRun{"", nil}, false, false},
 	} {
-		tier := &tier{out: io.Discard}
-		err := tier.runAll(t.Context(), test.where, []driver{{name: "qemu-kvm"}}, selection{names: []string{"exec"}})
+		tier, where := &tier{out: io.Discard}, &fakePlace{runs: []fakeRun{test.run}}
+		err := tier.runAll(t.Context(), where, []driver{{name: "qemu-kvm"}}, selection{names: []string{"exec"}})
 		if (err == nil) != test.ok || errors.Is(err, errLost) != test.lost {
 			t.Errorf("%s: %v", name, err)
 		}
+		if want := map[bool]int{true: maxLost}[errors.Is(test.run.err, errLost)]; where.renewed != want {
+			t.Errorf("%s: the place was renewed %d times; want %d", name, where.renewed, want)
+		}
+	}
+}
+
+// What had not ended when the outer VM was lost runs in the next one.
+func TestALostRunGoesOn(t *testing.T) {
+	where := &fakePlace{runs: []fakeRun{
+		{"--- PASS: TestOne (0.01s)\n", nil}, // the contract
+		{"    --- PASS: TestScripts/exec (1.00s)\n    --- FAIL: TestScripts/run (1.00s)\n", errGone},
+		{"--- PASS: TestScripts (1.00s)\n    --- PASS: TestScripts/pause (1.00s)\n    --- SKIP: TestScripts/cp (1.00s)\n", nil},
+	}}
+	tier := &tier{out: io.Discard}
+	got, err := tier.runDriver(t.Context(), where, driver{name: "qemu-kvm"}, selection{names: []string{"cp", "exec", "pause", "run"}})
+	if err != nil || got.passed != 3 || !slices.Equal(got.failed, []string{"run"}) || !slices.Equal(got.skipped, []string{"cp"}) {
+		t.Errorf("%v, %v", got, err)
+	}
+	if last := where.ran[len(where.ran)-1].argv; last[len(last)-1] != "^TestScripts$/^(cp|pause)$" {
+		t.Errorf("the second outer VM runs %q", last)
 	}
 }

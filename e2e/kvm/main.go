@@ -33,6 +33,7 @@ type tier struct {
 	set   string
 	vcpu  int
 	bench bool // measure boots instead of tests
+	lost  int  // how often the outer VM was lost
 }
 
 // lostExit is the exit status of a run that lost its outer VM, and in which no test failed.

@@ -97,12 +97,32 @@ func (h *home) startOuter(ctx context.Context) (place, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the outer VM's image: %w: %s", err, out)
 	}
-	if err := h.banger(ctx, "vm", "create", "--name", outerName, "--image", outerName, "--kernel", outerKernel,
-		"--vcpu", strconv.Itoa(t.vcpu), "--memory", "4GiB", "--disk", "24GiB", "--network", "none", "--nested"); err != nil {
+	if err := h.createOuter(ctx); err != nil {
 		return nil, err
 	}
 	vm := &outerVM{home: h}
-	return vm, vm.run(ctx, command{argv: []string{"sh", "-ec", enterOuter}, dir: "/", out: t.out})
+	return vm, vm.enter(ctx)
+}
+
+// enter makes a KVM host of the outer VM, which has just started.
+func (o *outerVM) enter(ctx context.Context) error {
+	return o.run(ctx, command{argv: []string{"sh", "-ec", enterOuter}, dir: "/", out: o.home.tier.out})
+}
+
+// renew starts the outer VM again from its image, without what the lost one left.
+func (o *outerVM) renew(ctx context.Context) error {
+	if err := o.home.banger(ctx, "vm", "rm", "--force", outerName); err != nil {
+		return err
+	}
+	if err := o.home.createOuter(ctx); err != nil {
+		return err
+	}
+	return o.enter(ctx)
+}
+
+func (h *home) createOuter(ctx context.Context) error {
+	return h.banger(ctx, "vm", "create", "--name", outerName, "--image", outerName, "--kernel", outerKernel,
+		"--vcpu", strconv.Itoa(h.tier.vcpu), "--memory", "4GiB", "--disk", "24GiB", "--network", "none", "--nested")
 }
 
 // close removes the VMs and ends the daemon, whatever was there.
@@ -147,10 +167,18 @@ var errLost = errors.New("the outer VM was lost")
 // lostStatus is of a `banger vm exec` that failed itself.
 const lostStatus = 125
 
-// explain prints the end of the outer VM's console: what its kernel said before it was lost.
+// explain prints how the outer VM ended, and the end of its console: what its kernel said before it was lost.
 func (o *outerVM) explain(ctx context.Context, out io.Writer) {
-	o.home.tier.say("the end of the outer VM's console:")
-	if err := passed(o.home.command(ctx, "vm", "logs", "--tail", "60", outerName), out); err != nil {
-		o.home.tier.say("%v", err)
+	for _, about := range []struct {
+		what string
+		argv []string
+	}{
+		{"the outer VM", []string{"vm", "show", outerName}},
+		{"the end of its console", []string{"vm", "logs", "--tail", "60", outerName}},
+	} {
+		o.home.tier.say("%s:", about.what)
+		if err := passed(o.home.command(ctx, about.argv...), out); err != nil {
+			o.home.tier.say("%v", err)
+		}
 	}
 }

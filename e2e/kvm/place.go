@@ -17,6 +17,8 @@ type place interface {
 	kit() string
 	// run runs a command to its end, or until ctx ends.
 	run(ctx context.Context, c command) error
+	// renew brings a place that was lost (errLost) back, as it was at first.
+	renew(ctx context.Context) error
 }
 
 // command is what runs in a place.
@@ -38,6 +40,9 @@ func (h *thisHost) run(ctx context.Context, c command) error {
 	cmd.Dir, cmd.Env = c.dir, append(os.Environ(), c.env...)
 	return passed(cmd, c.out)
 }
+
+// renew implements place: this host is not lost.
+func (h *thisHost) renew(context.Context) error { return nil }
 
 // passed runs cmd with its output to out. In a process group of its own, cmd is
 // spared the terminal's interrupt, and is told to end by the context alone.

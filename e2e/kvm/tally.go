@@ -84,6 +84,17 @@ func (r *results) tally() tally {
 	return t
 }
 
+// scripts are the names of the scripts that ended.
+func (r *results) scripts() []string {
+	var names []string
+	for _, e := range r.ended {
+		if name, ok := strings.CutPrefix(e.name, "TestScripts/"); ok && !strings.Contains(name, "/") {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // parent reports whether a test had subtests; it is a test itself if it fails
 // and none of them did.
 func (r *results) parent(i int) bool {

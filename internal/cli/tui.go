@@ -21,26 +21,41 @@ import (
 
 func (a *App) tuiCommand() *cobra.Command {
 	var tab string
+	var report int
 	cmd := &cobra.Command{
 		Use: "tui", Short: "Open the terminal UI",
 		Long: "Open the terminal UI: VMs, sessions, images, kernels, operations, egress and events, as they change.\n\n" +
 			"Press ? for the keys. [tui.keys] in config.toml changes them.",
 		Example: "  banger tui\n  banger tui --tab sessions",
 		Args:    args(0, 0, ""), ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.tui(cmd.Context(), tab) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.tui(cmd.Context(), tab, report) },
 	}
 	cmd.Flags().StringVar(&tab, "tab", "vms", "open this tab: "+strings.Join(tui.Tabs(), ", "))
+	cmd.Flags().IntVar(&report, reportFlag, 0, "descriptor to report to; given by the parent")
+	_ = cmd.Flags().MarkHidden(reportFlag) // it is there
 	complete(cmd, "tab", tui.Tabs()...)
 	return cmd
 }
 
-func (a *App) tui(ctx context.Context, tab string) error {
+// tui runs the terminal UI in a child; it is the child where there is a descriptor to report to.
+func (a *App) tui(ctx context.Context, tab string, report int) error {
 	if !slices.Contains(tui.Tabs(), tab) {
 		return &usageError{message: "unknown tab " + quote(tab), hint: "use " + strings.Join(tui.Tabs(), ", ")}
 	}
 	if !isTerminal(a.In) || !isTerminal(a.Out) || a.getenv("TERM") == "dumb" {
 		return fault.New(fault.Invalid, "the terminal UI needs a terminal").WithHint("to print what changes: banger events -f")
 	}
+	if report == 0 {
+		return a.tuiParent(ctx, tab)
+	}
+	up, err := reportAt(report)
+	if err != nil {
+		return err
+	}
+	return a.tuiChild(ctx, tab, up)
+}
+
+func (a *App) tuiChild(ctx context.Context, tab string, up reporter) error {
 	cfg, _, err := loadConfig()
 	if err != nil {
 		return err
@@ -66,12 +81,14 @@ func (a *App) tui(ctx context.Context, tab string) error {
 	a.signals.outlive()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	up.held()
+	defer up.released()
 	return tui.Run(ctx, tui.Options{
 		API: c,
 		Events: func(ctx context.Context, lost func(error)) iter.Seq2[api.Event, error] {
 			return follower.Events(ctx, client.EventOptions{Kinds: api.EventKinds(), Lost: lost})
 		},
-		Terminal: &handover{app: a, self: self, ctx: ctx, end: cancel},
+		Terminal: &handover{app: a, self: self, report: up, ctx: ctx, end: cancel},
 		Bindings: tuiBindings(cfg.TUI), Now: time.Now, Dir: dir, Tab: tab,
 		Colour: a.getenv("NO_COLOR") == "", ASCII: !a.utf8(),
 	}, a.In, a.Out)

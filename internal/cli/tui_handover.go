@@ -7,6 +7,9 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
+	"runtime"
+	"syscall"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -15,10 +18,11 @@ import (
 
 // handover gives the terminal to a banger of its own for a while.
 type handover struct {
-	app  *App
-	self string
-	ctx  context.Context    //nolint:containedctx // of the terminal UI; tea.ExecCommand has none
-	end  context.CancelFunc // ends the terminal UI
+	app    *App
+	self   string
+	report reporter
+	ctx    context.Context    //nolint:containedctx // of the terminal UI; tea.ExecCommand has none
+	end    context.CancelFunc // ends the terminal UI
 }
 
 // Attach is part of tui.Terminal.
@@ -36,7 +40,9 @@ func (h *handover) Command(words []string) tea.ExecCommand { return h.program(tr
 func (h *handover) Suspend() tea.ExecCommand { return &suspension{over: h} }
 
 func (h *handover) program(read bool, words ...string) *program {
-	return &program{Cmd: exec.Command(h.self, words...), over: h, read: read} //nolint:noctx // the user ends it, or a signal that is passed on
+	cmd := exec.Command(h.self, words...) //nolint:noctx // the user ends it, or a signal that is passed on
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	return &program{Cmd: cmd, over: h, read: read}
 }
 
 // program is a command in the terminal, and its user's time to read what it printed.
@@ -65,6 +71,13 @@ func (p *program) SetStderr(io.Writer) { p.Stderr = p.over.app.Err }
 // leaves the terminal in its state; the one from before is restored, since the terminal UI
 // takes what it finds here for the user's own.
 func (p *program) Run() error {
+	p.over.report.released()
+	defer p.over.report.held()
+	runtime.LockOSThread() // it is sent SIGTERM when this thread ends
+	defer runtime.UnlockOSThread()
+	quits := make(chan os.Signal, 1) // as for interrupts, it is the program's
+	signal.Notify(quits, syscall.SIGQUIT)
+	defer signal.Stop(quits)
 	release := p.over.app.signals.divert(func(sig os.Signal) {
 		if sig == os.Interrupt { // the terminal sends it to the program itself
 			return

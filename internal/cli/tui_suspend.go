@@ -38,6 +38,8 @@ const (
 // Run is part of tea.ExecCommand. The kernel stops no process group that nobody could
 // continue: that of a command of ssh or tmux, without a shell.
 func (s *suspension) Run() error {
+	s.over.report.released()
+	defer s.over.report.held()
 	resumed := make(chan os.Signal, 1)
 	signal.Notify(resumed, syscall.SIGCONT)
 	defer signal.Stop(resumed)

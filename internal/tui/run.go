@@ -9,27 +9,22 @@ import (
 	tea "charm.land/bubbletea/v2"
 )
 
+// GiveBack is what a terminal is sent after a terminal UI that ended without giving it back.
+// It undoes the modes that Run sets: how keys are told, synchronized output, whole graphemes
+// as cells, what is pasted in brackets, the alternate screen and the hidden cursor.
+const GiveBack = "\x1b[>4m\x1b[<u\x1b[?2026l\x1b[?2027l\x1b[?2004l\x1b[?1049l\x1b[?25h\x1b[m"
+
 // Run shows the terminal UI on in and out until the user quits, or ctx ends. It leaves
-// the terminal as it found it, after a panic too: that is an error then, and out has
-// where it was.
+// the terminal as it found it. A panic ends the process and leaves the terminal as it is:
+// the caller's parent has to give it back.
 func Run(ctx context.Context, o Options, in, out *os.File) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	return run(ctx, cancel, New(ctx, o), o, in, out)
-}
-
-// run shows m until ctx ends, which cancel brings about.
-func run(ctx context.Context, cancel context.CancelFunc, m tea.Model, o Options, in, out *os.File) error {
-	fell := &crash{end: cancel}
-	p := tea.NewProgram(&guarded{Model: m, crash: fell}, tea.WithContext(ctx), tea.WithInput(in), tea.WithOutput(out), tea.WithoutSignalHandler())
+	p := tea.NewProgram(New(ctx, o), tea.WithContext(ctx), tea.WithInput(in), tea.WithOutput(out), tea.WithoutSignalHandler(), tea.WithoutCatchPanics())
 	box := newMailbox()
 	var running sync.WaitGroup
+	running.Go(func() { feed(ctx, o, box) })
 	running.Go(func() {
-		defer fell.catch()
-		feed(ctx, o, box)
-	})
-	running.Go(func() {
-		defer fell.catch()
 		for all := box.take(ctx); all != nil; all = box.take(ctx) {
 			for _, msg := range all {
 				p.Send(msg)
@@ -40,10 +35,6 @@ func run(ctx context.Context, cancel context.CancelFunc, m tea.Model, o Options,
 	interrupted := ctx.Err()
 	cancel()
 	running.Wait()
-	if stack, bug := fell.report(); bug != nil {
-		_, _ = out.Write(stack) // a terminal that is gone shows nothing
-		return bug
-	}
 	if interrupted != nil {
 		return interrupted
 	}

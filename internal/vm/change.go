@@ -69,6 +69,9 @@ func (s *Service) Set(ctx context.Context, name string, change Change) (VM, erro
 	if err != nil {
 		return VM{}, err
 	}
+	if err := s.checkNesting(ctx, change, want); err != nil {
+		return VM{}, err
+	}
 	if want.Name != v.Name {
 		if err := s.checkFree(ctx, want.Name); err != nil {
 			return VM{}, err

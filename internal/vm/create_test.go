@@ -359,6 +359,9 @@ func TestNestingIsForHostsThatCan(t *testing.T) {
 	if v, err := h.svc.Set(t.Context(), "a", vm.Change{Nested: new(false)}); err != nil || v.Nested {
 		t.Fatalf("%+v, %v", v, err)
 	}
+	if _, err := h.svc.Set(t.Context(), "a", vm.Change{Nested: new(true)}); !errors.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "VM a has") {
+		t.Errorf("set where it cannot be: %v", err)
+	}
 	if _, err := h.svc.Start(t.Context(), "a", vm.WaitReady(), quiet); err != nil {
 		t.Error(err)
 	}

@@ -34,3 +34,12 @@ func (s *Service) askedDriver(ctx context.Context, name string) (string, error) 
 	_, err := s.deps.Host.Driver(ctx, name, DriverAsk{})
 	return name, err
 }
+
+// checkNesting refuses a change by which the VM, as it should be, asks its driver for what it cannot give.
+func (s *Service) checkNesting(ctx context.Context, c Change, want VM) error {
+	if !want.Nested || c.Nested == nil && c.Driver == nil {
+		return nil
+	}
+	_, err := s.driverOf(ctx, want, Kernel{})
+	return err
+}

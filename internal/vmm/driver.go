@@ -23,9 +23,14 @@ type Driver interface {
 	// names.
 	Needs(program string) Needs
 	// Start starts a machine and returns when its VMM answers, while the guest
-	// boots. ctx bounds the start only. The machine lives until the guest, a signal
-	// or the end of this process ends it. After an error nothing is left of it.
+	// boots, or goes on From where it was saved. ctx bounds the start only. The machine
+	// lives until the guest, a signal or the end of this process ends it. After an error
+	// nothing is left of it.
 	Start(ctx context.Context, spec Spec, site Site) (Machine, error)
+	// Shape is what a machine must have in common with a saved one to start From it,
+	// besides its kernel and initramfs: all that the guest saw of the machine, and nothing that is one
+	// VM's own. A driver that cannot save machines says so, as Unavailable.
+	Shape(ctx context.Context, spec Spec) (string, error)
 	// Sweep removes what a machine of this Spec, of which no process is left, has outside of
 	// what its next start replaces. dir is the Site's Dir. Nothing there is no error.
 	Sweep(dir string, spec Spec) error
@@ -65,6 +70,11 @@ type Spec struct {
 	CmdlineExtra string
 	Disks        []Disk
 	NIC          *NIC // nil: none
+	// Saves: the machine can be saved.
+	Saves bool
+	// From is a saved machine to go on from, with the disks of this Spec; nil: it boots.
+	// The caller closes it after Start. What cannot be started From it is Unavailable.
+	From *Saved
 	// JailUID is the user and group that the VMM runs as in Firecracker's jailer; 0: it
 	// runs as this user, without.
 	JailUID int
@@ -132,6 +142,10 @@ type Machine interface {
 	Resume(ctx context.Context) error
 	// Press presses ctrl-alt-del in the guest.
 	Press(ctx context.Context) error
+	// Save stops a machine whose Spec.Saves, and ends it also when it fails: Exited
+	// follows. Nothing is left of the guest's connections. The caller closes what
+	// it returns.
+	Save(ctx context.Context) (Saved, error)
 	// Counters asks the VMM what it has counted. On an error they are the last ones known.
 	Counters(ctx context.Context) (Counters, error)
 	// Signal sends a signal to the VMM process. SIGTERM ends it in order. A process

@@ -33,7 +33,7 @@ func TestFirecrackerOnKVMKeepsTheContract(t *testing.T) {
 			Kernel: uncompressed(t, files.Kernel), Initramfs: files.Initramfs,
 			Disks: []vmm.Disk{{Name: "disk", Path: disk}},
 		},
-		Port: testguest.CommandPort, Limit: 5 * time.Minute, Confine: []string{self(t), "confine"},
+		Port: testguest.CommandPort, Limit: 5 * time.Minute, Confine: []string{self(t), "confine"}, CannotSave: true,
 	})
 }
 

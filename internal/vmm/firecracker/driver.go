@@ -37,6 +37,9 @@ const mib = 1 << 20
 
 // Start implements vmm.Driver.
 func (d *Driver) Start(ctx context.Context, spec vmm.Spec, site vmm.Site) (vmm.Machine, error) {
+	if spec.Saves || spec.From != nil {
+		return nil, errNoSave()
+	}
 	if spec.VCPU > maxVCPUs {
 		return nil, fault.New(fault.Invalid, "a VM on Firecracker cannot have %d vCPUs", spec.VCPU).
 			WithHint("use %d or less, or another driver", maxVCPUs)

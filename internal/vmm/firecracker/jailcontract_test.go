@@ -25,7 +25,7 @@ func TestJailed(t *testing.T) {
 			}
 			spec.JailUID = testUID
 			vmmtest.Contract(t, vmmtest.Rig{
-				New: func() vmm.Driver { return hurried() }, Spec: spec, Port: 7, Limit: time.Minute, Confine: []string{self(t), "confine"},
+				New: func() vmm.Driver { return hurried() }, Spec: spec, Port: 7, Limit: time.Minute, Confine: []string{self(t), "confine"}, CannotSave: true,
 			})
 		})
 	}

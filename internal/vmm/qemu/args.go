@@ -11,7 +11,7 @@ import (
 // AgentPortName is the virtio-serial port that the guest's agent opens.
 const AgentPortName = "banger.agent"
 
-// The descriptors that QEMU inherits. The disks' come after them.
+// The descriptors that QEMU inherits. The disks' come after them, then the memory's.
 const (
 	fdQMP = 3 + iota
 	fdAgent
@@ -30,22 +30,30 @@ func fdDisks(spec vmm.Spec) int {
 // arguments returns QEMU's command line, without the program's name. tscKHz is
 // the rate of the time-stamp counter, 0 where the guest need not be told.
 func arguments(spec vmm.Spec, kvm bool, arch string, tscKHz int64) ([]string, error) {
+	machine := machineType(arch)
+	if inFile(spec) {
+		machine += ",memory-backend=" + memoryBackend
+	}
 	args := []string{
 		"-name", spec.Name,
 		"-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
 		"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
-		"-M", machineType(arch),
+		"-M", machine,
 		"-cpu", cpu(spec, kvm, arch),
 		"-smp", fmt.Sprint(spec.VCPU),
 		"-m", fmt.Sprintf("size=%dB", spec.MemoryBytes),
 		"-global", "virtio-mmio.force-legacy=false",
 		"-chardev", fmt.Sprintf("socket,id=qmp,fd=%d", fdQMP), "-mon", "chardev=qmp,mode=control",
 		"-chardev", fmt.Sprintf("socket,id=console,fd=%d", fdConsole), "-serial", "chardev:console",
-		"-kernel", spec.Kernel, "-initrd", spec.Initramfs, "-append", commandLine(spec, kvm, arch, tscKHz),
 		"-object", "rng-builtin,id=rng", "-device", "virtio-rng-device,rng=rng",
 		"-device", "virtio-serial-device",
 		"-chardev", fmt.Sprintf("socket,id=agent,fd=%d,server=on,wait=off", fdAgent),
 		"-device", "virtserialport,chardev=agent,name=" + AgentPortName,
+	}
+	if spec.From != nil {
+		args = append(args, "-incoming", "defer") // the kernel is in the memory
+	} else {
+		args = append(args, "-kernel", spec.Kernel, "-initrd", spec.Initramfs, "-append", commandLine(spec, kvm, arch, tscKHz))
 	}
 	if kvm {
 		args = append(args, "-accel", "kvm")
@@ -55,6 +63,9 @@ func arguments(spec vmm.Spec, kvm bool, arch string, tscKHz int64) ([]string, er
 	}
 	if arch == "amd64" {
 		args = append(args, "-device", "i8042") // carries ctrl-alt-del
+	}
+	if inFile(spec) {
+		args = append(args, memoryArguments(spec, fdDisks(spec)+len(spec.Disks))...)
 	}
 	for i, disk := range spec.Disks {
 		more, err := diskArguments(disk, fdDisks(spec)+i)
@@ -72,6 +83,9 @@ func arguments(spec vmm.Spec, kvm bool, arch string, tscKHz int64) ([]string, er
 	}
 	return args, nil
 }
+
+// inFile reports that the guest's memory is in a file of ours.
+func inFile(spec vmm.Spec) bool { return spec.Saves || spec.From != nil }
 
 // cpu is the CPU that the guest sees: this host's, or all that QEMU can emulate.
 // Both have virtualisation where they can.

@@ -48,6 +48,9 @@ func (d *Driver) plan(spec vmm.Spec, disks []*os.File) (confine.Plan, error) {
 		Files:   maxFiles, Processes: int64(spec.VCPU) + maxThreads, FileBytes: leastFile,
 		NoSockets: true, Env: []string{"PATH=/usr/bin:/bin"},
 	}
+	if spec.Saves {
+		p.FileBytes = vmm.MaxSavedState
+	}
 	for i, disk := range disks {
 		if spec.Disks[i].ReadOnly {
 			continue

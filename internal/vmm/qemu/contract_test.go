@@ -32,12 +32,16 @@ func TestQEMUOnKVMKeepsTheContract(t *testing.T) {
 
 func keepsTheContract(t *testing.T, driver func() vmm.Driver) {
 	files := testguest.Make(t)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
 	vmmtest.Contract(t, vmmtest.Rig{
 		New: driver,
 		Spec: vmm.Spec{
 			Name: "contract", Program: files.VMM, VCPU: 1, MemoryBytes: 256 << 20,
 			Kernel: files.Kernel, Initramfs: files.Initramfs,
 		},
-		Port: testguest.CommandPort, Limit: 2 * time.Minute,
+		Port: testguest.CommandPort, Limit: 2 * time.Minute, Confine: []string{self, "confine"},
 	})
 }

@@ -4,6 +4,7 @@ package qemu
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 
@@ -44,16 +45,25 @@ func (d *Driver) Start(ctx context.Context, spec vmm.Spec, site vmm.Site) (vmm.M
 	if err != nil {
 		return nil, fmt.Errorf("measure the CPU's time-stamp counter: %w", err)
 	}
+	shape, err := d.shape(spec, khz)
+	if err != nil {
+		return nil, err
+	}
+	if spec.From != nil {
+		if err := spec.From.Check(shape, spec.MemoryBytes); err != nil {
+			return nil, err
+		}
+	}
 	args, err := arguments(spec, d.kvm, runtime.GOARCH, khz)
 	if err != nil {
 		return nil, err
 	}
-	m := &Machine{site: site, events: make(chan vmm.Event, 16)}
+	m := &Machine{site: site, shape: shape, events: make(chan vmm.Event, 16)}
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	if err := m.launch(ctx, d, spec, args); err != nil {
 		m.removeSockets()
-		return nil, err
+		return nil, errors.Join(err, m.closeMemory())
 	}
 	go m.watch()
 	return m, nil

@@ -33,9 +33,13 @@ type Machine struct {
 	vsock   *hybridVsock
 	console sync.WaitGroup
 	events  chan vmm.Event
+	shape   string
+	memory  *os.File // the guest's, where it can be saved; else nil
 
-	mu       sync.Mutex
-	shutdown shutdownData
+	mu        sync.Mutex
+	shutdown  shutdownData
+	loading   bool        // it goes on from where it was saved
+	migration chan string // its states, while it is saved or loaded; else nil
 }
 
 func (m *Machine) launch(ctx context.Context, d *Driver, spec vmm.Spec, args []string) error {
@@ -45,6 +49,10 @@ func (m *Machine) launch(ctx context.Context, d *Driver, spec vmm.Spec, args []s
 		return fault.Wrap(fault.Unavailable, err, "QEMU did not start")
 	}
 	defer func() { _ = closeFiles(disks) }()
+	memory, err := m.openMemory(spec)
+	if err != nil {
+		return err
+	}
 	ends, err := openEnds(filepath.Join(site.Dir, agentSocket), spec.NIC != nil)
 	if err != nil {
 		return err
@@ -58,7 +66,7 @@ func (m *Machine) launch(ctx context.Context, d *Driver, spec vmm.Spec, args []s
 		plan.Room = site.Room
 		m.process, err = process.Start(process.Command{
 			Name: "QEMU", Self: "qemu-system-", Program: spec.Program, Args: args, Dir: site.Dir,
-			Files: slices.Concat(ends.theirs, disks), Confine: site.Confine, Plan: plan, Group: site.Group,
+			Files: slices.Concat(ends.theirs, disks, memory), Confine: site.Confine, Plan: plan, Group: site.Group,
 		})
 	}
 	if err != nil {
@@ -86,7 +94,7 @@ func (m *Machine) launch(ctx context.Context, d *Driver, spec vmm.Spec, args []s
 	if err != nil {
 		return m.abandon(err)
 	}
-	return nil
+	return m.goOn(ctx, spec.From)
 }
 
 // attach hands over our end of the NIC.
@@ -148,6 +156,9 @@ func (m *Machine) watch() {
 	m.mu.Lock()
 	shutdown := m.shutdown
 	m.mu.Unlock()
+	if err := m.closeMemory(); err != nil {
+		m.site.Log.Warn("close the guest's memory", "err", err)
+	}
 	exit := classify(m.process.Failure(), shutdown)
 	exit.Signal = int(m.process.DeathSignal())
 	m.events <- vmm.Event{Kind: vmm.Exited, Exit: exit}
@@ -218,10 +229,12 @@ type ioErrorData struct {
 
 func (m *Machine) onEvent(e qmpEvent) {
 	switch e.Name {
+	case "MIGRATION":
+		m.onMigration(e.Data)
 	case "STOP":
 		m.events <- vmm.Event{Kind: vmm.Paused}
 	case "RESUME":
-		m.events <- vmm.Event{Kind: vmm.Resumed}
+		m.onResume()
 	case "BLOCK_IO_ERROR":
 		var data ioErrorData
 		if json.Unmarshal(e.Data, &data) == nil && data.Action == "stop" {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -12,10 +13,16 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/bangervm/banger/internal/confine"
 	"github.com/bangervm/banger/internal/vmm"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "confine" {
+		os.Exit(confine.Command(os.Args[2:], os.Stderr))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func testSpec() vmm.Spec {
 	return vmm.Spec{
@@ -182,5 +189,51 @@ func TestClassify(t *testing.T) {
 		if got := classify(tt.failure, tt.last); got.Cause != tt.want || got.Detail == "" {
 			t.Errorf("classify(%q, %+v) = %+v; want %v", tt.failure, tt.last, got, tt.want)
 		}
+	}
+}
+
+// TestTheShapeHasNothingOfOneVM fails when a clone would be refused for its name or its disks,
+// or go on with CPUs or devices that its guest has never seen.
+func TestTheShapeHasNothingOfOneVM(t *testing.T) {
+	shape := func(change func(*vmm.Spec), khz int64) string {
+		t.Helper()
+		spec := testSpec()
+		spec.NIC = &vmm.NIC{MAC: "52:54:00:00:00:01", MTU: 1500}
+		change(&spec)
+		s, err := (&Driver{}).shape(spec, khz)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	plain := shape(func(*vmm.Spec) {}, 2_596_144)
+	for what, same := range map[string]func(*vmm.Spec){
+		"name":  func(s *vmm.Spec) { s.Name = "other" },
+		"disk":  func(s *vmm.Spec) { s.Disks[0].Name, s.Disks[0].Path = "other", "/other" },
+		"files": func(s *vmm.Spec) { s.Kernel, s.Initramfs = "/other", "/other" },
+		"from":  func(s *vmm.Spec) { s.From = &vmm.Saved{} },
+		"saves": func(s *vmm.Spec) { s.Saves = true },
+	} {
+		if got := shape(same, 2_596_200); got != plain {
+			t.Errorf("another %s is another shape:\n%s\n%s", what, got, plain)
+		}
+	}
+	for what, other := range map[string]func(*vmm.Spec){
+		"number of CPUs":  func(s *vmm.Spec) { s.VCPU++ },
+		"memory":          func(s *vmm.Spec) { s.MemoryBytes *= 2 },
+		"number of disks": func(s *vmm.Spec) { s.Disks = s.Disks[:1] },
+		"kind of disk":    func(s *vmm.Spec) { s.Disks[1].ReadOnly = true },
+		"card":            func(s *vmm.Spec) { s.NIC = nil },
+		"MAC":             func(s *vmm.Spec) { s.NIC.MAC = "52:54:00:00:00:02" },
+		"MTU":             func(s *vmm.Spec) { s.NIC.MTU = 9000 },
+		"nesting":         func(s *vmm.Spec) { s.Nested = true },
+		"command line":    func(s *vmm.Spec) { s.CmdlineExtra = "other" },
+	} {
+		if shape(other, 2_596_144) == plain {
+			t.Errorf("another %s is the same shape", what)
+		}
+	}
+	if shape(func(*vmm.Spec) {}, 2_700_000) == plain {
+		t.Error("another rate of the time-stamp counter is the same shape")
 	}
 }

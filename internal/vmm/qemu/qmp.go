@@ -7,8 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // maxQMPLine bounds one line from QEMU, in bytes.
@@ -131,6 +134,18 @@ func (c *qmp) execute(ctx context.Context, command string, args any) error {
 
 // query is execute of a command whose reply says something.
 func (c *qmp) query(ctx context.Context, command string, args any) (json.RawMessage, error) {
+	return c.send(ctx, command, args, nil)
+}
+
+// give hands QEMU a descriptor of an open file, by this name. It takes one of the sockets that
+// openEnds makes.
+func (c *qmp) give(ctx context.Context, name string, f *os.File) error {
+	_, err := c.send(ctx, "getfd", map[string]string{"fdname": name}, f)
+	return err
+}
+
+// send is query, with a file that goes along; nil: none.
+func (c *qmp) send(ctx context.Context, command string, args any, file *os.File) (json.RawMessage, error) {
 	select {
 	case c.turn <- struct{}{}:
 	case <-ctx.Done():
@@ -153,10 +168,23 @@ func (c *qmp) query(ctx context.Context, command string, args any) (json.RawMess
 	if err := c.conn.SetWriteDeadline(deadline); err != nil {
 		return nil, errors.Join(errQMPGone, err)
 	}
-	if _, err := c.conn.Write(append(line, '\n')); err != nil {
+	if err := c.write(append(line, '\n'), file); err != nil {
 		return nil, fmt.Errorf("send %s to QEMU: %w", command, err)
 	}
 	return c.reply(ctx, command)
+}
+
+func (c *qmp) write(line []byte, file *os.File) error {
+	if file == nil {
+		_, err := c.conn.Write(line)
+		return err
+	}
+	conn, ok := c.conn.(*net.UnixConn)
+	if !ok {
+		return fmt.Errorf("no descriptor can be passed over a %T", c.conn)
+	}
+	_, _, err := conn.WriteMsgUnix(line, unix.UnixRights(int(file.Fd())), nil)
+	return err
 }
 
 func (c *qmp) reply(ctx context.Context, command string) (json.RawMessage, error) {

@@ -56,12 +56,16 @@ func (Driver) Start(ctx context.Context, spec vmm.Spec, site vmm.Site) (vmm.Mach
 		}
 		_ = f.Close()
 	}
+	if err := goesOn(ctx, spec); err != nil {
+		return nil, err
+	}
 	path := filepath.Join(site.Dir, vmm.VsockSocket)
 	listener, err := statedir.ListenUnix(path)
 	if err != nil {
 		return nil, err
 	}
 	m := NewMachine()
+	m.saves = saver(spec)
 	m.onPress = func() { m.End(vmm.Exit{Cause: vmm.GuestReset, Detail: "the guest reset the machine"}) }
 	var ends []io.Closer
 	if spec.NIC != nil && site.NIC != nil {

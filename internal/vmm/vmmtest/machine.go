@@ -24,6 +24,7 @@ type Machine struct {
 	ignores []syscall.Signal
 	release func() // before Exited
 	onPress func()
+	saves   func(context.Context) (vmm.Saved, error) // nil: it cannot be saved
 
 	mu       sync.Mutex
 	paused   bool

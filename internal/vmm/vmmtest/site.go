@@ -34,12 +34,17 @@ func (r Rig) site(t *testing.T) *site {
 	return s
 }
 
+// spec is the rig's machine with a NIC.
+func (s *site) spec() vmm.Spec {
+	spec := s.rig.Spec
+	spec.NIC = &vmm.NIC{MAC: "52:54:00:00:01:02", MTU: 1500}
+	return spec
+}
+
 // start starts a machine with a NIC, and sees to its end.
 func (s *site) start() vmm.Machine {
 	s.t.Helper()
-	spec := s.rig.Spec
-	spec.NIC = &vmm.NIC{MAC: "52:54:00:00:01:02", MTU: 1500}
-	m, err := s.rig.New().Start(s.t.Context(), spec, s.Site)
+	m, err := s.rig.New().Start(s.t.Context(), s.spec(), s.Site)
 	if err != nil {
 		s.t.Fatal(err)
 	}

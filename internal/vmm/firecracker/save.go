@@ -1,0 +1,23 @@
+package firecracker
+
+import (
+	"context"
+	"syscall"
+
+	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/vmm"
+)
+
+// errNoSave says that this driver saves no machines.
+func errNoSave() error {
+	return fault.New(fault.Unavailable, "the driver firecracker cannot save machines yet")
+}
+
+// Shape implements vmm.Driver.
+func (*Driver) Shape(context.Context, vmm.Spec) (string, error) { return "", errNoSave() }
+
+// Save implements vmm.Machine.
+func (m *Machine) Save(context.Context) (vmm.Saved, error) {
+	_ = m.Signal(syscall.SIGKILL)
+	return vmm.Saved{}, errNoSave()
+}
