@@ -27,7 +27,8 @@ const (
 )
 
 // walk opens each page of a file, a name and a path on a line, and fails for what a page
-// complains of, what keeps people out of it in either theme, and where it scrolls sideways.
+// complains of, what keeps people out of it in either theme, and what is wider than its
+// window or panel.
 func (v *browserVerb) walk(ctx context.Context, ts *testscript.TestScript, file string) {
 	axe, err := os.ReadFile(filepath.Join(ts.Getenv("FIXTURES"), fixture.Axe))
 	ts.Check(err)
@@ -115,7 +116,10 @@ type aLook struct {
 func looks() []aLook {
 	return []aLook{
 		{theme: "light", width: 1920, height: 1080, axe: true},
+		{theme: "light", width: 1366, height: 768},
 		{theme: "light", width: 1280, height: 900, axe: true},
+		{theme: "light", width: 1200, height: 900},
+		{theme: "light", width: 1000, height: 900},
 		{theme: "light", width: 360, height: 740, axe: true},
 		{theme: "dark", width: 1920, height: 1080},
 		{theme: "dark", width: 1280, height: 900, axe: true},
@@ -133,7 +137,7 @@ func (v *browserVerb) look(ctx context.Context, axe string, l aLook, picture str
 		return nil, err
 	}
 	for _, w := range wide {
-		found = append(found, "wider than the window: "+w)
+		found = append(found, "too wide: "+w)
 	}
 	if l.axe {
 		barriers, err := v.browser.Barriers(ctx, axe)

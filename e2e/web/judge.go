@@ -34,14 +34,16 @@ func (b *Browser) Picture(ctx context.Context, path string) error {
 	return os.WriteFile(path, data, 0o644)
 }
 
-// Overflow names the elements that make the page wider than its window: none where it
-// does not scroll sideways.
+// Overflow names the elements that make the page wider than its window, and the panels
+// that are narrower than what is in them: none where all can be seen and clicked.
 func (b *Browser) Overflow(ctx context.Context) ([]string, error) {
 	return run(ctx, b, chromedp.Evaluate[[]string](`(() => {
-		const wide = document.documentElement.clientWidth;
-		if (document.documentElement.scrollWidth <= wide) return [];
-		return [...document.querySelectorAll("body *")].filter((e) => e.getBoundingClientRect().right > wide + 0.5)
-			.map((e) => e.tagName.toLowerCase() + (e.id ? "#" + e.id : "") + (e.className.baseVal ?? e.className ? "." + (e.className.baseVal ?? e.className) : "") + " " + e.textContent.trim().slice(0, 40)).slice(-5);
+		const named = (e) => e.tagName.toLowerCase() + (e.id ? "#" + e.id : "") + (e.className.baseVal ?? e.className ? "." + (e.className.baseVal ?? e.className) : "") + " " + e.textContent.trim().slice(0, 40);
+		const root = document.documentElement, wide = root.clientWidth;
+		const out = [...document.querySelectorAll(".panel, .term, .dialog")].filter((e) => e.scrollWidth > e.clientWidth)
+			.map((e) => "by " + (e.scrollWidth - e.clientWidth) + " px out of " + named(e));
+		if (root.scrollWidth > wide) out.push(...[...document.querySelectorAll("body *")].filter((e) => e.getBoundingClientRect().right > wide + 0.5).map(named).slice(-5));
+		return out;
 	})()`))
 }
 

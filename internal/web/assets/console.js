@@ -22,6 +22,9 @@ for (const link of document.querySelectorAll("nav [aria-current=page]")) {
   const bar = link.closest(".tabs, .side-nav");
   if (bar) bar.scrollLeft += link.getBoundingClientRect().right - bar.getBoundingClientRect().right + bar.clientWidth / 3;
 }
+// What the address names is open.
+const named = location.hash && document.getElementById(location.hash.slice(1));
+if (named && named.matches("details")) named.open = true;
 // A diff is loaded when its file is opened, and a menu of a table with it.
 document.addEventListener("toggle", async (e) => {
   const part = e.target, place = part.matches("details[data-load]") && part.querySelector("[data-loaded]");
