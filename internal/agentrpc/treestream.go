@@ -15,7 +15,7 @@ import (
 // record of kind TreeEnd or TreeError. A record is a header of treeHead bytes
 // (big-endian: kind 1, mode 4, time of modification in nanoseconds since 1970
 // 8, size 8, length of the object name 1, length of the path 2), the path, the
-// object name, and for TreeFile, TreeLink and TreeError size bytes of data.
+// object name, and size bytes of data for the kinds that have some.
 //
 // An archive would do, but a guest without hardware virtualisation spends more
 // time on reading its headers than on writing the files.
@@ -29,6 +29,10 @@ const (
 	TreeFile   TreeKind = 'f' // its data follows
 	TreeLink   TreeKind = 'l' // the data is the target
 	TreeListed TreeKind = 's' // a file or link of which only the header is sent
+	TreePieces TreeKind = 'p' // a file whose size may change meanwhile; pieces follow, see Piece
+	TreeSame   TreeKind = 'h' // a hard link; the data is the path of the record before that it is the same file as
+	TreeTop    TreeKind = 't' // the paths that follow are below this name; Mode 1: below the target itself
+	TreeNote   TreeKind = 'n' // the data says why what is at this path is not in the tree; Mode 1: for no fault
 	TreeEnd    TreeKind = 'e'
 	TreeError  TreeKind = '!' // the data says what went wrong; the tree is void
 )
@@ -48,9 +52,9 @@ var ErrTree = errors.New("malformed tree")
 type TreeEntry struct {
 	Kind    TreeKind
 	Path    string
-	Mode    uint32 // permission bits; of TreeListed: git's mode
+	Mode    uint32 // permission bits, in copies with set-id and sticky ones; of TreeListed: git's mode
 	ModTime time.Time
-	Size    int64  // bytes of data, or of the listed file
+	Size    int64  // bytes of data, or of the listed file; of TreePieces about what comes
 	OID     string // raw object name; empty: not known; zeros: tracked, but not as the index has it
 }
 
@@ -129,8 +133,9 @@ func (t *TreeWriter) Fail(message string) error {
 // TreeReader reads a tree that is not trusted: what Next returns is checked,
 // but nothing bounds how many records or bytes there are.
 type TreeReader struct {
-	r    *bufio.Reader
-	left int64 // of the present record's data
+	r      *bufio.Reader
+	left   int64 // of the present record's data, or of its piece
+	pieces bool  // of the present record, more may come
 }
 
 // NewTreeReader returns a reader of the tree in r. It may read ahead into its buffer.
@@ -139,11 +144,8 @@ func NewTreeReader(r *bufio.Reader) *TreeReader { return &TreeReader{r: r} }
 // Next returns the next record, having skipped what was not read of the one
 // before. io.EOF after the last; a void tree is an error.
 func (t *TreeReader) Next() (TreeEntry, error) {
-	if t.left > 0 {
-		if _, err := io.CopyN(io.Discard, t.r, t.left); err != nil {
-			return TreeEntry{}, unexpected(err)
-		}
-		t.left = 0
+	if err := t.skip(); err != nil {
+		return TreeEntry{}, err
 	}
 	var head [treeHead]byte
 	if _, err := io.ReadFull(t.r, head[:]); err != nil {
@@ -178,22 +180,48 @@ func (t *TreeReader) checked(e TreeEntry) (TreeEntry, error) {
 			return e, err
 		}
 		return e, &TreeFailure{Message: string(text)}
-	case TreeLink:
+	case TreeLink, TreeSame, TreeNote:
 		if e.Size > MaxTreeText {
-			return e, fmt.Errorf("%w: the link %q has a target of %d bytes", ErrTree, e.Path, e.Size)
+			return e, fmt.Errorf("%w: %q has a text of %d bytes", ErrTree, e.Path, e.Size)
 		}
 		t.left = e.Size
 	case TreeFile:
 		t.left = e.Size
-	case TreeDir, TreeListed:
+	case TreePieces:
+		t.pieces = true
+	case TreeDir, TreeListed, TreeTop:
 	default:
 		return e, fmt.Errorf("%w: kind %q", ErrTree, byte(e.Kind))
 	}
-	if len(e.Path) > maxTreePath || e.Path == "" || e.Path == ".." || path.IsAbs(e.Path) || path.Clean(e.Path) != e.Path ||
-		strings.HasPrefix(e.Path, "../") || strings.ContainsRune(e.Path, 0) {
-		return e, fmt.Errorf("%w: the path %.80q", ErrTree, e.Path)
+	return e, CheckTreePath(e.Path)
+}
+
+// CheckTreePath refuses a path that no record may have: it must be relative,
+// clean, and stay below where it begins.
+func CheckTreePath(p string) error {
+	if len(p) > maxTreePath || p == "" || p == ".." || path.IsAbs(p) || path.Clean(p) != p ||
+		strings.HasPrefix(p, "../") || strings.IndexByte(p, 0) >= 0 {
+		return fmt.Errorf("%w: the path %.80q", ErrTree, p)
 	}
-	return e, nil
+	return nil
+}
+
+// skip passes over what was not read of the present record.
+func (t *TreeReader) skip() error {
+	for {
+		if t.left > 0 {
+			if _, err := io.CopyN(io.Discard, t.r, t.left); err != nil {
+				return unexpected(err)
+			}
+			t.left = 0
+		}
+		if !t.pieces {
+			return nil
+		}
+		if _, err := t.Piece(); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, ErrPieces) {
+			return err
+		}
+	}
 }
 
 // Read reads the data of the present record.

@@ -82,11 +82,7 @@ func (a *App) vmCopy(cmd *cobra.Command, src, dst place) error {
 	if err != nil {
 		return err
 	}
-	guest, err := guestfiles.Dial(ctx, c, src.vm+dst.vm)
-	if err != nil {
-		return err
-	}
-	defer guest.Close()
+	guest := guestfiles.Of(c, src.vm+dst.vm)
 	show := a.copyStages()
 	defer show.close()
 	return a.transfer(ctx, guest, src.path, dst, copyProgress(show))

@@ -81,6 +81,22 @@ func (c *Client) DialVM(ctx context.Context, name string, port uint32) (*Stream,
 	return c.relayedDial(ctx, name, port)
 }
 
+// ErrNoCopy says that a VM has no agentrpc.CopyProtocol for this process: its
+// agent is of an older build, or is reached only through the daemon.
+var ErrNoCopy = guest.ErrNoCopy
+
+// CopyVM begins a copy to or from a guest. The stream carries
+// agentrpc.CopyProtocol. The caller closes it, which ends the copy.
+func (c *Client) CopyVM(ctx context.Context, name string, req agentrpc.CopyRequest) (*Stream, error) {
+	stream, tried, err := direct(ctx, name, c.channel(name), func(ctx context.Context, _ api.Channel, g guest.Client) (net.Conn, error) {
+		return g.Copy(ctx, req)
+	})
+	if !tried {
+		return nil, ErrNoCopy
+	}
+	return stream, err
+}
+
 // AttachSession connects to a session once: an Attachment does so again where
 // that breaks. The stream carries the frames of agentrpc's attach protocol. The
 // caller closes it.

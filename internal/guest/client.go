@@ -132,6 +132,23 @@ func (c Client) exchange(ctx context.Context, conn net.Conn, method, path, upgra
 	}, nil
 }
 
+// ErrNoCopy says that the agent is of a build before agentrpc.CopyProtocol.
+var ErrNoCopy = errors.New("the agent does not know " + agentrpc.CopyProtocol)
+
+// Copy begins a copy and returns the connection, upgraded to
+// agentrpc.CopyProtocol, which the caller closes. ctx bounds the start only.
+// The error is ErrNoCopy where the agent is of an older build.
+func (c Client) Copy(ctx context.Context, req agentrpc.CopyRequest) (net.Conn, error) {
+	conn, resp, err := c.upgrade(ctx, agentrpc.PathCopy, agentrpc.CopyProtocol, req, refusal)
+	if errors.Is(err, errOlder404) {
+		return nil, ErrNoCopy
+	}
+	if err != nil {
+		return nil, err
+	}
+	return stream.Buffered(conn, resp.in), nil
+}
+
 // errOlder404 is the answer to a path that the agent does not know.
 var errOlder404 = errors.New("it is of an older build")
 

@@ -144,7 +144,7 @@ func (c *copier) replace(name string, in io.Reader, finish func(staged string) e
 		if dir, statErr := c.to.Lstat(path.Dir(name)); statErr == nil && dir.IsDir() {
 			return fault.New(fault.Invalid, "cannot create a file in %s: its file system has no regular files", path.Dir(name))
 		}
-		return fault.Wrap(fault.NotFound, ErrNoDirectory, "cannot create %s", name).WithHint("create the directory %s first", path.Dir(name))
+		return noDirectory(name)
 	}
 	if err != nil {
 		return named(name, err)

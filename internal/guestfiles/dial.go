@@ -15,9 +15,18 @@ import (
 	"github.com/bangervm/banger/internal/regularfile"
 )
 
-// Dial connects to the files of the VM called name, which must be running. The
+// session is a connection by SFTP.
+type session struct {
+	files remote
+	end   func()
+}
+
+// Close ends the connection, and with it what is under way.
+func (s *session) Close() { s.end() }
+
+// dial connects by SFTP to the VM called name, which must be running. The
 // connection ends with ctx.
-func Dial(ctx context.Context, c *client.Client, name string) (*Guest, error) {
+func dial(ctx context.Context, c *client.Client, name string) (*session, error) {
 	access, err := c.VMSSH(ctx, name)
 	if err != nil {
 		return nil, err
@@ -40,14 +49,14 @@ func Dial(ctx context.Context, c *client.Client, name string) (*Guest, error) {
 		end()
 		return nil, fault.Wrap(fault.Unavailable, err, "cannot log in to %s", name).Try(act.VMHealth.On(name))
 	}
-	session, err := sftp.NewClient(ssh.NewClient(conn, channels, requests), sftp.MaxConcurrentRequestsPerFile(blocksUnderWay))
+	files, err := sftp.NewClient(ssh.NewClient(conn, channels, requests), sftp.MaxConcurrentRequestsPerFile(blocksUnderWay))
 	if err != nil {
 		_ = conn.Close()
 		end()
 		return nil, fmt.Errorf("cannot open SFTP to %s: %w", name, err)
 	}
-	return &Guest{files: remote{session}, end: func() {
-		_ = session.Close()
+	return &session{files: remote{files}, end: func() {
+		_ = files.Close()
 		_ = conn.Close()
 		end()
 	}}, nil

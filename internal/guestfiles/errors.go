@@ -6,13 +6,17 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
+	"path"
 	"strconv"
 	"strings"
 
 	"github.com/pkg/sftp"
 
 	"github.com/bangervm/banger/internal/act"
+	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/treecopy"
 )
 
 // ErrNoDirectory is why a file cannot be created in a directory that does not exist.
@@ -23,10 +27,15 @@ func copyFault(ctx context.Context, err error) error {
 	if _, ok := errors.AsType[*fault.Error](err); ok || err == nil {
 		return err
 	}
+	if r, ok := errors.AsType[*treecopy.Refusal](err); ok {
+		return fault.New(fault.Code(r.Code), "%s", r.Message)
+	}
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case errors.Is(err, sftp.ErrSSHFxConnectionLost), errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.Is(err, agentrpc.ErrTree):
+		return fault.Wrap(fault.Unavailable, err, "the guest sends no proper files")
+	case errors.Is(err, sftp.ErrSSHFxConnectionLost), errors.Is(err, io.ErrUnexpectedEOF), disconnected(err):
 		return fault.Wrap(fault.Unavailable, err, "lost the connection to the VM").Try(act.VMList.Do())
 	case errors.Is(err, fs.ErrNotExist):
 		return fault.Wrap(fault.NotFound, err, "copy")
@@ -37,6 +46,25 @@ func copyFault(ctx context.Context, err error) error {
 	default:
 		return fmt.Errorf("copy: %w", err)
 	}
+}
+
+// disconnected reports whether an error is of a connection, and not of a file.
+func disconnected(err error) bool {
+	_, network := errors.AsType[*net.OpError](err)
+	return network || errors.Is(err, io.ErrClosedPipe)
+}
+
+// hinted says what to do about a directory that is missing.
+func hinted(err error, dst string) error {
+	if r, ok := errors.AsType[*treecopy.Refusal](err); ok && r.NoDirectory {
+		return noDirectory(dst)
+	}
+	return err
+}
+
+func noDirectory(name string) error {
+	name = path.Clean(name)
+	return fault.Wrap(fault.NotFound, ErrNoDirectory, "cannot create %s", name).WithHint("create the directory %s first", path.Dir(name))
 }
 
 // fileFault gives an error about a guest's file its code.

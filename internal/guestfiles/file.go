@@ -46,7 +46,7 @@ type Files struct{ Client *client.Client }
 // ReadFile returns up to limit bytes from offset on, fewer only at the file's
 // end. The path is absolute. What is not a regular file is Invalid.
 func (f Files) ReadFile(ctx context.Context, vm, name string, offset int64, limit int) ([]byte, Info, error) {
-	g, err := Dial(ctx, f.Client, vm)
+	g, err := dial(ctx, f.Client, vm)
 	if err != nil {
 		return nil, Info{}, err
 	}
@@ -101,7 +101,7 @@ func (f Files) WriteFile(ctx context.Context, vm string, w Write) (created bool,
 	dialing, stop := context.WithCancel(bounded)
 	defer stop()
 	giveUp := context.AfterFunc(ctx, stop)
-	g, err := Dial(dialing, f.Client, vm)
+	g, err := dial(dialing, f.Client, vm)
 	if !giveUp() || err != nil {
 		if err == nil {
 			g.Close()

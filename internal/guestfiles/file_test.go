@@ -13,7 +13,7 @@ import (
 )
 
 func TestReadAPartOfAFile(t *testing.T) {
-	g, dir := newGuest(t), t.TempDir()
+	g, dir := newSFTP(t), t.TempDir()
 	name := filepath.Join(dir, "f")
 	write(t, name, "0123456789", 0o640)
 	for _, c := range []struct {
@@ -38,7 +38,7 @@ func TestReadAPartOfAFile(t *testing.T) {
 }
 
 func TestWriteReplacesWhatALinkLeadsTo(t *testing.T) {
-	g, dir := newGuest(t), t.TempDir()
+	g, dir := newSFTP(t), t.TempDir()
 	name, link := filepath.Join(dir, "f"), filepath.Join(dir, "l")
 	write(t, name, "old", 0o751)
 	if err := os.Symlink("f", link); err != nil {
@@ -57,7 +57,7 @@ func TestWriteReplacesWhatALinkLeadsTo(t *testing.T) {
 }
 
 func TestWriteMakesAFile(t *testing.T) {
-	g, dir := newGuest(t), t.TempDir()
+	g, dir := newSFTP(t), t.TempDir()
 	name, mode := filepath.Join(dir, "a", "b", "f"), fs.FileMode(0o600)
 	_, err := g.files.write(t.Context(), Write{Path: name})
 	if !errors.Is(err, fault.NotFound) || !errors.Is(err, ErrNoDirectory) || !strings.Contains(fault.HintOf(err).String(), filepath.Dir(name)+" first") {
@@ -72,7 +72,7 @@ func TestWriteMakesAFile(t *testing.T) {
 }
 
 func TestWriteRefuses(t *testing.T) {
-	g, dir := newGuest(t), t.TempDir()
+	g, dir := newSFTP(t), t.TempDir()
 	loop := filepath.Join(dir, "loop")
 	if err := os.Symlink("loop", loop); err != nil {
 		t.Fatal(err)
@@ -85,7 +85,7 @@ func TestWriteRefuses(t *testing.T) {
 }
 
 func TestWriteCanceledLeavesTheOldFile(t *testing.T) {
-	g, dir := newGuest(t), t.TempDir()
+	g, dir := newSFTP(t), t.TempDir()
 	name := filepath.Join(dir, "f")
 	write(t, name, "old", 0o644)
 	ctx, cancel := context.WithCancel(t.Context())

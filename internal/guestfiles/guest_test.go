@@ -1,24 +1,30 @@
 package guestfiles
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/pkg/sftp"
 
+	"github.com/bangervm/banger/internal/agent/transfer"
+	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/client"
 	"github.com/bangervm/banger/internal/fault"
 )
 
-// newGuest is a guest whose files are this host's, by a real SFTP server.
-func newGuest(t *testing.T) *Guest {
+// newSFTP is a guest whose files are this host's, by a real SFTP server.
+func newSFTP(t *testing.T) *session {
 	t.Helper()
 	here, there := net.Pipe()
 	server, err := sftp.NewServer(there)
@@ -30,17 +36,72 @@ func newGuest(t *testing.T) *Guest {
 		defer close(served)
 		_ = server.Serve()
 	}()
-	session, err := sftp.NewClientPipe(here, here)
+	files, err := sftp.NewClientPipe(here, here)
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &Guest{files: remote{session}, end: func() { _ = session.Close() }}
+	s := &session{files: remote{files}, end: func() { _ = files.Close() }}
 	t.Cleanup(func() {
-		g.Close()
+		s.Close()
 		_ = there.Close()
 		<-served
 	})
-	return g
+	return s
+}
+
+// oldGuest is one whose agent is of an older build.
+func oldGuest(t *testing.T) *Guest {
+	t.Helper()
+	return &Guest{
+		copy: func(context.Context, agentrpc.CopyRequest) (Conn, error) { return nil, client.ErrNoCopy },
+		old:  func(context.Context) (*session, error) { return newSFTP(t), nil },
+	}
+}
+
+// newGuest is one whose files are this host's, by the agent's own server.
+func newGuest(t *testing.T) *Guest {
+	t.Helper()
+	return &Guest{copy: func(ctx context.Context, req agentrpc.CopyRequest) (Conn, error) {
+		ctx = context.WithoutCancel(ctx)
+		here, there := sockets(t)
+		served := make(chan struct{})
+		go func() {
+			defer close(served)
+			defer func() { _ = there.Close() }()
+			transfer.Server{Home: "/", Log: slog.New(slog.DiscardHandler)}.Serve(ctx, req, bufio.NewReader(there), there)
+		}()
+		t.Cleanup(func() {
+			_ = here.Close()
+			<-served
+		})
+		return here, nil
+	}}
+}
+
+// sockets are the ends of a connection that closes each direction by itself.
+func sockets(t *testing.T) (here, there *net.UnixConn) {
+	t.Helper()
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ends := make([]*net.UnixConn, 0, 2)
+	for _, fd := range fds {
+		f := os.NewFile(uintptr(fd), "end")
+		conn, err := net.FileConn(f)
+		if err = errors.Join(err, f.Close()); err != nil {
+			t.Fatal(err)
+		}
+		ends = append(ends, conn.(*net.UnixConn))
+	}
+	return ends[0], ends[1]
+}
+
+// guests are both: what holds for one must hold for the other.
+func guests(t *testing.T, test func(t *testing.T, g *Guest)) {
+	t.Helper()
+	t.Run("copy", func(t *testing.T) { test(t, newGuest(t)) })
+	t.Run("sftp", func(t *testing.T) { test(t, oldGuest(t)) })
 }
 
 func write(t *testing.T, name, content string, mode fs.FileMode) {
@@ -62,8 +123,11 @@ func read(t *testing.T, name string) string {
 	return string(data)
 }
 
-func TestATreeGoesInAndOut(t *testing.T) {
-	g, dir := newGuest(t), t.TempDir()
+func TestATreeGoesInAndOut(t *testing.T) { guests(t, aTreeGoesInAndOut) }
+
+func aTreeGoesInAndOut(t *testing.T, g *Guest) {
+	t.Helper()
+	dir := t.TempDir()
 	src := filepath.Join(dir, "src")
 	if err := os.MkdirAll(filepath.Join(src, "sub"), 0o750); err != nil {
 		t.Fatal(err)
@@ -99,8 +163,11 @@ func TestATreeGoesInAndOut(t *testing.T) {
 	}
 }
 
-func TestAStreamGoesInAndOut(t *testing.T) {
-	g, dir := newGuest(t), t.TempDir()
+func TestAStreamGoesInAndOut(t *testing.T) { guests(t, aStreamGoesInAndOut) }
+
+func aStreamGoesInAndOut(t *testing.T, g *Guest) {
+	t.Helper()
+	dir := t.TempDir()
 	name := filepath.Join(dir, "f")
 	if err := g.StreamIn(t.Context(), strings.NewReader("hello"), name, nil); err != nil {
 		t.Fatal(err)
@@ -117,8 +184,11 @@ func TestAStreamGoesInAndOut(t *testing.T) {
 	}
 }
 
-func TestCopyFaults(t *testing.T) {
-	g, dir := newGuest(t), t.TempDir()
+func TestCopyFaults(t *testing.T) { guests(t, copyFaults) }
+
+func copyFaults(t *testing.T, g *Guest) {
+	t.Helper()
+	dir := t.TempDir()
 	write(t, filepath.Join(dir, "f"), "x", 0o600)
 	for dst, want := range map[string]fault.Code{
 		filepath.Join(dir, "none", "f"):  fault.NotFound,

@@ -6,7 +6,7 @@
 //   - exec.go runs a command for as long as its connection lasts. exec_frames.go and
 //     stdin.go are the two directions of its bytes.
 //   - session_routes.go and session_attach.go serve agent/session.
-//   - workspace.go serves agent/workspace.
+//   - workspace.go serves agent/workspace, copy.go agent/transfer.
 //   - dial.go connects to open ports in the guest, and says which process has a local port.
 package guestapi
 
@@ -58,6 +58,7 @@ func New(log *slog.Logger, health func() agentrpc.Health, owner func(proto strin
 	s.mux.HandleFunc("GET "+agentrpc.PathHealth, s.serveHealth)
 	s.mux.HandleFunc("POST "+agentrpc.PathExec, s.serveExec)
 	s.mux.HandleFunc("POST "+agentrpc.PathWorkspace, s.serveWorkspace)
+	s.mux.HandleFunc("POST "+agentrpc.PathCopy, s.serveCopy)
 	s.mux.HandleFunc("POST "+agentrpc.PathDial, s.serveDial)
 	s.mux.HandleFunc("GET "+agentrpc.PathSocket, s.serveSocket)
 	s.mux.HandleFunc("GET "+agentrpc.PathProcesses, s.serveProcesses)

@@ -1,0 +1,57 @@
+package agentrpc
+
+// CopyProtocol is the Upgrade token of POST /v1/copy, which moves files and
+// trees between host and guest as root. The request carries a CopyRequest as its
+// JSON body. An agent of an older build answers 404: then there is SFTP.
+//
+// "put": the host sends a tree (see TreeWriter) whose records follow a TreeTop
+// for each thing that is copied; the agent answers with one CopyAnswer line, early
+// when it fails, and lands each file as its data is complete.
+//
+// "get": the agent answers with one CopyAnswer line, and a tree follows when it
+// has no code. TreeNote records say what is not in it.
+//
+// Either end may close the stream at any time, which voids what is under way: who
+// writes files removes what it has staged.
+const CopyProtocol = "banger-copy-v1"
+
+// PathCopy is where the agent serves CopyProtocol.
+const PathCopy = "/v1/copy"
+
+// The verbs of a CopyRequest.
+const (
+	CopyPut = "put"
+	CopyGet = "get"
+)
+
+// CopyRequest begins a copy. Relative paths begin in root's home.
+type CopyRequest struct {
+	Verb string `json:"verb"`
+	// Paths are what get reads: "DIR/." means what is in DIR.
+	Paths []string `json:"paths,omitempty"`
+	// Count asks get for how much there is, which costs a walk of the tree.
+	Count bool `json:"count,omitempty"`
+
+	// Path is where put writes: into it, when it is a directory.
+	Path string `json:"path,omitempty"`
+	// Sources is how many things put copies: more than one needs a directory.
+	Sources int `json:"sources,omitempty"`
+	// File refuses to put what has no name of its own into a directory.
+	File bool `json:"file,omitempty"`
+}
+
+// MaxCopyPaths bounds what one get reads.
+const MaxCopyPaths = 4096
+
+// CopyAnswer is the agent's answer. Code is empty for success, else one of
+// banger's codes of errors.
+type CopyAnswer struct {
+	Code    string `json:"code,omitempty"`
+	Message string `json:"message,omitempty"`
+	// NoDirectory says that the directory is missing in which put was to write.
+	NoDirectory bool `json:"no_directory,omitempty"`
+	// Directory says that put was to write a file where a directory is.
+	Directory bool `json:"directory,omitempty"`
+	// Bytes is what get was asked to count.
+	Bytes int64 `json:"bytes,omitempty"`
+}

@@ -1,0 +1,119 @@
+package agentrpc
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+)
+
+// A file of kind TreePieces is a sequence of pieces, each with a head of 8 bytes,
+// big-endian: the length in bytes, and the highest bit set for a hole, which has no
+// data. Length 0 ends the file; all bits set void it: a TreeNote says why.
+const (
+	pieceHead = 8
+	holeBit   = 1 << 63
+	pieceVoid = math.MaxUint64
+)
+
+// ErrPieces says that the writer of a file gave it up: the tree goes on.
+var ErrPieces = errors.New("the file was given up")
+
+// Piece is a part of a file.
+type Piece struct {
+	Length int64 // bytes
+	Hole   bool  // zeros that are not sent, and take no space
+}
+
+// Piece returns the next piece of the present record, having skipped what was
+// not read of the one before. Read reads its data. io.EOF after the last;
+// ErrPieces when the file is void.
+func (t *TreeReader) Piece() (Piece, error) {
+	if !t.pieces {
+		return Piece{}, io.EOF
+	}
+	if t.left > 0 {
+		if _, err := io.CopyN(io.Discard, t.r, t.left); err != nil {
+			return Piece{}, unexpected(err)
+		}
+		t.left = 0
+	}
+	var head [pieceHead]byte
+	if _, err := io.ReadFull(t.r, head[:]); err != nil {
+		return Piece{}, unexpected(err)
+	}
+	word := binary.BigEndian.Uint64(head[:])
+	switch word {
+	case 0:
+		t.pieces = false
+		return Piece{}, io.EOF
+	case pieceVoid:
+		t.pieces = false
+		return Piece{}, ErrPieces
+	}
+	p := Piece{Length: int64(word &^ holeBit), Hole: word&holeBit != 0}
+	if p.Length == 0 {
+		return Piece{}, fmt.Errorf("%w: an empty piece", ErrTree)
+	}
+	if !p.Hole {
+		t.left = p.Length
+	}
+	return p, nil
+}
+
+// Hole writes a piece of length zeros that are not sent.
+func (t *TreeWriter) Hole(length int64) error {
+	if length == 0 {
+		return nil
+	}
+	return t.pieceHead(uint64(length) | holeBit)
+}
+
+// Data writes up to length bytes of r as pieces, by large reads, and returns how
+// many there were. Fewer is no error: the file ended.
+func (t *TreeWriter) Data(r io.Reader, length int64) (int64, error) {
+	var done int64
+	for done < length {
+		n, err := io.ReadFull(r, t.copy[:min(int64(len(t.copy)), length-done)])
+		if n > 0 {
+			if err := t.pieceHead(uint64(n)); err != nil {
+				return done, &TreeWriteError{err}
+			}
+			if _, err := t.w.Write(t.copy[:n]); err != nil {
+				return done, &TreeWriteError{err}
+			}
+			done += int64(n)
+		}
+		switch {
+		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+			return done, nil
+		case err != nil:
+			return done, err
+		}
+	}
+	return done, nil
+}
+
+// EndPieces ends a file.
+func (t *TreeWriter) EndPieces() error { return t.pieceHead(0) }
+
+// VoidPieces gives a file up. A TreeNote should follow.
+func (t *TreeWriter) VoidPieces() error { return t.pieceHead(pieceVoid) }
+
+// Flush sends what is buffered.
+func (t *TreeWriter) Flush() error { return t.w.Flush() }
+
+func (t *TreeWriter) pieceHead(word uint64) error {
+	var head [pieceHead]byte
+	binary.BigEndian.PutUint64(head[:], word)
+	_, err := t.w.Write(head[:])
+	return err
+}
+
+// TreeWriteError is a failure of the stream that a tree is written to, and not of
+// a file that is read.
+type TreeWriteError struct{ Err error }
+
+func (e *TreeWriteError) Error() string { return e.Err.Error() }
+func (e *TreeWriteError) Unwrap() error { return e.Err }
