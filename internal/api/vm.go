@@ -56,8 +56,10 @@ type VM struct {
 // BootTimeline is how far the last start of a VM came, and when: milliseconds since bangerd
 // began the start. A point that was not reached is left out.
 type BootTimeline struct {
-	How          string  `json:"how" enum:"cold" doc:"cold: the kernel booted"`
+	How          string  `json:"how" enum:"cold,template" doc:"cold: the kernel booted; template: the machine went on from a saved one, which had no identity yet"`
 	Driver       string  `json:"driver"`
+	Template     string  `json:"template,omitempty" doc:"the key of the saved machine that it was to go on from"`
+	NotRestored  string  `json:"not_restored,omitempty" doc:"why it was a cold boot in spite of that"`
 	MonitorMS    float64 `json:"monitor_ms,omitempty" doc:"the VM's monitor ran"`
 	VMMMS        float64 `json:"vmm_ms,omitempty" doc:"the VMM answered and the guest's CPUs ran"`
 	ConnectedMS  float64 `json:"connected_ms,omitempty" doc:"the agent in the guest connected"`

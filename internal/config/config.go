@@ -53,6 +53,8 @@ type VMDefaults struct {
 	ReadyTimeout int `json:"ready_timeout"`
 	// Console has a VM have a console log on each driver.
 	Console bool `json:"console"`
+	// Template is "auto" or "off".
+	Template string `json:"template"`
 }
 
 // Image is the [image] table.
@@ -76,7 +78,7 @@ func Default() Config {
 	return Config{
 		Driver:   drivers.Auto,
 		LogLevel: slog.LevelInfo, DetachKeys: "ctrl-]",
-		VM:      VMDefaults{Image: "debian", VCPU: 1, Memory: 512 << 20, Disk: 8 << 30, ImageUser: true, ReadyTimeout: 180},
+		VM:      VMDefaults{Image: "debian", VCPU: 1, Memory: 512 << 20, Disk: 8 << 30, ImageUser: true, ReadyTimeout: 180, Template: TemplateOff},
 		Image:   Image{CacheMax: 10 << 30},
 		Network: Network{Egress: "all", Ports: "all", NamesPort: 5300},
 		Web:     Web{Listen: "127.0.0.1:7777"},

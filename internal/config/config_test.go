@@ -111,7 +111,7 @@ func TestFileThenEnvironment(t *testing.T) {
 	}
 	want := Config{
 		Driver: "qemu-tcg", QEMU: "/opt/qemu", JailerFirstUID: 2_000_000_000, LogLevel: slog.LevelDebug, DetachKeys: "ctrl-p,ctrl-q", SSHKey: "/keys/id",
-		VM:      VMDefaults{Image: "alpine", VCPU: 2, Memory: 2 << 30, Disk: 3 << 29, ImageUser: true, ReadyTimeout: 180},
+		VM:      VMDefaults{Image: "alpine", VCPU: 2, Memory: 2 << 30, Disk: 3 << 29, ImageUser: true, ReadyTimeout: 180, Template: TemplateOff},
 		Image:   Image{CacheMax: 10 << 30},
 		Network: Network{Egress: "default deny; allow example.org", Ports: "shared", DNS: []string{"127.0.0.1:5353", "[::1]:53"}},
 		Web:     Web{Listen: "off"},

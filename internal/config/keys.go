@@ -81,6 +81,8 @@ func Keys() []Key {
 			func(c *Config) *Size { return &c.VM.Disk }),
 		numberKey("vm.ready_timeout", "BANGER_READY_TIMEOUT", SideDaemon, "seconds that a guest has from its start until it is ready", "ready_timeout = 600",
 			func(c *Config) *int { return &c.VM.ReadyTimeout }),
+		textKey("vm.template", "BANGER_TEMPLATE", SideDaemon, "VMs start from saved machines where there are some, and banger makes those: auto; or always boot a kernel: off (see templates.md)", `template = "auto"`,
+			func(c *Config) *string { return &c.VM.Template }),
 		sizeKey("image.cache_max", "BANGER_IMAGE_CACHE_MAX", SideDaemon, "how much of pulled layers to keep for later pulls; the least recently used go first", `cache_max = "20GiB"`,
 			func(c *Config) *Size { return &c.Image.CacheMax }),
 		textKey("network.egress", "BANGER_EGRESS", SideVM, "egress policy: a preset, or the text of a policy (see egress.md)", `egress = "packages"`,

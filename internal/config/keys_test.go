@@ -16,7 +16,7 @@ import (
 // others is a value for each key that is not its default.
 var others = map[string]string{
 	"driver": "qemu-tcg", "qemu": "/opt/qemu", "firecracker_bin": "/opt/fc", "jailer": "true", "jailer_first_uid": "1900000000", "log_level": "debug", "detach_keys": "ctrl-p,ctrl-q", "ssh_key": "/keys/id",
-	"vm.image": "alpine", "vm.kernel": "k", "vm.vcpu": "3", "vm.memory": "2GiB", "vm.disk": "20GiB", "vm.image_user": "false", "vm.console": "true", "vm.ready_timeout": "600", "image.cache_max": "5GiB",
+	"vm.image": "alpine", "vm.kernel": "k", "vm.vcpu": "3", "vm.memory": "2GiB", "vm.disk": "20GiB", "vm.image_user": "false", "vm.console": "true", "vm.ready_timeout": "600", "vm.template": "auto", "image.cache_max": "5GiB",
 	"network.egress": "none", "network.ports": "shared", "network.dns": "192.0.2.1:53,192.0.2.2:53", "network.names_port": "0", "web.listen": "off", "web.roots": "/srv/a,/srv/b",
 }
 

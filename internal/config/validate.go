@@ -30,6 +30,12 @@ const (
 	maxReady = 3600
 )
 
+// What VMDefaults.Template can be.
+const (
+	TemplateAuto = "auto" // starts go on from saved machines, which are made as they are missed
+	TemplateOff  = "off"  // every start boots a kernel
+)
+
 // validate checks what needs no look at the host, and completes what is short.
 func (c *Config) validate() error {
 	if names := DriverNames(); !slices.Contains(names, c.Driver) {
@@ -51,6 +57,9 @@ func (c *Config) validate() error {
 	if c.VM.ReadyTimeout < minReady || c.VM.ReadyTimeout > maxReady {
 		return fault.New(fault.Invalid, "vm.ready_timeout %d is not from %d to %d", c.VM.ReadyTimeout, minReady, maxReady).
 			WithHint("it is in seconds; the default is %d", Default().VM.ReadyTimeout)
+	}
+	if modes := []string{TemplateAuto, TemplateOff}; !slices.Contains(modes, c.VM.Template) {
+		return fault.Wrap(fault.Invalid, notOneOf(c.VM.Template, modes...), "vm.template")
 	}
 	if c.VM.Image == "" {
 		return fault.New(fault.Invalid, "vm.image is empty").WithHint("set an image, or remove the line")

@@ -133,7 +133,7 @@ func (k kernels) read(ctx context.Context, dir statedir.Kernel) (vm.Kernel, erro
 
 // kernelIn is the kernel m in dir as a machine boots it.
 func kernelIn(dir statedir.Kernel, m kernel.Manifest) vm.Kernel {
-	found := vm.Kernel{Name: m.Name, Architecture: m.Architecture, PVH: m.PVH, Dir: string(dir), Vmlinux: dir.Vmlinux()}
+	found := vm.Kernel{Name: m.Name, Architecture: m.Architecture, PVH: m.PVH, Dir: string(dir), Vmlinux: dir.Vmlinux(), SHA256: m.SHA256}
 	if m.ModulesSHA != "" {
 		found.Modules = dir.Modules()
 	}

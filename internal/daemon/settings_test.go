@@ -53,7 +53,7 @@ func TestACommandsConfigurationHolds(t *testing.T) {
 		},
 		"the rest of a new VM": {
 			func(c *config.Config) {
-				c.VM = config.VMDefaults{Image: "alpine", Kernel: "k", VCPU: 3, Memory: 1 << 30, Disk: 2 << 30, ReadyTimeout: 180}
+				c.VM = config.VMDefaults{Image: "alpine", Kernel: "k", VCPU: 3, Memory: 1 << 30, Disk: 2 << 30, ReadyTimeout: 180, Template: config.TemplateOff}
 			},
 			func(s *settings, ctx context.Context) any { return s.defaults(ctx) },
 			vm.Defaults{Image: "alpine", Kernel: "k", VCPU: 3, MemoryBytes: 1 << 30, DiskBytes: 2 << 30, Egress: "all", Ports: vm.PortsAll},

@@ -38,6 +38,8 @@ import (
 	"github.com/bangervm/banger/internal/sqlite"
 	"github.com/bangervm/banger/internal/sshkeys"
 	"github.com/bangervm/banger/internal/statedir"
+	"github.com/bangervm/banger/internal/template"
+	"github.com/bangervm/banger/internal/templatestore"
 	"github.com/bangervm/banger/internal/vm"
 	"github.com/bangervm/banger/internal/vmdir"
 	"github.com/bangervm/banger/internal/vmlinux"
@@ -69,6 +71,8 @@ type daemon struct {
 	runner     *operation.Runner
 	folders    *vmdir.VMs
 	launcher   *monitors.Launcher
+	saved      *templatestore.Store
+	templates  *template.Service
 	host       host
 
 	namesMu      sync.Mutex
@@ -128,6 +132,7 @@ func wire(ctx context.Context, set *settings, build buildinfo.Info, log *slog.Lo
 	if err := d.sweep(ctx, p); err != nil {
 		return nil, errors.Join(err, d.close())
 	}
+	d.templates.Run(ctx)
 	return d, nil
 }
 
@@ -159,7 +164,9 @@ func (d *daemon) wireCatalogs(p *parts) error {
 // wireVMs makes the VMs, and what is in them.
 func (d *daemon) wireVMs(p *parts) {
 	d.folders = vmdir.New(d.dirs, p.disks)
-	d.launcher = monitors.New(d.dirs, []string{p.self, "monitor"}, d.log).Confine([]string{p.self, "confine"}, drivers.Needs).Sweeps(drivers.Sweep)
+	d.wireTemplates()
+	d.launcher = monitors.New(d.dirs, []string{p.self, "monitor"}, d.log).Confine([]string{p.self, "confine"}, drivers.Needs).
+		Sweeps(drivers.Sweep).Templates(d.saved.Open)
 	guests := d.guests()
 	d.sessions = session.New(session.Deps{
 		Store: d.db.Sessions(), VMs: sessionVMs{d}, Guests: guests, Pipes: guests, Events: d.feed, Log: d.log,
@@ -177,7 +184,7 @@ func (d *daemon) wireVMs(p *parts) {
 		Store:  d.store, Machines: d.launcher, Disks: d.folders,
 		Identities: who, Names: who,
 		Images:  images{service: d.images},
-		Commits: commits{d.images}, EgressRules: d.db.EgressRules(),
+		Commits: commits{d.images}, EgressRules: d.db.EgressRules(), Templates: d.templates,
 		Kernels: kernels{service: d.kernels, images: d.images, store: p.kernelFiles, archives: p.archives, dirs: d.dirs},
 		Host:    d.host, Ports: guests, Preflight: d.host.preflight(p.self, d.set.agent),
 		HostPorts: hostinfo.Ports{}, UID: os.Getuid(), Resolvers: d.set.resolvers, ReadyTimeout: d.set.readyTimeout,
@@ -188,7 +195,7 @@ func (d *daemon) wireVMs(p *parts) {
 // sweep removes or takes over what an earlier daemon left.
 func (d *daemon) sweep(ctx context.Context, p *parts) error {
 	for _, sweep := range []func(context.Context) error{
-		d.runner.Recover, d.images.Sweep, d.kernels.Sweep, d.layers.Sweep, d.downloads.Sweep, p.packages.Sweep,
+		d.runner.Recover, d.images.Sweep, d.kernels.Sweep, d.layers.Sweep, d.downloads.Sweep, p.packages.Sweep, d.templates.Sweep,
 		d.vms.Reconcile, d.sessions.Reconcile, d.workspaces.Sweep,
 		p.disks.Sweep, d.recoverApplies(p.applier),
 		func(ctx context.Context) error { return p.archives.Sweep(ctx, time.Now()) },
@@ -207,7 +214,9 @@ func (d *daemon) sweep(ctx context.Context, p *parts) error {
 func (d *daemon) close() error {
 	d.web.close()
 	err := d.closeNames()
+	d.templates.Close()
 	d.vms.Close()
+	d.saved.Close()
 	d.sessions.Close()
 	d.workspaces.Close()
 	return errors.Join(err, d.db.Close())

@@ -92,6 +92,7 @@ func (s *supervisor) onHello(from *agentConn, h agentrpc.Hello) {
 		s.agent = from
 	}
 	s.hello.Stop()
+	s.restored = false
 	s.protocol = h.Protocol
 	s.status.AgentOK, s.status.Agent = true, h.Build
 	if h.Protocol < agentrpc.MinVersion || h.Protocol > agentrpc.Version {

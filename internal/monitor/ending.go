@@ -120,6 +120,9 @@ func (s *supervisor) judge(e vmm.Exit) (vm.Exit, bool) {
 		return s.exit(vm.ReasonForced, "", false), true
 	case s.hung:
 		return vm.Exit{}, false
+	case s.restored && !s.stopping:
+		s.notRestored("the saved machine ended: " + e.Detail)
+		return vm.Exit{}, false
 	case e.Cause == vmm.Failed:
 		return s.exit(vm.ReasonVMMFailed, e.Detail, true), true
 	case s.stopping:

@@ -29,6 +29,8 @@ func (s *supervisor) onNoHello() {
 	case s.wasReady || s.stopping || s.forced || s.status.Phase != monitorrpc.PhaseBooting || s.hungBoots == maxHung:
 	case s.status.Paused: // it cannot say hello
 		s.hello.Reset(s.patient(helloLimit))
+	case s.restored:
+		s.giveUpRestored("the saved machine did not answer within " + s.helloLimit().String())
 	case s.onlySlow():
 		s.hello.Reset(helloAgain)
 	default:

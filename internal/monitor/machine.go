@@ -16,7 +16,7 @@ type starter func(ctx context.Context) (vmm.Machine, error)
 func machineSpec(spec vm.Spec) vmm.Spec {
 	m := vmm.Spec{
 		Name: spec.Name, Program: spec.VMM, VCPU: spec.VCPU, Nested: spec.Nested, MemoryBytes: spec.MemoryBytes,
-		Kernel: spec.Kernel, Initramfs: spec.Initramfs, CmdlineExtra: spec.CmdlineExtra, JailUID: spec.JailUID,
+		Kernel: spec.Kernel, Initramfs: spec.Initramfs, CmdlineExtra: spec.CmdlineExtra, JailUID: spec.JailUID, Saves: spec.Saves,
 	}
 	for _, d := range spec.Disks {
 		m.Disks = append(m.Disks, vmm.Disk{Name: d.Serial, Path: d.Path, ReadOnly: d.ReadOnly, Pin: (*vmm.Pin)(d.Pin)})

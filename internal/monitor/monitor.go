@@ -59,6 +59,13 @@ func Main(ctx context.Context, dir string, up func(), log *slog.Logger) error {
 	}
 	driver, noDriver := drivers.Named(spec.Driver)
 	log = log.With("vm", spec.VMID, "name", spec.Name)
+	if spec.Saves {
+		if noDriver != nil {
+			return noDriver
+		}
+		return saveMachine(ctx, v, spec, driver, up, log)
+	}
+	saved := inheritSaved(spec)
 	console, err := openConsole(v.Console(), maxLog)
 	if err != nil {
 		return err
@@ -72,14 +79,18 @@ func Main(ctx context.Context, dir string, up func(), log *slog.Logger) error {
 		Dir: ".", Console: console.of(spec), NIC: network.attach, Confine: confineStep(), Group: os.Getenv(confine.GroupEnv),
 		Room: os.Getenv(confine.RoomEnv), Log: log,
 	}
+	start := func(ctx context.Context, from *vmm.Saved) (vmm.Machine, error) {
+		if noDriver != nil {
+			return nil, noDriver
+		}
+		machine := machineSpec(spec)
+		machine.From = from
+		return driver.Start(ctx, machine, site)
+	}
 	m := &monitor{
 		dir: v, spec: spec, console: console, network: network, log: log,
-		start: func(ctx context.Context) (vmm.Machine, error) {
-			if noDriver != nil {
-				return nil, noDriver
-			}
-			return driver.Start(ctx, machineSpec(spec), site)
-		},
+		start:   func(ctx context.Context) (vmm.Machine, error) { return start(ctx, nil) },
+		restore: restorer(saved, start),
 	}
 	return m.run(ctx, up)
 }
@@ -127,6 +138,7 @@ type monitor struct {
 	console *consoleLog
 	network *hostNet // run closes it
 	start   starter
+	restore starter // nil: the machine boots
 	log     *slog.Logger
 }
 
@@ -189,7 +201,7 @@ func (m *monitor) supervisor() *supervisor {
 		MonitorConfinement: confine.OwnReport().String(),
 	}
 	return &supervisor{
-		spec: m.spec, start: m.start, entropy: entropy, cpu: cpuOf, console: m.console.lastLines, ports: m.network.ports,
+		spec: m.spec, start: m.start, restore: m.restore, entropy: entropy, cpu: cpuOf, console: m.console.lastLines, ports: m.network.ports,
 		board: newBoard(status), status: status, log: m.log,
 		requests: make(chan func()), agents: make(chan agentInput), done: make(chan struct{}),
 	}

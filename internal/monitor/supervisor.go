@@ -50,6 +50,7 @@ type guestPorts interface {
 type supervisor struct {
 	spec    vm.Spec
 	start   starter
+	restore starter // from a saved machine, once; nil: it boots
 	entropy func() ([]byte, error)
 	cpu     func(pid int) time.Duration // that a process has taken
 	console func(lines int) string      // the last of the guest's console
@@ -81,6 +82,7 @@ type supervisor struct {
 	notReady   bool
 	looked     time.Duration // the CPU that the VMM had taken when it was looked at
 	hung       bool          // it is being reset, since it never said hello
+	restored   bool          // it goes on from a saved machine, and has said nothing yet
 
 	// Of the end.
 	stopping   bool
@@ -104,7 +106,7 @@ func (s *supervisor) run(ctx context.Context, up func()) vm.Exit {
 	for {
 		wasHung := s.hung
 		s.boot()
-		m, err := s.start(context.WithoutCancel(ctx))
+		m, err := s.startMachine(context.WithoutCancel(ctx))
 		if err != nil {
 			return s.notStarted(err)
 		}
@@ -115,7 +117,7 @@ func (s *supervisor) run(ctx context.Context, up func()) vm.Exit {
 		if !wasHung { // else it has the rest of the time of the boot before
 			s.ready.Reset(s.readyTimeout())
 		}
-		s.hello.Reset(s.patient(helloLimit))
+		s.hello.Reset(s.helloLimit())
 		if s.status.Boots == 1 {
 			up()
 		}

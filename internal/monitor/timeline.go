@@ -20,6 +20,9 @@ func (s *supervisor) beginTimeline() {
 	}
 	s.began = here.Add(-lead)
 	s.status.Boot.How, s.status.Boot.Driver = string(vm.BootCold), s.spec.Driver
+	if s.spec.Template != nil {
+		s.status.Boot.Template = s.spec.Template.Key
+	}
 	s.reach(&s.status.Boot.Monitor)
 }
 
@@ -46,6 +49,6 @@ func (s *supervisor) reachReady(sinceConfigured time.Duration) {
 // bootOf is the timeline as exit.json has it.
 func bootOf(t monitorrpc.BootTimeline) vm.BootTimeline {
 	return vm.BootTimeline{
-		How: vm.BootKind(t.How), Driver: t.Driver, Monitor: t.Monitor, VMM: t.VMM, Connected: t.Connected, Configured: t.Configured, Ready: t.Ready,
+		How: vm.BootKind(t.How), Driver: t.Driver, Template: t.Template, NotRestored: t.NotRestored, Monitor: t.Monitor, VMM: t.VMM, Connected: t.Connected, Configured: t.Configured, Ready: t.Ready,
 	}
 }

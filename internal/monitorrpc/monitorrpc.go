@@ -96,13 +96,16 @@ type Status struct {
 
 // BootTimeline is when a start reached its points, since bangerd began it; 0: it has not.
 type BootTimeline struct {
-	How        string        `json:"how"` // "cold"
-	Driver     string        `json:"driver"`
-	Monitor    time.Duration `json:"monitor_ns"`
-	VMM        time.Duration `json:"vmm_ns"`
-	Connected  time.Duration `json:"connected_ns"`
-	Configured time.Duration `json:"configured_ns"`
-	Ready      time.Duration `json:"ready_ns"`
+	How      string `json:"how"` // "cold", "template"
+	Driver   string `json:"driver"`
+	Template string `json:"template,omitempty"` // the key of the saved machine to go on from
+	// NotRestored is why it is cold in spite of that.
+	NotRestored string        `json:"not_restored,omitempty"`
+	Monitor     time.Duration `json:"monitor_ns"`
+	VMM         time.Duration `json:"vmm_ns"`
+	Connected   time.Duration `json:"connected_ns"`
+	Configured  time.Duration `json:"configured_ns"`
+	Ready       time.Duration `json:"ready_ns"`
 }
 
 // Entrypoint is the image's program. State is "running", "restarting" or "exited".
@@ -154,8 +157,15 @@ const (
 
 // ReadyLine is what a monitor writes to the descriptor ReadyFD, which its
 // parent left open for it, once its VMM runs and monitor.sock answers. When the
-// start fails it writes a Problem, as one JSON line, instead.
+// start fails it writes a Problem, as one JSON line, instead. A monitor that saves its
+// machine writes it when that is done.
 const (
 	ReadyLine = "ready\n"
 	ReadyFD   = 3
+)
+
+// A monitor whose spec has a Template inherits the saved machine's files as these descriptors.
+const (
+	StateFD  = 4
+	MemoryFD = 5
 )

@@ -121,6 +121,13 @@ func (m *Machine) understand(data []byte) (vm.Status, error) {
 	return domainStatus(s), nil
 }
 
+func bootOf(t monitorrpc.BootTimeline) vm.BootTimeline {
+	return vm.BootTimeline{
+		How: vm.BootKind(t.How), Driver: t.Driver, Template: t.Template, NotRestored: t.NotRestored,
+		Monitor: t.Monitor, VMM: t.VMM, Connected: t.Connected, Configured: t.Configured, Ready: t.Ready,
+	}
+}
+
 func domainStatus(s monitorrpc.Status) vm.Status {
 	out := vm.Status{
 		Entrypoint:       (*vm.Entrypoint)(s.Entrypoint),
@@ -129,7 +136,7 @@ func domainStatus(s monitorrpc.Status) vm.Status {
 		Phase: vm.Phase(s.Phase), Paused: s.Paused, Stage: s.Stage, Init: s.Init,
 		AgentOK: s.AgentOK, Agent: s.Agent, Boots: s.Boots, Warning: s.Warning,
 		PortsChanged: s.PortsChanged,
-		Boot:         vm.BootTimeline{How: vm.BootKind(s.Boot.How), Driver: s.Boot.Driver, Monitor: s.Boot.Monitor, VMM: s.Boot.VMM, Connected: s.Boot.Connected, Configured: s.Boot.Configured, Ready: s.Boot.Ready},
+		Boot:         bootOf(s.Boot),
 		ReadyAt:      s.ReadyAt, Notes: s.Notes, Confinement: s.Confinement, MonitorConfinement: s.MonitorConfinement,
 	}
 	for _, n := range s.EgressNews {

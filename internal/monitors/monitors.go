@@ -37,6 +37,7 @@ type Launcher struct {
 	confine []string // empty: monitors are not confined
 	needs   Needs
 	sweep   Sweep
+	saved   OpenSaved // nil: there are none
 	log     *slog.Logger
 }
 
@@ -51,10 +52,12 @@ func New(dirs statedir.Dirs, command []string, log *slog.Logger) *Launcher {
 // Start implements vm.Machines.
 func (l *Launcher) Start(ctx context.Context, spec vm.Spec) (vm.Machine, error) {
 	dir := l.dirs.VM(spec.VMID)
+	files := l.openTemplate(&spec)
+	defer closeAll(files)
 	if err := prepare(dir, spec); err != nil {
 		return nil, err
 	}
-	cmd, word, err := l.spawn(dir, spec)
+	cmd, word, err := l.spawn(dir, spec, files)
 	if err != nil {
 		return nil, err
 	}
@@ -111,8 +114,8 @@ func writeSpec(dir statedir.VM, spec vm.Spec) error {
 }
 
 // spawn starts the monitor in its own session, with nothing of ours but
-// the pipe on which it says how its start went.
-func (l *Launcher) spawn(dir statedir.VM, spec vm.Spec) (cmd *exec.Cmd, word *os.File, err error) {
+// the pipe on which it says how its start went, and these files.
+func (l *Launcher) spawn(dir statedir.VM, spec vm.Spec, files []*os.File) (cmd *exec.Cmd, word *os.File, err error) {
 	logFile, err := openLog(dir.MonitorLog())
 	if err != nil {
 		return nil, nil, err
@@ -130,7 +133,7 @@ func (l *Launcher) spawn(dir statedir.VM, spec vm.Spec) (cmd *exec.Cmd, word *os
 		}
 		cmd.Dir = "/"
 		cmd.Stdout, cmd.Stderr = logFile, logFile
-		cmd.ExtraFiles = []*os.File{told} // becomes monitorrpc.ReadyFD
+		cmd.ExtraFiles = append([]*os.File{told}, files...) // become monitorrpc.ReadyFD, StateFD, MemoryFD
 		child.GiveOnly()
 		if err = cmd.Start(); err == nil {
 			return cmd, word, nil

@@ -42,7 +42,7 @@ func timelineBody(t vm.BootTimeline) *api.BootTimeline {
 	}
 	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 	return &api.BootTimeline{
-		How: string(t.How), Driver: t.Driver, MonitorMS: ms(t.Monitor), VMMMS: ms(t.VMM), ConnectedMS: ms(t.Connected),
+		How: string(t.How), Driver: t.Driver, Template: t.Template, NotRestored: t.NotRestored, MonitorMS: ms(t.Monitor), VMMMS: ms(t.VMM), ConnectedMS: ms(t.Connected),
 		ConfiguredMS: ms(t.Configured), ReadyMS: ms(t.Ready),
 	}
 }

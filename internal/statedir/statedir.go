@@ -135,6 +135,29 @@ func (d Dirs) Initramfs() string { return filepath.Join(d.Cache, "initramfs") }
 // DiskTemplates is the cache of empty formatted disks, one per size.
 func (d Dirs) DiskTemplates() string { return filepath.Join(d.Cache, "disks") }
 
+// Templates is the cache of machines that were saved before they were given an identity.
+func (d Dirs) Templates() string { return filepath.Join(d.Cache, "templates") }
+
+// Template is the directory of one saved machine.
+type Template string
+
+// Template returns the directory of the saved machine with this key (hex digits).
+func (d Dirs) Template(key string) Template { return Template(filepath.Join(d.Templates(), key)) }
+
+// TemplateBuild is where that one is made: the directory of a VM that is in no record.
+func (d Dirs) TemplateBuild(key string) VM {
+	return VM(filepath.Join(d.Templates(), key+".build"+StagingSuffix))
+}
+
+// Manifest is a template.Manifest as JSON.
+func (t Template) Manifest() string { return filepath.Join(string(t), "manifest.json") }
+
+// State is what the machine's devices and CPUs were.
+func (t Template) State() string { return filepath.Join(string(t), "state") }
+
+// Memory is the guest's memory, without what was never used.
+func (t Template) Memory() string { return filepath.Join(string(t), "mem") }
+
 // StagingSuffix ends the name of anything that is not finished. Whatever
 // carries it is swept when the daemon starts.
 const StagingSuffix = ".staging"
@@ -224,6 +247,12 @@ func (v VM) Identity() string { return filepath.Join(string(v), "identity.json")
 
 // Run holds the sockets of a running VM.
 func (v VM) Run() string { return filepath.Join(string(v), "run") }
+
+// Saved is where a monitor that is to save its machine leaves it.
+func (v VM) Saved() Template { return Template(filepath.Join(string(v), "saved")) }
+
+// Blank is the file of a disk that a machine has only to be saved with, without content.
+func (v VM) Blank(disk int) string { return filepath.Join(string(v), fmt.Sprintf("blank%d", disk)) }
 
 // Room is where the VMM's root is, in the monitor's mount namespace. It is empty for
 // everybody else.

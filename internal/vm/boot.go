@@ -130,6 +130,9 @@ func (s *Service) launch(ctx context.Context, v VM, rescue bool) (*watch, error)
 	}
 	spec := b.spec(s, v)
 	spec.Guest.Rescue, spec.BeganAt = rescue, began
+	if s.deps.Templates != nil && !rescue { // a rescue stands on as little as it can
+		spec.Template = s.deps.Templates.For(ctx, spec, b.kernel)
+	}
 	machine, err := s.deps.Machines.Start(ctx, spec)
 	if err != nil {
 		s.recordNoStart(ctx, before, err)

@@ -54,6 +54,9 @@ func (s *Service) recordStatus(ctx context.Context, w *watch, st Status) {
 		}
 		return nil
 	})
+	if st.Boot.NotRestored != "" && before.Boot.NotRestored == "" && s.deps.Templates != nil {
+		s.deps.Templates.Failed(ctx, st.Boot.Template)
+	}
 	if err != nil && !errors.Is(err, errStale) && !errors.Is(err, fault.NotFound) {
 		s.log.Error("state of VM not recorded", "vm", w.vmID, "state", stateOf(st), "error", err)
 	}

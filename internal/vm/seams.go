@@ -82,6 +82,15 @@ type Machine interface {
 	PortMachine
 }
 
+// Templates are saved machines that wait for an identity.
+type Templates interface {
+	// For returns the one that a start of spec goes on from; nil: it boots. A missing one
+	// may be made for later starts.
+	For(ctx context.Context, spec Spec, k Kernel) *Template
+	// Failed tells that a start could not go on from the one with this key.
+	Failed(ctx context.Context, key string)
+}
+
 // Phase is how far a start has come.
 type Phase string
 
@@ -209,6 +218,7 @@ type Kernel struct {
 	Vmlinux      string // path of the uncompressed ELF
 	Modules      string // path of the read-only ext4 with its modules; empty: none
 	PVH          bool   // an amd64 Vmlinux has the PVH entry point
+	SHA256       string // of Vmlinux, hex digits; empty: not known
 }
 
 // Kernels finds kernels. Each VM keeps one of its own, so that it boots whatever

@@ -42,6 +42,8 @@ type Deps struct {
 	Ports      PortWaiter
 	HostPorts  HostPorts
 	Workspaces Workspaces
+	// Templates may be nil; then every start boots a kernel.
+	Templates Templates
 	// Commits may be nil; then no VM becomes an image.
 	Commits Commits
 	// EgressRules are those of new VMs.

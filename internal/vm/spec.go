@@ -49,10 +49,23 @@ type Spec struct {
 	// Ports says which of the guest's listeners appear there; empty: all.
 	Ports PortsMode `json:"ports,omitempty"`
 
+	// Template is a saved machine to go on from; nil: the machine boots.
+	Template *Template `json:"template,omitempty"`
+	// Saves: the machine is nobody's. Its monitor saves it when its agent waits for an
+	// identity, and ends.
+	Saves bool `json:"saves,omitempty"`
+
 	// BeganAt is when bangerd began the start; zero: an older one does not say.
 	BeganAt time.Time `json:"began_at,omitzero"`
 	// ReadyTimeoutMillis bounds the time from the VMM's start to the guest's Ready.
 	ReadyTimeoutMillis int64 `json:"ready_timeout_millis"`
+}
+
+// Template is a saved machine, whose files the monitor inherits.
+type Template struct {
+	Key    string `json:"key"` // names it among all
+	Shape  string `json:"shape"`
+	TSCKHz int64  `json:"tsc_khz,omitempty"`
 }
 
 // Disk is one virtio-blk device, found in the guest by its serial.

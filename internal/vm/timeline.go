@@ -5,14 +5,21 @@ import "time"
 // BootKind is how a machine comes to run.
 type BootKind string
 
-// BootCold is a kernel that boots.
-const BootCold BootKind = "cold"
+// The kinds.
+const (
+	BootCold     BootKind = "cold"     // a kernel boots
+	BootTemplate BootKind = "template" // it goes on from a saved machine, that had no identity
+)
 
 // BootTimeline is how far a start came, and when: each point is the time since bangerd
 // began the start; 0: it was not reached, or is not known.
 type BootTimeline struct {
 	How    BootKind `json:"how"`
 	Driver string   `json:"driver"`
+	// Template is the key of the saved machine that it was to go on from; empty: none.
+	Template string `json:"template,omitempty"`
+	// NotRestored is why it is a cold boot in spite of that: one line.
+	NotRestored string `json:"not_restored,omitempty"`
 
 	Monitor    time.Duration `json:"monitor_ns"`    // the monitor runs
 	VMM        time.Duration `json:"vmm_ns"`        // the VMM answers, and the guest's CPUs run

@@ -30,7 +30,7 @@ type Driver interface {
 	// Shape is what a machine must have in common with a saved one to start From it,
 	// besides its kernel and initramfs: all that the guest saw of the machine, and nothing that is one
 	// VM's own. A driver that cannot save machines says so, as Unavailable.
-	Shape(ctx context.Context, spec Spec) (string, error)
+	Shape(spec Spec) (string, error)
 	// Sweep removes what a machine of this Spec, of which no process is left, has outside of
 	// what its next start replaces. dir is the Site's Dir. Nothing there is no error.
 	Sweep(dir string, spec Spec) error

@@ -19,6 +19,8 @@ const MaxSavedState = 16 << 20
 type Saved struct {
 	// Shape is the Driver's of the Spec that was saved.
 	Shape string
+	// TSCKHz is the rate of the CPUs' time-stamp counter as the guest was told it; 0: it was not.
+	TSCKHz int64
 	// State is what the devices and the CPUs were, in the VMM's own format.
 	State *os.File
 	// Memory is the guest's memory, as long as it was. What was never used is a hole.
@@ -36,12 +38,23 @@ func (s Saved) Close() error {
 	return errors.Join(errs...)
 }
 
-// Check returns nil if a machine of this shape can be tried to start From s. Otherwise the fault
-// is Unavailable and says what is wrong.
-func (s Saved) Check(shape string, memoryBytes int64) error {
+// tscTolerance is how far two measurements of one rate may lie apart, as 1 of so many.
+const tscTolerance = 2000
+
+// Check returns nil if a machine of this shape can be tried to start From s, on a host whose
+// time-stamp counter has this rate (as TSCKHz). Otherwise the fault is Unavailable and says
+// what is wrong.
+func (s Saved) Check(shape string, tscKHz, memoryBytes int64) error {
 	if s.Shape != shape {
 		return fault.New(fault.Unavailable, "the saved machine has another shape than this one")
 	}
+	if off := max(s.TSCKHz-tscKHz, tscKHz-s.TSCKHz); off > tscKHz/tscTolerance {
+		return fault.New(fault.Unavailable, "the saved machine's time-stamp counter has %d kHz, this host's %d: its clock would be wrong", s.TSCKHz, tscKHz)
+	}
+	return s.checkFiles(memoryBytes)
+}
+
+func (s Saved) checkFiles(memoryBytes int64) error {
 	for what, file := range map[string]*os.File{"state": s.State, "memory": s.Memory} {
 		if file == nil {
 			return fault.New(fault.Unavailable, "the saved machine has no %s", what)

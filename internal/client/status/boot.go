@@ -12,7 +12,7 @@ func Boot(t *api.BootTimeline) string {
 	if t == nil {
 		return ""
 	}
-	points := []string{t.How + " boot on " + t.Driver}
+	points := []string{how(t) + " on " + t.Driver}
 	for _, p := range []struct {
 		name string
 		ms   float64
@@ -24,4 +24,16 @@ func Boot(t *api.BootTimeline) string {
 		}
 	}
 	return strings.Join(points, ", ")
+}
+
+// how is how it came to run, in words.
+func how(t *api.BootTimeline) string {
+	switch {
+	case t.NotRestored != "":
+		return t.How + " boot (not from the template: " + t.NotRestored + ")"
+	case t.How == "template":
+		return "from a template"
+	default:
+		return t.How + " boot"
+	}
 }

@@ -14,7 +14,7 @@ func errNoSave() error {
 }
 
 // Shape implements vmm.Driver.
-func (*Driver) Shape(context.Context, vmm.Spec) (string, error) { return "", errNoSave() }
+func (*Driver) Shape(vmm.Spec) (string, error) { return "", errNoSave() }
 
 // Save implements vmm.Machine.
 func (m *Machine) Save(context.Context) (vmm.Saved, error) {

@@ -45,12 +45,12 @@ func (d *Driver) Start(ctx context.Context, spec vmm.Spec, site vmm.Site) (vmm.M
 	if err != nil {
 		return nil, fmt.Errorf("measure the CPU's time-stamp counter: %w", err)
 	}
-	shape, err := d.shape(spec, khz)
+	shape, err := d.Shape(spec)
 	if err != nil {
 		return nil, err
 	}
 	if spec.From != nil {
-		if err := spec.From.Check(shape, spec.MemoryBytes); err != nil {
+		if err := spec.From.Check(shape, khz, spec.MemoryBytes); err != nil {
 			return nil, err
 		}
 	}
@@ -58,7 +58,7 @@ func (d *Driver) Start(ctx context.Context, spec vmm.Spec, site vmm.Site) (vmm.M
 	if err != nil {
 		return nil, err
 	}
-	m := &Machine{site: site, shape: shape, events: make(chan vmm.Event, 16)}
+	m := &Machine{site: site, shape: shape, tscKHz: khz, events: make(chan vmm.Event, 16)}
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	if err := m.launch(ctx, d, spec, args); err != nil {

@@ -34,6 +34,7 @@ type Machine struct {
 	console sync.WaitGroup
 	events  chan vmm.Event
 	shape   string
+	tscKHz  int64    // of the guest's time-stamp counter; 0: it is not told
 	memory  *os.File // the guest's, where it can be saved; else nil
 
 	mu        sync.Mutex

@@ -41,7 +41,7 @@ func (m *Machine) Save(ctx context.Context) (vmm.Saved, error) {
 
 // save returns the files also when it fails.
 func (m *Machine) save(ctx context.Context, memory *os.File) (vmm.Saved, error) {
-	saved := vmm.Saved{Shape: m.shape, Memory: memory}
+	saved := vmm.Saved{Shape: m.shape, TSCKHz: m.tscKHz, Memory: memory}
 	state, err := vmm.NewMemoryFile("state", 0)
 	if err != nil {
 		return saved, err

@@ -1,9 +1,7 @@
 package qemu
 
 import (
-	"context"
 	"fmt"
-	"math"
 	"runtime"
 	"strings"
 
@@ -13,17 +11,12 @@ import (
 // memoryBackend is the id of the guest's memory where it is in a file of ours.
 const memoryBackend = "memory"
 
+// saidTSC stands for whatever rate a guest is told: Saved.TSCKHz has it.
+const saidTSC = 1
+
 // Shape implements vmm.Driver. The name, kernel and serials are each VM's own: what is saved
 // has not looked at its disks yet.
-func (d *Driver) Shape(ctx context.Context, spec vmm.Spec) (string, error) {
-	khz, err := d.tscKHz(ctx)
-	if err != nil {
-		return "", fmt.Errorf("measure the CPU's time-stamp counter: %w", err)
-	}
-	return d.shape(spec, khz)
-}
-
-func (d *Driver) shape(spec vmm.Spec, khz int64) (string, error) {
+func (d *Driver) Shape(spec vmm.Spec) (string, error) {
 	shaped := spec
 	shaped.Name, shaped.Kernel, shaped.Initramfs = "", "", ""
 	shaped.Saves, shaped.From = true, nil
@@ -31,20 +24,15 @@ func (d *Driver) shape(spec vmm.Spec, khz int64) (string, error) {
 	for i, disk := range spec.Disks {
 		shaped.Disks = append(shaped.Disks, vmm.Disk{Name: fmt.Sprint("disk", i), ReadOnly: disk.ReadOnly})
 	}
-	args, err := arguments(shaped, d.kvm, runtime.GOARCH, roughly(khz))
+	var khz int64
+	if d.tsc != nil {
+		khz = saidTSC
+	}
+	args, err := arguments(shaped, d.kvm, runtime.GOARCH, khz)
 	if err != nil {
 		return "", err
 	}
 	return d.Name() + " " + strings.Join(args, " "), nil
-}
-
-// roughly is a rate without the error of its measurement.
-func roughly(khz int64) int64 {
-	if khz == 0 {
-		return 0
-	}
-	unit := math.Pow10(int(math.Log10(float64(khz))) - 3)
-	return int64(math.Round(float64(khz)/unit) * unit)
 }
 
 // memoryArguments put the guest's memory into the file that QEMU inherits as fd. A machine

@@ -56,7 +56,7 @@ func (Driver) Start(ctx context.Context, spec vmm.Spec, site vmm.Site) (vmm.Mach
 		}
 		_ = f.Close()
 	}
-	if err := goesOn(ctx, spec); err != nil {
+	if err := goesOn(spec); err != nil {
 		return nil, err
 	}
 	path := filepath.Join(site.Dir, vmm.VsockSocket)

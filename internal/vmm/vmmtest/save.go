@@ -15,7 +15,7 @@ import (
 const savedState = "vmmtest: a machine without a VMM"
 
 // Shape implements vmm.Driver.
-func (Driver) Shape(_ context.Context, spec vmm.Spec) (string, error) {
+func (Driver) Shape(spec vmm.Spec) (string, error) {
 	return fmt.Sprintf("vmmtest: %d CPUs, %d bytes, %d disks, a NIC %t", spec.VCPU, spec.MemoryBytes, len(spec.Disks), spec.NIC != nil), nil
 }
 
@@ -49,8 +49,8 @@ func saver(spec vmm.Spec) func(context.Context) (vmm.Saved, error) {
 	if !spec.Saves {
 		return nil
 	}
-	return func(ctx context.Context) (vmm.Saved, error) {
-		shape, err := Driver{}.Shape(ctx, spec)
+	return func(context.Context) (vmm.Saved, error) {
+		shape, err := Driver{}.Shape(spec)
 		if err != nil {
 			return vmm.Saved{}, err
 		}
@@ -80,15 +80,15 @@ func Saved(shape, state string, memoryBytes int64) (vmm.Saved, error) {
 }
 
 // goesOn returns nil if a machine of the spec can go on from what it names.
-func goesOn(ctx context.Context, spec vmm.Spec) error {
+func goesOn(spec vmm.Spec) error {
 	if spec.From == nil {
 		return nil
 	}
-	shape, err := Driver{}.Shape(ctx, spec)
+	shape, err := Driver{}.Shape(spec)
 	if err != nil {
 		return err
 	}
-	if err := spec.From.Check(shape, spec.MemoryBytes); err != nil {
+	if err := spec.From.Check(shape, 0, spec.MemoryBytes); err != nil {
 		return err
 	}
 	state := make([]byte, len(savedState))

@@ -112,6 +112,11 @@ func (r Rig) refusesSaved(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = errors.Join(short.Close(), foreign.Close(), empty.Close(), open.Close()) })
+	for _, s := range []*vmm.Saved{&short, &foreign, &empty} {
+		s.TSCKHz = good.TSCKHz
+	}
+	otherRate := good
+	otherRate.TSCKHz = good.TSCKHz*2 + 1000
 	same := func(*vmm.Spec) {}
 	for name, c := range map[string]struct {
 		from   vmm.Saved
@@ -121,13 +126,14 @@ func (r Rig) refusesSaved(t *testing.T) {
 		"another number of CPUs":  {good, func(s *vmm.Spec) { s.VCPU++ }, "shape"},
 		"another size of memory":  {good, func(s *vmm.Spec) { s.MemoryBytes *= 2 }, "shape"},
 		"another number of disks": {good, func(s *vmm.Spec) { s.Disks = s.Disks[:len(s.Disks)-1] }, "shape"},
+		"another clock":           {otherRate, same, "its clock would be wrong"},
 		"a short memory":          {short, same, "memory has"},
-		"no memory":               {vmm.Saved{Shape: good.Shape, State: good.State}, same, "no memory"},
-		"no state":                {vmm.Saved{Shape: good.Shape, Memory: good.Memory}, same, "no state"},
+		"no memory":               {vmm.Saved{Shape: good.Shape, TSCKHz: good.TSCKHz, State: good.State}, same, "no memory"},
+		"no state":                {vmm.Saved{Shape: good.Shape, TSCKHz: good.TSCKHz, Memory: good.Memory}, same, "no state"},
 		"an empty state":          {empty, same, "state has 0 bytes"},
 		"a foreign state":         {foreign, same, "cannot go on from the saved machine"},
 		"a memory that can change": {
-			vmm.Saved{Shape: good.Shape, State: good.State, Memory: open}, same, "memory could change",
+			vmm.Saved{Shape: good.Shape, TSCKHz: good.TSCKHz, State: good.State, Memory: open}, same, "memory could change",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -153,7 +159,7 @@ func (r Rig) refusesSaved(t *testing.T) {
 
 // noSaves is for a driver that says that it saves no machines.
 func (r Rig) noSaves(t *testing.T) {
-	if shape, err := r.New().Shape(t.Context(), r.Spec); !errors.Is(err, fault.Unavailable) {
+	if shape, err := r.New().Shape(r.Spec); !errors.Is(err, fault.Unavailable) {
 		t.Errorf("the shape is %q, %v", shape, err)
 	}
 	s := r.site(t)
