@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -83,6 +84,11 @@ func (v *browserVerb) steps() map[string]browserStep {
 			v.stranger(ctx, ts, address, pattern)
 		},
 		"texts FILE": func(ctx context.Context, ts *testscript.TestScript, file, _ string) { v.texts(ctx, ts, file) },
+		"crowd N PATH": func(ctx context.Context, ts *testscript.TestScript, count, path string) {
+			n, err := strconv.Atoi(count)
+			ts.Check(err)
+			ts.Check(v.browser.Crowd(ctx, n, path))
+		},
 		"clean": func(_ context.Context, ts *testscript.TestScript, _, _ string) {
 			if found := v.browser.Problems(); len(found) > 0 {
 				ts.Fatalf("the page complains:\n%s", strings.Join(found, "\n"))

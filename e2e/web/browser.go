@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
@@ -32,6 +33,7 @@ const violations = `addEventListener("securitypolicyviolation", (e) => console.e
 type Browser struct {
 	page  context.Context //nolint:containedctx // chromedp keeps a page in a context
 	close func()
+	crowd []context.CancelFunc // end further pages
 
 	mu       sync.Mutex
 	address  string // what was opened last
@@ -66,7 +68,12 @@ func (b *Browser) begin() error {
 }
 
 // Close ends the browser.
-func (b *Browser) Close() { b.close() }
+func (b *Browser) Close() {
+	for _, end := range b.crowd {
+		end()
+	}
+	b.close()
+}
 
 // hear notes what the page complains of.
 func (b *Browser) hear(event any) {
@@ -211,6 +218,34 @@ func (b *Browser) Follow(ctx context.Context, selector string) (text string, err
 		return "", err
 	}
 	return chromedp.Run(tab, chromedp.Evaluate[string]("document.documentElement.textContent")) //nolint:contextcheck // a tab is found by its context; ctx bounds the step
+}
+
+// Crowd opens an address in so many pages more, all of which are seen, and returns once
+// each has loaded. They stay until the browser ends.
+func (b *Browser) Crowd(ctx context.Context, n int, path string) error { //nolint:contextcheck // a tab is found by its context; ctx bounds the step
+	address, err := run(ctx, b, chromedp.Evaluate[string](fmt.Sprintf("new URL(%q, location).href", path)))
+	if err != nil {
+		return err
+	}
+	for i := range n {
+		tab, end := chromedp.NewContext(b.page)
+		b.crowd = append(b.crowd, end)
+		shown := chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+			_, err := chromedp.Call(ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
+			return err
+		})
+		loaded := make(chan error, 1)
+		go func() { loaded <- chromedp.Do(tab, chromedp.Steps(shown, chromedp.Navigate(address))) }()
+		select {
+		case err = <-loaded:
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+		if err != nil {
+			return fmt.Errorf("page %d: %w", i+1, err)
+		}
+	}
+	return nil
 }
 
 // replaced is the browser's error for an element that is not on the page any more.

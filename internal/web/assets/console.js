@@ -25,6 +25,14 @@ for (const link of document.querySelectorAll("nav [aria-current=page]")) {
 // What the address names is open.
 const named = location.hash && document.getElementById(location.hash.slice(1));
 if (named && named.matches("details")) named.open = true;
+// How many are marked is said.
+function counted() {
+  for (const says of document.querySelectorAll("[data-marked]")) {
+    const n = says.closest("form").querySelectorAll("tbody :checked").length;
+    says.textContent = n + " marked";
+  }
+}
+for (const on of ["change", "patched", "reset"]) document.addEventListener(on, () => setTimeout(counted));
 // A diff is loaded when its file is opened, and a menu of a table with it.
 document.addEventListener("toggle", async (e) => {
   const part = e.target, place = part.matches("details[data-load]") && part.querySelector("[data-loaded]");

@@ -3,10 +3,12 @@
 (() => {
   const source = document.body.dataset.live, version = document.body.dataset.version;
   const light = document.getElementById("live"), toasts = document.getElementById("toasts"), title = document.title;
-  const firstPause = 500, lastPause = 5000, hiddenFor = 30000, most = 4;
+  const firstPause = 500, lastPause = 5000, lookAgain = 3000, lookHidden = 30000, most = 4;
+  // A browser has six connections to one host. Pages share so many for their streams, and others look again from time to time.
+  const slots = ["live-1", "live-2", "live-3"];
   const held = new Map(); // what waits until focus and pointer have left it
   const known = new Map(); // the elements of each list
-  let stream = null, pause = firstPause, timer = 0, hiding = 0;
+  let stream = null, pause = firstPause, timer = 0, free = null, turn = null;
 
   const says = (live) => {
     light.hidden = false;
@@ -16,11 +18,19 @@
   const busy = (e) => e.contains(document.activeElement) && e !== document.body || e.matches(":hover") || e.querySelector("details[open]") !== null || e.matches("details[open]");
   const textOf = (e) => [...e.childNodes].some((n) => n.nodeType === Node.TEXT_NODE && n.data.trim());
 
+  // marks are kept: what is sent has none.
+  function marks(old, fresh) {
+    const boxes = fresh.querySelectorAll("input[type=checkbox]");
+    for (const [i, box] of [...old.querySelectorAll("input[type=checkbox]")].entries()) {
+      if (boxes[i] && boxes[i].name === box.name) boxes[i].checked = box.checked;
+    }
+  }
   // patch makes old the same as fresh, but for what someone is at. It reports whether all of it is.
   function patch(old, fresh) {
     if (old.isEqualNode(fresh)) return true;
     if (old.dataset.loaded) return false; // somebody reads what was loaded into it
     if (!busy(old)) {
+      marks(old, fresh);
       old.replaceWith(fresh);
       return true;
     }
@@ -68,25 +78,48 @@
     for (const html of u.toasts || []) toast(html);
     if (u.renew) document.dispatchEvent(new Event("renew"));
     document.title = (u.needs ? "(" + u.needs + ") " : "") + title;
+    document.dispatchEvent(new Event("patched"));
     ages();
     says(true);
     pause = firstPause;
+    if (!free) { // it has no stream for long
+      close();
+      later(document.hidden ? lookHidden : lookAgain);
+    }
   }
-  function open() {
+  async function open() {
     close();
+    const mine = (turn = {});
+    const slot = document.hidden ? null : await takeSlot();
+    if (mine !== turn) return slot && slot(); // it was closed meanwhile
+    free = slot;
     stream = new EventSource(source);
     stream.onmessage = take;
     stream.onerror = () => {
       close();
       says(false);
-      timer = setTimeout(open, pause);
+      later(pause);
       pause = Math.min(pause * 2, lastPause);
     };
   }
   function close() {
     clearTimeout(timer);
+    turn = null;
     if (stream) stream.close();
-    stream = null;
+    if (free) free();
+    stream = free = null;
+  }
+  function later(ms) { timer = setTimeout(open, ms); }
+  // takeSlot returns what frees a slot, or null where none is free. A browser without locks has no bound.
+  async function takeSlot() {
+    if (!navigator.locks) return () => {};
+    for (const name of slots) {
+      const got = await new Promise((done) => {
+        navigator.locks.request(name, { ifAvailable: true }, (lock) => lock ? new Promise(done) : done(null)).catch(() => done(null));
+      });
+      if (got) return got;
+    }
+    return null;
   }
 
   // ages says again how long ago moments were.
@@ -109,13 +142,13 @@
   document.addEventListener("pointerout", () => { if (held.size) release(); });
   document.addEventListener("toggle", release, true);
 
-  // A page that nobody sees needs no stream: a browser has few connections to one host.
+  // A page that nobody sees needs no stream: its title says from time to time how many need somebody.
   document.addEventListener("visibilitychange", () => {
-    clearTimeout(hiding);
-    if (document.hidden) hiding = setTimeout(close, hiddenFor);
-    else if (!stream) open();
+    if (!document.hidden) return open();
+    close();
+    later(lookHidden);
   });
   addEventListener("pagehide", close);
   addEventListener("pageshow", (e) => { if (e.persisted) open(); });
-  if (!document.hidden) open();
+  open();
 })();
