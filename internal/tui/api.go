@@ -23,7 +23,6 @@ type API interface {
 	VMLogs(ctx context.Context, name string, opts client.LogOptions) (io.ReadCloser, error)
 	VMEgressLog(ctx context.Context, name string, opts client.LogOptions) (io.ReadCloser, error)
 	AddVMEgress(ctx context.Context, name string, req api.AddEgress) (api.Egress, error)
-	TestVMEgress(ctx context.Context, name string, req api.TestEgress) (api.EgressVerdict, error)
 	PrepareWorkspace(ctx context.Context, name string, req api.PrepareWorkspace) (api.Operation, error)
 	ExportWorkspace(ctx context.Context, name string, req api.ExportWorkspace) (api.Operation, error)
 	ReadExport(ctx context.Context, name string, e api.Export) (io.ReadCloser, error)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"charm.land/bubbles/v2/textinput"
 	tea "charm.land/bubbletea/v2"
@@ -16,6 +17,7 @@ import (
 	"github.com/bangervm/banger/internal/act/cmdline"
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/client/denied"
 	"github.com/bangervm/banger/internal/client/vmaction"
 	"github.com/bangervm/banger/internal/fault"
 )
@@ -28,6 +30,43 @@ type egressSource struct {
 	stream  io.Closer
 	stop    context.CancelFunc
 	theme   theme
+	denials *denials
+}
+
+// denials are what the lines of a log say was denied. The lines have text of the guest's, which
+// is not read back. It is safe for concurrent use.
+type denials struct {
+	mu    sync.Mutex
+	of    map[string]denied.Denial
+	lines []string // of of, the oldest first, at most maxLines
+}
+
+// note keeps what a line says; of two lines that look alike, neither.
+func (d *denials) note(text string, r api.EgressRecord) {
+	what, ok := denied.Of(r)
+	if !ok {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if have, ok := d.of[text]; ok {
+		if have != what {
+			d.of[text] = denied.Denial{}
+		}
+		return
+	}
+	if len(d.lines) >= maxLines {
+		delete(d.of, d.lines[0])
+		d.lines = d.lines[1:]
+	}
+	d.of[text], d.lines = what, append(d.lines, text)
+}
+
+func (d *denials) at(text string) (denied.Denial, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	what, ok := d.of[text]
+	return what, ok && what != denied.Denial{}
 }
 
 func (s *egressSource) next() ([]string, error) {
@@ -37,7 +76,9 @@ func (s *egressSource) next() ([]string, error) {
 		if err != nil {
 			return lines, err
 		}
-		lines = append(lines, s.line(r))
+		text := s.line(r)
+		s.denials.note(text, r)
+		lines = append(lines, text)
 		if !s.records.Waiting() || len(lines) >= maxLines {
 			return lines, nil
 		}
@@ -79,7 +120,8 @@ func openEgress(m *Model, v *vmEntry) tea.Cmd {
 	}
 	m.last = typed(act.VMEgress.On(v.Name))
 	id, name := v.ID, v.Name
-	p := &pager{title: "Egress of " + line(name), follow: true, tones: egressTone, allow: func(m *Model, text string) { askAllow(m, id, name, text) }}
+	known := &denials{of: map[string]denied.Denial{}}
+	p := &pager{title: "Egress of " + line(name), follow: true, tones: egressTone, allow: func(m *Model, text string) { askAllow(m, id, name, known, text) }}
 	m.open(p)
 	ctx, stop := context.WithCancel(m.ctx)
 	api, look := m.o.API, m.theme
@@ -89,7 +131,7 @@ func openEgress(m *Model, v *vmEntry) tea.Cmd {
 			stop()
 			return sourceMsg{of: p, err: err}
 		}
-		return sourceMsg{of: p, src: &egressSource{records: client.NewEgressRecords(stream), stream: stream, stop: stop, theme: look}}
+		return sourceMsg{of: p, src: &egressSource{records: client.NewEgressRecords(stream), stream: stream, stop: stop, theme: look, denials: known}}
 	}
 }
 
@@ -101,24 +143,26 @@ func egressTone(text string) tone {
 }
 
 // askAllow proposes a rule for a denied line.
-func askAllow(m *Model, id, name, text string) {
-	fields := strings.Fields(text)
-	if len(fields) < 4 || (fields[2] != "deny" && fields[2] != "dns") {
+func askAllow(m *Model, id, name string, known *denials, text string) {
+	what, ok := known.at(text)
+	if !ok {
 		m.say(toneNone, "this line was not denied")
 		return
 	}
-	denied := fields[3]
-	if len(fields) > 4 && strings.Contains(fields[4], "/") {
-		denied += " " + fields[4]
+	rule, err := what.Proposal()
+	if err != nil {
+		m.say(toneBad, line(err.Error()))
+		return
 	}
-	m.open(&allow{id: id, vm: name, denied: denied, input: field("rule: ", "allow "+denied)})
+	m.open(&allow{id: id, vm: name, denied: what, input: field("rule: ", rule)})
 }
 
 // allow is the rule to add for what was denied. It must still match that.
 type allow struct {
-	id, vm, denied string
-	input          textinput.Model
-	hold           int // which of vmaction.Holds
+	id, vm string
+	denied denied.Denial
+	input  textinput.Model
+	hold   int // which of vmaction.Holds
 }
 
 func (l *allow) holds() vmaction.Hold { return vmaction.Holds()[l.hold] }
@@ -148,19 +192,15 @@ func (l *allow) receive(_ *Model, msg tea.Msg) tea.Cmd {
 
 // add adds the rule if it lets what was denied through.
 func (l *allow) add(ctx context.Context, a API, rule string) error {
-	verdict, err := a.TestVMEgress(ctx, l.id, api.TestEgress{Target: l.denied, Rules: []string{rule}})
-	if err != nil {
+	if _, err := l.denied.AllowedBy(rule); err != nil {
 		return err
-	}
-	if !verdict.Allowed {
-		return fault.New(fault.Invalid, "%s does not allow %s", rule, l.denied)
 	}
 	return second(a.AddVMEgress(ctx, l.id, l.holds().Added(rule)))
 }
 
 func (l *allow) lines(m *Model, width, _ int) []string {
 	l.input.SetWidth(max(width-12, 1))
-	out := []string{" " + m.theme.title.Render("Allow "+line(l.denied)+" for "+line(l.vm)+"?")}
+	out := []string{" " + m.theme.title.Render("Allow "+line(l.denied.String())+" for "+line(l.vm)+"?")}
 	out = append(out, indented(wrapped("With the rule, everything in "+line(l.vm)+" can send anything there.", width-4))...)
 	out = append(out, "  "+l.input.View())
 	return append(out, indented(wrapped(l.holds().Label+". "+l.holds().Says, width-4))...)

@@ -20,13 +20,12 @@ type fakeAPI struct {
 	portsOf []string // the VMs whose ports were asked for
 	API              // what a test must not ask is nil, and panics
 
-	mu      sync.Mutex
-	asked   []string
-	logs    string
-	egress  string
-	verdict api.EgressVerdict
-	refuse  error
-	ended   error // how operations end
+	mu     sync.Mutex
+	asked  []string
+	logs   string
+	egress string
+	refuse error
+	ended  error // how operations end
 }
 
 func (f *fakeAPI) note(words ...string) {
@@ -81,13 +80,15 @@ func (f *fakeAPI) VMEgressLog(context.Context, string, client.LogOptions) (io.Re
 	return io.NopCloser(strings.NewReader(f.egress)), f.refuse
 }
 
-func (f *fakeAPI) TestVMEgress(_ context.Context, name string, req api.TestEgress) (api.EgressVerdict, error) {
-	f.note("test", name, req.Target, strings.Join(req.Rules, ";"))
-	return f.verdict, nil
-}
-
 func (f *fakeAPI) AddVMEgress(_ context.Context, name string, req api.AddEgress) (api.Egress, error) {
-	f.note("add", name, strings.Join(req.Rules, ";"))
+	words := []string{"add", name, strings.Join(req.Rules, ";")}
+	if req.ForSeconds > 0 {
+		words = append(words, "for", number(int64(req.ForSeconds)))
+	}
+	if req.Always {
+		words = append(words, "always")
+	}
+	f.note(words...)
 	return api.Egress{}, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client/denied"
 	"github.com/bangervm/banger/internal/config"
 )
 
@@ -164,25 +165,53 @@ func TestAPagerIsBounded(t *testing.T) {
 
 func TestEditAndAllow(t *testing.T) {
 	record := `{"time":"2026-11-30T12:00:00Z","event":"deny","protocol":"tcp","said":"evil.example","address":"192.0.2.1","port":443,"rule":"deny any"}` + "\n"
+	lookup := `{"time":"2026-11-30T12:00:00Z","event":"dns","name":"host","rule":"default deny"}` + "\n"
 	for name, tc := range map[string]struct {
-		allowed bool
-		asked   []string
+		record, keys, asked, last string
 	}{
-		"matches":        {true, []string{"test a evil.example tcp/443 allow evil.example tcp/443", "add a allow evil.example tcp/443"}},
-		"does not match": {false, []string{"test a evil.example tcp/443 allow evil.example tcp/443"}},
+		"as proposed":        {record, "eA<enter>", "add a allow evil.example tcp/443", "banger vm egress allow api evil.example tcp/443"},
+		"once":               {record, "eA<tab><enter>", "add a allow evil.example tcp/443 for 600", "banger vm egress allow api evil.example tcp/443 --for 10m"},
+		"always":             {record, "eA<tab><tab><enter>", "add a allow evil.example tcp/443 always", "banger vm egress allow api evil.example tcp/443 --always"},
+		"round":              {record, "eA<tab><tab><tab><enter>", "add a allow evil.example tcp/443", "banger vm egress allow api evil.example tcp/443"},
+		"does not match":     {record, "eA<backspace>4<enter>", "", "banger vm egress allow api evil.example tcp/444"},
+		"a guest's \"host\"": {lookup, "eA<enter>", "", "banger vm egress show api"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScreen(t, 80, 24, false)
-			s.api.egress, s.api.verdict.Allowed = record, tc.allowed
+			s.api.egress = tc.record
 			s.send(fleet())
-			s.press("eA<enter>")
-			if !slices.Equal(s.api.asked, tc.asked) {
-				t.Errorf("asked %q, want %q; says %q", s.api.asked, tc.asked, s.says)
+			s.press(tc.keys)
+			if asked := strings.Join(s.api.asked, "; "); asked != tc.asked {
+				t.Errorf("asked %q, want %q; says %q", asked, tc.asked, s.says)
 			}
-			if want := "banger vm egress allow api evil.example tcp/443"; tc.allowed && s.last != want {
-				t.Errorf("the command line is %q, want %q", s.last, want)
+			if s.last != tc.last {
+				t.Errorf("the command line is %q, want %q", s.last, tc.last)
 			}
 		})
+	}
+}
+
+// What a line says was denied is not read back from its text, in which guest names are.
+func TestLinesThatLookAlike(t *testing.T) {
+	d := &denials{of: map[string]denied.Denial{}}
+	a := api.EgressRecord{Event: "dns", Name: "a.example"}
+	d.note("line", a)
+	if _, ok := d.at("line"); !ok {
+		t.Error("a line is not known")
+	}
+	d.note("line", a)
+	if _, ok := d.at("line"); !ok {
+		t.Error("a line that came twice is not known")
+	}
+	d.note("line", api.EgressRecord{Event: "dns", Name: "b.example"})
+	if what, ok := d.at("line"); ok {
+		t.Errorf("one of two is %v", what)
+	}
+	for n := range maxLines + 10 {
+		d.note(number(int64(n)), a)
+	}
+	if len(d.of) != maxLines || len(d.lines) != maxLines {
+		t.Errorf("%d lines are kept, %d in order", len(d.of), len(d.lines))
 	}
 }
 

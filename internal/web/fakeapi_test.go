@@ -128,7 +128,7 @@ func (f *fakeAPI) present(ctx context.Context) []api.Event {
 func (f *fakeAPI) denied() []api.Event {
 	var all []api.Event
 	for i, name := range []string{hostile, "registry.example"} {
-		ev := event(api.EventEgress, api.ActionDenied, "", api.EgressRecord{Event: "deny", Name: name, Process: hostile, Rule: hostile})
+		ev := event(api.EventEgress, api.ActionDenied, "", api.EgressRecord{Event: "deny", Protocol: "tcp", Address: "192.0.2.9", Port: 443, Name: name, Process: hostile, Rule: hostile})
 		ev.ID, ev.VMID = "e-"+strconv.Itoa(i), f.vm().ID
 		all = append(all, ev)
 	}

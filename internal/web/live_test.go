@@ -223,7 +223,7 @@ func TestAVMsPageFollowsIt(t *testing.T) {
 func TestTheDashboardTellsWhatWasDenied(t *testing.T) {
 	b := open(t)
 	if body := b.get("/", http.StatusOK); strings.Count(body, "<code class=\"any\">registry.example") != 1 ||
-		strings.Index(body, "registry.example") > strings.Index(body, "allow=%3Cscript") {
+		strings.Index(body, "registry.example") > strings.Index(body, "name=%3Cscript") {
 		t.Error("the dashboard does not say what was denied, the latest first")
 	}
 	p, _ := b.live("page=dashboard")

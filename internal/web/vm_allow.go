@@ -2,20 +2,23 @@ package web
 
 import (
 	"cmp"
-	"context"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/bangervm/banger/internal/act/cmdline"
 	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client/denied"
 	"github.com/bangervm/banger/internal/client/vmaction"
 	"github.com/bangervm/banger/internal/fault"
 )
 
 // allowView is the form that allows what was denied.
 type allowView struct {
-	denied
+	denied.Denial
+	Record  api.EgressRecord
 	Rule    string // as edited
+	Asked   string // what the test field asks once the rule is added
 	Hold    vmaction.Hold
 	Matches bool // the rule allows what was denied
 	Why     *problem
@@ -23,72 +26,58 @@ type allowView struct {
 	Command string
 }
 
-// denied is what a VM was denied: a connection, or to look up a name.
-type denied struct {
-	Target, Address string
-	Lookup          bool
-}
-
-func deniedOf(target string, form url.Values) denied {
-	return denied{Target: target, Address: form.Get("address"), Lookup: form.Get("lookup") != ""}
-}
-
-// rule is the one that the form begins with. To look a name up allows nothing: the rule is
-// for what comes after it, by HTTPS.
-func (d denied) rule() string {
-	if d.Lookup {
-		return "allow " + d.Target + " tcp/443"
-	}
-	return "allow " + d.Target
-}
-
-// probe is what a rule, in words, is to allow. A name may be looked up if anything there is
-// allowed: the rule says which port.
-func (d denied) probe(rule []string) string {
-	if !d.Lookup {
-		return d.Target
-	}
-	_, port, _ := strings.Cut(rule[1], ":")
-	protocol := "tcp"
-	if len(rule) > 2 {
-		var ports string
-		protocol, ports, _ = strings.Cut(rule[2], "/")
-		port = cmp.Or(ports, port)
-	}
-	if port = port[:len(port)-len(strings.TrimLeft(port, "0123456789"))]; port == "" {
-		port = "443"
-	}
-	if protocol != "icmp" {
-		protocol += "/" + port
-	}
-	return d.Target + " " + protocol
-}
-
-// Asked is what the test field asks once the rule is added.
-func (a *allowView) Asked() string { return a.probe(strings.Fields(a.Rule)) }
-
 // Holds are the choices of how long, and where, the rule holds.
 func (a *allowView) Holds() []vmaction.Hold { return vmaction.Holds() }
 
-// allowing judges a rule by the daemon's own engine: whether it, before all others,
-// allows what was denied.
-func (c *Console) allowing(ctx context.Context, name string, d denied, rule, hold string) *allowView {
-	a := &allowView{denied: d, Rule: strings.Join(strings.Fields(rule), " "), Hold: vmaction.FindHold(hold)}
-	words := strings.Fields(a.Rule)
-	if len(words) < 2 || words[0] != "allow" {
-		a.Why = problemOf(fault.New(fault.Invalid, "%q does not allow a target", a.Rule).WithHint("for example allow github.com tcp/443"))
-		return a
+// Port is that of the flow as a field has it.
+func (a *allowView) Port() string { return strconv.Itoa(a.Record.Port) }
+
+// deniedQuery has what a row was denied, for the address of the form that allows it, and
+// for its hidden fields. deniedOf reads it.
+func deniedQuery(d denied.Denial) url.Values {
+	r := d.Record()
+	query := url.Values{"allow": {r.Event}}
+	for field, value := range map[string]string{"name": r.Name, "address": r.Address, "protocol": r.Protocol, "ground": r.Rule} {
+		if value != "" {
+			query.Set(field, value)
+		}
 	}
-	a.Command = cmdline.Egress(name, a.Rule, a.Hold.For, a.Hold.Always)
-	a.Meaning = meaning(name, words)
-	verdict, err := c.api.TestVMEgress(ctx, name, api.TestEgress{Target: d.probe(words), Address: d.Address, Rules: []string{a.Rule}})
-	switch {
-	case err != nil:
+	if r.Port != 0 {
+		query.Set("port", strconv.Itoa(r.Port))
+	}
+	return query
+}
+
+func deniedOf(form url.Values) (denied.Denial, error) {
+	port, err := strconv.Atoi(cmp.Or(form.Get("port"), "0"))
+	d, ok := denied.Of(api.EgressRecord{
+		Event: form.Get("allow"), Name: form.Get("name"), Address: form.Get("address"), Protocol: form.Get("protocol"), Rule: form.Get("ground"), Port: port,
+	})
+	if !ok || err != nil {
+		return d, fault.New(fault.Invalid, "it is not known what was denied").WithHint("choose it in the egress log")
+	}
+	return d, nil
+}
+
+// proposing is the form with the rule to begin with.
+func proposing(name string, d denied.Denial) *allowView {
+	rule, err := d.Proposal()
+	if err != nil {
+		return &allowView{Denial: d, Record: d.Record(), Hold: vmaction.FindHold(""), Why: problemOf(err)}
+	}
+	return allowing(name, d, rule, "")
+}
+
+// allowing judges a rule that was typed.
+func allowing(name string, d denied.Denial, rule, hold string) *allowView {
+	a := &allowView{Denial: d, Record: d.Record(), Rule: strings.Join(strings.Fields(rule), " "), Hold: vmaction.FindHold(hold)}
+	asked, err := d.AllowedBy(a.Rule)
+	if words := strings.Fields(a.Rule); len(words) > 1 && words[0] == "allow" {
+		a.Command = cmdline.Egress(name, a.Rule, a.Hold.For, a.Hold.Always)
+		a.Meaning = meaning(name, words)
+	}
+	if a.Asked, a.Matches = asked, err == nil; err != nil {
 		a.Why = problemOf(err)
-	case !verdict.Allowed || verdict.Number != 1:
-		a.Why = problemOf(fault.New(fault.Invalid, "this rule does not allow what was denied: %s", d.Target))
-	default:
-		a.Matches = true
 	}
 	return a
 }

@@ -11,10 +11,10 @@ import (
 func TestAllowALookup(t *testing.T) {
 	b := open(t)
 	page := b.get("/vms/web/egress?show=denied", http.StatusOK)
-	if !strings.Contains(page, "allow=metrics.example&amp;lookup=yes#allow") {
+	if !strings.Contains(page, "allow=dns&amp;name=metrics.example#allow") {
 		t.Error("the row of the lookup does not lead to its form")
 	}
-	wants(t, b.get("/vms/web/egress?allow=metrics.example&lookup=yes", http.StatusOK),
+	wants(t, b.get("/vms/web/egress?allow=dns&name=metrics.example", http.StatusOK),
 		"Matches what was denied: to look up metrics.example", "any server that answers as metrics.example, by tcp/443.", "The rule stays in the policy of this VM until you remove it.", "banger vm egress allow web metrics.example tcp/443")
 	for rule, want := range map[string]struct {
 		ok    bool
@@ -32,7 +32,7 @@ func TestAllowALookup(t *testing.T) {
 		"allow metrics.example tcp/nonsense": {false, ""},
 	} {
 		b.api.calls = nil
-		form := url.Values{"do": {"allow"}, "target": {"metrics.example"}, "lookup": {"yes"}, "rule": {rule}}
+		form := url.Values{"do": {"allow"}, "allow": {"dns"}, "name": {"metrics.example"}, "rule": {rule}}
 		if !want.ok {
 			form.Set("token", b.token())
 			body, _ := b.do(http.MethodPost, "/vms/web/egress", form, http.StatusOK)
@@ -52,7 +52,7 @@ func TestAllowALookup(t *testing.T) {
 func TestHowLongARuleHolds(t *testing.T) {
 	b := open(t)
 	form := func(do, hold string) url.Values {
-		return url.Values{"do": {do}, "vm": {"web"}, "target": {"api.example tcp/443"}, "rule": {"allow api.example tcp/443"}, "hold": {hold}, "token": {b.token()}}
+		return url.Values{"do": {do}, "vm": {"web"}, "allow": {"deny"}, "name": {"api.example"}, "address": {"192.0.2.3"}, "protocol": {"tcp"}, "port": {"443"}, "rule": {"allow api.example tcp/443"}, "hold": {hold}, "token": {b.token()}}
 	}
 	for hold, want := range map[string]struct{ did, command string }{
 		"":         {"allow web allow api.example tcp/443", "banger vm egress allow web api.example tcp/443<"},

@@ -56,9 +56,12 @@ func (c *Console) egressPage(w http.ResponseWriter, r *http.Request) {
 				view.Answer = viewVerdict(answer)
 			}
 		}
-		if target := query.Get("allow"); target != "" {
-			d := deniedOf(target, query)
-			view.Allow = c.allowing(ctx, name, d, d.rule(), query.Get("hold"))
+		if query.Get("allow") != "" {
+			if d, err := deniedOf(query); err != nil {
+				view.AskWhy = problemOf(err)
+			} else {
+				view.Allow = proposing(name, d)
+			}
 		}
 		view.Editing = query.Get("edit") != ""
 	})
@@ -98,10 +101,15 @@ func (c *Console) egressAct(w http.ResponseWriter, r *http.Request) {
 			view.Editing, view.Text, view.EditWhy = true, form.Get("policy"), problemOf(err)
 		})
 	case "try", "allow":
-		a := c.allowing(r.Context(), name, deniedOf(form.Get("target"), form), form.Get("rule"), form.Get("hold"))
+		d, err := deniedOf(form)
+		if err != nil {
+			c.fail(w, r, err)
+			return
+		}
+		a := allowing(name, d, form.Get("rule"), form.Get("hold"))
 		if do == "allow" && a.Matches {
 			_, err := c.api.AddVMEgress(r.Context(), name, a.Hold.Added(a.Rule))
-			c.done(w, r, path+"?"+url.Values{"target": {a.Asked()}}.Encode(), "Added the rule", err)
+			c.done(w, r, path+"?"+url.Values{"target": {a.Asked}}.Encode(), "Added the rule", err)
 			return
 		}
 		c.egressSection(w, r, func(_ context.Context, view *egressView) { view.Allow = a })

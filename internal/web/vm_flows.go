@@ -5,13 +5,13 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/client/denied"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/plain"
 )
@@ -115,14 +115,9 @@ func (c *Console) viewFlow(f vmFrame, r api.EgressRecord) (row flowView, ok bool
 		if r.Reason != "" {
 			row.Note = plain.Line(r.Reason, maxCell)
 		}
-		query := url.Values{"allow": {strings.TrimSpace(where + " " + row.Service)}}
-		if r.Event == "dns" {
-			query.Set("lookup", "yes")
+		if d, ok := denied.Of(r); ok {
+			row.Edit = f.Path() + "/egress?" + deniedQuery(d).Encode() + "#allow"
 		}
-		if r.Address != "" && where != r.Address {
-			query.Set("address", r.Address)
-		}
-		row.Edit = f.Path() + "/egress?" + query.Encode() + "#allow"
 	case "allow":
 		row.Word = "open"
 	case "close", "total":

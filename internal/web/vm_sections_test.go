@@ -106,7 +106,7 @@ func TestEgressLog(t *testing.T) {
 		t.Error("the newest is not first")
 	}
 	denied := html.UnescapeString(b.get("/vms/web/egress?show=denied", http.StatusOK))
-	if strings.Contains(denied, "open.example") || !strings.Contains(denied, "allow=registry.example+tcp%2F443") || !strings.Contains(denied, "address=192.0.2.3") {
+	if strings.Contains(denied, "open.example") || !strings.Contains(denied, "name=registry.example&port=443") || !strings.Contains(denied, "address=192.0.2.3") {
 		t.Error("the denied ones are not those")
 	}
 	wants(t, b.get("/vms/web/egress?target=example.org", http.StatusOK), "No, by default deny", "banger vm egress test web example.org")
@@ -115,13 +115,15 @@ func TestEgressLog(t *testing.T) {
 // A rule that was edited must still match what was denied, else it is not added.
 func TestEditAndAllow(t *testing.T) {
 	b := open(t)
-	wants(t, b.get("/vms/web/egress?allow=registry.example+tcp%2F443&address=192.0.2.3", http.StatusOK),
+	wants(t, b.get("/vms/web/egress?allow=deny&name=registry.example&protocol=tcp&port=443&address=192.0.2.3", http.StatusOK),
 		"Matches what was denied: registry.example tcp/443 at 192.0.2.3", "to any server that answers as registry.example", "banger vm egress allow web registry.example tcp/443")
-	form := url.Values{"do": {"allow"}, "target": {"registry.example tcp/443"}, "address": {"192.0.2.3"}, "rule": {"allow other.example"}, "token": {b.token()}}
+	form := url.Values{"do": {"allow"}, "allow": {"deny"}, "name": {"registry.example"}, "protocol": {"tcp"}, "port": {"443"}, "address": {"192.0.2.3"}, "rule": {"allow other.example"}, "token": {b.token()}}
 	body, _ := b.do(http.MethodPost, "/vms/web/egress", form, http.StatusOK)
-	wants(t, body, "this rule does not allow what was denied")
-	form.Set("rule", "deny registry.example")
-	b.do(http.MethodPost, "/vms/web/egress", form, http.StatusOK)
+	wants(t, body, "does not allow what was denied: registry.example tcp/443")
+	for _, other := range []string{"deny registry.example", "allow registry.example tcp/22", ""} {
+		form.Set("rule", other)
+		b.do(http.MethodPost, "/vms/web/egress", form, http.StatusOK)
+	}
 	if len(b.api.calls) > 0 {
 		t.Errorf("it did %v", b.api.calls)
 	}
@@ -129,6 +131,24 @@ func TestEditAndAllow(t *testing.T) {
 	if to := b.send("/vms/web/egress", form); !strings.HasPrefix(to, "/vms/web/egress?did=") || b.api.calls[0] != "allow web allow registry.example tcp" {
 		t.Errorf("%s after %v", to, b.api.calls)
 	}
+}
+
+// The guest chooses the names that it looks up. One that means something else in a rule opens nothing.
+func TestANameThatMeansSomethingElseIsNotAllowed(t *testing.T) {
+	b := open(t)
+	for name, rule := range map[string]string{"host": "allow host tcp/443", "any": "allow any", "127.0.0.1": "allow 127.0.0.1"} {
+		page := b.get("/vms/web/egress?allow=dns&name="+name, http.StatusOK)
+		if strings.Contains(page, "Matches what was denied") || strings.Contains(page, `value="allow `) {
+			t.Errorf("a rule is proposed for %s", name)
+		}
+		form := url.Values{"do": {"allow"}, "allow": {"dns"}, "name": {name}, "rule": {rule}, "token": {b.token()}}
+		b.do(http.MethodPost, "/vms/web/egress", form, http.StatusOK)
+		if len(b.api.calls) > 0 {
+			t.Errorf("for %s it did %v", name, b.api.calls)
+		}
+	}
+	b.do(http.MethodPost, "/vms/web/egress", url.Values{"do": {"allow"}, "rule": {"allow any"}, "token": {b.token()}}, http.StatusUnprocessableEntity)
+	wants(t, b.get("/vms/web/egress?allow=nonsense", http.StatusOK), "it is not known what was denied")
 }
 
 func TestAPolicyThatIsWrongStaysInTheForm(t *testing.T) {
