@@ -165,14 +165,14 @@ func (p *parts) dashboard(l *list, s *scene) {
 func (p *parts) operations(l *list, s *scene) {
 	l.add("running-operations", "", "running-operations", dashboardView{Operations: p.c.runningViews(s, p.token)})
 	for _, op := range s.operations {
-		v := viewOperation(op, p.c.now())
-		v.Token = p.token
 		switch {
 		case p.page == pageOperation && op.ID == p.subject:
-			v.Then = p.c.followers.of(op.ID)
+			v := p.c.wholeOperation(op, p.token)
+			l.add("operation-state", "", "operation-state", v)
+			l.add("operation-next", "", "operation-next", v)
 			l.add("operation", "", "operation-panel", v)
-		case p.page == pageOperations && !v.Running:
-			l.add("op-"+v.ID, "ended-operations", "ended-operation", v)
+		case p.page == pageOperations && op.EndedAt != nil:
+			l.add("op-"+op.ID, "ended-operations", "ended-operation", viewOperation(op, p.c.now()))
 		}
 	}
 }

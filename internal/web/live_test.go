@@ -184,7 +184,22 @@ func TestAVMsPageAndAnOperationsAreLive(t *testing.T) {
 	ended := b.api.operation()
 	ended.State, ended.EndedAt = api.OperationSucceeded, new(b.api.now)
 	b.api.more <- event(api.EventOperation, api.ActionEnded, "op1", ended)
-	p.has("operation", "succeeded")
+	u := p.next()
+	for id, want := range map[string]string{"operation": "succeeded", "operation-state": "succeeded", "operation-next": "/create?image="} {
+		if !u.says(id, want) {
+			t.Errorf("%s does not say %s", id, want)
+		}
+	}
+}
+
+// says reports whether an update has a fragment that says what is wanted.
+func (u update) says(id, want string) bool {
+	for _, f := range u.Fragments {
+		if f.ID == id && strings.Contains(f.HTML, want) {
+			return true
+		}
+	}
+	return false
 }
 
 // What ended after its page was made, and before the page was live, is told.

@@ -24,7 +24,10 @@ type operationView struct {
 	Took     string
 	Age      age
 	Problem  *problem
-	Then     []thenStep // what follows it
+
+	Whole bool       // it has a page for itself, with what follows:
+	Then  []thenStep // the steps
+	Next  []link     // where to go from there, once it has ended
 }
 
 type stageView struct {
@@ -50,11 +53,15 @@ func viewOperation(op api.Operation, now time.Time) operationView {
 	if v.Running {
 		v.Mark.Icon = "starting"
 	}
-	if op.Problem != nil {
+	canceled := op.State == api.OperationCanceled
+	if op.Problem != nil && !canceled { // that it was canceled is all that its problem says
 		v.Problem = problemOf(op.Problem.Fault())
 	}
 	for _, s := range op.Stages {
 		stage := stageView{Name: s.Name, State: s.State, Detail: s.Detail}
+		if canceled && s.State == api.StageFailed {
+			stage.State = op.State
+		}
 		if s.EndedAt != nil {
 			stage.Took = status.Span(s.EndedAt.Sub(s.StartedAt))
 		}
@@ -116,11 +123,20 @@ func (c *Console) operationPage(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return err
 		}
-		view := viewOperation(op, c.now())
-		view.Token, view.Then = s.Token, c.followers.of(op.ID)
+		view := c.wholeOperation(op, s.Token)
 		s.Title, s.Section, s.Body, s.Live = view.What, "operations", view, livePath(pageOperation, url.Values{"of": {op.ID}})
 		return nil
 	})
+}
+
+// wholeOperation is an operation on its own page.
+func (c *Console) wholeOperation(op api.Operation, token string) operationView {
+	v := viewOperation(op, c.now())
+	v.Token, v.Whole, v.Then = token, true, c.followers.of(op.ID)
+	if !v.Running {
+		v.Next = nextAfter(op, v.Then)
+	}
+	return v
 }
 
 // recallOperations takes in what ended, also between a page and its stream: a page that
@@ -137,6 +153,10 @@ func (c *Console) recallOperations(ctx context.Context, s *scene) error {
 
 func (c *Console) cancelOperation(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
-	_, err := c.api.CancelOperation(r.Context(), id)
-	c.done(w, r, operationPath(id), "Canceling", err)
+	op, err := c.api.CancelOperation(r.Context(), id)
+	did := ""
+	if op.State == api.OperationRunning {
+		did = "Canceling"
+	}
+	c.done(w, r, operationPath(id), did, err)
 }
