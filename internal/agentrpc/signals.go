@@ -22,6 +22,9 @@ type SessionSignals struct {
 	Reading       bool      `json:"reading,omitempty"`
 	ReadingLeader bool      `json:"reading_leader,omitempty"`
 	ReadingSince  time.Time `json:"reading_since,omitzero"`
+	// Reader is the beginning of the command line of that process, bounded. An agent of an
+	// earlier build does not say it.
+	Reader []string `json:"reader,omitempty"`
 	// Notice is the latest notification in the output.
 	Notice *SessionNotice `json:"notice,omitempty"`
 	// Said is what a program of the session said last.

@@ -133,7 +133,7 @@ func signals(s *agentrpc.SessionSignals) *session.Signals {
 	}
 	out := &session.Signals{
 		Active: s.Active, ActiveSince: s.ActiveSince, OutputAt: s.OutputAt, InputAt: s.InputAt,
-		Reading: s.Reading, ReadingLeader: s.ReadingLeader, ReadingSince: s.ReadingSince,
+		Reading: s.Reading, ReadingLeader: s.ReadingLeader, ReadingSince: s.ReadingSince, Reader: s.Reader,
 	}
 	if n := s.Notice; n != nil {
 		out.Notice = &session.Notice{Text: n.Text, At: n.At, OutputAfter: n.OutputAfter}

@@ -55,12 +55,15 @@ func (a Attention) rank() int {
 	return 4
 }
 
-// moreUrgent reports whether a is to be shown before o: of two alike the one that
-// waits longer, and of what is done the latest.
+// moreUrgent reports whether a is to be shown before o: of two that need input the one
+// that says what for, of two alike the one that waits longer, and of what is done the
+// latest.
 func (a Attention) moreUrgent(o Attention) bool {
 	switch {
 	case a.rank() != o.rank():
 		return a.rank() < o.rank()
+	case a.State == NeedsInput && (a.Text == "") != (o.Text == ""):
+		return a.Text != ""
 	case a.State == Done:
 		return a.Since.After(o.Since)
 	}
@@ -82,6 +85,7 @@ type Signals struct {
 	Reading       bool // a process in the foreground waits for input from the terminal
 	ReadingLeader bool // and is the session's first
 	ReadingSince  time.Time
+	Reader        []string // its command line, or the beginning of it; nil: not known
 	Notice        *Notice
 	Said          *Said
 }
@@ -134,7 +138,7 @@ func (s *Session) attention(sig Signals, now time.Time) Attention {
 		a.Why = reason("", a.Text)
 		return a
 	}
-	if sig.Reading && (!sig.ReadingLeader || !isShell(s.Command)) {
+	if sig.Reading && !s.atPrompt(sig) {
 		a := at(NeedsInput, sig.ReadingSince)
 		a.Why = Question
 		return a
@@ -143,6 +147,15 @@ func (s *Session) attention(sig Signals, now time.Time) Attention {
 		return at(Working, sig.ActiveSince)
 	}
 	return at(Idle, latest(s.StartedAt, sig.OutputAt, sig.InputAt))
+}
+
+// atPrompt reports whether it is a shell that waits for a command, whoever started it. Of an
+// agent that does not say what waits, only the session's own shell counts.
+func (s *Session) atPrompt(sig Signals) bool {
+	if len(sig.Reader) > 0 {
+		return isShell(sig.Reader)
+	}
+	return sig.ReadingLeader && isShell(s.Command)
 }
 
 // holds reports whether what a program said is still so: nobody was asked for anything

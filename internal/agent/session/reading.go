@@ -14,11 +14,34 @@ const (
 	// maxProcesses and maxThreads bound how many are looked at.
 	maxProcesses = 4096
 	maxThreads   = 64
+	// maxReader bounds what is kept of the command line of the one that waits, in bytes.
+	maxReader = 512
 )
 
 // reading says whether a process in the foreground waits for input from its terminal,
-// and whether that is the session's first process.
-type reading struct{ any, leader bool }
+// whether that is the session's first process, and what it runs: its words, each with a
+// NUL after it.
+type reading struct {
+	any, leader bool
+	command     string
+}
+
+// readsAs is that a process waits.
+func readsAs(pid, leader int) reading {
+	command, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
+	if err != nil {
+		return reading{any: true, leader: pid == leader} // it has just ended
+	}
+	return reading{true, pid == leader, string(command[:min(len(command), maxReader)])}
+}
+
+// words are those of the command. Invalid text is replaced: it goes out as JSON.
+func (r reading) words() []string {
+	if r.command == "" {
+		return nil
+	}
+	return strings.Split(strings.TrimSuffix(strings.ToValidUTF8(r.command, "?"), "\x00"), "\x00")
+}
 
 // readers looks who waits for input from a terminal, by the system calls of the
 // processes in the foreground (/proc/PID/syscall, proc(5)). A program that waits for
@@ -40,11 +63,11 @@ func readers(master *os.File, leader int) reading {
 	}
 	terminal := "/dev/pts/" + strconv.Itoa(number)
 	if waitsOn(group, terminal) {
-		return reading{true, group == leader}
+		return readsAs(group, leader)
 	}
 	for _, pid := range processesOf(group) {
 		if waitsOn(pid, terminal) {
-			return reading{true, pid == leader}
+			return readsAs(pid, leader)
 		}
 	}
 	return reading{}

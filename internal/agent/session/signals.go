@@ -160,7 +160,7 @@ func (sig *signals) info() *agentrpc.SessionSignals {
 		out.ActiveSince = sig.activeSince
 	}
 	if sig.reading.any {
-		out.ReadingSince = sig.readSince
+		out.ReadingSince, out.Reader = sig.readSince, sig.reading.words()
 	}
 	return out
 }

@@ -63,14 +63,14 @@ func watched(t *testing.T, script string) (*session.Registry, *session.Session) 
 func TestWhoReadsTheTerminalIsSeen(t *testing.T) {
 	r, s := watched(t, `printf 'go on? '; read x; sh -c 'read y; exit'; sleep 60`)
 	got := signalsOf(t, r, func(g agentrpc.SessionSignals) bool { return g.Reading })
-	if !got.ReadingLeader || got.ReadingSince.IsZero() {
+	if !got.ReadingLeader || got.ReadingSince.IsZero() || len(got.Reader) != 3 || got.Reader[0] != "sh" || got.Reader[1] != "-c" {
 		t.Errorf("the session's own read: %+v", got)
 	}
 	if err := s.Send([]byte("yes\n"), false); err != nil {
 		t.Fatal(err)
 	}
 	got = signalsOf(t, r, func(g agentrpc.SessionSignals) bool { return g.Reading && g.InputAt.After(got.ReadingSince) })
-	if got.ReadingLeader {
+	if got.ReadingLeader || strings.Join(got.Reader, " ") != "sh -c read y; exit" {
 		t.Errorf("a child's read: %+v", got)
 	}
 	if err := s.Send([]byte("yes\n"), false); err != nil {

@@ -29,8 +29,9 @@ func Attention(a api.Attention) string {
 // Needs reports whether somebody has to do something. Nil: it is not known.
 func Needs(a *api.Attention) bool { return a != nil && a.State == api.AttentionNeedsInput }
 
-// CompareAttention orders attention, the most urgent first: of two alike the one that
-// waits longer, and of what is done the latest. Nil, not known, comes last.
+// CompareAttention orders attention, the most urgent first: of two that need input the
+// one that says what for, of two alike the one that waits longer, and of what is done the
+// latest. Nil, not known, comes last.
 func CompareAttention(a, b *api.Attention) int {
 	ra, rb := rankOf(a), rankOf(b)
 	switch {
@@ -38,6 +39,11 @@ func CompareAttention(a, b *api.Attention) int {
 		return ra - rb
 	case a == nil || b == nil:
 		return 0
+	case Needs(a) && (a.Text == "") != (b.Text == ""):
+		if a.Text != "" {
+			return -1
+		}
+		return 1
 	case a.State == api.AttentionDone:
 		return b.Since.Compare(a.Since)
 	}

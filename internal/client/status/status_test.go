@@ -81,7 +81,10 @@ func TestWhoNeedsSomebodyComesFirst(t *testing.T) {
 		}
 		return v
 	}
+	asks := vm("z-says-what-for", api.VMRunning, api.AttentionNeedsInput, 9)
+	asks.Attention.Text = "which one?"
 	want := []*api.VM{
+		asks,
 		vm("z-waits-long", api.VMRunning, api.AttentionNeedsInput, 0),
 		vm("waits", api.VMPaused, api.AttentionNeedsInput, 9),
 		vm("failed", api.VMFailed, "", 0),
