@@ -12,7 +12,6 @@ import (
 
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
-	"github.com/bangervm/banger/internal/client/status"
 	"github.com/bangervm/banger/internal/web/gate"
 )
 
@@ -79,7 +78,7 @@ type livePage struct {
 
 	sent  map[string]string // what the page has, by the fragment's ID
 	lists string
-	needs map[string]string // which VMs the page was told of that need somebody
+	heed  heeded
 }
 
 // run writes until ctx ends, or the page is gone or does not read.
@@ -137,6 +136,7 @@ func (p *livePage) next(ctx context.Context, beat <-chan time.Time) error {
 		p.stale.due = true
 	case <-p.flush.C:
 		p.waits = false
+	case <-p.heed.due:
 	case <-beat:
 		return p.write(": alive\n\n")
 	case err := <-p.failed:
@@ -245,34 +245,6 @@ func (p *livePage) send(ctx context.Context) error {
 		return err
 	}
 	return p.write("data: " + string(data) + "\n\n")
-}
-
-type toastView struct {
-	Name, Path string
-	Attention  *attentionView
-}
-
-// toasts are those of VMs that began to need somebody since the last.
-func (p *livePage) toasts() ([]string, error) {
-	needs, told := map[string]string{}, p.needs != nil
-	var toasts []string
-	for _, v := range p.scene.sorted() {
-		a := v.attention()
-		if !status.Needs(a) {
-			continue
-		}
-		needs[v.vm.ID] = a.Session + a.Since.String()
-		if !told || p.needs[v.vm.ID] == needs[v.vm.ID] {
-			continue
-		}
-		toast, err := p.c.pages.part("toast-needs", toastView{Name: v.vm.Name, Path: cmp.Or(v.toAttach(), vmPath(v.vm.Name)), Attention: viewAttention(a, p.c.now())})
-		if err != nil {
-			return nil, err
-		}
-		toasts = append(toasts, toast)
-	}
-	p.needs = needs
-	return toasts, nil
 }
 
 func (p *livePage) write(text string) error {

@@ -12,6 +12,7 @@ import (
 const (
 	pageDashboard  = "dashboard"
 	pageVM         = "vm"
+	pageTerminal   = "terminal"
 	pageOperation  = "operation"
 	pageOperations = "operations"
 	pageImages     = "images"
@@ -56,6 +57,11 @@ func (p *parts) measure() {
 		delete(p.cache, id)
 	}
 	p.metered, p.measured = now, next
+}
+
+// isOf reports whether the page is of a VM, or of a session in it.
+func (p *parts) isOf(v *vmScene) bool {
+	return (p.page == pageVM || p.page == pageTerminal) && (v.vm.ID == p.one.id || v.vm.Name == p.subject)
 }
 
 // wantsPorts reports whether the page shows the ports of a VM.
@@ -110,6 +116,8 @@ func (p *parts) render(ctx context.Context, s *scene) (all []fragment, lists map
 		p.dashboard(l, s)
 	case pageVM:
 		p.vmPage(ctx, l, s)
+	case pageTerminal:
+		p.terminal(l, s)
 	case pageImages:
 		l.add("running-operations", "", "running-operations", imagesView{Operations: p.c.runningOf(s, "image.", p.token)})
 	case pageKernels:
@@ -133,7 +141,7 @@ func (p *parts) vm(l *list, v *vmScene) {
 	if !ok {
 		one := &list{p: p.c.pages}
 		link := p.c.link(v)
-		link.Current = p.page == pageVM && v.vm.Name == p.subject
+		link.Current = p.isOf(v)
 		one.keep("rail-vm", id, "rail-"+id, listRail, link)
 		if p.page == pageDashboard && p.look.shows(v) {
 			one.keep("vm-row", id, "vm-"+id, listVMs, p.c.row(v))

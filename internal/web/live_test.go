@@ -259,3 +259,58 @@ func TestTheDashboardTellsWhatWasDenied(t *testing.T) {
 		}
 	}
 }
+
+// asks is the event of a session that has needed somebody for so long.
+func (b *browser) asks(session string, since time.Duration) api.Event {
+	return event(api.EventSession, api.ActionChanged, session, api.Session{
+		Name: session, VM: "web", State: api.SessionRunning, CreatedAt: b.api.now,
+		Attention: &api.Attention{State: api.AttentionNeedsInput, Why: api.WhyQuestion, Text: session + "?", Since: b.api.now.Add(-since)},
+	})
+}
+
+// A page tells once of who needs somebody, and not what is answered at once.
+func TestWhoNeedsSomebodyIsToldOnce(t *testing.T) {
+	b := open(t)
+	p, _ := b.live("page=operations")
+	p.next()
+	b.api.more <- b.asks("fresh", 4*time.Second)
+	if u := p.next(); len(u.Toasts) != 0 || u.Needs != 1 {
+		t.Errorf("%d need somebody, toasts %q", u.Needs, u.Toasts)
+	}
+	b.api.more <- b.asks("old", 5*time.Second)
+	u := p.next()
+	if len(u.Toasts) != 1 || !strings.Contains(u.Toasts[0], "old?") || !strings.Contains(u.Toasts[0], "data-close") {
+		t.Errorf("toasts %q", u.Toasts)
+	}
+	v := b.api.vm()
+	v.Name = "other" // which the side shows
+	b.api.more <- event(api.EventVM, api.ActionChanged, "1", v)
+	if u := p.next(); len(u.Toasts) != 0 {
+		t.Errorf("again: %q", u.Toasts)
+	}
+}
+
+// The page of a VM or of a session in it shows what it needs: there is no toast beside.
+func TestWhatAPageShowsNeedsNoToast(t *testing.T) {
+	b := open(t)
+	for _, query := range []string{"page=vm&of=web", "page=terminal&of=web&section=old"} {
+		p, _ := b.live(query)
+		p.next()
+		b.api.more <- b.asks("old", time.Minute)
+		for {
+			u := p.next()
+			if len(u.Toasts) != 0 {
+				t.Errorf("%s: %q", query, u.Toasts)
+			}
+			if u.Needs == 1 {
+				break
+			}
+		}
+		p.close()
+		b.unfollowed()
+	}
+	p, _ := b.live("page=terminal&of=web&section=old")
+	p.next()
+	b.api.more <- b.asks("old", time.Minute)
+	p.has("session-state", "needs input")
+}

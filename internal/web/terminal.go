@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"net/http"
+	"net/url"
 
 	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/act/cmdline"
@@ -33,6 +34,20 @@ func (c *Console) terminalPage(w http.ResponseWriter, r *http.Request) {
 			view.Attach += "?read-only=yes"
 		}
 		s.Title, s.Current, s.Body = session.Name+" in "+vm, vm, view
+		s.Live = livePath(pageTerminal, url.Values{"of": {vm}, "section": {session.Name}})
 		return nil
 	})
+}
+
+// terminal adds what changes on the page of a session: its state.
+func (p *parts) terminal(l *list, s *scene) {
+	v := p.ofPage(s)
+	if v == nil {
+		return
+	}
+	for _, session := range v.sessions {
+		if session.Name == p.section {
+			l.add("session-state", "", "session-state", p.c.viewSession(session))
+		}
+	}
 }

@@ -122,6 +122,8 @@
     return null;
   }
 
+  toasts.addEventListener("click", (e) => { if (e.target.closest("[data-close]")) e.target.closest(".toast").remove(); });
+
   // ages says again how long ago moments were.
   function ages() {
     for (const t of document.querySelectorAll("time[datetime]")) {
