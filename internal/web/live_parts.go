@@ -159,13 +159,16 @@ func (p *parts) vm(l *list, v *vmScene) {
 }
 
 func (p *parts) dashboard(l *list, s *scene) {
-	view := dashboardView{look: p.look, Head: headOf(s), Usage: p.c.meter.view(api.HostStats{})}
+	view := dashboardView{look: p.look, Head: headOf(s), Usage: p.c.meter.measuredView()}
 	view.Operations, view.Denials = p.c.runningViews(s, p.token), p.c.denialViews(s)
 	view.Rows = make([]vmRow, len(l.lists[listVMs]))
 	for part, id := range map[string]string{
 		"dash-sub": "dash-sub", "dash-show": "dash-show", "usage": "usage", "vm-count": "vm-count", "vm-empty": "vm-empty",
 		"running-operations": "running-operations", "denials": "denials",
 	} {
+		if part == "usage" && view.Usage == nil {
+			continue // the page has what was known when it was made
+		}
 		l.add(id, "", part, view)
 	}
 }

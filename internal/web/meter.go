@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
@@ -14,10 +15,14 @@ import (
 // maxPoints is how many samples a curve has: the last 5 minutes, one each 2 s.
 const maxPoints = 150
 
+// freshFor is how long what was measured counts as what is so now.
+const freshFor = 10 * time.Second
+
 // meter keeps what the host and VMs take, while a page that shows it is open, and only
 // then. It is safe for concurrent use.
 type meter struct {
 	api API
+	now func() time.Time
 	log *slog.Logger
 
 	mu       sync.Mutex
@@ -52,8 +57,8 @@ func push(curve []float64, v float64) []float64 {
 	return curve[max(len(curve)-maxPoints, 0):]
 }
 
-func newMeter(a API, log *slog.Logger) *meter {
-	return &meter{api: a, log: log, changed: make(chan struct{}), vms: map[string]*meted{}}
+func newMeter(a API, now func() time.Time, log *slog.Logger) *meter {
+	return &meter{api: a, now: now, log: log, changed: make(chan struct{}), vms: map[string]*meted{}}
 }
 
 // watch measures until stop is called by all that watch.
@@ -63,9 +68,10 @@ func (m *meter) watch(ctx context.Context) (stop func()) {
 	if m.watchers++; m.watchers == 1 {
 		measured, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		m.end = cancel
-		// What was measured before is of another time.
-		m.host, m.whole, m.sum = client.HostUsage{}, curves{}, curves{}
-		clear(m.vms)
+		if !m.fresh() { // what was measured before is of another time
+			m.host, m.whole, m.sum = client.HostUsage{}, curves{}, curves{}
+			clear(m.vms)
+		}
 		m.work.Go(func() { m.follow(measured) })
 	}
 	return sync.OnceFunc(func() {
@@ -75,6 +81,11 @@ func (m *meter) watch(ctx context.Context) (stop func()) {
 			m.end()
 		}
 	})
+}
+
+// fresh reports whether there is something measured of now. The caller holds mu.
+func (m *meter) fresh() bool {
+	return !m.host.At.IsZero() && m.now().Sub(m.host.At) <= freshFor
 }
 
 func (m *meter) follow(ctx context.Context) {

@@ -34,15 +34,26 @@ type loadView struct {
 
 const noValue = "–"
 
-// view are the cards. Until something is measured the host is as given.
+// measuredView are the cards of what was just measured; nil: nothing was.
+func (m *meter) measuredView() usageView {
+	m.mu.Lock()
+	fresh := m.fresh()
+	m.mu.Unlock()
+	if !fresh {
+		return nil
+	}
+	return m.view(api.HostStats{})
+}
+
+// view are the cards. Where nothing was just measured the host is as given, and what VMs
+// take is not known.
 func (m *meter) view(host api.HostStats) usageView {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	u := m.host
-	if u.At.IsZero() {
-		u.HostStats = host
+	if !m.fresh() {
+		return unmeasured(host)
 	}
-	vms := m.total()
+	u, vms := m.host, m.total()
 	used, taken := float64(u.MemoryBytes-u.MemoryAvailableBytes), float64(u.DiskBytes-u.DiskAvailableBytes)
 	cpu := usageCard{Name: "CPU", Now: noValue, Of: "of " + fault.Count(u.CPUs, "CPU"), Note: "VMs " + noValue}
 	net := usageCard{Name: "Network", Now: noValue, Note: "VMs " + noValue}
@@ -60,7 +71,7 @@ func (m *meter) view(host api.HostStats) usageView {
 		{Name: "Disk", Now: size(taken), Of: "of " + size(float64(u.DiskBytes)), Note: "running VMs " + size(vms.disk), Spark: spark("Disk", m.whole.disk, m.sum.disk, float64(u.DiskBytes), wide(), size)},
 		net,
 	}
-	if len(m.vms) == 0 && !m.host.At.IsZero() {
+	if len(m.vms) == 0 {
 		for i := range cards {
 			cards[i].Note = "no running VM"
 		}
@@ -68,12 +79,30 @@ func (m *meter) view(host api.HostStats) usageView {
 	return cards
 }
 
+func unmeasured(host api.HostStats) usageView {
+	card := func(name, vms string, used, all int64) usageCard {
+		c := usageCard{Name: name, Now: noValue, Note: vms + " " + noValue}
+		if all > 0 {
+			c.Now, c.Of = size(float64(used)), "of "+size(float64(all))
+		}
+		return c
+	}
+	cpu := usageCard{Name: "CPU", Now: noValue, Note: "VMs " + noValue}
+	if host.CPUs > 0 {
+		cpu.Of = "of " + fault.Count(host.CPUs, "CPU")
+	}
+	return usageView{
+		cpu, card("Memory", "VMs", host.MemoryBytes-host.MemoryAvailableBytes, host.MemoryBytes),
+		card("Disk", "running VMs", host.DiskBytes-host.DiskAvailableBytes, host.DiskBytes), {Name: "Network", Now: noValue, Note: "VMs " + noValue},
+	}
+}
+
 // of is what a VM takes, as it was last measured, and its curves.
 func (m *meter) of(id string) (client.Usage, curves, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	v, ok := m.vms[id]
-	if !ok {
+	if !ok || !m.fresh() {
 		return client.Usage{}, curves{}, false
 	}
 	c := v.curves
@@ -87,7 +116,7 @@ func (m *meter) load(id string) loadView {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	v, ok := m.vms[id]
-	if !ok {
+	if !ok || !m.fresh() {
 		return loadView{}
 	}
 	l := loadView{Memory: size(float64(v.usage.HostMemoryBytes)), CPU: noValue}

@@ -80,7 +80,7 @@ func New(l net.Listener, o Options) (*Console, error) {
 		return nil, errors.Join(err, l.Close())
 	}
 	return &Console{
-		api: o.API, book: o.Book, now: o.Now, log: o.Log, pages: pages, roots: rootsOr(o.Roots), meter: newMeter(o.API, o.Log),
+		api: o.API, book: o.Book, now: o.Now, log: o.Log, pages: pages, roots: rootsOr(o.Roots), meter: newMeter(o.API, o.Now, o.Log),
 		started: o.Now(), listener: netutil.LimitListener(l, maxConns), host: o.Book.Name() + ".localhost:" + port,
 	}, nil
 }
