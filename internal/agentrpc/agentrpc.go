@@ -33,6 +33,10 @@ const (
 // MaxLine bounds one JSON line on the control stream, in bytes.
 const MaxLine = 1 << 20
 
+// BulkWrite is how many bytes of a stream go best with one write, where the
+// channel is a serial port: what fits into 64 KiB beside that layer's own header.
+const BulkWrite = 64<<10 - 12
+
 // HostMessage is one line from the host. Exactly one field is set.
 type HostMessage struct {
 	Configure *Configure `json:"configure,omitempty"`

@@ -70,25 +70,31 @@ func (t *TreeWriter) Hole(length int64) error {
 	return t.pieceHead(uint64(length) | holeBit)
 }
 
+// leastPiece is the room below which a piece is not begun, in bytes.
+const leastPiece = 16 << 10
+
 // Data writes up to length bytes of r as pieces, by large reads, and returns how
-// many there were. Fewer is no error: the file ended.
+// many there were. Fewer is no error: the file ended. A failure of the stream is
+// a TreeWriteError.
 func (t *TreeWriter) Data(r io.Reader, length int64) (int64, error) {
 	var done int64
 	for done < length {
-		n, err := io.ReadFull(r, t.copy[:min(int64(len(t.copy)), length-done)])
-		if n > 0 {
-			if err := t.pieceHead(uint64(n)); err != nil {
-				return done, &TreeWriteError{err}
-			}
-			if _, err := t.w.Write(t.copy[:n]); err != nil {
-				return done, &TreeWriteError{err}
-			}
+		if err := t.room(int(min(length-done, leastPiece)) + pieceHead); err != nil {
+			return done, &TreeWriteError{err}
+		}
+		head := len(t.buf)
+		t.buf = t.buf[:head+pieceHead]
+		n, err := t.fill(r, length-done)
+		if n == 0 {
+			t.buf = t.buf[:head]
+		} else {
+			binary.BigEndian.PutUint64(t.buf[head:], uint64(n))
 			done += int64(n)
 		}
-		switch {
-		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		if errors.Is(err, io.EOF) {
 			return done, nil
-		case err != nil:
+		}
+		if err != nil {
 			return done, err
 		}
 	}
@@ -101,14 +107,12 @@ func (t *TreeWriter) EndPieces() error { return t.pieceHead(0) }
 // VoidPieces gives a file up. A TreeNote should follow.
 func (t *TreeWriter) VoidPieces() error { return t.pieceHead(pieceVoid) }
 
-// Flush sends what is buffered.
-func (t *TreeWriter) Flush() error { return t.w.Flush() }
-
 func (t *TreeWriter) pieceHead(word uint64) error {
-	var head [pieceHead]byte
-	binary.BigEndian.PutUint64(head[:], word)
-	_, err := t.w.Write(head[:])
-	return err
+	if err := t.room(pieceHead); err != nil {
+		return err
+	}
+	t.buf = binary.BigEndian.AppendUint64(t.buf, word)
+	return nil
 }
 
 // TreeWriteError is a failure of the stream that a tree is written to, and not of

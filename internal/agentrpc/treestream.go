@@ -66,43 +66,78 @@ func (e TreeEntry) Known() bool { return strings.Trim(e.OID, "\x00") != "" }
 
 // TreeWriter writes a tree. Call Flush at the end.
 type TreeWriter struct {
-	w    *bufio.Writer
-	copy []byte
+	w   io.Writer
+	buf []byte // not written yet
+	err error  // of w, once and for all
 }
+
+// treeBuffer is what a TreeWriter writes at a time, in bytes.
+const treeBuffer = 4 * BulkWrite
 
 // NewTreeWriter returns a writer of a tree to w.
 func NewTreeWriter(w io.Writer) *TreeWriter {
-	return &TreeWriter{w: bufio.NewWriterSize(w, 256<<10), copy: make([]byte, 256<<10)}
+	return &TreeWriter{w: w, buf: make([]byte, 0, treeBuffer)}
+}
+
+// Flush writes what is buffered.
+func (t *TreeWriter) Flush() error {
+	if t.err == nil && len(t.buf) > 0 {
+		_, t.err = t.w.Write(t.buf)
+	}
+	t.buf = t.buf[:0]
+	return t.err
+}
+
+// room makes room for n bytes in the buffer.
+func (t *TreeWriter) room(n int) error {
+	if cap(t.buf)-len(t.buf) < n {
+		return t.Flush()
+	}
+	return t.err
+}
+
+// fill reads r once into the buffer, up to limit bytes.
+func (t *TreeWriter) fill(r io.Reader, limit int64) (int, error) {
+	room := t.buf[len(t.buf):cap(t.buf)]
+	n, err := r.Read(room[:min(int64(len(room)), limit)])
+	t.buf = t.buf[:len(t.buf)+n]
+	return n, err
 }
 
 // Entry writes one record; data holds exactly e.Size bytes, or is nil for a
 // record without data.
 func (t *TreeWriter) Entry(e TreeEntry, data io.Reader) error {
-	var head [treeHead]byte
-	head[0] = byte(e.Kind)
-	binary.BigEndian.PutUint32(head[1:], e.Mode)
-	if !e.ModTime.IsZero() {
-		binary.BigEndian.PutUint64(head[5:], uint64(e.ModTime.UnixNano()))
-	}
-	binary.BigEndian.PutUint64(head[13:], uint64(e.Size))
-	head[21] = byte(len(e.OID))
-	binary.BigEndian.PutUint16(head[22:], uint16(len(e.Path)))
 	if len(e.Path) > maxTreePath || len(e.OID) > maxOID {
 		return fmt.Errorf("%w: the path %.80q… is too long", ErrTree, e.Path)
 	}
-	_, _ = t.w.Write(head[:]) // bufio keeps the error
-	_, _ = t.w.WriteString(e.Path)
-	if _, err := t.w.WriteString(e.OID); err != nil {
+	if err := t.room(treeHead + len(e.Path) + len(e.OID)); err != nil {
 		return err
 	}
+	var nanos int64
+	if !e.ModTime.IsZero() {
+		nanos = e.ModTime.UnixNano()
+	}
+	t.buf = append(t.buf, byte(e.Kind))
+	t.buf = binary.BigEndian.AppendUint32(t.buf, e.Mode)
+	t.buf = binary.BigEndian.AppendUint64(t.buf, uint64(nanos))
+	t.buf = binary.BigEndian.AppendUint64(t.buf, uint64(e.Size))
+	t.buf = append(t.buf, byte(len(e.OID)))
+	t.buf = binary.BigEndian.AppendUint16(t.buf, uint16(len(e.Path)))
+	t.buf = append(t.buf, e.Path...)
+	t.buf = append(t.buf, e.OID...)
 	if data == nil {
 		return nil
 	}
-	n, err := io.CopyBuffer(struct{ io.Writer }{t.w}, io.LimitReader(data, e.Size), t.copy)
-	if err == nil && n != e.Size {
-		err = fmt.Errorf("%q has %d bytes, not %d: %w", e.Path, n, e.Size, io.ErrUnexpectedEOF)
+	for left := e.Size; left > 0; {
+		if err := t.room(1); err != nil {
+			return err
+		}
+		n, err := t.fill(data, left)
+		if left -= int64(n); err != nil && left > 0 {
+			return fmt.Errorf("%q has %d bytes, not %d: %w", e.Path, e.Size-left, e.Size, unexpected(err))
+		}
 	}
-	return err
+	return nil
 }
 
 // Text writes a record whose data is text: a link or an error.
@@ -116,7 +151,7 @@ func (t *TreeWriter) End() error {
 	if err := t.Entry(TreeEntry{Kind: TreeEnd}, nil); err != nil {
 		return err
 	}
-	return t.w.Flush()
+	return t.Flush()
 }
 
 // Fail voids the tree, says why, and flushes.
@@ -127,7 +162,7 @@ func (t *TreeWriter) Fail(message string) error {
 	if err := t.Text(TreeEntry{Kind: TreeError}, message); err != nil {
 		return err
 	}
-	return t.w.Flush()
+	return t.Flush()
 }
 
 // TreeReader reads a tree that is not trusted: what Next returns is checked,

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/bangervm/banger/internal/agentrpc"
 )
 
 // The yamux frame header, by github.com/hashicorp/yamux/blob/master/spec.md:
@@ -20,8 +22,10 @@ const (
 	// maxFrame is yamux's initial and only stream window, in bytes.
 	maxFrame = 256 << 10
 	// maxWrite bounds the frames of this side, in bytes, so that one stream's
-	// bulk does not hold up another's keystroke for long.
-	maxWrite = 64 << 10
+	// bulk does not hold up another's keystroke for long. With its header a frame
+	// fills two writes of a virtio port: the guest's kernel takes 32 KiB at a time,
+	// and waits for the host after each.
+	maxWrite = agentrpc.BulkWrite
 )
 
 // errFrame says that the peer sends what no peer of this protocol does.

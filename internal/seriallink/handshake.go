@@ -37,8 +37,8 @@ const (
 	// padByte is no yamux version: a guest that missed the end of the last
 	// session, and waits for the rest of a frame, sees that it is over.
 	padByte = 0xff
-	// padSize is the longest frame that either side sends.
-	padSize = maxWrite + frameHeaderSize
+	// padSize is the longest frame that either side sends, of older builds too.
+	padSize = 64<<10 + frameHeaderSize
 
 	firstRetry = 300 * time.Millisecond
 	lastRetry  = 2 * time.Second

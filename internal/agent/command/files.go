@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/bangervm/banger/internal/agent/account"
 )
 
@@ -40,15 +42,15 @@ func OpenFiles(a account.Account, input bool, terminal *Size) (*Files, error) {
 		return f, err
 	}
 	if input {
-		f.stdin, f.In, err = os.Pipe()
+		f.stdin, f.In, err = pipe()
 	} else {
 		f.stdin, err = Nothing()
 	}
 	if err == nil {
-		f.out, f.stdout, err = os.Pipe()
+		f.out, f.stdout, err = pipe()
 	}
 	if err == nil {
-		f.err, f.stderr, err = os.Pipe()
+		f.err, f.stderr, err = pipe()
 	}
 	if err != nil {
 		f.closeOwn()
@@ -56,6 +58,25 @@ func OpenFiles(a account.Account, input bool, terminal *Size) (*Files, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+// pipeBytes is what a command's pipe holds, in bytes: a command that writes fast
+// is stopped less often. It takes memory when it is full only.
+const pipeBytes = 256 << 10
+
+func pipe() (r, w *os.File, err error) {
+	if r, w, err = os.Pipe(); err != nil {
+		return nil, nil, err
+	}
+	raw, err := w.SyscallConn()
+	if err != nil {
+		closeAll(r, w)
+		return nil, nil, err
+	}
+	_ = raw.Control(func(fd uintptr) {
+		_, _ = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, pipeBytes) // without it, there is less room
+	})
+	return r, w, nil
 }
 
 // Start starts spec with these files. The command's own ends are closed in any

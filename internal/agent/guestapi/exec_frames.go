@@ -15,8 +15,9 @@ import (
 )
 
 const (
-	chunk     = 32 << 10
 	frameHead = 5
+	// chunk makes a frame of output one write of the channel.
+	chunk = agentrpc.BulkWrite - frameHead
 )
 
 // execConn is one command on one connection.
