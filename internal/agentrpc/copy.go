@@ -18,11 +18,19 @@ const CopyProtocol = "banger-copy-v1"
 // PathCopy is where the agent serves CopyProtocol.
 const PathCopy = "/v1/copy"
 
+// "look": the agent answers with one CopyAnswer line, which says whether Path is a
+// directory.
+
 // The verbs of a CopyRequest.
 const (
-	CopyPut = "put"
-	CopyGet = "get"
+	CopyPut  = "put"
+	CopyGet  = "get"
+	CopyLook = "look"
 )
+
+// ListedPart is the mode of a TreeListed that is the beginning of a file whose
+// time is the one listed.
+const ListedPart = 1
 
 // CopyRequest begins a copy. Relative paths begin in root's home.
 type CopyRequest struct {
@@ -34,10 +42,16 @@ type CopyRequest struct {
 
 	// Path is where put writes: into it, when it is a directory.
 	Path string `json:"path,omitempty"`
-	// Sources is how many things put copies: more than one needs a directory.
-	Sources int `json:"sources,omitempty"`
-	// File refuses to put what has no name of its own into a directory.
-	File bool `json:"file,omitempty"`
+	// Sources are the things that put copies, as Paths are for get: more than one
+	// need a directory.
+	Sources []string `json:"sources,omitempty"`
+	// SetID keeps set-user-ID, set-group-ID and sticky bits.
+	SetID bool `json:"set_id,omitempty"`
+	// Resume skips the files that the writer has already, with the same size and
+	// time, and goes on with the one that a copy with Resume was interrupted in.
+	// Who writes the files sends a tree first, in which a TreeTop for each source is
+	// followed by a TreeListed for each file: see ListedPart.
+	Resume bool `json:"resume,omitempty"`
 }
 
 // MaxCopyPaths bounds what one get reads.
@@ -50,7 +64,7 @@ type CopyAnswer struct {
 	Message string `json:"message,omitempty"`
 	// NoDirectory says that the directory is missing in which put was to write.
 	NoDirectory bool `json:"no_directory,omitempty"`
-	// Directory says that put was to write a file where a directory is.
+	// Directory is look's answer.
 	Directory bool `json:"directory,omitempty"`
 	// Bytes is what get was asked to count.
 	Bytes int64 `json:"bytes,omitempty"`

@@ -10,10 +10,12 @@ import (
 
 // A file of kind TreePieces is a sequence of pieces, each with a head of 8 bytes,
 // big-endian: the length in bytes, and the highest bit set for a hole, which has no
-// data. Length 0 ends the file; all bits set void it: a TreeNote says why.
+// data, or the next for what the writer has already, which can only be the first.
+// Length 0 ends the file; all bits set void it: a TreeNote says why.
 const (
 	pieceHead = 8
 	holeBit   = 1 << 63
+	keptBit   = 1 << 62
 	pieceVoid = math.MaxUint64
 )
 
@@ -24,6 +26,7 @@ var ErrPieces = errors.New("the file was given up")
 type Piece struct {
 	Length int64 // bytes
 	Hole   bool  // zeros that are not sent, and take no space
+	Kept   bool  // see CopyRequest.Resume
 }
 
 // Piece returns the next piece of the present record, having skipped what was
@@ -52,11 +55,11 @@ func (t *TreeReader) Piece() (Piece, error) {
 		t.pieces = false
 		return Piece{}, ErrPieces
 	}
-	p := Piece{Length: int64(word &^ holeBit), Hole: word&holeBit != 0}
-	if p.Length == 0 {
-		return Piece{}, fmt.Errorf("%w: an empty piece", ErrTree)
+	p := Piece{Length: int64(word &^ (holeBit | keptBit)), Hole: word&holeBit != 0, Kept: word&keptBit != 0}
+	if p.Length == 0 || p.Hole && p.Kept {
+		return Piece{}, fmt.Errorf("%w: an odd piece", ErrTree)
 	}
-	if !p.Hole {
+	if !p.Hole && !p.Kept {
 		t.left = p.Length
 	}
 	return p, nil
@@ -69,6 +72,9 @@ func (t *TreeWriter) Hole(length int64) error {
 	}
 	return t.pieceHead(uint64(length) | holeBit)
 }
+
+// Kept begins a file with length bytes that the writer has already.
+func (t *TreeWriter) Kept(length int64) error { return t.pieceHead(uint64(length) | keptBit) }
 
 // leastPiece is the room below which a piece is not begun, in bytes.
 const leastPiece = 16 << 10

@@ -37,10 +37,10 @@ func elsewhere() map[string]string {
 		"config edit": edit, "config set": edit, "config unset": edit, "config get": "banger config show", "config list": "banger config show",
 		"build": "banger image pull docker-archive:FILE", "clone": "banger vm create --image IMAGE", "commit": "banger vm workspace export NAME",
 		"container": "banger vm", "images": "banger image list", "import": "banger image pull tar:FILE", "info": "banger doctor",
-		"kernels": "banger kernel list", "login": "banger uses the credentials of `docker login`", "mount": "banger vm cp SRC DST",
+		"kernels": "banger kernel list", "login": "banger uses the credentials of `docker login`", "mount": "banger vm cp SRC... DST",
 		"rmi": "banger image delete NAME...", "search": "banger image pull REF", "service": "banger daemon status",
 		"snapshot": "banger vm workspace export NAME", "status": "banger daemon status", "system": "banger doctor",
-		"tag": "banger image pull REF --name NAME", "vms": "banger ls --all", "volume": "banger vm cp SRC DST",
+		"tag": "banger image pull REF --name NAME", "vms": "banger ls --all", "volume": "banger vm cp SRC... DST",
 	}
 }
 

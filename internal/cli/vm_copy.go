@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"strings"
 	"time"
 
@@ -30,25 +29,52 @@ func parsePlace(text string) place {
 	return place{vm: vm, path: path}
 }
 
+// copying is one `vm cp`.
+type copying struct {
+	srcs          []place
+	dst           place
+	setID, resume bool
+	recursive     bool // accepted and without effect, like archive
+	archive       bool
+}
+
 func (a *App) vmCopyCommand() *cobra.Command {
+	c := &copying{}
 	cmd := &cobra.Command{
-		Use:   "cp SRC DST",
-		Short: "Copy files between the host and a VM",
-		Long: "Copy a file or a directory to or from a VM. One of SRC and DST is NAME:PATH; the other is a path on the host, or - for\n" +
-			"stdin or stdout.\n\n" +
-			"Directories are copied recursively. Modes, times and symbolic links are kept. If DST is an existing directory, SRC is\n" +
-			"copied into it. Each file is replaced atomically.",
-		Example: `  banger vm cp ./src box:/root/
+		Use:   "cp SRC... DST",
+		Short: "Copy files between the host and VMs",
+		Long: "Copy files and directories to a VM, from a VM, or from one VM to another. A path in a VM is NAME:PATH; relative ones\n" +
+			"begin in root's home. All sources are on the same side, and several need a directory as DST.\n\n" +
+			"Directories are copied recursively. Permissions, times, symbolic and hard links, and holes are kept; owners are not.\n" +
+			"If DST is an existing directory, each SRC is copied into it, and of DIR/. what is in DIR. Each file is replaced\n" +
+			"atomically. FIFOs, sockets and devices in a directory are skipped, with a word. A file that cannot be read fails the\n" +
+			"command after all others are copied. Set-user-ID and set-group-ID bits are dropped, with a word, without --setuid.\n\n" +
+			"With - as SRC, stdin becomes the file DST; if DST is a directory, stdin is a tar stream that is unpacked there. With\n" +
+			"- as DST, a file goes to stdout as it is, and a directory as a tar stream.\n\n" +
+			"Interrupted, a copy leaves no half file behind; files that were complete stay. With --resume, files that are there\n" +
+			"already with the same size and time are skipped, and an interrupted copy leaves what it has of the file under way\n" +
+			"as .FILE.banger-part, which the next --resume completes.",
+		Example: `  banger vm cp ./src notes.md box:/root/
   banger vm cp box:/var/log/syslog .
-  tar c . | banger vm cp - box:/tmp/src.tar`,
-		Args: args(2, 2, "SRC and DST"),
+  banger vm cp box:/srv/data other:/srv/
+  banger vm cp --resume huge.img box:/var/lib/
+  tar c . | banger vm cp - box:/srv/
+  banger vm cp box:/etc - | tar t`,
+		Args: args(2, -1, "SRC and DST"),
 		RunE: func(cmd *cobra.Command, given []string) error {
-			return a.vmCopy(cmd, parsePlace(given[0]), parsePlace(given[1]))
+			for _, src := range given[:len(given)-1] {
+				c.srcs = append(c.srcs, parsePlace(src))
+			}
+			c.dst = parsePlace(given[len(given)-1])
+			return a.vmCopy(cmd, c)
 		},
 	}
-	recursiveFlags(cmd)
+	cmd.Flags().BoolVarP(&c.recursive, "recursive", "r", false, "accepted; directories are always copied")
+	cmd.Flags().BoolVarP(&c.archive, "archive", "a", false, "accepted; permissions, times and links are always kept")
+	cmd.Flags().BoolVar(&c.setID, "setuid", false, "keep set-user-ID, set-group-ID and sticky bits")
+	cmd.Flags().BoolVar(&c.resume, "resume", false, "skip files that are there already, and go on with the one that was interrupted")
 	cmd.ValidArgsFunction = func(cmd *cobra.Command, given []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		if strings.ContainsAny(prefix, ":/.") || len(given) >= 2 {
+		if strings.ContainsAny(prefix, ":/.") {
 			return nil, cobra.ShellCompDirectiveDefault
 		}
 		names, _ := a.vmNames(-1, api.VMRunning)(cmd, given, prefix)
@@ -61,44 +87,63 @@ func (a *App) vmCopyCommand() *cobra.Command {
 	return cmd
 }
 
-// recursiveFlags accepts what users of cp and scp type; a copy always does both.
-func recursiveFlags(cmd *cobra.Command) {
-	cmd.Flags().BoolP("recursive", "r", false, "accepted; directories are always copied")
-	cmd.Flags().BoolP("archive", "a", false, "accepted; modes, times and links are always kept")
+// from is the VM that all sources are in, or empty for the host.
+func (c *copying) from(cmd *cobra.Command) (vm string, paths []string, err error) {
+	vm = c.srcs[0].vm
+	for _, src := range c.srcs {
+		if src.vm != vm {
+			return "", nil, usagef(cmd, "all sources must be on the same side, but %q and %q are not", c.srcs[0].path, src.path)
+		}
+		if vm == "" && src.path == "-" && len(c.srcs) > 1 {
+			return "", nil, usagef(cmd, "- cannot be one of several sources")
+		}
+		paths = append(paths, src.path)
+	}
+	switch {
+	case vm == "" && c.dst.vm == "":
+		return "", nil, usagef(cmd, "neither %q nor %q names a VM (NAME:PATH)", c.srcs[0].path, c.dst.path)
+	case c.dst.vm == "" && c.dst.path == "-" && len(paths) > 1:
+		return "", nil, usagef(cmd, "only one source can go to stdout")
+	case c.resume && (vm != "" && c.dst.vm != "" || paths[0] == "-" || c.dst.path == "-"):
+		return "", nil, usagef(cmd, "--resume needs files on the host, as sources or destination")
+	}
+	return vm, paths, nil
 }
 
-func (a *App) vmCopy(cmd *cobra.Command, src, dst place) error {
-	switch {
-	case src.vm == "" && dst.vm == "":
-		return usagef(cmd, "neither %q nor %q names a VM (NAME:PATH)", src.path, dst.path)
-	case src.vm != "" && dst.vm != "":
-		return &usageError{
-			message: "cannot copy between two VMs (" + src.vm + " and " + dst.vm + ")",
-			hint:    "banger exec " + src.vm + " -- tar c -C DIR . | banger exec -i " + dst.vm + " -- tar x -C DIR",
-		}
-	}
-	ctx := cmd.Context()
-	c, err := a.daemon(ctx)
+func (a *App) vmCopy(cmd *cobra.Command, c *copying) error {
+	vm, paths, err := c.from(cmd)
 	if err != nil {
 		return err
 	}
-	guest := guestfiles.Of(c, src.vm+dst.vm)
+	ctx := cmd.Context()
+	daemon, err := a.daemon(ctx)
+	if err != nil {
+		return err
+	}
 	show := a.copyStages()
 	defer show.close()
-	return a.transfer(ctx, guest, src.path, dst, copyProgress(show))
-}
-
-func (a *App) transfer(ctx context.Context, guest *guestfiles.Guest, src string, dst place, progress guestfiles.Progress) error {
-	switch in := dst.vm != ""; {
-	case in && src == "-":
-		return guest.StreamIn(ctx, a.In, dst.path, progress)
-	case in:
-		return guest.CopyIn(ctx, src, dst.path, progress)
-	case dst.path == "-":
-		return guest.StreamOut(ctx, src, a.Out, progress)
-	default:
-		return guest.CopyOut(ctx, src, dst.path, progress)
+	var said []string // behind the progress, which would overwrite them
+	o := guestfiles.Options{
+		Progress: copyProgress(show), SetID: c.setID, Resume: c.resume,
+		Left: func(path, why string) { said = append(said, path+": "+why) },
 	}
+	switch {
+	case vm != "" && c.dst.vm != "":
+		err = guestfiles.Of(daemon, vm).CopyTo(ctx, paths, guestfiles.Of(daemon, c.dst.vm), c.dst.path, o)
+	case vm == "" && paths[0] == "-":
+		err = guestfiles.Of(daemon, c.dst.vm).StreamIn(ctx, a.In, c.dst.path, o)
+	case vm == "":
+		err = guestfiles.Of(daemon, c.dst.vm).CopyIn(ctx, paths, c.dst.path, o)
+	case c.dst.path == "-":
+		err = guestfiles.Of(daemon, vm).StreamOut(ctx, paths[0], a.Out, o)
+	default:
+		err = guestfiles.Of(daemon, vm).CopyOut(ctx, paths, c.dst.path, o)
+	}
+	show.close()
+	for _, line := range said {
+		a.say(line)
+	}
+	return err
 }
 
 // copyStages shows a copy on stderr when that is a terminal.

@@ -3,15 +3,18 @@ package guestfiles
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"math"
 	"sync"
 	"time"
 
 	"github.com/bangervm/banger/internal/agentrpc"
+	"github.com/bangervm/banger/internal/client"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/plain"
 	"github.com/bangervm/banger/internal/stream"
+	"github.com/bangervm/banger/internal/treecopy"
 )
 
 const (
@@ -24,29 +27,54 @@ const (
 
 // putting is one copy into a guest.
 type putting struct {
-	conn Conn
-	dst  string // as the user named it
-	notes
+	conn   Conn
+	dst    string // as the user named it
+	resume bool
 }
 
-// run sends what send writes, and returns when the guest has it all, or has
+// send writes the tree of a copy into a guest, which has have of it already.
+type send func(ctx context.Context, tree *agentrpc.TreeWriter, have []treecopy.Have, left *notes) error
+
+// put runs a copy into the guest; old is the way of an older agent.
+func (g *Guest) put(ctx context.Context, srcs []string, dst string, o Options, old func(*session) error, write send) error {
+	req := agentrpc.CopyRequest{Verb: agentrpc.CopyPut, Path: dst, Sources: srcs, SetID: o.SetID, Resume: o.Resume}
+	conn, err := g.copy(ctx, req)
+	if errors.Is(err, client.ErrNoCopy) {
+		return g.viaSFTP(ctx, old)
+	}
+	if err != nil {
+		return err
+	}
+	p := &putting{conn: conn, dst: dst, resume: o.Resume}
+	left := &notes{tell: o.Left}
+	if err := p.run(ctx, write, left); err != nil {
+		return err
+	}
+	return left.incomplete()
+}
+
+// run sends what write writes, and returns when the guest has it all, or has
 // removed what is not complete.
-func (p *putting) run(ctx context.Context, send func(context.Context, *agentrpc.TreeWriter) error) error {
+func (p *putting) run(ctx context.Context, write send, left *notes) error {
 	defer func() { _ = p.conn.Close() }()
 	sending, cancel := context.WithCancel(ctx)
 	defer cancel()
 	// What waits for the guest to take more returns.
 	stop := stream.Interrupt(sending, p.conn.SetWriteDeadline)
 	defer stop()
+	defer context.AfterFunc(ctx, func() { _ = p.conn.SetReadDeadline(time.Now().Add(farewell)) })()
 	var answer agentrpc.CopyAnswer
 	var answerErr error
 	var answered sync.WaitGroup
+	lists := make(chan []treecopy.Have, 1)
 	answered.Go(func() {
 		defer cancel() // an answer ends the copy, also in the middle
-		answerErr = agentrpc.ReadLine(bufio.NewReader(p.conn), &answer)
+		defer close(lists)
+		answerErr = p.listen(bufio.NewReader(p.conn), lists, &answer)
 	})
+	have := <-lists
 	tree := agentrpc.NewTreeWriter(p.conn)
-	err := send(sending, tree)
+	err := write(sending, tree, have, left)
 	if err == nil {
 		err = tree.End()
 	}
@@ -56,8 +84,6 @@ func (p *putting) run(ctx context.Context, send func(context.Context, *agentrpc.
 		_ = p.conn.CloseWrite()
 		_ = p.conn.SetReadDeadline(time.Now().Add(farewell))
 	}
-	hurry := context.AfterFunc(ctx, func() { _ = p.conn.SetReadDeadline(time.Now().Add(farewell)) })
-	defer hurry()
 	answered.Wait()
 	switch {
 	case ctx.Err() != nil:
@@ -69,19 +95,32 @@ func (p *putting) run(ctx context.Context, send func(context.Context, *agentrpc.
 	case answerErr != nil:
 		return copyFault(ctx, answerErr)
 	}
-	return p.incomplete()
+	return nil
+}
+
+// listen reads what the guest has, when the copy is resumed, and its answer.
+func (p *putting) listen(in *bufio.Reader, lists chan<- []treecopy.Have, answer *agentrpc.CopyAnswer) error {
+	if p.resume {
+		if first, err := in.Peek(1); err != nil || first[0] == '{' {
+			return agentrpc.ReadLine(in, answer) // it refuses
+		}
+		have, err := treecopy.ReadList(agentrpc.NewTreeReader(in))
+		if err != nil {
+			return err
+		}
+		lists <- have
+	} else {
+		lists <- nil
+	}
+	return agentrpc.ReadLine(in, answer)
 }
 
 // refused is the guest's answer as a fault: the message is its word.
 func (p *putting) refused(a agentrpc.CopyAnswer) error {
-	switch {
-	case a.NoDirectory:
+	if a.NoDirectory {
 		return noDirectory(p.dst)
-	case a.Directory:
-		return directoryHint(p.dst)
-	default:
-		return answerFault(a)
 	}
+	return answerFault(a)
 }
 
 func answerFault(a agentrpc.CopyAnswer) error {

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-
-	"github.com/bangervm/banger/internal/agentrpc"
 )
 
 // The yamux frame header, by github.com/hashicorp/yamux/blob/master/spec.md:
@@ -25,7 +23,7 @@ const (
 	// bulk does not hold up another's keystroke for long. With its header a frame
 	// fills two writes of a virtio port: the guest's kernel takes 32 KiB at a time,
 	// and waits for the host after each.
-	maxWrite = agentrpc.BulkWrite
+	maxWrite = 64<<10 - frameHeaderSize
 )
 
 // errFrame says that the peer sends what no peer of this protocol does.

@@ -25,9 +25,14 @@ type Reader struct {
 	Counted func(name string, n int)
 	// Noted is told of what is left out. Its error ends the reading.
 	Noted func(Note) error
+	// SetID says that the writer keeps set-user-ID bits: else Noted is told of them.
+	SetID bool
+	// Have is what the writer has of each source in turn: that is not sent.
+	Have []Have
 
 	ctx   context.Context
 	links map[inode]string // files with more names than one, of the present top
+	have  Have             // of the present top
 }
 
 type inode struct{ dev, ino uint64 }
@@ -40,7 +45,10 @@ const maxLinks = 1 << 20
 // there is followed. "DIR/." means what is in DIR. An error is about src itself,
 // or about the stream; of what is below src, Noted is told.
 func (r *Reader) Read(ctx context.Context, src string) error {
-	r.ctx, r.links = ctx, map[inode]string{}
+	r.ctx, r.links, r.have = ctx, map[inode]string{}, nil
+	if len(r.Have) > 0 {
+		r.have, r.Have = r.Have[0], r.Have[1:]
+	}
 	if err := Check(src); err != nil {
 		return err
 	}
@@ -68,11 +76,17 @@ func (r *Reader) Read(ctx context.Context, src string) error {
 
 // topOf is the record that begins src: its name, or that what is in it is meant.
 func topOf(src string) agentrpc.TreeEntry {
-	base := path.Base(src)
-	if strings.HasSuffix(src, "/.") || base == "." || base == ".." || base == "/" {
+	if OnlyContents(src) {
 		return agentrpc.TreeEntry{Kind: agentrpc.TreeTop, Path: ".", Mode: 1}
 	}
-	return agentrpc.TreeEntry{Kind: agentrpc.TreeTop, Path: base}
+	return agentrpc.TreeEntry{Kind: agentrpc.TreeTop, Path: path.Base(src)}
+}
+
+// OnlyContents reports whether a source means what is in it: "DIR/.", and what has
+// no name.
+func OnlyContents(src string) bool {
+	base := path.Base(src)
+	return strings.HasSuffix(src, "/.") || base == "." || base == ".." || base == "/"
 }
 
 // note tells of one thing that cannot be copied, and of nothing when it is gone.
@@ -126,7 +140,7 @@ func (r *Reader) entry(at int, name string, kind fs.FileMode, rel string, depth 
 	case fs.ModeSymlink:
 		return r.link(at, name, rel)
 	default:
-		return tell(r.Noted, Note{Path: rel, Why: "it is a " + kindName(kind)})
+		return tell(r.Noted, Note{Path: rel, Why: "skipped, it is a " + kindName(kind)})
 	}
 }
 

@@ -22,13 +22,18 @@ func (r *Reader) file(fd int, st *unix.Stat_t, rel, name string) error {
 			return r.W.Text(entry(agentrpc.TreeSame, rel, st), before)
 		}
 	}
+	kept, whole := r.have.of(rel, st)
+	if whole {
+		r.remember(same, st, rel)
+		return nil
+	}
 	e := entry(agentrpc.TreePieces, rel, st)
 	e.Size = st.Size
 	if err := r.W.Entry(e, nil); err != nil {
 		return err
 	}
 	in := &reading{ctx: r.ctx, fd: fd, name: name, counted: r.Counted}
-	err := r.data(in, st)
+	err := r.data(in, st, kept)
 	if failed, ok := errors.AsType[*agentrpc.TreeWriteError](err); ok || err != nil && r.ctx.Err() != nil {
 		if ok {
 			err = failed.Err
@@ -41,24 +46,47 @@ func (r *Reader) file(fd int, st *unix.Stat_t, rel, name string) error {
 		}
 		return r.note(rel, err)
 	}
+	r.remember(same, st, rel)
+	if err := r.W.EndPieces(); err != nil {
+		return err
+	}
+	if st.Mode&(unix.S_ISUID|unix.S_ISGID) != 0 && !r.SetID {
+		return tell(r.Noted, Note{Path: rel, Why: "copied without its set-user-ID and set-group-ID bits"})
+	}
+	return nil
+}
+
+func (r *Reader) remember(same inode, st *unix.Stat_t, rel string) {
 	if st.Nlink > 1 && len(r.links) < maxLinks {
 		r.links[same] = rel
 	}
-	return r.W.EndPieces()
 }
 
 // data writes what the file holds: up to the size that it had when it was opened,
 // or all when it had none, as files of the kernel do.
-func (r *Reader) data(in *reading, st *unix.Stat_t) error {
+func (r *Reader) data(in *reading, st *unix.Stat_t, kept int64) error {
+	if kept > 0 {
+		if err := r.W.Kept(kept); err != nil {
+			return streamed(err)
+		}
+		if _, err := unix.Seek(in.fd, kept, unix.SEEK_SET); err != nil {
+			return err
+		}
+	}
 	switch {
 	case st.Size == 0:
 		_, err := r.W.Data(in, math.MaxInt64)
 		return err
 	case st.Blocks*blocks >= st.Size:
-		_, err := r.W.Data(in, st.Size)
+		_, err := r.W.Data(in, st.Size-kept)
 		return err
 	}
-	for at := int64(0); at < st.Size; {
+	return r.sparse(in, st, kept)
+}
+
+// sparse writes what the file holds from at on, without its holes.
+func (r *Reader) sparse(in *reading, st *unix.Stat_t, at int64) error {
+	for at < st.Size {
 		data, err := unix.Seek(in.fd, at, unix.SEEK_DATA)
 		switch {
 		case errors.Is(err, unix.ENXIO): // a hole up to the end

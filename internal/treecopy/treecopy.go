@@ -40,8 +40,6 @@ type Refusal struct {
 	Message string
 	// NoDirectory says that the directory to write in is missing.
 	NoDirectory bool
-	// Directory says that a directory is where a file was to be written.
-	Directory bool
 }
 
 func (r *Refusal) Error() string { return r.Message }

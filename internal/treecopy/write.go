@@ -19,6 +19,8 @@ import (
 type Writer struct {
 	// SetID keeps the set-user-ID, set-group-ID and sticky bits.
 	SetID bool
+	// KeepPart keeps the beginning of a file when the copy is interrupted in it.
+	KeepPart bool
 	// Tops are the sources that were asked for, as Reader.Read gets them: the tree's
 	// tops get their names in turn, whatever it calls them. Nil: it is believed.
 	Tops []string
@@ -73,7 +75,7 @@ func (w *Writer) record(ctx context.Context, e agentrpc.TreeEntry) error {
 		if err != nil {
 			return err
 		}
-		return tell(w.Noted, Note{Path: e.Path, Why: string(why), Fault: e.Mode != 1})
+		return tell(w.Noted, Note{Path: path.Join(w.top, e.Path), Why: string(why), Fault: e.Mode != 1})
 	}
 	if w.begun == 0 {
 		return fmt.Errorf("%w: no top before %.80q", agentrpc.ErrTree, e.Path)

@@ -3,6 +3,7 @@ package treecopy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -24,32 +25,79 @@ func (w *Writer) file(ctx context.Context, p string, e agentrpc.TreeEntry) error
 	if e.Size > writeBuffer && isDirectory(at, name) { // else the rename says so
 		return refuse(CodeConflict, "%s is a directory", w.dirs.target.shown(p))
 	}
-	staged := w.stage()
-	fd, err := unix.Openat(at, staged, createFile, 0o600)
-	if errors.Is(err, unix.ENOENT) {
-		return refuse(CodeInvalid, "cannot create a file in %s: its file system has no regular files", w.dirs.target.shown(dir))
+	first, err := w.tree.Piece()
+	if err != nil && !errors.Is(err, io.EOF) {
+		return w.given(err)
 	}
+	ended := err != nil
+	staged, fd, err := w.openStaged(at, name, dir, p, first)
 	if err != nil {
-		return failure("create", w.dirs.target.shown(p), err)
+		return err
 	}
-	err = w.pieces(ctx, fd, name, p)
+	if !ended {
+		err = w.pieces(ctx, fd, name, p, first)
+	}
+	interrupted := err != nil
 	if err == nil {
 		err = w.finish(fd, p, e.Mode&w.mask(), e.ModTime)
 	}
+	keep := interrupted && w.KeepPart && !errors.Is(err, agentrpc.ErrPieces) && setTime(fd, e.ModTime) == nil
 	if closeErr := unix.Close(fd); err == nil && closeErr != nil {
 		err = failure("close", w.dirs.target.shown(p), closeErr)
 	}
 	if err == nil {
 		err = w.become(at, staged, name, p)
 	}
-	if err == nil {
+	switch {
+	case err == nil:
+		return nil
+	case !keep || unix.Renameat(at, staged, at, partName(name)) != nil:
+		_ = unix.Unlinkat(at, staged, 0)
+	}
+	return w.given(err)
+}
+
+// given is the error of a file, or nil when only its reader gave it up: a note follows.
+func (w *Writer) given(err error) error {
+	if errors.Is(err, agentrpc.ErrPieces) {
 		return nil
 	}
-	_ = unix.Unlinkat(at, staged, 0)
-	if errors.Is(err, agentrpc.ErrPieces) {
-		return nil // a note follows
-	}
 	return err
+}
+
+// openStaged opens what a file is written to: a new one, or the part of it that an
+// earlier copy left.
+func (w *Writer) openStaged(at int, name, dir, p string, first agentrpc.Piece) (staged string, fd int, err error) {
+	staged = w.stage()
+	if first.Kept {
+		var st unix.Stat_t
+		part := partName(name)
+		fd, err = unix.Openat(at, part, unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+		if err == nil {
+			err = unix.Fstat(fd, &st)
+		}
+		if err == nil && (st.Mode&unix.S_IFMT != unix.S_IFREG || st.Nlink != 1 || st.Size < first.Length) {
+			err = unix.ESTALE
+		}
+		if err == nil {
+			err = unix.Renameat(at, part, at, staged)
+		}
+		if err != nil {
+			return "", 0, failure("go on with", w.dirs.target.shown(p), err)
+		}
+		return staged, fd, nil
+	}
+	fd, err = unix.Openat(at, staged, createFile, 0o600)
+	if errors.Is(err, unix.ENOENT) {
+		return "", 0, refuse(CodeInvalid, "cannot create a file in %s: its file system has no regular files", w.dirs.target.shown(dir))
+	}
+	if err != nil {
+		return "", 0, failure("create", w.dirs.target.shown(p), err)
+	}
+	if w.KeepPart {
+		_ = unix.Unlinkat(at, partName(name), 0) // of an earlier copy, and of no more use
+	}
+	return staged, fd, nil
 }
 
 func isDirectory(at int, name string) bool {
@@ -67,29 +115,32 @@ func (w *Writer) finish(fd int, p string, mode uint32, modified time.Time) error
 	return nil
 }
 
-func (w *Writer) pieces(ctx context.Context, fd int, name, p string) error {
+// pieces writes a file's pieces, the first of which was read.
+func (w *Writer) pieces(ctx context.Context, fd int, name, p string, piece agentrpc.Piece) error {
 	var size, written int64
 	for {
-		piece, err := w.tree.Piece()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err == nil {
-			err = ctx.Err()
-		}
-		if err != nil {
+		if err := ctx.Err(); err != nil {
 			return err
+		}
+		if piece.Kept && size > 0 {
+			return fmt.Errorf("%w: an odd piece", agentrpc.ErrTree)
 		}
 		if size += piece.Length; size < 0 {
 			return agentrpc.ErrTree
 		}
-		if piece.Hole {
-			continue
+		if !piece.Hole && !piece.Kept {
+			if err := w.data(fd, size-piece.Length, piece.Length, name, p); err != nil {
+				return err
+			}
+			written = size
 		}
-		if err := w.data(fd, size-piece.Length, piece.Length, name, p); err != nil {
+		var err error
+		if piece, err = w.tree.Piece(); errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
 			return err
 		}
-		written = size
 	}
 	if written == size {
 		return nil

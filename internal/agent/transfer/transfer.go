@@ -30,14 +30,18 @@ func (s Server) Serve(ctx context.Context, req agentrpc.CopyRequest, in *bufio.R
 	var err error
 	switch req.Verb {
 	case agentrpc.CopyPut:
-		err = s.put(ctx, req, in)
+		err = s.put(ctx, req, in, out)
 	case agentrpc.CopyGet:
-		err = s.get(ctx, req, out)
-		if err == nil {
-			return // the host has had its answer
-		}
+		err = s.get(ctx, req, in, out)
+	case agentrpc.CopyLook:
+		info, statErr := os.Stat(s.absolute(req.Path))
+		_ = agentrpc.WriteLine(out, agentrpc.CopyAnswer{Directory: statErr == nil && info.IsDir()})
+		return
 	default:
 		err = &treecopy.Refusal{Code: treecopy.CodeInvalid, Message: "unknown verb " + req.Verb}
+	}
+	if err == nil && req.Verb == agentrpc.CopyGet {
+		return // the host has had its answer
 	}
 	if answered, ok := errors.AsType[*midTree](err); ok {
 		s.Log.Info("a copy broke off", "verb", req.Verb, "err", answered.error)
@@ -53,24 +57,35 @@ func (s Server) Serve(ctx context.Context, req agentrpc.CopyRequest, in *bufio.R
 type midTree struct{ error }
 
 // put writes the tree that in carries.
-func (s Server) put(ctx context.Context, req agentrpc.CopyRequest, in *bufio.Reader) error {
-	path := s.absolute(req.Path)
-	if info, err := os.Stat(path); req.File && err == nil && info.IsDir() {
-		return &treecopy.Refusal{Code: treecopy.CodeInvalid, Message: path + " is a directory", Directory: true}
+func (s Server) put(ctx context.Context, req agentrpc.CopyRequest, in *bufio.Reader, out io.Writer) error {
+	if err := bounded(req.Sources); err != nil {
+		return err
 	}
-	to, err := treecopy.Land(path, max(req.Sources, 1))
+	to, err := treecopy.Land(s.absolute(req.Path), len(req.Sources))
 	if err != nil {
 		return err
 	}
 	defer to.Close()
-	w := treecopy.Writer{}
+	if req.Resume {
+		if err := to.List(ctx, req.Sources, agentrpc.NewTreeWriter(out)); err != nil {
+			return &midTree{err}
+		}
+	}
+	w := treecopy.Writer{SetID: req.SetID, KeepPart: req.Resume, Tops: req.Sources}
 	return w.Write(ctx, agentrpc.NewTreeReader(in), to)
 }
 
-// get answers, and sends the tree.
-func (s Server) get(ctx context.Context, req agentrpc.CopyRequest, out io.Writer) error {
-	if len(req.Paths) == 0 || len(req.Paths) > agentrpc.MaxCopyPaths {
+func bounded(sources []string) error {
+	if len(sources) == 0 || len(sources) > agentrpc.MaxCopyPaths {
 		return &treecopy.Refusal{Code: treecopy.CodeInvalid, Message: "nothing to copy, or too much"}
+	}
+	return nil
+}
+
+// get answers, and sends the tree.
+func (s Server) get(ctx context.Context, req agentrpc.CopyRequest, in *bufio.Reader, out io.Writer) error {
+	if err := bounded(req.Paths); err != nil {
+		return err
 	}
 	var answer agentrpc.CopyAnswer
 	for i, path := range req.Paths {
@@ -82,11 +97,17 @@ func (s Server) get(ctx context.Context, req agentrpc.CopyRequest, out io.Writer
 			answer.Bytes += treecopy.Bytes(req.Paths[i])
 		}
 	}
+	tree := agentrpc.NewTreeWriter(out)
+	r := treecopy.Reader{W: tree, Noted: treecopy.WriteNote(tree), SetID: req.SetID}
+	if req.Resume {
+		var err error
+		if r.Have, err = treecopy.ReadList(agentrpc.NewTreeReader(in)); err != nil {
+			return err
+		}
+	}
 	if err := agentrpc.WriteLine(out, answer); err != nil {
 		return &midTree{err}
 	}
-	tree := agentrpc.NewTreeWriter(out)
-	r := treecopy.Reader{W: tree, Noted: treecopy.WriteNote(tree)}
 	for _, path := range req.Paths {
 		if err := r.Read(ctx, path); err != nil {
 			return &midTree{errors.Join(err, tree.Fail(err.Error()))}
@@ -113,7 +134,7 @@ func answerOf(err error) agentrpc.CopyAnswer {
 	}
 	answer := agentrpc.CopyAnswer{Code: "internal", Message: err.Error()}
 	if r, ok := errors.AsType[*treecopy.Refusal](err); ok {
-		answer.Code, answer.NoDirectory, answer.Directory = r.Code, r.NoDirectory, r.Directory
+		answer.Code, answer.NoDirectory = r.Code, r.NoDirectory
 		return answer
 	}
 	switch {
