@@ -132,10 +132,10 @@ func leaks(ctx context.Context, acct *account, base string) ([]string, error) {
 	return found, nil
 }
 
-// settle waits until the account runs nothing, for a few seconds at most, and
-// returns what still runs.
+// settle waits until the account runs nothing, and returns what still runs after a while:
+// the web console's port is kept for 10 s after a daemon.
 func settle(ctx context.Context, acct *account, base string) ([]process, error) {
-	deadline := time.After(scaled(5 * time.Second))
+	deadline := time.After(scaled(15 * time.Second))
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {

@@ -9,6 +9,7 @@ import (
 	"github.com/bangervm/banger/internal/confine"
 	"github.com/bangervm/banger/internal/daemon"
 	"github.com/bangervm/banger/internal/monitor"
+	"github.com/bangervm/banger/internal/portkeep"
 )
 
 const usage = `bangerd is banger's daemon. banger starts it when it needs it; so can systemd.
@@ -34,6 +35,8 @@ func run(args []string) int {
 		return monitor.Command(args[1:], os.Stderr)
 	case "confine":
 		return confine.Command(args[1:], os.Stderr)
+	case portkeep.Verb:
+		return portkeep.Command(args[1:], os.Stderr)
 	case "kernel-bundle":
 		return daemon.BundleCommand(args[1:], os.Stdout, os.Stderr)
 	case "version", "--version":

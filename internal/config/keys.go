@@ -93,7 +93,7 @@ func Keys() []Key {
 			func(c *Config) *[]string { return &c.Network.DNS }),
 		numberKey("network.names_port", "BANGER_NAMES_PORT", SideShared, "port on which bangerd answers DNS queries for .vm names; 0: none", "names_port = 5300",
 			func(c *Config) *int { return &c.Network.NamesPort }),
-		textKey("web.listen", "BANGER_WEB", SideShared, "loopback address and port of the web console; port 0: any free one; off: no console", `listen = "off"`,
+		textKey("web.listen", "BANGER_WEB", SideShared, "address (127.0.0.1 or [::1]) and port of the web console; port 0: any free one; off: no console", `listen = "off"`,
 			func(c *Config) *string { return &c.Web.Listen }),
 		listKey("web.roots", "BANGER_WEB_ROOTS", SideShared, "directories that the web console lets you pick files in, besides your home. Separate them with commas in the variable", `roots = ["/srv/images"]`,
 			func(c *Config) *[]string { return &c.Web.Roots }),

@@ -9,7 +9,7 @@ import (
 
 // Web is the [web] table.
 type Web struct {
-	// Listen is "ADDRESS:PORT" on loopback, or WebOff.
+	// Listen is "ADDRESS:PORT", the address 127.0.0.1 or [::1], or WebOff.
 	Listen string `json:"listen"`
 	// Roots are absolute directories that the console's picker of paths shows, besides the
 	// user's home.
@@ -29,8 +29,8 @@ func (w Web) validate() error {
 		return nil
 	}
 	addr, err := netip.ParseAddrPort(w.Listen)
-	if err != nil || !addr.Addr().IsLoopback() {
-		return fault.New(fault.Invalid, "web.listen %q is not a loopback address with a port", w.Listen).
+	if err != nil || addr.Addr() != netip.IPv6Loopback() && addr.Addr() != netip.AddrFrom4([4]byte{127, 0, 0, 1}) {
+		return fault.New(fault.Invalid, "web.listen %q is not 127.0.0.1 or [::1] with a port", w.Listen).
 			WithHint("for example 127.0.0.1:7777, 127.0.0.1:0 for any free port, or off")
 	}
 	return nil

@@ -50,8 +50,8 @@ func (d *daemon) listenForNames(ctx context.Context, port int) {
 			d.names = server
 			break
 		}
-		if try == port {
-			d.namesProblem = takenBy(netip.AddrPortFrom(own, uint16(port)), err)
+		if try == port { // whoever has it can answer for every name that a resolver asks there
+			d.namesProblem = takenBy(err, []string{sockdiag.TCP, sockdiag.UDP}, netip.AddrPortFrom(own, uint16(port)))
 		}
 		if !errors.Is(err, fault.Conflict) {
 			break
@@ -62,17 +62,18 @@ func (d *daemon) listenForNames(ctx context.Context, port int) {
 	}
 }
 
-// takenBy says who has a port. Whoever has it can answer for every name that a
-// resolver asks there.
-func takenBy(at netip.AddrPort, err error) string {
-	for _, proto := range []string{sockdiag.TCP, sockdiag.UDP} {
-		uid, found, lookErr := sockdiag.Holder(proto, at)
-		switch {
-		case lookErr != nil || !found:
-		case uid == os.Getuid():
-			return at.String() + " is in use by another of your programs"
-		default:
-			return at.String() + " is in use by a program of user " + strconv.Itoa(uid)
+// takenBy says who has one of these ports, by what the kernel knows, or else what err says.
+func takenBy(err error, protos []string, ports ...netip.AddrPort) string {
+	for _, at := range ports {
+		for _, proto := range protos {
+			uid, found, lookErr := sockdiag.Holder(proto, at)
+			switch {
+			case lookErr != nil || !found:
+			case uid == os.Getuid():
+				return at.String() + " is in use by another of your programs"
+			default:
+				return at.String() + " is in use by a program of user " + strconv.Itoa(uid)
+			}
 		}
 	}
 	return err.Error()

@@ -4,9 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
-	"net"
-	"net/netip"
 	"os"
 	"sync"
 	"time"
@@ -36,8 +33,8 @@ type webDoor struct {
 }
 
 func newWebDoor(d *daemon) *webDoor {
-	kept := readWebRecord(d.dirs)
-	return &webDoor{d: d, book: gate.NewBook(kept, time.Now, func(r gate.Record) error { return writeWebRecord(d.dirs, r) })}
+	record := readWebRecord(d.dirs)
+	return &webDoor{d: d, book: gate.NewBook(record, time.Now, func(r gate.Record) error { return writeWebRecord(d.dirs, r) })}
 }
 
 // serve moves the console to address, or ends it (web.Off).
@@ -52,14 +49,10 @@ func (w *webDoor) serve(ctx context.Context, address string) {
 	if address == config.WebOff {
 		return
 	}
-	listener, err := web.Listen(ctx, address)
-	if errors.Is(err, fault.Unavailable) {
-		// Another daemon of this user, or another user, may have the port.
-		w.problem = err.Error()
-		listener, err = web.Listen(ctx, anyPort(address))
-	}
+	listeners, same, problem, err := w.listen(ctx, address)
+	w.problem = problem
 	if err == nil {
-		err = w.begin(ctx, listener)
+		err = w.begin(ctx, listeners, same)
 	}
 	if err != nil {
 		w.problem = err.Error()
@@ -70,10 +63,16 @@ func (w *webDoor) serve(ctx context.Context, address string) {
 }
 
 // begin serves until closeLocked. The console reaches the daemon as every client does.
-func (w *webDoor) begin(ctx context.Context, listener net.Listener) error {
+// same: nobody else had the port since the daemon before, so browsers that were let in stay so.
+func (w *webDoor) begin(ctx context.Context, listeners web.Listeners, same bool) error {
+	if !same {
+		if err := w.book.Renew(); err != nil {
+			w.d.log.Warn("the web console's name is not kept", "error", err)
+		}
+	}
 	through := client.New(w.d.dirs.Socket())
 	through.StateDir = w.d.dirs.State
-	console, err := web.New(listener, web.Options{API: through, Book: w.book, Now: time.Now, Log: w.d.log, Roots: w.roots})
+	console, err := web.New(listeners, web.Options{API: through, Book: w.book, Own: ownPeer, Now: time.Now, Log: w.d.log, Roots: w.roots})
 	if err != nil {
 		return err
 	}
@@ -97,9 +96,11 @@ func (w *webDoor) roots() []string {
 	return roots
 }
 
-// close ends the console, and waits for the requests under way, which have a moment.
+// close ends the console, and waits for the requests under way, which have a moment. Its
+// port is kept for the next daemon if browsers are signed in.
 func (w *webDoor) close() {
 	w.mu.Lock()
+	w.keep()
 	w.closeLocked()
 	w.mu.Unlock()
 	w.served.Wait()
@@ -139,14 +140,6 @@ func (w *webDoor) Link() (url string, ends time.Time, err error) {
 
 // SignOut implements server.Web.
 func (w *webDoor) SignOut() (int, error) { return w.book.SignOut() }
-
-func anyPort(address string) string {
-	addr, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return address
-	}
-	return netip.AddrPortFrom(addr.Addr(), 0).String()
-}
 
 // webFormat is that of web.json.
 const (

@@ -83,6 +83,9 @@ func (d Dirs) Socket() string { return filepath.Join(d.Run(), "bangerd.sock") }
 // Web is what is kept of the web console: its name, and hashes of its sessions.
 func (d Dirs) Web() string { return filepath.Join(d.State, "web.json") }
 
+// WebPort is the socket of who keeps the web console's port for the next daemon.
+func (d Dirs) WebPort() string { return filepath.Join(d.Run(), "web-port.sock") }
+
 // WebEntry is the page by which a browser is led to the web console.
 func (d Dirs) WebEntry() string { return filepath.Join(d.Run(), "web.html") }
 

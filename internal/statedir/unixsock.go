@@ -62,8 +62,11 @@ func ListenUnix(path string) (*Listener, error) {
 	if err := os.Chmod(path, 0o600); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	return &Listener{UnixListener: l, uid: os.Getuid()}, nil
+	return OwnOnly(l), nil
 }
+
+// OwnOnly is a listener on a unix socket, for processes of this user.
+func OwnOnly(l *net.UnixListener) *Listener { return &Listener{UnixListener: l, uid: os.Getuid()} }
 
 // openPath is O_PATH, which package syscall lacks.
 const openPath = 0o10000000

@@ -122,3 +122,21 @@ func TestOpenTerminalsAreBounded(t *testing.T) {
 		t.Errorf("one more: %d", status)
 	}
 }
+
+// What a browser has open ends with its session: a shell that is signed out takes no more.
+func TestSigningOutEndsWhatIsOpen(t *testing.T) {
+	b := open(t)
+	b.api.attach = silent(t)
+	conn, _ := b.terminal("")
+	page, _ := b.live("page=dashboard")
+	if n, err := b.console.SignOut(); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	ends(t, conn)
+	for page.lines.Scan() {
+	}
+	if err := page.lines.Err(); err != nil {
+		t.Errorf("the stream of the page: %v", err)
+	}
+	b.get("/", http.StatusUnauthorized)
+}

@@ -7,13 +7,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 	"time"
 
-	"golang.org/x/net/netutil"
-
-	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/web/gate"
 )
 
@@ -22,7 +18,6 @@ const (
 	readTime    = 30 * time.Second
 	idleTime    = 2 * time.Minute
 	maxHeader   = 16 << 10
-	maxConns    = 128
 	endingGrace = 2 * time.Second
 )
 
@@ -30,8 +25,10 @@ const (
 type Options struct {
 	API  API
 	Book *gate.Book
-	Now  func() time.Time
-	Log  *slog.Logger
+	// Own says whose programs may connect.
+	Own gate.OwnPeer
+	Now func() time.Time
+	Log *slog.Logger
 	// Roots are the directories below which the picker of paths shows what there is; nil:
 	// none.
 	Roots func() []string
@@ -49,39 +46,22 @@ type Console struct {
 
 	streams   streams
 	followers followers
-	listener  net.Listener
+	listeners Listeners
+	conns     *gate.Conns
 	host      string
 	started   time.Time
 }
 
-// Listen takes the console's address on this host: "ADDRESS:PORT" with a loopback
-// address; port 0 is any free one, and a port that is taken is Unavailable.
-func Listen(ctx context.Context, address string) (net.Listener, error) {
-	addr, err := netip.ParseAddrPort(address)
-	if err != nil || !addr.Addr().IsLoopback() {
-		return nil, fault.New(fault.Invalid, "%s is not a loopback address with a port, such as 127.0.0.1:7777", address)
-	}
-	var config net.ListenConfig
-	l, err := config.Listen(ctx, "tcp", addr.String())
-	if err != nil {
-		return nil, fault.Wrap(fault.Unavailable, err, "the web console cannot listen on %s", address)
-	}
-	return l, nil
-}
-
-// New makes the console that answers at l, which it owns from then on.
-func New(l net.Listener, o Options) (*Console, error) {
+// New makes the console that answers at l, which it owns from then on, under the name that
+// the book has now.
+func New(l Listeners, o Options) (*Console, error) {
 	pages, err := loadPages()
-	if err != nil {
-		return nil, errors.Join(err, l.Close())
-	}
-	_, port, err := net.SplitHostPort(l.Addr().String())
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	return &Console{
 		api: o.API, book: o.Book, now: o.Now, log: o.Log, pages: pages, roots: rootsOr(o.Roots), meter: newMeter(o.API, o.Now, o.Log),
-		started: o.Now(), listener: netutil.LimitListener(l, maxConns), host: o.Book.Name() + ".localhost:" + port,
+		started: o.Now(), listeners: l, conns: gate.NewConns(o.Own, o.Log), host: o.Book.Host(l.Port()),
 	}, nil
 }
 
@@ -92,8 +72,11 @@ func rootsOr(roots func() []string) func() []string {
 	return roots
 }
 
-// Address is where it listens, as "ADDRESS:PORT".
-func (c *Console) Address() string { return c.listener.Addr().String() }
+// Address is where it listens first, as "ADDRESS:PORT".
+func (c *Console) Address() string { return c.listeners[0].Addr().String() }
+
+// Listeners are its port, which it gives up when it ends.
+func (c *Console) Listeners() Listeners { return c.listeners }
 
 // URL is the console's own address. A browser that is not signed in sees no more there
 // than how to.
@@ -119,6 +102,7 @@ func (c *Console) Serve(ctx context.Context) error {
 		ReadHeaderTimeout: headerTime, ReadTimeout: readTime, IdleTimeout: idleTime,
 		MaxHeaderBytes: maxHeader,
 		BaseContext:    func(net.Listener) context.Context { return ctx },
+		ConnContext:    gate.WithConn,
 		ErrorLog:       slog.NewLogLogger(c.log.Handler(), slog.LevelDebug),
 	}
 	stop := context.AfterFunc(ctx, func() {
@@ -132,8 +116,15 @@ func (c *Console) Serve(ctx context.Context) error {
 	defer c.meter.work.Wait()
 	defer c.followers.end()
 	defer c.streams.ended.Wait()
-	if err := srv.Serve(c.listener); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve the web console: %w", err)
+	ended := make(chan error, len(c.listeners))
+	for _, l := range c.listeners {
+		go func() { ended <- srv.Serve(c.conns.Of(l)) }()
 	}
-	return nil
+	var errs []error
+	for range c.listeners {
+		if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+			errs = append(errs, fmt.Errorf("serve the web console: %w", err), srv.Close())
+		}
+	}
+	return errors.Join(errs...)
 }

@@ -2,9 +2,9 @@ package web_test
 
 import (
 	"context"
-	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -25,12 +25,13 @@ import (
 
 // browser is a signed-in browser of a console on a real port.
 type browser struct {
-	t     *testing.T
-	api   *fakeAPI
-	http  *http.Client
-	base  string
-	host  string
-	roots []string
+	t       *testing.T
+	api     *fakeAPI
+	http    *http.Client
+	console *web.Console
+	base    string
+	host    string
+	roots   []string
 }
 
 func open(t *testing.T) *browser {
@@ -42,10 +43,11 @@ func open(t *testing.T) *browser {
 	}
 	now := func() time.Time { return b.api.now }
 	book := gate.NewBook(gate.Record{}, now, func(gate.Record) error { return nil })
-	console, err := web.New(l, web.Options{API: b.api, Book: book, Now: now, Roots: func() []string { return b.roots }, Log: slog.New(slog.DiscardHandler)})
+	console, err := web.New(l, web.Options{API: b.api, Book: book, Own: func(net.Conn) (bool, error) { return true, nil }, Now: now, Roots: func() []string { return b.roots }, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
+	b.console = console
 	ctx, stop := context.WithCancel(t.Context())
 	served := make(chan error, 1)
 	go func() { served <- console.Serve(ctx) }()
@@ -318,21 +320,5 @@ func TestWeight(t *testing.T) {
 	}
 	if total > 200_000 {
 		t.Errorf("the dashboard with its assets has %d bytes", total)
-	}
-}
-
-func TestListenTakesOnlyLoopback(t *testing.T) {
-	for _, address := range []string{"0.0.0.0:7777", "192.0.2.1:80", "localhost:80", ":80", "127.0.0.1"} {
-		if l, err := web.Listen(t.Context(), address); !errors.Is(err, fault.Invalid) {
-			t.Errorf("%s: %v, %v", address, l, err)
-		}
-	}
-	first, err := web.Listen(t.Context(), "[::1]:0")
-	if err != nil {
-		t.Skipf("no IPv6 loopback: %v", err)
-	}
-	defer func() { _ = first.Close() }()
-	if _, err := web.Listen(t.Context(), first.Addr().String()); !errors.Is(err, fault.Unavailable) {
-		t.Errorf("a port that is taken: %v", err)
 	}
 }

@@ -8,12 +8,12 @@
   const slots = ["live-1", "live-2", "live-3"];
   const held = new Map(); // what waits until focus and pointer have left it
   const known = new Map(); // the elements of each list
-  let stream = null, pause = firstPause, timer = 0, free = null, turn = null;
+  let stream = null, pause = firstPause, timer = 0, free = null, turn = null, ended = false;
 
-  const says = (live) => {
+  const says = (live, why = "Trying again") => {
     light.hidden = false;
     light.classList.toggle("st-running", live);
-    light.lastElementChild.textContent = live ? "Live" : "Trying again";
+    light.lastElementChild.textContent = live ? "Live" : why;
   };
   const busy = (e) => e.contains(document.activeElement) && e !== document.body || e.matches(":hover") || e.querySelector("details[open]") !== null || e.matches("details[open]");
   const textOf = (e) => [...e.childNodes].some((n) => n.nodeType === Node.TEXT_NODE && n.data.trim());
@@ -89,18 +89,29 @@
   }
   async function open() {
     close();
+    if (ended) return;
     const mine = (turn = {});
     const slot = document.hidden ? null : await takeSlot();
     if (mine !== turn) return slot && slot(); // it was closed meanwhile
     free = slot;
     stream = new EventSource(source);
     stream.onmessage = take;
-    stream.onerror = () => {
+    stream.onerror = async () => {
       close();
       says(false);
       later(pause);
       pause = Math.min(pause * 2, lastPause);
+      const status = await fetch("/favicon.ico", { method: "HEAD", cache: "no-store" }).then((r) => r.status, () => 0);
+      if (status === 401) location.reload(); // signed out: the page is nobody's any more
+      if (status === 421) end();
     };
+  }
+  // end is called when the console has another name: this page is of no use, but for what somebody typed in it.
+  function end() {
+    close();
+    ended = true;
+    says(false, "Over. Run: banger web");
+    document.dispatchEvent(new Event("over"));
   }
   function close() {
     clearTimeout(timer);

@@ -122,6 +122,12 @@ function again() {
   timer = setTimeout(connect, pause);
   pause = Math.min(pause * 2, 5000);
 }
+document.addEventListener("over", () => {
+  over = true;
+  clearTimeout(timer);
+  say("Signed out. The session goes on: run banger web.");
+  now.hidden = true;
+});
 now.addEventListener("click", () => { over = false; term.options.disableStdin = readOnly; connect(); });
 addEventListener("pagehide", () => { over = true; if (socket) socket.close(); });
 connect();

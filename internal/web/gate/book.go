@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -48,6 +49,13 @@ type Book struct {
 	mu     sync.Mutex
 	record Record
 	links  []link
+	live   map[string]live // by the session's hash
+}
+
+// live is a session that requests are under way of.
+type live struct {
+	ctx context.Context //nolint:containedctx // it is what ends those requests
+	end context.CancelFunc
 }
 
 type link struct {
@@ -64,11 +72,27 @@ func NewBook(kept Record, now func() time.Time, save func(Record) error) *Book {
 	if len(kept.Sessions) > maxSessions {
 		kept.Sessions = kept.Sessions[:maxSessions]
 	}
-	return &Book{now: now, save: save, record: kept}
+	return &Book{now: now, save: save, record: kept, live: map[string]live{}}
 }
 
 // Name is the console's first label.
-func (b *Book) Name() string { return b.record.Name }
+func (b *Book) Name() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.record.Name
+}
+
+// Renew gives the console another name, and ends all sessions and links: for a port that
+// another program may have had meanwhile. Browsers have sent that one the cookies of the
+// old name, and may have kept pages and scripts of its. The error is that of keeping it;
+// the old name is gone all the same.
+func (b *Book) Renew() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.record, b.links = Record{Name: ids.Hex(nameBytes)}, nil
+	b.endOthers()
+	return b.save(b.record)
+}
 
 // Link makes the secret of a link that can be used once within LinkLife. Of too
 // many unused links the oldest ends. The error is that of keeping the name, which
@@ -108,18 +132,49 @@ func (b *Book) Enter(secret string) (cookie string, err error) {
 		return "", err
 	}
 	b.record = next
+	b.endOthers()
 	return cookie, nil
 }
 
-// Knows reports whether a session of this cookie lasts.
-func (b *Book) Knows(cookie string) bool {
+// Hold returns a context for a request of the session that this cookie is of. It ends with
+// ctx, with release, and with the session: by its time, by SignOut, or because another one
+// took its place. False: there is no such session.
+func (b *Book) Hold(ctx context.Context, cookie string) (held context.Context, release func(), ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	wanted, now := hash(cookie), b.now()
-	return slices.ContainsFunc(b.record.Sessions, func(s Session) bool { return same(s.Hash, wanted) && now.Before(s.Ends) })
+	at := slices.IndexFunc(b.record.Sessions, func(s Session) bool { return same(s.Hash, wanted) && now.Before(s.Ends) })
+	if at < 0 {
+		return nil, nil, false
+	}
+	session, ok := b.live[wanted]
+	if !ok {
+		session.ctx, session.end = context.WithTimeout(context.Background(), b.record.Sessions[at].Ends.Sub(now))
+		b.live[wanted] = session
+	}
+	held, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(session.ctx, cancel)
+	return held, func() { stop(); cancel() }, true
 }
 
-// SignOut ends all sessions and links, and says how many sessions there were.
+// endOthers ends what is under way of sessions that are no more.
+func (b *Book) endOthers() {
+	for hash, session := range b.live {
+		if !slices.ContainsFunc(b.record.Sessions, func(s Session) bool { return s.Hash == hash }) {
+			session.end()
+			delete(b.live, hash)
+		}
+	}
+}
+
+// Sessions counts those that last.
+func (b *Book) Sessions() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(alive(b.record.Sessions, b.now()))
+}
+
+// SignOut ends all sessions, what is under way of them, and all links, and says how many sessions there were.
 func (b *Book) SignOut() (sessions int, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -129,6 +184,7 @@ func (b *Book) SignOut() (sessions int, err error) {
 	}
 	sessions = len(alive(b.record.Sessions, b.now()))
 	b.record, b.links = next, nil
+	b.endOthers()
 	return sessions, nil
 }
 

@@ -5,10 +5,13 @@ import (
 	"mime"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/bangervm/banger/internal/ids"
 )
 
 const (
@@ -17,6 +20,7 @@ const (
 	// EnterPath is what a link's secret stands behind.
 	EnterPath = "/enter/"
 
+	domain       = ".localhost"
 	cookieName   = "banger"
 	tokenField   = "token"
 	maxTarget    = 4 << 10
@@ -24,8 +28,11 @@ const (
 	burst        = 300
 	triesPerMin  = 10
 	policyHeader = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; " +
-		"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+		"connect-src 'self'; worker-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+
+// Host is the console's host at a port.
+func (b *Book) Host(port uint16) string { return b.Name() + domain + ":" + strconv.Itoa(int(port)) }
 
 // Gate lets requests of the console's own pages through, and nothing else.
 type Gate struct {
@@ -64,14 +71,26 @@ func Token(ctx context.Context) string {
 // sent, with a parsed form of at most MaxBody bytes.
 func (g *Gate) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// The host comes before anything else: after it no rebound name is left.
+		protect(w.Header())
+		// The host comes before anything else: after it no rebound name is left. What a
+		// browser keeps of a name that was the console's before may be another program's.
 		if r.Host != g.host() {
-			http.Error(w, "This is not the address of the console. Run: banger web", http.StatusMisdirectedRequest)
+			if wasOurs(r.Host) {
+				forget(w.Header())
+			}
+			turnAway(w.Header())
+			http.Error(w, "This is not the address of the console, or no longer. Run: banger web", http.StatusMisdirectedRequest)
 			return
 		}
-		protect(w.Header())
 		if status, reason := g.bounds(r); status != 0 {
+			turnAway(w.Header())
 			g.refuse(w, r, status, reason)
+			return
+		}
+		if isWorker(r) {
+			forget(w.Header())
+			turnAway(w.Header())
+			g.refuse(w, r, http.StatusForbidden, "The console has no scripts that outlive its pages.")
 			return
 		}
 		if secret, ok := strings.CutPrefix(r.URL.Path, EnterPath); ok && r.Method == http.MethodGet {
@@ -82,18 +101,50 @@ func (g *Gate) Wrap(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		cookie, err := r.Cookie(cookieName)
-		if err != nil || !g.book.Knows(cookie.Value) {
+		cookie, ctx, release, ok := g.session(r)
+		if !ok {
+			turnAway(w.Header())
 			g.refuse(w, r, http.StatusUnauthorized, "This browser is not signed in, or no longer.")
 			return
 		}
-		if status, reason := g.own(w, r, cookie.Value); status != 0 {
+		defer release()
+		if status, reason := g.own(w, r, cookie); status != 0 {
 			g.refuse(w, r, status, reason)
 			return
 		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), cookieKey{}, cookie.Value)))
+		letIn(ctx)
+		next.ServeHTTP(w, r.WithContext(context.WithValue(ctx, cookieKey{}, cookie)))
 	})
 }
+
+// session is the one that a request belongs to, and the request's context, which ends with it.
+func (g *Gate) session(r *http.Request) (cookie string, ctx context.Context, release func(), ok bool) {
+	sent, err := r.Cookie(cookieName)
+	if err != nil {
+		return "", nil, nil, false
+	}
+	ctx, release, ok = g.book.Hold(r.Context(), sent.Value)
+	return sent.Value, ctx, release, ok
+}
+
+// wasOurs reports whether a host is such as the console has, and so may have had.
+func wasOurs(host string) bool {
+	name, port, ok := strings.Cut(host, domain+":")
+	return ok && ids.Like(name) && port != ""
+}
+
+// isWorker reports whether a browser asks for the script of a service worker, which the
+// console has none of: a browser that asks again has one of another program's.
+func isWorker(r *http.Request) bool {
+	return r.Header.Get("Service-Worker") != "" || r.Header.Get("Sec-Fetch-Dest") == "serviceworker"
+}
+
+// forget has the browser remove what it keeps of this origin, service workers first of all.
+func forget(h http.Header) { h.Set("Clear-Site-Data", `"cache", "storage"`) }
+
+// turnAway ends the connection of a request that no session sent, as it costs nothing to
+// send more.
+func turnAway(h http.Header) { h.Set("Connection", "close") }
 
 // protect sets what holds for every answer.
 func protect(h http.Header) {
@@ -156,11 +207,13 @@ func (g *Gate) own(w http.ResponseWriter, r *http.Request, cookie string) (statu
 // the console's own page began, and the link may have been opened from elsewhere.
 func (g *Gate) enter(w http.ResponseWriter, r *http.Request, secret string) {
 	if !g.tries.Allow() {
+		turnAway(w.Header())
 		g.refuse(w, r, http.StatusTooManyRequests, "Too many links were tried. Try again in a minute.")
 		return
 	}
 	cookie, err := g.book.Enter(secret)
 	if err != nil {
+		turnAway(w.Header())
 		g.refuse(w, r, http.StatusUnauthorized, "This link does not work: it was used before, or it is too old.")
 		return
 	}
@@ -168,6 +221,7 @@ func (g *Gate) enter(w http.ResponseWriter, r *http.Request, secret string) {
 		Name: cookieName, Value: cookie, Path: "/", MaxAge: int(SessionLife.Seconds()),
 		HttpOnly: true, SameSite: http.SameSiteStrictMode,
 	})
+	forget(w.Header())
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	_, _ = w.Write([]byte(`<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="0;url=/">` +
 		`<title>banger</title><p><a href="/">Open the console</a></p></html>`))
