@@ -19,7 +19,7 @@ import (
 // This test's executable is the keeper, as bangerd is.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == Verb {
-		os.Exit(Command(os.Args[2:], os.Stderr)) //nolint:revive // it is the program's main
+		os.Exit(Command(os.Args[2:], os.Stderr))
 	}
 	os.Exit(m.Run())
 }

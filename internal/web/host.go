@@ -110,6 +110,6 @@ func (c *Console) settings(w http.ResponseWriter, r *http.Request, more func(*se
 
 // setKeys keeps in a cookie whether single keys do something.
 func (c *Console) setKeys(w http.ResponseWriter, r *http.Request) {
-	c.keep(w, keysCookie, strings.TrimSpace(r.PostForm.Get("keys")), "off")
+	c.keep(w, r, keysCookie, strings.TrimSpace(r.PostForm.Get("keys")), "off")
 	c.lead(w, r, "/settings", "")
 }

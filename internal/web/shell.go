@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"time"
 
 	"github.com/bangervm/banger/internal/act/cmdline"
 	"github.com/bangervm/banger/internal/client/status"
@@ -147,18 +146,20 @@ func keysOf(r *http.Request) bool {
 
 // setTheme keeps the theme in a cookie, so that no page is painted in another first.
 func (c *Console) setTheme(w http.ResponseWriter, r *http.Request) {
-	c.keep(w, themeCookie, r.PostForm.Get("theme"), "light", "dark")
+	c.keep(w, r, themeCookie, r.PostForm.Get("theme"), "light", "dark")
 	c.back(w, r, "")
 }
 
-// keep stores a choice in the browser for a year, if it is one of those that there are,
-// else it forgets it.
-func (c *Console) keep(w http.ResponseWriter, name, choice string, choices ...string) {
-	cookie := &http.Cookie{Name: name, Value: choice, Path: "/", MaxAge: int((365 * 24 * time.Hour).Seconds()), SameSite: http.SameSiteStrictMode, HttpOnly: true}
+// keep stores a choice in the browser, and for those that are let in later, if it is one of
+// those that there are, else it forgets it.
+func (c *Console) keep(w http.ResponseWriter, r *http.Request, name, choice string, choices ...string) {
 	if !slices.Contains(choices, choice) {
-		cookie.Value, cookie.MaxAge = "", -1
+		choice = ""
 	}
-	http.SetCookie(w, cookie)
+	gate.SetChoice(w, name, choice)
+	if err := c.book.Choose(name, choice); err != nil {
+		c.log.WarnContext(r.Context(), "a choice for the web console is not kept for other browsers", "choice", name, "error", err)
+	}
 }
 
 // back leads to the page that the form names as "from", which must be one of the

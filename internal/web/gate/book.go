@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -20,6 +21,7 @@ const (
 	// SessionLife is how long a session lasts.
 	SessionLife = 7 * 24 * time.Hour
 
+	choiceLife  = 365 * 24 * time.Hour
 	maxLinks    = 16
 	maxSessions = 16
 	secretBytes = 32
@@ -32,6 +34,9 @@ type Record struct {
 	// Name is the console's first label: its host is Name.localhost.
 	Name     string    `json:"name"`
 	Sessions []Session `json:"sessions"`
+	// Choices are what the user has chosen for the console's look, by the name of the cookie:
+	// a browser has them for one name of the console only.
+	Choices map[string]string `json:"choices,omitempty"`
 }
 
 // Session is a browser that was let in.
@@ -67,7 +72,7 @@ type link struct {
 // record, and is not called concurrently.
 func NewBook(kept Record, now func() time.Time, save func(Record) error) *Book {
 	if !ids.Like(kept.Name) {
-		kept = Record{Name: ids.Hex(nameBytes)}
+		kept.Name, kept.Sessions = ids.Hex(nameBytes), nil
 	}
 	if len(kept.Sessions) > maxSessions {
 		kept.Sessions = kept.Sessions[:maxSessions]
@@ -89,7 +94,7 @@ func (b *Book) Name() string {
 func (b *Book) Renew() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.record, b.links = Record{Name: ids.Hex(nameBytes)}, nil
+	b.record, b.links = Record{Name: ids.Hex(nameBytes), Choices: b.record.Choices}, nil
 	b.endOthers()
 	return b.save(b.record)
 }
@@ -167,6 +172,32 @@ func (b *Book) endOthers() {
 	}
 }
 
+// Choose keeps a choice for browsers that are let in later; an empty value forgets it.
+func (b *Book) Choose(name, value string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	next := b.record
+	next.Choices = maps.Clone(b.record.Choices)
+	if next.Choices == nil {
+		next.Choices = map[string]string{}
+	}
+	if next.Choices[name] = value; value == "" {
+		delete(next.Choices, name)
+	}
+	if err := b.save(next); err != nil {
+		return err
+	}
+	b.record = next
+	return nil
+}
+
+// choices are those that were kept.
+func (b *Book) choices() map[string]string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.record.Choices // which is replaced, never changed
+}
+
 // Sessions counts those that last.
 func (b *Book) Sessions() int {
 	b.mu.Lock()
@@ -178,7 +209,7 @@ func (b *Book) Sessions() int {
 func (b *Book) SignOut() (sessions int, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	next := Record{Name: b.record.Name}
+	next := Record{Name: b.record.Name, Choices: b.record.Choices}
 	if err := b.save(next); err != nil {
 		return 0, err
 	}

@@ -101,3 +101,30 @@ func TestRenewal(t *testing.T) {
 		t.Errorf("without a disk: %v, %s after %s", err, book.Name(), name)
 	}
 }
+
+// What the user chose for the console's look is there under every name of it.
+func TestChoicesOutliveTheName(t *testing.T) {
+	s := newSite(t)
+	s.signIn()
+	if err := errors.Join(s.book.Choose("theme", "dark"), s.book.Choose("keys", "off"), s.book.Choose("keys", "")); err != nil {
+		t.Fatal(err)
+	}
+	_, signErr := s.book.SignOut()
+	if err := errors.Join(signErr, s.book.Renew()); err != nil {
+		t.Fatal(err)
+	}
+	s.reopen()
+	secret, _, _ := s.book.Link()
+	got := map[string]string{}
+	for _, c := range s.get("/enter/"+secret, nil).Result().Cookies() {
+		got[c.Name] = c.Value
+	}
+	if len(got) != 2 || got["theme"] != "dark" || got["banger"] == "" {
+		t.Errorf("a browser that is let in gets %v", got)
+	}
+	s.kept = gate.Record{Name: "spoilt", Choices: map[string]string{"theme": "light"}}
+	s.reopen()
+	if err := s.book.Renew(); err != nil || s.kept.Choices["theme"] != "light" {
+		t.Errorf("%v, %+v", err, s.kept)
+	}
+}

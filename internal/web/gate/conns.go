@@ -4,15 +4,16 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
 const (
-	// MaxConns bounds the connections to the console, and MaxAnonymous those of which no
-	// request was let in yet.
-	MaxConns     = 128
+	// MaxConns bounds the connections to the console.
+	MaxConns = 128
+	// MaxAnonymous bounds those of which no request was let in yet.
 	MaxAnonymous = 32
 	// slowWrite is how long the other end may take to read each piece of what it is sent,
 	// unless who sends it says otherwise.
@@ -165,9 +166,9 @@ func WithConn(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, c)
 }
 
-// letIn tells that the connection of ctx's request is one of a session.
-func letIn(ctx context.Context) {
-	if in, ok := ctx.Value(connKey{}).(*conn); ok {
+// letIn tells that a request's connection is one of a session.
+func letIn(r *http.Request) {
+	if in, ok := r.Context().Value(connKey{}).(*conn); ok {
 		in.conns.mu.Lock()
 		defer in.conns.mu.Unlock()
 		in.conns.forgets(in)

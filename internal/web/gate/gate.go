@@ -101,7 +101,7 @@ func (g *Gate) Wrap(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		cookie, ctx, release, ok := g.session(r)
+		r, cookie, release, ok := g.ofSession(r)
 		if !ok {
 			turnAway(w.Header())
 			g.refuse(w, r, http.StatusUnauthorized, "This browser is not signed in, or no longer.")
@@ -112,19 +112,23 @@ func (g *Gate) Wrap(next http.Handler) http.Handler {
 			g.refuse(w, r, status, reason)
 			return
 		}
-		letIn(ctx)
-		next.ServeHTTP(w, r.WithContext(context.WithValue(ctx, cookieKey{}, cookie)))
+		letIn(r)
+		next.ServeHTTP(w, r)
 	})
 }
 
-// session is the one that a request belongs to, and the request's context, which ends with it.
-func (g *Gate) session(r *http.Request) (cookie string, ctx context.Context, release func(), ok bool) {
+// ofSession is a request as one of the session that its cookie is of: it ends with that.
+// False: there is no such session, and the request is as it was.
+func (g *Gate) ofSession(r *http.Request) (in *http.Request, cookie string, release func(), ok bool) {
 	sent, err := r.Cookie(cookieName)
 	if err != nil {
-		return "", nil, nil, false
+		return r, "", nil, false
 	}
-	ctx, release, ok = g.book.Hold(r.Context(), sent.Value)
-	return sent.Value, ctx, release, ok
+	ctx, release, ok := g.book.Hold(r.Context(), sent.Value)
+	if !ok {
+		return r, "", nil, false
+	}
+	return r.WithContext(context.WithValue(ctx, cookieKey{}, sent.Value)), sent.Value, release, true
 }
 
 // wasOurs reports whether a host is such as the console has, and so may have had.
@@ -221,8 +225,20 @@ func (g *Gate) enter(w http.ResponseWriter, r *http.Request, secret string) {
 		Name: cookieName, Value: cookie, Path: "/", MaxAge: int(SessionLife.Seconds()),
 		HttpOnly: true, SameSite: http.SameSiteStrictMode,
 	})
+	for name, value := range g.book.choices() {
+		SetChoice(w, name, value)
+	}
 	forget(w.Header())
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	_, _ = w.Write([]byte(`<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="0;url=/">` +
 		`<title>banger</title><p><a href="/">Open the console</a></p></html>`))
+}
+
+// SetChoice has the browser keep a choice of the user's for a year; an empty value forgets it.
+func SetChoice(w http.ResponseWriter, name, value string) {
+	age := int(choiceLife.Seconds())
+	if value == "" {
+		age = -1
+	}
+	http.SetCookie(w, &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: age, SameSite: http.SameSiteStrictMode, HttpOnly: true})
 }
