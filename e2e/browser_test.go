@@ -35,6 +35,9 @@ func (v *browserVerb) steps() map[string]browserStep {
 		"open LINKFILE": func(ctx context.Context, ts *testscript.TestScript, file, _ string) {
 			v.open(ctx, ts, strings.TrimSpace(ts.ReadFile(file)))
 		},
+		"enter LINKFILE": func(ctx context.Context, ts *testscript.TestScript, file, _ string) {
+			ts.Check(v.browser.Go(ctx, strings.TrimSpace(ts.ReadFile(file))))
+		},
 		"go PATH": func(ctx context.Context, ts *testscript.TestScript, path, _ string) {
 			ts.Check(v.browser.Go(ctx, path))
 		},
@@ -80,6 +83,12 @@ func (v *browserVerb) steps() map[string]browserStep {
 		"walk FILE":     func(ctx context.Context, ts *testscript.TestScript, file, _ string) { v.walk(ctx, ts, file) },
 		"stops FILE":    func(ctx context.Context, ts *testscript.TestScript, file, _ string) { v.stops(ctx, ts, file) },
 		"trespass PATH": func(ctx context.Context, ts *testscript.TestScript, path, _ string) { v.trespass(ctx, ts, path) },
+		"squat":         func(ctx context.Context, ts *testscript.TestScript, _, _ string) { v.squat(ctx, ts) },
+		"kept":          func(ctx context.Context, ts *testscript.TestScript, _, _ string) { v.kept(ctx, ts) },
+		"other-user":    func(ctx context.Context, ts *testscript.TestScript, _, _ string) { v.otherUser(ctx, ts) },
+		"useless COOKIE": func(ctx context.Context, ts *testscript.TestScript, cookie, _ string) {
+			v.useless(ctx, ts, cookie)
+		},
 		"stranger LINKFILE|PATH REGEXP": func(ctx context.Context, ts *testscript.TestScript, address, pattern string) {
 			v.stranger(ctx, ts, address, pattern)
 		},
