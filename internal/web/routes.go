@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/bangervm/banger/internal/client/vmaction"
+	"github.com/bangervm/banger/internal/fault"
 )
 
 // routes are all pages and forms. What changes something is a POST, behind the gate's
@@ -70,7 +71,7 @@ func (c *Console) routes() http.Handler {
 	mux.HandleFunc("GET /operations/{id}", c.operationPage)
 	mux.HandleFunc("POST /operations/{id}/cancel", c.cancelOperation)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		c.refuse(w, r, http.StatusNotFound, "There is no such page.")
+		c.fail(w, r, fault.New(fault.NotFound, "there is no page %s", r.URL.Path))
 	})
 	return mux
 }

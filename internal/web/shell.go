@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -89,6 +90,9 @@ func (c *Console) page(w http.ResponseWriter, r *http.Request, name string, buil
 		s.Problem = problemOf(err)
 		if s.Title == "" {
 			s.Title = "Problem"
+			if errors.Is(err, fault.NotFound) {
+				s.Title = "Not found"
+			}
 		}
 	}
 	if err := c.pages.write(w, status, name, "page", s); err != nil {

@@ -33,6 +33,9 @@ func (c *Console) diffPage(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *Console) diffOf(ctx context.Context, name, operation, file string) (d diffView, err error) {
+	if operation == "" {
+		return d, fault.New(fault.Invalid, "the address names no changes").WithHint("open the file on the Workspace page of the VM")
+	}
 	op, err := c.api.GetOperation(ctx, operation)
 	if err != nil {
 		return d, err

@@ -26,6 +26,7 @@ func (p *pages) functions() template.FuncMap {
 		"state":     func(state string) mark { return mark{State: state, Icon: stateIcon(state)} },
 		"withToken": func(v operationView, token string) operationView { v.Token = token; return v },
 		"pairs":     pairs,
+		"address":   addressParts,
 		"drivers":   config.DriverNames,
 	}
 }
@@ -37,6 +38,9 @@ func (p *pages) icon(name string, classes ...string) template.HTML {
 	return template.HTML(fmt.Sprintf(`<svg class="%s" aria-hidden="true"><use href="%s%s/icons.svg#i-%s"/></svg>`,
 		template.HTMLEscapeString(class), assetPath, p.version, template.HTMLEscapeString(name)))
 }
+
+// maxPort is the longest end of an address, in bytes, that is its port.
+const maxPort = len(":65535/")
 
 // mark is a state as its shape and its word.
 type mark struct{ State, Icon string }
@@ -69,6 +73,14 @@ func ageOf(now time.Time, t *time.Time) age {
 		return age{}
 	}
 	return age{Text: status.Age(now, *t), Stamp: t.UTC().Format(time.RFC3339)}
+}
+
+// addressParts are those of an address between which a line may break: before its port.
+func addressParts(address string) []string {
+	if at := strings.LastIndexByte(address, ':'); at > 0 && len(address)-at <= maxPort {
+		return []string{address[:at], address[at:]}
+	}
+	return []string{address}
 }
 
 // pairs makes the argument of a part that takes several: pairs "key" value ….
