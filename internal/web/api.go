@@ -41,6 +41,8 @@ type API interface {
 	AcceptExport(ctx context.Context, name, id string) error
 	ListSessions(ctx context.Context, vm string) ([]api.Session, error)
 	GetSession(ctx context.Context, vm, name string) (api.Session, error)
+	StopSession(ctx context.Context, vm, name string, req api.StopSession) (api.Session, error)
+	RemoveSession(ctx context.Context, vm, name string) error
 	StartSession(ctx context.Context, vm string, req api.StartSession) (api.Session, error)
 	Attach(vm, name string, opts client.AttachOptions) *client.Attachment
 	ListImages(ctx context.Context) ([]api.Image, error)

@@ -214,7 +214,7 @@ func (f *fakeAPI) ListSessions(context.Context, string) ([]api.Session, error) {
 	if f.quiet {
 		return nil, nil
 	}
-	return []api.Session{{Name: hostile, State: api.SessionRunning, Command: []string{"sh", "-c", hostile}, LastError: hostile, CreatedAt: f.now}}, nil
+	return []api.Session{{ID: "s1", Name: hostile, State: api.SessionRunning, Command: []string{"sh", "-c", hostile}, LastError: hostile, CreatedAt: f.now}}, nil
 }
 
 func (f *fakeAPI) GetSession(ctx context.Context, _, name string) (api.Session, error) {
@@ -297,4 +297,12 @@ func (f *fakeAPI) Doctor(context.Context) (api.DoctorReport, error) {
 func (f *fakeAPI) CreateVM(_ context.Context, req api.CreateVM) (api.Operation, error) {
 	f.created = req
 	return f.operation(), f.did("create")
+}
+
+func (f *fakeAPI) StopSession(_ context.Context, vm, name string, _ api.StopSession) (api.Session, error) {
+	return api.Session{}, f.did("stop session " + vm + " " + name)
+}
+
+func (f *fakeAPI) RemoveSession(_ context.Context, vm, name string) error {
+	return f.did("remove session " + vm + " " + name)
 }

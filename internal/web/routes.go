@@ -57,6 +57,8 @@ func (c *Console) routes() http.Handler {
 	mux.HandleFunc("POST /vms/{name}/sessions", c.startSession)
 	mux.HandleFunc("GET /vms/{name}/sessions/{session}", c.terminalPage)
 	mux.HandleFunc("GET /vms/{name}/sessions/{session}/attach", c.attach)
+	mux.HandleFunc("GET /vms/{name}/sessions/{session}/end", c.endPage)
+	mux.HandleFunc("POST /vms/{name}/sessions/{session}/end", c.end)
 	mux.HandleFunc("GET /images", c.imagesPage)
 	mux.HandleFunc("POST /images", c.imageAct)
 	mux.HandleFunc("GET /images/delete", c.imageDeletePage)
