@@ -92,8 +92,10 @@ func unmeasured(host api.HostStats) usageView {
 		cpu.Of = "of " + fault.Count(host.CPUs, "CPU")
 	}
 	return usageView{
-		cpu, card("Memory", "VMs", host.MemoryBytes-host.MemoryAvailableBytes, host.MemoryBytes),
-		card("Disk", "running VMs", host.DiskBytes-host.DiskAvailableBytes, host.DiskBytes), {Name: "Network", Now: noValue, Note: "VMs " + noValue},
+		cpu,
+		card("Memory", "VMs", host.MemoryBytes-host.MemoryAvailableBytes, host.MemoryBytes),
+		card("Disk", "running VMs", host.DiskBytes-host.DiskAvailableBytes, host.DiskBytes),
+		card("Network", "VMs", 0, 0),
 	}
 }
 
