@@ -45,10 +45,10 @@ type DiskEntry struct {
 }
 
 // Prune asks to remove what nothing uses: images without a name and, unless
-// ImagesOnly, the layer cache and unfinished downloads.
+// ImagesOnly, the layer cache, unfinished downloads and templates.
 type Prune struct {
 	All        bool `json:"all,omitempty" doc:"images with names too"`
-	ImagesOnly bool `json:"images_only,omitempty" doc:"leave the layer cache and unfinished downloads"`
+	ImagesOnly bool `json:"images_only,omitempty" doc:"leave the layer cache, unfinished downloads and templates"`
 }
 
 // Pruned is what a prune removed, or would.
@@ -56,5 +56,6 @@ type Pruned struct {
 	Images         []DiskEntry `json:"images"`
 	LayersBytes    int64       `json:"layers_bytes" doc:"of the layer cache"`
 	DownloadsBytes int64       `json:"downloads_bytes" doc:"of unfinished downloads of kernels"`
+	TemplatesBytes int64       `json:"templates_bytes" doc:"of templates"`
 	ReclaimedBytes int64       `json:"reclaimed_bytes"`
 }

@@ -44,6 +44,7 @@ type App struct {
 	signals  interrupts
 	progress string // the value of --progress
 	quiet    bool
+	cold     bool  // no start goes on from a template
 	misnamed error // an unknown command that help is asked for; cobra's help cannot fail
 }
 
@@ -156,6 +157,9 @@ func (a *App) settings() (string, error) {
 	cfg, _, err := loadConfig()
 	if err != nil {
 		return "", err
+	}
+	if a.cold {
+		cfg.VM.Template = config.TemplateOff
 	}
 	agent := a.getenv("BANGER_AGENT")
 	if agent != "" {

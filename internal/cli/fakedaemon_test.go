@@ -236,6 +236,15 @@ func (d *fakeDaemon) catalogRoutes(mux *http.ServeMux) {
 		image.Name = req.Name
 		answer(w, image)
 	})
+	mux.HandleFunc("GET /v1/templates", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, api.List[api.Template]{Items: []api.Template{fakeTemplate}})
+	})
+	mux.HandleFunc("POST /v1/templates/prune", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, api.PrunedTemplates{Templates: []api.Template{fakeTemplate}, ReclaimedBytes: fakeTemplate.SizeBytes})
+	})
+	mux.HandleFunc("POST /v1/vms/{name}/template", func(w http.ResponseWriter, r *http.Request) {
+		answer(w, d.begin("template.build", r.PathValue("name"), fakeTemplate))
+	})
 	mux.HandleFunc("GET /v1/kernels", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, api.List[api.Kernel]{Items: []api.Kernel{fakeKernel, {Name: "spoilt", Damaged: true, Problem: "kernel spoilt is damaged"}}})
 	})

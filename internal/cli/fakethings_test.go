@@ -82,6 +82,11 @@ var fakeAvailableImages = []api.AvailableImage{
 	{Name: "dev", State: "unavailable", Make: "make dev-image"},
 }
 
+var fakeTemplate = api.Template{
+	Key: "00112233445566778899aabbccddeeff", Driver: "qemu-tcg", Kernel: "debian-12", VCPU: 2, MemoryBytes: 512 << 20, Disks: 3, Network: true,
+	SizeBytes: 80 << 20, CreatedAt: fakeBirth, UsedAt: fakeBirth,
+}
+
 var fakeKernel = api.Kernel{
 	Name: "debian-12", Version: "6.1.0-40-cloud-amd64", Architecture: "amd64", Source: "/tmp/k", SHA256: "00ff",
 	SizeBytes: 90 << 20, Modules: 1000, ImportedAt: fakeBirth, Trust: []string{"the catalog built into banger", "apt"},

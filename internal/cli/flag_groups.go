@@ -28,7 +28,7 @@ func flagTitles() map[string]string {
 	titles := make(map[string]string)
 	for title, names := range map[string][]string{
 		flagsImage:     {"image", "platform", "kernel", "init", "entrypoint", "restart-policy", "no-healthcheck"},
-		flagsResources: {"vcpu", "memory", "disk", "driver", "nested", "console"},
+		flagsResources: {"vcpu", "memory", "disk", "driver", "nested", "console", "cold"},
 		flagsNetwork:   {"network", "egress", "ports", "publish"},
 		flagsGuest:     {"env", "unset-env", "interactive", "tty", "pipe", "user", "workdir", "require"},
 		flagsWorkspace: {"mode", "no-workspace"},

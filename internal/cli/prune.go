@@ -19,9 +19,10 @@ type pruneOptions struct {
 
 func (a *App) systemPruneCommand() *cobra.Command {
 	return a.pruneCommand(false, &cobra.Command{
-		Short: "Remove unused images, cached layers and old downloads",
-		Long: "Remove unused images, cached layers and old downloads: images that have lost their name, or with --all every\n" +
-			"image that no VM uses, the layers kept for later pulls, and unfinished downloads of kernels. VMs and kernels stay.",
+		Short: "Remove unused images and what is only cached",
+		Long: "Remove unused images, cached layers, old downloads and templates: images that have lost their name, or with\n" +
+			"--all every image that no VM uses, the layers kept for later pulls, unfinished downloads of kernels, and\n" +
+			"templates, which banger makes again. VMs and kernels stay.",
 		Example: "  banger system prune --dry-run\n  banger system prune --all",
 	})
 }
@@ -60,7 +61,7 @@ func (a *App) prune(ctx context.Context, opts pruneOptions) error {
 		if err != nil {
 			return err
 		}
-		if len(could.Images) == 0 && could.LayersBytes == 0 && could.DownloadsBytes == 0 {
+		if len(could.Images) == 0 && could.LayersBytes == 0 && could.DownloadsBytes == 0 && could.TemplatesBytes == 0 {
 			return a.print(nothingToPrune(opts.req))
 		}
 		if opts.dryRun {
@@ -95,6 +96,9 @@ func prunedText(p api.Pruned, removes, frees string) string {
 	}
 	if p.DownloadsBytes > 0 {
 		b.WriteString(removes + " unfinished downloads (" + bytesText(p.DownloadsBytes) + ")\n")
+	}
+	if p.TemplatesBytes > 0 {
+		b.WriteString(removes + " templates (" + bytesText(p.TemplatesBytes) + ")\n")
 	}
 	b.WriteString(frees + " " + bytesText(p.ReclaimedBytes) + "\n")
 	return b.String()

@@ -23,7 +23,7 @@ func (a *App) rootCommand() *cobra.Command {
 	root := a.group("banger", "Run virtual machines on your own host, as easily as containers",
 		"Run virtual machines on your own host, as easily as containers.\n\n"+
 			"A VM boots from any OCI image, runs without root, and has its own kernel.",
-		a.vmCommand(), a.imageCommand(), a.kernelCommand(), a.egressCommand(), a.systemCommand(), a.eventsCommand(), a.daemonCommand(), a.configCommand(),
+		a.vmCommand(), a.imageCommand(), a.kernelCommand(), a.templateCommand(), a.egressCommand(), a.systemCommand(), a.eventsCommand(), a.daemonCommand(), a.configCommand(),
 		a.doctorCommand(), a.versionCommand(), a.mcpCommand(), a.webCommand(), a.tuiCommand(), a.sshConfigCommand(), a.manCommand(),
 	)
 	root.SilenceErrors = true
@@ -39,7 +39,7 @@ func (a *App) rootCommand() *cobra.Command {
 	for _, c := range root.Commands() {
 		c.GroupID = groupTools
 	}
-	inGroup(root, groupManage, "vm", "image", "kernel", "egress", "system", "daemon", "config")
+	inGroup(root, groupManage, "vm", "image", "kernel", "template", "egress", "system", "daemon", "config")
 	for _, short := range []*cobra.Command{
 		a.vmRunCommand(), a.vmExecCommand(), a.vmSSHCommand(), a.vmListCommand(), a.vmDeleteCommand(), a.vmLogsCommand(),
 		a.vmPortsCommand(), a.vmWaitCommand(),

@@ -40,6 +40,7 @@ func (a *App) vmSpecFlags(cmd *cobra.Command) *vmSpec {
 	cmd.Flags().BoolVar(&s.req.Nested, "nested", false, "let the guest run VMs with KVM itself")
 	flagInto(cmd, &s.req.Console, "console", "bool", "keep a console log also on firecracker, where it slows the boot"+fromConfig("vm.console", ""), strconv.ParseBool)
 	cmd.Flags().Lookup("console").NoOptDefVal = "true"
+	a.coldFlag(cmd)
 	s.publish = a.networkFlags(cmd, &s.req)
 	complete(cmd, "init", "auto", "image", "agent")
 	completeFlag(cmd, "image", a.imageNames(-1))

@@ -136,6 +136,7 @@ func (a *App) vmStartCommand() *cobra.Command {
 		},
 	}
 	wait = waitFlag(cmd)
+	a.coldFlag(cmd)
 	cmd.Flags().BoolVar(&rescue, "rescue", false, "start a broken guest in rescue mode")
 	f = formatFlag(cmd)
 	return cmd
@@ -188,6 +189,7 @@ func (a *App) vmRestartCommand() *cobra.Command {
 		},
 	}
 	wait = waitFlag(cmd)
+	a.coldFlag(cmd)
 	timeout = timeoutFlag(cmd, "time to wait before powering off (default 20s)")
 	f = formatFlag(cmd)
 	return cmd

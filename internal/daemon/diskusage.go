@@ -10,6 +10,7 @@ import (
 	"github.com/bangervm/banger/internal/kernel"
 	"github.com/bangervm/banger/internal/oci"
 	"github.com/bangervm/banger/internal/statedir"
+	"github.com/bangervm/banger/internal/template"
 	"github.com/bangervm/banger/internal/vm"
 )
 
@@ -22,8 +23,12 @@ type systemFiles struct {
 	kernels   interface {
 		List(ctx context.Context) ([]kernel.Manifest, error)
 	}
-	vms vm.Store
+	vms       vm.Store
+	templates *template.Service
 }
+
+// entryTemplates is the entry of the type cache that has the templates.
+const entryTemplates = "templates"
 
 // survey measures types of files one after the other.
 type survey struct {
@@ -102,6 +107,7 @@ func (d systemFiles) DiskUsage(ctx context.Context) (api.DiskUsage, error) {
 	if cache.ReclaimableBytes, err = d.downloads.Unfinished(ctx); err != nil {
 		return api.DiskUsage{}, err
 	}
+	cache.ReclaimableBytes += s.add(&cache, api.DiskEntry{Name: entryTemplates}, d.dirs.Templates())
 	s.end(cache)
 	return s.usage, s.err
 }

@@ -38,15 +38,23 @@ func (d systemFiles) Prunable(ctx context.Context, req api.Prune) (api.Pruned, e
 			}
 		case "cache":
 			if !req.ImagesOnly {
-				out.DownloadsBytes = use.ReclaimableBytes
+				out.DownloadsBytes = use.ReclaimableBytes - templatesOf(use)
 				out.ReclaimedBytes += out.DownloadsBytes
 			}
 		}
 	}
-	return out, nil
+	if req.ImagesOnly {
+		return out, nil
+	}
+	templates, err := d.templates.List(ctx)
+	for _, t := range templates {
+		out.TemplatesBytes += t.Bytes
+	}
+	out.ReclaimedBytes += out.TemplatesBytes
+	return out, err
 }
 
-// Prune implements server.System. It has the stages images, layers and downloads. What somebody
+// Prune implements server.System. It has the stages images, layers, downloads and templates. What somebody
 // began to use meanwhile stays.
 func (d systemFiles) Prune(ctx context.Context, req api.Prune, p operation.Progress) (api.Pruned, error) {
 	could, err := d.Prunable(ctx, req)
@@ -81,5 +89,24 @@ func (d systemFiles) Prune(ctx context.Context, req api.Prune, p operation.Progr
 	p.Stage("downloads")
 	out.DownloadsBytes, err = d.downloads.Prune(ctx)
 	out.ReclaimedBytes += out.DownloadsBytes
+	if err != nil {
+		return out, err
+	}
+	p.Stage("templates")
+	gone, err := d.templates.Prune(ctx)
+	for _, t := range gone {
+		out.TemplatesBytes += t.Bytes
+		out.ReclaimedBytes += t.Bytes
+	}
 	return out, err
+}
+
+// templatesOf is what of the type cache is templates.
+func templatesOf(cache api.DiskUse) int64 {
+	for _, e := range cache.Entries {
+		if e.Name == entryTemplates {
+			return e.SizeBytes
+		}
+	}
+	return 0
 }

@@ -22,6 +22,8 @@ import (
 	"github.com/bangervm/banger/internal/operation"
 	"github.com/bangervm/banger/internal/rootfs"
 	"github.com/bangervm/banger/internal/statedir"
+	"github.com/bangervm/banger/internal/template"
+	"github.com/bangervm/banger/internal/templatestore"
 	"github.com/bangervm/banger/internal/vm"
 )
 
@@ -52,7 +54,7 @@ func (u vmImages) ImageUsers(_ context.Context, id string) (names []string, err 
 func systemIn(dirs statedir.Dirs, vms ...vm.VM) systemFiles {
 	log := slog.New(slog.DiscardHandler)
 	images := image.NewService(imagestore.New(dirs, log), nil, rootfs.Images{}, vmImages(vms), time.Now, log)
-	return systemFiles{dirs: dirs, images: images, layers: oci.NewClient(dirs.Blobs(), oci.Options{}), downloads: download.New(dirs.Downloads(), download.Options{}), kernels: noKernels{}, vms: someVMs{all: vms}}
+	return systemFiles{dirs: dirs, images: images, layers: oci.NewClient(dirs.Blobs(), oci.Options{}), downloads: download.New(dirs.Downloads(), download.Options{}), kernels: noKernels{}, vms: someVMs{all: vms}, templates: template.New(template.Deps{Store: templatestore.New(dirs, slog.New(slog.DiscardHandler))})}
 }
 
 // put writes a file of n bytes, for the file's directory too.
@@ -104,6 +106,12 @@ func manyFiles(t *testing.T) (statedir.Dirs, vm.VM) {
 	put(t, dirs.VM(v.ID).Console(), 1<<19)
 	put(t, filepath.Join(dirs.Blobs(), "sha256", strings.Repeat("0", 64)), 3<<20)
 	put(t, filepath.Join(dirs.Downloads(), strings.Repeat("0", 64)), 2<<20)
+	const key = "00112233445566778899aabbccddeeff"
+	put(t, dirs.Template(key).Memory(), 5<<20)
+	manifest := `{"format":1,"key":"` + key + `","memory":{"bytes":5242880}}`
+	if err := os.WriteFile(dirs.Template(key).Manifest(), []byte(manifest), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	return dirs, v
 }
 
@@ -116,7 +124,7 @@ func TestDiskUsage(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string][2]int64{
-		"kernels": {}, "images": {7 << 20, 6 << 20}, "vms": {8 << 20, 0}, "logs": {1 << 19, 0}, "layers": {3 << 20, 3 << 20}, "cache": {2 << 20, 2 << 20},
+		"kernels": {}, "images": {7 << 20, 6 << 20}, "vms": {8 << 20, 0}, "logs": {1 << 19, 0}, "layers": {3 << 20, 3 << 20}, "cache": {7 << 20, 7 << 20},
 	}
 	for _, use := range usage.Items {
 		w, ok := want[use.Type]
@@ -127,7 +135,7 @@ func TestDiskUsage(t *testing.T) {
 			t.Errorf("%d images, %d active", use.Count, use.Active)
 		}
 	}
-	if len(usage.Items) != len(want) || !about(usage.ReclaimableBytes, 11<<20) {
+	if len(usage.Items) != len(want) || !about(usage.ReclaimableBytes, 16<<20) {
 		t.Errorf("%d types, %d bytes reclaimable", len(usage.Items), usage.ReclaimableBytes)
 	}
 }
@@ -155,8 +163,8 @@ func TestPruneRemovesWhatItSaid(t *testing.T) {
 		blobs int
 	}{
 		{api.Prune{ImagesOnly: true}, 4 << 20, "abc", 1},
-		{api.Prune{}, 9 << 20, "abc", 0},
-		{api.Prune{All: true}, 11 << 20, "a", 0},
+		{api.Prune{}, 14 << 20, "abc", 0},
+		{api.Prune{All: true}, 16 << 20, "a", 0},
 	} {
 		dirs, v := manyFiles(t)
 		d := systemIn(dirs, v)
@@ -190,7 +198,7 @@ func TestPruneChild(t *testing.T) {
 // and never what a VM uses; a second try removes the rest.
 func TestPruneSurvivesKill(t *testing.T) {
 	// The next daemon's sweep removes looseImage, which has neither name nor VM.
-	for stage, left := range map[string]string{"images": "abc", "layers": "a", "downloads": "a"} {
+	for stage, left := range map[string]string{"images": "abc", "layers": "a", "downloads": "a", "templates": "a"} {
 		dirs := statedir.Dirs{State: t.TempDir()}
 		dirs.Cache = dirs.State + "/cache"
 		putImage(t, dirs, usedImage, "used", 1<<10, "")

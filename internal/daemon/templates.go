@@ -11,6 +11,7 @@ import (
 	"github.com/bangervm/banger/internal/config"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/hostinfo"
+	"github.com/bangervm/banger/internal/operation"
 	"github.com/bangervm/banger/internal/pace"
 	"github.com/bangervm/banger/internal/statedir"
 	"github.com/bangervm/banger/internal/template"
@@ -38,6 +39,20 @@ func (d *daemon) wireTemplates() {
 		On:  func(ctx context.Context) bool { return d.set.of(ctx).VM.Template == config.TemplateAuto },
 		Now: time.Now, Log: d.log,
 	})
+}
+
+// templates implements server.Templates.
+type templates struct {
+	*template.Service
+	vms *vm.Service
+}
+
+func (t templates) Build(ctx context.Context, vmName string, p operation.Progress) (template.Stored, error) {
+	spec, k, err := t.vms.Machine(ctx, vmName)
+	if err != nil {
+		return template.Stored{}, err
+	}
+	return t.Service.Build(ctx, spec, k, p)
 }
 
 // templateParts are those of the machine that a start of spec would run.

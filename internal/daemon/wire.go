@@ -226,8 +226,8 @@ func (d *daemon) services() server.Services {
 	return server.Services{
 		VMs: d.vms, Guests: d.guests(), Consoles: consoles{dirs: d.dirs}, Resolver: d.resolver,
 		Sessions: d.sessions, Workspaces: d.workspaces,
-		Images: d.images, Kernels: d.kernels, Operations: d.runner, Daemon: d,
-		System: systemFiles{dirs: d.dirs, images: d.images, layers: d.layers, downloads: d.downloads, kernels: d.kernels, vms: d.store},
+		Images: d.images, Kernels: d.kernels, Templates: templates{d.templates, d.vms}, Operations: d.runner, Daemon: d,
+		System: systemFiles{dirs: d.dirs, images: d.images, layers: d.layers, downloads: d.downloads, kernels: d.kernels, vms: d.store, templates: d.templates},
 		Events: d.journal, Web: d.web, Host: d,
 	}
 }

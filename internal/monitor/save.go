@@ -17,6 +17,7 @@ import (
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/confine"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/monitorrpc"
 	"github.com/bangervm/banger/internal/statedir"
 	"github.com/bangervm/banger/internal/templatestore"
 	"github.com/bangervm/banger/internal/vm"
@@ -43,6 +44,7 @@ func saveMachine(ctx context.Context, v statedir.VM, spec vm.Spec, driver vmm.Dr
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(spec.ReadyTimeoutMillis)*time.Millisecond)
 	defer cancel()
+	go endWithParent(ctx, cancel)
 	saved, err := bootAndSave(ctx, driver, machineSpec(spec), site)
 	if err != nil {
 		return fmt.Errorf("save a machine: %w", err)
@@ -53,6 +55,22 @@ func saveMachine(ctx context.Context, v statedir.VM, spec vm.Spec, driver vmm.Dr
 	}
 	up()
 	return nil
+}
+
+// parentLook is how often a monitor that saves looks after its parent.
+const parentLook = 500 * time.Millisecond
+
+// endWithParent calls end when nobody waits for the saved machine any more: a bangerd that died
+// would leave it to nobody.
+func endWithParent(ctx context.Context, end func()) {
+	for ctx.Err() == nil {
+		look := []unix.PollFd{{Fd: monitorrpc.ReadyFD}}
+		n, err := unix.Poll(look, int(parentLook.Milliseconds()))
+		if err == nil && n > 0 {
+			end()
+			return
+		}
+	}
 }
 
 // bootAndSave returns a machine as it was when its agent had said hello. The caller closes it.

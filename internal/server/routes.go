@@ -34,6 +34,7 @@ func newAPI(mux *http.ServeMux) huma.API {
 		{Name: "workspaces", Description: "git work trees copied to a VM, and the changes exported from it"},
 		{Name: "images"},
 		{Name: "kernels"},
+		{Name: "templates", Description: "saved machines from which VMs start without booting a kernel"},
 		{Name: "system", Description: "what takes the host's disk"},
 		{Name: "web", Description: "who is let into the web console"},
 		{Name: "operations", Description: "long work"},
@@ -53,6 +54,7 @@ func (s *Server) register(a huma.API) {
 	s.workspaceRoutes(a)
 	s.imageRoutes(a)
 	s.kernelRoutes(a)
+	s.templateRoutes(a)
 	s.systemRoutes(a)
 	s.webRoutes(a)
 	s.operationRoutes(a)

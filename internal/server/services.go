@@ -204,6 +204,7 @@ type Services struct {
 	Workspaces Workspaces
 	Images     Images
 	Kernels    Kernels
+	Templates  Templates
 	Operations Operations
 	Daemon     Daemon
 	System     System

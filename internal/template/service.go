@@ -74,17 +74,18 @@ type Service struct {
 	end   context.CancelFunc
 	work  sync.WaitGroup
 
+	turn chan struct{} // held while one is made
+
 	mu     sync.Mutex
 	known  map[string]bool      // wanted, or being made
 	failed map[string]time.Time // when making it failed
-	making string               // the key of the one that is being made
 }
 
 // New makes a Service, which makes nothing before Run.
 func New(deps Deps) *Service {
 	return &Service{
 		deps: deps, log: deps.Log, queue: make(chan wanted, maxWanted), end: func() {},
-		known: map[string]bool{}, failed: map[string]time.Time{},
+		turn: make(chan struct{}, 1), known: map[string]bool{}, failed: map[string]time.Time{},
 	}
 }
 
@@ -167,16 +168,12 @@ func (s *Service) want(w wanted) {
 
 // fulfil makes one machine in the background.
 func (s *Service) fulfil(ctx context.Context, w wanted) {
-	s.mu.Lock()
-	s.making = w.key
-	s.mu.Unlock()
 	began := s.deps.Now()
 	err := s.deps.Quiet(ctx, w.spec.MemoryBytes)
 	if err == nil {
 		err = s.save(ctx, w)
 	}
 	s.mu.Lock()
-	s.making = ""
 	delete(s.known, w.key)
 	if err != nil && ctx.Err() == nil {
 		s.failed[w.key] = s.deps.Now()
@@ -194,6 +191,15 @@ func (s *Service) fulfil(ctx context.Context, w wanted) {
 
 // save makes one machine and stores it.
 func (s *Service) save(ctx context.Context, w wanted) (err error) {
+	select {
+	case s.turn <- struct{}{}:
+		defer func() { <-s.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if _, err := s.deps.Store.Hold(ctx, w.key); err == nil {
+		return nil // made meanwhile
+	}
 	dir, err := s.deps.Store.Stage(ctx, w.key)
 	defer func() { err = errors.Join(err, s.deps.Store.Discard(context.WithoutCancel(ctx), w.key)) }()
 	if err != nil {

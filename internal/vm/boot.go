@@ -64,6 +64,19 @@ func (s *Service) prepare(ctx context.Context, v VM) (b boot, err error) {
 	return b, err
 }
 
+// Machine is what a start of a VM would run, and its kernel.
+func (s *Service) Machine(ctx context.Context, name string) (Spec, Kernel, error) {
+	v, err := s.Get(ctx, name)
+	if err != nil {
+		return Spec{}, Kernel{}, err
+	}
+	b, err := s.prepare(ctx, v)
+	if err != nil {
+		return Spec{}, Kernel{}, err
+	}
+	return b.spec(s, v), b.kernel, nil
+}
+
 func checkArchitecture(k Kernel, host HostFacts) error {
 	if k.Architecture != "" && k.Architecture != host.Architecture {
 		return fault.New(fault.Invalid, "kernel %s is for %s, this host is %s", k.Name, k.Architecture, host.Architecture).
