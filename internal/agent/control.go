@@ -35,6 +35,16 @@ func (c *control) set(conn net.Conn) {
 	c.mu.Unlock()
 }
 
+// end forgets a stream that has ended, unless another has taken its place: a new session
+// with the host may begin while the one before still ends.
+func (c *control) end(conn net.Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.conn == conn {
+		c.conn = nil
+	}
+}
+
 // send sends m, or drops it when the host is not there: it then asks, on the
 // next stream's Hello.
 func (c *control) send(m agentrpc.GuestMessage) {
@@ -73,7 +83,7 @@ func (a *agent) keepControl(ctx context.Context, dial func(context.Context, uint
 func (a *agent) converse(ctx context.Context, conn net.Conn) error {
 	defer func() { _ = conn.Close() }()
 	a.ctl.set(conn)
-	defer a.ctl.set(nil)
+	defer a.ctl.end(conn)
 	kernel := fact("/proc/sys/kernel/osrelease")
 	ready := a.ready.Load()
 	a.ctl.send(agentrpc.GuestMessage{Hello: &agentrpc.Hello{
