@@ -15,6 +15,7 @@ func (b *bench) environ() []string {
 	env := []string{
 		"HOME=" + filepath.Join(b.dir, "home"), "XDG_RUNTIME_DIR=" + filepath.Join(b.dir, "run"),
 		"PATH=" + filepath.Join(b.repo, "bin") + ":" + os.Getenv("PATH") + ":/usr/sbin:/sbin", "LANG=C.UTF-8", "NO_COLOR=1",
+		"BANGER_TEMPLATE=" + map[bool]string{true: "auto", false: "off"}[b.templates],
 	}
 	if b.driver != "" {
 		env = append(env, "BANGER_DRIVER="+b.driver)
