@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/bangervm/banger/internal/client"
 	"github.com/bangervm/banger/internal/pace"
 )
 
@@ -23,10 +24,10 @@ import (
 const paintedVMs = 100
 
 // pages measures the web console: the first paint of the dashboard with 100 VMs beside that
-// of the same page as static files, the daemon's time for the page of 1,000 VMs, what a page
-// that is open costs, and what 10,000 pages and 1,000 streams that are cut leave of
-// bangerd's memory. It ends with the VMs that it made, which list needs, too.
-func (b *bench) pages(ctx context.Context) error {
+// of the same page as static files, and with 1,000 VMs of which 100 run, the daemon's time for
+// the page, what a page that is open costs, and what 10,000 pages and 1,000 streams that are cut
+// leave of bangerd's memory. It ends with the VMs that it made, which list needs, too.
+func (b *bench) pages(ctx context.Context) (err error) {
 	if err := b.manyVMs(ctx, paintedVMs); err != nil {
 		return err
 	}
@@ -38,6 +39,17 @@ func (b *bench) pages(ctx context.Context) error {
 		return err
 	}
 	if err := b.manyVMs(ctx, manyVMs); err != nil {
+		return err
+	}
+	machines, err := b.simulate(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		machines.close()
+		err = errors.Join(err, b.count(context.WithoutCancel(ctx), 0)) // else deleting would look for the monitors' processes
+	}()
+	if visitor, err = b.letIn(ctx); err != nil { // the daemon is another
 		return err
 	}
 	if err := b.dashboard(ctx, visitor, manyVMs); err != nil {
@@ -150,8 +162,12 @@ func (b *bench) dashboard(ctx context.Context, w *visitor, vms int) error {
 const (
 	pageLoads   = 10_000
 	cutStreams  = 1_000
+	flatParts   = 10
 	idleSeconds = 20
 )
+
+// loaded are the pages that are loaded in turns. The dashboard is the most work.
+var loaded = []string{"/", "/settings", "/operations", "/images", "/kernels", "/settings", "/operations", "/images", "/kernels", "/settings"}
 
 // idleStream prints what an open page takes of a core while nothing changes.
 func (b *bench) idleStream(ctx context.Context, w *visitor) error {
@@ -190,7 +206,7 @@ func (b *bench) idleStream(ctx context.Context, w *visitor) error {
 		return err
 	}
 	percent := func(d time.Duration) float64 { return 100 * d.Seconds() / idleSeconds }
-	_, err = fmt.Fprintf(b.out, "%-30s %6.2f %% of a core with an open page, %.2f %% without   (limit: 1 %% more)\n", "idle, 1,000 VMs", percent(with), percent(without))
+	_, err = fmt.Fprintf(b.out, "%-30s %6.2f %% of a core with an open page, %.2f %% without   (limit: 1 %% more)\n", "idle, 1,000 VMs, 100 running", percent(with), percent(without))
 	return err
 }
 
@@ -202,37 +218,51 @@ func (b *bench) flat(ctx context.Context, w *visitor) error {
 		return err
 	}
 	polite := rate.NewLimiter(90, 1) // the console takes 100 requests a second
-	round := func(pages, streams int) (int64, error) {
-		for range pages {
+	before := int64(0)
+	for part := range flatParts {
+		for n := range pageLoads / flatParts {
 			if err := polite.Wait(ctx); err != nil {
-				return 0, err
+				return err
 			}
-			if _, err := w.get(ctx, "/settings"); err != nil {
-				return 0, err
+			if _, err := w.get(ctx, loaded[n%len(loaded)]); err != nil {
+				return err
 			}
 		}
-		for range streams {
+		for n := range cutStreams / flatParts {
 			if err := polite.Wait(ctx); err != nil {
-				return 0, err
+				return err
 			}
-			if err := w.cut(ctx); err != nil {
-				return 0, err
+			cut := w.cut
+			if n%2 == 1 {
+				cut = b.cutEvents
+			}
+			if err := cut(ctx); err != nil {
+				return err
 			}
 		}
 		_, private, err := resident(pid)
-		return private, err
+		if err != nil {
+			return err
+		}
+		if part == 0 {
+			before = private
+		}
+		if _, err := fmt.Fprintf(b.out, "%-30s %6.1f MiB after %d pages and %d streams   ratio to the first %.2f\n", "memory of bangerd",
+			mib(private), (part+1)*pageLoads/flatParts, (part+1)*cutStreams/flatParts, float64(private)/float64(before)); err != nil {
+			return err
+		}
 	}
-	first, err := round(pageLoads/10, cutStreams/10)
-	if err != nil {
+	return nil
+}
+
+// cutEvents opens the stream of events, reads its beginning, and goes.
+func (b *bench) cutEvents(ctx context.Context) error {
+	c := client.New(filepath.Join(b.dir, "run", "banger", "bangerd.sock"))
+	defer c.Close()
+	for _, err := range c.Events(ctx, client.EventOptions{}) {
 		return err
 	}
-	last, err := round(pageLoads*9/10, cutStreams*9/10)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(b.out, "%-30s %6.1f MiB after %d pages and %d streams, %.1f MiB after %d and %d   ratio %.2f\n", "memory of bangerd",
-		mib(last), pageLoads, cutStreams, mib(first), pageLoads/10, cutStreams/10, float64(last)/float64(first))
-	return err
+	return errors.New("the stream of events ended")
 }
 
 // cut opens a stream, reads its beginning, and goes.
