@@ -14,6 +14,9 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 	"golang.org/x/term"
+
+	"github.com/bangervm/banger/internal/act/cmdline"
+	"github.com/bangervm/banger/internal/plain"
 )
 
 // handover gives the terminal to a banger of its own for a while.
@@ -31,10 +34,18 @@ func (h *handover) Attach(vm, session string) tea.ExecCommand {
 }
 
 // Shell is part of tui.Terminal.
-func (h *handover) Shell(vm string) tea.ExecCommand { return h.program(false, "vm", "ssh", vm) }
+func (h *handover) Shell(vm string) tea.ExecCommand {
+	p := h.program(false, "vm", "ssh", vm)
+	p.first = "exit or ctrl-d returns to the terminal UI"
+	return p
+}
 
 // Command is part of tui.Terminal.
-func (h *handover) Command(words []string) tea.ExecCommand { return h.program(true, words...) }
+func (h *handover) Command(words []string) tea.ExecCommand {
+	p := h.program(true, words...)
+	p.first = "$ " + plain.Line(cmdline.Typed(words...), maxReason) // it may take a while to say something
+	return p
+}
 
 // Suspend is part of tui.Terminal.
 func (h *handover) Suspend() tea.ExecCommand { return &suspension{over: h} }
@@ -48,9 +59,17 @@ func (h *handover) program(read bool, words ...string) *program {
 // program is a command in the terminal, and its user's time to read what it printed.
 type program struct {
 	*exec.Cmd
-	over *handover
-	read bool // what it prints is to be read
+	over  *handover
+	read  bool   // what it prints is to be read
+	first string // what is printed before it; empty: nothing
 }
+
+// The window's title, as XTerm's control sequences have it, since a program in a guest may set
+// another.
+const (
+	keepTitle    = "\x1b[22;2t"
+	restoreTitle = "\x1b[23;2t"
+)
 
 // failedAtOnce is how soon a program ends that could not do what it was started for, so that
 // its message is to be read.
@@ -93,9 +112,14 @@ func (p *program) Run() error {
 	if err != nil {
 		return err
 	}
+	_, _ = io.WriteString(p.over.app.Out, keepTitle) // a terminal that is gone is the terminal UI's to see
+	if p.first != "" {
+		p.over.app.say(p.first)
+	}
 	began := time.Now()
 	err = p.Cmd.Run()
-	_ = term.Restore(in, before) // a terminal that is gone is the terminal UI's to see
+	_ = term.Restore(in, before)
+	_, _ = io.WriteString(p.over.app.Out, restoreTitle)
 	if p.ProcessState == nil {
 		return err
 	}

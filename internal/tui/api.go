@@ -26,6 +26,7 @@ type API interface {
 	PrepareWorkspace(ctx context.Context, name string, req api.PrepareWorkspace) (api.Operation, error)
 	ExportWorkspace(ctx context.Context, name string, req api.ExportWorkspace) (api.Operation, error)
 	ReadExport(ctx context.Context, name string, e api.Export) (io.ReadCloser, error)
+	ListSessions(ctx context.Context, vm string) ([]api.Session, error)
 	StopSession(ctx context.Context, vm, name string, req api.StopSession) (api.Session, error)
 	RemoveSession(ctx context.Context, vm, name string) error
 	ListImages(ctx context.Context) ([]api.Image, error)

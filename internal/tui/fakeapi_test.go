@@ -26,6 +26,8 @@ type fakeAPI struct {
 	egress string
 	refuse error
 	ended  error // how operations end
+	// sessions are those of each VM that had ended.
+	sessions []api.Session
 }
 
 func (f *fakeAPI) note(words ...string) {
@@ -121,6 +123,10 @@ func (f *fakeAPI) CreateVM(_ context.Context, req api.CreateVM) (api.Operation, 
 
 func (f *fakeAPI) Wait(context.Context, string, func(api.Operation)) (api.Operation, error) {
 	return api.Operation{Result: json.RawMessage(`{"id":"n","name":"box"}`)}, f.ended
+}
+
+func (f *fakeAPI) ListSessions(context.Context, string) ([]api.Session, error) {
+	return f.sessions, nil
 }
 
 func (f *fakeAPI) StopSession(_ context.Context, _, name string, _ api.StopSession) (api.Session, error) {

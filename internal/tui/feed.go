@@ -103,7 +103,7 @@ func (b *mailbox) take(ctx context.Context) []tea.Msg {
 
 // feed reads the daemon's events into the mailbox until ctx ends.
 func feed(ctx context.Context, o Options, b *mailbox) {
-	// The one call that starts a daemon where none runs.
+	// The one call that starts a daemon where none runs, but for what the user does.
 	if _, err := o.API.Ping(ctx); err != nil {
 		b.say(lostMsg{err: err, over: true})
 		return

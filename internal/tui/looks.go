@@ -23,7 +23,7 @@ type looks struct {
 
 // look asks for the next look that is due.
 func (m *Model) look() tea.Cmd {
-	if m.looks.busy {
+	if m.looks.busy || !m.world.live { // a question would start a daemon that was stopped
 		return nil
 	}
 	maps.DeleteFunc(m.looks.asked, func(id string, _ time.Time) bool { return m.world.vms[id] == nil })

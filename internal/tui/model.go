@@ -22,7 +22,8 @@ type Model struct {
 	width, height int
 	now           time.Time
 	world         *world
-	ports         portQueue
+	ports         askQueue
+	sessions      askQueue
 	looks         looks
 	tabs          []tab
 	lists         []list // of each tab
@@ -79,7 +80,7 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tea.WindowSizeMsg:
 		m.width, m.height = msg.Width, msg.Height
 	case tea.KeyPressMsg:
-		return m, m.press(msg)
+		return m, tea.Batch(m.press(msg), m.askSessions())
 	case tickMsg:
 		return m, tea.Batch(m.tick(), m.look())
 	case lookedMsg:
@@ -88,9 +89,11 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		return m, m.resume(msg)
 	case eventsMsg:
 		m.lost = ""
-		return m, m.refresh(m.world.apply(msg))
+		return m, tea.Batch(m.refresh(m.world.apply(msg)), m.askSessions())
 	case portsMsg:
 		return m, m.takePorts(msg)
+	case sessionsMsg:
+		return m, m.takeSessions(msg)
 	case pullMsg:
 		return m, m.takePull(msg)
 	case lostMsg:

@@ -124,7 +124,7 @@ func fleet() eventsMsg {
 		event(api.EventVM, api.ActionPresent, "c", "old", machine("c", "old", api.VMFailed)),
 		event(api.EventWorkspace, api.ActionPresent, "a", "api", api.Workspace{State: api.WorkspaceChanged, Files: 3, Path: "/root/repo", Source: "/home/u/repo"}),
 		event(api.EventSession, api.ActionPresent, "s1", "api", api.Session{ID: "s1", Name: "agent", VM: "api", State: api.SessionRunning, Mode: api.SessionTTY, Command: []string{"claude", "fix it"}, Attention: &api.Attention{State: api.AttentionNeedsInput, Why: api.WhyApproval, Text: "May I run make?\x1b[2J", Since: noon.Add(-38 * time.Second)}, CreatedAt: noon.Add(-time.Hour)}),
-		event(api.EventSession, api.ActionPresent, "s2", "api", api.Session{ID: "s2", Name: "test", VM: "api", State: api.SessionExited, Mode: api.SessionPipe, Command: []string{"make"}, ExitCode: &code, CreatedAt: noon.Add(-time.Hour)}),
+		event(api.EventSession, api.ActionPresent, "s2", "api", api.Session{ID: "s2", Name: "test", VM: "api", State: api.SessionExited, Mode: api.SessionPipe, Command: []string{"make"}, ExitCode: &code, Attention: &api.Attention{State: api.AttentionDone, Why: api.WhyError, ExitCode: &code, Since: noon.Add(-50 * time.Minute)}, CreatedAt: noon.Add(-time.Hour)}),
 		event(api.EventOperation, api.ActionPresent, "o1", "debian", api.Operation{
 			ID: "o1", Kind: "image.pull", Subject: "debian", State: api.OperationRunning, CreatedAt: noon,
 			Stages: []api.Stage{{Name: "layers", State: api.StageRunning, Done: 1 << 20, Total: 4 << 20, Unit: api.UnitBytes}},

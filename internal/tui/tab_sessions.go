@@ -19,7 +19,7 @@ func (sessionsTab) name() string { return "Sessions" }
 
 func (sessionsTab) columns() []column {
 	return []column{
-		{title: "VM"}, {title: "SESSION"}, {title: "STATE"}, {title: "ATTENTION", drop: 1}, {title: "MODE", drop: 5}, {title: "COMMAND", drop: 2, grow: true}, {title: "AGE", right: true, drop: 4},
+		{title: "VM", grow: true}, {title: "SESSION", grow: true}, {title: "STATE"}, {title: "ATTENTION", drop: 1}, {title: "MODE", drop: 5}, {title: "COMMAND", drop: 2, grow: true}, {title: "AGE", right: true, drop: 4},
 	}
 }
 
@@ -27,11 +27,8 @@ func (sessionsTab) rows(m *Model) []row {
 	var rows []row
 	for _, s := range m.world.sessionsOf("") {
 		state := m.theme.state(s.State)
-		if s.ExitCode != nil {
-			state.text = fmt.Sprintf("%s, status %d", state.text, *s.ExitCode)
-			if *s.ExitCode != 0 {
-				state = cell{text: m.theme.shape(api.SessionFailed) + fmt.Sprintf(" exited, status %d", *s.ExitCode), tone: toneBad}
-			}
+		if s.ExitCode != nil && *s.ExitCode != 0 { // its attention says the status
+			state = cell{text: m.theme.shape(api.SessionFailed) + " " + line(s.State), tone: toneBad}
 		}
 		rows = append(rows, row{id: s.ID, cells: []cell{
 			{text: line(s.VM)}, {text: line(s.Name)}, state, m.attentionCell(s.Attention), {text: line(s.Mode), tone: toneDim}, {text: commandText(s.Command)}, m.theme.age(m.now, &s.CreatedAt),

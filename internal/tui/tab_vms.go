@@ -20,7 +20,7 @@ func (vmsTab) name() string { return "VMs" }
 
 func (vmsTab) columns() []column {
 	return []column{
-		{title: "NAME"},
+		{title: "NAME", grow: true},
 		{title: "STATE"},
 		{title: "ATTENTION", drop: 1},
 		{title: "CPU", right: true, drop: 2},

@@ -1,13 +1,14 @@
 package tui
 
 import (
+	"slices"
 	"strings"
 
 	"charm.land/lipgloss/v2"
 )
 
-// column is one of a table. Where the table is too wide, the columns with the highest
-// drop go first, and then the one that grows is cut.
+// column is one of a table. Where the table is too wide, those that grow are cut, then the
+// columns with the highest drop go, and then those that grow are cut further.
 type column struct {
 	title string
 	right bool
@@ -46,6 +47,12 @@ func widths(columns []column, rows []row, space int) []int {
 			wide[i] = max(wide[i], lipgloss.Width(r.cells[i].text))
 		}
 	}
+	natural := slices.Clone(wide)
+	for i, c := range columns {
+		if c.grow {
+			wide[i] = min(wide[i], minGrow)
+		}
+	}
 	for total(wide) > space {
 		out := -1
 		for i, c := range columns {
@@ -59,12 +66,20 @@ func widths(columns []column, rows []row, space int) []int {
 		wide[out] = 0
 	}
 	for i, c := range columns {
-		if over := total(wide) - space; c.grow && over > 0 && wide[i] > 0 {
+		if !c.grow || wide[i] == 0 {
+			continue
+		}
+		if over := total(wide) - space; over > 0 {
 			wide[i] = max(wide[i]-over, 4)
+		} else {
+			wide[i] = min(natural[i], wide[i]-over)
 		}
 	}
 	return wide
 }
+
+// minGrow is what a column that grows has before others are left out for it.
+const minGrow = 10
 
 func total(widths []int) int {
 	sum := 0

@@ -120,7 +120,11 @@ func (m *Model) statusLine() string {
 		}
 	}
 	if needs > 0 {
-		parts = append(parts, fmt.Sprintf("%d needs input", needs))
+		word := "needs"
+		if needs > 1 {
+			word = "need"
+		}
+		parts = append(parts, fault.Count(needs, "session")+" "+word+" input")
 	}
 	if busy > 0 {
 		parts = append(parts, fault.Count(busy, "operation")+" in progress")

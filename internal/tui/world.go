@@ -26,14 +26,16 @@ type world struct {
 	live     bool
 	vms      map[string]*vmEntry
 	sessions map[string]api.Session // by ID
-	ops      map[string]api.Operation
-	images   []api.Image
-	kernels  []api.Kernel
-	events   []api.Event // the newest last
+	// askedSessions are the VMs that were asked for sessions that had ended before.
+	askedSessions map[string]bool
+	ops           map[string]api.Operation
+	images        []api.Image
+	kernels       []api.Kernel
+	events        []api.Event // the newest last
 }
 
 func newWorld() *world {
-	return &world{vms: map[string]*vmEntry{}, sessions: map[string]api.Session{}, ops: map[string]api.Operation{}}
+	return &world{vms: map[string]*vmEntry{}, sessions: map[string]api.Session{}, askedSessions: map[string]bool{}, ops: map[string]api.Operation{}}
 }
 
 // stale is what has to be asked for after events, which do not have it.
@@ -79,6 +81,7 @@ func (w *world) reset() {
 	w.live = false
 	clear(w.vms)
 	clear(w.sessions)
+	clear(w.askedSessions)
 	for id, op := range w.ops {
 		if op.EndedAt == nil {
 			delete(w.ops, id)
@@ -101,6 +104,7 @@ func (w *world) note(ev api.Event) {
 func (w *world) applyVM(ev api.Event, old *stale) {
 	if ev.Action == api.ActionDeleted {
 		delete(w.vms, ev.Object)
+		delete(w.askedSessions, ev.Object)
 		for id, s := range w.sessions {
 			if s.VM == ev.Name {
 				delete(w.sessions, id)

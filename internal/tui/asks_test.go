@@ -33,7 +33,7 @@ func TestAPortThatWentIsNotShown(t *testing.T) {
 
 // TestAGuestIsNotAskedAllTheTime: events that come before an answer ask once more.
 func TestAGuestIsNotAskedAllTheTime(t *testing.T) {
-	var q portQueue
+	var q askQueue
 	for i := range 100 {
 		q.want(fmt.Sprint(i % 10))
 	}
@@ -55,5 +55,33 @@ func TestAGuestIsNotAskedAllTheTime(t *testing.T) {
 	}
 	if id, ok := q.next(); ok {
 		t.Errorf("%q is a fifth", id)
+	}
+}
+
+// TestSessionsThatHadEndedAreShown: the events do not tell of them. What they told is newer.
+func TestSessionsThatHadEndedAreShown(t *testing.T) {
+	s := newScreen(t, 120, 40, false)
+	s.api.sessions = []api.Session{
+		{ID: "s0", Name: "before", VM: "api", State: api.SessionLost, Command: []string{"make"}, CreatedAt: noon},
+		{ID: "s1", Name: "older", VM: "api", State: api.SessionExited, CreatedAt: noon},
+	}
+	s.send(fleet())
+	if text := s.screen(); strings.Contains(text, "before") {
+		t.Errorf("asked for where nobody looks:\n%s", text)
+	}
+	s.press("2")
+	if text := s.screen(); !strings.Contains(text, "before") || strings.Contains(text, "older") || !strings.Contains(text, "agent") {
+		t.Errorf("the sessions:\n%s", text)
+	}
+}
+
+// TestNothingIsAskedWithoutADaemon: a question would start one that was stopped.
+func TestNothingIsAskedWithoutADaemon(t *testing.T) {
+	s := newScreen(t, 80, 24, false)
+	s.send(fleet())
+	s.api.asked = nil
+	s.send(lostMsg{err: errRefused}, lookedMsg{}, backMsg{})
+	if len(s.api.asked) > 0 {
+		t.Errorf("asked %q", s.api.asked)
 	}
 }
