@@ -13,6 +13,8 @@ const attendPause = 500 * time.Millisecond
 type attended struct {
 	name string
 	over bool // it runs no more
+	// turn counts what was heard, and what was decided again without.
+	turn int
 	Attention
 }
 
@@ -58,12 +60,20 @@ func (s *Service) attendOne(sess Session, sig Signals) {
 	now := sess.attention(sig, s.now())
 	s.mu.Lock()
 	before, ok := s.attention[sess.VMID][sess.ID]
-	if ok && (before.same(now) || before.over) {
+	if ok && before.over {
 		s.mu.Unlock()
 		return
 	}
+	if ok && before.same(now) {
+		now = before.Attention
+	}
 	s.keep(sess, now)
+	turn := s.attention[sess.VMID][sess.ID].turn
 	s.mu.Unlock()
+	s.decideAgain(sess, sig, now, turn)
+	if ok && before.Attention == now {
+		return
+	}
 	if s.deps.Events != nil {
 		sess.Attention = now
 		s.deps.Events.SessionChanged(sess)
@@ -75,7 +85,24 @@ func (s *Service) keep(sess Session, a Attention) {
 	if s.attention[sess.VMID] == nil {
 		s.attention[sess.VMID] = map[string]attended{}
 	}
-	s.attention[sess.VMID][sess.ID] = attended{sess.Name, !sess.State.Open(), a}
+	turn := s.attention[sess.VMID][sess.ID].turn + 1
+	s.attention[sess.VMID][sess.ID] = attended{sess.Name, !sess.State.Open(), turn, a}
+}
+
+// decideAgain is for a session that works because it said so: if nothing more is heard of it,
+// it is idle after a while.
+func (s *Service) decideAgain(sess Session, sig Signals, a Attention, turn int) {
+	if a.State != Working || sig.Active || sig.Said == nil {
+		return
+	}
+	time.AfterFunc(sig.worksUntil(*sig.Said).Sub(s.now()), func() {
+		s.mu.Lock()
+		latest := !s.closed && s.attention[sess.VMID][sess.ID].turn == turn
+		s.mu.Unlock()
+		if latest {
+			s.attendOne(sess, sig)
+		}
+	})
 }
 
 // heeded returns a session with what it needs, as far as that is known.

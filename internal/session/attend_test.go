@@ -46,7 +46,7 @@ func (l *told) note(what string, s session.Session, want bool) {
 	l.more = make(chan struct{})
 }
 
-// until waits for an event.
+// until waits for an event, or for several in their order.
 func (l *told) until(want string) {
 	l.t.Helper()
 	deadline := time.After(limit)
@@ -145,4 +145,14 @@ func TestHostileSignalsAreBounded(t *testing.T) {
 	if n, most := l.count()-before, int(time.Since(began)/(400*time.Millisecond))+3; n > most {
 		t.Errorf("%d events in %s", n, time.Since(began))
 	}
+}
+
+// TestWhatSaidThatItWorksIsIdleInTheEnd: a program that was interrupted says nothing more.
+func TestWhatSaidThatItWorksIsIdleInTheEnd(t *testing.T) {
+	h, l := attending(t)
+	s := h.start("agent")
+	h.agent.change(s.ID, func(r *session.Report) {
+		r.Signals = &session.Signals{Said: &session.Said{State: "working", At: time.Now().Add(-time.Minute + 500*time.Millisecond)}}
+	})
+	l.until("changed running working; changed running idle")
 }

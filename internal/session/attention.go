@@ -125,7 +125,7 @@ func (s *Session) attention(sig Signals, now time.Time) Attention {
 				return a
 			}
 		case "working", "idle", "done":
-			if sig.holds(*said) {
+			if sig.holds(*said, now) {
 				a := at(AttentionState(said.State), said.At)
 				a.Text = text
 				return a
@@ -146,6 +146,9 @@ func (s *Session) attention(sig Signals, now time.Time) Attention {
 	if sig.Active && !sig.Reading {
 		return at(Working, sig.ActiveSince)
 	}
+	if said := sig.Said; said != nil && said.State == "working" && !now.Before(sig.worksUntil(*said)) {
+		return at(Idle, latest(s.StartedAt, sig.worksUntil(*said), sig.InputAt))
+	}
 	return at(Idle, latest(s.StartedAt, sig.OutputAt, sig.InputAt))
 }
 
@@ -158,16 +161,29 @@ func (s *Session) atPrompt(sig Signals) bool {
 	return sig.ReadingLeader && isShell(s.Command)
 }
 
+// saidWorking is how long a program that said that it works is taken to, without output. Who
+// interrupts one does not hear of that.
+const saidWorking = time.Minute
+
+// worksUntil is when a program that said that it works no longer does, unless there is
+// output.
+func (sig Signals) worksUntil(said Said) time.Time {
+	return latest(said.At, sig.OutputAt).Add(saidWorking)
+}
+
 // holds reports whether what a program said is still so: nobody was asked for anything
-// since, and one that was at rest got no input.
-func (sig Signals) holds(said Said) bool {
+// since, one that works has not been mute for long, and one that was at rest got no input.
+func (sig Signals) holds(said Said, now time.Time) bool {
 	if n := sig.Notice; n != nil && n.At.After(said.At) {
 		return false
 	}
 	if sig.Reading && sig.ReadingSince.After(said.At) {
 		return false
 	}
-	return said.State == "working" || !sig.InputAt.After(said.At)
+	if said.State == "working" {
+		return sig.Active || now.Before(sig.worksUntil(said))
+	}
+	return !sig.InputAt.After(said.At)
 }
 
 // reason is what a program needs, by what it says: the word for it, or else a guess by

@@ -44,6 +44,8 @@ func TestAttentionIsDecidedBySignals(t *testing.T) {
 		"done, and asked again":       {agent, Signals{Said: &Said{State: "done", At: at(6)}, InputAt: at(7), Active: true, ActiveSince: at(7)}, Attention{State: Working, Since: at(7)}},
 		"an unknown word":             {agent, Signals{Said: &Said{State: "\x1b[2J", At: at(6)}, OutputAt: at(1)}, Attention{State: Idle, Since: at(1)}},
 		"a clock that is wrong":       {agent, Signals{Notice: &Notice{At: at(1e6)}}, Attention{State: NeedsInput, Why: Question, Since: at(10)}},
+		"said to work, long ago":      {agent, Signals{Said: &Said{State: "working", At: at(-70)}, OutputAt: at(-60)}, Attention{State: Idle, Since: at(0)}},
+		"said so, and writes":         {agent, Signals{Said: &Said{State: "working", At: at(2)}, OutputAt: at(9), Active: true, ActiveSince: at(8)}, Attention{State: Working, Since: at(2)}},
 		"hostile words": {
 			agent,
 			Signals{Said: &Said{State: "needs-input", Text: "\x1b]0;x\a" + strings.Repeat("é", 10_000), At: at(6)}},
