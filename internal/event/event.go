@@ -88,6 +88,9 @@ type Event struct {
 	// that one subject that changes all the time does not push out the others.
 	Key  string
 	Keep int
+	// Fact says that newer events of its key do not say it, too: a reader that has not had it
+	// when it makes room for them is told so.
+	Fact bool
 }
 
 // size is what an event takes in memory, roughly, in bytes.

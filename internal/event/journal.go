@@ -29,9 +29,10 @@ type Journal struct {
 	events  []*Event            // by Seq
 	keys    map[string][]uint64 // the kept events of each key, by Seq
 	bytes   int
-	last    uint64        // Seq of the newest
-	lost    uint64        // Seq of the newest that the bounds pushed out
-	changed chan struct{} // closed, and made again, at every publication
+	last    uint64          // Seq of the newest
+	lost    uint64          // Seq of the newest that the bounds pushed out
+	thinned map[Kind]uint64 // Seq of the newest fact that made room for others of its key
+	changed chan struct{}   // closed, and made again, at every publication
 	readers int
 }
 
@@ -41,7 +42,7 @@ func New(epoch string, now func() time.Time) *Journal {
 	if now == nil {
 		now = time.Now
 	}
-	return &Journal{epoch: epoch, now: now, keys: map[string][]uint64{}, changed: make(chan struct{})}
+	return &Journal{epoch: epoch, now: now, keys: map[string][]uint64{}, thinned: map[Kind]uint64{}, changed: make(chan struct{})}
 }
 
 // Publish numbers an event, keeps it and wakes the readers.
@@ -70,7 +71,11 @@ func (j *Journal) thin(e *Event) {
 		return
 	}
 	for have := j.keys[e.Key]; len(have) >= max(e.Keep, 1); have = j.keys[e.Key] {
-		j.drop(j.after(have[0] - 1))
+		i := j.after(have[0] - 1)
+		if old := j.events[i]; old.Fact {
+			j.thinned[old.Kind] = old.Seq
+		}
+		j.drop(i)
 	}
 	j.keys[e.Key] = append(j.keys[e.Key], e.Seq)
 }

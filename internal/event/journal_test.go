@@ -202,3 +202,28 @@ func TestReadersAreBounded(t *testing.T) {
 		r.Close()
 	}
 }
+
+// TestAFactThatMadeRoomIsMissed: newer ones of its key do not say it, so whoever has not had it
+// is told, once.
+func TestAFactThatMadeRoomIsMissed(t *testing.T) {
+	j := event.New("e1", nil)
+	publish(j, "a")
+	for i := range 5 {
+		j.Publish(event.Event{Kind: event.Egress, Name: fmt.Sprint("d", i), Key: "egress 1", Keep: 3, Fact: true})
+	}
+	away := read(t, j, "e1-1")
+	if b := away.Take(); b.Reset != event.ResetBehind {
+		t.Errorf("away: %+v", b)
+	}
+	if b := away.Take(); b.Reset != "" || b.More == nil {
+		t.Errorf("told again: %+v", b)
+	}
+	for since, want := range map[string]string{"e1-3": "d2 d3 d4", "0": "a d2 d3 d4"} {
+		if got := names(t, read(t, j, since)); got != want {
+			t.Errorf("since %s: %q, want %q", since, got, want)
+		}
+	}
+	if b := read(t, j, "e1-1", event.VM).Take(); b.Reset != "" {
+		t.Errorf("who does not want them: %+v", b)
+	}
+}

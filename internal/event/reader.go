@@ -29,6 +29,7 @@ type Reader struct {
 	journal *Journal
 	kinds   []Kind
 	at      uint64 // Seq of the last event that was seen, or passed over
+	begun   uint64 // the journal's last when a reader of all that is kept began
 	reset   string
 }
 
@@ -79,7 +80,7 @@ func (r *Reader) seek(since string) error {
 	case epoch != r.journal.epoch || seq > r.journal.last:
 		r.reset = ResetDaemon
 	case since == "0":
-		r.at = r.journal.lost
+		r.at, r.begun = r.journal.lost, r.journal.last
 	default:
 		r.at = seq
 	}
@@ -91,7 +92,7 @@ func (r *Reader) Take() Batch {
 	j := r.journal
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if r.reset == "" && r.at < j.lost {
+	if r.reset == "" && (r.at < j.lost || r.missed()) {
 		r.reset = ResetBehind
 	}
 	if r.reset != "" {
@@ -114,6 +115,12 @@ func (r *Reader) Take() Batch {
 	r.at = j.last
 	b.More = j.changed
 	return b
+}
+
+// missed reports whether a fact that the reader has not had made room for others. The caller
+// holds the journal's mu.
+func (r *Reader) missed() bool {
+	return slices.ContainsFunc(r.kinds, func(k Kind) bool { return r.journal.thinned[k] > max(r.at, r.begun) })
 }
 
 // Position is the ID after which to read on from what was taken.

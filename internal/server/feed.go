@@ -171,7 +171,7 @@ func (f *Feed) PortsChanged(v vm.VM) {
 
 // EgressHappened implements vm.Events.
 func (f *Feed) EgressHappened(v vm.VM, r vm.EgressRecord, missed int64) {
-	e := event.Event{Kind: event.Egress, Action: event.Allowed, Name: r.Name, VM: v.Name, VMID: v.ID, Key: "egress " + v.ID, Keep: keepOfOne}
+	e := event.Event{Kind: event.Egress, Action: event.Allowed, Name: r.Name, VM: v.Name, VMID: v.ID, Key: "egress " + v.ID, Keep: keepOfOne, Fact: true}
 	if r.Denied() {
 		e.Action = event.Denied
 	}
