@@ -19,12 +19,14 @@ type pager struct {
 	top     int
 	follow  bool
 	filter  string
+	page    page // what of all is shown
 	tones   func(line string) tone
 	ended   bool
 	closed  bool
 	why     string
 	allow   func(m *Model, line string) // what the key for it does to the line on top; nil: nothing
-	at      int                         // the chosen line, where allow is there
+	at      int                         // the chosen row, where allow is there
+	width   int                         // of the screen, when it was last drawn
 }
 
 // source brings lines. Each call of next waits for some.
@@ -93,8 +95,8 @@ func (p *pager) add(lines []string) {
 	if over := len(p.all) - maxLines; over > 0 {
 		p.all = append([]string(nil), p.all[over:]...)
 		p.dropped += over
-		if !p.follow {
-			p.top = max(p.top-over, 0)
+		if gone := p.page.drop(p.dropped); !p.follow {
+			p.top, p.at = max(p.top-gone, 0), max(p.at-gone, 0)
 		}
 	}
 }
@@ -108,19 +110,17 @@ func (p *pager) end(err error) {
 
 func (*pager) full() bool { return true }
 
-// shown are the lines that the filter lets through.
-func (p *pager) shown() []string {
-	want, inverse := strings.CutPrefix(strings.ToLower(p.filter), "!")
-	if want == "" {
-		return p.all
+// shown are the rows of the lines that the filter lets through, as the screen has them.
+func (p *pager) shown() []pageRow {
+	return p.page.rows(p.all, p.dropped, p.filter, p.width-p.margin())
+}
+
+// margin is the room for the sign of the chosen row.
+func (p *pager) margin() int {
+	if p.allow != nil {
+		return 1
 	}
-	var out []string
-	for _, text := range p.all {
-		if strings.Contains(strings.ToLower(text), want) != inverse {
-			out = append(out, text)
-		}
-	}
-	return out
+	return 0
 }
 
 func (p *pager) press(m *Model, key tea.KeyPressMsg, action string) tea.Cmd {
@@ -135,15 +135,15 @@ func (p *pager) press(m *Model, key tea.KeyPressMsg, action string) tea.Cmd {
 	case ActPageDown, ActMark:
 		p.move(page)
 	case ActTop:
-		p.move(-len(p.all))
+		p.move(-len(p.shown()))
 	case ActBottom:
-		p.move(len(p.all))
+		p.move(len(p.shown()))
 		p.follow = true
 	case ActFilter:
 		m.open(&filter{input: field("/", p.filter), set: func(text string) { p.filter = text }})
 	case ActAllow:
 		if lines := p.shown(); p.allow != nil && p.at < len(lines) {
-			p.allow(m, lines[p.at])
+			p.allow(m, lines[p.at].line)
 		}
 	case ActHelp:
 		m.open(&help{})
@@ -173,38 +173,18 @@ func (p *pager) move(by int) {
 }
 
 func (p *pager) lines(m *Model, width, height int) []string {
+	p.width = width
 	shown := p.shown()
 	room := height - 1
-	last := max(len(shown)-room, 0)
-	if p.follow || p.top > last {
-		p.top = last
-	}
-	p.top = max(p.top, 0)
-	if p.follow {
-		p.at = max(len(shown)-1, 0)
-	}
-	if p.allow != nil { // the chosen line stays in sight
-		p.top = max(min(p.top, p.at), p.at-room+1)
-	}
-	title := p.title
-	if p.filter != "" {
-		title += fmt.Sprintf(", %d of %d lines match %s", len(shown), len(p.all), line(p.filter))
-	}
-	if p.dropped > 0 {
-		title += fmt.Sprintf(" (without the first %d lines)", p.dropped)
-	}
-	out := []string{m.rule(title)}
+	p.place(len(shown), room)
+	out := []string{m.rule(p.heading())}
 	for i := p.top; i < min(p.top+room, len(shown)); i++ {
-		text := fit(shown[i], width, false)
-		switch {
-		case p.allow != nil && i == p.at:
-			text = m.theme.selected.Render(fit(">"+shown[i], width, false))
-		case p.allow != nil:
-			text = p.paint(m, fit(" "+shown[i], width, false), shown[i])
-		default:
-			text = p.paint(m, text, shown[i])
+		sign, row := strings.Repeat(" ", p.margin()), shown[i]
+		if p.allow != nil && i == p.at {
+			out = append(out, m.theme.selected.Render(fit(">"+row.text, width, false)))
+			continue
 		}
-		out = append(out, text)
+		out = append(out, p.paint(m, fit(sign+row.text, width, false), row.line))
 	}
 	if len(shown) == 0 {
 		out = append(out, m.theme.paint(toneDim, "  "+p.nothing()))
@@ -213,6 +193,33 @@ func (p *pager) lines(m *Model, width, height int) []string {
 		out = append(out, m.theme.paint(toneBad, cut("  "+p.why, width)))
 	}
 	return out
+}
+
+// place keeps the top, and the chosen row, where there are rows and in sight.
+func (p *pager) place(rows, room int) {
+	last := max(rows-room, 0)
+	if p.follow || p.top > last {
+		p.top = last
+	}
+	p.top = max(p.top, 0)
+	if p.follow {
+		p.at = max(rows-1, 0)
+	}
+	p.at = max(min(p.at, rows-1), 0)
+	if p.allow != nil {
+		p.top = max(min(p.top, p.at), p.at-room+1)
+	}
+}
+
+func (p *pager) heading() string {
+	title := p.title
+	if p.filter != "" {
+		title += fmt.Sprintf(", %d of %d lines match %s", p.page.matches, len(p.all), line(p.filter))
+	}
+	if p.dropped > 0 {
+		title += fmt.Sprintf(" (without the first %d lines)", p.dropped)
+	}
+	return title
 }
 
 // nothing says why there are no lines.
