@@ -55,7 +55,7 @@ func run(ctx context.Context, out io.Writer, args []string) (err error) {
 	b := &bench{out: out}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.IntVar(&b.pairs, "pairs", 7, "pairs of boots")
-	only := flags.String("only", "boot,template,exec,attach,screen,list,pages,memory,network,pixel,usage", "what to measure; workspace, which takes many minutes, is measured when it is named")
+	only := flags.String("only", "boot,template,exec,attach,screen,list,pages,memory,network,pixel,usage", "what to measure; channel and workspace, which take many minutes, are measured when they are named")
 	flags.StringVar(&b.driver, "driver", "", "driver of the VMs (default: as banger chooses)")
 	flags.StringVar(&b.kit, "kit", "", "take what is built from this kit of the KVM tier (default: build it)")
 	fixtureName := flags.String("fixture", "", "only print the path of this fixture, made if need be")
@@ -88,7 +88,7 @@ func run(ctx context.Context, out io.Writer, args []string) (err error) {
 	measures := []struct {
 		name string
 		run  func(context.Context) error
-	}{{"boot", b.boot}, {"template", b.template}, {"exec", b.exec}, {"attach", b.attach}, {"screen", b.screen}, {"list", b.list}, {"pages", b.pages}, {"memory", b.memory}, {"network", b.network}, {"pixel", b.pixel}, {"usage", b.usage}, {"workspace", b.workspace}}
+	}{{"boot", b.boot}, {"template", b.template}, {"exec", b.exec}, {"attach", b.attach}, {"screen", b.screen}, {"list", b.list}, {"pages", b.pages}, {"memory", b.memory}, {"network", b.network}, {"pixel", b.pixel}, {"usage", b.usage}, {"channel", b.channel}, {"workspace", b.workspace}}
 	for _, m := range measures {
 		if !slices.Contains(strings.Split(*only, ","), m.name) {
 			continue
