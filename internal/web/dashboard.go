@@ -11,6 +11,9 @@ import (
 	"github.com/bangervm/banger/internal/client/status"
 )
 
+// maxFilter bounds the text of a filter, in bytes.
+const maxFilter = 256
+
 // look is which VMs the dashboard shows.
 type look struct {
 	Shown  string // "", "needs", "running"
@@ -18,7 +21,8 @@ type look struct {
 }
 
 func lookOf(query url.Values) look {
-	l := look{Shown: query.Get("show"), Filter: query.Get("q")}
+	l := look{Shown: query.Get("show"), Filter: strings.TrimSpace(query.Get("q"))}
+	l.Filter = l.Filter[:min(len(l.Filter), maxFilter)]
 	if l.Shown != "needs" && l.Shown != "running" {
 		l.Shown = ""
 	}
@@ -37,8 +41,38 @@ func (l look) query() url.Values {
 }
 
 func (l look) shows(v *vmScene) bool {
-	return (l.Shown != "running" || status.Alive(v.vm.State)) && (l.Shown != "needs" || status.Needs(v.attention())) &&
-		strings.Contains(v.vm.Name+" "+v.vm.Image, l.Filter)
+	return (l.Shown != "running" || status.Alive(v.vm.State)) && (l.Shown != "needs" || status.Needs(v.attention())) && l.found(v)
+}
+
+// found reports whether each word of the filter is in what a VM is called, made of, labelled or
+// doing, in any case.
+func (l look) found(v *vmScene) bool {
+	words := strings.Fields(strings.ToLower(l.Filter))
+	if len(words) == 0 {
+		return true
+	}
+	texts := []string{v.vm.Name, v.vm.Image, v.vm.State}
+	for key, value := range v.vm.Labels {
+		texts = append(texts, key+"="+value)
+	}
+	if a := v.attention(); a != nil {
+		texts = append(texts, viewAttention(a, a.Since).Word)
+	}
+	for i, text := range texts {
+		texts[i] = strings.ToLower(text)
+	}
+	return !slices.ContainsFunc(words, func(word string) bool {
+		return !slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(text, word) })
+	})
+}
+
+// Path is the dashboard that shows these VMs, of those that the filter finds.
+func (l look) Path(shown string) string {
+	l.Shown = shown
+	if query := l.query().Encode(); query != "" {
+		return "/?" + query
+	}
+	return "/"
 }
 
 // dashboardView is the body of the dashboard.
@@ -184,13 +218,15 @@ func (c *Console) vmMenu(w http.ResponseWriter, r *http.Request) {
 
 // toAttach is the page of the session that needs somebody most, or else of the first
 // that runs; empty: there is none.
-func (v *vmScene) toAttach() string {
-	if a := v.attention(); a != nil && a.State != api.AttentionDone {
-		return sessionPath(v.vm.Name, a.Session)
+func (v *vmScene) toAttach() string { return toAttach(v.vm.Name, v.attention(), v.inOrder()) }
+
+func toAttach(vm string, needs *api.Attention, sessions []api.Session) string {
+	if needs != nil && needs.State != api.AttentionDone && needs.Session != "" {
+		return sessionPath(vm, needs.Session)
 	}
-	for _, s := range v.inOrder() {
+	for _, s := range sessions {
 		if s.State == api.SessionRunning {
-			return sessionPath(v.vm.Name, s.Name)
+			return sessionPath(vm, s.Name)
 		}
 	}
 	return ""

@@ -31,14 +31,20 @@ type vmHead struct {
 	Mark        mark
 	Age         age
 	Attention   *attentionView
-	Acts        []button
+	Attach      string // the page of the terminal of the session to see first
+	Shell       bool   // a shell can be started, where there is nothing to attach to
+	Front, More []button
 }
 
 func (c *Console) vmHead(v api.VM, sessions []api.Session, token string) vmHead {
-	return vmHead{
+	needs := status.VMAttention(&v, sessions)
+	head := vmHead{
 		Path: vmPath(v.Name), Token: token, Mark: mark{State: v.State, Icon: stateIcon(v.State)}, Age: ageOf(c.now(), status.Since(&v)),
-		Attention: viewAttention(status.VMAttention(&v, sessions), c.now()), Acts: actsFor(v, sessions),
+		Attention: viewAttention(needs, c.now()), Attach: toAttach(v.Name, needs, sessions),
 	}
+	head.Shell = v.State == api.VMRunning && head.Attach == ""
+	head.Front, head.More = front(actsFor(v, sessions))
+	return head
 }
 
 // fact is a line of what a VM is.

@@ -37,6 +37,19 @@ func actsFor(v api.VM, sessions []api.Session) []button {
 	return append(can, cannot...)
 }
 
+// front are the actions that have buttons of their own: what is possible first, and to stop
+// it; more are those of the menu.
+func front(acts []button) (out, more []button) {
+	for i, b := range acts {
+		if i == 0 || b.Do == "stop" && b.Why == "" {
+			out = append(out, b)
+		} else {
+			more = append(more, b)
+		}
+	}
+	return out, more
+}
+
 // firstFor is the first of actsFor. Something can be done to each VM.
 func firstFor(v api.VM, sessions []api.Session) button {
 	all := vmaction.All()

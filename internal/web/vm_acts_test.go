@@ -132,3 +132,39 @@ func TestTheMenuOfARow(t *testing.T) {
 		}
 	}
 }
+
+// What a VM that runs is opened for comes first; to stop it is not behind a menu.
+func TestTheFirstButtonOfAVM(t *testing.T) {
+	b := open(t)
+	acts := func() string {
+		page := b.get("/vms/web", http.StatusOK)
+		page = page[strings.Index(page, `id="vm-acts"`):]
+		return page[:strings.Index(page, "<details")]
+	}
+	if got := acts(); !strings.Contains(got, `<a class="btn btn-primary" href="/vms/web/sessions/`) || strings.Count(got, "btn-primary") != 1 ||
+		strings.Index(got, "Attach") > strings.Index(got, "Pause") || !strings.Contains(got, "Stop") {
+		t.Errorf("a VM with a session has %s", got)
+	}
+}
+
+func TestTheDashboardFindsVMs(t *testing.T) {
+	b := open(t)
+	for filter, found := range map[string]bool{
+		"": true, "web": true, "WEB": true, "running": true, "team=": true, "run we": true, " web  running ": true,
+		"other": false, "web other": false, "stopped": false,
+	} {
+		page := b.get("/?"+url.Values{"q": {filter}}.Encode(), http.StatusOK)
+		if strings.Contains(page, `<tr id="vm-`) != found {
+			t.Errorf("%q finds it: %v", filter, !found)
+		}
+	}
+	page := b.get("/?show=running&q=web", http.StatusOK)
+	for _, want := range []string{`href="/?q=web&amp;show=needs"`, `href="/?q=web"`, `name="q" type="search" form="filter" value="web"`, `name="show" value="running"`, `data-live="/live?page=dashboard&amp;q=web&amp;show=running"`} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page has no %s", want)
+		}
+	}
+	if page := b.get("/?q="+strings.Repeat("x", 300), http.StatusOK); strings.Contains(page, strings.Repeat("x", 257)) {
+		t.Error("a filter has no bound")
+	}
+}

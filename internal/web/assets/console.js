@@ -10,7 +10,27 @@ function ready(root) {
   }
   for (const form of root.querySelectorAll("form[data-command]")) current(form);
 }
-for (const field of document.querySelectorAll("[data-here]")) field.value = location.pathname + location.search;
+const here = () => { for (const field of document.querySelectorAll("[data-here]")) field.value = location.pathname + location.search; };
+here();
+// A filter narrows the page as it is typed: the stream then shows what is found, and the address says it.
+const filter = document.querySelector("[data-filter]");
+if (filter) {
+  let timer;
+  const find = () => {
+    const at = new URL(location), live = new URL(document.body.dataset.live, location);
+    for (const url of [at, live]) filter.value.trim() ? url.searchParams.set("q", filter.value.trim()) : url.searchParams.delete("q");
+    if (at.href === location.href) return;
+    history.replaceState(null, "", at);
+    document.body.dataset.live = live.pathname + live.search;
+    here();
+    document.dispatchEvent(new Event("look"));
+  };
+  filter.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(find, 150);
+  });
+  filter.form.addEventListener("submit", (e) => { e.preventDefault(); find(); });
+}
 document.addEventListener("keydown", (e) => {
   if (e.key === "Escape") for (const menu of document.querySelectorAll(".menu[open]")) menu.open = false;
 });

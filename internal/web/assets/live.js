@@ -1,7 +1,7 @@
 // What changes while a page is open: the console sends the elements that changed, and they replace those with the same ID.
 "use strict";
 (() => {
-  const source = document.body.dataset.live, version = document.body.dataset.version;
+  const version = document.body.dataset.version;
   const light = document.getElementById("live"), toasts = document.getElementById("toasts"), title = document.title;
   const firstPause = 500, lastPause = 5000, lookAgain = 3000, lookHidden = 30000, most = 4;
   // A browser has six connections to one host. Pages share so many for their streams, and others look again from time to time.
@@ -94,7 +94,7 @@
     const slot = document.hidden ? null : await takeSlot();
     if (mine !== turn) return slot && slot(); // it was closed meanwhile
     free = slot;
-    stream = new EventSource(source);
+    stream = new EventSource(document.body.dataset.live);
     stream.onmessage = take;
     stream.onerror = async () => {
       close();
@@ -162,6 +162,7 @@
     later(lookHidden);
   });
   addEventListener("pagehide", close);
+  document.addEventListener("look", () => { if (!document.hidden) open(); }); // the page shows others than it did
   addEventListener("pageshow", (e) => { if (e.persisted) open(); });
   open();
 })();
