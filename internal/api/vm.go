@@ -128,6 +128,14 @@ type CreateVM struct {
 	Ports         *string           `json:"ports,omitempty" doc:"all, shared or none"`
 	Start         *bool             `json:"start,omitempty" doc:"default true"`
 	Wait          string            `json:"wait,omitempty" doc:"ready (default), started, none or port:N"`
+	Workspace     *PrepareWorkspace `json:"workspace,omitempty" doc:"a git work tree to copy to the VM once it is ready"`
+	Session       *StartSession     `json:"session,omitempty" doc:"a session to start then, in the workspace unless it has a directory"`
+}
+
+// CreatedVM is the result of the operation that creates a VM.
+type CreatedVM struct {
+	VM
+	Started *Session `json:"started_session,omitempty" doc:"the session that was asked for"`
 }
 
 // UpdateVM changes a stopped VM, or the labels and the protection of any. An

@@ -15,6 +15,7 @@ import (
 	"github.com/bangervm/banger/internal/buildinfo"
 	"github.com/bangervm/banger/internal/catalog"
 	"github.com/bangervm/banger/internal/catalogstore"
+	"github.com/bangervm/banger/internal/creation"
 	"github.com/bangervm/banger/internal/download"
 	"github.com/bangervm/banger/internal/event"
 	"github.com/bangervm/banger/internal/gitapply"
@@ -224,7 +225,7 @@ func (d *daemon) close() error {
 
 func (d *daemon) services() server.Services {
 	return server.Services{
-		VMs: d.vms, Guests: d.guests(), Consoles: consoles{dirs: d.dirs}, Resolver: d.resolver,
+		VMs: d.vms, Creations: creation.Service{VMs: d.vms, Workspaces: d.workspaces, Sessions: d.sessions}, Guests: d.guests(), Consoles: consoles{dirs: d.dirs}, Resolver: d.resolver,
 		Sessions: d.sessions, Workspaces: d.workspaces,
 		Images: d.images, Kernels: d.kernels, Templates: templates{d.templates, d.vms}, Operations: d.runner, Daemon: d,
 		System: systemFiles{dirs: d.dirs, images: d.images, layers: d.layers, downloads: d.downloads, kernels: d.kernels, vms: d.store, templates: d.templates},

@@ -20,11 +20,13 @@ import (
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/buildinfo"
 	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/creation"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/image"
 	"github.com/bangervm/banger/internal/kernel"
 	"github.com/bangervm/banger/internal/operation"
 	"github.com/bangervm/banger/internal/server"
+	"github.com/bangervm/banger/internal/session"
 	"github.com/bangervm/banger/internal/statedir"
 	"github.com/bangervm/banger/internal/vm"
 	"github.com/bangervm/banger/internal/workspace"
@@ -99,6 +101,25 @@ func (w *world) Runtime(id string) (vm.Status, bool) {
 func (w *world) WaitFor(ctx context.Context, name string, until vm.Until) (vm.VM, error) {
 	w.note(fmt.Sprintf("wait %s %+v", name, until))
 	return w.Get(ctx, name)
+}
+
+// creations are the world's, by their own rules.
+type creations struct{ *world }
+
+func (c creations) Check(ctx context.Context, req creation.Request) error {
+	return c.CheckCreate(ctx, req.VM)
+}
+
+func (c creations) Create(ctx context.Context, req creation.Request, p operation.Progress) (creation.Created, error) {
+	v, err := c.world.Create(ctx, req.VM, p)
+	made := creation.Created{VM: v}
+	if req.Workspace != nil {
+		c.note("workspace " + req.Workspace.Path)
+	}
+	if req.Session != nil && err == nil {
+		made.Session = &session.Session{Name: "agent", Command: req.Session.Command, Mode: req.Session.Mode}
+	}
+	return made, err
 }
 
 func (w *world) CheckCreate(_ context.Context, req vm.CreateRequest) error {
@@ -421,7 +442,7 @@ func start(t *testing.T, change ...func(*server.Options)) *fixture {
 		Build:   buildinfo.Info{Version: "v1.2.3", Commit: "abc", BuiltAt: time.Unix(1700000000, 0)},
 		PeerUID: func(net.Conn) (int, error) { return 0, nil },
 		Services: server.Services{
-			VMs: f.world, Guests: f.world, Consoles: f.world, Resolver: f.world, Workspaces: f.workspaces, Sessions: running{},
+			VMs: f.world, Creations: creations{f.world}, Guests: f.world, Consoles: f.world, Resolver: f.world, Workspaces: f.workspaces, Sessions: running{},
 			Images: images{f.world}, Kernels: kernels{f.world}, Operations: runner, Daemon: stopper{f.world, f.stopped},
 			System: system{f.world}, Host: hostFake{},
 		},

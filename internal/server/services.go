@@ -9,6 +9,7 @@ import (
 
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/creation"
 	"github.com/bangervm/banger/internal/egress"
 	"github.com/bangervm/banger/internal/image"
 	"github.com/bangervm/banger/internal/kernel"
@@ -36,9 +37,6 @@ type VMReader interface {
 
 // Lifecycle are the long verbs of a VM's life: each is an operation.
 type Lifecycle interface {
-	// CheckCreate says what of a request Create would refuse, before there is an operation.
-	CheckCreate(ctx context.Context, req vm.CreateRequest) error
-	Create(ctx context.Context, req vm.CreateRequest, p operation.Progress) (vm.VM, error)
 	Start(ctx context.Context, name string, wait vm.Wait, p operation.Progress) (vm.VM, error)
 	Rescue(ctx context.Context, name string, wait vm.Wait, p operation.Progress) (vm.VM, error)
 	Stop(ctx context.Context, name string, timeout time.Duration, p operation.Progress) (vm.VM, error)
@@ -47,6 +45,13 @@ type Lifecycle interface {
 	Reset(ctx context.Context, name string, discardWork bool, p operation.Progress) (vm.VM, error)
 	// Commit makes an image of a VM that is not alive.
 	Commit(ctx context.Context, name, imageName string, replace bool, p operation.Progress) (image.Image, error)
+}
+
+// Creations makes VMs, with what follows.
+type Creations interface {
+	// Check says what of a request Create would refuse, before there is an operation.
+	Check(ctx context.Context, req creation.Request) error
+	Create(ctx context.Context, req creation.Request, p operation.Progress) (creation.Created, error)
 }
 
 // Control are the short verbs of a VM's life.
@@ -197,6 +202,7 @@ type Web interface {
 // Services is all that the API gives access to: one field for each thing it is about.
 type Services struct {
 	VMs        VMs
+	Creations  Creations
 	Guests     Guests
 	Consoles   Consoles
 	Resolver   Resolver

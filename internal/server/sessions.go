@@ -119,15 +119,19 @@ func (s *Server) sessionAnswer(ctx context.Context, sess session.Session, err er
 }
 
 func (s *Server) startSession(ctx context.Context, in *vmRequest[api.StartSession]) (api.Session, error) {
+	sess, err := s.Sessions.Start(ctx, in.Name, startRequest(in.Body))
+	return s.sessionAnswer(ctx, sess, err)
+}
+
+func startRequest(body api.StartSession) session.StartRequest {
 	req := session.StartRequest{
-		Name: in.Body.Name, Command: in.Body.Command, Mode: session.Pipe, Dir: in.Body.Dir, Env: in.Body.Env, User: in.Body.User,
-		Require: in.Body.Require, Rows: in.Body.Rows, Cols: in.Body.Cols, KeepBytes: in.Body.KeepBytes,
+		Name: body.Name, Command: body.Command, Mode: session.Pipe, Dir: body.Dir, Env: body.Env, User: body.User,
+		Require: body.Require, Rows: body.Rows, Cols: body.Cols, KeepBytes: body.KeepBytes,
 	}
-	if in.Body.TTY {
+	if body.TTY {
 		req.Mode = session.TTY
 	}
-	sess, err := s.Sessions.Start(ctx, in.Name, req)
-	return s.sessionAnswer(ctx, sess, err)
+	return req
 }
 
 func (s *Server) listSessions(ctx context.Context, in *Named) (api.List[api.Session], error) {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/creation"
 	"github.com/bangervm/banger/internal/vm"
 )
 
@@ -63,6 +64,27 @@ func runtimeBody(s vm.Status) *api.VMRuntime {
 		Entrypoint:  (*api.VMEntrypoint)(s.Entrypoint),
 		Confinement: s.Confinement, MonitorConfinement: s.MonitorConfinement,
 	}
+}
+
+// creationRequest is a VM with what follows.
+func creationRequest(body api.CreateVM) (creation.Request, error) {
+	wait, err := vm.ParseWait(body.Wait)
+	if err != nil {
+		return creation.Request{}, err
+	}
+	req := creation.Request{VM: createRequest(body, wait)}
+	if body.Workspace != nil {
+		work, err := prepareRequest(*body.Workspace)
+		if err != nil {
+			return creation.Request{}, err
+		}
+		req.Workspace = &work
+	}
+	if body.Session != nil {
+		start := startRequest(*body.Session)
+		req.Session = &start
+	}
+	return req, nil
 }
 
 func createRequest(body api.CreateVM, wait vm.Wait) vm.CreateRequest {

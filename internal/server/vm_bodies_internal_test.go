@@ -16,7 +16,7 @@ import (
 func TestPropertiesOfVMsAreCarried(t *testing.T) {
 	var made api.CreateVM
 	fill(reflect.ValueOf(&made).Elem())
-	carried(t, made, createRequest(made, vm.WaitReady()), "Wait")
+	carried(t, made, createRequest(made, vm.WaitReady()), "Wait", "Workspace", "Session")
 	var changed api.UpdateVM
 	fill(reflect.ValueOf(&changed).Elem())
 	carried(t, changed, changeOf(changed))
@@ -67,6 +67,8 @@ func fill(v reflect.Value) {
 		v.SetString("text")
 	case reflect.Bool:
 		v.SetBool(true)
+	case reflect.Uint16:
+		v.SetUint(300)
 	default:
 		v.SetInt(300)
 	}

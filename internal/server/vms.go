@@ -106,21 +106,30 @@ func (s *Server) begin(ctx context.Context, kind, subject string, work func(cont
 }
 
 func (s *Server) createVM(ctx context.Context, in *struct{ Body api.CreateVM }) (api.Operation, error) {
-	wait, err := vm.ParseWait(in.Body.Wait)
+	req, err := creationRequest(in.Body)
 	if err != nil {
 		return api.Operation{}, err
 	}
-	req := createRequest(in.Body, wait)
-	if err := s.VMs.CheckCreate(ctx, req); err != nil {
+	if err := s.Creations.Check(ctx, req); err != nil {
 		return api.Operation{}, err
 	}
 	subject := ""
-	if req.Name != nil {
-		subject = *req.Name
+	if req.VM.Name != nil {
+		subject = *req.VM.Name
 	}
-	return s.begin(ctx, "vm.create", subject, func(ctx context.Context, p operation.Progress) (vm.VM, error) {
-		return s.VMs.Create(ctx, req, p)
+	op, err := s.Operations.Start(ctx, "vm.create", subject, func(ctx context.Context, p operation.Progress) (any, error) {
+		made, err := s.Creations.Create(ctx, req, p)
+		if err != nil {
+			return nil, err
+		}
+		body := api.CreatedVM{VM: s.liveVM(made.VM)}
+		if made.Session != nil {
+			started := sessionBody(made.VM.Name, *made.Session)
+			body.Started = &started
+		}
+		return body, nil
 	})
+	return operationBody(op), err
 }
 
 // known finds the VM that a verb is about, so that an unknown name is refused

@@ -77,7 +77,7 @@ type exportID struct {
 }
 
 func (s *Server) prepareWorkspace(ctx context.Context, in *vmRequest[api.PrepareWorkspace]) (api.Operation, error) {
-	mode, err := workspace.ParseMode(in.Body.Mode)
+	req, err := prepareRequest(in.Body)
 	if err != nil {
 		return api.Operation{}, err
 	}
@@ -85,9 +85,7 @@ func (s *Server) prepareWorkspace(ctx context.Context, in *vmRequest[api.Prepare
 	if err != nil {
 		return api.Operation{}, err
 	}
-	req := workspace.PrepareRequest{
-		VM: v.ID, Path: in.Body.Path, Mode: mode, To: in.Body.To, Branch: in.Body.Branch, Force: in.Body.Force,
-	}
+	req.VM = v.ID
 	op, err := s.Operations.Start(ctx, "workspace.prepare", v.Name, func(ctx context.Context, p operation.Progress) (any, error) {
 		sent, err := s.Workspaces.Prepare(ctx, req, p)
 		if err != nil {
@@ -100,14 +98,20 @@ func (s *Server) prepareWorkspace(ctx context.Context, in *vmRequest[api.Prepare
 	return operationBody(op), err
 }
 
+// prepareRequest is the request of a body, without the VM.
+func prepareRequest(body api.PrepareWorkspace) (workspace.PrepareRequest, error) {
+	mode, err := workspace.ParseMode(body.Mode)
+	return workspace.PrepareRequest{Path: body.Path, Mode: mode, To: body.To, Branch: body.Branch, Force: body.Force}, err
+}
+
 type checkRequest struct{ Body api.PrepareWorkspace }
 
 func (s *Server) checkWorkspace(ctx context.Context, in *checkRequest) error {
-	mode, err := workspace.ParseMode(in.Body.Mode)
+	req, err := prepareRequest(in.Body)
 	if err != nil {
 		return err
 	}
-	return s.Workspaces.Check(ctx, workspace.PrepareRequest{Path: in.Body.Path, Mode: mode, To: in.Body.To, Branch: in.Body.Branch})
+	return s.Workspaces.Check(ctx, req)
 }
 
 func (s *Server) getWorkspace(ctx context.Context, in *Named) (api.Workspace, error) {

@@ -190,7 +190,8 @@ type StartRequest struct {
 	Credentials *codingagent.Credentials
 }
 
-func (r *StartRequest) validate() error {
+// Validate returns what a start would refuse of the request by itself, and completes it.
+func (r *StartRequest) Validate() error {
 	if r.Mode == "" {
 		r.Mode = Pipe
 	}

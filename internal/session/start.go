@@ -22,7 +22,7 @@ const maxEnded = 100
 // Start starts a command in a VM. When the guest lacks what it needs, the
 // session is remembered as failed, with the diagnosis, which is the error too.
 func (s *Service) Start(ctx context.Context, vmName string, req StartRequest) (Session, error) {
-	if err := req.validate(); err != nil {
+	if err := req.Validate(); err != nil {
 		return Session{}, err
 	}
 	v, err := s.reachable(ctx, vmName)

@@ -56,6 +56,9 @@ func ParseWait(s string) (Wait, error) {
 		WithHint("use ready, started, none, or port:N with N from 1 to 65535")
 }
 
+// ForReady reports whether the guest can be used once the wait is over.
+func (w Wait) ForReady() bool { return w.kind == waitReady || w.kind == waitPort }
+
 // String is what ParseWait reads.
 func (w Wait) String() string {
 	switch w.kind {

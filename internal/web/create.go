@@ -1,7 +1,6 @@
 package web
 
 import (
-	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -186,11 +185,12 @@ func (c *Console) create(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	req, err := createRequest(form, values)
-	next, thenErr := thenOf(form)
-	if err = cmp.Or(err, thenErr); err == nil {
+	if err == nil {
+		err = addThen(&req, form)
+	}
+	if err == nil {
 		var op api.Operation
 		if op, err = c.api.CreateVM(r.Context(), req); err == nil {
-			c.follow(r.Context(), op.ID, next)
 			c.lead(w, r, operationPath(op.ID), "")
 			return
 		}

@@ -64,8 +64,9 @@ func createCommand(form, given url.Values) string {
 		changed("wait")
 	}
 	all := []string{cmdline.Typed(args...)}
-	if next, err := thenOf(form); err == nil {
-		all = append(all, next.commands(strings.TrimSpace(form.Get("name")))...)
+	var req api.CreateVM
+	if err := addThen(&req, form); err == nil {
+		all = append(all, thenCommands(req, strings.TrimSpace(form.Get("name")))...)
 	}
 	return strings.Join(all, " && ")
 }

@@ -6,9 +6,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/bangervm/banger/internal/fault"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bangervm/banger/internal/api"
 )
 
 // working is a form with a workspace and a session.
@@ -16,51 +17,42 @@ func working() url.Values {
 	return url.Values{"name": {"box"}, "path": {"/src/x y"}, "mode": {"full_copy"}, "scmd": {"npm test"}, "sname": {"tests"}}
 }
 
-// untilPage reads a page until it has what is wanted.
-func (b *browser) untilPage(path, want string) (page string) {
-	b.t.Helper()
-	for end := time.Now().Add(10 * time.Second); ; {
-		if page = b.get(path, http.StatusOK); strings.Contains(page, want) {
-			return page
-		}
-		if time.Now().After(end) {
-			b.t.Fatalf("%s does not come to say %q:\n%s", path, want, page)
-		}
-	}
-}
-
-// A workspace and a session follow the create, in this order, as the command says.
+// A workspace and a session are part of the create, as the command says.
 func TestCreateWithWorkspaceAndSession(t *testing.T) {
 	b := open(t)
 	form := working()
 	if to := b.send("/create", form); to != "/operations/op1" {
 		t.Errorf("it leads to %s", to)
 	}
-	page := b.untilPage("/operations/op1", `href="/vms/web/sessions/agent"`)
-	wants(t, page, "Copy /src/x y to it", "Start a session:")
-	if want := []string{"create", "prepare web /src/x y", "session web /bin/sh -c npm test"}; !slices.Equal(b.api.calls, want) {
-		t.Errorf("it did %q, want %q", b.api.calls, want)
+	want := api.CreateVM{
+		Name: new("box"), Workspace: &api.PrepareWorkspace{Path: "/src/x y", Mode: "full_copy"},
+		Session: &api.StartSession{Name: "tests", TTY: true, Command: []string{"/bin/sh", "-c", "npm test"}},
 	}
-	page, _ = b.do(http.MethodPost, "/command/create", form, http.StatusOK)
+	got := api.CreateVM{Name: b.api.created.Name, Workspace: b.api.created.Workspace, Session: b.api.created.Session}
+	if diff := cmp.Diff(want, got); diff != "" || !slices.Equal(b.api.calls, []string{"create"}) {
+		t.Errorf("it did %q (-want +got):\n%s", b.api.calls, diff)
+	}
+	page, _ := b.do(http.MethodPost, "/command/create", form, http.StatusOK)
 	wants(t, page, "banger vm create box && banger vm workspace prepare box '/src/x y' --mode full_copy && "+
 		"banger vm session start box --name tests --workdir /root/repo --tty -- /bin/sh -c 'npm test'")
 }
 
-// What follows a create that failed is not done, and the page says why.
-func TestCreateFailsAndNothingFollows(t *testing.T) {
+// The page of the operation leads to the session that it started.
+func TestACreateLeadsToItsSession(t *testing.T) {
 	b := open(t)
-	b.api.waitErr = fault.New(fault.Conflict, "no room")
-	b.send("/create", working())
-	wants(t, b.untilPage("/operations/op1", "the VM was not created"), "no room", "not done")
-	if want := []string{"create"}; !slices.Equal(b.api.calls, want) {
-		t.Errorf("it did %q, want %q", b.api.calls, want)
+	if page := b.get("/operations/op1", http.StatusOK); strings.Contains(page, "/sessions/") {
+		t.Error("it leads to a session before there is one")
+	}
+	b.api.result = []byte(`{"name":"web","started_session":{"name":"tests"}}`)
+	if page := b.get("/operations/op1", http.StatusOK); !strings.Contains(page, `href="/vms/web/sessions/tests"`) {
+		t.Error("it does not lead to the session")
 	}
 }
 
 // Nothing is created where what is to follow cannot be done.
 func TestCreateRefusesWhatCannotFollow(t *testing.T) {
 	b := open(t)
-	for field, bad := range map[string]string{"path": "src/x", "nostart": "yes", "wait": "none"} {
+	for field, bad := range map[string]string{"path": "src/x"} {
 		form := working()
 		form.Set(field, bad)
 		form.Set("token", b.token())

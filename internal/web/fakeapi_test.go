@@ -28,8 +28,8 @@ type fakeAPI struct {
 	err   error // what every change fails with
 
 	created   api.CreateVM
-	printed   chan string // what is added to logs that are followed
-	waitErr   error       // of operations
+	result    json.RawMessage // of the operation, which then has created a VM
+	printed   chan string     // what is added to logs that are followed
 	noWork    bool
 	quiet     bool           // no session runs
 	conflicts []string       // of an export; nil: they were not looked for
@@ -50,6 +50,9 @@ func (f *fakeAPI) vm() api.VM {
 }
 
 func (f *fakeAPI) operation() api.Operation {
+	if f.result != nil {
+		return api.Operation{ID: "op1", Kind: "vm.create", Subject: "web", State: api.OperationSucceeded, CreatedAt: f.now, EndedAt: &f.now, Result: f.result}
+	}
 	return api.Operation{
 		ID: "op1", Kind: "image.pull", Subject: hostile, State: api.OperationRunning, CreatedAt: f.now,
 		Stages:  []api.Stage{{Name: "fetch", State: api.StageRunning, Detail: hostile, Done: 1 << 20, Total: 4 << 20, Unit: api.UnitBytes}},

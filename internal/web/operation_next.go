@@ -5,19 +5,20 @@ import (
 	"strings"
 
 	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client"
 )
 
 // link leads on from a page.
 type link struct{ Name, Path string }
 
 // nextAfter is where to go once an operation has ended, what it made or changed first.
-// Sessions that were started after it come before that.
-func nextAfter(op api.Operation, then []thenStep) []link {
+// A session that it started comes before that.
+func nextAfter(op api.Operation) []link {
 	noun, verb, _ := strings.Cut(op.Kind, ".")
 	succeeded := op.State == api.OperationSucceeded
 	switch noun {
 	case "vm":
-		return nextAfterVM(op, verb, then)
+		return nextAfterVM(op, verb)
 	case "workspace":
 		work := vmPath(op.Subject) + "/workspace"
 		if verb == "export" && succeeded {
@@ -38,7 +39,7 @@ func nextAfter(op api.Operation, then []thenStep) []link {
 	return []link{{"All operations", "/operations"}}
 }
 
-func nextAfterVM(op api.Operation, verb string, then []thenStep) []link {
+func nextAfterVM(op api.Operation, verb string) []link {
 	all, open := link{"All VMs", "/"}, link{"Open " + op.Subject, vmPath(op.Subject)}
 	switch {
 	case verb == "create" && op.State != api.OperationSucceeded:
@@ -48,11 +49,8 @@ func nextAfterVM(op api.Operation, verb string, then []thenStep) []link {
 	case verb == "commit" && op.State == api.OperationSucceeded:
 		return []link{{"All images", "/images"}, open}
 	}
-	next := []link{open, all}
-	for _, step := range then {
-		if strings.HasPrefix(step.Path, open.Path+"/sessions/") {
-			next = append([]link{{"Attach", step.Path}}, next...)
-		}
+	if made, err := client.Result[api.CreatedVM](op); verb == "create" && err == nil && made.Started != nil {
+		return []link{{"Attach", sessionPath(made.Name, made.Started.Name)}, open, all}
 	}
-	return next
+	return []link{open, all}
 }

@@ -8,13 +8,14 @@ import (
 )
 
 func TestAnOperationLeadsOn(t *testing.T) {
-	session := []thenStep{{Path: "/operations/op9"}, {Path: "/vms/web/sessions/agent"}}
+	made := func(text string) []byte { return []byte(text) }
+	session := made(`{"name":"web","started_session":{"name":"agent"}}`)
 	for _, c := range []struct {
 		kind, state string
-		then        []thenStep
+		result      []byte
 		want        string
 	}{
-		{"vm.create", api.OperationSucceeded, nil, "/vms/web /"},
+		{"vm.create", api.OperationSucceeded, made(`{"name":"web"}`), "/vms/web /"},
 		{"vm.create", api.OperationSucceeded, session, "/vms/web/sessions/agent /vms/web /"},
 		{"vm.create", api.OperationFailed, nil, "/ /operations"},
 		{"vm.delete", api.OperationSucceeded, nil, "/"},
@@ -30,7 +31,7 @@ func TestAnOperationLeadsOn(t *testing.T) {
 		{"other.one", api.OperationSucceeded, nil, "/operations"},
 	} {
 		var paths []string
-		for _, next := range nextAfter(api.Operation{ID: "op1", Kind: c.kind, Subject: "web", State: c.state}, c.then) {
+		for _, next := range nextAfter(api.Operation{ID: "op1", Kind: c.kind, Subject: "web", State: c.state, Result: c.result}) {
 			paths = append(paths, next.Path)
 		}
 		if got := strings.Join(paths, " "); got != c.want {

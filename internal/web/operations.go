@@ -25,9 +25,8 @@ type operationView struct {
 	Age      age
 	Problem  *problem
 
-	Whole bool       // it has a page for itself, with what follows:
-	Then  []thenStep // the steps
-	Next  []link     // where to go from there, once it has ended
+	Whole bool   // it has a page for itself, with what follows:
+	Next  []link // where to go from there, once it has ended
 }
 
 type stageView struct {
@@ -132,9 +131,9 @@ func (c *Console) operationPage(w http.ResponseWriter, r *http.Request) {
 // wholeOperation is an operation on its own page.
 func (c *Console) wholeOperation(op api.Operation, token string) operationView {
 	v := viewOperation(op, c.now())
-	v.Token, v.Whole, v.Then = token, true, c.followers.of(op.ID)
+	v.Token, v.Whole = token, true
 	if !v.Running {
-		v.Next = nextAfter(op, v.Then)
+		v.Next = nextAfter(op)
 	}
 	return v
 }

@@ -45,7 +45,6 @@ type Console struct {
 	roots func() []string
 
 	streams   streams
-	followers followers
 	listeners Listeners
 	conns     *gate.Conns
 	host      string
@@ -114,7 +113,6 @@ func (c *Console) Serve(ctx context.Context) error {
 	})
 	defer stop()
 	defer c.meter.work.Wait()
-	defer c.followers.end()
 	defer c.streams.ended.Wait()
 	ended := make(chan error, len(c.listeners))
 	for _, l := range c.listeners {
