@@ -35,6 +35,7 @@ func createFlags() map[string]struct {
 		"output":   {without: "the form leads to the operation's page"},
 		"quiet":    {without: "the form leads to the operation's page"},
 		"progress": {without: "the operation's page shows the stages"},
+		"cold":     {without: "it is for who looks for a fault, and for one start"},
 		"help":     {without: "the form has its hints"},
 	}
 }
