@@ -43,6 +43,7 @@ type ExportWorkspace struct {
 	Path       string `json:"path,omitempty" doc:"a work tree in the guest; default: the workspace"`
 	Check      bool   `json:"check,omitempty" doc:"check whether the patch applies to the host's work tree"`
 	Apply      bool   `json:"apply,omitempty" doc:"apply it to the host's work tree, all of it or nothing"`
+	Tree       string `json:"tree,omitempty" doc:"fail with a conflict if the guest's work tree is no longer this one, of an export that was read"`
 }
 
 // Export is what came back. Its bytes are at

@@ -53,6 +53,7 @@ func (a *App) workspaceExportCommand() *cobra.Command {
 	flags.StringVar(&opts.req.Format, "format", "", "`FORMAT` of the export: patch, mbox or bundle (default patch)")
 	flags.BoolVar(&opts.req.Check, "check", false, "only check whether the patch applies to the original work tree")
 	flags.BoolVar(&opts.req.Apply, "apply", false, "apply the patch to the original work tree, completely or not at all")
+	flags.StringVar(&opts.req.Tree, "tree", "", "fail if the work tree in the VM is no longer `TREE`, as -o json of an earlier export names it (default: export what is there)")
 	flags.StringVar(&opts.req.Path, "path", "", "export the work tree at `DIR` in the VM (default: the workspace)")
 	flags.VarP(&opts.format, "output-format", "o", "output `FORMAT`: table, json, yaml or name")
 	complete(cmd, "format", "patch", "mbox", "bundle")

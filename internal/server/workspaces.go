@@ -150,6 +150,7 @@ func (s *Server) exportWorkspace(ctx context.Context, in *vmRequest[api.ExportWo
 	}
 	req := workspace.ExportRequest{
 		VM: v.ID, BaseCommit: in.Body.BaseCommit, Format: format, Path: in.Body.Path, Check: in.Body.Check, Apply: in.Body.Apply,
+		Tree: in.Body.Tree,
 	}
 	op, err := s.Operations.Start(ctx, "workspace.export", v.Name, func(ctx context.Context, p operation.Progress) (any, error) {
 		out, err := s.Workspaces.Export(ctx, req, p)

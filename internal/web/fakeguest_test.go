@@ -18,7 +18,7 @@ const hostileLine = hostile + "\x1b[31m\x1b]0;title\a\u202e"
 
 func (f *fakeAPI) export() api.Export {
 	return api.Export{
-		ID: "e1", Format: "patch", Bytes: int64(len(patchText)), FileCount: 2, Insertions: 2, Deletions: 1, Checked: f.conflicts != nil, Conflicts: f.conflicts,
+		ID: "e1", Tree: "t2", Format: "patch", Bytes: int64(len(patchText)), FileCount: 2, Insertions: 2, Deletions: 1, Checked: f.conflicts != nil, Conflicts: f.conflicts,
 		Notes: []string{hostile},
 		Files: []api.ExportedFile{{Path: "main.go", Status: "modified", Insertions: 2, Deletions: 1}, {Path: hostile, Status: "added", Insertions: 1}},
 	}
@@ -75,7 +75,11 @@ func (f *fakeAPI) PrepareWorkspace(_ context.Context, name string, req api.Prepa
 }
 
 func (f *fakeAPI) ExportWorkspace(_ context.Context, name string, req api.ExportWorkspace) (api.Operation, error) {
-	return f.exportOperation(), f.did(fmt.Sprintf("export %s check=%v apply=%v", name, req.Check, req.Apply))
+	did := fmt.Sprintf("export %s check=%v apply=%v", name, req.Check, req.Apply)
+	if req.Tree != "" {
+		did += " tree=" + req.Tree
+	}
+	return f.exportOperation(), f.did(did)
 }
 
 func (f *fakeAPI) ReadExport(_ context.Context, _ string, e api.Export) (io.ReadCloser, error) {

@@ -59,10 +59,17 @@ func TestTheWorkspaceIsCheckedAndApplied(t *testing.T) {
 	wants(t, b.get("/vms/web/workspace?op=op2", http.StatusOK), "Applies cleanly to")
 	b.api.conflicts = []string{"main.go"}
 	wants(t, b.get("/vms/web/workspace?op=op2", http.StatusOK), "Nothing was changed there", "git apply --3way")
-	wants(t, b.get("/vms/web/workspace/apply?op=op2", http.StatusOK), "2 changed files", hostile[:8], "banger vm workspace export web --apply")
-	b.send("/vms/web/workspace", url.Values{"do": {"apply"}})
-	if want := []string{"export web check=false apply=false", "export web check=false apply=true"}; b.api.calls[len(b.api.calls)-1] != want[1] {
-		t.Errorf("it did %v", b.api.calls)
+	page := b.get("/vms/web/workspace/apply?op=op2", http.StatusOK)
+	wants(t, page, "2 changed files", hostile[:8], "Only what you looked at", "banger vm workspace export web --apply --tree t2")
+	if !strings.Contains(page, `name="tree" value="t2"`) {
+		t.Error("the form does not say what was looked at")
+	}
+	wants(t, b.get("/vms/web/workspace/apply", http.StatusOK), "You have not looked", "banger vm workspace export web --apply Cancel")
+	for tree, want := range map[string]string{"": "export web check=false apply=true", "t2": "export web check=false apply=true tree=t2"} {
+		b.send("/vms/web/workspace", url.Values{"do": {"apply"}, "tree": {tree}})
+		if did := b.api.calls[len(b.api.calls)-1]; did != want {
+			t.Errorf("for the tree %q it did %q", tree, did)
+		}
 	}
 	b.api.noWork = true
 	wants(t, b.get("/vms/web/workspace", http.StatusOK), "There is no workspace in this VM")

@@ -86,6 +86,7 @@ func (c *Console) workspaceOf(ctx context.Context, f vmFrame, operation string) 
 		return view, nil //nolint:nilerr // it is another operation, such as a prepare: it is over
 	}
 	view.Export, view.Op, view.Files = &e, op.ID, filesOf(f.Path(), op.ID, e)
+	view.Commands.Apply = cmdline.Typed(append(export, "--apply", "--tree", e.Tree)...)
 	return view, nil
 }
 
@@ -122,7 +123,7 @@ func (c *Console) workspaceAct(w http.ResponseWriter, r *http.Request) {
 	case "check":
 		op, err = c.api.ExportWorkspace(r.Context(), name, api.ExportWorkspace{Check: true})
 	case "apply":
-		op, err = c.api.ExportWorkspace(r.Context(), name, api.ExportWorkspace{Apply: true})
+		op, err = c.api.ExportWorkspace(r.Context(), name, api.ExportWorkspace{Apply: true, Tree: form.Get("tree")})
 	case "prepare":
 		op, err = c.api.PrepareWorkspace(r.Context(), name, api.PrepareWorkspace{
 			Path: form.Get("path"), Mode: form.Get("mode"), To: form.Get("to"), Branch: form.Get("branch"), Force: form.Get("force") == "yes",

@@ -25,6 +25,9 @@ type ExportRequest struct {
 	// Check whether the patch applies to the work tree that was sent; Apply
 	// it there, as one step or not at all.
 	Check, Apply bool
+	// Tree is the guest's work tree as an earlier export had it: if it is another one now, the
+	// fault is Conflict. Empty: whatever it is.
+	Tree string
 }
 
 // Export collects everything since the base, committed in the guest or not.
@@ -54,6 +57,9 @@ func (s *Service) Export(ctx context.Context, req ExportRequest, p operation.Pro
 			return Export{}, err
 		}
 	}
+	if err := e.unchanged(v); err != nil {
+		return Export{}, err
+	}
 	p.Stage("write")
 	if err := s.write(ctx, e); err != nil {
 		return Export{}, err
@@ -63,6 +69,15 @@ func (s *Service) Export(ctx context.Context, req ExportRequest, p operation.Pro
 		err = s.apply(ctx, e)
 	}
 	return e.out, err
+}
+
+// unchanged refuses what is not the tree that was asked for: whoever read that has not read this.
+func (e *exporting) unchanged(v vm.VM) error {
+	if e.req.Tree == "" || e.req.Tree == e.got.Tree {
+		return nil
+	}
+	return fault.New(fault.Conflict, "%s in %s has changed: it is tree %s, and no longer %s", e.w.Path, v.Name, e.got.Tree, e.req.Tree).
+		WithHint("read the changes again: %s", act.WorkspaceExport.On(v.Name))
 }
 
 // adviseCollect tells what to do about a work tree that is not there.

@@ -1,9 +1,11 @@
 package workspace_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
+	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/operation"
 	"github.com/bangervm/banger/internal/workspace"
 )
@@ -75,6 +77,24 @@ func TestApplyCountsAsAnExport(t *testing.T) {
 	e, err = s.Export(t.Context(), req, operation.Discard{})
 	if err != nil || !e.Applied || !w.applied || w.record["v1"].Work.Any() || w.record["v1"].ExportedTree != "t-a" {
 		t.Errorf("applied: %+v, %v, %+v", e, err, w.record["v1"])
+	}
+}
+
+// Whoever read one tree has not read another.
+func TestATreeThatWasNotReadIsNotApplied(t *testing.T) {
+	w, s := newWorld(t)
+	if err := prepare(t, s, false); err != nil {
+		t.Fatal(err)
+	}
+	w.tree = "t-b"
+	req := workspace.ExportRequest{VM: "box", Format: workspace.Patch, Apply: true, Tree: "t-a"}
+	_, err := s.Export(t.Context(), req, operation.Discard{})
+	if !errors.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "has changed") || w.applied || !w.record["v1"].Work.Any() {
+		t.Errorf("another tree: %v, applied %v, %+v", err, w.applied, w.record["v1"])
+	}
+	req.Tree = "t-b"
+	if e, err := s.Export(t.Context(), req, operation.Discard{}); err != nil || !e.Applied || !w.applied {
+		t.Errorf("the same tree: %+v, %v", e, err)
 	}
 }
 
