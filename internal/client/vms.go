@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"sort"
 	"strconv"
+	"time"
 
 	"github.com/bangervm/banger/internal/api"
 )
@@ -41,6 +42,13 @@ func (c *Client) ListVMs(ctx context.Context, labels map[string]string) ([]api.V
 // everywhere), with its Runtime while it is alive.
 func (c *Client) GetVM(ctx context.Context, name string) (api.VM, error) {
 	return call[api.VM](ctx, c, http.MethodGet, path("vms", name), nil)
+}
+
+// LookVM is GetVM, with a bound for the look at the workspace of a running VM: whole seconds, 15 at
+// most. After that its state is unknown; 0: it is as it was last measured.
+func (c *Client) LookVM(ctx context.Context, name string, within time.Duration) (api.VM, error) {
+	query := url.Values{"look": {strconv.Itoa(int(within / time.Second))}}
+	return call[api.VM](ctx, c, http.MethodGet, path("vms", name)+"?"+query.Encode(), nil)
 }
 
 // WaitVM waits until a VM is ready, stopped or accepts connections on port:N, as

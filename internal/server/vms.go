@@ -72,14 +72,15 @@ func (s *Server) listVMs(ctx context.Context, in *struct {
 	return list, s.withWorkspaces(ctx, vms, list.Items, listTime, s.Workspaces.Refresh)
 }
 
-func (s *Server) getVM(ctx context.Context, in *Named) (api.VM, error) {
+func (s *Server) getVM(ctx context.Context, in *lookAt) (api.VM, error) {
 	v, err := s.VMs.Get(ctx, in.Name)
 	if err != nil {
 		return api.VM{}, err
 	}
 	bodies := []api.VM{s.attended(s.liveVM(v))}
 	s.withImages(ctx, bodies)
-	err = s.withWorkspaces(ctx, []vm.VM{v}, bodies, showTime, s.Workspaces.Look)
+	limit, look := in.look(s.Workspaces.Look)
+	err = s.withWorkspaces(ctx, []vm.VM{v}, bodies, limit, look)
 	return bodies[0], err
 }
 

@@ -21,12 +21,22 @@ import (
 )
 
 // listTime bounds how long a listing waits for a look at the workspaces of
-// running VMs; showTime how long showing one VM does. After that the workspace
-// is unknown.
-const (
-	listTime = 3 * time.Second
-	showTime = 15 * time.Second
-)
+// running VMs. After that they are unknown.
+const listTime = 3 * time.Second
+
+// lookAt names a VM, and says how long a look at its workspace may take.
+type lookAt struct {
+	Named
+	Seconds int `query:"look" default:"15" minimum:"0" maximum:"15" doc:"seconds that a look at the workspace of a running VM may take: after that its state is unknown; 0: as it was last measured"`
+}
+
+// look bounds a look at workspaces. Without time, it does not look.
+func (in *lookAt) look(look func(context.Context, vm.VM) error) (time.Duration, func(context.Context, vm.VM) error) {
+	if in.Seconds == 0 {
+		return 0, func(context.Context, vm.VM) error { return nil }
+	}
+	return time.Duration(in.Seconds) * time.Second, look
+}
 
 // maxExported bounds the files that an export names.
 const maxExported = 10_000
@@ -114,14 +124,15 @@ func (s *Server) checkWorkspace(ctx context.Context, in *checkRequest) error {
 	return s.Workspaces.Check(ctx, req)
 }
 
-func (s *Server) getWorkspace(ctx context.Context, in *Named) (api.Workspace, error) {
+func (s *Server) getWorkspace(ctx context.Context, in *lookAt) (api.Workspace, error) {
 	v, err := s.known(ctx, in.Name)
 	if err != nil {
 		return api.Workspace{}, err
 	}
-	refreshing, cancel := context.WithTimeout(ctx, showTime)
+	limit, look := in.look(s.Workspaces.Look)
+	looking, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	looked := s.Workspaces.Look(refreshing, v)
+	looked := look(looking, v)
 	w, found, err := s.Workspaces.Find(ctx, v.ID)
 	if err == nil && !found {
 		err = fault.New(fault.NotFound, "no workspace was prepared in VM %s", v.Name).

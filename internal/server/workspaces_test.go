@@ -172,6 +172,9 @@ func TestWhatIsNotKnownIsNotClean(t *testing.T) {
 		t.Errorf("not looked at: %s, %s", shown, listed)
 	}
 	f.workspaces.hang = true
+	if vm, err := f.client.LookVM(t.Context(), "web", time.Second); err != nil || vm.Workspace.State != "unknown" {
+		t.Errorf("a look at a guest that hangs: %v, %v", vm, err)
+	}
 	began := time.Now()
 	if vms, err := f.client.ListVMs(t.Context(), nil); err != nil || vms[0].Workspace.State != "unknown" {
 		t.Errorf("a guest that hangs: %v, %v", vms, err)
@@ -195,6 +198,9 @@ func TestOnlyAListingIsContentWithAnOlderLook(t *testing.T) {
 	}
 	if _, err := f.client.GetWorkspace(t.Context(), "web"); err != nil {
 		t.Fatal(err)
+	}
+	if vm, err := f.client.LookVM(t.Context(), "web", 0); err != nil || vm.Workspace == nil { // as it was measured
+		t.Fatal(vm, err)
 	}
 	if want := []string{"refresh", "look", "look"}; !slices.Equal(f.workspaces.looks, want) {
 		t.Errorf("the listing, the VM, the workspace: %v; want %v", f.workspaces.looks, want)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"iter"
+	"time"
 
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
@@ -17,7 +18,7 @@ type API interface {
 	Config(ctx context.Context) (api.Config, error)
 	Doctor(ctx context.Context) (api.DoctorReport, error)
 	Events(ctx context.Context, opts client.EventOptions) iter.Seq2[api.Event, error]
-	GetVM(ctx context.Context, name string) (api.VM, error)
+	LookVM(ctx context.Context, name string, within time.Duration) (api.VM, error)
 	CreateVM(ctx context.Context, req api.CreateVM) (api.Operation, error)
 	VMPorts(ctx context.Context, name string) ([]api.Port, error)
 	VMForwards(ctx context.Context, name string) ([]api.Forward, error)
@@ -34,7 +35,6 @@ type API interface {
 	RemoveEgressRules(ctx context.Context, req api.ChangeEgressRules) (api.EgressRules, error)
 	TestVMEgress(ctx context.Context, name string, req api.TestEgress) (api.EgressVerdict, error)
 	VMEgressLog(ctx context.Context, name string, opts client.LogOptions) (io.ReadCloser, error)
-	GetWorkspace(ctx context.Context, name string) (api.Workspace, error)
 	PrepareWorkspace(ctx context.Context, name string, req api.PrepareWorkspace) (api.Operation, error)
 	ExportWorkspace(ctx context.Context, name string, req api.ExportWorkspace) (api.Operation, error)
 	ReadExport(ctx context.Context, name string, e api.Export) (io.ReadCloser, error)

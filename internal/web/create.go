@@ -70,7 +70,7 @@ func (c *Console) createPage(w http.ResponseWriter, r *http.Request) {
 		if query.Get("as") == "" {
 			return nil
 		}
-		v, err := c.api.GetVM(ctx, query.Get("as"))
+		v, err := c.api.LookVM(ctx, query.Get("as"), 0)
 		if err == nil {
 			fillAs(view.Form, v)
 		}

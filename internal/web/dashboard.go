@@ -204,7 +204,7 @@ func busy(state string) bool {
 // a table of many VMs would be four times as long.
 func (c *Console) vmMenu(w http.ResponseWriter, r *http.Request) {
 	ctx, name := r.Context(), r.PathValue("name")
-	v, err := c.api.GetVM(ctx, name)
+	v, err := c.api.LookVM(ctx, name, 0)
 	var sessions []api.Session
 	if err == nil {
 		sessions, err = c.api.ListSessions(ctx, name)

@@ -31,6 +31,7 @@ type fakeAPI struct {
 	result    json.RawMessage // of the operation, which then has created a VM
 	printed   chan string     // what is added to logs that are followed
 	noWork    bool
+	longest   time.Duration  // that a look at a workspace may have taken
 	quiet     bool           // no session runs
 	conflicts []string       // of an export; nil: they were not looked for
 	short     int            // bytes that an export lacks
@@ -146,11 +147,14 @@ func event(kind, action, id string, body any) api.Event {
 	return api.Event{Kind: kind, Action: action, Object: id, Name: hostile, VMID: "1", Body: data}
 }
 
-func (f *fakeAPI) GetVM(_ context.Context, name string) (api.VM, error) {
+func (f *fakeAPI) LookVM(_ context.Context, name string, within time.Duration) (api.VM, error) {
 	if name == "none" {
 		return api.VM{}, fault.New(fault.NotFound, "no VM %q", name)
 	}
-	return f.vm(), nil
+	f.longest = max(f.longest, within)
+	v := f.vm()
+	v.Workspace = f.workspace()
+	return v, nil
 }
 
 func (f *fakeAPI) StartVM(_ context.Context, name string, _ api.StartVM) (api.Operation, error) {

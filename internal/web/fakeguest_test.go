@@ -10,7 +10,6 @@ import (
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
 	"github.com/bangervm/banger/internal/egress"
-	"github.com/bangervm/banger/internal/fault"
 )
 
 // hostileLine is hostile, in one line of a log or of a patch, with controls of a terminal.
@@ -60,14 +59,15 @@ func (f *fakeAPI) exportOperation() api.Operation {
 	return api.Operation{ID: "op2", Kind: "workspace.export", Subject: "web", State: api.OperationSucceeded, CreatedAt: f.now, EndedAt: &f.now, Result: result}
 }
 
-func (f *fakeAPI) GetWorkspace(context.Context, string) (api.Workspace, error) {
+// workspace is that of the VM "web".
+func (f *fakeAPI) workspace() *api.Workspace {
 	if f.noWork {
-		return api.Workspace{}, fault.New(fault.NotFound, "VM web has no workspace")
+		return nil
 	}
-	return api.Workspace{
-		VM: "web", Path: hostile, Source: hostile, Branch: hostile, State: api.WorkspaceChanged, Files: 2, MeasuredAt: &f.now,
+	return &api.Workspace{
+		VM: "web", Path: hostile, Source: hostile, Branch: hostile, State: api.WorkspaceChanged, Files: 7, MeasuredAt: &f.now,
 		Elsewhere: []string{hostile}, Stashes: []string{hostile}, WorkTrees: []string{hostile},
-	}, nil
+	}
 }
 
 func (f *fakeAPI) PrepareWorkspace(_ context.Context, name string, req api.PrepareWorkspace) (api.Operation, error) {

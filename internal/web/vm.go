@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/bangervm/banger/internal/act/cmdline"
 	"github.com/bangervm/banger/internal/api"
@@ -67,6 +68,10 @@ func (f vmFrame) ExitHint() string {
 // Alive reports whether the guest can be asked.
 func (f vmFrame) Alive() bool { return f.VM.State == api.VMRunning }
 
+// lookTime bounds how long a page waits for a guest to say what changed in its workspace. A guest
+// that does not answer must not keep its user from the pages that get rid of it.
+const lookTime = time.Second
+
 // inVM shows a section of a VM's page: section is the last part of its path, and the page's
 // name is "vm-" and it.
 func (c *Console) inVM(w http.ResponseWriter, r *http.Request, section string, build func(context.Context, vmFrame) (any, error)) {
@@ -75,7 +80,7 @@ func (c *Console) inVM(w http.ResponseWriter, r *http.Request, section string, b
 		name += "-" + section
 	}
 	c.page(w, r, name, func(ctx context.Context, s *shell) error {
-		v, err := c.api.GetVM(ctx, r.PathValue("name"))
+		v, err := c.api.LookVM(ctx, r.PathValue("name"), lookTime)
 		if err != nil {
 			return err
 		}

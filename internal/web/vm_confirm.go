@@ -69,7 +69,7 @@ func (v confirmView) loses() bool {
 
 // ask reads what the action does to a VM.
 func (c *Console) ask(ctx context.Context, view *confirmView, name string) error {
-	v, err := c.api.GetVM(ctx, name)
+	v, err := c.api.LookVM(ctx, name, lookTime)
 	if err != nil {
 		return err
 	}
@@ -124,7 +124,7 @@ func (c *Console) confirmed(a vmaction.Action) http.HandlerFunc {
 // asShown is the VM with the name, if it is still the one with this ID, and as the page
 // showed it: an action on it loses nothing more than the page named.
 func (c *Console) asShown(ctx context.Context, name, id string, alive, work bool) (api.VM, error) {
-	v, err := c.api.GetVM(ctx, name)
+	v, err := c.api.LookVM(ctx, name, 0)
 	if err != nil {
 		return v, err
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/net/html"
 
@@ -49,6 +50,17 @@ func TestTheWorkspaceIsLookedAt(t *testing.T) {
 	}
 	for _, bad := range []string{"op=op2&file=2", "op=op2&file=-1", "op=op2&file=x", "op=op1&file=0"} {
 		b.get("/vms/web/workspace/diff?"+bad, http.StatusNotFound)
+	}
+}
+
+// A guest that does not answer keeps nobody waiting.
+func TestPagesDoNotWaitForTheGuest(t *testing.T) {
+	b := open(t)
+	for _, page := range []string{"", "/workspace", "/egress", "/console", "/ports", "/processes", "/delete", "/menu"} {
+		b.get("/vms/web"+page, http.StatusOK)
+	}
+	if b.api.longest > time.Second {
+		t.Errorf("a page waits %s for a look at the workspace", b.api.longest)
 	}
 }
 

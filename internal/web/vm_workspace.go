@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -27,7 +26,6 @@ type workspaceView struct {
 	vmFrame
 	From      string // the work tree to prepare, as picked
 	Work      *api.Workspace
-	Why       string // why it cannot be read
 	Measured  age
 	Op        string         // the operation of Export
 	Merge     string         // the command for conflicts
@@ -63,11 +61,8 @@ func (c *Console) workspaceOf(ctx context.Context, f vmFrame, operation string) 
 	view.Commands.Check = cmdline.Typed(append(export, "--check")...)
 	view.Commands.Apply = cmdline.Typed(append(export, "--apply")...)
 	view.Merge = cmdline.Typed(export...) + " | git apply --3way"
-	switch work, err := c.api.GetWorkspace(ctx, name); {
-	case err == nil:
-		view.Work, view.Measured = &work, ageOf(c.now(), work.MeasuredAt)
-	case !errors.Is(err, fault.NotFound):
-		view.Work, view.Why = f.VM.Workspace, problemOf(err).Message
+	if view.Work = f.VM.Workspace; view.Work != nil {
+		view.Measured = ageOf(c.now(), view.Work.MeasuredAt)
 	}
 	if operation == "" {
 		return view, nil
