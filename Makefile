@@ -88,7 +88,7 @@ race: tools ## The unit tests with the race detector (needs a C compiler)
 .PHONY: e2e
 e2e: tools build ## End-to-end tests: the real binaries boot real VMs
 	$(GOTESTSUM) --format testname --hide-summary=output $(if $(E2E_RETRY),--rerun-fails=1 --rerun-fails-max-failures=$(E2E_RETRY)) --packages ./e2e/... \
-		-- -tags e2e -count=1 -timeout 20m -parallel $(or $(E2E_PARALLEL),2) $(if $(RUN),-run '$(RUN)')
+		-- -tags e2e -count=1 -timeout 45m -parallel $(or $(E2E_PARALLEL),2) $(if $(RUN),-run '$(RUN)')
 
 .PHONY: e2e-kvm
 e2e-kvm: ## The same on KVM, in an outer VM where the host has none (SET=full|ci|SCRIPT,...)
