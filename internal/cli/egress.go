@@ -26,21 +26,7 @@ func (a *App) egressCommand() *cobra.Command {
 
 // egressRulesVerb is a verb whose answer is the rules of new VMs.
 func (a *App) egressRulesVerb(cmd *cobra.Command, do func(ctx context.Context, c *client.Client, given []string) (api.EgressRules, error)) *cobra.Command {
-	var f *format
-	cmd.RunE = func(cmd *cobra.Command, given []string) error {
-		ctx := cmd.Context()
-		c, err := a.daemon(ctx)
-		if err != nil {
-			return err
-		}
-		rules, err := do(ctx, c, given)
-		if err != nil {
-			return err
-		}
-		return egressRulesView().show(a, *f, rules)
-	}
-	f = formatFlag(cmd)
-	return cmd
+	return answering(a, cmd, egressRulesView(), do)
 }
 
 func egressRulesView() view[api.EgressRules] {

@@ -30,6 +30,11 @@ func (a *App) vmEgressCommand() *cobra.Command {
 
 // egressVerb is a verb whose answer is the policy of the VM that its first argument names.
 func (a *App) egressVerb(cmd *cobra.Command, do func(ctx context.Context, c *client.Client, given []string) (api.Egress, error)) *cobra.Command {
+	return answering(a, cmd, egressView(), do)
+}
+
+// answering is a verb whose answer is what v shows.
+func answering[T any](a *App, cmd *cobra.Command, v view[T], do func(ctx context.Context, c *client.Client, given []string) (T, error)) *cobra.Command {
 	var f *format
 	cmd.RunE = func(cmd *cobra.Command, given []string) error {
 		ctx := cmd.Context()
@@ -37,11 +42,11 @@ func (a *App) egressVerb(cmd *cobra.Command, do func(ctx context.Context, c *cli
 		if err != nil {
 			return err
 		}
-		policy, err := do(ctx, c, given)
+		answer, err := do(ctx, c, given)
 		if err != nil {
 			return err
 		}
-		return egressView().show(a, *f, policy)
+		return v.show(a, *f, answer)
 	}
 	f = formatFlag(cmd)
 	return cmd

@@ -21,8 +21,11 @@ import (
 )
 
 // listTime bounds how long a listing waits for a look at the workspaces of
-// running VMs. After that they are unknown.
-const listTime = 3 * time.Second
+// running VMs; showTime how long showing a workspace does. After that they are unknown.
+const (
+	listTime = 3 * time.Second
+	showTime = 15 * time.Second // the default of lookAt
+)
 
 // lookAt names a VM, and says how long a look at its workspace may take.
 type lookAt struct {
@@ -124,15 +127,14 @@ func (s *Server) checkWorkspace(ctx context.Context, in *checkRequest) error {
 	return s.Workspaces.Check(ctx, req)
 }
 
-func (s *Server) getWorkspace(ctx context.Context, in *lookAt) (api.Workspace, error) {
+func (s *Server) getWorkspace(ctx context.Context, in *Named) (api.Workspace, error) {
 	v, err := s.known(ctx, in.Name)
 	if err != nil {
 		return api.Workspace{}, err
 	}
-	limit, look := in.look(s.Workspaces.Look)
-	looking, cancel := context.WithTimeout(ctx, limit)
+	looking, cancel := context.WithTimeout(ctx, showTime)
 	defer cancel()
-	looked := look(looking, v)
+	looked := s.Workspaces.Look(looking, v)
 	w, found, err := s.Workspaces.Find(ctx, v.ID)
 	if err == nil && !found {
 		err = fault.New(fault.NotFound, "no workspace was prepared in VM %s", v.Name).
