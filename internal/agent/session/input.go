@@ -113,6 +113,14 @@ func (in *input) next() (item, bool) {
 	return it, true
 }
 
+// writing says that a piece of input is on its way to the command: what the command
+// answers may be seen before consumed is called for it.
+func (in *input) writing() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.under
+}
+
 func (in *input) written() {
 	in.mu.Lock()
 	in.under = false

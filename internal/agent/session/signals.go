@@ -50,11 +50,16 @@ func (s *Session) wrote(p []byte) {
 		sig.notice, sig.dirty = &went, true
 	}
 	if s.tty {
-		if found := sig.parser.write(p); found != nil && (found.source != "bel" || now.Sub(sig.inputAt) > sig.echo) {
+		if found := sig.parser.write(p); found != nil && (found.source != "bel" || !s.answers(now)) {
 			sig.notice, sig.dirty = &agentrpc.SessionNotice{Source: found.source, Text: found.text, At: now}, true
 		}
 	}
 	s.moved()
+}
+
+// answers says that what is written now is the answer to input. The caller holds mu.
+func (s *Session) answers(now time.Time) bool {
+	return s.in.writing() || now.Sub(s.signals.inputAt) <= s.signals.echo
 }
 
 // tookInput notes that the command has read input. The caller holds mu.
