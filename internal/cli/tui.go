@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -89,7 +90,7 @@ func (a *App) tuiChild(ctx context.Context, tab string, up reporter) error {
 			return follower.Events(ctx, client.EventOptions{Kinds: api.EventKinds(), Lost: lost})
 		},
 		Terminal: &handover{app: a, self: self, report: up, ctx: ctx, end: cancel},
-		Bindings: tuiBindings(cfg.TUI), Now: time.Now, Dir: dir, Tab: tab,
+		Bindings: tuiBindings(cfg.TUI), Defaults: tuiDefaults(cfg), Now: time.Now, Dir: dir, Tab: tab,
 		Colour: a.getenv("NO_COLOR") == "", ASCII: !a.utf8(),
 	}, a.In, a.Out)
 }
@@ -119,6 +120,14 @@ func tuiBindings(t config.TUI) []tui.Binding {
 		all = append(all, tui.Binding{Action: action.Name, Keys: keys, Doc: action.Doc})
 	}
 	return all
+}
+
+// tuiDefaults are what a new VM has: the configuration that goes along with each request.
+func tuiDefaults(c config.Config) tui.Defaults {
+	return tui.Defaults{
+		Image: c.VM.Image, VCPU: strconv.Itoa(c.VM.VCPU), Memory: c.VM.Memory.String(), Disk: c.VM.Disk.String(),
+		Network: api.NetworkUser, Egress: c.Network.Egress,
+	}
 }
 
 // tuiKeysText says which actions have other keys than by default.

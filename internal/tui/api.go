@@ -23,7 +23,6 @@ type API interface {
 	VMLogs(ctx context.Context, name string, opts client.LogOptions) (io.ReadCloser, error)
 	VMEgressLog(ctx context.Context, name string, opts client.LogOptions) (io.ReadCloser, error)
 	AddVMEgress(ctx context.Context, name string, req api.AddEgress) (api.Egress, error)
-	PrepareWorkspace(ctx context.Context, name string, req api.PrepareWorkspace) (api.Operation, error)
 	ExportWorkspace(ctx context.Context, name string, req api.ExportWorkspace) (api.Operation, error)
 	ReadExport(ctx context.Context, name string, e api.Export) (io.ReadCloser, error)
 	ListSessions(ctx context.Context, vm string) ([]api.Session, error)
@@ -57,6 +56,7 @@ type Options struct {
 	Events   func(ctx context.Context, lost func(error)) iter.Seq2[api.Event, error]
 	Terminal Terminal
 	Bindings []Binding
+	Defaults Defaults
 	Now      func() time.Time
 	Dir      string // where relative paths of the user begin
 	Tab      string // of Tabs, to begin with; empty: the first

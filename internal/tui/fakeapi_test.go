@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"sync"
@@ -17,6 +18,9 @@ import (
 // fakeAPI is a daemon that does everything at once, and remembers what it was asked.
 type fakeAPI struct {
 	noPorts bool
+	ports   []int // nil: one
+	images  []api.Image
+	kernels []api.Kernel
 	portsOf []string // the VMs whose ports were asked for
 	API              // what a test must not ask is nil, and panics
 
@@ -26,6 +30,7 @@ type fakeAPI struct {
 	egress string
 	refuse error
 	ended  error // how operations end
+	made   api.CreateVM
 	// sessions are those of each VM that had ended.
 	sessions []api.Session
 }
@@ -63,7 +68,18 @@ func (f *fakeAPI) VMPorts(_ context.Context, id string) ([]api.Port, error) {
 	if f.noPorts {
 		return nil, nil
 	}
-	return []api.Port{{Proto: "tcp", Address: "127.0.0.2", Port: 8080, GuestPort: 8080, Endpoint: "127.0.0.2:8080"}}, nil
+	var ports []api.Port
+	for _, n := range f.open() {
+		ports = append(ports, api.Port{Proto: "tcp", Address: "127.0.0.2", Port: n, GuestPort: n, Endpoint: fmt.Sprintf("127.0.0.2:%d", n)})
+	}
+	return ports, nil
+}
+
+func (f *fakeAPI) open() []int {
+	if f.ports == nil {
+		return []int{8080}
+	}
+	return f.ports
 }
 
 func (f *fakeAPI) GetVM(_ context.Context, id string) (api.VM, error) {
@@ -71,8 +87,8 @@ func (f *fakeAPI) GetVM(_ context.Context, id string) (api.VM, error) {
 	return api.VM{}, nil
 }
 
-func (f *fakeAPI) ListImages(context.Context) ([]api.Image, error)   { return nil, nil }
-func (f *fakeAPI) ListKernels(context.Context) ([]api.Kernel, error) { return nil, nil }
+func (f *fakeAPI) ListImages(context.Context) ([]api.Image, error)   { return f.images, nil }
+func (f *fakeAPI) ListKernels(context.Context) ([]api.Kernel, error) { return f.kernels, nil }
 
 func (f *fakeAPI) VMLogs(context.Context, string, client.LogOptions) (io.ReadCloser, error) {
 	return io.NopCloser(strings.NewReader(f.logs)), f.refuse
@@ -117,6 +133,7 @@ func (f *fakeAPI) CancelOperation(_ context.Context, id string) (api.Operation, 
 }
 
 func (f *fakeAPI) CreateVM(_ context.Context, req api.CreateVM) (api.Operation, error) {
+	f.made = req
 	f.note("create", *req.Name)
 	return api.Operation{ID: "op"}, f.refuse
 }

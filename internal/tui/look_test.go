@@ -127,7 +127,7 @@ func TestSmallScreens(t *testing.T) {
 // TestTheWizardsFieldsAreInSight holds for the one that is typed into, on the smallest screen.
 func TestTheWizardsFieldsAreInSight(t *testing.T) {
 	keys := "n"
-	for _, name := range []string{"Name", "Image", "vCPUs", "Memory", "Disk", "Work tree", "Egress"} {
+	for _, name := range []string{"Name", "Image", "vCPUs", "Memory", "Disk", "Network", "Egress", "Work tree"} {
 		if got := ansi.Strip(at(t, keys, minWidth, minHeight, true)); !strings.Contains(got, "\n> "+name) {
 			t.Errorf("the field %s is not in sight:\n%s", name, got)
 		}

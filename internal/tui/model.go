@@ -96,6 +96,8 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		return m, m.takeSessions(msg)
 	case pullMsg:
 		return m, m.takePull(msg)
+	case createMsg:
+		return m, m.takeCreate(msg)
 	case lostMsg:
 		m.lose(msg)
 	case answer:

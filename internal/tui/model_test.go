@@ -215,22 +215,6 @@ func TestLinesThatLookAlike(t *testing.T) {
 	}
 }
 
-func TestWizard(t *testing.T) {
-	s := newScreen(t, 80, 24, false)
-	s.send(fleet())
-	s.press("nbox<enter>tiny<enter>0<ctrl+s>")
-	if text := s.screen(); !strings.Contains(text, `"0" is not a number of vCPUs`) {
-		t.Errorf("wrong vCPUs:\n%s", text)
-	}
-	s.press("<backspace>2<ctrl+s>")
-	if want := []string{"create box"}; !slices.Equal(s.api.asked, want) {
-		t.Errorf("asked %q, want %q", s.api.asked, want)
-	}
-	if want := "banger vm create box --image tiny --vcpu 2"; s.last != want {
-		t.Errorf("the command line is %q, want %q", s.last, want)
-	}
-}
-
 // TestTheWholeCommandLineIsShown holds for one that is longer than the screen is wide.
 func TestTheWholeCommandLineIsShown(t *testing.T) {
 	s := newScreen(t, 40, 24, false)

@@ -20,7 +20,7 @@ func field(prompt, value string) textinput.Model {
 	styles := textinput.DefaultStyles(true)
 	styles.Cursor.Blink = false
 	styles.Cursor.Color = lipgloss.NoColor{} // inverse alone: the default white is not seen on white
-	styles.Focused, styles.Blurred = textinput.StyleState{}, textinput.StyleState{}
+	styles.Focused, styles.Blurred = textinput.StyleState{Suggestion: lipgloss.NewStyle().Faint(true)}, textinput.StyleState{}
 	f.KeyMap.Paste.SetEnabled(false) // it would run programs; the terminal pastes by itself
 	f.SetStyles(styles)
 	f.SetValue(value)

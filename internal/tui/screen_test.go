@@ -40,6 +40,7 @@ func newScreen(t *testing.T, width, height int, colour bool) *screenTest {
 	s := &screenTest{api: &fakeAPI{}, terminal: &fakeTerminal{}}
 	s.Model = New(t.Context(), Options{
 		API: s.api, Terminal: s.terminal, Bindings: bindings(), Now: func() time.Time { return noon }, Dir: "/home/u", Colour: colour,
+		Defaults: Defaults{Image: "debian", VCPU: "2", Memory: "1GiB", Disk: "8GiB", Network: api.NetworkUser, Egress: "packages"},
 	})
 	s.send(tea.WindowSizeMsg{Width: width, Height: height})
 	return s
@@ -92,6 +93,14 @@ func named(name string) tea.KeyPressMsg {
 		return tea.KeyPressMsg{Code: tea.KeyEscape}
 	case "tab":
 		return tea.KeyPressMsg{Code: tea.KeyTab}
+	case "shift+tab":
+		return tea.KeyPressMsg{Code: tea.KeyTab, Mod: tea.ModShift}
+	case "up":
+		return tea.KeyPressMsg{Code: tea.KeyUp}
+	case "down":
+		return tea.KeyPressMsg{Code: tea.KeyDown}
+	case "right":
+		return tea.KeyPressMsg{Code: tea.KeyRight}
 	case "space":
 		return tea.KeyPressMsg{Code: tea.KeySpace, Text: " "}
 	case "backspace":

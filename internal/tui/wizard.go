@@ -3,30 +3,28 @@ package tui
 import (
 	"cmp"
 	"context"
-	"fmt"
+	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
-	"charm.land/bubbles/v2/textinput"
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/bangervm/banger/internal/act/cmdline"
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/config"
+	"github.com/bangervm/banger/internal/egress"
 	"github.com/bangervm/banger/internal/fault"
 )
 
-// wizard creates a VM. A field that is left empty means the default.
+// wizard is the form that makes a VM. It begins with the defaults.
 type wizard struct {
-	fields []wizardField
+	fields []*wizardField
 	at     int
-	wrong  string
-}
-
-type wizardField struct {
-	name, doc string
-	input     textinput.Model
+	wrong  string // that is of no field
+	busy   bool   // the daemon checks what was asked for
 }
 
 // The fields of the wizard, in their order.
@@ -36,29 +34,52 @@ const (
 	wizardCPU
 	wizardMemory
 	wizardDisk
-	wizardWorkspace
+	wizardNetwork
 	wizardEgress
+	wizardTree
 )
 
 func newWizard(m *Model) *wizard {
-	w := &wizard{}
-	for _, f := range [][2]string{
-		{"Name", "empty: made up"},
-		{"Image", "a name or a registry reference; empty: as configured"},
-		{"vCPUs", "empty: as configured"},
-		{"Memory", "MiB, or GiB with a G; empty: as configured"},
-		{"Disk", "MiB, or GiB with a G; empty: as configured"},
-		{"Work tree", "a directory of this host to copy to it; empty: none"},
-		{"Egress", "a preset, such as packages; empty: as configured"},
-	} {
-		w.fields = append(w.fields, wizardField{name: f[0], doc: f[1], input: field("", "")})
+	given := m.o.Defaults
+	var images []string
+	for _, i := range m.world.images {
+		if i.Name != "" {
+			images = append(images, i.Name)
+		}
 	}
-	if images, on := m.tabs[m.tab].(storedTab[api.Image]); on {
-		if i, ok := images.find(m, m.list().chosen); ok {
+	free := func(name string) error {
+		for _, v := range m.world.vms {
+			if v.Name == name {
+				return fault.New(fault.Conflict, "there is a VM %s already", name)
+			}
+		}
+		return nil
+	}
+	w := &wizard{fields: []*wizardField{
+		newField("Name", "", "", "letters, digits, hyphens; empty: made up", nil, free),
+		newField("Image", "image", given.Image, "a local image, or a reference to pull", images, nil),
+		newField("vCPUs", "vcpu", given.VCPU, "a number", nil, checkVCPU),
+		newField("Memory", "memory", given.Memory, "a size: 512MiB, 2GiB", nil, checkSize),
+		newField("Disk", "disk", given.Disk, "a size: 8GiB, 512GiB", nil, checkSize),
+		newField("Network", "network", given.Network, "user, or none", networks(), checkNetwork),
+		newField("Egress", "egress", given.Egress, strings.Join(egress.Presets(), ", ")+", or rules", egress.Presets(), checkEgress),
+		newField("Work tree", "", "", "a git work tree to copy; empty: none", nil, nil),
+	}}
+	if stored, on := m.tabs[m.tab].(storedTab[api.Image]); on {
+		if i, ok := stored.find(m, m.list().chosen); ok {
 			w.fields[wizardImage].input.SetValue(imageName(i))
 		}
 	}
 	return w
+}
+
+func networks() []string { return []string{api.NetworkUser, api.NetworkNone} }
+
+func checkNetwork(text string) error {
+	if !slices.Contains(networks(), text) {
+		return fault.New(fault.Invalid, "%q is not %s", text, strings.Join(networks(), " or "))
+	}
+	return nil
 }
 
 func (*wizard) full() bool { return true }
@@ -68,12 +89,12 @@ func (w *wizard) press(m *Model, key tea.KeyPressMsg, _ string) tea.Cmd {
 	case "esc":
 		m.closeTop()
 	case "tab", "down":
-		w.at = min(w.at+1, len(w.fields)-1)
+		w.choose(w.at + 1)
 	case "shift+tab", "up":
-		w.at = max(w.at-1, 0)
+		w.choose(w.at - 1)
 	case "enter":
 		if w.at < len(w.fields)-1 {
-			w.at++
+			w.choose(w.at + 1)
 			return nil
 		}
 		return w.create(m)
@@ -85,165 +106,149 @@ func (w *wizard) press(m *Model, key tea.KeyPressMsg, _ string) tea.Cmd {
 	return nil
 }
 
+// choose goes to a field, round at the ends. What was typed in the one before is judged.
+func (w *wizard) choose(at int) {
+	w.fields[w.at].judge()
+	w.at = (at + len(w.fields)) % len(w.fields)
+}
+
 func (w *wizard) receive(_ *Model, msg tea.Msg) tea.Cmd {
 	w.wrong = ""
-	w.fields[w.at].input, _ = w.fields[w.at].input.Update(msg)
+	w.fields[w.at].take(msg)
 	return nil
 }
 
-func (w *wizard) text(at int) string { return strings.TrimSpace(w.fields[at].input.Value()) }
-
 // tree is the work tree to copy; empty: none.
 func (w *wizard) tree(m *Model) string {
-	tree := w.text(wizardWorkspace)
+	tree := w.fields[wizardTree].text()
+	if rest, ok := strings.CutPrefix(tree+"/", "~/"); ok {
+		if home, err := os.UserHomeDir(); err == nil {
+			return filepath.Join(home, rest)
+		}
+	}
 	if tree != "" && !filepath.IsAbs(tree) {
 		tree = filepath.Join(m.o.Dir, tree)
 	}
 	return tree
 }
 
-// request is what the fields say.
-func (w *wizard) request() (api.CreateVM, error) {
-	var req api.CreateVM
-	for at, to := range map[int]**string{wizardName: &req.Name, wizardImage: &req.Image, wizardEgress: &req.Egress} {
-		if text := w.text(at); text != "" {
-			*to = &text
+// judge says what is wrong, at all fields, and goes to the first of those.
+func (w *wizard) judge() (ok bool) {
+	wrong := -1
+	for i, f := range w.fields {
+		if !f.judge() && wrong < 0 {
+			wrong = i
 		}
 	}
-	if text := w.text(wizardCPU); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 {
-			return req, fault.New(fault.Invalid, "%q is not a number of vCPUs", text)
-		}
+	if wrong >= 0 {
+		w.at = wrong
+	}
+	return wrong < 0
+}
+
+// offline reports whether the VM is to have no network, and so no policy.
+func (w *wizard) offline() bool { return w.fields[wizardNetwork].text() == api.NetworkNone }
+
+// request is what the fields say, once they are judged. What is as given stays the daemon's to
+// choose, as at the command line.
+func (w *wizard) request(m *Model) api.CreateVM {
+	f := w.fields
+	req := api.CreateVM{Name: f[wizardName].changed(), Image: f[wizardImage].changed(), Network: f[wizardNetwork].changed()}
+	if !w.offline() {
+		req.Egress = f[wizardEgress].changed()
+	}
+	if text := f[wizardCPU].changed(); text != nil {
+		n, _ := strconv.Atoi(*text)
 		req.VCPU = &n
 	}
 	for at, to := range map[int]**int64{wizardMemory: &req.MemoryBytes, wizardDisk: &req.DiskBytes} {
-		text := w.text(at)
-		if text == "" {
-			continue
+		if text := f[at].changed(); text != nil {
+			n, _ := config.ParseSize(*text)
+			*to = new(int64(n))
 		}
-		n, err := mebibytes(text)
-		if err != nil {
-			return req, err
-		}
-		*to = &n
 	}
-	return req, nil
+	if tree := w.tree(m); tree != "" {
+		req.Workspace = &api.PrepareWorkspace{Path: tree}
+	}
+	return req
 }
 
-// mebibytes reads a size: MiB, or GiB with a G behind it.
-func mebibytes(text string) (int64, error) {
-	digits, shift := strings.TrimRight(text, "GgMmIiBb "), 20
-	if strings.ContainsAny(text, "Gg") {
-		shift = 30
-	}
-	n, err := strconv.ParseInt(digits, 10, 32)
-	if err != nil || n < 1 {
-		return 0, fault.New(fault.Invalid, "%q is not a size, such as 512 or 2G", text)
-	}
-	return n << shift, nil
-}
-
-// create begins it. The work tree is copied once the VM runs.
-func (w *wizard) create(m *Model) tea.Cmd {
-	req, err := w.request()
-	if err != nil {
-		w.wrong = sentence(err)
-		return nil
-	}
-	m.closeTop()
-	tree := w.tree(m)
-	ctx, a := m.ctx, m.o.API
-	m.say(toneNone, "creating the VM; its progress is in the tab Operations")
-	return func() tea.Msg {
-		v, err := create(ctx, a, req, tree)
-		if fault.CodeOf(err) == fault.Canceled {
-			return endedMsg{did: "canceled the new VM"}
-		}
-		return doneMsg{did: "created " + v.Name, command: createCommands(req, v.Name, tree), err: err}
-	}
-}
-
-// createCommands are the command lines that do the same; name stands in for one that is
-// made up.
-func createCommands(req api.CreateVM, name, tree string) string {
+// command are the command lines that do the same; name stands in for one that is made up.
+func (w *wizard) command(m *Model, name string) string {
 	args := []string{"vm", "create"}
-	if req.Name != nil {
-		name = *req.Name
+	if typed := w.fields[wizardName].text(); typed != "" {
+		name = typed
 		args = append(args, name)
 	}
-	flag := func(name string, value *string) {
-		if value != nil {
-			args = append(args, "--"+name, *value)
+	for i, f := range w.fields {
+		if value := f.changed(); value != nil && f.flag != "" && (i != wizardEgress || !w.offline()) {
+			args = append(args, "--"+f.flag, *value)
 		}
 	}
-	size := func(n *int64) *string {
-		if n == nil {
-			return nil
-		}
-		text := fmt.Sprintf("%dMiB", *n>>20)
-		if *n%(1<<30) == 0 {
-			text = fmt.Sprintf("%dGiB", *n>>30)
-		}
-		return &text
-	}
-	flag("image", req.Image)
-	if req.VCPU != nil {
-		args = append(args, "--"+"vcpu", strconv.Itoa(*req.VCPU))
-	}
-	flag("memory", size(req.MemoryBytes))
-	flag("disk", size(req.DiskBytes))
-	flag("egress", req.Egress)
 	text := cmdline.Typed(args...)
-	if tree != "" {
+	if tree := w.tree(m); tree != "" {
 		text += " && " + cmdline.Typed("vm", "workspace", "prepare", cmp.Or(name, "NAME"), tree)
 	}
 	return text
 }
 
-func create(ctx context.Context, a API, req api.CreateVM, tree string) (api.VM, error) {
-	op, err := a.CreateVM(ctx, req)
-	if err != nil {
-		return api.VM{}, err
+// create asks for the VM. The form stays until the daemon has accepted that.
+func (w *wizard) create(m *Model) tea.Cmd {
+	if w.busy || !w.judge() {
+		return nil
 	}
-	if op, err = a.Wait(ctx, op.ID, nil); err != nil {
-		return api.VM{}, err
-	}
-	v, err := client.Result[api.VM](op)
-	if err != nil || tree == "" {
-		return v, err
-	}
-	if op, err = a.PrepareWorkspace(ctx, v.ID, api.PrepareWorkspace{Path: tree}); err != nil {
-		return v, err
-	}
-	return v, second(a.Wait(ctx, op.ID, nil))
+	w.busy, w.wrong = true, ""
+	req := w.request(m)
+	return ask(m, func(ctx context.Context, a API) tea.Msg {
+		op, err := a.CreateVM(ctx, req)
+		return createMsg{of: w, op: op, err: err}
+	})
 }
 
-func (w *wizard) lines(m *Model, width, height int) []string {
-	below := []string{"", m.theme.paint(toneDim, cut("  "+w.fields[w.at].name+": "+w.fields[w.at].doc, width))}
-	if w.wrong != "" {
-		below = append(below, m.theme.paint(toneBad, cut("  "+w.wrong, width)))
-	} else if req, err := w.request(); err == nil {
-		for _, text := range indented(wrapped("$ "+line(createCommands(req, "", w.tree(m))), width-4)) {
-			below = append(below, m.theme.paint(toneDim, text))
-		}
-	}
-	out := []string{m.rule("New VM"), ""}
-	below = below[:min(len(below), max(height-len(out)-1, 0))]
-	room := min(max(height-len(out)-len(below), 1), len(w.fields))
-	top := max(min(w.at-room/2, len(w.fields)-room), 0)
-	for i := top; i < top+room; i++ {
-		f := &w.fields[i]
-		sign, value := "  ", line(f.input.Value())
-		if i == w.at {
-			f.input.SetWidth(max(width-20, 1))
-			sign, value = "> ", f.input.View()
-		}
-		out = append(out, sign+fit(f.name, 12, false)+value)
-	}
-	return append(out, below...)
+// createMsg is what became of what a wizard asked for.
+type createMsg struct {
+	of  *wizard
+	op  api.Operation
+	err error
 }
 
-func (*wizard) hints(*Model) []string {
-	return []string{"Enter next", "ctrl-s create", "Tab next field", "Esc cancel"}
+// takeCreate closes the form whose VM is being made, and says how that ends once it does.
+func (m *Model) takeCreate(c createMsg) tea.Cmd {
+	w := c.of
+	w.busy = false
+	if c.err != nil {
+		w.blame(c.err)
+		if m.top() != layer(w) {
+			m.say(toneBad, sentence(c.err))
+		}
+		return nil
+	}
+	if m.top() == layer(w) {
+		m.closeTop()
+	}
+	m.last = w.command(m, "")
+	m.say(toneNone, "creating the VM; its progress is in the tab Operations")
+	ctx, a := m.ctx, m.o.API
+	return func() tea.Msg {
+		op, err := a.Wait(ctx, c.op.ID, nil)
+		if fault.CodeOf(err) == fault.Canceled {
+			return endedMsg{did: "canceled the new VM"}
+		}
+		if err != nil {
+			return endedMsg{err: err}
+		}
+		v, err := client.Result[api.CreatedVM](op)
+		return createdMsg{of: w, name: v.Name, err: err}
+	}
+}
+
+// createdMsg is a VM that a wizard has made.
+type createdMsg struct {
+	of   *wizard
+	name string
+	err  error
+}
+
+func (c createdMsg) take(m *Model) {
+	doneMsg{did: "created " + c.name, command: c.of.command(m, c.name), err: c.err}.take(m)
 }
