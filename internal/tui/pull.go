@@ -117,7 +117,7 @@ func (w *world) pulls(verb act.Named) []api.Operation {
 func (t theme) pullRow(op api.Operation, columns []column) row {
 	cells := make([]cell, len(columns))
 	for i, c := range columns {
-		if cells[i] = (cell{text: t.missing(), tone: toneDim}); c.grow {
+		if cells[i] = (cell{text: t.missing(), tone: toneDim}); c.grow && i > 0 {
 			cells[i] = cell{text: t.shape(api.VMStarting) + " " + pulling(op), tone: toneBusy}
 		}
 	}

@@ -13,7 +13,7 @@ type egressTab struct{}
 func (egressTab) name() string { return "Egress" }
 
 func (egressTab) columns() []column {
-	return []column{{title: "VM"}, {title: "STATE"}, {title: "DENIED", right: true}, {title: "FLOWS", right: true, drop: 2}, {title: "POLICY", drop: 1, grow: true}}
+	return []column{{title: "VM", grow: true}, {title: "STATE"}, {title: "DENIED", right: true}, {title: "FLOWS", right: true, drop: 2}, {title: "POLICY", drop: 1, grow: true}}
 }
 
 func (egressTab) rows(m *Model) []row {

@@ -14,7 +14,7 @@ func imagesTab() storedTab[api.Image] {
 	return storedTab[api.Image]{
 		title: "Images", kind: "image", makesVM: true, pull: act.ImagePull, remove: act.ImageDelete,
 		column: []column{
-			{title: "NAME"},
+			{title: "NAME", grow: true},
 			{title: "SIZE", right: true, drop: 2},
 			{title: "VMS", right: true, drop: 1},
 			{title: "KERNEL", drop: 4},

@@ -14,7 +14,7 @@ func kernelsTab() storedTab[api.Kernel] {
 	return storedTab[api.Kernel]{
 		title: "Kernels", kind: "kernel", pull: act.KernelPull, remove: act.KernelDelete,
 		column: []column{
-			{title: "NAME"},
+			{title: "NAME", grow: true},
 			{title: "VERSION", grow: true},
 			{title: "SIZE", right: true, drop: 1},
 			{title: "VMS", right: true, drop: 2},

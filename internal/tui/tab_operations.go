@@ -33,7 +33,7 @@ func (operationsTab) rows(m *Model) []row {
 		if op.State == api.OperationRunning {
 			state = cell{text: m.theme.shape(api.VMStarting) + " in progress", tone: toneBusy}
 		}
-		rows = append(rows, row{id: op.ID, cells: []cell{{text: line(op.Kind)}, {text: line(op.Subject)}, state, stage, progress, m.theme.age(m.now, &op.CreatedAt)}})
+		rows = append(rows, row{id: op.ID, title: line(op.Kind + " " + op.Subject), cells: []cell{{text: line(op.Kind)}, {text: line(op.Subject)}, state, stage, progress, m.theme.age(m.now, &op.CreatedAt)}})
 	}
 	return rows
 }

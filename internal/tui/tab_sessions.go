@@ -30,7 +30,7 @@ func (sessionsTab) rows(m *Model) []row {
 		if s.ExitCode != nil && *s.ExitCode != 0 { // its attention says the status
 			state = cell{text: m.theme.shape(api.SessionFailed) + " " + line(s.State), tone: toneBad}
 		}
-		rows = append(rows, row{id: s.ID, cells: []cell{
+		rows = append(rows, row{id: s.ID, title: line(s.VM + "/" + s.Name), cells: []cell{
 			{text: line(s.VM)}, {text: line(s.Name)}, state, m.attentionCell(s.Attention), {text: line(s.Mode), tone: toneDim}, {text: commandText(s.Command)}, m.theme.age(m.now, &s.CreatedAt),
 		}})
 	}

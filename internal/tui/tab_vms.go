@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -23,10 +24,10 @@ func (vmsTab) columns() []column {
 		{title: "NAME", grow: true},
 		{title: "STATE"},
 		{title: "ATTENTION", drop: 1},
-		{title: "CPU", right: true, drop: 2},
-		{title: "MEMORY", right: true, drop: 2},
-		{title: "CHANGES", right: true, drop: 4},
-		{title: "PORTS", drop: 5, grow: true},
+		{title: "CPU", right: true, drop: 4},
+		{title: "MEMORY", right: true, drop: 5},
+		{title: "CHANGES", right: true, drop: 2},
+		{title: "PORTS", drop: 3, grow: true},
 		{title: "IMAGE", drop: 6},
 		{title: "AGE", right: true, drop: 7},
 	}
@@ -77,14 +78,14 @@ func changesCell(m *Model, v *vmEntry) cell {
 func portsCell(m *Model, v *vmEntry) cell {
 	var ports []string
 	for _, p := range v.ports {
-		if p.Address != "" {
-			ports = append(ports, fmt.Sprint(p.GuestPort))
+		if port := fmt.Sprint(p.GuestPort); p.Address != "" && !slices.Contains(ports, port) {
+			ports = append(ports, port)
 		}
 	}
 	if len(ports) == 0 {
 		return cell{text: m.theme.missing(), tone: toneDim}
 	}
-	return cell{text: strings.Join(ports, " ")}
+	return listed(ports)
 }
 
 func (vmsTab) detail(m *Model, id string) []string {

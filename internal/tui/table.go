@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -16,14 +17,39 @@ type column struct {
 	drop  int // 0: never
 }
 
+// cell is text. Of a list it has the items, so that what is cut says how many are left out.
 type cell struct {
-	text string
-	tone tone
+	text  string
+	items []string
+	tone  tone
+}
+
+// listed is a cell of a list.
+func listed(items []string) cell { return cell{text: strings.Join(items, listGap), items: items} }
+
+const listGap = ", "
+
+// within is the cell's text for width cells: of a list as many items as there is room for.
+func (c cell) within(width int) string {
+	if lipgloss.Width(c.text) <= width {
+		return c.text
+	}
+	for n := len(c.items) - 1; n > 0; n-- {
+		text := fmt.Sprintf("%s +%d", strings.Join(c.items[:n], listGap), len(c.items)-n)
+		if lipgloss.Width(text) <= width {
+			return text
+		}
+	}
+	if n := len(c.items); n > 0 {
+		return cut(fmt.Sprintf("+%d", n), width)
+	}
+	return c.text
 }
 
 // row is one of a table: the cells, in the order of the columns.
 type row struct {
 	id    string // stays the same while the row moves
+	title string // over what is said of it; empty: the first cell
 	cells []cell
 }
 
@@ -74,6 +100,18 @@ func widths(columns []column, rows []row, space int) []int {
 		} else {
 			wide[i] = min(natural[i], wide[i]-over)
 		}
+	}
+	for total(wide) > space { // what neither grows nor goes is too wide by itself
+		at := 0
+		for i, w := range wide {
+			if w > wide[at] {
+				at = i
+			}
+		}
+		if wide[at] <= 1 {
+			break
+		}
+		wide[at]--
 	}
 	return wide
 }
@@ -152,7 +190,7 @@ func (t theme) line(columns []column, wide []int, r row, chosen, marked bool, wi
 			b.WriteString(strings.Repeat(" ", gap))
 		}
 		first = false
-		text := fit(r.cells[i].text, wide[i], c.right)
+		text := fit(r.cells[i].within(wide[i]), wide[i], c.right)
 		if !chosen {
 			text = t.paint(r.cells[i].tone, text)
 		}

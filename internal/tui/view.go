@@ -201,7 +201,7 @@ func (m *Model) table(height int, withDetail bool) []string {
 		}
 		below = below[:min(len(below), max(maxDetail, height/3))]
 		if len(below) > 0 {
-			below = append([]string{m.rule(rows[at].cells[0].text)}, below...)
+			below = append([]string{m.rule(firstOf(rows[at].title, rows[at].cells[0].text))}, below...)
 		}
 	}
 	columns := t.columns()
