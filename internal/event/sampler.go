@@ -11,8 +11,8 @@ import (
 // Sampler measures while somebody watches, and only then. Its rounds are not kept: a
 // watcher sees the latest.
 type Sampler struct {
-	every time.Duration
 	take  func(ctx context.Context) []Event
+	pause func(round []Event) time.Duration
 
 	mu       sync.Mutex
 	watchers int
@@ -22,10 +22,10 @@ type Sampler struct {
 	work     sync.WaitGroup
 }
 
-// NewSampler returns a Sampler that takes a round at once and then every so often. take
-// ends with its context, or soon after.
-func NewSampler(every time.Duration, take func(ctx context.Context) []Event) *Sampler {
-	return &Sampler{every: every, take: take, changed: make(chan struct{})}
+// NewSampler returns a Sampler that takes a round at once, and the next after the pause that
+// follows that round. take ends with its context, or soon after.
+func NewSampler(take func(ctx context.Context) []Event, pause func(round []Event) time.Duration) *Sampler {
+	return &Sampler{take: take, pause: pause, changed: make(chan struct{})}
 }
 
 // Watch begins to watch, until stop is called.
@@ -56,7 +56,7 @@ func (s *Sampler) measure(ctx context.Context) {
 			s.changed = make(chan struct{})
 		}
 		s.mu.Unlock()
-		_ = pace.Pause(ctx, s.every) // the loop sees ctx's end
+		_ = pace.Pause(ctx, s.pause(round)) // the loop sees ctx's end
 	}
 }
 

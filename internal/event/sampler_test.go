@@ -12,10 +12,10 @@ import (
 func TestSamplesFlowOnlyWhileSomebodyWatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		taken := 0
-		s := event.NewSampler(2*time.Second, func(context.Context) []event.Event {
+		s := event.NewSampler(func(context.Context) []event.Event {
 			taken++
 			return []event.Event{{Kind: event.Sample}}
-		})
+		}, func(round []event.Event) time.Duration { return time.Duration(2*len(round)) * time.Second })
 		time.Sleep(time.Minute) //nolint:forbidigo // the clock of the bubble
 		if taken != 0 {
 			t.Fatalf("%d rounds with nobody there", taken)

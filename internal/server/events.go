@@ -21,8 +21,18 @@ type Events interface {
 	Read(since string, kinds []event.Kind) (*event.Reader, error)
 }
 
-// sampleEvery is how often VMs are measured while somebody watches.
-const sampleEvery = 2 * time.Second
+// While somebody watches, VMs are measured every 2 s, and less often the more there are: what
+// that costs must not grow with them.
+const (
+	samplePause    = 2 * time.Second
+	samplesAtOnce  = 25 // as many VMs are measured in a pause
+	maxSamplePause = 4 * samplePause
+)
+
+// pauseAfter is the pause after a round of samples.
+func pauseAfter(round []event.Event) time.Duration {
+	return min(samplePause*time.Duration(1+len(round)/samplesAtOnce), maxSamplePause)
+}
 
 type eventsRequest struct {
 	Since  string   `query:"since" maxLength:"64" doc:"the ID of the last event that you have: the stream continues after it; 0: the oldest event kept; empty: the present state, and what changes from now on"`

@@ -78,7 +78,7 @@ func New(ctx context.Context, opts Options) *Server {
 		Services: opts.Services, uid: opts.UID, log: opts.Log, inputs: newInputs(opts.InputTimeout),
 		cancel: cancel, ending: make(chan struct{}), readerLimit: opts.ReaderTimeout,
 	}
-	s.sampler = event.NewSampler(sampleEvery, s.sample)
+	s.sampler = event.NewSampler(s.sample, pauseAfter)
 	mux := http.NewServeMux()
 	s.register(newAPI(mux))
 	s.http = &http.Server{

@@ -118,7 +118,7 @@ type Ports interface {
 	Ports(ctx context.Context, name string) (vm.VM, vm.Ports, error)
 	AddForward(ctx context.Context, name string, f vm.Forward) (vm.Forward, error)
 	RemoveForward(ctx context.Context, name string, f vm.Forward) error
-	Stats(ctx context.Context, name string) (vm.VM, vm.Stats, error)
+	Stats(ctx context.Context, v vm.VM) (vm.Stats, error)
 }
 
 // Resolver tells of the host's own resolver.

@@ -25,25 +25,29 @@ const (
 func (s *Server) statsRoutes(a huma.API) {
 	handle(s, a, route{
 		id: "get-stats", method: http.MethodGet, path: "/vms/{name}/stats", tag: "vms", summary: "Show a VM's resource usage",
-	}, func(ctx context.Context, in *Named) (api.Stats, error) { return s.stats(ctx, in.Name) })
+	}, func(ctx context.Context, in *Named) (api.Stats, error) { return s.statsOf(ctx, in.Name) })
 	handle(s, a, route{
 		id: "list-stats", method: http.MethodGet, path: "/stats", tag: "vms",
 		summary: "Show the resource usage of each live VM whose monitor answers",
 	}, s.allStats)
 }
 
-// stats asks monitor and guest side by side.
-func (s *Server) stats(ctx context.Context, name string) (api.Stats, error) {
+func (s *Server) statsOf(ctx context.Context, name string) (api.Stats, error) {
 	v, err := s.VMs.Get(ctx, name)
 	if err != nil {
 		return api.Stats{}, err
 	}
+	return s.stats(ctx, v)
+}
+
+// stats asks monitor and guest side by side.
+func (s *Server) stats(ctx context.Context, v vm.VM) (api.Stats, error) {
 	body := api.Stats{ID: v.ID, Name: v.Name, State: string(v.State), MemoryBytes: v.MemoryBytes, VCPU: v.VCPU}
 	var asking sync.WaitGroup
 	if v.State == vm.Running {
 		asking.Go(func() { s.viewOfGuest(ctx, v.ID, &body) })
 	}
-	_, m, err := s.VMs.Stats(ctx, v.ID)
+	m, err := s.VMs.Stats(ctx, v)
 	asking.Wait()
 	if err != nil {
 		return api.Stats{}, err
@@ -104,7 +108,7 @@ func (s *Server) allStats(ctx context.Context, _ *none) (api.List[api.Stats], er
 		turns <- struct{}{}
 		asking.Go(func() {
 			defer func() { <-turns }()
-			if body, err := s.stats(ctx, v.ID); err == nil {
+			if body, err := s.stats(ctx, v); err == nil {
 				all[i] = &body
 			}
 		})

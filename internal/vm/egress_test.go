@@ -84,7 +84,7 @@ func TestAnOldMonitorIsRestarted(t *testing.T) {
 	h.machine().refuse(fault.New(fault.Conflict, "its monitor is of an older build"))
 	_, err := h.svc.SetEgress(t.Context(), "web", "none")
 	wantFault(t, err, fault.Conflict, "older build")
-	_, _, statsErr := h.svc.Stats(t.Context(), "web")
+	_, statsErr := h.svc.Stats(t.Context(), h.get("web"))
 	_, _, portsErr := h.svc.Ports(t.Context(), "web")
 	for _, err := range []error{err, statsErr, portsErr} {
 		wantFault(t, err, fault.Conflict, "older build")

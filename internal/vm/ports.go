@@ -95,31 +95,37 @@ func (s *Service) RemoveForward(ctx context.Context, name string, f Forward) err
 	return olderMonitor(v, m.RemoveForward(ctx, f))
 }
 
-// Stats tells what a living VM takes.
-func (s *Service) Stats(ctx context.Context, name string) (VM, Stats, error) {
-	v, m, err := s.machineOf(ctx, name)
+// Stats tells what a living VM takes. v is as it was looked up just now.
+func (s *Service) Stats(ctx context.Context, v VM) (Stats, error) {
+	m, err := s.machine(ctx, v)
 	if err != nil {
-		return VM{}, Stats{}, err
+		return Stats{}, err
 	}
 	stats, err := m.Stats(ctx)
-	return v, stats, olderMonitor(v, err)
+	return stats, olderMonitor(v, err)
 }
 
-// machineOf finds the machine of a living VM. It does not wait for the verb
-// under way, except for one that is starting the machine.
+// machineOf finds a VM and its machine.
 func (s *Service) machineOf(ctx context.Context, name string) (VM, Machine, error) {
 	v, err := s.Get(ctx, name)
 	if err != nil {
 		return VM{}, nil, err
 	}
+	m, err := s.machine(ctx, v)
+	return v, m, err
+}
+
+// machine finds the machine of a living VM. It does not wait for the verb
+// under way, except for one that is starting the machine.
+func (s *Service) machine(ctx context.Context, v VM) (Machine, error) {
 	if !v.State.Alive() {
-		return VM{}, nil, notRunning(v)
+		return nil, notRunning(v)
 	}
 	w, err := s.unclaimed(ctx, v, "look at the machine")
 	if err != nil {
-		return VM{}, nil, err
+		return nil, err
 	}
-	return v, w.current(), nil
+	return w.current(), nil
 }
 
 // olderMonitor adds what helps against a monitor that is of an earlier build.

@@ -83,7 +83,7 @@ func TestForwards(t *testing.T) {
 		t.Error(err)
 	}
 	wantFault(t, h.svc.RemoveForward(t.Context(), "web", vm.Forward{Proto: "unix", Host: "/tmp/x.sock"}), fault.NotFound)
-	if _, stats, err := h.svc.Stats(t.Context(), "web"); err != nil || stats.Flows != 3 {
+	if stats, err := h.svc.Stats(t.Context(), h.get("web")); err != nil || stats.Flows != 3 {
 		t.Errorf("Stats gave %+v, %v", stats, err)
 	}
 	h.create("idle", false)

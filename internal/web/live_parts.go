@@ -32,6 +32,7 @@ type parts struct {
 	metered   []string        // IDs of the VMs that were, the last time
 
 	cache map[string][]fragment // of a VM, by its ID: rendered once for each change
+	order []*vmScene            // of all VMs; nil: to be sorted
 	one   vmParts               // of the VM of the page
 }
 
@@ -42,8 +43,15 @@ func (c *Console) partsOf(query url.Values, token string) *parts {
 	}
 }
 
-func (p *parts) forget()           { clear(p.cache); p.one.stale = true }
-func (p *parts) changed(vm string) { delete(p.cache, vm); p.one.stale = true }
+func (p *parts) forget() {
+	clear(p.cache)
+	p.order, p.one.stale = nil, true
+}
+
+func (p *parts) changed(vm string) {
+	delete(p.cache, vm)
+	p.order, p.one.stale = nil, true
+}
 
 // measures reports whether the page shows what is measured.
 func (p *parts) measures() bool {
@@ -102,7 +110,10 @@ func (p *parts) render(ctx context.Context, s *scene) (all []fragment, lists map
 	if p.page == pageDashboard {
 		l.lists[listVMs] = []string{}
 	}
-	for _, v := range s.sorted() {
+	if p.order == nil {
+		p.order = s.sorted()
+	}
+	for _, v := range p.order {
 		p.vm(l, v)
 	}
 	counts := countsOf(s)

@@ -12,7 +12,7 @@ import (
 	"github.com/bangervm/banger/internal/client"
 )
 
-// maxPoints is how many samples a curve has: the last 5 minutes, one each 2 s.
+// maxPoints is how many samples a curve has: the last 5 minutes, if there is one each 2 s.
 const maxPoints = 150
 
 // freshFor is how long what was measured counts as what is so now.
