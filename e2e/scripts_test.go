@@ -186,7 +186,7 @@ func spawnScript(t *testing.T, s *suite, path string) {
 	cmd.WaitDelay = 10 * time.Second
 	start := time.Now()
 	out, runErr := cmd.CombinedOutput()
-	t.Logf("took %.0f s", time.Since(start).Seconds())
+	took := time.Since(start)
 	skipped := verdict(t, out, runErr)
 
 	found, err := leaks(context.WithoutCancel(ctx), acct, base)
@@ -209,6 +209,15 @@ func spawnScript(t *testing.T, s *suite, path string) {
 	if err := os.RemoveAll(base); err != nil {
 		t.Error(err)
 	}
+	// e2e/kvm reads this line: `go test` says how subtests ended only when all have.
+	how := "passed"
+	switch {
+	case t.Failed():
+		how = "failed"
+	case skipped:
+		how = "skipped"
+	}
+	t.Logf("script %s %s in %.0f s", strings.TrimSuffix(filepath.Base(path), ".txtar"), how, took.Seconds())
 	if skipped {
 		missing(t, "%s", out)
 	}

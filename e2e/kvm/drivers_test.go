@@ -107,7 +107,7 @@ func TestALostOuterVMIsToldApart(t *testing.T) {
 func TestALostRunGoesOn(t *testing.T) {
 	where := &fakePlace{runs: []fakeRun{
 		{"--- PASS: TestOne (0.01s)\n", nil}, // the contract
-		{"    --- PASS: TestScripts/exec (1.00s)\n    --- FAIL: TestScripts/run (1.00s)\n", errGone},
+		{"    scripts_test.go:9: script exec passed in 1 s\n    scripts_test.go:9: script run failed in 1 s\n        scripts_test.go:9: script cp passed in 1 s\n", errGone},
 		{"--- PASS: TestScripts (1.00s)\n    --- PASS: TestScripts/pause (1.00s)\n    --- SKIP: TestScripts/cp (1.00s)\n", nil},
 	}}
 	tier := &tier{out: io.Discard}
@@ -117,5 +117,21 @@ func TestALostRunGoesOn(t *testing.T) {
 	}
 	if last := where.ran[len(where.ran)-1].argv; last[len(last)-1] != "^TestScripts$/^(cp|pause)$" {
 		t.Errorf("the second outer VM runs %q", last)
+	}
+}
+
+// What failed runs once more, if it is no more than may.
+func TestFewFailuresRunOnceMore(t *testing.T) {
+	runs := []fakeRun{
+		{"--- PASS: TestOne (0.01s)\n", nil}, // the contract
+		{"--- FAIL: TestScripts (1.00s)\n    --- PASS: TestScripts/exec (1.00s)\n    --- FAIL: TestScripts/run (1.00s)\n", errors.New("exit status 1")},
+		{"--- PASS: TestScripts (1.00s)\n    --- PASS: TestScripts/run (1.00s)\n", nil},
+	}
+	for retry, passed := range []int{2, 3} {
+		where := &fakePlace{runs: runs}
+		got, err := (&tier{out: io.Discard, retry: retry}).runDriver(t.Context(), where, driver{name: "qemu-kvm"}, selection{names: []string{"exec", "run"}})
+		if err != nil || got.passed != passed || len(where.ran) != passed || len(got.failed) != 1-retry {
+			t.Errorf("with %d retries: %v, %v, %d runs", retry, got, err, len(where.ran))
+		}
 	}
 }

@@ -33,7 +33,9 @@ type tier struct {
 	set   string
 	vcpu  int
 	bench bool // measure boots instead of tests
+	retry int  // as many failures of a suite are run once more
 	lost  int  // how often the outer VM was lost
+	inRow int  // since a script ended
 }
 
 // lostExit is the exit status of a run that lost its outer VM, and in which no test failed.
@@ -63,6 +65,7 @@ func run(ctx context.Context, out io.Writer, args []string) (err error) {
 	only := flags.String("drivers", "", "drivers to run, separated by commas (default all)")
 	flags.IntVar(&t.vcpu, "vcpu", outerVCPU, "vCPUs of the outer VM")
 	flags.BoolVar(&t.bench, "bench", false, "measure boots instead of running tests")
+	flags.IntVar(&t.retry, "retry", 0, "as many failures of a suite are run once more")
 	limit := flags.Duration("limit", 2*time.Hour, "time after which the run fails")
 	if err := flags.Parse(args); err != nil {
 		return err

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// maxLost is how often a run starts its outer VM again.
+// maxLost is how often in a row a run starts its outer VM again without a script that ended meanwhile.
 const maxLost = 3
 
 // suite is a test program's run.
@@ -67,7 +67,7 @@ func (t *tier) runDriver(ctx context.Context, where place, d driver, scripts sel
 	var failure error
 	for _, suite := range d.suites(kit, scripts) {
 		t.say("%s: %s", d.name, suite.name)
-		got, err := t.runSuite(ctx, where, suite, env)
+		got, err := t.runTwice(ctx, where, d, suite, env)
 		sum = sum.plus(got)
 		switch {
 		case err != nil && len(got.failed) == 0:
@@ -79,6 +79,27 @@ func (t *tier) runDriver(ctx context.Context, where place, d driver, scripts sel
 	return sum, failure
 }
 
+// runTwice runs a suite, and once more what failed of it, if that is no more than may be run again.
+func (t *tier) runTwice(ctx context.Context, where place, d driver, s suite, env []string) (tally, error) {
+	got, err := t.runSuite(ctx, where, s, env)
+	if n := len(got.failed); n == 0 || n > t.retry || errors.Is(err, errLost) {
+		return got, err
+	}
+	t.say("%s: %s: once more: %s", d.name, s.name, strings.Join(got.failed, ", "))
+	passed := got.passed
+	if len(s.scripts) > 0 {
+		s.scripts = got.failed
+	} else {
+		passed = 0 // it runs as a whole
+	}
+	again, err := t.runSuite(ctx, where, s, env)
+	again.passed += passed
+	if len(s.scripts) > 0 {
+		again.skipped = append(again.skipped, got.skipped...)
+	}
+	return again, err
+}
+
 // runSuite runs a suite to its end. If the place is lost meanwhile, the scripts that had not
 // ended, or a suite without scripts, run in it once it is back.
 func (t *tier) runSuite(ctx context.Context, where place, s suite, env []string) (tally, error) {
@@ -88,11 +109,14 @@ func (t *tier) runSuite(ctx context.Context, where place, s suite, env []string)
 		err := where.run(ctx, command{
 			argv: s.command(where.kit()), env: env, dir: filepath.Join(where.kit(), "e2e"), user: s.user, out: results,
 		})
-		if !errors.Is(err, errLost) || t.lost == maxLost {
+		if !errors.Is(err, errLost) || t.inRow == maxLost {
 			return sum.plus(results.tally()), err
 		}
-		t.lost++
+		t.lost, t.inRow = t.lost+1, t.inRow+1
 		got := results.tally()
+		if len(results.scripts()) > 0 {
+			t.inRow = 0
+		}
 		if len(s.scripts) == 0 {
 			got.passed, got.skipped = 0, nil // they run again
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -45,6 +46,10 @@ const maxLine = 1 << 10
 
 var ending = regexp.MustCompile(`^( *)--- (PASS|FAIL|SKIP): (\S+) \(`)
 
+// scriptEnding is what the end-to-end tests print when a script has ended, which `go test` says only
+// when all have.
+var scriptEnding = regexp.MustCompile(`^ {4}\w+\.go:\d+: script (\S+) (passed|failed|skipped) in \d+ s$`)
+
 func (r *results) Write(p []byte) (int, error) {
 	for rest := p; len(rest) > 0; {
 		line, more, whole := bytes.Cut(rest, []byte("\n"))
@@ -61,9 +66,21 @@ func (r *results) Write(p []byte) (int, error) {
 func (r *results) see(line string) {
 	// Only the test itself is indented by its depth; a test program that it ran is by more.
 	if m := ending.FindStringSubmatch(line); m != nil && len(m[1]) == 4*strings.Count(m[3], "/") {
-		r.ended = append(r.ended, ended{m[2], m[3]})
+		r.end(ended{m[2], m[3]})
+	}
+	if m := scriptEnding.FindStringSubmatch(line); m != nil {
+		how := map[string]string{"passed": "PASS", "failed": "FAIL", "skipped": "SKIP"}[m[2]]
+		r.end(ended{how, scriptTests + m[1]})
 	}
 }
+
+// end keeps how a test ended. What is said last holds.
+func (r *results) end(e ended) {
+	r.ended = append(slices.DeleteFunc(r.ended, func(had ended) bool { return had.name == e.name }), e)
+}
+
+// scriptTests is what the names of the scripts' tests begin with.
+const scriptTests = "TestScripts/"
 
 func (r *results) tally() tally {
 	var t tally
@@ -88,7 +105,7 @@ func (r *results) tally() tally {
 func (r *results) scripts() []string {
 	var names []string
 	for _, e := range r.ended {
-		if name, ok := strings.CutPrefix(e.name, "TestScripts/"); ok && !strings.Contains(name, "/") {
+		if name, ok := strings.CutPrefix(e.name, scriptTests); ok && !strings.Contains(name, "/") {
 			names = append(names, name)
 		}
 	}
