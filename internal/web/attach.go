@@ -87,7 +87,10 @@ func (c *Console) attach(w http.ResponseWriter, r *http.Request) {
 	defer func() { _ = conn.CloseNow() }()
 	reading.Go(func() {
 		defer cancel()
-		t.read(ctx)
+		t.read(ctx, func(data []byte) error {
+			_, err := t.attachment.Write(data)
+			return err
+		})
 	})
 	end, err := t.attachment.Run(ctx)
 	if ctx.Err() != nil {
@@ -164,8 +167,8 @@ func (t *terminal) reserve(ctx context.Context, n int64) error {
 	}
 }
 
-// read takes what the browser sends until it has gone.
-func (t *terminal) read(ctx context.Context) {
+// read takes what the browser sends until it has gone, or write fails for what is input.
+func (t *terminal) read(ctx context.Context, write func([]byte) error) {
 	messages, input := rate.NewLimiter(messageRate, messageBurst), rate.NewLimiter(inputRate, inputBurst)
 	for messages.Wait(ctx) == nil {
 		kind, data, err := t.conn.Read(ctx)
@@ -179,7 +182,7 @@ func (t *terminal) read(ctx context.Context) {
 			err = errReadOnly
 		default:
 			if err = input.WaitN(ctx, len(data)); err == nil {
-				_, err = t.attachment.Write(data)
+				err = write(data)
 			}
 		}
 		if err != nil {

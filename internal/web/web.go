@@ -93,17 +93,22 @@ func (c *Console) Link() (url string, ends time.Time, err error) {
 // SignOut ends all browsers' sessions, and says how many there were.
 func (c *Console) SignOut() (sessions int, err error) { return c.book.SignOut() }
 
-// Serve answers requests until ctx ends, then those under way for a moment.
-func (c *Console) Serve(ctx context.Context) error {
-	guard := gate.New(c.book, func() string { return c.host }, isAsset, c.refuse)
-	srv := &http.Server{
-		Handler:           guard.Wrap(c.routes()),
+// newServer is a server whose requests end with ctx, and that gives nobody much time or room.
+func newServer(ctx context.Context, h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
 		ReadHeaderTimeout: headerTime, ReadTimeout: readTime, IdleTimeout: idleTime,
 		MaxHeaderBytes: maxHeader,
 		BaseContext:    func(net.Listener) context.Context { return ctx },
 		ConnContext:    gate.WithConn,
-		ErrorLog:       slog.NewLogLogger(c.log.Handler(), slog.LevelDebug),
+		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
+}
+
+// Serve answers requests until ctx ends, then those under way for a moment.
+func (c *Console) Serve(ctx context.Context) error {
+	guard := gate.New(c.book, func() string { return c.host }, isAsset, c.refuse)
+	srv := newServer(ctx, guard.Wrap(c.routes()), c.log)
 	stop := context.AfterFunc(ctx, func() {
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), endingGrace)
 		defer cancel()
