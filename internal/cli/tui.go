@@ -29,7 +29,9 @@ func (a *App) tuiCommand() *cobra.Command {
 			"Press ? for the keys. [tui.keys] in config.toml changes them.",
 		Example: "  banger tui\n  banger tui --tab sessions",
 		Args:    args(0, 0, ""), ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.tui(cmd.Context(), tab, report) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.tui(cmd.Context(), tab, report, commandsOf(cmd.Root(), ""))
+		},
 	}
 	cmd.Flags().StringVar(&tab, "tab", "vms", "open this tab: "+strings.Join(tui.Tabs(), ", "))
 	cmd.Flags().IntVar(&report, reportFlag, 0, "descriptor to report to; given by the parent")
@@ -39,7 +41,7 @@ func (a *App) tuiCommand() *cobra.Command {
 }
 
 // tui runs the terminal UI in a child; it is the child where there is a descriptor to report to.
-func (a *App) tui(ctx context.Context, tab string, report int) error {
+func (a *App) tui(ctx context.Context, tab string, report int, commands []string) error {
 	if !slices.Contains(tui.Tabs(), tab) {
 		return &usageError{message: "unknown tab " + quote(tab), hint: "use " + strings.Join(tui.Tabs(), ", ")}
 	}
@@ -53,10 +55,10 @@ func (a *App) tui(ctx context.Context, tab string, report int) error {
 	if err != nil {
 		return err
 	}
-	return a.tuiChild(ctx, tab, up)
+	return a.tuiChild(ctx, tab, up, commands)
 }
 
-func (a *App) tuiChild(ctx context.Context, tab string, up reporter) error {
+func (a *App) tuiChild(ctx context.Context, tab string, up reporter, commands []string) error {
 	cfg, _, err := loadConfig()
 	if err != nil {
 		return err
@@ -90,7 +92,7 @@ func (a *App) tuiChild(ctx context.Context, tab string, up reporter) error {
 			return follower.Events(ctx, client.EventOptions{Kinds: api.EventKinds(), Lost: lost})
 		},
 		Terminal: &handover{app: a, self: self, report: up, ctx: ctx, end: cancel},
-		Bindings: tuiBindings(cfg.TUI), Defaults: tuiDefaults(cfg), Now: time.Now, Dir: dir, Tab: tab,
+		Bindings: tuiBindings(cfg.TUI), Defaults: tuiDefaults(cfg), Commands: commands, Now: time.Now, Dir: dir, Tab: tab,
 		Colour: a.getenv("NO_COLOR") == "", ASCII: !a.utf8(),
 	}, a.In, a.Out)
 }
@@ -118,6 +120,21 @@ func tuiBindings(t config.TUI) []tui.Binding {
 			}
 		}
 		all = append(all, tui.Binding{Action: action.Name, Keys: keys, Doc: action.Doc})
+	}
+	return all
+}
+
+// commandsOf are the commands below cmd, as they are typed behind before.
+func commandsOf(cmd *cobra.Command, before string) []string {
+	var all []string
+	for _, c := range cmd.Commands() {
+		if !c.IsAvailableCommand() {
+			continue
+		}
+		if c.Runnable() {
+			all = append(all, before+c.Name())
+		}
+		all = append(all, commandsOf(c, before+c.Name()+" ")...)
 	}
 	return all
 }

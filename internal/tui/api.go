@@ -57,6 +57,7 @@ type Options struct {
 	Terminal Terminal
 	Bindings []Binding
 	Defaults Defaults
+	Commands []string // of banger, as they are typed behind it
 	Now      func() time.Time
 	Dir      string // where relative paths of the user begin
 	Tab      string // of Tabs, to begin with; empty: the first

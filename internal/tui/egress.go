@@ -69,8 +69,8 @@ func (d *denials) at(text string) (denied.Denial, bool) {
 	return what, ok && what != denied.Denial{}
 }
 
-func (s *egressSource) next() ([]string, error) {
-	var lines []string
+func (s *egressSource) next() ([]textLine, error) {
+	var lines []textLine
 	for {
 		r, err := s.records.Next()
 		if err != nil {
@@ -78,7 +78,7 @@ func (s *egressSource) next() ([]string, error) {
 		}
 		text := s.line(r)
 		s.denials.note(text, r)
-		lines = append(lines, text)
+		lines = append(lines, textLine{text: text})
 		if !s.records.Waiting() || len(lines) >= maxLines {
 			return lines, nil
 		}
@@ -114,10 +114,6 @@ func target(r api.EgressRecord) string {
 
 // openEgress shows what a VM reaches and is denied, as it happens.
 func openEgress(m *Model, v *vmEntry) tea.Cmd {
-	if v.Network == api.NetworkNone {
-		m.say(toneNone, line(v.Name)+" has no network.")
-		return nil
-	}
 	m.last = typed(act.VMEgress.On(v.Name))
 	id, name := v.ID, v.Name
 	known := &denials{of: map[string]denied.Denial{}}

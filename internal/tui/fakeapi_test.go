@@ -146,9 +146,14 @@ func (f *fakeAPI) ListSessions(context.Context, string) ([]api.Session, error) {
 	return f.sessions, nil
 }
 
-func (f *fakeAPI) StopSession(_ context.Context, _, name string, _ api.StopSession) (api.Session, error) {
-	f.asked = append(f.asked, "stop session "+name)
+func (f *fakeAPI) StopSession(_ context.Context, vm, name string, _ api.StopSession) (api.Session, error) {
+	f.note("stop session", vm, name)
 	return api.Session{}, nil
+}
+
+func (f *fakeAPI) RemoveSession(_ context.Context, vm, name string) error {
+	f.note("delete session", vm, name)
+	return nil
 }
 
 // fakeTerminal remembers who got it.

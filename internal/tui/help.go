@@ -6,8 +6,11 @@ import (
 	tea "charm.land/bubbletea/v2"
 )
 
-// help shows every key.
-type help struct{ top int }
+// help shows the keys of a tab, or of what lies over it.
+type help struct {
+	deeds []deed
+	top   int
+}
 
 func (*help) full() bool { return true }
 
@@ -16,31 +19,56 @@ func (h *help) press(m *Model, _ tea.KeyPressMsg, action string) tea.Cmd {
 	case ActUp:
 		h.top = max(h.top-1, 0)
 	case ActDown:
-		h.top = min(h.top+1, len(m.o.Bindings))
+		h.top++ // lines bounds it
+	case ActPageUp:
+		h.top = max(h.top-max(m.height-6, 1), 0)
+	case ActPageDown:
+		h.top += max(m.height-6, 1)
 	case ActBack, ActQuit, ActHelp:
 		m.closeTop()
 	}
 	return nil
 }
 
+// rows are the keys: what they do, and why not now.
+func (h *help) rows(m *Model) []row {
+	var rows []row
+	add := func(keys, doc string, as tone) {
+		rows = append(rows, row{cells: []cell{{text: keys}, {text: doc, tone: as}}})
+	}
+	for _, d := range h.deeds {
+		for _, b := range m.o.Bindings {
+			if b.Action != d.action || len(b.Keys) == 0 {
+				continue
+			}
+			names := make([]string, len(b.Keys))
+			for i, key := range b.Keys {
+				names[i] = keyName(key)
+			}
+			doc, as := firstOf(d.doc, b.Doc), toneNone
+			if d.why != "" {
+				doc, as = doc+": not now, as "+d.why, toneDim
+			}
+			add(strings.Join(names, " "), doc, as)
+		}
+	}
+	add("1–7", "go to a tab", toneNone)
+	add("Esc", "go back; remove the filter and the marks", toneNone)
+	add("ctrl-z", "suspend", toneNone)
+	add("ctrl-c", "quit", toneNone)
+	return rows
+}
+
 func (h *help) lines(m *Model, width, height int) []string {
 	columns := []column{{title: "KEY"}, {title: "", grow: true}}
-	rows := make([]row, 0, len(m.o.Bindings)+4)
-	add := func(keys, doc string) { rows = append(rows, row{cells: []cell{{text: keys}, {text: doc}}}) }
-	for _, b := range m.o.Bindings {
-		names := make([]string, len(b.Keys))
-		for i, key := range b.Keys {
-			names[i] = keyName(key)
-		}
-		add(strings.Join(names, " "), b.Doc)
-	}
-	add("1–7", "go to a tab")
-	add("Esc", "go back; remove the filter and the marks")
-	add("ctrl-z", "suspend")
-	add("ctrl-c", "quit")
+	rows := h.rows(m)
 	wide := widths(columns, rows, width-3)
 	h.top = max(min(h.top, len(rows)-height+1), 0)
-	out := []string{m.rule("Keys")}
+	title := "Keys of the tab " + m.tabs[m.tab].name()
+	if len(m.layers) > 1 {
+		title = "Keys here"
+	}
+	out := []string{m.rule(title)}
 	for _, r := range rows[h.top:min(h.top+height-1, len(rows))] {
 		out = append(out, m.theme.line(columns, wide, r, false, false, width))
 	}
@@ -48,5 +76,5 @@ func (h *help) lines(m *Model, width, height int) []string {
 }
 
 func (*help) hints(m *Model) []string {
-	return []string{m.keys.hint(ActBack, "back"), m.keys.hint(ActDown, "down"), m.keys.hint(ActUp, "up")}
+	return []string{m.keys.hint(ActBack, "back"), m.keys.hint(ActDown, "down"), m.keys.hint(ActUp, "up"), m.keys.hint(ActPageDown, "page")}
 }

@@ -27,6 +27,8 @@ const (
 	ActCancel      = "cancel"
 	ActMark        = "mark"
 	ActFilter      = "filter"
+	ActNarrow      = "narrow"
+	ActPrevious    = "previous_match"
 	ActCommand     = "command"
 	ActLine        = "command_line"
 	ActHelp        = "help"
@@ -38,7 +40,7 @@ const (
 func Actions() []string {
 	return []string{
 		ActUp, ActDown, ActTop, ActBottom, ActPageUp, ActPageDown, ActNextTab, ActPreviousTab, ActOpen, ActShell, ActLogs, ActDiff, ActEgress, ActAllow,
-		ActNew, ActMenu, ActStart, ActStop, ActPause, ActDelete, ActCancel, ActMark, ActFilter, ActCommand, ActLine, ActHelp, ActQuit,
+		ActNew, ActMenu, ActStart, ActStop, ActPause, ActDelete, ActCancel, ActMark, ActFilter, ActNarrow, ActPrevious, ActCommand, ActLine, ActHelp, ActQuit,
 	}
 }
 

@@ -208,7 +208,7 @@ func (m *Model) act(action string) tea.Cmd {
 	case ActQuit:
 		return tea.Quit
 	case ActHelp:
-		m.open(&help{})
+		m.open(&help{deeds: append(m.deeds(), inEachTab()...)})
 	case ActFilter:
 		m.open(newFilter(m))
 	case ActCommand:
@@ -216,22 +216,29 @@ func (m *Model) act(action string) tea.Cmd {
 	case ActNew:
 		m.open(newWizard(m))
 	case ActLine:
-		m.sayLast()
-	case "":
+		return m.giveLast()
+	case "", ActNarrow, ActPrevious:
 	default:
-		return m.tabs[m.tab].do(m, action, m.list().meant(m.rows()))
+		return m.attempt(action)
 	}
 	return nil
 }
 
-// sayLast shows the command line of what was done last, all of it.
-func (m *Model) sayLast() {
+// giveLast shows the command line of what was done last, all of it, and sends it to the
+// terminal's clipboard.
+func (m *Model) giveLast() tea.Cmd {
+	const sent = "   (sent to the clipboard)"
+	text := line(m.last)
 	switch {
 	case m.last == "":
 		m.say(toneDim, "nothing was done yet that has a command line")
-	case lipgloss.Width(m.last) > m.width:
+		return nil
+	case lipgloss.Width(text) > m.width:
 		m.open(lastLine{})
+	case lipgloss.Width(text+sent) > m.width:
+		m.say(toneNone, text)
 	default:
-		m.say(toneNone, line(m.last))
+		m.say(toneNone, text+sent)
 	}
+	return tea.SetClipboard(m.last)
 }

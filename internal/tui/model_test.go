@@ -42,8 +42,9 @@ func TestVerbs(t *testing.T) {
 			"<ctrl+d>yap<backspace>x<enter><esc>", nil, "",
 		},
 		"delete with work, by its name": {"<ctrl+d>api<enter>", []string{"delete a force discard"}, "deleting api"},
-		"all that are marked":           {"j<space><space>u", []string{"start c", "start b"}, "starting"},
-		"stop marked sessions":          {"2<space><space>oy", []string{"stop session s1", "stop session s2"}, "stopping"},
+		"all that are marked":           {"j<space><space>u", []string{"start c", "start b"}, "starting 2 VMs"},
+		"stop marked sessions":          {"2<space><space>oy", []string{"stop session a s1"}, "stopping agent"},
+		"delete marked sessions":        {"2<space><space><ctrl+d>y", []string{"delete session a s2"}, "deleted test"},
 		"from the menu":                 {"Gx<enter>", []string{"start b"}, "starting web"},
 		"cancel an operation":           {"5c", []string{"cancel o1"}, "canceling image.pull debian"},
 	} {
@@ -77,10 +78,10 @@ func TestTheTerminalIsHandedOver(t *testing.T) {
 	for name, tc := range map[string]struct {
 		keys, given, last, says string
 	}{
-		"attach":               {"<enter>", "attach api s1", "banger vm session attach api agent", ""},
+		"attach":               {"<enter>", "attach a s1", "banger vm session attach api agent", ""},
 		"shell":                {"s", "shell a", "banger vm ssh api", ""},
 		"a stopped VM":         {"G<enter>", "", "", "web is stopped. u starts it."},
-		"a session":            {"2<enter>", "attach api s1", "banger vm session attach api agent", ""},
+		"a session":            {"2<enter>", "attach a s1", "banger vm session attach api agent", ""},
 		"a command":            {":vm show 'my box'<enter>", "command vm|show|my box", "banger vm show 'my box'", ""},
 		"pull from a file":     {"3xtar:x.tar<enter>", "command image|pull|tar:x.tar", "banger image pull tar:x.tar", ""},
 		"pull with more":       {"4xk --force<enter>", "command kernel|pull|k|--force", "banger kernel pull k --force", ""},
@@ -141,7 +142,7 @@ func TestLogs(t *testing.T) {
 	if text := s.screen(); strings.ContainsAny(text, "\x07") || strings.Contains(text, "\x1b[2J") || !strings.Contains(text, "ready") {
 		t.Errorf("the log:\n%q", text)
 	}
-	s.press("/boot<enter>")
+	s.press("&boot<enter>")
 	if text := s.screen(); strings.Contains(text, "ready") || !strings.Contains(text, "1 of 3 lines") {
 		t.Errorf("filtered:\n%s", text)
 	}

@@ -40,6 +40,39 @@ func (w *world) sessionsOf(vm string) []api.Session {
 	return all
 }
 
+// main is the running session of a VM that the user means first: one that needs somebody, the
+// longest waiting of them, or else the oldest that has a terminal.
+func (w *world) main(vm string) (found api.Session, ok bool) {
+	for _, s := range w.sessionsOf(vm) {
+		switch {
+		case s.State != api.SessionRunning:
+		case status.Needs(s.Attention):
+			return s, true
+		case !ok, s.Mode == api.SessionTTY && (found.Mode != api.SessionTTY || s.CreatedAt.Before(found.CreatedAt)):
+			found, ok = s, true
+		}
+	}
+	return found, ok
+}
+
+// named is the VM of a name; nil: there is none.
+func (w *world) named(name string) *vmEntry {
+	for _, v := range w.vms {
+		if v.Name == name {
+			return v
+		}
+	}
+	return nil
+}
+
+// idOf is the ID of the VM of a name, which another VM may get; the name, if it is not known.
+func (w *world) idOf(name string) string {
+	if v := w.named(name); v != nil {
+		return v.ID
+	}
+	return name
+}
+
 func over(s api.Session) int {
 	if s.State == api.SessionRunning || s.State == api.SessionStarting {
 		return 0

@@ -3,6 +3,7 @@ package tui
 import (
 	"slices"
 	"strings"
+	"unicode"
 
 	"charm.land/lipgloss/v2"
 )
@@ -18,28 +19,35 @@ type page struct {
 	all     []pageRow
 }
 
+// pageLine is a line that a pager keeps.
+type pageLine struct {
+	text string
+	tone tone
+}
+
 // pageRow is a row, and the line that it is of.
 type pageRow struct {
-	text, line string
-	number     int  // of the line
-	first      bool // of its rows
+	text   string
+	line   pageLine
+	number int  // of the line
+	first  bool // of its rows
 }
 
 // rows are those of lines, of which the first are gone.
-func (p *page) rows(lines []string, gone int, filter string, width int) []pageRow {
+func (p *page) rows(lines []pageLine, gone int, filter string, width int) []pageRow {
 	width = max(width, 1)
 	if p.filter != filter || p.width != width {
 		*p = page{filter: filter, width: width}
 	}
 	want, inverse := strings.CutPrefix(strings.ToLower(filter), "!")
 	for p.seen = max(p.seen, gone); p.seen < gone+len(lines); p.seen++ {
-		text := lines[p.seen-gone]
-		if want != "" && strings.Contains(strings.ToLower(text), want) == inverse {
+		one := lines[p.seen-gone]
+		if want != "" && strings.Contains(strings.ToLower(one.text), want) == inverse {
 			continue
 		}
 		p.matches++
-		for i, piece := range pieces(text, width) {
-			p.all = append(p.all, pageRow{text: piece, line: text, number: p.seen, first: i == 0})
+		for i, piece := range pieces(one.text, width) {
+			p.all = append(p.all, pageRow{text: piece, line: one, number: p.seen, first: i == 0})
 		}
 	}
 	return p.all
@@ -67,7 +75,10 @@ func pieces(text string, width int) []string {
 	var all []string
 	used, from := 0, 0
 	for i, r := range text {
-		w := lipgloss.Width(string(r))
+		w := 1
+		if r > unicode.MaxASCII { // to measure takes a while, and a log is long
+			w = lipgloss.Width(string(r))
+		}
 		if used+w > width && i > from {
 			all, used, from = append(all, text[from:i]), 0, i
 		}

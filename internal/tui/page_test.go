@@ -23,14 +23,17 @@ func TestNothingStandsBeyondTheScreen(t *testing.T) {
 			t.Errorf("a row of %d cells: %q", lipgloss.Width(row), row)
 		}
 	}
-	if s.press("/evil<enter>"); !strings.Contains(s.screen(), "1 of 2 lines match") {
+	if s.press("&evil<enter>"); !strings.Contains(s.screen(), "1 of 2 lines match") {
 		t.Errorf("filtered:\n%s", s.screen())
 	}
 }
 
 // TestAPageIsTheSameHoweverItCame: in pieces, with lines that are gone.
 func TestAPageIsTheSameHoweverItCame(t *testing.T) {
-	lines := []string{"one", strings.Repeat("two ", 30), "three", "one more", strings.Repeat("x", 25)}
+	var lines []pageLine
+	for _, text := range []string{"one", strings.Repeat("two ", 30), "three", "one more", strings.Repeat("x", 25)} {
+		lines = append(lines, pageLine{text: text})
+	}
 	for _, filter := range []string{"", "one", "!one"} {
 		var grown page
 		for n := range lines {

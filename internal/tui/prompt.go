@@ -2,7 +2,6 @@ package tui
 
 import (
 	"errors"
-	"slices"
 	"strings"
 
 	"charm.land/bubbles/v2/textinput"
@@ -31,12 +30,13 @@ func field(prompt, value string) textinput.Model {
 // filter is the line that narrows the table while it is typed.
 type filter struct {
 	input textinput.Model
+	hint  string // of Enter
 	set   func(text string)
 }
 
 func newFilter(m *Model) *filter {
 	l := m.list()
-	return &filter{input: field("/", l.filter), set: func(text string) { l.filter = text }}
+	return &filter{input: field("/", l.filter), hint: "Enter keep", set: func(text string) { l.filter = text }}
 }
 
 func (*filter) full() bool { return false }
@@ -65,67 +65,12 @@ func (f *filter) lines(_ *Model, width, _ int) []string {
 	return []string{" " + f.input.View()}
 }
 
-func (*filter) hints(*Model) []string { return []string{"Enter keep", "Esc clear", "! inverts"} }
-
-// command is the command line: the name of a tab, or a command of banger.
-type command struct{ input textinput.Model }
-
-func newCommand(_ *Model, value string) *command { return &command{input: field(":", value)} }
-
-func (*command) full() bool { return false }
-
-func (c *command) press(m *Model, key tea.KeyPressMsg, _ string) tea.Cmd {
-	switch key.String() {
-	case "esc":
-		m.closeTop()
-		return nil
-	case "enter":
-		m.closeTop()
-		return runLine(m, c.input.Value())
+func (f *filter) hints(*Model) []string {
+	hints := []string{f.hint, "Esc clear"}
+	if f.hint != "Enter search" {
+		hints = append(hints, "! inverts")
 	}
-	return c.receive(m, key)
-}
-
-func (c *command) receive(_ *Model, msg tea.Msg) tea.Cmd {
-	c.input, _ = c.input.Update(msg)
-	return nil
-}
-
-func (c *command) lines(_ *Model, width, _ int) []string {
-	c.input.SetWidth(max(width-4, 1))
-	return []string{" " + c.input.View()}
-}
-
-func (*command) hints(*Model) []string {
-	return []string{"Enter run", "Esc cancel", "a tab's name, or a command of banger"}
-}
-
-// runLine does what was typed behind ":".
-func runLine(m *Model, text string) tea.Cmd {
-	words, err := split(text)
-	if err != nil {
-		m.say(toneBad, err.Error())
-		return nil
-	}
-	if len(words) > 0 && words[0] == "banger" {
-		words = words[1:]
-	}
-	switch {
-	case len(words) == 0:
-		return nil
-	case len(words) == 1 && (words[0] == "q" || words[0] == "quit"):
-		return tea.Quit
-	case len(words) == 1:
-		if at := slices.IndexFunc(m.tabs, func(t tab) bool { return strings.EqualFold(t.name(), words[0]) }); at >= 0 {
-			m.show(at)
-			return nil
-		}
-	}
-	command := "banger " + strings.TrimSpace(text)
-	if p, ok := pullOf(words); ok {
-		return m.pull(p, command)
-	}
-	return m.handOver(m.o.Terminal.Command(words), command)
+	return hints
 }
 
 // split takes a line apart as a shell does, without any of what a shell expands.

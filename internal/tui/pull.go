@@ -138,16 +138,31 @@ func pulling(op api.Operation) string {
 	}
 }
 
+// cancelDeed is to cancel operations, if there are some among ids.
+func (m *Model) cancelDeed(ids []string, word string) []deed {
+	why, any := "", false
+	for _, id := range ids {
+		op, ok := m.world.ops[id]
+		switch {
+		case !ok:
+		case op.EndedAt == nil:
+			return []deed{{action: ActCancel, word: word}}
+		default:
+			why, any = line(op.Kind+" "+op.Subject)+" has ended.", true
+		}
+	}
+	if !any {
+		return nil
+	}
+	return []deed{{action: ActCancel, word: word, why: why}}
+}
+
 // cancel cancels operations that are in progress.
 func (m *Model) cancel(ids []string) tea.Cmd {
 	var all []tea.Cmd
 	for _, id := range ids {
 		op, ok := m.world.ops[id]
-		switch {
-		case !ok:
-			continue
-		case op.EndedAt != nil:
-			m.say(toneBad, line(op.Kind+" "+op.Subject)+" has ended")
+		if !ok || op.EndedAt != nil {
 			continue
 		}
 		all = append(all, do(m, "canceling "+op.Kind+" "+op.Subject, "", func(ctx context.Context, a API) error { return second(a.CancelOperation(ctx, id)) }))

@@ -40,6 +40,7 @@ func newScreen(t *testing.T, width, height int, colour bool) *screenTest {
 	s := &screenTest{api: &fakeAPI{}, terminal: &fakeTerminal{}}
 	s.Model = New(t.Context(), Options{
 		API: s.api, Terminal: s.terminal, Bindings: bindings(), Now: func() time.Time { return noon }, Dir: "/home/u", Colour: colour,
+		Commands: []string{"vm show", "vm exec", "vm start", "image pull", "kernel pull", "events"},
 		Defaults: Defaults{Image: "debian", VCPU: "2", Memory: "1GiB", Disk: "8GiB", Network: api.NetworkUser, Egress: "packages"},
 	})
 	s.send(tea.WindowSizeMsg{Width: width, Height: height})

@@ -28,6 +28,7 @@ type reader struct {
 	in    *bufio.Reader
 	whole io.Closer
 	stop  context.CancelFunc
+	cut   bool // a line goes on
 }
 
 func newReader(stream io.ReadCloser, stop context.CancelFunc) *reader {
@@ -63,15 +64,18 @@ func (s *safe) Read(p []byte) (int, error) {
 }
 
 // next waits for a line, and takes those along that have arrived with it.
-func (r *reader) next() ([]string, error) {
-	var lines []string
+func (r *reader) next() ([]textLine, error) {
+	var lines []textLine
 	for {
 		piece, err := r.in.ReadSlice('\n')
-		if err != nil && !errors.Is(err, bufio.ErrBufferFull) && len(piece) == 0 {
+		full := errors.Is(err, bufio.ErrBufferFull)
+		if err != nil && !full && len(piece) == 0 {
 			return lines, err
 		}
-		lines = append(lines, strings.ReplaceAll(plain.Lines(string(bytes.TrimRight(piece, "\r\n")), maxLine), "\t", "    "))
-		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+		text := strings.ToValidUTF8(string(bytes.TrimRight(piece, "\r\n")), "?") // a character may be cut in two
+		lines = append(lines, textLine{text: strings.ReplaceAll(text, "\t", "    "), more: r.cut})
+		r.cut = full
+		if err != nil && !full {
 			return lines, err
 		}
 		if r.in.Buffered() == 0 || len(lines) >= maxLines {
@@ -111,17 +115,9 @@ func openLogs(m *Model, v *vmEntry) tea.Cmd {
 
 // openDiff exports the workspace and shows the patch. Nothing counts as exported by it.
 func openDiff(m *Model, v *vmEntry) tea.Cmd {
-	switch {
-	case v.Workspace == nil:
-		m.say(toneNone, line(v.Name)+" has no workspace. "+typed(act.WorkspacePrepare.On(v.Name))+" copies one to it.")
-		return nil
-	case v.State != api.VMRunning:
-		m.say(toneBad, line(v.Name)+" is "+line(v.State)+". "+m.keys.hint(ActStart, "starts it."))
-		return nil
-	}
 	m.last = typed(act.WorkspaceExport.On(v.Name))
 	id := v.ID
-	return m.stream(&pager{title: "Changes in the workspace of " + line(v.Name), tones: diffTone}, func(ctx context.Context, a API) (io.ReadCloser, error) {
+	return m.stream(&pager{title: "Changes in the workspace of " + line(v.Name), head: true, tones: new(diffTones).of}, func(ctx context.Context, a API) (io.ReadCloser, error) {
 		op, err := a.ExportWorkspace(ctx, id, api.ExportWorkspace{})
 		if err != nil {
 			return nil, err
@@ -137,17 +133,19 @@ func openDiff(m *Model, v *vmEntry) tea.Cmd {
 	})
 }
 
-func diffTone(text string) tone {
-	switch {
-	case strings.HasPrefix(text, "diff "), strings.HasPrefix(text, "+++"), strings.HasPrefix(text, "---"):
-		return toneAttention
-	case strings.HasPrefix(text, "+"):
-		return toneGood
-	case strings.HasPrefix(text, "-"):
-		return toneBad
-	case strings.HasPrefix(text, "@@"):
-		return toneBusy
-	default:
-		return toneNone
+// openEvents shows the events that are known as a log, and those to come.
+func (m *Model) openEvents() tea.Cmd {
+	p := &pager{title: "Events", follow: true}
+	for _, ev := range m.world.events {
+		p.add([]textLine{{text: eventLine(ev)}})
 	}
+	m.world.noted = func(ev api.Event) {
+		if p.closed {
+			m.world.noted = nil
+			return
+		}
+		p.add([]textLine{{text: eventLine(ev)}})
+	}
+	m.open(p)
+	return nil
 }

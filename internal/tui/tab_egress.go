@@ -53,16 +53,23 @@ func (egressTab) detail(m *Model, id string) []string {
 
 func (egressTab) empty(m *Model) string { return vmsTab{}.empty(m) }
 
-func (egressTab) hints(m *Model) []string {
-	return []string{m.keys.hint(ActOpen, "log, edit and allow")}
-}
-
-func (egressTab) do(m *Model, action string, ids []string) tea.Cmd {
-	if len(ids) == 0 || (action != ActOpen && action != ActEgress && action != ActLogs) {
+func (egressTab) deeds(m *Model, of subject) []deed {
+	v := m.world.vms[of.chosen]
+	if v == nil {
 		return nil
 	}
-	if v := m.world.vms[ids[0]]; v != nil {
-		return openEgress(m, v)
+	why := noNetwork(v)
+	return []deed{{action: ActOpen, word: "log, edit and allow", doc: "show the egress log, to allow what was denied", why: why}, {action: ActEgress, why: why}}
+}
+
+// noNetwork says that a VM has none; empty: it has.
+func noNetwork(v *vmEntry) string {
+	if v.Network == api.NetworkNone {
+		return line(v.Name) + " has no network."
 	}
-	return nil
+	return ""
+}
+
+func (egressTab) do(m *Model, _ string, of subject) tea.Cmd {
+	return openEgress(m, m.world.vms[of.chosen])
 }

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"slices"
+	"strings"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -26,6 +27,11 @@ func (eventsTab) rows(m *Model) []row {
 		}})
 	}
 	return rows
+}
+
+// eventLine is an event as a line of a log.
+func eventLine(ev api.Event) string {
+	return line(strings.Join([]string{ev.Time.Local().Format("15:04:05"), ev.Kind, ev.Action, eventName(ev), eventDetail(ev)}, "  "))
 }
 
 // eventName is what an event is about, with the VM that it is in.
@@ -63,6 +69,10 @@ func (eventsTab) detail(*Model, string) []string { return nil }
 
 func (eventsTab) empty(*Model) string { return "Nothing has changed since you opened this screen." }
 
-func (eventsTab) hints(*Model) []string { return nil }
+func (eventsTab) deeds(*Model, subject) []deed {
+	return []deed{{action: ActOpen, word: "as a log", doc: "show the events as a log, to search and follow"}}
+}
 
-func (eventsTab) do(*Model, string, []string) tea.Cmd { return nil }
+func (t eventsTab) do(m *Model, _ string, _ subject) tea.Cmd {
+	return m.openEvents()
+}

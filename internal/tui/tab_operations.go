@@ -81,11 +81,6 @@ func (operationsTab) detail(m *Model, id string) []string {
 
 func (operationsTab) empty(*Model) string { return "Nothing is in progress." }
 
-func (operationsTab) hints(m *Model) []string { return []string{m.keys.hint(ActCancel, "cancel")} }
+func (operationsTab) deeds(m *Model, of subject) []deed { return m.cancelDeed(of.ids, "cancel") }
 
-func (operationsTab) do(m *Model, action string, ids []string) tea.Cmd {
-	if action != ActCancel {
-		return nil
-	}
-	return m.cancel(ids)
-}
+func (operationsTab) do(m *Model, _ string, of subject) tea.Cmd { return m.cancel(of.ids) }

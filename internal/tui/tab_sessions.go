@@ -62,39 +62,58 @@ func (sessionsTab) empty(*Model) string {
 	return "There are no sessions."
 }
 
-func (sessionsTab) hints(m *Model) []string {
-	k := m.keys
-	return []string{k.hint(ActOpen, "attach"), k.hint(ActShell, "shell"), k.hint(ActStop, "stop"), k.hint(ActDelete, "delete")}
-}
-
-func (sessionsTab) do(m *Model, action string, ids []string) tea.Cmd {
-	if len(ids) == 0 {
-		return nil
-	}
-	s, ok := m.world.sessions[ids[0]]
+func (sessionsTab) deeds(m *Model, of subject) []deed {
+	s, ok := m.world.sessions[of.chosen]
 	if !ok {
 		return nil
 	}
+	shell := "The VM " + line(s.VM) + " is gone."
+	if v := m.world.named(s.VM); v != nil {
+		shell = m.notRunning(v)
+	}
+	return []deed{
+		{action: ActOpen, word: "attach", doc: "attach to the session"},
+		{action: ActShell, word: "shell", why: shell},
+		{action: ActStop, word: "stop", doc: "stop the session", why: m.noneOf(of.ids, 0, " has ended.")},
+		{action: ActDelete, word: "delete", doc: "delete the session", why: m.noneOf(of.ids, 1, " is running. "+m.keys.hint(ActStop, "stops it."))},
+	}
+}
+
+// noneOf says of the first of sessions what it is, if none is over as much as that.
+func (m *Model) noneOf(ids []string, as int, is string) string {
+	why := ""
+	for _, id := range ids {
+		s, ok := m.world.sessions[id]
+		if ok && over(s) == as {
+			return ""
+		}
+		if ok && why == "" {
+			why = line(s.Name) + is
+		}
+	}
+	return why
+}
+
+func (sessionsTab) do(m *Model, action string, of subject) tea.Cmd {
+	s := m.world.sessions[of.chosen]
 	switch action {
 	case ActOpen:
 		return attach(m, s)
 	case ActShell:
-		for _, v := range m.world.vms {
-			if v.Name == s.VM {
-				return shell(m, v)
-			}
-		}
+		return shell(m, m.world.named(s.VM))
 	case ActStop:
-		askSessions(m, ids, sessionAct{
-			ask: "Stop", did: "stopping", loses: "Its programs end.", verb: act.SessionStop,
-			do: func(ctx context.Context, a API, s api.Session) error {
-				return second(a.StopSession(ctx, s.VM, s.ID, api.StopSession{}))
+		askSessions(m, of.ids, sessionAct{
+			ask: "Stop", did: "stopping", loses: "Its programs end: they are asked to, and killed after 10 s.", verb: act.SessionStop, over: 0,
+			do: func(ctx context.Context, a API, s api.Session, vm string) error {
+				return second(a.StopSession(ctx, vm, s.ID, api.StopSession{}))
 			},
 		})
 	case ActDelete:
-		askSessions(m, ids, sessionAct{
-			ask: "Delete", did: "deleted", loses: "Its output is lost.", verb: act.SessionDelete,
-			do: func(ctx context.Context, a API, s api.Session) error { return a.RemoveSession(ctx, s.VM, s.ID) },
+		askSessions(m, of.ids, sessionAct{
+			ask: "Delete", did: "deleted", loses: "Its output is lost.", verb: act.SessionDelete, over: 1,
+			do: func(ctx context.Context, a API, s api.Session, vm string) error {
+				return a.RemoveSession(ctx, vm, s.ID)
+			},
 		})
 	}
 	return nil
@@ -104,7 +123,8 @@ func (sessionsTab) do(m *Model, action string, ids []string) tea.Cmd {
 type sessionAct struct {
 	ask, did, loses string
 	verb            act.InVM
-	do              func(ctx context.Context, a API, s api.Session) error
+	over            int // what it is for, as over says
+	do              func(ctx context.Context, a API, s api.Session, vm string) error
 }
 
 // askSessions asks whether to do an act to sessions, all of them or none.
@@ -112,7 +132,7 @@ func askSessions(m *Model, ids []string, to sessionAct) {
 	var all []api.Session
 	var names, commands []string
 	for _, id := range ids {
-		if s, ok := m.world.sessions[id]; ok {
+		if s, ok := m.world.sessions[id]; ok && over(s) == to.over {
 			all, names, commands = append(all, s), append(names, line(s.Name)), append(commands, typed(to.verb.On(s.VM, s.Name)))
 		}
 	}
@@ -124,9 +144,11 @@ func askSessions(m *Model, ids []string, to sessionAct) {
 		ask: to.ask + " the " + what + " " + strings.Join(names, ", ") + "?", loses: to.loses, commands: commands, yes: strings.ToLower(to.ask),
 		do: func(m *Model) tea.Cmd {
 			m.list().marks = nil
+			together := newBulk(to.did, "session", len(all), commands)
 			var done []tea.Cmd
-			for i, s := range all {
-				done = append(done, do(m, to.did+" "+s.Name, commands[i], func(ctx context.Context, a API) error { return to.do(ctx, a, s) }))
+			for _, s := range all {
+				vm := m.world.idOf(s.VM)
+				done = append(done, together.do(m, s.Name, func(ctx context.Context, a API) error { return to.do(ctx, a, s, vm) }))
 			}
 			return tea.Batch(done...)
 		},

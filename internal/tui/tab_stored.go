@@ -74,25 +74,35 @@ func (t storedTab[T]) empty(m *Model) string {
 	return "There are no " + t.kind + "s. A VM pulls the one that it needs, or pull one: " + m.keys.key(ActCommand) + ", then " + t.pullCommand()
 }
 
-func (t storedTab[T]) hints(m *Model) []string {
-	hints := []string{m.keys.hint(ActMenu, "pull…"), m.keys.hint(ActDelete, "delete")}
-	if t.makesVM {
-		hints = append([]string{m.keys.hint(ActNew, "new VM")}, hints...)
+func (t storedTab[T]) deeds(m *Model, of subject) []deed {
+	all := m.cancelDeed(of.ids, "cancel a pull")
+	if _, ok := t.find(m, of.chosen); ok && t.makesVM {
+		all = append(all, deed{action: ActNew, word: "new VM", doc: "create a VM of the image"})
 	}
-	if len(m.world.pulls(t.pull)) > 0 {
-		hints = append([]string{m.keys.hint(ActCancel, "cancel a pull")}, hints...)
+	all = append(all, deed{action: ActMenu, word: "pull…", doc: "pull one: type which"})
+	why, some := "", false
+	for _, id := range of.ids {
+		if one, ok := t.find(m, id); ok {
+			some = true
+			if n := t.vms(one); n > 0 && why == "" {
+				why = line(t.label(one)) + " is used by " + fault.Count(n, "VM") + "."
+			}
+		}
 	}
-	return hints
+	if some {
+		all = append(all, deed{action: ActDelete, word: "delete", why: why})
+	}
+	return all
 }
 
-func (t storedTab[T]) do(m *Model, action string, ids []string) tea.Cmd {
+func (t storedTab[T]) do(m *Model, action string, of subject) tea.Cmd {
 	switch action {
 	case ActMenu:
 		m.open(newCommand(m, t.pullBeginning()))
 	case ActCancel:
-		return m.cancel(ids)
+		return m.cancel(of.ids)
 	case ActDelete:
-		t.askDelete(m, ids)
+		t.askDelete(m, of.ids)
 	}
 	return nil
 }
@@ -106,10 +116,6 @@ func (t storedTab[T]) askDelete(m *Model, ids []string) {
 			continue
 		}
 		label := t.label(of)
-		if n := t.vms(of); n > 0 {
-			m.say(toneBad, line(label)+" is used by "+fault.Count(n, "VM"))
-			return
-		}
 		labels, commands = append(labels, label), append(commands, typed(t.remove.On(label)))
 	}
 	if len(labels) == 0 {
@@ -119,9 +125,10 @@ func (t storedTab[T]) askDelete(m *Model, ids []string) {
 		ask: "Delete the " + t.kind + " " + line(strings.Join(labels, ", ")) + "?", loses: "Its files are deleted. No VM uses them.", commands: commands, yes: "delete",
 		do: func(m *Model) tea.Cmd {
 			m.list().marks = nil
+			together := newBulk("deleted", t.kind, len(labels), commands)
 			var all []tea.Cmd
-			for i, label := range labels {
-				all = append(all, do(m, "deleted "+label, commands[i], func(ctx context.Context, a API) error { return t.delete(ctx, a, label) }))
+			for _, label := range labels {
+				all = append(all, together.do(m, label, func(ctx context.Context, a API) error { return t.delete(ctx, a, label) }))
 			}
 			return tea.Batch(all...)
 		},

@@ -10,7 +10,6 @@ import (
 	"github.com/bangervm/banger/internal/act"
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client/status"
-	"github.com/bangervm/banger/internal/client/vmaction"
 	"github.com/bangervm/banger/internal/fault"
 )
 
@@ -144,84 +143,99 @@ func (vmsTab) empty(m *Model) string {
 	return "There are no VMs yet. Press " + m.keys.key(ActNew) + " to create one."
 }
 
-func (vmsTab) hints(m *Model) []string {
-	k := m.keys
-	return []string{
-		k.hint(ActOpen, "attach"), k.hint(ActShell, "shell"), k.hint(ActLogs, "logs"), k.hint(ActDiff, "diff"), k.hint(ActMenu, "actions"), k.hint(ActNew, "new"),
-		k.hint(ActDelete, "delete"),
+func (vmsTab) deeds(m *Model, of subject) []deed {
+	v := m.world.vms[of.chosen]
+	if v == nil {
+		return []deed{{action: ActNew, word: "new"}}
 	}
+	all := []deed{
+		{action: ActOpen, word: "attach", doc: "attach to the session that needs you, or else the first", why: m.noSession(v)},
+		{action: ActShell, word: "shell", why: m.notRunning(v)},
+		{action: ActLogs, word: "logs"},
+		{action: ActDiff, word: "diff", why: m.noDiff(v)},
+	}
+	for _, key := range []struct{ action, word string }{{ActStart, "start"}, {ActStop, "stop"}} {
+		all = append(all, deed{action: key.action, word: key.word, why: m.refusal(key.action, of.ids)})
+	}
+	all = append(all, deed{action: ActMenu, word: "actions"}, deed{action: ActNew, word: "new"}, deed{action: ActDelete, word: "delete", why: m.refusal(ActDelete, of.ids)})
+	return append(all, deed{action: ActPause, word: m.pauseWord(of.ids), why: m.refusal(ActPause, of.ids)}, deed{action: ActEgress, word: "egress", why: noNetwork(v)})
 }
 
-func (t vmsTab) do(m *Model, action string, ids []string) tea.Cmd {
+func (m *Model) pauseWord(ids []string) string {
+	if a, ok := m.keyedFor(ActPause, m.machinesOf(ids)); ok {
+		return a.ID
+	}
+	return "pause"
+}
+
+func (t vmsTab) do(m *Model, action string, of subject) tea.Cmd {
+	v, vms := m.world.vms[of.chosen], m.machinesOf(of.ids)
+	switch action {
+	case ActOpen:
+		s, _ := m.world.main(v.Name)
+		return attach(m, s)
+	case ActShell:
+		return shell(m, v)
+	case ActLogs:
+		return openLogs(m, v)
+	case ActDiff:
+		return openDiff(m, v)
+	case ActEgress:
+		return openEgress(m, v)
+	case ActMenu:
+		m.open(newMenu(vms))
+		return nil
+	}
+	if a, ok := m.keyedFor(action, vms); ok {
+		return m.perform(a, vms)
+	}
+	return nil
+}
+
+func (m *Model) machinesOf(ids []string) []*vmEntry {
 	var vms []*vmEntry
 	for _, id := range ids {
 		if v := m.world.vms[id]; v != nil {
 			vms = append(vms, v)
 		}
 	}
-	if len(vms) == 0 {
-		return nil
-	}
-	switch action {
-	case ActOpen:
-		return attachVM(m, vms[0])
-	case ActShell:
-		return shell(m, vms[0])
-	case ActLogs:
-		return openLogs(m, vms[0])
-	case ActDiff:
-		return openDiff(m, vms[0])
-	case ActEgress:
-		return openEgress(m, vms[0])
-	case ActMenu:
-		m.open(newMenu(vms))
-		return nil
-	}
-	var meant vmaction.Action
-	for _, a := range vmaction.All() {
-		// Pause and resume have one key: the state of the first VM decides.
-		if keyed(a) == action && (meant.ID == "" || a.Refusal(&vms[0].VM) == "") {
-			meant = a
-		}
-	}
-	if meant.ID == "" {
-		return nil
-	}
-	return m.perform(meant, vms)
+	return vms
 }
 
-// attachVM takes the terminal of the VM's session; where it has several, it shows them.
-func attachVM(m *Model, v *vmEntry) tea.Cmd {
-	var terminals []api.Session
-	for _, s := range m.world.sessionsOf(v.Name) {
-		if s.State == api.SessionRunning {
-			terminals = append(terminals, s)
-		}
+// notRunning says that a VM does not run; empty: it does.
+func (m *Model) notRunning(v *vmEntry) string {
+	if v.State == api.VMRunning {
+		return ""
 	}
-	switch {
-	case v.State != api.VMRunning:
-		m.say(toneBad, line(v.Name)+" is "+line(v.State)+". "+m.keys.hint(ActStart, "starts it."))
-	case len(terminals) == 0:
-		m.say(toneNone, line(v.Name)+" has no running session. "+m.keys.hint(ActShell, "opens a shell."))
-	case len(terminals) == 1:
-		return attach(m, terminals[0])
-	default:
-		m.show(1)
-		m.list().filter = v.Name
+	if v.State == api.VMPaused {
+		return line(v.Name) + " is paused. " + m.keys.hint(ActPause, "resumes it.")
 	}
-	return nil
+	return line(v.Name) + " is " + line(v.State) + ". " + m.keys.hint(ActStart, "starts it.")
+}
+
+func (m *Model) noSession(v *vmEntry) string {
+	if why := m.notRunning(v); why != "" {
+		return why
+	}
+	if _, ok := m.world.main(v.Name); !ok {
+		return line(v.Name) + " has no running session. " + m.keys.hint(ActShell, "opens a shell.")
+	}
+	return ""
+}
+
+func (m *Model) noDiff(v *vmEntry) string {
+	if v.Workspace == nil {
+		return line(v.Name) + " has no workspace. " + typed(act.WorkspacePrepare.On(v.Name)) + " copies one to it."
+	}
+	return m.notRunning(v)
 }
 
 func shell(m *Model, v *vmEntry) tea.Cmd {
-	if v.State != api.VMRunning {
-		m.say(toneBad, line(v.Name)+" is "+line(v.State)+". "+m.keys.hint(ActStart, "starts it."))
-		return nil
-	}
 	return m.handOver(m.o.Terminal.Shell(v.ID), typed(act.VMSSH.On(v.Name)))
 }
 
 func attach(m *Model, s api.Session) tea.Cmd {
-	return m.handOver(m.o.Terminal.Attach(s.VM, s.ID), typed(act.SessionAttach.On(s.VM, s.Name)))
+	return m.handOver(m.o.Terminal.Attach(m.world.idOf(s.VM), s.ID), typed(act.SessionAttach.On(s.VM, s.Name)))
 }
 
 // handOver gives the terminal to a program until it ends.

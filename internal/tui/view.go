@@ -29,9 +29,10 @@ type tab interface {
 	detail(m *Model, id string) []string
 	// empty says what to do where there are no rows.
 	empty(m *Model) string
-	hints(m *Model) []string
-	// do does an action to rows.
-	do(m *Model, action string, ids []string) tea.Cmd
+	// deeds are what keys do, the most useful first.
+	deeds(m *Model, of subject) []deed
+	// do does one of them that is possible.
+	do(m *Model, action string, of subject) tea.Cmd
 }
 
 func tabs() []tab {
@@ -150,11 +151,19 @@ func (m *Model) body(height int) []string {
 	default:
 		drawer := top.lines(m, m.width, height-1)
 		if room := height - 1 - len(drawer); room > 0 {
-			lines = padded(m.table(room, false), room)
+			lines = padded(m.beneath(room), room)
 		}
 		lines = append(append(lines, m.rule("")), drawer...)
 	}
 	return padded(lines, height)
+}
+
+// beneath is what a drawer lies over.
+func (m *Model) beneath(height int) []string {
+	if n := len(m.layers); n > 1 && m.layers[n-2].full() {
+		return m.layers[n-2].lines(m, m.width, height)
+	}
+	return m.table(height, false)
 }
 
 // padded is lines in exactly height of them.
@@ -230,7 +239,7 @@ func (m *Model) keyLine() string {
 	if top := m.top(); top != nil {
 		hints = top.hints(m)
 	} else {
-		hints = append(m.tabs[m.tab].hints(m), m.keys.hint(ActFilter, "filter"), m.keys.hint(ActCommand, "command"), m.keys.hint(ActQuit, "quit"))
+		hints = m.hintsOf(append(m.deeds(), inEachTab()...))
 	}
 	help := m.keys.hint(ActHelp, "help")
 	if m.top() != nil {

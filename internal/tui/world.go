@@ -31,7 +31,8 @@ type world struct {
 	ops           map[string]api.Operation
 	images        []api.Image
 	kernels       []api.Kernel
-	events        []api.Event // the newest last
+	events        []api.Event     // the newest last
+	noted         func(api.Event) // is told of each that is kept; nil: nobody is
 }
 
 func newWorld() *world {
@@ -96,6 +97,9 @@ func (w *world) note(ev api.Event) {
 		return
 	}
 	w.events = append(w.events, ev)
+	if w.noted != nil {
+		w.noted(ev)
+	}
 	if over := len(w.events) - maxEvents; over > 0 {
 		w.events = slices.Delete(w.events, 0, over)
 	}
