@@ -82,7 +82,7 @@ type dashboardView struct {
 	Head       dashboardHead
 	Usage      usageView
 	Operations []operationView
-	Denials    []denialView
+	Denials    denialsView
 }
 
 type dashboardHead struct{ Running, Needs, All int }
@@ -111,12 +111,6 @@ type work struct {
 
 // portLink is a port as it is opened in a browser.
 type portLink struct{ Text, URL string }
-
-// denialView is a record of the egress log, and the VM that it is of.
-type denialView struct {
-	VM, Path string
-	flowView
-}
 
 func (c *Console) dashboard(w http.ResponseWriter, r *http.Request) {
 	c.page(w, r, "dashboard", func(ctx context.Context, s *shell) error {
@@ -160,16 +154,6 @@ func (c *Console) runningOf(s *scene, kind, token string) []operationView {
 		v := viewOperation(op, c.now())
 		v.Token = token
 		views = append(views, v)
-	}
-	return views
-}
-
-func (c *Console) denialViews(s *scene) []denialView {
-	var views []denialView
-	for _, d := range s.denials {
-		if flow, ok := c.viewFlow(vmFrame{VM: d.VM}, d.Record); ok {
-			views = append(views, denialView{VM: d.VM.Name, Path: vmPath(d.VM.Name), flowView: flow})
-		}
 	}
 	return views
 }

@@ -1,21 +1,63 @@
 package web
 
 import (
+	"cmp"
 	"context"
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
 )
 
-// maxDenials bounds the denials that a page shows.
-const maxDenials = 8
+const (
+	// maxDenials bounds the denials that the dashboard shows, and maxDenialsOf those of one VM:
+	// what one asks for cannot hide what the others were denied.
+	maxDenials   = 8
+	maxDenialsOf = 3
+	// maxKnown bounds the denials of a VM that are known, each of many records, and
+	// maxKnownEvents the events that they are from.
+	maxKnown       = 32
+	maxKnownEvents = 128
+)
 
-// denial is what a VM was last denied.
+// denials are what one VM was denied: by destination and ground, the latest first.
+type denials struct {
+	all    []denial
+	events []string // IDs of those taken in, the latest last
+	// more: there were others that have no event, or made room for these.
+	more bool
+}
+
+// denial is what a VM was denied once or more, on the same ground.
 type denial struct {
-	Event  string // the ID of the event that told of it
-	VM     api.VM
-	Record api.EgressRecord
+	latest api.EgressRecord
+	times  int
+	order  int // of the latest among those of all VMs
+}
+
+// apply takes in a denial that is not known yet.
+func (d *denials) apply(ev api.Event, order int) error {
+	if slices.Contains(d.events, ev.ID) {
+		return nil
+	}
+	body, err := client.EventBody[api.EgressDecision](ev)
+	if err != nil {
+		return err
+	}
+	d.events = append(d.events[max(0, len(d.events)-maxKnownEvents+1):], ev.ID)
+	d.more = d.more || body.Missed > 0
+	fresh := denial{latest: body.EgressRecord, times: 1, order: order}
+	if at := slices.IndexFunc(d.all, func(one denial) bool { return flowOf(one.latest) == flowOf(fresh.latest) }); at >= 0 {
+		fresh.times += d.all[at].times
+		d.all = slices.Delete(d.all, at, at+1)
+	}
+	if len(d.all) == maxKnown {
+		d.all, d.more = d.all[:maxKnown-1], true
+	}
+	d.all = slices.Insert(d.all, 0, fresh)
+	return nil
 }
 
 // recallDenials takes in what VMs that still exist were denied before, as far as the
@@ -35,15 +77,59 @@ func (c *Console) recallDenials(ctx context.Context, s *scene) error {
 	return nil
 }
 
-// applyDenial takes in a denial that is not known yet.
-func (s *scene) applyDenial(ev api.Event, in api.VM) error {
-	if slices.ContainsFunc(s.denials, func(d denial) bool { return d.Event == ev.ID }) {
-		return nil
+// denialView is what a VM was denied, and how often.
+type denialView struct {
+	VM, Path string
+	flowView
+	order int
+}
+
+// denialsView are the last denials, and how many others there are.
+type denialsView struct {
+	Rows []denialView
+	More []moreDenials
+}
+
+// moreDenials are denials of a VM that are not shown.
+type moreDenials struct {
+	VM, Path string
+	Count    int
+}
+
+// denialViews are the latest of each VM, then the ones before them, as many as there is room
+// for: the latest first.
+func (c *Console) denialViews(s *scene) denialsView {
+	var view denialsView
+	vms := slices.SortedFunc(maps.Values(s.vms), func(a, b *vmScene) int {
+		return cmp.Or(cmp.Compare(b.denials.latest(), a.denials.latest()), strings.Compare(a.vm.ID, b.vm.ID))
+	})
+	shown := map[*vmScene]int{}
+	for at := range maxDenialsOf {
+		for _, v := range vms {
+			if at < len(v.denials.all) && len(view.Rows) < maxDenials {
+				view.Rows = append(view.Rows, c.viewDenial(v, v.denials.all[at]))
+				shown[v]++
+			}
+		}
 	}
-	record, err := client.EventBody[api.EgressRecord](ev)
-	if err != nil {
-		return err
+	slices.SortFunc(view.Rows, func(a, b denialView) int { return cmp.Compare(b.order, a.order) })
+	for _, v := range vms {
+		if rest := len(v.denials.all) - shown[v]; rest > 0 && shown[v] > 0 {
+			view.More = append(view.More, moreDenials{VM: v.vm.Name, Path: vmPath(v.vm.Name) + "/egress?show=denied", Count: rest})
+		}
 	}
-	s.denials = append([]denial{{Event: ev.ID, VM: in, Record: record}}, s.denials[:min(len(s.denials), maxDenials-1)]...)
-	return nil
+	return view
+}
+
+func (d *denials) latest() int {
+	if len(d.all) == 0 {
+		return 0
+	}
+	return d.all[0].order
+}
+
+func (c *Console) viewDenial(v *vmScene, d denial) denialView {
+	flow, _ := c.viewFlow(vmFrame{VM: v.vm}, d.latest)
+	flow.Times, flow.AtLeast = d.times, v.denials.more
+	return denialView{VM: v.vm.Name, Path: vmPath(v.vm.Name), flowView: flow, order: d.order}
 }

@@ -31,13 +31,16 @@ type fakeAPI struct {
 	result    json.RawMessage // of the operation, which then has created a VM
 	printed   chan string     // what is added to logs that are followed
 	noWork    bool
-	longest   time.Duration  // that a look at a workspace may have taken
-	quiet     bool           // no session runs
-	conflicts []string       // of an export; nil: they were not looked for
-	short     int            // bytes that an export lacks
-	more      chan api.Event // what happens after the beginning
-	attach    *client.Client // of a daemon that has sessions
-	followers atomic.Int64   // of events
+	longest   time.Duration      // that a look at a workspace may have taken
+	quiet     bool               // no session runs
+	conflicts []string           // of an export; nil: they were not looked for
+	short     int                // bytes that an export lacks
+	more      chan api.Event     // what happens after the beginning
+	attach    *client.Client     // of a daemon that has sessions
+	followers atomic.Int64       // of events
+	besides   []api.Event        // of what is there, too
+	denials   []api.Event        // that the journal has, too
+	flows     []api.EgressRecord // of the egress log; nil: one of each kind
 }
 
 func (f *fakeAPI) did(call string) error { f.calls = append(f.calls, call); return f.err }
@@ -125,7 +128,7 @@ func (f *fakeAPI) present(ctx context.Context) []api.Event {
 	for _, s := range sessions {
 		all = append(all, event(api.EventSession, api.ActionPresent, "s1", s))
 	}
-	return append(all, api.Event{Kind: api.EventLive})
+	return append(append(all, f.besides...), api.Event{Kind: api.EventLive})
 }
 
 // denied are events that the journal still has.
@@ -136,7 +139,7 @@ func (f *fakeAPI) denied() []api.Event {
 		ev.ID, ev.VMID = "e-"+strconv.Itoa(i), f.vm().ID
 		all = append(all, ev)
 	}
-	return all
+	return append(all, f.denials...)
 }
 
 func event(kind, action, id string, body any) api.Event {

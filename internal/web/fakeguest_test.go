@@ -203,14 +203,11 @@ func (f *fakeAPI) VMEgressLog(ctx context.Context, _ string, opts client.LogOpti
 		return f.following(ctx), nil
 	}
 	var text strings.Builder
-	for _, r := range []api.EgressRecord{
-		{Event: "allow", Protocol: "tcp", Name: "example.org", Address: "192.0.2.1", Port: 443, Rule: "allow example.org"},
-		{Event: "close", Protocol: "tcp", Name: "example.org", Address: "192.0.2.1", Port: 443, Rule: "allow example.org", Sent: 1 << 20, Received: 3 << 20},
-		{Event: "allow", Protocol: "tcp", Name: "open.example", Address: "192.0.2.2", Port: 443, Rule: "allow any"},
-		{Event: "deny", Protocol: "tcp", Asked: "registry.example other.example", Address: "192.0.2.3", Port: 443, Rule: "default deny", Process: hostile},
-		{Event: "dns", Name: "metrics.example", Rule: hostile},
-		{Event: "lost", Reason: hostile},
-	} {
+	records := f.flows
+	if records == nil {
+		records = flowsOfOne()
+	}
+	for _, r := range records {
 		r.Time = f.now
 		line, err := json.Marshal(r)
 		if err != nil {
@@ -219,4 +216,16 @@ func (f *fakeAPI) VMEgressLog(ctx context.Context, _ string, opts client.LogOpti
 		text.WriteString(string(line) + "\n")
 	}
 	return io.NopCloser(strings.NewReader(text.String())), nil
+}
+
+// flowsOfOne are records of each kind.
+func flowsOfOne() []api.EgressRecord {
+	return []api.EgressRecord{
+		{Event: "allow", Protocol: "tcp", Name: "example.org", Address: "192.0.2.1", Port: 443, Rule: "allow example.org"},
+		{Event: "close", Protocol: "tcp", Name: "example.org", Address: "192.0.2.1", Port: 443, Rule: "allow example.org", Sent: 1 << 20, Received: 3 << 20},
+		{Event: "allow", Protocol: "tcp", Name: "open.example", Address: "192.0.2.2", Port: 443, Rule: "allow any"},
+		{Event: "deny", Protocol: "tcp", Asked: "registry.example other.example", Address: "192.0.2.3", Port: 443, Rule: "default deny", Process: hostile},
+		{Event: "dns", Name: "metrics.example", Rule: hostile},
+		{Event: "lost", Reason: hostile},
+	}
 }

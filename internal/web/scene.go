@@ -19,7 +19,7 @@ type scene struct {
 	images     map[string]struct{}
 	kernels    map[string]struct{}
 	operations map[string]api.Operation // those that run, and some that ended since
-	denials    []denial                 // the latest first
+	denied     int                      // denials that were told of, in all VMs
 }
 
 // vmScene is a VM with what is in it.
@@ -29,6 +29,7 @@ type vmScene struct {
 	ports    []api.Port
 	// portsKnown: ports are those of now.
 	portsKnown bool
+	denials    denials
 }
 
 func newScene() *scene {
@@ -120,7 +121,8 @@ func (s *scene) applyInVM(ev api.Event, gone bool) error {
 			in.vm.Workspace = &body
 		}
 	case ev.Action == api.ActionDenied:
-		err = s.applyDenial(ev, in.vm)
+		s.denied++
+		err = in.denials.apply(ev, s.denied)
 	}
 	return err
 }

@@ -24,8 +24,8 @@ type egressView struct {
 	AskWhy   *problem
 	Allow    *allowView
 	Rows     []flowView
-	Shown    string // which rows: "", "denied", "allowed"
-	Counts   struct{ All, Denied, Allowed int }
+	Shown    string                        // which rows: "", "denied", "allowed"
+	Counts   struct{ Denied, Allowed int } // rows
 	LogWhy   string
 	Commands struct{ Set, Test, Log string }
 }

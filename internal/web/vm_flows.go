@@ -12,7 +12,6 @@ import (
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
 	"github.com/bangervm/banger/internal/client/denied"
-	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/plain"
 )
 
@@ -23,14 +22,16 @@ const (
 	maxCell    = 300 // bytes of a text
 )
 
-// flowView is a row of the egress log.
+// flowView is a row of the egress log: records of the same flow, the latest of which it shows.
 type flowView struct {
+	Times             int
+	AtLeast           bool // there may have been more
 	Age               age
 	Denied            bool
 	Word, Icon        string
 	Where, Service    string
 	By, Process, Note string
-	Bytes             string
+	Bytes             int64
 	Edit              string // the page that allows it
 }
 
@@ -54,7 +55,14 @@ func (c *Console) flows(ctx context.Context, view *egressView) error {
 		records = append(records, record)
 	}
 	slices.Reverse(records)
-	closed := map[string]int{}
+	c.addFlows(view, records, len(records) == flowsRead)
+	return nil
+}
+
+// addFlows puts records, the newest first, into rows; cut: there are older ones.
+func (c *Console) addFlows(view *egressView, records []api.EgressRecord, cut bool) {
+	closed, at := map[string]int{}, map[flow]int{}
+	var rows []flowView
 	for _, record := range records {
 		if flowOver(closed, record) {
 			continue
@@ -63,7 +71,16 @@ func (c *Console) flows(ctx context.Context, view *egressView) error {
 		if !ok {
 			continue
 		}
-		view.Counts.All++
+		i, known := at[flowOf(record)]
+		if !known {
+			row.AtLeast = cut
+			i, rows = len(rows), append(rows, row)
+			at[flowOf(record)] = i
+		}
+		rows[i].Times++
+		rows[i].Bytes += record.Sent + record.Received
+	}
+	for _, row := range rows {
 		if row.Denied {
 			view.Counts.Denied++
 		} else {
@@ -73,7 +90,23 @@ func (c *Console) flows(ctx context.Context, view *egressView) error {
 			view.Rows = append(view.Rows, row)
 		}
 	}
-	return nil
+}
+
+// flow is what records of one row have in common.
+type flow struct {
+	event, where, protocol string
+	port                   int
+	rule, reason           string
+}
+
+func flowOf(r api.EgressRecord) flow {
+	return flow{event: r.Event, where: whereOf(r), protocol: r.Protocol, port: r.Port, rule: r.Rule, reason: r.Reason}
+}
+
+// whereOf is the destination as the guest meant it.
+func whereOf(r api.EgressRecord) string {
+	asked, _, _ := strings.Cut(r.Asked, " ")
+	return cmp.Or(r.Name, r.Said, asked, r.Address)
 }
 
 // flowOver reports whether a record is the beginning of a flow whose end was seen: records
@@ -94,8 +127,7 @@ func flowOver(closed map[string]int, r api.EgressRecord) bool {
 
 // viewFlow is a record as a row; false: it is not one of a connection.
 func (c *Console) viewFlow(f vmFrame, r api.EgressRecord) (row flowView, ok bool) {
-	asked, _, _ := strings.Cut(r.Asked, " ")
-	where := cmp.Or(r.Name, r.Said, asked, r.Address)
+	where := whereOf(r)
 	row = flowView{
 		Age: ageOf(c.now(), &r.Time), Where: plain.Line(where, maxCell), Service: r.Protocol, By: plain.Line(r.Rule, maxCell),
 		Process: plain.Line(r.Process, maxCell), Word: "allowed", Icon: "check",
@@ -121,7 +153,6 @@ func (c *Console) viewFlow(f vmFrame, r api.EgressRecord) (row flowView, ok bool
 	case "allow":
 		row.Word = "open"
 	case "close", "total":
-		row.Bytes = fault.Bytes(r.Sent + r.Received)
 	default:
 		return row, false
 	}
