@@ -20,8 +20,9 @@ type createView struct {
 	Kernels []string
 	VMs     []string // whose settings can be taken over
 	Presets []preset
-	Custom  bool // the policy is none of the presets
-	Problem *problem
+	Custom  bool   // the policy is none of the presets
+	Policy  string // own rules, as typed
+	Wrong   wrongs
 	Command string
 	Takes   []createTake // of the host
 }
@@ -126,6 +127,9 @@ func (c *Console) showCreate(w http.ResponseWriter, r *http.Request, fill func(c
 			return err
 		}
 		view.Custom = !slices.ContainsFunc(view.Presets, func(p preset) bool { return p.Name == view.Form.Get("egress") })
+		if view.Policy = view.Form.Get("policy"); view.Custom {
+			view.Policy = view.Form.Get("egress")
+		}
 		host, err := c.api.HostStats(ctx)
 		if err != nil {
 			return err
@@ -166,34 +170,46 @@ func (c *Console) create(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, r, err)
 		return
 	}
-	again := func(problem *problem) {
+	again := func(wrong wrongs) {
 		c.showCreate(w, r, func(_ context.Context, view *createView) error {
-			view.Form, view.Problem = form, problem
+			view.Form, view.Wrong = form, wrong
 			return nil
 		})
 	}
 	switch form.Get("do") {
 	case "show":
-		again(nil)
+		again(wrongs{})
 		return
 	case "browse":
 		if back, err := browseFrom(form); err != nil {
-			again(problemOf(err))
+			again(wrongOf(nil, nil, err))
 		} else {
 			c.lead(w, r, back, "")
 		}
 		return
 	}
-	req, err := createRequest(form, values)
-	if err == nil {
-		err = addThen(&req, form)
+	req, faults := createRequest(form, values)
+	if err := c.judgeCreate(r.Context(), req, faults); err != nil || len(faults) > 0 {
+		again(wrongOf(createFormFields(), faults, err))
+		return
 	}
-	if err == nil {
-		var op api.Operation
-		if op, err = c.api.CreateVM(r.Context(), req); err == nil {
-			c.lead(w, r, operationPath(op.ID), "")
-			return
-		}
+	op, err := c.api.CreateVM(r.Context(), req)
+	if err != nil {
+		again(wrongOf(nil, nil, err))
+		return
 	}
-	again(problemOf(err))
+	c.lead(w, r, operationPath(op.ID), "")
+}
+
+// judgeCreate adds what is wrong with a request to the faults of its form.
+func (c *Console) judgeCreate(ctx context.Context, req api.CreateVM, faults map[string]error) error {
+	host, err := c.api.HostStats(ctx)
+	if err != nil {
+		return err
+	}
+	s, err := c.scene(ctx)
+	if err == nil {
+		wrongInCreate(req, host, s, faults)
+	}
+	return err
 }

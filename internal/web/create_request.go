@@ -9,9 +9,17 @@ import (
 	"github.com/bangervm/banger/internal/fault"
 )
 
+// createFormFields are those that can be wrong, in the order of the form.
+func createFormFields() []formField {
+	return []formField{
+		{"name", "Name"}, {"vcpu", "vCPU"}, {"memory", "Memory"}, {"disk", "Disk"}, {"path", "Git work tree"}, {"sname", "Name of the session"},
+		{"policy", "Own rules"}, {"publish", "Publish"}, {"env", "Environment"}, {"labels", "Labels"},
+	}
+}
+
 // createRequest is what a form asks for: what is as given stays the daemon's to choose, as
-// at the command line.
-func createRequest(form, given url.Values) (req api.CreateVM, err error) {
+// at the command line. The faults are of fields that cannot be read.
+func createRequest(form, given url.Values) (req api.CreateVM, faults map[string]error) {
 	text := func(field string) *string {
 		if value := strings.TrimSpace(form.Get(field)); value != "" && value != given.Get(field) {
 			return &value
@@ -36,46 +44,51 @@ func createRequest(form, given url.Values) (req api.CreateVM, err error) {
 	if form.Get("nostart") != "" {
 		req.Start, req.Wait = new(false), ""
 	}
-	if req.VCPU, err = countOf("vCPU", text("vcpu")); err != nil {
-		return req, err
+	var errs [4]error
+	req.VCPU, errs[0] = countOf(text("vcpu"))
+	req.MemoryBytes, errs[1] = sizeOf(text("memory"))
+	req.DiskBytes, errs[2] = sizeOf(text("disk"))
+	if ports, err := publishOf(form.Get("publish")); err != nil || len(ports) > 0 {
+		req.Publish, errs[3] = ports, err
 	}
-	if req.MemoryBytes, err = sizeOf("Memory", text("memory")); err != nil {
-		return req, err
+	req.Labels = labelsOf(form)
+	faults = map[string]error{}
+	for i, field := range []string{"vcpu", "memory", "disk", "publish"} {
+		if errs[i] != nil {
+			faults[field] = errs[i]
+		}
 	}
-	if req.DiskBytes, err = sizeOf("Disk", text("disk")); err != nil {
-		return req, err
+	if form.Has("egress") && form.Get("egress") == "" && form.Get("network") != api.NetworkNone {
+		faults["policy"] = fault.New(fault.Invalid, "there are no rules").WithHint("for example default deny")
 	}
-	return req, pairsAndPorts(&req, form)
+	if err := addThen(&req, form); err != nil {
+		faults["path"] = err
+	}
+	return req, faults
 }
 
-func pairsAndPorts(req *api.CreateVM, form url.Values) error {
-	ports, err := publishOf(form.Get("publish"))
-	if err != nil {
-		return err
-	}
-	if len(ports) > 0 {
-		req.Publish = ports
-	}
+func labelsOf(form url.Values) map[string]string {
+	var labels map[string]string
 	for _, label := range lines(form.Get("labels")) {
 		key, value, _ := strings.Cut(label, "=")
-		if req.Labels == nil {
-			req.Labels = map[string]string{}
+		if labels == nil {
+			labels = map[string]string{}
 		}
-		req.Labels[key] = value
+		labels[key] = value
 	}
-	return nil
+	return labels
 }
 
-func sizeOf(field string, text *string) (*int64, error) {
+func sizeOf(text *string) (*int64, error) {
 	if text == nil {
 		return nil, nil //nolint:nilnil // nil is the default
 	}
 	n, err := config.ParseSize(*text)
 	switch {
 	case err != nil:
-		return nil, fault.Wrap(fault.Invalid, err, "%s", field)
+		return nil, fault.Wrap(fault.Invalid, err, "")
 	case n <= 0:
-		return nil, fault.New(fault.Invalid, "%s: %s is not positive", field, *text)
+		return nil, fault.New(fault.Invalid, "%s is not positive", *text)
 	}
 	return new(int64(n)), nil
 }

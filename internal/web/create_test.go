@@ -67,18 +67,50 @@ func TestCreateWithDefaults(t *testing.T) {
 	}
 }
 
-func TestCreateKeepsWhatWasTyped(t *testing.T) {
+// Each field that is wrong is marked, with its message beside it; the summary has the focus and leads
+// to all of them. What was typed stays, and nothing is done.
+func TestAllThatIsWrongWithAFormIsShown(t *testing.T) {
 	b := open(t)
-	for field, bad := range map[string]string{"vcpu": "four", "memory": "lots", "disk": "-1", "publish": "x"} {
-		form := url.Values{"name": {"box"}, field: {bad}, "token": {b.token()}}
-		page, _ := b.do(http.MethodPost, "/create", form, http.StatusOK)
-		if !strings.Contains(page, `value="box"`) || !strings.Contains(page, `role="alert"`) || len(b.api.calls) > 0 {
-			t.Errorf("%s=%s: %v", field, bad, b.api.calls)
+	bad := url.Values{
+		"name": {"Web"}, "vcpu": {"four"}, "memory": {"lots"}, "disk": {"-1"}, "publish": {"x"}, "path": {"src"}, "scmd": {"make"}, "sname": {"a b"},
+		"egress": {"custom"}, "policy": {"alow any"}, "env": {"NOVALUE"}, "labels": {"-=x"}, "token": {b.token()},
+	}
+	page, _ := b.do(http.MethodPost, "/create", bad, http.StatusOK)
+	for _, field := range []string{"name", "vcpu", "memory", "disk", "publish", "path", "sname", "policy", "env", "labels"} {
+		for _, want := range []string{`<li><a href="#` + field + `">`, `id="` + field + `-p"`, `aria-invalid="true" aria-describedby="` + field + `-p`} {
+			if !strings.Contains(page, want) {
+				t.Errorf("%s: there is no %s", field, want)
+			}
+		}
+		if field != "policy" && !strings.Contains(page, bad.Get(field)) {
+			t.Errorf("%s: what was typed is gone", field)
 		}
 	}
-	b.api.err = fault.New(fault.Conflict, "a VM box already exists")
-	page, _ := b.do(http.MethodPost, "/create", url.Values{"name": {"box"}, "token": {b.token()}}, http.StatusOK)
-	wants(t, page, "a VM box already exists")
+	wants(t, page, "10 fields are not as they must be. Nothing was done.", "alow any")
+	if !strings.Contains(page, `role="alert" id="wrong" tabindex="-1" autofocus`) || len(b.api.calls) > 0 {
+		t.Errorf("the summary has no focus, or it did %v", b.api.calls)
+	}
+	taken := url.Values{"name": {"web"}, "vcpu": {"9"}, "token": {b.token()}}
+	page, _ = b.do(http.MethodPost, "/create", taken, http.StatusOK)
+	wants(t, page, `a VM named "web" already exists`, "vcpu 9 is more than this host's 4 CPUs")
+	good := b.get("/create", http.StatusOK)
+	if strings.Contains(good, "aria-invalid") || strings.Contains(good, "autofocus") {
+		t.Error("a form that nobody sent is wrong")
+	}
+}
+
+func TestCreateKeepsWhatWasTyped(t *testing.T) {
+	b := open(t)
+	b.api.err = fault.New(fault.Conflict, "no image debain").WithHint("banger image ls")
+	page, _ := b.do(http.MethodPost, "/create", url.Values{"name": {"box"}, "egress": {"all"}, "policy": {"allow a.example"}, "token": {b.token()}}, http.StatusOK)
+	wants(t, page, "no image debain", "banger image ls", "conflict", "allow a.example")
+	if !strings.Contains(page, `value="box"`) {
+		t.Error("the name is gone")
+	}
+	page, _ = b.do(http.MethodPost, "/create", url.Values{"egress": {"custom"}, "policy": {" "}, "token": {b.token()}}, http.StatusOK)
+	if wants(t, page, "there are no rules"); len(b.api.calls) != 1 {
+		t.Errorf("own rules that are none are the configured ones: %v", b.api.calls)
+	}
 }
 
 func TestDoctorAndSettings(t *testing.T) {

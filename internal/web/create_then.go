@@ -13,18 +13,21 @@ import (
 // workspaceDir is where a workspace is by default, in the guest.
 const workspaceDir = "/root/repo"
 
-// addThen reads what is to follow the creation of a VM: a workspace, a session, or both.
+// addThen reads what is to follow the creation of a VM: a workspace, a session, or both. A fault
+// is of the workspace's path.
 func addThen(req *api.CreateVM, form url.Values) error {
 	field := func(name string) string { return strings.TrimSpace(form.Get(name)) }
-	if path := field("path"); path != "" {
-		if !strings.HasPrefix(path, "/") {
-			return fault.New(fault.Invalid, "Repository: %q is not an absolute path", path).WithHint("for example /home/you/src/project")
-		}
-		req.Workspace = &api.PrepareWorkspace{Path: path, Mode: field("mode")}
-	}
 	if field("scmd") != "" || field("sname") != "" {
 		req.Session = new(sessionRequest(field("scmd"), field("sname"), field("dir"), true))
 	}
+	path := field("path")
+	if path == "" {
+		return nil
+	}
+	if !strings.HasPrefix(path, "/") {
+		return fault.New(fault.Invalid, "%q is not an absolute path", path).WithHint("for example /home/you/src/project")
+	}
+	req.Workspace = &api.PrepareWorkspace{Path: path, Mode: field("mode")}
 	return nil
 }
 

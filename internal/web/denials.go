@@ -9,6 +9,7 @@ import (
 
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/client"
+	"github.com/bangervm/banger/internal/client/denied"
 )
 
 const (
@@ -48,7 +49,8 @@ func (d *denials) apply(ev api.Event, order int) error {
 	}
 	d.events = append(d.events[max(0, len(d.events)-maxKnownEvents+1):], ev.ID)
 	d.more = d.more || body.Missed > 0
-	fresh := denial{latest: body.EgressRecord, times: 1, order: order}
+	_, times := denied.Repeats(body.Reason)
+	fresh := denial{latest: body.EgressRecord, times: times, order: order}
 	if at := slices.IndexFunc(d.all, func(one denial) bool { return flowOf(one.latest) == flowOf(fresh.latest) }); at >= 0 {
 		fresh.times += d.all[at].times
 		d.all = slices.Delete(d.all, at, at+1)

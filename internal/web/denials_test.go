@@ -78,9 +78,10 @@ func TestTheEgressLogIsGrouped(t *testing.T) {
 			api.EgressRecord{Event: "close", Protocol: "tcp", Name: "b.example", Address: "192.0.2.1", Port: 443, Rule: "allow any", Sent: 1 << 20},
 		)
 	}
-	b.api.flows = append(b.api.flows, api.EgressRecord{Event: "deny", Protocol: "tcp", Name: "a.example", Address: "192.0.2.1", Port: 22, Rule: "default deny"})
+	b.api.flows = append(b.api.flows, api.EgressRecord{Event: "deny", Protocol: "tcp", Name: "a.example", Address: "192.0.2.1", Port: 22, Rule: "default deny"},
+		api.EgressRecord{Event: "deny", Protocol: "tcp", Name: "a.example", Address: "192.0.2.1", Port: 443, Rule: "default deny", Reason: "60 more times"})
 	page := b.get("/vms/web/egress", http.StatusOK)
-	wants(t, page, "Denied 2", "Allowed 1", "40 times, by default deny", "40 MiB", "a.example tcp/22")
+	wants(t, page, "Denied 2", "Allowed 1", "100 times, by default deny", "40 MiB", "a.example tcp/22")
 	if n := strings.Count(page, "<strong class=\"any\">"); n != 3 {
 		t.Errorf("%d rows", n)
 	}

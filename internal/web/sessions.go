@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/bangervm/banger/internal/act/cmdline"
@@ -16,6 +17,9 @@ type sessionsView struct {
 	VM, Path, Token string
 	Sessions        []sessionView
 	Why             string // why none can be started
+
+	Form  url.Values // of one that was not started
+	Wrong wrongs
 }
 
 type sessionView struct {
@@ -82,7 +86,11 @@ const (
 func (c *Console) startSession(w http.ResponseWriter, r *http.Request) {
 	form, vm := r.PostForm, r.PathValue("name")
 	s, err := c.startSessionIn(r.Context(), vm, sessionRequest(strings.TrimSpace(form.Get("command")), form.Get("name"), form.Get("dir"), form.Get("tty") == "yes"))
-	c.done(w, r, sessionPath(vm, s.Name), "", err)
+	if err != nil {
+		c.showVM(w, r, func(view *vmView) { view.Sessions.Form, view.Sessions.Wrong = form, wrongOf(nil, nil, err) })
+		return
+	}
+	c.lead(w, r, sessionPath(vm, s.Name), "")
 }
 
 // sessionRequest is for a line of the guest's shell, or for that shell.

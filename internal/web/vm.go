@@ -141,7 +141,10 @@ type vmView struct {
 	Sessions sessionsView
 }
 
-func (c *Console) vmPage(w http.ResponseWriter, r *http.Request) {
+func (c *Console) vmPage(w http.ResponseWriter, r *http.Request) { c.showVM(w, r, func(*vmView) {}) }
+
+// showVM shows a VM's page once more has been put into it.
+func (c *Console) showVM(w http.ResponseWriter, r *http.Request, more func(*vmView)) {
 	c.inVM(w, r, "", func(ctx context.Context, f vmFrame) (any, error) {
 		view := vmView{vmFrame: f, portsPart: c.portsOf(ctx, f.VM)}
 		if takes, known := c.takesKnown(f.VM); known {
@@ -151,6 +154,7 @@ func (c *Console) vmPage(w http.ResponseWriter, r *http.Request) {
 		}
 		var err error
 		view.Sessions, err = c.sessions(ctx, f.VM, f.Head.Token)
+		more(&view)
 		return view, err
 	})
 }

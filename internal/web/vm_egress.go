@@ -18,8 +18,8 @@ type egressView struct {
 	Name     string // of a preset, or how many rules
 	Text     string // of the policy in the editor
 	Editing  bool
-	EditWhy  *problem // why the text was not taken
-	Target   string   // that was asked about
+	Wrong    wrongs // why the text was not taken
+	Target   string // that was asked about
 	Answer   *verdictView
 	AskWhy   *problem
 	Allow    *allowView
@@ -98,7 +98,7 @@ func (c *Console) egressAct(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		c.egressSection(w, r, func(_ context.Context, view *egressView) {
-			view.Editing, view.Text, view.EditWhy = true, form.Get("policy"), problemOf(err)
+			view.Editing, view.Text, view.Wrong = true, form.Get("policy"), wrongWith("text", "Policy", err)
 		})
 	case "try", "allow":
 		d, err := deniedOf(form)

@@ -77,7 +77,8 @@ func (c *Console) addFlows(view *egressView, records []api.EgressRecord, cut boo
 			i, rows = len(rows), append(rows, row)
 			at[flowOf(record)] = i
 		}
-		rows[i].Times++
+		_, times := denied.Repeats(record.Reason)
+		rows[i].Times += times
 		rows[i].Bytes += record.Sent + record.Received
 	}
 	for _, row := range rows {
@@ -100,7 +101,8 @@ type flow struct {
 }
 
 func flowOf(r api.EgressRecord) flow {
-	return flow{event: r.Event, where: whereOf(r), protocol: r.Protocol, port: r.Port, rule: r.Rule, reason: r.Reason}
+	reason, _ := denied.Repeats(r.Reason)
+	return flow{event: r.Event, where: whereOf(r), protocol: r.Protocol, port: r.Port, rule: r.Rule, reason: reason}
 }
 
 // whereOf is the destination as the guest meant it.
@@ -144,8 +146,8 @@ func (c *Console) viewFlow(f vmFrame, r api.EgressRecord) (row flowView, ok bool
 		if r.Event == "dns" {
 			row.Service, row.Note = "", "the name was asked for"
 		}
-		if r.Reason != "" {
-			row.Note = plain.Line(r.Reason, maxCell)
+		if reason, _ := denied.Repeats(r.Reason); reason != "" {
+			row.Note = plain.Line(reason, maxCell)
 		}
 		if d, ok := denied.Of(r); ok {
 			row.Edit = f.Path() + "/egress?" + deniedQuery(d).Encode() + "#allow"

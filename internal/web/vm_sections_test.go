@@ -175,6 +175,9 @@ func TestAPolicyThatIsWrongStaysInTheForm(t *testing.T) {
 	b.api.err = fault.New(fault.Invalid, "%q is not a rule", "alow").WithHint("write allow")
 	body, _ := b.do(http.MethodPost, "/vms/web/egress", url.Values{"do": {"set"}, "policy": {"alow any"}, "token": {b.token()}}, http.StatusOK)
 	wants(t, body, "alow any", `"alow" is not a rule`, "write allow")
+	if !strings.Contains(body, `aria-invalid="true" aria-describedby="text-p policy-h"`) || !strings.Contains(body, `<a href="#text">`) {
+		t.Error("the field is not marked, or nothing leads to it")
+	}
 	b.api.err = nil
 	b.send("/vms/web/egress", url.Values{"do": {"set"}, "policy": {"packages"}})
 	if got := b.api.calls[len(b.api.calls)-1]; got != "egress web packages" {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client/vmfields"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/portspec"
 )
@@ -108,23 +109,33 @@ func difference(form url.Values, field string) (gained, lost []string) {
 	return gained, lost
 }
 
-func updateOf(form url.Values) (u api.UpdateVM, err error) {
+// setFormFields are those that can be wrong, in the order of the form.
+func setFormFields() []formField {
+	return []formField{{"vcpu", "vCPU"}, {"memory", "Memory"}, {"disk", "Disk"}, {"publish", "Publish"}, {"env", "Environment"}, {"labels", "Labels"}}
+}
+
+// updateOf is what a form changes. The faults are of fields that cannot be read.
+func updateOf(form url.Values) (u api.UpdateVM, faults map[string]error) {
 	text := func(field string) *string {
 		if value := strings.TrimSpace(form.Get(field)); value != "" && changed(form, field) {
 			return &value
 		}
 		return nil
 	}
+	faults = map[string]error{}
+	note := func(field string, err error) {
+		if err != nil {
+			faults[field] = err
+		}
+	}
+	var err error
 	u.Kernel, u.Driver, u.Entrypoint = text("kernel"), text("driver"), text("restart")
-	if u.VCPU, err = countOf("vCPU", text("vcpu")); err != nil {
-		return u, err
-	}
-	if u.MemoryBytes, err = sizeOf("Memory", text("memory")); err != nil {
-		return u, err
-	}
-	if u.DiskBytes, err = sizeOf("Disk", text("disk")); err != nil {
-		return u, err
-	}
+	u.VCPU, err = countOf(text("vcpu"))
+	note("vcpu", err)
+	u.MemoryBytes, err = sizeOf(text("memory"))
+	note("memory", err)
+	u.DiskBytes, err = sizeOf(text("disk"))
+	note("disk", err)
 	if changed(form, "nested") {
 		u.Nested = new(form.Get("nested") != "")
 	}
@@ -140,39 +151,38 @@ func updateOf(form url.Values) (u api.UpdateVM, err error) {
 	u.Env, u.UnsetEnv = difference(form, "env")
 	if changed(form, "publish") {
 		ports, err := publishOf(form.Get("publish"))
-		if err != nil {
-			return u, err
-		}
+		note("publish", err)
 		u.Publish = &ports
 	}
-	return u, nil
+	return u, faults
 }
 
 func (c *Console) setPage(w http.ResponseWriter, r *http.Request) {
-	c.showVMForm(w, r, "set", nil, nil, setCommand, setFields)
+	c.showVMForm(w, r, "set", nil, wrongs{}, setCommand, setFields)
 }
 
 func (c *Console) set(w http.ResponseWriter, r *http.Request) {
 	name, form := r.PathValue("name"), r.PostForm
-	update, err := updateOf(form)
-	if err == nil {
+	update, faults := updateOf(form)
+	host, err := c.api.HostStats(r.Context())
+	if noteAll(faults, vmfields.OfUpdate(update, host), onWire()); err == nil && len(faults) == 0 {
 		_, err = c.api.UpdateVM(r.Context(), name, update)
 	}
-	if err != nil {
-		c.showVMForm(w, r, "set", form, problemOf(err), setCommand, setFields)
+	if err != nil || len(faults) > 0 {
+		c.showVMForm(w, r, "set", form, wrongOf(setFormFields(), faults, err), setCommand, setFields)
 		return
 	}
 	c.lead(w, r, vmPath(name), "Changed "+name)
 }
 
 // countOf is a number of a field; nil: as it was.
-func countOf(field string, text *string) (*int, error) {
+func countOf(text *string) (*int, error) {
 	if text == nil {
 		return nil, nil //nolint:nilnil // nil is the default
 	}
 	n, err := strconv.Atoi(*text)
 	if err != nil {
-		return nil, fault.New(fault.Invalid, "%s: %q is not a number", field, *text).WithHint("for example 2")
+		return nil, fault.New(fault.Invalid, "%q is not a number", *text).WithHint("for example 2")
 	}
 	return &n, nil
 }
@@ -183,7 +193,7 @@ func publishOf(text string) ([]api.Publish, error) {
 	for spec := range strings.FieldsSeq(text) {
 		p, err := portspec.ParsePublish(spec)
 		if err != nil {
-			return nil, fault.Wrap(fault.Invalid, err, "Publish: %s", spec).WithHint("write [ADDR:]HOST:GUEST[/udp], for example 8080:80")
+			return nil, fault.Wrap(fault.Invalid, err, "%s", spec).WithHint("write [ADDR:]HOST:GUEST[/udp], for example 8080:80")
 		}
 		all = append(all, p)
 	}

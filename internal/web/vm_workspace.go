@@ -24,7 +24,8 @@ const (
 // workspaceView is the body of the section with the workspace.
 type workspaceView struct {
 	vmFrame
-	From      string // the work tree to prepare, as picked
+	Form      url.Values // of the work tree to prepare, as typed or picked
+	Wrong     wrongs     // why it is not prepared
 	Work      *api.Workspace
 	Measured  age
 	Op        string         // the operation of Export
@@ -44,10 +45,15 @@ type fileView struct {
 }
 
 func (c *Console) workspacePage(w http.ResponseWriter, r *http.Request) {
+	c.showWorkspace(w, r, r.URL.Query(), wrongs{})
+}
+
+// showWorkspace shows the section with the form of a work tree to prepare filled in.
+func (c *Console) showWorkspace(w http.ResponseWriter, r *http.Request, form url.Values, wrong wrongs) {
 	c.inVM(w, r, "workspace", func(ctx context.Context, f vmFrame) (any, error) {
 		view, err := c.workspaceOf(ctx, f, r.URL.Query().Get(operationParam))
-		view.From = r.URL.Query().Get("path")
-		view.Commands.Prepare = prepareCommand(url.Values{"vm": {f.VM.Name}, "path": {view.From}, "mode": {"shallow"}}, nil)
+		view.Wrong, view.Form = wrong, url.Values{"vm": {f.VM.Name}, "mode": {cmp.Or(form.Get("mode"), "shallow")}, "path": {form.Get("path")}, "to": {form.Get("to")}}
+		view.Commands.Prepare = prepareCommand(view.Form, nil)
 		return view, err
 	})
 }
@@ -126,6 +132,16 @@ func (c *Console) workspaceAct(w http.ResponseWriter, r *http.Request) {
 	default:
 		err = fault.New(fault.Invalid, "the console cannot do %q to a workspace", form.Get("do"))
 	}
+	to := url.Values{operationParam: {op.ID}}
+	if form.Get("do") == "prepare" {
+		if err != nil {
+			c.showWorkspace(w, r, form, wrongWith("path", "Work tree on this host", err))
+			return
+		}
+		for _, field := range []string{"path", "to", "mode"} { // for another try, if it fails
+			to.Set(field, form.Get(field))
+		}
+	}
 	if err != nil {
 		c.fail(w, r, err)
 		return
@@ -133,7 +149,7 @@ func (c *Console) workspaceAct(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), exportWait)
 	defer cancel()
 	_, _ = c.api.Wait(ctx, op.ID, nil) // the page shows how it went, and how far it is
-	c.lead(w, r, path+"?"+url.Values{operationParam: {op.ID}}.Encode(), "")
+	c.lead(w, r, path+"?"+to.Encode(), "")
 }
 
 // applyPage says what applying changes on this host.
