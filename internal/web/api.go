@@ -42,6 +42,8 @@ type API interface {
 	ListSessions(ctx context.Context, vm string) ([]api.Session, error)
 	GetSession(ctx context.Context, vm, name string) (api.Session, error)
 	StopSession(ctx context.Context, vm, name string, req api.StopSession) (api.Session, error)
+	KillSession(ctx context.Context, vm, name string, req api.KillSession) (api.Session, error)
+	SendSession(ctx context.Context, vm, name string, p []byte, eof bool) error
 	RemoveSession(ctx context.Context, vm, name string) error
 	StartSession(ctx context.Context, vm string, req api.StartSession) (api.Session, error)
 	Attach(vm, name string, opts client.AttachOptions) *client.Attachment

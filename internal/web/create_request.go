@@ -12,8 +12,16 @@ import (
 // createFormFields are those that can be wrong, in the order of the form.
 func createFormFields() []formField {
 	return []formField{
-		{"name", "Name"}, {"vcpu", "vCPU"}, {"memory", "Memory"}, {"disk", "Disk"}, {"path", "Git work tree"}, {"sname", "Name of the session"},
-		{"policy", "Own rules"}, {"publish", "Publish"}, {"env", "Environment"}, {"labels", "Labels"},
+		{"name", "Name"},
+		{"vcpu", "vCPU"},
+		{"memory", "Memory"},
+		{"disk", "Disk"},
+		{"path", "Git work tree"},
+		{"sname", "Name of the session"},
+		{"policy", "Own rules"},
+		{"publish", "Publish"},
+		{"env", "Environment"},
+		{"labels", "Labels"},
 	}
 }
 

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -165,7 +166,7 @@ func (c *Console) row(in *vmScene) vmRow {
 		Age: ageOf(c.now(), status.Since(&v)), VCPU: v.VCPU, Alive: status.Alive(v.State), Load: c.meter.load(v.ID), Ports: linksOf(in.ports),
 	}
 	if !row.Alive {
-		row.Says = v.ExitMessage
+		row.Says = cmp.Or(v.ExitMessage, status.Ended(&v))
 	}
 	if v.Workspace != nil {
 		row.Work = &work{State: v.Workspace.State, Files: v.Workspace.Files}

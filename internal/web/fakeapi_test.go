@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -40,6 +41,8 @@ type fakeAPI struct {
 	followers atomic.Int64       // of events
 	besides   []api.Event        // of what is there, too
 	denials   []api.Event        // that the journal has, too
+	reason    string             // why the VM ended
+	session   string             // the state of the session; empty: it runs
 	flows     []api.EgressRecord // of the egress log; nil: one of each kind
 }
 
@@ -48,7 +51,7 @@ func (f *fakeAPI) did(call string) error { f.calls = append(f.calls, call); retu
 func (f *fakeAPI) vm() api.VM {
 	return api.VM{
 		ID: "1", Name: "web", State: f.state, Image: hostile, Kernel: hostile, VCPU: 2, MemoryBytes: 1 << 30, DiskBytes: 8 << 30,
-		Labels: map[string]string{"team": hostile}, ExitMessage: hostile, CreatedAt: f.now.Add(-time.Hour), StartedAt: new(f.now.Add(-time.Minute)),
+		Labels: map[string]string{"team": hostile}, ExitMessage: hostile, ExitReason: f.reason, CreatedAt: f.now.Add(-time.Hour), StartedAt: new(f.now.Add(-time.Minute)),
 		Workspace: &api.Workspace{State: api.WorkspaceChanged, Files: 7}, Runtime: &api.VMRuntime{Notes: []string{hostile}, Warning: hostile},
 	}
 }
@@ -224,7 +227,8 @@ func (f *fakeAPI) ListSessions(context.Context, string) ([]api.Session, error) {
 	if f.quiet {
 		return nil, nil
 	}
-	return []api.Session{{ID: "s1", Name: hostile, State: api.SessionRunning, Command: []string{"sh", "-c", hostile}, LastError: hostile, CreatedAt: f.now}}, nil
+	s := api.Session{ID: "s1", Name: hostile, State: cmp.Or(f.session, api.SessionRunning), Command: []string{"sh", "-c", hostile}, LastError: hostile, CreatedAt: f.now}
+	return []api.Session{s}, nil
 }
 
 func (f *fakeAPI) GetSession(ctx context.Context, _, name string) (api.Session, error) {
@@ -311,6 +315,14 @@ func (f *fakeAPI) CreateVM(_ context.Context, req api.CreateVM) (api.Operation, 
 
 func (f *fakeAPI) StopSession(_ context.Context, vm, name string, _ api.StopSession) (api.Session, error) {
 	return api.Session{}, f.did("stop session " + vm + " " + name)
+}
+
+func (f *fakeAPI) KillSession(_ context.Context, vm, name string, req api.KillSession) (api.Session, error) {
+	return api.Session{}, f.did("kill session " + vm + " " + name + " " + req.Signal)
+}
+
+func (f *fakeAPI) SendSession(_ context.Context, vm, name string, p []byte, eof bool) error {
+	return f.did(fmt.Sprintf("send session %s %s %q eof=%v", vm, name, p, eof))
 }
 
 func (f *fakeAPI) RemoveSession(_ context.Context, vm, name string) error {

@@ -20,6 +20,7 @@ func formCommands() map[string]commandOf {
 		"create": createCommand, "set": setCommand, "rename": renameCommand, "commit": commitCommand,
 		"pull": pullCommand, "tag": tagCommand, "register": registerCommand, "import": importCommand,
 		"prepare": prepareCommand, "forward": forwardCommand, "egress": egressCommand, "allow": allowCommand, "rule": ruleCommand,
+		"send": sendCommand, "kill": killCommand,
 	}
 }
 

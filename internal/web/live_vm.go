@@ -60,6 +60,7 @@ func (p *parts) vmPanel(ctx context.Context, one *list, v *vmScene) {
 	one.add("vm-state", "", "vm-state", head)
 	one.add("vm-acts", "", "vm-acts", head)
 	one.add("vm-tabs", "", "vm-tabs", p.c.frameOf(v.vm, p.section))
+	one.add("vm-ended", "", "vm-ended", p.c.frameOf(v.vm, p.section))
 	if p.section == "" {
 		if sessions, err := p.c.sessions(ctx, v.vm, p.token); err == nil {
 			one.add("sessions", "", "sessions", sessions)

@@ -53,11 +53,11 @@ func (c *Console) endPage(w http.ResponseWriter, r *http.Request) {
 // end does what the page asked for, if it is still of the session that the page was about.
 func (c *Console) end(w http.ResponseWriter, r *http.Request) {
 	ctx, vm := r.Context(), r.PathValue("name")
-	session, err := c.api.GetSession(ctx, vm, r.PathValue("session"))
+	session, err := c.sessionAsShown(ctx, vm, r.PathValue("session"), r.PostForm.Get("id"))
 	e := endActOf(session)
 	switch {
 	case err != nil:
-	case session.ID != r.PostForm.Get("id") || e.Word != r.PostForm.Get("do"):
+	case e.Word != r.PostForm.Get("do"):
 		err = fault.New(fault.Conflict, "session %s is not as the page showed it", r.PathValue("session")).WithHint("look at it again")
 	default:
 		session.VM = vm

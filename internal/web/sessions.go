@@ -9,6 +9,7 @@ import (
 
 	"github.com/bangervm/banger/internal/act/cmdline"
 	"github.com/bangervm/banger/internal/api"
+	"github.com/bangervm/banger/internal/client/status"
 	"github.com/bangervm/banger/internal/fault"
 )
 
@@ -28,6 +29,8 @@ type sessionView struct {
 	Attention                       *attentionView
 	Age                             age
 	Running, Written                bool
+	Lost                            string // why its output cannot be read
+	Acts                            []button
 }
 
 // sessions reads the sessions of a VM.
@@ -38,18 +41,18 @@ func (c *Console) sessions(ctx context.Context, v api.VM, token string) (session
 	}
 	all, err := c.api.ListSessions(ctx, v.Name)
 	for _, s := range all {
-		view.Sessions = append(view.Sessions, c.viewSession(s))
+		view.Sessions = append(view.Sessions, c.viewSession(&v, s))
 	}
 	return view, err
 }
 
-func (c *Console) viewSession(s api.Session) sessionView {
+func (c *Console) viewSession(v *api.VM, s api.Session) sessionView {
 	began := s.StartedAt
 	if began == nil {
 		began = &s.CreatedAt
 	}
 	view := sessionView{
-		Name: s.Name, Path: sessionPath(s.VM, s.Name), Mode: s.Mode, Says: s.LastError, Mark: mark{State: s.State, Icon: stateIcon(s.State)},
+		Name: s.Name, Path: sessionPath(v.Name, s.Name), Mode: s.Mode, Says: s.LastError, Mark: mark{State: s.State, Icon: stateIcon(s.State)},
 		Age: ageOf(c.now(), began), Running: s.State == api.SessionRunning, Written: s.Writer, Command: commandLine(s.Command),
 	}
 	if s.Attention != nil && s.Attention.State != api.AttentionDone {
@@ -64,7 +67,23 @@ func (c *Console) viewSession(s api.Session) sessionView {
 			view.Mark.Icon = "failed"
 		}
 	}
+	view.Lost, view.Acts = capital(status.OutputLost(v, s)), sessionActs(v, s)
 	return view
+}
+
+// sessionActs are what can be done to a session besides looking at it.
+func sessionActs(v *api.VM, s api.Session) []button {
+	path := sessionPath(v.Name, s.Name)
+	end := endActOf(s)
+	acts := []button{{Word: end.Word + "…", Page: path + "/end", Command: cmdline.Line(end.verb.On(v.Name, s.Name)), Danger: end.Word == "Delete"}}
+	if s.State != api.SessionRunning {
+		return acts
+	}
+	form := url.Values{"vm": {v.Name}, "session": {s.Name}}
+	return append(acts,
+		button{Word: "Send a signal…", Page: path + "/kill", Command: killCommand(form, nil), Danger: true},
+		button{Word: "Send text…", Page: path + "#send", Command: sendCommand(form, nil)},
+	)
 }
 
 // commandLine is a command as it is typed.

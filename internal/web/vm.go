@@ -60,6 +60,9 @@ type tab struct {
 // Path is that of the VM's page.
 func (f vmFrame) Path() string { return vmPath(f.VM.Name) }
 
+// Ended says why the VM's last start ended; empty: it runs, or was never started.
+func (f vmFrame) Ended() string { return status.Ended(&f.VM) }
+
 // ExitHint is what to do about the VM's end.
 func (f vmFrame) ExitHint() string {
 	return fault.FromWire(f.VM.ExitHint, f.VM.ExitHintParts).Word(cmdline.Line)

@@ -131,7 +131,7 @@ func pages() []string {
 		"/", "/?show=running&q=web", "/vms/web", "/vms/web/delete", "/vms/web/reset", "/vms/web/kill", "/vms/web/stop", "/vms/web/restart", "/vms/web/rename", "/vms/web/commit", "/vms/web/set", "/vms/web/processes", "/vms/web/workspace", "/vms/web/workspace?op=op2", "/vms/web/workspace?op=op1",
 		"/vms/web/workspace/diff?op=op2&file=0", "/vms/web/workspace/diff?op=op2&file=1", "/vms/web/workspace/apply?op=op2",
 		"/vms/web/egress", "/vms/web/egress?edit=1&target=x", "/vms/web/egress?allow=dns&name=a.example&show=denied", "/vms/web/console", "/vms/web/console?q=script",
-		"/?show=needs", "/vms/web/sessions/agent", "/vms/web/sessions/agent/end", "/vms/web/ports", "/vms/web/resources",
+		"/?show=needs", "/vms/web/sessions/agent", "/vms/web/sessions/agent/end", "/vms/web/sessions/agent/kill", "/vms/web/ports", "/vms/web/resources",
 		"/operations", "/operations/op1", "/images", "/kernels", "/doctor", "/settings", "/create", "/files?field=x&back=/kernels", "/images/delete?name=x", "/kernels/delete?" + url.Values{"name": {hostile}}.Encode(), "/images/tag?name=x", "/images/register?rootfs=x", "/prune", "/prune?all=1", "/vms/none", "/no-such-page",
 	}
 }
