@@ -41,6 +41,7 @@ type fakeAPI struct {
 	followers atomic.Int64       // of events
 	besides   []api.Event        // of what is there, too
 	denials   []api.Event        // that the journal has, too
+	ended     []api.Operation    // besides
 	reason    string             // why the VM ended
 	session   string             // the state of the session; empty: it runs
 	flows     []api.EgressRecord // of the egress log; nil: one of each kind
@@ -278,7 +279,7 @@ func (f *fakeAPI) PullKernel(_ context.Context, req api.PullKernel) (api.Operati
 func (f *fakeAPI) ListOperations(context.Context) ([]api.Operation, error) {
 	ended := f.operation()
 	ended.ID, ended.State, ended.EndedAt = "op3", api.OperationFailed, new(f.now)
-	return []api.Operation{f.operation(), ended}, nil
+	return append([]api.Operation{f.operation(), ended}, f.ended...), nil
 }
 
 func (f *fakeAPI) GetOperation(_ context.Context, id string) (api.Operation, error) {

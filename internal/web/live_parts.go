@@ -27,6 +27,7 @@ type parts struct {
 	section   string // of the VM's page
 	operation string // that the section shows
 	look      look
+	ops       opsLook
 	token     string
 	measured  <-chan struct{} // closed when VMs were measured again
 	metered   []string        // IDs of the VMs that were, the last time
@@ -38,7 +39,7 @@ type parts struct {
 
 func (c *Console) partsOf(query url.Values, token string) *parts {
 	return &parts{
-		c: c, page: query.Get("page"), subject: query.Get("of"), section: query.Get("section"), operation: query.Get(operationParam), look: lookOf(query), token: token,
+		c: c, page: query.Get("page"), subject: query.Get("of"), section: query.Get("section"), operation: query.Get(operationParam), look: lookOf(query), ops: opsLookOf(query), token: token,
 		cache: map[string][]fragment{}, one: vmParts{stale: true},
 	}
 }
@@ -185,7 +186,11 @@ func (p *parts) dashboard(l *list, s *scene) {
 }
 
 func (p *parts) operations(l *list, s *scene) {
-	l.add("running-operations", "", "running-operations", dashboardView{Operations: p.c.runningViews(s, p.token)})
+	running := p.c.runningViews(s, p.token)
+	l.add("running-operations", "", "running-operations", dashboardView{Operations: running})
+	if p.page == pageOperations {
+		l.add("ops-sub", "", "ops-sub", len(running))
+	}
 	for _, op := range s.operations {
 		switch {
 		case p.page == pageOperation && op.ID == p.subject:
@@ -193,7 +198,7 @@ func (p *parts) operations(l *list, s *scene) {
 			l.add("operation-state", "", "operation-state", v)
 			l.add("operation-next", "", "operation-next", v)
 			l.add("operation", "", "operation-panel", v)
-		case p.page == pageOperations && op.EndedAt != nil:
+		case p.page == pageOperations && p.ops.page == 1 && p.ops.shows(op):
 			l.add("op-"+op.ID, "ended-operations", "ended-operation", viewOperation(op, p.c.now()))
 		}
 	}

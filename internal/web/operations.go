@@ -24,6 +24,7 @@ type operationView struct {
 	Took     string
 	Age      age
 	Problem  *problem
+	Command  string // that does it again; empty: it is not known
 
 	Whole bool   // it has a page for itself, with what follows:
 	Next  []link // where to go from there, once it has ended
@@ -47,7 +48,7 @@ func viewOperation(op api.Operation, now time.Time) operationView {
 	v := operationView{
 		ID: op.ID, Path: operationPath(op.ID), What: operationWords(op),
 		Mark: mark{State: op.State, Icon: stateIcon(op.State)}, Running: op.State == api.OperationRunning,
-		Took: status.Span(end.Sub(op.CreatedAt)), Age: ageOf(now, &op.CreatedAt),
+		Took: status.Span(end.Sub(op.CreatedAt)), Age: ageOf(now, &op.CreatedAt), Command: repeating(op),
 	}
 	if v.Running {
 		v.Mark.Icon = "starting"
@@ -92,25 +93,30 @@ func operationWords(op api.Operation) string {
 	return strings.TrimSpace(words + " " + op.Subject)
 }
 
-type operationsView struct{ Running, Ended []operationView }
+type operationsView struct {
+	opsLook
+	Running, Ended []operationView
+	Range          string // which of all are shown; empty: all
+	Newer, Older   string // pages; empty: there is none
+}
 
 func (c *Console) operationsPage(w http.ResponseWriter, r *http.Request) {
 	c.page(w, r, "operations", func(ctx context.Context, s *shell) error {
-		s.Title, s.Section, s.Live = "Operations", "operations", livePath(pageOperations, url.Values{})
+		view := operationsView{opsLook: opsLookOf(r.URL.Query())}
+		s.Title, s.Section, s.Live = "Operations", "operations", livePath(pageOperations, view.query())
 		operations, err := c.api.ListOperations(ctx)
 		if err != nil {
 			return err
 		}
-		var view operationsView
 		for _, op := range operations {
 			v := viewOperation(op, c.now())
-			v.Token = s.Token
-			if v.Running {
+			if v.Token = s.Token; v.Running {
 				view.Running = append(view.Running, v)
-			} else {
+			} else if view.shows(op) {
 				view.Ended = append(view.Ended, v)
 			}
 		}
+		view.cut(&view)
 		s.Body = view
 		return nil
 	})

@@ -48,7 +48,9 @@
     held.delete(f.id);
     if (old && !patch(old, fresh)) held.set(f.id, f);
     const list = f.in && document.getElementById(f.in);
-    if (!old && list) list.prepend(fresh);
+    if (old || !list) return;
+    list.prepend(fresh);
+    list.closest("table")?.removeAttribute("hidden");
   }
   // keep removes what is gone from a list. Rows keep their place: only new ones are put where they belong.
   function keep(id, ids) {
