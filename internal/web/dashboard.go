@@ -101,6 +101,7 @@ type vmRow struct {
 	Ports           []portLink
 	Work            *work
 	Attach          string // the page of the terminal of the session to see first
+	Shell           bool   // one can be started, where there is nothing to attach to
 	First           *button
 }
 
@@ -173,6 +174,7 @@ func (c *Console) row(in *vmScene) vmRow {
 	}
 	if busy(v.State) {
 		row.Attach = in.toAttach()
+		row.Shell = v.State == api.VMRunning && row.Attach == ""
 	} else {
 		row.First = new(firstFor(v, in.inOrder()))
 	}

@@ -41,13 +41,19 @@ type fakeAPI struct {
 	followers atomic.Int64       // of events
 	besides   []api.Event        // of what is there, too
 	denials   []api.Event        // that the journal has, too
+	work      string             // the state of the workspace; empty: changed
+	applied   bool               // the export
+	fails     map[string]error   // by the call
 	ended     []api.Operation    // besides
 	reason    string             // why the VM ended
 	session   string             // the state of the session; empty: it runs
 	flows     []api.EgressRecord // of the egress log; nil: one of each kind
 }
 
-func (f *fakeAPI) did(call string) error { f.calls = append(f.calls, call); return f.err }
+func (f *fakeAPI) did(call string) error {
+	f.calls = append(f.calls, call)
+	return cmp.Or(f.fails[call], f.err)
+}
 
 func (f *fakeAPI) vm() api.VM {
 	return api.VM{

@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -17,7 +18,7 @@ const hostileLine = hostile + "\x1b[31m\x1b]0;title\a\u202e"
 
 func (f *fakeAPI) export() api.Export {
 	return api.Export{
-		ID: "e1", Tree: "t2", Format: "patch", Bytes: int64(len(patchText)), FileCount: 2, Insertions: 2, Deletions: 1, Checked: f.conflicts != nil, Conflicts: f.conflicts,
+		ID: "e1", Tree: "t2", Format: "patch", Bytes: int64(len(patchText)), FileCount: 2, Insertions: 2, Deletions: 1, Checked: f.conflicts != nil, Applied: f.applied, Conflicts: f.conflicts,
 		Notes: []string{hostile},
 		Files: []api.ExportedFile{{Path: "main.go", Status: "modified", Insertions: 2, Deletions: 1}, {Path: hostile, Status: "added", Insertions: 1}},
 	}
@@ -65,7 +66,7 @@ func (f *fakeAPI) workspace() *api.Workspace {
 		return nil
 	}
 	return &api.Workspace{
-		VM: "web", Path: hostile, Source: hostile, Branch: hostile, State: api.WorkspaceChanged, Files: 7, MeasuredAt: &f.now,
+		VM: "web", Path: hostile, Source: hostile, Branch: hostile, State: cmp.Or(f.work, api.WorkspaceChanged), Files: 7, MeasuredAt: &f.now,
 		Elsewhere: []string{hostile}, Stashes: []string{hostile}, WorkTrees: []string{hostile},
 	}
 }

@@ -34,6 +34,7 @@ type vmHead struct {
 	Attention   *attentionView
 	Attach      string // the page of the terminal of the session to see first
 	Shell       bool   // a shell can be started, where there is nothing to attach to
+	Lead        bool   // the first of Front is what to do with a VM in this state
 	Front, More []button
 }
 
@@ -43,7 +44,7 @@ func (c *Console) vmHead(v api.VM, sessions []api.Session, token string) vmHead 
 		Path: vmPath(v.Name), Token: token, Mark: mark{State: v.State, Icon: stateIcon(v.State)}, Age: ageOf(c.now(), status.Since(&v)),
 		Attention: viewAttention(needs, c.now()), Attach: toAttach(v.Name, needs, sessions),
 	}
-	head.Shell = v.State == api.VMRunning && head.Attach == ""
+	head.Shell, head.Lead = v.State == api.VMRunning && head.Attach == "", !busy(v.State)
 	head.Front, head.More = front(actsFor(v, sessions))
 	return head
 }

@@ -55,14 +55,21 @@ func TestWhatCameAfterThePageIsNotLost(t *testing.T) {
 
 func TestMarkedVMsAskTogether(t *testing.T) {
 	b := open(t)
-	form := url.Values{"token": {b.token()}, "do": {"stop"}, "vm": {"one", "two"}}
+	b.api.besides = []api.Event{b.api.another("2", "other")}
+	form := url.Values{"token": {b.token()}, "do": {"stop"}, "vm": {"1", "2"}}
 	body, _ := b.do(http.MethodPost, "/vms", form, http.StatusOK)
 	if wants(t, body, "Stop 2 VMs", "1 running session"); len(b.api.calls) > 0 {
 		t.Errorf("it did %v before it asked", b.api.calls)
 	}
 	b.api.quiet = true
-	b.send("/vms", url.Values{"do": {"stop"}, "vm": {"one"}})
-	if got := strings.Join(b.api.calls, ", "); got != "stop one" {
+	if n := strings.Count(body, `name="vm" value="`); n != 2 || !strings.Contains(body, `name="vm" value="1"`) {
+		t.Errorf("the form is not of the %d VMs by their IDs", n)
+	}
+	if page := b.get("/", http.StatusOK); !strings.Contains(page, `name="vm" value="1" aria-label="Mark web"`) {
+		t.Error("a mark is not of the VM's ID")
+	}
+	b.posted("/vms", url.Values{"do": {"stop"}, "vm": {"1"}})
+	if got := strings.Join(b.api.calls, ", "); got != "stop 1" {
 		t.Errorf("where nothing is lost it did %q", got)
 	}
 	form["vm"] = make([]string, 1001)
@@ -144,6 +151,21 @@ func TestTheFirstButtonOfAVM(t *testing.T) {
 	if got := acts(); !strings.Contains(got, `<a class="btn btn-primary" href="/vms/web/sessions/`) || strings.Count(got, "btn-primary") != 1 ||
 		strings.Index(got, "Attach") > strings.Index(got, "Pause") || !strings.Contains(got, "Stop") {
 		t.Errorf("a VM with a session has %s", got)
+	}
+	for state, want := range map[string]string{
+		api.VMStopped: `name="do" value="start">Start`, api.VMFailed: `name="do" value="start">Start`, api.VMPaused: `name="do" value="resume">Resume`,
+		api.VMRunning: "Shell", api.VMStarting: "", api.VMStopping: "",
+	} {
+		b.api.state, b.api.quiet = state, true
+		got := acts()
+		at := strings.Index(got, "btn-primary")
+		if (at >= 0) != (want != "") || at >= 0 && !strings.Contains(got[at:], want) {
+			t.Errorf("one that is %s begins with %s", state, got)
+		}
+		row := b.get("/", http.StatusOK)
+		if row = row[strings.Index(row, `<tr id="vm-1"`):]; want != "" && !strings.Contains(row[:strings.Index(row, "<details")], want[strings.LastIndex(want, ">")+1:]) {
+			t.Errorf("the row of one that is %s has no %s", state, want)
+		}
 	}
 }
 

@@ -219,3 +219,33 @@ func TestSectionsOfAStoppedVM(t *testing.T) {
 	wants(t, b.get("/vms/web/ports", http.StatusOK), "It is not running")
 	wants(t, b.get("/vms/web/workspace", http.StatusOK), "It is stopped: start it first")
 }
+
+// The changes are read when the page is opened, where there are some; after they were applied the page shows
+// how the workspace is now.
+func TestTheWorkspacePageShowsWhatIsThere(t *testing.T) {
+	b := open(t)
+	const reads, apply = "data-look>", "/workspace/apply"
+	if page := b.get("/vms/web/workspace", http.StatusOK); !strings.Contains(page, reads) {
+		t.Error("the changes are not read at once")
+	}
+	if page := b.get("/vms/web/workspace?op=op2", http.StatusOK); strings.Contains(page, reads) || !strings.Contains(page, apply+"?op=op2") {
+		t.Error("what was read is read again, or cannot be applied")
+	}
+	b.api.work, b.api.applied = api.WorkspaceClean, true
+	page := b.get("/vms/web/workspace?op=op2", http.StatusOK)
+	if wants(t, page, "Workspace no changes", "Applied to"); strings.Contains(page, apply) || strings.Contains(page, reads) {
+		t.Error("what was applied can be applied again")
+	}
+	page = b.get("/vms/web/workspace", http.StatusOK)
+	if wants(t, page, "Nothing has changed since it was copied"); strings.Contains(page, reads) || strings.Contains(page, apply) {
+		t.Error("nothing is read, or applied")
+	}
+	b.api.work = api.WorkspaceChanged
+	if page := b.get("/vms/web/workspace?op=op2", http.StatusOK); !strings.Contains(page, apply+`"`) {
+		t.Error("what has changed since cannot be applied")
+	}
+	b.api.state = api.VMStopped
+	if page := b.get("/vms/web/workspace", http.StatusOK); strings.Contains(page, reads) || !strings.Contains(page, `title="It is stopped: start it first"`) {
+		t.Error("a guest that does not run is read, or the button does not say why not")
+	}
+}

@@ -36,6 +36,18 @@ type workspaceView struct {
 	Commands  struct{ Prepare, Look, Export, Check, Apply string }
 }
 
+// Pending reports whether the export that is shown is not in the user's work tree yet, as far
+// as it tells.
+func (v workspaceView) Pending() bool {
+	return v.Export != nil && !v.Export.Applied && !v.Export.Already
+}
+
+// AtOnce reports whether the changes are to be read when the page is opened: there are some,
+// and the page shows none.
+func (v workspaceView) AtOnce() bool {
+	return v.Work != nil && v.Alive() && v.Work.State != api.WorkspaceClean && v.Export == nil && v.Operation == nil && !v.Wrong.Any()
+}
+
 // fileView is a changed file.
 type fileView struct {
 	Letter, Word, Path, From string

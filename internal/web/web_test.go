@@ -285,12 +285,25 @@ func TestDeleteNamesWhatIsLost(t *testing.T) {
 	}
 }
 
+// The page after says what happened to each VM that was marked. They are known by their IDs: a name may be
+// another VM's by then.
 func TestMarkedVMs(t *testing.T) {
 	b := open(t)
-	b.send("/vms", url.Values{"do": {"stop"}, "vm": {"one", "two"}, "confirmed": {"yes"}})
-	if got := strings.Join(b.api.calls, ", "); got != "stop one, stop two" {
+	b.api.besides = []api.Event{b.api.another("2", "other")}
+	page := b.posted("/vms", url.Values{"do": {"stop"}, "vm": {"1", "2", "web", "9"}, "confirmed": {"yes"}})
+	if got := strings.Join(b.api.calls, ", "); got != "stop 1, stop 2" {
 		t.Error(got)
 	}
+	wants(t, page, "Stop 4 VMs", "webstopping", "otherstopping", "9not done", "the VM that was marked is gone")
+	if strings.Count(page, `href="/operations/op1"`) != 2 {
+		t.Error("the operations are not linked")
+	}
+	b.api.calls, b.api.fails = nil, map[string]error{"pause 1": fault.New(fault.Conflict, "VM web is stopped").WithHint("start it")}
+	page = b.posted("/vms", url.Values{"do": {"pause"}, "vm": {"1", "2"}})
+	if got := strings.Join(b.api.calls, ", "); got != "pause 1, pause 2" {
+		t.Errorf("after one that failed: %s", got)
+	}
+	wants(t, page, "webnot done", "conflict: VM web is stopped", "start it", "otherpaused")
 	b.do(http.MethodPost, "/vms", url.Values{"token": {b.token()}, "do": {"stop"}}, http.StatusUnprocessableEntity)
 }
 

@@ -104,18 +104,25 @@ if (part) {
   for (const on of ["focusout", "pointerout", "selectionchange", "change", "visibilitychange"]) document.addEventListener(on, () => { if (due) later(); });
   document.addEventListener("toggle", () => { if (due) later(); }, true);
 }
-// Single keys, unless they are off or something is typed.
-document.addEventListener("keydown", (e) => {
-  if (!("keys" in document.documentElement.dataset) || e.ctrlKey || e.metaKey || e.altKey || e.target.closest("input, textarea, select, [contenteditable], .term-screen")) return;
-  const field = document.querySelector("main input[type=search], main input[name=q], main input[name=target], main input[name=ref]");
-  const copy = document.querySelector("main [data-copy]:not([hidden])");
-  if (e.key === "/" && field) field.focus();
-  else if (e.key === "n") location.assign("/create");
-  else if (e.key === "g") location.assign("/");
-  else if (e.key === "y" && copy) copy.click();
-  else return;
-  e.preventDefault();
-});
+// The changes of a workspace are read when its page is opened: the button does the same.
+const look = document.querySelector("form[data-look]");
+if (look) (async () => {
+  const body = new URLSearchParams(new FormData(look)), says = look.querySelector("[data-look-says]");
+  body.set("do", "look");
+  if (says) says.hidden = false;
+  try {
+    const answer = await fetch(look.action, { method: "POST", body });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html"), now = page.getElementById("workspace"), old = document.getElementById("workspace");
+    if (!answer.ok || !now || old.contains(document.activeElement)) return;
+    old.replaceChildren(...now.childNodes);
+    ready(old);
+    history.replaceState(null, "", answer.url);
+    document.body.dataset.live = page.body.dataset.live;
+    document.dispatchEvent(new Event("look"));
+  } catch {} finally { // the daemon is away: the button is there
+    if (says) says.hidden = true;
+  }
+})();
 // The command of a form stays current.
 function current(form) {
   for (const button of form.querySelectorAll("[data-without-script]")) button.hidden = true;
