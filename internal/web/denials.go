@@ -21,6 +21,9 @@ const (
 	// maxKnownEvents the events that they are from.
 	maxKnown       = 32
 	maxKnownEvents = 128
+	// journalKeeps is how many events of one VM's egress the daemon keeps: where a page has so
+	// many, older ones may have made room.
+	journalKeeps = 64
 )
 
 // denials are what one VM was denied: by destination and ground, the latest first.
@@ -48,7 +51,7 @@ func (d *denials) apply(ev api.Event, order int) error {
 		return err
 	}
 	d.events = append(d.events[max(0, len(d.events)-maxKnownEvents+1):], ev.ID)
-	d.more = d.more || body.Missed > 0
+	d.more = d.more || body.Missed > 0 || len(d.events) >= journalKeeps
 	_, times := denied.Repeats(body.Reason)
 	fresh := denial{latest: body.EgressRecord, times: times, order: order}
 	if at := slices.IndexFunc(d.all, func(one denial) bool { return flowOf(one.latest) == flowOf(fresh.latest) }); at >= 0 {

@@ -69,6 +69,15 @@ func TestDenialsThatHaveNoEventAreToldOf(t *testing.T) {
 	}
 }
 
+// Of many denials the journal has only the latest.
+func TestManyDenialsAreAtLeastSoMany(t *testing.T) {
+	b := open(t)
+	for i := range 64 {
+		b.api.denials = append(b.api.denials, b.api.denyOf("1", fmt.Sprint("many-", i), named(i, "a.example")))
+	}
+	wants(t, b.get("/", http.StatusOK), "at least 64 times")
+}
+
 // The egress page has a row for each destination and ground.
 func TestTheEgressLogIsGrouped(t *testing.T) {
 	b := open(t)
