@@ -53,7 +53,7 @@ func (c *Console) viewSession(v *api.VM, s api.Session) sessionView {
 	}
 	view := sessionView{
 		Name: s.Name, Path: sessionPath(v.Name, s.Name), Mode: s.Mode, Says: s.LastError, Mark: mark{State: s.State, Icon: stateIcon(s.State)},
-		Age: ageOf(c.now(), began), Running: s.State == api.SessionRunning, Written: s.Writer, Command: commandLine(s.Command),
+		Age: ageOf(c.now(), began), Running: s.State == api.SessionRunning && status.OutputLost(v, s) == "", Written: s.Writer, Command: commandLine(s.Command),
 	}
 	if s.Attention != nil && s.Attention.State != api.AttentionDone {
 		view.Attention = viewAttention(s.Attention, c.now())
@@ -76,7 +76,7 @@ func sessionActs(v *api.VM, s api.Session) []button {
 	path := sessionPath(v.Name, s.Name)
 	end := endActOf(s)
 	acts := []button{{Word: end.Word + "…", Page: path + "/end", Command: cmdline.Line(end.verb.On(v.Name, s.Name)), Danger: end.Word == "Delete"}}
-	if s.State != api.SessionRunning {
+	if s.State != api.SessionRunning || status.OutputLost(v, s) != "" {
 		return acts
 	}
 	form := url.Values{"vm": {v.Name}, "session": {s.Name}}

@@ -59,6 +59,9 @@ type vmLink struct {
 // problem is a fault as the command line words it.
 type problem struct{ Code, Message, Hint string }
 
+// Advice is the hint as a sentence begins.
+func (p *problem) Advice() string { return capital(p.Hint) }
+
 func problemOf(err error) *problem {
 	return &problem{
 		Code:    string(fault.CodeOf(err)),

@@ -42,7 +42,10 @@ func (c *Console) vmHead(v api.VM, sessions []api.Session, token string) vmHead 
 	needs := status.VMAttention(&v, sessions)
 	head := vmHead{
 		Path: vmPath(v.Name), Token: token, Mark: mark{State: v.State, Icon: stateIcon(v.State)}, Age: ageOf(c.now(), status.Since(&v)),
-		Attention: viewAttention(needs, c.now()), Attach: toAttach(v.Name, needs, sessions),
+		Attention: viewAttention(needs, c.now()),
+	}
+	if busy(v.State) {
+		head.Attach = toAttach(v.Name, needs, sessions)
 	}
 	head.Shell, head.Lead = v.State == api.VMRunning && head.Attach == "", !busy(v.State)
 	head.Front, head.More = front(actsFor(v, sessions))

@@ -159,6 +159,11 @@ func TestTheFirstButtonOfAVM(t *testing.T) {
 		b.api.state, b.api.quiet = state, true
 		got := acts()
 		at := strings.Index(got, "btn-primary")
+		b.api.quiet = false // a session that was not told of yet
+		if full := acts(); strings.Count(full, "btn-primary") > 1 {
+			t.Errorf("one that is %s with a session has two first buttons: %s", state, full)
+		}
+		b.api.quiet = true
 		if (at >= 0) != (want != "") || at >= 0 && !strings.Contains(got[at:], want) {
 			t.Errorf("one that is %s begins with %s", state, got)
 		}

@@ -174,7 +174,7 @@ func TestAPolicyThatIsWrongStaysInTheForm(t *testing.T) {
 	b := open(t)
 	b.api.err = fault.New(fault.Invalid, "%q is not a rule", "alow").WithHint("write allow")
 	body, _ := b.do(http.MethodPost, "/vms/web/egress", url.Values{"do": {"set"}, "policy": {"alow any"}, "token": {b.token()}}, http.StatusOK)
-	wants(t, body, "alow any", `"alow" is not a rule`, "write allow")
+	wants(t, body, "alow any", `"alow" is not a rule`, "Write allow")
 	if !strings.Contains(body, `aria-invalid="true" aria-describedby="text-p policy-h"`) || !strings.Contains(body, `<a href="#text">`) {
 		t.Error("the field is not marked, or nothing leads to it")
 	}

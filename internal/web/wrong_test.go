@@ -41,7 +41,7 @@ func TestWhatIsWrongWithNoFieldMarksNone(t *testing.T) {
 	for code, marked := range map[fault.Code]bool{fault.Conflict: false, fault.Invalid: true} {
 		b.api.err = fault.New(code, "no such luck").WithHint("try again")
 		page := b.posted("/vms/web/rename", url.Values{"new": {"other"}})
-		if wants(t, page, "no such luck", "try again"); strings.Contains(page, "aria-invalid") != marked || !strings.Contains(page, `value="other"`) {
+		if wants(t, page, "no such luck", map[bool]string{true: "Try again", false: "try again"}[marked]); strings.Contains(page, "aria-invalid") != marked || !strings.Contains(page, `value="other"`) {
 			t.Errorf("%s: marked is not %v, or what was typed is gone", code, marked)
 		}
 	}
