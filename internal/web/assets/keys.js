@@ -5,7 +5,7 @@
   const help = document.getElementById("keys");
   const typed = "input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable], .term-screen";
   const rows = () => [...document.querySelectorAll("main table.rows > tbody > tr")].filter((row) => row.checkVisibility());
-  const stop = (row) => row && row.querySelector("th a, td a, button, summary, input");
+  const stop = (row) => row && (row.querySelector("th a, td a") || row.querySelector("button, summary, input"));
   let last = null; // the row that had the focus, also once it was sent again
   const at = (all) => {
     const row = document.activeElement.closest("main tbody > tr");
