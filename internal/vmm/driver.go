@@ -72,6 +72,9 @@ type Spec struct {
 	NIC          *NIC // nil: none
 	// Saves: the machine can be saved.
 	Saves bool
+	// Resume is a suspended machine to go on from, with its own disks; nil: it boots, or goes on
+	// From. What cannot be started so is Unavailable.
+	Resume *Suspended
 	// From is a saved machine to go on from, with the disks of this Spec; nil: it boots.
 	// The caller closes it after Start. What cannot be started From it is Unavailable.
 	From *Saved
@@ -146,6 +149,11 @@ type Machine interface {
 	// follows. Nothing is left of the guest's connections. The caller closes what
 	// it returns.
 	Save(ctx context.Context) (Saved, error)
+	// Suspend stops the machine and writes all that it is, but for its disks, which are synced.
+	// It stands still then: Signal ends it, or Resume has it go on. After an error it runs,
+	// unless it was paused before, or has ended. A VMM that cannot do it is Unavailable.
+	// It returns soon after ctx has ended, or a write has failed.
+	Suspend(ctx context.Context, to io.Writer) (Suspension, error)
 	// Counters asks the VMM what it has counted. On an error they are the last ones known.
 	Counters(ctx context.Context) (Counters, error)
 	// Signal sends a signal to the VMM process. SIGTERM ends it in order. A process

@@ -45,13 +45,22 @@ const tscTolerance = 2000
 // time-stamp counter has this rate (as TSCKHz). Otherwise the fault is Unavailable and says
 // what is wrong.
 func (s Saved) Check(shape string, tscKHz, memoryBytes int64) error {
-	if s.Shape != shape {
-		return fault.New(fault.Unavailable, "the saved machine has another shape than this one")
-	}
-	if off := max(s.TSCKHz-tscKHz, tscKHz-s.TSCKHz); off > tscKHz/tscTolerance {
-		return fault.New(fault.Unavailable, "the saved machine's time-stamp counter has %d kHz, this host's %d: its clock would be wrong", s.TSCKHz, tscKHz)
+	if err := checkMachine(s.Shape, shape, s.TSCKHz, tscKHz); err != nil {
+		return err
 	}
 	return s.checkFiles(memoryBytes)
+}
+
+// checkMachine compares the shape and the rate that a machine was saved with to those that it
+// would go on with.
+func checkMachine(was, is string, wasKHz, isKHz int64) error {
+	if was != is {
+		return fault.New(fault.Unavailable, "the saved machine has another shape than this one")
+	}
+	if off := max(wasKHz-isKHz, isKHz-wasKHz); off > isKHz/tscTolerance {
+		return fault.New(fault.Unavailable, "the saved machine's time-stamp counter has %d kHz, this host's %d: its clock would be wrong", wasKHz, isKHz)
+	}
+	return nil
 }
 
 func (s Saved) checkFiles(memoryBytes int64) error {

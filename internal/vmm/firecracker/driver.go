@@ -37,7 +37,7 @@ const mib = 1 << 20
 
 // Start implements vmm.Driver.
 func (d *Driver) Start(ctx context.Context, spec vmm.Spec, site vmm.Site) (vmm.Machine, error) {
-	if spec.Saves || spec.From != nil {
+	if spec.Saves || spec.From != nil || spec.Resume != nil {
 		return nil, errNoSave()
 	}
 	if spec.VCPU > maxVCPUs {

@@ -2,6 +2,7 @@ package firecracker
 
 import (
 	"context"
+	"io"
 	"syscall"
 
 	"github.com/bangervm/banger/internal/fault"
@@ -15,6 +16,11 @@ func errNoSave() error {
 
 // Shape implements vmm.Driver.
 func (*Driver) Shape(vmm.Spec) (string, error) { return "", errNoSave() }
+
+// Suspend implements vmm.Machine.
+func (*Machine) Suspend(context.Context, io.Writer) (vmm.Suspension, error) {
+	return vmm.Suspension{}, fault.New(fault.Unavailable, "the driver firecracker cannot suspend machines yet")
+}
 
 // Save implements vmm.Machine.
 func (m *Machine) Save(context.Context) (vmm.Saved, error) {

@@ -30,10 +30,7 @@ func fdDisks(spec vmm.Spec) int {
 // arguments returns QEMU's command line, without the program's name. tscKHz is
 // the rate of the time-stamp counter, 0 where the guest need not be told.
 func arguments(spec vmm.Spec, kvm bool, arch string, tscKHz int64) ([]string, error) {
-	machine := machineType(arch)
-	if inFile(spec) {
-		machine += ",memory-backend=" + memoryBackend
-	}
+	machine := machineType(arch) + ",memory-backend=" + memoryBackend
 	args := []string{
 		"-name", spec.Name,
 		"-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
@@ -50,7 +47,7 @@ func arguments(spec vmm.Spec, kvm bool, arch string, tscKHz int64) ([]string, er
 		"-chardev", fmt.Sprintf("socket,id=agent,fd=%d,server=on,wait=off", fdAgent),
 		"-device", "virtserialport,chardev=agent,name=" + AgentPortName,
 	}
-	if spec.From != nil {
+	if spec.From != nil || spec.Resume != nil {
 		args = append(args, "-incoming", "defer") // the kernel is in the memory
 	} else {
 		args = append(args, "-kernel", spec.Kernel, "-initrd", spec.Initramfs, "-append", commandLine(spec, kvm, arch, tscKHz))
@@ -64,9 +61,7 @@ func arguments(spec vmm.Spec, kvm bool, arch string, tscKHz int64) ([]string, er
 	if arch == "amd64" {
 		args = append(args, "-device", "i8042") // carries ctrl-alt-del
 	}
-	if inFile(spec) {
-		args = append(args, memoryArguments(spec, fdDisks(spec)+len(spec.Disks))...)
-	}
+	args = append(args, memoryArguments(spec, fdDisks(spec)+len(spec.Disks))...)
 	for i, disk := range spec.Disks {
 		more, err := diskArguments(disk, fdDisks(spec)+i)
 		if err != nil {

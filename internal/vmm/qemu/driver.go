@@ -54,12 +54,22 @@ func (d *Driver) Start(ctx context.Context, spec vmm.Spec, site vmm.Site) (vmm.M
 			return nil, err
 		}
 	}
+	if spec.Resume != nil {
+		if err := spec.Resume.Check(shape, khz); err != nil {
+			return nil, err
+		}
+		khz = spec.Resume.TSCKHz // the guest goes on with what it was told
+	}
 	args, err := arguments(spec, d.kvm, runtime.GOARCH, khz)
 	if err != nil {
 		return nil, err
 	}
 	m := &Machine{site: site, shape: shape, tscKHz: khz, events: make(chan vmm.Event, 16)}
-	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	limit := startLimit
+	if spec.Resume != nil {
+		limit = suspendLimit
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	if err := m.launch(ctx, d, spec, args); err != nil {
 		m.removeSockets()

@@ -95,7 +95,7 @@ func (m *Machine) launch(ctx context.Context, d *Driver, spec vmm.Spec, args []s
 	if err != nil {
 		return m.abandon(err)
 	}
-	return m.goOn(ctx, spec.From)
+	return m.goOn(ctx, spec)
 }
 
 // attach hands over our end of the NIC.

@@ -53,7 +53,12 @@ func (m *Machine) save(ctx context.Context, memory *os.File) (vmm.Saved, error) 
 	if err := m.qmp.execute(ctx, "stop", nil); err != nil {
 		return saved, err
 	}
-	if err := m.migrate(ctx, "migrate", state); err != nil {
+	file, err := again(state, true)
+	if err != nil {
+		return saved, err
+	}
+	defer func() { _ = file.Close() }()
+	if err := m.migrate(ctx, "migrate", file, true); err != nil {
 		return saved, err
 	}
 	if err := m.Signal(syscall.SIGTERM); err != nil {
@@ -82,21 +87,35 @@ func (m *Machine) unlink(ctx context.Context) error {
 	}
 }
 
-// goOn has a machine go on from where it was saved; nil: it boots.
-func (m *Machine) goOn(ctx context.Context, from *vmm.Saved) error {
-	if from == nil {
-		return nil
-	}
+// goOn has a machine go on from where it was saved or suspended; one that was neither boots.
+func (m *Machine) goOn(ctx context.Context, spec vmm.Spec) error {
+	var err error
 	m.setLoading(true)
-	err := m.migrate(ctx, "migrate-incoming", from.State)
-	if err == nil {
-		err = m.qmp.execute(ctx, "cont", nil)
+	switch {
+	case spec.From != nil:
+		err = m.goOnFrom(ctx, spec.From)
+	case spec.Resume != nil:
+		err = m.goOnResumed(ctx, spec.Resume)
+	default: // it runs already
 	}
 	m.setLoading(false)
 	if err != nil {
 		return fault.Wrap(fault.Unavailable, m.abandon(err), "cannot go on from the saved machine")
 	}
 	return nil
+}
+
+// goOnFrom loads what the devices were: the memory is there already.
+func (m *Machine) goOnFrom(ctx context.Context, from *vmm.Saved) error {
+	state, err := again(from.State, false)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = state.Close() }()
+	if err := m.migrate(ctx, "migrate-incoming", state, true); err != nil {
+		return err
+	}
+	return m.qmp.execute(ctx, "cont", nil)
 }
 
 func (m *Machine) setLoading(loading bool) {
@@ -111,23 +130,18 @@ type capability struct {
 	State      bool   `json:"state"`
 }
 
-// migrate has QEMU write its devices' state to a file, or read it. The memory is in a file of
-// its own: what is shared is not in the state.
-func (m *Machine) migrate(ctx context.Context, command string, state *os.File) error {
+// migrate has QEMU write its state to a file, or read it: with all of the memory, unless that is
+// shared, in a file of its own.
+func (m *Machine) migrate(ctx context.Context, command string, file *os.File, shared bool) error {
 	states := make(chan string, 16)
 	m.mu.Lock()
 	m.migration = states
 	m.mu.Unlock()
 	if err := m.qmp.execute(ctx, "migrate-set-capabilities", map[string]any{
-		"capabilities": []capability{{"events", true}, {"x-ignore-shared", true}},
+		"capabilities": []capability{{"events", true}, {"x-ignore-shared", shared}},
 	}); err != nil {
 		return err
 	}
-	file, err := again(state, command == "migrate")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = file.Close() }()
 	if err := m.qmp.give(ctx, stateName, file); err != nil {
 		return err
 	}

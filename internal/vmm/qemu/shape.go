@@ -8,7 +8,8 @@ import (
 	"github.com/bangervm/banger/internal/vmm"
 )
 
-// memoryBackend is the id of the guest's memory where it is in a file of ours.
+// memoryBackend is the id of the guest's memory: the same for all machines, since a suspended one
+// goes on with memory of another kind than it was started with.
 const memoryBackend = "memory"
 
 // saidTSC stands for whatever rate a guest is told: Saved.TSCKHz has it.
@@ -19,7 +20,7 @@ const saidTSC = 1
 func (d *Driver) Shape(spec vmm.Spec) (string, error) {
 	shaped := spec
 	shaped.Name, shaped.Kernel, shaped.Initramfs = "", "", ""
-	shaped.Saves, shaped.From = true, nil
+	shaped.Saves, shaped.From, shaped.Resume = true, nil, nil
 	shaped.Disks = nil
 	for i, disk := range spec.Disks {
 		shaped.Disks = append(shaped.Disks, vmm.Disk{Name: fmt.Sprint("disk", i), ReadOnly: disk.ReadOnly})
@@ -35,9 +36,12 @@ func (d *Driver) Shape(spec vmm.Spec) (string, error) {
 	return d.Name() + " " + strings.Join(args, " "), nil
 }
 
-// memoryArguments put the guest's memory into the file that QEMU inherits as fd. A machine
-// that is to be saved shares it with us; one that was saved has its own changes.
+// memoryArguments put the guest's memory into the file that QEMU inherits as fd, if there is one.
+// A machine that is to be saved shares it with us; one that was saved has its own changes.
 func memoryArguments(spec vmm.Spec, fd int) []string {
+	if !inFile(spec) {
+		return []string{"-object", fmt.Sprintf("memory-backend-ram,id=%s,size=%d", memoryBackend, spec.MemoryBytes)}
+	}
 	share := "on"
 	if spec.From != nil {
 		share = "off"

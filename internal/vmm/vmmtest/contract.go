@@ -42,9 +42,13 @@ func Contract(t *testing.T, rig Rig) {
 	t.Run("what does not start leaves nothing", rig.noStart)
 	t.Run("a machine that was not started to be saved cannot be, and ends", rig.notSaved)
 	if rig.CannotSave {
+		t.Run("no machine can be suspended, which is said, and it runs on", rig.noSuspends)
 		t.Run("no machine can be saved, which is said", rig.noSaves)
 		return
 	}
+	t.Run("a machine is suspended, runs on, and is suspended and resumed", rig.suspends)
+	t.Run("a machine whose suspension cannot be written runs on", rig.runsOn)
+	t.Run("what is no suspended machine of this shape is refused and leaves nothing", rig.refusesSuspended)
 	t.Run("two machines go on from a saved one, with other disks", rig.saved)
 	t.Run("what is not a saved machine of this shape is refused and leaves nothing", rig.refusesSaved)
 }

@@ -3,6 +3,7 @@ package vmmtest
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -56,7 +57,7 @@ func (Driver) Start(ctx context.Context, spec vmm.Spec, site vmm.Site) (vmm.Mach
 		}
 		_ = f.Close()
 	}
-	if err := goesOn(spec); err != nil {
+	if err := errors.Join(goesOn(spec), resumes(spec)); err != nil {
 		return nil, err
 	}
 	path := filepath.Join(site.Dir, vmm.VsockSocket)
@@ -65,6 +66,7 @@ func (Driver) Start(ctx context.Context, spec vmm.Spec, site vmm.Site) (vmm.Mach
 		return nil, err
 	}
 	m := NewMachine()
+	m.Shape, _ = Driver{}.Shape(spec)
 	m.saves = saver(spec)
 	m.onPress = func() { m.End(vmm.Exit{Cause: vmm.GuestReset, Detail: "the guest reset the machine"}) }
 	var ends []io.Closer

@@ -19,6 +19,8 @@ type Machine struct {
 	ByReset bool
 	// Counted is what Counters returns.
 	Counted vmm.Counters
+	// Shape is Suspend's; it is set before the machine is used.
+	Shape string
 
 	events  chan vmm.Event
 	ignores []syscall.Signal
