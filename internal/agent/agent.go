@@ -86,6 +86,7 @@ type agent struct {
 
 	program *program
 	ctl     control
+	wake    wake
 	ready   atomic.Bool
 	told    atomic.Bool  // that it is ready
 	entered atomic.Int64 // ns from configured to ready; 0: not known
@@ -98,7 +99,7 @@ func run(log *slog.Logger, role string) error {
 	debug.SetGCPercent(gcBooting)
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
 	defer stop()
-	a := &agent{log: log, state: os.NewFile(pid1.FDState, "state"), owners: sockets.NewOwners("/proc"), program: newProgram()}
+	a := &agent{log: log, state: os.NewFile(pid1.FDState, "state"), owners: sockets.NewOwners("/proc"), program: newProgram(), wake: realWake()}
 	unix.CloseOnExec(pid1.FDState)
 	a.api = guestapi.New(log, a.health, a.owners.ByPort)
 	a.ssh = sshserver.New(log, []string{"/proc/self/exe", RoleSFTP})

@@ -145,6 +145,8 @@ func (a *agent) obey(ctx context.Context, m agentrpc.HostMessage) {
 		a.configure(ctx, m.Configure)
 	case m.Shutdown != nil:
 		go a.shutdown(ctx, m.Shutdown.Kind)
+	case m.Resumed != nil:
+		a.resumed(m.Resumed)
 	case m.SetClock != nil:
 		if err := configure.SetClock(m.SetClock.UnixNano); err != nil {
 			a.log.Warn("the host's clock", "err", err)

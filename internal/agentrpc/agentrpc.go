@@ -19,7 +19,7 @@ import "time"
 // Version is the protocol this build speaks; MinVersion is the oldest that it
 // still understands.
 const (
-	Version    = 2 // since 2, Ready echoes Configure's Generation
+	Version    = 3 // since 2, Ready echoes Configure's Generation; since 3, the agent knows Resumed
 	MinVersion = 1
 )
 
@@ -42,6 +42,9 @@ type HostMessage struct {
 	Configure *Configure `json:"configure,omitempty"`
 	Shutdown  *Shutdown  `json:"shutdown,omitempty"`
 	SetClock  *SetClock  `json:"set_clock,omitempty"`
+	// Resumed is the answer to the Hello of a configured guest whose machine was suspended. Since
+	// version 3.
+	Resumed *Resumed `json:"resumed,omitempty"`
 }
 
 // GuestMessage is one line from the agent. Exactly one field is set.
@@ -126,6 +129,15 @@ type Shutdown struct {
 // SetClock sets the guest's wall clock (after resume or restore).
 type SetClock struct {
 	UnixNano int64 `json:"unix_nano"`
+}
+
+// Resumed gives a guest whose machine was suspended what it missed. The agent answers with a Ready
+// that has the Generation, or with Failed.
+type Resumed struct {
+	// Generation takes the place of Configure's.
+	Generation string `json:"generation"`
+	UnixNano   int64  `json:"unix_nano"` // the host's wall clock when it was sent
+	Entropy    []byte `json:"entropy"`   // as Configure's
 }
 
 // Configure gives an anonymously booted machine its identity.

@@ -134,7 +134,7 @@ func (c *configuring) entropy(context.Context) error {
 	if len(c.cfg.Entropy) == 0 {
 		return nil
 	}
-	return addEntropy(c.cfg.Entropy)
+	return AddEntropy(c.cfg.Entropy)
 }
 
 func (c *configuring) clock(context.Context) error { return SetClock(c.cfg.UnixNano) }

@@ -130,10 +130,10 @@ const (
 	rndReseedIoctl = 0x5207
 )
 
-// addEntropy mixes seed into the kernel's pool, credits it, and has the generator start
+// AddEntropy mixes seed into the kernel's pool, credits it, and has the generator start
 // anew from the pool: else it would go on for up to a minute as before, and two machines
 // that were restored from one would draw the same bytes.
-func addEntropy(seed []byte) error {
+func AddEntropy(seed []byte) error {
 	seed = seed[:min(len(seed), maxEntropy)]
 	var info struct {
 		bits, size int32
