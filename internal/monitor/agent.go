@@ -106,6 +106,9 @@ func (s *supervisor) onHello(from *agentConn, h agentrpc.Hello) {
 	switch {
 	case s.stopping: // it was asked on a stream that is gone, or not at all
 		s.send(agentrpc.HostMessage{Shutdown: &agentrpc.Shutdown{Kind: agentrpc.DownPoweroff}})
+	case h.Configured && s.resuming:
+		s.reach(&s.status.Boot.Connected)
+		s.comeBack()
 	case h.Configured && s.wasReady:
 		s.announced = false
 		s.status.Phase = monitorrpc.PhaseReady
@@ -147,6 +150,9 @@ const confirmingProtocol = 2
 
 func (s *supervisor) onReady(r agentrpc.Ready) {
 	if s.protocol >= confirmingProtocol && r.Generation != s.generation {
+		if s.resuming { // what it says before it is told
+			return
+		}
 		s.log.Warn("the guest is ready as another machine than this one", "its", r.Generation, "ours", s.generation)
 		return
 	}
@@ -154,7 +160,7 @@ func (s *supervisor) onReady(r agentrpc.Ready) {
 	if s.wasReady {
 		return
 	}
-	s.wasReady = true
+	s.wasReady, s.resuming = true, false
 	s.reachReady(time.Duration(r.ConfiguredMicros) * time.Microsecond)
 	s.ready.Stop()
 	s.status.ReadyAt = time.Now().UTC()

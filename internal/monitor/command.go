@@ -86,22 +86,32 @@ func (p *parentPipe) say(line []byte) {
 // pauseNow and resumeNow run in the caller's goroutine, since the VMM may take
 // its time; the state follows the VMM's events.
 func (s *supervisor) pauseNow(ctx context.Context) error {
-	return s.command(ctx, vmm.Machine.Pause)
+	return s.command(ctx, "pause", vmm.Machine.Pause)
 }
 
 func (s *supervisor) resumeNow(ctx context.Context) error {
-	return s.command(ctx, vmm.Machine.Resume)
+	return s.command(ctx, "resume", vmm.Machine.Resume)
 }
 
 // stopNow begins the way down; the end is an event.
 func (s *supervisor) stopNow(ctx context.Context, timeout time.Duration) error {
-	return s.ask(ctx, func() { s.stop(ctx, timeout) })
+	var busy error
+	err := s.ask(ctx, func() {
+		if timeout > 0 {
+			busy = s.whileSuspending("stop")
+		}
+		if busy == nil {
+			s.stop(ctx, timeout)
+		}
+	})
+	return errors.Join(err, busy)
 }
 
-func (s *supervisor) command(ctx context.Context, do func(vmm.Machine, context.Context) error) error {
+func (s *supervisor) command(ctx context.Context, name string, do func(vmm.Machine, context.Context) error) error {
 	var m vmm.Machine
-	if err := s.ask(ctx, func() { m = s.machine }); err != nil {
-		return err
+	var busy error
+	if err := s.ask(ctx, func() { m, busy = s.machine, s.whileSuspending(name) }); err != nil || busy != nil {
+		return errors.Join(err, busy)
 	}
 	if err := do(m, ctx); err != nil {
 		return err

@@ -110,6 +110,8 @@ func (s *supervisor) judge(e vmm.Exit) (vm.Exit, bool) {
 		s.ready.Stop()
 	}
 	switch {
+	case s.suspended:
+		return s.exit(vm.ReasonSuspended, "", false), true
 	case s.wasKilled(e):
 		return s.exit(vm.ReasonKilled, e.Detail, false), true
 	case s.notReady:

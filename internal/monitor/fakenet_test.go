@@ -13,6 +13,7 @@ import (
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/monitorrpc"
 	"github.com/bangervm/banger/internal/netstack"
+	"github.com/bangervm/banger/internal/vm"
 )
 
 // fakePorts is a port table that only remembers.
@@ -105,6 +106,10 @@ func (f *fakeCard) ServeNeighbour(ctx context.Context, conn net.Conn) {
 func (f *fakeCard) Counters() netstack.Counters {
 	return netstack.Counters{InBytes: 1, OutBytes: 2, Flows: 3, Denied: 4}
 }
+
+func (f *fakeCard) Connections() []vm.Connection { return nil }
+
+func (f *fakeCard) Lost([]vm.Connection) {}
 
 func (f *fakeCard) Close() error {
 	f.mu.Lock()

@@ -44,6 +44,9 @@ func handler(s *supervisor, n *hostNet) http.Handler {
 	mux.HandleFunc("POST "+monitorrpc.PathResume, func(w http.ResponseWriter, r *http.Request) {
 		conclude(w, http.StatusOK, s.resumeNow(r.Context()))
 	})
+	mux.HandleFunc("POST "+monitorrpc.PathSuspend, func(w http.ResponseWriter, r *http.Request) {
+		conclude(w, http.StatusOK, s.suspendNow(r.Context()))
+	})
 	mux.HandleFunc("POST "+monitorrpc.PathStop, func(w http.ResponseWriter, r *http.Request) {
 		var body monitorrpc.StopRequest
 		err := read(r, &body)

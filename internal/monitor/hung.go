@@ -27,6 +27,7 @@ const (
 func (s *supervisor) onNoHello() {
 	switch {
 	case s.wasReady || s.stopping || s.forced || s.status.Phase != monitorrpc.PhaseBooting || s.hungBoots == maxHung:
+	case s.resuming: // it has its disks mounted: only the limit of being ready ends it
 	case s.status.Paused: // it cannot say hello
 		s.hello.Reset(s.patient(helloLimit))
 	case s.restored:

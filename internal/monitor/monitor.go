@@ -79,18 +79,19 @@ func Main(ctx context.Context, dir string, up func(), log *slog.Logger) error {
 		Dir: ".", Console: console.of(spec), NIC: network.attach, Confine: confineStep(), Group: os.Getenv(confine.GroupEnv),
 		Room: os.Getenv(confine.RoomEnv), Log: log,
 	}
-	start := func(ctx context.Context, from *vmm.Saved) (vmm.Machine, error) {
+	start := func(ctx context.Context, with func(*vmm.Spec)) (vmm.Machine, error) {
 		if noDriver != nil {
 			return nil, noDriver
 		}
 		machine := machineSpec(spec)
-		machine.From = from
+		with(&machine)
 		return driver.Start(ctx, machine, site)
 	}
 	m := &monitor{
 		dir: v, spec: spec, console: console, network: network, log: log,
-		start:   func(ctx context.Context) (vmm.Machine, error) { return start(ctx, nil) },
+		start:   func(ctx context.Context) (vmm.Machine, error) { return start(ctx, func(*vmm.Spec) {}) },
 		restore: restorer(saved, start),
+		resume:  resuming(v, spec, start),
 	}
 	return m.run(ctx, up)
 }
@@ -139,6 +140,7 @@ type monitor struct {
 	network *hostNet // run closes it
 	start   starter
 	restore starter // nil: the machine boots
+	resume  resumer // nil: the VM is not suspended
 	log     *slog.Logger
 }
 
@@ -201,7 +203,8 @@ func (m *monitor) supervisor() *supervisor {
 		MonitorConfinement: confine.OwnReport().String(),
 	}
 	return &supervisor{
-		spec: m.spec, start: m.start, restore: m.restore, entropy: entropy, cpu: cpuOf, console: m.console.lastLines, ports: m.network.ports,
+		spec: m.spec, start: m.start, restore: m.restore, resume: m.resume, suspend: storing(m.dir, m.spec), network: m.network,
+		entropy: entropy, cpu: cpuOf, console: m.console.lastLines, ports: m.network.ports,
 		board: newBoard(status), status: status, log: m.log,
 		requests: make(chan func()), agents: make(chan agentInput), done: make(chan struct{}),
 	}

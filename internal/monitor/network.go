@@ -38,6 +38,7 @@ type card interface {
 	SetPolicy(policy egress.Policy)
 	SetNeighbours(all []netstack.Neighbour)
 	Counters() netstack.Counters
+	guestNetwork
 	Close() error
 }
 
@@ -135,6 +136,21 @@ func (n *hostNet) attach(conn net.Conn) {
 		return
 	}
 	n.card.Attach(conn)
+}
+
+// Connections implements guestNetwork.
+func (n *hostNet) Connections() []vm.Connection {
+	if n.card == nil {
+		return nil
+	}
+	return n.card.Connections()
+}
+
+// Lost implements guestNetwork.
+func (n *hostNet) Lost(connections []vm.Connection) {
+	if n.card != nil {
+		n.card.Lost(connections)
+	}
 }
 
 // Close closes all listeners and flows, and waits for them.

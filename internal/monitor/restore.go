@@ -20,8 +20,12 @@ const restoredLimit = 10 * time.Second
 // maxWhy bounds what is kept of why a machine does not go on, in bytes.
 const maxWhy = 512
 
-// startMachine has the machine go on from a saved one, the first time, or else boot.
+// startMachine has the machine go on where it was suspended or from a saved one, the first time, or
+// else boot. A suspended one goes on or nothing does.
 func (s *supervisor) startMachine(ctx context.Context) (vmm.Machine, error) {
+	if s.resume != nil {
+		return s.resumeMachine(ctx)
+	}
 	restore := s.restore
 	s.restore, s.restored = nil, false // whatever comes of it, the next boot is cold
 	if restore == nil {
@@ -74,12 +78,12 @@ func inheritSaved(spec vm.Spec) *vmm.Saved {
 }
 
 // restorer has a machine go on from a saved one, which it closes; nil: there is none.
-func restorer(saved *vmm.Saved, start func(context.Context, *vmm.Saved) (vmm.Machine, error)) starter {
+func restorer(saved *vmm.Saved, start func(context.Context, func(*vmm.Spec)) (vmm.Machine, error)) starter {
 	if saved == nil {
 		return nil
 	}
 	return func(ctx context.Context) (vmm.Machine, error) {
-		m, err := start(ctx, saved)
+		m, err := start(ctx, func(machine *vmm.Spec) { machine.From = saved })
 		if closed := saved.Close(); err != nil {
 			return nil, errors.Join(err, closed)
 		}

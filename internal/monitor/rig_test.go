@@ -22,6 +22,10 @@ type rig struct {
 	t        *testing.T
 	machines []*vmmtest.Machine
 	ports    *fakePorts
+	network  fakeConnections
+	stored   []string      // the machines that were suspended
+	full     error         // why none can be stored
+	storing  chan struct{} // holds up the end of a suspension; nil: nothing does
 	cancel   context.CancelFunc
 	exited   chan vm.Exit
 }
@@ -42,6 +46,8 @@ func newRig(t *testing.T, ignores ...syscall.Signal) *rig {
 		cpu:     func(int) time.Duration { return time.Hour },
 		console: func(int) string { return "Kernel panic" },
 		ports:   r.ports,
+		network: &r.network,
+		suspend: r.store,
 		board:   newBoard(status), status: status, log: slog.New(slog.DiscardHandler),
 		requests: make(chan func()), agents: make(chan agentInput), done: make(chan struct{}),
 	}

@@ -51,6 +51,11 @@ type supervisor struct {
 	spec    vm.Spec
 	start   starter
 	restore starter // from a saved machine, once; nil: it boots
+	// resume goes on from a suspended machine, the first time, and returns the connections that the
+	// guest had; nil: the VM is not suspended.
+	resume  resumer
+	suspend suspender
+	network guestNetwork
 	entropy func() ([]byte, error)
 	cpu     func(pid int) time.Duration // that a process has taken
 	console func(lines int) string      // the last of the guest's console
@@ -83,6 +88,13 @@ type supervisor struct {
 	looked     time.Duration // the CPU that the VMM had taken when it was looked at
 	hung       bool          // it is being reset, since it never said hello
 	restored   bool          // it goes on from a saved machine, and has said nothing yet
+	resuming   bool          // it goes on where it was suspended, and is not ready yet
+	lost       []vm.Connection
+
+	// Of a suspension.
+	suspending bool
+	suspended  bool          // the machine is on disk
+	thenStop   time.Duration // the way down that waits for the suspension's end; 0: none does
 
 	// Of the end.
 	stopping   bool
@@ -132,6 +144,7 @@ func (s *supervisor) run(ctx context.Context, up func()) vm.Exit {
 // boot forgets what was true of the boot before.
 func (s *supervisor) boot() {
 	s.wasReady, s.announced, s.notReady, s.hung, s.failure = false, false, false, false, ""
+	s.resuming, s.lost = false, nil
 	s.looked = 0
 	s.generation, s.protocol = ids.Hex(generationBytes), 0
 	s.status.Boots++
@@ -172,7 +185,7 @@ func (s *supervisor) live(ctx context.Context) vmm.Exit {
 			s.signal(killSignal)
 		case <-told:
 			told = nil
-			s.stop(context.WithoutCancel(ctx), ownEndGrace)
+			s.stopOwn(context.WithoutCancel(ctx))
 		}
 		s.publish()
 	}
@@ -213,7 +226,7 @@ func (s *supervisor) ask(ctx context.Context, do func()) error {
 func (s *supervisor) onEvent(e vmm.Event) {
 	switch e.Kind {
 	case vmm.Paused:
-		s.status.Paused = true
+		s.status.Paused = s.status.Paused || !s.suspending // while it is suspended it is as it was
 	case vmm.Resumed:
 		s.status.Paused, s.status.Warning = false, ""
 		s.send(agentrpc.HostMessage{SetClock: &agentrpc.SetClock{UnixNano: time.Now().UnixNano()}})

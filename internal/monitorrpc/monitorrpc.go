@@ -18,6 +18,10 @@
 //	POST /v1/forwards/remove  Forward
 //	GET  /v1/stats       Stats
 //
+// Since a build of version 2; a monitor of an earlier one answers 404:
+//
+//	POST /v1/suspend     200 when the machine is on disk; its end, with the reason suspended, is an event
+//
 // Errors are fault bodies: {"code","message","hint","hint_parts"} with a 4xx or 5xx status.
 //
 // The agent channel is run/vsock.sock, by Firecracker's hybrid vsock contract.
@@ -96,7 +100,7 @@ type Status struct {
 
 // BootTimeline is when a start reached its points, since bangerd began it; 0: it has not.
 type BootTimeline struct {
-	How      string `json:"how"` // "cold", "template"
+	How      string `json:"how"` // "cold", "template", "resumed"
 	Driver   string `json:"driver"`
 	Template string `json:"template,omitempty"` // the key of the saved machine to go on from
 	// NotRestored is why it is cold in spite of that.
@@ -146,6 +150,8 @@ const (
 	PathResume = "/v1/resume"
 	PathStop   = "/v1/stop"
 	PathKill   = "/v1/kill"
+
+	PathSuspend = "/v1/suspend"
 
 	PathEgress        = "/v1/egress"
 	PathNeighbours    = "/v1/neighbours"

@@ -47,6 +47,7 @@ type machine struct {
 	addr6 netip.Addr
 	conn  net.Conn
 	raw   sync.Mutex
+	card  *channel.Endpoint
 	taps  taps
 }
 
@@ -149,6 +150,7 @@ func (m *machine) plug(t testing.TB) {
 	m.raw.Unlock()
 	m.net.Attach(ours)
 	card := channel.New(4096, 65520+14, m.mac)
+	m.card = card
 	m.stack = stack.New(stack.Options{
 		NetworkProtocols: []stack.NetworkProtocolFactory{ipv4.NewProtocol, arp.NewProtocol, ipv6.NewProtocol},
 		TransportProtocols: []stack.TransportProtocolFactory{

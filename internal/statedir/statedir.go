@@ -254,6 +254,25 @@ func (v VM) Run() string { return filepath.Join(string(v), "run") }
 // Saved is where a monitor that is to save its machine leaves it.
 func (v VM) Saved() Template { return Template(filepath.Join(string(v), "saved")) }
 
+// Suspended is where the machine of a suspended VM is. It is there as long as nothing else goes on
+// with the VM's disk.
+func (v VM) Suspended() Suspended { return Suspended(filepath.Join(string(v), "suspended")) }
+
+// Suspended is the directory of one suspended machine.
+type Suspended string
+
+// Manifest is a vm.Suspension as JSON.
+func (s Suspended) Manifest() string { return filepath.Join(string(s), "manifest.json") }
+
+// Machine is all that the machine is but for its disks, in its VMM's own format.
+func (s Suspended) Machine() string { return filepath.Join(string(s), "machine") }
+
+// Staged is where it is written.
+func (s Suspended) Staged() Suspended { return s + StagingSuffix }
+
+// Gone is where it is moved before it is removed.
+func (s Suspended) Gone() Suspended { return s + ".gone" + StagingSuffix }
+
 // Blank is the file of a disk that a machine has only to be saved with, without content.
 func (v VM) Blank(disk int) string { return filepath.Join(string(v), fmt.Sprintf("blank%d", disk)) }
 

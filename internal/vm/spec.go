@@ -55,6 +55,13 @@ type Spec struct {
 	// identity, and ends.
 	Saves bool `json:"saves,omitempty"`
 
+	// Host is what the start runs on, as a suspended machine must find it again; nil: an older
+	// bangerd does not say.
+	Host *MachineHost `json:"host,omitempty"`
+	// Resume: the VM is suspended, and its machine goes on. It does that or the start fails: nothing
+	// boots.
+	Resume bool `json:"resume,omitempty"`
+
 	// BeganAt is when bangerd began the start; zero: an older one does not say.
 	BeganAt time.Time `json:"began_at,omitzero"`
 	// ReadyTimeoutMillis bounds the time from the VMM's start to the guest's Ready.
@@ -186,6 +193,7 @@ func (e Exit) hint() fault.Hint {
 // Reasons of an Exit.
 const (
 	ReasonStopped     = "stopped"          // banger vm stop; the guest went down
+	ReasonSuspended   = "suspended"        // banger vm suspend; the machine is on disk
 	ReasonForced      = "stopped-hard"     // banger vm stop; the guest did not, in time
 	ReasonKilled      = "killed"           // banger vm kill
 	ReasonPoweroff    = "guest-poweroff"   // the guest powered off by itself

@@ -9,6 +9,7 @@ type BootKind string
 const (
 	BootCold     BootKind = "cold"     // a kernel boots
 	BootTemplate BootKind = "template" // it goes on from a saved machine, that had no identity
+	BootResumed  BootKind = "resumed"  // it goes on where it was suspended
 )
 
 // BootTimeline is how far a start came, and when: each point is the time since bangerd
