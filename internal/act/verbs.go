@@ -44,6 +44,7 @@ const (
 	VMSSH       Named = "vm.ssh"
 	VMStart     Named = "vm.start"
 	VMStop      Named = "vm.stop"
+	VMSuspend   Named = "vm.suspend"
 	VMUnprotect Named = "vm.unprotect"
 	VMWait      Named = "vm.wait"
 
@@ -63,6 +64,7 @@ type Option string
 // The options. A new one needs a line in acttest and in the table of each door.
 const (
 	Available   Option = "available"    // what catalogs have too
+	Cold        Option = "cold"         // boot a kernel, also where the VM is suspended
 	Console     Option = "console"      // with a console log
 	DiscardWork Option = "discard_work" // delete unexported work too
 	Entrypoint  Option = "entrypoint"   // run the image's program

@@ -8,11 +8,13 @@ const (
 	VMPaused   = "paused"
 	VMStopping = "stopping"
 	VMFailed   = "failed"
+	// VMSuspended is a VM whose memory is on disk, and of which nothing runs.
+	VMSuspended = "suspended"
 )
 
 // VMStates returns every state of a VM.
 func VMStates() []string {
-	return []string{VMStopped, VMStarting, VMRunning, VMPaused, VMStopping, VMFailed}
+	return []string{VMStopped, VMStarting, VMRunning, VMPaused, VMSuspended, VMStopping, VMFailed}
 }
 
 // The states of an operation: Operation.State.
@@ -30,6 +32,9 @@ const (
 	StageFailed  = "failed"
 
 	UnitBytes = "bytes"
+
+	// StageDiscardMemory is the stage, by its name, in which the memory of a suspended VM goes.
+	StageDiscardMemory = "discard the suspended memory"
 )
 
 // The states of a session, Session.State, and its modes.

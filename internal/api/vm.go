@@ -10,7 +10,7 @@ import (
 type VM struct {
 	ID            string            `json:"id"`
 	Name          string            `json:"name"`
-	State         string            `json:"state" enum:"stopped,starting,running,paused,stopping,failed"`
+	State         string            `json:"state" enum:"stopped,starting,running,paused,suspended,stopping,failed"`
 	Image         string            `json:"image" doc:"a name of its image: the one that it was made from, if the image still has it"`
 	ImageID       string            `json:"image_id"`
 	ImageUnnamed  bool              `json:"image_unnamed,omitempty" doc:"its image has lost all its names: image is the one that it had; an event does not say it"`
@@ -56,7 +56,7 @@ type VM struct {
 // BootTimeline is how far the last start of a VM came, and when: milliseconds since bangerd
 // began the start. A point that was not reached is left out.
 type BootTimeline struct {
-	How          string  `json:"how" enum:"cold,template" doc:"cold: the kernel booted; template: the machine went on from a saved one, which had no identity yet"`
+	How          string  `json:"how" enum:"cold,template,resumed" doc:"cold: the kernel booted; template: the machine went on from a saved one, which had no identity yet; resumed: it went on where it was suspended"`
 	Driver       string  `json:"driver"`
 	Template     string  `json:"template,omitempty" doc:"the key of the saved machine that it was to go on from"`
 	NotRestored  string  `json:"not_restored,omitempty" doc:"why it was a cold boot in spite of that"`
@@ -160,6 +160,7 @@ type UpdateVM struct {
 // StartVM says how to start, and what to wait for.
 type StartVM struct {
 	Wait   string `json:"wait,omitempty" doc:"ready (default), started, none or port:N"`
+	Cold   bool   `json:"cold,omitempty" doc:"boot a suspended VM, and discard its memory"`
 	Rescue bool   `json:"rescue,omitempty" doc:"skip steps of the guest's setup that fail, with the agent as PID 1"`
 }
 

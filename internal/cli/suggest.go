@@ -14,7 +14,7 @@ func synonyms() map[string]string {
 	words := make(map[string]string)
 	for verb, others := range map[string]string{
 		"create": "new launch add provision", "run": "spawn", "list": "ps get", "show": "inspect info describe view details",
-		"start": "up boot poweron", "stop": "down halt shutdown poweroff", "restart": "reboot", "pause": "suspend freeze",
+		"start": "up boot poweron", "stop": "down halt shutdown poweroff", "restart": "reboot", "pause": "freeze", "suspend": "hibernate sleep",
 		"resume": "unpause unfreeze thaw", "delete": "remove destroy del purge rmi terminate", "set": "update edit modify resize",
 		"rename": "mv move", "ssh": "shell sh bash connect enter login", "logs": "console log tail", "cp": "copy scp rsync",
 		"ports": "port", "forward": "port-forward tunnel expose", "egress": "firewall", "top": "monitor htop", "stats": "usage",

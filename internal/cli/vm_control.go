@@ -49,16 +49,40 @@ func (a *App) vmPauseCommand() *cobra.Command {
 func (a *App) vmResumeCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:               "resume NAME...",
-		Short:             "Resume paused VMs",
+		Short:             "Resume paused or suspended VMs",
+		Long:              "Resume VMs that were paused or suspended. They continue where they were.",
 		Example:           "  banger vm resume box\n  banger vm resume web db",
 		Args:              args(1, -1, "the NAME of a VM"),
-		ValidArgsFunction: a.vmNames(-1, api.VMPaused),
+		ValidArgsFunction: a.vmNames(-1, api.VMPaused, api.VMSuspended),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			return a.eachVMAtOnce(cmd.Context(), names, "resumed", func(ctx context.Context, c *client.Client, name string) (api.VM, error) {
 				return c.ResumeVM(ctx, name)
 			})
 		},
 	}
+}
+
+func (a *App) vmSuspendCommand() *cobra.Command {
+	var f *format
+	cmd := &cobra.Command{
+		Use:   "suspend NAME...",
+		Short: "Suspend VMs (memory is written to disk)",
+		Long: "Suspend VMs: write their memory to disk and end their processes. They use no memory or CPU time until\n" +
+			"`banger vm resume` or `banger vm start` continues them. Network connections of the guest are reset.",
+		Example:           "  banger vm suspend box\n  banger vm suspend web db",
+		Args:              args(1, -1, "the NAME of a VM"),
+		ValidArgsFunction: a.vmNames(-1, api.VMRunning, api.VMPaused),
+		RunE: func(cmd *cobra.Command, names []string) error {
+			return a.eachVM(cmd.Context(), names, vmVerb{
+				did: "suspended", already: "is already suspended", format: f,
+				begin: func(ctx context.Context, c *client.Client, name string) (api.Operation, error) {
+					return c.SuspendVM(ctx, name)
+				},
+			})
+		},
+	}
+	f = formatFlag(cmd)
+	return cmd
 }
 
 func (a *App) vmKillCommand() *cobra.Command {

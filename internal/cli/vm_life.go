@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -47,7 +48,11 @@ func (a *App) eachVM(ctx context.Context, names []string, verb vmVerb) error {
 		case len(op.Stages) == 0 && verb.already != "":
 			return names[i] + " " + verb.already + "\n", nil
 		}
-		return verb.did + " " + names[i] + "\n", nil
+		text := verb.did + " " + names[i]
+		if slices.ContainsFunc(op.Stages, func(s api.Stage) bool { return s.Name == api.StageDiscardMemory }) {
+			text += " (the memory in which it was suspended was discarded)"
+		}
+		return text + "\n", nil
 	}
 	if len(names) == 1 {
 		show := a.stagesTo(a.Err)
@@ -119,16 +124,16 @@ func (a *App) vmStartCommand() *cobra.Command {
 		Use:     "start NAME...",
 		Short:   "Start VMs",
 		Example: "  banger vm start box\n  banger vm start web db\n  banger vm start --rescue box",
-		Long: "Start VMs.\n\n" +
+		Long: "Start VMs. A suspended VM continues where it was; with --cold it boots, and its memory is discarded.\n\n" +
 			"Use --rescue to repair a guest that cannot start: the agent runs as PID 1, no service of the image starts, and\n" +
 			"`banger vm show` lists what failed. Repair the guest with exec, ssh or cp, then restart the VM.",
 		Args:              args(1, -1, "the NAME of a VM"),
-		ValidArgsFunction: a.vmNames(-1, api.VMStopped, api.VMFailed),
+		ValidArgsFunction: a.vmNames(-1, api.VMStopped, api.VMFailed, api.VMSuspended),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			err := a.eachVM(cmd.Context(), names, vmVerb{
 				did: "started", already: "is already running", format: f,
 				begin: func(ctx context.Context, c *client.Client, name string) (api.Operation, error) {
-					return c.StartVM(ctx, name, api.StartVM{Wait: wait.or(""), Rescue: rescue})
+					return c.StartVM(ctx, name, api.StartVM{Wait: wait.or(""), Rescue: rescue, Cold: a.cold})
 				},
 			})
 			a.sayUnpublished(cmd.Context(), names)
@@ -149,10 +154,10 @@ func (a *App) vmStopCommand() *cobra.Command {
 		Use:     "stop NAME...",
 		Short:   "Stop VMs",
 		Example: "  banger vm stop box\n  banger vm stop --timeout 1m web db",
-		Long: "Stop VMs: ask each guest to shut down, and power it off after a timeout.\n\n" +
+		Long: "Stop VMs: ask each guest to shut down, and power it off after a timeout. The memory of a suspended VM is discarded.\n\n" +
 			"Inside a VM, use poweroff or reboot. If the image has neither, use `kill 1`.",
 		Args:              args(1, -1, "the NAME of a VM"),
-		ValidArgsFunction: a.vmNames(-1, api.VMRunning, api.VMPaused, api.VMStarting),
+		ValidArgsFunction: a.vmNames(-1, api.VMRunning, api.VMPaused, api.VMStarting, api.VMSuspended),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			return a.eachVM(cmd.Context(), names, vmVerb{
 				did: "stopped", already: "is not running", format: f,

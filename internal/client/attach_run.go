@@ -51,8 +51,7 @@ func (a *Attachment) fatal(ctx context.Context, err error, since time.Time) erro
 	code := fault.CodeOf(err)
 	switch {
 	case code == fault.Conflict:
-		// A paused VM is waited for, like a daemon that is away.
-		if v, vmErr := a.c.GetVM(ctx, a.vm); vmErr == nil && v.State == api.VMPaused {
+		if v, vmErr := a.c.GetVM(ctx, a.vm); vmErr == nil && standsStill(v.State) {
 			return nil
 		}
 		return err
@@ -63,6 +62,12 @@ func (a *Attachment) fatal(ctx context.Context, err error, since time.Time) erro
 			Try(act.SessionAttach.On(a.vm, a.name))
 	}
 	return nil
+}
+
+// standsStill reports whether a VM may go on with its sessions: it is waited for, like a daemon that is
+// away. One that is starting has just been resumed, or its sessions turn out to be lost.
+func standsStill(state string) bool {
+	return state == api.VMPaused || state == api.VMSuspended || state == api.VMStarting
 }
 
 // once makes one connection and serves it to its end. Without an error the

@@ -72,6 +72,11 @@ func (c *Client) StopVM(ctx context.Context, name string, req api.StopVM) (api.O
 	return call[api.Operation](ctx, c, http.MethodPost, path("vms", name, "stop"), req)
 }
 
+// SuspendVM begins the operation; its result is the api.VM.
+func (c *Client) SuspendVM(ctx context.Context, name string) (api.Operation, error) {
+	return call[api.Operation](ctx, c, http.MethodPost, path("vms", name, "suspend"), nil)
+}
+
 // RestartVM begins the operation; its result is the api.VM.
 func (c *Client) RestartVM(ctx context.Context, name string, req api.RestartVM) (api.Operation, error) {
 	return call[api.Operation](ctx, c, http.MethodPost, path("vms", name, "restart"), req)
@@ -114,7 +119,7 @@ func (c *Client) PauseVM(ctx context.Context, name string) (api.VM, error) {
 	return call[api.VM](ctx, c, http.MethodPost, path("vms", name, "pause"), nil)
 }
 
-// ResumeVM lets a paused VM run on.
+// ResumeVM lets a paused VM run on, and a suspended one go on.
 func (c *Client) ResumeVM(ctx context.Context, name string) (api.VM, error) {
 	return call[api.VM](ctx, c, http.MethodPost, path("vms", name, "resume"), nil)
 }

@@ -39,6 +39,7 @@ import (
 	"github.com/bangervm/banger/internal/sqlite"
 	"github.com/bangervm/banger/internal/sshkeys"
 	"github.com/bangervm/banger/internal/statedir"
+	"github.com/bangervm/banger/internal/suspendstore"
 	"github.com/bangervm/banger/internal/template"
 	"github.com/bangervm/banger/internal/templatestore"
 	"github.com/bangervm/banger/internal/vm"
@@ -184,8 +185,9 @@ func (d *daemon) wireVMs(p *parts) {
 		Events: vmEvents{d.feed, d.sessions},
 		Store:  d.store, Machines: d.launcher, Disks: d.folders,
 		Identities: who, Names: who,
-		Images:  images{service: d.images},
-		Commits: commits{d.images}, EgressRules: d.db.EgressRules(), Templates: d.templates,
+		Images:      images{service: d.images},
+		Suspensions: suspensions{suspendstore.New(d.dirs)},
+		Commits:     commits{d.images}, EgressRules: d.db.EgressRules(), Templates: d.templates,
 		Kernels: kernels{service: d.kernels, images: d.images, store: p.kernelFiles, archives: p.archives, dirs: d.dirs},
 		Host:    d.host, Ports: guests, Preflight: d.host.preflight(p.self, d.set.agent),
 		HostPorts: hostinfo.Ports{}, UID: os.Getuid(), Resolvers: d.set.resolvers, ReadyTimeout: d.set.readyTimeout,

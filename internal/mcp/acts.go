@@ -64,6 +64,7 @@ func actTools() map[act.Verb]actTool {
 		act.Verb(act.VMSSH):       user,
 		act.Verb(act.VMStart):     {name: "vm_start", subject: "vm"},
 		act.Verb(act.VMStop):      {name: "vm_stop", subject: "vm"},
+		act.Verb(act.VMSuspend):   user,
 		act.Verb(act.VMUnprotect): user,
 		act.Verb(act.VMWait):      {name: "vm_show", subject: "vm"},
 
@@ -86,6 +87,8 @@ func actOption(o act.Option) argument {
 		return argument{"restart_policy", `"no"`}
 	case act.Force:
 		return argument{"force", "true"}
+	case act.Cold:
+		return argument{"cold", "true"}
 	case act.Rescue:
 		return argument{"rescue", "true"}
 	case act.UserNetwork:

@@ -24,7 +24,7 @@ const (
 type VM struct {
 	ID          string            `json:"id"`
 	Name        string            `json:"name"`
-	State       string            `json:"state" jsonschema:"stopped, starting, running, paused, stopping or failed"`
+	State       string            `json:"state" jsonschema:"stopped, starting, running, paused, suspended, stopping or failed"`
 	Image       string            `json:"image"`
 	VCPU        int               `json:"vcpu"`
 	MemoryBytes int64             `json:"memory_bytes"`
@@ -144,6 +144,7 @@ type vmDeleteResult struct {
 
 type vmStartArgs struct {
 	VM     string `json:"vm" jsonschema:"name or ID prefix"`
+	Cold   bool   `json:"cold,omitempty" jsonschema:"boot a suspended VM, and discard its memory"`
 	Rescue bool   `json:"rescue,omitempty" jsonschema:"start a broken guest without its services, to repair it"`
 }
 
@@ -231,7 +232,7 @@ func (s *Server) vmDelete(ctx context.Context, req *sdk.CallToolRequest, args vm
 
 func (s *Server) vmStart(ctx context.Context, req *sdk.CallToolRequest, args vmStartArgs) (VM, error) {
 	return s.vmAfter(ctx, req, func(ctx context.Context) (api.Operation, error) {
-		return s.daemon.VMs.StartVM(ctx, args.VM, api.StartVM{Rescue: args.Rescue})
+		return s.daemon.VMs.StartVM(ctx, args.VM, api.StartVM{Rescue: args.Rescue, Cold: args.Cold})
 	})
 }
 

@@ -1,6 +1,7 @@
 package monitors
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -95,8 +96,12 @@ const stepThreads = 64
 // scope is the unit of the VM's monitor and VMM. A start has its own, since systemd
 // may still be removing that of the one before.
 func scope(spec vm.Spec, needs vmm.Needs) *cgroup.Scope {
+	unit := "banger-" + spec.VMID + "-" + spec.StartID
+	if spec.Resume { // the same start, once more
+		unit += fmt.Sprintf("-%x", spec.BeganAt.UnixNano())
+	}
 	return &cgroup.Scope{
-		Bus: cgroup.BusPath(os.Getuid()), Unit: "banger-" + spec.VMID + "-" + spec.StartID + ".scope",
+		Bus: cgroup.BusPath(os.Getuid()), Unit: unit + ".scope",
 		Description: "banger VM " + spec.Name,
 		Limits: cgroup.Limits{
 			MemoryBytes: spec.MemoryBytes + needs.MemoryBytes,

@@ -24,6 +24,8 @@ const (
 	askLimit = 5 * time.Second
 	// orderLimit bounds what the VMM has a part in.
 	orderLimit = 30 * time.Second
+	// suspendLimit bounds the writing of a whole machine.
+	suspendLimit = 15 * time.Minute
 	// maxAnswer bounds one answer or event of a monitor, in bytes; maxHead the head
 	// of an answer.
 	maxAnswer = monitorrpc.MaxAnswer
@@ -76,6 +78,11 @@ func (m *Machine) Pause(ctx context.Context) error {
 // Resume implements vm.Machine.
 func (m *Machine) Resume(ctx context.Context) error {
 	return m.order(ctx, monitorrpc.PathResume, struct{}{})
+}
+
+// Suspend implements vm.Machine.
+func (m *Machine) Suspend(ctx context.Context) error {
+	return m.orderWithin(ctx, suspendLimit, monitorrpc.PathSuspend, struct{}{})
 }
 
 // Stop implements vm.Machine.
@@ -183,9 +190,13 @@ func (m *Machine) request(ctx context.Context, method, path string, body any) (*
 	if err != nil {
 		return nil, err
 	}
+	answerIn := orderLimit
+	if path == monitorrpc.PathSuspend {
+		answerIn = suspendLimit
+	}
 	transport := &http.Transport{
 		DisableKeepAlives:      true,
-		ResponseHeaderTimeout:  orderLimit,
+		ResponseHeaderTimeout:  answerIn,
 		MaxResponseHeaderBytes: maxHead,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return statedir.DialUnix(ctx, m.dir.MonitorSocket())

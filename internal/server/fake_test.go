@@ -138,6 +138,16 @@ func (w *world) Start(ctx context.Context, name string, wait vm.Wait, _ operatio
 	return w.Get(ctx, name)
 }
 
+func (w *world) StartCold(ctx context.Context, name string, wait vm.Wait, _ operation.Progress) (vm.VM, error) {
+	w.note("start cold " + name + " " + wait.String())
+	return w.Get(ctx, name)
+}
+
+func (w *world) Suspend(ctx context.Context, name string, _ operation.Progress) (vm.VM, error) {
+	w.note("suspend " + name)
+	return w.Get(ctx, name)
+}
+
 func (w *world) Rescue(ctx context.Context, name string, wait vm.Wait, _ operation.Progress) (vm.VM, error) {
 	w.note("rescue " + name + " " + wait.String())
 	return w.Get(ctx, name)

@@ -38,6 +38,8 @@ type VMReader interface {
 // Lifecycle are the long verbs of a VM's life: each is an operation.
 type Lifecycle interface {
 	Start(ctx context.Context, name string, wait vm.Wait, p operation.Progress) (vm.VM, error)
+	StartCold(ctx context.Context, name string, wait vm.Wait, p operation.Progress) (vm.VM, error)
+	Suspend(ctx context.Context, name string, p operation.Progress) (vm.VM, error)
 	Rescue(ctx context.Context, name string, wait vm.Wait, p operation.Progress) (vm.VM, error)
 	Stop(ctx context.Context, name string, timeout time.Duration, p operation.Progress) (vm.VM, error)
 	Restart(ctx context.Context, name string, timeout time.Duration, wait vm.Wait, p operation.Progress) (vm.VM, error)

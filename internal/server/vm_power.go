@@ -17,8 +17,11 @@ func (s *Server) startVM(ctx context.Context, in *vmRequest[*api.StartVM]) (api.
 		if wait, err = vm.ParseWait(in.Body.Wait); err != nil {
 			return api.Operation{}, err
 		}
-		if in.Body.Rescue {
+		switch {
+		case in.Body.Rescue:
 			start = s.VMs.Rescue
+		case in.Body.Cold:
+			start = s.VMs.StartCold
 		}
 	}
 	v, err := s.known(ctx, in.Name)
@@ -45,6 +48,16 @@ func (s *Server) stopVM(ctx context.Context, in *vmRequest[*api.StopVM]) (api.Op
 	}
 	return s.begin(ctx, "vm.stop", v.Name, func(ctx context.Context, p operation.Progress) (vm.VM, error) {
 		return s.VMs.Stop(ctx, v.ID, timeout, p)
+	})
+}
+
+func (s *Server) suspendVM(ctx context.Context, in *Named) (api.Operation, error) {
+	v, err := s.known(ctx, in.Name)
+	if err != nil {
+		return api.Operation{}, err
+	}
+	return s.begin(ctx, "vm.suspend", v.Name, func(ctx context.Context, p operation.Progress) (vm.VM, error) {
+		return s.VMs.Suspend(ctx, v.ID, p)
 	})
 }
 

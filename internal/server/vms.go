@@ -30,6 +30,7 @@ func (s *Server) vmRoutes(a huma.API) {
 	handle(s, a, long("create-vm", http.MethodPost, "/vms", "Create a VM"), s.createVM)
 	handle(s, a, long("start-vm", http.MethodPost, "/vms/{name}/start", "Start a VM"), s.startVM)
 	handle(s, a, long("stop-vm", http.MethodPost, "/vms/{name}/stop", "Stop a VM"), s.stopVM)
+	handle(s, a, long("suspend-vm", http.MethodPost, "/vms/{name}/suspend", "Write a VM's memory to disk and end its machine"), s.suspendVM)
 	handle(s, a, long("restart-vm", http.MethodPost, "/vms/{name}/restart", "Stop a VM and start it"), s.restartVM)
 	handle(s, a, long("reset-vm", http.MethodPost, "/vms/{name}/reset", "Reset a VM's system to its image"), s.resetVM)
 	handle(s, a, long("commit-vm", http.MethodPost, "/vms/{name}/commit", "Make an image of a stopped VM"), s.commitVM)
@@ -38,7 +39,7 @@ func (s *Server) vmRoutes(a huma.API) {
 		return route{id: id, method: method, path: path, tag: "vms", summary: summary}
 	}
 	handle(s, a, short("pause-vm", http.MethodPost, "/vms/{name}/pause", "Pause a VM (memory is kept)"), s.pauseVM)
-	handle(s, a, short("resume-vm", http.MethodPost, "/vms/{name}/resume", "Resume a paused VM"), s.resumeVM)
+	handle(s, a, short("resume-vm", http.MethodPost, "/vms/{name}/resume", "Resume a paused or suspended VM"), s.resumeVM)
 	handle(s, a, short("kill-vm", http.MethodPost, "/vms/{name}/kill", "Send a signal to the VMM process"), s.killVM)
 	handle(s, a, short("update-vm", http.MethodPatch, "/vms/{name}", "Change a stopped VM, or the labels and the protection of any"), s.updateVM)
 	handle(s, a, get("wait-vm", "/vms/{name}/wait", "Wait until a VM is ready or stopped, or has a port"), s.waitVM)

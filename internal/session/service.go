@@ -140,6 +140,7 @@ func (s *Service) change() <-chan struct{} {
 // truth is what a record means now: a session does not outlive its VM's start.
 func (s *Service) truth(sess Session, v vm.VM) Session {
 	switch {
+	case v.State == vm.Suspended && sess.StartID == v.StartID: // it goes on with its VM
 	case !v.State.Alive():
 		sess.lose(lostWith(v), s.now())
 	case sess.StartID != v.StartID:

@@ -137,7 +137,7 @@ func (s *Service) Reach(ctx context.Context, vmName, name string) (Session, erro
 		return Session{}, fault.New(fault.Conflict, "session %s was never started: %s", sess.Name, sess.LastError)
 	case sess.State == Lost:
 		return Session{}, fault.New(fault.Conflict, "session %s is lost, and so is its output: %s", sess.Name, sess.LastError)
-	case sess.StartID != v.StartID || !v.State.Alive():
+	case sess.StartID != v.StartID || !v.State.Alive() && v.State != vm.Suspended:
 		return Session{}, fault.New(fault.Conflict, "session %s ended with its VM, and its output is lost", sess.Name)
 	}
 	_, err = s.reachable(ctx, v.ID)

@@ -76,7 +76,7 @@ func shapeOf(state string) (unicode, ascii string) {
 		return "●", "*"
 	case api.VMStarting, api.VMStopping:
 		return "◌", "~"
-	case api.VMPaused:
+	case api.VMPaused, api.VMSuspended:
 		return "‖", "="
 	case api.VMStopped:
 		return "■", "#"

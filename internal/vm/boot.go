@@ -143,6 +143,7 @@ func (s *Service) launch(ctx context.Context, v VM, rescue bool) (*watch, error)
 	}
 	spec := b.spec(s, v)
 	spec.Guest.Rescue, spec.BeganAt = rescue, began
+	spec.Host = s.machineHost(ctx, spec)
 	if s.deps.Templates != nil && !rescue { // a rescue stands on as little as it can
 		spec.Template = s.deps.Templates.For(ctx, spec, b.kernel)
 	}

@@ -50,7 +50,7 @@ func (s *Service) Set(ctx context.Context, name string, change Change) (VM, erro
 		return VM{}, err
 	}
 	defer release()
-	if v.State.Alive() && !change.whileAlive() {
+	if (v.State.Alive() || v.State == Suspended) && !change.whileAlive() {
 		return VM{}, fault.New(fault.Conflict, "VM %s is %s: only its labels and its protection can be changed", v.Name, v.State).
 			Try(act.VMStop.On(v.Name))
 	}

@@ -25,7 +25,7 @@ func (s *Service) Commit(ctx context.Context, name, imageName string, replace bo
 	}
 	defer release()
 	switch {
-	case v.State.Alive():
+	case v.State.Alive(), v.State == Suspended: // some of its files are in its memory
 		return image.Image{}, fault.New(fault.Conflict, "VM %s is %s", v.Name, v.State).Try(act.VMStop.On(v.Name))
 	case v.ResetPending:
 		return image.Image{}, fault.New(fault.Conflict, "VM %s was reset, which is done when it starts", v.Name).Try(act.VMStart.On(v.Name))

@@ -23,8 +23,10 @@ type fakeMachines struct {
 	beforeStart func()              // in the midst of a start, when there is no machine yet
 	atStart     func(*fakeMachine)  // what a started machine does; nil: it gets ready
 	deaf        map[string]struct{} // monitors that live but do not answer
-	endErr      error               // why they cannot be
-	ends        int                 // how often a monitor was ended by signals
+	startErr    error               // why none starts
+	suspend     func(vmID, startID string) error
+	endErr      error // why they cannot be
+	ends        int   // how often a monitor was ended by signals
 }
 
 func newFakeMachines(p *points) *fakeMachines {
@@ -36,6 +38,9 @@ func newFakeMachines(p *points) *fakeMachines {
 func (f *fakeMachines) Start(ctx context.Context, spec vm.Spec) (vm.Machine, error) {
 	if err := f.points.pass(ctx, "machine"); err != nil {
 		return nil, err
+	}
+	if f.startErr != nil {
+		return nil, f.startErr
 	}
 	if f.beforeStart != nil {
 		f.beforeStart()
@@ -217,6 +222,17 @@ func (m *fakeMachine) Resume(context.Context) error {
 	m.mu.Lock()
 	m.onResume++
 	m.mu.Unlock()
+	return nil
+}
+
+func (m *fakeMachine) Suspend(context.Context) error {
+	m.mu.Lock()
+	store := m.f.suspend
+	m.mu.Unlock()
+	if err := store(m.id, m.status.StartID); err != nil {
+		return err
+	}
+	m.exit(vm.ReasonSuspended, false)
 	return nil
 }
 

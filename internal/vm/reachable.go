@@ -14,8 +14,8 @@ func (v VM) Reachable(in ...State) error {
 	switch {
 	case slices.Contains(in, v.State):
 		return nil
-	case v.State == Paused:
-		return fault.New(fault.Conflict, "VM %s is paused", v.Name).Try(act.VMResume.On(v.Name))
+	case v.State == Paused, v.State == Suspended:
+		return fault.New(fault.Conflict, "VM %s is %s", v.Name, v.State).Try(act.VMResume.On(v.Name))
 	default:
 		return fault.New(fault.Conflict, "VM %s is not running: it is %s", v.Name, v.State).
 			Try(act.VMStart.On(v.Name))

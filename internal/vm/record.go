@@ -17,6 +17,8 @@ var errStale = errors.New("the record is of another start")
 // stateOf is what a monitor's status means to the user.
 func stateOf(st Status) State {
 	switch {
+	case st.Phase == PhaseExited && st.Exit.Reason == ReasonSuspended:
+		return Suspended
 	case st.Phase == PhaseExited && st.Exit.Failed:
 		return Failed
 	case st.Phase == PhaseExited:
@@ -65,15 +67,13 @@ func (s *Service) recordStatus(ctx context.Context, w *watch, st Status) {
 // recordExit stores how a start ended. A record of another start, or one that
 // is gone, is left alone.
 func (s *Service) recordExit(ctx context.Context, vmID, startID string, exit Exit) error {
+	exit = s.orSuspended(ctx, vmID, exit)
 	_, err := s.update(ctx, vmID, func(v *VM) error {
 		if v.StartID != startID {
 			return errStale
 		}
-		v.State = Stopped
+		v.State = stateOf(Status{Phase: PhaseExited, Exit: exit})
 		v.BootTimeline.reach(exit.Boot)
-		if exit.Failed {
-			v.State = Failed
-		}
 		v.ExitReason, v.ExitMessage, v.ExitHint = exit.Reason, exit.Message, exit.hint()
 		v.StoppedAt = exit.At.UTC()
 		if exit.At.IsZero() {

@@ -54,6 +54,9 @@ func (s *Service) Delete(ctx context.Context, name string, how Removal, p operat
 		}
 	}
 	p.Stage("remove")
+	if v.State == Suspended {
+		p.Detail("its memory, in which it was suspended, is discarded")
+	}
 	return s.erase(context.WithoutCancel(ctx), v.ID)
 }
 
@@ -72,7 +75,7 @@ func (s *Service) refuseToLose(ctx context.Context, v VM, keep []string, verb ac
 	}
 	export := fault.Hintf("%s", act.WorkspaceExport.On(v.Name))
 	switch {
-	case v.State == Paused:
+	case v.State == Paused, v.State == Suspended:
 		export = fault.Hintf("%s, then %s", act.VMResume.On(v.Name), export)
 	case !v.State.Alive():
 		export = fault.Hintf("%s, then %s", act.VMStart.On(v.Name), export)

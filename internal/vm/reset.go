@@ -50,6 +50,11 @@ func (s *Service) markReset(ctx context.Context, id string, discardWork bool) (V
 			return VM{}, err
 		}
 	}
+	if v.State == Suspended {
+		if _, err := s.discardMemory(ctx, v, ReasonForced); err != nil {
+			return VM{}, err
+		}
+	}
 	return s.update(ctx, v.ID, func(v *VM) error {
 		if v.State.Alive() {
 			return fault.New(fault.Conflict, "VM %s was started again", v.Name).Try(act.VMReset.On(v.Name))

@@ -71,6 +71,9 @@ type Machine interface {
 	// Pause stops the guest's CPUs; Resume lets them run, and sets the guest's clock.
 	Pause(ctx context.Context) error
 	Resume(ctx context.Context) error
+	// Suspend writes the machine to disk and ends it: the end is an event. After an error it runs
+	// on, or has ended. When ctx ends first it is given up.
+	Suspend(ctx context.Context) error
 	// Stop asks the guest to go down, and ends the machine hard after timeout
 	// (zero: at once). It returns when the monitor has taken the request; the
 	// end is an event.

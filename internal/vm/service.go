@@ -44,6 +44,8 @@ type Deps struct {
 	Workspaces Workspaces
 	// Templates may be nil; then every start boots a kernel.
 	Templates Templates
+	// Suspensions may be nil; then no VM is suspended.
+	Suspensions Suspensions
 	// Commits may be nil; then no VM becomes an image.
 	Commits Commits
 	// EgressRules are those of new VMs.

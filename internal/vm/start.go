@@ -14,22 +14,34 @@ import (
 // the monitor keeps the deadline, this one is for a monitor that hangs.
 const readyMargin = 30 * time.Second
 
-// Start starts a stopped VM and waits. One that runs is only waited for.
+// startHow is how a VM is started that may be started in more than one way.
+type startHow struct {
+	rescue bool
+	cold   bool // a suspended VM boots, and its memory is discarded
+}
+
+// Start starts a stopped VM and waits; a suspended one goes on where it was. One that runs is only
+// waited for.
 func (s *Service) Start(ctx context.Context, name string, wait Wait, p operation.Progress) (VM, error) {
-	return s.startWith(ctx, name, false, wait, p)
+	return s.startWith(ctx, name, startHow{}, wait, p)
+}
+
+// StartCold is Start, but discards the memory of a suspended VM, which boots.
+func (s *Service) StartCold(ctx context.Context, name string, wait Wait, p operation.Progress) (VM, error) {
+	return s.startWith(ctx, name, startHow{cold: true}, wait, p)
 }
 
 // Rescue starts a stopped VM so that somebody gets in to repair it: the agent is
 // PID 1, and what fails of the set-up is left out. A living VM is Conflict.
 func (s *Service) Rescue(ctx context.Context, name string, wait Wait, p operation.Progress) (VM, error) {
-	return s.startWith(ctx, name, true, wait, p)
+	return s.startWith(ctx, name, startHow{rescue: true}, wait, p)
 }
 
-func (s *Service) startWith(ctx context.Context, name string, rescue bool, wait Wait, p operation.Progress) (VM, error) {
+func (s *Service) startWith(ctx context.Context, name string, how startHow, wait Wait, p operation.Progress) (VM, error) {
 	if err := s.checkWait(wait); err != nil {
 		return VM{}, err
 	}
-	v, w, err := s.start(ctx, name, rescue, p)
+	v, w, err := s.start(ctx, name, how, p)
 	if err != nil {
 		return VM{}, err
 	}
@@ -47,7 +59,7 @@ func (s *Service) startWith(ctx context.Context, name string, rescue bool, wait 
 }
 
 // start returns a VM that lives already as it is, and any other as it was.
-func (s *Service) start(ctx context.Context, name string, rescue bool, p operation.Progress) (VM, *watch, error) {
+func (s *Service) start(ctx context.Context, name string, how startHow, p operation.Progress) (VM, *watch, error) {
 	v, release, err := s.claimed(ctx, name, "start")
 	if err != nil {
 		return VM{}, nil, err
@@ -67,7 +79,7 @@ func (s *Service) start(ctx context.Context, name string, rescue bool, p operati
 			return VM{}, nil, v.Reachable(Starting, Running)
 		case v.State == Stopping:
 			return VM{}, nil, fault.New(fault.Conflict, "VM %s is stopping", v.Name).WithHint("try again when it is stopped")
-		case rescue:
+		case how.rescue:
 			return VM{}, nil, fault.New(fault.Conflict, "VM %s is %s", v.Name, v.State).
 				WithHint("%s, then %s", act.VMStop.On(v.Name), act.VMStart.On(v.Name, act.Rescue))
 		default:
@@ -78,8 +90,12 @@ func (s *Service) start(ctx context.Context, name string, rescue bool, p operati
 	if err := s.deps.Preflight(ctx); err != nil {
 		return VM{}, nil, err
 	}
+	if v.State == Suspended {
+		w, err := s.startSuspended(ctx, v, how, p)
+		return v, w, err
+	}
 	p.Stage("start")
-	w, err := s.launch(ctx, v, rescue)
+	w, err := s.launch(ctx, v, how.rescue)
 	return v, w, err
 }
 

@@ -47,6 +47,11 @@ func (s *Service) requestStop(ctx context.Context, name string, timeout time.Dur
 		return VM{}, nil, err
 	}
 	defer release()
+	if v.State == Suspended {
+		p.Stage(stageDiscard)
+		v, err = s.discardMemory(ctx, v, ReasonForced)
+		return v, nil, err
+	}
 	if !v.State.Alive() {
 		return v, nil, nil
 	}
@@ -110,8 +115,16 @@ func (s *Service) Pause(ctx context.Context, name string) (VM, error) {
 	return s.setPaused(ctx, name, true)
 }
 
-// Resume lets a paused VM run on. A running one is left alone.
+// Resume lets a paused VM run on, and has a suspended one go on where it was, which it waits for. A
+// running one is left alone.
 func (s *Service) Resume(ctx context.Context, name string) (VM, error) {
+	v, err := s.Get(ctx, name)
+	if err != nil {
+		return VM{}, err
+	}
+	if v.State == Suspended {
+		return s.Start(ctx, v.ID, WaitReady(), operation.Discard{})
+	}
 	return s.setPaused(ctx, name, false)
 }
 
@@ -178,6 +191,9 @@ func (s *Service) Kill(ctx context.Context, name, signal string) (VM, error) {
 	v, err := s.Get(ctx, name)
 	if err != nil {
 		return VM{}, err
+	}
+	if v.State == Suspended && number == int(syscall.SIGKILL) {
+		return s.killSuspended(ctx, v)
 	}
 	if !v.State.Alive() {
 		return VM{}, notRunning(v)

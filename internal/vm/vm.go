@@ -20,6 +20,8 @@ const (
 	Paused   State = "paused"
 	Stopping State = "stopping"
 	Failed   State = "failed"
+	// Suspended is a VM whose machine is on disk: it goes on where it was.
+	Suspended State = "suspended"
 )
 
 // Alive reports whether a monitor should exist for a VM in this state.

@@ -52,6 +52,8 @@ func stateIcon(state string) string {
 	switch state {
 	case api.VMRunning, api.VMPaused, api.VMStopped, api.VMFailed:
 		return state
+	case api.VMSuspended:
+		return "paused"
 	case api.VMStarting, api.VMStopping:
 		return "starting"
 	case api.OperationSucceeded, api.SessionExited:

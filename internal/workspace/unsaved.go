@@ -50,6 +50,8 @@ func past(state vm.State) string {
 	switch state {
 	case vm.Paused:
 		return "was paused"
+	case vm.Suspended:
+		return "was suspended"
 	case vm.Starting:
 		return "was started"
 	case vm.Stopping:

@@ -12,7 +12,7 @@ func Verbs() []act.Verb {
 	named := []act.Named{
 		act.ImageDelete, act.ImagePull, act.ImageRepair, act.ImageTag, act.KernelDelete, act.KernelImport, act.KernelPull, act.SessionList, act.VMCommit, act.VMDelete, act.VMEgress, act.VMExec,
 		act.VMHealth, act.VMKill,
-		act.VMLogs, act.VMPause, act.VMPorts, act.VMProtect, act.VMRename, act.VMReset, act.VMRestart, act.VMResume, act.VMSet, act.VMSSH, act.VMStart, act.VMStop, act.VMUnprotect, act.VMWait,
+		act.VMLogs, act.VMPause, act.VMPorts, act.VMProtect, act.VMRename, act.VMReset, act.VMRestart, act.VMResume, act.VMSet, act.VMSSH, act.VMStart, act.VMStop, act.VMSuspend, act.VMUnprotect, act.VMWait,
 		act.WorkspaceExport, act.WorkspacePrepare,
 	}
 	inVM := []act.InVM{act.SessionAttach, act.SessionDelete, act.SessionShow, act.SessionStop}
@@ -53,7 +53,7 @@ func Options(v act.Verb) []act.Option {
 	case act.Verb(act.VMSet):
 		return []act.Option{act.Console, act.Memory}
 	case act.Verb(act.VMStart):
-		return []act.Option{act.Rescue}
+		return []act.Option{act.Cold, act.Rescue}
 	case act.Verb(act.VMCreate):
 		return []act.Option{act.Entrypoint, act.Memory, act.UserNetwork}
 	default:

@@ -71,6 +71,7 @@ var lines = sync.OnceValue(func() map[act.Verb]line { //nolint:gochecknoglobals 
 		act.Verb(act.VMSSH):       {command: "vm ssh", subject: "NAME"},
 		act.Verb(act.VMStart):     {command: "vm start", subject: "NAME"},
 		act.Verb(act.VMStop):      {command: "vm stop", subject: "NAME"},
+		act.Verb(act.VMSuspend):   {command: "vm suspend", subject: "NAME"},
 		act.Verb(act.VMUnprotect): {command: "vm unprotect", subject: "NAME"},
 		act.Verb(act.VMWait):      {command: "vm wait", subject: "NAME"},
 
@@ -86,6 +87,8 @@ func flag(o act.Option, a act.Act) string {
 		return "--available"
 	case act.BaseCommit:
 		return "--base-commit COMMIT"
+	case act.Cold:
+		return "--cold"
 	case act.Console:
 		return "--console true"
 	case act.DiscardWork:

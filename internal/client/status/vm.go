@@ -9,7 +9,9 @@ import (
 )
 
 // Alive reports whether a VM in this state has processes on the host.
-func Alive(state string) bool { return state != api.VMStopped && state != api.VMFailed }
+func Alive(state string) bool {
+	return state != api.VMStopped && state != api.VMFailed && state != api.VMSuspended
+}
 
 // Image is what a VM's image is called, as docker shows it: one that others have taken all
 // names from has <none>.
@@ -43,7 +45,7 @@ func urgency(v *api.VM) int {
 		return stopped
 	case Needs(v.Attention):
 		return 0
-	case v.State == api.VMPaused:
+	case v.State == api.VMPaused, v.State == api.VMSuspended:
 		return paused
 	case v.Attention == nil:
 		return 6

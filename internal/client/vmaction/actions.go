@@ -26,7 +26,7 @@ func lifecycle() []Action {
 			},
 		},
 		{
-			ID: "resume", Label: "Resume", Did: "resumed", Verb: act.VMResume, states: []string{api.VMPaused},
+			ID: "resume", Label: "Resume", Did: "resumed", Verb: act.VMResume, states: []string{api.VMPaused, api.VMSuspended},
 			run: func(ctx context.Context, a API, v *api.VM) (api.Operation, error) {
 				return atOnce(a.ResumeVM(ctx, v.ID))
 			},
@@ -44,7 +44,7 @@ func lifecycle() []Action {
 func ends() []Action {
 	return []Action{
 		{
-			ID: "stop", Label: "Stop", Did: "stopping", Verb: act.VMStop, states: []string{api.VMRunning, api.VMPaused}, losses: endsSessions,
+			ID: "stop", Label: "Stop", Did: "stopping", Verb: act.VMStop, states: []string{api.VMRunning, api.VMPaused, api.VMSuspended}, losses: endsSessions,
 			run: func(ctx context.Context, a API, v *api.VM) (api.Operation, error) {
 				return a.StopVM(ctx, v.ID, api.StopVM{})
 			},
