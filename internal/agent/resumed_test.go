@@ -60,7 +60,9 @@ func TestAResumedGuestConfirmsTheNewGeneration(t *testing.T) {
 		t.Errorf("an agent that replaced it would know %+v, %v", s, err)
 	}
 	_ = host.Close()
-	<-ended
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
 }
 
 func TestAGuestWithoutFreshEntropyConfirmsNothing(t *testing.T) {
@@ -83,5 +85,7 @@ func TestAGuestWithoutFreshEntropyConfirmsNothing(t *testing.T) {
 		t.Errorf("its generation is %q", a.saved.Generation)
 	}
 	_ = host.Close()
-	<-ended
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
 }

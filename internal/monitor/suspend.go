@@ -57,7 +57,7 @@ func (s *supervisor) suspendNow(ctx context.Context) error {
 	if written != nil && stands && !paused {
 		written = errors.Join(written, m.Resume(context.WithoutCancel(ctx)))
 	}
-	err = s.ask(context.WithoutCancel(ctx), func() { s.afterSuspend(written) })
+	err = s.ask(context.WithoutCancel(ctx), func() { s.afterSuspend(context.WithoutCancel(ctx), written) })
 	if written == nil && errors.Is(err, errEnded) {
 		return nil // it ended by itself, and is on disk
 	}
@@ -90,12 +90,12 @@ func (s *supervisor) whileSuspending(what string) error {
 }
 
 // afterSuspend ends a machine that is on disk, which must not run any more.
-func (s *supervisor) afterSuspend(err error) {
+func (s *supervisor) afterSuspend(ctx context.Context, err error) {
 	s.suspending = false
 	if err != nil {
 		s.log.Warn("the VM could not be suspended, and runs on", "err", err)
 		if s.thenStop > 0 {
-			s.stop(context.Background(), s.thenStop)
+			s.stop(ctx, s.thenStop)
 		}
 		return
 	}
