@@ -45,7 +45,7 @@ func TestWordsOfOtherTools(t *testing.T) {
 		{[]string{"down"}, "banger vm stop NAME..."},
 		{[]string{"halt"}, "banger vm stop NAME..."},
 		{[]string{"reboot", "box"}, "banger vm restart NAME..."},
-		{[]string{"suspend", "box"}, "banger vm pause NAME..."},
+		{[]string{"suspend", "box"}, "banger vm suspend NAME..."},
 		{[]string{"unpause", "box"}, "banger vm resume NAME..."},
 		{[]string{"cp", "-r", "src", "box:"}, "banger vm cp SRC... DST"},
 		{[]string{"scp", "src", "box:"}, "banger vm cp SRC... DST"},
