@@ -14,8 +14,9 @@ type Act struct {
 	Subject string `json:"subject,omitempty" doc:"the VM, image or kernel to do it to; empty: one to choose"`
 	// Session is the session in the VM Subject; empty where the reader has to choose.
 	Session string `json:"session,omitempty" doc:"the session in the VM"`
-	// Target is the name that its result gets; empty where the reader has to choose.
-	Target  string   `json:"target,omitempty" doc:"the name that its result gets; empty: one to choose"`
+	// Target is the name that its result gets, or of the snapshot of the VM; empty where the
+	// reader has to choose.
+	Target  string   `json:"target,omitempty" doc:"the name that its result gets, or of the snapshot of the VM; empty: one to choose"`
 	Options []Option `json:"options,omitempty" doc:"how to do it, such as force"`
 }
 

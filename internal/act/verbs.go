@@ -48,6 +48,12 @@ const (
 	VMUnprotect Named = "vm.unprotect"
 	VMWait      Named = "vm.wait"
 
+	// A snapshot of a VM is a target.
+	SnapshotCreate Named = "snapshot.create"
+	SnapshotDelete Named = "snapshot.delete"
+	SnapshotList   Named = "snapshot.list"
+	SnapshotPrune  Named = "snapshot.prune"
+
 	SessionAttach InVM  = "session.attach"
 	SessionDelete InVM  = "session.delete"
 	SessionList   Named = "session.list"
@@ -67,6 +73,7 @@ const (
 	Cold        Option = "cold"         // boot a kernel, also where the VM is suspended
 	Console     Option = "console"      // with a console log
 	DiscardWork Option = "discard_work" // delete unexported work too
+	DiskOnly    Option = "disk_only"    // of a running VM, without its memory
 	Entrypoint  Option = "entrypoint"   // run the image's program
 	Force       Option = "force"
 	Memory      Option = "memory"   // of a size that the reader chooses

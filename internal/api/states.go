@@ -72,6 +72,12 @@ const (
 	WorkspaceUnknown = "unknown"
 )
 
+// Why a snapshot was taken: Snapshot.Origin.
+const (
+	SnapshotAsked      = "asked"
+	SnapshotOfRollback = "rollback"
+)
+
 // The networks of a VM, VM.Network, and which of its ports appear by themselves,
 // VM.Ports.
 const (

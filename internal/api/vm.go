@@ -47,6 +47,8 @@ type VM struct {
 	Attention *Attention `json:"attention,omitempty"`
 	// Workspace is there once one was prepared.
 	Workspace *Workspace `json:"workspace,omitempty"`
+	// Snapshots is there if it has any, in GET /v1/vms/{name} only.
+	Snapshots *VMSnapshots `json:"snapshots,omitempty"`
 	// Health is known while the agent runs the image's entrypoint and its health check.
 	Health *VMEntrypointHealth `json:"health,omitempty"`
 	// Runtime is known while the VM is alive, in GET /v1/vms/{name} only.

@@ -121,6 +121,7 @@ func (a *App) vmCommand() *cobra.Command {
 		a.vmCreateCommand(), a.vmRunCommand(), a.vmListCommand(), a.vmShowCommand(),
 		a.vmStartCommand(), a.vmStopCommand(), a.vmRestartCommand(), a.vmPauseCommand(), a.vmSuspendCommand(), a.vmResumeCommand(),
 		a.vmKillCommand(), a.vmDeleteCommand(), a.vmSetCommand(), a.vmRenameCommand(), a.vmResetCommand(), a.vmCommitCommand(),
+		a.vmSnapshotCommand(), a.vmRollbackCommand(), a.vmForkCommand(),
 		a.vmProtectCommand(), a.vmUnprotectCommand(), a.vmWaitCommand(),
 		a.vmExecCommand(), a.vmSSHCommand(), a.vmCopyCommand(), a.vmLogsCommand(),
 		a.vmPortsCommand(), a.vmForwardCommand(), a.vmEgressCommand(), a.vmStatsCommand(), a.vmTopCommand(),
@@ -130,7 +131,7 @@ func (a *App) vmCommand() *cobra.Command {
 		&cobra.Group{ID: "life", Title: "Life cycle"}, &cobra.Group{ID: "use", Title: "Commands and files"},
 		&cobra.Group{ID: "network", Title: "Network"}, &cobra.Group{ID: "state", Title: "State"},
 	)
-	inGroup(vm, "life", "create", "run", "start", "stop", "restart", "pause", "suspend", "resume", "kill", "delete", "set", "rename", "reset", "commit", "protect", "unprotect")
+	inGroup(vm, "life", "create", "run", "start", "stop", "restart", "pause", "suspend", "resume", "kill", "delete", "set", "rename", "reset", "snapshot", "rollback", "fork", "commit", "protect", "unprotect")
 	inGroup(vm, "use", "exec", "ssh", "cp", "session", "workspace")
 	inGroup(vm, "network", "ports", "forward", "egress")
 	inGroup(vm, "state", "list", "show", "wait", "logs", "stats", "top", "health", "ping")

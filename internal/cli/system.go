@@ -24,6 +24,8 @@ func diskTypes(name string) string {
 		return "Images"
 	case "vms":
 		return "VMs"
+	case "snapshots":
+		return "Snapshots"
 	case "logs":
 		return "Logs"
 	case "layers":

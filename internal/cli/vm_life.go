@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -52,7 +53,7 @@ func (a *App) eachVM(ctx context.Context, names []string, verb vmVerb) error {
 		if slices.ContainsFunc(op.Stages, func(s api.Stage) bool { return s.Name == api.StageDiscardMemory }) {
 			text += " (the memory in which it was suspended was discarded)"
 		}
-		return text + "\n", nil
+		return text + withSnapshots(op) + "\n", nil
 	}
 	if len(names) == 1 {
 		show := a.stagesTo(a.Err)
@@ -74,6 +75,18 @@ func (a *App) eachVM(ctx context.Context, names []string, verb vmVerb) error {
 		}
 	}
 	return errors.Join(vmView(time.Now()).list(a, *verb.format, vms), err)
+}
+
+// withSnapshots says how many snapshots went with a VM, of the operation that deleted it.
+func withSnapshots(op api.Operation) string {
+	v, err := client.Result[api.VM](op)
+	switch {
+	case err != nil || v.Snapshots == nil:
+		return ""
+	case v.Snapshots.Count == 1:
+		return " with its snapshot"
+	}
+	return " with its " + strconv.Itoa(v.Snapshots.Count) + " snapshots"
 }
 
 // sideBySide calls do with each name, and prints "did NAME".

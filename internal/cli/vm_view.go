@@ -62,6 +62,14 @@ func exitColumn(v api.VM) string {
 	return v.ExitReason
 }
 
+// snapshotsText says how many snapshots a VM has, and what they take.
+func snapshotsText(v api.VM) string {
+	if v.Snapshots == nil {
+		return ""
+	}
+	return strconv.Itoa(v.Snapshots.Count) + " (" + bytesText(v.Snapshots.SizeBytes) + ")"
+}
+
 func vmFields(now time.Time) []column[api.VM] {
 	return append([]column[api.VM]{
 		{head: "name", cell: func(v api.VM) string { return v.Name }},
@@ -76,6 +84,7 @@ func vmFields(now time.Time) []column[api.VM] {
 		{head: "vcpu", cell: func(v api.VM) string { return strconv.Itoa(v.VCPU) }},
 		{head: "memory", cell: func(v api.VM) string { return bytesText(v.MemoryBytes) }},
 		{head: "disk", cell: func(v api.VM) string { return bytesText(v.DiskBytes) }},
+		{head: "snapshots", cell: snapshotsText},
 		{head: "driver", cell: func(v api.VM) string { return v.Driver }},
 		{head: "nested", cell: func(v api.VM) string {
 			if !v.Nested {

@@ -19,7 +19,7 @@ func TestShowHasEveryPropertyOfAVM(t *testing.T) {
 		Network: "user", GuestIP: "198.18.1.0", Egress: "all", Publish: []api.Publish{{HostPort: 1, GuestPort: 1}}, Ports: "none",
 		ExitReason: "r", ExitMessage: "m", ExitHint: "h", ExitHintParts: fault.Hintf("see %s", act.Doctor.Do()), CreatedAt: noon, StartedAt: new(noon), StoppedAt: new(noon.Add(time.Hour)),
 		Workspace: &api.Workspace{Path: "/src"}, Runtime: &api.VMRuntime{Phase: "ready"}, Attention: &api.Attention{State: api.AttentionIdle},
-		BootTimeline: &api.BootTimeline{How: "cold"},
+		BootTimeline: &api.BootTimeline{How: "cold"}, Snapshots: &api.VMSnapshots{Count: 1},
 	})
 	for field, value := range full.Fields() {
 		if value.IsZero() {

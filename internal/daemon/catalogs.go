@@ -53,7 +53,7 @@ func (i images) image(m image.Image) (vm.Image, error) {
 		pin = &vm.Pin{Bytes: m.RootfsBytes, ModifiedAt: m.External.ModifiedAt, Inode: m.External.Inode}
 	}
 	return vm.Image{
-		Pin: pin, ID: m.ID, Name: m.Label(), Rootfs: i.service.Rootfs(m.Manifest),
+		Pin: pin, ID: m.ID, Digest: m.Digest, Name: m.Label(), Rootfs: i.service.Rootfs(m.Manifest),
 		DiskBytes: m.DiskBytes, MemoryBytes: m.MemoryBytes, Kernel: m.Kernel, PreferKernel: m.PreferKernel, Config: m.Config,
 	}, nil
 }

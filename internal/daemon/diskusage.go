@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"slices"
 
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/diskuse"
@@ -9,6 +10,7 @@ import (
 	"github.com/bangervm/banger/internal/image"
 	"github.com/bangervm/banger/internal/kernel"
 	"github.com/bangervm/banger/internal/oci"
+	"github.com/bangervm/banger/internal/snapshot"
 	"github.com/bangervm/banger/internal/statedir"
 	"github.com/bangervm/banger/internal/template"
 	"github.com/bangervm/banger/internal/vm"
@@ -24,6 +26,9 @@ type systemFiles struct {
 		List(ctx context.Context) ([]kernel.Manifest, error)
 	}
 	vms       vm.Store
+	snapshots interface {
+		List(ctx context.Context, vmID string) ([]snapshot.Snapshot, error)
+	}
 	templates *template.Service
 }
 
@@ -56,6 +61,17 @@ func (s *survey) add(use *api.DiskUse, e api.DiskEntry, paths ...string) int64 {
 	return e.SizeBytes
 }
 
+// more adds a path to the last entry of a type.
+func (s *survey) more(use *api.DiskUse, path string) {
+	if s.err != nil {
+		return
+	}
+	var n int64
+	n, s.err = s.meter.Add(s.ctx, path)
+	use.Entries[len(use.Entries)-1].SizeBytes += n
+	use.SizeBytes += n
+}
+
 func (s *survey) end(use api.DiskUse) {
 	if use.Entries == nil {
 		use.Entries = []api.DiskEntry{}
@@ -82,10 +98,14 @@ func (d systemFiles) DiskUsage(ctx context.Context) (api.DiskUsage, error) {
 	if err != nil {
 		return api.DiskUsage{}, err
 	}
-	machines, logs := d.vmUse(s, vms)
+	machines, logs, kept, err := d.vmUse(s, vms)
+	if err != nil {
+		return api.DiskUsage{}, err
+	}
 	d.imagesUnused(s, &used, unused)
 	s.end(used)
 	s.end(machines)
+	s.end(kept)
 	s.end(logs)
 	layers := api.DiskUse{Type: "layers"}
 	s.add(&layers, api.DiskEntry{Name: "layers"}, d.dirs.Blobs())
@@ -124,8 +144,9 @@ func (d systemFiles) kernelUse(s *survey, kernels []kernel.Manifest, vms []vm.VM
 	s.end(use)
 }
 
-func (d systemFiles) vmUse(s *survey, vms []vm.VM) (machines, logs api.DiskUse) {
-	machines, logs = api.DiskUse{Type: "vms"}, api.DiskUse{Type: "logs"}
+// vmUse measures VMs, their logs and snapshots. What a snapshot shares with its VM is the VM's.
+func (d systemFiles) vmUse(s *survey, vms []vm.VM) (machines, logs, kept api.DiskUse, err error) {
+	machines, logs, kept = api.DiskUse{Type: "vms"}, api.DiskUse{Type: "logs"}, api.DiskUse{Type: "snapshots"}
 	for _, v := range vms {
 		dir, e := d.dirs.VM(v.ID), api.DiskEntry{ID: v.ID, Name: v.Name, Active: v.State.Alive()}
 		var written []string
@@ -133,10 +154,27 @@ func (d systemFiles) vmUse(s *survey, vms []vm.VM) (machines, logs api.DiskUse) 
 			written = append(written, log, log+".1")
 		}
 		s.add(&logs, e, written...)
-		s.add(&machines, e, string(dir))
+		all, err := d.snapshots.List(s.ctx, v.ID)
+		if err != nil {
+			return machines, logs, kept, err
+		}
+		own := []string{dir.Disk(), dir.Workspaces()}
+		if len(all) == 0 {
+			own = append(own, string(dir))
+		}
+		s.add(&machines, e, own...)
+		for _, one := range slices.Backward(all) {
+			size := s.add(&kept, api.DiskEntry{ID: one.ID, Name: v.Name + "/" + one.Label(), Damaged: one.Damaged != ""}, string(dir.Snapshot(one.ID)))
+			if one.Origin == snapshot.Rollback && !one.OnlyWork() {
+				kept.ReclaimableBytes += size
+			}
+		}
+		if len(all) > 0 {
+			s.more(&machines, string(dir))
+		}
 	}
 	s.add(&logs, api.DiskEntry{Name: "bangerd", Active: true}, d.dirs.Log(), d.dirs.OldLog())
-	return machines, logs
+	return machines, logs, kept, nil
 }
 
 // imagesInUse measures the images that a prune with all would leave, and returns the others.

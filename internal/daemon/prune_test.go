@@ -21,6 +21,7 @@ import (
 	"github.com/bangervm/banger/internal/oci"
 	"github.com/bangervm/banger/internal/operation"
 	"github.com/bangervm/banger/internal/rootfs"
+	"github.com/bangervm/banger/internal/snapshotstore"
 	"github.com/bangervm/banger/internal/statedir"
 	"github.com/bangervm/banger/internal/template"
 	"github.com/bangervm/banger/internal/templatestore"
@@ -54,7 +55,7 @@ func (u vmImages) ImageUsers(_ context.Context, id string) (names []string, err 
 func systemIn(dirs statedir.Dirs, vms ...vm.VM) systemFiles {
 	log := slog.New(slog.DiscardHandler)
 	images := image.NewService(imagestore.New(dirs, log), nil, rootfs.Images{}, vmImages(vms), time.Now, log)
-	return systemFiles{dirs: dirs, images: images, layers: oci.NewClient(dirs.Blobs(), oci.Options{}), downloads: download.New(dirs.Downloads(), download.Options{}), kernels: noKernels{}, vms: someVMs{all: vms}, templates: template.New(template.Deps{Store: templatestore.New(dirs, slog.New(slog.DiscardHandler))})}
+	return systemFiles{dirs: dirs, images: images, layers: oci.NewClient(dirs.Blobs(), oci.Options{}), downloads: download.New(dirs.Downloads(), download.Options{}), kernels: noKernels{}, vms: someVMs{all: vms}, snapshots: snapshotstore.New(dirs), templates: template.New(template.Deps{Store: templatestore.New(dirs, slog.New(slog.DiscardHandler))})}
 }
 
 // put writes a file of n bytes, for the file's directory too.
@@ -119,12 +120,23 @@ func about(got, want int64) bool { return got >= want && got <= want+64<<10 }
 
 func TestDiskUsage(t *testing.T) {
 	dirs, v := manyFiles(t)
+	for id, one := range map[string]struct {
+		size         int
+		origin, work string
+	}{"00000000000000a1": {1 << 20, "asked", ""}, "00000000000000a2": {1 << 20, "rollback", "clean"}, "00000000000000a3": {1 << 20, "rollback", "changed"}} {
+		dir := dirs.VM(v.ID).Snapshot(id)
+		put(t, dir.Disk(), one.size)
+		manifest := `{"format":1,"kind":"disk","id":"` + id + `","name":"s","origin":"` + one.origin + `","work":"` + one.work + `"}`
+		if err := os.WriteFile(dir.Manifest(), []byte(manifest), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	usage, err := systemIn(dirs, v).DiskUsage(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := map[string][2]int64{
-		"kernels": {}, "images": {7 << 20, 6 << 20}, "vms": {8 << 20, 0}, "logs": {1 << 19, 0}, "layers": {3 << 20, 3 << 20}, "cache": {7 << 20, 7 << 20},
+		"kernels": {}, "images": {7 << 20, 6 << 20}, "vms": {8 << 20, 0}, "snapshots": {3 << 20, 1 << 20}, "logs": {1 << 19, 0}, "layers": {3 << 20, 3 << 20}, "cache": {7 << 20, 7 << 20},
 	}
 	for _, use := range usage.Items {
 		w, ok := want[use.Type]
@@ -135,7 +147,7 @@ func TestDiskUsage(t *testing.T) {
 			t.Errorf("%d images, %d active", use.Count, use.Active)
 		}
 	}
-	if len(usage.Items) != len(want) || !about(usage.ReclaimableBytes, 16<<20) {
+	if len(usage.Items) != len(want) || !about(usage.ReclaimableBytes, 17<<20) {
 		t.Errorf("%d types, %d bytes reclaimable", len(usage.Items), usage.ReclaimableBytes)
 	}
 }

@@ -36,6 +36,7 @@ import (
 	"github.com/bangervm/banger/internal/rootfs"
 	"github.com/bangervm/banger/internal/server"
 	"github.com/bangervm/banger/internal/session"
+	"github.com/bangervm/banger/internal/snapshotstore"
 	"github.com/bangervm/banger/internal/sqlite"
 	"github.com/bangervm/banger/internal/sshkeys"
 	"github.com/bangervm/banger/internal/statedir"
@@ -187,7 +188,8 @@ func (d *daemon) wireVMs(p *parts) {
 		Identities: who, Names: who,
 		Images:      images{service: d.images},
 		Suspensions: suspensions{suspendstore.New(d.dirs)},
-		Commits:     commits{d.images}, EgressRules: d.db.EgressRules(), Templates: d.templates,
+		Snapshots:   snapshots{snapshotstore.New(d.dirs), d.dirs}, Quiet: guests,
+		Commits: commits{d.images}, EgressRules: d.db.EgressRules(), Templates: d.templates,
 		Kernels: kernels{service: d.kernels, images: d.images, store: p.kernelFiles, archives: p.archives, dirs: d.dirs},
 		Host:    d.host, Ports: guests, Preflight: d.host.preflight(p.self, d.set.agent),
 		HostPorts: hostinfo.Ports{}, UID: os.Getuid(), Resolvers: d.set.resolvers, ReadyTimeout: d.set.readyTimeout,
@@ -228,9 +230,9 @@ func (d *daemon) close() error {
 func (d *daemon) services() server.Services {
 	return server.Services{
 		VMs: d.vms, Creations: creation.Service{VMs: d.vms, Workspaces: d.workspaces, Sessions: d.sessions}, Guests: d.guests(), Consoles: consoles{dirs: d.dirs}, Resolver: d.resolver,
-		Sessions: d.sessions, Workspaces: d.workspaces,
+		Sessions: d.sessions, Workspaces: d.workspaces, Snapshots: d.vms,
 		Images: d.images, Kernels: d.kernels, Templates: templates{d.templates, d.vms}, Operations: d.runner, Daemon: d,
-		System: systemFiles{dirs: d.dirs, images: d.images, layers: d.layers, downloads: d.downloads, kernels: d.kernels, vms: d.store, templates: d.templates},
+		System: systemFiles{dirs: d.dirs, images: d.images, layers: d.layers, downloads: d.downloads, kernels: d.kernels, vms: d.store, snapshots: snapshotstore.New(d.dirs), templates: d.templates},
 		Events: d.journal, Web: d.web, Host: d,
 	}
 }

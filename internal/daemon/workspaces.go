@@ -6,6 +6,7 @@ import (
 
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/gitapply"
+	"github.com/bangervm/banger/internal/snapshot"
 	"github.com/bangervm/banger/internal/vm"
 	"github.com/bangervm/banger/internal/workspace"
 )
@@ -46,6 +47,18 @@ func (w workspaces) Get(ctx context.Context, name string) (vm.VM, error) {
 
 func (w workspaces) Unsaved(ctx context.Context, v vm.VM, keep []string) (string, error) {
 	return w.d.workspaces.Unsaved(ctx, v, keep)
+}
+
+func (w workspaces) Save(ctx context.Context, v vm.VM, dir string) (string, snapshot.Work, error) {
+	return w.d.workspaces.Save(ctx, v, dir)
+}
+
+func (w workspaces) Load(ctx context.Context, vmID, dir string) error {
+	return w.d.workspaces.Load(ctx, vmID, dir)
+}
+
+func (w workspaces) Copy(ctx context.Context, v vm.VM, to string) error {
+	return w.d.workspaces.Copy(ctx, v, to)
 }
 
 func (w workspaces) Stopping(ctx context.Context, v vm.VM, gently bool) {

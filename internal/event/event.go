@@ -22,6 +22,7 @@ const (
 	Operation Kind = "operation"
 	Session   Kind = "session"
 	Workspace Kind = "workspace"
+	Snapshot  Kind = "snapshot" // of a VM
 	Ports     Kind = "ports"
 	Egress    Kind = "egress"
 	Daemon    Kind = "daemon"
@@ -31,7 +32,7 @@ const (
 
 // Kinds returns all kinds, those of the journal first.
 func Kinds() []Kind {
-	return []Kind{VM, Image, Kernel, Operation, Session, Workspace, Ports, Egress, Daemon, Sample, Host}
+	return []Kind{VM, Image, Kernel, Operation, Session, Workspace, Snapshot, Ports, Egress, Daemon, Sample, Host}
 }
 
 // ParseKinds reads the names of kinds. None means all of the journal's. The fault is
@@ -41,7 +42,7 @@ func ParseKinds(names []string) ([]Kind, error) {
 	for _, name := range names {
 		if !slices.Contains(Kinds(), Kind(name)) {
 			return nil, fault.New(fault.Invalid, "event kind %q is not known", plain.Value(name)).
-				WithHint("use vm, image, kernel, operation, session, workspace, ports, egress, daemon, sample or host")
+				WithHint("use vm, image, kernel, operation, session, workspace, snapshot, ports, egress, daemon, sample or host")
 		}
 		kinds = append(kinds, Kind(name))
 	}
@@ -67,9 +68,10 @@ const (
 	Ended    Action = "ended"    // an operation, a session
 	Prepared Action = "prepared" // a workspace
 	Exported Action = "exported"
-	Denied   Action = "denied"  // egress
-	Allowed  Action = "allowed" // egress: the first use of a name
-	Started  Action = "started" // the daemon
+	Restored Action = "restored" // a snapshot: its VM went back to it
+	Denied   Action = "denied"   // egress
+	Allowed  Action = "allowed"  // egress: the first use of a name
+	Started  Action = "started"  // the daemon
 	Stopping Action = "stopping"
 )
 

@@ -43,6 +43,11 @@ func actTools() map[act.Verb]actTool {
 		act.Verb(act.SessionShow):   {name: "session_list", subject: "vm"},
 		act.Verb(act.SessionStop):   {name: "session_stop", subject: "vm", session: "session"},
 
+		act.Verb(act.SnapshotCreate): {name: "snapshot_create", subject: "vm"},
+		act.Verb(act.SnapshotDelete): user,
+		act.Verb(act.SnapshotList):   {name: "snapshot_list", subject: "vm"},
+		act.Verb(act.SnapshotPrune):  user,
+
 		act.Verb(act.VMCommit):    {name: "vm_commit", subject: "vm", target: "image"},
 		act.Verb(act.VMCopy):      user,
 		act.Verb(act.VMCreate):    {name: "vm_create"},
@@ -83,6 +88,8 @@ func actOption(o act.Option) argument {
 		return argument{"available", "true"}
 	case act.DiscardWork:
 		return argument{"discard_work", "true"}
+	case act.DiskOnly:
+		return argument{"disk_only", "true"}
 	case act.Entrypoint:
 		return argument{"restart_policy", `"no"`}
 	case act.Force:

@@ -42,6 +42,9 @@ type fake struct {
 	exports  []api.ExportWorkspace
 	inWay    []string
 	commits  []api.CommitVM
+	snaps    []api.CreateSnapshot
+	backs    []api.RollbackVM
+	forks    []api.ForkVM
 	stops    []api.StopSession
 
 	vms    []api.VM
@@ -68,7 +71,7 @@ func newFake(t *testing.T) *fake {
 }
 
 func (f *fake) daemon() Daemon {
-	return Daemon{VMs: f, Operations: f, Commands: f, Sessions: f, Workspaces: f, Network: f, Files: f, Look: f, Images: f}
+	return Daemon{VMs: f, Operations: f, Commands: f, Sessions: f, Workspaces: f, Network: f, Files: f, Look: f, Images: f, Snapshots: f}
 }
 
 func (f *fake) find(name string) error {
@@ -147,6 +150,12 @@ func (f *fake) made(id string) (api.Operation, error) {
 			Files:   []api.ExportedFile{{Path: "a", Status: "modified"}},
 			Checked: f.exports[len(f.exports)-1].Check, Conflicts: f.inWay,
 		}), nil
+	case id == "snapshot.create":
+		return operation(id, api.Snapshot{Name: "base", VM: "box", Origin: api.SnapshotAsked, SizeBytes: 4096}), nil
+	case id == "vm.rollback":
+		return operation(id, api.RolledBackVM{VM: f.vms[0], Snapshot: api.Snapshot{Name: "base"}, Kept: api.Snapshot{Name: "before"}}), nil
+	case id == "vm.fork":
+		return operation(id, api.List[api.VM]{Items: []api.VM{{Name: "try-1"}, {Name: "try-2"}}}), nil
 	case id == "vm.commit":
 		return operation(id, api.Image{Name: f.commits[len(f.commits)-1].Image, ID: "2"}), nil
 	default:

@@ -76,9 +76,10 @@ type Daemon struct {
 	Files      Files
 	Look       Look
 	Images     Images
+	Snapshots  Snapshots
 }
 
 // Through returns what the tools need, as the daemon behind c gives it.
 func Through(c *client.Client) Daemon {
-	return Daemon{VMs: c, Operations: c, Commands: c, Sessions: c, Workspaces: c, Network: c, Files: guestfiles.Files{Client: c}, Look: c, Images: c}
+	return Daemon{VMs: c, Operations: c, Commands: c, Sessions: c, Workspaces: c, Network: c, Files: guestfiles.Files{Client: c}, Look: c, Images: c, Snapshots: c}
 }

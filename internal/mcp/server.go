@@ -60,6 +60,7 @@ func New(daemon Daemon, version string, commandLine func(act.Act) string) *Serve
 	s.addEditTool()
 	s.addLookTools()
 	s.addImageTools()
+	s.addSnapshotTools()
 	s.addSessionTools()
 	s.addWorkspaceTools()
 	s.addNetworkTools()

@@ -101,14 +101,14 @@ func TestToolsDescribeThemselves(t *testing.T) {
 	}
 	readOnly := map[string]bool{
 		"vm_list": true, "file_read": true, "session_list": true, "session_read": true, "vm_ports": true, "vm_egress": true, "vm_egress_log": true,
-		"vm_show": true, "vm_logs": true, "image_list": true, "session_wait": true,
+		"vm_show": true, "vm_logs": true, "image_list": true, "session_wait": true, "snapshot_list": true,
 	}
 	destructive := map[string]bool{
 		"vm_delete": true, "vm_stop": true, "exec": true, "file_write": true, "workspace_prepare": true,
 		"session_start": true, "file_edit": true, "session_send": true, "session_stop": true,
-		"vm_commit": true,
+		"vm_commit": true, "vm_rollback": true,
 	}
-	want := 25
+	want := 29
 	if len(res.Tools) != want {
 		t.Errorf("%d tools, want %d", len(res.Tools), want)
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/bangervm/banger/internal/diskclone"
 	"github.com/bangervm/banger/internal/fault"
 	"github.com/bangervm/banger/internal/statedir"
 )
@@ -48,7 +49,7 @@ func (d *Disks) Create(ctx context.Context, path string, size int64) error {
 	if err != nil {
 		return err
 	}
-	return statedir.DiskFault(cloneFile(ctx, template, path), path)
+	return statedir.DiskFault(diskclone.Clone(ctx, template, path, diskclone.Options{}), path)
 }
 
 // Grow makes the disk at path size bytes large. The guest grows its filesystem

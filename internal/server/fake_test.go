@@ -452,7 +452,7 @@ func start(t *testing.T, change ...func(*server.Options)) *fixture {
 		Build:   buildinfo.Info{Version: "v1.2.3", Commit: "abc", BuiltAt: time.Unix(1700000000, 0)},
 		PeerUID: func(net.Conn) (int, error) { return 0, nil },
 		Services: server.Services{
-			VMs: f.world, Creations: creations{f.world}, Guests: f.world, Consoles: f.world, Resolver: f.world, Workspaces: f.workspaces, Sessions: running{},
+			VMs: f.world, Creations: creations{f.world}, Guests: f.world, Consoles: f.world, Resolver: f.world, Workspaces: f.workspaces, Sessions: running{}, Snapshots: snapshots{f.world},
 			Images: images{f.world}, Kernels: kernels{f.world}, Operations: runner, Daemon: stopper{f.world, f.stopped},
 			System: system{f.world}, Host: hostFake{},
 		},

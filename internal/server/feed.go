@@ -11,6 +11,7 @@ import (
 	"github.com/bangervm/banger/internal/kernel"
 	"github.com/bangervm/banger/internal/operation"
 	"github.com/bangervm/banger/internal/session"
+	"github.com/bangervm/banger/internal/snapshot"
 	"github.com/bangervm/banger/internal/vm"
 	"github.com/bangervm/banger/internal/workspace"
 )
@@ -111,6 +112,13 @@ func (f *Feed) WorkspaceChanged(v vm.VM, w workspace.Workspace, what workspace.H
 
 func workspaceEvent(what event.Action, v vm.VM) event.Event {
 	return event.Event{Kind: event.Workspace, Action: what, Name: v.Name, VM: v.Name, VMID: v.ID, Key: "workspace " + v.ID, Keep: keepOfOne}
+}
+
+// SnapshotChanged implements vm.Events.
+func (f *Feed) SnapshotChanged(v vm.VM, one snapshot.Snapshot, what vm.SnapshotHappening) {
+	f.publish(event.Event{
+		Kind: event.Snapshot, Action: event.Action(what), Name: one.Label(), ID: one.ID, VM: v.Name, VMID: v.ID, Key: "snapshots " + v.ID, Keep: keepOfOne,
+	}, snapshotBody(v, one))
 }
 
 // ImageChanged implements image.Events.

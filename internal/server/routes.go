@@ -32,6 +32,7 @@ func newAPI(mux *http.ServeMux) huma.API {
 		{Name: "network", Description: "what a guest may reach, and its ports on the host"},
 		{Name: "sessions", Description: "commands that keep running in a VM when clients disconnect"},
 		{Name: "workspaces", Description: "git work trees copied to a VM, and the changes exported from it"},
+		{Name: "snapshots", Description: "the disks of VMs as they were: to go back to, and to make VMs of"},
 		{Name: "images"},
 		{Name: "kernels"},
 		{Name: "templates", Description: "saved machines from which VMs start without booting a kernel"},
@@ -52,6 +53,7 @@ func (s *Server) register(a huma.API) {
 	s.statsRoutes(a)
 	s.sessionRoutes(a)
 	s.workspaceRoutes(a)
+	s.snapshotRoutes(a)
 	s.imageRoutes(a)
 	s.kernelRoutes(a)
 	s.templateRoutes(a)

@@ -210,6 +210,7 @@ type Services struct {
 	Resolver   Resolver
 	Sessions   Sessions
 	Workspaces Workspaces
+	Snapshots  Snapshots
 	Images     Images
 	Kernels    Kernels
 	Templates  Templates

@@ -22,8 +22,8 @@ func TestPropertiesOfVMsAreCarried(t *testing.T) {
 	carried(t, changed, changeOf(changed))
 	var stored vm.VM
 	fill(reflect.ValueOf(&stored).Elem())
-	carried(t, stored, (&Server{}).vmBody(stored), "Index", "ResetPending", "StartID", "HostBootID", "Provisional", "NoConsole", // in vm.VM alone
-		"Workspace", "Runtime", "Health", "Attention", "ImageUnnamed") // in api.VM, and added later
+	carried(t, stored, (&Server{}).vmBody(stored), "Index", "ResetPending", "StartID", "HostBootID", "Provisional", "NoConsole", "Files", // in vm.VM alone
+		"Workspace", "Snapshots", "Runtime", "Health", "Attention", "ImageUnnamed") // in api.VM, and added later
 }
 
 // carried fails unless each field of from, but the exceptions, is in to, and all that to

@@ -80,6 +80,7 @@ func (s *Server) getVM(ctx context.Context, in *lookAt) (api.VM, error) {
 	}
 	bodies := []api.VM{s.attended(s.liveVM(v))}
 	s.withImages(ctx, bodies)
+	s.withSnapshots(ctx, &bodies[0])
 	limit, look := in.look(s.Workspaces.Look)
 	err = s.withWorkspaces(ctx, []vm.VM{v}, bodies, limit, look)
 	return bodies[0], err
@@ -148,9 +149,15 @@ func (s *Server) deleteVM(ctx context.Context, in *struct {
 	if err != nil {
 		return api.Operation{}, err
 	}
-	return s.begin(ctx, "vm.delete", v.Name, func(ctx context.Context, p operation.Progress) (vm.VM, error) {
-		return v, s.VMs.Delete(ctx, v.ID, vm.Removal{Force: in.Force, DiscardWork: in.DiscardWork}, p)
+	op, err := s.Operations.Start(ctx, "vm.delete", v.Name, func(ctx context.Context, p operation.Progress) (any, error) {
+		body := s.liveVM(v)
+		s.withSnapshots(ctx, &body)
+		if err := s.VMs.Delete(ctx, v.ID, vm.Removal{Force: in.Force, DiscardWork: in.DiscardWork}, p); err != nil {
+			return nil, err
+		}
+		return body, nil
 	})
+	return operationBody(op), err
 }
 
 func (s *Server) waitVM(ctx context.Context, in *struct {

@@ -42,7 +42,7 @@ func sampleVM(n int) vm.VM {
 		ID: fmt.Sprintf("%016x", n), Name: fmt.Sprintf("vm-%d", n), ImageID: "0123456789ab", Image: "debian",
 		Kernel: "debian-12", VCPU: 2, MemoryBytes: 1 << 30, DiskBytes: 8 << 30, Init: vm.InitAuto,
 		User: "node:node", Entrypoint: vm.RestartAlways, Env: []string{"A=1", "B=two words"}, Labels: map[string]string{"team": "red"},
-		State: vm.Running, Driver: "qemu-tcg", ExitReason: "killed", ExitMessage: "why", ExitHint: fault.Hintf("see %s", act.Doctor.Do()), ResetPending: true, Nested: true, Console: true, NoConsole: true, NoHealthcheck: true, Protected: true,
+		State: vm.Running, Driver: "qemu-tcg", Files: vm.FilesNone, ExitReason: "killed", ExitMessage: "why", ExitHint: fault.Hintf("see %s", act.Doctor.Do()), ResetPending: true, Nested: true, Console: true, NoConsole: true, NoHealthcheck: true, Protected: true,
 		StartID: "feedfacefeedface", HostBootID: "boot", Provisional: true,
 		Network: vm.NetworkNone, Index: 256 + n, Egress: "default deny\nallow example.org",
 		Publish:      []vm.Publish{{Proto: "udp", HostAddress: "127.0.0.1", HostPort: 5300, GuestPort: 53}},

@@ -45,6 +45,7 @@ func vmColumns(v *vm.VM) []column {
 		{"exit_message", &v.ExitMessage},
 		{"exit_hint", document{&v.ExitHint}},
 		{"reset_pending", &v.ResetPending},
+		{"files", &v.Files},
 		{"start_id", &v.StartID},
 		{"boot_timeline", document{&v.BootTimeline}},
 		{"host_boot_id", &v.HostBootID},

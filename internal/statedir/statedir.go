@@ -292,6 +292,33 @@ func (v VM) VsockSocket() string { return filepath.Join(v.Run(), "vsock.sock") }
 // it with DialUnix.
 func (v VM) NeighbourSocket() string { return filepath.Join(v.Run(), "neighbour.sock") }
 
+// DiskStaged is what is to be the VM's disk.
+func (v VM) DiskStaged() string { return v.Disk() + StagingSuffix }
+
+// Rollback is there while a snapshot takes the place of the disk.
+func (v VM) Rollback() string { return filepath.Join(string(v), "rollback.json") }
+
+// Snapshots holds one directory for each snapshot of the VM.
+func (v VM) Snapshots() string { return filepath.Join(string(v), "snapshots") }
+
+// Snapshot is the directory of one snapshot.
+type Snapshot string
+
+// Snapshot returns the directory of the snapshot with this id.
+func (v VM) Snapshot(id string) Snapshot { return Snapshot(filepath.Join(v.Snapshots(), id)) }
+
+// Staged is the snapshot while it is not finished.
+func (s Snapshot) Staged() Snapshot { return s + StagingSuffix }
+
+// Manifest is a snapshot.Snapshot as JSON.
+func (s Snapshot) Manifest() string { return filepath.Join(string(s), "manifest.json") }
+
+// Disk is what the VM's disk was.
+func (s Snapshot) Disk() string { return filepath.Join(string(s), "disk.ext4") }
+
+// Workspace is what was known of the VM's workspace, with its vault.
+func (s Snapshot) Workspace() string { return filepath.Join(string(s), "workspace") }
+
 // Workspaces holds the vaults of the VM: repositories of banger's own with what
 // was sent to the guest, and what came back.
 func (v VM) Workspaces() string { return filepath.Join(string(v), "workspaces") }

@@ -60,6 +60,7 @@ func (s *Service) prepare(ctx context.Context, v VM) (b boot, err error) {
 			s.log.Info("some files were not copied", "vm", v.ID, "name", v.Name, "notes", notes)
 		}
 	}
+	b.files = v.Files.apply(b.files)
 	b.keys, err = s.deps.Identities.AuthorizedKeys(ctx)
 	return b, err
 }
@@ -121,11 +122,28 @@ func (b boot) spec(s *Service, v VM) Spec {
 	return spec
 }
 
+// apply returns what a guest gets of the files that are placed.
+func (m FilesMode) apply(files []File) []File {
+	switch m {
+	case FilesNone:
+		return nil
+	case FilesEmptied:
+		for i := range files {
+			files[i].Data = nil
+		}
+	case FilesPlaced:
+	}
+	return files
+}
+
 // launch starts the machine of a VM that has none, and records it. The caller
 // holds the VM. When it fails nothing runs, and the record says why; when ctx
 // ended, the record is as it was.
 func (s *Service) launch(ctx context.Context, v VM, rescue bool) (*watch, error) {
 	began := s.now()
+	if err := s.settleRollback(ctx, v.ID); err != nil {
+		return nil, err
+	}
 	b, err := s.prepare(ctx, v)
 	if err != nil {
 		return nil, err

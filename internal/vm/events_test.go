@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/bangervm/banger/internal/operation"
+	"github.com/bangervm/banger/internal/snapshot"
 	"github.com/bangervm/banger/internal/vm"
 )
 
@@ -25,6 +26,10 @@ type checker struct {
 
 func (c *checker) VMCreated(v vm.VM) { c.stored("created", v) }
 func (c *checker) VMChanged(v vm.VM) { c.stored("changed", v) }
+
+func (c *checker) SnapshotChanged(v vm.VM, one snapshot.Snapshot, what vm.SnapshotHappening) {
+	c.note(string(what)+" "+one.Name, v)
+}
 
 func (c *checker) PortsChanged(v vm.VM) { c.note("ports", v) }
 

@@ -34,6 +34,7 @@ func (s *Service) Reconcile(ctx context.Context) error {
 	if err := s.sweep(ctx, vms); err != nil {
 		return err
 	}
+	s.settleRollbacks(ctx, vms)
 	var asking sync.WaitGroup
 	turns := make(chan struct{}, adoptAtOnce)
 	for _, v := range vms {

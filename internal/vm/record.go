@@ -53,6 +53,9 @@ func (s *Service) recordStatus(ctx context.Context, w *watch, st Status) {
 		}
 		if st.Phase == PhaseReady {
 			v.ResetPending = false
+			if v.Files == FilesEmptied {
+				v.Files = FilesNone
+			}
 		}
 		return nil
 	})

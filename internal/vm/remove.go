@@ -42,6 +42,9 @@ func (s *Service) Delete(ctx context.Context, name string, how Removal, p operat
 		if err := s.refuseToLose(ctx, v, nil, act.VMDelete); err != nil {
 			return err
 		}
+		if err := s.refuseToLoseSnapshots(ctx, v); err != nil {
+			return err
+		}
 	}
 	if v.State.Alive() && !how.Force {
 		return fault.New(fault.Conflict, "VM %s is %s", v.Name, v.State).

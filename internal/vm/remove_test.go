@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"os"
 	"testing"
 	"time"
 
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/snapshot"
 	"github.com/bangervm/banger/internal/vm"
 )
 
@@ -20,6 +22,13 @@ type work struct {
 	unsavedStopped string
 	stopping       []vm.State
 	ending         int // stops without asking the guest
+
+	copied     snapshot.Work
+	saved      []string // names of VMs
+	loaded     []string // ids of VMs
+	loadedDir  bool
+	cannotLoad error
+	copies     []string
 }
 
 func (w *work) Unsaved(_ context.Context, v vm.VM, keep []string) (string, error) {
@@ -28,6 +37,26 @@ func (w *work) Unsaved(_ context.Context, v vm.VM, keep []string) (string, error
 		return w.unsavedStopped, nil
 	}
 	return w.unsaved, w.cannot
+}
+
+func (w *work) Save(_ context.Context, v vm.VM, dir string) (string, snapshot.Work, error) {
+	w.saved = append(w.saved, v.Name)
+	if w.copied == snapshot.NoWorkspace {
+		return "", "", nil
+	}
+	return "/root/repo", w.copied, os.Mkdir(dir, 0o700)
+}
+
+func (w *work) Load(_ context.Context, vmID, dir string) error {
+	w.loaded = append(w.loaded, vmID)
+	_, err := os.Stat(dir)
+	w.loadedDir = err == nil
+	return w.cannotLoad
+}
+
+func (w *work) Copy(_ context.Context, v vm.VM, to string) error {
+	w.copies = append(w.copies, v.Name+" "+to)
+	return nil
 }
 
 func (w *work) Stopping(_ context.Context, v vm.VM, gently bool) {

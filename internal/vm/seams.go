@@ -6,6 +6,7 @@ import (
 
 	"github.com/bangervm/banger/internal/image"
 	"github.com/bangervm/banger/internal/operation"
+	"github.com/bangervm/banger/internal/snapshot"
 )
 
 // Store keeps the records of VMs. Names are unique in it, ids and indexes too. All errors
@@ -37,6 +38,8 @@ type Events interface {
 	VMDeleted(v VM)
 	// PortsChanged tells that the ports of a VM on the host may be others.
 	PortsChanged(v VM)
+	// SnapshotChanged tells what became of a snapshot of a VM.
+	SnapshotChanged(v VM, one snapshot.Snapshot, what SnapshotHappening)
 	// EgressHappened tells of a denial, or of the first use of a name. missed is how many
 	// there were before it that nobody tells of.
 	EgressHappened(v VM, r EgressRecord, missed int64)
@@ -188,6 +191,7 @@ type Names interface {
 // Image is what a VM needs of its image.
 type Image struct {
 	ID     string
+	Digest string // of what it was made from; empty: not known
 	Name   string
 	Rootfs string // path of the read-only ext4
 	Pin    *Pin   // what that file must be; nil: it is banger's own
@@ -295,6 +299,25 @@ type Workspaces interface {
 	// Stopping is told before the guest of a living VM is asked to go down, or,
 	// without gently, before the machine is ended.
 	Stopping(ctx context.Context, v VM, gently bool)
+	WorkspaceCopies
+}
+
+// WorkspaceCopies are workspaces as they go with a copy of a VM's disk.
+type WorkspaceCopies interface {
+	// Save puts what is known of a VM's workspace, and all that its export needs, into dir,
+	// which does not exist, and returns where it is in the guest. A VM that has none gets no dir.
+	Save(ctx context.Context, v VM, dir string) (path string, work snapshot.Work, err error)
+	// Load gives a VM, which is not alive, the workspace that Save put into dir; without dir
+	// the VM has none. What of its present one was exported or applied since stays known.
+	Load(ctx context.Context, vmID, dir string) error
+	// Copy gives the VM with the ID to, which has none, the workspace of v.
+	Copy(ctx context.Context, v VM, to string) error
+}
+
+// Quiet asks guests to write to their disks what they hold back.
+type Quiet interface {
+	// Sync returns when the guest has done so. A guest that cannot is an error.
+	Sync(ctx context.Context, vmID string) error
 }
 
 // PortWaiter waits for a TCP port of a guest.

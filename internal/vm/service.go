@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/bangervm/banger/internal/snapshot"
 )
 
 // OrdinaryReadyTimeout bounds a boot. Under software emulation an image with
@@ -48,6 +50,9 @@ type Deps struct {
 	Suspensions Suspensions
 	// Commits may be nil; then no VM becomes an image.
 	Commits Commits
+	// Snapshots may be nil; then there are none. So may Quiet; then no guest is asked.
+	Snapshots snapshot.Store
+	Quiet     Quiet
 	// EgressRules are those of new VMs.
 	EgressRules EgressRules
 	// Files, if set, reads the files that a guest gets when it starts. Notes

@@ -154,23 +154,31 @@ func (s *Service) setPaused(ctx context.Context, name string, paused bool) (VM, 
 	if st, _ := w.snapshot(); st.Paused == paused && st.StartID != "" {
 		return v, nil
 	}
+	if err := pauseMachine(ctx, v, w, paused); err != nil {
+		return VM{}, err
+	}
+	return s.byID(ctx, v.ID)
+}
+
+// pauseMachine pauses a machine or lets it run on, and returns when its monitor says so.
+func pauseMachine(ctx context.Context, v VM, w *watch, paused bool) error {
 	act := w.current().Resume
 	if paused {
 		act = w.current().Pause
 	}
 	if err := act(ctx); err != nil {
-		return VM{}, err
+		return err
 	}
 	limited, cancel := context.WithTimeout(ctx, pauseLimit)
 	defer cancel()
 	reached, err := w.until(limited, func(st Status) bool { return st.StartID != "" && st.Paused == paused })
 	if err != nil {
-		return VM{}, stuck(ctx, v, err)
+		return stuck(ctx, v, err)
 	}
 	if !reached {
-		return VM{}, notRunning(v)
+		return notRunning(v)
 	}
-	return s.byID(ctx, v.ID)
+	return nil
 }
 
 func notRunning(v VM) error {

@@ -30,21 +30,29 @@ const (
 // ValidateName checks that a name is an RFC 1123 label in lower case, and no
 // id, nor a name that stands for something else. The fault is Invalid.
 func ValidateName(name string) error {
+	if err := validateLabel("VM", name); err != nil {
+		return err
+	}
+	if name == HostName || name == GatewayName || name == "localhost" {
+		return fault.New(fault.Invalid, "VM name %q is not valid: %s is not a VM", name, name+NameSuffix).WithHint("choose another name")
+	}
+	return nil
+}
+
+// validateLabel checks the name of something, such as "VM". The fault is Invalid.
+func validateLabel(what, name string) error {
 	ok := name != "" && len(name) <= maxNameLen && name[0] != '-' && name[len(name)-1] != '-'
 	for i := 0; ok && i < len(name); i++ {
 		c := name[i]
 		ok = c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-'
 	}
 	if !ok {
-		return fault.New(fault.Invalid, "VM name %q is not valid", plain.Value(name)).
+		return fault.New(fault.Invalid, "%s name %q is not valid", what, plain.Value(name)).
 			WithHint("use 1 to %d lower-case letters, digits and hyphens, with no hyphen at either end", maxNameLen)
 	}
 	if ids.Like(name) {
-		return fault.New(fault.Invalid, "VM name %q is not valid: it looks like an ID", name).
+		return fault.New(fault.Invalid, "%s name %q is not valid: it looks like an ID", what, name).
 			WithHint("choose another name")
-	}
-	if name == HostName || name == GatewayName || name == "localhost" {
-		return fault.New(fault.Invalid, "VM name %q is not valid: %s is not a VM", name, name+NameSuffix).WithHint("choose another name")
 	}
 	return nil
 }

@@ -54,6 +54,17 @@ const (
 	NetworkNone NetworkMode = "none"
 )
 
+// FilesMode says what becomes of the files that banger places in a guest when it starts.
+type FilesMode string
+
+// The modes: they are placed; those that the VM's disk has from the one it is a copy of are
+// emptied by the next start, and then none are placed; none are.
+const (
+	FilesPlaced  FilesMode = ""
+	FilesEmptied FilesMode = "emptied"
+	FilesNone    FilesMode = "none"
+)
+
 // VM is what the user wants and what is known of it. ID is 16 lower-case hex
 // digits; sizes are bytes; times are UTC, zero when it has not happened.
 type VM struct {
@@ -97,7 +108,9 @@ type VM struct {
 	Protected bool
 	// ResetPending says that the next start clears the system part of the disk.
 	ResetPending bool
-	StartID      string // of the last start
+	// Files says what becomes of the files that banger places in guests.
+	Files   FilesMode
+	StartID string // of the last start
 	// BootTimeline is of the last start; zero: there was none since banger records it.
 	BootTimeline BootTimeline
 	HostBootID   string // of the host at the last start

@@ -95,12 +95,12 @@ func (s *VMs) Sweep(ctx context.Context) ([]string, error) {
 		}
 		ids = append(ids, entry.Name())
 		dir := s.dirs.VM(entry.Name())
-		for _, staged := range []string{filepath.Join(dir.Workspaces(), "*"), string(dir.Kernel()) + ".*"} {
+		for _, staged := range []string{filepath.Join(dir.Workspaces(), "*"), string(dir.Kernel()) + ".*", filepath.Join(dir.Snapshots(), "*")} {
 			if err := removeStaged(ctx, staged+statedir.StagingSuffix); err != nil {
 				return nil, err
 			}
 		}
-		for _, file := range []string{dir.Disk(), dir.Identity()} {
+		for _, file := range []string{dir.Disk(), dir.Identity(), dir.Rollback()} {
 			if err := os.Remove(file + statedir.StagingSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return nil, err
 			}

@@ -193,6 +193,14 @@ type Vaults interface {
 	// Export is the path of an export's file; its directory exists, and older
 	// exports are gone.
 	Export(vmID, id string) (string, error)
+	// Copy copies a workspace's vault to another VM.
+	Copy(w Workspace, toVM string) error
+	// Save copies a workspace's vault, and the workspace, into dir, which it makes.
+	Save(w Workspace, dir string) error
+	// Saved reads the workspace that Save put into dir; false: there is no dir.
+	Saved(dir string) (Workspace, bool, error)
+	// Merge puts what Save put into dir into the vault of a VM, which keeps what it has.
+	Merge(dir, vmID, vault string) error
 	// OpenExport opens an export's file. NotFound when it is gone.
 	OpenExport(vmID, id string) (io.ReadCloser, int64, error)
 }

@@ -123,7 +123,8 @@ func (s *Service) All(ctx context.Context) (map[string]Workspace, error) {
 // last look found, which the caller has just had made; of one that was stopped,
 // what was found while it was being stopped. Others went on after the last look.
 func Know(w Workspace, v vm.VM) Knowledge {
-	last := w.Work.Final && (v.State == vm.Stopping || v.ExitReason == vm.ReasonStopped || v.ExitReason == vm.ReasonForced)
+	// Without a start its disk is a copy of one of which that was known.
+	last := w.Work.Final && (v.StartID == "" || v.State == vm.Stopping || v.ExitReason == vm.ReasonStopped || v.ExitReason == vm.ReasonForced)
 	switch {
 	case w.Work.StartID != v.StartID || w.Work.MeasuredAt.IsZero():
 		return Unknown

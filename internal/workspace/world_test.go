@@ -33,6 +33,8 @@ type world struct {
 	kept    string
 	applied bool
 	inWay   []string
+	savedAs map[string]workspace.Workspace // by directory
+	merged  []string
 	already bool // the host's work tree has the patch
 
 	roots    []string // of the last trim
@@ -42,7 +44,7 @@ type world struct {
 func newWorld(t *testing.T) (*world, *workspace.Service) {
 	t.Helper()
 	w := &world{
-		record: map[string]workspace.Workspace{}, vm: vm.VM{ID: "v1", Name: "box", State: vm.Running, StartID: "s1"},
+		record: map[string]workspace.Workspace{}, savedAs: map[string]workspace.Workspace{}, vm: vm.VM{ID: "v1", Name: "box", State: vm.Running, StartID: "s1"},
 		now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC),
 	}
 	s := workspace.New(workspace.Deps{Store: w, VMs: vms{w}, Git: w, Applier: w, Guests: w, Vaults: w, Now: func() time.Time { return w.now }})
@@ -84,7 +86,12 @@ func (w *world) Update(ctx context.Context, id string, change func(*workspace.Wo
 
 func (w *world) List(context.Context) ([]workspace.Workspace, error) { return nil, nil }
 
-func (w *world) Delete(context.Context, string) error { return nil }
+func (w *world) Delete(_ context.Context, vmID string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.record, vmID)
+	return nil
+}
 
 func (w *world) Pack(_ context.Context, req workspace.PackRequest) (workspace.Parcel, error) {
 	return parcel{w, req}, nil
@@ -140,6 +147,26 @@ func (w *world) Workspace(_ context.Context, _ string, req workspace.GuestReques
 func (w *world) Vault(_, name string) (string, error) { return "/vaults/" + name, nil }
 
 func (w *world) Keep(_, name string) error { w.kept = name; return nil }
+
+func (w *world) Copy(ws workspace.Workspace, toVM string) error {
+	w.merged = append(w.merged, ws.Vault+" "+toVM)
+	return nil
+}
+
+func (w *world) Save(ws workspace.Workspace, dir string) error {
+	w.savedAs[dir] = ws
+	return nil
+}
+
+func (w *world) Saved(dir string) (workspace.Workspace, bool, error) {
+	ws, found := w.savedAs[dir]
+	return ws, found, nil
+}
+
+func (w *world) Merge(dir, vmID, vault string) error {
+	w.merged = append(w.merged, dir+" "+vmID+" "+vault)
+	return nil
+}
 
 func (w *world) Export(_, id string) (string, error) { return "/exports/" + id, nil }
 

@@ -10,7 +10,8 @@ func Verbs() []act.Verb {
 		act.VMCopy, act.VMCreate, act.VMList,
 	}
 	named := []act.Named{
-		act.ImageDelete, act.ImagePull, act.ImageRepair, act.ImageTag, act.KernelDelete, act.KernelImport, act.KernelPull, act.SessionList, act.VMCommit, act.VMDelete, act.VMEgress, act.VMExec,
+		act.ImageDelete, act.ImagePull, act.ImageRepair, act.ImageTag, act.KernelDelete, act.KernelImport, act.KernelPull, act.SessionList,
+		act.SnapshotCreate, act.SnapshotDelete, act.SnapshotList, act.SnapshotPrune, act.VMCommit, act.VMDelete, act.VMEgress, act.VMExec,
 		act.VMHealth, act.VMKill,
 		act.VMLogs, act.VMPause, act.VMPorts, act.VMProtect, act.VMRename, act.VMReset, act.VMRestart, act.VMResume, act.VMSet, act.VMSSH, act.VMStart, act.VMStop, act.VMSuspend, act.VMUnprotect, act.VMWait,
 		act.WorkspaceExport, act.WorkspacePrepare,
@@ -36,7 +37,9 @@ func Options(v act.Verb) []act.Option {
 		return []act.Option{act.Force, act.DiscardWork}
 	case act.Verb(act.VMCommit), act.Verb(act.ImageTag):
 		return []act.Option{act.Replace}
-	case act.Verb(act.VMReset):
+	case act.Verb(act.SnapshotCreate):
+		return []act.Option{act.DiskOnly}
+	case act.Verb(act.VMReset), act.Verb(act.SnapshotDelete), act.Verb(act.SnapshotPrune):
 		return []act.Option{act.DiscardWork}
 	case act.Verb(act.ImageList), act.Verb(act.KernelList):
 		return []act.Option{act.Available}

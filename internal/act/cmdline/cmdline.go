@@ -50,6 +50,11 @@ var lines = sync.OnceValue(func() map[act.Verb]line { //nolint:gochecknoglobals 
 		act.Verb(act.SessionShow):   {command: "vm session show", subject: "NAME", session: "SESSION"},
 		act.Verb(act.SessionStop):   {command: "vm session stop", subject: "NAME", session: "SESSION"},
 
+		act.Verb(act.SnapshotCreate): {command: "vm snapshot create", subject: "NAME"},
+		act.Verb(act.SnapshotDelete): {command: "vm snapshot rm", subject: "NAME", target: "SNAPSHOT"},
+		act.Verb(act.SnapshotList):   {command: "vm snapshot list", subject: "NAME"},
+		act.Verb(act.SnapshotPrune):  {command: "vm snapshot prune", subject: "NAME"},
+
 		act.Verb(act.VMCommit):    {command: "vm commit", subject: "NAME", target: "IMAGE"},
 		act.Verb(act.VMCopy):      {command: "vm cp", rest: "SRC DST"},
 		act.Verb(act.VMCreate):    {command: "vm create"},
@@ -93,6 +98,8 @@ func flag(o act.Option, a act.Act) string {
 		return "--console true"
 	case act.DiscardWork:
 		return "--discard-work"
+	case act.DiskOnly:
+		return "--disk-only"
 	case act.Entrypoint:
 		return "--entrypoint"
 	case act.Force:

@@ -1,0 +1,2 @@
+-- +goose Up
+ALTER TABLE vms ADD COLUMN files TEXT NOT NULL DEFAULT '';
