@@ -77,8 +77,14 @@ type VMSnapshots struct {
 	SizeBytes int64 `json:"size_bytes" doc:"on the host's disk, without what they share with the VM's disk"`
 }
 
-// SnapshotChange is one file that two states of a VM's disk do not share.
+// SnapshotDiff is how two states of a VM's disk differ.
+type SnapshotDiff struct {
+	Changes []SnapshotChange `json:"changes" doc:"by path; at most 10,000"`
+	Total   int              `json:"total" doc:"how many there are"`
+}
+
+// SnapshotChange is one file that two states of a VM's disk do not share. Its times do not count.
 type SnapshotChange struct {
-	Path   string `json:"path" doc:"in the guest"`
+	Path   string `json:"path" doc:"in the guest; what is not UTF-8 or cannot be shown is replaced"`
 	Change string `json:"change" enum:"added,changed,deleted"`
 }

@@ -17,7 +17,7 @@ func (a *App) vmSnapshotCommand() *cobra.Command {
 		"Manage snapshots. A snapshot is a VM's disk as it was: `banger vm rollback` goes back to it, and\n"+
 			"`banger vm fork --from` makes VMs of it. Snapshots are deleted with their VM.\n\n"+
 			"SNAPSHOT is the name of a snapshot, or its ID.",
-		a.snapshotCreateCommand(), a.snapshotListCommand(), a.snapshotShowCommand(),
+		a.snapshotCreateCommand(), a.snapshotListCommand(), a.snapshotShowCommand(), a.snapshotDiffCommand(),
 		a.snapshotRestoreCommand(), a.snapshotDeleteCommand(), a.snapshotPruneCommand())
 }
 

@@ -19,6 +19,15 @@ func (c *Client) GetSnapshot(ctx context.Context, vm, snapshot string) (api.Snap
 	return call[api.Snapshot](ctx, c, http.MethodGet, path("vms", vm, "snapshots", snapshot), nil)
 }
 
+// DiffSnapshot compares a snapshot with the snapshot to, or for an empty one with the VM's disk.
+func (c *Client) DiffSnapshot(ctx context.Context, vm, snapshot, to string) (api.SnapshotDiff, error) {
+	target := path("vms", vm, "snapshots", snapshot, "diff")
+	if to != "" {
+		target += "?" + url.Values{"to": {to}}.Encode()
+	}
+	return call[api.SnapshotDiff](ctx, c, http.MethodGet, target, nil)
+}
+
 // CreateSnapshot begins the operation whose result is the api.Snapshot.
 func (c *Client) CreateSnapshot(ctx context.Context, vm string, req api.CreateSnapshot) (api.Operation, error) {
 	return call[api.Operation](ctx, c, http.MethodPost, path("vms", vm, "snapshots"), req)

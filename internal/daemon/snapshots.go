@@ -8,7 +8,10 @@ import (
 
 	"github.com/bangervm/banger/internal/agentrpc"
 	"github.com/bangervm/banger/internal/diskuse"
+	"github.com/bangervm/banger/internal/ext4"
 	"github.com/bangervm/banger/internal/fault"
+	"github.com/bangervm/banger/internal/guesttree"
+	"github.com/bangervm/banger/internal/image"
 	"github.com/bangervm/banger/internal/plain"
 	"github.com/bangervm/banger/internal/snapshot"
 	"github.com/bangervm/banger/internal/snapshotstore"
@@ -42,6 +45,36 @@ func (s snapshots) List(ctx context.Context, vmID string) ([]snapshot.Snapshot, 
 		}
 	}
 	return all, nil
+}
+
+// diffs implements vm.Diffs.
+type diffs struct{ images *image.Service }
+
+func (d diffs) Diff(ctx context.Context, imageID, older, newer string) ([]snapshot.Change, int, error) {
+	base, err := d.images.ByID(ctx, imageID)
+	if err != nil {
+		return nil, 0, err
+	}
+	if err := d.images.Usable(base); err != nil {
+		return nil, 0, err
+	}
+	var trees [3]*ext4.FS
+	for i, path := range []string{d.images.Rootfs(base), older, newer} {
+		file, fs, err := openDisk(ctx, path)
+		if err != nil {
+			return nil, 0, err
+		}
+		defer file.Close() //nolint:errcheck // read only
+		trees[i] = fs
+	}
+	limits := guesttree.Limits{Entries: 1 << 19, Names: 64 << 20}
+	found, all, err := guesttree.Diff(ctx, guesttree.Source{Image: trees[0], Disk: trees[1], Limits: limits},
+		guesttree.Source{Image: trees[0], Disk: trees[2], Limits: limits}, snapshot.MostChanges)
+	changes := make([]snapshot.Change, 0, len(found))
+	for _, one := range found {
+		changes = append(changes, snapshot.Change{Path: one.Path, Kind: string(one.Kind)})
+	}
+	return changes, all, err
 }
 
 // Sync implements vm.Quiet by the guest's own sync.

@@ -188,7 +188,7 @@ func (d *daemon) wireVMs(p *parts) {
 		Identities: who, Names: who,
 		Images:      images{service: d.images},
 		Suspensions: suspensions{suspendstore.New(d.dirs)},
-		Snapshots:   snapshots{snapshotstore.New(d.dirs), d.dirs}, Quiet: guests,
+		Snapshots:   snapshots{snapshotstore.New(d.dirs), d.dirs}, Diffs: diffs{d.images}, Quiet: guests,
 		Commits: commits{d.images}, EgressRules: d.db.EgressRules(), Templates: d.templates,
 		Kernels: kernels{service: d.kernels, images: d.images, store: p.kernelFiles, archives: p.archives, dirs: d.dirs},
 		Host:    d.host, Ports: guests, Preflight: d.host.preflight(p.self, d.set.agent),

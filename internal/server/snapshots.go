@@ -8,6 +8,7 @@ import (
 
 	"github.com/bangervm/banger/internal/api"
 	"github.com/bangervm/banger/internal/operation"
+	"github.com/bangervm/banger/internal/plain"
 	"github.com/bangervm/banger/internal/snapshot"
 	"github.com/bangervm/banger/internal/vm"
 )
@@ -22,6 +23,7 @@ type Snapshots interface {
 	Snapshots(ctx context.Context, ref string) (vm.VM, []snapshot.Snapshot, error)
 	Snapshot(ctx context.Context, ref, name string) (vm.VM, snapshot.Snapshot, error)
 	DeleteSnapshot(ctx context.Context, ref, name string, discardWork bool) (vm.VM, snapshot.Snapshot, error)
+	DiffSnapshot(ctx context.Context, ref, from, to string) ([]snapshot.Change, int, error)
 	PruneSnapshots(ctx context.Context, ref string, how snapshot.Pruning, dryRun bool) ([]vm.PrunedSnapshots, error)
 	Rollback(ctx context.Context, ref string, req vm.RollbackRequest, p operation.Progress) (vm.RolledBack, error)
 	Fork(ctx context.Context, ref string, req vm.ForkRequest, p operation.Progress) ([]vm.VM, error)
@@ -52,6 +54,7 @@ func (s *Server) snapshotRoutes(a huma.API) {
 			v, one, err := s.Snapshots.Snapshot(ctx, in.Name, in.Snapshot)
 			return snapshotBody(v, one), err
 		})
+	handle(s, a, at("diff-snapshot", http.MethodGet, "/vms/{name}/snapshots/{snapshot}/diff", "Compare a snapshot with a VM's disk, or with another"), s.diffSnapshot)
 	handle(s, a, long("create-snapshot", "/vms/{name}/snapshots", "Keep a VM's disk as it is"), s.createSnapshot)
 	handle(s, a, at("delete-snapshot", http.MethodDelete, "/vms/{name}/snapshots/{snapshot}", "Delete a snapshot"), s.deleteSnapshot)
 	handle(s, a, at("prune-snapshots", http.MethodPost, "/snapshots/prune", "Delete snapshots that rollbacks left, or older ones"), s.pruneSnapshots)
@@ -86,6 +89,22 @@ func (s *Server) deleteSnapshot(ctx context.Context, in *struct {
 	v, one, err := s.Snapshots.DeleteSnapshot(ctx, in.Name, in.Snapshot, in.DiscardWork)
 	return snapshotBody(v, one), err
 }
+
+func (s *Server) diffSnapshot(ctx context.Context, in *struct {
+	OfVM
+	To string `query:"to" maxLength:"255" doc:"a later snapshot; default: the disk of the VM, which must be stopped"`
+},
+) (api.SnapshotDiff, error) {
+	changes, total, err := s.Snapshots.DiffSnapshot(ctx, in.Name, in.Snapshot, in.To)
+	out := api.SnapshotDiff{Changes: make([]api.SnapshotChange, 0, len(changes)), Total: total}
+	for _, c := range changes {
+		out.Changes = append(out.Changes, api.SnapshotChange{Path: plain.Line(c.Path, maxPathShown), Change: c.Kind})
+	}
+	return out, err
+}
+
+// maxPathShown bounds a path of a guest, in bytes.
+const maxPathShown = 4096
 
 func (s *Server) pruneSnapshots(ctx context.Context, in *struct{ Body api.PruneSnapshots }) (api.PrunedSnapshots, error) {
 	how := snapshot.Pruning{All: in.Body.All, Keep: in.Body.Keep, DiscardWork: in.Body.DiscardWork}

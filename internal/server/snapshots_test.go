@@ -75,6 +75,11 @@ func (s snapshots) DeleteSnapshot(ctx context.Context, ref, name string, discard
 	return v, twoSnapshots()[1], err
 }
 
+func (s snapshots) DiffSnapshot(ctx context.Context, ref, from, to string) ([]snapshot.Change, int, error) {
+	_, err := s.did(ctx, "diff %s %s %s", ref, from, to)
+	return []snapshot.Change{{Path: "/srv/\x1b[2J", Kind: "added"}}, 7, err
+}
+
 func (s snapshots) PruneSnapshots(ctx context.Context, ref string, how snapshot.Pruning, dryRun bool) ([]vm.PrunedSnapshots, error) {
 	v, err := s.did(ctx, "prune %s %+v %v", ref, how, dryRun)
 	return []vm.PrunedSnapshots{{VM: v, Gone: twoSnapshots()[:1], Held: twoSnapshots()[1:]}}, err
@@ -153,6 +158,10 @@ func TestSnapshotsAreShown(t *testing.T) {
 	}
 	if _, err := f.client.GetSnapshot(t.Context(), "web", "other"); !errors.Is(err, fault.NotFound) {
 		t.Errorf("another: %v", err)
+	}
+	diff, err := f.client.DiffSnapshot(t.Context(), "web", "first", "kept")
+	if want := "diff web first kept"; err != nil || f.calls()[0] != want || diff.Total != 7 || diff.Changes[0].Path == "/srv/\x1b[2J" || diff.Changes[0].Change != "added" {
+		t.Errorf("%+v, %v, %q", diff, err, f.calls())
 	}
 	v, err := f.client.GetVM(t.Context(), "web")
 	if diff := cmp.Diff(&api.VMSnapshots{Count: 2, SizeBytes: 12288}, v.Snapshots); err != nil || diff != "" {

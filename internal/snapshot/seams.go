@@ -20,6 +20,8 @@ type Store interface {
 	Remove(ctx context.Context, vmID, id string) error
 	// Check returns why a snapshot cannot be used, if its files are not what they were.
 	Check(s Snapshot) error
+	// Disk is where the disk of a snapshot is.
+	Disk(vmID, id string) string
 	// Workspace is the directory that Add gave to also.
 	Workspace(vmID, id string) string
 	// Clone makes the directory of another VM with a copy of a snapshot's disk, or for an

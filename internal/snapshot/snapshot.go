@@ -165,6 +165,15 @@ func FreeName(all []Snapshot, word string, now time.Time) string {
 	}
 }
 
+// MostChanges bounds how many differences of two disks are told.
+const MostChanges = 10_000
+
+// Change is one file that differs between two disks.
+type Change struct {
+	Path string // in the guest
+	Kind string // added, changed or deleted
+}
+
 // Pruning says which snapshots go.
 type Pruning struct {
 	All         bool // also those that somebody asked for

@@ -157,6 +157,9 @@ func (s *Store) Remove(_ context.Context, vmID, id string) error {
 	return os.RemoveAll(string(dir.Staged()))
 }
 
+// Disk implements snapshot.Store.
+func (s *Store) Disk(vmID, id string) string { return s.dirs.VM(vmID).Snapshot(id).Disk() }
+
 // Workspace implements snapshot.Store.
 func (s *Store) Workspace(vmID, id string) string { return s.dirs.VM(vmID).Snapshot(id).Workspace() }
 

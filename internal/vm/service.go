@@ -52,6 +52,7 @@ type Deps struct {
 	Commits Commits
 	// Snapshots may be nil; then there are none. So may Quiet; then no guest is asked.
 	Snapshots snapshot.Store
+	Diffs     Diffs
 	Quiet     Quiet
 	// EgressRules are those of new VMs.
 	EgressRules EgressRules

@@ -470,3 +470,34 @@ func TestPruneKeepsWhatItIsToldTo(t *testing.T) {
 	_, err := h.svc.PruneSnapshots(t.Context(), "web", snapshot.Pruning{Keep: -1}, false)
 	wantFault(t, err, fault.Invalid, "-1")
 }
+
+// compared is a vm.Diffs that remembers what it was asked for.
+type compared struct{ older, newer string }
+
+func (c *compared) Diff(_ context.Context, _, older, newer string) ([]snapshot.Change, int, error) {
+	c.older, c.newer = older, newer
+	return []snapshot.Change{{Path: "/a", Kind: "added"}}, 1, nil
+}
+
+func TestDiffComparesTheRightDisks(t *testing.T) {
+	h := newKept(t)
+	c := &compared{}
+	h.deps.Diffs = c
+	h.restartDaemon(func() {})
+	v := h.create("web", false)
+	one, two := h.snap("one"), h.snap("two")
+	dir := h.dirs.VM(v.ID)
+	if _, n, err := h.svc.DiffSnapshot(t.Context(), "web", "one", "two"); err != nil || n != 1 || c.older != dir.Snapshot(one.ID).Disk() || c.newer != dir.Snapshot(two.ID).Disk() {
+		t.Errorf("%d, %v, %+v", n, err, c)
+	}
+	if _, _, err := h.svc.DiffSnapshot(t.Context(), "web", "two", ""); err != nil || c.older != dir.Snapshot(two.ID).Disk() || c.newer != h.disks.Path(v.ID) {
+		t.Errorf("%v, %+v", err, c)
+	}
+	_, _, err := h.svc.DiffSnapshot(t.Context(), "web", "one", "none")
+	wantFault(t, err, fault.NotFound, "none")
+	if _, err := h.svc.Start(t.Context(), "web", vm.WaitReady(), quiet); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = h.svc.DiffSnapshot(t.Context(), "web", "one", "")
+	wantFault(t, err, fault.Conflict, "web is running")
+}
