@@ -61,6 +61,9 @@ func (s *Service) rollbackTarget(ctx context.Context, ref, name string) (VM, sna
 	if err != nil {
 		return v, snapshot.Snapshot{}, err
 	}
+	if v.State == Suspended {
+		return v, snapshot.Snapshot{}, inItsMemory(v)
+	}
 	var to snapshot.Snapshot
 	if name == "" {
 		to, err = snapshot.Latest(all, v.Name)
@@ -91,6 +94,9 @@ func (s *Service) replaceDisk(ctx context.Context, id string, to snapshot.Snapsh
 		return RolledBack{}, err
 	}
 	defer release()
+	if v.State == Suspended {
+		return RolledBack{}, inItsMemory(v)
+	}
 	if v.State.Alive() {
 		return RolledBack{}, fault.New(fault.Conflict, "VM %s was started again", v.Name).Try(act.VMStop.On(v.Name))
 	}

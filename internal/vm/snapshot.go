@@ -49,6 +49,8 @@ func (s *Service) CheckSnapshot(ctx context.Context, ref string, req SnapshotReq
 // stillEnough returns why the disk of a VM cannot be copied: Conflict while it is written to.
 func stillEnough(v VM, diskOnly bool) error {
 	switch {
+	case v.State == Suspended:
+		return inItsMemory(v)
 	case !v.State.Alive():
 		return nil
 	case v.State != Running && v.State != Paused:
@@ -58,6 +60,12 @@ func stillEnough(v VM, diskOnly bool) error {
 			WithHint("%s, or copy its disk without its memory: %s", act.VMStop.On(v.Name), act.SnapshotCreate.On(v.Name, act.DiskOnly))
 	}
 	return nil
+}
+
+// inItsMemory is why the disk of a suspended VM is not copied or replaced: its machine goes on with
+// what it knows of that disk, and has not written yet.
+func inItsMemory(v VM) error {
+	return fault.New(fault.Conflict, "VM %s is suspended: its memory goes on with its disk", v.Name).Try(act.VMResume.On(v.Name))
 }
 
 // CreateSnapshot keeps the disk of a VM as it is. A VM that is alive is a Conflict, unless

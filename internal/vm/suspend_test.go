@@ -188,7 +188,9 @@ func TestASuspendedVMIsNotChanged(t *testing.T) {
 	_, commit := h.svc.Commit(t.Context(), "web", "img", false, quiet)
 	_, rescue := h.svc.Rescue(t.Context(), "web", vm.WaitReady(), quiet)
 	_, wait := h.svc.WaitFor(t.Context(), "web", vm.Until{})
-	for what, err := range map[string]error{"set": set, "commit": commit, "rescue": rescue, "wait": wait} {
+	_, snap := h.svc.CheckSnapshot(t.Context(), "web", vm.SnapshotRequest{DiskOnly: true})
+	_, rollback := h.svc.CheckRollback(t.Context(), "web", vm.RollbackRequest{})
+	for what, err := range map[string]error{"set": set, "commit": commit, "rescue": rescue, "wait": wait, "snapshot": snap, "rollback": rollback} {
 		if !errors.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "suspended") {
 			t.Errorf("%s gave %v", what, err)
 		}
