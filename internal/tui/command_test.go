@@ -24,7 +24,7 @@ func TestTheCommandLineTakesActions(t *testing.T) {
 	for keys, want := range map[string]struct{ asked, says string }{
 		"G:start<enter>":       {"start b", "starting web"},
 		":start<enter>":        {"", "cannot start api: it is running"},
-		":vm strat web<enter>": {"", "no tab, action or command vm strat; did you mean vm start?"},
+		":vm staart web<enter>": {"", "no tab, action or command vm staart; did you mean vm start?"},
 		":xyzzy<enter>":        {"", "no tab, action or command xyzzy"},
 	} {
 		s := newScreen(t, 80, 24, false)
