@@ -97,10 +97,10 @@ func marksOf(r io.Reader) (map[string]mark, error) {
 			return nil, err
 		}
 		sum := sha256.New()
-		fmt.Fprintf(sum, "%c %o %d %d %d %d %d %q\n", hdr.Typeflag, hdr.Mode, hdr.Uid, hdr.Gid, hdr.Devmajor, hdr.Devminor, hdr.Size, hdr.Linkname)
+		_, _ = fmt.Fprintf(sum, "%c %o %d %d %d %d %d %q\n", hdr.Typeflag, hdr.Mode, hdr.Uid, hdr.Gid, hdr.Devmajor, hdr.Devminor, hdr.Size, hdr.Linkname)
 		for _, key := range slices.Sorted(maps.Keys(hdr.PAXRecords)) {
 			if key != "mtime" && key != "atime" && key != "ctime" {
-				fmt.Fprintf(sum, "%q %q\n", key, hdr.PAXRecords[key])
+				_, _ = fmt.Fprintf(sum, "%q %q\n", key, hdr.PAXRecords[key])
 			}
 		}
 		if _, err := io.Copy(sum, in); err != nil {

@@ -3,6 +3,7 @@ package guesttree_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -18,7 +19,7 @@ func TestDiff(t *testing.T) {
 	})...))
 	base := []string{"mkdir system", "mkdir system/upper", "mkdir system/work", "mkdir system/upper/etc", "write " + a + " system/upper/etc/own"}
 	older := ext4test.Open(t, ext4test.Make(t, placed(base)...))
-	newer := ext4test.Open(t, ext4test.Make(t, placed(append(base[:len(base):len(base)],
+	newer := ext4test.Open(t, ext4test.Make(t, placed(append(slices.Clip(base),
 		"mknod system/upper/etc/gone c 0 0", "write "+b+" system/upper/etc/changed", "write "+b+" system/upper/etc/new",
 		"sif system/upper/etc/own mode 0100755", "write "+a+" system/upper/etc/same", "sif system/upper/etc/same mtime 20200101",
 	))...))

@@ -22,10 +22,10 @@ func TestTheCommandLineCompletes(t *testing.T) {
 // TestTheCommandLineTakesActions of the tab, and says which words are none.
 func TestTheCommandLineTakesActions(t *testing.T) {
 	for keys, want := range map[string]struct{ asked, says string }{
-		"G:start<enter>":       {"start b", "starting web"},
-		":start<enter>":        {"", "cannot start api: it is running"},
+		"G:start<enter>":        {"start b", "starting web"},
+		":start<enter>":         {"", "cannot start api: it is running"},
 		":vm staart web<enter>": {"", "no tab, action or command vm staart; did you mean vm start?"},
-		":xyzzy<enter>":        {"", "no tab, action or command xyzzy"},
+		":xyzzy<enter>":         {"", "no tab, action or command xyzzy"},
 	} {
 		s := newScreen(t, 80, 24, false)
 		s.send(fleet())

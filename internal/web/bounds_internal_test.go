@@ -130,7 +130,9 @@ func spent(t *testing.T, kind websocket.MessageType, message string, times int, 
 				return err
 			})
 		})
-		conn, _, err := websocket.Dial(t.Context(), "http://x/", &websocket.DialOptions{HTTPClient: &http.Client{Transport: &http.Transport{DialContext: p.dial}}})
+		conn, _, err := websocket.Dial(t.Context(), "http://x/", &websocket.DialOptions{ //nolint:bodyclose // of a WebSocket it is the connection
+			HTTPClient: &http.Client{Transport: &http.Transport{DialContext: p.dial}},
+		})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -166,7 +166,7 @@ func (b *browser) page(path string) string {
 		want = http.StatusNotFound
 	}
 	if states, only := map[string][]string{
-		"/vms/web/stop": {api.VMRunning, api.VMPaused}, "/vms/web/restart": {api.VMRunning},
+		"/vms/web/stop": {api.VMRunning, api.VMPaused, api.VMSuspended}, "/vms/web/restart": {api.VMRunning},
 		"/vms/web/kill":  {api.VMRunning, api.VMPaused, api.VMStarting, api.VMStopping},
 		"/vms/web/reset": {api.VMRunning, api.VMPaused, api.VMStopped, api.VMFailed},
 	}[path]; only && !slices.Contains(states, b.api.state) {

@@ -13,14 +13,12 @@ import (
 
 // stopped is a workspace of a VM that was stopped after a last look, which found this many
 // files changed.
-func stopped(w *world, files int) workspace.Workspace {
+func stopped(w *world, files int) {
 	w.vm.State, w.vm.ExitReason = vm.Stopped, vm.ReasonStopped
-	one := workspace.Workspace{
+	w.record["v1"] = workspace.Workspace{
 		VMID: "v1", Vault: "a", Path: "/root/repo", BaseTree: "t-", Offered: workspace.Offer{ID: "o", Tree: "t-x"},
 		Work: workspace.Work{Files: files, Tree: "t-x", MeasuredAt: w.now, StartID: "s1", Final: true},
 	}
-	w.record["v1"] = one
-	return one
 }
 
 func TestWhatIsKnownGoesWithACopy(t *testing.T) {
